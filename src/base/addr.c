@@ -1,0 +1,132 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/text.h"
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port)
+{
+	if (ip.len != 4 && ip.len != 16)
+		return ERR_INVALID;
+	*out = (struct addr){.port = port};
+	if (ip.len == 16 && memcmp(ip.ptr, mapped_prefix, sizeof(mapped_prefix)) == 0)
+		ip = bytes_sub(ip, sizeof(mapped_prefix), 4);
+	memcpy(out->ip, ip.ptr, ip.len);
+	out->v6 = ip.len == 16;
+	return 0;
+}
+
+bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && addr_same_host(a, b);
+}
+
+bool addr_same_host(const struct addr *a, const struct addr *b)
+{
+	return a->v6 == b->v6 && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+bool addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	return a->v6 ? memcmp(a->ip, one, sizeof(one)) == 0 : a->ip[0] == 127;
+}
+
+bool addr_is_dialable(const struct addr *a)
+{
+	static const uint8_t none[16];
+
+	if (a->port == 0)
+		return false;
+	if (a->v6)
+		return a->ip[0] != 0xff && memcmp(a->ip, none, sizeof(none)) != 0;
+	/* RFC 1122 3.2.1.3: all of 0/8 means "this host"; 224/4 is multicast. */
+	return a->ip[0] != 0 && (a->ip[0] & 0xf0) != 0xe0 && be32(a->ip) != 0xffffffff;
+}
+
+const char *addr_host_text(char out[ADDR_TEXT_MAX], const struct addr *a)
+{
+	if (inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->ip, out, ADDR_TEXT_MAX) == NULL)
+		out[0] = '\0';
+	return out;
+}
+
+const char *addr_text(char out[ADDR_TEXT_MAX], const struct addr *a)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->ip, host, sizeof(host)) == NULL)
+		host[0] = '\0';
+	snprintf(out, ADDR_TEXT_MAX, a->v6 ? "[%s]:%u" : "%s:%u", host, (unsigned)a->port);
+	return out;
+}
+
+static int parse_host(struct bytes host, int family, struct addr *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t ip[16];
+
+	/* inet_pton would stop at a NUL and overlook what follows it. */
+	if (host.len == 0 || host.len >= sizeof(text) || memchr(host.ptr, 0, host.len) != NULL)
+		return ERR_INVALID;
+	memcpy(text, host.ptr, host.len);
+	text[host.len] = '\0';
+	if (inet_pton(family, text, ip) != 1)
+		return ERR_INVALID;
+	return addr_from_ip(out, bytes_of(ip, family == AF_INET6 ? 16 : 4), 0);
+}
+
+/* Split `text` into host and what follows it ("" or ":port"). More than one
+ * colon outside brackets can only be an IPv6 host without a port. */
+static int split(struct bytes text, struct bytes *host, struct bytes *tail, int *family)
+{
+	const uint8_t *end;
+	size_t at;
+
+	*family = AF_INET6;
+	*tail = bytes_of(NULL, 0);
+	*host = text;
+	if (text.len == 0)
+		return ERR_INVALID;
+	if (text.ptr[0] == '[') {
+		end = memchr(text.ptr, ']', text.len);
+		if (end == NULL)
+			return ERR_INVALID;
+		at = (size_t)(end - text.ptr);
+		*host = bytes_sub(text, 1, at - 1);
+		*tail = bytes_sub(text, at + 1, text.len - at - 1);
+		return 0;
+	}
+	end = memchr(text.ptr, ':', text.len);
+	at = end == NULL ? text.len : (size_t)(end - text.ptr);
+	if (end != NULL && memchr(end + 1, ':', text.len - at - 1) != NULL)
+		return 0;
+	*family = AF_INET;
+	*host = bytes_sub(text, 0, at);
+	*tail = bytes_sub(text, at, text.len - at);
+	return 0;
+}
+
+int addr_parse(struct bytes text, uint16_t default_port, struct addr *out)
+{
+	struct bytes host, tail;
+	uint64_t port = default_port;
+	struct addr a;
+	int family;
+
+	if (split(text, &host, &tail, &family) != 0 || parse_host(host, family, &a) != 0)
+		return ERR_INVALID;
+	if (tail.len > 0) {
+		if (tail.ptr[0] != ':')
+			return ERR_INVALID;
+		if (text_parse_u64(bytes_sub(tail, 1, tail.len - 1), UINT16_MAX, &port) != 0)
+			return ERR_INVALID;
+	}
+	a.port = (uint16_t)port;
+	*out = a;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* base/addr.h - an IP address and port as a value, without sockets. */
+#ifndef SHOAL_BASE_ADDR_H
+#define SHOAL_BASE_ADDR_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* Compared and hashed as bytes: unused bytes of ip are zero. An IPv4-mapped IPv6
+ * address is always stored as IPv4, so one host has one form (D-34). */
+struct addr {
+	uint8_t ip[16];
+	uint16_t port;
+	uint8_t v6; /* 0: ip[0..3] is IPv4; 1: all sixteen are IPv6 */
+	uint8_t zero;
+};
+
+/* From 4 or 16 raw bytes in network order; other lengths are ERR_INVALID. */
+int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);
+
+bool addr_eq(const struct addr *a, const struct addr *b);
+bool addr_same_host(const struct addr *a, const struct addr *b);
+bool addr_is_loopback(const struct addr *a);
+/* May we dial it? Refuses port 0, unspecified, multicast, broadcast. */
+bool addr_is_dialable(const struct addr *a);
+
+#define ADDR_TEXT_MAX 56
+/* "192.0.2.1:6881", "[2001:db8::1]:6881". Returns `out`. */
+const char *addr_text(char out[ADDR_TEXT_MAX], const struct addr *a);
+/* Host alone. */
+const char *addr_host_text(char out[ADDR_TEXT_MAX], const struct addr *a);
+/* Numeric forms of addr_text; a missing port is `default_port`. */
+int addr_parse(struct bytes text, uint16_t default_port, struct addr *out);
+
+#endif

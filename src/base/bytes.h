@@ -1,0 +1,90 @@
+/* base/bytes.h - borrowed runs of bytes, big-endian integers in them. */
+#ifndef SHOAL_BASE_BYTES_H
+#define SHOAL_BASE_BYTES_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Read-only bytes that belong to somebody else. ptr may be NULL when len is 0. */
+struct bytes {
+	const uint8_t *ptr;
+	size_t len;
+};
+
+/* Where bytes may be written; belongs to somebody else. */
+struct span {
+	uint8_t *ptr;
+	size_t len;
+};
+
+static inline struct bytes bytes_of(const void *ptr, size_t len)
+{
+	return (struct bytes){ptr, len};
+}
+
+/* The characters of a C string, without the final NUL. */
+static inline struct bytes bytes_str(const char *s)
+{
+	return (struct bytes){(const uint8_t *)s, strlen(s)};
+}
+
+/* The part [off, off + len); both must lie inside `b`: a caller's duty. */
+static inline struct bytes bytes_sub(struct bytes b, size_t off, size_t len)
+{
+	assert(off <= b.len && len <= b.len - off);
+	return (struct bytes){b.ptr == NULL ? NULL : b.ptr + off, len};
+}
+
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Order as raw strings (BEP 3: "sorted as raw strings"): <0, 0, >0. */
+static inline int bytes_cmp(struct bytes a, struct bytes b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int c = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+
+	if (c != 0)
+		return c;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static inline uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t be64(const uint8_t *p)
+{
+	return (uint64_t)be32(p) << 32 | be32(p + 4);
+}
+
+static inline void put_be16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline void put_be32(uint8_t *p, uint32_t v)
+{
+	put_be16(p, (uint16_t)(v >> 16));
+	put_be16(p + 2, (uint16_t)v);
+}
+
+static inline void put_be64(uint8_t *p, uint64_t v)
+{
+	put_be32(p, (uint32_t)(v >> 32));
+	put_be32(p + 4, (uint32_t)v);
+}
+
+#endif

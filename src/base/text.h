@@ -1,0 +1,43 @@
+/* base/text.h - text for people: escaping what strangers wrote, sizes, times. */
+#ifndef SHOAL_BASE_TEXT_H
+#define SHOAL_BASE_TEXT_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+
+bool text_is_utf8(struct bytes s);
+
+/* Append `s` so that it cannot steer a terminal or break a line: C0, DEL, C1,
+ * bidi and zero-width controls, the backslash and bytes that are not UTF-8
+ * become \\, \n, \t, \xHH or \u{HHHH}; all else stays.
+ * Attack: escape sequences in names, client ids, failure reasons (O-36). */
+void text_put_escaped(struct buf *out, struct bytes s);
+
+/* The same into a caller's array, always ended by NUL, cut with "..." if need
+ * be. Returns `out`. */
+const char *text_escape(char *out, size_t cap, struct bytes s);
+
+/* "0 B", "999 B", "1.5 KiB", "4.0 GiB". Returns `out`. */
+const char *text_size(char *out, size_t cap, uint64_t bytes);
+/* "12.3 MiB/s" */
+const char *text_rate(char *out, size_t cap, uint64_t bps);
+/* "45s", "3m05s", "2h07m", "5d03h". */
+const char *text_duration(char *out, size_t cap, uint64_t seconds);
+
+/* A decimal number and nothing else: no sign, no space. ERR_PROTO when it is
+ * not one or exceeds max. */
+int text_parse_u64(struct bytes s, uint64_t max, uint64_t *out);
+
+/* Hex, lower case, with final NUL: `out` takes 2 * in.len + 1. */
+void text_hex(char *out, struct bytes in);
+/* Exactly out_len bytes from 2 * out_len digits of either case, or ERR_PROTO. */
+int text_unhex(struct bytes in, uint8_t *out, size_t out_len);
+/* RFC 4648 base32 without padding; ERR_PROTO unless it gives exactly out_len. */
+int text_unbase32(struct bytes in, uint8_t *out, size_t out_len);
+
+/* Percent-encode everything but unreserved characters (RFC 3986 2.3). */
+void text_put_percent(struct buf *out, struct bytes in);
+/* Decode into `out`; '+' stays '+'. ERR_PROTO on a bad escape. */
+int text_unpercent(struct bytes in, struct buf *out);
+
+#endif

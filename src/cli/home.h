@@ -1,0 +1,21 @@
+/* cli/home.h - where one peer keeps its key, settings and state. */
+#ifndef SHOAL_CLI_HOME_H
+#define SHOAL_CLI_HOME_H
+
+#include "base/sign.h"
+#include "meta/entry.h"
+
+struct home {
+	char *dir;                     /* SHOAL_HOME, else XDG_DATA_HOME/shoal, else ~/.local/share/shoal */
+	uint8_t seed[SIGN_SEED_LEN];   /* the owner's secret, made at first use, file 0600 */
+	uint8_t key[SIGN_KEY_LEN];
+	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* remembered --as, else login@host */
+};
+
+/* Opens, making what is missing. A key file readable by others is refused (ERR_DENIED). */
+int home_open(struct home *h, struct err_info *info);
+/* Remember another owner name for all later work. */
+int home_set_owner(struct home *h, const char *owner, struct err_info *info);
+void home_fini(struct home *h);
+
+#endif

@@ -1,0 +1,47 @@
+/* cli/opts.h - options common to every command, and the error line they share. */
+#ifndef SHOAL_CLI_OPTS_H
+#define SHOAL_CLI_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cli/exit.h"
+
+struct opts {
+	const char *index;   /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
+	int port;            /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
+	bool json, quiet, latest, seed;
+	int verbose;
+	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
+	const char *const *trackers;                 /* --tracker, repeated; NULL-terminated */
+	bool v1_only, v2_only, private, preallocate, all;
+	uint64_t piece_length;  /* --piece-length in bytes (16K, 1M), 0: chosen */
+	uint32_t wait_s;        /* --wait: how long get waits for a holder; 0: for ever */
+	uint32_t limit;         /* --limit rows */
+	const char *comment;
+	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
+	char **args;            /* what is not an option */
+	int n_args;
+};
+
+/* A command: one row of the table in main.c. */
+struct command {
+	const char *name, *summary;
+	const char *usage;       /* "shoal get NAME [-o DEST]" */
+	const char *help;        /* options and examples, shown by --help */
+	const char *accepts;     /* names of the options it takes, space-separated */
+	int min_args, max_args;  /* -1: any number */
+	int (*run)(const struct opts *o); /* returns an enum exit_code */
+};
+
+/* Parse argv[2..]; prints the error or help itself. Returns -1 to go on, else an exit code.
+ * "--" ends the options; "-o -" is a value. Flags beat environment. */
+int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
+void opts_fini(struct opts *o);
+
+/* "shoal get: NAME: reason" on stderr, or {"error": {"code", "message"}} on stdout with --json.
+ * Returns the exit code for info->code. */
+int opts_fail(const struct opts *o, const char *command, const struct err_info *info);
+
+#endif

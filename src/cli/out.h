@@ -1,0 +1,39 @@
+/* cli/out.h - what commands print: tables, JSON, progress. */
+#ifndef SHOAL_CLI_OUT_H
+#define SHOAL_CLI_OUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Pretty JSON and a newline on stdout. */
+void out_json(const json_t *j);
+
+/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. When
+ * stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
+struct out_table;
+struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right);
+void out_row(struct out_table *t);
+void out_cell(struct out_table *t, const char *text); /* next cell of the row; text is escaped */
+void out_table_print(struct out_table *t);            /* and frees it */
+
+/* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. */
+struct progress {
+	bool on;
+	uint64_t start_ms, drawn_ms;
+	int width;
+};
+struct progress_state {
+	const char *label;        /* escaped already */
+	uint64_t done, total;     /* bytes */
+	uint64_t bps, up_bps;
+	uint32_t peers;
+	const char *note;         /* "waiting for a holder", or NULL */
+};
+void progress_init(struct progress *p, bool quiet, uint64_t now_ms);
+/* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers". */
+void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms);
+/* Wipe the line, so that other output starts clean. */
+void progress_clear(struct progress *p);
+
+#endif

@@ -1,0 +1,66 @@
+/* index/tracker.h - who is in which swarm: announces in, peer lists out. Pure.
+ *
+ * Addresses are those packets came from; what a client claims about itself is not believed
+ * (O-28). Time is passed in; randomness is seeded. */
+#ifndef SHOAL_INDEX_TRACKER_H
+#define SHOAL_INDEX_TRACKER_H
+
+#include "base/siphash.h"
+#include "wire/announce.h"
+
+/* Told to stock clients: they come again after this. */
+#define TRACKER_INTERVAL_S 1800u
+/* Told to shoal peers, who come again after about two thirds of it; without an announce for
+ * this long they are gone. */
+#define TRACKER_SHOAL_INTERVAL_S 30u
+/* Stock clients are forgotten after two intervals. */
+#define TRACKER_STOCK_EXPIRY_S (2 * TRACKER_INTERVAL_S + 60)
+/* In all, and of one host; beyond it the newest are refused (host) or the stalest dropped
+ * (all). Attack: one address announcing millions of hashes or ports (O-27). */
+#define TRACKER_PEERS_MAX 2000000u
+#define TRACKER_HOST_PEERS_MAX 10000u
+
+struct tracker;
+
+struct tracker_params {
+	uint64_t seed;
+	struct siphash_key key; /* secret */
+	uint32_t peers_max;     /* 0: the default */
+};
+struct tracker *tracker_new(const struct tracker_params *p);
+void tracker_free(struct tracker *t);
+
+/* Take in an announce from `from` (its port is ignored; a->port counts) and fill `out`:
+ * counts, interval and up to a->numwant random peers other than the asker, seeds left out for a
+ * seed, both families. out->peers borrows memory of the tracker until the next call.
+ * Hosts on loopback are told of to everyone only when the asker is on loopback too; the asker's
+ * own loopback peers are otherwise useless (D-34).
+ * Returns 0 (out->failed says when refused) or ERR_NOMEM. */
+int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
+                     uint64_t now_s, struct announce_reply *out);
+
+/* Counts for a swarm; zeros when unknown. */
+void tracker_scrape(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,
+                    struct scrape_row *out);
+
+struct tracker_peer {
+	struct addr addr;
+	uint8_t peer_id[20];
+	uint64_t left, uploaded, downloaded; /* as announced */
+	uint64_t since_s, seen_s;            /* first and last announce, on the caller's clock */
+	uint8_t info_hash[20];
+};
+/* Peers of one swarm, seeds first. Returns how many there are, fills up to cap. */
+size_t tracker_peers(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,
+                     struct tracker_peer *out, size_t cap);
+/* Every (swarm, peer) pair: calls `each` until it returns non-zero. */
+void tracker_each(struct tracker *t, uint64_t now_s, int (*each)(void *user, const struct tracker_peer *p),
+                  void *user);
+
+/* Drop what has expired; cheap, a bounded part per call. Call about every second. */
+void tracker_tick(struct tracker *t, uint64_t now_s);
+
+void tracker_counts(const struct tracker *t, uint64_t *swarms, uint64_t *peers);
+void tracker_check(const struct tracker *t); /* asserts invariants; for tests */
+
+#endif

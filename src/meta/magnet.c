@@ -1,0 +1,263 @@
+/* meta/magnet.c - reads and writes magnet links. */
+#include "meta/magnet.h"
+
+#include "base/text.h"
+#include "meta/metainfo_impl.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define SCHEME "magnet:?"
+
+/* The front of `s` up to `end`, which is taken off together with it. */
+static struct bytes cut(struct bytes *s, char end)
+{
+	const uint8_t *at = s->len == 0 ? NULL : memchr(s->ptr, end, s->len);
+	size_t len = at != NULL ? (size_t)(at - s->ptr) : s->len;
+	struct bytes front = bytes_sub(*s, 0, len);
+
+	*s = bytes_sub(*s, at != NULL ? len + 1 : len, at != NULL ? s->len - len - 1 : 0);
+	return front;
+}
+
+/* Keys and urn prefixes are compared without regard to case, as links are typed. */
+static bool starts(struct bytes s, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return s.len >= len && strncasecmp((const char *)s.ptr, prefix, len) == 0;
+}
+
+/* "tr" or, where a parameter repeats, "tr.1" and so on. */
+static bool key_is(struct bytes key, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!starts(key, name))
+		return false;
+	if (key.len == len)
+		return true;
+	if (key.ptr[len] != '.' || key.len == len + 1)
+		return false;
+	for (size_t i = len + 1; i < key.len; i++)
+		if (key.ptr[i] < '0' || key.ptr[i] > '9')
+			return false;
+	return true;
+}
+
+static int take_hash(uint8_t *have, bool *has, const uint8_t *hash, size_t len)
+{
+	if (*has && memcmp(have, hash, len) != 0)
+		return ERR_PROTO;
+	memcpy(have, hash, len);
+	*has = true;
+	return 0;
+}
+
+static int take_btih(struct magnet *m, struct bytes digits)
+{
+	uint8_t hash[SHA1_LEN];
+	int err = digits.len == 2 * SHA1_LEN ? text_unhex(digits, hash, SHA1_LEN)
+					     : text_unbase32(digits, hash, SHA1_LEN);
+
+	return err != 0 ? ERR_PROTO : take_hash(m->hash_v1, &m->has_v1, hash, SHA1_LEN);
+}
+
+/* A multihash: 0x12 says SHA-256, 0x20 that it has 32 bytes. */
+static int take_btmh(struct magnet *m, struct bytes digits)
+{
+	uint8_t hash[2 + SHA256_LEN];
+
+	if (digits.len != 2 * sizeof(hash) || text_unhex(digits, hash, sizeof(hash)) != 0)
+		return ERR_PROTO;
+	if (hash[0] != 0x12 || hash[1] != SHA256_LEN)
+		return ERR_PROTO;
+	return take_hash(m->hash_v2, &m->has_v2, hash + 2, SHA256_LEN);
+}
+
+static int take_topic(struct magnet *m, struct bytes urn)
+{
+	if (starts(urn, "urn:btih:"))
+		return take_btih(m, bytes_sub(urn, 9, urn.len - 9));
+	if (starts(urn, "urn:btmh:"))
+		return take_btmh(m, bytes_sub(urn, 9, urn.len - 9));
+	m->dropped++;
+	return 0;
+}
+
+static int take_name(struct magnet *m, struct bytes name)
+{
+	char *cut_name;
+
+	if (m->name[0] != '\0' || name.len == 0) {
+		m->dropped++;
+		return 0;
+	}
+	cut_name = meta_text_copy(name, MAGNET_NAME_MAX);
+	if (cut_name == NULL)
+		return ERR_NOMEM;
+	if (strlen(cut_name) < name.len)
+		m->dropped++;
+	memcpy(m->name, cut_name, strlen(cut_name) + 1);
+	/* Web pages write blanks in names as '+'. */
+	for (char *c = m->name; *c != '\0'; c++)
+		if (*c == '+')
+			*c = ' ';
+	free(cut_name);
+	return 0;
+}
+
+static int take_tracker(struct magnet *m, struct bytes url)
+{
+	if (!meta_url_is_fit(url) || m->n_trackers == MAGNET_TRACKERS_MAX) {
+		m->dropped++;
+		return 0;
+	}
+	if (m->trackers == NULL)
+		m->trackers = calloc(MAGNET_TRACKERS_MAX, sizeof(*m->trackers));
+	if (m->trackers == NULL)
+		return ERR_NOMEM;
+	m->trackers[m->n_trackers] = meta_text_copy(url, META_URL_BYTES_MAX);
+	if (m->trackers[m->n_trackers] == NULL)
+		return ERR_NOMEM;
+	m->n_trackers++;
+	return 0;
+}
+
+static int take_peer(struct magnet *m, struct bytes text)
+{
+	struct addr a;
+
+	if (m->n_peers == MAGNET_PEERS_MAX || addr_parse(text, 0, &a) != 0 || a.port == 0) {
+		m->dropped++;
+		return 0;
+	}
+	if (m->peers == NULL)
+		m->peers = calloc(MAGNET_PEERS_MAX, sizeof(*m->peers));
+	if (m->peers == NULL)
+		return ERR_NOMEM;
+	m->peers[m->n_peers++] = a;
+	return 0;
+}
+
+static bool range_parse(struct bytes text, struct magnet_range *out)
+{
+	bool pair = text.len > 0 && memchr(text.ptr, '-', text.len) != NULL;
+	struct bytes first = cut(&text, '-');
+	uint64_t a, b;
+
+	if (text_parse_u64(first, META_FILES_MAX - 1, &a) != 0)
+		return false;
+	b = a;
+	if (pair && text_parse_u64(text, META_FILES_MAX - 1, &b) != 0)
+		return false;
+	*out = (struct magnet_range){(uint32_t)a, (uint32_t)b};
+	return a <= b;
+}
+
+static int take_only(struct magnet *m, struct bytes list)
+{
+	while (list.len > 0) {
+		struct magnet_range range;
+
+		if (!range_parse(cut(&list, ','), &range) || m->n_only == MAGNET_RANGES_MAX) {
+			m->dropped++;
+			continue;
+		}
+		if (m->only == NULL)
+			m->only = calloc(MAGNET_RANGES_MAX, sizeof(*m->only));
+		if (m->only == NULL)
+			return ERR_NOMEM;
+		m->only[m->n_only++] = range;
+	}
+	return 0;
+}
+
+static int take_param(struct magnet *m, struct bytes key, struct bytes value)
+{
+	if (key_is(key, "xt"))
+		return take_topic(m, value);
+	if (key_is(key, "dn"))
+		return take_name(m, value);
+	if (key_is(key, "tr"))
+		return take_tracker(m, value);
+	if (key_is(key, "x.pe"))
+		return take_peer(m, value);
+	if (key_is(key, "so"))
+		return take_only(m, value);
+	return 0;
+}
+
+static int parse_params(struct bytes rest, struct magnet *m, struct buf *value)
+{
+	while (rest.len > 0) {
+		struct bytes param = cut(&rest, '&');
+		struct bytes key = cut(&param, '=');
+		int err;
+
+		buf_clear(value);
+		err = text_unpercent(param, value);
+		if (err == ERR_PROTO) {
+			m->dropped++;
+			continue;
+		}
+		if (err == 0)
+			err = take_param(m, key, buf_bytes(value));
+		if (err != 0)
+			return err;
+	}
+	return m->has_v1 || m->has_v2 ? 0 : ERR_PROTO;
+}
+
+int magnet_parse(struct bytes uri, struct magnet *out)
+{
+	struct magnet m = {0};
+	struct buf value;
+	int err;
+
+	if (uri.len > MAGNET_BYTES_MAX)
+		return ERR_TOO_BIG;
+	if (!starts(uri, SCHEME))
+		return ERR_PROTO;
+	buf_init(&value, MAGNET_BYTES_MAX);
+	err = parse_params(bytes_sub(uri, strlen(SCHEME), uri.len - strlen(SCHEME)), &m, &value);
+	buf_fini(&value);
+	if (err != 0)
+		magnet_fini(&m);
+	else
+		*out = m;
+	return err;
+}
+
+void magnet_fini(struct magnet *m)
+{
+	for (uint32_t i = 0; i < m->n_trackers; i++)
+		free(m->trackers[i]);
+	free(m->trackers);
+	free(m->peers);
+	free(m->only);
+	*m = (struct magnet){0};
+}
+
+int magnet_put(const struct metainfo *m, struct buf *out)
+{
+	char hex[2 * SHA256_LEN + 1];
+
+	buf_put_str(out, SCHEME);
+	if (m->v1) {
+		text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
+		buf_printf(out, "xt=urn:btih:%s&", hex);
+	}
+	if (m->v2) {
+		text_hex(hex, bytes_of(m->hash_v2, SHA256_LEN));
+		buf_printf(out, "xt=urn:btmh:1220%s&", hex);
+	}
+	buf_put_str(out, "dn=");
+	text_put_percent(out, bytes_str(m->name));
+	buf_printf(out, "&xl=%llu", (unsigned long long)m->total_bytes);
+	for (uint32_t i = 0; i < m->n_trackers; i++) {
+		buf_put_str(out, "&tr=");
+		text_put_percent(out, bytes_str(m->trackers[i].url));
+	}
+	return out->err;
+}

@@ -1,0 +1,45 @@
+/* meta/magnet.h - magnet links as values. */
+#ifndef SHOAL_META_MAGNET_H
+#define SHOAL_META_MAGNET_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/digest.h"
+#include "meta/metainfo.h"
+
+/* Attack: links with tens of thousands of parameters (CVE-2010-1853, O-10). What
+ * passes a limit is dropped and counted in `dropped`, so the caller can say so. */
+#define MAGNET_BYTES_MAX (64u << 10)
+#define MAGNET_TRACKERS_MAX 100u
+#define MAGNET_PEERS_MAX 100u
+#define MAGNET_RANGES_MAX 1000u
+#define MAGNET_NAME_MAX 255u
+
+struct magnet_range {
+	uint32_t first, last; /* file indexes, both included */
+};
+
+struct magnet {
+	bool has_v1, has_v2;
+	uint8_t hash_v1[SHA1_LEN];
+	uint8_t hash_v2[SHA256_LEN];
+	char name[MAGNET_NAME_MAX + 1]; /* dn, "" when absent */
+	char **trackers;                /* tr */
+	uint32_t n_trackers;
+	struct addr *peers;             /* x.pe, numeric addresses only */
+	uint32_t n_peers;
+	struct magnet_range *only;      /* so, BEP 53 */
+	uint32_t n_only;
+	uint32_t dropped;               /* parameters left out for a limit or form */
+};
+
+/* Source:  BEP 9 "magnet URI format", BEP 52 (btmh 1220...), BEP 53 (so).
+ * Returns: 0; ERR_PROTO not a magnet link, bad hash, or two different hashes of a
+ *          kind; ERR_TOO_BIG; ERR_NOMEM. */
+int magnet_parse(struct bytes uri, struct magnet *out);
+void magnet_fini(struct magnet *m);
+
+/* The link for a torrent: hashes, dn, its trackers, xl. Appends to `out`. */
+int magnet_put(const struct metainfo *m, struct buf *out);
+
+#endif

@@ -1,0 +1,84 @@
+/* meta/meta_query.c - answers about a torrent that was read: pieces, blocks, files. */
+#include "meta/metainfo_impl.h"
+
+uint32_t meta_piece_bytes(const struct metainfo *m, uint32_t piece)
+{
+	uint64_t start = (uint64_t)piece * m->piece_length;
+	uint64_t end = m->space_bytes;
+
+	if (piece >= m->n_pieces)
+		return 0;
+	if (!m->v1) {
+		const struct meta_file *f = meta_piece_file(m, piece);
+
+		end = f->offset + f->length;
+	}
+	return end - start < m->piece_length ? (uint32_t)(end - start) : m->piece_length;
+}
+
+uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece)
+{
+	return (meta_piece_bytes(m, piece) + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
+
+uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t block)
+{
+	uint32_t bytes = meta_piece_bytes(m, piece);
+
+	if (block >= meta_piece_blocks(m, piece))
+		return 0;
+	bytes -= block * BLOCK_BYTES;
+	return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+}
+
+uint32_t meta_file_at(const struct metainfo *m, uint64_t offset)
+{
+	uint32_t low = 0, high = m->n_files;
+	const struct meta_file *f;
+
+	/* The last file that starts at or before `offset`: of those that start there
+	 * together all but the last are empty. */
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (m->files[mid].offset <= offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == 0)
+		return m->n_files;
+	f = &m->files[low - 1];
+	return offset - f->offset < f->length ? low - 1 : m->n_files;
+}
+
+const struct meta_file *meta_piece_file(const struct metainfo *m, uint32_t piece)
+{
+	uint32_t i;
+
+	if (!m->v2 || piece >= m->n_pieces)
+		return NULL;
+	/* v2 files start where pieces start, and no pad is a whole piece */
+	i = meta_file_at(m, (uint64_t)piece * m->piece_length);
+	return i < m->n_files ? &m->files[i] : NULL;
+}
+
+const uint8_t *meta_piece_hash_v2(const struct metainfo *m, uint32_t piece)
+{
+	const struct meta_file *f = meta_piece_file(m, piece);
+
+	if (f == NULL || f->layer == NULL)
+		return NULL;
+	return f->layer + (size_t)(piece - f->first_piece) * SHA256_LEN;
+}
+
+const uint8_t *meta_swarm_hash(const struct metainfo *m)
+{
+	return m->v1 ? m->hash_v1 : m->hash_v2;
+}
+
+bool meta_has_swarm_hash(const struct metainfo *m, const uint8_t hash[SHA1_LEN])
+{
+	return (m->v1 && memcmp(hash, m->hash_v1, SHA1_LEN) == 0) ||
+	       (m->v2 && memcmp(hash, m->hash_v2, SHA1_LEN) == 0);
+}

@@ -1,0 +1,45 @@
+/* net/http_client.h - HTTP requests on the loop, over libcurl. */
+#ifndef SHOAL_NET_HTTP_CLIENT_H
+#define SHOAL_NET_HTTP_CLIENT_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "net/loop.h"
+
+struct http_client;
+struct http_call;
+
+/* Limits of one request, against servers that never end (O-29 turned round). */
+#define HTTP_CONNECT_MS 10000u
+#define HTTP_TOTAL_MS 30000u
+#define HTTP_REDIRECTS_MAX 5u
+
+int http_client_new(struct loop *l, struct http_client **out);
+/* Cancels what is under way without calling back. */
+void http_client_free(struct http_client *c);
+
+struct http_answer {
+	struct err_info err;  /* OK: a status arrived (any); else why not, naming host and reason */
+	int status;
+	struct bytes body;
+};
+
+struct http_ask {
+	const char *method;        /* "GET", "POST", "DELETE" */
+	const char *url;           /* http or https; other schemes are refused */
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	struct bytes body;         /* copied */
+	size_t max_bytes;          /* of the reply's body; more fails with ERR_TOO_BIG */
+	uint32_t total_ms;         /* 0: HTTP_TOTAL_MS */
+	/* Called once, from the loop. `reply` is borrowed for the call. */
+	void (*done)(void *user, const struct http_answer *reply);
+	void *user;
+};
+
+/* Returns a handle for http_call_cancel(), or NULL without memory. Never calls back from
+ * inside. Sends "User-Agent: shoal/VERSION". */
+struct http_call *http_client_send(struct http_client *c, const struct http_ask *ask);
+/* `done` will not be called. */
+void http_call_cancel(struct http_call *call);
+
+#endif

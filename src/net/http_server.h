@@ -1,0 +1,47 @@
+/* net/http_server.h - a small HTTP/1.1 server on the loop, over libevent's evhttp. */
+#ifndef SHOAL_NET_HTTP_SERVER_H
+#define SHOAL_NET_HTTP_SERVER_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "net/loop.h"
+
+/* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
+#define HTTP_HEADERS_MAX 16384u           /* request line and headers */
+#define HTTP_BODY_MAX (96u << 20)         /* a .torrent of META_BYTES_MAX as base64 */
+#define HTTP_IDLE_S 30                    /* silence on a connection */
+
+struct http_server;
+
+struct http_request {
+	const char *method;    /* "GET", "POST", "DELETE", "HEAD", ... */
+	struct bytes path;     /* percent-encoding still in it, "?" and after left out */
+	struct bytes query;    /* behind "?", raw; empty when none */
+	struct bytes body;
+	struct addr from;      /* the socket's other end */
+	void *impl;            /* private: evhttp's request, for http_request_header() */
+};
+/* A header's value or NULL. Borrowed for the call. */
+const char *http_request_header(const struct http_request *r, const char *name);
+/* A query parameter, percent-decoded ('+' is a space), appended to `out`; false: absent or
+ * malformed. */
+bool http_request_param(const struct http_request *r, const char *name, struct buf *out);
+
+struct http_reply {
+	int status;
+	const char *type;          /* Content-Type */
+	const char *headers[12];   /* name, value, name, value, ..., NULL: extra ones; names and values
+	                              without CR or LF (checked) */
+	struct buf body;           /* initialised by the server with no ceiling that matters */
+};
+
+/* `handle` fills `reply`, which starts as 200 with an empty body. Everything it borrows in
+ * `headers` must live until it returns. Each reply gets nosniff and no-store unless `headers`
+ * says otherwise. */
+typedef void http_handler(void *user, const struct http_request *r, struct http_reply *reply);
+
+/* Serve the listening socket `fd` (taken over). */
+int http_server_new(struct loop *l, int fd, http_handler *handle, void *user, struct http_server **out);
+void http_server_free(struct http_server *s);
+
+#endif

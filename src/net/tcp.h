@@ -1,0 +1,34 @@
+/* net/tcp.h - TCP sockets, made and set the way peers need them. All non-blocking. */
+#ifndef SHOAL_NET_TCP_H
+#define SHOAL_NET_TCP_H
+
+#include "base/addr.h"
+#include "base/err.h"
+
+/* Listen on `port` on all interfaces, IPv6 and IPv4 with one socket where the system can
+ * (0: any free port), or on `host` alone ("127.0.0.1", "::1", NULL for all).
+ * Returns the descriptor or ERR_EXISTS (port taken), ERR_DENIED, ERR_INVALID, ERR_IO. */
+int tcp_listen(const char *host, uint16_t port, uint16_t *bound_port, struct err_info *info);
+
+/* Returns a descriptor, ERR_AGAIN when nobody waits, ERR_TOO_BIG when descriptors or memory are
+ * out (EMFILE: the caller pauses accepting), or ERR_IO. */
+int tcp_accept(int listener, struct addr *from);
+
+/* Begin connecting; writable when done, then ask tcp_connect_result(). */
+int tcp_connect(const struct addr *to);
+/* 0, ERR_UNREACHABLE (refused, no route), ERR_TIMEOUT or ERR_IO. */
+int tcp_connect_result(int fd);
+
+/* The kernel's smoothed round trip in microseconds, 0 unknown. */
+uint32_t tcp_rtt_us(int fd);
+/* No delay for small messages; buffers left to the kernel's own tuning. */
+void tcp_tune(int fd);
+/* Close so that the peer learns at once and nothing lingers. */
+void tcp_close(int fd);
+
+int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len);
+
+/* Raise the soft limit of descriptors to the hard one; returns the limit. */
+uint64_t tcp_raise_fd_limit(void);
+
+#endif

@@ -1,0 +1,58 @@
+/* node/announcer.h - tells trackers of one torrent that we are there and asks for others.
+ *
+ * Source: BEP 3, BEP 12 (tiers: shuffled once, the one that answers moves to the front, the
+ * next is asked only when one fails), BEP 31 (retry in). A hybrid torrent announces both of
+ * its hashes. A failing tracker is tried again after 5 s, doubling to 5 min, with jitter of a
+ * quarter, so that peers do not return in one herd (G-30). */
+#ifndef SHOAL_NODE_ANNOUNCER_H
+#define SHOAL_NODE_ANNOUNCER_H
+
+#include "base/rng.h"
+#include "meta/metainfo.h"
+#include "net/http_client.h"
+#include "wire/announce.h"
+
+#define ANNOUNCER_RETRY_FIRST_MS 5000u
+#define ANNOUNCER_RETRY_LAST_MS (5u * 60u * 1000u)
+#define ANNOUNCER_REPLY_BYTES_MAX (256u * 1024u)
+/* An interval from a tracker is kept within these, seconds. */
+#define ANNOUNCER_INTERVAL_MIN_S 5u
+#define ANNOUNCER_INTERVAL_MAX_S (2u * 3600u)
+
+struct announcer;
+
+struct announcer_params {
+	struct loop *loop;
+	struct http_client *http;
+	const struct metainfo *meta;        /* borrowed */
+	const char *const *trackers;        /* first tier, before the torrent's own; NULL-ended or NULL */
+	uint8_t peer_id[20];
+	uint16_t port;
+	uint64_t seed;
+	/* What to say now. */
+	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
+	/* Peers from a reply. */
+	void (*found)(void *user, const struct addr *list, size_t n);
+	void *user;
+};
+
+struct announcer_status {
+	uint32_t ok, failed;    /* announces answered, and not */
+	struct err_info error;  /* of the newest one */
+	uint32_t peers;         /* other peers in the newest reply */
+};
+
+int announcer_new(const struct announcer_params *p, struct announcer **out);
+/* Cancels without a word; announcer_stop() first to say goodbye. */
+void announcer_free(struct announcer *a);
+
+void announcer_start(struct announcer *a);     /* event=started */
+void announcer_completed(struct announcer *a); /* event=completed */
+/* Peers are wanted: ask again soon, if the last answer is old enough (min interval). */
+void announcer_more(struct announcer *a);
+/* event=stopped to every tracker that has heard of us; `done` once all have answered or failed
+ * (at once when none has). */
+void announcer_stop(struct announcer *a, void (*done)(void *user), void *user);
+void announcer_status(const struct announcer *a, struct announcer_status *out);
+
+#endif

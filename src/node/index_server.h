@@ -1,0 +1,28 @@
+/* node/index_server.h - the index as one thing: HTTP in front, tracker and catalogue behind. */
+#ifndef SHOAL_NODE_INDEX_SERVER_H
+#define SHOAL_NODE_INDEX_SERVER_H
+
+#include "base/err.h"
+#include "net/loop.h"
+
+#define INDEX_PORT 6969
+
+struct index_server;
+
+struct index_server_params {
+	const char *listen_host; /* NULL: all interfaces */
+	uint16_t port;           /* 0: any */
+	const char *data_dir;    /* made if missing, 0700 */
+	/* A line for the operator's log, already escaped; may be NULL. */
+	void (*log)(void *user, const char *line);
+	void *user;
+};
+
+/* Open the catalogue, listen and serve on `l`. Routes are those of docs/api.md: /announce,
+ * /scrape, /api/v1/..., and the page at "/". */
+int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
+                     struct err_info *info);
+void index_server_free(struct index_server *s);
+uint16_t index_server_port(const struct index_server *s);
+
+#endif

@@ -1,0 +1,174 @@
+/* node/link.c - the life of a connection: made, shaken hands with, closed. */
+#include "node/link.h"
+
+#include <stdlib.h>
+
+#include "net/tcp.h"
+
+static void link_on_ready(void *arg, unsigned ready);
+
+static struct link *link_new(struct node *n, int fd, const struct addr *addr)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->io = loop_io_new(n->loop, fd, link_on_ready, l);
+	if (l->io == NULL) {
+		free(l);
+		return NULL;
+	}
+	l->node = n;
+	l->fd = fd;
+	l->addr = *addr;
+	l->ref.slot = UINT32_MAX;
+	l->deadline_ms = loop_now_ms(n->loop) + NODE_HANDSHAKE_MS;
+	buf_init(&l->in, LINK_IN_MAX);
+	buf_init(&l->out, LINK_OUT_MAX);
+	l->next = n->links;
+	if (n->links != NULL)
+		n->links->prev = l;
+	n->links = l;
+	n->n_links++;
+	return l;
+}
+
+void link_accept(struct node *n, int fd, const struct addr *from)
+{
+	struct link *l;
+
+	if (n->n_links >= NODE_LINKS_MAX || n->n_strangers >= NODE_STRANGERS_MAX) {
+		tcp_close(fd);
+		return;
+	}
+	tcp_tune(fd);
+	l = link_new(n, fd, from);
+	if (l == NULL) {
+		tcp_close(fd);
+		return;
+	}
+	l->incoming = true;
+	l->state = LINK_HANDSHAKE;
+	n->n_strangers++;
+	loop_io_want(l->io, LOOP_READ);
+}
+
+void link_dial(struct transfer *t, const struct addr *to)
+{
+	struct node *n = t->node;
+	struct link *l = NULL;
+	int fd = -1;
+
+	if (n->n_links < NODE_LINKS_MAX)
+		fd = tcp_connect(to);
+	if (fd >= 0)
+		l = link_new(n, fd, to);
+	if (l == NULL) {
+		if (fd >= 0)
+			tcp_close(fd);
+		swarm_on_dial_failed(t->swarm, to, loop_now_ms(n->loop), &t->fx);
+		return;
+	}
+	l->t = t;
+	l->state = LINK_CONNECTING;
+	loop_io_want(l->io, LOOP_WRITE);
+}
+
+void link_close(struct link *l, const char *reason)
+{
+	struct node *n = l->node;
+	char text[ADDR_TEXT_MAX];
+
+	if (l->state == LINK_DEAD)
+		return;
+	if (reason != NULL)
+		node_log(n, "%s: %s", addr_text(text, &l->addr), reason);
+	link_recv_drop(l);
+	if (l->t == NULL)
+		n->n_strangers--;
+	else if (l->ref.slot != UINT32_MAX)
+		transfer_set_link(l->t, l->ref, NULL);
+	l->state = LINK_DEAD;
+	loop_io_free(l->io);
+	l->io = NULL;
+	tcp_close(l->fd);
+	if (l->prev != NULL)
+		l->prev->next = l->next;
+	else
+		n->links = l->next;
+	if (l->next != NULL)
+		l->next->prev = l->prev;
+	n->n_links--;
+	l->next_grave = n->grave;
+	n->grave = l;
+}
+
+void link_lost(struct link *l, const char *reason)
+{
+	struct transfer *t = l->t;
+	enum link_state was = l->state;
+	struct peer_ref ref = l->ref;
+	struct addr addr = l->addr;
+	bool dialed = !l->incoming;
+	uint64_t now = loop_now_ms(l->node->loop);
+
+	if (was == LINK_DEAD)
+		return;
+	link_close(l, reason);
+	if (t == NULL)
+		return;
+	if (was == LINK_OPEN)
+		swarm_on_closed(t->swarm, ref, now, &t->fx);
+	else if (dialed)
+		swarm_on_dial_failed(t->swarm, &addr, now, &t->fx);
+	transfer_perform(t);
+}
+
+void link_mark_dirty(struct link *l)
+{
+	if (l->in_dirty || l->state == LINK_DEAD)
+		return;
+	l->in_dirty = true;
+	l->next_dirty = l->node->dirty;
+	l->node->dirty = l;
+}
+
+void link_send(struct link *l, const struct wire_msg *m)
+{
+	if (l->state != LINK_OPEN)
+		return;
+	/* An overflow is noticed by link_flush(), which may close; here nobody expects it. */
+	(void)wire_encode(&l->out, m);
+	link_mark_dirty(l);
+}
+
+static void on_connected(struct link *l)
+{
+	int err = tcp_connect_result(l->fd);
+
+	if (err != OK) {
+		link_lost(l, err_text(err));
+		return;
+	}
+	tcp_tune(l->fd);
+	l->rtt_us = tcp_rtt_us(l->fd);
+	l->state = LINK_HANDSHAKE;
+	loop_io_want(l->io, LOOP_READ);
+	link_send_handshake(l, meta_swarm_hash(l->t->meta));
+}
+
+static void link_on_ready(void *arg, unsigned ready)
+{
+	struct link *l = arg;
+	struct node *n = l->node;
+
+	if (l->state == LINK_CONNECTING)
+		on_connected(l);
+	else if ((ready & LOOP_READ) != 0)
+		link_read(l);
+	if (l->state != LINK_DEAD && (ready & LOOP_WRITE) != 0) {
+		l->wants_write = false;
+		link_mark_dirty(l);
+	}
+	node_settle(n);
+}

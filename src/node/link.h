@@ -1,0 +1,102 @@
+/* node/link.h - one peer connection: a socket, its handshake, bytes in and out.
+ *
+ * Receiving: payload goes from the socket into its slab by one scatter read over the blocks we
+ * expect next; their heads are predicted and checked after (link_recv.c). Sending: messages wait
+ * in `out`; blocks are pulled from the swarm when the socket takes more, and copied from the
+ * page cache for one write of several (link_send.c). */
+#ifndef SHOAL_NODE_LINK_H
+#define SHOAL_NODE_LINK_H
+
+#include "node/node_impl.h"
+
+/* Messages that wait for a peer who does not read (attack: O-15; requests themselves wait in
+ * the swarm's bounded queue). Beyond it the connection is closed. */
+#define LINK_OUT_MAX (2u << 20)
+/* A whole message of the largest kind, and a scratch buffer's worth that waits for memory. */
+#define LINK_IN_MAX (WIRE_BODY_MAX + 4u + NODE_SCRATCH_BYTES)
+/* Blocks in one scatter read, and in one write. */
+#define LINK_RECV_BLOCKS 16u
+#define LINK_SEND_BLOCKS 12u
+/* Reads of one connection before others get their turn. */
+#define LINK_READ_ROUNDS 4
+#define LINK_WRITE_ROUNDS 4
+
+enum link_state {
+	LINK_CONNECTING,
+	LINK_HANDSHAKE, /* connected; theirs has not come */
+	LINK_OPEN,
+	LINK_DEAD,      /* closed; freed by node_settle() */
+};
+
+/* The block whose payload is coming in. */
+struct link_incoming {
+	bool active;
+	enum {
+		PLACE_NOWHERE, /* useless, or another connection was first: dropped */
+		PLACE_STORE,   /* straight into its slab */
+		PLACE_SPILL,   /* aside: another connection is in the middle of the same block */
+	} place;
+	struct block_ref block;
+	struct span dst;
+	uint32_t got;
+	uint8_t *spill;
+};
+
+struct link {
+	struct node *node;
+	struct transfer *t;    /* NULL until a handshake named one */
+	struct peer_ref ref;   /* slot UINT32_MAX until OPEN */
+	int fd;
+	struct loop_io *io;
+	struct addr addr;
+	enum link_state state;
+	bool incoming;
+	bool v2;               /* hash messages may be used */
+	bool handshake_sent;
+	bool wants_write;      /* the socket was full */
+	bool in_dirty;
+	bool starved;          /* waits for slabs: not reading */
+	bool uploading;        /* the swarm has blocks for it */
+	bool fetching;         /* waits for the disk before it can send on */
+	uint64_t deadline_ms;
+	uint32_t rtt_us;
+	struct buf in, out;
+	size_t out_sent;       /* of `out` */
+	struct link_incoming cur;
+	struct block_ref up[LINK_SEND_BLOCKS]; /* pulled from the swarm, not wholly sent */
+	uint32_t n_up, up_sent; /* up_sent: bytes of up[0], head included */
+	struct link *prev, *next, *next_dirty, *next_grave;
+};
+
+/* A socket that was accepted; takes over the descriptor. */
+void link_accept(struct node *n, int fd, const struct addr *from);
+/* Connect for a transfer; failure is told to the swarm (perhaps at once). */
+void link_dial(struct transfer *t, const struct addr *to);
+/* Close and forget. The swarm must know already (or never have known). */
+void link_close(struct link *l, const char *reason);
+/* Close because the socket ended or failed: tells the swarm. */
+void link_lost(struct link *l, const char *reason);
+
+void link_send(struct link *l, const struct wire_msg *m);
+/* Remember to flush at the end of this event. */
+void link_mark_dirty(struct link *l);
+
+/* ---- link_recv.c ---- */
+void link_read(struct link *l);
+/* Memory came back: take up what waited. */
+void link_unstarve(struct link *l);
+/* Free the incoming block, if any. */
+void link_recv_drop(struct link *l);
+
+/* ---- link_send.c ---- */
+/* Write as much as the socket takes. */
+void link_flush(struct link *l);
+void link_on_fetched(struct link *l, bool ok);
+
+/* ---- link_handshake.c ---- */
+void link_send_handshake(struct link *l, const uint8_t hash[20]);
+/* Look for their handshake in `in`; returns bytes consumed, 0 when more is needed or the
+ * link is closed. */
+size_t link_take_handshake(struct link *l, struct bytes in);
+
+#endif

@@ -1,0 +1,97 @@
+/* node/link_handshake.c - which torrent a connection is for, and who is there. */
+#include "node/link.h"
+
+#include "net/tcp.h"
+
+void link_send_handshake(struct link *l, const uint8_t hash[20])
+{
+	struct handshake h = {.fast = true, .extended = true, .v2 = l->t->meta->v2};
+	uint8_t raw[HANDSHAKE_LEN];
+
+	memcpy(h.info_hash, hash, sizeof(h.info_hash));
+	memcpy(h.peer_id, l->node->peer_id, sizeof(h.peer_id));
+	handshake_encode(&h, raw);
+	(void)buf_put(&l->out, bytes_of(raw, sizeof(raw)));
+	l->handshake_sent = true;
+	link_mark_dirty(l);
+}
+
+/* Source: BEP 52 "upgrade path": a peer that names the v1 hash of a hybrid torrent and sets the
+ * v2 bit is answered with the v2 hash; both sides then know that the other speaks v2. */
+static const uint8_t *reply_hash(const struct link *l, const struct handshake *h)
+{
+	const struct metainfo *m = l->t->meta;
+
+	if (m->v1 && m->v2 && h->v2)
+		return m->hash_v2;
+	return h->info_hash;
+}
+
+static bool names_v2(const struct metainfo *m, const struct handshake *h)
+{
+	return m->v2 && (h->v2 || memcmp(h->info_hash, m->hash_v2, sizeof(h->info_hash)) == 0);
+}
+
+static bool find_torrent(struct link *l, const struct handshake *h)
+{
+	struct node *n = l->node;
+	struct transfer *t;
+
+	if (l->t != NULL) /* we dialed for it */
+		return meta_has_swarm_hash(l->t->meta, h->info_hash);
+	t = node_transfer_by_hash(n, h->info_hash);
+	if (t == NULL || t->leaving || t->swarm == NULL)
+		return false;
+	n->n_strangers--;
+	l->t = t;
+	return true;
+}
+
+static void open_peer(struct link *l, const struct handshake *h)
+{
+	struct transfer *t = l->t;
+	struct peer_hello hello = {
+		.addr = l->addr,
+		.incoming = l->incoming,
+		.fast = h->fast,
+		.extended = h->extended,
+		.v2 = l->v2,
+		.rtt_us = l->rtt_us,
+	};
+	const char *why = "not wanted";
+
+	memcpy(hello.peer_id, h->peer_id, sizeof(hello.peer_id));
+	l->ref = swarm_on_connected(t->swarm, &hello, loop_now_ms(l->node->loop), &why, &t->fx);
+	if (l->ref.slot == UINT32_MAX) {
+		link_close(l, why);
+		transfer_perform(t);
+		return;
+	}
+	l->state = LINK_OPEN;
+	transfer_set_link(t, l->ref, l);
+	transfer_perform(t);
+}
+
+size_t link_take_handshake(struct link *l, struct bytes in)
+{
+	struct handshake h;
+	int used = handshake_decode(&h, in);
+
+	if (used == 0)
+		return 0;
+	if (used < 0) {
+		link_lost(l, "not a BitTorrent handshake");
+		return 0;
+	}
+	if (!find_torrent(l, &h)) {
+		link_lost(l, "asks for a torrent that is not here");
+		return 0;
+	}
+	l->v2 = names_v2(l->t->meta, &h);
+	if (l->rtt_us == 0)
+		l->rtt_us = tcp_rtt_us(l->fd);
+	if (!l->handshake_sent)
+		link_send_handshake(l, reply_hash(l, &h));
+	open_peer(l, &h);
+	return l->state == LINK_DEAD ? 0 : (size_t)used;
+}

@@ -1,0 +1,472 @@
+/* node/link_recv.c - bytes from the socket to messages, and payload to its place.
+ *
+ * The blocks we asked for come as 13 bytes of head and 16 KiB of payload, one after the other,
+ * mostly in the order they were asked. So one readv() is laid out over
+ *
+ *     [rest of the block that is coming] [head][payload] [head][payload] ... [scratch]
+ *
+ * with each payload pointing into its slab. Afterwards the heads are compared with what was
+ * predicted. Where one differs (a HAVE came between, the peer serves in another order), the bytes
+ * from there on are put in line again and parsed as an ordinary stream, which costs one copy. */
+#include "node/link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+struct forecast {
+	struct block_ref block;
+	uint8_t head[WIRE_PIECE_HEAD];
+	struct span dst;
+};
+
+struct plan {
+	struct iovec iov[2 + 2 * LINK_RECV_BLOCKS];
+	int n_iov;
+	size_t rest; /* bytes of iov[0] that belong to the block under way */
+	struct forecast next[LINK_RECV_BLOCKS];
+	uint32_t n_next;
+	bool short_of_memory;
+};
+
+/* Read no more than this while slabs are out: it would only pile up. */
+#define READ_WHEN_SHORT 4096u
+
+static uint64_t now_ms(const struct link *l)
+{
+	return loop_now_ms(l->node->loop);
+}
+
+static void plan_add(struct plan *p, void *ptr, size_t len)
+{
+	p->iov[p->n_iov++] = (struct iovec){.iov_base = ptr, .iov_len = len};
+}
+
+void link_recv_drop(struct link *l)
+{
+	struct link_incoming *c = &l->cur;
+
+	if (c->active && c->place == PLACE_STORE)
+		store_recv_abort(l->t->store, c->block.piece, c->block.begin, c->block.length);
+	free(c->spill);
+	*c = (struct link_incoming){.active = false};
+}
+
+/* The connection that is in the middle of this very block, if it is not `l`. */
+static struct link *other_receiver(const struct link *l, const struct block_ref *b)
+{
+	const struct transfer *t = l->t;
+
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		struct link *o = t->by_slot[i];
+
+		if (o != NULL && o != l && o->cur.active && o->cur.place == PLACE_STORE &&
+		    o->cur.block.piece == b->piece && o->cur.block.begin == b->begin)
+			return o;
+	}
+	return NULL;
+}
+
+/* A block that came twice at once was put aside, and is the first to be whole: it takes the
+ * place in the store; what the other one still sends is dropped. Returns false when it was
+ * not wanted any more, or has no place. */
+static bool place_spill(struct link *l)
+{
+	struct link_incoming *c = &l->cur;
+	struct transfer *t = l->t;
+	struct link *o;
+	struct span dst;
+
+	if (swarm_judge_block(t->swarm, l->ref, c->block.piece, c->block.begin, c->block.length) !=
+	    BLOCK_WANTED)
+		return false;
+	o = other_receiver(l, &c->block);
+	if (o != NULL) {
+		store_recv_abort(t->store, c->block.piece, c->block.begin, c->block.length);
+		o->cur.place = PLACE_NOWHERE;
+	}
+	if (store_recv_span(t->store, c->block.piece, c->block.begin, c->block.length, &dst) != OK)
+		return false;
+	memcpy(dst.ptr, c->spill, c->block.length);
+	store_recv_done(t->store, c->block.piece, c->block.begin, c->block.length);
+	return true;
+}
+
+/* All payload of the current block has come. */
+static void finish_block(struct link *l)
+{
+	struct link_incoming *c = &l->cur;
+	struct transfer *t = l->t;
+	bool told = true;
+
+	c->active = false;
+	if (c->place == PLACE_STORE) {
+		store_recv_done(t->store, c->block.piece, c->block.begin, c->block.length);
+	} else if (c->place == PLACE_SPILL) {
+		/* Without a place, a block still wanted must not be counted as had. */
+		told = place_spill(l) || swarm_judge_block(t->swarm, l->ref, c->block.piece,
+		                                           c->block.begin,
+		                                           c->block.length) != BLOCK_WANTED;
+		free(c->spill);
+		c->spill = NULL;
+	}
+	if (!told) {
+		link_lost(l, "no memory for a block");
+		return;
+	}
+	swarm_on_block(t->swarm, l->ref, c->block, now_ms(l), &t->fx);
+	transfer_perform(t);
+}
+
+static void count_payload(struct link *l, size_t n)
+{
+	struct link_incoming *c = &l->cur;
+
+	c->got += (uint32_t)n;
+	if (c->got == c->block.length)
+		finish_block(l);
+	else
+		swarm_on_progress(l->t->swarm, l->ref, (uint32_t)n, now_ms(l));
+}
+
+/* Find where the payload of a wanted block goes. */
+static int place_block(struct link *l, const struct block_ref *b)
+{
+	struct link_incoming *c = &l->cur;
+	int err;
+
+	*c = (struct link_incoming){.place = PLACE_STORE, .block = *b};
+	if (other_receiver(l, b) != NULL) {
+		/* Two may not write to one place, and the other one may stall for ever. */
+		c->place = PLACE_SPILL;
+		c->spill = malloc(b->length > 0 ? b->length : 1);
+		c->dst = (struct span){c->spill, b->length};
+		err = c->spill == NULL ? ERR_AGAIN : OK;
+	} else {
+		err = store_recv_span(l->t->store, b->piece, b->begin, b->length, &c->dst);
+	}
+	if (err != OK && err != ERR_AGAIN) {
+		link_lost(l, "a block that has no place");
+		return ERR_PROTO;
+	}
+	c->active = err == OK;
+	return err;
+}
+
+/* A PIECE head is at the front of the stream. Returns 0, ERR_AGAIN without memory for it, or
+ * ERR_PROTO when the link was closed. */
+static int begin_block(struct link *l, const struct wire_msg *m)
+{
+	struct transfer *t = l->t;
+	struct block_ref b = {m->index, m->begin, m->length};
+	struct link_incoming *c = &l->cur;
+	int err;
+
+	switch (swarm_judge_block(t->swarm, l->ref, b.piece, b.begin, b.length)) {
+	case BLOCK_UNASKED:
+		swarm_on_malformed(t->swarm, l->ref, now_ms(l), &t->fx);
+		transfer_perform(t);
+		link_close(l, "sent a block that was not asked for");
+		return ERR_PROTO;
+	case BLOCK_USELESS:
+		*c = (struct link_incoming){.active = true, .place = PLACE_NOWHERE, .block = b};
+		break;
+	case BLOCK_WANTED:
+		err = place_block(l, &b);
+		if (err != OK)
+			return err;
+		break;
+	}
+	if (b.length == 0)
+		finish_block(l);
+	return l->state == LINK_DEAD ? ERR_PROTO : OK;
+}
+
+static size_t take_payload(struct link *l, struct bytes in)
+{
+	struct link_incoming *c = &l->cur;
+	size_t n = c->block.length - c->got;
+
+	if (n > in.len)
+		n = in.len;
+	if (n > 0 && c->place != PLACE_NOWHERE)
+		memcpy(c->dst.ptr + c->got, in.ptr, n);
+	count_payload(l, n);
+	return n;
+}
+
+/* One step through a stream. Returns bytes consumed, 0 when more is needed, ERR_AGAIN when memory
+ * is, ERR_PROTO when the link is closed. */
+static int take_message(struct link *l, struct bytes in)
+{
+	struct transfer *t = l->t;
+	struct wire_msg m;
+	int n = wire_piece_head(&m, in);
+
+	if (n == 1) {
+		int err = begin_block(l, &m);
+
+		return err == OK ? (int)WIRE_PIECE_HEAD : err;
+	}
+	if (n == 0)
+		return 0;
+	n = wire_decode(&m, in);
+	if (n < 0) {
+		swarm_on_malformed(t->swarm, l->ref, now_ms(l), &t->fx);
+		transfer_perform(t);
+		link_close(l, "sent a malformed message");
+		return ERR_PROTO;
+	}
+	if (n > 0) {
+		swarm_on_message(t->swarm, l->ref, &m, now_ms(l), &t->fx);
+		transfer_perform(t);
+	}
+	return l->state == LINK_DEAD ? ERR_PROTO : n;
+}
+
+/* Parse as far as it goes. Returns bytes consumed; the link may be closed, or starved. */
+static size_t take_stream(struct link *l, struct bytes in)
+{
+	size_t used = 0;
+
+	while (used < in.len && l->state != LINK_DEAD) {
+		struct bytes rest = bytes_sub(in, used, in.len - used);
+		int n;
+
+		if (l->state == LINK_HANDSHAKE) {
+			size_t took = link_take_handshake(l, rest);
+
+			if (took == 0)
+				break;
+			used += took;
+			continue;
+		}
+		if (l->cur.active) {
+			used += take_payload(l, rest);
+			continue;
+		}
+		n = take_message(l, rest);
+		if (n == ERR_AGAIN)
+			l->starved = true;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	return used;
+}
+
+/* New stream bytes that stand apart from l->in. What is left over is kept there. */
+static void take_bytes(struct link *l, struct bytes in)
+{
+	size_t used = l->in.len > 0 ? 0 : take_stream(l, in);
+
+	if (l->state == LINK_DEAD)
+		return;
+	if (l->in.len > 0) {
+		if (buf_put(&l->in, in) == OK)
+			buf_consume(&l->in, take_stream(l, buf_bytes(&l->in)));
+	} else if (used < in.len) {
+		(void)buf_put(&l->in, bytes_sub(in, used, in.len - used));
+	}
+	if (l->state == LINK_DEAD)
+		return;
+	if (l->in.err != OK) {
+		link_lost(l, "out of memory");
+	} else if (l->in.len == 0 && l->in.cap > 0) { /* idle connections own no buffer */
+		buf_fini(&l->in);
+		buf_init(&l->in, LINK_IN_MAX);
+	}
+}
+
+/* Append the blocks we expect next, as far as there is room and nobody else is at them. */
+static void plan_forecasts(struct link *l, struct plan *p)
+{
+	struct transfer *t = l->t;
+	struct block_ref next[LINK_RECV_BLOCKS];
+	uint32_t n = swarm_expected(t->swarm, l->ref, next, LINK_RECV_BLOCKS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct block_ref *b = &next[i];
+		struct forecast *f = &p->next[p->n_next];
+
+		/* The block under way is still the first expected one. */
+		if (i == 0 && l->cur.active && b->piece == l->cur.block.piece &&
+		    b->begin == l->cur.block.begin)
+			continue;
+		if (swarm_judge_block(t->swarm, l->ref, b->piece, b->begin, b->length) != BLOCK_WANTED ||
+		    other_receiver(l, b) != NULL)
+			break;
+		if (store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst) != OK) {
+			p->short_of_memory = true;
+			break;
+		}
+		f->block = *b;
+		plan_add(p, f->head, sizeof(f->head));
+		plan_add(p, f->dst.ptr, b->length);
+		p->n_next++;
+	}
+}
+
+/* Lay out the scatter read. */
+static void make_plan(struct link *l, struct plan *p)
+{
+	struct node *n = l->node;
+	struct link_incoming *c = &l->cur;
+
+	p->n_iov = 0;
+	p->n_next = 0;
+	p->rest = 0;
+	p->short_of_memory = false;
+	if (l->state == LINK_OPEN && l->in.len == 0) {
+		if (c->active) {
+			p->rest = c->block.length - c->got;
+			plan_add(p, c->place == PLACE_NOWHERE ? n->scratch_out : c->dst.ptr + c->got,
+			         p->rest);
+		}
+		plan_forecasts(l, p);
+	}
+	if (p->n_next < LINK_RECV_BLOCKS / 2)
+		plan_add(p, n->scratch_in, p->short_of_memory ? READ_WHEN_SHORT : NODE_SCRATCH_BYTES);
+}
+
+/* Copy the `left` bytes that were scattered from iovec `i` on, in line. */
+static void gather(const struct plan *p, int i, size_t left, struct buf *line)
+{
+	for (; left > 0 && i < p->n_iov; i++) {
+		size_t n = p->iov[i].iov_len < left ? p->iov[i].iov_len : left;
+
+		(void)buf_put(line, bytes_of(p->iov[i].iov_base, n));
+		left -= n;
+	}
+}
+
+static bool head_fits(const struct forecast *f)
+{
+	uint8_t want[WIRE_PIECE_HEAD];
+
+	wire_put_piece_head(want, f->block.piece, f->block.begin, f->block.length);
+	return memcmp(want, f->head, sizeof(want)) == 0;
+}
+
+static void abort_forecasts(struct link *l, const struct plan *p, uint32_t from)
+{
+	for (uint32_t i = from; i < p->n_next; i++) {
+		const struct block_ref *b = &p->next[i].block;
+
+		store_recv_abort(l->t->store, b->piece, b->begin, b->length);
+	}
+}
+
+/* A block whose head was predicted rightly: its payload, or the first part of it, is in place. */
+static void take_forecast(struct link *l, const struct forecast *f, size_t got)
+{
+	l->cur = (struct link_incoming){
+		.active = true, .place = PLACE_STORE, .block = f->block, .dst = f->dst};
+	count_payload(l, got);
+}
+
+/* `n` bytes were read according to the plan. */
+static void walk_plan(struct link *l, const struct plan *p, size_t n)
+{
+	int i = 0;
+	uint32_t k = 0;
+
+	if (p->rest > 0) {
+		size_t got = n < p->rest ? n : p->rest;
+
+		count_payload(l, got);
+		n -= got;
+		i = 1;
+	}
+	while (k < p->n_next && n >= WIRE_PIECE_HEAD && l->state != LINK_DEAD &&
+	       head_fits(&p->next[k])) {
+		const struct forecast *f = &p->next[k];
+		size_t got = n - WIRE_PIECE_HEAD;
+
+		if (got > f->block.length)
+			got = f->block.length;
+		/* An earlier block of this very read may have changed what is wanted. */
+		if (swarm_judge_block(l->t->swarm, l->ref, f->block.piece, f->block.begin,
+		                      f->block.length) != BLOCK_WANTED)
+			break;
+		take_forecast(l, f, got);
+		n -= WIRE_PIECE_HEAD + got;
+		i += 2;
+		k++;
+	}
+	abort_forecasts(l, p, k);
+	if (n == 0 || l->state == LINK_DEAD)
+		return;
+	if (i == p->n_iov - 1 && k == p->n_next) {
+		take_bytes(l, bytes_of(p->iov[i].iov_base, n));
+	} else {
+		struct buf line;
+
+		buf_init(&line, n);
+		gather(p, i, n, &line);
+		if (line.err == OK)
+			take_bytes(l, buf_bytes(&line));
+		else
+			link_lost(l, "out of memory");
+		buf_fini(&line);
+	}
+}
+
+static void set_interest(struct link *l)
+{
+	unsigned want = 0;
+
+	if (l->state == LINK_DEAD)
+		return;
+	if (!l->starved)
+		want |= LOOP_READ;
+	if (l->wants_write)
+		want |= LOOP_WRITE;
+	loop_io_want(l->io, want);
+}
+
+void link_unstarve(struct link *l)
+{
+	size_t used;
+
+	if (!l->starved || l->state == LINK_DEAD)
+		return;
+	l->starved = false;
+	used = take_stream(l, buf_bytes(&l->in));
+	if (l->state == LINK_DEAD)
+		return;
+	buf_consume(&l->in, used);
+	set_interest(l);
+}
+
+void link_read(struct link *l)
+{
+	for (int round = 0; round < LINK_READ_ROUNDS; round++) {
+		struct plan p;
+		ssize_t n;
+		size_t asked = 0;
+
+		make_plan(l, &p);
+		for (int i = 0; i < p.n_iov; i++)
+			asked += p.iov[i].iov_len;
+		n = readv(l->fd, p.iov, p.n_iov);
+		if (n <= 0) {
+			int error = errno;
+
+			abort_forecasts(l, &p, 0);
+			if (n < 0 && (error == EAGAIN || error == EINTR))
+				return;
+			link_lost(l, n == 0 ? "closed the connection" : strerror(error));
+			return;
+		}
+		walk_plan(l, &p, (size_t)n);
+		if (l->state == LINK_DEAD)
+			return;
+		if (l->starved) {
+			set_interest(l);
+			return;
+		}
+		if ((size_t)n < asked)
+			return;
+	}
+}

@@ -1,0 +1,171 @@
+/* node/link_send.c - messages and blocks to the socket.
+ *
+ * Blocks are pulled from the swarm only while the socket takes them, so a choke or cancel finds
+ * them still in the queue. What the socket did not take is forgotten and copied again from the
+ * page cache later: a slow peer holds no memory. A block that is not in the page cache is
+ * fetched by a worker; the loop never waits for the disk. */
+#include "node/link.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Blocks for one write(), heads and payloads laid out in the node's send scratch. */
+struct batch {
+	uint8_t *at;
+	size_t len;
+	uint32_t blocks;
+};
+
+static size_t whole(const struct block_ref *b)
+{
+	return WIRE_PIECE_HEAD + (size_t)b->length;
+}
+
+/* Write pending messages. Returns 1 all out, 0 the socket is full, -1 closed. */
+static int flush_messages(struct link *l)
+{
+	while (l->out_sent < l->out.len) {
+		ssize_t n = write(l->fd, l->out.ptr + l->out_sent, l->out.len - l->out_sent);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			l->wants_write = true;
+			return 0;
+		}
+		if (n < 0) {
+			link_lost(l, strerror(errno));
+			return -1;
+		}
+		l->out_sent += (size_t)n;
+	}
+	l->out_sent = 0;
+	buf_clear(&l->out);
+	return 1;
+}
+
+static void pull_blocks(struct link *l)
+{
+	while (l->n_up < LINK_SEND_BLOCKS) {
+		if (!swarm_next_upload(l->t->swarm, l->ref, &l->up[l->n_up])) {
+			l->uploading = false;
+			return;
+		}
+		l->n_up++;
+	}
+}
+
+/* Copy heads and payloads of l->up into the scratch. Stops at a block that must be fetched from
+ * disk first. Returns 0, or an error of the store other than ERR_AGAIN. */
+static int fill_batch(struct link *l, struct batch *batch)
+{
+	*batch = (struct batch){.at = l->node->scratch_out};
+	for (uint32_t i = 0; i < l->n_up; i++) {
+		const struct block_ref *b = &l->up[i];
+		int err;
+
+		if (whole(b) > NODE_SCRATCH_BYTES - batch->len)
+			break;
+		wire_put_piece_head(batch->at + batch->len, b->piece, b->begin, b->length);
+		err = store_read(l->t->store, b->piece, b->begin, b->length,
+		                 batch->at + batch->len + WIRE_PIECE_HEAD);
+		if (err == ERR_AGAIN) {
+			if (i == 0) {
+				l->fetching = true;
+				store_fetch(l->t->store, b->piece, b->begin, b->length, l->ref.slot);
+			}
+			break;
+		}
+		if (err != OK)
+			return err;
+		batch->len += whole(b);
+		batch->blocks++;
+	}
+	return OK;
+}
+
+/* `n` more bytes of the blocks went out. */
+static void count_sent(struct link *l, size_t n)
+{
+	uint32_t done = 0;
+
+	l->up_sent += (uint32_t)n;
+	while (done < l->n_up && l->up_sent >= whole(&l->up[done])) {
+		l->up_sent -= (uint32_t)whole(&l->up[done]);
+		swarm_on_sent(l->t->swarm, l->ref, l->up[done].length, loop_now_ms(l->node->loop));
+		done++;
+	}
+	l->n_up -= done;
+	memmove(l->up, l->up + done, l->n_up * sizeof(l->up[0]));
+}
+
+/* One write of blocks. Returns 1 to go on, 0 to wait, -1 closed. */
+static int send_batch(struct link *l)
+{
+	struct batch batch;
+	ssize_t n;
+
+	if (fill_batch(l, &batch) != OK) {
+		link_lost(l, "data on disk cannot be read any more");
+		return -1;
+	}
+	if (batch.blocks == 0)
+		return 0;
+	do
+		n = write(l->fd, batch.at + l->up_sent, batch.len - l->up_sent);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		l->wants_write = true;
+		return 0;
+	}
+	if (n < 0) {
+		link_lost(l, strerror(errno));
+		return -1;
+	}
+	if ((size_t)n < batch.len - l->up_sent)
+		l->wants_write = true;
+	count_sent(l, (size_t)n);
+	return l->wants_write ? 0 : 1;
+}
+
+static void send_all(struct link *l)
+{
+	if (l->out.err != OK) {
+		link_lost(l, "does not read what it is sent");
+		return;
+	}
+	for (int round = 0; round < LINK_WRITE_ROUNDS; round++) {
+		/* A block that is half out goes first: messages may not cut into it. */
+		if (l->up_sent == 0 && flush_messages(l) != 1)
+			return;
+		if (l->state != LINK_OPEN || l->fetching)
+			return;
+		if (l->uploading)
+			pull_blocks(l);
+		if (l->n_up == 0)
+			return;
+		if (send_batch(l) != 1)
+			return;
+	}
+	l->wants_write = true; /* others first; the socket will say that it has room */
+}
+
+void link_flush(struct link *l)
+{
+	if (l->state == LINK_DEAD || l->state == LINK_CONNECTING || l->wants_write)
+		return;
+	send_all(l);
+	if (l->state != LINK_DEAD)
+		loop_io_want(l->io, (l->starved ? 0u : (unsigned)LOOP_READ) |
+		                        (l->wants_write ? (unsigned)LOOP_WRITE : 0u));
+}
+
+void link_on_fetched(struct link *l, bool ok)
+{
+	l->fetching = false;
+	if (!ok) {
+		link_lost(l, "data on disk cannot be read any more");
+		return;
+	}
+	link_mark_dirty(l);
+}

@@ -1,0 +1,262 @@
+#include "node/node.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/entropy.h"
+#include "net/tcp.h"
+#include "node/link.h"
+
+/* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
+#define ACCEPTS_PER_TURN 64
+/* Housekeeping: deadlines of handshakes, accepting again after descriptors ran out. */
+#define SWEEP_MS 1000u
+
+void node_log(struct node *n, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (n->log == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	n->log(n->log_user, line);
+}
+
+struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20])
+{
+	for (uint32_t i = 0; i < n->n_transfers; i++)
+		if (meta_has_swarm_hash(n->transfers[i]->meta, hash))
+			return n->transfers[i];
+	return NULL;
+}
+
+static void link_free(struct link *l)
+{
+	buf_fini(&l->in);
+	buf_fini(&l->out);
+	free(l);
+}
+
+void node_settle(struct node *n)
+{
+	while (n->dirty != NULL) {
+		struct link *l = n->dirty;
+
+		n->dirty = l->next_dirty;
+		l->in_dirty = false;
+		link_flush(l);
+	}
+	while (n->grave != NULL) {
+		struct link *l = n->grave;
+
+		n->grave = l->next_grave;
+		link_free(l);
+	}
+}
+
+/* ---- events of the loop ------------------------------------------------------- */
+
+static void on_accept(void *arg, unsigned ready)
+{
+	struct node *n = arg;
+	struct addr from;
+
+	(void)ready;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = tcp_accept(n->listener, &from);
+
+		if (fd == ERR_AGAIN)
+			break;
+		if (fd == ERR_TOO_BIG) { /* no descriptors: level-triggered, so look away a while */
+			n->accept_paused = true;
+			loop_io_want(n->listen_io, 0);
+			break;
+		}
+		if (fd >= 0)
+			link_accept(n, fd, &from);
+	}
+	node_settle(n);
+}
+
+static void on_pool(void *arg, unsigned ready)
+{
+	struct node *n = arg;
+	struct store_event e;
+
+	(void)ready;
+	pool_drain(n->pool);
+	while (store_next_event(n->pool, &e))
+		transfer_on_store_event(e.user, &e);
+	node_settle(n);
+}
+
+static void on_second(void *arg)
+{
+	struct node *n = arg;
+	uint64_t now = loop_now_ms(n->loop);
+	struct link *next;
+
+	for (struct link *l = n->links; l != NULL; l = next) {
+		next = l->next;
+		if (l->state != LINK_OPEN && now >= l->deadline_ms) {
+			link_lost(l, "no handshake in time");
+			next = n->links; /* telling the swarm may have closed others */
+		}
+	}
+	if (n->accept_paused) {
+		n->accept_paused = false;
+		loop_io_want(n->listen_io, LOOP_READ);
+	}
+	node_settle(n);
+	loop_timer_set(n->second, SWEEP_MS);
+}
+
+/* ---- life ------------------------------------------------------------------------ */
+
+static int listen_somewhere(struct node *n, const struct node_params *p, struct err_info *info)
+{
+	if (p->port >= 0)
+		return tcp_listen(p->listen_host, (uint16_t)p->port, &n->port, info);
+	for (uint16_t port = NODE_PORT_FIRST; port <= NODE_PORT_LAST; port++) {
+		int fd = tcp_listen(p->listen_host, port, &n->port, info);
+
+		if (fd != ERR_EXISTS)
+			return fd;
+	}
+	return tcp_listen(p->listen_host, 0, &n->port, info);
+}
+
+/* Source: BEP 20: "-SH", four digits of version, "-", twelve random characters. */
+static void make_peer_id(struct node *n)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+	memcpy(n->peer_id, "-SH0100-", 8);
+	for (size_t i = 8; i < sizeof(n->peer_id); i++)
+		n->peer_id[i] = (uint8_t)digits[rng_below(&n->rng, sizeof(digits) - 1)];
+}
+
+static int start_parts(struct node *n, const struct node_params *p, struct err_info *info)
+{
+	int err = pool_new(p->workers, 0, &n->pool, info);
+
+	if (err != OK)
+		return err;
+	n->listener = listen_somewhere(n, p, info);
+	if (n->listener < 0)
+		return n->listener;
+	n->scratch_in = malloc(NODE_SCRATCH_BYTES);
+	n->scratch_out = malloc(NODE_SCRATCH_BYTES);
+	n->listen_io = loop_io_new(n->loop, n->listener, on_accept, n);
+	n->pool_io = loop_io_new(n->loop, pool_fd(n->pool), on_pool, n);
+	n->second = loop_timer_new(n->loop, on_second, n);
+	if (n->scratch_in == NULL || n->scratch_out == NULL || n->listen_io == NULL ||
+	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return OK;
+}
+
+int node_new(const struct node_params *p, struct node **out, struct err_info *info)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	uint64_t seed;
+	int err;
+
+	if (n == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	n->loop = p->loop;
+	n->listener = -1;
+	n->log = p->log;
+	n->log_user = p->log_user;
+	entropy_fill(&seed, sizeof(seed));
+	rng_seed(&n->rng, seed);
+	make_peer_id(n);
+	/* A peer that goes away, or a file-size limit, is an error code, not the end of the process. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	tcp_raise_fd_limit();
+	err = start_parts(n, p, info);
+	if (err != OK) {
+		node_free(n);
+		return err;
+	}
+	loop_io_want(n->listen_io, LOOP_READ);
+	loop_io_want(n->pool_io, LOOP_READ);
+	loop_timer_set(n->second, SWEEP_MS);
+	*out = n;
+	return OK;
+}
+
+void node_free(struct node *n)
+{
+	if (n == NULL)
+		return;
+	while (n->links != NULL)
+		link_close(n->links, NULL);
+	n->dirty = NULL;
+	node_settle(n);
+	for (uint32_t i = 0; i < n->n_transfers; i++)
+		transfer_free(n->transfers[i]);
+	free(n->transfers);
+	if (n->http != NULL)
+		http_client_free(n->http);
+	if (n->listen_io != NULL)
+		loop_io_free(n->listen_io);
+	if (n->pool_io != NULL)
+		loop_io_free(n->pool_io);
+	if (n->second != NULL)
+		loop_timer_free(n->second);
+	if (n->leave_timer != NULL)
+		loop_timer_free(n->leave_timer);
+	if (n->pool != NULL)
+		pool_free(n->pool);
+	if (n->listener >= 0)
+		tcp_close(n->listener);
+	free(n->scratch_in);
+	free(n->scratch_out);
+	free(n);
+}
+
+uint16_t node_port(const struct node *n)
+{
+	return n->port;
+}
+
+/* ---- leaving ------------------------------------------------------------------------- */
+
+static void finish_leave(void *arg)
+{
+	struct node *n = arg;
+	void (*done)(void *) = n->leave_done;
+
+	n->leave_done = NULL;
+	if (done != NULL)
+		done(n->leave_user);
+}
+
+void node_transfer_left(struct node *n)
+{
+	if (--n->leaving == 0)
+		finish_leave(n);
+}
+
+void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user)
+{
+	n->leave_done = done;
+	n->leave_user = user;
+	n->leave_timer = loop_timer_new(n->loop, finish_leave, n);
+	if (n->leave_timer != NULL)
+		loop_timer_set(n->leave_timer, limit_ms);
+	while (n->links != NULL)
+		link_close(n->links, NULL);
+	node_settle(n);
+	n->leaving = n->n_transfers + 1; /* one for ourselves, so that it ends once */
+	for (uint32_t i = 0; i < n->n_transfers; i++)
+		transfer_leave(n->transfers[i]);
+	node_transfer_left(n);
+}

@@ -1,0 +1,86 @@
+/* node/node.h - one peer: listens, holds transfers, turns events into decisions and
+ * decisions into bytes on sockets and disk. */
+#ifndef SHOAL_NODE_NODE_H
+#define SHOAL_NODE_NODE_H
+
+#include "meta/metainfo.h"
+#include "net/loop.h"
+#include "swarm/swarm.h"
+
+#define NODE_PORT_FIRST 6881
+#define NODE_PORT_LAST 6889
+
+/* Connections of one process, and of them those that have not named a torrent yet (attack:
+ * thousands of silent connects, O-11, O-22). */
+#define NODE_LINKS_MAX 4000u
+#define NODE_STRANGERS_MAX 256u
+/* A connection must be made and both handshakes done within this (G-23). */
+#define NODE_HANDSHAKE_MS 10000u
+/* Transfers of one process. */
+#define NODE_TRANSFERS_MAX 100000u
+
+struct node;
+struct transfer;
+
+struct node_params {
+	struct loop *loop;
+	int port;                /* -1: 6881..6889, else any free one; 0: any; else that one */
+	const char *listen_host; /* NULL: all interfaces */
+	unsigned workers;        /* 0: one per core */
+	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
+	void (*log)(void *user, const char *line);
+	void *log_user;
+};
+
+int node_new(const struct node_params *p, struct node **out, struct err_info *info);
+/* Close everything at once, without goodbyes. */
+void node_free(struct node *n);
+/* Leave properly: transfers save their state, trackers hear "stopped"; `done` is called when
+ * all is said or after `limit_ms`. node_free() comes then, from outside the callback. */
+void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
+uint16_t node_port(const struct node *n);
+
+enum transfer_phase {
+	TRANSFER_CHECKING,    /* hashing what is on disk */
+	TRANSFER_DOWNLOADING,
+	TRANSFER_FINISHING,   /* complete and verified; syncing, renaming */
+	TRANSFER_SEEDING,
+	TRANSFER_STALLED,     /* the disk said no: `why` tells; tried again every few seconds */
+	TRANSFER_FAILED,      /* for good: `why` tells */
+};
+
+struct transfer_params {
+	struct metainfo *meta;       /* taken over, also on error */
+	struct bytes torrent;        /* the .torrent; copied */
+	const char *path;            /* the file or folder: data to seed, or the final name */
+	bool seed;                   /* data is complete and was just hashed or is trusted */
+	bool check;                  /* seed: hash everything first */
+	bool preallocate;
+	const char *const *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
+	const struct addr *peers;    /* dialed from the start */
+	size_t n_peers;
+	/* The phase changed. May not free the node. May be NULL. */
+	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
+	void *user;
+};
+
+/* Start seeding or downloading. Errors as store_open(), and ERR_EXISTS for a torrent that this
+ * node has already. */
+int node_add(struct node *n, const struct transfer_params *p, struct transfer **out,
+             struct err_info *info);
+
+struct transfer_status {
+	enum transfer_phase phase;
+	struct err_info why;
+	uint64_t total_bytes, done_bytes; /* of real files, verified */
+	uint64_t checked_bytes, to_check_bytes;
+	struct swarm_stats swarm;
+	uint32_t tracker_ok, tracker_failed; /* announces answered, and not */
+	struct err_info tracker_error;       /* the newest one, code OK when the last went well */
+	uint32_t tracker_peers;              /* others in the newest reply */
+};
+void transfer_status(const struct transfer *t, struct transfer_status *out);
+const struct metainfo *transfer_meta(const struct transfer *t);
+uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap);
+
+#endif

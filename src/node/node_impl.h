@@ -1,0 +1,96 @@
+/* node/node_impl.h - what the files of the node share among themselves. */
+#ifndef SHOAL_NODE_NODE_IMPL_H
+#define SHOAL_NODE_NODE_IMPL_H
+
+#include "base/rng.h"
+#include "net/http_client.h"
+#include "node/announcer.h"
+#include "node/node.h"
+#include "store/store.h"
+#include "wire/handshake.h"
+
+/* One buffer for all reads of the process and one for all writes: a connection that is idle
+ * owns no memory for them. */
+#define NODE_SCRATCH_BYTES (256u * 1024u)
+
+struct link;
+struct hash_task;
+
+struct node {
+	struct loop *loop;
+	struct pool *pool;
+	struct http_client *http;
+	struct rng rng;
+	uint8_t peer_id[20];
+	int listener;
+	uint16_t port;
+	struct loop_io *listen_io, *pool_io;
+	struct loop_timer *second; /* handshake deadlines, accepting again */
+	bool accept_paused;
+	void (*log)(void *user, const char *line);
+	void *log_user;
+
+	struct transfer **transfers;
+	uint32_t n_transfers, cap_transfers;
+	struct link *links;  /* every connection; doubly linked */
+	uint32_t n_links, n_strangers;
+	struct link *dirty;  /* have output to flush at the end of this event */
+	struct link *grave;  /* closed during this event, freed at its end */
+	uint8_t *scratch_in, *scratch_out;
+
+	void (*leave_done)(void *user);
+	void *leave_user;
+	uint32_t leaving;    /* transfers that have not said goodbye yet */
+	struct loop_timer *leave_timer;
+};
+
+struct transfer {
+	struct node *node;
+	struct metainfo *meta;
+	struct swarm *swarm;
+	struct store *store;
+	struct announcer *announcer;
+	struct effects fx;
+	bool performing;         /* inside transfer_perform(): do not nest */
+	struct link **by_slot;   /* swarm slot -> connection */
+	uint32_t n_slots;
+	struct loop_timer *timer;
+	uint64_t timer_at_ms;
+	enum transfer_phase phase;
+	struct err_info why;
+	bool seed;               /* data was complete from the start, and is never written */
+	bool complete, leaving;
+	uint64_t checked_bytes, to_check_bytes;
+	uint64_t save_at_ms;     /* next checkpoint; 0: nothing new to record */
+	uint64_t retry_at_ms;    /* STALLED: try the disk again */
+	uint64_t done_bytes;     /* real bytes of verified pieces */
+	struct hash_task *hash_tasks;
+	struct addr *first_peers;
+	size_t n_first_peers;
+	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
+	void *user;
+};
+
+/* ---- node.c ---- */
+void node_log(struct node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
+/* The end of every callback from the loop: flush what was queued, free what was closed. */
+void node_settle(struct node *n);
+
+/* ---- transfer.c ---- */
+/* Do what the swarm wants done. */
+void transfer_perform(struct transfer *t);
+struct link *transfer_link(struct transfer *t, struct peer_ref ref);
+void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
+void transfer_on_store_event(struct transfer *t, const struct store_event *e);
+void transfer_free(struct transfer *t);
+/* Say goodbye; node_transfer_left() follows. */
+void transfer_leave(struct transfer *t);
+void node_transfer_left(struct node *n);
+
+/* ---- hash_serve.c: answers to hash requests below the piece layer ---- */
+void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash_req *req);
+void hash_serve_on_leaves(struct transfer *t, uint64_t token, const uint8_t *leaves, uint32_t n);
+void hash_serve_fini(struct transfer *t);
+
+#endif

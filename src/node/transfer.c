@@ -1,0 +1,554 @@
+/* node/transfer.c - one torrent: swarm, store and announcer wired together.
+ *
+ *     socket --> link --> swarm decides --> effects --> link, store, announcer
+ *     disk   --> store event -----------^
+ *
+ * The only place where what the swarm wants meets what the disk can. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "node/link.h"
+
+/* A checkpoint this long after the first piece that is not recorded. */
+#define SAVE_EVERY_MS 5000u
+/* After the disk said no, try again this often (G-13). */
+#define RETRY_DISK_MS 5000u
+
+static uint64_t now_ms(const struct transfer *t)
+{
+	return loop_now_ms(t->node->loop);
+}
+
+static void set_phase(struct transfer *t, enum transfer_phase phase)
+{
+	if (t->phase == phase)
+		return;
+	t->phase = phase;
+	if (t->on_phase != NULL)
+		t->on_phase(t->user, t, phase);
+}
+
+static void fail_for_good(struct transfer *t, const struct err_info *why)
+{
+	t->why = *why;
+	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	set_phase(t, TRANSFER_FAILED);
+}
+
+/* ---- connections by slot -------------------------------------------------- */
+
+struct link *transfer_link(struct transfer *t, struct peer_ref ref)
+{
+	struct link *l = ref.slot < t->n_slots ? t->by_slot[ref.slot] : NULL;
+
+	return l != NULL && l->ref.gen == ref.gen ? l : NULL;
+}
+
+void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l)
+{
+	if (ref.slot >= t->n_slots) {
+		uint32_t n = ref.slot + 16;
+		struct link **grown = realloc(t->by_slot, n * sizeof(struct link *));
+
+		if (grown == NULL)
+			abort(); /* a few bytes: there is no way on without them */
+		memset(grown + t->n_slots, 0, (n - t->n_slots) * sizeof(struct link *));
+		t->by_slot = grown;
+		t->n_slots = n;
+	}
+	t->by_slot[ref.slot] = l;
+}
+
+/* ---- effects ---------------------------------------------------------------- */
+
+static void set_timer(struct transfer *t)
+{
+	uint64_t at = swarm_deadline_ms(t->swarm);
+	uint64_t now = now_ms(t);
+
+	if (t->save_at_ms != 0 && t->save_at_ms < at)
+		at = t->save_at_ms;
+	if (t->retry_at_ms != 0 && t->retry_at_ms < at)
+		at = t->retry_at_ms;
+	if (at == UINT64_MAX || (t->timer_at_ms <= at && t->timer_at_ms > now))
+		return;
+	t->timer_at_ms = at > now ? at : now;
+	loop_timer_set(t->timer, at > now ? at - now : 0);
+}
+
+static void perform_one(struct transfer *t, const struct effect *e)
+{
+	struct link *l = transfer_link(t, e->peer);
+
+	switch (e->type) {
+	case EFFECT_SEND:
+		if (l != NULL)
+			link_send(l, &e->u.msg);
+		break;
+	case EFFECT_UPLOAD:
+		if (l != NULL) {
+			l->uploading = true;
+			link_mark_dirty(l);
+		}
+		break;
+	case EFFECT_CLOSE:
+		if (l != NULL)
+			link_close(l, e->reason);
+		break;
+	case EFFECT_BAN: {
+		char text[ADDR_TEXT_MAX];
+
+		node_log(t->node, "%s: banned: %s", addr_text(text, &e->u.addr), e->reason);
+		break;
+	}
+	case EFFECT_DIAL:
+		link_dial(t, &e->u.addr);
+		break;
+	case EFFECT_VERIFY:
+		store_verify(t->store, e->u.piece, swarm_wants_hashes(t->swarm, e->u.piece));
+		break;
+	case EFFECT_SERVE_HASHES:
+		hash_serve(t, e->peer, &e->u.msg.hash);
+		break;
+	case EFFECT_WANT_PEERS:
+		announcer_more(t->announcer);
+		break;
+	case EFFECT_COMPLETE:
+		t->complete = true;
+		break;
+	}
+}
+
+static void start_finish(struct transfer *t)
+{
+	if (!t->complete || t->phase != TRANSFER_DOWNLOADING)
+		return;
+	set_phase(t, TRANSFER_FINISHING);
+	store_finish(t->store);
+}
+
+/* Effects may cause events that append effects: the list is walked by index until it ends.
+ * A call from within only appends. */
+void transfer_perform(struct transfer *t)
+{
+	if (t->performing)
+		return;
+	t->performing = true;
+	for (size_t i = 0; i < t->fx.n; i++) {
+		struct effect e = t->fx.list[i];
+
+		perform_one(t, &e);
+	}
+	t->performing = false;
+	if (t->fx.failed && t->phase != TRANSFER_FAILED) {
+		struct err_info why;
+
+		err_set(&why, ERR_NOMEM, "out of memory");
+		fail_for_good(t, &why);
+	}
+	effects_clear(&t->fx);
+	start_finish(t);
+	set_timer(t);
+}
+
+/* ---- time --------------------------------------------------------------------- */
+
+static void save_now(struct transfer *t)
+{
+	t->save_at_ms = 0;
+	if (t->phase != TRANSFER_DOWNLOADING && t->phase != TRANSFER_STALLED)
+		return;
+	store_save(t->store, swarm_have(t->swarm));
+}
+
+/* The disk may have room again: go on, and stop again at the next refusal. */
+static void try_disk_again(struct transfer *t)
+{
+	t->retry_at_ms = 0;
+	if (t->phase != TRANSFER_STALLED)
+		return;
+	set_phase(t, TRANSFER_DOWNLOADING);
+	swarm_set_paused(t->swarm, false, now_ms(t), &t->fx);
+	start_finish(t);
+}
+
+static void on_timer(void *arg)
+{
+	struct transfer *t = arg;
+	uint64_t now = now_ms(t);
+
+	t->timer_at_ms = 0;
+	if (t->save_at_ms != 0 && now >= t->save_at_ms)
+		save_now(t);
+	if (t->retry_at_ms != 0 && now >= t->retry_at_ms)
+		try_disk_again(t);
+	if (now >= swarm_deadline_ms(t->swarm))
+		swarm_on_tick(t->swarm, now, &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+/* ---- the announcer's questions and answers ----------------------------------------- */
+
+static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
+{
+	struct transfer *t = user;
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, now_ms(t), &s);
+	*up = s.up_bytes;
+	*down = s.down_bytes;
+	*left = s.left_bytes;
+}
+
+static void on_found(void *user, const struct addr *list, size_t n)
+{
+	struct transfer *t = user;
+
+	swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+/* ---- what the store has to tell ------------------------------------------------------ */
+
+static void disk_said_no(struct transfer *t, const struct err_info *why)
+{
+	t->why = *why;
+	t->retry_at_ms = now_ms(t) + RETRY_DISK_MS;
+	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	set_phase(t, TRANSFER_STALLED);
+}
+
+static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
+{
+	const struct metainfo *m = t->meta;
+	uint64_t from = (uint64_t)piece * m->piece_length, to = from + meta_piece_bytes(m, piece);
+	uint64_t sum = 0;
+
+	for (uint32_t i = meta_file_at(m, from); i < m->n_files && m->files[i].offset < to; i++) {
+		const struct meta_file *f = &m->files[i];
+		uint64_t a = f->offset > from ? f->offset : from;
+		uint64_t b = f->offset + f->length < to ? f->offset + f->length : to;
+
+		if ((f->flags & META_FILE_PAD) == 0 && b > a)
+			sum += b - a;
+	}
+	return sum;
+}
+
+static void count_done(struct transfer *t)
+{
+	const struct bitfield *have = swarm_have(t->swarm);
+
+	t->done_bytes = 0;
+	for (uint32_t i = 0; i < have->n; i++)
+		if (bitfield_has(have, i))
+			t->done_bytes += real_bytes_of(t, i);
+}
+
+static void on_verified(struct transfer *t, const struct store_event *e)
+{
+	uint64_t now = now_ms(t);
+
+	if (e->err.code != OK) {
+		swarm_on_piece(t->swarm, e->piece, PIECE_LOST, NULL, now, &t->fx);
+		store_reopen_piece(t->store, e->piece);
+		disk_said_no(t, &e->err);
+		return;
+	}
+	if (!e->good) {
+		node_log(t->node, "piece %u does not match its hash", e->piece);
+		store_reopen_piece(t->store, e->piece);
+		swarm_on_piece(t->swarm, e->piece, PIECE_BAD, e->hashes, now, &t->fx);
+		return;
+	}
+	t->done_bytes += real_bytes_of(t, e->piece);
+	if (t->save_at_ms == 0)
+		t->save_at_ms = now + SAVE_EVERY_MS;
+	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now, &t->fx);
+}
+
+static int go_live(struct transfer *t)
+{
+	int err = swarm_set_have(t->swarm, store_have(t->store));
+
+	if (err != OK)
+		return err;
+	count_done(t);
+	t->complete = bitfield_full(swarm_have(t->swarm));
+	if (t->seed && !t->complete) {
+		struct err_info why;
+
+		err_set(&why, ERR_MISMATCH, "the data is not what the torrent says");
+		fail_for_good(t, &why);
+		return OK;
+	}
+	set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
+	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t), &t->fx);
+	announcer_start(t->announcer);
+	transfer_perform(t);
+	return OK;
+}
+
+static void on_checked(struct transfer *t, const struct store_event *e)
+{
+	struct err_info why = e->err;
+
+	t->checked_bytes += meta_piece_bytes(t->meta, e->piece);
+	if (!e->last)
+		return;
+	if (go_live(t) != OK) {
+		err_set(&why, ERR_NOMEM, "out of memory");
+		fail_for_good(t, &why);
+	}
+}
+
+static void on_finished(struct transfer *t, const struct store_event *e)
+{
+	if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO) {
+		disk_said_no(t, &e->err);
+	} else if (e->err.code != OK) {
+		fail_for_good(t, &e->err);
+	} else {
+		announcer_completed(t->announcer);
+		set_phase(t, TRANSFER_SEEDING);
+	}
+}
+
+static void unstarve_all(struct node *n)
+{
+	struct link *next;
+
+	for (struct link *l = n->links; l != NULL; l = next) {
+		next = l->next; /* closing one unlinks it alone */
+		link_unstarve(l);
+	}
+}
+
+static void say_left(void *user)
+{
+	struct transfer *t = user;
+
+	node_transfer_left(t->node);
+}
+
+static void on_saved(struct transfer *t, const struct store_event *e)
+{
+	if (t->leaving)
+		announcer_stop(t->announcer, say_left, t);
+	else if (e->err.code != OK)
+		disk_said_no(t, &e->err);
+}
+
+void transfer_on_store_event(struct transfer *t, const struct store_event *e)
+{
+	struct link *l;
+
+	switch (e->type) {
+	case STORE_CHECKED:
+		on_checked(t, e);
+		break;
+	case STORE_VERIFIED:
+		on_verified(t, e);
+		break;
+	case STORE_FETCHED:
+		l = e->token < t->n_slots ? t->by_slot[e->token] : NULL;
+		if (l != NULL && l->fetching)
+			link_on_fetched(l, e->err.code == OK);
+		break;
+	case STORE_LEAVES:
+		hash_serve_on_leaves(t, e->token, e->hashes, e->err.code == OK ? e->n_hashes : 0);
+		break;
+	case STORE_ROOM:
+		unstarve_all(t->node);
+		break;
+	case STORE_SAVED:
+		on_saved(t, e);
+		break;
+	case STORE_FINISHED:
+		on_finished(t, e);
+		break;
+	}
+	transfer_perform(t);
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static int make_parts(struct transfer *t, const struct transfer_params *p, struct err_info *info)
+{
+	struct node *n = t->node;
+	struct store_params sp = {
+		.mode = p->seed ? STORE_SEED : STORE_DOWNLOAD,
+		.pool = n->pool,
+		.meta = t->meta,
+		.torrent = p->torrent,
+		.path = p->path,
+		.preallocate = p->preallocate,
+		.user = t,
+	};
+	struct swarm_params wp = {
+		.meta = t->meta,
+		.seed = rng_next(&n->rng),
+		.port = n->port,
+		.client = "shoal " SHOAL_VERSION,
+	};
+	struct announcer_params ap = {
+		.loop = n->loop,
+		.http = n->http,
+		.meta = t->meta,
+		.trackers = p->trackers,
+		.port = n->port,
+		.seed = rng_next(&n->rng),
+		.counts = announce_counts,
+		.found = on_found,
+		.user = t,
+	};
+	int err = store_open(&sp, &t->store, info);
+
+	if (err != OK)
+		return err;
+	memcpy(wp.peer_id, n->peer_id, sizeof(wp.peer_id));
+	memcpy(ap.peer_id, n->peer_id, sizeof(ap.peer_id));
+	t->swarm = swarm_new(&wp);
+	t->timer = loop_timer_new(n->loop, on_timer, t);
+	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (p->n_peers > 0) {
+		t->first_peers = calloc(p->n_peers, sizeof(*t->first_peers));
+		if (t->first_peers == NULL)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		memcpy(t->first_peers, p->peers, p->n_peers * sizeof(*t->first_peers));
+		t->n_first_peers = p->n_peers;
+	}
+	return OK;
+}
+
+/* Hash what nobody vouches for, or go on at once. */
+static int begin(struct transfer *t, const struct transfer_params *p, struct err_info *info)
+{
+	uint32_t unsure = store_unsure(t->store);
+
+	t->phase = TRANSFER_CHECKING;
+	if (p->seed && !p->check)
+		store_trust_all(t->store);
+	if ((p->seed && p->check) || (!p->seed && unsure > 0)) {
+		t->to_check_bytes = (uint64_t)(p->seed ? t->meta->n_pieces : unsure) * t->meta->piece_length;
+		store_recheck(t->store, p->seed);
+		return OK;
+	}
+	if (go_live(t) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return OK;
+}
+
+static int enlist(struct node *n, struct transfer *t)
+{
+	if (n->n_transfers == n->cap_transfers) {
+		uint32_t cap = n->cap_transfers == 0 ? 8 : n->cap_transfers * 2;
+		struct transfer **grown = realloc(n->transfers, cap * sizeof(struct transfer *));
+
+		if (grown == NULL)
+			return ERR_NOMEM;
+		n->transfers = grown;
+		n->cap_transfers = cap;
+	}
+	n->transfers[n->n_transfers++] = t;
+	return OK;
+}
+
+int node_add(struct node *n, const struct transfer_params *p, struct transfer **out,
+             struct err_info *info)
+{
+	struct transfer *t;
+	int err;
+
+	if (n->n_transfers >= NODE_TRANSFERS_MAX ||
+	    node_transfer_by_hash(n, meta_swarm_hash(p->meta)) != NULL) {
+		meta_free(p->meta);
+		return err_set(info, ERR_EXISTS, "this torrent is here already");
+	}
+	t = calloc(1, sizeof(*t));
+	if (t == NULL) {
+		meta_free(p->meta);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	t->node = n;
+	t->meta = p->meta;
+	t->seed = p->seed;
+	t->on_phase = p->on_phase;
+	t->user = p->user;
+	effects_init(&t->fx);
+	err = make_parts(t, p, info);
+	if (err == OK && enlist(n, t) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err != OK) {
+		transfer_free(t);
+		return err;
+	}
+	*out = t;
+	err = begin(t, p, info);
+	if (err == OK)
+		node_settle(n);
+	return err;
+}
+
+void transfer_leave(struct transfer *t)
+{
+	t->leaving = true;
+	if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED) {
+			store_save(t->store, swarm_have(t->swarm));
+	} else {
+		announcer_stop(t->announcer, say_left, t);
+	}
+}
+
+void transfer_free(struct transfer *t)
+{
+	hash_serve_fini(t);
+	if (t->announcer != NULL)
+		announcer_free(t->announcer);
+	if (t->timer != NULL)
+		loop_timer_free(t->timer);
+	if (t->swarm != NULL)
+		swarm_free(t->swarm);
+	if (t->store != NULL)
+		store_close(t->store);
+	effects_fini(&t->fx);
+	meta_free(t->meta);
+	free(t->first_peers);
+	free(t->by_slot);
+	free(t);
+}
+
+/* ---- looking in ------------------------------------------------------------------------------ */
+
+void transfer_status(const struct transfer *t, struct transfer_status *out)
+{
+	struct announcer_status a;
+
+	*out = (struct transfer_status){
+		.phase = t->phase,
+		.why = t->why,
+		.total_bytes = t->meta->total_bytes,
+		.done_bytes = t->done_bytes,
+		.checked_bytes = t->checked_bytes,
+		.to_check_bytes = t->to_check_bytes,
+	};
+	swarm_stats(t->swarm, now_ms(t), &out->swarm);
+	announcer_status(t->announcer, &a);
+	out->tracker_ok = a.ok;
+	out->tracker_failed = a.failed;
+	out->tracker_error = a.error;
+	out->tracker_peers = a.peers;
+}
+
+const struct metainfo *transfer_meta(const struct transfer *t)
+{
+	return t->meta;
+}
+
+uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap)
+{
+	return swarm_peers(t->swarm, now_ms(t), out, cap);
+}

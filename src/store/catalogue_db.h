@@ -1,0 +1,67 @@
+/* store/catalogue_db.h - the catalogue on SQLite, behind an interface another engine can
+ * serve. Every write that returns 0 is durable (WAL, synchronous=FULL). */
+#ifndef SHOAL_STORE_CATALOGUE_DB_H
+#define SHOAL_STORE_CATALOGUE_DB_H
+
+#include "meta/entry.h"
+#include "meta/metainfo.h"
+
+#define CATALOGUE_PAGE_MAX 500u
+/* Virtual-machine steps one search may take before it is stopped (O-31: <= 200 ms). */
+#define CATALOGUE_STEPS_MAX 20000000
+
+struct catalogue_db;
+
+/* Open or make `dir`/catalogue.db. ERR_IO / ERR_DENIED / ERR_PROTO (damaged or newer) with the
+ * sentence. */
+int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info);
+void catalogue_db_close(struct catalogue_db *db);
+
+struct catalogue_file {
+	const char *path;
+	uint64_t length;
+	bool has_sha256;
+	uint8_t sha256[SHA256_LEN];
+};
+
+/* Store an entry with its .torrent and files, all or nothing. Rules:
+ *   - an owner not seen before is bound to e->key; another key is ERR_DENIED ("name taken");
+ *   - the same owner, name and content again returns 0 with the existing id and version;
+ *   - the same owner and name with other content becomes version + 1.
+ * On success e->id and e->version are set and *created tells whether a row was added.
+ * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO. */
+int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
+                         const struct catalogue_file *files, size_t n_files, bool *created,
+                         struct err_info *info);
+/* Remove one version (0: all) of owner/name. ERR_NOENT, or ERR_DENIED when `key` is not its
+ * owner's. *removed counts. */
+int catalogue_db_unpublish(struct catalogue_db *db, const char *owner, const char *name,
+                           uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
+                           struct err_info *info);
+
+struct catalogue_query {
+	const char *match;     /* an FTS5 expression made by index/query.h, or NULL for all */
+	const char *owner;     /* exact, or NULL */
+	const char *name;      /* exact, or NULL */
+	const uint8_t *swarm_hash; /* 20 bytes: v1, or the head of v2; or NULL */
+	uint32_t version;      /* exact, 0 any */
+	uint64_t before_id;    /* paging: only ids below this; 0 from the newest */
+	uint32_t limit;        /* 1..CATALOGUE_PAGE_MAX */
+};
+
+/* Newest first. Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly), ERR_IO. */
+int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
+                      size_t *n, struct err_info *info);
+int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, struct err_info *info);
+/* Appends to `out` (initialised by the caller). */
+int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out, struct err_info *info);
+/* Calls `each` per file in order; a non-zero return stops. */
+int catalogue_db_files(struct catalogue_db *db, uint64_t id,
+                       int (*each)(void *user, const struct catalogue_file *f), void *user,
+                       struct err_info *info);
+/* Names like `name` (edit distance or prefix), best first, for "did you mean". */
+int catalogue_db_near(struct catalogue_db *db, const char *name, struct entry *rows, size_t cap,
+                      size_t *n, struct err_info *info);
+int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes);
+
+#endif

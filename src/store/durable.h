@@ -1,0 +1,19 @@
+/* store/durable.h - small files that are either the old or the new, never a third. */
+#ifndef SHOAL_STORE_DURABLE_H
+#define SHOAL_STORE_DURABLE_H
+
+#include "base/buf.h"
+#include "store/root.h"
+
+/* Write `data` as `rel`: temp beside it, fsync, rename, fsync of the folder. Safe to run on a
+ * worker. Returns 0 or the error; on error the old file is untouched. */
+int durable_write(const struct root *r, const char *rel, struct bytes data, unsigned mode,
+                  struct err_info *info);
+/* Read a whole file into `out` (initialised; its ceiling limits the size: ERR_TOO_BIG). */
+int durable_read(const struct root *r, const char *rel, struct buf *out, struct err_info *info);
+/* The same for plain paths of the user's own (a .torrent named on the command line): links
+ * are followed. */
+int durable_read_path(const char *path, struct buf *out, struct err_info *info);
+int durable_write_path(const char *path, struct bytes data, unsigned mode, struct err_info *info);
+
+#endif

@@ -1,0 +1,322 @@
+#include "store/pool.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "store/root.h"
+
+#define WORKERS_MAX 8u
+#define SLAB_ALIGN 4096u
+/* Slabs kept warm while nothing is being received. */
+#define SLABS_IDLE 8u
+
+struct job_list {
+	struct pool_job *head, **tail;
+};
+
+struct pool {
+	pthread_mutex_t lock; /* guards the two lists and `stop` */
+	pthread_cond_t work;
+	struct job_list waiting, finished;
+	bool stop;
+	int wake_fd; /* eventfd: counts up when `finished` stops being empty */
+	unsigned n_workers;
+	pthread_t threads[WORKERS_MAX];
+	struct worker *workers;
+
+	/* the loop thread's */
+	size_t out; /* submitted, done() not called yet */
+	struct job_list ready; /* of them, those on their way to done() */
+	uint8_t **slabs;
+	unsigned slabs_kept, slabs_taken, slabs_max;
+	void *shared;
+	void (*drop)(void *shared);
+};
+
+struct worker {
+	struct pool_worker tools;
+	struct pool *pool;
+};
+
+static void list_init(struct job_list *l)
+{
+	l->head = NULL;
+	l->tail = &l->head;
+}
+
+static void list_put(struct job_list *l, struct pool_job *job)
+{
+	job->next = NULL;
+	*l->tail = job;
+	l->tail = &job->next;
+}
+
+static struct pool_job *list_take(struct job_list *l)
+{
+	struct pool_job *job = l->head;
+
+	if (job == NULL)
+		return NULL;
+	l->head = job->next;
+	if (l->head == NULL)
+		l->tail = &l->head;
+	return job;
+}
+
+static void wake_loop(struct pool *p)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do
+		n = write(p->wake_fd, &one, sizeof(one));
+	while (n < 0 && errno == EINTR);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct pool *p = w->pool;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		struct pool_job *job = list_take(&p->waiting);
+		bool first;
+
+		if (job == NULL && p->stop)
+			break;
+		if (job == NULL) {
+			pthread_cond_wait(&p->work, &p->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&p->lock);
+		job->run(job, &w->tools);
+		pthread_mutex_lock(&p->lock);
+		first = p->finished.head == NULL;
+		list_put(&p->finished, job);
+		if (first)
+			wake_loop(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static int worker_init(struct worker *w, struct pool *p)
+{
+	w->pool = p;
+	w->tools.sha1 = digest_new(DIGEST_SHA1);
+	w->tools.sha256 = digest_new(DIGEST_SHA256);
+	w->tools.scratch = aligned_alloc(SLAB_ALIGN, POOL_SCRATCH_BYTES);
+	if (w->tools.sha1 == NULL || w->tools.sha256 == NULL || w->tools.scratch == NULL)
+		return ERR_NOMEM;
+	return OK;
+}
+
+static void worker_fini(struct worker *w)
+{
+	digest_free(w->tools.sha1);
+	digest_free(w->tools.sha256);
+	free(w->tools.scratch);
+}
+
+/* Signals are the loop's: a worker that took SIGINT would hide it. */
+static int start_threads(struct pool *p, unsigned want)
+{
+	sigset_t all, before;
+	int error = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (p->n_workers < want && error == 0) {
+		error = pthread_create(&p->threads[p->n_workers], NULL, worker_main,
+				       &p->workers[p->n_workers]);
+		if (error == 0)
+			p->n_workers++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return p->n_workers > 0 ? 0 : error;
+}
+
+static unsigned default_workers(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : (unsigned)cores;
+}
+
+static void pool_destroy(struct pool *p)
+{
+	if (p->workers != NULL) {
+		for (unsigned i = 0; i < WORKERS_MAX; i++)
+			worker_fini(&p->workers[i]);
+	}
+	while (p->slabs_kept > 0)
+		free(p->slabs[--p->slabs_kept]);
+	free(p->slabs);
+	free(p->workers);
+	if (p->wake_fd >= 0)
+		close(p->wake_fd);
+	pthread_cond_destroy(&p->work);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_info *info)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	int error;
+
+	if (p == NULL)
+		return err_set(info, ERR_NOMEM, "no memory for worker threads");
+	if (workers == 0)
+		workers = default_workers();
+	if (workers > WORKERS_MAX)
+		workers = WORKERS_MAX;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	list_init(&p->waiting);
+	list_init(&p->finished);
+	list_init(&p->ready);
+	p->slabs_max = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
+	p->slabs = calloc(p->slabs_max, sizeof(*p->slabs));
+	p->workers = calloc(WORKERS_MAX, sizeof(*p->workers));
+	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->wake_fd < 0) {
+		error = errno;
+		pool_destroy(p);
+		return root_errno(info, "cannot make an event descriptor", error);
+	}
+	if (p->slabs == NULL || p->workers == NULL)
+		goto nomem;
+	for (unsigned i = 0; i < workers; i++) {
+		if (worker_init(&p->workers[i], p) != OK)
+			goto nomem;
+	}
+	error = start_threads(p, workers);
+	if (error != 0) {
+		pool_destroy(p);
+		return root_errno(info, "cannot start a worker thread", error);
+	}
+	*out = p;
+	return OK;
+nomem:
+	pool_destroy(p);
+	return err_set(info, ERR_NOMEM, "no memory for worker threads");
+}
+
+void pool_free(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	while (p->out > 0) {
+		pool_wait(p);
+		pool_drain(p);
+	}
+	if (p->drop != NULL)
+		p->drop(p->shared);
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		pthread_join(p->threads[i], NULL);
+	pool_destroy(p);
+}
+
+void pool_submit(struct pool *p, struct pool_job *job)
+{
+	p->out++;
+	pthread_mutex_lock(&p->lock);
+	list_put(&p->waiting, job);
+	pthread_cond_signal(&p->work);
+	pthread_mutex_unlock(&p->lock);
+}
+
+int pool_fd(const struct pool *p)
+{
+	return p->wake_fd;
+}
+
+/* A done() may call pool_drain() again: `ready` lives in the pool so that the inner call goes on
+ * with what the outer one has in hand. */
+size_t pool_drain(struct pool *p)
+{
+	struct pool_job *job;
+	uint64_t count;
+	size_t n = 0;
+	ssize_t got;
+
+	/* Emptied before the list is taken: a job that ends in between wakes us once more. */
+	do
+		got = read(p->wake_fd, &count, sizeof(count));
+	while (got < 0 && errno == EINTR);
+	pthread_mutex_lock(&p->lock);
+	if (p->finished.head != NULL) {
+		*p->ready.tail = p->finished.head;
+		p->ready.tail = p->finished.tail;
+		list_init(&p->finished);
+	}
+	pthread_mutex_unlock(&p->lock);
+	for (; (job = list_take(&p->ready)) != NULL; n++) {
+		p->out--;
+		job->done(job);
+	}
+	return n;
+}
+
+void pool_wait(struct pool *p)
+{
+	struct pollfd fd = {.fd = p->wake_fd, .events = POLLIN};
+
+	if (p->out == 0 || p->ready.head != NULL)
+		return;
+	while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+		continue;
+}
+
+uint8_t *pool_slab_take(struct pool *p)
+{
+	uint8_t *slab;
+
+	if (p->slabs_taken == p->slabs_max)
+		return NULL;
+	if (p->slabs_kept > 0)
+		slab = p->slabs[--p->slabs_kept];
+	else
+		slab = aligned_alloc(SLAB_ALIGN, POOL_SLAB_BYTES);
+	if (slab != NULL)
+		p->slabs_taken++;
+	return slab;
+}
+
+void pool_slab_give(struct pool *p, uint8_t *slab)
+{
+	assert(p->slabs_taken > 0);
+	p->slabs_taken--;
+	p->slabs[p->slabs_kept++] = slab;
+	if (p->slabs_taken > 0)
+		return;
+	while (p->slabs_kept > SLABS_IDLE)
+		free(p->slabs[--p->slabs_kept]);
+}
+
+unsigned pool_slabs_free(const struct pool *p)
+{
+	return p->slabs_max - p->slabs_taken;
+}
+
+void pool_set_shared(struct pool *p, void *shared, void (*drop)(void *shared))
+{
+	p->shared = shared;
+	p->drop = drop;
+}
+
+void *pool_shared(const struct pool *p)
+{
+	return p->shared;
+}

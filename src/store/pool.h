@@ -1,0 +1,63 @@
+/* store/pool.h - worker threads that hash and touch the disk, so the loop never waits.
+ *
+ * The loop thread owns all state. It hands a job over and gets the same job back; while a
+ * job is out, only its worker looks inside. */
+#ifndef SHOAL_STORE_POOL_H
+#define SHOAL_STORE_POOL_H
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+/* What a worker keeps for itself, lent to each job it runs. */
+struct pool_worker {
+	struct digest *sha1, *sha256;
+	uint8_t *scratch;            /* POOL_SCRATCH_BYTES */
+};
+#define POOL_SCRATCH_BYTES (256u * 1024u)
+
+/* Put first in a larger struct. `run` is called on a worker, then `done` on the loop
+ * thread by pool_drain(), which may free the job. */
+struct pool_job {
+	void (*run)(struct pool_job *job, struct pool_worker *w);
+	void (*done)(struct pool_job *job);
+	struct pool_job *next; /* the pool's */
+};
+
+/* Memory for received payload is dealt out in slabs: a run of up to POOL_SLAB_BLOCKS
+ * consecutive blocks of one piece, written and hashed as one. */
+#define POOL_SLAB_BLOCKS 16u
+#define POOL_SLAB_BYTES (POOL_SLAB_BLOCKS * 16384u)
+/* All slabs of one process; when they are out, sockets wait (attack: many peers each
+ * sending the beginning of a different piece). */
+#define POOL_SLABS_DEFAULT 96u
+
+struct pool;
+
+/* `workers` 0: one per core, at least 1, at most 8. `slabs` 0: the default.
+ * Returns 0, ERR_NOMEM or ERR_IO. */
+int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_info *info);
+/* Waits for the jobs that are out, calls their done(), then ends the threads. */
+void pool_free(struct pool *p);
+
+/* Never blocks; order is kept only between jobs of one submitter that waits in between. */
+void pool_submit(struct pool *p, struct pool_job *job);
+
+/* Readable when pool_drain() has something to do. */
+int pool_fd(const struct pool *p);
+/* Calls done() of every finished job. Returns how many. */
+size_t pool_drain(struct pool *p);
+/* Block until at least one job is finished (for programs without a loop). */
+void pool_wait(struct pool *p);
+
+/* A slab, or NULL when all are out. Loop thread only, as all below. */
+uint8_t *pool_slab_take(struct pool *p);
+void pool_slab_give(struct pool *p, uint8_t *slab);
+unsigned pool_slabs_free(const struct pool *p);
+
+/* One object for all who share the pool (store.h keeps its events and open files there).
+ * pool_free() hands it to `drop` after the last job. */
+void pool_set_shared(struct pool *p, void *shared, void (*drop)(void *shared));
+void *pool_shared(const struct pool *p);
+
+#endif

@@ -1,0 +1,42 @@
+/* store/root.h - opening, making and removing files strictly beneath one folder.
+ *
+ * Whatever a torrent's paths say and whatever links lie on the disk, nothing outside the
+ * root is touched: openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS),
+ * or, where the kernel has no openat2, a walk with O_NOFOLLOW (O-07, O-08). */
+#ifndef SHOAL_STORE_ROOT_H
+#define SHOAL_STORE_ROOT_H
+
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+struct root {
+	int fd;       /* O_PATH or O_DIRECTORY descriptor of the folder */
+	char *path;   /* as given, for messages */
+};
+
+int root_open(struct root *r, const char *path, struct err_info *info);
+void root_close(struct root *r);
+
+/* Open `rel` ('/'-joined, relative). With O_CREAT in `flags` missing folders on the way are
+ * made (0777 & ~umask). Returns a descriptor >= 0 (O_CLOEXEC) or an enum err: ERR_NOENT,
+ * ERR_EXISTS, ERR_DENIED (also: a link was in the way, `rel` leads out), ERR_INVALID (a folder
+ * where a file should be), ERR_NOSPACE, ERR_IO. A pipe or device never makes it wait. */
+int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
+                struct err_info *info);
+int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
+int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
+int root_unlink(const struct root *r, const char *rel, struct err_info *info);
+/* Make the names in folder `rel` ("" for the root itself) survive a power cut: fsync. */
+int root_sync(const struct root *r, const char *rel, struct err_info *info);
+/* rename(2): what was at `to` is replaced at once. */
+int root_replace(const struct root *r, const char *from, const char *to, struct err_info *info);
+/* Refuses to replace: ERR_EXISTS when `to` is there (renameat2 RENAME_NOREPLACE). */
+int root_rename(const struct root *r, const char *from, const char *to, struct err_info *info);
+/* Remove a folder and all in it, links unfollowed. */
+int root_remove_tree(const struct root *r, const char *rel, struct err_info *info);
+
+/* errno to code and sentence: "PATH: No space left on device". */
+int root_errno(struct err_info *info, const char *what, int error);
+
+#endif

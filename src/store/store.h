@@ -1,0 +1,137 @@
+/* store/store.h - the bytes of one torrent on disk.
+ *
+ * Receiving: the shell asks where a block's payload shall land, reads it there from the
+ * socket, and says so. Blocks gather in slabs (store/pool.h); a full slab is hashed and
+ * written by a worker while the next arrives. A slab that others wait for is written half
+ * full. Verifying waits for the piece's writes.
+ *
+ * A download lives beside its destination as ".NAME.<8 hex of info-hash>.shoal" (file or
+ * folder) with ".NAME.<8 hex>.shoal-state" (store/resume.h) next to it; the final name
+ * appears by one rename after everything was verified and synced, and never replaces
+ * anything. */
+#ifndef SHOAL_STORE_STORE_H
+#define SHOAL_STORE_STORE_H
+
+#include "base/bitfield.h"
+#include "meta/metainfo.h"
+#include "store/pool.h"
+
+/* Files of one process that stay open between uses. */
+#define STORE_FDS_MAX 128u
+
+struct store;
+
+enum store_mode {
+	STORE_SEED,     /* data exists at `path`; opened read-only, never written or renamed */
+	STORE_DOWNLOAD, /* as above; made if missing, resumed if there */
+};
+
+struct store_params {
+	enum store_mode mode;
+	struct pool *pool;
+	const struct metainfo *meta;  /* borrowed for the store's life */
+	struct bytes torrent;         /* DOWNLOAD: the .torrent, copied into the state file */
+	const char *path;             /* the final name of the file or folder; its parent exists */
+	bool preallocate;             /* fallocate instead of sparse */
+	void *user;                   /* returned with each event */
+};
+
+/* What the store has to tell, in order. Pulled by the shell after pool_drain(). */
+enum store_event_type {
+	STORE_CHECKED,  /* progress of store_recheck(): `piece` is `good` or not; `last` at the end */
+	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
+	                   be written or read back */
+	STORE_FETCHED,  /* answer to store_fetch(): store_read() of that range will not wait, or err */
+	STORE_LEAVES,   /* answer to store_leaves() */
+	STORE_ROOM,     /* a slab came free after store_recv_span() said ERR_AGAIN */
+	STORE_SAVED,    /* answer to store_save(): what it recorded is durable, or err */
+	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
+};
+
+struct store_event {
+	enum store_event_type type;
+	void *user;
+	uint32_t piece;
+	bool good, last;
+	uint32_t n_hashes;      /* block hashes behind `hashes` (32 bytes each), 0 when none */
+	const uint8_t *hashes;  /* borrowed until the next store_next_event() */
+	uint64_t token;         /* FETCHED, LEAVES: the caller's */
+	struct err_info err;    /* code OK when fine */
+};
+
+/* The next event of any store on this pool; false when there is none. */
+bool store_next_event(struct pool *p, struct store_event *out);
+
+/* Open or resume.
+ * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already; ERR_NOENT /
+ *          ERR_DENIED / ERR_INVALID (a folder where a file should be, wrong size when seeding) /
+ *          ERR_NOSPACE / ERR_IO with the sentence. */
+int store_open(const struct store_params *p, struct store **out, struct err_info *info);
+/* Gives up what is in memory; jobs that are out end first, in the background. No events
+ * with this `user` come afterwards. */
+void store_close(struct store *s);
+
+/* Pieces the state file vouches for (SEED: none until rechecked or trusted). */
+const struct bitfield *store_have(const struct store *s);
+/* SEED right after hashing: everything is as the metainfo says. */
+void store_trust_all(struct store *s);
+/* Pieces that may have data on disk but are not vouched for (found with SEEK_DATA): they
+ * are what a recheck must hash after a crash. 0 when there is nothing to do. */
+uint32_t store_unsure(const struct store *s);
+/* Hash pieces and report each as STORE_CHECKED: all of them, or the unsure ones only. Good
+ * ones enter store_have(). */
+void store_recheck(struct store *s, bool all);
+
+/* ---- receiving ---------------------------------------------------------- */
+
+/* Where the payload of one block goes; the span may be shorter than asked only when the
+ * block crosses a slab (blocks are at most 16 KiB and aligned in our own requests; others
+ * are refused with ERR_INVALID).
+ * Returns 0; ERR_AGAIN when memory is out: wait for STORE_ROOM; ERR_INVALID.
+ * Owns: the span is the store's, valid until store_recv_done() or store_recv_abort(). */
+int store_recv_span(struct store *s, uint32_t piece, uint32_t begin, uint32_t length,
+                    struct span *out);
+void store_recv_done(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
+/* The peer went away before the payload was whole. */
+void store_recv_abort(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
+
+/* All blocks of the piece were received: finish its writes, hash it (v2 leaves and their
+ * root; v1-only SHA-1), answer STORE_VERIFIED. `want_hashes`: block hashes also when good. */
+void store_verify(struct store *s, uint32_t piece, bool want_hashes);
+/* Some blocks of a bad piece will come again; the others' bytes on disk stay. */
+void store_reopen_piece(struct store *s, uint32_t piece);
+
+/* ---- sending ------------------------------------------------------------ */
+
+/* Copy bytes of a verified piece, without waiting for the disk (preadv2 RWF_NOWAIT). Bytes
+ * of pad files are zeros.
+ * Returns 0, ERR_AGAIN (not in the page cache: store_fetch() it first), ERR_IO or ERR_MISMATCH
+ * (the file was changed: size or mtime differ from when it was opened; SEED only). */
+int store_read(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint8_t *out);
+void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
+/* The same range as a part of one file, for sendfile(2).
+ * Returns 0; ERR_INVALID when it spans files or pads: use store_read(). The descriptor stays the
+ * store's and is good until the next call of the store. */
+int store_file_range(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, int *fd,
+                     uint64_t *offset);
+/* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
+void store_leaves(struct store *s, uint32_t piece, uint64_t token);
+
+/* ---- durability --------------------------------------------------------- */
+
+/* Sync what was written, then record `have` (verified pieces) in the state file. One at a
+ * time: a call while one is out is merged into the next. */
+void store_save(struct store *s, const struct bitfield *have);
+/* Everything is verified: sync, rename to the final name, remove the state file. Reading
+ * goes on at the new name. */
+void store_finish(struct store *s);
+/* Remove the unfinished data and state. Close afterwards. */
+int store_discard(struct store *s, struct err_info *info);
+
+/* Bytes this store has written and read since it was opened. */
+void store_counters(const struct store *s, uint64_t *written, uint64_t *read);
+
+/* Path of the unfinished data, for messages. Borrowed. */
+const char *store_part_path(const struct store *s);
+
+#endif

@@ -1,0 +1,88 @@
+/* swarm/addrbook.h - the addresses of one torrent's peers: when to dial which, and whom never.
+ *
+ * An address is dialled again after a pause that doubles with each failure and is spread by
+ * chance, so that many peers do not knock at one door together. Addresses that gave us data, or
+ * that the user named, are never given up: when the last holder comes back the download goes on. */
+#ifndef SHOAL_SWARM_ADDRBOOK_H
+#define SHOAL_SWARM_ADDRBOOK_H
+
+#include "base/addr.h"
+#include "base/rng.h"
+#include "base/siphash.h"
+#include "swarm/swarm.h"
+
+#define ADDRBOOK_RETRY_MS 5000u
+#define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
+/* Of addresses that were good once. */
+#define ADDRBOOK_RETRY_GOOD_MS 20000u
+/* Bans kept (attack: bans without end); the oldest gives way. */
+#define ADDRBOOK_BANS_MAX 1024u
+/* Protocol breaches within ADDRBOOK_STRIKE_MS that make a ban. */
+#define ADDRBOOK_STRIKES 3u
+#define ADDRBOOK_STRIKE_MS (10u * 60u * 1000u)
+#define ADDRBOOK_STRIKES_KEPT 64u
+
+enum address_state { ADDRESS_IDLE, ADDRESS_DIALING, ADDRESS_CONNECTED };
+
+struct address {
+	struct addr addr;
+	uint32_t next;       /* index + 1 in its chain */
+	uint8_t state;       /* enum address_state */
+	uint8_t source;      /* enum addr_source */
+	uint8_t failures;
+	bool good;           /* gave us something once */
+	bool seed;           /* has everything: of no use to a seed */
+	bool self;           /* it is us */
+	uint64_t due_ms;     /* may be dialled from then on */
+};
+
+struct addr_mark {
+	struct addr addr;
+	uint64_t until_ms;
+};
+
+struct addrbook {
+	struct address *list;
+	uint32_t n, cap;
+	uint32_t *heads;     /* index + 1; `heads_cap` is a power of two */
+	uint32_t heads_cap;
+	uint32_t n_dialing;
+	struct siphash_key key;
+	struct rng *rng;
+	struct addr_mark *bans;
+	uint32_t n_bans, bans_cap;
+	struct addr_mark *strikes; /* a ring */
+	uint32_t n_strikes, strike_at;
+};
+
+/* Borrows `rng`. Allocates nothing yet. */
+void addrbook_init(struct addrbook *b, struct rng *rng);
+void addrbook_fini(struct addrbook *b);
+
+struct address *addrbook_find(const struct addrbook *b, const struct addr *a);
+/* Known already, or added and due at once. NULL: not dialable, banned, no room for one so
+ * little useful, or no memory. */
+struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
+                             uint64_t now_ms);
+
+/* The most promising idle address that is due, now ADDRESS_DIALING; or NULL, and *due_ms is when
+ * the next one will be (UINT64_MAX: none). `no_seeds`: skip those that have everything. */
+struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms, uint64_t *due_ms);
+void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state);
+void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms);
+/* The connection ended; `useful`: it gave something, or lasted. */
+void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms);
+/* Not before this many milliseconds, more or less. */
+void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);
+
+/* Bans hold for a whole host, but on loopback, where all machines of a test are one host, for
+ * the one address. */
+bool addrbook_covers(const struct addr *ban, const struct addr *a);
+int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint64_t ms);
+bool addrbook_is_banned(const struct addrbook *b, const struct addr *a, uint64_t now_ms);
+/* Note a breach; true when there have been enough for a ban. */
+bool addrbook_strike(struct addrbook *b, const struct addr *a, uint64_t now_ms);
+
+void addrbook_check(const struct addrbook *b);
+
+#endif

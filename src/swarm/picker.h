@@ -1,0 +1,166 @@
+/* swarm/picker.h - which block to ask for next.
+ *
+ * The rules, in order, for one peer that takes another block:
+ *   1. The piece it is on, as long as blocks of it are free: runs of neighbouring blocks in one
+ *      piece come from one peer, which is kind to its disk and to ours, and a bad piece has few
+ *      suspects.
+ *   2. A started piece that nobody is on, or whose peers take long over it: only whole pieces
+ *      can be verified and shared, so scattered blocks help nobody.
+ *   3. The rarest piece that was not started; chance decides between equally rare ones, so that
+ *      peers who start together do not all fetch the same.
+ *   4. A started piece that others are on.
+ * Asking twice for a block (endgame) is the swarm's decision, who knows the peers' speed.
+ *
+ * Pieces not started stand in `order`, sorted by how many peers have them, in buckets:
+ *
+ *      order   | 7 2 9 | 4 | 0 1 3 8 |        start[0]=0 start[1]=3 start[2]=4 start[3]=8
+ *      avail     0 0 0   1   2 2 2 2
+ *
+ * A piece that gets commoner changes places with the last of its bucket, whose border then
+ * moves over it: O(1). Peers that have everything count apart (`n_all`): they change no order. */
+#ifndef SHOAL_SWARM_PICKER_H
+#define SHOAL_SWARM_PICKER_H
+
+#include "base/addr.h"
+#include "base/bitfield.h"
+#include "base/rng.h"
+#include "meta/metainfo.h"
+#include "swarm/effects.h"
+
+#define PICKER_NONE UINT32_MAX
+/* A started piece is shared with more peers when it is not all asked for after this long. */
+#define PICKER_SHARE_MS 3000u
+/* With more than this much begun, peers join started pieces rather than begin others: what is
+ * begun lies in buffers (O-47). */
+#define PICKER_OPEN_BYTES (32u << 20)
+
+/* Who sent a block. */
+struct sender {
+	struct peer_ref ref;
+	struct addr addr;
+};
+
+enum {
+	BLOCK_DONE = 1,   /* received, or a pad */
+	BLOCK_SHARED = 2, /* more than one peer may have been asked */
+};
+
+struct block {
+	uint8_t asked; /* peers it is asked of now, given-up ones not counted */
+	uint8_t flags;
+	uint16_t by;   /* index + 1 into senders, 0 nobody */
+};
+
+enum open_state {
+	OPEN_FETCHING,
+	OPEN_VERIFYING, /* the shell looks at it */
+	OPEN_JUDGING,   /* it was bad, the hashes of its blocks are being fetched */
+	OPEN_DEAD,      /* cannot become good: bad though nobody sent any of it */
+};
+
+struct open_piece {
+	uint32_t piece;
+	uint32_t n_blocks, n_free, n_done;
+	uint32_t cursor;    /* no block before it is free */
+	uint32_t n_on;      /* peers whose current piece it is */
+	enum open_state state;
+	struct peer_ref only; /* slot != PICKER_NONE: this peer alone may be asked */
+	uint64_t serial;
+	uint64_t opened_ms;
+	struct sender *senders;
+	uint32_t n_senders, senders_cap;
+	struct block blocks[];
+};
+
+/* What the picker knows of a peer; kept in the peer. */
+struct asker {
+	const struct bitfield *has; /* NULL: everything */
+	struct peer_ref ref;
+	uint32_t current;           /* piece, PICKER_NONE */
+	uint64_t serial;            /* of the open piece it meant */
+	uint32_t hint;              /* block after the one it took last */
+	uint64_t dry;               /* nothing for it while the picker is at this version */
+	uint64_t dry_fresh;         /* the same for pieces not begun */
+};
+
+struct picker {
+	const struct metainfo *meta;
+	struct rng *rng;
+	struct bitfield have;
+	uint16_t *avail;      /* peers with the piece, those with everything left out */
+	uint32_t n_all;
+	uint32_t *order;      /* NULL with `place` when every piece is had */
+	uint32_t *place;      /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
+	uint32_t n_order;
+	uint32_t *start;      /* n_buckets + 1 */
+	uint32_t n_buckets;
+	struct open_piece **open;
+	uint32_t n_open, open_cap;
+	uint32_t free_blocks; /* in open pieces that are being fetched */
+	uint64_t open_bytes;
+	uint64_t version;     /* moves when something can be asked for that could not before */
+	uint64_t version_fresh; /* the same for pieces not begun */
+	uint64_t serials;
+	bool pads;            /* the torrent has pad files */
+};
+
+/* Borrows `meta` and `rng`. Returns 0 or ERR_NOMEM. */
+int picker_init(struct picker *p, const struct metainfo *meta, struct rng *rng);
+void picker_fini(struct picker *p);
+/* Before anything else was called. */
+int picker_set_have(struct picker *p, const struct bitfield *have);
+
+static inline uint32_t picker_missing(const struct picker *p)
+{
+	return p->have.n - p->have.count;
+}
+
+/* Make room for this many peers with part of the pieces. Returns 0 or ERR_NOMEM. */
+int picker_reserve(struct picker *p, uint32_t peers);
+/* One more (one less) peer has it. */
+void picker_add(struct picker *p, uint32_t piece);
+void picker_remove(struct picker *p, uint32_t piece);
+void picker_add_bits(struct picker *p, const struct bitfield *has);
+void picker_remove_bits(struct picker *p, const struct bitfield *has);
+
+/* The next block for `a`, marked as asked. False: none, other than by asking twice. */
+bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece, uint32_t *block);
+/* The same from one piece only. */
+bool picker_pick_in(struct picker *p, struct asker *a, uint32_t piece, uint64_t now_ms,
+                    uint32_t *block);
+/* The peer told of one more piece. */
+void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece);
+/* `a` is on no piece any more. */
+void picker_leave(struct picker *p, struct asker *a);
+
+/* NULL when the piece is not begun. */
+struct open_piece *picker_open(const struct picker *p, uint32_t piece);
+/* Begin a piece nobody was asked for; for pieces that are all pad. NULL: not to be begun now. */
+struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_ms);
+
+/* A second peer is asked; false when the block is not asked for already. */
+bool picker_ask_again(struct picker *p, uint32_t piece, uint32_t block);
+/* A peer that was asked is not counted on any more. `late`: it may still answer. */
+void picker_unask(struct picker *p, uint32_t piece, uint32_t block, bool late);
+/* Came from `from`. Returns whether others may have been asked for it. */
+bool picker_receive(struct picker *p, uint32_t piece, uint32_t block, const struct sender *from);
+
+/* Every block is there: nobody shall be asked until a verdict. */
+void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state);
+/* The verdict: had for good; or fetch all of it again; or one block of it. */
+void picker_good(struct picker *p, struct open_piece *o);
+void picker_again(struct picker *p, struct open_piece *o, uint64_t now_ms);
+void picker_block_again(struct picker *p, struct open_piece *o, uint32_t block);
+/* Back to fetching after picker_block_again() of some. */
+void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms);
+/* `ref` alone (slot PICKER_NONE: anybody) may be asked for it. */
+void picker_reserve_for(struct picker *p, struct open_piece *o, struct peer_ref ref);
+/* A piece that was had is gone. Returns 0 or ERR_NOMEM (it is then still had). */
+int picker_lose(struct picker *p, uint32_t piece);
+
+/* Does block lie wholly in BEP 47 pad files? */
+bool picker_is_pad(const struct picker *p, uint32_t piece, uint32_t block);
+
+void picker_check(const struct picker *p);
+
+#endif

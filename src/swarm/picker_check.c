@@ -1,0 +1,65 @@
+#include "swarm/picker.h"
+
+#define PICKER_OPEN 0x80000000u
+
+static void check_open(const struct picker *p, const struct open_piece *o)
+{
+	uint32_t n_free = 0, n_done = 0;
+
+	assert(picker_open(p, o->piece) == o);
+	assert(!bitfield_has(&p->have, o->piece));
+	for (uint32_t b = 0; b < o->n_blocks; b++) {
+		const struct block *k = &o->blocks[b];
+		bool done = (k->flags & BLOCK_DONE) != 0;
+
+		assert(!done || k->asked == 0);
+		assert(k->by <= o->n_senders);
+		if (!done && k->asked == 0) {
+			assert(b >= o->cursor);
+			n_free++;
+		}
+		n_done += done;
+	}
+	assert(n_free == o->n_free && n_done == o->n_done);
+	assert(o->state != OPEN_VERIFYING || n_done == o->n_blocks);
+}
+
+static void check_order(const struct picker *p)
+{
+	uint32_t n = 0;
+
+	assert(p->start[0] == 0 && p->start[p->n_buckets] == p->n_order);
+	for (uint32_t b = 0; b < p->n_buckets; b++) {
+		assert(p->start[b] <= p->start[b + 1]);
+		for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
+			assert(p->avail[p->order[i]] == b);
+			assert(p->place[p->order[i]] == i);
+		}
+	}
+	for (uint32_t i = 0; i < p->have.n; i++) {
+		if (bitfield_has(&p->have, i))
+			assert(p->place[i] == PICKER_NONE);
+		else if ((p->place[i] & PICKER_OPEN) == 0)
+			n++;
+	}
+	assert(n == p->n_order);
+}
+
+void picker_check(const struct picker *p)
+{
+	uint64_t bytes = 0;
+	uint32_t n_free = 0;
+
+	for (uint32_t i = 0; i < p->n_open; i++) {
+		check_open(p, p->open[i]);
+		bytes += meta_piece_bytes(p->meta, p->open[i]->piece);
+		if (p->open[i]->state == OPEN_FETCHING)
+			n_free += p->open[i]->n_free;
+	}
+	assert(bytes == p->open_bytes && n_free == p->free_blocks);
+	assert((p->place == NULL) == (picker_missing(p) == 0));
+	if (p->place != NULL)
+		check_order(p);
+	else
+		assert(p->n_open == 0);
+}

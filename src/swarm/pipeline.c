@@ -1,0 +1,69 @@
+#include "swarm/pipeline.h"
+
+#include "meta/metainfo.h"
+
+void pipeline_init(struct pipeline *p)
+{
+	*p = (struct pipeline){.depth = PIPELINE_FIRST, .growing = true};
+}
+
+static void settle_depth(struct pipeline *p, uint64_t bps, uint32_t rtt_us)
+{
+	uint64_t us = PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us;
+	uint64_t depth = bps > UINT32_MAX ? UINT32_MAX : bps;
+
+	depth = depth * us / 1000000u / BLOCK_BYTES + 1;
+	p->depth = depth > UINT16_MAX ? UINT16_MAX : (uint32_t)depth;
+}
+
+void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_t rtt_us,
+                       uint64_t now_ms)
+{
+	uint64_t span, window_bps;
+
+	if (p->stalled)
+		pipeline_init(p);
+	if (p->window_ms == 0)
+		p->window_ms = now_ms == 0 ? 1 : now_ms;
+	p->window_bytes += bytes;
+	if (p->growing && p->depth < UINT16_MAX)
+		p->depth++;
+	span = now_ms > p->window_ms ? now_ms - p->window_ms : 0;
+	if (span < PIPELINE_WINDOW_MS)
+		return;
+	window_bps = p->window_bytes * 1000 / span;
+	/* A tenth more than before still counts as growth. */
+	if (p->growing && window_bps * 10 < p->window_bps * 11)
+		p->growing = false;
+	p->window_bps = window_bps;
+	p->window_bytes = 0;
+	p->window_ms = now_ms;
+	if (!p->growing)
+		settle_depth(p, bps > window_bps ? bps : window_bps, rtt_us);
+}
+
+void pipeline_on_stall(struct pipeline *p)
+{
+	p->stalled = true;
+}
+
+void pipeline_on_choke(struct pipeline *p)
+{
+	bool stalled = p->stalled;
+
+	pipeline_init(p);
+	p->stalled = stalled;
+}
+
+uint32_t pipeline_depth(const struct pipeline *p, uint32_t reqq, uint32_t max)
+{
+	uint32_t depth = p->depth < PIPELINE_MIN ? PIPELINE_MIN : p->depth;
+
+	if (p->stalled)
+		return 1;
+	if (reqq == 0)
+		reqq = PIPELINE_REQQ_UNKNOWN;
+	if (depth > reqq)
+		depth = reqq;
+	return depth > max ? max : depth;
+}

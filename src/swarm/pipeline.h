@@ -1,0 +1,43 @@
+/* swarm/pipeline.h - how many requests to keep outstanding at one peer.
+ *
+ * It starts like TCP: one more for each block that comes, so the number doubles with each round
+ * trip, whatever the link: in 1 s at 1 MB/s it reaches 64, on a 2 GB/s loopback all there is.
+ * When the rate has stopped growing it becomes what arrives in a round trip plus a second:
+ * enough that the other side never runs dry, little enough that a peer which stops answering
+ * holds few blocks. */
+#ifndef SHOAL_SWARM_PIPELINE_H
+#define SHOAL_SWARM_PIPELINE_H
+
+#include "base/bytes.h"
+
+#define PIPELINE_FIRST 4u
+#define PIPELINE_MIN 2u
+#define PIPELINE_TARGET_MS 1000u
+/* Taken for peers that do not say how many they queue: what the oldest clients keep. */
+#define PIPELINE_REQQ_UNKNOWN 250u
+/* Rates are compared over windows of this length. */
+#define PIPELINE_WINDOW_MS 500u
+
+struct pipeline {
+	uint32_t depth;
+	bool growing;          /* slow start */
+	bool stalled;          /* nothing came for too long: one at a time */
+	uint64_t window_ms;    /* start; 0 none yet */
+	uint64_t window_bytes;
+	uint64_t window_bps;   /* of the window before */
+};
+
+void pipeline_init(struct pipeline *p);
+
+/* A block came. `bps`: the peer's smoothed rate; `rtt_us` 0 unknown. */
+void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_t rtt_us,
+                       uint64_t now_ms);
+/* Requests went unanswered for too long. */
+void pipeline_on_stall(struct pipeline *p);
+/* They choked us: what was learnt of the rate may no longer hold. */
+void pipeline_on_choke(struct pipeline *p);
+
+/* Requests to keep outstanding; `reqq` is what the peer announced, 0 unknown; `max` ours. */
+uint32_t pipeline_depth(const struct pipeline *p, uint32_t reqq, uint32_t max);
+
+#endif

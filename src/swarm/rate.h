@@ -1,0 +1,24 @@
+/* swarm/rate.h - bytes a second, smoothed. */
+#ifndef SHOAL_SWARM_RATE_H
+#define SHOAL_SWARM_RATE_H
+
+#include "base/bytes.h"
+
+/* What came before this long ago counts for about a third. */
+#define RATE_MEMORY_MS 3000u
+/* Shorter spans are gathered first: clocks tick in whole milliseconds. */
+#define RATE_SPAN_MS 200u
+
+struct rate {
+	uint64_t bps;       /* folded so far */
+	uint64_t fresh;     /* bytes since `since_ms`, not folded yet */
+	uint64_t since_ms;  /* 0: nothing was ever counted */
+	uint64_t first_ms;  /* of the first bytes ever */
+};
+
+void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms);
+
+/* Bytes a second up to now; falls towards 0 by itself when nothing more comes. */
+uint64_t rate_bps(const struct rate *r, uint64_t now_ms);
+
+#endif

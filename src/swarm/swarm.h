@@ -1,0 +1,200 @@
+/* swarm/swarm.h - one torrent's decisions: whom to know, what to ask of whom, whom
+ * to serve, whom to blame. Events in, effects out; no socket, disk, clock or thread.
+ *
+ * The same code runs in the product and in a simulator: payload never passes through
+ * here, only the fact that a block came. Time is `now_ms`, monotonic, never going
+ * back between calls. Randomness comes from the seed alone. */
+#ifndef SHOAL_SWARM_SWARM_H
+#define SHOAL_SWARM_SWARM_H
+
+#include "base/bitfield.h"
+#include "meta/metainfo.h"
+#include "swarm/effects.h"
+
+/* Requests of one peer that we keep (attack: a million requests and a socket that is
+ * never read, O-15). What we announce as "reqq". */
+#define SWARM_UPLOAD_QUEUE_MAX 2000u
+/* Requests we have outstanding at one peer, whatever it announces. */
+#define SWARM_REQUESTS_MAX 2000u
+/* Known addresses of one torrent (attack: floods of invented peers, O-21). */
+#define SWARM_ADDRESSES_MAX 2000u
+/* Connections of one torrent. */
+#define SWARM_PEERS_MAX 1000u
+#define SWARM_PEERS_DEFAULT 200u
+/* A proven liar's address is refused this long. */
+#define SWARM_BAN_MS (60u * 60u * 1000u)
+/* Nothing but silence from a peer for this long ends the connection (G-23). */
+#define SWARM_IDLE_MS 120000u
+/* A request without answer for this long is asked elsewhere too (O-45, G-23). */
+#define SWARM_REQUEST_TIMEOUT_MAX_MS 20000u
+
+struct swarm;
+
+struct swarm_params {
+	const struct metainfo *meta; /* borrowed for the swarm's life */
+	uint64_t seed;
+	uint8_t peer_id[20];         /* ours; a peer with the same is ourselves */
+	uint16_t port;               /* ours, for the extension handshake */
+	uint32_t max_peers;          /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
+	uint32_t max_dials;          /* connections being made at once; 0: 30 */
+	uint32_t upload_slots;       /* unchoked peers; 0: chosen by what they take */
+	char client[64];             /* "v" of the extension handshake */
+};
+
+/* Returns NULL without memory. A swarm without peers costs under 4 KiB plus a few
+ * bytes a piece: thousands of them seed in one process. */
+struct swarm *swarm_new(const struct swarm_params *p);
+void swarm_free(struct swarm *s);
+
+/* Which pieces are verified on disk already; before the first event. */
+int swarm_set_have(struct swarm *s, const struct bitfield *have);
+const struct bitfield *swarm_have(const struct swarm *s);
+
+/* While paused (disk full, user) nothing is asked for; what is asked is cancelled.
+ * Serving goes on. */
+void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effects *fx);
+
+/* ---- whom we know ------------------------------------------------------- */
+
+enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_LSD };
+
+/* Addresses heard of. Undialable, known and banned ones are skipped; over the limit the
+ * least useful gives way. May DIAL at once. */
+void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
+                        uint64_t now_ms, struct effects *fx);
+void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx);
+bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
+
+/* ---- connections -------------------------------------------------------- */
+
+struct peer_hello {
+	struct addr addr;      /* the remote end of the socket */
+	bool incoming;
+	bool fast, extended, v2; /* what both sides speak; v2: hash messages work */
+	uint8_t peer_id[20];
+	uint32_t rtt_us;       /* measured while connecting; 0 unknown */
+};
+
+/* Both handshakes are done. Appends the opening messages (bitfield or have all / none,
+ * extension handshake). Returns the peer's handle; when the peer is not wanted
+ * (ourselves, known twice, banned, full) returns a handle with slot == UINT32_MAX and sets
+ * *why (static text): the caller closes the socket. For an outgoing connection this ends
+ * the dial also then. */
+struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
+                                   const char **why, struct effects *fx);
+
+/* The socket was closed by them or by an error. `clean`: not a protocol fault of theirs. */
+void swarm_on_closed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx);
+
+/* They broke the protocol below the swarm (undecodable message): counts towards a ban.
+ * Appends CLOSE. */
+void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx);
+
+/* Any message but PIECE. Nothing in it is trusted: indexes and lengths are checked here;
+ * a breach appends CLOSE. */
+void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_msg *m,
+                      uint64_t now_ms, struct effects *fx);
+
+/* Kernel's or transport's view of the round trip, when there is news. */
+void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
+
+/* ---- receiving blocks --------------------------------------------------- */
+
+enum block_answer {
+	BLOCK_WANTED,     /* asked of this peer, still missing: put it in its place */
+	BLOCK_USELESS,    /* late (cancelled, or came from elsewhere): read it and forget it */
+	BLOCK_UNASKED,    /* never asked: close the peer (BEP 52), nothing is written (O-16) */
+};
+
+/* The head of a PIECE message is here; what shall become of its payload? Changes nothing. */
+enum block_answer swarm_judge_block(const struct swarm *s, struct peer_ref ref, uint32_t piece,
+                                    uint32_t begin, uint32_t length);
+
+/* The next blocks we expect from this peer, in the order they were asked: lets the shell
+ * lay out one scatter read over several of them. Returns how many of `cap` were filled. */
+struct block_ref {
+	uint32_t piece, begin, length;
+};
+uint32_t swarm_expected(const struct swarm *s, struct peer_ref ref, struct block_ref *out, uint32_t cap);
+
+/* The whole payload was judged WANTED or USELESS and has been read. Refills the pipeline;
+ * appends VERIFY when the piece is full, CANCELs when others were asked for the block.
+ * `bytes` that arrived before completion count through swarm_on_progress. */
+void swarm_on_block(struct swarm *s, struct peer_ref ref, struct block_ref b, uint64_t now_ms,
+                    struct effects *fx);
+
+/* Some payload bytes of an unfinished block came: the peer is alive, however slow. */
+void swarm_on_progress(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms);
+
+enum piece_state {
+	PIECE_GOOD, /* verified: say HAVE */
+	PIECE_BAD,  /* hashes to something else: find who sent what */
+	PIECE_LOST, /* could not be written or read back: nobody's fault, fetch again */
+};
+
+/* Answer to VERIFY. `block_hashes`: SHA-256 of each block as it lies on disk (32 bytes each,
+ * meta_piece_blocks() of them), required for PIECE_BAD, wanted for PIECE_GOOD when
+ * swarm_wants_hashes() says so, else NULL.
+ *
+ * v2: on PIECE_BAD the leaf hashes are fetched from peers (hash request), proven against the
+ * piece layer, and each block that differs names its sender, who is banned at once; only those
+ * blocks are fetched again. v1, or v2 when nobody gives hashes: one sender is banned at once;
+ * several: the piece is fetched again from one peer, and when it is good, those whose blocks
+ * differ are banned (never on suspicion alone). */
+void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
+                    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx);
+bool swarm_wants_hashes(const struct swarm *s, uint32_t piece);
+
+/* Pieces once reported as had turn out to be gone (file changed under us): stop offering. */
+void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx);
+
+/* ---- sending blocks ----------------------------------------------------- */
+
+/* Take the next block that this peer shall get: asked for, unchoked (or allowed fast), and
+ * ours. False when there is none. Pulled by the shell as its socket drains, so that at most a
+ * socket buffer's worth is beyond recall when the peer is choked or cancels. */
+bool swarm_next_upload(struct swarm *s, struct peer_ref ref, struct block_ref *out);
+/* Payload bytes left for this peer. */
+void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms);
+
+/* ---- time --------------------------------------------------------------- */
+
+/* When swarm_on_tick() wants to be called; UINT64_MAX: only after other events. Far apart
+ * for idle swarms. */
+uint64_t swarm_deadline_ms(const struct swarm *s);
+void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx);
+
+/* ---- looking in --------------------------------------------------------- */
+
+struct swarm_stats {
+	uint64_t down_bytes, up_bytes;     /* payload, this run */
+	uint64_t wasted_bytes;             /* duplicates and bad blocks */
+	uint64_t down_bps, up_bps;         /* smoothed over some seconds */
+	uint64_t left_bytes;               /* of the piece space still missing */
+	uint32_t pieces, have;
+	uint32_t peers, seeds;             /* connected; of them complete */
+	uint32_t dialing, addresses;
+	uint32_t unchoked_by;              /* peers that let us download */
+	uint32_t rarest;                   /* least copies of a piece we lack among peers */
+	uint32_t distributed_milli;        /* distributed copies among peers, times 1000 */
+	bool can_complete;                 /* each missing piece is at some connected peer */
+};
+void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out);
+
+struct swarm_peer {
+	struct peer_ref ref;
+	struct addr addr;
+	bool incoming, shoal;
+	char client[64];                   /* not escaped */
+	uint32_t have;                     /* pieces it has */
+	bool am_choked, am_interested, is_choked, is_interested, snubbed;
+	uint64_t down_bps, up_bps, down_bytes, up_bytes;
+	uint32_t rtt_us, queue;            /* our outstanding requests */
+};
+/* Fills up to `cap`; returns how many peers there are. */
+uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *out, uint32_t cap);
+
+/* Assert every invariant (picker, requests, queues, counts). For tests, after every step. */
+void swarm_check(const struct swarm *s);
+
+#endif

@@ -1,0 +1,176 @@
+#include "base/addr.h"
+
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "test.h"
+
+static struct addr parse(const char *text)
+{
+	struct addr a;
+
+	CHECK_INT(addr_parse(bytes_str(text), 6881, &a), 0);
+	return a;
+}
+
+static void check_text(const char *in, const char *want, const char *want_host)
+{
+	char out[ADDR_TEXT_MAX];
+	struct addr a = parse(in);
+
+	CHECK_STR(addr_text(out, &a), want);
+	CHECK_STR(addr_host_text(out, &a), want_host);
+}
+
+TEST(addr_is_written_and_read)
+{
+	check_text("192.0.2.1:80", "192.0.2.1:80", "192.0.2.1");
+	check_text("192.0.2.1", "192.0.2.1:6881", "192.0.2.1");
+	check_text("192.0.2.1:0", "192.0.2.1:0", "192.0.2.1");
+	check_text("[2001:db8::1]:65535", "[2001:db8::1]:65535", "2001:db8::1");
+	check_text("[2001:db8::1]", "[2001:db8::1]:6881", "2001:db8::1");
+	check_text("2001:DB8::1", "[2001:db8::1]:6881", "2001:db8::1");
+	check_text("::", "[::]:6881", "::");
+	check_text("[::1]:1", "[::1]:1", "::1");
+	check_text("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+		   "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:6881",
+		   "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+}
+
+TEST(addr_refuses_what_is_no_numeric_address)
+{
+	static const char *const bad[] = {
+	    "",		  ":",		":80",	       "1.2.3",	     "1.2.3.4:",    "1.2.3.4:65536",
+	    "1.2.3.4:x",  "1.2.3.4:-1", "1.2.3.4:+1",  "1.2.3.4: 1", "1.2.3.4 ",    " 1.2.3.4",
+	    "1.2.3.256",  "1.2.3.4.5",	"01.2.3.4",    "host:80",    "localhost",   "[::1",
+	    "[::1]80",	  "[::1]:",	"[::1]:99999", "[]:80",	     "[1.2.3.4]:1", "::1]:80",
+	    "[::1%lo]:1", "1::2::3",	":::",	       "[[::1]]:1",  "0x7f.1:1",    "1.2.3.4:1:2",
+	};
+	struct addr a = {.port = 7}, before = a;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK_INT(addr_parse(bytes_str(bad[i]), 1, &a), ERR_INVALID);
+		CHECK_MEM(&a, &before, sizeof(a));
+	}
+	CHECK_INT(addr_parse(bytes_of("1.2.3.4\0x", 9), 1, &a), ERR_INVALID);
+	CHECK_INT(addr_parse(bytes_of("1.2.3.4\0", 8), 1, &a), ERR_INVALID);
+	CHECK_INT(addr_parse(bytes_of(NULL, 0), 1, &a), ERR_INVALID);
+}
+
+TEST(addr_reads_no_byte_past_the_text)
+{
+	static const char *const texts[] = {"192.0.2.1:6881", "[2001:db8::1]:6881", "2001:db8::1"};
+
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t len = 0; len <= strlen(texts[i]); len++) {
+			char *exact = malloc(len);
+			struct addr a;
+
+			memcpy(exact, texts[i], len);
+			(void)addr_parse(bytes_of(exact, len), 1, &a);
+			free(exact);
+		}
+	}
+}
+
+TEST(addr_from_ip_takes_only_4_or_16_bytes)
+{
+	uint8_t ip[20] = {1, 2, 3, 4};
+	struct addr a;
+
+	for (size_t len = 0; len <= sizeof(ip); len++)
+		CHECK_INT(addr_from_ip(&a, bytes_of(ip, len), 1),
+			  len == 4 || len == 16 ? 0 : ERR_INVALID);
+}
+
+TEST(addr_has_one_form_for_a_mapped_host)
+{
+	struct addr a = parse("192.0.2.1:80"), b = parse("[::ffff:192.0.2.1]:80");
+
+	CHECK_INT(b.v6, 0);
+	CHECK(addr_eq(&a, &b));
+	CHECK_MEM(&a, &b, sizeof(a));
+}
+
+TEST(addr_equality_tells_host_from_port)
+{
+	struct addr a = parse("192.0.2.1:80"), b = parse("192.0.2.1:81"), c = parse("192.0.2.2:80");
+	struct addr d = parse("[c000:201::]:80"); /* the same first four bytes */
+
+	CHECK(addr_same_host(&a, &b) && !addr_eq(&a, &b));
+	CHECK(!addr_same_host(&a, &c) && !addr_eq(&a, &c));
+	CHECK(!addr_same_host(&a, &d) && !addr_eq(&a, &d));
+}
+
+TEST(addr_knows_loopback)
+{
+	static const struct {
+		const char *text;
+		bool loopback;
+	} rows[] = {
+	    {"127.0.0.1", true},  {"127.255.0.9", true}, {"128.0.0.1", false},
+	    {"126.0.0.1", false}, {"[::1]", true},	 {"[::2]", false},
+	    {"[::]", false},	  {"[7f00::1]", false},	 {"[::ffff:127.0.0.1]", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a = parse(rows[i].text);
+
+		CHECK_INT(addr_is_loopback(&a), rows[i].loopback);
+	}
+}
+
+/* O-21: what trackers and peers may not make us dial. */
+TEST(addr_knows_what_may_be_dialled)
+{
+	static const struct {
+		const char *text;
+		bool dialable;
+	} rows[] = {
+	    {"192.0.2.1:80", true},
+	    {"192.0.2.1:0", false},
+	    {"0.0.0.0:80", false},
+	    {"0.1.2.3:80", false},
+	    {"223.255.255.255:80", true},
+	    {"224.0.0.1:80", false},
+	    {"239.255.255.255:80", false},
+	    {"255.255.255.255:80", false},
+	    {"127.0.0.1:80", true},
+	    {"[2001:db8::1]:80", true},
+	    {"[2001:db8::1]:0", false},
+	    {"[::]:80", false},
+	    {"[ff02::1]:80", false},
+	    {"[::1]:80", true},
+	    {"[fe80::1]:80", true},
+	    {"[::ffff:0.0.0.0]:80", false},
+	    {"[::ffff:224.0.0.1]:80", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a = parse(rows[i].text);
+
+		CHECK_INT(addr_is_dialable(&a), rows[i].dialable);
+	}
+}
+
+TEST(addr_text_reads_back_as_itself)
+{
+	for (uint64_t seed = 1; seed <= 2000; seed++) {
+		char text[ADDR_TEXT_MAX];
+		struct addr a, b;
+		uint8_t ip[16];
+		struct rng r;
+
+		rng_seed(&r, seed);
+		rng_fill(&r, ip, sizeof(ip));
+		for (size_t zeros = rng_below(&r, 16); zeros > 0; zeros--)
+			ip[rng_below(&r, 16)] = 0;
+		CHECK_INT(addr_from_ip(&a, bytes_of(ip, seed % 2 == 0 ? 4 : 16),
+				       (uint16_t)rng_below(&r, 65536)),
+			  0);
+		addr_text(text, &a);
+		CHECK_SEED(addr_parse(bytes_str(text), 1, &b) == 0 && addr_eq(&a, &b), seed);
+		addr_host_text(text, &a);
+		CHECK_SEED(addr_parse(bytes_str(text), a.port, &b) == 0 && addr_eq(&a, &b), seed);
+	}
+}
