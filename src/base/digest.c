@@ -1,17 +1,19 @@
-/* The one-shot calls use OpenSSL's plain SHA contexts although 3.0 marks them
- * deprecated: they allocate nothing and so cannot fail, and they cost a quarter of
- * SHA256(), which looks its algorithm up anew each time. */
+/* Over OpenSSL's plain SHA contexts, which 3.0 marks deprecated, and not over EVP:
+ * hashing returns nothing and so must not fail, but EVP_DigestInit_ex2 allocates
+ * at every start even with the algorithm fetched. The inner loops are the same. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "base/digest.h"
 
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
 struct digest {
-	EVP_MD *md; /* fetched once: a fetch costs as much as hashing a KiB */
-	EVP_MD_CTX *ctx;
+	enum digest_alg alg;
+	union {
+		SHA_CTX sha1;
+		SHA256_CTX sha256;
+	} ctx;
 };
 
 struct digest *digest_new(enum digest_alg alg)
@@ -20,48 +22,40 @@ struct digest *digest_new(enum digest_alg alg)
 
 	if (d == NULL)
 		return NULL;
-	d->md = EVP_MD_fetch(NULL, alg == DIGEST_SHA1 ? "SHA1" : "SHA256", NULL);
-	d->ctx = EVP_MD_CTX_new();
-	/* The first start allocates; those in digest_begin reuse its memory. */
-	if (d->md == NULL || d->ctx == NULL || EVP_DigestInit_ex2(d->ctx, d->md, NULL) != 1)
-		goto fail;
+	d->alg = alg;
+	digest_begin(d);
 	return d;
-fail:
-	digest_free(d);
-	return NULL;
 }
 
 void digest_free(struct digest *d)
 {
-	if (d == NULL)
-		return;
-	EVP_MD_CTX_free(d->ctx);
-	EVP_MD_free(d->md);
 	free(d);
-}
-
-/* With the memory in hand OpenSSL can fail only when misused, and going on would
- * give a wrong hash: worse than a stop. */
-static void must(int ok)
-{
-	if (ok != 1)
-		abort();
 }
 
 void digest_begin(struct digest *d)
 {
-	must(EVP_DigestInit_ex2(d->ctx, d->md, NULL));
+	if (d->alg == DIGEST_SHA1)
+		SHA1_Init(&d->ctx.sha1);
+	else
+		SHA256_Init(&d->ctx.sha256);
 }
 
 void digest_add(struct digest *d, struct bytes data)
 {
-	if (data.len > 0)
-		must(EVP_DigestUpdate(d->ctx, data.ptr, data.len));
+	if (data.len == 0)
+		return;
+	if (d->alg == DIGEST_SHA1)
+		SHA1_Update(&d->ctx.sha1, data.ptr, data.len);
+	else
+		SHA256_Update(&d->ctx.sha256, data.ptr, data.len);
 }
 
 void digest_end(struct digest *d, uint8_t *out)
 {
-	must(EVP_DigestFinal_ex(d->ctx, out, NULL));
+	if (d->alg == DIGEST_SHA1)
+		SHA1_Final(out, &d->ctx.sha1);
+	else
+		SHA256_Final(out, &d->ctx.sha256);
 }
 
 void digest_once(struct digest *d, struct bytes data, uint8_t *out)
@@ -73,30 +67,24 @@ void digest_once(struct digest *d, struct bytes data, uint8_t *out)
 
 void sha1_of(struct bytes data, uint8_t out[SHA1_LEN])
 {
-	SHA_CTX ctx;
+	struct digest d = {.alg = DIGEST_SHA1};
 
-	SHA1_Init(&ctx);
-	if (data.len > 0)
-		SHA1_Update(&ctx, data.ptr, data.len);
-	SHA1_Final(out, &ctx);
+	digest_once(&d, data, out);
 }
 
 void sha256_of(struct bytes data, uint8_t out[SHA256_LEN])
 {
-	SHA256_CTX ctx;
+	struct digest d = {.alg = DIGEST_SHA256};
 
-	SHA256_Init(&ctx);
-	if (data.len > 0)
-		SHA256_Update(&ctx, data.ptr, data.len);
-	SHA256_Final(out, &ctx);
+	digest_once(&d, data, out);
 }
 
 void sha256_pair(const uint8_t a[SHA256_LEN], const uint8_t b[SHA256_LEN], uint8_t out[SHA256_LEN])
 {
-	SHA256_CTX ctx;
+	struct digest d = {.alg = DIGEST_SHA256};
 
-	SHA256_Init(&ctx);
-	SHA256_Update(&ctx, a, SHA256_LEN);
-	SHA256_Update(&ctx, b, SHA256_LEN);
-	SHA256_Final(out, &ctx);
+	digest_begin(&d);
+	digest_add(&d, bytes_of(a, SHA256_LEN));
+	digest_add(&d, bytes_of(b, SHA256_LEN));
+	digest_end(&d, out);
 }

@@ -13,19 +13,22 @@
 /* Told to shoal peers, who come again after about two thirds of it; without an announce for
  * this long they are gone. */
 #define TRACKER_SHOAL_INTERVAL_S 30u
+/* Sooner than this nobody should ask again ("min interval"). */
+#define TRACKER_MIN_INTERVAL_S 60u
+#define TRACKER_SHOAL_MIN_INTERVAL_S 5u
 /* Stock clients are forgotten after two intervals. */
 #define TRACKER_STOCK_EXPIRY_S (2 * TRACKER_INTERVAL_S + 60)
 /* In all, and of one host; beyond it the newest are refused (host) or the stalest dropped
  * (all). Attack: one address announcing millions of hashes or ports (O-27). */
 #define TRACKER_PEERS_MAX 2000000u
-#define TRACKER_HOST_PEERS_MAX 10000u
+#define TRACKER_HOST_PEERS_MAX 10000u /* a host: an IPv4 address or an IPv6 /64 */
 
 struct tracker;
 
 struct tracker_params {
 	uint64_t seed;
 	struct siphash_key key; /* secret */
-	uint32_t peers_max;     /* 0: the default */
+	uint32_t peers_max;	/* 0: the default */
 };
 struct tracker *tracker_new(const struct tracker_params *p);
 void tracker_free(struct tracker *t);
@@ -37,25 +40,25 @@ void tracker_free(struct tracker *t);
  * own loopback peers are otherwise useless (D-34).
  * Returns 0 (out->failed says when refused) or ERR_NOMEM. */
 int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
-                     uint64_t now_s, struct announce_reply *out);
+		     uint64_t now_s, struct announce_reply *out);
 
 /* Counts for a swarm; zeros when unknown. */
 void tracker_scrape(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,
-                    struct scrape_row *out);
+		    struct scrape_row *out);
 
 struct tracker_peer {
 	struct addr addr;
 	uint8_t peer_id[20];
 	uint64_t left, uploaded, downloaded; /* as announced */
-	uint64_t since_s, seen_s;            /* first and last announce, on the caller's clock */
+	uint64_t since_s, seen_s;	     /* first and last announce, on the caller's clock */
 	uint8_t info_hash[20];
 };
 /* Peers of one swarm, seeds first. Returns how many there are, fills up to cap. */
 size_t tracker_peers(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,
-                     struct tracker_peer *out, size_t cap);
+		     struct tracker_peer *out, size_t cap);
 /* Every (swarm, peer) pair: calls `each` until it returns non-zero. */
-void tracker_each(struct tracker *t, uint64_t now_s, int (*each)(void *user, const struct tracker_peer *p),
-                  void *user);
+void tracker_each(struct tracker *t, uint64_t now_s,
+		  int (*each)(void *user, const struct tracker_peer *p), void *user);
 
 /* Drop what has expired; cheap, a bounded part per call. Call about every second. */
 void tracker_tick(struct tracker *t, uint64_t now_s);

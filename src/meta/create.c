@@ -190,6 +190,16 @@ static int put_layers(const struct create_spec *spec, struct buf *out)
 	return 0;
 }
 
+/* Nobody could load a torrent beyond our own limits of bytes and of values. */
+static int check_size(struct bytes torrent)
+{
+	struct benc value;
+
+	if (torrent.len > META_BYTES_MAX)
+		return ERR_TOO_BIG;
+	return benc_parse(torrent, &value, NULL) == ERR_TOO_BIG ? ERR_TOO_BIG : 0;
+}
+
 int create_torrent(const struct create_spec *spec, struct buf *out)
 {
 	size_t start = out->len;
@@ -218,7 +228,5 @@ int create_torrent(const struct create_spec *spec, struct buf *out)
 	benc_put_raw(out, 'e');
 	if (err == 0)
 		err = out->err;
-	if (err == 0 && out->len - start > META_BYTES_MAX)
-		err = ERR_TOO_BIG;
-	return err;
+	return err == 0 ? check_size(bytes_sub(buf_bytes(out), start, out->len - start)) : err;
 }

@@ -7,7 +7,7 @@
 
 /* One real file, in the order of create_order(). Borrowed pointers. */
 struct create_file {
-	const char *path;     /* '/'-joined, relative to the torrent's folder */
+	const char *path; /* '/'-joined, relative to the torrent's folder */
 	uint64_t length;
 	bool executable;
 	const uint8_t *root;  /* v2: 32 bytes, NULL when the file is empty */
@@ -16,7 +16,7 @@ struct create_file {
 
 struct create_spec {
 	const char *name;
-	bool single;              /* one file called `name`; files[0].path is ignored */
+	bool single; /* one file called `name`; files[0].path is ignored */
 	bool v1, v2;
 	uint32_t piece_length;
 	const struct create_file *files;
@@ -26,9 +26,9 @@ struct create_spec {
 	const char *const *trackers; /* each its own tier */
 	size_t n_trackers;
 	const char *comment, *created_by; /* NULL: leave out */
-	int64_t created_at;               /* 0: leave out */
+	int64_t created_at;		  /* 0: leave out */
 	bool private;
-	const char *source;               /* NULL: leave out; changes the info-hash */
+	const char *source; /* NULL: leave out; changes the info-hash */
 };
 
 /* The whole .torrent. Info dictionaries are byte-equal to what libtorrent 2.0.8
@@ -52,7 +52,7 @@ uint32_t create_piece_length(uint64_t total_bytes);
  * (hybrid: aligned to pieces, the gaps are pads) and returns its end. In a hybrid
  * of several files the end counts a pad after the last file too, as libtorrent
  * 2.0.8 has it: the last v1 piece is hashed with those zeros. */
-uint64_t create_offsets(const uint64_t *lengths, size_t n_files, uint32_t piece_length, bool aligned,
-                        uint64_t *offsets);
+uint64_t create_offsets(const uint64_t *lengths, size_t n_files, uint32_t piece_length,
+			bool aligned, uint64_t *offsets);
 
 #endif

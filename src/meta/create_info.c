@@ -1,7 +1,10 @@
 /* meta/create_info.c - writes the info dictionary, the part that is hashed: each key
  * in raw order, and none that the tools we follow do not write. */
-#include "base/bencode.h"
 #include "meta/create_impl.h"
+
+#include "base/bencode.h"
+
+#include <stdio.h>
 
 /* mktorrent writes no attributes. */
 static void put_attr(const struct create_spec *spec, const struct create_file *f, struct buf *out)
@@ -85,10 +88,9 @@ static void put_path(const char *path, struct buf *out)
 
 static void put_pad(uint64_t length, struct buf *out)
 {
-	struct buf name;
+	char name[32];
 
-	buf_init(&name, 32);
-	buf_printf(&name, "%llu", (unsigned long long)length);
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)length);
 	benc_put_raw(out, 'd');
 	benc_put_str(out, "attr");
 	benc_put_str(out, "p");
@@ -97,10 +99,9 @@ static void put_pad(uint64_t length, struct buf *out)
 	benc_put_str(out, "path");
 	benc_put_raw(out, 'l');
 	benc_put_str(out, ".pad");
-	benc_put_bytes(out, buf_bytes(&name));
+	benc_put_str(out, name);
 	benc_put_raw(out, 'e');
 	benc_put_raw(out, 'e');
-	buf_fini(&name);
 }
 
 static void put_list(const struct create_spec *spec, struct buf *out)

@@ -11,18 +11,18 @@
 
 /* By value; strings are inside. */
 struct entry {
-	uint64_t id;                          /* the index's row, 0 when not stored yet */
+	uint64_t id; /* the index's row, 0 when not stored yet */
 	char owner[ENTRY_OWNER_BYTES_MAX + 1];
 	char name[ENTRY_NAME_BYTES_MAX + 1];
-	uint32_t version;                     /* from 1 */
+	uint32_t version; /* from 1 */
 	bool has_v1, has_v2;
 	uint8_t hash_v1[SHA1_LEN];
 	uint8_t hash_v2[SHA256_LEN];
-	uint64_t bytes;                       /* of all real files */
+	uint64_t bytes; /* of all real files */
 	uint32_t n_files;
-	bool has_sha256;                      /* single file: what `sha256sum` prints */
+	bool has_sha256; /* single file: what `sha256sum` prints */
 	uint8_t sha256[SHA256_LEN];
-	int64_t published_at;                 /* Unix seconds, by the owner's clock */
+	int64_t published_at; /* Unix seconds, by the owner's clock */
 	uint8_t key[SIGN_KEY_LEN];
 	uint8_t signature[SIGN_LEN];
 };
@@ -49,7 +49,7 @@ const uint8_t *entry_swarm_hash(const struct entry *e);
 struct entry_ref {
 	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* "" when not given */
 	char name[ENTRY_NAME_BYTES_MAX + 1];
-	uint32_t version;                      /* 0: the newest */
+	uint32_t version; /* 0: the newest */
 };
 int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *info);
 

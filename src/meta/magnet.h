@@ -24,13 +24,13 @@ struct magnet {
 	uint8_t hash_v1[SHA1_LEN];
 	uint8_t hash_v2[SHA256_LEN];
 	char name[MAGNET_NAME_MAX + 1]; /* dn, "" when absent */
-	char **trackers;                /* tr */
+	char **trackers;		/* tr */
 	uint32_t n_trackers;
-	struct addr *peers;             /* x.pe, numeric addresses only */
+	struct addr *peers; /* x.pe, numeric addresses only */
 	uint32_t n_peers;
-	struct magnet_range *only;      /* so, BEP 53 */
+	struct magnet_range *only; /* so, BEP 53 */
 	uint32_t n_only;
-	uint32_t dropped;               /* parameters left out for a limit or form */
+	uint32_t dropped; /* parameters left out for a limit or form */
 };
 
 /* Source:  BEP 9 "magnet URI format", BEP 52 (btmh 1220...), BEP 53 (so).

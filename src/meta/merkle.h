@@ -21,23 +21,25 @@ uint64_t merkle_leaves(uint64_t file_bytes);
  * leaves), padded with merkle_pad(level) to `width` nodes.
  * Units:   `width` is a power of two, n >= 1, n <= width.
  * Owns:    overwrites `nodes` (n * 32 bytes) while it works. */
-void merkle_root(uint8_t *nodes, uint64_t n, uint64_t width, uint32_t level, uint8_t out[SHA256_LEN]);
+void merkle_root(uint8_t *nodes, uint64_t n, uint64_t width, uint32_t level,
+		 uint8_t out[SHA256_LEN]);
 
 /* The hash of one piece from its leaves. `leaves` (n * 32 bytes) is overwritten.
  * A piece that is a whole file not longer than piece_length is hashed over the
  * file's own width, which makes it equal to the file's root. */
 void merkle_piece(uint8_t *leaves, uint32_t n, uint32_t piece_blocks, bool whole_file,
-                  uint8_t out[SHA256_LEN]);
+		  uint8_t out[SHA256_LEN]);
 
 /* A file's root from its piece layer of n >= 1 hashes. Returns 0; needs no memory. */
-int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks, uint8_t out[SHA256_LEN]);
+int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
+		     uint8_t out[SHA256_LEN]);
 
 /* Does the run of `n` hashes (power of two) at `index` of height `base` belong to
  * `root`? `proof` holds `n_proof` uncle hashes from just above the run upwards.
  * Source:  BEP 52 "hashes" message.
  * Returns: true when the computed top equals root. */
 bool merkle_proof_holds(const uint8_t *hashes, uint32_t n, uint32_t index, const uint8_t *proof,
-                        uint32_t n_proof, const uint8_t root[SHA256_LEN]);
+			uint32_t n_proof, const uint8_t root[SHA256_LEN]);
 
 /* smallest power of two >= n, n <= 2^63 */
 uint64_t merkle_width(uint64_t n);

@@ -10,25 +10,25 @@
 #define BLOCK_BYTES 16384u /* BEP 3, BEP 52: one request, one Merkle leaf */
 
 /* Limits, each against a torrent that costs more to hold than it is worth. */
-#define META_BYTES_MAX (64u << 20)        /* of a .torrent file */
-#define META_FILES_MAX 500000u            /* pad files included */
+#define META_BYTES_MAX (64u << 20) /* of a .torrent file */
+#define META_FILES_MAX 500000u	   /* pad files included */
 #define META_PIECES_MAX (1u << 21)
 #define META_PIECE_LENGTH_MIN BLOCK_BYTES /* v2 and hybrid */
-#define META_PIECE_LENGTH_MIN_V1 1024u    /* v1; need not be a power of two */
+#define META_PIECE_LENGTH_MIN_V1 1024u	  /* v1; need not be a power of two */
 #define META_PIECE_LENGTH_MAX (128u << 20)
-#define META_NAME_BYTES_MAX 255u          /* one path component, as file systems have it */
-#define META_PATH_BYTES_MAX 4000u         /* a whole path inside the torrent */
-#define META_DEPTH_MAX 90u                /* components of a path; bencode allows 100 levels */
+#define META_NAME_BYTES_MAX 255u  /* one path component, as file systems have it */
+#define META_PATH_BYTES_MAX 4000u /* a whole path inside the torrent */
+#define META_DEPTH_MAX 90u	  /* components of a path; bencode allows 100 levels */
 #define META_TRACKERS_MAX 100u
-#define META_URL_BYTES_MAX 2048u          /* longer tracker URLs are left out */
-#define META_TEXT_BYTES_MAX 4096u         /* comment and created by are cut here */
+#define META_URL_BYTES_MAX 2048u  /* longer tracker URLs are left out */
+#define META_TEXT_BYTES_MAX 4096u /* comment and created by are cut here */
 
 /* Every way a .torrent can be wrong; each has its own sentence. The implementer
  * may add members; the order carries no meaning. */
 enum meta_fault {
 	META_OK = 0,
 	META_NOT_BENCODE,
-	META_BENCODE_LIMIT,     /* BENC_* limits: depth, number of values, size of integers */
+	META_BENCODE_LIMIT, /* BENC_* limits: depth, number of values, size of integers */
 	META_TRAILING_BYTES,
 	META_TOO_LARGE,
 	META_NOT_DICT,
@@ -36,20 +36,20 @@ enum meta_fault {
 	META_INFO_NOT_DICT,
 	META_DUPLICATE_KEY,
 	META_UNSORTED_V2,
-	META_VERSION_UNKNOWN,   /* "meta version" other than 2: newer than we can read */
+	META_VERSION_UNKNOWN, /* "meta version" other than 2: newer than we can read */
 	META_NO_NAME,
 	META_NAME_EMPTY,
-	META_NAME_BAD,          /* ".", "..", "/" or NUL inside */
+	META_NAME_BAD, /* ".", "..", "/" or NUL inside */
 	META_NAME_LONG,
 	META_NO_PIECE_LENGTH,
-	META_PIECE_LENGTH_BAD,  /* zero, negative or outside the limits */
+	META_PIECE_LENGTH_BAD, /* zero, negative or outside the limits */
 	META_PIECE_LENGTH_NOT_POWER,
 	META_NO_PIECES,
 	META_PIECES_NOT_20,
 	META_PIECES_FEW,
 	META_PIECES_MANY,
 	META_TOO_MANY_PIECES,
-	META_NO_FILES,          /* neither length, files nor file tree */
+	META_NO_FILES, /* neither length, files nor file tree */
 	META_LENGTH_AND_FILES,
 	META_FILES_NOT_LIST,
 	META_FILES_EMPTY,
@@ -61,8 +61,8 @@ enum meta_fault {
 	META_PATH_EMPTY,
 	META_PATH_BAD,
 	META_PATH_LONG,
-	META_PATHS_LONG,        /* all paths together, far beyond the torrent's own size */
-	META_PATH_CLASH,        /* two files in one place, or a file where a folder is */
+	META_PATHS_LONG, /* all paths together, far beyond the torrent's own size */
+	META_PATH_CLASH, /* two files in one place, or a file where a folder is */
 	META_TOO_MANY_FILES,
 	META_TREE_NOT_DICT,
 	META_TREE_EMPTY,
@@ -96,19 +96,19 @@ enum {
 };
 
 struct meta_file {
-	const char *path;    /* components joined by '/', relative to the folder `name`;
-	                        the bare name for a single-file torrent. Bytes, not text:
-	                        may hold any byte but NUL. */
-	uint64_t length;     /* bytes */
-	uint64_t offset;     /* of its first byte in the piece space */
+	const char *path; /* components joined by '/', relative to the folder `name`;
+			     the bare name for a single-file torrent. Bytes, not text:
+			     may hold any byte but NUL. */
+	uint64_t length;  /* bytes */
+	uint64_t offset;  /* of its first byte in the piece space */
 	uint32_t first_piece;
-	uint32_t n_pieces;   /* pieces it touches; 0 when empty */
-	unsigned flags;      /* META_FILE_* */
-	bool has_root;       /* v2 and not empty */
+	uint32_t n_pieces; /* pieces it touches; 0 when empty */
+	unsigned flags;	   /* META_FILE_* */
+	bool has_root;	   /* v2 and not empty */
 	uint8_t root[SHA256_LEN];
 	const uint8_t *layer; /* v2: n_pieces hashes of 32 bytes; for a file of one piece
-	                         this points at `root`; NULL while unknown, see
-	                         meta_parse_info */
+				 this points at `root`; NULL while unknown, see
+				 meta_parse_info */
 };
 
 struct meta_tracker {
@@ -118,17 +118,17 @@ struct meta_tracker {
 
 /* Owns everything it points to. Read-only after meta_parse. */
 struct metainfo {
-	bool v1, v2;          /* both: hybrid */
-	bool single;          /* one file, called `name` */
-	bool private;         /* BEP 27 */
+	bool v1, v2;  /* both: hybrid */
+	bool single;  /* one file, called `name` */
+	bool private; /* BEP 27 */
 	uint8_t hash_v1[SHA1_LEN];
 	uint8_t hash_v2[SHA256_LEN];
 	char *name;
 	uint32_t piece_length;
-	uint32_t n_pieces;    /* 0 when every file is empty */
-	uint64_t total_bytes; /* of real files, pads left out */
-	uint64_t space_bytes; /* end of the piece space: v1 and hybrid count pads, v2-only
-	                         counts alignment gaps before the last file */
+	uint32_t n_pieces;	 /* 0 when every file is empty */
+	uint64_t total_bytes;	 /* of real files, pads left out */
+	uint64_t space_bytes;	 /* end of the piece space: v1 and hybrid count pads, v2-only
+				    counts alignment gaps before the last file */
 	struct meta_file *files; /* in piece order, pads included */
 	uint32_t n_files;
 	uint32_t n_real_files;
@@ -136,9 +136,9 @@ struct metainfo {
 	struct meta_tracker *trackers;
 	uint32_t n_trackers;
 	char *comment, *created_by; /* never NULL, may be "" */
-	int64_t created_at;         /* Unix seconds, 0 unknown */
-	struct bytes info;          /* the raw info dictionary */
-	void *arena;                /* private to metainfo.c */
+	int64_t created_at;	    /* Unix seconds, 0 unknown */
+	struct bytes info;	    /* the raw info dictionary */
+	void *arena;		    /* private to metainfo.c */
 };
 
 /* Check and take apart a .torrent file.

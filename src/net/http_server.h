@@ -9,7 +9,15 @@
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
 #define HTTP_HEADERS_MAX 16384u           /* request line and headers */
 #define HTTP_BODY_MAX (96u << 20)         /* a .torrent of META_BYTES_MAX as base64 */
-#define HTTP_IDLE_S 30                    /* silence on a connection */
+#define HTTP_IDLE_S 30                    /* silence between two requests */
+#define HTTP_CONNECTIONS_MAX 4000u        /* beyond it others wait in the kernel's queue */
+/* A request must be whole, and its answer taken, after this long plus the time that its
+ * bytes take at this rate: one byte every ten seconds is hung up on, a slow line is not. */
+#define HTTP_REQUEST_S 10
+#define HTTP_ANSWER_S 30
+#define HTTP_SLOWEST_BPS 16384u
+/* Of all connections together: unfinished requests, answers not taken yet. */
+#define HTTP_HELD_BYTES_MAX (512u << 20)
 
 struct http_server;
 

@@ -1,6 +1,5 @@
 #include "store/root.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -64,20 +63,25 @@ int root_errno(struct err_info *info, const char *what, int error)
 		       strerror_r(error, reason, sizeof(reason)));
 }
 
-static int fail_at(const struct root *r, const char *rel, int error, struct err_info *info)
+int root_fail(const struct root *r, const char *rel, enum err code, const char *why,
+	      struct err_info *info)
 {
-	char what[PATH_MAX];
+	char what[PATH_MAX], safe[ERR_TEXT_MAX - 64];
 
 	if (info == NULL)
-		return code_of(error);
+		return code;
 	snprintf(what, sizeof(what), "%s/%s", r->path, rel);
-	if (error == ELOOP || error == EXDEV || error == ENOTDIR) {
-		char safe[ERR_TEXT_MAX - 64];
+	text_escape(safe, sizeof(safe), bytes_str(what));
+	return err_set(info, code, "%s: %s", safe, why);
+}
 
-		text_escape(safe, sizeof(safe), bytes_str(what));
-		return err_set(info, ERR_DENIED, "%s: a link or a file stands in the way", safe);
-	}
-	return root_errno(info, what, error);
+int root_errno_at(const struct root *r, const char *rel, int error, struct err_info *info)
+{
+	char reason[64];
+
+	if (error == ELOOP || error == EXDEV || error == ENOTDIR)
+		return root_fail(r, rel, ERR_DENIED, "a link or a file stands in the way", info);
+	return root_fail(r, rel, code_of(error), strerror_r(error, reason, sizeof(reason)), info);
 }
 
 int root_open(struct root *r, const char *path, struct err_info *info)
@@ -242,7 +246,7 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 	int fd, error;
 
 	if (!is_beneath(rel))
-		return fail_at(r, rel, EXDEV, info);
+		return root_errno_at(r, rel, EXDEV, info);
 	if ((flags & (O_PATH | O_DIRECTORY)) == 0)
 		flags |= O_NONBLOCK | O_NOCTTY;
 	fd = open_beneath(r->fd, rel, flags, mode);
@@ -250,14 +254,14 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 		return fd;
 	error = errno;
 	if (!walk_helps(error) && !(error == ENOENT && (flags & O_CREAT) != 0))
-		return fail_at(r, rel, error, info);
+		return root_errno_at(r, rel, error, info);
 	error = place_open(r, rel, (flags & O_CREAT) != 0, &at);
 	if (error == 0) {
 		fd = openat(at.fd, at.leaf, flags | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
 		error = errno;
 		place_close(&at);
 	}
-	return fd >= 0 ? fd : fail_at(r, rel, error, info);
+	return fd >= 0 ? fd : root_errno_at(r, rel, error, info);
 }
 
 int root_mkdirs(const struct root *r, const char *rel, struct err_info *info)
@@ -265,10 +269,10 @@ int root_mkdirs(const struct root *r, const char *rel, struct err_info *info)
 	int fd;
 
 	if (!is_beneath(rel))
-		return fail_at(r, rel, EXDEV, info);
+		return root_errno_at(r, rel, EXDEV, info);
 	fd = open_folder(r->fd, rel, strlen(rel), true);
 	if (fd < 0)
-		return fail_at(r, rel, errno, info);
+		return root_errno_at(r, rel, errno, info);
 	close(fd);
 	return OK;
 }
@@ -284,15 +288,25 @@ int root_stat(const struct root *r, const char *rel, struct stat *st)
 	return error == 0 ? OK : code_of(error);
 }
 
-int root_unlink(const struct root *r, const char *rel, struct err_info *info)
+static int unlink_with(const struct root *r, const char *rel, int flags, struct err_info *info)
 {
 	struct place at;
 	int error = place_open(r, rel, false, &at);
 
-	if (error == 0 && unlinkat(at.fd, at.leaf, 0) != 0)
+	if (error == 0 && unlinkat(at.fd, at.leaf, flags) != 0)
 		error = errno;
 	place_close(&at);
-	return error == 0 ? OK : fail_at(r, rel, error, info);
+	return error == 0 ? OK : root_errno_at(r, rel, error, info);
+}
+
+int root_unlink(const struct root *r, const char *rel, struct err_info *info)
+{
+	return unlink_with(r, rel, 0, info);
+}
+
+int root_rmdir(const struct root *r, const char *rel, struct err_info *info)
+{
+	return unlink_with(r, rel, AT_REMOVEDIR, info);
 }
 
 int root_sync(const struct root *r, const char *rel, struct err_info *info)
@@ -307,12 +321,12 @@ int root_sync(const struct root *r, const char *rel, struct err_info *info)
 		return fd;
 	/* EACCES: a folder we may write to but not list cannot be synced, only hoped for. */
 	if (fd < 0)
-		return errno == EACCES ? OK : fail_at(r, rel, errno, info);
+		return errno == EACCES ? OK : root_errno_at(r, rel, errno, info);
 	/* EINVAL: a file system without it (some network and user-space ones). */
 	if (fsync(fd) != 0 && errno != EINVAL)
 		error = errno;
 	close(fd);
-	return error == 0 ? OK : fail_at(r, rel, error, info);
+	return error == 0 ? OK : root_errno_at(r, rel, error, info);
 }
 
 /* For file systems without RENAME_NOREPLACE. A folder that appears at `to` in between makes
@@ -361,7 +375,7 @@ static int move(const struct root *r, const char *from, const char *to, bool rep
 	}
 	place_close(&a);
 	place_close(&b);
-	return error == 0 ? OK : fail_at(r, wrong, error, info);
+	return error == 0 ? OK : root_errno_at(r, wrong, error, info);
 }
 
 int root_rename(const struct root *r, const char *from, const char *to, struct err_info *info)

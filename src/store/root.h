@@ -27,6 +27,8 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
 int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
 int root_unlink(const struct root *r, const char *rel, struct err_info *info);
+/* An empty folder only. */
+int root_rmdir(const struct root *r, const char *rel, struct err_info *info);
 /* Make the names in folder `rel` ("" for the root itself) survive a power cut: fsync. */
 int root_sync(const struct root *r, const char *rel, struct err_info *info);
 /* rename(2): what was at `to` is replaced at once. */
@@ -38,5 +40,10 @@ int root_remove_tree(const struct root *r, const char *rel, struct err_info *inf
 
 /* errno to code and sentence: "PATH: No space left on device". */
 int root_errno(struct err_info *info, const char *what, int error);
+/* The same about what lies at `rel`. */
+int root_errno_at(const struct root *r, const char *rel, int error, struct err_info *info);
+/* "PATH: why" with a code; the path is escaped. */
+int root_fail(const struct root *r, const char *rel, enum err code, const char *why,
+              struct err_info *info);
 
 #endif

@@ -1,12 +1,12 @@
 /* store/root_tree.c - removing a folder and all in it. */
+#include "store/root.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-#include "store/root.h"
 
 /* Trees may be deeper than we have descriptors or stack, so nothing descends: a folder inside a
  * folder is moved up into the top, under a name of ours, and taken apart when its turn comes. */
@@ -20,9 +20,10 @@ static bool is_dots(const char *name)
 	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-static int list_open(int dir, const char *name, DIR **out)
+/* Takes `fd`. Returns 0 or an errno. */
+static int list_open(int fd, DIR **out)
 {
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error;
+	int error;
 
 	if (fd < 0)
 		return errno;
@@ -70,7 +71,8 @@ static int clear_folder(struct removal *r, DIR *list, bool is_top)
 static int clear_child(struct removal *r, const char *name)
 {
 	DIR *list;
-	int error = list_open(r->top, name, &list);
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int error = list_open(openat(r->top, name, flags), &list);
 
 	if (error != 0)
 		return error;
@@ -101,46 +103,23 @@ static int clear_top(struct removal *r, DIR *list, bool *left)
 /* Passes without end would need somebody who makes folders as fast as we remove them. */
 #define PASSES_MAX 100000
 
-static int remove_in(int parent, const char *name)
-{
-	struct removal r = {0};
-	bool left = true;
-	DIR *list;
-	int error = list_open(parent, name, &list);
-
-	if (error != 0)
-		return error;
-	r.top = dirfd(list);
-	for (int i = 0; i < PASSES_MAX && left && error == 0; i++) {
-		rewinddir(list);
-		error = clear_top(&r, list, &left);
-	}
-	closedir(list);
-	if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) != 0)
-		error = errno;
-	return error;
-}
-
 int root_remove_tree(const struct root *r, const char *rel, struct err_info *info)
 {
-	const char *slash = strrchr(rel, '/');
-	char *folder = NULL;
-	int fd, error;
+	struct removal job = {0};
+	bool left = true;
+	DIR *list;
+	int fd = root_openat(r, rel, O_RDONLY | O_DIRECTORY, 0, info), error;
 
-	if (slash != NULL) {
-		folder = strndup(rel, (size_t)(slash - rel));
-		if (folder == NULL)
-			return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-		fd = root_openat(r, folder, O_PATH | O_DIRECTORY, 0, info);
-		free(folder);
-		if (fd < 0)
-			return fd;
-		error = remove_in(fd, slash + 1);
-		close(fd);
-	} else {
-		error = remove_in(r->fd, rel);
+	if (fd < 0)
+		return fd;
+	error = list_open(fd, &list);
+	if (error != 0)
+		return root_errno_at(r, rel, error, info);
+	job.top = fd;
+	for (int i = 0; i < PASSES_MAX && left && error == 0; i++) {
+		rewinddir(list);
+		error = clear_top(&job, list, &left);
 	}
-	if (error == 0)
-		return OK;
-	return root_errno(info, rel, error);
+	closedir(list);
+	return error == 0 ? root_rmdir(r, rel, info) : root_errno_at(r, rel, error, info);
 }

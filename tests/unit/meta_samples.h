@@ -102,13 +102,13 @@ static inline void sample_hash(const struct sample_file *f, uint8_t *layer, uint
 		uint64_t left = f->length - i * BLOCK_BYTES;
 
 		sha256_of(bytes_of(data + i * BLOCK_BYTES, left < BLOCK_BYTES ? left : BLOCK_BYTES),
-		          hashes + i * SHA256_LEN);
+			  hashes + i * SHA256_LEN);
 	}
 	for (uint64_t i = 0; i < leaves; i += blocks, pieces++) {
 		uint32_t n = leaves - i < blocks ? (uint32_t)(leaves - i) : blocks;
 
 		merkle_piece(hashes + i * SHA256_LEN, n, blocks, f->length <= SAMPLE_PIECE,
-		             layer + pieces * SHA256_LEN);
+			     layer + pieces * SHA256_LEN);
 	}
 	if (f->length <= SAMPLE_PIECE)
 		memcpy(root, layer, SHA256_LEN);
@@ -142,15 +142,16 @@ static inline void sample_hash_v1(struct sample_spec *out)
 	for (size_t i = 0; i < spec->n_files; i++)
 		sample_fill(out->space + out->offsets[i], lengths[i]);
 	for (uint64_t at = 0; at < end; at += SAMPLE_PIECE)
-		sha1_of(bytes_of(out->space + at, end - at < SAMPLE_PIECE ? end - at : SAMPLE_PIECE),
-		        out->pieces + SHA1_LEN * spec->n_pieces_v1++);
+		sha1_of(
+		    bytes_of(out->space + at, end - at < SAMPLE_PIECE ? end - at : SAMPLE_PIECE),
+		    out->pieces + SHA1_LEN * spec->n_pieces_v1++);
 	spec->pieces_v1 = out->pieces;
 }
 
 static inline int sample_order_v1(const void *a, const void *b)
 {
 	return create_order(((const struct create_file *)a)->path,
-	                    ((const struct create_file *)b)->path, false);
+			    ((const struct create_file *)b)->path, false);
 }
 
 /* Fill `out`, which stays where it is; free with sample_spec_fini. */
@@ -158,12 +159,12 @@ static inline void sample_spec(const struct sample *s, bool v1, bool v2, struct 
 {
 	memset(out, 0, sizeof(*out));
 	out->spec = (struct create_spec){.name = s->name,
-	                                 .single = sample_single(s),
-	                                 .v1 = v1,
-	                                 .v2 = v2,
-	                                 .piece_length = SAMPLE_PIECE,
-	                                 .files = out->files,
-	                                 .n_files = sample_count(s)};
+					 .single = sample_single(s),
+					 .v1 = v1,
+					 .v2 = v2,
+					 .piece_length = SAMPLE_PIECE,
+					 .files = out->files,
+					 .n_files = sample_count(s)};
 	for (size_t i = 0; i < out->spec.n_files; i++) {
 		const struct sample_file *f = &s->files[i];
 
@@ -209,34 +210,48 @@ static inline void unhex(const char *hex, struct buf *out)
 	buf_commit(out, n);
 }
 
-/* Bencode as people write it: {'key' 5 'list' ['a' 'b']} with 'text'*20 for a string
- * repeated, <00ff> for bytes, and blanks where one likes. A '~' stands for a zero
- * byte inside a string. Appends to `out`. */
-static inline const char *notation_string(const char *p, struct buf *out)
+/* Bencode as people write it: {'key' 5 'list' ['a' 'b']}, blanks where one likes.
+ * Strings: 'text' with '~' for a zero byte, <00ff> for bytes, *20 behind either to
+ * repeat it, + between two to join them. Appends to `out`. */
+static inline const char *notation_part(const char *p, struct buf *out)
 {
-	struct buf s;
-	size_t from, n, times = 1;
+	size_t from = out->len, n;
+	unsigned long times = 1;
 
-	buf_init(&s, META_BYTES_MAX);
 	if (*p == '<') {
-		uint8_t byte;
-
 		for (p++; *p != '>'; p += 2) {
+			uint8_t byte;
+
 			CHECK_INT(text_unhex(bytes_of(p, 2), &byte, 1), 0);
-			buf_put_u8(&s, byte);
+			buf_put_u8(out, byte);
 		}
 	} else {
 		for (p++; *p != '\''; p++)
-			buf_put_u8(&s, *p == '~' ? 0 : (uint8_t)*p);
+			buf_put_u8(out, *p == '~' ? 0 : (uint8_t)*p);
 	}
 	p++;
 	if (*p == '*')
 		times = strtoul(p + 1, (char **)&p, 10);
-	from = s.len;
-	n = s.len * times;
-	buf_printf(out, "%zu:", n);
-	for (size_t i = 0; i < times; i++)
-		buf_put(out, bytes_of(s.ptr, from));
+	for (n = out->len - from; times > 1; times--) {
+		struct span room;
+
+		CHECK_INT(buf_reserve(out, n, &room), 0);
+		memcpy(room.ptr, out->ptr + from, n);
+		buf_commit(out, n);
+	}
+	return p;
+}
+
+static inline const char *notation_string(const char *p, struct buf *out)
+{
+	struct buf s;
+
+	buf_init(&s, META_BYTES_MAX);
+	p = notation_part(p, &s);
+	while (*p == '+')
+		p = notation_part(p + 1, &s);
+	buf_printf(out, "%zu:", s.len);
+	buf_put(out, buf_bytes(&s));
 	buf_fini(&s);
 	return p;
 }

@@ -1,5 +1,7 @@
 #include "meta/create.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 #include "failmalloc.h"
@@ -232,6 +234,25 @@ TEST(create_refuses_specs_that_do_not_fit_together)
 	s.files[3].length = UINT64_MAX;
 	CHECK_INT(create_status(&s.spec), ERR_TOO_BIG);
 	sample_spec_fini(&s);
+}
+
+TEST(create_refuses_what_has_more_values_than_can_be_read_back)
+{
+	static const size_t most = BENC_TOKENS_MAX / 6 - 3;
+	struct create_file *files = calloc(most + 10, sizeof(*files));
+	char(*paths)[8] = calloc(most + 10, sizeof(*paths));
+	struct create_spec spec = {.name = "n", .v2 = true, .piece_length = 16384, .files = files};
+
+	for (unsigned i = 0; i < most + 10; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%07u", i % 10000000);
+		files[i].path = paths[i];
+	}
+	spec.n_files = most;
+	CHECK_INT(create_status(&spec), 0);
+	spec.n_files = most + 10;
+	CHECK_INT(create_status(&spec), ERR_TOO_BIG);
+	free(paths);
+	free(files);
 }
 
 TEST(create_tells_when_memory_or_room_is_short)

@@ -8,7 +8,9 @@
 
 #define HASH "aaaaaaaaaaaaaaaaaaaa"
 #define ID "-SH0100-bbbbbbbbbbbb"
-#define GREETING "\x13" "BitTorrent protocol"
+#define GREETING                                                                                   \
+	"\x13"                                                                                     \
+	"BitTorrent protocol"
 #define BYTES(s) bytes_of(s, sizeof(s) - 1)
 
 static int decode_exact(struct handshake *h, struct bytes in)
@@ -39,8 +41,8 @@ TEST(the_handshake_has_its_68_bytes)
 TEST(each_reserved_bit_stands_for_one_extension)
 {
 	for (unsigned bits = 0; bits < 16; bits++) {
-		struct handshake h = {.fast = bits & 1, .extended = bits & 2, .dht = bits & 4,
-				      .v2 = bits & 8};
+		struct handshake h = {
+		    .fast = bits & 1, .extended = bits & 2, .dht = bits & 4, .v2 = bits & 8};
 		struct handshake back;
 		uint8_t out[HANDSHAKE_LEN];
 
@@ -129,7 +131,8 @@ TEST(unknown_clients_are_shown_escaped)
 	CHECK_STR(client_of("M7-100-5bbbbbbbbbbbb"), "M7-100-5");
 	CHECK_STR(client_of("A2-1-36-\x1b[0mbbbbbbbb"), "A2-1-36-");
 	CHECK_STR(client_of("\x1b]52;%n\nbbbbbbbbbbbb"), "\\x1b]52;%n\\n");
-	CHECK_STR(client_of("\xff\xff\xff\xff\xff\xff\xff\xff" "bbbbbbbbbbbb"),
+	CHECK_STR(client_of("\xff\xff\xff\xff\xff\xff\xff\xff"
+			    "bbbbbbbbbbbb"),
 		  "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff");
 }
 

@@ -1,4 +1,6 @@
 /* tests/unit/test_main.c - runs every TEST() linked beside it, speaking TAP. */
+#include <stdlib.h>
+
 #include "test.h"
 
 #define TESTS_MAX 256

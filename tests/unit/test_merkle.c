@@ -16,7 +16,7 @@ static void fill(uint8_t *nodes, size_t n, uint64_t seed)
 
 /* The tree in the plainest way: all nodes written out, pads included. */
 static void plain_root(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_t level,
-                       uint8_t out[SHA256_LEN])
+		       uint8_t out[SHA256_LEN])
 {
 	uint8_t *all = calloc(width, SHA256_LEN);
 
@@ -26,7 +26,7 @@ static void plain_root(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_
 	for (; width > 1; width /= 2)
 		for (uint64_t i = 0; i < width / 2; i++)
 			sha256_pair(all + 2 * i * SHA256_LEN, all + (2 * i + 1) * SHA256_LEN,
-			            all + i * SHA256_LEN);
+				    all + i * SHA256_LEN);
 	memcpy(out, all, SHA256_LEN);
 	free(all);
 }
@@ -93,8 +93,9 @@ TEST(merkle_of_pieces_equals_merkle_of_blocks)
 			fill(leaves, n, n);
 			plain_root(leaves, n, merkle_width(n), 0, want);
 			for (uint32_t i = 0; i < n; i += blocks)
-				merkle_piece(leaves + i * SHA256_LEN, n - i < blocks ? n - i : blocks,
-				             blocks, n <= blocks, layer + SHA256_LEN * pieces++);
+				merkle_piece(leaves + i * SHA256_LEN,
+					     n - i < blocks ? n - i : blocks, blocks, n <= blocks,
+					     layer + SHA256_LEN * pieces++);
 			if (n <= blocks) {
 				CHECK_MEM(layer, want, SHA256_LEN);
 				continue;
@@ -130,13 +131,15 @@ TEST(merkle_proof_holds_for_every_run_at_its_own_place_only)
 			}
 			for (uint32_t at = 0; at < 64; at++)
 				CHECK_INT(merkle_proof_holds(all[index], n, at, proof[0], n_proof,
-				                             all[30]),
-				          at == index);
+							     all[30]),
+					  at == index);
 			if (n_proof == 0)
 				continue;
-			CHECK(!merkle_proof_holds(all[index], n, index, proof[0], n_proof - 1, all[30]));
+			CHECK(!merkle_proof_holds(all[index], n, index, proof[0], n_proof - 1,
+						  all[30]));
 			proof[n_proof - 1][7] ^= 1;
-			CHECK(!merkle_proof_holds(all[index], n, index, proof[0], n_proof, all[30]));
+			CHECK(
+			    !merkle_proof_holds(all[index], n, index, proof[0], n_proof, all[30]));
 		}
 	}
 }

@@ -27,7 +27,14 @@ static size_t samples_get(const struct sample **out)
 	static struct sample all[32];
 	size_t n = 0;
 
-#define ADD(bytes, ...) all[n++] = (struct sample){BYTES(bytes), {__VA_ARGS__}}
+#define ADD(bytes, ...)                                                                            \
+	all[n++] = (struct sample)                                                                 \
+	{                                                                                          \
+		BYTES(bytes),                                                                      \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
 	ADD("\0\0\0\0", .type = WIRE_KEEPALIVE);
 	ADD("\0\0\0\1\0", .type = WIRE_CHOKE);
 	ADD("\0\0\0\1\1", .type = WIRE_UNCHOKE);
@@ -158,8 +165,8 @@ TEST(a_wrong_length_of_a_known_id_is_refused_with_the_id)
 		uint8_t id, good;
 		bool more;
 	} rows[] = {
-	    {0, 1, false},   {1, 1, false},   {2, 1, false},  {3, 1, false},   {4, 5, false},
-	    {6, 13, false},  {7, 9, true},    {8, 13, false}, {9, 3, false},   {13, 5, false},
+	    {0, 1, false},   {1, 1, false},   {2, 1, false},   {3, 1, false},  {4, 5, false},
+	    {6, 13, false},  {7, 9, true},    {8, 13, false},  {9, 3, false},  {13, 5, false},
 	    {14, 1, false},  {15, 1, false},  {16, 13, false}, {17, 5, false}, {20, 2, true},
 	    {21, 49, false}, {22, 49, false}, {23, 49, false},
 	};
@@ -173,10 +180,9 @@ TEST(a_wrong_length_of_a_known_id_is_refused_with_the_id)
 
 			/* A message that is only its id is whole with these five bytes. */
 			put_be32(raw, len);
-			CHECK_INT(decode_exact(bytes_of(raw, 5), &type),
-				  !good      ? ERR_PROTO
-				  : len == 1 ? 5
-					     : 0);
+			CHECK_INT(decode_exact(bytes_of(raw, 5), &type), !good	    ? ERR_PROTO
+									 : len == 1 ? 5
+										    : 0);
 		}
 	}
 }

@@ -1,0 +1,63 @@
+# The front door; Meson does the work. Everything is built under build*/.
+#
+#   make demo     install what is needed, build, show a share and three getters
+#   make check    install what is needed, build, run all tests, print the tally
+#   make          build build/src/cli/shoal
+
+MESON ?= meson
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+.PHONY: all demo check test asan tsan clang fuzz bench format install deps deps-test clean
+
+all: build
+	ninja -C build
+
+build:
+	$(MESON) setup build --prefix=$(PREFIX) --buildtype=release -Db_lto=true
+
+deps:
+	scripts/deps.sh build
+
+deps-test:
+	scripts/deps.sh build test
+
+demo: deps
+	$(MAKE) all
+	scripts/demo.sh build/src/cli/shoal
+
+check: deps-test
+	scripts/check.sh
+
+# One configuration each, for development.
+test: all
+	$(MESON) test -C build --print-errorlogs
+
+asan:
+	test -d build-asan || $(MESON) setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	$(MESON) test -C build-asan --print-errorlogs
+
+tsan:
+	test -d build-tsan || $(MESON) setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	$(MESON) test -C build-tsan --print-errorlogs --suite threads
+
+clang:
+	test -d build-clang || CC=clang $(MESON) setup build-clang
+	$(MESON) test -C build-clang --print-errorlogs --suite unit
+
+fuzz:
+	test -d build-fuzz || CC=clang $(MESON) setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C build-fuzz
+	scripts/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+bench: all
+	python3 bench/run.py --shoal build/src/cli/shoal
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	$(MESON) install -C build
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,45 @@
+#!/bin/sh
+# scripts/deps.sh SET... - install what building (build) and testing (test) need on Debian 12.
+# Does nothing when all of it is there; else needs root or sudo.
+set -eu
+
+build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
+	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev"
+test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
+	python3-libtorrent opentracker"
+
+want=""
+for set in "$@"; do
+	case $set in
+	build) want="$want $build" ;;
+	test) want="$want $test" ;;
+	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
+	esac
+done
+
+missing=""
+for package in $want; do
+	state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+	[ "$state" = "install ok installed" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "deps.sh: run as root or install sudo; missing:$missing" >&2
+		exit 1
+	fi
+	sudo=sudo
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# Daemons that come with the test clients must not start: tests run their own.
+if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "deps.sh: apt-get could not install:$missing" >&2
+	exit 1
+fi
+rm -f "$log"

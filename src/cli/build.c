@@ -1,0 +1,244 @@
+#include "cli/build.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "cli/out.h"
+#include "meta/create.h"
+#include "net/loop.h"
+#include "store/hashing.h"
+#include "store/scan.h"
+
+/* Everything that is needed between the scan and the written torrent. */
+struct work {
+	const struct opts *o;
+	bool v1, v2;
+	struct scan scan;
+	struct root root;
+	struct hashing_params params;
+	struct hashing hashing;
+	struct create_file *files;
+	struct progress progress;
+	char label[64];
+};
+
+static int compare_v1(const void *a, const void *b)
+{
+	return create_order(((const struct scan_file *)a)->path, ((const struct scan_file *)b)->path,
+	                    false);
+}
+
+static int compare_v2(const void *a, const void *b)
+{
+	return create_order(((const struct scan_file *)a)->path, ((const struct scan_file *)b)->path,
+	                    true);
+}
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static bool on_progress(void *user, uint64_t done, uint64_t total)
+{
+	struct work *w = user;
+	uint64_t now = clock_ms(), spent = now - w->progress.start_ms;
+	struct progress_state s = {
+		.label = w->label,
+		.done = done,
+		.total = total,
+		.bps = spent > 0 ? done * 1000 / spent : 0,
+		.note = "hashing",
+	};
+
+	progress_draw(&w->progress, &s, now);
+	return true;
+}
+
+/* Where each file stands in the piece space, and what shall be hashed. */
+static int lay_out(struct work *w, uint32_t piece_length, struct err_info *info)
+{
+	size_t n = w->scan.n_files;
+	uint64_t *lengths = calloc(n + 1, sizeof(*lengths));
+	uint64_t *offsets = calloc(n + 1, sizeof(*offsets));
+	struct hashing_file *files = calloc(n + 1, sizeof(*files));
+
+	w->files = calloc(n + 1, sizeof(*w->files));
+	w->params.files = files;
+	if (lengths == NULL || offsets == NULL || files == NULL || w->files == NULL) {
+		free(lengths);
+		free(offsets);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	qsort(w->scan.files, n, sizeof(*w->scan.files), w->v2 ? compare_v2 : compare_v1);
+	for (size_t i = 0; i < n; i++)
+		lengths[i] = w->scan.files[i].length;
+	w->params.space_bytes = create_offsets(lengths, n, piece_length, w->v1 && w->v2, offsets);
+	for (size_t i = 0; i < n; i++) {
+		files[i].path = w->scan.files[i].path;
+		files[i].length = lengths[i];
+		files[i].offset = offsets[i];
+	}
+	free(lengths);
+	free(offsets);
+	return OK;
+}
+
+static int hash(struct work *w, uint32_t piece_length, bool plain, struct err_info *info)
+{
+	int err;
+
+	w->params.root = &w->root;
+	w->params.n_files = w->scan.n_files;
+	w->params.piece_length = piece_length;
+	w->params.v1 = w->v1;
+	w->params.v2 = w->v2;
+	w->params.plain = plain;
+	w->params.progress = on_progress;
+	w->params.user = w;
+	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
+	progress_init(&w->progress, w->o->quiet, clock_ms());
+	err = hashing_run(&w->params, &w->hashing, info);
+	progress_clear(&w->progress);
+	return err;
+}
+
+static size_t count_trackers(const struct opts *o)
+{
+	size_t n = 0;
+
+	while (o->trackers != NULL && o->trackers[n] != NULL)
+		n++;
+	return n;
+}
+
+static int write_torrent(struct work *w, uint32_t piece_length, const char *tracker, struct build *out,
+                         struct err_info *info)
+{
+	const struct opts *o = w->o;
+	size_t n = 0, more = count_trackers(o);
+	const char **urls = calloc(more + 2, sizeof(*urls));
+	struct create_spec spec = {
+		.name = w->scan.name,
+		.single = w->scan.single,
+		.v1 = w->v1,
+		.v2 = w->v2,
+		.piece_length = piece_length,
+		.files = w->files,
+		.n_files = w->scan.n_files,
+		.pieces_v1 = w->hashing.pieces_v1,
+		.n_pieces_v1 = w->hashing.n_pieces_v1,
+		.comment = o->comment,
+		.created_by = "shoal " SHOAL_VERSION,
+		.created_at = loop_wall_s(),
+		.private = o->private,
+	};
+	int err;
+
+	if (urls == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (tracker != NULL)
+		urls[n++] = tracker;
+	for (size_t i = 0; i < more; i++)
+		urls[n++] = o->trackers[i];
+	spec.trackers = urls;
+	spec.n_trackers = n;
+	for (size_t i = 0; i < spec.n_files; i++) {
+		const struct hashing_file *h = &w->params.files[i];
+
+		w->files[i] = (struct create_file){
+			.path = h->path,
+			.length = h->length,
+			.executable = w->scan.files[i].executable,
+			.root = w->v2 && h->length > 0 ? h->root : NULL,
+			.layer = h->layer,
+		};
+	}
+	err = create_torrent(&spec, &out->torrent);
+	free(urls);
+	if (err == ERR_INVALID)
+		return err_set(info, err, "%s: holds a file name that no torrent can carry", w->label);
+	return err == OK ? OK : err_set(info, err, "%s: %s", w->label, err_text(err));
+}
+
+static int list_sha256(const struct work *w, struct build *out, struct err_info *info)
+{
+	char hex[SHA256_LEN * 2 + 1];
+
+	out->sha256 = json_array();
+	for (size_t i = 0; i < w->scan.n_files; i++) {
+		text_hex(hex, bytes_of(w->params.files[i].sha256, SHA256_LEN));
+		if (json_array_append_new(out->sha256, json_string(hex)) != 0)
+			return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	return OK;
+}
+
+static int open_root(struct work *w, const char *path, struct err_info *info)
+{
+	return root_open(&w->root, w->scan.single ? w->scan.parent : path, info);
+}
+
+static int build(struct work *w, const char *path, const char *tracker, bool plain, struct build *out,
+                 struct err_info *info)
+{
+	enum meta_fault fault;
+	uint32_t piece_length;
+	int err = scan_path(path, &w->scan, info);
+
+	if (err == OK)
+		err = open_root(w, path, info);
+	if (err != OK)
+		return err;
+	piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
+	                                       : create_piece_length(w->scan.total_bytes);
+	err = lay_out(w, piece_length, info);
+	if (err == OK)
+		err = hash(w, piece_length, plain, info);
+	if (err == OK)
+		err = write_torrent(w, piece_length, tracker, out, info);
+	if (err == OK && plain)
+		err = list_sha256(w, out, info);
+	if (err != OK)
+		return err;
+	out->skipped = w->scan.skipped;
+	/* What others will refuse must not leave this machine. */
+	fault = meta_parse(buf_bytes(&out->torrent), &out->meta);
+	if (fault != META_OK)
+		return err_set(info, ERR_INVALID, "%s: cannot be shared: %s", w->label,
+		               meta_fault_text(fault));
+	return OK;
+}
+
+int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
+                  struct build *out, struct err_info *info)
+{
+	struct work w = {.o = o, .v1 = !o->v2_only, .v2 = !o->v1_only, .root = {.fd = -1}};
+	int err;
+
+	*out = (struct build){.meta = NULL};
+	buf_init(&out->torrent, META_BYTES_MAX);
+	err = build(&w, path, tracker, plain, out, info);
+	if (w.params.files != NULL)
+		hashing_fini(&w.hashing, w.params.files, w.params.n_files);
+	free(w.params.files);
+	free(w.files);
+	if (w.root.path != NULL)
+		root_close(&w.root);
+	scan_fini(&w.scan);
+	if (err != OK)
+		build_fini(out);
+	return err;
+}
+
+void build_fini(struct build *b)
+{
+	buf_fini(&b->torrent);
+	meta_free(b->meta);
+	json_decref(b->sha256);
+	*b = (struct build){.meta = NULL};
+}

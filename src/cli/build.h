@@ -1,0 +1,27 @@
+/* cli/build.h - from a path on disk to a finished torrent: its files are found and hashed, its
+ * metainfo is written. */
+#ifndef SHOAL_CLI_BUILD_H
+#define SHOAL_CLI_BUILD_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "cli/opts.h"
+#include "meta/metainfo.h"
+
+struct build {
+	struct buf torrent;     /* the .torrent */
+	struct metainfo *meta;  /* the same, taken apart */
+	json_t *sha256;         /* one hex string per real file, in torrent order; NULL unless asked */
+	uint32_t skipped;       /* links and special files left out */
+};
+
+/* Hash `path` and write its metainfo, with progress on a terminal. Taken from `o`: v1_only,
+ * v2_only, piece_length, trackers, private, comment, quiet. `tracker` (may be NULL) comes before
+ * those of `o`. `plain`: also each file's own SHA-256, in the same read.
+ * Returns 0, or the error with its sentence. Owns: *out is the caller's: build_fini(). */
+int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
+                  struct build *out, struct err_info *info);
+void build_fini(struct build *b);
+
+#endif

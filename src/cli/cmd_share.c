@@ -1,0 +1,250 @@
+/* cli/cmd_share.c - publish files and folders under names, and serve them in place. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/build.h"
+#include "cli/commands.h"
+#include "cli/home.h"
+#include "cli/session.h"
+#include "node/index_client.h"
+
+/* One PATH of the command line. */
+struct share {
+	char *path;              /* absolute, so that messages and the store agree */
+	struct entry entry;
+	struct transfer *transfer;
+	char label[ENTRY_NAME_BYTES_MAX * 2];
+};
+
+struct sharing {
+	const struct opts *o;
+	struct home home;
+	struct index_client *index;
+	struct session session;
+	struct share *shares;
+	size_t n;
+	bool announced;          /* said "serving" already */
+};
+
+/* The entry's name when --name is not given: the file's own, with what a name may not hold
+ * replaced, so that a file with any name can be shared. */
+static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
+{
+	struct bytes raw = bytes_str(file_name);
+	size_t n = 0;
+
+	if (!text_is_utf8(raw) || entry_check_name(raw, NULL) != OK) {
+		for (size_t i = 0; i < raw.len && n < ENTRY_NAME_BYTES_MAX; i++) {
+			uint8_t c = raw.ptr[i];
+
+			out[n++] = c > ' ' && c < 0x7f && c != '@' ? (char)c : '_';
+		}
+		out[n] = '\0';
+		return;
+	}
+	memcpy(out, raw.ptr, raw.len);
+	out[raw.len] = '\0';
+}
+
+static int sign_entry(struct entry *e, const struct home *h, struct err_info *info)
+{
+	struct buf msg;
+	int err;
+
+	memcpy(e->owner, h->owner, sizeof(e->owner));
+	memcpy(e->key, h->key, sizeof(e->key));
+	e->published_at = loop_wall_s();
+	buf_init(&msg, 64u << 10);
+	err = entry_signed_bytes(e, "publish", &msg);
+	if (err == OK)
+		err = sign_make(h->seed, buf_bytes(&msg), e->signature);
+	buf_fini(&msg);
+	return err == OK ? OK : err_set(info, err, "cannot sign the entry: %s", err_text(err));
+}
+
+static void fill_entry(struct share *s, const struct build *b)
+{
+	struct entry *e = &s->entry;
+	const struct metainfo *m = b->meta;
+
+	e->has_v1 = m->v1;
+	e->has_v2 = m->v2;
+	memcpy(e->hash_v1, m->hash_v1, sizeof(e->hash_v1));
+	memcpy(e->hash_v2, m->hash_v2, sizeof(e->hash_v2));
+	e->bytes = m->total_bytes;
+	e->n_files = m->n_real_files;
+	if (m->single) {
+		const char *hex = json_string_value(json_array_get(b->sha256, 0));
+
+		e->has_sha256 = hex != NULL && text_unhex(bytes_str(hex), e->sha256, SHA256_LEN) == OK;
+	}
+}
+
+static int choose_name(struct sharing *sh, struct share *s, const struct build *b, struct err_info *info)
+{
+	const char *wanted = sh->o->name;
+	struct bytes name;
+
+	if (wanted == NULL) {
+		name_from_path(b->meta->name, s->entry.name);
+		wanted = s->entry.name;
+	}
+	name = bytes_str(wanted);
+	if (entry_check_name(name, info) != OK)
+		return ERR_INVALID;
+	memmove(s->entry.name, wanted, name.len + 1);
+	text_escape(s->label, sizeof(s->label), name);
+	return OK;
+}
+
+static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
+{
+	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
+	struct transfer_params p = {
+		.meta = b->meta,
+		.torrent = buf_bytes(&b->torrent),
+		.path = s->path,
+		.seed = true,
+		.trackers = trackers,
+	};
+
+	b->meta = NULL; /* taken over */
+	return node_add(sh->session.node, &p, &s->transfer, info);
+}
+
+static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
+{
+	struct build b;
+	char safe[512];
+	int err;
+
+	s->path = realpath(path, NULL);
+	if (s->path == NULL)
+		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
+	err = build_torrent(sh->o, s->path, index_client_announce_url(sh->index), true, &b, info);
+	if (err != OK)
+		return err;
+	if (b.skipped > 0)
+		session_say(&sh->session, "%s: %u links and special files left out",
+		            text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
+	fill_entry(s, &b);
+	err = choose_name(sh, s, &b, info);
+	if (err == OK)
+		err = sign_entry(&s->entry, &sh->home, info);
+	if (err == OK)
+		err = index_client_publish(sh->index, &s->entry, buf_bytes(&b.torrent), b.sha256, info);
+	if (err == OK)
+		err = serve(sh, s, &b, info);
+	build_fini(&b);
+	return err;
+}
+
+/* ---- while it runs ------------------------------------------------------------- */
+
+static void print_serving(const struct sharing *sh)
+{
+	json_t *list = json_array();
+	char size[32], owner[ENTRY_OWNER_BYTES_MAX * 4];
+
+	for (size_t i = 0; i < sh->n; i++) {
+		const struct share *s = &sh->shares[i];
+		const struct entry *e = &s->entry;
+
+		if (sh->o->json) {
+			json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:s}", "owner", e->owner, "name",
+			                    e->name, "version", (int)e->version, "id", (json_int_t)e->id,
+			                    "files", (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
+			                    s->path));
+			continue;
+		}
+		printf("serving %s/%s@%u  %s  %u file%s\n",
+		       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
+		       text_size(size, sizeof(size), e->bytes), e->n_files, e->n_files == 1 ? "" : "s");
+	}
+	if (sh->o->json)
+		out_json(list);
+	else if (!sh->o->quiet)
+		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",
+		       node_port(sh->session.node), index_client_url(sh->index));
+	json_decref(list);
+	(void)fflush(stdout);
+}
+
+static void watch(struct session *session, void *user)
+{
+	struct sharing *sh = user;
+	struct progress_state line = {.label = "serving", .note = ""};
+	bool heard = true;
+
+	for (size_t i = 0; i < sh->n; i++) {
+		struct transfer_status st;
+
+		transfer_status(sh->shares[i].transfer, &st);
+		if (st.phase == TRANSFER_FAILED) {
+			session->code = opts_fail(sh->o, "share", &st.why);
+			session_end(session, session->code);
+			return;
+		}
+		line.up_bps += st.swarm.up_bps;
+		line.done += st.swarm.up_bytes;
+		line.peers += st.swarm.peers;
+		heard = heard && st.tracker_ok + st.tracker_failed > 0;
+	}
+	if (heard && !sh->announced) {
+		sh->announced = true;
+		print_serving(sh);
+	}
+	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
+}
+
+static int start(struct sharing *sh, struct err_info *info)
+{
+	const struct opts *o = sh->o;
+	int err = home_open(&sh->home, info);
+
+	if (err == OK && o->as != NULL)
+		err = home_set_owner(&sh->home, o->as, info);
+	if (err == OK)
+		err = index_client_new(o->index, &sh->index, info);
+	if (err == OK)
+		err = session_init(&sh->session, o, info);
+	for (int i = 0; err == OK && i < o->n_args; i++) {
+		err = share_one(sh, &sh->shares[i], o->args[i], info);
+		if (err == OK)
+			sh->n++;
+	}
+	return err;
+}
+
+int cmd_share(const struct opts *o)
+{
+	struct sharing sh = {.o = o};
+	struct err_info info = {.code = OK};
+	int code;
+
+	if (o->name != NULL && o->n_args > 1) {
+		err_set(&info, ERR_INVALID, "--name goes with one PATH");
+		return opts_fail(o, "share", &info);
+	}
+	sh.shares = calloc((size_t)o->n_args, sizeof(*sh.shares));
+	if (sh.shares == NULL)
+		return EXIT_FAILED;
+	if (start(&sh, &info) == OK)
+		code = session_run(&sh.session, watch, &sh);
+	else
+		code = opts_fail(o, "share", &info);
+	/* Ctrl-C is how serving ends. */
+	if (sh.session.interrupted)
+		code = EXIT_OK;
+	session_fini(&sh.session);
+	if (sh.index != NULL)
+		index_client_free(sh.index);
+	home_fini(&sh.home);
+	for (int i = 0; i < o->n_args; i++)
+		free(sh.shares[i].path);
+	free(sh.shares);
+	return code;
+}

@@ -1,0 +1,34 @@
+/* cli/session.h - a node in the foreground: its loop, Ctrl-C, the progress line. */
+#ifndef SHOAL_CLI_SESSION_H
+#define SHOAL_CLI_SESSION_H
+
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "node/node.h"
+
+struct session {
+	const struct opts *o;
+	struct loop *loop;
+	struct node *node;
+	struct progress progress;
+	struct loop_timer *timer;
+	/* Called five times a second and after each phase change. May call session_end(). */
+	void (*watch)(struct session *s, void *user);
+	void *user;
+	bool ending, interrupted;
+	int code; /* what session_run() returns */
+};
+
+/* A loop and a node on o->port, not running yet. */
+int session_init(struct session *s, const struct opts *o, struct err_info *info);
+/* Run until session_end() or Ctrl-C; then leave the swarms properly. Returns the exit code. */
+int session_run(struct session *s, void (*watch)(struct session *s, void *user), void *user);
+/* Call watch in this turn of the loop instead of at its next time. */
+void session_poke(struct session *s);
+void session_end(struct session *s, int code);
+void session_fini(struct session *s);
+
+/* Print a line to stderr without garbling the progress line. Silent with -q. */
+void session_say(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

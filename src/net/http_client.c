@@ -1,0 +1,483 @@
+#include "net/http_client.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include <curl/curl.h>
+
+#include "base/addr.h"
+#include "base/text.h"
+
+/* Connections kept or being made: in all, and to one host. Calls beyond it queue up. */
+#define CONNECTIONS_MAX 128L
+#define HOST_CONNECTIONS_MAX 16L
+#define WHERE_MAX 160
+
+struct sock {
+	struct http_client *client;
+	curl_socket_t fd;
+	struct loop_io *io;
+};
+
+struct http_call {
+	TAILQ_ENTRY(http_call) link;
+	bool finished; /* which list it is in */
+	struct http_client *client;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct buf body;
+	CURLcode result;
+	int status;
+	char where[WHERE_MAX]; /* "http://host:port", escaped */
+	char detail[CURL_ERROR_SIZE];
+	void (*done)(void *user, const struct http_answer *reply);
+	void *user;
+	uint32_t total_ms;
+};
+TAILQ_HEAD(calls, http_call);
+
+struct http_client {
+	struct loop *loop;
+	CURLM *multi;
+	struct loop_timer *timer;
+	struct calls running, finished;
+	bool delivering, dead; /* freed by a callback: deliver() then clears up */
+};
+
+/* ---- curl's sockets and timers on our loop -------------------------------- */
+
+static void deliver(struct http_client *c);
+
+static void act(struct http_client *c, curl_socket_t fd, int mask)
+{
+	int running;
+
+	curl_multi_socket_action(c->multi, fd, mask, &running);
+	deliver(c);
+}
+
+static void on_socket_ready(void *arg, unsigned ready)
+{
+	const struct sock *s = arg;
+
+	act(s->client, s->fd,
+	    (ready & LOOP_READ ? CURL_CSELECT_IN : 0) |
+		(ready & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static struct sock *sock_new(struct http_client *c, curl_socket_t fd)
+{
+	struct sock *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->client = c;
+	s->fd = fd;
+	s->io = loop_io_new(c->loop, fd, on_socket_ready, s);
+	if (s->io == NULL || curl_multi_assign(c->multi, fd, s) != CURLM_OK) {
+		loop_io_free(s->io);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static int on_want(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
+{
+	struct sock *s = known;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s != NULL)
+			loop_io_free(s->io);
+		free(s);
+		return 0;
+	}
+	if (s == NULL)
+		s = sock_new(user, fd);
+	if (s == NULL)
+		return -1;
+	loop_io_want(s->io, (what & CURL_POLL_IN ? LOOP_READ : 0u) |
+				(what & CURL_POLL_OUT ? LOOP_WRITE : 0u));
+	return 0;
+}
+
+static int on_want_timer(CURLM *multi, long ms, void *user)
+{
+	struct http_client *c = user;
+
+	(void)multi;
+	if (ms < 0)
+		loop_timer_clear(c->timer);
+	else
+		loop_timer_set(c->timer, (uint64_t)ms);
+	return 0;
+}
+
+/* ---- what went wrong ------------------------------------------------------ */
+
+/* The system's words, in the middle of a sentence: "connection refused". */
+static void put_os_reason(char *out, size_t cap, long os_error, const char *otherwise)
+{
+	snprintf(out, cap, "%s", os_error != 0 ? strerror((int)os_error) : otherwise);
+	if (isupper((unsigned char)out[0]) && islower((unsigned char)out[1]))
+		out[0] = (char)tolower((unsigned char)out[0]);
+}
+
+static long easy_long(CURL *easy, CURLINFO what)
+{
+	long v = 0;
+
+	curl_easy_getinfo(easy, what, &v);
+	return v;
+}
+
+static enum err timeout_reason(struct http_call *call, char *out, size_t cap)
+{
+	curl_off_t connected = 0;
+	uint32_t waited = call->total_ms;
+
+	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	if (connected == 0 && waited > HTTP_CONNECT_MS)
+		waited = HTTP_CONNECT_MS;
+	snprintf(out, cap, "%s within %u.%u s",
+		 connected == 0 ? "no connection" : "no whole answer", waited / 1000,
+		 waited % 1000 / 100);
+	return ERR_TIMEOUT;
+}
+
+static enum err say(char *out, size_t cap, enum err code, const char *reason)
+{
+	snprintf(out, cap, "%s", reason);
+	return code;
+}
+
+static enum err reason_of(struct http_call *call, char *out, size_t cap)
+{
+	const char *detail =
+	    call->detail[0] != '\0' ? call->detail : curl_easy_strerror(call->result);
+	bool redirected = easy_long(call->easy, CURLINFO_REDIRECT_COUNT) > 0;
+
+	switch (call->result) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return say(out, cap, ERR_UNREACHABLE, "no such host");
+	case CURLE_COULDNT_CONNECT:
+		put_os_reason(out, cap, easy_long(call->easy, CURLINFO_OS_ERRNO), detail);
+		return ERR_UNREACHABLE;
+	case CURLE_OPERATION_TIMEDOUT:
+		return timeout_reason(call, out, cap);
+	case CURLE_FILESIZE_EXCEEDED:
+	case CURLE_WRITE_ERROR:
+		if (call->body.err == ERR_NOMEM)
+			return say(out, cap, ERR_NOMEM, "out of memory");
+		snprintf(out, cap, "the answer is larger than %zu bytes", call->body.max);
+		return ERR_TOO_BIG;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+		if (redirected || call->status != 0)
+			return say(out, cap, ERR_PROTO, "redirected to no http or https address");
+		if (strstr(detail, "HTTP/0.9") != NULL)
+			return say(out, cap, ERR_PROTO, "does not speak HTTP");
+		return say(out, cap, ERR_INVALID, "not an http or https address");
+	case CURLE_TOO_MANY_REDIRECTS:
+		return say(out, cap, ERR_PROTO, "redirects without end");
+	case CURLE_GOT_NOTHING:
+		return say(out, cap, ERR_UNREACHABLE, "closed the connection without an answer");
+	case CURLE_PARTIAL_FILE:
+		return say(out, cap, ERR_UNREACHABLE, "closed the connection in mid-answer");
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		put_os_reason(out, cap, easy_long(call->easy, CURLINFO_OS_ERRNO), detail);
+		return ERR_UNREACHABLE;
+	case CURLE_OUT_OF_MEMORY:
+		return say(out, cap, ERR_NOMEM, "out of memory");
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_WEIRD_SERVER_REPLY:
+		return say(out, cap, ERR_PROTO, detail);
+	default:
+		return say(out, cap, ERR_UNREACHABLE, detail);
+	}
+}
+
+/* ---- the end of a call ---------------------------------------------------- */
+
+static void call_leave(struct http_call *call)
+{
+	struct http_client *c = call->client;
+
+	TAILQ_REMOVE(call->finished ? &c->finished : &c->running, call, link);
+	curl_multi_remove_handle(c->multi, call->easy);
+	curl_easy_cleanup(call->easy);
+	call->easy = NULL;
+}
+
+static void call_free(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	buf_fini(&call->body);
+	free(call);
+}
+
+static void answer(struct http_call *call)
+{
+	struct http_answer reply = {.status = call->status};
+	char reason[CURL_ERROR_SIZE + 64], escaped[ERR_TEXT_MAX / 2];
+
+	if (call->result == CURLE_OK) {
+		reply.body = buf_bytes(&call->body);
+	} else {
+		enum err code = reason_of(call, reason, sizeof(reason));
+
+		err_set(&reply.err, code, "%s: %s", call->where,
+			text_escape(escaped, sizeof(escaped), bytes_str(reason)));
+		reply.status = 0;
+	}
+	/* Away from the client first: the callback may free that. */
+	call_leave(call);
+	call->done(call->user, &reply);
+	call_free(call);
+}
+
+static void collect(struct http_client *c)
+{
+	const CURLMsg *msg;
+	int left;
+
+	while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
+		struct http_call *call = NULL;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		call->result = msg->data.result;
+		call->status = (int)easy_long(call->easy, CURLINFO_RESPONSE_CODE);
+		call->finished = true;
+		TAILQ_REMOVE(&c->running, call, link);
+		TAILQ_INSERT_TAIL(&c->finished, call, link);
+	}
+}
+
+static void deliver(struct http_client *c)
+{
+	struct http_call *call;
+
+	collect(c);
+	c->delivering = true;
+	while ((call = TAILQ_FIRST(&c->finished)) != NULL)
+		answer(call);
+	c->delivering = false;
+	if (c->dead)
+		http_client_free(c);
+}
+
+void http_call_cancel(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	call_leave(call);
+	call_free(call);
+}
+
+/* ---- the beginning of a call ---------------------------------------------- */
+
+static size_t on_body(char *data, size_t size, size_t n, void *user)
+{
+	struct http_call *call = user;
+
+	/* `size` is always 1. */
+	return buf_put(&call->body, bytes_of(data, size * n)) == 0 ? n : 0;
+}
+
+static bool is_loopback(const char *host)
+{
+	struct addr a;
+
+	return strcmp(host, "localhost") == 0 ||
+	       (addr_parse(bytes_str(host), 1, &a) == 0 && addr_is_loopback(&a));
+}
+
+/* For messages: the address without path, user or password. */
+static void find_where(struct http_call *call, const char *url, bool *loopback)
+{
+	char *scheme = NULL, *host = NULL, *port = NULL;
+	char plain[WHERE_MAX];
+	CURLU *u = curl_url();
+
+	*loopback = false;
+	if (u != NULL &&
+	    curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+		curl_url_get(u, CURLUPART_PORT, &port, 0);
+		snprintf(plain, sizeof(plain), "%s://%s%s%s", scheme, host, port == NULL ? "" : ":",
+			 port == NULL ? "" : port);
+		text_escape(call->where, sizeof(call->where), bytes_str(plain));
+		*loopback = is_loopback(host);
+	} else {
+		text_escape(call->where, sizeof(call->where), bytes_str(url));
+	}
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+}
+
+static bool set_headers(struct http_call *call, const char *const *headers)
+{
+	/* Without "Expect" a body goes out at once, instead of after a round trip. */
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	while (list != NULL && headers != NULL && *headers != NULL) {
+		struct curl_slist *more = curl_slist_append(list, *headers++);
+
+		if (more == NULL) {
+			curl_slist_free_all(list);
+			return false;
+		}
+		list = more;
+	}
+	call->headers = list;
+	return list != NULL && curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, list) == CURLE_OK;
+}
+
+static bool set_method(CURL *e, const struct http_ask *ask)
+{
+	bool ok = true;
+
+	if (strcmp(ask->method, "HEAD") == 0)
+		return curl_easy_setopt(e, CURLOPT_NOBODY, 1L) == CURLE_OK;
+	curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ask->max_bytes);
+	if (ask->body.len > 0 || strcmp(ask->method, "POST") == 0) {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body.len);
+		ok = curl_easy_setopt(e, CURLOPT_COPYPOSTFIELDS,
+				      ask->body.len > 0 ? (const char *)ask->body.ptr : "") ==
+		     CURLE_OK;
+	}
+	if (strcmp(ask->method, "GET") != 0 && strcmp(ask->method, "POST") != 0)
+		ok = ok && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
+	return ok;
+}
+
+static bool set_limits(struct http_call *call)
+{
+	CURL *e = call->easy;
+
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+	curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->total_ms);
+	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK;
+}
+
+static bool call_set(struct http_call *call, const struct http_ask *ask)
+{
+	CURL *e = call->easy;
+	bool loopback;
+
+	find_where(call, ask->url, &loopback);
+	/* No proxy leads back to this machine. */
+	if (loopback)
+		curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->detail);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+	/* Some trackers compress unasked; the ceiling counts what comes out. */
+	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	return set_limits(call) && set_method(e, ask) && set_headers(call, ask->headers) &&
+	       curl_easy_setopt(e, CURLOPT_USERAGENT, "shoal/" SHOAL_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_URL, ask->url) == CURLE_OK;
+}
+
+struct http_call *http_client_send(struct http_client *c, const struct http_ask *ask)
+{
+	struct http_call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL)
+		return NULL;
+	call->client = c;
+	call->done = ask->done;
+	call->user = ask->user;
+	call->total_ms = ask->total_ms == 0 ? HTTP_TOTAL_MS : ask->total_ms;
+	buf_init(&call->body, ask->max_bytes);
+	call->easy = curl_easy_init();
+	if (call->easy == NULL || !call_set(call, ask) ||
+	    curl_multi_add_handle(c->multi, call->easy) != CURLM_OK) {
+		call_free(call);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&c->running, call, link);
+	return call;
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+static bool multi_set(struct http_client *c)
+{
+	CURLM *m = c->multi;
+
+	return curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_want) == CURLM_OK &&
+	       curl_multi_setopt(m, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
+	       curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_want_timer) == CURLM_OK &&
+	       curl_multi_setopt(m, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
+	       curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK &&
+	       curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX) ==
+		   CURLM_OK;
+}
+
+int http_client_new(struct loop *l, struct http_client **out)
+{
+	struct http_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return ERR_NOMEM;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(c);
+		return ERR_NOMEM;
+	}
+	c->loop = l;
+	TAILQ_INIT(&c->running);
+	TAILQ_INIT(&c->finished);
+	c->multi = curl_multi_init();
+	c->timer = loop_timer_new(l, on_timer, c);
+	if (c->multi == NULL || c->timer == NULL || !multi_set(c)) {
+		http_client_free(c);
+		return ERR_NOMEM;
+	}
+	*out = c;
+	return 0;
+}
+
+void http_client_free(struct http_client *c)
+{
+	struct http_call *call;
+
+	if (c == NULL)
+		return;
+	while ((call = TAILQ_FIRST(&c->running)) != NULL)
+		http_call_cancel(call);
+	while ((call = TAILQ_FIRST(&c->finished)) != NULL)
+		http_call_cancel(call);
+	c->dead = true;
+	if (c->delivering)
+		return;
+	if (c->multi != NULL)
+		curl_multi_cleanup(c->multi);
+	loop_timer_free(c->timer);
+	free(c);
+	curl_global_cleanup();
+}

@@ -1,0 +1,549 @@
+#include "net/http_server.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+
+#include "base/text.h"
+#include "net/tcp.h"
+
+#define SWEEP_MS 1000u
+#define ACCEPT_PAUSE_MS 100u
+/* Once a request is being answered, so much of the next one is read ahead. */
+#define READ_AHEAD_BYTES 65536u
+#define REPLY_BYTES_MAX ((size_t)1 << 30)
+
+enum phase {
+	PHASE_RECEIVING, /* from the first byte of a request, or the accept */
+	PHASE_SENDING,
+	PHASE_IDLE,
+};
+
+/* What we know of one of evhttp's connections. evhttp times only silence and counts nothing,
+ * so the deadlines and totals are kept here, by watching its buffers. */
+struct conn {
+	LIST_ENTRY(conn) link;
+	struct http_server *server;
+	struct bufferevent *bev;
+	struct evbuffer_cb_entry *in_cb, *out_cb;
+	int fd; /* -1 until adopted */
+	enum phase phase;
+	uint64_t since_ms;
+	uint64_t moved; /* bytes of this phase */
+	uint64_t in_held, out_held;
+};
+LIST_HEAD(conns, conn);
+
+struct http_server {
+	struct loop *loop;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct event adopt;
+	struct loop_timer *sweep, *resume;
+	http_handler *handle;
+	void *user;
+	struct conns fresh, adopted;
+	unsigned n_conns;
+	struct conn **by_fd;
+	size_t n_fds;
+	uint64_t in_held, out_held;
+};
+
+/* ---- connections --------------------------------------------------------- */
+
+static void conn_enter(struct conn *c, enum phase phase)
+{
+	if (phase != PHASE_SENDING) {
+		c->server->in_held -= c->in_held;
+		c->in_held = 0;
+	}
+	c->phase = phase;
+	c->moved = 0;
+	c->since_ms = loop_now_ms(c->server->loop);
+}
+
+static void hang_up(const struct conn *c)
+{
+	/* evhttp sees the end and clears up by itself. */
+	if (c->fd >= 0)
+		shutdown(c->fd, SHUT_RDWR);
+}
+
+static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)b;
+	if (info->n_added == 0 || c->phase == PHASE_SENDING)
+		return;
+	if (c->phase == PHASE_IDLE)
+		conn_enter(c, PHASE_RECEIVING);
+	c->moved += info->n_added;
+	c->in_held += info->n_added;
+	c->server->in_held += info->n_added;
+	if (c->server->in_held > HTTP_HELD_BYTES_MAX)
+		hang_up(c);
+}
+
+static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)b;
+	c->moved += info->n_deleted;
+	c->out_held += info->n_added - info->n_deleted;
+	c->server->out_held += info->n_added - info->n_deleted;
+}
+
+static void conn_free(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->in_cb);
+	evbuffer_remove_cb_entry(bufferevent_get_output(c->bev), c->out_cb);
+	s->in_held -= c->in_held;
+	s->out_held -= c->out_held;
+	if (c->fd >= 0 && s->by_fd[c->fd] == c)
+		s->by_fd[c->fd] = NULL;
+	LIST_REMOVE(c, link);
+	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
+		evconnlistener_enable(s->listener);
+	free(c);
+}
+
+static void on_closed(struct evhttp_connection *evcon, void *arg)
+{
+	(void)evcon;
+	conn_free(arg);
+}
+
+static bool remember_fd(struct http_server *s, struct conn *c, int fd)
+{
+	if ((size_t)fd >= s->n_fds) {
+		size_t n = (size_t)fd + 64;
+		struct conn **grown = realloc(s->by_fd, n * sizeof(*grown));
+
+		if (grown == NULL)
+			return false;
+		memset(grown + s->n_fds, 0, (n - s->n_fds) * sizeof(*grown));
+		s->by_fd = grown;
+		s->n_fds = n;
+	}
+	s->by_fd[fd] = c;
+	c->fd = fd;
+	return true;
+}
+
+/* evhttp tells of a connection only when it asks for a bufferevent, before it has put its own
+ * object there; right after that turn's accepts the object is found as the bufferevent's
+ * callback argument, and can be told whom to call at its end. */
+static void on_adopt(evutil_socket_t unused, short what, void *arg)
+{
+	struct http_server *s = arg;
+	struct conn *c;
+
+	(void)unused, (void)what;
+	while ((c = LIST_FIRST(&s->fresh)) != NULL) {
+		struct bufferevent *bev = c->bev;
+		int fd = bufferevent_getfd(bev);
+		void *evcon = NULL;
+
+		bufferevent_getcb(bev, NULL, NULL, NULL, &evcon);
+		if (evcon == NULL || fd < 0) { /* it went away at once */
+			conn_free(c);
+		} else {
+			LIST_REMOVE(c, link);
+			LIST_INSERT_HEAD(&s->adopted, c, link);
+			evhttp_connection_set_closecb(evcon, on_closed, c);
+			if (!remember_fd(s, c, fd))
+				shutdown(fd, SHUT_RDWR);
+			tcp_tune(fd);
+		}
+		bufferevent_decref(bev);
+	}
+}
+
+static struct bufferevent *on_accepted(struct event_base *base, void *arg)
+{
+	struct http_server *s = arg;
+	struct conn *c = calloc(1, sizeof(*c));
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+
+	if (c == NULL || bev == NULL)
+		goto fail;
+	c->server = s;
+	c->bev = bev;
+	c->fd = -1;
+	c->since_ms = loop_now_ms(s->loop);
+	c->in_cb = evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
+	c->out_cb = evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
+	if (c->in_cb == NULL || c->out_cb == NULL)
+		goto fail;
+	bufferevent_incref(bev); /* until on_adopt() */
+	LIST_INSERT_HEAD(&s->fresh, c, link);
+	if (++s->n_conns == HTTP_CONNECTIONS_MAX)
+		evconnlistener_disable(s->listener);
+	event_active(&s->adopt, EV_TIMEOUT, 0);
+	return bev;
+fail:
+	if (bev != NULL)
+		bufferevent_free(bev);
+	free(c);
+	return NULL; /* evhttp then makes a plain one, which lives without our deadlines */
+}
+
+static uint64_t conn_limit_ms(const struct conn *c)
+{
+	switch (c->phase) {
+	case PHASE_IDLE:
+		return HTTP_IDLE_S * 1000u;
+	case PHASE_SENDING:
+		return HTTP_ANSWER_S * 1000u + c->moved * 1000 / HTTP_SLOWEST_BPS;
+	case PHASE_RECEIVING:
+		break;
+	}
+	return HTTP_REQUEST_S * 1000u + c->moved * 1000 / HTTP_SLOWEST_BPS;
+}
+
+static void on_sweep(void *arg)
+{
+	struct http_server *s = arg;
+	uint64_t now = loop_now_ms(s->loop);
+	struct conn *c;
+
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		if (now - c->since_ms >= conn_limit_ms(c))
+			hang_up(c);
+	}
+	loop_timer_set(s->sweep, SWEEP_MS);
+}
+
+/* Descriptors are out: the connection stays in the queue and would wake us without end. */
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	struct http_server *s = arg;
+
+	(void)arg;
+	evconnlistener_disable(l);
+	loop_timer_set(s->resume, ACCEPT_PAUSE_MS);
+}
+
+static void on_resume(void *arg)
+{
+	struct http_server *s = arg;
+
+	if (s->n_conns < HTTP_CONNECTIONS_MAX)
+		evconnlistener_enable(s->listener);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static const char *method_name(enum evhttp_cmd_type type)
+{
+	switch (type) {
+	case EVHTTP_REQ_GET:
+		return "GET";
+	case EVHTTP_REQ_HEAD:
+		return "HEAD";
+	case EVHTTP_REQ_POST:
+		return "POST";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
+	default:
+		return "?";
+	}
+}
+
+/* Could another reader, in front of us or behind, see the body's end elsewhere? (O-30) */
+static bool framing_is_plain(struct evhttp_request *req)
+{
+	const struct evkeyval *h;
+	unsigned lengths = 0, codings = 0;
+	uint64_t n;
+
+	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
+	{
+		if (strcasecmp(h->key, "Content-Length") == 0) {
+			lengths++;
+			if (text_parse_u64(bytes_str(h->value), UINT64_MAX, &n) != 0)
+				return false;
+		} else if (strcasecmp(h->key, "Transfer-Encoding") == 0) {
+			codings++;
+			if (strcasecmp(h->value, "chunked") != 0)
+				return false;
+		}
+	}
+	return lengths + codings <= 1;
+}
+
+static bool is_clean(const char *s)
+{
+	return strpbrk(s, "\r\n") == NULL;
+}
+
+static bool put_headers(struct evhttp_request *req, const struct http_reply *reply)
+{
+	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
+	const size_t n = sizeof(reply->headers) / sizeof(reply->headers[0]);
+	bool ok = true;
+
+	if (reply->type != NULL)
+		ok = is_clean(reply->type) &&
+		     evhttp_add_header(out, "Content-Type", reply->type) == 0;
+	for (size_t i = 0; ok && i + 1 < n && reply->headers[i] != NULL; i += 2) {
+		const char *value = reply->headers[i + 1];
+
+		ok = value != NULL && is_clean(reply->headers[i]) && is_clean(value) &&
+		     evhttp_add_header(out, reply->headers[i], value) == 0;
+	}
+	if (evhttp_find_header(out, "X-Content-Type-Options") == NULL)
+		evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
+	if (evhttp_find_header(out, "Cache-Control") == NULL)
+		evhttp_add_header(out, "Cache-Control", "no-store");
+	return ok;
+}
+
+static void free_body(const void *data, size_t len, void *owned)
+{
+	(void)data, (void)len;
+	free(owned);
+}
+
+/* Hands the body's memory to evhttp. */
+static bool put_body(struct evhttp_request *req, struct http_reply *reply)
+{
+	struct buf *b = &reply->body;
+	char digits[24];
+
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
+		evutil_snprintf(digits, sizeof(digits), "%zu", b->len);
+		return evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Length",
+					 digits) == 0;
+	}
+	if (b->len == 0)
+		return true;
+	if (evbuffer_add_reference(evhttp_request_get_output_buffer(req), b->ptr, b->len, free_body,
+				   b->ptr) != 0)
+		return false;
+	buf_init(b, 0);
+	return true;
+}
+
+static void refuse(struct evhttp_request *req, int status)
+{
+	evhttp_clear_headers(evhttp_request_get_output_headers(req));
+	evhttp_send_error(req, status, NULL);
+}
+
+static void answer(struct http_server *s, struct evhttp_request *req, const struct http_request *r)
+{
+	struct http_reply reply = {.status = 200};
+
+	buf_init(&reply.body, REPLY_BYTES_MAX);
+	s->handle(s->user, r, &reply);
+	if (reply.body.err == OK && put_headers(req, &reply) && put_body(req, &reply))
+		evhttp_send_reply(req, reply.status, NULL, NULL);
+	else
+		refuse(req, HTTP_INTERNAL);
+	buf_fini(&reply.body);
+}
+
+static void on_sent(struct evhttp_request *req, void *arg)
+{
+	struct conn *c = arg;
+	size_t ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
+
+	(void)req;
+	conn_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+}
+
+static bool request_fill(struct http_request *r, struct evhttp_request *req)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+	const struct sockaddr *sa = evhttp_connection_get_addr(evhttp_request_get_connection(req));
+	struct evbuffer *in = evhttp_request_get_input_buffer(req);
+	size_t len = evbuffer_get_length(in);
+	const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
+	const char *query = uri == NULL ? NULL : evhttp_uri_get_query(uri);
+
+	if (path == NULL || path[0] == '\0')
+		path = "/";
+	*r = (struct http_request){
+	    .method = method_name(evhttp_request_get_command(req)),
+	    .path = bytes_str(path),
+	    .query = query == NULL ? bytes_of(NULL, 0) : bytes_str(query),
+	    .body = bytes_of(len == 0 ? NULL : evbuffer_pullup(in, -1), len),
+	    .impl = req,
+	};
+	if (len > 0 && r->body.ptr == NULL)
+		return false;
+	return sa != NULL &&
+	       tcp_addr_from_sockaddr(&r->from, sa,
+				      sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								: sizeof(struct sockaddr_in)) == 0;
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+	struct http_server *s = arg;
+	struct evhttp_connection *evcon = evhttp_request_get_connection(req);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+	struct conn *c = fd >= 0 && (size_t)fd < s->n_fds ? s->by_fd[fd] : NULL;
+	struct http_request r;
+
+	if (c == NULL) { /* we were out of memory at its accept */
+		refuse(req, HTTP_SERVUNAVAIL);
+		return;
+	}
+	evhttp_request_set_on_complete_cb(req, on_sent, c);
+	/* A client that sends on and on while it takes no answer stops here. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_AHEAD_BYTES);
+	conn_enter(c, PHASE_SENDING);
+	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
+		refuse(req, HTTP_BADREQUEST);
+	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, req))
+		refuse(req, HTTP_SERVUNAVAIL);
+	else
+		answer(s, req, &r);
+}
+
+const char *http_request_header(const struct http_request *r, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
+}
+
+static struct bytes cut_at(struct bytes *rest, char c)
+{
+	const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->ptr, c, rest->len);
+	size_t len = at == NULL ? rest->len : (size_t)(at - rest->ptr);
+	struct bytes head = bytes_sub(*rest, 0, len);
+
+	*rest = at == NULL ? bytes_of(NULL, 0) : bytes_sub(*rest, len + 1, rest->len - len - 1);
+	return head;
+}
+
+static bool key_is(struct bytes key, const char *name)
+{
+	uint8_t plain[64];
+	struct buf b;
+	bool same;
+
+	if (bytes_eq(key, bytes_str(name)))
+		return true;
+	if (memchr(key.ptr == NULL ? plain : key.ptr, '%', key.len) == NULL)
+		return false;
+	buf_init(&b, sizeof(plain));
+	same = text_unpercent(key, &b) == 0 && bytes_eq(buf_bytes(&b), bytes_str(name));
+	buf_fini(&b);
+	return same;
+}
+
+bool http_request_param(const struct http_request *r, const char *name, struct buf *out)
+{
+	struct bytes rest = r->query;
+
+	while (rest.len > 0) {
+		struct bytes value = cut_at(&rest, '&');
+		struct bytes key = cut_at(&value, '=');
+		size_t start = out->len;
+
+		if (!key_is(key, name))
+			continue;
+		/* '+' first: an escaped plus must stay one. */
+		while (value.len > 0) {
+			struct bytes word = cut_at(&value, '+');
+			bool more = value.ptr != NULL;
+
+			if (text_unpercent(word, out) != 0 || (more && buf_put_u8(out, ' ') != 0)) {
+				out->len = start;
+				return false;
+			}
+		}
+		return true;
+	}
+	return false;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static int server_start(struct http_server *s, int fd)
+{
+	struct event_base *base = loop_event_base(s->loop);
+	struct evhttp_bound_socket *bound;
+
+	s->http = evhttp_new(base);
+	s->sweep = loop_timer_new(s->loop, on_sweep, s);
+	s->resume = loop_timer_new(s->loop, on_resume, s);
+	if (s->http == NULL || s->sweep == NULL || s->resume == NULL)
+		return ERR_NOMEM;
+	event_assign(&s->adopt, base, -1, 0, on_adopt, s);
+	evhttp_set_max_headers_size(s->http, HTTP_HEADERS_MAX);
+	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
+	evhttp_set_timeout(s->http, 24 * 3600); /* on_sweep() has the deadlines */
+	evhttp_set_default_content_type(s->http, NULL);
+	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+						EVHTTP_REQ_DELETE);
+	evhttp_set_bevcb(s->http, on_accepted, s);
+	evhttp_set_gencb(s->http, on_request, s);
+	bound = evhttp_accept_socket_with_handle(s->http, fd);
+	if (bound == NULL)
+		return ERR_NOMEM;
+	s->listener = evhttp_bound_socket_get_listener(bound);
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	loop_timer_set(s->sweep, SWEEP_MS);
+	return 0;
+}
+
+int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
+		    struct http_server **out)
+{
+	struct http_server *s = calloc(1, sizeof(*s));
+	int rc = ERR_NOMEM;
+
+	if (s != NULL) {
+		s->loop = l;
+		s->handle = handle;
+		s->user = user;
+		LIST_INIT(&s->fresh);
+		LIST_INIT(&s->adopted);
+		rc = server_start(s, fd);
+	}
+	if (rc != 0) {
+		if (s == NULL || s->listener == NULL)
+			close(fd);
+		http_server_free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (s == NULL)
+		return;
+	if (s->http != NULL) {
+		if (s->listener != NULL)
+			on_adopt(-1, 0, s); /* so that each has its on_closed() */
+		s->listener = NULL;
+		evhttp_free(s->http);
+		event_del(&s->adopt);
+	}
+	loop_timer_free(s->sweep);
+	loop_timer_free(s->resume);
+	free(s->by_fd);
+	free(s);
+}

@@ -1,0 +1,24 @@
+/* node/index_client_impl.h - what index_client*.c share. */
+#ifndef SHOAL_NODE_INDEX_CLIENT_IMPL_H
+#define SHOAL_NODE_INDEX_CLIENT_IMPL_H
+
+#include "net/http_client.h"
+#include "node/index_client.h"
+
+/* Of one reply: a page of 500 entries, or an entry with 10,000 long paths. */
+#define INDEX_JSON_BYTES_MAX (64u << 20)
+
+struct index_client {
+	char *url, *announce_url;
+	bool local; /* on this machine */
+	struct loop *loop;
+	struct http_client *http;
+};
+
+/* GET url + path, which begins with '/'. The answer is an object. */
+int index_client_get(struct index_client *c, const char *path, json_t **out, struct err_info *info);
+
+/* "&key=value", percent-encoded. */
+void index_client_put_param(struct buf *path, const char *key, const char *value);
+
+#endif

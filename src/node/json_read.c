@@ -1,0 +1,113 @@
+#include "node/json_read.h"
+
+#include "base/text.h"
+
+#define BAD(...) err_set(info, ERR_PROTO, __VA_ARGS__)
+
+/* Brackets inside strings do not count. Jansson has a bound too, but a far higher one. */
+static bool is_shallow(struct bytes text)
+{
+	bool in_string = false, escaped = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+
+		if (escaped) {
+			escaped = false;
+		} else if (in_string) {
+			escaped = c == '\\';
+			in_string = c != '"';
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '[' || c == '{') {
+			if (++depth > JSON_READ_DEPTH_MAX)
+				return false;
+		} else if ((c == ']' || c == '}') && depth > 0) {
+			depth--;
+		}
+	}
+	return true;
+}
+
+int json_read_object(struct bytes text, json_t **out, struct err_info *info)
+{
+	char reason[JSON_ERROR_TEXT_LENGTH];
+	json_error_t why;
+	json_t *j;
+
+	if (!is_shallow(text))
+		return BAD("nested deeper than %d levels", JSON_READ_DEPTH_MAX);
+	j = text.len == 0 ? NULL
+	                  : json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
+	if (j == NULL && text.len > 0)
+		return BAD("not JSON: %s",
+		           text_escape(reason, sizeof(reason), bytes_str(why.text)));
+	if (!json_is_object(j)) {
+		json_decref(j);
+		return BAD("not a JSON object");
+	}
+	*out = j;
+	return 0;
+}
+
+/* The member, or NULL with *r told: 0 when it may be absent. */
+static const json_t *member(const json_t *j, const char *key, bool *found, int *r,
+                            struct err_info *info)
+{
+	const json_t *v = json_object_get(j, key);
+	bool there = v != NULL && !json_is_null(v);
+
+	*r = there || found != NULL ? 0 : BAD("\"%s\" is missing", key);
+	if (found != NULL)
+		*found = there;
+	return there ? v : NULL;
+}
+
+int json_read_text(const json_t *j, const char *key, char *out, size_t cap, bool *found,
+                   struct err_info *info)
+{
+	int r;
+	const json_t *v = member(j, key, found, &r, info);
+
+	if (v == NULL)
+		return r;
+	if (!json_is_string(v))
+		return BAD("\"%s\" is not a string", key);
+	if (json_string_length(v) >= cap)
+		return BAD("\"%s\" is longer than %zu bytes", key, cap - 1);
+	if (strlen(json_string_value(v)) != json_string_length(v))
+		return BAD("\"%s\" has a zero byte in it", key);
+	memcpy(out, json_string_value(v), json_string_length(v) + 1);
+	return 0;
+}
+
+int json_read_hex(const json_t *j, const char *key, uint8_t *out, size_t len, bool *found,
+                  struct err_info *info)
+{
+	int r;
+	const json_t *v = member(j, key, found, &r, info);
+
+	if (v == NULL)
+		return r;
+	if (!json_is_string(v) ||
+	    text_unhex(bytes_of(json_string_value(v), json_string_length(v)), out, len) != 0)
+		return BAD("\"%s\" is not %zu hex digits", key, len * 2);
+	return 0;
+}
+
+int json_read_u64(const json_t *j, const char *key, uint64_t max, uint64_t *out, bool *found,
+                  struct err_info *info)
+{
+	int r;
+	const json_t *v = member(j, key, found, &r, info);
+
+	if (v == NULL)
+		return r;
+	if (!json_is_integer(v))
+		return BAD("\"%s\" is not an integer", key);
+	if (json_integer_value(v) < 0 || (uint64_t)json_integer_value(v) > max)
+		return BAD("\"%s\" is out of range", key);
+	*out = (uint64_t)json_integer_value(v);
+	return 0;
+}

@@ -1,0 +1,382 @@
+/* store/store_check.c - pieces against their hashes. */
+#include <stdlib.h>
+
+#include "meta/merkle.h"
+#include "store/store_impl.h"
+
+static_assert(POOL_SCRATCH_BYTES % BLOCK_BYTES == 0, "whole blocks are read");
+
+void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out)
+{
+	const struct metainfo *m = s->meta;
+	const struct meta_file *f = meta_piece_file(m, piece);
+	const uint8_t *hash = m->v2 ? meta_piece_hash_v2(m, piece) : NULL;
+
+	*out = (struct piece_shape){
+	    .offset = (uint64_t)piece * m->piece_length,
+	    .bytes = meta_piece_bytes(m, piece),
+	    .blocks = meta_piece_blocks(m, piece),
+	    .tree_blocks = m->piece_length / BLOCK_BYTES,
+	    .v2 = m->v2,
+	};
+	out->real = out->bytes;
+	if (m->v2 && f != NULL) {
+		uint64_t left = f->offset + f->length - out->offset;
+
+		out->real = left < out->bytes ? (uint32_t)left : out->bytes;
+		out->whole_file = f->length <= m->piece_length;
+	}
+	if (hash != NULL)
+		memcpy(out->want, hash, SHA256_LEN);
+	else if (!m->v2)
+		memcpy(out->want, m->pieces_v1 + (size_t)piece * SHA1_LEN, SHA1_LEN);
+}
+
+void shape_block_hash(const struct piece_shape *p, uint32_t i, const uint8_t *data,
+		      struct digest *sha256, uint8_t out[SHA256_LEN])
+{
+	uint32_t begin = i * BLOCK_BYTES, len;
+
+	if (begin >= p->real) {
+		memset(out, 0, SHA256_LEN);
+		return;
+	}
+	len = p->real - begin < BLOCK_BYTES ? p->real - begin : BLOCK_BYTES;
+	digest_once(sha256, bytes_of(data, len), out);
+}
+
+/* ---- on a worker -------------------------------------------------------- */
+
+struct check {
+	struct task task;
+	struct piece_shape shape;
+	uint8_t *leaves;       /* 32 bytes a block */
+	const uint16_t *known; /* per run: those of `leaves` that are there; NULL: none */
+	struct digest *sha1;   /* v1: already holds the blocks before `from` */
+	uint32_t from;
+	bool want_hashes;
+	bool good;
+	uint64_t read;
+};
+
+static bool is_known(const struct check *c, uint32_t i)
+{
+	return c->known != NULL &&
+	       (c->known[i / POOL_SLAB_BLOCKS] >> (i % POOL_SLAB_BLOCKS) & 1) != 0;
+}
+
+/* Read blocks [from, to), which fit into the scratch. */
+static int read_blocks(struct check *c, struct pool_worker *w, uint32_t from, uint32_t to,
+		       struct span *out)
+{
+	uint32_t begin = from * BLOCK_BYTES, end = to * BLOCK_BYTES;
+
+	if (end > c->shape.bytes)
+		end = c->shape.bytes;
+	*out = (struct span){w->scratch, end - begin};
+	c->read += out->len;
+	return bytes_read(c->task.s, c->shape.offset + begin, *out, &c->task.event.e.err);
+}
+
+/* Fill in the block hashes that are not known. */
+static int find_leaves(struct check *c, struct pool_worker *w)
+{
+	const uint32_t step = POOL_SCRATCH_BYTES / BLOCK_BYTES;
+
+	for (uint32_t from = 0, to; from < c->shape.blocks; from = to) {
+		struct span data;
+		int err;
+
+		to = from + 1;
+		if (is_known(c, from))
+			continue;
+		while (to < c->shape.blocks && to - from < step && !is_known(c, to))
+			to++;
+		err = read_blocks(c, w, from, to, &data);
+		if (err != OK)
+			return err;
+		for (uint32_t i = from; i < to; i++)
+			shape_block_hash(&c->shape, i, data.ptr + (i - from) * BLOCK_BYTES,
+					 w->sha256, c->leaves + (size_t)i * SHA256_LEN);
+	}
+	return OK;
+}
+
+/* The tree is worked out in place, so on a copy while the hashes are wanted. */
+static int check_v2(struct check *c, struct pool_worker *w)
+{
+	uint32_t n = (c->shape.real + BLOCK_BYTES - 1) / BLOCK_BYTES;
+	uint8_t root[SHA256_LEN], *tree;
+	int err = find_leaves(c, w);
+
+	if (err != OK)
+		return err;
+	tree = malloc((size_t)n * SHA256_LEN);
+	if (tree == NULL)
+		return err_set(&c->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	memcpy(tree, c->leaves, (size_t)n * SHA256_LEN);
+	merkle_piece(tree, n, c->shape.tree_blocks, c->shape.whole_file, root);
+	free(tree);
+	c->good = memcmp(root, c->shape.want, SHA256_LEN) == 0;
+	return OK;
+}
+
+static int check_v1(struct check *c, struct pool_worker *w)
+{
+	const uint32_t step = POOL_SCRATCH_BYTES / BLOCK_BYTES;
+	struct digest *sha1 = c->sha1;
+	uint8_t sum[SHA1_LEN];
+
+	if (sha1 == NULL) {
+		sha1 = w->sha1;
+		digest_begin(sha1);
+	}
+	for (uint32_t from = c->from, to; from < c->shape.blocks; from = to) {
+		struct span data;
+		int err;
+
+		to = c->shape.blocks - from < step ? c->shape.blocks : from + step;
+		err = read_blocks(c, w, from, to, &data);
+		if (err != OK)
+			return err;
+		digest_add(sha1, bytes_of(data.ptr, data.len));
+	}
+	digest_end(sha1, sum);
+	c->good = memcmp(sum, c->shape.want, SHA1_LEN) == 0;
+	/* Hashes of the blocks tell later who sent the bad one. */
+	if (c->leaves != NULL && (!c->good || c->want_hashes))
+		return find_leaves(c, w);
+	return OK;
+}
+
+static void check_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct check *c = (struct check *)job;
+
+	if (atomic_load(&c->task.s->cancel))
+		return;
+	c->good = false;
+	if (c->shape.v2)
+		check_v2(c, w);
+	else
+		check_v1(c, w);
+}
+
+static struct check *check_new(struct store *s, enum store_event_type type, uint32_t piece,
+			       uint64_t token, size_t leaf_bytes)
+{
+	struct check *c = task_new(s, sizeof(*c), type, piece, token);
+
+	if (c == NULL)
+		return NULL;
+	c->leaves = leaf_bytes > 0 ? calloc(1, leaf_bytes) : NULL;
+	if (leaf_bytes == 0 || c->leaves != NULL)
+		return c;
+	err_set(&c->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	event_push(&c->task.event);
+	return NULL;
+}
+
+/* Give the block hashes to the event, or free them. */
+static void check_end(struct check *c, bool with_hashes)
+{
+	struct event *ev = &c->task.event;
+
+	c->task.s->read += c->read;
+	if (with_hashes && ev->e.err.code == OK) {
+		ev->hashes = c->leaves;
+		ev->e.n_hashes = c->shape.blocks;
+	} else {
+		free(c->leaves);
+	}
+	task_end(&c->task);
+}
+
+/* ---- verify ------------------------------------------------------------- */
+
+static void mark_had(struct store *s, uint32_t piece, bool good)
+{
+	if (good)
+		bitfield_set(&s->have, piece);
+	else
+		bitfield_unset(&s->have, piece);
+	bitfield_unset(&s->unsure, piece);
+}
+
+static void piece_judged(struct store *s, struct piece *p, const struct check *c)
+{
+	p->verify_wanted = p->verifying = false;
+	if (c->task.event.e.err.code != OK) {
+		piece_reset(p);
+	} else if (c->good) {
+		mark_had(s, p->index, true);
+		p->settled = true;
+		if (p->slabs == NULL)
+			piece_free(s, p);
+	} else if (p->leaves != NULL) {
+		memcpy(p->leaves, c->leaves, (size_t)p->shape.blocks * SHA256_LEN);
+		memset(p->known, 0xff, p->runs * sizeof(*p->known));
+	}
+}
+
+static void verify_done(struct pool_job *job)
+{
+	struct check *c = (struct check *)job;
+	struct store *s = c->task.s;
+
+	c->task.event.e.good = c->good && c->task.event.e.err.code == OK;
+	if (!s->closed)
+		piece_judged(s, s->pieces[c->task.event.e.piece], c);
+	check_end(c, !c->good || c->want_hashes);
+}
+
+void verify_start(struct store *s, struct piece *p)
+{
+	size_t leaf_bytes = (size_t)p->shape.blocks * SHA256_LEN;
+	struct check *c = check_new(s, STORE_VERIFIED, p->index, 0, leaf_bytes);
+
+	if (c == NULL) {
+		p->verify_wanted = false;
+		piece_reset(p);
+		return;
+	}
+	c->shape = p->shape;
+	c->want_hashes = p->want_hashes;
+	if (p->leaves != NULL) {
+		memcpy(c->leaves, p->leaves, leaf_bytes);
+		c->known = p->known;
+	}
+	c->sha1 = p->sha1;
+	c->from = p->sha1_next;
+	p->verifying = true;
+	if (p->err.code == OK) {
+		task_submit(&c->task, check_run, verify_done);
+		return;
+	}
+	/* Its bytes could not be written: no use to hash them. */
+	c->task.event.e.err = p->err;
+	s->jobs++;
+	verify_done(&c->task.job);
+}
+
+void store_verify(struct store *s, uint32_t piece, bool want_hashes)
+{
+	struct piece *p;
+
+	if (s->mode != STORE_DOWNLOAD || piece >= s->meta->n_pieces)
+		return;
+	p = piece_at(s, piece);
+	if (p == NULL) {
+		struct task *t = task_new(s, sizeof(*t), STORE_VERIFIED, piece, 0);
+
+		if (t != NULL) {
+			err_set(&t->event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+			event_push(&t->event);
+		}
+		return;
+	}
+	if (p->verify_wanted || p->settled)
+		return;
+	p->verify_wanted = true;
+	p->want_hashes = want_hashes;
+	piece_flush(p);
+	if (p->jobs == 0)
+		verify_start(s, p);
+}
+
+/* ---- recheck ------------------------------------------------------------ */
+
+static void checks_hand_out(struct store *s);
+
+static void recheck_done(struct pool_job *job)
+{
+	struct check *c = (struct check *)job;
+	struct store *s = c->task.s;
+	struct store_event *e = &c->task.event.e;
+
+	s->checks_out--;
+	/* A file that is missing or too short is a piece we lack, not a fault. */
+	if (e->err.code == ERR_NOENT || e->err.code == ERR_MISMATCH)
+		e->err.code = OK;
+	e->good = c->good && e->err.code == OK;
+	if (!s->closed) {
+		mark_had(s, e->piece, e->good);
+		e->last = s->todo.count == 0 && s->checks_out == 0;
+		checks_hand_out(s);
+	}
+	check_end(c, false);
+}
+
+static bool check_one(struct store *s, uint32_t piece)
+{
+	struct piece_shape shape;
+	struct check *c;
+
+	shape_of(s, piece, &shape);
+	c = check_new(s, STORE_CHECKED, piece, 0, shape.v2 ? (size_t)shape.blocks * SHA256_LEN : 0);
+	if (c == NULL)
+		return false;
+	c->shape = shape;
+	s->checks_out++;
+	task_submit(&c->task, check_run, recheck_done);
+	return true;
+}
+
+static void checks_hand_out(struct store *s)
+{
+	while (s->checks_out < STORE_CHECKS_OUT && s->todo.count > 0) {
+		while (!bitfield_has(&s->todo, s->todo_from))
+			s->todo_from++;
+		bitfield_unset(&s->todo, s->todo_from);
+		check_one(s, s->todo_from);
+	}
+}
+
+void store_recheck(struct store *s, bool all)
+{
+	for (uint32_t i = 0; i < s->todo.n; i++) {
+		if (all || bitfield_has(&s->unsure, i))
+			bitfield_set(&s->todo, i);
+	}
+	s->todo_from = 0;
+	if (s->todo.count == 0 && s->checks_out == 0) {
+		struct task *t = task_new(s, sizeof(*t), STORE_CHECKED, UINT32_MAX, 0);
+
+		if (t != NULL) {
+			t->event.e.last = true;
+			event_push(&t->event);
+		}
+		return;
+	}
+	checks_hand_out(s);
+}
+
+/* ---- leaves ------------------------------------------------------------- */
+
+static void leaves_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct check *c = (struct check *)job;
+
+	if (!atomic_load(&c->task.s->cancel))
+		find_leaves(c, w);
+}
+
+static void leaves_done(struct pool_job *job)
+{
+	check_end((struct check *)job, true);
+}
+
+void store_leaves(struct store *s, uint32_t piece, uint64_t token)
+{
+	struct piece_shape shape;
+	struct check *c;
+
+	if (piece >= s->meta->n_pieces)
+		return;
+	shape_of(s, piece, &shape);
+	c = check_new(s, STORE_LEAVES, piece, token, (size_t)shape.blocks * SHA256_LEN);
+	if (c == NULL)
+		return;
+	c->shape = shape;
+	task_submit(&c->task, leaves_run, leaves_done);
+}

@@ -1,0 +1,154 @@
+/* store/store_event.c - what the stores of one pool share. */
+#include <stdlib.h>
+
+#include "store/store_impl.h"
+
+static void event_free(struct event *ev)
+{
+	free(ev->hashes);
+	ev->hashes = NULL;
+	free(ev->owner);
+}
+
+static void hub_free(void *shared)
+{
+	struct store_hub *h = shared;
+
+	while (h->head != NULL) {
+		struct event *ev = h->head;
+
+		h->head = ev->next;
+		event_free(ev);
+	}
+	if (h->current != NULL)
+		event_free(h->current);
+	pthread_mutex_destroy(&h->files_lock);
+	free(h);
+}
+
+struct store_hub *hub_of(struct pool *p)
+{
+	struct store_hub *h = pool_shared(p);
+
+	if (h != NULL)
+		return h;
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return NULL;
+	h->pool = p;
+	h->tail = &h->head;
+	pthread_mutex_init(&h->files_lock, NULL);
+	pool_set_shared(p, h, hub_free);
+	return h;
+}
+
+void event_push(struct event *ev)
+{
+	struct store_hub *h = ev->s->hub;
+
+	ev->next = NULL;
+	ev->queued = true;
+	ev->e.user = ev->s->user;
+	ev->e.hashes = ev->hashes;
+	*h->tail = ev;
+	h->tail = &ev->next;
+}
+
+void events_forget(struct store *s)
+{
+	struct store_hub *h = s->hub;
+	struct event **at = &h->head;
+
+	while (*at != NULL) {
+		struct event *ev = *at;
+
+		if (ev->s != s) {
+			at = &ev->next;
+			continue;
+		}
+		*at = ev->next;
+		ev->queued = false;
+		event_free(ev);
+	}
+	h->tail = at;
+}
+
+bool store_next_event(struct pool *p, struct store_event *out)
+{
+	struct store_hub *h = pool_shared(p);
+	struct event *ev;
+
+	if (h == NULL)
+		return false;
+	if (h->current != NULL)
+		event_free(h->current);
+	h->current = NULL;
+	ev = h->head;
+	if (ev == NULL)
+		return false;
+	h->head = ev->next;
+	if (h->head == NULL)
+		h->tail = &h->head;
+	ev->queued = false;
+	*out = ev->e;
+	if (ev->owner != NULL)
+		h->current = ev;
+	return true;
+}
+
+void hub_tell_room(struct store_hub *h)
+{
+	for (struct store *s = h->stores; s != NULL; s = s->next) {
+		if (!s->wants_room || s->room.queued)
+			continue;
+		s->wants_room = false;
+		s->room.s = s;
+		s->room.e = (struct store_event){.type = STORE_ROOM};
+		event_push(&s->room);
+	}
+}
+
+void store_job_out(struct store *s, struct pool_job *job)
+{
+	s->jobs++;
+	pool_submit(s->hub->pool, job);
+}
+
+void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
+	       uint64_t token)
+{
+	struct task *t = calloc(1, size);
+	struct event *ev = t != NULL ? &t->event : &s->nomem;
+
+	/* The one event kept for this is still waiting: this one goes unsaid. */
+	if (t == NULL && ev->queued)
+		return NULL;
+	*ev = (struct event){.s = s, .owner = t};
+	ev->e = (struct store_event){.type = type, .piece = piece, .token = token};
+	if (t == NULL) {
+		err_set(&ev->e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		event_push(ev);
+		return NULL;
+	}
+	t->s = s;
+	return t;
+}
+
+void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_worker *),
+		 void (*done)(struct pool_job *))
+{
+	t->job.run = run;
+	t->job.done = done;
+	store_job_out(t->s, &t->job);
+}
+
+void task_end(struct task *t)
+{
+	struct store *s = t->s;
+
+	if (s->closed)
+		event_free(&t->event);
+	else
+		event_push(&t->event);
+	store_job_in(s);
+}

@@ -1,0 +1,361 @@
+/* store/store_files.c - the piece space as files, and their open descriptors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/store_impl.h"
+
+/* ---- the table ---------------------------------------------------------- */
+
+static bool on_disk(const struct meta_file *f)
+{
+	return (f->flags & (META_FILE_PAD | META_FILE_SYMLINK)) == 0;
+}
+
+static void file_add(struct store *s, const struct meta_file *f, char **end)
+{
+	const char *path = f->path;
+	size_t n;
+
+	/* The one file of a single-file download has its unfinished name for now. */
+	if (s->data == &s->parent)
+		path = s->part_rel != NULL ? s->part_rel : s->final_rel;
+	n = strlen(path) + 1;
+	memcpy(*end, path, n);
+	s->files[s->n_files++] = (struct store_file){
+	    .path = *end,
+	    .offset = f->offset,
+	    .length = f->length,
+	    .executable = (f->flags & META_FILE_EXEC) != 0,
+	};
+	*end += n;
+}
+
+/* The store's own copy: smaller than the metainfo, and there as long as a worker is. */
+int files_load(struct store *s, const struct metainfo *m)
+{
+	size_t bytes = strlen(s->final_rel) + META_NAME_BYTES_MAX; /* room for either name */
+	char *end;
+
+	for (uint32_t i = 0; i < m->n_files; i++)
+		bytes += strlen(m->files[i].path) + 1;
+	s->files = calloc((size_t)m->n_files + 1, sizeof(*s->files));
+	s->paths = malloc(bytes);
+	if (s->files == NULL || s->paths == NULL)
+		return ERR_NOMEM;
+	end = s->paths;
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		if (on_disk(&m->files[i]) && m->files[i].length > 0)
+			file_add(s, &m->files[i], &end);
+	}
+	s->n_data = s->n_files;
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		if (on_disk(&m->files[i]) && m->files[i].length == 0)
+			file_add(s, &m->files[i], &end);
+	}
+	return OK;
+}
+
+/* ---- open descriptors --------------------------------------------------- */
+
+static void lru_unlink(struct store_hub *h, struct handle *x)
+{
+	*(x->newer != NULL ? &x->newer->older : &h->recent) = x->older;
+	*(x->older != NULL ? &x->older->newer : &h->stale) = x->newer;
+}
+
+static void lru_link(struct store_hub *h, struct handle *x)
+{
+	x->newer = NULL;
+	x->older = h->recent;
+	*(h->recent != NULL ? &h->recent->newer : &h->stale) = x;
+	h->recent = x;
+}
+
+static void handle_drop(struct store_hub *h, struct handle *x)
+{
+	lru_unlink(h, x);
+	h->n_handles--;
+	x->file->handle = NULL;
+}
+
+/* Close what is over the limit and in nobody's hands, oldest first. Called with the lock. */
+static void evict(struct store_hub *h)
+{
+	struct handle *x = h->stale;
+
+	while (h->n_handles > STORE_FDS_MAX && x != NULL) {
+		struct handle *newer = x->newer;
+
+		if (x->refs == 0) {
+			handle_drop(h, x);
+			close(x->fd);
+			free(x);
+		}
+		x = newer;
+	}
+}
+
+static int open_file(struct store *s, const struct store_file *f, bool make, struct err_info *info)
+{
+	bool writable = s->mode == STORE_DOWNLOAD && !atomic_load(&s->finished);
+	int flags = writable ? O_RDWR : O_RDONLY;
+	struct stat st;
+	int fd;
+
+	if (make && writable)
+		flags |= O_CREAT;
+	/* BEP 47 'x': created with it, so that the umask is honoured exactly. */
+	fd = root_openat(s->data, f->path, flags, f->executable ? 0777 : 0666, info);
+	/* The one file of a download may have got its final name this moment. */
+	if (fd == ERR_NOENT && s->mode == STORE_DOWNLOAD && s->data == &s->parent)
+		fd = root_openat(s->data, s->final_rel, O_RDONLY, 0, info);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return root_fail(s->data, f->path, ERR_INVALID, "not a regular file", info);
+}
+
+/* Another thread may have opened the file meanwhile: then that one serves. */
+static int handle_add(struct store *s, struct store_file *f, int fd, bool make,
+		      struct handle **out, struct err_info *info)
+{
+	struct store_hub *h = s->hub;
+	struct handle *x = malloc(sizeof(*x));
+
+	if (x == NULL) {
+		close(fd);
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	}
+	pthread_mutex_lock(&h->files_lock);
+	f->fresh = f->fresh || make;
+	if (f->handle != NULL) {
+		close(fd);
+		free(x);
+		x = f->handle;
+		x->refs++;
+	} else {
+		*x = (struct handle){.fd = fd, .refs = 1, .file = f};
+		f->handle = x;
+		lru_link(h, x);
+		h->n_handles++;
+		evict(h);
+	}
+	pthread_mutex_unlock(&h->files_lock);
+	*out = x;
+	return OK;
+}
+
+int file_get(struct store *s, struct store_file *f, bool make, struct handle **out,
+	     struct err_info *info)
+{
+	struct store_hub *h = s->hub;
+	struct handle *x;
+	int fd;
+
+	pthread_mutex_lock(&h->files_lock);
+	x = f->handle;
+	if (x != NULL) {
+		x->refs++;
+		if (h->recent != x) {
+			lru_unlink(h, x);
+			lru_link(h, x);
+		}
+	}
+	pthread_mutex_unlock(&h->files_lock);
+	*out = x;
+	if (x != NULL)
+		return OK;
+	fd = open_file(s, f, make, info);
+	return fd < 0 ? fd : handle_add(s, f, fd, make, out, info);
+}
+
+void file_put(struct store *s, struct handle *x, bool wrote)
+{
+	struct store_hub *h = s->hub;
+
+	pthread_mutex_lock(&h->files_lock);
+	if (wrote)
+		x->file->dirty = true;
+	x->refs--;
+	if (h->n_handles > STORE_FDS_MAX)
+		evict(h);
+	pthread_mutex_unlock(&h->files_lock);
+}
+
+bool file_changed(const struct store *s, const struct handle *x)
+{
+	const struct store_file *f = x->file;
+	struct stat st;
+
+	if (s->mode != STORE_SEED)
+		return false;
+	return fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
+	       st.st_mtim.tv_sec != f->mtime.tv_sec || st.st_mtim.tv_nsec != f->mtime.tv_nsec;
+}
+
+/* No job is out any more, so nobody holds a handle but the loop. */
+void files_close(struct store *s)
+{
+	struct store_hub *h = s->hub;
+
+	pthread_mutex_lock(&h->files_lock);
+	for (uint32_t i = 0; i < s->n_files; i++) {
+		struct handle *x = s->files[i].handle;
+
+		if (x == NULL)
+			continue;
+		if (h->lent == x)
+			h->lent = NULL;
+		handle_drop(h, x);
+		close(x->fd);
+		free(x);
+	}
+	pthread_mutex_unlock(&h->files_lock);
+	free(s->files);
+	free(s->paths);
+}
+
+/* ---- runs of bytes ------------------------------------------------------ */
+
+struct part_walk part_walk(const struct store *s, uint64_t offset, uint64_t len)
+{
+	uint32_t lo = 0, hi = s->n_data;
+
+	/* The first file that ends beyond `offset`. */
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (s->files[mid].offset + s->files[mid].length > offset)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return (struct part_walk){.s = s, .offset = offset, .left = len, .i = lo};
+}
+
+bool part_next(struct part_walk *w, struct part *out)
+{
+	struct store_file *f = w->i < w->s->n_data ? &w->s->files[w->i] : NULL;
+	uint64_t len = w->left;
+
+	if (w->left == 0)
+		return false;
+	*out = (struct part){.file = NULL};
+	if (f != NULL && f->offset > w->offset) {
+		if (f->offset - w->offset < len)
+			len = f->offset - w->offset;
+	} else if (f != NULL) {
+		out->file = f;
+		out->at = w->offset - f->offset;
+		if (f->length - out->at <= len) {
+			len = f->length - out->at;
+			w->i++;
+		}
+	}
+	out->len = (size_t)len;
+	w->offset += len;
+	w->left -= len;
+	return true;
+}
+
+static int write_at(int fd, struct bytes data, uint64_t at)
+{
+	while (data.len > 0) {
+		ssize_t n = pwrite(fd, data.ptr, data.len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		at += (uint64_t)n;
+		data = bytes_sub(data, (size_t)n, data.len - (size_t)n);
+	}
+	return 0;
+}
+
+int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info)
+{
+	struct part_walk w = part_walk(s, offset, data.len);
+	struct part part;
+	size_t pos = 0;
+
+	for (; part_next(&w, &part); pos += part.len) {
+		struct handle *x;
+		int error, err;
+
+		if (part.file == NULL)
+			continue;
+		err = file_get(s, part.file, true, &x, info);
+		if (err != OK)
+			return err;
+		error = write_at(x->fd, bytes_sub(data, pos, part.len), part.at);
+		file_put(s, x, true);
+		if (error != 0)
+			return root_errno_at(s->data, part.file->path, error, info);
+	}
+	return OK;
+}
+
+static int read_at(struct store *s, const struct part *part, uint8_t *out, struct err_info *info)
+{
+	struct handle *x;
+	size_t pos = 0;
+	int error = 0, err = file_get(s, part->file, false, &x, info);
+
+	if (err != OK)
+		return err;
+	while (pos < part->len && error == 0) {
+		ssize_t n = pread(x->fd, out + pos, part->len - pos, (off_t)(part->at + pos));
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			pos += (size_t)n;
+		else if (errno != EINTR)
+			error = errno;
+	}
+	file_put(s, x, false);
+	if (error != 0)
+		return root_errno_at(s->data, part->file->path, error, info);
+	if (pos < part->len)
+		return root_fail(s->data, part->file->path, ERR_MISMATCH,
+				 "shorter than it should be", info);
+	return OK;
+}
+
+int bytes_read(struct store *s, uint64_t offset, struct span out, struct err_info *info)
+{
+	struct part_walk w = part_walk(s, offset, out.len);
+	struct part part;
+	size_t pos = 0;
+
+	for (; part_next(&w, &part); pos += part.len) {
+		int err;
+
+		if (part.file == NULL) {
+			memset(out.ptr + pos, 0, part.len);
+			continue;
+		}
+		err = read_at(s, &part, out.ptr + pos, info);
+		if (err != OK)
+			return err;
+	}
+	return OK;
+}
+
+void bytes_clear_pads(const struct store *s, uint64_t offset, struct span data)
+{
+	struct part_walk w = part_walk(s, offset, data.len);
+	struct part part;
+	size_t pos = 0;
+
+	for (; part_next(&w, &part); pos += part.len) {
+		if (part.file == NULL)
+			memset(data.ptr + pos, 0, part.len);
+	}
+}

@@ -1,0 +1,267 @@
+/* store/store_impl.h - what the files of the store share. Private to src/store.
+ *
+ *   store.c         open, resume, close, discard
+ *   store_event.c   what all stores of one pool share: events, jobs that are out
+ *   store_files.c   where each file lies in the piece space; open descriptors
+ *   store_resume.c  what an unfinished download still has
+ *   store_recv.c    spans, slabs and writes
+ *   store_check.c   verify, recheck, leaves
+ *   store_send.c    reading for upload
+ *   store_save.c    sync, state file, final name
+ *
+ * Threads: the loop thread owns every struct here. A worker looks only at its own job, at the
+ * parts of `struct store` marked "constant", and at open files under hub->files_lock. It never
+ * looks into the metainfo, which may be gone before the last job of a closed store ends. */
+#ifndef SHOAL_STORE_STORE_IMPL_H
+#define SHOAL_STORE_STORE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "store/root.h"
+#include "store/store.h"
+
+/* Buffers of one block, dealt out only when every slab is held by a peer that stalls in the
+ * middle of a block. Attack: peers who each send the first byte of a block and fall silent. */
+#define STORE_SPARES_MAX 256u
+/* Pieces of a recheck that are with the workers at one time. */
+#define STORE_CHECKS_OUT 8u
+/* More changed files than this are synced with one syncfs(2) instead of one fdatasync(2) each. */
+#define STORE_SYNC_FILES 32u
+
+/* ---- events and jobs (store_event.c) ------------------------------------ */
+
+struct event {
+	struct event *next;
+	struct store *s;
+	void *owner;     /* freed with the event; NULL: it lives in the store */
+	uint8_t *hashes; /* freed with the event */
+	bool queued;
+	struct store_event e;
+};
+
+/* One per pool. */
+struct store_hub {
+	struct pool *pool;
+	struct store *stores;
+	struct event *head, **tail;
+	struct event *current; /* lent by store_next_event() */
+
+	struct slab *oldest, *newest; /* slabs that still take spans */
+	unsigned slabs_out;           /* with workers */
+	unsigned spares;
+
+	struct handle *lent; /* by store_file_range() */
+	pthread_mutex_t files_lock;
+	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
+	unsigned n_handles;            /* under files_lock */
+};
+
+/* The pool's hub, made at first use; NULL without memory. */
+struct store_hub *hub_of(struct pool *p);
+
+/* A job whose end is an event. Put first in a larger struct that was malloced. */
+struct task {
+	struct pool_job job;
+	struct store *s;
+	struct event event;
+};
+
+/* Zeroed, with the event's type, piece and token filled in. NULL without memory: then the event
+ * was queued already, with ERR_NOMEM. */
+void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
+	       uint64_t token);
+void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_worker *),
+		 void (*done)(struct pool_job *));
+/* The end of every done(): queue the event (which takes the task), or drop both when the store
+ * was closed meanwhile. */
+void task_end(struct task *t);
+
+/* For jobs that are no task. */
+void store_job_out(struct store *s, struct pool_job *job);
+void store_job_in(struct store *s);
+
+void event_push(struct event *ev);
+void events_forget(struct store *s);
+/* A slab or spare may be had again: tell the stores that wait. */
+void hub_tell_room(struct store_hub *h);
+
+/* ---- files (store_files.c) ---------------------------------------------- */
+
+struct store_file {
+	const char *path; /* beneath s->data */
+	uint64_t offset, length;
+	struct timespec mtime; /* SEED: when opened */
+	struct handle *handle; /* under files_lock, as the two flags below */
+	bool dirty;            /* written since the last sync */
+	bool fresh;            /* and its name may be new as well */
+	bool executable;
+};
+
+/* An open file, shared by reference: eviction cannot close it under a worker. */
+struct handle {
+	int fd;
+	unsigned refs;
+	struct store_file *file;
+	struct handle *newer, *older;
+};
+
+/* A stretch of the piece space within one file, or (file NULL) within a pad or gap. */
+struct part {
+	struct store_file *file;
+	uint64_t at; /* in the file */
+	size_t len;
+};
+struct part_walk {
+	const struct store *s;
+	uint64_t offset, left;
+	uint32_t i;
+};
+
+int files_load(struct store *s, const struct metainfo *m);
+void files_close(struct store *s);
+
+/* `make`: create it, and its folders. Drop with file_put(). */
+int file_get(struct store *s, struct store_file *f, bool make, struct handle **out,
+	     struct err_info *info);
+void file_put(struct store *s, struct handle *h, bool wrote);
+/* Has a seeded file changed since it was opened? */
+bool file_changed(const struct store *s, const struct handle *h);
+
+struct part_walk part_walk(const struct store *s, uint64_t offset, uint64_t len);
+bool part_next(struct part_walk *w, struct part *out);
+
+/* Whole runs of the piece space; pads read as zeros and are not written. Any thread. */
+int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info);
+int bytes_read(struct store *s, uint64_t offset, struct span out, struct err_info *info);
+/* Put zeros where `data`, bytes of the piece space at `offset`, lies in pads. */
+void bytes_clear_pads(const struct store *s, uint64_t offset, struct span data);
+
+/* ---- pieces (store_recv.c, store_check.c) ------------------------------- */
+
+/* All a worker needs to know about a piece. */
+struct piece_shape {
+	uint64_t offset;       /* in the piece space */
+	uint32_t bytes;        /* on the wire */
+	uint32_t real;         /* bytes that block hashes cover: v2 ends with the file */
+	uint32_t blocks;       /* on the wire */
+	uint32_t tree_blocks;  /* piece length in blocks */
+	bool v2;
+	bool whole_file;       /* v2: the file is not longer than a piece */
+	uint8_t want[SHA256_LEN]; /* v2: of the piece layer; v1: the first 20 bytes */
+};
+
+void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out);
+/* SHA-256 of block `i` given its bytes on the wire; zeros when it is all pad. */
+void shape_block_hash(const struct piece_shape *p, uint32_t i, const uint8_t *data,
+		      struct digest *sha256, uint8_t out[SHA256_LEN]);
+
+/* A run of up to POOL_SLAB_BLOCKS blocks that is being received or written. A mask's bit i
+ * is block i of the run.
+ *
+ *   span -> busy -> recv_done -> got -> job -> out -> written
+ *                \ recv_abort -> nothing
+ *
+ * A closed one gives out no spans; it goes when nobody is busy in it and all got is written. */
+struct slab {
+	struct pool_job job;
+	struct store *s;
+	struct piece *piece;
+	uint32_t run;
+	uint8_t *mem;
+	bool spare;     /* `mem` is one malloced block: block `first` of the run */
+	uint32_t first;
+	bool closed;
+	uint16_t busy, got, out;
+	struct slab *next_in_piece, *older, *newer;
+	struct slab *next_in_chain;
+
+	/* the job's */
+	uint64_t offset;     /* of the run, in the piece space */
+	uint32_t run_bytes;
+	struct digest *sha1; /* v1-only and in order: goes on with the first `sha1_blocks` */
+	uint32_t sha1_first, sha1_blocks;
+	uint64_t written;
+	struct err_info err;
+	uint8_t leaves[POOL_SLAB_BLOCKS][SHA256_LEN];
+};
+
+/* A piece that is being received. Per run: which blocks came since it was (re)opened, which are
+ * being read from a socket, which lie on disk with their hash in `leaves` (v2). */
+struct piece {
+	uint32_t index, runs;
+	struct piece_shape shape;
+	uint16_t *got, *busy, *known;
+	struct slab **open; /* per run: the slab that takes spans */
+	struct slab *slabs;
+	uint8_t *leaves;
+	unsigned jobs; /* slabs with workers or in the chain */
+	bool verify_wanted, verifying, want_hashes;
+	bool settled; /* verified good; waits for readers that stalled */
+	struct err_info err;
+
+	/* v1-only. SHA-1 takes blocks in order, so slabs that continue it form a chain; one that
+	 * comes out of order is written only, and hashing stops before it until the verify. */
+	struct digest *sha1;
+	uint32_t sha1_next, sha1_planned; /* first block not hashed, not even in the chain */
+	bool sha1_busy;
+	struct slab *chain, **chain_tail;
+};
+
+void piece_free(struct store *s, struct piece *p);
+/* Forget what was received; its bytes stay on disk. */
+void piece_reset(struct piece *p);
+void slabs_drop(struct store *s);
+/* All slabs of a piece whose verify is wanted are written: hash it. */
+void verify_start(struct store *s, struct piece *p);
+/* The state of piece `index`, made if need be; NULL without memory. */
+struct piece *piece_at(struct store *s, uint32_t index);
+void piece_flush(struct piece *p);
+
+/* ---- the store ---------------------------------------------------------- */
+
+struct store {
+	struct store_hub *hub;
+	struct store *next;
+	const struct metainfo *meta; /* not from a worker, nor once closed */
+	void *user;
+	bool closed;
+	size_t jobs;
+	struct event room, nomem;
+	bool wants_room;
+
+	/* constant after store_open() */
+	enum store_mode mode;
+	struct root parent;  /* folder of the final name */
+	struct root folder;  /* the data folder of a multi-file torrent */
+	struct root *data;   /* of the two, that which file paths start from */
+	char *final_rel, *part_rel, *state_rel; /* beneath `parent`; DOWNLOAD */
+	char *part_path;
+	struct store_file *files; /* `n_data` non-empty ones by offset, then the empty ones */
+	uint32_t n_files, n_data;
+	char *paths;
+	struct buf torrent;
+	uint8_t info_hash[SHA256_LEN];
+	atomic_bool cancel;   /* jobs that have not begun shall do nothing */
+	atomic_bool finished; /* at its final name */
+
+	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */
+	struct bitfield have, unsure;
+	struct piece **pieces;
+	uint64_t written, read;
+
+	struct bitfield todo; /* recheck: not handed out yet */
+	uint32_t todo_from, checks_out;
+
+	bool saving; /* a save or finish is out */
+	bool save_next, finish_next;
+	struct bitfield save_have;
+	struct err_info sync_err; /* sticks */
+};
+
+/* What the part file and the state file say (store_resume.c). */
+int resume_load(struct store *s, struct err_info *info);
+int files_preallocate(struct store *s, struct err_info *info);
+
+#endif

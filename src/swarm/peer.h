@@ -1,0 +1,80 @@
+/* swarm/peer.h - what a swarm knows of one connected peer. */
+#ifndef SHOAL_SWARM_PEER_H
+#define SHOAL_SWARM_PEER_H
+
+#include "swarm/picker.h"
+#include "swarm/pipeline.h"
+#include "swarm/rate.h"
+#include "swarm/requests.h"
+#include "swarm/swarm.h"
+
+/* Allowed-fast pieces of one peer that we remember (attack: endless lists). */
+#define PEER_ALLOWED_MAX 64u
+/* Bad requests that we reject before we close (attack: rejects without end). */
+#define PEER_BAD_REQUESTS_MAX 500u
+
+struct peer {
+	struct peer_ref ref;
+	struct addr addr;      /* remote end of the socket */
+	struct addr listen;    /* where it takes connections; port 0 unknown */
+	uint8_t peer_id[20];
+	char client[64];
+	bool incoming, fast, extended, v2, shoal, upload_only;
+	bool am_choked, am_interested, is_choked, is_interested;
+	bool snubbed;          /* our requests went unanswered for too long */
+	uint8_t donthave_id;   /* its number for that extension message, 0 none */
+
+	/* What it has. */
+	bool told;             /* bitfield, have all, have none or a HAVE was seen */
+	bool has_all;
+	struct bitfield has;   /* without memory while it has all or nothing */
+	uint32_t wanted;       /* pieces it has and we lack */
+
+	/* What we ask of it. */
+	struct asker asker;
+	struct requests asks;
+	uint32_t n_live, n_late; /* of `asks`; the rest are ghosts */
+	struct pipeline pipe;
+	uint32_t reqq;
+	uint32_t answer_ms;    /* from request to block, smoothed; 0 unknown */
+	uint32_t rejects;      /* since the last block */
+	uint64_t hold_until_ms; /* nothing is asked before */
+	uint64_t endgame_ms;   /* no other peer's blocks are looked at before */
+	uint32_t allowed[PEER_ALLOWED_MAX];
+	uint32_t n_allowed;
+	uint32_t partial;      /* bytes of an unfinished block, counted already */
+
+	/* Leaf hashes we asked it for. */
+	uint32_t leaf_piece;   /* PICKER_NONE: none */
+	uint64_t leaf_until_ms;
+	uint64_t leaf_refused_ms; /* 0 never */
+
+	/* What it asks of us. */
+	struct requests queue;
+	uint32_t bad_requests;
+
+	struct rate down, up;
+	uint64_t down_bytes, up_bytes;
+	uint32_t rtt_us;
+	uint64_t connected_ms, heard_ms, spoke_ms;
+	uint64_t progress_ms;  /* payload came, or was first waited for */
+	uint64_t choke_ms;     /* of the last change of is_choked */
+	uint64_t idle_ms;      /* since when nobody is interested */
+};
+
+struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t now_ms);
+void peer_free(struct peer *p);
+
+static inline bool peer_has(const struct peer *p, uint32_t piece)
+{
+	return p->has_all || (p->has.bits != NULL && bitfield_has(&p->has, piece));
+}
+uint32_t peer_have_count(const struct peer *p, uint32_t n_pieces);
+
+/* When would a block come that is asked for behind `ahead` others? Milliseconds. */
+uint64_t peer_eta_ms(const struct peer *p, uint32_t ahead, uint64_t now_ms);
+/* How long may it be silent before its requests are given to others? */
+uint64_t peer_patience_ms(const struct peer *p);
+void peer_note_answer(struct peer *p, uint64_t took_ms);
+
+#endif

@@ -1,0 +1,220 @@
+#include "swarm/swarm.h"
+
+#include <stdlib.h>
+
+#include "swarm/swarm_parts.h"
+
+/* Of HASHES bodies and extension handshakes. */
+#define SCRATCH_MAX ((WIRE_HASHES_MAX + WIRE_PROOF_MAX) * SHA256_LEN)
+
+static uint64_t missing_bytes(const struct swarm *s)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
+		if (!bitfield_has(&s->picker.have, i))
+			bytes += meta_piece_bytes(s->meta, i);
+	}
+	return bytes;
+}
+
+struct swarm *swarm_new(const struct swarm_params *p)
+{
+	struct swarm *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->meta = p->meta;
+	memcpy(s->peer_id, p->peer_id, sizeof(s->peer_id));
+	s->port = p->port;
+	s->max_peers = p->max_peers == 0 ? SWARM_PEERS_DEFAULT : p->max_peers;
+	if (s->max_peers > SWARM_PEERS_MAX)
+		s->max_peers = SWARM_PEERS_MAX;
+	s->max_dials = p->max_dials == 0 ? SWARM_DIALS_DEFAULT : p->max_dials;
+	memcpy(s->client, p->client, sizeof(s->client));
+	s->client[sizeof(s->client) - 1] = '\0';
+	rng_seed(&s->rng, p->seed);
+	addrbook_init(&s->book, &s->rng);
+	choker_init(&s->choker, p->upload_slots);
+	buf_init(&s->scratch, SCRATCH_MAX);
+	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
+	s->dial_at_ms = s->want_at_ms = UINT64_MAX;
+	if (picker_init(&s->picker, p->meta, &s->rng) < 0) {
+		swarm_free(s);
+		return NULL;
+	}
+	s->left_bytes = missing_bytes(s);
+	s->pads_due = s->picker.pads;
+	if (!swarm_complete(s))
+		s->want_at_ms = 0;
+	return s;
+}
+
+void swarm_free(struct swarm *s)
+{
+	if (s == NULL)
+		return;
+	for (uint32_t i = 0; i < s->n_slots; i++)
+		peer_free(s->slots[i].peer);
+	free(s->slots);
+	picker_fini(&s->picker);
+	addrbook_fini(&s->book);
+	blame_fini(&s->blame);
+	buf_fini(&s->scratch);
+	free(s);
+}
+
+int swarm_set_have(struct swarm *s, const struct bitfield *have)
+{
+	int rc;
+
+	assert(s->n_peers == 0);
+	rc = picker_set_have(&s->picker, have);
+	if (rc < 0)
+		return rc;
+	s->left_bytes = missing_bytes(s);
+	s->want_at_ms = swarm_complete(s) ? UINT64_MAX : 0;
+	return 0;
+}
+
+const struct bitfield *swarm_have(const struct swarm *s)
+{
+	return &s->picker.have;
+}
+
+void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p;
+
+	if (s->paused == paused)
+		return;
+	s->paused = paused;
+	if (paused)
+		swarm_cancel_all(&t);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		swarm_update_interest(&t, p);
+	s->returned = s->redial = !paused;
+	swarm_settle(&t);
+}
+
+/* ---- addresses ----------------------------------------------------------- */
+
+void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
+                        uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+
+	for (size_t i = 0; i < n; i++)
+		addrbook_add(&s->book, &list[i], src, now_ms);
+	s->redial = true;
+	swarm_settle(&t);
+}
+
+void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct address *known = addrbook_find(&s->book, a);
+
+	if (known != NULL && known->state == ADDRESS_DIALING)
+		addrbook_on_failed(&s->book, known, now_ms);
+	s->redial = true;
+	swarm_settle(&t);
+}
+
+bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms)
+{
+	return addrbook_is_banned(&s->book, a, now_ms);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t swarm_deadline_ms(const struct swarm *s)
+{
+	uint64_t at = earlier(s->choke_at_ms, s->check_at_ms);
+
+	if (s->pads_due)
+		return 0;
+	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
+	return earlier(at, s->want_at_ms);
+}
+
+/* Keepalives, silent peers; sets when to look again. */
+static void check_idle(struct turn *t)
+{
+	struct swarm *s = t->s;
+	uint64_t at = UINT64_MAX;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (t->now_ms - p->heard_ms >= SWARM_IDLE_MS) {
+			swarm_drop(t, p, "was silent for too long");
+			continue;
+		}
+		if (t->now_ms - p->spoke_ms >= SWARM_KEEPALIVE_MS)
+			swarm_say(t, p, WIRE_KEEPALIVE);
+		at = earlier(at, p->heard_ms + SWARM_IDLE_MS);
+		at = earlier(at, p->spoke_ms + SWARM_KEEPALIVE_MS);
+	}
+	s->idle_at_ms = at;
+}
+
+/* Is there a piece that neither we nor anybody connected has? */
+static bool piece_is_nowhere(const struct swarm *s)
+{
+	const struct picker *k = &s->picker;
+
+	if (k->n_all > 0)
+		return false;
+	if (k->start != NULL && k->start[1] > 0)
+		return true;
+	for (uint32_t i = 0; i < k->n_open; i++) {
+		if (k->avail[k->open[i]->piece] == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_want(struct turn *t)
+{
+	struct swarm *s = t->s;
+
+	if (swarm_complete(s)) {
+		s->want_at_ms = UINT64_MAX;
+		return;
+	}
+	if (s->want_pause_ms == 0) {
+		/* The shell announces at the start by itself. */
+		s->want_pause_ms = SWARM_WANT_FIRST_MS / 2;
+	} else if (!s->paused && (s->n_peers < SWARM_PEERS_FEW || piece_is_nowhere(s))) {
+		effects_add(t->fx, EFFECT_WANT_PEERS, (struct peer_ref){SWARM_NO_SLOT, 0});
+		s->want_pause_ms = earlier(s->want_pause_ms * 2, SWARM_WANT_MAX_MS);
+	} else {
+		s->want_pause_ms = SWARM_WANT_FIRST_MS;
+	}
+	s->want_at_ms = t->now_ms + s->want_pause_ms;
+}
+
+void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+
+	if (s->pads_due)
+		swarm_begin_pads(&t);
+	if (now_ms >= s->check_at_ms)
+		swarm_check_requests(&t);
+	if (now_ms >= s->choke_at_ms)
+		swarm_choke_round(&t);
+	if (now_ms >= s->idle_at_ms)
+		check_idle(&t);
+	if (now_ms >= s->dial_at_ms)
+		s->redial = true;
+	if (now_ms >= s->want_at_ms)
+		check_want(&t);
+	swarm_settle(&t);
+}

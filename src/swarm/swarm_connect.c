@@ -1,0 +1,323 @@
+/* Who is let in, who is sent away, who is dialled. */
+#include <stdlib.h>
+
+#include "swarm/swarm_parts.h"
+
+/* Connections younger than this may be the other half of two dials at once. */
+#define TWIN_MS 15000u
+/* A peer neither of us wants anything from gives way to a new one after this long. */
+#define BORED_MS 60000u
+/* After a breach, and when the other side has us already. */
+#define REDIAL_LATER_MS 300000u
+
+/* ---- leaving ------------------------------------------------------------- */
+
+/* Take everything back that the peer's existence means, and free it. */
+static void forget(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+	struct address *a = addrbook_find(&s->book, &p->listen);
+	uint32_t slot = p->ref.slot;
+
+	swarm_release(t, p, REQUEST_GHOST);
+	picker_leave(&s->picker, &p->asker);
+	swarm_forget_pieces(s, p);
+	s->slots[slot].peer = NULL;
+	s->slots[slot].gen++;
+	s->n_peers--;
+	swarm_unreserve(t, p);
+	swarm_leaves_failed(t, p);
+	if (a != NULL && a->state == ADDRESS_CONNECTED) {
+		bool useful = p->down_bytes > 0 || p->up_bytes > 0 ||
+		              t->now_ms - p->connected_ms > REDIAL_LATER_MS;
+
+		if (p->down_bytes > 0)
+			a->good = true;
+		addrbook_on_closed(&s->book, a, useful, t->now_ms);
+	}
+	s->places = s->redial = true;
+	peer_free(p);
+}
+
+void swarm_drop(struct turn *t, struct peer *p, const char *reason)
+{
+	struct effect *e = effects_add(t->fx, EFFECT_CLOSE, p->ref);
+
+	if (e != NULL)
+		e->reason = reason;
+	forget(t, p);
+}
+
+void swarm_on_closed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p = swarm_find(s, ref);
+
+	if (p == NULL)
+		return;
+	forget(&t, p);
+	swarm_settle(&t);
+}
+
+/* ---- bans ---------------------------------------------------------------- */
+
+static void ban_addr(struct turn *t, const struct addr *a, const char *reason)
+{
+	struct swarm *s = t->s;
+	struct effect *e;
+	struct peer *p;
+
+	if (addrbook_is_banned(&s->book, a, t->now_ms) ||
+	    addrbook_ban(&s->book, a, t->now_ms, SWARM_BAN_MS) < 0)
+		return;
+	e = effects_add(t->fx, EFFECT_BAN, (struct peer_ref){SWARM_NO_SLOT, 0});
+	if (e != NULL) {
+		e->u.addr = *a;
+		e->reason = reason;
+		e->ban_ms = SWARM_BAN_MS;
+	}
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (addrbook_covers(a, &p->addr) ||
+		    (p->listen.port != 0 && addrbook_covers(a, &p->listen)))
+			swarm_drop(t, p, reason);
+	}
+}
+
+void swarm_ban(struct turn *t, const struct sender *who, const char *reason)
+{
+	const struct peer *p = swarm_find(t->s, who->ref);
+	struct addr listen = {0};
+
+	if (p != NULL)
+		listen = p->listen;
+	ban_addr(t, &who->addr, reason);
+	if (listen.port != 0)
+		ban_addr(t, &listen, reason);
+}
+
+void swarm_breach(struct turn *t, struct peer *p, const char *reason)
+{
+	struct sender who = {p->ref, p->addr};
+	struct address *a = addrbook_find(&t->s->book, &p->listen);
+	struct addr listen = p->listen;
+
+	if (addrbook_strike(&t->s->book, listen.port != 0 ? &listen : &p->addr, t->now_ms)) {
+		swarm_ban(t, &who, reason);
+		return;
+	}
+	swarm_drop(t, p, reason);
+	if (a != NULL)
+		addrbook_delay(&t->s->book, a, REDIAL_LATER_MS, t->now_ms);
+}
+
+void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p = swarm_find(s, ref);
+
+	if (p == NULL)
+		return;
+	swarm_breach(&t, p, "sent a message that cannot be read");
+	swarm_settle(&t);
+}
+
+/* ---- those we have no use for -------------------------------------------- */
+
+bool swarm_is_useless(const struct swarm *s, const struct peer *p)
+{
+	return swarm_complete(s) && (p->has_all || p->upload_only);
+}
+
+void swarm_drop_useless(struct turn *t)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (swarm_is_useless(t->s, p))
+			swarm_drop(t, p, "neither of us needs anything");
+	}
+}
+
+/* The one that has been of no interest for longest; NULL when all are of some. */
+static struct peer *most_bored(const struct turn *t)
+{
+	struct peer *p, *best = NULL;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (p->am_interested || p->is_interested || t->now_ms - p->idle_ms < BORED_MS)
+			continue;
+		if (best == NULL || p->idle_ms < best->idle_ms)
+			best = p;
+	}
+	return best;
+}
+
+/* ---- arriving ------------------------------------------------------------ */
+
+static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (memcmp(p->peer_id, peer_id, 20) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* Two connections with one peer: which stays? When both dialled, the one that the greater peer
+ * id dialled, which both sides see alike. When the old one is not new any more, the other side
+ * has lost it, or it would not have dialled: the new one stays, if it is from the same host. */
+static bool newcomer_wins(const struct turn *t, const struct peer *old, const struct peer_hello *h)
+{
+	bool we_are_greater = memcmp(t->s->peer_id, h->peer_id, 20) > 0;
+
+	if (t->now_ms - old->connected_ms > TWIN_MS)
+		return h->incoming && addr_same_host(&old->addr, &h->addr);
+	if (old->incoming == h->incoming)
+		return false;
+	return we_are_greater != h->incoming;
+}
+
+/* Why the peer shall not come in, or NULL. */
+static const char *refuse(struct turn *t, const struct peer_hello *h, struct address *a)
+{
+	struct swarm *s = t->s;
+	struct peer *twin, *bored;
+
+	if (memcmp(h->peer_id, s->peer_id, 20) == 0) {
+		if (a != NULL && !h->incoming)
+			a->self = true;
+		return "that is ourselves";
+	}
+	if (addrbook_is_banned(&s->book, &h->addr, t->now_ms))
+		return "is banned";
+	twin = find_twin(s, h->peer_id);
+	if (twin != NULL) {
+		if (!newcomer_wins(t, twin, h))
+			return "is connected already";
+		swarm_drop(t, twin, "is connected a second time");
+	}
+	if (s->n_peers < s->max_peers)
+		return NULL;
+	bored = most_bored(t);
+	if (bored == NULL)
+		return "there are enough peers";
+	swarm_drop(t, bored, "gives way to another peer");
+	return NULL;
+}
+
+/* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
+static struct peer_ref take_slot(struct swarm *s)
+{
+	uint32_t n = s->n_slots == 0 ? 8 : s->n_slots * 2;
+	struct slot *slots;
+
+	for (uint32_t i = 0; i < s->n_slots; i++) {
+		if (s->slots[i].peer == NULL)
+			return (struct peer_ref){i, s->slots[i].gen};
+	}
+	slots = realloc(s->slots, n * sizeof(*slots));
+	if (slots == NULL)
+		return (struct peer_ref){SWARM_NO_SLOT, 0};
+	memset(slots + s->n_slots, 0, (n - s->n_slots) * sizeof(*slots));
+	s->slots = slots;
+	s->n_slots = n;
+	return take_slot(s);
+}
+
+static void say_hello(struct turn *t, struct peer *p)
+{
+	const struct bitfield *have = &t->s->picker.have;
+
+	if (p->fast && bitfield_full(have))
+		swarm_say(t, p, WIRE_HAVE_ALL);
+	else if (p->fast && have->count == 0)
+		swarm_say(t, p, WIRE_HAVE_NONE);
+	else if (have->count > 0)
+		swarm_send(t, p,
+		           &(struct wire_msg){.type = WIRE_BITFIELD,
+		                              .body = {have->bits, bitfield_bytes(have->n)}});
+	if (p->extended)
+		swarm_put_extension(t, p);
+}
+
+static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, const char *reason,
+                                 const char **why)
+{
+	struct address *a = addrbook_find(&t->s->book, &h->addr);
+
+	*why = reason;
+	if (!h->incoming && a != NULL && a->state == ADDRESS_DIALING) {
+		addrbook_set_state(&t->s->book, a, ADDRESS_IDLE);
+		addrbook_delay(&t->s->book, a, REDIAL_LATER_MS, t->now_ms);
+	}
+	t->s->redial = true;
+	swarm_settle(t);
+	return (struct peer_ref){SWARM_NO_SLOT, 0};
+}
+
+struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
+                                   const char **why, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct address *a = h->incoming ? NULL : addrbook_find(&s->book, &h->addr);
+	const char *reason = refuse(&t, h, a);
+	struct peer_ref ref;
+	struct peer *p;
+
+	if (reason != NULL)
+		return turn_away(&t, h, reason, why);
+	ref = take_slot(s);
+	p = ref.slot == SWARM_NO_SLOT ? NULL : peer_new(h, ref, now_ms);
+	if (p == NULL)
+		return turn_away(&t, h, "there is no memory", why);
+	s->slots[ref.slot].peer = p;
+	s->n_peers++;
+	if (a != NULL)
+		addrbook_set_state(&s->book, a, ADDRESS_CONNECTED);
+	if (s->idle_at_ms > now_ms + SWARM_KEEPALIVE_MS)
+		s->idle_at_ms = now_ms + SWARM_KEEPALIVE_MS;
+	buf_clear(&s->scratch);
+	say_hello(&t, p);
+	s->redial = true;
+	swarm_settle(&t);
+	return ref;
+}
+
+void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us)
+{
+	struct peer *p = swarm_find(s, ref);
+
+	if (p != NULL)
+		p->rtt_us = rtt_us;
+}
+
+/* ---- dialling ------------------------------------------------------------ */
+
+void swarm_dial(struct turn *t)
+{
+	struct swarm *s = t->s;
+	/* Some places stay for those who come to us: they may not be reachable. */
+	uint32_t enough = s->max_peers - s->max_peers / 4;
+
+	s->redial = false;
+	s->dial_at_ms = UINT64_MAX;
+	if (s->paused)
+		return;
+	while (s->book.n_dialing < s->max_dials && s->n_peers + s->book.n_dialing < enough) {
+		struct address *a =
+		    addrbook_dial(&s->book, swarm_complete(s), t->now_ms, &s->dial_at_ms);
+		struct effect *e;
+
+		if (a == NULL)
+			return;
+		e = effects_add(t->fx, EFFECT_DIAL, (struct peer_ref){SWARM_NO_SLOT, 0});
+		if (e == NULL) {
+			addrbook_set_state(&s->book, a, ADDRESS_IDLE);
+			return;
+		}
+		e->u.addr = a->addr;
+		s->dial_at_ms = UINT64_MAX;
+	}
+}

@@ -1,0 +1,171 @@
+/* Who has which piece, and whether that is of interest to us. */
+#include "swarm/swarm_parts.h"
+
+void swarm_update_interest(struct turn *t, struct peer *p)
+{
+	bool interested = p->wanted > 0 && !t->s->paused;
+
+	if (p->am_interested == interested)
+		return;
+	p->am_interested = interested;
+	if (!interested && !p->is_interested)
+		p->idle_ms = t->now_ms;
+	swarm_say(t, p, interested ? WIRE_INTERESTED : WIRE_NOT_INTERESTED);
+}
+
+static uint32_t count_wanted(const struct swarm *s, const struct bitfield *has)
+{
+	const struct bitfield *have = &s->picker.have;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < bitfield_bytes(has->n); i++)
+		n += (uint32_t)__builtin_popcount(has->bits[i] & ~have->bits[i] & 0xffu);
+	return n;
+}
+
+/* The addresses of complete peers are of no use to a complete swarm. */
+static void note_seed(struct turn *t, const struct peer *p)
+{
+	struct address *a = addrbook_find(&t->s->book, &p->listen);
+
+	if (a != NULL)
+		a->seed = p->has_all;
+}
+
+/* What the peer has was learnt. False: it was sent away. */
+static bool use_pieces(struct turn *t, struct peer *p)
+{
+	if (p->has_all)
+		note_seed(t, p);
+	if (swarm_is_useless(t->s, p)) {
+		swarm_drop(t, p, "neither of us needs anything");
+		return false;
+	}
+	swarm_update_interest(t, p);
+	swarm_refill(t, p);
+	return true;
+}
+
+static void become_full(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+
+	swarm_forget_pieces(s, p);
+	p->has_all = true;
+	p->asker.has = NULL;
+	s->picker.n_all++;
+	p->wanted = picker_missing(&s->picker);
+}
+
+void swarm_forget_pieces(struct swarm *s, struct peer *p)
+{
+	if (p->has_all) {
+		s->picker.n_all--;
+	} else if (p->has.bits != NULL) {
+		picker_remove_bits(&s->picker, &p->has);
+		s->n_partial--;
+		bitfield_fini(&p->has);
+		p->has = (struct bitfield){0};
+	}
+	p->has_all = false;
+	p->asker.has = &p->has;
+	p->wanted = 0;
+}
+
+/* A bitfield of its own, with nothing set. */
+static bool make_bits(struct swarm *s, struct peer *p)
+{
+	if (picker_reserve(&s->picker, s->n_partial + 1) < 0 ||
+	    bitfield_init(&p->has, s->meta->n_pieces) < 0)
+		return false;
+	s->n_partial++;
+	return true;
+}
+
+bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
+{
+	struct swarm *s = t->s;
+
+	if (piece >= s->meta->n_pieces) {
+		swarm_breach(t, p, "told of a piece that does not exist");
+		return false;
+	}
+	p->told = true;
+	if (peer_has(p, piece))
+		return true;
+	if (p->has.bits == NULL && !make_bits(s, p)) {
+		swarm_drop(t, p, "there is no memory");
+		return false;
+	}
+	bitfield_set(&p->has, piece);
+	picker_add(&s->picker, piece);
+	if (!bitfield_has(&s->picker.have, piece)) {
+		p->wanted++;
+		picker_on_have(&s->picker, &p->asker, piece);
+	}
+	if (bitfield_full(&p->has))
+		become_full(t, p);
+	return use_pieces(t, p);
+}
+
+bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
+{
+	struct swarm *s = t->s;
+
+	if (p->told) {
+		swarm_breach(t, p, "sent its bitfield too late");
+		return false;
+	}
+	p->told = true;
+	if (!make_bits(s, p)) {
+		swarm_drop(t, p, "there is no memory");
+		return false;
+	}
+	if (bitfield_load(&p->has, body) < 0) {
+		swarm_breach(t, p, "sent a bitfield of the wrong size");
+		return false;
+	}
+	picker_add_bits(&s->picker, &p->has);
+	p->wanted = count_wanted(s, &p->has);
+	if (bitfield_full(&p->has))
+		become_full(t, p);
+	else if (p->has.count == 0)
+		swarm_forget_pieces(s, p);
+	return use_pieces(t, p);
+}
+
+bool swarm_on_have_all(struct turn *t, struct peer *p, bool all)
+{
+	if (!p->fast || p->told) {
+		swarm_breach(t, p, "sent 'have all' or 'have none' where it must not");
+		return false;
+	}
+	p->told = true;
+	if (!all)
+		return true;
+	become_full(t, p);
+	return use_pieces(t, p);
+}
+
+void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
+{
+	struct swarm *s = t->s;
+
+	if (piece >= s->meta->n_pieces || !peer_has(p, piece))
+		return;
+	if (p->has_all) {
+		swarm_forget_pieces(s, p);
+		if (!make_bits(s, p)) {
+			swarm_drop(t, p, "there is no memory");
+			return;
+		}
+		bitfield_fill(&p->has);
+		picker_add_bits(&s->picker, &p->has);
+		p->wanted = picker_missing(&s->picker);
+	}
+	bitfield_unset(&p->has, piece);
+	picker_remove(&s->picker, piece);
+	if (!bitfield_has(&s->picker.have, piece))
+		p->wanted--;
+	swarm_update_interest(t, p);
+}

@@ -1,0 +1,148 @@
+/* swarm/swarm_parts.h - the inside of a swarm, shared by the swarm_*.c files only. */
+#ifndef SHOAL_SWARM_SWARM_PARTS_H
+#define SHOAL_SWARM_SWARM_PARTS_H
+
+#include "base/buf.h"
+#include "swarm/addrbook.h"
+#include "swarm/blame.h"
+#include "swarm/choker.h"
+#include "swarm/peer.h"
+#include "swarm/swarm.h"
+
+#define SWARM_NO_SLOT UINT32_MAX
+#define SWARM_DIALS_DEFAULT 30u
+/* While anything is asked for, stalls are looked for this often. */
+#define SWARM_CHECK_MS 250u
+/* A keepalive is sent after this much silence of ours. */
+#define SWARM_KEEPALIVE_MS 90000u
+/* First and longest pause between two WANT_PEERS. */
+#define SWARM_WANT_FIRST_MS 15000u
+#define SWARM_WANT_MAX_MS 300000u
+/* Fewer peers than this are few. */
+#define SWARM_PEERS_FEW 4u
+/* How long a peer may take over leaf hashes. */
+#define SWARM_LEAVES_MS 10000u
+/* Our number for BEP 54 "lt_donthave". */
+#define SWARM_EXT_DONTHAVE 7u
+
+struct slot {
+	struct peer *peer; /* NULL: free */
+	uint32_t gen;
+};
+
+struct swarm {
+	const struct metainfo *meta;
+	uint8_t peer_id[20];
+	uint16_t port;
+	uint32_t max_peers, max_dials;
+	char client[64];
+	struct rng rng;
+	struct picker picker;
+	struct addrbook book;
+	struct choker choker;
+	struct blame blame;
+	struct slot *slots;
+	uint32_t n_slots;
+	uint32_t n_peers;
+	uint32_t n_partial;    /* peers with a bitfield of their own */
+	uint64_t down_bytes, up_bytes, wasted_bytes;
+	uint64_t left_bytes;
+	struct rate down, up;
+	bool paused;
+	bool returned;         /* blocks became free: others may want them */
+	bool places;           /* an upload place may be free */
+	bool redial;           /* look for somebody to dial */
+	bool pads_due;         /* pieces that are all pad were not verified yet */
+	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms;
+	uint64_t want_pause_ms;
+	struct buf scratch;    /* what msg.body of the current effects points to */
+};
+
+/* One call from outside: what every part needs while it lasts. */
+struct turn {
+	struct swarm *s;
+	uint64_t now_ms;
+	struct effects *fx;
+};
+
+/* swarm_turn.c: what every part uses */
+struct peer *swarm_find(const struct swarm *s, struct peer_ref ref);
+/* The next peer at or after slot *i, which moves behind it; NULL at the end. */
+struct peer *swarm_next_peer(const struct swarm *s, uint32_t *i);
+/* Called last in every entry point: what one event made possible for others. */
+void swarm_settle(struct turn *t);
+void swarm_send(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_say(struct turn *t, struct peer *p, enum wire_type type);
+static inline bool swarm_complete(const struct swarm *s)
+{
+	return picker_missing(&s->picker) == 0;
+}
+
+/* swarm_connect.c: after each of these but swarm_ban() `p` is gone */
+void swarm_drop(struct turn *t, struct peer *p, const char *reason);
+/* Against the protocol: close, and a strike towards a ban. */
+void swarm_breach(struct turn *t, struct peer *p, const char *reason);
+void swarm_ban(struct turn *t, const struct sender *who, const char *reason);
+void swarm_dial(struct turn *t);
+/* We are complete: those who need nothing either may go. */
+bool swarm_is_useless(const struct swarm *s, const struct peer *p);
+void swarm_drop_useless(struct turn *t);
+
+/* swarm_have.c */
+void swarm_update_interest(struct turn *t, struct peer *p);
+void swarm_forget_pieces(struct swarm *s, struct peer *p);
+/* These answer false when the peer was closed. */
+bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece);
+bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body);
+bool swarm_on_have_all(struct turn *t, struct peer *p, bool all);
+void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece);
+
+/* swarm_request.c */
+void swarm_refill(struct turn *t, struct peer *p);
+void swarm_refill_all(struct turn *t);
+/* Every LIVE request becomes LATE or GHOST and its block free. */
+void swarm_release(struct turn *t, struct peer *p, enum request_state as);
+/* Cancel all that is asked. */
+void swarm_cancel_all(struct turn *t);
+void swarm_on_choke(struct turn *t, struct peer *p);
+void swarm_on_unchoke(struct turn *t, struct peer *p);
+bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_check_requests(struct turn *t);
+
+/* swarm_endgame.c: blocks that others are slow with */
+void swarm_endgame(struct turn *t, struct peer *p, uint32_t depth);
+bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
+/* The block came from `p`: take back what others were asked. */
+void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, uint32_t begin);
+
+/* swarm_piece.c */
+void swarm_begin_pads(struct turn *t);
+/* The true hash of each block of a bad piece is known. */
+void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
+/* Nobody gives hashes: fetch it again from one peer. */
+void swarm_refetch(struct turn *t, struct open_piece *o);
+/* `p` cannot be the one it is fetched from any more. */
+void swarm_unreserve(struct turn *t, const struct peer *p);
+
+/* swarm_hash.c */
+void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_hash_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
+/* Ask somebody for the leaves of a bad piece; false: nobody can be asked. */
+bool swarm_ask_leaves(struct turn *t, struct open_piece *o);
+/* `p` owes leaves and will not give them. */
+void swarm_leaves_failed(struct turn *t, struct peer *p);
+
+/* swarm_upload.c */
+bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_interested(struct turn *t, struct peer *p, bool interested);
+void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
+void swarm_fill_places(struct turn *t);
+void swarm_choke_round(struct turn *t);
+
+/* swarm_extension.c */
+void swarm_put_extension(struct turn *t, struct peer *p);
+bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m);
+
+#endif

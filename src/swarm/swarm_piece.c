@@ -1,0 +1,253 @@
+/* Verdicts on whole pieces, and what follows for whom. */
+#include "swarm/swarm_parts.h"
+
+/* Guilty ones banned for one piece. */
+#define GUILTY_MAX 64u
+
+void swarm_begin_pads(struct turn *t)
+{
+	struct swarm *s = t->s;
+
+	s->pads_due = false;
+	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
+		uint32_t n = meta_piece_blocks(s->meta, i), b = 0;
+		struct open_piece *o;
+		struct effect *e;
+
+		if (bitfield_has(&s->picker.have, i))
+			continue;
+		while (b < n && picker_is_pad(&s->picker, i, b))
+			b++;
+		if (b < n || (o = picker_begin(&s->picker, i, t->now_ms)) == NULL)
+			continue;
+		picker_freeze(&s->picker, o, OPEN_VERIFYING);
+		e = effects_add(t->fx, EFFECT_VERIFY, (struct peer_ref){SWARM_NO_SLOT, 0});
+		if (e != NULL)
+			e->u.piece = i;
+	}
+}
+
+/* ---- bad ----------------------------------------------------------------- */
+
+static void ban_all(struct turn *t, const struct sender *list, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		swarm_ban(t, &list[i], "sent data that is not what the torrent says");
+}
+
+static void settle_blame(struct turn *t, uint32_t piece, const uint8_t *truth)
+{
+	struct sender guilty[GUILTY_MAX];
+	uint32_t n;
+
+	while (blame_settle(&t->s->blame, piece, truth, guilty, GUILTY_MAX, &n))
+		ban_all(t, guilty, n);
+}
+
+void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth)
+{
+	struct swarm *s = t->s;
+	const struct blame_record *r = blame_newest(&s->blame, o->piece);
+	uint32_t piece = o->piece, n_bad = 0;
+
+	if (r == NULL) {
+		picker_again(&s->picker, o, t->now_ms);
+		s->returned = true;
+		return;
+	}
+	for (uint32_t b = 0; b < o->n_blocks; b++) {
+		if (!blame_differs(r, b, truth))
+			continue;
+		picker_block_again(&s->picker, o, b);
+		s->wasted_bytes += meta_block_bytes(s->meta, piece, b);
+		n_bad++;
+	}
+	/* Each block is right and yet the whole is not: nobody sent that, it was not read
+	 * back as it came, or a hybrid torrent contradicts itself. */
+	if (n_bad == 0)
+		picker_again(&s->picker, o, t->now_ms);
+	else
+		picker_thaw(&s->picker, o, t->now_ms);
+	s->returned = true;
+	settle_blame(t, piece, truth);
+}
+
+static bool is_suspect(const struct blame_record *r, const struct peer *p)
+{
+	for (uint32_t i = 0; r != NULL && i < r->n_senders; i++) {
+		if (r->senders[i].ref.slot == p->ref.slot && r->senders[i].ref.gen == p->ref.gen)
+			return true;
+	}
+	return false;
+}
+
+/* One peer to fetch a bad piece from: rather one that had no part in it, rather a fast one.
+ * With no one at hand anybody may send, and another failure is sorted out again. */
+static void reserve_piece(struct turn *t, struct open_piece *o)
+{
+	const struct blame_record *r = blame_newest(&t->s->blame, o->piece);
+	struct peer_ref best = {PICKER_NONE, 0};
+	bool best_suspect = true;
+	uint64_t best_eta = UINT64_MAX;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		bool suspect = is_suspect(r, p);
+		uint64_t eta = peer_eta_ms(p, p->n_live, t->now_ms);
+
+		if (p->am_choked || p->snubbed || !peer_has(p, o->piece) ||
+		    t->now_ms < p->hold_until_ms)
+			continue;
+		if (best.slot == PICKER_NONE || (best_suspect && !suspect) ||
+		    (best_suspect == suspect && eta < best_eta)) {
+			best = p->ref;
+			best_suspect = suspect;
+			best_eta = eta;
+		}
+	}
+	picker_reserve_for(&t->s->picker, o, best);
+	t->s->returned = true;
+}
+
+void swarm_unreserve(struct turn *t, const struct peer *p)
+{
+	struct picker *k = &t->s->picker;
+
+	for (uint32_t i = 0; i < k->n_open; i++) {
+		struct open_piece *o = k->open[i];
+
+		if (o->only.slot == p->ref.slot && o->only.gen == p->ref.gen)
+			reserve_piece(t, o);
+	}
+}
+
+/* One sender: it alone can be the cause. Several: the piece again, from one. */
+void swarm_refetch(struct turn *t, struct open_piece *o)
+{
+	struct swarm *s = t->s;
+	struct sender only = {0};
+	bool alone = o->n_senders == 1;
+
+	if (alone)
+		only = o->senders[0];
+	s->wasted_bytes += meta_piece_bytes(s->meta, o->piece);
+	picker_again(&s->picker, o, t->now_ms);
+	reserve_piece(t, o);
+	if (alone)
+		ban_all(t, &only, 1);
+}
+
+/* v2 pieces of one block: the piece's hash is the block's. */
+static bool judge_single(struct turn *t, struct open_piece *o)
+{
+	uint8_t truth[SHA256_LEN];
+	const uint8_t *hash = meta_piece_hash_v2(t->s->meta, o->piece);
+
+	if (!t->s->meta->v2 || hash == NULL || o->n_blocks != 1)
+		return false;
+	if (t->s->meta->piece_length > BLOCK_BYTES &&
+	    meta_piece_file(t->s->meta, o->piece)->n_pieces > 1)
+		return false; /* the hash covers zero leaves beyond the end as well */
+	memcpy(truth, hash, sizeof(truth));
+	swarm_judge(t, o, truth);
+	return true;
+}
+
+static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_hashes)
+{
+	struct swarm *s = t->s;
+
+	if (o->n_senders == 0) {
+		/* All pad: asking anybody for it changes nothing. */
+		picker_freeze(&s->picker, o, OPEN_DEAD);
+		return;
+	}
+	if (block_hashes == NULL || blame_keep(&s->blame, o, block_hashes) < 0) {
+		swarm_refetch(t, o);
+		return;
+	}
+	if (judge_single(t, o))
+		return;
+	picker_freeze(&s->picker, o, OPEN_JUDGING);
+	if (!s->meta->v2 || !swarm_ask_leaves(t, o))
+		swarm_refetch(t, o);
+}
+
+/* ---- good ---------------------------------------------------------------- */
+
+static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_hashes)
+{
+	struct swarm *s = t->s;
+	uint32_t piece = o->piece;
+	struct peer *p;
+
+	picker_good(&s->picker, o);
+	s->left_bytes -= meta_piece_bytes(s->meta, piece);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (peer_has(p, piece)) {
+			p->wanted--;
+			swarm_update_interest(t, p);
+		} else {
+			swarm_send(t, p, &(struct wire_msg){.type = WIRE_HAVE, .index = piece});
+		}
+	}
+	if (block_hashes != NULL)
+		settle_blame(t, piece, block_hashes);
+	blame_forget(&s->blame, piece);
+	if (!swarm_complete(s))
+		return;
+	effects_add(t->fx, EFFECT_COMPLETE, (struct peer_ref){SWARM_NO_SLOT, 0});
+	swarm_drop_useless(t);
+}
+
+void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
+                    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct open_piece *o = picker_open(&s->picker, piece);
+
+	if (o == NULL || o->state != OPEN_VERIFYING)
+		return;
+	if (state == PIECE_GOOD) {
+		on_good(&t, o, block_hashes);
+	} else if (state == PIECE_BAD) {
+		on_bad(&t, o, block_hashes);
+	} else {
+		picker_again(&s->picker, o, now_ms);
+		/* Pieces that are all pad have nothing to fetch: look again. */
+		if (o->n_free == 0)
+			s->pads_due = true;
+		s->returned = true;
+	}
+	swarm_settle(&t);
+}
+
+bool swarm_wants_hashes(const struct swarm *s, uint32_t piece)
+{
+	return blame_has(&s->blame, piece);
+}
+
+void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p;
+
+	if (piece >= s->meta->n_pieces || !bitfield_has(&s->picker.have, piece))
+		return;
+	if (picker_lose(&s->picker, piece) < 0) {
+		fx->failed = true;
+		return;
+	}
+	s->left_bytes += meta_piece_bytes(s->meta, piece);
+	if (s->want_at_ms == UINT64_MAX)
+		s->want_at_ms = now_ms;
+	buf_clear(&s->scratch);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (peer_has(p, piece))
+			p->wanted++;
+		swarm_withdraw_piece(&t, p, piece);
+		swarm_update_interest(&t, p);
+	}
+	s->returned = s->redial = true;
+	swarm_settle(&t);
+}

@@ -1,0 +1,295 @@
+/* Keeping each peer that lets us download busy, and not waiting for those that are not. */
+#include <stdlib.h>
+
+#include "swarm/swarm_parts.h"
+
+/* Ghosts kept for one peer; older ones are forgotten. */
+#define GHOSTS_MAX 1500u
+/* A peer that was silent for too long is asked again after this. */
+#define SNUB_HOLD_MS 10000u
+/* First pause after a reject; doubles with each. */
+#define REJECT_HOLD_MS 100u
+#define REJECT_HOLD_MAX_MS 60000u
+/* Peers that are put in order before free blocks are dealt out. */
+#define DEAL_MAX 64u
+
+static void drop_old_ghosts(struct peer *p)
+{
+	uint32_t n = p->asks.n - p->n_live - p->n_late;
+	struct request *q = requests_next(&p->asks, NULL);
+
+	if (n < GHOSTS_MAX)
+		return;
+	n /= 2;
+	while (q != NULL && n > 0) {
+		struct request *next = requests_next(&p->asks, q);
+
+		if (q->state == REQUEST_GHOST) {
+			requests_remove(&p->asks, q);
+			n--;
+		}
+		q = next;
+	}
+}
+
+bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block)
+{
+	uint32_t begin = block * BLOCK_BYTES, length = meta_block_bytes(t->s->meta, piece, block);
+	struct request *q = requests_find(&p->asks, piece, begin);
+
+	if (p->n_live == 0)
+		p->progress_ms = t->now_ms;
+	if (q != NULL && q->state == REQUEST_LATE) {
+		/* It still has our request. */
+		q->state = REQUEST_LIVE;
+		q->asked_ms = t->now_ms;
+		p->n_late--;
+		p->n_live++;
+		return true;
+	}
+	if (q != NULL) {
+		assert(q->state == REQUEST_GHOST);
+		requests_remove(&p->asks, q);
+	}
+	drop_old_ghosts(p);
+	if (requests_add(&p->asks, piece, begin, length, t->now_ms) == NULL) {
+		picker_unask(&t->s->picker, piece, block, false);
+		return false;
+	}
+	p->n_live++;
+	swarm_send(t, p,
+	           &(struct wire_msg){
+	               .type = WIRE_REQUEST, .index = piece, .begin = begin, .length = length});
+	return true;
+}
+
+static uint32_t depth_of(const struct peer *p)
+{
+	return pipeline_depth(&p->pipe, p->reqq, SWARM_REQUESTS_MAX);
+}
+
+static bool may_ask(const struct turn *t, const struct peer *p)
+{
+	if (t->s->paused || !p->am_interested || t->now_ms < p->hold_until_ms)
+		return false;
+	/* What a silent peer owes us it will be reminded of by nothing. */
+	if (p->snubbed && p->n_late + p->n_live > 0)
+		return false;
+	return !p->am_choked || p->n_allowed > 0;
+}
+
+/* BEP 6: pieces it gives although it chokes us. */
+static bool pick_allowed(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block)
+{
+	for (uint32_t i = 0; i < p->n_allowed; i++) {
+		uint32_t a = p->allowed[i];
+
+		if (peer_has(p, a) && !bitfield_has(&t->s->picker.have, a) &&
+		    picker_pick_in(&t->s->picker, &p->asker, a, t->now_ms, block)) {
+			*piece = a;
+			return true;
+		}
+	}
+	return false;
+}
+
+void swarm_refill(struct turn *t, struct peer *p)
+{
+	uint32_t depth, piece, block;
+
+	if (!may_ask(t, p))
+		return;
+	depth = depth_of(p);
+	while (p->n_live < depth) {
+		bool found = p->am_choked
+		                 ? pick_allowed(t, p, &piece, &block)
+		                 : picker_pick(&t->s->picker, &p->asker, t->now_ms, &piece, &block);
+
+		if (!found) {
+			if (!p->am_choked)
+				swarm_endgame(t, p, depth);
+			break;
+		}
+		if (!swarm_ask(t, p, piece, block))
+			break;
+	}
+	if (p->n_live > 0 && t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
+		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+}
+
+struct deal {
+	struct peer *peer;
+	uint64_t eta_ms;
+};
+
+static int by_eta(const void *a, const void *b)
+{
+	const struct deal *x = a, *y = b;
+
+	return x->eta_ms < y->eta_ms ? -1 : x->eta_ms > y->eta_ms;
+}
+
+/* The fastest and nearest first: what is left to ask for may be little. */
+void swarm_refill_all(struct turn *t)
+{
+	struct deal deals[DEAL_MAX];
+	uint32_t n = 0, i = 0;
+	struct peer *p;
+
+	t->s->returned = false;
+	do {
+		n = 0;
+		while (n < DEAL_MAX && (p = swarm_next_peer(t->s, &i)) != NULL) {
+			if (may_ask(t, p) && p->n_live < depth_of(p))
+				deals[n++] =
+				    (struct deal){p, peer_eta_ms(p, p->n_live, t->now_ms)};
+		}
+		qsort(deals, n, sizeof(deals[0]), by_eta);
+		for (uint32_t k = 0; k < n; k++)
+			swarm_refill(t, deals[k].peer);
+	} while (n == DEAL_MAX);
+}
+
+/* ---- giving up ----------------------------------------------------------- */
+
+static void give_up(struct turn *t, struct peer *p, struct request *q, enum request_state as)
+{
+	assert(q->state == REQUEST_LIVE && as != REQUEST_LIVE);
+	picker_unask(&t->s->picker, q->piece, q->begin / BLOCK_BYTES, as == REQUEST_LATE);
+	q->state = as;
+	p->n_live--;
+	if (as == REQUEST_LATE)
+		p->n_late++;
+	t->s->returned = true;
+}
+
+void swarm_release(struct turn *t, struct peer *p, enum request_state as)
+{
+	struct request *q = NULL;
+
+	while ((q = requests_next(&p->asks, q)) != NULL) {
+		if (q->state == REQUEST_LIVE)
+			give_up(t, p, q, as);
+		if (q->state == REQUEST_LATE && as == REQUEST_GHOST) {
+			q->state = REQUEST_GHOST;
+			p->n_late--;
+		}
+	}
+	picker_leave(&t->s->picker, &p->asker);
+}
+
+void swarm_cancel_all(struct turn *t)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		struct request *q = NULL;
+
+		while ((q = requests_next(&p->asks, q)) != NULL) {
+			if (q->state != REQUEST_GHOST)
+				swarm_send(t, p,
+				           &(struct wire_msg){.type = WIRE_CANCEL,
+				                              .index = q->piece,
+				                              .begin = q->begin,
+				                              .length = q->length});
+		}
+		swarm_release(t, p, REQUEST_GHOST);
+	}
+	t->s->returned = false;
+}
+
+/* With the fast extension each request is still answered, by a reject if not by the block;
+ * without it the requests are forgotten, but blocks may be on their way. */
+void swarm_on_choke(struct turn *t, struct peer *p)
+{
+	if (p->am_choked)
+		return;
+	p->am_choked = true;
+	swarm_release(t, p, p->fast ? REQUEST_LATE : REQUEST_GHOST);
+	pipeline_on_choke(&p->pipe);
+	swarm_unreserve(t, p);
+}
+
+void swarm_on_unchoke(struct turn *t, struct peer *p)
+{
+	if (!p->am_choked)
+		return;
+	/* What it rejected it has rejected by now; it will not come back to the rest. */
+	swarm_release(t, p, REQUEST_GHOST);
+	p->am_choked = false;
+	p->hold_until_ms = 0;
+	p->snubbed = false;
+	p->progress_ms = t->now_ms;
+	swarm_refill(t, p);
+	if (t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
+		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+}
+
+bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	struct request *q = requests_find(&p->asks, m->index, m->begin);
+	uint64_t hold = REJECT_HOLD_MS;
+
+	if (!p->fast || q == NULL || q->length != m->length) {
+		swarm_breach(t, p, "rejected what it was not asked for");
+		return false;
+	}
+	if (q->state == REQUEST_LATE)
+		p->n_late--;
+	if (q->state == REQUEST_LIVE) {
+		give_up(t, p, q, REQUEST_GHOST);
+		for (uint32_t i = 0; i < p->rejects && hold < REJECT_HOLD_MAX_MS; i++)
+			hold *= 2;
+		p->rejects++;
+		p->hold_until_ms = t->now_ms + hold;
+	}
+	requests_remove(&p->asks, q);
+	return true;
+}
+
+/* ---- stalls -------------------------------------------------------------- */
+
+static void snub(struct turn *t, struct peer *p)
+{
+	p->snubbed = true;
+	p->hold_until_ms = t->now_ms + SNUB_HOLD_MS;
+	swarm_release(t, p, REQUEST_LATE);
+	pipeline_on_stall(&p->pipe);
+	swarm_unreserve(t, p);
+}
+
+/* A slow peer may be busy with one block and not come to the others. */
+static void give_up_old(struct turn *t, struct peer *p)
+{
+	struct request *q = NULL;
+
+	while ((q = requests_next(&p->asks, q)) != NULL) {
+		if (t->now_ms - q->asked_ms < SWARM_REQUEST_TIMEOUT_MAX_MS)
+			break;
+		if (q->state == REQUEST_LIVE)
+			give_up(t, p, q, REQUEST_LATE);
+	}
+}
+
+void swarm_check_requests(struct turn *t)
+{
+	struct swarm *s = t->s;
+	bool more = false;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->leaf_piece != PICKER_NONE && t->now_ms >= p->leaf_until_ms)
+			swarm_leaves_failed(t, p);
+		if (p->n_live > 0 && t->now_ms - p->progress_ms >= peer_patience_ms(p))
+			snub(t, p);
+		else if (p->n_live > 0)
+			give_up_old(t, p);
+		if (p->am_interested && (!p->am_choked || p->n_live > 0))
+			more = true;
+		if (p->leaf_piece != PICKER_NONE)
+			more = true;
+	}
+	/* Also those with nothing to do: whom they may help in the end changes with time. */
+	s->returned = more;
+	s->check_at_ms = more ? t->now_ms + SWARM_CHECK_MS : UINT64_MAX;
+}

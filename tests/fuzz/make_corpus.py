@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of the fuzz targets to corpus/<target>/.
+
+Run it after a format has changed; the files are kept in the repository. Crash inputs
+that a fuzzer found are put beside them by hand and stay there for good.
+"""
+import hashlib
+import pathlib
+import struct
+
+ROOT = pathlib.Path(__file__).parent / "corpus"
+A20, B20 = b"a" * 20, b"b" * 20
+BLOCK = 16384
+
+
+def put(target, name, data):
+    folder = ROOT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def benc(v):
+    if isinstance(v, int):
+        return b"i%de" % v
+    if isinstance(v, str):
+        v = v.encode()
+    if isinstance(v, bytes):
+        return b"%d:%s" % (len(v), v)
+    if isinstance(v, list):
+        return b"l" + b"".join(map(benc, v)) + b"e"
+    keys = sorted((k.encode() if isinstance(k, str) else k, x) for k, x in v.items())
+    return b"d" + b"".join(benc(k) + benc(x) for k, x in keys) + b"e"
+
+
+def sha1(data):
+    return hashlib.sha1(data).digest()
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+# ---- bencode -----------------------------------------------------------------
+
+def bencode():
+    samples = {
+        "int": b"i-42e", "zero": b"i0e", "max": b"i9223372036854775807e",
+        "min": b"i-9223372036854775808e", "over": b"i9223372036854775808e",
+        "string": b"4:spam", "empty": b"0:", "list": b"l4:spam4:eggse",
+        "dict": b"d3:cow3:moo4:spam4:eggse", "nested": b"d4:spaml1:a1:bee",
+        "unsorted": b"d1:b0:1:a0:e", "twice": b"d1:a0:1:a0:e",
+        "minus_zero": b"i-0e", "leading_zero": b"i03e", "plus": b"i+1e",
+        "bad_length": b"01:a", "huge_length": b"18446744073709551616:", "no_data": b"99999999:",
+        "int_key": b"di1ei2ee", "cut": b"d1:a", "tail": b"i1ei2e",
+        "depth_100": b"l" * 100 + b"e" * 100, "depth_101": b"l" * 101 + b"e" * 101,
+        "dicts": b"d0:" * 50 + b"i1e" + b"e" * 50,
+    }
+    for name, data in samples.items():
+        put("bencode", name, data)
+
+
+# ---- torrents ----------------------------------------------------------------
+
+def tree_root(data):
+    leaves = [sha256(data[i:i + BLOCK]) for i in range(0, len(data), BLOCK)]
+    width = 1
+    while width < len(leaves):
+        width *= 2
+    leaves += [bytes(32)] * (width - len(leaves))
+    while len(leaves) > 1:
+        leaves = [sha256(leaves[i] + leaves[i + 1]) for i in range(0, len(leaves), 2)]
+    return leaves[0]
+
+
+def content(n):
+    return bytes((31 * i + n) % 256 for i in range(n))
+
+
+def file_v2(data):
+    node = {"length": len(data)}
+    if data:
+        node["pieces root"] = tree_root(data)
+    return {"": node}
+
+
+def layers(files):
+    """Pieces of one block: the piece layer is the leaf layer."""
+    return {tree_root(d): b"".join(sha256(d[i:i + BLOCK]) for i in range(0, len(d), BLOCK))
+            for d in files if len(d) > BLOCK}
+
+
+def pieces(data):
+    return b"".join(sha1(data[i:i + BLOCK]) for i in range(0, len(data), BLOCK))
+
+
+def torrents():
+    small, large = content(100), content(40000)
+    outer = {"announce": "http://t:6969/announce", "created by": "shoal", "creation date": 1,
+             "comment": "hi", "announce-list": [["http://t/a"], ["udp://u:1/"]]}
+    single = {"name": "f", "piece length": BLOCK, "length": 40000, "pieces": pieces(large)}
+    multi = {"name": "d", "piece length": BLOCK, "private": 1, "pieces": pieces(small + large),
+             "files": [{"length": 100, "path": ["a", "b"]}, {"length": 0, "path": ["e"]},
+                       {"length": 40000, "path": ["z"], "attr": "x"}]}
+    v2 = {"name": "d", "piece length": BLOCK, "meta version": 2,
+          "file tree": {"a": file_v2(small), "s": {"t": file_v2(large)}, "u": file_v2(b"")}}
+    pad = bytes(BLOCK - 100)
+    hybrid = {"name": "d", "piece length": BLOCK, "meta version": 2,
+              "file tree": {"a": file_v2(small), "z": file_v2(large)},
+              "files": [{"length": 100, "path": ["a"]},
+                        {"length": len(pad), "path": [".pad", str(len(pad))], "attr": "p"},
+                        {"length": 40000, "path": ["z"]}],
+              "pieces": pieces(small + pad + large)}
+    link = {"name": "d", "piece length": BLOCK, "pieces": pieces(small),
+            "files": [{"length": 100, "path": ["a"]},
+                      {"length": 0, "path": ["l"], "attr": "l", "symlink path": ["a"]}]}
+    whole = {
+        "v1_single": benc({**outer, "info": single}),
+        "v1_multi": benc({**outer, "info": multi}),
+        "v2": benc({**outer, "info": v2, "piece layers": layers([large])}),
+        "hybrid": benc({**outer, "info": hybrid, "piece layers": layers([large])}),
+        "symlink": benc({"info": link}),
+        "empty_file": benc({"info": {"name": "e", "piece length": BLOCK, "length": 0,
+                                     "pieces": b""}}),
+        "one_piece": benc({"info": {"name": "p", "piece length": BLOCK, "length": 100,
+                                    "pieces": pieces(small)}}),
+        "no_layers": benc({"info": v2}),
+        "traversal": benc({"info": {**multi, "name": ".."}}),
+        "not_20": benc({"info": {**single, "pieces": b"x" * 59}}),
+        "not_a_dict": b"le",
+        "trailing": benc({"info": single}) + b"x",
+    }
+    for name, data in whole.items():
+        put("torrent", name, data)
+
+
+def magnets():
+    v1, v2 = "xt=urn:btih:" + "0a" * 20, "xt=urn:btmh:1220" + "5f" * 32
+    samples = {
+        "v1": f"magnet:?{v1}",
+        "base32": "magnet:?xt=urn:btih:" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "v2": f"magnet:?{v2}&dn=a%20name",
+        "hybrid": f"magnet:?{v1}&{v2}&dn=n&tr=http%3A%2F%2Ft%2Fannounce&tr.1=udp://u:9/",
+        "peers": f"magnet:?{v1}&x.pe=192.0.2.1:6881&x.pe=[2001:db8::1]:6881",
+        "ranges": f"magnet:?{v1}&so=0,2,4-7",
+        "bad_hex": "magnet:?xt=urn:btih:" + "zz" * 20,
+        "two_hashes": f"magnet:?{v1}&xt=urn:btih:" + "0b" * 20,
+        "other_urn": "magnet:?xt=urn:sha1:ABC&dn=x",
+        "many_trackers": f"magnet:?{v1}" + "&tr=http://t/" * 101,
+        "bad_escape": f"magnet:?{v1}&dn=%zz",
+        "not_magnet": "http://example.org/",
+    }
+    for name, text in samples.items():
+        put("magnet", name, text.encode())
+
+
+def names():
+    samples = [b"report.pdf", b"me/report.pdf", b"me/report.pdf@3", b"a@latest", b"a@b", b"a/b/c",
+               b"..", b"../../etc/passwd", b"a/../b", b"a\\..\\b", b"", b" lead", b"tail ",
+               b"\xc0\xae\xc0\xae/x", "naïve – 名".encode(), b"esc\x1b[2J", b"c1\xc2\x9b", b"nul\0x",
+               "rtl\u202egpj.exe".encode(), b"x" * 255, b"x" * 256, b"%n%s$(x);rm", b"-rf",
+               b"a@4294967295", b"a@4294967296", b"a@0", b"\\", b"o" * 128 + b"/n"]
+    for i, data in enumerate(samples):
+        put("entry_name", "name_%02d" % i, data)
+
+
+# ---- wire --------------------------------------------------------------------
+
+def message(ident, body=b""):
+    return struct.pack(">IB", len(body) + 1, ident) + body
+
+
+def messages():
+    req = struct.pack(">III", 1, BLOCK, BLOCK)
+    ask = bytes(32) + struct.pack(">IIII", 0, 0, 2, 3)
+    each = {
+        "keepalive": bytes(4), "have": message(4, b"\0\0\0\1"), "bitfield": message(5, b"\xff\x80"),
+        "request": message(6, req), "piece": message(7, req[:8] + b"payload"),
+        "cancel": message(8, req), "port": message(9, b"\x1a\xe1"),
+        "suggest": message(13, b"\0\0\0\1"), "reject": message(16, req),
+        "allowed_fast": message(17, b"\0\0\0\1"), "extended": message(20, b"\0d1:md6:ut_pexi1eee"),
+        "hash_request": message(21, ask), "hashes": message(22, ask + bytes(96)),
+        "hash_reject": message(23, ask), "unknown": message(99, b"hi"),
+        "flags": b"".join(message(i) for i in (0, 1, 2, 3, 14, 15)),
+        "too_long": b"\xff\xff\xff\xff", "wrong_length": message(4, b"\0\0\0"),
+    }
+    for name, data in each.items():
+        put("peer_msg", name, data)
+    put("peer_msg", "stream", b"".join(v for k, v in each.items()
+                                       if k not in ("too_long", "wrong_length")))
+
+
+def greeting(peer_id, reserved=b"\0\0\0\0\0\x10\0\x15"):
+    return b"\x13BitTorrent protocol" + reserved + A20 + peer_id
+
+
+def handshakes():
+    full = benc({"m": {"ut_metadata": 3, "ut_pex": 1, "lt_donthave": 7, "ut_holepunch": 4},
+                 "metadata_size": 31235, "p": 6881, "reqq": 500, "upload_only": 1,
+                 "v": "shoal 0.1.0", "yourip": b"\xc0\0\2\1"})
+    ids = {"shoal": b"-SH0100-", "libtorrent": b"-LT2080-", "transmission": b"-TR4050-",
+           "mainline": b"M7-10-5-", "aria2": b"A2-1-36-0-", "unknown": b"\x1b]52;\n\xff\0"}
+    for name, start in ids.items():
+        put("handshake_ext", name, greeting(start.ljust(20, b"x")) + full)
+    put("handshake_ext", "ext", full)
+    put("handshake_ext", "ext_v6", benc({"yourip": b"\x20\x01" + bytes(13) + b"\1", "p": 65535}))
+    put("handshake_ext", "ext_empty", b"de")
+    put("handshake_ext", "ext_long_v", benc({"v": "µ" * 60}))
+    put("handshake_ext", "half", greeting(B20)[:47])
+    put("handshake_ext", "wrong", b"GET / HTTP/1.1\r\n\r\n")
+
+
+def queries():
+    must = "info_hash=" + "a" * 20 + "&peer_id=" + "b" * 20 + "&port=6881"
+    rows = {
+        "plain": must, "full": must + "&uploaded=1&downloaded=2&left=3&event=started&numwant=9"
+        "&compact=0&no_peer_id=1&supportcrypto=1&key=00ff&trackerid=t",
+        "escaped": "info_hash=" + "%fF" * 20 + "&peer_id=" + "%2B" * 20 + "&port=1&event=completed",
+        "ipv6": must + "&ipv6=%5B2001%3Adb8%3A%3A1%5D%3A6882&event=stopped",
+        "claims": must + "&ip=192.0.2.66&ipv4=192.0.2.66:99&ipv6=::1",
+        "port_0": must.replace("6881", "0"), "port_65536": must.replace("6881", "65536"),
+        "numwant": must + "&numwant=-1", "numwant_big": must + "&numwant=1000000000",
+        "left_2_64": must + "&left=18446744073709551616", "twice": must + "&port=1&port=2",
+        "bad_escape": must + "&key=%zz", "scrape": "info_hash=" + "c" * 20 + "&info_hash=" + "b" * 20,
+        "scrape_75": "&".join(["info_hash=" + "a" * 20] * 75), "empty": "&&=&",
+    }
+    for name, text in rows.items():
+        put("http_announce", name, text.encode())
+
+
+def replies():
+    v6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1\x1a\xe1"
+    rows = {
+        "compact": benc({"interval": 1800, "peers": b"\xc0\0\2\1\x1a\xe1" * 2, "peers6": v6}),
+        "full": benc({"interval": 1800, "min interval": 60, "complete": 1, "incomplete": 2,
+                      "downloaded": 3, "external ip": b"\xc6\x33\x64\7", "tracker id": "t",
+                      "warning message": "w", "peers": [
+                          {"ip": "192.0.2.1", "port": 6881, "peer id": A20},
+                          {"ip": "2001:db8::1", "port": 258}, {"ip": "example.org", "port": 1}]}),
+        "failure": benc({"failure reason": "busy \x1b[31m", "retry in": "5"}),
+        "never": benc({"failure reason": "no tracker", "retry in": "never"}),
+        "undialable": benc({"interval": 1, "peers": bytes(6) + b"\1\2\3\4\0\0" + b"\xff" * 6}),
+        "ragged": benc({"interval": 1, "peers": b"\1\2\3\4\0\5\6"}),
+        "many": benc({"interval": 1, "peers": b"\1\2\3\4\0\5" * 501}),
+        "scrape": benc({"files": {A20: {"complete": 1, "downloaded": 2, "incomplete": 3},
+                                  B20: {"complete": 4}, b"short": {}}}),
+        "html": b"<html>", "empty": b"de",
+        "url": b"http://tracker.example:6969/announce?pass=1",
+        "url_path": b"https://announce.example/x/announce/pass#f",
+    }
+    for name, data in rows.items():
+        put("http_reply", name, data)
+
+
+if __name__ == "__main__":
+    bencode()
+    torrents()
+    magnets()
+    names()
+    messages()
+    handshakes()
+    queries()
+    replies()

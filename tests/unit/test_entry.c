@@ -1,0 +1,211 @@
+#include "meta/entry.h"
+
+#include "base/text.h"
+#include "test.h"
+
+static int name_status(const char *s)
+{
+	struct err_info info = {0};
+	int err = entry_check_name(bytes_str(s), &info);
+
+	CHECK_INT(entry_check_name(bytes_str(s), NULL), err);
+	CHECK_INT(info.text[0] != '\0', err != 0);
+	return err;
+}
+
+TEST(entry_names_may_be_odd_but_print_as_themselves)
+{
+	static const char *const good[] = {"a",
+					   "debian-12.iso",
+					   "two words",
+					   "-rf",
+					   "--help",
+					   "it's \"so\"",
+					   "c:\\x\\..\\y",
+					   "\xc3\xbc.bin",
+					   "...",
+					   "a@b",
+					   "me@2x.png",
+					   "a@",
+					   "a@5b",
+					   "@",
+					   "$(reboot)",
+					   "%n%s",
+					   "x@latest2"};
+	static const char *const bad[] = {
+	    "",		" a",	     "a ",    "a/b",	   "/",
+	    "a\nb",	"a\x1b[31m", "a\x7f", "a\xc2\x9b", "a\xe2\x80\xae",
+	    "\xff",	"\xc0\xae",  ".",     "..",	   "a@5",
+	    "a@latest", "a@b@007",   "@1",    "a\t"};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (name_status(good[i]) != 0)
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (name_status(bad[i]) != ERR_INVALID)
+			fail_msg("taken: row %zu", i);
+	CHECK_INT(entry_check_name(bytes_of("a\0b", 3), NULL), ERR_INVALID);
+}
+
+TEST(entry_names_and_owners_have_a_longest_length)
+{
+	char text[ENTRY_NAME_BYTES_MAX + 1];
+
+	memset(text, 'x', sizeof(text));
+	CHECK_INT(entry_check_name(bytes_of(text, ENTRY_NAME_BYTES_MAX), NULL), 0);
+	CHECK_INT(entry_check_name(bytes_of(text, ENTRY_NAME_BYTES_MAX + 1), NULL), ERR_INVALID);
+	CHECK_INT(entry_check_owner(bytes_of(text, ENTRY_OWNER_BYTES_MAX), NULL), 0);
+	CHECK_INT(entry_check_owner(bytes_of(text, ENTRY_OWNER_BYTES_MAX + 1), NULL), ERR_INVALID);
+	memset(text, '\\', sizeof(text));
+	CHECK_INT(entry_check_name(bytes_of(text, ENTRY_NAME_BYTES_MAX), NULL), 0);
+}
+
+TEST(entry_owners_hold_no_slash)
+{
+	CHECK_INT(entry_check_owner(bytes_str("alice@lab"), NULL), 0);
+	CHECK_INT(entry_check_owner(bytes_str("alice@5"), NULL), 0);
+	CHECK_INT(entry_check_owner(bytes_str("a/b"), NULL), ERR_INVALID);
+	CHECK_INT(entry_check_owner(bytes_str(""), NULL), ERR_INVALID);
+	CHECK_INT(entry_check_owner(bytes_str(".."), NULL), ERR_INVALID);
+}
+
+static struct entry sample_entry(void)
+{
+	struct entry e = {.id = 9,
+			  .owner = "alice",
+			  .name = "data",
+			  .version = 3,
+			  .has_v2 = true,
+			  .bytes = 1000,
+			  .n_files = 2,
+			  .published_at = 1700000000};
+
+	memset(e.hash_v2, 'h', SHA256_LEN);
+	memset(e.key, 'k', SIGN_KEY_LEN);
+	return e;
+}
+
+TEST(entry_signed_bytes_are_a_heading_and_bencode)
+{
+	struct entry e = sample_entry();
+	struct buf out;
+
+	buf_init(&out, 4096);
+	CHECK_INT(entry_signed_bytes(&e, "publish", &out), 0);
+	CHECK_STR(buf_cstr(&out), "shoal entry 1\n"
+				  "d6:action7:publish5:bytesi1000e5:filesi2e"
+				  "7:hash v232:hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh"
+				  "3:key32:kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+				  "4:name4:data5:owner5:alice12:published ati1700000000ee");
+	buf_fini(&out);
+	buf_init(&out, 20);
+	CHECK_INT(entry_signed_bytes(&e, "publish", &out), ERR_TOO_BIG);
+	buf_fini(&out);
+}
+
+/* Signs the same for `e` as for the sample? */
+static bool signs_alike(const struct entry *e, const char *action)
+{
+	struct entry same = sample_entry();
+	struct buf a, b;
+	bool alike;
+
+	buf_init(&a, 4096);
+	buf_init(&b, 4096);
+	CHECK_INT(entry_signed_bytes(&same, "publish", &a), 0);
+	CHECK_INT(entry_signed_bytes(e, action, &b), 0);
+	alike = bytes_eq(buf_bytes(&a), buf_bytes(&b));
+	buf_fini(&a);
+	buf_fini(&b);
+	return alike;
+}
+
+TEST(entry_signed_bytes_differ_when_any_signed_field_does)
+{
+	struct entry e = sample_entry();
+
+	CHECK(signs_alike(&e, "publish"));
+	CHECK(!signs_alike(&e, "unpublish"));
+	e.id = 1;
+	e.version = 77;
+	e.signature[0] = 1;
+	e.hash_v1[0] = 1; /* not there while has_v1 is false */
+	CHECK(signs_alike(&e, "publish"));
+	e.has_v1 = true;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.hash_v2[31] ^= 1;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.bytes++;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.n_files++;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.has_sha256 = true;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.published_at++;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.key[0] ^= 1;
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.name[0] = 'D';
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.owner[0] = 'A';
+	CHECK(!signs_alike(&e, "publish"));
+}
+
+TEST(entry_swarm_is_named_by_v1_else_by_v2)
+{
+	struct entry e = sample_entry();
+
+	CHECK(entry_swarm_hash(&e) == e.hash_v2);
+	e.has_v1 = true;
+	CHECK(entry_swarm_hash(&e) == e.hash_v1);
+}
+
+TEST(entry_ref_takes_apart_what_users_type)
+{
+	static const struct {
+		const char *text, *owner, *name;
+		uint32_t version;
+	} rows[] = {
+	    {"data", "", "data", 0},
+	    {"alice/data", "alice", "data", 0},
+	    {"alice/data@3", "alice", "data", 3},
+	    {"data@latest", "", "data", 0},
+	    {"al@ice/me@2x.png@4294967295", "al@ice", "me@2x.png", UINT32_MAX},
+	    {"a@b", "", "a@b", 0},
+	    {"a@", "", "a@", 0},
+	    {"-x y", "", "-x y", 0},
+	};
+	static const char *const bad[] = {"",
+					  "/",
+					  "a/",
+					  "/a",
+					  "a/b/c",
+					  "@3",
+					  "a@0",
+					  "a@4294967296",
+					  "a@99999999999999999999999",
+					  "a@1@2",
+					  "a@latest@3",
+					  " a",
+					  "a\n"};
+	struct entry_ref ref;
+	struct err_info info;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK_INT(entry_ref_parse(bytes_str(rows[i].text), &ref, &info), 0);
+		CHECK_STR(ref.owner, rows[i].owner);
+		CHECK_STR(ref.name, rows[i].name);
+		CHECK_INT(ref.version, rows[i].version);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (entry_ref_parse(bytes_str(bad[i]), &ref, &info) != ERR_INVALID)
+			fail_msg("taken: %s", bad[i]);
+}

@@ -1,0 +1,273 @@
+#include "meta/magnet.h"
+
+#include "test.h"
+
+#include "base/rng.h"
+#include "failmalloc.h"
+#include "meta_samples.h"
+
+#define HEX1 "0123456789abcdef0123456789ABCDEF01234567"
+#define HEX2 HEX1 "89abcdef0123456789abcdef"
+#define V1 "magnet:?xt=urn:btih:" HEX1
+
+static int parse(const char *text, struct magnet *m)
+{
+	return magnet_parse(bytes_str(text), m);
+}
+
+TEST(magnet_with_everything_is_read)
+{
+	struct magnet m;
+
+	CHECK_INT(parse(V1 "&xt=urn:btmh:1220" HEX2 "&dn=a%20b+c%2Bd&tr=http%3A%2F%2Ft%2Fa"
+			   "&tr.1=udp://u:1&x.pe=192.0.2.1:5&x.pe=%5B2001:db8::1%5D:6&so=0,2,6-8"
+			   "&xl=5&ws=http://x&unknown&=",
+			&m),
+		  0);
+	CHECK(m.has_v1 && m.has_v2);
+	CHECK_INT(m.hash_v1[19], 0x67);
+	CHECK_INT(m.hash_v2[31], 0xef);
+	CHECK_STR(m.name, "a b c d");
+	CHECK_INT(m.n_trackers, 2);
+	CHECK_STR(m.trackers[0], "http://t/a");
+	CHECK_STR(m.trackers[1], "udp://u:1");
+	CHECK_INT(m.n_peers, 2);
+	CHECK_INT(m.peers[0].port, 5);
+	CHECK_INT(m.peers[1].v6, 1);
+	CHECK_INT(m.n_only, 3);
+	CHECK_INT(m.only[1].first, 2);
+	CHECK_INT(m.only[1].last, 2);
+	CHECK_INT(m.only[2].first, 6);
+	CHECK_INT(m.only[2].last, 8);
+	CHECK_INT(m.dropped, 0);
+	magnet_fini(&m);
+}
+
+TEST(magnet_hashes_come_in_hex_and_base32_and_any_case)
+{
+	struct magnet m;
+
+	CHECK_INT(parse("MAGNET:?XT=URN:BTIH:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH", &m), 0);
+	CHECK_INT(m.hash_v1[0], 0x01);
+	CHECK_INT(m.hash_v1[19], 0x67);
+	CHECK(!m.has_v2);
+	magnet_fini(&m);
+	CHECK_INT(parse("magnet:?xt.1=urn:btmh:1220" HEX2, &m), 0);
+	CHECK(m.has_v2 && !m.has_v1);
+	magnet_fini(&m);
+	CHECK_INT(parse(V1 "&xt=urn:btih:" HEX1, &m), 0);
+	magnet_fini(&m);
+}
+
+TEST(magnet_with_bad_or_contradicting_hashes_is_refused)
+{
+	static const char *const bad[] = {
+	    "",
+	    "magnet:",
+	    "magnet:?",
+	    "magnet?xt=urn:btih:" HEX1,
+	    "http://x/?xt=urn:btih:" HEX1,
+	    "magnet:?dn=x",
+	    "magnet:?xt=urn:btih:",
+	    "magnet:?xt=urn:btih:0123",
+	    "magnet:?xt=urn:btih:" HEX1 "0",
+	    "magnet:?xt=urn:btih:zz23456789abcdef0123456789abcdef01234567",
+	    "magnet:?xt=urn:btih:1ERUKZ4JVPG66AJDIVTYTK6N54ASGRLH",
+	    "magnet:?xt=urn:btmh:" HEX2,
+	    "magnet:?xt=urn:btmh:1221" HEX2,
+	    "magnet:?xt=urn:btmh:1120" HEX2,
+	    "magnet:?xt=urn:btmh:1220" HEX1,
+	    "magnet:?xt=urn:sha1:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH",
+	    V1 "&xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLA",
+	    V1 "&xt=urn:btmh:1220zz",
+	    "magnet:?xt.x=urn:btih:" HEX1,
+	    "magnet:?xtra=urn:btih:" HEX1};
+	struct magnet m;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (parse(bad[i], &m) != ERR_PROTO)
+			fail_msg("taken: %s", bad[i]);
+}
+
+TEST(magnet_drops_odd_parameters_and_counts_them)
+{
+	struct magnet m;
+
+	CHECK_INT(parse(V1 "&dn=%zz&dn=ok&dn=again&tr=&tr=http://a%20b&tr=x%0d%0aHost:y"
+			   "&x.pe=host.example:6881&x.pe=1.2.3.4&x.pe=1.2.3.4:0"
+			   "&so=5-3,,x,1-,2,999999999&xt=urn:ed2k:1",
+			&m),
+		  0);
+	CHECK_STR(m.name, "ok");
+	CHECK_INT(m.n_trackers, 0);
+	CHECK_INT(m.n_peers, 0);
+	CHECK_INT(m.n_only, 1);
+	CHECK_INT(m.only[0].first, 2);
+	CHECK_INT(m.dropped, 2 + 3 + 3 + 5 + 1);
+	magnet_fini(&m);
+}
+
+/* V1, then `n` times `part` with a running number in place of '#'. */
+static void link_with(struct buf *out, const char *part, unsigned n)
+{
+	buf_init(out, 4 << 20);
+	buf_put_str(out, V1);
+	for (unsigned i = 0; i < n; i++)
+		for (const char *c = part; *c != '\0'; c++)
+			if (*c == '#')
+				buf_printf(out, "%u", i);
+			else
+				buf_put_u8(out, (uint8_t)*c);
+	CHECK_INT(out->err, 0);
+}
+
+static void check_limit(const char *part, unsigned n, unsigned dropped)
+{
+	struct buf link;
+	struct magnet m;
+
+	link_with(&link, part, n);
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), 0);
+	CHECK_INT(m.dropped, dropped);
+	magnet_fini(&m);
+	buf_fini(&link);
+}
+
+TEST(magnet_limits_hold_at_n_and_one_more)
+{
+	check_limit("&tr=udp://t:#", MAGNET_TRACKERS_MAX, 0);
+	check_limit("&tr=udp://t:#", MAGNET_TRACKERS_MAX + 1, 1);
+	check_limit("&tr=t#", 6000, 6000 - MAGNET_TRACKERS_MAX);
+	check_limit("&x.pe=192.0.2.1:1#", MAGNET_PEERS_MAX, 0);
+	check_limit("&x.pe=192.0.2.1:1#", 1000, 1000 - MAGNET_PEERS_MAX);
+	check_limit("&so=#", MAGNET_RANGES_MAX, 0);
+	check_limit("&so=#", MAGNET_RANGES_MAX + 1, 1);
+}
+
+TEST(magnet_too_long_as_a_whole_is_refused)
+{
+	struct buf link;
+	struct magnet m;
+
+	link_with(&link, "&tr=http%3a%2f%2ftracker.example%3a6969%2f#", 10000);
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), ERR_TOO_BIG);
+	buf_fini(&link);
+	link_with(&link, "x", MAGNET_BYTES_MAX - sizeof(V1) + 1);
+	memcpy(link.ptr + sizeof(V1) - 1, "&dn=", 4);
+	CHECK_INT(link.len, MAGNET_BYTES_MAX);
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), 0);
+	CHECK_INT(strlen(m.name), MAGNET_NAME_MAX);
+	CHECK_INT(m.dropped, 1);
+	magnet_fini(&m);
+	buf_put_u8(&link, 'x');
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), ERR_TOO_BIG);
+	buf_fini(&link);
+}
+
+TEST(magnet_names_are_cut_between_characters)
+{
+	struct buf link;
+	struct magnet m;
+
+	link_with(&link, "&dn=", 1);
+	buf_put_str(&link, "abc");
+	for (int i = 0; i < 100; i++)
+		buf_put_str(&link, "%E2%82%AC");
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), 0);
+	CHECK_INT(strlen(m.name), 3 + 84 * 3);
+	CHECK(text_is_utf8(bytes_str(m.name)));
+	magnet_fini(&m);
+	buf_fini(&link);
+}
+
+TEST(magnet_of_a_torrent_reads_back)
+{
+	struct metainfo *t = NULL;
+	struct buf torrent, link;
+	struct magnet m;
+
+	buf_init(&torrent, 4096);
+	notation("{'announce-list' [['http://t/a?x=1&y=2' 'udp://[::1]:5'] ['udp://v:6']]"
+		 "'info' {'length' 5 'name' 'a&b =\xff' 'piece length' 16384 'pieces' 'x'*20}}",
+		 &torrent);
+	CHECK_INT(meta_parse(buf_bytes(&torrent), &t), META_OK);
+	buf_init(&link, 4096);
+	CHECK_INT(magnet_put(t, &link), 0);
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), 0);
+	CHECK_MEM(m.hash_v1, t->hash_v1, SHA1_LEN);
+	CHECK(!m.has_v2);
+	CHECK_STR(m.name, t->name);
+	CHECK_INT(m.n_trackers, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		CHECK_STR(m.trackers[i], t->trackers[i].url);
+	magnet_fini(&m);
+	meta_free(t);
+	buf_fini(&link);
+	buf_fini(&torrent);
+}
+
+TEST(magnet_of_a_hybrid_names_both_hashes)
+{
+	struct metainfo *t = NULL;
+	struct buf torrent, link;
+	struct magnet m;
+
+	sample_torrent("gaps", true, true, &torrent);
+	CHECK_INT(meta_parse(buf_bytes(&torrent), &t), META_OK);
+	buf_init(&link, 4096);
+	CHECK_INT(magnet_put(t, &link), 0);
+	CHECK(strstr(buf_cstr(&link), "&xl=98310") != NULL);
+	CHECK_INT(magnet_parse(buf_bytes(&link), &m), 0);
+	CHECK_MEM(m.hash_v1, t->hash_v1, SHA1_LEN);
+	CHECK_MEM(m.hash_v2, t->hash_v2, SHA256_LEN);
+	magnet_fini(&m);
+	meta_free(t);
+	buf_fini(&link);
+	buf_fini(&torrent);
+}
+
+static const char full[] =
+    V1 "&xt=urn:btmh:1220" HEX2 "&dn=a%20b&tr=http%3A%2F%2Ft&x.pe=192.0.2.1:5&so=0,2-3";
+
+TEST(magnet_prefixes_and_noise_are_taken_or_refused)
+{
+	struct rng r;
+	struct magnet m;
+
+	rng_seed(&r, 1);
+	for (size_t n = 0; n < sizeof(full); n++) {
+		char *cut = malloc(n > 0 ? n : 1);
+
+		memcpy(cut, full, n);
+		if (magnet_parse(bytes_of(cut, n), &m) == 0)
+			magnet_fini(&m);
+		else
+			CHECK(n < strlen(V1 "&xt=urn:btmh:1220" HEX2));
+		free(cut);
+	}
+	for (uint32_t i = 0; i < 20000; i++) {
+		char noisy[sizeof(full)];
+
+		memcpy(noisy, full, sizeof(full));
+		for (int k = 0; k < 3; k++)
+			noisy[rng_below(&r, sizeof(full) - 1)] = (char)rng_next(&r);
+		if (magnet_parse(bytes_of(noisy, sizeof(full) - 1), &m) == 0)
+			magnet_fini(&m);
+	}
+}
+
+TEST(magnet_tells_when_memory_is_short)
+{
+	int err = ERR_NOMEM;
+
+	for (size_t n = 1; err != 0; n++) {
+		struct magnet m;
+
+		failmalloc_start(n, false);
+		err = parse(full, &m);
+		failmalloc_stop();
+		CHECK(err == 0 || err == ERR_NOMEM);
+		if (err == 0)
+			magnet_fini(&m);
+	}
+}

@@ -1,0 +1,364 @@
+#include "meta/metainfo.h"
+
+#include <stdio.h>
+
+#include "test.h"
+
+#include "base/rng.h"
+#include "meta_golden.h"
+#include "meta_verdict.h"
+
+TEST(metainfo_keeps_harmless_odd_names_as_they_are)
+{
+	static const char *const names[] = {"a\\..\\b",	  "-rf",
+					    "--help",	  "it's",
+					    "two\nlines", "\"quoted\"",
+					    "\xff\xfe",	  "\xc0\xae\xc0\xae",
+					    "...",	  "..x",
+					    " ",	  "CON",
+					    "a:b",	  "\x1b]52;c;x\x07",
+					    "%n%s",	  "$(reboot)",
+					    "; rm",	  "~",
+					    "\xc2\x9b"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct metainfo *m = NULL;
+		struct buf b;
+		size_t n = strlen(names[i]);
+
+		buf_init(&b, 1000);
+		buf_printf(&b, "d4:infod5:filesld6:lengthi5e4:pathl%zu:%sxeee", n + 1, names[i]);
+		/* 'x' is part of the component, so that all is one string */
+		buf_printf(&b, "4:name%zu:%s12:piece lengthi16384e6:pieces20:", n, names[i]);
+		buf_put(&b, bytes_of("xxxxxxxxxxxxxxxxxxxxee", 22));
+		CHECK_INT(meta_parse(buf_bytes(&b), &m), META_OK);
+		CHECK_STR(m->name, names[i]);
+		CHECK_MEM(m->files[0].path, names[i], n);
+		meta_free(m);
+		buf_fini(&b);
+	}
+}
+
+TEST(metainfo_of_an_old_unsorted_v1_torrent_hashes_the_raw_bytes)
+{
+	static const char raw[] = "d6:pieces20:xxxxxxxxxxxxxxxxxxxx4:name1:n6:lengthi5e"
+				  "12:piece lengthi16384e7:private1:1e";
+	char torrent[200];
+	struct metainfo *m = NULL;
+	uint8_t hash[SHA1_LEN];
+
+	snprintf(torrent, sizeof(torrent), "d8:url-list0:4:info%s8:announce3:u:1e", raw);
+	CHECK_INT(meta_parse(bytes_str(torrent), &m), META_OK);
+	sha1_of(bytes_str(raw), hash);
+	CHECK_MEM(m->hash_v1, hash, SHA1_LEN);
+	CHECK(bytes_eq(m->info, bytes_str(raw)));
+	CHECK(!m->private);
+	CHECK(m->single && m->v1 && !m->v2);
+	CHECK_STR(m->files[0].path, "n");
+	CHECK_STR(m->trackers[0].url, "u:1");
+	CHECK(meta_swarm_hash(m) == m->hash_v1);
+	CHECK(meta_has_swarm_hash(m, hash));
+	CHECK(!meta_has_swarm_hash(m, m->hash_v2));
+	meta_free(m);
+}
+
+TEST(metainfo_keeps_texts_and_trackers_within_limits)
+{
+	struct metainfo *m = parse_notation(
+	    "{'announce' 'http://only' 'announce-list' [['u:1' 5 'u:2' 'u:1'] 7 ['' 'a b']"
+	    "['u:3' 'x'*2049 'y'*2048]] 'comment' 'c'*1000000 'created by' 'b~c'"
+	    "'creation date' -5 'info' {'length' 5 'private' 1" NP P1 "}}");
+
+	CHECK_INT(m->n_trackers, 4);
+	CHECK_STR(m->trackers[0].url, "u:1");
+	CHECK_STR(m->trackers[1].url, "u:2");
+	CHECK_INT(m->trackers[1].tier, 0);
+	CHECK_STR(m->trackers[2].url, "u:3");
+	CHECK_INT(m->trackers[2].tier, 1);
+	CHECK_INT(strlen(m->trackers[3].url), META_URL_BYTES_MAX);
+	CHECK_INT(strlen(m->comment), META_TEXT_BYTES_MAX);
+	CHECK_STR(m->created_by, "b");
+	CHECK(m->created_at == 0);
+	CHECK(m->private);
+	meta_free(m);
+	m = parse_notation("{'announce' 'http://only' 'announce-list' [[]] 'comment' 7"
+			   "'creation date' 77 'info' {'length' 5" NP P1 "}}");
+	CHECK_INT(m->n_trackers, 1);
+	CHECK_STR(m->trackers[0].url, "http://only");
+	CHECK_STR(m->comment, "");
+	CHECK_STR(m->created_by, "");
+	CHECK(m->created_at == 77);
+	meta_free(m);
+}
+
+/* Everything the header promises of a torrent that was accepted. */
+static void check_sound(const struct metainfo *m)
+{
+	uint64_t at = 0, real = 0, wire = 0;
+	uint32_t n_real = 0;
+
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+
+		CHECK(f->offset >= at);
+		at = f->offset + f->length;
+		CHECK(at <= m->space_bytes);
+		if ((f->flags & META_FILE_PAD) == 0) {
+			real += f->length;
+			n_real++;
+		}
+		CHECK_INT(f->n_pieces == 0, f->length == 0);
+		CHECK_INT(f->has_root, m->v2 && f->length > 0 && (f->flags & META_FILE_PAD) == 0);
+		if (f->length == 0)
+			continue;
+		CHECK_INT(meta_file_at(m, f->offset), i);
+		CHECK_INT(meta_file_at(m, at - 1), i);
+		CHECK_INT(f->first_piece, f->offset / m->piece_length);
+		CHECK_INT(f->first_piece + f->n_pieces - 1, (at - 1) / m->piece_length);
+		if (f->has_root) {
+			CHECK(f->offset % m->piece_length == 0);
+			CHECK_MEM(meta_file_by_root(m, f->root)->root, f->root, SHA256_LEN);
+			CHECK(meta_piece_hash_v2(m, f->first_piece) == f->layer);
+			CHECK(meta_piece_file(m, f->first_piece + f->n_pieces - 1) == f);
+		}
+	}
+	CHECK_INT(n_real, m->n_real_files);
+	CHECK(real == m->total_bytes);
+	CHECK_INT(meta_file_at(m, m->space_bytes), m->n_files);
+	CHECK_INT(meta_file_at(m, UINT64_MAX), m->n_files);
+	for (uint32_t p = 0; p < m->n_pieces; p++) {
+		uint32_t bytes = meta_piece_bytes(m, p), blocks = meta_piece_blocks(m, p);
+
+		CHECK(bytes > 0 && bytes <= m->piece_length);
+		wire += bytes;
+		for (uint32_t b = 0; b < blocks; b++)
+			bytes -= meta_block_bytes(m, p, b);
+		CHECK_INT(bytes, 0);
+		CHECK_INT(meta_block_bytes(m, p, blocks), 0);
+	}
+	CHECK(wire == (m->v1 ? m->space_bytes : m->total_bytes));
+	CHECK_INT(meta_piece_bytes(m, m->n_pieces), 0);
+	CHECK_INT(meta_piece_blocks(m, UINT32_MAX), 0);
+	CHECK(meta_piece_file(m, m->n_pieces) == NULL);
+	CHECK(meta_piece_hash_v2(m, m->n_pieces) == NULL);
+}
+
+TEST(metainfo_of_every_sample_is_sound_in_every_kind)
+{
+	for (size_t i = 0; i < N_SAMPLES; i++) {
+		for (int kind = 1; kind <= 3; kind++) {
+			struct metainfo *m = NULL;
+			struct buf b;
+
+			sample_torrent(samples[i].name, (kind & 1) != 0, (kind & 2) != 0, &b);
+			CHECK_INT(meta_parse(buf_bytes(&b), &m), META_OK);
+			check_sound(m);
+			CHECK_INT(m->n_real_files, sample_count(&samples[i]));
+			meta_free(m);
+			buf_fini(&b);
+		}
+	}
+}
+
+TEST(metainfo_reads_torrents_of_other_programs)
+{
+	static const struct {
+		const char *hex;
+		bool v1, v2;
+		uint32_t n_files, n_real, n_pieces;
+		uint64_t space;
+	} rows[] = {
+	    {golden_v1, true, false, 11, 11, 7, 215652},
+	    {golden_v2, false, true, 11, 11, 13, 12 * 32768 + 10},
+	    {golden_hybrid, true, true, 19, 11, 13, 13 * 32768},
+	    {golden_no_tail_pad, true, true, 18, 11, 13, 12 * 32768 + 10},
+	    {golden_transmission, true, false, 9, 9, 7, 215652},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct metainfo *m = NULL;
+		struct buf b;
+
+		unhex(rows[i].hex, &b);
+		CHECK_INT(meta_parse(buf_bytes(&b), &m), META_OK);
+		check_sound(m);
+		CHECK_STR(m->name, "order");
+		CHECK(!m->single);
+		CHECK_INT(m->v1, rows[i].v1);
+		CHECK_INT(m->v2, rows[i].v2);
+		CHECK_INT(m->n_files, rows[i].n_files);
+		CHECK_INT(m->n_real_files, rows[i].n_real);
+		CHECK_INT(m->n_pieces, rows[i].n_pieces);
+		CHECK(m->space_bytes == rows[i].space);
+		CHECK(m->total_bytes == 215652);
+		meta_free(m);
+		buf_fini(&b);
+	}
+}
+
+TEST(metainfo_aligns_v2_files_and_cuts_their_last_pieces)
+{
+	struct metainfo *m = NULL;
+	struct buf b;
+
+	sample_torrent("gaps", false, true, &b);
+	CHECK_INT(meta_parse(buf_bytes(&b), &m), META_OK);
+	CHECK_INT(m->n_files, 5);
+	CHECK_INT(m->n_pieces, 5);
+	CHECK(m->files[3].offset == SAMPLE_PIECE);
+	CHECK_INT(m->files[3].flags, META_FILE_EXEC);
+	CHECK_INT(meta_piece_bytes(m, 0), 5);
+	CHECK_INT(meta_piece_bytes(m, 1), SAMPLE_PIECE);
+	CHECK_INT(meta_piece_bytes(m, 2), 1);
+	CHECK_INT(meta_file_at(m, 4), 0);
+	CHECK_INT(meta_file_at(m, 5), m->n_files);
+	CHECK_INT(meta_file_at(m, SAMPLE_PIECE - 1), m->n_files);
+	CHECK(meta_swarm_hash(m) == m->hash_v2);
+	CHECK(meta_has_swarm_hash(m, m->hash_v2));
+	CHECK(!meta_has_swarm_hash(m, m->hash_v1));
+	CHECK(meta_file_by_root(m, m->hash_v2) == NULL);
+	meta_free(m);
+	buf_fini(&b);
+}
+
+TEST(metainfo_calls_a_lone_file_at_the_top_of_a_tree_single)
+{
+	struct metainfo *m = parse_notation(TREE("{'other' " LEAF("5") "}"));
+
+	CHECK(m->single);
+	CHECK_STR(m->name, "n");
+	CHECK_STR(m->files[0].path, "other");
+	meta_free(m);
+	m = parse_notation(TREE("{'d' {'f' " LEAF("5") "}}"));
+	CHECK(!m->single);
+	CHECK_STR(m->files[0].path, "d/f");
+	meta_free(m);
+	m = parse_notation(HYBRID(F1("5"), "{'f' " LEAF("5") "}", "20"));
+	CHECK(!m->single);
+	meta_free(m);
+}
+
+TEST(metainfo_lists_links_and_attributes)
+{
+	struct metainfo *m = parse_notation(
+	    LIST("{'attr' 'hxq' 'length' 5 'path' ['a']}"
+		 "{'attr' 'l' 'path' ['b'] 'symlink path' ['a']}{'attr' 'p' 'length' 7}"));
+
+	CHECK_INT(m->n_files, 3);
+	CHECK_INT(m->n_real_files, 2);
+	CHECK(m->total_bytes == 5);
+	CHECK(m->space_bytes == 12);
+	CHECK_INT(m->files[0].flags, META_FILE_HIDDEN | META_FILE_EXEC);
+	CHECK_INT(m->files[1].flags, META_FILE_SYMLINK);
+	CHECK(m->files[1].length == 0);
+	CHECK_INT(m->files[2].flags, META_FILE_PAD);
+	CHECK_STR(m->files[2].path, ".pad/7");
+	meta_free(m);
+}
+
+TEST(metainfo_of_a_bare_info_knows_no_layers_of_long_files)
+{
+	static const char *const names[] = {"f100000", "f32768"};
+
+	for (int kind = 1; kind <= 3; kind++) {
+		for (int i = 0; i < 2; i++) {
+			struct metainfo *whole = NULL, *m = NULL;
+			struct buf b;
+
+			sample_torrent(names[i], (kind & 1) != 0, (kind & 2) != 0, &b);
+			CHECK_INT(meta_parse(buf_bytes(&b), &whole), META_OK);
+			CHECK_INT(meta_parse_info(whole->info, &m), META_OK);
+			CHECK_MEM(m->hash_v1, whole->hash_v1, SHA1_LEN);
+			CHECK_MEM(m->hash_v2, whole->hash_v2, SHA256_LEN);
+			CHECK_INT(m->files[0].layer != NULL, m->v2 && i == 1);
+			CHECK_INT(meta_piece_hash_v2(m, 0) != NULL, m->v2 && i == 1);
+			CHECK_STR(m->comment, "");
+			meta_free(m);
+			meta_free(whole);
+			buf_fini(&b);
+		}
+	}
+	CHECK_INT(meta_parse_info(bytes_str("le"), &(struct metainfo *){NULL}), META_INFO_NOT_DICT);
+	CHECK_INT(meta_parse_info(bytes_str("de5"), &(struct metainfo *){NULL}),
+		  META_TRAILING_BYTES);
+}
+
+/* Every prefix and every byte changed: no crash, the same answer twice, and none
+ * that takes long. */
+static void check_bent(struct bytes good)
+{
+	for (size_t n = 0; n < good.len; n++) {
+		uint8_t *copy = malloc(n > 0 ? n : 1);
+
+		memcpy(copy, good.ptr, n);
+		CHECK_INT(verdict_of(bytes_of(copy, n)), META_NOT_BENCODE);
+		free(copy);
+	}
+	for (size_t n = 0; n < good.len; n++) {
+		static const uint8_t flips[] = {0x01, 0x80, 0xff};
+		uint8_t *copy = malloc(good.len);
+
+		memcpy(copy, good.ptr, good.len);
+		for (size_t i = 0; i < sizeof(flips); i++) {
+			double start = seconds_now();
+			enum meta_fault f;
+
+			copy[n] = good.ptr[n] ^ flips[i];
+			f = verdict_of(bytes_of(copy, good.len));
+			CHECK_INT(verdict_of(bytes_of(copy, good.len)), f);
+			CHECK(f != META_NOMEM);
+			CHECK(seconds_now() - start < 1.0);
+		}
+		free(copy);
+	}
+}
+
+TEST(metainfo_survives_every_prefix_and_every_changed_byte)
+{
+	static const struct {
+		const char *name;
+		bool v1, v2;
+	} rows[] = {{"f1", true, false},     {"f1", false, true},   {"f1", true, true},
+		    {"gaps", true, false},   {"gaps", false, true}, {"gaps", true, true},
+		    {"f100000", true, true}, {"order", true, true}, {"order", false, true},
+		    {"one", true, true},     {"deep", true, true}};
+	struct buf b;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		sample_torrent(rows[i].name, rows[i].v1, rows[i].v2, &b);
+		check_bent(buf_bytes(&b));
+		buf_fini(&b);
+	}
+	buf_init(&b, 1000);
+	notation("{'info' {'length' 0" NP "'pieces' ''}}", &b);
+	check_bent(buf_bytes(&b));
+	buf_fini(&b);
+}
+
+TEST(metainfo_survives_random_damage)
+{
+	struct buf good;
+
+	sample_torrent("order", true, true, &good);
+	for (uint64_t seed = 1; seed <= 3000; seed++) {
+		struct metainfo *m = NULL;
+		uint8_t *copy = malloc(good.len);
+		struct rng r;
+
+		rng_seed(&r, seed);
+		memcpy(copy, good.ptr, good.len);
+		for (uint32_t i = rng_below(&r, 6); i > 0; i--) {
+			uint32_t from = rng_below(&r, (uint32_t)good.len);
+			uint32_t to = rng_below(&r, (uint32_t)good.len);
+			uint32_t n = rng_below(&r, 20);
+
+			if (from + n <= good.len && to + n <= good.len)
+				memmove(copy + to, copy + from, n);
+		}
+		if (meta_parse(bytes_of(copy, good.len), &m) == META_OK)
+			check_sound(m);
+		meta_free(m);
+		free(copy);
+	}
+	buf_fini(&good);
+}
