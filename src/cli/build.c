@@ -183,6 +183,23 @@ static int open_root(struct work *w, const char *path, struct err_info *info)
 	return root_open(&w->root, w->scan.single ? w->scan.parent : path, info);
 }
 
+/* A v2-only folder with one file at its top reads back as that file alone. */
+static int set_data_path(const struct work *w, const char *path, struct build *out,
+                         struct err_info *info)
+{
+	struct buf b;
+
+	buf_init(&b, 1u << 16);
+	(void)buf_put_str(&b, path);
+	if (out->meta->single && !w->scan.single) {
+		(void)buf_put_u8(&b, '/');
+		(void)buf_put_str(&b, out->meta->files[0].path);
+	}
+	out->data_path = buf_cstr(&b) == NULL ? NULL : strdup(buf_cstr(&b));
+	buf_fini(&b);
+	return out->data_path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
 static int build(struct work *w, const char *path, const char *tracker, bool plain, struct build *out,
                  struct err_info *info)
 {
@@ -211,7 +228,7 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	if (fault != META_OK)
 		return err_set(info, ERR_INVALID, "%s: cannot be shared: %s", w->label,
 		               meta_fault_text(fault));
-	return OK;
+	return set_data_path(w, path, out, info);
 }
 
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
@@ -240,5 +257,6 @@ void build_fini(struct build *b)
 	buf_fini(&b->torrent);
 	meta_free(b->meta);
 	json_decref(b->sha256);
+	free(b->data_path);
 	*b = (struct build){.meta = NULL};
 }

@@ -12,6 +12,8 @@
 struct build {
 	struct buf torrent;     /* the .torrent */
 	struct metainfo *meta;  /* the same, taken apart */
+	char *data_path;        /* the file or folder that `meta` describes: `path`, or the only file in
+	                           it where v2 cannot tell the two apart (BEP 52, rootless trees) */
 	json_t *sha256;         /* one hex string per real file, in torrent order; NULL unless asked */
 	uint32_t skipped;       /* links and special files left out */
 };

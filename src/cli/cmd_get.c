@@ -81,6 +81,12 @@ static int fetch_torrent(struct get *g, const char *arg, struct err_info *info)
 	return err;
 }
 
+/* What the content is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
+static const char *content_name(const struct get *g)
+{
+	return g->meta->single ? g->meta->files[0].path : g->meta->name;
+}
+
 static int load_torrent(struct get *g, const char *arg, struct err_info *info)
 {
 	enum meta_fault fault;
@@ -98,7 +104,7 @@ static int load_torrent(struct get *g, const char *arg, struct err_info *info)
 	if (fault != META_OK)
 		return err_set(info, ERR_PROTO, "%s: not a usable .torrent: %s",
 		               text_escape(safe, sizeof(safe), bytes_str(arg)), meta_fault_text(fault));
-	text_escape(g->label, sizeof(g->label), bytes_str(g->meta->name));
+	text_escape(g->label, sizeof(g->label), bytes_str(content_name(g)));
 	return OK;
 }
 
@@ -123,11 +129,11 @@ static int choose_path(struct get *g, struct err_info *info)
 	buf_init(&b, 16384);
 	if (out == NULL) {
 		(void)buf_put_str(&b, "./");
-		(void)buf_put_str(&b, g->meta->name);
+		(void)buf_put_str(&b, content_name(g));
 	} else if (out[0] == '\0' || out[strlen(out) - 1] == '/' ||
 	           (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
 		(void)buf_printf(&b, "%s/", out);
-		(void)buf_put_str(&b, g->meta->name);
+		(void)buf_put_str(&b, content_name(g));
 	} else {
 		(void)buf_put_str(&b, out);
 	}

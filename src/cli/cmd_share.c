@@ -105,7 +105,7 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 	struct transfer_params p = {
 		.meta = b->meta,
 		.torrent = buf_bytes(&b->torrent),
-		.path = s->path,
+		.path = b->data_path,
 		.seed = true,
 		.trackers = trackers,
 	};

@@ -4,8 +4,8 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 static void put_group(uint8_t *to, const uint8_t *from, size_t n)
 {
-	uint32_t v = (uint32_t)from[0] << 16 | (n > 1 ? (uint32_t)from[1] << 8 : 0) |
-	             (n > 2 ? from[2] : 0u);
+	uint32_t v =
+	    (uint32_t)from[0] << 16 | (n > 1 ? (uint32_t)from[1] << 8 : 0) | (n > 2 ? from[2] : 0u);
 
 	to[0] = (uint8_t)digits[v >> 18];
 	to[1] = (uint8_t)digits[v >> 12 & 63];

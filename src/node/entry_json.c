@@ -16,19 +16,15 @@ json_t *entry_json_hex(bool has, const uint8_t *bytes, size_t len)
 
 json_t *entry_json(const struct entry *e)
 {
-	return json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o}",
-	                 "id", (json_int_t)e->id,
-	                 "owner", e->owner,
-	                 "name", e->name,
-	                 "version", (json_int_t)e->version,
-	                 "bytes", (json_int_t)e->bytes,
-	                 "n_files", (json_int_t)e->n_files,
-	                 "hash_v1", entry_json_hex(e->has_v1, e->hash_v1, SHA1_LEN),
-	                 "hash_v2", entry_json_hex(e->has_v2, e->hash_v2, SHA256_LEN),
-	                 "sha256", entry_json_hex(e->has_sha256, e->sha256, SHA256_LEN),
-	                 "published_at", (json_int_t)e->published_at,
-	                 "key", entry_json_hex(true, e->key, SIGN_KEY_LEN),
-	                 "signature", entry_json_hex(true, e->signature, SIGN_LEN));
+	return json_pack(
+	    "{s:I, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "id", (json_int_t)e->id,
+	    "owner", e->owner, "name", e->name, "version", (json_int_t)e->version, "bytes",
+	    (json_int_t)e->bytes, "n_files", (json_int_t)e->n_files, "hash_v1",
+	    entry_json_hex(e->has_v1, e->hash_v1, SHA1_LEN), "hash_v2",
+	    entry_json_hex(e->has_v2, e->hash_v2, SHA256_LEN), "sha256",
+	    entry_json_hex(e->has_sha256, e->sha256, SHA256_LEN), "published_at",
+	    (json_int_t)e->published_at, "key", entry_json_hex(true, e->key, SIGN_KEY_LEN),
+	    "signature", entry_json_hex(true, e->signature, SIGN_LEN));
 }
 
 static int read_names(const json_t *j, struct entry *e, struct err_info *info)

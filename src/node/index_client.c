@@ -48,9 +48,9 @@ static bool authority_is_sane(struct bytes host, bool *has_port)
 	*has_port = colon != NULL;
 	if (skip > 0 && (host.ptr[0] != '[' || at != 0))
 		return false;
-	if (colon != NULL && (text_parse_u64(bytes_sub(rest, at + 1, rest.len - at - 1), 65535,
-	                                     &port) < 0 ||
-	                      port == 0))
+	if (colon != NULL &&
+	    (text_parse_u64(bytes_sub(rest, at + 1, rest.len - at - 1), 65535, &port) < 0 ||
+	     port == 0))
 		return false;
 	return skip > 2 || (skip == 0 && at > 0);
 }
@@ -89,7 +89,7 @@ static int normalise(const char *url, struct buf *out, bool *local, struct err_i
 	host = bytes_sub(rest, 0, slash == NULL ? rest.len : (size_t)(slash - rest.ptr));
 	if (!authority_is_sane(host, &has_port))
 		return err_set(info, ERR_INVALID,
-		               "%s: not the address of an index; write http://HOST:PORT", shown);
+			       "%s: not the address of an index; write http://HOST:PORT", shown);
 	*local = host_is_local(host);
 	buf_put(out, host);
 	if (!scheme && !has_port)
@@ -178,13 +178,13 @@ static void on_done(void *user, const struct http_answer *reply)
 }
 
 static int not_reached(const struct index_client *c, const struct err_info *why,
-                       struct err_info *info)
+		       struct err_info *info)
 {
 	if (why->code != ERR_UNREACHABLE && why->code != ERR_TIMEOUT)
 		return err_set(info, why->code, "%s", why->text);
 	return err_set(info, ERR_UNREACHABLE, "%s; %s", why->text,
-	               c->local ? "start one with: shoal index"
-	                        : "name another one with --index URL");
+		       c->local ? "start one with: shoal index"
+				: "name another one with --index URL");
 }
 
 /* What the index says in docs/api.md's words, in ours. */
@@ -194,10 +194,18 @@ static enum err err_of(const char *code, int status)
 		const char *code;
 		enum err err;
 	} known[] = {
-	    {"not_found", ERR_NOENT},     {"name_taken", ERR_DENIED},   {"not_owner", ERR_DENIED},
-	    {"stale", ERR_DENIED},        {"bad_signature", ERR_DENIED}, {"no_space", ERR_NOSPACE},
-	    {"too_large", ERR_TOO_BIG},   {"bad_torrent", ERR_PROTO},   {"mismatch", ERR_MISMATCH},
-	    {"bad_request", ERR_INVALID}, {"bad_search", ERR_INVALID},  {"busy", ERR_AGAIN},
+	    {"not_found", ERR_NOENT},
+	    {"name_taken", ERR_EXISTS},
+	    {"not_owner", ERR_DENIED},
+	    {"stale", ERR_DENIED},
+	    {"bad_signature", ERR_DENIED},
+	    {"no_space", ERR_NOSPACE},
+	    {"too_large", ERR_TOO_BIG},
+	    {"bad_torrent", ERR_PROTO},
+	    {"mismatch", ERR_MISMATCH},
+	    {"bad_request", ERR_INVALID},
+	    {"bad_search", ERR_INVALID},
+	    {"busy", ERR_AGAIN},
 	    {"io", ERR_IO},
 	};
 
@@ -218,16 +226,16 @@ static int refused(const struct index_client *c, const struct answer *a, struct 
 	if (json_read_object(buf_bytes(&a->body), &j, NULL) < 0 ||
 	    json_unpack(j, "{s:{s:s, s:s}}", "error", "code", &code, "message", &message) != 0)
 		r = err_set(info, ERR_PROTO, "%s: not an index: it answers with status %d", c->url,
-		            a->status);
+			    a->status);
 	else
 		r = err_set(info, err_of(code, a->status), "%s: %s", c->url,
-		            text_escape(shown, sizeof(shown), bytes_str(message)));
+			    text_escape(shown, sizeof(shown), bytes_str(message)));
 	json_decref(j);
 	return r;
 }
 
 static int wait_for(struct index_client *c, struct http_ask *ask, struct answer *a,
-                    struct err_info *info)
+		    struct err_info *info)
 {
 	struct http_call *call;
 	int r = 0;
@@ -249,7 +257,7 @@ static int wait_for(struct index_client *c, struct http_ask *ask, struct answer 
 }
 
 static int call(struct index_client *c, const char *path, const json_t *post, size_t max_bytes,
-                struct buf *out, struct err_info *info)
+		struct buf *out, struct err_info *info)
 {
 	static const char *const headers[] = {"Content-Type: application/json", NULL};
 	struct http_ask ask = {.method = "GET", .max_bytes = max_bytes};
@@ -283,7 +291,7 @@ static int call(struct index_client *c, const char *path, const json_t *post, si
 }
 
 static int call_json(struct index_client *c, const char *path, const json_t *post, json_t **out,
-                     struct err_info *info)
+		     struct err_info *info)
 {
 	struct err_info why;
 	struct buf body;
@@ -292,7 +300,8 @@ static int call_json(struct index_client *c, const char *path, const json_t *pos
 	buf_init(&body, INDEX_JSON_BYTES_MAX);
 	r = call(c, path, post, INDEX_JSON_BYTES_MAX, &body, info);
 	if (r == 0 && json_read_object(buf_bytes(&body), out, &why) < 0)
-		r = err_set(info, ERR_PROTO, "%s: not an index: its answer is %s", c->url, why.text);
+		r = err_set(info, ERR_PROTO, "%s: not an index: its answer is %s", c->url,
+			    why.text);
 	buf_fini(&body);
 	return r;
 }
@@ -312,7 +321,7 @@ void index_client_put_param(struct buf *path, const char *key, const char *value
 /* ---- the questions ---- */
 
 int index_client_list(struct index_client *c, const char *query, uint64_t before_id, uint32_t limit,
-                      json_t **out, struct err_info *info)
+		      json_t **out, struct err_info *info)
 {
 	struct buf path;
 	const char *text;
@@ -362,7 +371,8 @@ int index_client_peers(struct index_client *c, json_t **out, struct err_info *in
 	return index_client_get(c, "/api/v1/peers?limit=1000", out, info);
 }
 
-int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out, struct err_info *info)
+int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out,
+			 struct err_info *info)
 {
 	char path[64];
 
@@ -382,8 +392,8 @@ static void next_name(const char *owner, char *out, size_t cap)
 	const char *dash = strrchr(owner, '-');
 	uint64_t n;
 
-	if (dash != NULL && dash != owner &&
-	    text_parse_u64(bytes_str(dash + 1), 999999, &n) == 0 && n >= 2)
+	if (dash != NULL && dash != owner && text_parse_u64(bytes_str(dash + 1), 999999, &n) == 0 &&
+	    n >= 2)
 		snprintf(out, cap, "%.*s-%u", (int)(dash - owner), owner, (unsigned)n + 1);
 	else
 		snprintf(out, cap, "%s-2", owner);
@@ -394,11 +404,12 @@ static int name_taken(const struct index_client *c, const struct entry *e, struc
 	char next[ENTRY_OWNER_BYTES_MAX + 16], shown[256], shown_next[256];
 
 	next_name(e->owner, next, sizeof(next));
-	return err_set(info, ERR_DENIED,
-	               "%s: the owner name %s is taken: it belongs to another key; choose a free one: "
-	               "--as %s",
-	               c->url, text_escape(shown, sizeof(shown), bytes_str(e->owner)),
-	               text_escape(shown_next, sizeof(shown_next), bytes_str(next)));
+	return err_set(
+	    info, ERR_DENIED,
+	    "%s: the owner name %s is taken: it belongs to another key; choose a free one: "
+	    "--as %s",
+	    c->url, text_escape(shown, sizeof(shown), bytes_str(e->owner)),
+	    text_escape(shown_next, sizeof(shown_next), bytes_str(next)));
 }
 
 static json_t *publish_body(const struct entry *e, struct bytes torrent, const json_t *sha256)
@@ -424,7 +435,7 @@ static json_t *publish_body(const struct entry *e, struct bytes torrent, const j
 
 /* Is that what we asked it to store? */
 static int take_published(const struct index_client *c, const json_t *j, struct entry *e,
-                          struct err_info *info)
+			  struct err_info *info)
 {
 	struct entry stored;
 	struct err_info why;
@@ -439,17 +450,17 @@ static int take_published(const struct index_client *c, const json_t *j, struct 
 }
 
 int index_client_publish(struct index_client *c, struct entry *e, struct bytes torrent,
-                         const json_t *sha256, struct err_info *info)
+			 const json_t *sha256, struct err_info *info)
 {
 	json_t *body = publish_body(e, torrent, sha256), *reply = NULL;
-	struct answer a = {0};
 	int r;
 
-	(void)a;
 	if (body == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = call_json(c, "/api/v1/entries", body, &reply, info);
 	json_decref(body);
+	if (r == ERR_EXISTS)
+		r = name_taken(c, e, info);
 	if (r == 0)
 		r = take_published(c, reply, e, info);
 	json_decref(reply);
@@ -457,7 +468,7 @@ int index_client_publish(struct index_client *c, struct entry *e, struct bytes t
 }
 
 int index_client_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
-                           struct err_info *info)
+			   struct err_info *info)
 {
 	json_t *body = entry_json(e), *reply = NULL;
 	uint64_t n = 0;

@@ -17,32 +17,33 @@ struct index_client;
 /* `url` as typed: "http://host:port", "host:port" or "host". ERR_INVALID otherwise. */
 int index_client_new(const char *url, struct index_client **out, struct err_info *info);
 void index_client_free(struct index_client *c);
-const char *index_client_url(const struct index_client *c);         /* normalised, no final '/' */
+const char *index_client_url(const struct index_client *c);	     /* normalised, no final '/' */
 const char *index_client_announce_url(const struct index_client *c); /* .../announce */
 
 /* A page of entries as decoded JSON ({"entries": [...], "next": ID or null}). `query` NULL lists.
  * Owns: *out is the caller's (json_decref). */
 int index_client_list(struct index_client *c, const char *query, uint64_t before_id, uint32_t limit,
-                      json_t **out, struct err_info *info);
+		      json_t **out, struct err_info *info);
 
 /* What NAME, OWNER/NAME, NAME@VERSION or an info-hash in hex means. ERR_NOENT with near names in
  * the sentence; ERR_AMBIGUOUS when several contents fit and `latest` is false: the list is in
  * the sentence; ERR_UNREACHABLE. *out: the entry's JSON object. */
 int index_client_resolve(struct index_client *c, const char *ref, bool latest, json_t **out,
-                         struct err_info *info);
+			 struct err_info *info);
 /* Take an entry's JSON into the value. ERR_PROTO when it breaks docs/api.md. */
 int index_client_entry(const json_t *j, struct entry *out);
 
 int index_client_info(struct index_client *c, uint64_t id, json_t **out, struct err_info *info);
-int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out, struct err_info *info);
+int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out,
+			 struct err_info *info);
 int index_client_holders(struct index_client *c, uint64_t id, json_t **out, struct err_info *info);
 int index_client_peers(struct index_client *c, json_t **out, struct err_info *info);
 
 /* Publish: `e` is signed already; `sha256` has one hex string per real file in torrent order
  * (NULL: none). Sets e->id and e->version. ERR_DENIED "name taken". */
 int index_client_publish(struct index_client *c, struct entry *e, struct bytes torrent,
-                         const json_t *sha256, struct err_info *info);
+			 const json_t *sha256, struct err_info *info);
 int index_client_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
-                           struct err_info *info);
+			   struct err_info *info);
 
 #endif

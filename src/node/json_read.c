@@ -38,11 +38,12 @@ int json_read_object(struct bytes text, json_t **out, struct err_info *info)
 
 	if (!is_shallow(text))
 		return BAD("nested deeper than %d levels", JSON_READ_DEPTH_MAX);
-	j = text.len == 0 ? NULL
-	                  : json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
+	j = text.len == 0
+		? NULL
+		: json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
 	if (j == NULL && text.len > 0)
 		return BAD("not JSON: %s",
-		           text_escape(reason, sizeof(reason), bytes_str(why.text)));
+			   text_escape(reason, sizeof(reason), bytes_str(why.text)));
 	if (!json_is_object(j)) {
 		json_decref(j);
 		return BAD("not a JSON object");
@@ -53,7 +54,7 @@ int json_read_object(struct bytes text, json_t **out, struct err_info *info)
 
 /* The member, or NULL with *r told: 0 when it may be absent. */
 static const json_t *member(const json_t *j, const char *key, bool *found, int *r,
-                            struct err_info *info)
+			    struct err_info *info)
 {
 	const json_t *v = json_object_get(j, key);
 	bool there = v != NULL && !json_is_null(v);
@@ -65,7 +66,7 @@ static const json_t *member(const json_t *j, const char *key, bool *found, int *
 }
 
 int json_read_text(const json_t *j, const char *key, char *out, size_t cap, bool *found,
-                   struct err_info *info)
+		   struct err_info *info)
 {
 	int r;
 	const json_t *v = member(j, key, found, &r, info);
@@ -83,7 +84,7 @@ int json_read_text(const json_t *j, const char *key, char *out, size_t cap, bool
 }
 
 int json_read_hex(const json_t *j, const char *key, uint8_t *out, size_t len, bool *found,
-                  struct err_info *info)
+		  struct err_info *info)
 {
 	int r;
 	const json_t *v = member(j, key, found, &r, info);
@@ -97,7 +98,7 @@ int json_read_hex(const json_t *j, const char *key, uint8_t *out, size_t len, bo
 }
 
 int json_read_u64(const json_t *j, const char *key, uint64_t max, uint64_t *out, bool *found,
-                  struct err_info *info)
+		  struct err_info *info)
 {
 	int r;
 	const json_t *v = member(j, key, found, &r, info);

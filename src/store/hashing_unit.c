@@ -230,13 +230,15 @@ static int unit_take(struct hashing_task *t, struct hashing_unit *u, uint64_t en
 	struct hashing_cursor *c = &t->cursor;
 	int err = 0;
 
-	while (err == 0 && c->pos < end && u->n_parts < UNIT_PARTS_MAX) {
+	while (err == 0 && c->pos < end) {
 		uint64_t left;
 
 		if (c->file == t->p->n_files || c->at >= end) {
 			c->pos = end; /* nothing but pad */
 			break;
 		}
+		if (u->n_parts == UNIT_PARTS_MAX)
+			break;
 		left = file_of(t, c->file)->length;
 		if (left == 0) {
 			err = unit_add_part(t, u, 0, info);

@@ -20,10 +20,10 @@ struct walk {
 
 static int fault(struct walk *w, enum err code, const char *why)
 {
+	struct bytes path = w->path.len == 0 ? bytes_str(w->scan->name) : buf_bytes(&w->path);
 	char name[300];
 
-	text_escape(name, sizeof(name), buf_bytes(&w->path));
-	return err_set(w->info, code, "%s: %s", w->path.len == 0 ? w->scan->name : name, why);
+	return err_set(w->info, code, "%s: %s", text_escape(name, sizeof(name), path), why);
 }
 
 static int fault_errno(struct walk *w, int error)

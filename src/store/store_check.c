@@ -328,7 +328,9 @@ static void checks_hand_out(struct store *s)
 		while (!bitfield_has(&s->todo, s->todo_from))
 			s->todo_from++;
 		bitfield_unset(&s->todo, s->todo_from);
-		check_one(s, s->todo_from);
+		/* The event says ERR_NOMEM: that ends the recheck. */
+		if (!check_one(s, s->todo_from))
+			bitfield_clear(&s->todo);
 	}
 }
 

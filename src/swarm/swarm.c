@@ -95,6 +95,7 @@ void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effe
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
 		swarm_update_interest(&t, p);
 	s->returned = s->redial = !paused;
+	s->pads_due = !paused && s->picker.pads && !swarm_complete(s);
 	swarm_settle(&t);
 }
 

@@ -117,6 +117,8 @@ bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		return false;
 	}
 	p->told = true;
+	if (s->meta->n_pieces == 0)
+		return true;
 	if (!make_bits(s, p)) {
 		swarm_drop(t, p, "there is no memory");
 		return false;

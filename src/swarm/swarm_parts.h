@@ -55,6 +55,8 @@ struct swarm {
 	bool pads_due;         /* pieces that are all pad were not verified yet */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms;
 	uint64_t want_pause_ms;
+	uint64_t hash_second;  /* within which `hash_spent` was spent on hash requests */
+	uint64_t hash_spent;
 	struct buf scratch;    /* what msg.body of the current effects points to */
 };
 
@@ -123,6 +125,9 @@ void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
 void swarm_refetch(struct turn *t, struct open_piece *o);
 /* `p` cannot be the one it is fetched from any more. */
 void swarm_unreserve(struct turn *t, const struct peer *p);
+
+/* Pieces that one peer takes too long over are anybody's again. */
+void swarm_check_reserved(struct turn *t);
 
 /* swarm_hash.c */
 void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg *m);

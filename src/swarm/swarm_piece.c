@@ -3,6 +3,8 @@
 
 /* Guilty ones banned for one piece. */
 #define GUILTY_MAX 64u
+/* How long one peer may take over a piece that it alone is asked for. */
+#define RESERVED_MS 30000u
 
 void swarm_begin_pads(struct turn *t)
 {
@@ -18,7 +20,12 @@ void swarm_begin_pads(struct turn *t)
 			continue;
 		while (b < n && picker_is_pad(&s->picker, i, b))
 			b++;
-		if (b < n || (o = picker_begin(&s->picker, i, t->now_ms)) == NULL)
+		if (b < n)
+			continue;
+		o = picker_open(&s->picker, i);
+		if (o == NULL)
+			o = picker_begin(&s->picker, i, t->now_ms);
+		if (o == NULL || o->state == OPEN_VERIFYING)
 			continue;
 		picker_freeze(&s->picker, o, OPEN_VERIFYING);
 		e = effects_add(t->fx, EFFECT_VERIFY, (struct peer_ref){SWARM_NO_SLOT, 0});
@@ -107,6 +114,17 @@ static void reserve_piece(struct turn *t, struct open_piece *o)
 	}
 	picker_reserve_for(&t->s->picker, o, best);
 	t->s->returned = true;
+}
+
+void swarm_check_reserved(struct turn *t)
+{
+	struct picker *k = &t->s->picker;
+
+	for (uint32_t i = 0; t->s->blame.n > 0 && i < k->n_open; i++) {
+		if (k->open[i]->only.slot != PICKER_NONE &&
+		    t->now_ms - k->open[i]->opened_ms > RESERVED_MS)
+			picker_reserve_for(k, k->open[i], (struct peer_ref){PICKER_NONE, 0});
+	}
 }
 
 void swarm_unreserve(struct turn *t, const struct peer *p)
@@ -214,9 +232,9 @@ void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
 		on_bad(&t, o, block_hashes);
 	} else {
 		picker_again(&s->picker, o, now_ms);
-		/* Pieces that are all pad have nothing to fetch: look again. */
+		/* All pad: there is nothing to fetch. Looked at again after a pause. */
 		if (o->n_free == 0)
-			s->pads_due = true;
+			picker_freeze(&s->picker, o, OPEN_DEAD);
 		s->returned = true;
 	}
 	swarm_settle(&t);
@@ -242,6 +260,7 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 	if (s->want_at_ms == UINT64_MAX)
 		s->want_at_ms = now_ms;
 	buf_clear(&s->scratch);
+	buf_put_be32(&s->scratch, piece);
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		if (peer_has(p, piece))
 			p->wanted++;

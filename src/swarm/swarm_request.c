@@ -7,6 +7,8 @@
 #define GHOSTS_MAX 1500u
 /* A peer that was silent for too long is asked again after this. */
 #define SNUB_HOLD_MS 10000u
+/* After this long it has forgotten what it was asked. */
+#define SNUB_FORGET_MS 60000u
 /* First pause after a reject; doubles with each. */
 #define REJECT_HOLD_MS 100u
 #define REJECT_HOLD_MAX_MS 60000u
@@ -258,6 +260,12 @@ static void snub(struct turn *t, struct peer *p)
 	swarm_unreserve(t, p);
 }
 
+static void forget_late(struct turn *t, struct peer *p)
+{
+	swarm_release(t, p, REQUEST_GHOST);
+	p->progress_ms = t->now_ms;
+}
+
 /* A slow peer may be busy with one block and not come to the others. */
 static void give_up_old(struct turn *t, struct peer *p)
 {
@@ -282,6 +290,8 @@ void swarm_check_requests(struct turn *t)
 			swarm_leaves_failed(t, p);
 		if (p->n_live > 0 && t->now_ms - p->progress_ms >= peer_patience_ms(p))
 			snub(t, p);
+		else if (p->snubbed && t->now_ms - p->progress_ms >= SNUB_FORGET_MS)
+			forget_late(t, p);
 		else if (p->n_live > 0)
 			give_up_old(t, p);
 		if (p->am_interested && (!p->am_choked || p->n_live > 0))
@@ -289,6 +299,7 @@ void swarm_check_requests(struct turn *t)
 		if (p->leaf_piece != PICKER_NONE)
 			more = true;
 	}
+	swarm_check_reserved(t);
 	/* Also those with nothing to do: whom they may help in the end changes with time. */
 	s->returned = more;
 	s->check_at_ms = more ? t->now_ms + SWARM_CHECK_MS : UINT64_MAX;

@@ -39,7 +39,7 @@ static void check_message(struct bytes in, const struct wire_msg *m, int used)
 	buf_fini(&out);
 	check_head(in, m, used);
 	FUZZ_SEEDED(m->type == WIRE_HASHES && m->hash.length == 2 && m->body.len == 96 &&
-		    m->hash.index == 4);
+		    m->hash.index > 4);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,0 +1,61 @@
+#include "node/index_server_impl.h"
+
+#include <stdio.h>
+
+#include "wire/http_tracker.h"
+
+static void fail(struct index_server *s, struct announce_reply *reply, const char *why)
+{
+	s->counts.refused++;
+	memset(reply, 0, sizeof(*reply));
+	reply->failed = true;
+	snprintf(reply->failure, sizeof(reply->failure), "%s", why);
+}
+
+/* Refusals too have status 200: clients show a "failure reason", and of other statuses the
+ * number at best. */
+void index_announce(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct announce_reply out;
+	struct err_info why = {0};
+	struct announce a = {.compact = true};
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	s->counts.announces++;
+	reply->type = "text/plain";
+	if (http_announce_decode(r->query, &a, &why) < 0)
+		fail(s, &out, why.text);
+	else if (tracker_announce(s->tracker, &a, &r->from, index_now_s(s), &out) < 0)
+		fail(s, &out, "the tracker is out of memory; try again");
+	else if (out.failed)
+		s->counts.refused++;
+	if (!out.failed) {
+		out.has_external_ip = true;
+		out.external_ip = r->from;
+	}
+	http_announce_reply_encode(&out, a.compact, a.no_peer_id, &reply->body);
+}
+
+void index_scrape(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	uint8_t hashes[SCRAPE_HASHES_MAX][20];
+	struct scrape_row rows[SCRAPE_HASHES_MAX];
+	struct announce_reply out;
+	struct err_info why = {0};
+	int n;
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	s->counts.scrapes++;
+	reply->type = "text/plain";
+	n = http_scrape_decode(r->query, hashes, &why);
+	if (n <= 0) {
+		fail(s, &out, n < 0 ? why.text : "info_hash is missing: scraping all is not offered");
+		http_announce_reply_encode(&out, true, false, &reply->body);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		tracker_scrape(s->tracker, hashes[i], index_now_s(s), &rows[i]);
+	http_scrape_reply_encode(rows, (size_t)n, &reply->body);
+}

@@ -1,0 +1,296 @@
+#include "node/index_server_impl.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "node/entry_json.h"
+#include "wire/handshake.h"
+
+static int by_addr(const void *a, const void *b)
+{
+	const struct tracker_peer *x = a, *y = b;
+
+	return memcmp(&x->addr, &y->addr, sizeof(x->addr));
+}
+
+static int by_left(const void *a, const void *b)
+{
+	const struct tracker_peer *x = a, *y = b;
+
+	if (x->left != y->left)
+		return x->left < y->left ? -1 : 1;
+	return by_addr(a, b);
+}
+
+static int by_seen(const void *a, const void *b)
+{
+	const struct tracker_peer *x = a, *y = b;
+
+	if (x->seen_s != y->seen_s)
+		return x->seen_s > y->seen_s ? -1 : 1;
+	return by_addr(a, b);
+}
+
+/* A peer of a hybrid torrent is in both of its swarms, and had perhaps got further at its
+ * announce to one of them. */
+static size_t merge_addresses(struct tracker_peer *list, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(list, n, sizeof(*list), by_addr);
+	for (size_t i = 0; i < n; i++) {
+		struct tracker_peer *into = kept == 0 ? NULL : &list[kept - 1];
+
+		if (into == NULL || !addr_eq(&into->addr, &list[i].addr)) {
+			list[kept++] = list[i];
+			continue;
+		}
+		if (list[i].since_s < into->since_s)
+			into->since_s = list[i].since_s;
+		if (list[i].seen_s > into->seen_s)
+			into->seen_s = list[i].seen_s;
+		if (list[i].left < into->left)
+			into->left = list[i].left;
+		if (list[i].uploaded > into->uploaded)
+			into->uploaded = list[i].uploaded;
+		if (list[i].downloaded > into->downloaded)
+			into->downloaded = list[i].downloaded;
+	}
+	return kept;
+}
+
+static size_t add_swarm(struct index_server *s, const uint8_t hash[20], uint32_t most, size_t *n,
+                        struct scrape_row *counts)
+{
+	size_t there = tracker_peers(s->tracker, hash, index_now_s(s), s->peers + *n, most);
+
+	tracker_scrape(s->tracker, hash, index_now_s(s), counts);
+	*n += there < most ? there : most;
+	return there;
+}
+
+static void count(const struct entry *e, const struct tracker_peer *list, size_t n,
+                  struct presence *out)
+{
+	*out = (struct presence){.online = (uint32_t)n};
+	for (size_t i = 0; i < n; i++) {
+		out->seeds += list[i].left == 0;
+		out->holders += list[i].left == 0 || list[i].left < e->bytes;
+	}
+}
+
+void index_presence(struct index_server *s, const struct entry *e, uint32_t most,
+                    struct presence *out, size_t *n)
+{
+	struct scrape_row v1 = {0}, v2 = {0};
+	bool all = true;
+
+	*n = 0;
+	if (e->has_v1)
+		all = add_swarm(s, e->hash_v1, most, n, &v1) <= most;
+	if (e->has_v2)
+		all = add_swarm(s, e->hash_v2, most, n, &v2) <= most && all;
+	if (e->has_v1 && e->has_v2)
+		*n = merge_addresses(s->peers, *n);
+	qsort(s->peers, *n, sizeof(*s->peers), by_left);
+	count(e, s->peers, *n, out);
+	if (!all) {
+		const struct scrape_row *most_of =
+		    v1.complete + v1.incomplete > v2.complete + v2.incomplete ? &v1 : &v2;
+
+		out->online = most_of->complete + most_of->incomplete;
+		out->holders = out->holders == *n ? out->online : out->holders;
+		out->seeds = most_of->complete;
+	}
+}
+
+/* ---- JSON ---- */
+
+/* The tracker counts from some start; people want dates. */
+static json_int_t wall_time(const struct index_server *s, uint64_t then_s)
+{
+	return (json_int_t)loop_wall_s() - (json_int_t)(index_now_s(s) - then_s);
+}
+
+static json_t *peer_json(const struct index_server *s, const struct tracker_peer *p)
+{
+	char addr[ADDR_TEXT_MAX], host[ADDR_TEXT_MAX], client[CLIENT_TEXT_MAX];
+
+	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I}", "addr", addr_text(addr, &p->addr), "host",
+	                 addr_host_text(host, &p->addr), "port", (int)p->addr.port, "client",
+	                 handshake_client(client, p->peer_id), "since", wall_time(s, p->since_s), "seen",
+	                 wall_time(s, p->seen_s));
+}
+
+/* In tenths, rounded down: 100.0 is complete and nothing else is. */
+static double percent_of(const struct entry *e, uint64_t left)
+{
+	double tenths;
+
+	if (left == 0)
+		return 100.0;
+	if (left >= e->bytes)
+		return 0.0;
+	tenths = (double)(e->bytes - left) / (double)e->bytes * 1000;
+	return (double)(tenths >= 999 ? 999 : (unsigned)tenths) / 10;
+}
+
+static int add_peer(json_t *list, json_t *peer)
+{
+	return peer == NULL ? -1 : json_array_append_new(list, peer);
+}
+
+static json_t *holder_json(const struct index_server *s, const struct entry *e,
+                           const struct tracker_peer *p)
+{
+	json_t *j = peer_json(s, p), *more;
+
+	more = json_pack("{s:f, s:I, s:I, s:I}", "percent", percent_of(e, p->left), "left",
+	                 (json_int_t)p->left, "uploaded", (json_int_t)p->uploaded, "downloaded",
+	                 (json_int_t)p->downloaded);
+	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
+		json_decref(j);
+		j = NULL;
+	}
+	json_decref(more);
+	return j;
+}
+
+json_t *index_holders_json(struct index_server *s, const struct entry *e)
+{
+	json_t *list = json_array();
+	struct presence p;
+	size_t n;
+
+	index_presence(s, e, INDEX_HOLDERS_MAX, &p, &n);
+	for (size_t i = 0; i < n && i < INDEX_HOLDERS_MAX; i++) {
+		if (add_peer(list, holder_json(s, e, &s->peers[i])) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
+	                 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "peers", list);
+}
+
+static json_t *magnet(const struct entry *e)
+{
+	char hex[2 * SHA256_LEN + 1];
+	struct buf b;
+	json_t *j;
+
+	buf_init(&b, 4096);
+	buf_put_str(&b, "magnet:?");
+	if (e->has_v1) {
+		text_hex(hex, bytes_of(e->hash_v1, SHA1_LEN));
+		buf_printf(&b, "xt=urn:btih:%s&", hex);
+	}
+	if (e->has_v2) {
+		text_hex(hex, bytes_of(e->hash_v2, SHA256_LEN));
+		buf_printf(&b, "xt=urn:btmh:1220%s&", hex);
+	}
+	buf_put_str(&b, "dn=");
+	text_put_percent(&b, bytes_str(e->name));
+	buf_printf(&b, "&xl=%llu", (unsigned long long)e->bytes);
+	j = b.err != 0 ? NULL : json_stringn((const char *)b.ptr, b.len);
+	buf_fini(&b);
+	return j;
+}
+
+json_t *index_entry_json(struct index_server *s, const struct entry *e)
+{
+	json_t *j = entry_json(e), *more;
+	struct presence p;
+	size_t n;
+
+	index_presence(s, e, INDEX_COUNTED_MAX, &p, &n);
+	more = json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
+	                 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "magnet", magnet(e));
+	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
+		json_decref(j);
+		j = NULL;
+	}
+	json_decref(more);
+	return j;
+}
+
+/* ---- everyone ---- */
+
+struct crowd {
+	struct tracker_peer *list;
+	size_t n;
+};
+
+static int collect(void *user, const struct tracker_peer *p)
+{
+	struct crowd *c = user;
+
+	c->list[c->n++] = *p;
+	return c->n == INDEX_PEERS_SCANNED;
+}
+
+/* One row for each address; `uploaded` and `downloaded` are put to use as the numbers of its swarms
+ * and of those it has all of. */
+static size_t merge_swarms(struct tracker_peer *list, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		list[i].uploaded = 1;
+		list[i].downloaded = list[i].left == 0;
+	}
+	qsort(list, n, sizeof(*list), by_addr);
+	for (size_t i = 0; i < n; i++) {
+		struct tracker_peer *into = kept == 0 ? NULL : &list[kept - 1];
+
+		if (into == NULL || !addr_eq(&into->addr, &list[i].addr)) {
+			list[kept++] = list[i];
+			continue;
+		}
+		into->uploaded++;
+		into->downloaded += list[i].downloaded;
+		if (list[i].since_s < into->since_s)
+			into->since_s = list[i].since_s;
+		if (list[i].seen_s > into->seen_s)
+			into->seen_s = list[i].seen_s;
+	}
+	qsort(list, kept, sizeof(*list), by_seen);
+	return kept;
+}
+
+static json_t *crowd_json(const struct index_server *s, const struct tracker_peer *list, size_t n)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = peer_json(s, &list[i]);
+
+		if (j == NULL ||
+		    json_object_set_new(j, "swarms", json_integer((json_int_t)list[i].uploaded)) != 0 ||
+		    json_object_set_new(j, "seeding", json_integer((json_int_t)list[i].downloaded)) !=
+			0 ||
+		    json_array_append(out, j) != 0) {
+			json_decref(j);
+			json_decref(out);
+			return NULL;
+		}
+		json_decref(j);
+	}
+	return out;
+}
+
+json_t *index_peers_json(struct index_server *s, uint32_t limit)
+{
+	struct crowd c = {.list = calloc(INDEX_PEERS_SCANNED, sizeof(*c.list))};
+	json_t *list;
+	size_t n, shown;
+
+	if (c.list == NULL)
+		return NULL;
+	tracker_each(s->tracker, index_now_s(s), collect, &c);
+	n = merge_swarms(c.list, c.n);
+	shown = n < limit ? n : limit;
+	list = crowd_json(s, c.list, shown);
+	free(c.list);
+	return json_pack("{s:o, s:I}", "peers", list, "left_out", (json_int_t)(n - shown));
+}

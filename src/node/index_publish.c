@@ -1,0 +1,353 @@
+#include "node/index_server_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "node/base64.h"
+#include "node/entry_json.h"
+#include "node/json_read.h"
+
+/* ---- is this a call at all? ---- */
+
+/* "application/json", with or without parameters. A page of another site cannot send that without
+ * asking first, which we never allow (O-34). */
+static bool is_json(const char *type)
+{
+	static const char want[] = "application/json";
+	size_t n = sizeof(want) - 1;
+
+	return type != NULL && strncasecmp(type, want, n) == 0 &&
+	       (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
+}
+
+static json_t *take_body(const struct http_request *r, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	json_t *j = NULL;
+
+	/* Our own page changes nothing, so whatever has an origin is foreign. Comparing it with Host
+	 * would not do: a rebound name is the same in both. */
+	if (http_request_header(r, "Origin") != NULL)
+		index_reply_error(reply, 403, "forbidden_origin", "web pages may not change anything");
+	else if (!is_json(http_request_header(r, "Content-Type")))
+		index_reply_error(reply, 415, "bad_content_type",
+		                  "Content-Type must be application/json");
+	else if (json_read_object(r->body, &j, &why) < 0)
+		index_reply_error(reply, 400, "bad_json", "%s", why.text);
+	return j;
+}
+
+static bool is_signed(const struct entry *e, const char *action)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, 4096);
+	ok = entry_signed_bytes(e, action, &b) == 0 &&
+	     sign_check(e->key, buf_bytes(&b), e->signature) == 0;
+	buf_fini(&b);
+	return ok;
+}
+
+static bool is_fresh(const struct entry *e, int64_t skew_s)
+{
+	int64_t now = loop_wall_s();
+
+	return e->published_at <= now + skew_s && now - e->published_at <= skew_s;
+}
+
+static int stale(const struct entry *e, struct http_reply *reply)
+{
+	char off[32];
+	int64_t now = loop_wall_s();
+	bool ahead = e->published_at > now;
+	uint64_t by = (uint64_t)(ahead ? e->published_at - now : now - e->published_at);
+
+	index_reply_error(reply, 403, "stale", "published_at is %s %s the index's clock: is yours right?",
+	                  text_duration(off, sizeof(off), by), ahead ? "ahead of" : "behind");
+	return ERR_DENIED;
+}
+
+/* ---- what was unpublished ---- */
+
+static uint64_t hash_of_name(const struct index_server *s, const struct entry *e)
+{
+	struct buf b;
+	uint64_t h;
+
+	buf_init(&b, 1024);
+	buf_put_str(&b, e->owner);
+	buf_put_u8(&b, '/');
+	buf_put_str(&b, e->name);
+	h = siphash(s->key, buf_bytes(&b));
+	buf_fini(&b);
+	return h | 1;
+}
+
+static void remember_removed(struct index_server *s, const struct entry *e)
+{
+	s->removed[s->next_removed] = (struct removed_name){hash_of_name(s, e), e->published_at};
+	s->next_removed = (s->next_removed + 1) % INDEX_REMOVED_MAX;
+}
+
+static bool was_removed_since(const struct index_server *s, const struct entry *e)
+{
+	uint64_t h = hash_of_name(s, e);
+
+	for (size_t i = 0; i < INDEX_REMOVED_MAX; i++) {
+		if (s->removed[i].name_hash == h && e->published_at < s->removed[i].at)
+			return true;
+	}
+	return false;
+}
+
+static void log_entry(const struct index_server *s, const char *what, const struct entry *e)
+{
+	char owner[4 * ENTRY_OWNER_BYTES_MAX], name[4 * ENTRY_NAME_BYTES_MAX];
+	char line[sizeof(owner) + sizeof(name) + 64];
+
+	if (s->log == NULL)
+		return;
+	snprintf(line, sizeof(line), "%s %s/%s@%u", what,
+	         text_escape(owner, sizeof(owner), bytes_str(e->owner)),
+	         text_escape(name, sizeof(name), bytes_str(e->name)), e->version);
+	s->log(s->log_user, line);
+}
+
+/* ---- publish ---- */
+
+struct publication {
+	struct entry e;
+	struct buf torrent;
+	struct metainfo *meta;
+	struct catalogue_file *files;
+	size_t n_files;
+};
+
+static int fail(struct http_reply *reply, int status, const char *code, const char *why)
+{
+	index_reply_error(reply, status, code, "%s", why);
+	return ERR_PROTO;
+}
+
+static int take_torrent(json_t *body, struct publication *p, struct http_reply *reply)
+{
+	const json_t *text = json_object_get(body, "torrent");
+	enum meta_fault fault;
+
+	if (!json_is_string(text))
+		return fail(reply, 400, "bad_request", "\"torrent\" is missing or not a string");
+	if (base64_take(bytes_of(json_string_value(text), json_string_length(text)), &p->torrent) < 0)
+		return p->torrent.err == ERR_TOO_BIG
+		           ? fail(reply, 413, "too_large", "the torrent is over 64 MiB")
+		           : fail(reply, 400, "bad_request", "\"torrent\" is not base64");
+	json_object_del(body, "torrent"); /* it may be large */
+	fault = meta_parse(buf_bytes(&p->torrent), &p->meta);
+	if (fault == META_NOMEM)
+		return fail(reply, 503, "busy", "out of memory");
+	return fault == META_OK ? 0 : fail(reply, 422, "bad_torrent", meta_fault_text(fault));
+}
+
+static bool hash_differs(bool claimed, const uint8_t *claim, bool is, const uint8_t *hash,
+                         size_t len)
+{
+	return claimed && (!is || memcmp(claim, hash, len) != 0);
+}
+
+/* What the call says about the torrent, if anything, must be so; the rest is filled in. */
+static int compare(const json_t *body, struct publication *p, struct http_reply *reply)
+{
+	const struct metainfo *m = p->meta;
+	struct entry *e = &p->e;
+
+	if (hash_differs(e->has_v1, e->hash_v1, m->v1, m->hash_v1, SHA1_LEN))
+		return fail(reply, 422, "mismatch", "\"hash_v1\" is not the torrent's");
+	if (hash_differs(e->has_v2, e->hash_v2, m->v2, m->hash_v2, SHA256_LEN))
+		return fail(reply, 422, "mismatch", "\"hash_v2\" is not the torrent's");
+	if (json_is_integer(json_object_get(body, "bytes")) && e->bytes != m->total_bytes)
+		return fail(reply, 422, "mismatch", "\"bytes\" is not the torrent's size");
+	if (json_is_integer(json_object_get(body, "n_files")) && e->n_files != m->n_real_files)
+		return fail(reply, 422, "mismatch", "\"n_files\" is not the torrent's number of files");
+	e->has_v1 = m->v1;
+	e->has_v2 = m->v2;
+	memcpy(e->hash_v1, m->hash_v1, SHA1_LEN);
+	memcpy(e->hash_v2, m->hash_v2, SHA256_LEN);
+	e->bytes = m->total_bytes;
+	e->n_files = m->n_real_files;
+	return 0;
+}
+
+static int take_sha256(const json_t *list, struct publication *p, struct http_reply *reply)
+{
+	for (size_t i = 0; i < p->n_files; i++) {
+		const json_t *v = json_array_get(list, i);
+		struct catalogue_file *f = &p->files[i];
+
+		if (v == NULL || json_is_null(v))
+			continue;
+		if (!json_is_string(v) ||
+		    text_unhex(bytes_of(json_string_value(v), json_string_length(v)), f->sha256,
+		               SHA256_LEN) < 0)
+			return fail(reply, 400, "bad_request", "an item of \"sha256\" is not 64 hex digits");
+		f->has_sha256 = true;
+	}
+	if (p->meta->single && p->files[0].has_sha256) {
+		p->e.has_sha256 = true;
+		memcpy(p->e.sha256, p->files[0].sha256, SHA256_LEN);
+	}
+	return 0;
+}
+
+static int take_files(const json_t *body, struct publication *p, struct http_reply *reply)
+{
+	const json_t *list = json_object_get(body, "sha256");
+
+	p->files = calloc((size_t)p->meta->n_real_files + 1, sizeof(*p->files));
+	if (p->files == NULL)
+		return fail(reply, 503, "busy", "out of memory");
+	for (uint32_t i = 0; i < p->meta->n_files; i++) {
+		const struct meta_file *f = &p->meta->files[i];
+
+		if ((f->flags & META_FILE_PAD) == 0)
+			p->files[p->n_files++] =
+			    (struct catalogue_file){.path = f->path, .length = f->length};
+	}
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list))
+		return fail(reply, 400, "bad_request", "\"sha256\" is not a list");
+	if (json_array_size(list) != p->n_files)
+		return fail(reply, 422, "mismatch",
+		            "\"sha256\" has not as many items as the torrent has files");
+	return take_sha256(list, p, reply);
+}
+
+static int take_publication(const struct index_server *s, json_t *body, struct publication *p,
+                            struct http_reply *reply)
+{
+	struct err_info why = {0};
+
+	if (entry_json_read(body, false, &p->e, &why) < 0)
+		return fail(reply, 400, "bad_request", why.text);
+	if (!is_fresh(&p->e, INDEX_PUBLISH_SKEW_S))
+		return stale(&p->e, reply);
+	if (take_torrent(body, p, reply) < 0 || compare(body, p, reply) < 0 ||
+	    take_files(body, p, reply) < 0)
+		return ERR_PROTO;
+	if (!is_signed(&p->e, "publish"))
+		return fail(reply, 403, "bad_signature",
+		            "the signature is not by this key over this entry");
+	if (was_removed_since(s, &p->e))
+		return fail(reply, 403, "stale", "the name was unpublished after published_at");
+	return 0;
+}
+
+static void store(struct index_server *s, struct publication *p, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	bool created = false;
+
+	p->e.id = p->e.version = 0;
+	if (catalogue_db_publish(s->db, &p->e, buf_bytes(&p->torrent), p->files, p->n_files, &created,
+	                         &why) < 0) {
+		index_reply_fault(reply, &why);
+		return;
+	}
+	if (created)
+		log_entry(s, "published", &p->e);
+	/* The row itself: what was there before may have been signed at another time. */
+	if (!created && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
+		index_reply_fault(reply, &why);
+	else
+		index_reply_json(reply, created ? 201 : 200, index_entry_json(s, &p->e));
+}
+
+void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct publication p = {0};
+	json_t *body = take_body(r, reply);
+
+	if (body == NULL)
+		return;
+	buf_init(&p.torrent, META_BYTES_MAX);
+	if (take_publication(s, body, &p, reply) == 0)
+		store(s, &p, reply);
+	json_decref(body);
+	buf_fini(&p.torrent);
+	free(p.files);
+	if (p.meta != NULL)
+		meta_free(p.meta);
+}
+
+/* ---- unpublish ---- */
+
+static bool is_content_of(const struct entry *claim, const struct entry *row)
+{
+	return !hash_differs(claim->has_v1, claim->hash_v1, row->has_v1, row->hash_v1, SHA1_LEN) &&
+	       !hash_differs(claim->has_v2, claim->hash_v2, row->has_v2, row->hash_v2, SHA256_LEN);
+}
+
+/* Against each of those it would remove. */
+static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
+                      struct http_reply *reply)
+{
+	if (n == 0)
+		return fail(reply, 404, "not_found", "no such entry");
+	for (size_t i = 0; i < n; i++) {
+		if (memcmp(rows[i].key, e->key, SIGN_KEY_LEN) != 0)
+			return fail(reply, 403, "not_owner", "the entry belongs to another key");
+		if (rows[i].published_at > e->published_at)
+			return fail(reply, 403, "stale", "the entry was published after published_at");
+		if (e->version != 0 && !is_content_of(e, &rows[i]))
+			return fail(reply, 422, "mismatch", "the hashes are not those of this version");
+	}
+	return 0;
+}
+
+static int take_removal(struct index_server *s, const json_t *body, struct entry *e,
+                        struct http_reply *reply)
+{
+	struct catalogue_query q = {.limit = CATALOGUE_PAGE_MAX};
+	struct err_info why = {0};
+	size_t n = 0;
+
+	if (entry_json_read(body, false, e, &why) < 0)
+		return fail(reply, 400, "bad_request", why.text);
+	if (!is_fresh(e, INDEX_UNPUBLISH_SKEW_S))
+		return stale(e, reply);
+	if (!is_signed(e, "unpublish"))
+		return fail(reply, 403, "bad_signature",
+		            "the signature is not by this key over this call");
+	q.owner = e->owner;
+	q.name = e->name;
+	q.version = e->version;
+	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
+		index_reply_fault(reply, &why);
+		return why.code;
+	}
+	return check_rows(e, s->rows, n, reply);
+}
+
+void index_unpublish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	json_t *body = take_body(r, reply);
+	uint32_t removed = 0;
+	struct entry e;
+
+	if (body == NULL)
+		return;
+	if (take_removal(s, body, &e, reply) == 0) {
+		if (catalogue_db_unpublish(s->db, e.owner, e.name, e.version, e.key, &removed, &why) < 0) {
+			index_reply_fault(reply, &why);
+		} else {
+			remember_removed(s, &e);
+			log_entry(s, "unpublished", &e);
+			index_reply_json(reply, 200,
+			                 json_pack("{s:I}", "removed", (json_int_t)removed));
+		}
+	}
+	json_decref(body);
+}

@@ -1,0 +1,115 @@
+/* node/index_server_impl.h - what the parts of the index share; private to node/index_*.c.
+ *
+ *     index_server.c    life, routes, the page
+ *     index_announce.c  /announce and /scrape
+ *     index_api.c       what only reads
+ *     index_publish.c   what changes the catalogue
+ *     index_presence.c  the tracker's peers as holders of an entry
+ *     index_reply.c     JSON and errors into replies */
+#ifndef SHOAL_NODE_INDEX_SERVER_IMPL_H
+#define SHOAL_NODE_INDEX_SERVER_IMPL_H
+
+#include <jansson.h>
+
+#include "index/tracker.h"
+#include "net/http_server.h"
+#include "node/index_server.h"
+#include "store/catalogue_db.h"
+
+#define INDEX_LIST_DEFAULT 100u
+#define INDEX_NEAR_MAX 10u
+#define INDEX_FILES_SHOWN 10000u
+#define INDEX_HOLDERS_MAX 1000u
+#define INDEX_PEERS_DEFAULT 200u
+#define INDEX_PEERS_MAX 1000u
+/* Announces looked at for one list of peers: some milliseconds. */
+#define INDEX_PEERS_SCANNED 20000u
+/* How far the clock of a publisher may be off; and of one who unpublishes, which must not be
+ * replayed later. */
+#define INDEX_PUBLISH_SKEW_S 3600
+#define INDEX_UNPUBLISH_SKEW_S 600
+/* Names unpublished of late, whose old signatures must not bring them back. Attack: signatures are
+ * public, so anyone could. Kept in memory: older ones fail for their time. */
+#define INDEX_REMOVED_MAX 4096u
+/* Swarms up to this size are counted address by address in lists. */
+#define INDEX_COUNTED_MAX 200u
+
+struct removed_name {
+	uint64_t name_hash; /* of owner and name; 0 unused */
+	int64_t at;
+};
+
+struct index_server {
+	struct loop *loop;
+	struct http_server *http;
+	struct loop_timer *timer;
+	struct catalogue_db *db;
+	struct tracker *tracker;
+	struct siphash_key key;
+	uint16_t port;
+	uint64_t started_ms;
+	struct {
+		uint64_t announces, refused, scrapes, requests;
+	} counts;
+	struct removed_name removed[INDEX_REMOVED_MAX];
+	size_t next_removed;
+	struct entry *rows;         /* CATALOGUE_PAGE_MAX */
+	struct tracker_peer *peers; /* 2 * INDEX_HOLDERS_MAX */
+	void (*log)(void *user, const char *line);
+	void *log_user;
+};
+
+static inline uint64_t index_now_s(const struct index_server *s)
+{
+	return loop_now_ms(s->loop) / 1000;
+}
+
+/* ---- index_reply.c ---- */
+
+/* Takes `j`; NULL is an answer for want of memory. */
+void index_reply_json(struct http_reply *reply, int status, json_t *j);
+/* {"error": {"code", "message"}}. */
+void index_reply_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* From what the catalogue said. */
+void index_reply_fault(struct http_reply *reply, const struct err_info *why);
+/* Headers that every reply carries. */
+void index_reply_begin(struct http_reply *reply);
+/* Only `allowed` ("GET", "POST"); answers 405 itself. HEAD counts as GET. */
+bool index_reply_method(const struct http_request *r, struct http_reply *reply,
+                        const char *allowed);
+
+/* ---- index_announce.c ---- */
+void index_announce(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_scrape(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+
+/* ---- index_presence.c ---- */
+
+struct presence {
+	uint32_t online, seeds, holders;
+};
+/* Peers of the entry's swarms, each address once, those with most of it first: at most `most` of
+ * each swarm are looked at, beyond that counts are those of the larger one. The list is
+ * s->peers[0..*n). */
+void index_presence(struct index_server *s, const struct entry *e, uint32_t most,
+                    struct presence *out, size_t *n);
+json_t *index_holders_json(struct index_server *s, const struct entry *e);
+json_t *index_peers_json(struct index_server *s, uint32_t limit);
+/* An entry with its counts and magnet link. */
+json_t *index_entry_json(struct index_server *s, const struct entry *e);
+
+/* ---- index_api.c ---- */
+void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_near(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_peers(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+/* What is behind "/api/v1/entries/". */
+void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
+                 struct http_reply *reply);
+
+/* ---- index_publish.c ---- */
+void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_unpublish(struct index_server *s, const struct http_request *r,
+                     struct http_reply *reply);
+
+#endif

@@ -1,0 +1,388 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "store/store_impl.h"
+
+#define PART_SUFFIX ".shoal"
+#define STATE_SUFFIX ".shoal-state"
+/* Leaves room in NAME_MAX for the dots, the hash, the longer suffix and durable_write()'s own. */
+#define PART_NAME_MAX 225u
+
+/* ---- closing ------------------------------------------------------------ */
+
+static void hub_unlink(struct store *s)
+{
+	struct store **at = &s->hub->stores;
+
+	while (*at != NULL && *at != s)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = s->next;
+}
+
+static void store_free(struct store *s)
+{
+	hub_unlink(s);
+	for (uint32_t i = 0; s->pieces != NULL && i < s->have.n; i++) {
+		if (s->pieces[i] != NULL)
+			piece_free(s, s->pieces[i]);
+	}
+	files_close(s);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	root_close(&s->folder);
+	root_close(&s->parent);
+	bitfield_fini(&s->have);
+	bitfield_fini(&s->unsure);
+	bitfield_fini(&s->todo);
+	buf_fini(&s->torrent);
+	free(s->pieces);
+	free(s->final_rel);
+	free(s->part_rel);
+	free(s->state_rel);
+	free(s->part_path);
+	free(s);
+}
+
+void store_job_in(struct store *s)
+{
+	s->jobs--;
+	if (s->closed && s->jobs == 0)
+		store_free(s);
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	atomic_store(&s->cancel, true);
+	slabs_drop(s);
+	events_forget(s);
+	if (s->save_next)
+		bitfield_fini(&s->save_have);
+	s->closed = true;
+	s->wants_room = false;
+	s->meta = NULL;
+	if (s->jobs == 0)
+		store_free(s);
+	else
+		hub_tell_room(s->hub);
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+/* A path with what is left of it split into folder and last component. */
+static int open_parent(struct store *s, const char *path, struct err_info *info)
+{
+	char *copy = strdup(path), *slash;
+	size_t n = copy == NULL ? 0 : strlen(copy);
+	const char *leaf;
+	int err = OK;
+
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	slash = copy == NULL ? NULL : strrchr(copy, '/');
+	leaf = slash == NULL ? copy : slash + 1;
+	s->final_rel = leaf == NULL ? NULL : strdup(leaf);
+	if (s->final_rel == NULL)
+		err = err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	if (slash != NULL)
+		*slash = '\0';
+	if (err == OK)
+		err = root_open(&s->parent, slash == NULL ? "." : slash == copy ? "/" : copy, info);
+	free(copy);
+	return err;
+}
+
+static size_t name_cut(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n <= PART_NAME_MAX)
+		return n;
+	n = PART_NAME_MAX;
+	while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+static int make_names(struct store *s, struct err_info *info)
+{
+	int cut = (int)name_cut(s->final_rel);
+	uint32_t tag = be32(s->info_hash);
+	bool ok = asprintf(&s->part_rel, ".%.*s.%08x" PART_SUFFIX, cut, s->final_rel, tag) > 0;
+
+	ok = ok && asprintf(&s->state_rel, ".%.*s.%08x" STATE_SUFFIX, cut, s->final_rel, tag) > 0;
+	ok = ok && asprintf(&s->part_path, "%s/%s", s->parent.path, s->part_rel) > 0;
+	return ok ? OK : err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+}
+
+/* ---- download ----------------------------------------------------------- */
+
+static int refuse_existing(struct store *s, struct err_info *info)
+{
+	struct stat st;
+
+	if (root_stat(&s->parent, s->final_rel, &st) == ERR_NOENT)
+		return OK;
+	/* We may have been killed between the rename and this. */
+	if (root_stat(&s->parent, s->part_rel, &st) == ERR_NOENT)
+		(void)root_unlink(&s->parent, s->state_rel, NULL);
+	return root_fail(&s->parent, s->final_rel, ERR_EXISTS, "exists already", info);
+}
+
+/* Open, or make, the unfinished file or folder. Returns a descriptor of it. */
+static int open_part(struct store *s, struct err_info *info)
+{
+	int err;
+
+	if (s->data == &s->parent) {
+		unsigned mode = s->files[0].executable ? 0777 : 0666;
+
+		return root_openat(&s->parent, s->part_rel, O_RDWR | O_CREAT, mode, info);
+	}
+	err = root_mkdirs(&s->parent, s->part_rel, info);
+	if (err != OK)
+		return err;
+	return root_openat(&s->parent, s->part_rel, O_RDONLY | O_DIRECTORY, 0, info);
+}
+
+/* A store of ours that was closed, but whose last jobs are still out, holds the lock. */
+static bool closing_one_has(const struct store *s)
+{
+	for (const struct store *o = s->hub->stores; o != NULL; o = o->next) {
+		if (o->closed && o->part_path != NULL && strcmp(o->part_path, s->part_path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int lock_part(struct store *s, int fd, struct err_info *info)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EINTR)
+			continue;
+		/* A file system without locks: then there are none. */
+		if (errno != EWOULDBLOCK)
+			return OK;
+		if (!closing_one_has(s))
+			return root_fail(&s->parent, s->part_rel, ERR_DENIED,
+					 "another shoal is downloading this", info);
+		pool_wait(s->hub->pool);
+		pool_drain(s->hub->pool);
+	}
+	return OK;
+}
+
+static int check_kind(struct store *s, int fd, struct err_info *info)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return root_errno_at(&s->parent, s->part_rel, errno, info);
+	if (s->data == &s->parent && !S_ISREG(st.st_mode))
+		return root_fail(&s->parent, s->part_rel, ERR_INVALID, "not a regular file", info);
+	return OK;
+}
+
+static int open_download(struct store *s, const struct store_params *p, struct err_info *info)
+{
+	int fd, err = refuse_existing(s, info);
+
+	if (err != OK)
+		return err;
+	fd = open_part(s, info);
+	if (fd < 0)
+		return fd;
+	if (s->data == &s->parent) {
+		s->lock_fd = fd;
+	} else {
+		s->folder.fd = fd;
+		s->folder.path = strdup(s->part_path);
+		if (s->folder.path == NULL) {
+			close(fd);
+			return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		}
+	}
+	err = check_kind(s, fd, info);
+	if (err == OK)
+		err = lock_part(s, fd, info);
+	/* Whoever had the lock before us may have finished. */
+	if (err == OK)
+		err = refuse_existing(s, info);
+	if (err == OK)
+		err = resume_load(s, info);
+	if (err == OK && p->preallocate)
+		err = files_preallocate(s, info);
+	return err;
+}
+
+/* ---- seed --------------------------------------------------------------- */
+
+static int check_seed_file(struct store *s, struct store_file *f, struct err_info *info)
+{
+	struct stat st;
+	int err = root_stat(s->data, f->path, &st);
+
+	if (err != OK)
+		return root_fail(s->data, f->path, err, err_text(err), info);
+	if (!S_ISREG(st.st_mode))
+		return root_fail(s->data, f->path, ERR_INVALID, "not a regular file", info);
+	if ((uint64_t)st.st_size != f->length)
+		return root_fail(s->data, f->path, ERR_INVALID,
+				 "has another size than the torrent says", info);
+	f->mtime = st.st_mtim;
+	return OK;
+}
+
+static int open_seed(struct store *s, const struct store_params *p, struct err_info *info)
+{
+	int err = OK;
+
+	if (s->data == &s->folder)
+		err = root_open(&s->folder, p->path, info);
+	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
+		err = check_seed_file(s, &s->files[i], info);
+	return err;
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static int alloc_parts(struct store *s, const struct store_params *p)
+{
+	const struct metainfo *m = p->meta;
+
+	if (m->v2)
+		memcpy(s->info_hash, m->hash_v2, SHA256_LEN);
+	else
+		memcpy(s->info_hash, m->hash_v1, SHA1_LEN);
+	s->pieces = calloc((size_t)m->n_pieces + 1, sizeof(struct piece *));
+	if (s->pieces == NULL || bitfield_init(&s->have, m->n_pieces) != OK ||
+	    bitfield_init(&s->unsure, m->n_pieces) != OK ||
+	    bitfield_init(&s->todo, m->n_pieces) != OK)
+		return ERR_NOMEM;
+	buf_init(&s->torrent, META_BYTES_MAX);
+	return p->mode == STORE_DOWNLOAD ? buf_put(&s->torrent, p->torrent) : OK;
+}
+
+/* The user's own path may go through links; beneath it none are followed. */
+static int locate(struct store *s, const struct store_params *p, struct err_info *info)
+{
+	char *real;
+	int err;
+
+	if (p->mode == STORE_DOWNLOAD) {
+		err = open_parent(s, p->path, info);
+		return err == OK ? make_names(s, info) : err;
+	}
+	real = realpath(p->path, NULL);
+	if (real == NULL)
+		return root_errno(info, p->path, errno);
+	err = open_parent(s, real, info);
+	s->part_path = real;
+	return err;
+}
+
+static int open_in(struct store *s, const struct store_params *p, struct err_info *info)
+{
+	int err = alloc_parts(s, p);
+
+	if (err == OK)
+		err = locate(s, p, info);
+	else
+		err_set(info, err, "%s", err_text(err));
+	if (err != OK)
+		return err;
+	if (files_load(s, p->meta) != OK)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	return s->mode == STORE_DOWNLOAD ? open_download(s, p, info) : open_seed(s, p, info);
+}
+
+int store_open(const struct store_params *p, struct store **out, struct err_info *info)
+{
+	struct store_hub *h = hub_of(p->pool);
+	struct store *s = h == NULL ? NULL : calloc(1, sizeof(*s));
+	int err;
+
+	if (s == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	s->hub = h;
+	s->meta = p->meta;
+	s->mode = p->mode;
+	s->user = p->user;
+	s->lock_fd = -1;
+	s->data = p->meta->single ? &s->parent : &s->folder;
+	atomic_init(&s->cancel, false);
+	atomic_init(&s->finished, false);
+	s->next = h->stores;
+	h->stores = s;
+	err = open_in(s, p, info);
+	if (err != OK) {
+		store_close(s);
+		return err;
+	}
+	*out = s;
+	return OK;
+}
+
+/* ---- the rest ----------------------------------------------------------- */
+
+const struct bitfield *store_have(const struct store *s)
+{
+	return &s->have;
+}
+
+void store_trust_all(struct store *s)
+{
+	bitfield_fill(&s->have);
+	bitfield_clear(&s->unsure);
+}
+
+uint32_t store_unsure(const struct store *s)
+{
+	return s->unsure.count;
+}
+
+void store_counters(const struct store *s, uint64_t *written, uint64_t *read)
+{
+	*written = s->written;
+	*read = s->read;
+}
+
+const char *store_part_path(const struct store *s)
+{
+	return s->part_path;
+}
+
+int store_discard(struct store *s, struct err_info *info)
+{
+	int err;
+
+	if (s->mode != STORE_DOWNLOAD)
+		return err_set(info, ERR_INVALID, "what is shared in place is not discarded");
+	/* A write that comes after would make the file anew. */
+	atomic_store(&s->cancel, true);
+	bitfield_clear(&s->todo);
+	while (s->jobs > 0) {
+		pool_wait(s->hub->pool);
+		pool_drain(s->hub->pool);
+	}
+	if (atomic_load(&s->finished))
+		return err_set(info, ERR_INVALID, "it is finished already");
+	err = root_unlink(&s->parent, s->state_rel, info);
+	if (err != OK && err != ERR_NOENT)
+		return err;
+	if (s->data == &s->parent)
+		err = root_unlink(&s->parent, s->part_rel, info);
+	else
+		err = root_remove_tree(&s->parent, s->part_rel, info);
+	return err == ERR_NOENT ? OK : err;
+}

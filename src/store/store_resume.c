@@ -1,0 +1,130 @@
+/* store/store_resume.c - what an unfinished download still has. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/durable.h"
+#include "store/resume.h"
+#include "store/store_impl.h"
+
+/* ---- the state file ----------------------------------------------------- */
+
+static size_t state_bytes_max(const struct store *s)
+{
+	return META_BYTES_MAX + bitfield_bytes(s->meta->n_pieces) + 4096;
+}
+
+/* A state that is damaged or another torrent's vouches for nothing. */
+static int read_state(struct store *s)
+{
+	struct resume r;
+	struct buf in;
+	int err;
+
+	buf_init(&in, state_bytes_max(s));
+	err = durable_read(&s->parent, s->state_rel, &in, NULL);
+	if (err == OK)
+		err = resume_decode(buf_bytes(&in), &r);
+	if (err == OK && r.have.n == s->have.n &&
+	    memcmp(r.info_hash, s->info_hash, SHA256_LEN) == 0) {
+		bitfield_fini(&s->have);
+		s->have = r.have;
+	} else if (err == OK) {
+		bitfield_fini(&r.have);
+	}
+	buf_fini(&in);
+	return err == ERR_NOMEM ? ERR_NOMEM : OK;
+}
+
+/* ---- what lies on disk -------------------------------------------------- */
+
+/* For each piece that touches [from, to) of the file. */
+static void mark_pieces(const struct store *s, const struct store_file *f, uint64_t from,
+			uint64_t to, bool (*mark)(struct bitfield *, uint32_t), struct bitfield *set)
+{
+	uint64_t first, last;
+
+	if (to > f->length)
+		to = f->length;
+	if (from >= to)
+		return;
+	first = (f->offset + from) / s->meta->piece_length;
+	last = (f->offset + to - 1) / s->meta->piece_length;
+	for (uint64_t i = first; i <= last; i++)
+		mark(set, (uint32_t)i);
+}
+
+/* Every piece with data in the file is unsure. Files are sparse, so holes are what never came;
+ * where holes cannot be told, all of the file may be data. */
+static void mark_data(struct store *s, const struct store_file *f, int fd, uint64_t size)
+{
+	uint64_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
+
+		if (data < 0 && errno == ENXIO)
+			return;
+		hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+		if (hole <= data) {
+			mark_pieces(s, f, at, size, bitfield_set, &s->unsure);
+			return;
+		}
+		mark_pieces(s, f, (uint64_t)data, (uint64_t)hole, bitfield_set, &s->unsure);
+		at = (uint64_t)hole;
+	}
+}
+
+static void inspect_file(struct store *s, const struct store_file *f)
+{
+	struct stat st;
+	uint64_t size = 0;
+	int fd = root_openat(s->data, f->path, O_RDONLY, 0, NULL);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		size = (uint64_t)st.st_size;
+		mark_data(s, f, fd, size);
+	}
+	if (fd >= 0)
+		close(fd);
+	/* Missing or cut short: whatever the state says, those pieces are gone. */
+	mark_pieces(s, f, size, f->length, bitfield_unset, &s->have);
+}
+
+int resume_load(struct store *s, struct err_info *info)
+{
+	if (read_state(s) != OK)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	for (uint32_t i = 0; i < s->n_data; i++)
+		inspect_file(s, &s->files[i]);
+	for (uint32_t i = 0; i < s->have.n; i++) {
+		if (bitfield_has(&s->have, i))
+			bitfield_unset(&s->unsure, i);
+	}
+	return OK;
+}
+
+/* ---- preallocation ------------------------------------------------------ */
+
+int files_preallocate(struct store *s, struct err_info *info)
+{
+	for (uint32_t i = 0; i < s->n_data; i++) {
+		struct store_file *f = &s->files[i];
+		struct handle *x;
+		int error = 0, err = file_get(s, f, true, &x, info);
+
+		if (err != OK)
+			return err;
+		while (fallocate(x->fd, 0, 0, (off_t)f->length) != 0) {
+			error = errno;
+			if (error != EINTR)
+				break;
+			error = 0;
+		}
+		file_put(s, x, true);
+		if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO)
+			return root_errno_at(s->data, f->path, error, info);
+	}
+	return OK;
+}

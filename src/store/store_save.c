@@ -1,0 +1,323 @@
+/* store/store_save.c - what was verified survives a power cut. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store/durable.h"
+#include "store/resume.h"
+#include "store/store_impl.h"
+
+struct save {
+	struct task task;
+	struct bitfield have;
+	bool lost; /* the sync failed */
+};
+
+/* ---- sync --------------------------------------------------------------- */
+
+struct dirty {
+	struct store_file *file;
+	bool fresh;
+};
+
+/* Take the list of changed files. From now on a write counts for the next sync. */
+static int take_dirty(struct store *s, struct dirty **out, uint32_t *n, struct err_info *info)
+{
+	struct store_hub *h = s->hub;
+	uint32_t count = 0;
+
+	pthread_mutex_lock(&h->files_lock);
+	for (uint32_t i = 0; i < s->n_files; i++)
+		count += s->files[i].dirty;
+	*out = calloc((size_t)count + 1, sizeof(**out));
+	*n = 0;
+	for (uint32_t i = 0; *out != NULL && i < s->n_files; i++) {
+		struct store_file *f = &s->files[i];
+
+		if (!f->dirty)
+			continue;
+		(*out)[(*n)++] = (struct dirty){f, f->fresh};
+		f->dirty = f->fresh = false;
+	}
+	pthread_mutex_unlock(&h->files_lock);
+	return *out != NULL ? OK : err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+}
+
+static void put_back(struct store *s, const struct dirty *list, uint32_t n)
+{
+	pthread_mutex_lock(&s->hub->files_lock);
+	for (uint32_t i = 0; i < n; i++) {
+		list[i].file->dirty = true;
+		list[i].file->fresh = list[i].file->fresh || list[i].fresh;
+	}
+	pthread_mutex_unlock(&s->hub->files_lock);
+}
+
+/* fsync the folders on the way to a new file, the data folder included. */
+static int sync_folders(struct store *s, const char *path, struct err_info *info)
+{
+	char *folder = strdup(path), *slash;
+	int err = OK;
+
+	if (folder == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	while (err == OK && (slash = strrchr(folder, '/')) != NULL) {
+		*slash = '\0';
+		err = root_sync(s->data, folder, info);
+	}
+	free(folder);
+	return err == OK ? root_sync(s->data, "", info) : err;
+}
+
+static int sync_file(struct store *s, const struct dirty *d, bool *lost, struct err_info *info)
+{
+	struct handle *x;
+	int error = 0, err = file_get(s, d->file, false, &x, info);
+
+	if (err != OK)
+		return err;
+	if (fdatasync(x->fd) != 0) {
+		error = errno;
+		*lost = true;
+		/* The kernel takes pages it failed to write for clean. Out with them, so that
+		 * whoever reads the file again sees what the disk has. */
+		(void)posix_fadvise(x->fd, 0, 0, POSIX_FADV_DONTNEED);
+	}
+	file_put(s, x, false);
+	if (error != 0)
+		return root_errno_at(s->data, d->file->path, error, info);
+	return d->fresh ? sync_folders(s, d->file->path, info) : OK;
+}
+
+static int sync_list(struct store *s, const struct dirty *list, uint32_t n, bool *lost,
+		     struct err_info *info)
+{
+	int err = OK;
+
+	if (n > STORE_SYNC_FILES && syncfs(s->data->fd) == 0)
+		return OK;
+	if (n > STORE_SYNC_FILES) {
+		*lost = true;
+		return root_errno_at(s->data, "", errno, info);
+	}
+	for (uint32_t i = 0; i < n && err == OK; i++)
+		err = sync_file(s, &list[i], lost, info);
+	return err;
+}
+
+/* *lost: the kernel may have dropped bytes that were written. */
+static int sync_data(struct store *s, bool *lost, struct err_info *info)
+{
+	struct dirty *list;
+	uint32_t n;
+	int err = take_dirty(s, &list, &n, info);
+
+	if (err != OK)
+		return err;
+	err = sync_list(s, list, n, lost, info);
+	if (err != OK)
+		put_back(s, list, n);
+	free(list);
+	return err;
+}
+
+/* ---- state file --------------------------------------------------------- */
+
+static int write_state(struct store *s, const struct bitfield *have, struct err_info *info)
+{
+	struct resume r = {.have = *have, .torrent = buf_bytes(&s->torrent)};
+	struct buf out;
+	int err;
+
+	memcpy(r.info_hash, s->info_hash, SHA256_LEN);
+	buf_init(&out, SIZE_MAX);
+	err = resume_encode(&r, &out);
+	if (err == OK)
+		err = durable_write(&s->parent, s->state_rel, buf_bytes(&out), 0666, info);
+	else
+		err_set(info, err, "%s", err_text(err));
+	buf_fini(&out);
+	return err;
+}
+
+static void save_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct save *v = (struct save *)job;
+	struct store *s = v->task.s;
+	struct err_info *info = &v->task.event.e.err;
+	int err;
+
+	(void)w;
+	/* Once it has its final name, a state file would only be a leftover. */
+	if (atomic_load(&s->finished) || atomic_load(&s->cancel))
+		return;
+	err = sync_data(s, &v->lost, info);
+	if (err == OK)
+		write_state(s, &v->have, info);
+}
+
+/* ---- final name --------------------------------------------------------- */
+
+static int cut_to_length(struct store *s, struct store_file *f, struct err_info *info)
+{
+	struct handle *x;
+	int error = 0, err = file_get(s, f, true, &x, info);
+
+	if (err != OK)
+		return err;
+	if (ftruncate(x->fd, (off_t)f->length) != 0)
+		error = errno;
+	file_put(s, x, true);
+	return error == 0 ? OK : root_errno_at(s->data, f->path, error, info);
+}
+
+/* Empty files have had no reason to be made so far; another program may have lengthened one. */
+static int complete_file(struct store *s, struct store_file *f, struct err_info *info)
+{
+	struct stat st;
+	int err = root_stat(s->data, f->path, &st);
+
+	if (err == ERR_NOENT && f->length == 0)
+		return cut_to_length(s, f, info);
+	if (err != OK)
+		return root_fail(s->data, f->path, err, err_text(err), info);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->length)
+		return root_fail(s->data, f->path, ERR_MISMATCH, "was changed by somebody else",
+				 info);
+	return (uint64_t)st.st_size > f->length ? cut_to_length(s, f, info) : OK;
+}
+
+/* Is what lies at the unfinished name still what we have open? */
+static bool part_is_ours(const struct store *s)
+{
+	struct stat named, open_st;
+	int fd = s->lock_fd >= 0 ? s->lock_fd : s->data->fd;
+
+	return root_stat(&s->parent, s->part_rel, &named) == OK && fstat(fd, &open_st) == 0 &&
+	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
+}
+
+static int give_final_name(struct store *s, struct err_info *info)
+{
+	int err;
+
+	if (!part_is_ours(s))
+		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
+				 "was moved or replaced by somebody else", info);
+	err = root_rename(&s->parent, s->part_rel, s->final_rel, info);
+	if (err != OK)
+		return err;
+	atomic_store(&s->finished, true);
+	err = root_sync(&s->parent, "", info);
+	(void)root_unlink(&s->parent, s->state_rel, NULL);
+	return err;
+}
+
+static void finish_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct save *v = (struct save *)job;
+	struct store *s = v->task.s;
+	struct err_info *info = &v->task.event.e.err;
+	int err = OK;
+
+	(void)w;
+	if (atomic_load(&s->finished) || atomic_load(&s->cancel))
+		return;
+	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
+		err = complete_file(s, &s->files[i], info);
+	if (err == OK)
+		err = sync_data(s, &v->lost, info);
+	if (err == OK)
+		give_final_name(s, info);
+}
+
+/* ---- on the loop -------------------------------------------------------- */
+
+static void save_next(struct store *s);
+
+/* After a failed sync nobody knows which bytes the disk lacks, and asking again would be
+ * answered "all is well". Only a reopened store, which hashes them again, may go on. */
+static void remember_failure(struct store *s, const struct save *v)
+{
+	if (v->lost && s->sync_err.code == OK)
+		s->sync_err = v->task.event.e.err;
+}
+
+static void unlock(struct store *s)
+{
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	else
+		(void)flock(s->data->fd, LOCK_UN);
+	s->lock_fd = -1;
+}
+
+static void save_done(struct pool_job *job)
+{
+	struct save *v = (struct save *)job;
+	struct store *s = v->task.s;
+
+	s->saving = false;
+	remember_failure(s, v);
+	bitfield_fini(&v->have);
+	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
+	    s->mode == STORE_DOWNLOAD)
+		unlock(s);
+	if (!s->closed)
+		save_next(s);
+	task_end(&v->task);
+}
+
+/* Start what is wanted, unless something is out. */
+static void save_next(struct store *s)
+{
+	enum store_event_type type = s->save_next ? STORE_SAVED : STORE_FINISHED;
+	struct save *v;
+
+	if (s->saving || (!s->save_next && !s->finish_next))
+		return;
+	v = task_new(s, sizeof(*v), type, 0, 0);
+	if (s->save_next && v != NULL)
+		v->have = s->save_have;
+	else if (s->save_next)
+		bitfield_fini(&s->save_have);
+	*(s->save_next ? &s->save_next : &s->finish_next) = false;
+	if (v == NULL)
+		return;
+	s->saving = true;
+	v->task.event.e.err = s->sync_err;
+	if (s->mode == STORE_DOWNLOAD && s->sync_err.code == OK) {
+		task_submit(&v->task, type == STORE_SAVED ? save_run : finish_run, save_done);
+		return;
+	}
+	s->jobs++;
+	save_done(&v->task.job);
+}
+
+void store_save(struct store *s, const struct bitfield *have)
+{
+	struct bitfield copy;
+
+	if (bitfield_copy(&copy, have) != OK) {
+		struct task *t = task_new(s, sizeof(*t), STORE_SAVED, 0, 0);
+
+		if (t != NULL) {
+			err_set(&t->event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+			event_push(&t->event);
+		}
+		return;
+	}
+	if (s->save_next)
+		bitfield_fini(&s->save_have);
+	s->save_have = copy;
+	s->save_next = true;
+	save_next(s);
+}
+
+void store_finish(struct store *s)
+{
+	s->finish_next = true;
+	save_next(s);
+}

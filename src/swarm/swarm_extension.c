@@ -1,0 +1,81 @@
+/* BEP 10 messages of a swarm: the handshake (port, queue length, BEP 21 "upload only") and
+ * BEP 54 "lt_donthave". */
+#include "swarm/swarm_parts.h"
+#include "wire/ext.h"
+
+void swarm_put_extension(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+	struct ext_handshake h = {.upload_only = swarm_complete(s),
+	                          .port = s->port,
+	                          .reqq = SWARM_UPLOAD_QUEUE_MAX,
+	                          .donthave = SWARM_EXT_DONTHAVE,
+	                          .has_yourip = true,
+	                          .yourip = p->addr};
+
+	_Static_assert(sizeof(h.client) == sizeof(s->client), "one size of client names");
+	h.yourip.port = 0;
+	memcpy(h.client, s->client, sizeof(h.client));
+	if (ext_encode(&s->scratch, &h) < 0)
+		return;
+	swarm_send(t, p, &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&s->scratch)});
+}
+
+/* Where the peer can be dialled is known now. False: it was sent away. */
+static bool learn_port(struct turn *t, struct peer *p, uint16_t port)
+{
+	struct address *a;
+
+	if (!p->incoming || port == 0 || p->listen.port == port)
+		return true;
+	p->listen = p->addr;
+	p->listen.port = port;
+	if (addrbook_is_banned(&t->s->book, &p->listen, t->now_ms)) {
+		swarm_drop(t, p, "is banned");
+		return false;
+	}
+	a = addrbook_add(&t->s->book, &p->listen, SOURCE_TRACKER, t->now_ms);
+	if (a != NULL && a->state == ADDRESS_IDLE)
+		addrbook_set_state(&t->s->book, a, ADDRESS_CONNECTED);
+	if (a != NULL)
+		a->seed = p->has_all;
+	return true;
+}
+
+static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
+{
+	struct ext_handshake h;
+
+	memset(&h, 0, sizeof(h));
+	if (ext_decode(&h, body) < 0) {
+		swarm_breach(t, p, "sent an extension handshake that cannot be read");
+		return false;
+	}
+	if (h.reqq != 0)
+		p->reqq = h.reqq;
+	p->upload_only = h.upload_only;
+	p->donthave_id = h.donthave;
+	if (h.client[0] != '\0')
+		memcpy(p->client, h.client, sizeof(p->client));
+	p->client[sizeof(p->client) - 1] = '\0';
+	if (!learn_port(t, p, h.port))
+		return false;
+	if (swarm_is_useless(t->s, p)) {
+		swarm_drop(t, p, "neither of us needs anything");
+		return false;
+	}
+	return true;
+}
+
+bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	if (!p->extended) {
+		swarm_breach(t, p, "sent an extension message that was not agreed on");
+		return false;
+	}
+	if (m->ext_id == 0)
+		return on_handshake(t, p, m->body);
+	if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
+		swarm_on_donthave(t, p, be32(m->body.ptr));
+	return true;
+}

@@ -1,0 +1,294 @@
+/* BEP 52 hash messages: what others ask of us, and the leaves we ask for to find who sent a bad
+ * block. */
+#include <stdlib.h>
+
+#include "meta/merkle.h"
+#include "swarm/swarm_parts.h"
+
+/* Node hashes computed a second for those who ask (attack: small requests whose proofs cost a
+ * walk over the whole piece layer). Whoever comes too late is rejected and may ask again. */
+#define HASHES_A_SECOND 400000u
+/* A leaf costs as much as so many nodes, and a disk read. */
+#define LEAF_COST 100u
+/* A peer that gave no leaves when asked is not asked again for this long. */
+#define LEAVES_REFUSED_MS 60000u
+
+static uint32_t log2_of(uint64_t width)
+{
+	uint32_t n = 0;
+
+	while (width > 1) {
+		width >>= 1;
+		n++;
+	}
+	return n;
+}
+
+/* ---- answering ----------------------------------------------------------- */
+
+/* A file's tree, from the piece layer up. */
+struct upper {
+	const struct meta_file *file;
+	uint32_t layer;  /* height of the piece layer above the leaves */
+	uint32_t height; /* of the root */
+};
+
+static void answer_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	swarm_send(t, p, &(struct wire_msg){.type = WIRE_HASH_REJECT, .hash = m->hash});
+}
+
+static bool spend(struct turn *t, uint64_t cost)
+{
+	struct swarm *s = t->s;
+
+	if (s->hash_second != t->now_ms / 1000) {
+		s->hash_second = t->now_ms / 1000;
+		s->hash_spent = 0;
+	}
+	/* The first of a second is answered whatever it costs. */
+	if (s->hash_spent > 0 && s->hash_spent + cost > HASHES_A_SECOND)
+		return false;
+	s->hash_spent += cost;
+	return true;
+}
+
+/* Node `index` of height `level` at or above the piece layer. `tmp` takes the whole layer. */
+static void upper_node(const struct upper *u, uint8_t *tmp, uint32_t level, uint64_t index,
+                       uint8_t out[SHA256_LEN])
+{
+	uint64_t width = (uint64_t)1 << (level - u->layer), first = index * width;
+	uint64_t n = u->file->n_pieces;
+
+	if (first >= n) {
+		merkle_pad(level, out);
+		return;
+	}
+	n = n - first < width ? n - first : width;
+	memcpy(tmp, u->file->layer + first * SHA256_LEN, (size_t)n * SHA256_LEN);
+	merkle_root(tmp, n, width, u->layer, out);
+}
+
+/* How many uncle hashes follow: those of layers that the run itself covers are left out. */
+static uint32_t n_uncles(const struct wire_hash_req *q)
+{
+	uint32_t covered = log2_of(q->length) - 1;
+
+	return q->proof > covered ? q->proof - covered : 0;
+}
+
+static void answer_upper(struct turn *t, struct peer *p, const struct wire_msg *m,
+                         const struct upper *u)
+{
+	const struct wire_hash_req *q = &m->hash;
+	uint64_t index = q->index / q->length;
+	uint32_t level = q->base + log2_of(q->length);
+	uint8_t *tmp = malloc((size_t)u->file->n_pieces * SHA256_LEN);
+	struct span out;
+
+	buf_clear(&t->s->scratch);
+	if (tmp == NULL ||
+	    buf_reserve(&t->s->scratch, (q->length + n_uncles(q)) * SHA256_LEN, &out) < 0) {
+		free(tmp);
+		answer_reject(t, p, m);
+		return;
+	}
+	for (uint32_t i = 0; i < q->length; i++)
+		upper_node(u, tmp, q->base, (uint64_t)q->index + i, out.ptr + i * SHA256_LEN);
+	for (uint32_t i = 0; i < n_uncles(q); i++, index >>= 1)
+		upper_node(u, tmp, level + i, index ^ 1, out.ptr + (q->length + i) * SHA256_LEN);
+	free(tmp);
+	buf_commit(&t->s->scratch, out.len);
+	swarm_send(t, p,
+	           &(struct wire_msg){
+	               .type = WIRE_HASHES, .hash = *q, .body = buf_bytes(&t->s->scratch)});
+}
+
+/* Below the piece layer only the data tells: the shell reads it. */
+static void answer_lower(struct turn *t, struct peer *p, const struct wire_msg *m,
+                         const struct upper *u)
+{
+	uint64_t first = ((uint64_t)m->hash.index << m->hash.base) >> u->layer;
+	uint64_t n = (((uint64_t)m->hash.length << m->hash.base) - 1) >> u->layer;
+	struct effect *e;
+
+	for (uint64_t i = first; i <= first + n && i < u->file->n_pieces; i++) {
+		if (!bitfield_has(&t->s->picker.have, u->file->first_piece + (uint32_t)i)) {
+			answer_reject(t, p, m);
+			return;
+		}
+	}
+	e = effects_add(t->fx, EFFECT_SERVE_HASHES, p->ref);
+	if (e != NULL)
+		e->u.msg = *m;
+}
+
+/* Source: BEP 52 "hash request": index a multiple of length, length a power of two of at least
+ * two, no proof layer above the root's children. */
+static bool is_askable(const struct wire_hash_req *q, const struct upper *u)
+{
+	uint64_t width;
+
+	if (q->base >= u->height || q->length < 2 || q->length > WIRE_HASHES_MAX ||
+	    (q->length & (q->length - 1)) != 0 || q->index % q->length != 0)
+		return false;
+	width = (uint64_t)1 << (u->height - q->base);
+	if (q->length > width || q->index > width - q->length)
+		return false;
+	return q->proof < u->height - q->base && n_uncles(q) <= WIRE_PROOF_MAX;
+}
+
+void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	const struct wire_hash_req *q = &m->hash;
+	struct upper u = {.file = t->s->meta->v2 ? meta_file_by_root(t->s->meta, q->root) : NULL};
+	bool lower;
+
+	if (u.file == NULL || u.file->length == 0) {
+		answer_reject(t, p, m);
+		return;
+	}
+	u.layer = log2_of(t->s->meta->piece_length / BLOCK_BYTES);
+	u.height = log2_of(merkle_width(merkle_leaves(u.file->length)));
+	lower = q->base < u.layer;
+	if (!is_askable(q, &u) || !spend(t, lower ? ((uint64_t)q->length << q->base) * LEAF_COST
+	                                          : u.file->n_pieces + (uint64_t)q->length)) {
+		answer_reject(t, p, m);
+		return;
+	}
+	if (lower)
+		answer_lower(t, p, m, &u);
+	else
+		answer_upper(t, p, m, &u);
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+/* The leaves of one piece; a file shorter than a piece has a narrower tree. */
+static struct wire_hash_req leaves_of(const struct swarm *s, uint32_t piece)
+{
+	const struct meta_file *f = meta_piece_file(s->meta, piece);
+	uint32_t width = s->meta->piece_length / BLOCK_BYTES;
+	struct wire_hash_req q = {0};
+
+	if (f->n_pieces == 1)
+		width = (uint32_t)merkle_width(merkle_leaves(f->length));
+	memcpy(q.root, f->root, sizeof(q.root));
+	q.length = width;
+	q.index = (piece - f->first_piece) * width;
+	return q;
+}
+
+static bool may_give_leaves(const struct turn *t, const struct peer *p, uint32_t piece)
+{
+	return p->v2 && p->leaf_piece == PICKER_NONE && peer_has(p, piece) &&
+	       (p->leaf_refused_ms == 0 || t->now_ms - p->leaf_refused_ms > LEAVES_REFUSED_MS);
+}
+
+static bool sent_some(const struct open_piece *o, const struct peer *p)
+{
+	for (uint32_t i = 0; i < o->n_senders; i++) {
+		if (o->senders[i].ref.slot == p->ref.slot && o->senders[i].ref.gen == p->ref.gen)
+			return true;
+	}
+	return false;
+}
+
+/* What it answers is proven, so a suspect may be asked too, but after the others. */
+bool swarm_ask_leaves(struct turn *t, struct open_piece *o)
+{
+	struct wire_msg m = {.type = WIRE_HASH_REQUEST};
+	struct peer *p, *best = NULL;
+
+	if (meta_piece_file(t->s->meta, o->piece) == NULL)
+		return false;
+	m.hash = leaves_of(t->s, o->piece);
+	if (m.hash.length < 2)
+		return false;
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (may_give_leaves(t, p, o->piece) &&
+		    (best == NULL || (sent_some(o, best) && !sent_some(o, p))))
+			best = p;
+	}
+	if (best == NULL)
+		return false;
+	best->leaf_piece = o->piece;
+	best->leaf_until_ms = t->now_ms + SWARM_LEAVES_MS;
+	swarm_send(t, best, &m);
+	if (t->s->check_at_ms > best->leaf_until_ms)
+		t->s->check_at_ms = best->leaf_until_ms;
+	return true;
+}
+
+/* Somebody else, or without hashes. */
+void swarm_leaves_failed(struct turn *t, struct peer *p)
+{
+	struct open_piece *o;
+	uint32_t piece = p->leaf_piece;
+
+	p->leaf_piece = PICKER_NONE;
+	p->leaf_refused_ms = t->now_ms == 0 ? 1 : t->now_ms;
+	o = piece == PICKER_NONE ? NULL : picker_open(&t->s->picker, piece);
+	if (o != NULL && o->state == OPEN_JUDGING && !swarm_ask_leaves(t, o))
+		swarm_refetch(t, o);
+}
+
+static bool is_answer(const struct turn *t, const struct peer *p, const struct wire_msg *m)
+{
+	struct wire_hash_req q;
+
+	if (p->leaf_piece == PICKER_NONE)
+		return false;
+	q = leaves_of(t->s, p->leaf_piece);
+	return memcmp(q.root, m->hash.root, sizeof(q.root)) == 0 && q.base == m->hash.base &&
+	       q.index == m->hash.index && q.length == m->hash.length;
+}
+
+/* Do these leaves make the piece's hash? `tmp` is a copy that is used up. */
+static bool leaves_hold(const struct swarm *s, uint32_t piece, uint8_t *tmp, uint32_t n)
+{
+	const uint8_t *want = meta_piece_hash_v2(s->meta, piece);
+	uint8_t got[SHA256_LEN];
+
+	merkle_root(tmp, n, n, 0, got);
+	return want != NULL && memcmp(got, want, sizeof(got)) == 0;
+}
+
+void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	size_t need = (size_t)m->hash.length * SHA256_LEN;
+	uint32_t piece = p->leaf_piece;
+	struct open_piece *o;
+	uint8_t *tmp;
+
+	/* Late answers, and hashes we have no use for. */
+	if (!is_answer(t, p, m))
+		return;
+	if (m->body.len < need) {
+		swarm_breach(t, p, "sent fewer hashes than it was asked for");
+		return;
+	}
+	tmp = malloc(need);
+	if (tmp == NULL) {
+		swarm_leaves_failed(t, p);
+		return;
+	}
+	memcpy(tmp, m->body.ptr, need);
+	if (!leaves_hold(t->s, piece, tmp, m->hash.length)) {
+		free(tmp);
+		swarm_breach(t, p, "sent hashes that do not belong to the torrent");
+		return;
+	}
+	memcpy(tmp, m->body.ptr, need);
+	p->leaf_piece = PICKER_NONE;
+	o = picker_open(&t->s->picker, piece);
+	if (o != NULL && o->state == OPEN_JUDGING)
+		swarm_judge(t, o, tmp);
+	free(tmp);
+}
+
+void swarm_on_hash_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	if (is_answer(t, p, m))
+		swarm_leaves_failed(t, p);
+}

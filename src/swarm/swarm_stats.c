@@ -1,0 +1,151 @@
+/* Looking in: numbers for people, invariants for tests. */
+#include "swarm/swarm_parts.h"
+
+/* Least copies of any piece and how many pieces have more; of missing ones least alone. */
+static void count_copies(const struct swarm *s, struct swarm_stats *out)
+{
+	const struct picker *k = &s->picker;
+	uint32_t least = UINT32_MAX, above = 0, rarest = UINT32_MAX;
+
+	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
+		if (k->avail[i] < least) {
+			least = k->avail[i];
+			above = i;
+		} else if (k->avail[i] > least) {
+			above++;
+		}
+		if (!bitfield_has(&k->have, i) && k->avail[i] < rarest)
+			rarest = k->avail[i];
+	}
+	if (s->meta->n_pieces == 0)
+		least = 0;
+	else
+		out->distributed_milli = (uint32_t)((uint64_t)above * 1000 / s->meta->n_pieces);
+	out->distributed_milli += (least + k->n_all) * 1000;
+	out->rarest = rarest == UINT32_MAX ? 0 : rarest + k->n_all;
+	out->can_complete = swarm_complete(s) || out->rarest > 0;
+}
+
+void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out)
+{
+	struct peer *p;
+
+	*out = (struct swarm_stats){.down_bytes = s->down_bytes,
+	                            .up_bytes = s->up_bytes,
+	                            .wasted_bytes = s->wasted_bytes,
+	                            .down_bps = rate_bps(&s->down, now_ms),
+	                            .up_bps = rate_bps(&s->up, now_ms),
+	                            .left_bytes = s->left_bytes,
+	                            .pieces = s->meta->n_pieces,
+	                            .have = s->picker.have.count,
+	                            .peers = s->n_peers,
+	                            .seeds = s->picker.n_all,
+	                            .dialing = s->book.n_dialing,
+	                            .addresses = s->book.n};
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		out->unchoked_by += p->am_interested && !p->am_choked;
+	count_copies(s, out);
+}
+
+uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *out, uint32_t cap)
+{
+	struct peer *p;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; n < cap && (p = swarm_next_peer(s, &i)) != NULL;) {
+		struct swarm_peer *o = &out[n++];
+
+		*o = (struct swarm_peer){.ref = p->ref,
+		                         .addr = p->addr,
+		                         .incoming = p->incoming,
+		                         .shoal = p->shoal,
+		                         .have = peer_have_count(p, s->meta->n_pieces),
+		                         .am_choked = p->am_choked,
+		                         .am_interested = p->am_interested,
+		                         .is_choked = p->is_choked,
+		                         .is_interested = p->is_interested,
+		                         .snubbed = p->snubbed,
+		                         .down_bps = rate_bps(&p->down, now_ms),
+		                         .up_bps = rate_bps(&p->up, now_ms),
+		                         .down_bytes = p->down_bytes,
+		                         .up_bytes = p->up_bytes,
+		                         .rtt_us = p->rtt_us,
+		                         .queue = p->n_live};
+		memcpy(o->client, p->client, sizeof(o->client));
+	}
+	return s->n_peers;
+}
+
+/* ---- invariants ---------------------------------------------------------- */
+
+static void check_peer(const struct swarm *s, const struct peer *p)
+{
+	uint32_t wanted = 0, n_live = 0, n_late = 0;
+	const struct request *q = NULL;
+
+	requests_check(&p->asks);
+	requests_check(&p->queue);
+	assert(p->queue.n <= SWARM_UPLOAD_QUEUE_MAX && (!p->is_choked || p->queue.n == 0));
+	while ((q = requests_next(&p->asks, q)) != NULL) {
+		const struct open_piece *o = picker_open(&s->picker, q->piece);
+		const struct block *b;
+
+		n_live += q->state == REQUEST_LIVE;
+		n_late += q->state == REQUEST_LATE;
+		if (q->state == REQUEST_GHOST)
+			continue;
+		assert(o != NULL && o->state == OPEN_FETCHING);
+		b = &o->blocks[q->begin / BLOCK_BYTES];
+		assert((b->flags & BLOCK_DONE) == 0);
+		assert(q->state != REQUEST_LIVE || b->asked > 0);
+		assert(q->state != REQUEST_LATE || (b->flags & BLOCK_SHARED) != 0);
+	}
+	assert(n_live == p->n_live && n_late == p->n_late && n_live <= SWARM_REQUESTS_MAX);
+	for (uint32_t i = 0; i < s->meta->n_pieces; i++)
+		wanted += peer_has(p, i) && !bitfield_has(&s->picker.have, i);
+	assert(wanted == p->wanted);
+	assert(p->am_interested == (wanted > 0 && !s->paused));
+	assert(p->has.bits == NULL || !p->has_all);
+}
+
+/* What the blocks say of requests agrees with what the peers have outstanding. */
+static void check_asked(const struct swarm *s)
+{
+	uint64_t asked = 0, live = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; i < s->picker.n_open; i++) {
+		const struct open_piece *o = s->picker.open[i];
+
+		for (uint32_t b = 0; b < o->n_blocks; b++)
+			asked += o->blocks[b].asked;
+	}
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		live += p->n_live;
+	assert(asked == live);
+}
+
+void swarm_check(const struct swarm *s)
+{
+	uint32_t n = 0, n_all = 0, n_partial = 0;
+	uint64_t left = 0;
+	struct peer *p;
+
+	picker_check(&s->picker);
+	addrbook_check(&s->book);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL; n++) {
+		assert(swarm_find(s, p->ref) == p);
+		n_all += p->has_all;
+		n_partial += p->has.bits != NULL;
+		check_peer(s, p);
+	}
+	assert(n == s->n_peers && n <= s->max_peers);
+	assert(n_all == s->picker.n_all && n_partial == s->n_partial);
+	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
+		if (!bitfield_has(&s->picker.have, i))
+			left += meta_piece_bytes(s->meta, i);
+	}
+	assert(left == s->left_bytes);
+	assert(!s->returned && !s->places && !s->redial);
+	check_asked(s);
+}

@@ -1,0 +1,244 @@
+/* What others ask of us, and who may. */
+#include <stdlib.h>
+
+#include "swarm/swarm_parts.h"
+
+static bool is_in_piece(const struct swarm *s, const struct wire_msg *m)
+{
+	uint32_t bytes;
+
+	if (m->index >= s->meta->n_pieces || m->length == 0 || m->length > WIRE_BLOCK_MAX)
+		return false;
+	bytes = meta_piece_bytes(s->meta, m->index);
+	return m->begin < bytes && m->length <= bytes - m->begin;
+}
+
+static void say_reject(struct turn *t, struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+{
+	swarm_send(t, p,
+	           &(struct wire_msg){
+	               .type = WIRE_REJECT, .index = piece, .begin = begin, .length = length});
+}
+
+/* A request that cannot be served. With the fast extension it is rejected, up to a point. */
+static bool bad_request(struct turn *t, struct peer *p, const struct wire_msg *m, const char *reason)
+{
+	if (!p->fast || p->bad_requests++ >= PEER_BAD_REQUESTS_MAX) {
+		swarm_breach(t, p, reason);
+		return false;
+	}
+	say_reject(t, p, m->index, m->begin, m->length);
+	return true;
+}
+
+bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	if (!is_in_piece(t->s, m))
+		return bad_request(t, p, m, "asked for what is not in the torrent");
+	if (p->is_choked) {
+		/* It may not have heard yet; BEP 6 wants each request answered. */
+		if (p->fast)
+			say_reject(t, p, m->index, m->begin, m->length);
+		return true;
+	}
+	if (!bitfield_has(&t->s->picker.have, m->index))
+		return bad_request(t, p, m, "asked for a piece that we do not have");
+	if (requests_find(&p->queue, m->index, m->begin) != NULL)
+		return true;
+	if (p->queue.n >= SWARM_UPLOAD_QUEUE_MAX ||
+	    requests_add(&p->queue, m->index, m->begin, m->length, t->now_ms) == NULL)
+		return bad_request(t, p, m, "asks for more than it takes");
+	if (p->queue.n == 1)
+		effects_add(t->fx, EFFECT_UPLOAD, p->ref);
+	return true;
+}
+
+void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	struct request *q = requests_find(&p->queue, m->index, m->begin);
+
+	if (q == NULL || q->length != m->length)
+		return;
+	requests_remove(&p->queue, q);
+	if (p->fast)
+		say_reject(t, p, m->index, m->begin, m->length);
+}
+
+bool swarm_next_upload(struct swarm *s, struct peer_ref ref, struct block_ref *out)
+{
+	struct peer *p = swarm_find(s, ref);
+	struct request *q;
+
+	if (p == NULL || p->is_choked || (q = requests_next(&p->queue, NULL)) == NULL)
+		return false;
+	*out = (struct block_ref){q->piece, q->begin, q->length};
+	requests_remove(&p->queue, q);
+	return true;
+}
+
+void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms)
+{
+	struct peer *p = swarm_find(s, ref);
+
+	if (p == NULL)
+		return;
+	rate_add(&p->up, bytes, now_ms);
+	rate_add(&s->up, bytes, now_ms);
+	p->up_bytes += bytes;
+	s->up_bytes += bytes;
+	p->spoke_ms = now_ms;
+	/* It takes what it asked for. */
+	p->bad_requests = 0;
+}
+
+void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece)
+{
+	struct request *q = requests_next(&p->queue, NULL);
+
+	while (q != NULL) {
+		struct request *next = requests_next(&p->queue, q);
+
+		if (q->piece == piece) {
+			if (p->fast)
+				say_reject(t, p, q->piece, q->begin, q->length);
+			requests_remove(&p->queue, q);
+		}
+		q = next;
+	}
+	if (p->donthave_id != 0)
+		swarm_send(t, p,
+		           &(struct wire_msg){.type = WIRE_EXTENDED,
+		                              .ext_id = p->donthave_id,
+		                              .body = buf_bytes(&t->s->scratch)});
+}
+
+/* ---- choking ------------------------------------------------------------- */
+
+static void choke(struct turn *t, struct peer *p)
+{
+	struct request *q = NULL;
+
+	p->is_choked = true;
+	p->choke_ms = t->now_ms;
+	swarm_say(t, p, WIRE_CHOKE);
+	while (p->fast && (q = requests_next(&p->queue, q)) != NULL)
+		say_reject(t, p, q->piece, q->begin, q->length);
+	requests_clear(&p->queue);
+}
+
+static void unchoke(struct turn *t, struct peer *p)
+{
+	p->is_choked = false;
+	p->choke_ms = t->now_ms;
+	swarm_say(t, p, WIRE_UNCHOKE);
+}
+
+/* Places taken, and peers that wait for one. */
+static void count_places(const struct swarm *s, uint32_t *taken, uint32_t *waiting)
+{
+	struct peer *p;
+
+	*taken = *waiting = 0;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (!p->is_interested)
+			continue;
+		if (p->is_choked)
+			(*waiting)++;
+		else
+			(*taken)++;
+	}
+}
+
+/* Those who are interested. NULL without memory. */
+static struct choker_peer *list_interested(const struct turn *t, uint32_t *n)
+{
+	uint32_t pieces = t->s->meta->n_pieces == 0 ? 1 : t->s->meta->n_pieces;
+	struct choker_peer *list = malloc((t->s->n_peers + 1) * sizeof(*list));
+	struct peer *p;
+
+	*n = 0;
+	if (list == NULL)
+		return NULL;
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (!p->is_interested)
+			continue;
+		list[(*n)++] = (struct choker_peer){
+		    .slot = p->ref.slot,
+		    .give_bps = rate_bps(&p->down, t->now_ms),
+		    .take_bps = rate_bps(&p->up, t->now_ms),
+		    .have_milli = (uint32_t)((uint64_t)peer_have_count(p, pieces) * 1000 / pieces),
+		    .since_ms = p->choke_ms,
+		    .unchoked = !p->is_choked};
+	}
+	return list;
+}
+
+void swarm_fill_places(struct turn *t)
+{
+	struct swarm *s = t->s;
+	struct choker_peer *list;
+	uint32_t taken, waiting, n, i;
+
+	s->places = false;
+	count_places(s, &taken, &waiting);
+	if (waiting == 0 || taken >= s->choker.slots)
+		return;
+	list = list_interested(t, &n);
+	while (list != NULL && taken < s->choker.slots) {
+		i = choker_next(list, n, swarm_complete(s), &s->rng);
+		if (i == n)
+			break;
+		unchoke(t, s->slots[list[i].slot].peer);
+		list[i].unchoked = true;
+		taken++;
+	}
+	free(list);
+}
+
+void swarm_on_interested(struct turn *t, struct peer *p, bool interested)
+{
+	uint32_t taken, waiting;
+
+	if (p->is_interested == interested)
+		return;
+	p->is_interested = interested;
+	if (interested && t->s->choke_at_ms == UINT64_MAX)
+		t->s->choke_at_ms = t->now_ms + CHOKER_ROUND_MS;
+	if (interested) {
+		/* Waiting counts from now on. */
+		if (p->is_choked)
+			p->choke_ms = t->now_ms;
+		t->s->places = true;
+		return;
+	}
+	if (!p->am_interested)
+		p->idle_ms = t->now_ms;
+	count_places(t->s, &taken, &waiting);
+	if (waiting > 0 && !p->is_choked)
+		choke(t, p);
+	t->s->places = true;
+}
+
+void swarm_choke_round(struct turn *t)
+{
+	struct swarm *s = t->s;
+	struct choker_peer *list;
+	uint32_t n;
+
+	s->choke_at_ms = UINT64_MAX;
+	list = list_interested(t, &n);
+	if (list == NULL)
+		return;
+	if (n > 0)
+		s->choke_at_ms = t->now_ms + CHOKER_ROUND_MS;
+	choker_round(&s->choker, list, n, swarm_complete(s), t->now_ms, &s->rng);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!list[i].unchoke && list[i].unchoked)
+			choke(t, s->slots[list[i].slot].peer);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (list[i].unchoke && !list[i].unchoked)
+			unchoke(t, s->slots[list[i].slot].peer);
+	}
+	free(list);
+}
