@@ -12,6 +12,9 @@ struct home {
 	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* remembered --as, else login@host */
 };
 
+/* The folder alone; makes nothing. Owns: the caller's (free). NULL: there is none. */
+char *home_dir(void);
+
 /* Opens, making what is missing. A key file readable by others is refused (ERR_DENIED). */
 int home_open(struct home *h, struct err_info *info);
 /* Remember another owner name for all later work. */

@@ -51,7 +51,8 @@ void index_scrape(struct index_server *s, const struct http_request *r, struct h
 	reply->type = "text/plain";
 	n = http_scrape_decode(r->query, hashes, &why);
 	if (n <= 0) {
-		fail(s, &out, n < 0 ? why.text : "info_hash is missing: scraping all is not offered");
+		fail(s, &out,
+		     n < 0 ? why.text : "info_hash is missing: scraping all is not offered");
 		http_announce_reply_encode(&out, true, false, &reply->body);
 		return;
 	}

@@ -21,7 +21,7 @@ static int bad(struct http_reply *reply, const char *name)
 
 /* Appends the value and returns 1, or 0 when it is not given; a negative answer is in `reply`. */
 static int take_text(const struct http_request *r, const char *name, struct buf *out,
-                     struct http_reply *reply)
+		     struct http_reply *reply)
 {
 	if (!http_request_param(r, name, out))
 		return out->err != 0 ? bad(reply, name) : 0;
@@ -32,7 +32,7 @@ static int take_text(const struct http_request *r, const char *name, struct buf 
 }
 
 static int take_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
-                       uint64_t *out, struct http_reply *reply)
+		       uint64_t *out, struct http_reply *reply)
 {
 	struct buf b;
 	int found;
@@ -195,11 +195,11 @@ void index_near(struct index_server *s, const struct http_request *r, struct htt
 		bad(reply, "name");
 	if (found > 0) {
 		if (catalogue_db_near(s->db, (const char *)name.ptr, s->rows, INDEX_NEAR_MAX, &n,
-		                      &why) < 0)
+				      &why) < 0)
 			index_reply_fault(reply, &why);
 		else
 			index_reply_json(reply, 200,
-			                 json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
+					 json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
 	}
 	buf_fini(&name);
 }
@@ -238,7 +238,7 @@ static int add_file(void *user, const struct catalogue_file *f)
 	return json_array_append_new(
 	    files->list,
 	    json_pack("{s:o, s:I, s:o}", "path", path_json(f->path), "bytes", (json_int_t)f->length,
-	              "sha256", entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)));
+		      "sha256", entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)));
 }
 
 /* With the trackers of the torrent; without them when it is too large to open for that. */
@@ -279,7 +279,8 @@ static void details(struct index_server *s, const struct entry *e, struct http_r
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
 	if (json_object_set_new(j, "torrent", json_string(path)) != 0 ||
 	    json_object_set_new(j, "files", files.list) != 0 ||
-	    json_object_set_new(j, "files_left_out", json_integer((json_int_t)files.left_out)) != 0) {
+	    json_object_set_new(j, "files_left_out", json_integer((json_int_t)files.left_out)) !=
+		0) {
 		json_decref(j);
 		j = NULL;
 	}
@@ -298,7 +299,7 @@ static void torrent(struct index_server *s, const struct entry *e, struct http_r
 }
 
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
-                 struct http_reply *reply)
+		 struct http_reply *reply)
 {
 	const uint8_t *slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
 	size_t at = slash == NULL ? rest.len : (size_t)(slash - rest.ptr);
@@ -349,10 +350,10 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 	index_reply_json(
 	    reply, 200,
 	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "version",
-	              SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
-	              (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
-	              (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
-	              "peers", (json_int_t)peers, "announces", (json_int_t)s->counts.announces,
-	              "announces_refused", (json_int_t)s->counts.refused, "scrapes",
-	              (json_int_t)s->counts.scrapes, "requests", (json_int_t)s->counts.requests));
+		      SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
+		      (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
+		      (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
+		      "peers", (json_int_t)peers, "announces", (json_int_t)s->counts.announces,
+		      "announces_refused", (json_int_t)s->counts.refused, "scrapes",
+		      (json_int_t)s->counts.scrapes, "requests", (json_int_t)s->counts.requests));
 }

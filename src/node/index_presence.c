@@ -60,7 +60,7 @@ static size_t merge_addresses(struct tracker_peer *list, size_t n)
 }
 
 static size_t add_swarm(struct index_server *s, const uint8_t hash[20], uint32_t most, size_t *n,
-                        struct scrape_row *counts)
+			struct scrape_row *counts)
 {
 	size_t there = tracker_peers(s->tracker, hash, index_now_s(s), s->peers + *n, most);
 
@@ -70,7 +70,7 @@ static size_t add_swarm(struct index_server *s, const uint8_t hash[20], uint32_t
 }
 
 static void count(const struct entry *e, const struct tracker_peer *list, size_t n,
-                  struct presence *out)
+		  struct presence *out)
 {
 	*out = (struct presence){.online = (uint32_t)n};
 	for (size_t i = 0; i < n; i++) {
@@ -80,7 +80,7 @@ static void count(const struct entry *e, const struct tracker_peer *list, size_t
 }
 
 void index_presence(struct index_server *s, const struct entry *e, uint32_t most,
-                    struct presence *out, size_t *n)
+		    struct presence *out, size_t *n)
 {
 	struct scrape_row v1 = {0}, v2 = {0};
 	bool all = true;
@@ -116,10 +116,10 @@ static json_t *peer_json(const struct index_server *s, const struct tracker_peer
 {
 	char addr[ADDR_TEXT_MAX], host[ADDR_TEXT_MAX], client[CLIENT_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I}", "addr", addr_text(addr, &p->addr), "host",
-	                 addr_host_text(host, &p->addr), "port", (int)p->addr.port, "client",
-	                 handshake_client(client, p->peer_id), "since", wall_time(s, p->since_s), "seen",
-	                 wall_time(s, p->seen_s));
+	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I}", "addr", addr_text(addr, &p->addr),
+			 "host", addr_host_text(host, &p->addr), "port", (int)p->addr.port,
+			 "client", handshake_client(client, p->peer_id), "since",
+			 wall_time(s, p->since_s), "seen", wall_time(s, p->seen_s));
 }
 
 /* In tenths, rounded down: 100.0 is complete and nothing else is. */
@@ -141,13 +141,13 @@ static int add_peer(json_t *list, json_t *peer)
 }
 
 static json_t *holder_json(const struct index_server *s, const struct entry *e,
-                           const struct tracker_peer *p)
+			   const struct tracker_peer *p)
 {
 	json_t *j = peer_json(s, p), *more;
 
 	more = json_pack("{s:f, s:I, s:I, s:I}", "percent", percent_of(e, p->left), "left",
-	                 (json_int_t)p->left, "uploaded", (json_int_t)p->uploaded, "downloaded",
-	                 (json_int_t)p->downloaded);
+			 (json_int_t)p->left, "uploaded", (json_int_t)p->uploaded, "downloaded",
+			 (json_int_t)p->downloaded);
 	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
 		json_decref(j);
 		j = NULL;
@@ -170,7 +170,7 @@ json_t *index_holders_json(struct index_server *s, const struct entry *e)
 		}
 	}
 	return json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
-	                 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "peers", list);
+			 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "peers", list);
 }
 
 static json_t *magnet(const struct entry *e)
@@ -204,8 +204,9 @@ json_t *index_entry_json(struct index_server *s, const struct entry *e)
 	size_t n;
 
 	index_presence(s, e, INDEX_COUNTED_MAX, &p, &n);
-	more = json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
-	                 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "magnet", magnet(e));
+	more =
+	    json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
+		      (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "magnet", magnet(e));
 	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
 		json_decref(j);
 		j = NULL;
@@ -266,9 +267,10 @@ static json_t *crowd_json(const struct index_server *s, const struct tracker_pee
 		json_t *j = peer_json(s, &list[i]);
 
 		if (j == NULL ||
-		    json_object_set_new(j, "swarms", json_integer((json_int_t)list[i].uploaded)) != 0 ||
-		    json_object_set_new(j, "seeding", json_integer((json_int_t)list[i].downloaded)) !=
+		    json_object_set_new(j, "swarms", json_integer((json_int_t)list[i].uploaded)) !=
 			0 ||
+		    json_object_set_new(j, "seeding",
+					json_integer((json_int_t)list[i].downloaded)) != 0 ||
 		    json_array_append(out, j) != 0) {
 			json_decref(j);
 			json_decref(out);

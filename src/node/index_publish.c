@@ -27,13 +27,14 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 	struct err_info why = {0};
 	json_t *j = NULL;
 
-	/* Our own page changes nothing, so whatever has an origin is foreign. Comparing it with Host
-	 * would not do: a rebound name is the same in both. */
+	/* Our own page changes nothing, so whatever has an origin is foreign. Comparing it with
+	 * Host would not do: a rebound name is the same in both. */
 	if (http_request_header(r, "Origin") != NULL)
-		index_reply_error(reply, 403, "forbidden_origin", "web pages may not change anything");
+		index_reply_error(reply, 403, "forbidden_origin",
+				  "web pages may not change anything");
 	else if (!is_json(http_request_header(r, "Content-Type")))
 		index_reply_error(reply, 415, "bad_content_type",
-		                  "Content-Type must be application/json");
+				  "Content-Type must be application/json");
 	else if (json_read_object(r->body, &j, &why) < 0)
 		index_reply_error(reply, 400, "bad_json", "%s", why.text);
 	return j;
@@ -65,8 +66,9 @@ static int stale(const struct entry *e, struct http_reply *reply)
 	bool ahead = e->published_at > now;
 	uint64_t by = (uint64_t)(ahead ? e->published_at - now : now - e->published_at);
 
-	index_reply_error(reply, 403, "stale", "published_at is %s %s the index's clock: is yours right?",
-	                  text_duration(off, sizeof(off), by), ahead ? "ahead of" : "behind");
+	index_reply_error(reply, 403, "stale",
+			  "published_at is %s %s the index's clock: is yours right?",
+			  text_duration(off, sizeof(off), by), ahead ? "ahead of" : "behind");
 	return ERR_DENIED;
 }
 
@@ -111,8 +113,8 @@ static void log_entry(const struct index_server *s, const char *what, const stru
 	if (s->log == NULL)
 		return;
 	snprintf(line, sizeof(line), "%s %s/%s@%u", what,
-	         text_escape(owner, sizeof(owner), bytes_str(e->owner)),
-	         text_escape(name, sizeof(name), bytes_str(e->name)), e->version);
+		 text_escape(owner, sizeof(owner), bytes_str(e->owner)),
+		 text_escape(name, sizeof(name), bytes_str(e->name)), e->version);
 	s->log(s->log_user, line);
 }
 
@@ -139,10 +141,11 @@ static int take_torrent(json_t *body, struct publication *p, struct http_reply *
 
 	if (!json_is_string(text))
 		return fail(reply, 400, "bad_request", "\"torrent\" is missing or not a string");
-	if (base64_take(bytes_of(json_string_value(text), json_string_length(text)), &p->torrent) < 0)
+	if (base64_take(bytes_of(json_string_value(text), json_string_length(text)), &p->torrent) <
+	    0)
 		return p->torrent.err == ERR_TOO_BIG
-		           ? fail(reply, 413, "too_large", "the torrent is over 64 MiB")
-		           : fail(reply, 400, "bad_request", "\"torrent\" is not base64");
+			   ? fail(reply, 413, "too_large", "the torrent is over 64 MiB")
+			   : fail(reply, 400, "bad_request", "\"torrent\" is not base64");
 	json_object_del(body, "torrent"); /* it may be large */
 	fault = meta_parse(buf_bytes(&p->torrent), &p->meta);
 	if (fault == META_NOMEM)
@@ -151,7 +154,7 @@ static int take_torrent(json_t *body, struct publication *p, struct http_reply *
 }
 
 static bool hash_differs(bool claimed, const uint8_t *claim, bool is, const uint8_t *hash,
-                         size_t len)
+			 size_t len)
 {
 	return claimed && (!is || memcmp(claim, hash, len) != 0);
 }
@@ -169,7 +172,8 @@ static int compare(const json_t *body, struct publication *p, struct http_reply 
 	if (json_is_integer(json_object_get(body, "bytes")) && e->bytes != m->total_bytes)
 		return fail(reply, 422, "mismatch", "\"bytes\" is not the torrent's size");
 	if (json_is_integer(json_object_get(body, "n_files")) && e->n_files != m->n_real_files)
-		return fail(reply, 422, "mismatch", "\"n_files\" is not the torrent's number of files");
+		return fail(reply, 422, "mismatch",
+			    "\"n_files\" is not the torrent's number of files");
 	e->has_v1 = m->v1;
 	e->has_v2 = m->v2;
 	memcpy(e->hash_v1, m->hash_v1, SHA1_LEN);
@@ -189,8 +193,9 @@ static int take_sha256(const json_t *list, struct publication *p, struct http_re
 			continue;
 		if (!json_is_string(v) ||
 		    text_unhex(bytes_of(json_string_value(v), json_string_length(v)), f->sha256,
-		               SHA256_LEN) < 0)
-			return fail(reply, 400, "bad_request", "an item of \"sha256\" is not 64 hex digits");
+			       SHA256_LEN) < 0)
+			return fail(reply, 400, "bad_request",
+				    "an item of \"sha256\" is not 64 hex digits");
 		f->has_sha256 = true;
 	}
 	if (p->meta->single && p->files[0].has_sha256) {
@@ -220,12 +225,12 @@ static int take_files(const json_t *body, struct publication *p, struct http_rep
 		return fail(reply, 400, "bad_request", "\"sha256\" is not a list");
 	if (json_array_size(list) != p->n_files)
 		return fail(reply, 422, "mismatch",
-		            "\"sha256\" has not as many items as the torrent has files");
+			    "\"sha256\" has not as many items as the torrent has files");
 	return take_sha256(list, p, reply);
 }
 
 static int take_publication(const struct index_server *s, json_t *body, struct publication *p,
-                            struct http_reply *reply)
+			    struct http_reply *reply)
 {
 	struct err_info why = {0};
 
@@ -238,7 +243,7 @@ static int take_publication(const struct index_server *s, json_t *body, struct p
 		return ERR_PROTO;
 	if (!is_signed(&p->e, "publish"))
 		return fail(reply, 403, "bad_signature",
-		            "the signature is not by this key over this entry");
+			    "the signature is not by this key over this entry");
 	if (was_removed_since(s, &p->e))
 		return fail(reply, 403, "stale", "the name was unpublished after published_at");
 	return 0;
@@ -250,8 +255,8 @@ static void store(struct index_server *s, struct publication *p, struct http_rep
 	bool created = false;
 
 	p->e.id = p->e.version = 0;
-	if (catalogue_db_publish(s->db, &p->e, buf_bytes(&p->torrent), p->files, p->n_files, &created,
-	                         &why) < 0) {
+	if (catalogue_db_publish(s->db, &p->e, buf_bytes(&p->torrent), p->files, p->n_files,
+				 &created, &why) < 0) {
 		index_reply_fault(reply, &why);
 		return;
 	}
@@ -291,7 +296,7 @@ static bool is_content_of(const struct entry *claim, const struct entry *row)
 
 /* Against each of those it would remove. */
 static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
-                      struct http_reply *reply)
+		      struct http_reply *reply)
 {
 	if (n == 0)
 		return fail(reply, 404, "not_found", "no such entry");
@@ -299,15 +304,17 @@ static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 		if (memcmp(rows[i].key, e->key, SIGN_KEY_LEN) != 0)
 			return fail(reply, 403, "not_owner", "the entry belongs to another key");
 		if (rows[i].published_at > e->published_at)
-			return fail(reply, 403, "stale", "the entry was published after published_at");
+			return fail(reply, 403, "stale",
+				    "the entry was published after published_at");
 		if (e->version != 0 && !is_content_of(e, &rows[i]))
-			return fail(reply, 422, "mismatch", "the hashes are not those of this version");
+			return fail(reply, 422, "mismatch",
+				    "the hashes are not those of this version");
 	}
 	return 0;
 }
 
 static int take_removal(struct index_server *s, const json_t *body, struct entry *e,
-                        struct http_reply *reply)
+			struct http_reply *reply)
 {
 	struct catalogue_query q = {.limit = CATALOGUE_PAGE_MAX};
 	struct err_info why = {0};
@@ -319,7 +326,7 @@ static int take_removal(struct index_server *s, const json_t *body, struct entry
 		return stale(e, reply);
 	if (!is_signed(e, "unpublish"))
 		return fail(reply, 403, "bad_signature",
-		            "the signature is not by this key over this call");
+			    "the signature is not by this key over this call");
 	q.owner = e->owner;
 	q.name = e->name;
 	q.version = e->version;
@@ -340,13 +347,14 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 	if (body == NULL)
 		return;
 	if (take_removal(s, body, &e, reply) == 0) {
-		if (catalogue_db_unpublish(s->db, e.owner, e.name, e.version, e.key, &removed, &why) < 0) {
+		if (catalogue_db_unpublish(s->db, e.owner, e.name, e.version, e.key, &removed,
+					   &why) < 0) {
 			index_reply_fault(reply, &why);
 		} else {
 			remember_removed(s, &e);
 			log_entry(s, "unpublished", &e);
 			index_reply_json(reply, 200,
-			                 json_pack("{s:I}", "removed", (json_int_t)removed));
+					 json_pack("{s:I}", "removed", (json_int_t)removed));
 		}
 	}
 	json_decref(body);

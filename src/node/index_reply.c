@@ -45,11 +45,11 @@ void index_reply_json(struct http_reply *reply, int status, json_t *j)
 	reply->type = "application/json";
 	buf_clear(&reply->body);
 	if (j == NULL || json_dump_callback(j, put_text, &reply->body,
-	                                    JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0) {
+					    JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0) {
 		buf_clear(&reply->body);
 		reply->status = 503;
 		buf_put_str(&reply->body,
-		            "{\"error\":{\"code\":\"busy\",\"message\":\"out of memory\"}}");
+			    "{\"error\":{\"code\":\"busy\",\"message\":\"out of memory\"}}");
 	}
 	buf_put_u8(&reply->body, '\n');
 	json_decref(j);
@@ -67,7 +67,7 @@ void index_reply_error(struct http_reply *reply, int status, const char *code, c
 	while (!text_is_utf8(bytes_str(message)) && message[0] != '\0')
 		message[strlen(message) - 1] = '\0';
 	index_reply_json(reply, status,
-	                 json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message));
+			 json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message));
 }
 
 void index_reply_fault(struct http_reply *reply, const struct err_info *why)
@@ -79,7 +79,7 @@ void index_reply_fault(struct http_reply *reply, const struct err_info *why)
 	} table[] = {
 	    {ERR_NOENT, 404, "not_found"},  {ERR_DENIED, 409, "name_taken"},
 	    {ERR_NOSPACE, 507, "no_space"}, {ERR_TIMEOUT, 400, "bad_search"},
-	    {ERR_NOMEM, 503, "busy"},       {ERR_AGAIN, 503, "busy"},
+	    {ERR_NOMEM, 503, "busy"},	    {ERR_AGAIN, 503, "busy"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -6,7 +6,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
-#include "web/assets.h"
+#include "node/web_assets.h"
 
 #define TICK_MS 1000u
 #define API "/api/v1/"
@@ -31,7 +31,7 @@ static bool serve_asset(const struct http_request *r, struct http_reply *reply)
 }
 
 static void on_entries(struct index_server *s, const struct http_request *r,
-                       struct http_reply *reply)
+		       struct http_reply *reply)
 {
 	if (strcmp(r->method, "POST") == 0)
 		index_publish(s, r, reply);
@@ -42,7 +42,7 @@ static void on_entries(struct index_server *s, const struct http_request *r,
 }
 
 static void on_unpublish(struct index_server *s, const struct http_request *r,
-                         struct http_reply *reply)
+			 struct http_reply *reply)
 {
 	if (index_reply_method(r, reply, "POST"))
 		index_unpublish(s, r, reply);
@@ -50,14 +50,11 @@ static void on_unpublish(struct index_server *s, const struct http_request *r,
 
 static const struct route {
 	const char *path;
-	void (*handle)(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+	void (*handle)(struct index_server *s, const struct http_request *r,
+		       struct http_reply *reply);
 } routes[] = {
-    {"/announce", index_announce},
-    {"/scrape", index_scrape},
-    {API "entries", on_entries},
-    {API "unpublish", on_unpublish},
-    {API "near", index_near},
-    {API "peers", index_peers},
+    {"/announce", index_announce},   {"/scrape", index_scrape}, {API "entries", on_entries},
+    {API "unpublish", on_unpublish}, {API "near", index_near},	{API "peers", index_peers},
     {API "status", index_status},
 };
 
@@ -105,7 +102,7 @@ static int make_dir(const char *path, struct err_info *info)
 		part[i] = '\0';
 		if (mkdir(part, 0700) != 0 && errno != EEXIST)
 			r = err_set(info, errno == EACCES ? ERR_DENIED : ERR_IO, "%s: %s", part,
-			            strerror(errno));
+				    strerror(errno));
 		part[i] = i < len ? '/' : '\0';
 	}
 	free(part);
@@ -148,7 +145,7 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 }
 
 int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
-                     struct err_info *info)
+		     struct err_info *info)
 {
 	struct index_server *s = calloc(1, sizeof(*s));
 	int r;

@@ -53,7 +53,7 @@ struct index_server {
 	} counts;
 	struct removed_name removed[INDEX_REMOVED_MAX];
 	size_t next_removed;
-	struct entry *rows;         /* CATALOGUE_PAGE_MAX */
+	struct entry *rows;	    /* CATALOGUE_PAGE_MAX */
 	struct tracker_peer *peers; /* 2 * INDEX_HOLDERS_MAX */
 	void (*log)(void *user, const char *line);
 	void *log_user;
@@ -77,7 +77,7 @@ void index_reply_fault(struct http_reply *reply, const struct err_info *why);
 void index_reply_begin(struct http_reply *reply);
 /* Only `allowed` ("GET", "POST"); answers 405 itself. HEAD counts as GET. */
 bool index_reply_method(const struct http_request *r, struct http_reply *reply,
-                        const char *allowed);
+			const char *allowed);
 
 /* ---- index_announce.c ---- */
 void index_announce(struct index_server *s, const struct http_request *r, struct http_reply *reply);
@@ -92,7 +92,7 @@ struct presence {
  * each swarm are looked at, beyond that counts are those of the larger one. The list is
  * s->peers[0..*n). */
 void index_presence(struct index_server *s, const struct entry *e, uint32_t most,
-                    struct presence *out, size_t *n);
+		    struct presence *out, size_t *n);
 json_t *index_holders_json(struct index_server *s, const struct entry *e);
 json_t *index_peers_json(struct index_server *s, uint32_t limit);
 /* An entry with its counts and magnet link. */
@@ -105,11 +105,11 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 /* What is behind "/api/v1/entries/". */
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
-                 struct http_reply *reply);
+		 struct http_reply *reply);
 
 /* ---- index_publish.c ---- */
 void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_unpublish(struct index_server *s, const struct http_request *r,
-                     struct http_reply *reply);
+		     struct http_reply *reply);
 
 #endif

@@ -38,15 +38,18 @@ static int list_open(int fd, DIR **out)
 static int move_up(struct removal *r, int dir, const char *name)
 {
 	char fresh[32];
+	int error;
 
 	do {
 		snprintf(fresh, sizeof(fresh), ".gone-%u", r->moved++);
 		if (renameat2(dir, name, r->top, fresh, RENAME_NOREPLACE) == 0)
 			return 0;
-		if (errno == EINVAL || errno == ENOSYS)
-			return renameat(dir, name, r->top, fresh) == 0 ? 0 : errno;
-	} while (errno == EEXIST);
-	return errno;
+		error = errno;
+		/* Without that call an empty folder may be replaced, which is as good as gone. */
+		if (error == EINVAL || error == ENOSYS)
+			error = renameat(dir, name, r->top, fresh) == 0 ? 0 : errno;
+	} while (error == EEXIST || error == ENOTEMPTY || error == ENOTDIR);
+	return error;
 }
 
 /* Remove what is no folder, and folders that are empty. Others stay, or go to the top. */

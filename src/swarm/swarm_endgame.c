@@ -25,7 +25,9 @@ static bool may_help(struct turn *t, const struct peer *p, const struct request 
 	if (q->state != REQUEST_LIVE || !peer_has(p, q->piece))
 		return false;
 	o = picker_open(&t->s->picker, q->piece);
-	return o->only.slot == PICKER_NONE && o->blocks[q->begin / BLOCK_BYTES].asked == 1 &&
+	if (o->only.slot != PICKER_NONE && swarm_find(t->s, o->only) != p)
+		return false;
+	return o->blocks[q->begin / BLOCK_BYTES].asked == 1 &&
 	       requests_find(&p->asks, q->piece, q->begin) == NULL;
 }
 

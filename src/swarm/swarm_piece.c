@@ -3,8 +3,9 @@
 
 /* Guilty ones banned for one piece. */
 #define GUILTY_MAX 64u
-/* How long one peer may take over a piece that it alone is asked for. */
-#define RESERVED_MS 30000u
+/* When a piece was asked of one peer alone for this long, or will take it longer, another may be
+ * the better choice. */
+#define RESERVED_MS 4000u
 
 void swarm_begin_pads(struct turn *t)
 {
@@ -121,9 +122,12 @@ void swarm_check_reserved(struct turn *t)
 	struct picker *k = &t->s->picker;
 
 	for (uint32_t i = 0; t->s->blame.n > 0 && i < k->n_open; i++) {
-		if (k->open[i]->only.slot != PICKER_NONE &&
-		    t->now_ms - k->open[i]->opened_ms > RESERVED_MS)
-			picker_reserve_for(k, k->open[i], (struct peer_ref){PICKER_NONE, 0});
+		struct open_piece *o = k->open[i];
+		const struct peer *p = swarm_find(t->s, o->only);
+
+		if (p != NULL && t->now_ms - o->opened_ms > RESERVED_MS &&
+		    peer_eta_ms(p, p->n_live + o->n_free, t->now_ms) > RESERVED_MS)
+			reserve_piece(t, o);
 	}
 }
 

@@ -244,6 +244,7 @@ bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 			hold *= 2;
 		p->rejects++;
 		p->hold_until_ms = t->now_ms + hold;
+		swarm_unreserve(t, p);
 	}
 	requests_remove(&p->asks, q);
 	return true;

@@ -34,6 +34,7 @@ struct event {
 	uint8_t *body;         /* owned copy behind msg.body */
 	enum mark mark;
 	uint32_t piece;
+	bool landed;           /* it has passed the receiver's downlink */
 };
 
 /* Both directions of a connection; end 0 dialled. */
@@ -42,6 +43,7 @@ struct conn {
 	struct peer_ref ref[2];
 	bool open[2];          /* that end's swarm knows it */
 	uint64_t last_us[2];   /* when the last thing sent towards this end arrives */
+	uint64_t land_us[2];   /* when the last block towards this end has passed its downlink */
 	bool waiting[2];       /* that end has blocks to send */
 	uint32_t in_flight[2]; /* blocks on their way from that end */
 	uint32_t latency_us;

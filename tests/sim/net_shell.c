@@ -101,10 +101,9 @@ static enum mark mark_to_send(struct net *n, struct node *k, uint32_t piece, uin
 static void send_block(struct net *n, uint32_t conn, uint32_t from, struct block_ref b)
 {
 	struct conn *c = &n->conns[conn];
-	struct node *k = &n->nodes[c->node[from]], *to = &n->nodes[c->node[1 - from]];
+	struct node *k = &n->nodes[c->node[from]];
 	uint64_t out_us = (uint64_t)b.length * 1000000 / k->spec.up_bps;
-	uint64_t in_us = (uint64_t)b.length * 1000000 / to->spec.down_bps;
-	uint64_t start = n->now_us > k->up_free_us ? n->now_us : k->up_free_us, at;
+	uint64_t start = n->now_us > k->up_free_us ? n->now_us : k->up_free_us;
 	struct event e = {.type = EVENT_BLOCK, .piece = b.piece};
 	uint32_t parts = out_us > 500000 ? 8 : 1;
 
@@ -112,14 +111,11 @@ static void send_block(struct net *n, uint32_t conn, uint32_t from, struct block
 	    .type = WIRE_PIECE, .index = b.piece, .begin = b.begin, .length = b.length};
 	e.mark = mark_to_send(n, k, b.piece, b.begin / BLOCK_BYTES);
 	k->up_free_us = start + out_us;
-	at = k->up_free_us + c->latency_us;
-	at = (at > to->down_free_us ? at : to->down_free_us) + in_us;
-	to->down_free_us = at;
 	for (uint32_t i = 1; i < parts; i++)
 		transmit(n, conn, from,
 		         (struct event){.type = EVENT_PART, .piece = b.length / parts},
 		         start + out_us * i / parts + c->latency_us);
-	transmit(n, conn, from, e, at);
+	transmit(n, conn, from, e, k->up_free_us + c->latency_us);
 	c->in_flight[from]++;
 	n->stats.sent_blocks++;
 	swarm_on_sent(k->swarm, c->ref[from], b.length, ms_of(n));
@@ -421,6 +417,30 @@ static void on_closed(struct net *n, struct event *e)
 	net_perform(n, e->node);
 }
 
+/* Blocks queue at the receiver's downlink, and what came behind them on the same connection with
+ * them. True: not yet. */
+static bool must_land(struct net *n, struct event *e)
+{
+	struct conn *c = &n->conns[e->conn];
+	struct node *k = &n->nodes[e->node];
+
+	if (e->landed)
+		return false;
+	e->landed = true;
+	if (e->type == EVENT_BLOCK) {
+		uint64_t start = n->now_us > k->down_free_us ? n->now_us : k->down_free_us;
+
+		k->down_free_us = start + (uint64_t)e->msg.length * 1000000 / k->spec.down_bps;
+		c->land_us[e->end] = k->down_free_us;
+	}
+	if (c->land_us[e->end] <= n->now_us)
+		return false;
+	e->at_us = c->land_us[e->end];
+	net_schedule(n, *e);
+	e->body = NULL;
+	return true;
+}
+
 /* Does the event still find whom it is meant for? */
 static bool is_alive(const struct net *n, const struct event *e)
 {
@@ -449,6 +469,9 @@ void net_handle(struct net *n, struct event *e)
 			n->conns[e->conn].in_flight[1 - e->end]--;
 		return;
 	}
+	if ((e->type == EVENT_MESSAGE || e->type == EVENT_BLOCK || e->type == EVENT_CLOSED) &&
+	    must_land(n, e))
+		return;
 	switch (e->type) {
 	case EVENT_TICK:
 		if (k->tick_us == e->at_us) {

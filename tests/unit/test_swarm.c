@@ -98,3 +98,109 @@ TEST(random_swarms_with_hostile_peers_complete_and_no_honest_peer_is_banned)
 	for (uint64_t seed = 1; seed <= 100; seed++)
 		random_swarm(seed, true);
 }
+
+/* One getter, `n_seeds` honest seeds of `up_bps`, and others. Returns how long it took, in ms. */
+static uint64_t fetch_ms(const struct metainfo *m, uint64_t seed, uint32_t n_seeds, uint64_t up_bps,
+                         const struct node_spec *others, uint32_t n_others, struct net_stats *st,
+                         struct swarm_stats *ss)
+{
+	struct net *n = net_new(m, seed);
+	uint32_t getter = net_add(n, &(struct node_spec){0});
+	uint64_t took;
+
+	for (uint32_t i = 0; i < n_seeds; i++)
+		net_add(n, &(struct node_spec){.seed = true, .up_bps = up_bps, .latency_us = 500});
+	for (uint32_t i = 0; i < n_others; i++)
+		net_add(n, &others[i]);
+	net_introduce_all(n, getter);
+	CHECK_SEED(net_run(n, 600000), seed);
+	CHECK_SEED(net_is_true(n, getter), seed);
+	net_stats(n, st);
+	CHECK_SEED(st->honest_bans == 0, seed);
+	CHECK_SEED(st->unasked == 0, seed);
+	swarm_stats(net_swarm(n, getter), net_now_ms(n), ss);
+	took = net_done_ms(n, getter) - 1000;
+	net_free(n);
+	return took;
+}
+
+TEST(ten_peers_that_claim_everything_and_never_serve_cost_at_most_a_quarter)
+{
+	static const struct node_spec liars[10] = {
+	    {.kind = NODE_CHOKER, .seed = true},   {.kind = NODE_CHOKER, .seed = true},
+	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_MUTE, .seed = true},
+	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_REJECTER, .seed = true},
+	    {.kind = NODE_REJECTER, .seed = true}, {.seed = true, .up_bps = 1024},
+	    {.seed = true, .up_bps = 1024},        {.seed = true, .up_bps = 1024},
+	};
+	struct metainfo *m = net_metainfo(32 * MIB, 256 * KIB, true, true);
+	struct net_stats st;
+	struct swarm_stats ss;
+
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		uint64_t alone = fetch_ms(m, seed, 1, 4000000, NULL, 0, &st, &ss);
+		uint64_t with = fetch_ms(m, seed, 1, 4000000, liars, 10, &st, &ss);
+
+		if (getenv("SIM_SHOW") != NULL)
+			printf("# liars: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
+		CHECK_SEED(with * 4 <= alone * 5, seed);
+	}
+	meta_free(m);
+}
+
+TEST(a_v1_seed_that_corrupts_one_block_in_a_thousand_is_banned_and_nobody_else)
+{
+	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, true, false);
+	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 1000, .up_bps = 4000000};
+	struct net_stats st;
+	struct swarm_stats ss;
+	uint32_t bans = 0;
+
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
+		bans += st.bans;
+		CHECK_SEED(ss.wasted_bytes <= 4 * MIB, seed);
+		if (getenv("SIM_SHOW") != NULL)
+			printf("# v1: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
+	}
+	CHECK(bans > 0);
+	meta_free(m);
+}
+
+TEST(a_v2_seed_that_corrupts_one_block_in_a_hundred_is_banned_at_the_first)
+{
+	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, false, true);
+	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 100, .up_bps = 4000000};
+	struct net_stats st;
+	struct swarm_stats ss;
+
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
+		if (getenv("SIM_SHOW") != NULL)
+			printf("# v2: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
+		CHECK_SEED(st.bans == 1, seed);
+	}
+	meta_free(m);
+}
+
+TEST(with_a_third_of_the_peers_hostile_the_time_grows_by_at_most_a_quarter)
+{
+	static const struct node_spec hostile[3] = {
+	    {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 20, .up_bps = 2000000},
+	    {.kind = NODE_MUTE, .seed = true},
+	    {.seed = true, .up_bps = 1024},
+	};
+	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, true, false);
+	struct net_stats st;
+	struct swarm_stats ss;
+
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		uint64_t alone = fetch_ms(m, seed, 6, 2000000, NULL, 0, &st, &ss);
+		uint64_t with = fetch_ms(m, seed, 6, 2000000, hostile, 3, &st, &ss);
+
+		if (getenv("SIM_SHOW") != NULL)
+			printf("# third: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
+		CHECK_SEED(with * 4 <= alone * 5, seed);
+	}
+	meta_free(m);
+}

@@ -1,0 +1,107 @@
+#include "cli/out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <libsmartcols.h>
+
+#include "base/text.h"
+
+#define TABLE_BYTES_MAX ((size_t)1 << 30)
+
+void out_json(const json_t *j)
+{
+	/* ASCII alone: what JSON leaves as it is, from U+0080 on, could steer a terminal. */
+	if (j == NULL || json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) != 0)
+		fputs("{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}",
+		      stdout);
+	putchar('\n');
+}
+
+/* On a terminal `table` holds the rows, elsewhere `text` does. */
+struct out_table {
+	struct libscols_table *table;
+	struct libscols_line *line;
+	struct buf text;
+	size_t at; /* next cell of the row */
+	bool any;
+};
+
+static bool add_columns(struct out_table *t, const char *const *columns, size_t n,
+			const bool *right)
+{
+	t->table = scols_new_table();
+	for (size_t i = 0; t->table != NULL && i < n; i++) {
+		int flags = right != NULL && right[i] ? SCOLS_FL_RIGHT : 0;
+
+		if (scols_table_new_column(t->table, columns[i], 0, flags) == NULL)
+			return false;
+	}
+	return t->table != NULL;
+}
+
+struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right)
+{
+	struct out_table *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	buf_init(&t->text, TABLE_BYTES_MAX);
+	if (isatty(STDOUT_FILENO) && !add_columns(t, columns, n, right)) {
+		scols_unref_table(t->table);
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void out_row(struct out_table *t)
+{
+	if (t == NULL)
+		return;
+	if (t->table != NULL)
+		t->line = scols_table_new_line(t->table, NULL);
+	else if (t->any)
+		buf_put_u8(&t->text, '\n');
+	t->at = 0;
+	t->any = true;
+}
+
+void out_cell(struct out_table *t, const char *text)
+{
+	struct buf safe;
+	const char *s;
+
+	if (t == NULL)
+		return;
+	if (t->table == NULL) {
+		if (t->at++ > 0)
+			buf_put_u8(&t->text, '\t');
+		text_put_escaped(&t->text, bytes_str(text));
+		return;
+	}
+	buf_init(&safe, TABLE_BYTES_MAX);
+	text_put_escaped(&safe, bytes_str(text));
+	s = buf_cstr(&safe);
+	if (t->line != NULL && s != NULL)
+		scols_line_set_data(t->line, t->at, s);
+	t->at++;
+	buf_fini(&safe);
+}
+
+void out_table_print(struct out_table *t)
+{
+	if (t == NULL)
+		return;
+	if (t->table != NULL && t->any)
+		scols_print_table(t->table);
+	if (t->table == NULL && t->any) {
+		buf_put_u8(&t->text, '\n');
+		fwrite(t->text.ptr, 1, t->text.len, stdout);
+	}
+	if (t->table != NULL)
+		scols_unref_table(t->table);
+	buf_fini(&t->text);
+	free(t);
+}

@@ -1,0 +1,133 @@
+#include "cli/out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "base/text.h"
+
+#define REDRAW_MS 100u
+#define LINE_MAX_BYTES 1024u
+
+void progress_init(struct progress *p, bool quiet, uint64_t now_ms)
+{
+	const char *term = getenv("TERM");
+
+	*p = (struct progress){
+	    .on = !quiet && isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0,
+	    .start_ms = now_ms,
+	};
+}
+
+static int terminal_width(void)
+{
+	struct winsize size = {0};
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+/* Bytes of `line` that fit into `width` columns. */
+static size_t fitting(const char *line, size_t len, int width)
+{
+	mbstate_t state = {0};
+	size_t at = 0;
+
+	while (at < len) {
+		wchar_t c;
+		size_t n = mbrtowc(&c, line + at, len - at, &state);
+		int columns = 1;
+
+		if (n == 0 || n > len - at) {
+			n = 1;
+			state = (mbstate_t){0};
+		} else if (wcwidth(c) >= 0) {
+			columns = wcwidth(c);
+		}
+		if (columns > width)
+			break;
+		width -= columns;
+		at += n;
+	}
+	return at;
+}
+
+/* "1.2 of 2.8 GiB", or "900 KiB of 2.8 GiB" */
+static void put_amount(struct buf *b, uint64_t done, uint64_t total)
+{
+	char have[32], all[32];
+	const char *unit, *have_unit;
+
+	text_size(have, sizeof(have), done);
+	text_size(all, sizeof(all), total);
+	unit = strchr(all, ' ');
+	have_unit = strchr(have, ' ');
+	if (unit != NULL && have_unit != NULL && strcmp(unit, have_unit) == 0)
+		have[have_unit - have] = '\0';
+	buf_printf(b, "%s of %s", have, all);
+}
+
+static unsigned percent(uint64_t done, uint64_t total)
+{
+	/* Never 100 before it is; no overflow for any size. */
+	if (done >= total)
+		return 100;
+	return total >= 100 * 1024
+		   ? (unsigned)(done / (total / 100) > 99 ? 99 : done / (total / 100))
+		   : (unsigned)(done * 100 / total);
+}
+
+static void put_line(struct buf *b, const struct progress_state *s)
+{
+	char text[32];
+
+	buf_printf(b, "%s ", s->label);
+	if (s->total > 0) {
+		buf_printf(b, " %u%% ", percent(s->done, s->total));
+		put_amount(b, s->done, s->total);
+	} else {
+		buf_printf(b, " %s", text_size(text, sizeof(text), s->done));
+	}
+	if (s->bps > 0)
+		buf_printf(b, "  %s", text_rate(text, sizeof(text), s->bps));
+	if (s->bps > 0 && s->total > s->done)
+		buf_printf(b, "  ETA %s",
+			   text_duration(text, sizeof(text), (s->total - s->done) / s->bps));
+	if (s->up_bps > 0)
+		buf_printf(b, "  up %s", text_rate(text, sizeof(text), s->up_bps));
+	if (s->peers > 0)
+		buf_printf(b, "  %u peer%s", s->peers, s->peers == 1 ? "" : "s");
+	if (s->note != NULL && s->note[0] != '\0')
+		buf_printf(b, "  %s", s->note);
+}
+
+void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms)
+{
+	struct buf b;
+
+	if (!p->on || (p->drawn_ms != 0 && now_ms - p->drawn_ms < REDRAW_MS))
+		return;
+	p->drawn_ms = now_ms;
+	p->width = terminal_width();
+	buf_init(&b, LINE_MAX_BYTES);
+	put_line(&b, s);
+	/* The last column stays free: some terminals wrap as soon as it is written. */
+	fprintf(stderr, "\r%.*s\033[K",
+		(int)fitting((const char *)b.ptr, b.len, p->width > 1 ? p->width - 1 : 1),
+		b.len == 0 ? "" : (const char *)b.ptr);
+	(void)fflush(stderr);
+	buf_fini(&b);
+}
+
+void progress_clear(struct progress *p)
+{
+	if (!p->on || p->drawn_ms == 0)
+		return;
+	fputs("\r\033[K", stderr);
+	(void)fflush(stderr);
+	p->drawn_ms = 0;
+}

@@ -1,0 +1,200 @@
+#include "store/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "test.h"
+
+struct count_job {
+	struct pool_job job;
+	struct pool *pool;
+	atomic_int *ran;
+	int *done;
+	int again; /* submit itself this often */
+	pthread_t loop;
+};
+
+static void count_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct count_job *c = (struct count_job *)job;
+
+	CHECK(w->sha1 != NULL && w->sha256 != NULL && w->scratch != NULL);
+	memset(w->scratch, 1, POOL_SCRATCH_BYTES);
+	atomic_fetch_add(c->ran, 1);
+}
+
+static void count_done(struct pool_job *job)
+{
+	struct count_job *c = (struct count_job *)job;
+
+	CHECK(pthread_equal(c->loop, pthread_self()));
+	(*c->done)++;
+	if (c->again-- > 0)
+		pool_submit(c->pool, job);
+}
+
+static struct count_job count_job(struct pool *p, atomic_int *ran, int *done, int again)
+{
+	return (struct count_job){.job = {.run = count_run, .done = count_done},
+				  .pool = p,
+				  .ran = ran,
+				  .done = done,
+				  .again = again,
+				  .loop = pthread_self()};
+}
+
+TEST(every_job_runs_once_and_is_done_on_the_loop_thread)
+{
+	enum { N = 500 };
+	static struct count_job jobs[N];
+	struct pool *p;
+	atomic_int ran = 0;
+	int done = 0;
+
+	CHECK_INT(pool_new(3, 0, &p, NULL), 0);
+	for (int i = 0; i < N; i++) {
+		jobs[i] = count_job(p, &ran, &done, 0);
+		pool_submit(p, &jobs[i].job);
+	}
+	while (done < N) {
+		pool_wait(p);
+		CHECK(pool_drain(p) > 0);
+	}
+	CHECK_INT(ran, N);
+	CHECK_INT(pool_drain(p), 0);
+	pool_wait(p); /* nothing is out: does not wait */
+	pool_free(p);
+}
+
+TEST(one_worker_keeps_the_order)
+{
+	enum { N = 50 };
+	static struct count_job jobs[N];
+	static int ends[N];
+	struct pool *p;
+	atomic_int ran = 0;
+
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	memset(ends, 0, sizeof(ends));
+	for (int i = 0; i < N; i++) {
+		jobs[i] = count_job(p, &ran, &ends[i], 0);
+		pool_submit(p, &jobs[i].job);
+	}
+	while (ends[N - 1] == 0) {
+		for (int i = 1; i < N; i++)
+			CHECK(ends[i] <= ends[i - 1]);
+		pool_wait(p);
+		pool_drain(p);
+	}
+	pool_free(p);
+}
+
+TEST(freeing_the_pool_ends_all_jobs_even_those_that_follow)
+{
+	struct pool *p;
+	struct count_job a, b;
+	atomic_int ran = 0;
+	int done = 0;
+
+	CHECK_INT(pool_new(2, 0, &p, NULL), 0);
+	a = count_job(p, &ran, &done, 20);
+	b = count_job(p, &ran, &done, 0);
+	pool_submit(p, &a.job);
+	pool_submit(p, &b.job);
+	pool_free(p);
+	CHECK_INT(ran, 22);
+	CHECK_INT(done, 22);
+}
+
+struct nested_job {
+	struct count_job c;
+	struct count_job *other;
+};
+
+/* A done() that waits for another job, as a store does that is opened again. */
+static void nested_done(struct pool_job *job)
+{
+	struct nested_job *n = (struct nested_job *)job;
+
+	count_done(job);
+	while (*n->other->done == 0) {
+		pool_wait(n->c.pool);
+		pool_drain(n->c.pool);
+	}
+}
+
+TEST(a_done_may_wait_for_another_job)
+{
+	struct pool *p;
+	struct nested_job a;
+	struct count_job b;
+	atomic_int ran = 0;
+	int done_a = 0, done_b = 0;
+
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	b = count_job(p, &ran, &done_b, 0);
+	a.c = count_job(p, &ran, &done_a, 0);
+	a.c.job.done = nested_done;
+	a.other = &b;
+	pool_submit(p, &a.c.job);
+	pool_submit(p, &b.job);
+	while (done_a == 0) {
+		pool_wait(p);
+		pool_drain(p);
+	}
+	CHECK_INT(done_b, 1);
+	pool_free(p);
+}
+
+TEST(slabs_are_dealt_out_up_to_the_limit)
+{
+	uint8_t *slabs[3];
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 3, &p, NULL), 0);
+	CHECK_INT(pool_slabs_free(p), 3);
+	for (int i = 0; i < 3; i++) {
+		slabs[i] = pool_slab_take(p);
+		CHECK(slabs[i] != NULL);
+		memset(slabs[i], i, POOL_SLAB_BYTES);
+	}
+	CHECK(pool_slab_take(p) == NULL);
+	CHECK_INT(pool_slabs_free(p), 0);
+	pool_slab_give(p, slabs[1]);
+	CHECK_INT(pool_slabs_free(p), 1);
+	slabs[1] = pool_slab_take(p);
+	CHECK(slabs[1] != NULL);
+	for (int i = 0; i < 3; i++)
+		pool_slab_give(p, slabs[i]);
+	pool_free(p);
+}
+
+TEST(the_default_number_of_slabs_is_as_documented)
+{
+	struct pool *p;
+
+	CHECK_INT(pool_new(0, 0, &p, NULL), 0);
+	CHECK_INT(pool_slabs_free(p), POOL_SLABS_DEFAULT);
+	CHECK(pool_fd(p) >= 0);
+	pool_free(p);
+	pool_free(NULL);
+}
+
+static void drop_shared(void *shared)
+{
+	*(int *)shared = 7;
+}
+
+TEST(what_is_shared_is_dropped_with_the_pool)
+{
+	struct pool *p;
+	int thing = 0;
+
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	CHECK(pool_shared(p) == NULL);
+	pool_set_shared(p, &thing, drop_shared);
+	CHECK(pool_shared(p) == &thing);
+	pool_free(p);
+	CHECK_INT(thing, 7);
+}
