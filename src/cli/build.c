@@ -123,7 +123,8 @@ static int write_torrent(struct work *w, uint32_t piece_length, const char *trac
 	size_t n = 0, more = count_trackers(o);
 	const char **urls = calloc(more + 2, sizeof(*urls));
 	struct create_spec spec = {
-		.name = w->scan.name,
+		/* The --name of a share is its entry's, and its data keeps its own. */
+		.name = o->name != NULL && !w->params.plain ? o->name : w->scan.name,
 		.single = w->scan.single,
 		.v1 = w->v1,
 		.v2 = w->v2,

@@ -9,6 +9,7 @@
 #include "cli/home.h"
 #include "cli/session.h"
 #include "node/index_client.h"
+#include "store/root.h"
 
 /* One PATH of the command line. */
 struct share {

@@ -43,7 +43,7 @@ char *home_dir(void)
 
 static int make_dirs(const char *dir, struct err_info *info)
 {
-	char safe[256], *path = strdup(dir);
+	char *path = strdup(dir);
 	int rc = 0;
 
 	if (path == NULL)
@@ -55,8 +55,7 @@ static int make_dirs(const char *dir, struct err_info *info)
 			continue;
 		*at = '\0';
 		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			rc = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
-					errno);
+			rc = root_errno(info, path, errno);
 		if (last)
 			break;
 		*at = '/';
@@ -128,7 +127,7 @@ static int key_load(struct home *h, const struct root *r, struct err_info *info)
 	int rc;
 
 	if (lock < 0)
-		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(h->dir)), errno);
+		return root_errno(info, h->dir, errno);
 	while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
 		;
 	rc = check_key_mode(r, h->dir, info);

@@ -19,6 +19,23 @@ void out_json(const json_t *j)
 	putchar('\n');
 }
 
+void out_field(const char *label, const char *text)
+{
+	struct buf safe;
+
+	if (text[0] == '\0')
+		return;
+	buf_init(&safe, TABLE_BYTES_MAX);
+	buf_printf(&safe, "%s:", label);
+	do
+		buf_put_u8(&safe, ' ');
+	while (safe.len < 15 && safe.err == OK);
+	text_put_escaped(&safe, bytes_str(text));
+	buf_put_u8(&safe, '\n');
+	fwrite(safe.ptr, 1, safe.len, stdout);
+	buf_fini(&safe);
+}
+
 /* On a terminal `table` holds the rows, elsewhere `text` does. */
 struct out_table {
 	struct libscols_table *table;

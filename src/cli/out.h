@@ -9,6 +9,9 @@
 /* Pretty JSON and a newline on stdout. */
 void out_json(const json_t *j);
 
+/* "label:        text" on stdout; text is escaped. Nothing for an empty text. */
+void out_field(const char *label, const char *text);
+
 /* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. When
  * stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
 struct out_table;

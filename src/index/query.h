@@ -13,7 +13,7 @@
 #define QUERY_MATCH_BYTES_MAX 2048u
 
 /* Append the FTS5 expression for `text` to `out`:
- *   one two      both, the last one as the beginning of a word
+ *   one two      both, the last one as the beginning of a word unless a blank follows it
  *   on* two      the beginning of a word
  *   "one two"    these words in a row
  *   -one -"a b"  without

@@ -92,14 +92,13 @@ static int take_search(const struct http_request *r, struct list_ask *a, struct 
 	struct err_info why = {0};
 	int found = take_text(r, "q", &a->q, reply);
 
-	if (found <= 0)
+	if (found <= 0 || a->q.len == 0)
 		return found;
-	if (query_match(buf_bytes(&a->q), &a->match, &why) < 0) {
+	if (query_to_match(buf_bytes(&a->q), &a->match, &why) < 0) {
 		index_reply_error(reply, 400, "bad_search", "%s", why.text);
 		return ERR_PROTO;
 	}
-	if (a->match.len > 0)
-		a->query.match = buf_cstr(&a->match);
+	a->query.match = buf_cstr(&a->match);
 	return found;
 }
 
@@ -169,7 +168,7 @@ void index_list(struct index_server *s, const struct http_request *r, struct htt
 	struct list_ask a = {0};
 
 	buf_init(&a.q, HTTP_HEADERS_MAX);
-	buf_init(&a.match, 4 * HTTP_HEADERS_MAX);
+	buf_init(&a.match, QUERY_MATCH_BYTES_MAX + 1);
 	buf_init(&a.owner, PARAM_MAX);
 	buf_init(&a.name, PARAM_MAX);
 	if (take_list_ask(r, &a, reply) == 0)

@@ -10,14 +10,12 @@
  * page (O-35). The page itself allows its own files. */
 void index_reply_begin(struct http_reply *reply)
 {
-	static const char *const headers[] = {
-	    "Content-Security-Policy",
+	static const char policy[] =
 	    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-	    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	    "Referrer-Policy",
-	    "no-referrer",
-	    "Cross-Origin-Resource-Policy",
-	    "same-origin",
+	    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+	static const char *const headers[] = {
+	    "Content-Security-Policy",	    policy,	   "Referrer-Policy", "no-referrer",
+	    "Cross-Origin-Resource-Policy", "same-origin",
 	};
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)

@@ -7,8 +7,10 @@
 #include "meta/metainfo.h"
 
 #define CATALOGUE_PAGE_MAX 500u
-/* Virtual-machine steps one search may take before it is stopped (O-31: <= 200 ms). */
-#define CATALOGUE_STEPS_MAX 20000000
+#define CATALOGUE_NEAR_MAX 32u
+/* Virtual-machine steps one search may take before it is stopped: measured at 12 to 50 ns each,
+ * so at most about 200 ms (O-31). */
+#define CATALOGUE_STEPS_MAX 4000000
 
 struct catalogue_db;
 
@@ -29,7 +31,7 @@ struct catalogue_file {
  *   - the same owner, name and content again returns 0 with the existing id and version;
  *   - the same owner and name with other content becomes version + 1.
  * On success e->id and e->version are set and *created tells whether a row was added.
- * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO. */
+ * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when another program keeps it locked. */
 int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
                          const struct catalogue_file *files, size_t n_files, bool *created,
                          struct err_info *info);
@@ -49,7 +51,8 @@ struct catalogue_query {
 	uint32_t limit;        /* 1..CATALOGUE_PAGE_MAX */
 };
 
-/* Newest first. Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly), ERR_IO. */
+/* Newest first. Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly),
+ * ERR_INVALID (limit, or a match that is no expression), ERR_IO. */
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
                       size_t *n, struct err_info *info);
 int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, struct err_info *info);
@@ -59,7 +62,8 @@ int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out, 
 int catalogue_db_files(struct catalogue_db *db, uint64_t id,
                        int (*each)(void *user, const struct catalogue_file *f), void *user,
                        struct err_info *info);
-/* Names like `name` (edit distance or prefix), best first, for "did you mean". */
+/* Names like `name` (edit distance or prefix), best first, for "did you mean". One row per
+ * owner and name, at most CATALOGUE_NEAR_MAX, from among the newest 20,000 entries. */
 int catalogue_db_near(struct catalogue_db *db, const char *name, struct entry *rows, size_t cap,
                       size_t *n, struct err_info *info);
 int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes);

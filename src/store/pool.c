@@ -251,11 +251,10 @@ size_t pool_drain(struct pool *p)
 	size_t n = 0;
 	ssize_t got;
 
-	/* Emptied before the list is taken: a job that ends in between wakes us once more. */
+	pthread_mutex_lock(&p->lock);
 	do
 		got = read(p->wake_fd, &count, sizeof(count));
 	while (got < 0 && errno == EINTR);
-	pthread_mutex_lock(&p->lock);
 	if (p->finished.head != NULL) {
 		*p->ready.tail = p->finished.head;
 		p->ready.tail = p->finished.tail;

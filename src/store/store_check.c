@@ -55,6 +55,7 @@ struct check {
 	struct digest *sha1;   /* v1: already holds the blocks before `from` */
 	uint32_t from;
 	bool want_hashes;
+	bool written; /* just now: the disk may begin */
 	bool good;
 	uint64_t read;
 };
@@ -160,6 +161,8 @@ static void check_run(struct pool_job *job, struct pool_worker *w)
 		check_v2(c, w);
 	else
 		check_v1(c, w);
+	if (c->good && c->written)
+		bytes_start_sync(c->task.s, c->shape.offset, c->shape.bytes);
 }
 
 static struct check *check_new(struct store *s, enum store_event_type type, uint32_t piece,
@@ -242,6 +245,7 @@ void verify_start(struct store *s, struct piece *p)
 	}
 	c->shape = p->shape;
 	c->want_hashes = p->want_hashes;
+	c->written = true;
 	if (p->leaves != NULL) {
 		memcpy(c->leaves, p->leaves, leaf_bytes);
 		c->known = p->known;

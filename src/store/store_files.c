@@ -7,6 +7,9 @@
 
 #include "store/store_impl.h"
 
+/* Shorter stretches are left to the kernel's own pace. */
+#define WRITEBACK_MIN (256u << 10)
+
 /* ---- the table ---------------------------------------------------------- */
 
 static bool on_disk(const struct meta_file *f)
@@ -346,6 +349,23 @@ int bytes_read(struct store *s, uint64_t offset, struct span out, struct err_inf
 			return err;
 	}
 	return OK;
+}
+
+void bytes_start_sync(struct store *s, uint64_t offset, uint64_t len)
+{
+	struct part_walk w = part_walk(s, offset, len);
+	struct part part;
+
+	while (part_next(&w, &part)) {
+		struct handle *x;
+
+		if (part.file == NULL || part.len < WRITEBACK_MIN ||
+		    file_get(s, part.file, false, &x, NULL) != OK)
+			continue;
+		(void)sync_file_range(x->fd, (off_t)part.at, (off_t)part.len,
+				      SYNC_FILE_RANGE_WRITE);
+		file_put(s, x, false);
+	}
 }
 
 void bytes_clear_pads(const struct store *s, uint64_t offset, struct span data)

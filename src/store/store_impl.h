@@ -135,6 +135,8 @@ bool part_next(struct part_walk *w, struct part *out);
 /* Whole runs of the piece space; pads read as zeros and are not written. Any thread. */
 int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info);
 int bytes_read(struct store *s, uint64_t offset, struct span out, struct err_info *info);
+/* Have the disk begin with what was written, so that the sync at the end is short. */
+void bytes_start_sync(struct store *s, uint64_t offset, uint64_t len);
 /* Put zeros where `data`, bytes of the piece space at `offset`, lies in pads. */
 void bytes_clear_pads(const struct store *s, uint64_t offset, struct span data);
 

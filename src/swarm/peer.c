@@ -25,6 +25,8 @@ struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t 
 	p->extended = h->extended;
 	p->v2 = h->v2;
 	p->shoal = handshake_is_shoal(h->peer_id);
+	_Static_assert(sizeof(p->client) == CLIENT_TEXT_MAX, "one size of client names");
+	handshake_client(p->client, h->peer_id);
 	p->am_choked = p->is_choked = true;
 	p->asker.ref = ref;
 	p->asker.has = &p->has;
@@ -56,15 +58,15 @@ uint32_t peer_have_count(const struct peer *p, uint32_t n_pieces)
 
 uint64_t peer_eta_ms(const struct peer *p, uint32_t ahead, uint64_t now_ms)
 {
-	uint64_t bps, ms, silent;
+	uint64_t silent = p->n_live > 0 ? now_ms - p->progress_ms : 0;
+	uint64_t bps, ms;
 
 	if (p->down_bytes == 0)
-		return ETA_UNTRIED_MS + p->rtt_us / 1000 + (now_ms - p->progress_ms) + ahead;
+		return ETA_UNTRIED_MS + p->rtt_us / 1000 + silent + ahead;
 	bps = rate_bps(&p->down, now_ms);
 	if (bps < 1024)
 		bps = 1024;
 	ms = p->rtt_us / 1000 + (uint64_t)(ahead + 1) * BLOCK_BYTES * 1000 / bps;
-	silent = p->n_live > 0 ? now_ms - p->progress_ms : 0;
 	return silent > ms / 2 + 100 ? ms + silent : ms;
 }
 

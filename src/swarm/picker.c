@@ -490,7 +490,7 @@ void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece)
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece, uint32_t *block)
 {
 	struct open_piece *o = asker_current(p, a);
-	uint32_t fresh;
+	uint32_t fresh = PICKER_NONE;
 
 	if (o == NULL || !is_joinable(o, a)) {
 		if (a->dry == p->version)
@@ -499,10 +499,12 @@ bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *p
 		/* Pieces that are all pad hold no free block: they are begun by the swarm. */
 		if (o == NULL && (fresh = rarest(p, a)) != PICKER_NONE)
 			o = picker_begin(p, fresh, now_ms);
-		if (o == NULL || o->n_free == 0)
+		if (o == NULL || !is_joinable(o, a))
 			o = best_begun(p, a, now_ms, true);
 		if (o == NULL) {
-			a->dry = p->version;
+			/* Without memory to begin it, the piece is still to be had. */
+			if (fresh == PICKER_NONE)
+				a->dry = p->version;
 			picker_leave(p, a);
 			return false;
 		}

@@ -36,6 +36,8 @@ static void forget(struct turn *t, struct peer *p)
 		addrbook_on_closed(&s->book, a, useful, t->now_ms);
 	}
 	s->places = s->redial = true;
+	if (s->n_peers == 0)
+		s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
 	peer_free(p);
 }
 
@@ -249,8 +251,16 @@ static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, con
 
 	*why = reason;
 	if (!h->incoming && a != NULL && a->state == ADDRESS_DIALING) {
+		struct peer *twin = find_twin(t->s, h->peer_id);
+
 		addrbook_set_state(&t->s->book, a, ADDRESS_IDLE);
 		addrbook_delay(&t->s->book, a, REDIAL_LATER_MS, t->now_ms);
+		if (twin != NULL && twin->listen.port == 0) {
+			/* Now we know where to find it when this connection ends. */
+			twin->listen = h->addr;
+			a->seed = twin->has_all;
+			addrbook_set_state(&t->s->book, a, ADDRESS_CONNECTED);
+		}
 	}
 	t->s->redial = true;
 	swarm_settle(t);

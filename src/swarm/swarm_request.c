@@ -287,8 +287,14 @@ void swarm_check_requests(struct turn *t)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (p->leaf_piece != PICKER_NONE && t->now_ms >= p->leaf_until_ms)
+		struct peer_ref ref = p->ref;
+
+		if (p->leaf_piece != PICKER_NONE && t->now_ms >= p->leaf_until_ms) {
+			/* What follows may be a ban, of this one too. */
 			swarm_leaves_failed(t, p);
+			if (swarm_find(s, ref) == NULL)
+				continue;
+		}
 		if (p->n_live > 0 && t->now_ms - p->progress_ms >= peer_patience_ms(p))
 			snub(t, p);
 		else if (p->snubbed && t->now_ms - p->progress_ms >= SNUB_FORGET_MS)

@@ -153,6 +153,31 @@ def check_same(got, want):
         raise Failed(f"{got} differs from {want}: {only}")
 
 
+def part_of(folder):
+    """The unfinished downloads in a folder, as (data, state or None): see src/store/store.h."""
+    out = []
+    for n in os.listdir(folder):
+        if n.startswith(".") and n.endswith(".shoal"):
+            state = os.path.join(folder, n + "-state")
+            out.append((os.path.join(folder, n), state if os.path.exists(state) else None))
+    return out
+
+
+def part_bytes(folder):
+    """Bytes on disk of the unfinished downloads in a folder."""
+    total = 0
+    for data, _ in part_of(folder):
+        paths = [data]
+        if os.path.isdir(data):
+            paths = [os.path.join(d, f) for d, _, fs in os.walk(data) for f in fs]
+        for p in paths:
+            try:
+                total += os.stat(p).st_blocks * 512
+            except OSError:
+                pass
+    return total
+
+
 # ---- sockets ------------------------------------------------------------------------------
 
 _given = set()
@@ -281,14 +306,14 @@ class Proc:
     def err_text(self):
         return self.err().decode("utf-8", "replace")
 
-    def signal(self, signo):
+    def send(self, signo):
         if self.alive():
             os.kill(self.pid, signo)
 
     def kill(self):
         """kill -9, and wait for it."""
         self.killed = True
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.p.wait(10)
 
     def wait(self, seconds, what=None):
@@ -302,8 +327,8 @@ class Proc:
         """Ask it to leave properly."""
         if not self.alive():
             return self.wait(1)
-        self.signal(signal.SIGCONT)
-        self.signal(signo)
+        self.send(signal.SIGCONT)
+        self.send(signo)
         return self.wait(seconds * SLOW, f"{self.name} after signal {signo}")
 
     def rss(self):
@@ -534,8 +559,8 @@ class World:
         """Returns what was wrong with any process."""
         for p in self.procs:
             if p.alive():
-                p.signal(signal.SIGCONT)
-                p.signal(signal.SIGINT)
+                p.send(signal.SIGCONT)
+                p.send(signal.SIGINT)
         end = time.monotonic() + 10 * SLOW
         for p in self.procs:
             try:

@@ -414,21 +414,29 @@ class CorruptSeed(FakeSeed):
 
 
 class SlowSeed(FakeSeed):
-    """`rate` bytes a second, in small writes."""
+    """`rate` bytes a second over all its connections."""
 
     def __init__(self, torrent, rate, **kw):
+        self.rate, self.free_at, self.pace = rate, 0.0, threading.Lock()
         super().__init__(torrent, **kw)
-        self.rate = rate
+        # What waits in a socket was not taken by anyone.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 << 10)
 
     def answer(self, c, piece, begin, block):
         data = msg(PIECE, piece, begin, body=block)
-        step = max(1, self.rate // 10)
+        step = max(64, min(len(data), self.rate // 20))
         for i in range(0, len(data), step):
-            c.send(data[i:i + step])
-            self.sent += len(data[i:i + step])
+            part = data[i:i + step]
+            with self.pace:
+                now = time.monotonic()
+                self.free_at = max(self.free_at, now - 0.02) + len(part) / self.rate
+                wait = self.free_at - now
+            if wait > 0:
+                time.sleep(wait)
             if self.stopped:
                 raise Gone
-            time.sleep(step / self.rate)
+            c.send(part)
+        self.sent += len(block)
 
 
 class ChokingSeed(FakeSeed):

@@ -41,7 +41,7 @@ static void check_ext(const struct ext_handshake *h)
 	FUZZ_CHECK(back.has_yourip == h->has_yourip && addr_eq(&back.yourip, &h->yourip));
 	FUZZ_CHECK(strcmp(back.client, h->client) == 0);
 	buf_fini(&out);
-	FUZZ_SEEDED(h->upload_only && h->holepunch == 77);
+	FUZZ_SEEDED(h->upload_only && h->holepunch > 9);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_pieces(m);
 	check_info(m);
 	check_link(m);
-	FUZZ_SEEDED(m->private && m->n_real_files > 2 && m->created_at > 7);
+	FUZZ_SEEDED(m->private && m->n_real_files > 2 && m->created_at > 1);
 	meta_free(m);
 	meta_free(again);
 	return 0;

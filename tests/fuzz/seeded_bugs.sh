@@ -44,7 +44,7 @@ for target in "$@"; do
 	rm -rf "$new"
 	mkdir "$new"
 	start=$(date +%s)
-	if "$work/seeded_$target" -max_total_time=$seconds -max_len=4096 -seed=1 -use_value_profile=1 \
+	if "$work/seeded_$target" -max_total_time=$seconds -max_len=1000 -seed=1 \
 		${dict:+-dict="$here/dict/$dict.dict"} -artifact_prefix="$work/$target-" \
 		"$new" "$corpus" >"$work/$target.log" 2>&1; then
 		echo "not ok - $target: not found in $seconds s"

@@ -337,4 +337,56 @@ static inline void save_now(struct store *st, struct pool *p)
 	CHECK_INT(e.err.code, 0);
 }
 
+/* ---- all of it together ------------------------------------------------- */
+
+struct kind {
+	bool v1, v2;
+};
+/* v1, v2, hybrid */
+static const struct kind kinds[] __attribute__((unused)) = {
+	{true, false}, {false, true}, {true, true}};
+#define N_KINDS 3
+
+/* A sample, a pool and DIR/out as the destination. */
+struct scene {
+	struct sample s;
+	struct pool *p;
+	char dir[256], path[300];
+};
+
+static inline void scene_init(struct scene *c, struct kind k, uint32_t piece_length,
+		       const struct sample_file *files, size_t n, unsigned slabs)
+{
+	sample_make(&c->s, k.v1, k.v2, piece_length, files, n);
+	dir_make(c->dir, sizeof(c->dir));
+	snprintf(c->path, sizeof(c->path), "%s/out", c->dir);
+	CHECK_INT(pool_new(2, slabs, &c->p, NULL), 0);
+}
+
+static inline void scene_fini(struct scene *c)
+{
+	pool_free(c->p);
+	dir_remove(c->dir);
+	sample_free(&c->s);
+}
+
+static inline struct store *scene_open(struct scene *c, enum store_mode mode)
+{
+	struct store *st;
+
+	CHECK_INT(open_store(&st, &c->s, c->p, mode, c->path, NULL), 0);
+	return st;
+}
+
+/* A finished download to share. */
+static inline void scene_fill(struct scene *c)
+{
+	struct store *st = scene_open(c, STORE_DOWNLOAD);
+
+	put_rest(st, &c->s, c->p);
+	store_finish(st);
+	CHECK_INT(wait_event(c->p, STORE_FINISHED).err.code, 0);
+	store_close(st);
+}
+
 #endif

@@ -1,206 +1,1091 @@
-/* Swarms on the virtual network: they complete, whoever else takes part. */
+/* One swarm: events in, effects out, as text. A peer is spoken of by its slot. */
 #include "swarm/swarm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/rng.h"
+#include "base/digest.h"
+#include "failmalloc.h"
+#include "meta/merkle.h"
 #include "sim/net.h"
 #include "test.h"
+#include "wire/ext.h"
 
-#define KIB 1024u
-#define MIB (1024u * KIB)
+#define BLOCK BLOCK_BYTES
 
-TEST(a_getter_completes_from_a_seed)
+struct bench {
+	struct metainfo *meta;
+	struct swarm *s;
+	struct effects fx;
+	uint64_t now;
+	uint32_t n_peers;
+	char text[4096];
+};
+
+/* `have`: one character a piece, '*' for had. */
+static void start(struct bench *b, uint32_t blocks_per_piece, const char *have, bool v2)
 {
-	struct metainfo *m = net_metainfo(4 * MIB + 5, 64 * KIB, true, true);
-	struct net *n = net_new(m, 1);
-	uint32_t seed, getter;
+	uint32_t n = (uint32_t)strlen(have);
+	struct swarm_params p = {.seed = 11, .port = 6881};
+	struct bitfield bits;
 
-	net_check_always(n, true);
-	seed = net_add(n, &(struct node_spec){.seed = true});
-	getter = net_add(n, &(struct node_spec){0});
-	net_introduce(n, getter, seed);
-	CHECK(net_run(n, 60000));
-	CHECK(net_is_true(n, getter));
-	CHECK(net_done_ms(n, getter) < 1100);
-	net_free(n);
-	meta_free(m);
-}
-
-/* A small swarm with whatever the seed draws. */
-static void random_swarm(uint64_t seed, bool hostile)
-{
-	struct metainfo *m;
-	struct rng rng;
-	struct net *n;
-	struct net_stats st;
-	uint32_t kind, n_nodes, corrupt = 0;
-	bool v1, v2;
-
-	rng_seed(&rng, seed);
-	kind = rng_below(&rng, 3);
-	v1 = kind != 1;
-	v2 = kind != 0;
-	m = net_metainfo(1 + rng_below(&rng, 3 * MIB), 16 * KIB << rng_below(&rng, 5), v1, v2);
-	assert_non_null(m);
-	n = net_new(m, seed);
-	net_check_always(n, true);
-	n_nodes = 2 + rng_below(&rng, 8);
-	for (uint32_t i = 0; i < n_nodes; i++) {
-		struct node_spec s = {.seed = i == 0 || rng_below(&rng, 5) == 0};
-
-		s.latency_us = 50 + rng_below(&rng, 50000);
-		s.up_bps = 50000 + rng_below(&rng, 4000000);
-		s.down_bps = 50000 + rng_below(&rng, 8000000);
-		s.no_fast = rng_below(&rng, 4) == 0;
-		s.no_hashes = rng_below(&rng, 4) == 0;
-		net_add(n, &s);
+	*b = (struct bench){.now = 100000};
+	b->meta = net_metainfo((uint64_t)n * blocks_per_piece * BLOCK, blocks_per_piece * BLOCK, true, v2);
+	p.meta = b->meta;
+	memset(p.peer_id, 'm', sizeof(p.peer_id));
+	b->s = swarm_new(&p);
+	effects_init(&b->fx);
+	assert_int_equal(bitfield_init(&bits, n), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		if (have[i] == '*')
+			bitfield_set(&bits, i);
 	}
-	for (uint32_t i = 0; hostile && i < 1 + n_nodes / 2; i++) {
-		struct node_spec s = {.seed = true, .corrupt_every = 1 + rng_below(&rng, 30)};
+	assert_int_equal(swarm_set_have(b->s, &bits), 0);
+	bitfield_fini(&bits);
+}
 
-		s.kind = (enum node_kind)(NODE_CORRUPT + rng_below(&rng, 4));
-		s.latency_us = 50 + rng_below(&rng, 20000);
-		s.up_bps = rng_below(&rng, 4) == 0 ? 1024 : 2000000;
-		corrupt += s.kind == NODE_CORRUPT;
-		net_add(n, &s);
+static void stop(struct bench *b)
+{
+	swarm_free(b->s);
+	effects_fini(&b->fx);
+	meta_free(b->meta);
+}
+
+static size_t put_effect(char *out, size_t cap, const struct effect *e)
+{
+	const struct wire_msg *m = &e->u.msg;
+	int n = 0;
+
+	switch (e->type) {
+	case EFFECT_SEND:
+		n = snprintf(out, cap, "%u:%s", e->peer.slot, wire_type_text(m->type));
+		if (m->type == WIRE_HAVE || m->type == WIRE_REQUEST || m->type == WIRE_CANCEL ||
+		    m->type == WIRE_REJECT)
+			n += snprintf(out + n, cap - (size_t)n, "(%u", m->index);
+		if (m->type == WIRE_REQUEST || m->type == WIRE_CANCEL || m->type == WIRE_REJECT)
+			n += snprintf(out + n, cap - (size_t)n, ".%u", m->begin / BLOCK);
+		if (m->type == WIRE_HAVE || m->type == WIRE_REQUEST || m->type == WIRE_CANCEL ||
+		    m->type == WIRE_REJECT)
+			n += snprintf(out + n, cap - (size_t)n, ")");
+		break;
+	case EFFECT_UPLOAD:
+		n = snprintf(out, cap, "%u:upload", e->peer.slot);
+		break;
+	case EFFECT_CLOSE:
+		n = snprintf(out, cap, "%u:close", e->peer.slot);
+		break;
+	case EFFECT_BAN:
+		n = snprintf(out, cap, "ban");
+		break;
+	case EFFECT_DIAL:
+		n = snprintf(out, cap, "dial(%u)", e->u.addr.ip[3]);
+		break;
+	case EFFECT_VERIFY:
+		n = snprintf(out, cap, "verify(%u)", e->u.piece);
+		break;
+	case EFFECT_SERVE_HASHES:
+		n = snprintf(out, cap, "%u:serve", e->peer.slot);
+		break;
+	case EFFECT_WANT_PEERS:
+		n = snprintf(out, cap, "want");
+		break;
+	case EFFECT_COMPLETE:
+		n = snprintf(out, cap, "complete");
+		break;
 	}
-	for (uint32_t i = 0; i < n_nodes; i++)
-		net_introduce_all(n, i);
-	CHECK_SEED(net_run(n, 1000000), seed);
-	net_stats(n, &st);
-	CHECK_SEED(st.honest_bans == 0, seed);
-	CHECK_SEED(st.unasked == 0, seed);
-	for (uint32_t i = 0; i < n_nodes; i++)
-		CHECK_SEED(net_is_true(n, i), seed);
-	if (getenv("SIM_SHOW") != NULL) {
-		uint64_t last = 0;
-		for (uint32_t i = 0; i < n_nodes; i++)
-			if (net_done_ms(n, i) > last)
-				last = net_done_ms(n, i);
-		printf("# seed %llu nodes %u pieces %u v1 %d v2 %d: %llu ms, corrupt %u bans %u events %llu blocks %llu\n",
-		       (unsigned long long)seed, n_nodes, m->n_pieces, v1, v2, (unsigned long long)last, corrupt,
-		       st.bans, (unsigned long long)st.events, (unsigned long long)st.sent_blocks);
+	return (size_t)n;
+}
+
+/* What was asked for since the last call, in words. */
+static const char *said(struct bench *b)
+{
+	size_t len = 0;
+
+	b->text[0] = '\0';
+	for (size_t i = 0; i < b->fx.n && len < sizeof(b->text) - 64; i++) {
+		if (i > 0)
+			b->text[len++] = ' ';
+		len += put_effect(b->text + len, sizeof(b->text) - len, &b->fx.list[i]);
 	}
-	net_free(n);
-	meta_free(m);
+	b->text[len] = '\0';
+	effects_clear(&b->fx);
+	swarm_check(b->s);
+	return b->text;
 }
 
-TEST(random_swarms_complete)
+enum { FAST = 1, V2 = 2, EXTENDED = 4, INCOMING = 8 };
+
+static struct addr addr_of(uint32_t i)
 {
-	for (uint64_t seed = 1; seed <= 50; seed++)
-		random_swarm(seed, false);
+	return (struct addr){.ip = {10, 0, 0, (uint8_t)(i + 1)}, .port = 6881};
 }
 
-TEST(random_swarms_with_hostile_peers_complete_and_no_honest_peer_is_banned)
+static struct peer_ref join_as(struct bench *b, uint32_t i, uint8_t id, unsigned flags)
 {
-	for (uint64_t seed = 1; seed <= 100; seed++)
-		random_swarm(seed, true);
+	struct peer_hello h = {.addr = addr_of(i),
+	                       .incoming = (flags & INCOMING) != 0,
+	                       .fast = (flags & FAST) != 0,
+	                       .v2 = (flags & V2) != 0,
+	                       .extended = (flags & EXTENDED) != 0};
+	const char *why = NULL;
+
+	memset(h.peer_id, id, sizeof(h.peer_id));
+	return swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
 }
 
-/* One getter, `n_seeds` honest seeds of `up_bps`, and others. Returns how long it took, in ms. */
-static uint64_t fetch_ms(const struct metainfo *m, uint64_t seed, uint32_t n_seeds, uint64_t up_bps,
-                         const struct node_spec *others, uint32_t n_others, struct net_stats *st,
-                         struct swarm_stats *ss)
+static struct peer_ref join(struct bench *b, unsigned flags)
 {
-	struct net *n = net_new(m, seed);
-	uint32_t getter = net_add(n, &(struct node_spec){0});
-	uint64_t took;
+	uint32_t i = b->n_peers++;
 
-	for (uint32_t i = 0; i < n_seeds; i++)
-		net_add(n, &(struct node_spec){.seed = true, .up_bps = up_bps, .latency_us = 500});
-	for (uint32_t i = 0; i < n_others; i++)
-		net_add(n, &others[i]);
-	net_introduce_all(n, getter);
-	CHECK_SEED(net_run(n, 600000), seed);
-	CHECK_SEED(net_is_true(n, getter), seed);
-	net_stats(n, st);
-	CHECK_SEED(st->honest_bans == 0, seed);
-	CHECK_SEED(st->unasked == 0, seed);
-	swarm_stats(net_swarm(n, getter), net_now_ms(n), ss);
-	took = net_done_ms(n, getter) - 1000;
-	net_free(n);
-	return took;
+	return join_as(b, i, (uint8_t)(i + 1), flags);
 }
 
-TEST(ten_peers_that_claim_everything_and_never_serve_cost_at_most_a_quarter)
+static void hear(struct bench *b, struct peer_ref r, struct wire_msg m)
 {
-	static const struct node_spec liars[10] = {
-	    {.kind = NODE_CHOKER, .seed = true},   {.kind = NODE_CHOKER, .seed = true},
-	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_MUTE, .seed = true},
-	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_REJECTER, .seed = true},
-	    {.kind = NODE_REJECTER, .seed = true}, {.seed = true, .up_bps = 1024},
-	    {.seed = true, .up_bps = 1024},        {.seed = true, .up_bps = 1024},
+	swarm_on_message(b->s, r, &m, b->now, &b->fx);
+}
+
+static void hear_type(struct bench *b, struct peer_ref r, enum wire_type type)
+{
+	hear(b, r, (struct wire_msg){.type = type});
+}
+
+static void hear_block_msg(struct bench *b, struct peer_ref r, enum wire_type type, uint32_t piece,
+                           uint32_t block)
+{
+	hear(b, r,
+	     (struct wire_msg){
+	         .type = type, .index = piece, .begin = block * BLOCK, .length = BLOCK});
+}
+
+static void block(struct bench *b, struct peer_ref r, uint32_t piece, uint32_t k)
+{
+	swarm_on_block(b->s, r, (struct block_ref){piece, k * BLOCK, BLOCK}, b->now, &b->fx);
+}
+
+/* Everything that is asked of it comes. */
+static void blocks(struct bench *b, struct peer_ref r)
+{
+	struct block_ref next;
+
+	while (swarm_expected(b->s, r, &next, 1) == 1)
+		swarm_on_block(b->s, r, next, b->now, &b->fx);
+}
+
+/* A seed that lets us download; what was said so far is thrown away. */
+static struct peer_ref open_seed(struct bench *b, unsigned flags)
+{
+	struct peer_ref r = join(b, flags | FAST);
+
+	hear_type(b, r, WIRE_HAVE_ALL);
+	hear_type(b, r, WIRE_UNCHOKE);
+	return r;
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+TEST(swarm_opens_with_what_it_has)
+{
+	struct bench b;
+
+	start(&b, 1, "....", false);
+	join(&b, FAST);
+	CHECK_STR(said(&b), "0:have none");
+	join(&b, 0);
+	CHECK_STR(said(&b), "");
+	join(&b, FAST | EXTENDED);
+	CHECK_STR(said(&b), "2:have none 2:extended");
+	stop(&b);
+	start(&b, 1, "****", false);
+	join(&b, FAST);
+	CHECK_STR(said(&b), "0:have all");
+	join(&b, 0);
+	CHECK_STR(said(&b), "1:bitfield");
+	stop(&b);
+	start(&b, 1, "*.*.", false);
+	join(&b, FAST);
+	CHECK_INT(b.fx.list[0].u.msg.body.ptr[0], 0xa0);
+	CHECK_STR(said(&b), "0:bitfield");
+	stop(&b);
+}
+
+TEST(swarm_asks_verifies_tells_and_completes)
+{
+	struct bench b;
+	struct peer_ref r, other;
+
+	start(&b, 2, "..", false);
+	other = join(&b, FAST);
+	hear_type(&b, other, WIRE_HAVE_NONE);
+	r = join(&b, FAST);
+	said(&b);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	CHECK_STR(said(&b), "1:interested");
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_INT(b.fx.n, 4);
+	CHECK_INT(b.fx.list[0].u.msg.index, b.fx.list[1].u.msg.index);
+	said(&b);
+	block(&b, r, 0, 0);
+	CHECK_STR(said(&b), "");
+	block(&b, r, 0, 1);
+	CHECK_STR(said(&b), "verify(0)");
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(0)");
+	block(&b, r, 1, 0);
+	block(&b, r, 1, 1);
+	CHECK_STR(said(&b), "verify(1)");
+	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(1) 1:not interested complete 1:close");
+	stop(&b);
+}
+
+TEST(swarm_says_interested_only_while_a_peer_has_what_it_lacks)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*..", false);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_NONE);
+	said(&b);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	CHECK_STR(said(&b), "");
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 2});
+	CHECK_STR(said(&b), "0:interested");
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_STR(said(&b), "0:request(2.0)");
+	block(&b, r, 2, 0);
+	swarm_on_piece(b.s, 2, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "verify(2) 0:not interested");
+	stop(&b);
+}
+
+TEST(swarm_paused_asks_for_nothing_and_goes_on_afterwards)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 2, ".", false);
+	r = open_seed(&b, 0);
+	said(&b);
+	swarm_set_paused(b.s, true, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:cancel(0.0) 0:cancel(0.1) 0:not interested");
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_USELESS);
+	swarm_set_paused(b.s, false, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:interested 0:request(0.0) 0:request(0.1)");
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_WANTED);
+	stop(&b);
+}
+
+/* ---- the fast extension -------------------------------------------------- */
+
+TEST(swarm_asks_a_rejected_block_of_somebody_else)
+{
+	struct bench b;
+	struct peer_ref a, c;
+
+	start(&b, 2, ".", false);
+	a = open_seed(&b, 0);
+	c = join(&b, FAST);
+	hear_type(&b, c, WIRE_HAVE_ALL);
+	hear_type(&b, c, WIRE_UNCHOKE);
+	said(&b);
+	hear_block_msg(&b, a, WIRE_REJECT, 0, 1);
+	CHECK_STR(said(&b), "1:request(0.1)");
+	hear_block_msg(&b, a, WIRE_REJECT, 0, 1);
+	CHECK_STR(said(&b), "0:close 1:request(0.0)");
+	stop(&b);
+}
+
+TEST(swarm_accepts_a_block_that_comes_after_a_choke_and_cancels_the_other)
+{
+	struct bench b;
+	struct peer_ref a, c;
+
+	start(&b, 2, ".", false);
+	a = open_seed(&b, 0);
+	c = open_seed(&b, 0);
+	said(&b);
+	hear_type(&b, a, WIRE_CHOKE);
+	CHECK_STR(said(&b), "1:request(0.0) 1:request(0.1)");
+	CHECK_INT(swarm_judge_block(b.s, a, 0, 0, BLOCK), BLOCK_WANTED);
+	block(&b, a, 0, 0);
+	CHECK_STR(said(&b), "1:cancel(0.0)");
+	CHECK_INT(swarm_judge_block(b.s, c, 0, 0, BLOCK), BLOCK_USELESS);
+	block(&b, c, 0, 0);
+	CHECK_STR(said(&b), "");
+	CHECK_INT(swarm_judge_block(b.s, c, 0, 0, BLOCK), BLOCK_UNASKED);
+	stop(&b);
+}
+
+TEST(swarm_takes_allowed_fast_pieces_while_choked)
+{
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 1, "...", false);
+	a = join(&b, FAST);
+	hear_type(&b, a, WIRE_HAVE_ALL);
+	said(&b);
+	hear(&b, a, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = 1});
+	CHECK_STR(said(&b), "0:request(1.0)");
+	hear(&b, a, (struct wire_msg){.type = WIRE_SUGGEST, .index = 2});
+	CHECK_STR(said(&b), "");
+	hear(&b, a, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = 3});
+	CHECK_STR(said(&b), "0:close");
+	stop(&b);
+}
+
+TEST(swarm_closes_on_fast_messages_that_were_not_agreed_on)
+{
+	static const enum wire_type types[] = {WIRE_HAVE_ALL, WIRE_HAVE_NONE, WIRE_SUGGEST,
+	                                       WIRE_ALLOWED_FAST, WIRE_REJECT};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct bench b;
+		struct peer_ref a;
+
+		start(&b, 1, "..", false);
+		a = join(&b, 0);
+		hear_type(&b, a, types[i]);
+		CHECK_STR(said(&b), "0:close");
+		stop(&b);
+	}
+}
+
+/* ---- hostile messages (O-13, O-14, O-16) --------------------------------- */
+
+TEST(swarm_closes_on_a_have_out_of_range)
+{
+	static const uint32_t bad[] = {3, 0x80000000u, 0xffffffffu};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct bench b;
+		struct peer_ref a;
+
+		start(&b, 1, "...", false);
+		a = join(&b, 0);
+		hear(&b, a, (struct wire_msg){.type = WIRE_HAVE, .index = 2});
+		said(&b);
+		hear(&b, a, (struct wire_msg){.type = WIRE_HAVE, .index = bad[i]});
+		CHECK_STR(said(&b), "0:close");
+		stop(&b);
+	}
+}
+
+TEST(swarm_closes_on_a_bitfield_that_is_short_long_spare_late_or_second)
+{
+	static const uint8_t bits[3] = {0xff, 0x80, 0};
+	static const uint8_t spare[2] = {0xff, 0xc0};
+	const struct bytes bad[] = {{bits, 1}, {bits, 3}, {bits, 0}, {spare, 2}};
+	struct bench b;
+	struct peer_ref a;
+
+	for (size_t i = 0; i < 4; i++) {
+		start(&b, 1, ".........", false);
+		a = join(&b, 0);
+		hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = bad[i]});
+		CHECK_STR(said(&b), "0:close");
+		stop(&b);
+	}
+	start(&b, 1, ".........", false);
+	a = join(&b, 0);
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
+	CHECK_STR(said(&b), "0:interested");
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
+	CHECK_STR(said(&b), "0:close");
+	a = join(&b, 0);
+	hear(&b, a, (struct wire_msg){.type = WIRE_HAVE, .index = 1});
+	said(&b);
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
+	CHECK_STR(said(&b), "0:close");
+	stop(&b);
+}
+
+/* A taker whom we let download. */
+static struct peer_ref open_taker(struct bench *b, unsigned flags)
+{
+	struct peer_ref r = join(b, flags);
+
+	hear_type(b, r, WIRE_INTERESTED);
+	return r;
+}
+
+TEST(swarm_rejects_or_closes_on_requests_outside_of_what_it_has)
+{
+	static const struct wire_msg bad[] = {
+	    {.type = WIRE_REQUEST, .index = 3, .length = BLOCK},
+	    {.type = WIRE_REQUEST, .index = 0xffffffffu, .length = BLOCK},
+	    {.type = WIRE_REQUEST, .length = 0},
+	    {.type = WIRE_REQUEST, .length = WIRE_BLOCK_MAX + 1},
+	    {.type = WIRE_REQUEST, .begin = 0xffffc000u, .length = 0x8000},
+	    {.type = WIRE_REQUEST, .begin = 16 * BLOCK, .length = 1},
+	    {.type = WIRE_REQUEST, .begin = 15 * BLOCK + 1, .length = BLOCK},
+	    {.type = WIRE_REQUEST, .index = 1, .length = BLOCK}, /* we lack it */
 	};
-	struct metainfo *m = net_metainfo(32 * MIB, 256 * KIB, true, true);
-	struct net_stats st;
-	struct swarm_stats ss;
+	struct block_ref out;
 
-	for (uint64_t seed = 1; seed <= 5; seed++) {
-		uint64_t alone = fetch_ms(m, seed, 1, 4000000, NULL, 0, &st, &ss);
-		uint64_t with = fetch_ms(m, seed, 1, 4000000, liars, 10, &st, &ss);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct bench b;
+		struct peer_ref fast, plain;
 
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# liars: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
-		CHECK_SEED(with * 4 <= alone * 5, seed);
+		start(&b, 16, "*..", false);
+		fast = open_taker(&b, FAST);
+		plain = open_taker(&b, 0);
+		said(&b);
+		hear(&b, fast, bad[i]);
+		CHECK_INT(b.fx.n, 1);
+		CHECK_INT(b.fx.list[0].u.msg.type, WIRE_REJECT);
+		CHECK_INT(b.fx.list[0].u.msg.index, bad[i].index);
+		CHECK_INT(b.fx.list[0].u.msg.length, bad[i].length);
+		said(&b);
+		CHECK(!swarm_next_upload(b.s, fast, &out));
+		hear(&b, plain, bad[i]);
+		CHECK_STR(said(&b), "1:close");
+		stop(&b);
 	}
-	meta_free(m);
 }
 
-TEST(a_v1_seed_that_corrupts_one_block_in_a_thousand_is_banned_and_nobody_else)
+TEST(swarm_serves_requests_up_to_the_largest_block)
 {
-	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, true, false);
-	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 1000, .up_bps = 4000000};
-	struct net_stats st;
-	struct swarm_stats ss;
-	uint32_t bans = 0;
+	struct bench b;
+	struct peer_ref r;
+	struct block_ref out;
 
-	for (uint64_t seed = 1; seed <= 5; seed++) {
-		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
-		bans += st.bans;
-		CHECK_SEED(ss.wasted_bytes <= 4 * MIB, seed);
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# v1: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
-	}
-	CHECK(bans > 0);
-	meta_free(m);
+	start(&b, 16, "*", false);
+	r = open_taker(&b, FAST);
+	CHECK_STR(said(&b), "0:have all 0:unchoke");
+	hear(&b, r, (struct wire_msg){.type = WIRE_REQUEST, .length = WIRE_BLOCK_MAX});
+	CHECK_STR(said(&b), "0:upload");
+	hear_block_msg(&b, r, WIRE_REQUEST, 0, 15);
+	hear_block_msg(&b, r, WIRE_REQUEST, 0, 15);
+	CHECK_STR(said(&b), "");
+	CHECK(swarm_next_upload(b.s, r, &out));
+	CHECK_INT(out.length, WIRE_BLOCK_MAX);
+	CHECK(swarm_next_upload(b.s, r, &out));
+	CHECK_INT(out.begin, 15 * BLOCK);
+	CHECK(!swarm_next_upload(b.s, r, &out));
+	stop(&b);
 }
 
-TEST(a_v2_seed_that_corrupts_one_block_in_a_hundred_is_banned_at_the_first)
+TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 {
-	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, false, true);
-	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 100, .up_bps = 4000000};
-	struct net_stats st;
-	struct swarm_stats ss;
+	struct bench b;
+	struct peer_ref r, plain;
+	struct block_ref out;
 
-	for (uint64_t seed = 1; seed <= 5; seed++) {
-		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# v2: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
-		CHECK_SEED(st.bans == 1, seed);
-	}
-	meta_free(m);
+	start(&b, 2, "*", false);
+	r = join(&b, FAST);
+	plain = join(&b, 0);
+	said(&b);
+	hear_block_msg(&b, r, WIRE_REQUEST, 0, 0);
+	CHECK_STR(said(&b), "0:reject(0.0)");
+	hear_block_msg(&b, plain, WIRE_REQUEST, 0, 0);
+	CHECK_STR(said(&b), "");
+	hear_type(&b, r, WIRE_INTERESTED);
+	hear_block_msg(&b, r, WIRE_REQUEST, 0, 0);
+	hear_block_msg(&b, r, WIRE_CANCEL, 0, 0);
+	CHECK_STR(said(&b), "0:unchoke 0:upload 0:reject(0.0)");
+	CHECK(!swarm_next_upload(b.s, r, &out));
+	hear_block_msg(&b, r, WIRE_CANCEL, 0, 1);
+	CHECK_STR(said(&b), "");
+	stop(&b);
 }
 
-TEST(with_a_third_of_the_peers_hostile_the_time_grows_by_at_most_a_quarter)
+TEST(swarm_keeps_two_thousand_requests_of_a_peer_that_takes_nothing_then_closes)
 {
-	static const struct node_spec hostile[3] = {
-	    {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 20, .up_bps = 2000000},
-	    {.kind = NODE_MUTE, .seed = true},
-	    {.seed = true, .up_bps = 1024},
+	struct bench b;
+	struct peer_ref r;
+	struct block_ref out;
+	uint32_t rejected = 0, k = 0;
+
+	start(&b, 4096, "*", false);
+	r = open_taker(&b, FAST);
+	said(&b);
+	for (; k < SWARM_UPLOAD_QUEUE_MAX; k++)
+		hear_block_msg(&b, r, WIRE_REQUEST, 0, k);
+	CHECK_STR(said(&b), "0:upload");
+	hear_block_msg(&b, r, WIRE_REQUEST, 0, k++);
+	CHECK_STR(said(&b), "0:reject(0.2000)");
+	while (b.fx.n == 0 || b.fx.list[0].type != EFFECT_CLOSE) {
+		effects_clear(&b.fx);
+		hear_block_msg(&b, r, WIRE_REQUEST, 0, k++);
+		CHECK(++rejected < 1000);
+	}
+	CHECK(!swarm_next_upload(b.s, r, &out));
+	stop(&b);
+}
+
+TEST(swarm_judges_blocks_never_asked_for_as_such)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 2, "..", false);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_UNASKED);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_WANTED);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, 0), BLOCK_UNASKED);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK + 1), BLOCK_UNASKED);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 1, BLOCK), BLOCK_UNASKED);
+	CHECK_INT(swarm_judge_block(b.s, r, 9, 0, BLOCK), BLOCK_UNASKED);
+	block(&b, r, 0, 0);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_UNASKED);
+	said(&b);
+	stop(&b);
+}
+
+TEST(swarm_closes_at_a_malformed_message_and_bans_at_the_third)
+{
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	for (int i = 0; i < 3; i++) {
+		struct peer_ref r = join_as(&b, 1, 7, 0);
+
+		CHECK(r.slot != UINT32_MAX);
+		swarm_on_malformed(b.s, r, b.now, &b.fx);
+		CHECK_STR(said(&b), i < 2 ? "0:close" : "ban 0:close");
+	}
+	CHECK(join_as(&b, 1, 7, 0).slot == UINT32_MAX);
+	b.now += SWARM_BAN_MS;
+	CHECK(join_as(&b, 1, 7, 0).slot != UINT32_MAX);
+	stop(&b);
+}
+
+/* ---- who is let in ------------------------------------------------------- */
+
+TEST(swarm_refuses_itself)
+{
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	CHECK(join_as(&b, 1, 'm', 0).slot == UINT32_MAX);
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_and_its_peer_keep_the_same_one_of_two_connections)
+{
+	/* Our id is all 'm'. What the greater dialled stays. */
+	static const struct {
+		uint8_t id;
+		unsigned first, second;
+		const char *want;
+	} cases[] = {
+	    {'a', 0, INCOMING, ""},        {'a', INCOMING, 0, "0:close"},
+	    {'z', 0, INCOMING, "0:close"}, {'z', INCOMING, 0, ""},
 	};
-	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, true, false);
-	struct net_stats st;
-	struct swarm_stats ss;
 
-	for (uint64_t seed = 1; seed <= 5; seed++) {
-		uint64_t alone = fetch_ms(m, seed, 6, 2000000, NULL, 0, &st, &ss);
-		uint64_t with = fetch_ms(m, seed, 6, 2000000, hostile, 3, &st, &ss);
+	for (size_t i = 0; i < 4; i++) {
+		struct bench b;
+		struct peer_ref r;
 
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# third: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
-		CHECK_SEED(with * 4 <= alone * 5, seed);
+		start(&b, 1, ".", false);
+		join_as(&b, 1, cases[i].id, cases[i].first);
+		said(&b);
+		r = join_as(&b, 1, cases[i].id, cases[i].second);
+		CHECK_STR(said(&b), cases[i].want);
+		CHECK((r.slot == UINT32_MAX) == (cases[i].want[0] == '\0'));
+		stop(&b);
 	}
+}
+
+TEST(swarm_dials_addresses_once_and_again_after_a_failure)
+{
+	struct bench b;
+	struct addr list[3] = {addr_of(1), addr_of(2), addr_of(1)};
+
+	start(&b, 1, ".", false);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	swarm_on_addresses(b.s, list, 3, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK_INT(b.fx.n, 2);
+	said(&b);
+	swarm_on_dial_failed(b.s, &list[0], b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	CHECK(swarm_deadline_ms(b.s) > b.now && swarm_deadline_ms(b.s) < b.now + 10000);
+	b.now += 7000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK(strstr(said(&b), "dial(2)") != NULL);
+	stop(&b);
+}
+
+TEST(swarm_never_has_more_than_thirty_dials_open)
+{
+	struct bench b;
+	struct addr list[200];
+
+	start(&b, 1, ".", false);
+	for (uint32_t i = 0; i < 200; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);
+	CHECK_INT(b.fx.n, 30);
+	effects_clear(&b.fx);
+	for (uint32_t i = 0; i < 10; i++)
+		swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_closes_seeds_when_complete_and_never_dials_them_again)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct addr a = addr_of(0);
+
+	start(&b, 1, "*", false);
+	swarm_on_addresses(b.s, &a, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK_STR(said(&b), "dial(1)");
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	CHECK_STR(said(&b), "0:have all 0:close");
+	CHECK(swarm_deadline_ms(b.s) == UINT64_MAX);
+	stop(&b);
+}
+
+TEST(swarm_closes_silent_peers_and_keeps_others_alive)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*", false);
+	join(&b, FAST);
+	r = join(&b, FAST);
+	said(&b);
+	b.now += SWARM_IDLE_MS - 1000;
+	hear_type(&b, r, WIRE_KEEPALIVE);
+	CHECK(swarm_deadline_ms(b.s) <= b.now);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:keepalive 1:keepalive");
+	b.now += 1000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:close");
+	CHECK(swarm_deadline_ms(b.s) > b.now);
+	stop(&b);
+}
+
+TEST(swarm_wants_peers_when_it_knows_too_few_but_not_too_often)
+{
+	struct bench b;
+	uint32_t n = 0;
+
+	start(&b, 1, ".", false);
+	for (uint64_t end = b.now + 3600000; b.now < end;) {
+		swarm_on_tick(b.s, b.now, &b.fx);
+		n += b.fx.n > 0;
+		said(&b);
+		CHECK(swarm_deadline_ms(b.s) > b.now);
+		b.now = swarm_deadline_ms(b.s);
+	}
+	CHECK(n >= 10 && n <= 20);
+	stop(&b);
+}
+
+/* ---- stalls (O-45) ------------------------------------------------------- */
+
+TEST(swarm_asks_elsewhere_what_a_silent_peer_owes)
+{
+	struct bench b;
+	struct peer_ref a, c;
+	uint64_t from;
+
+	start(&b, 4, ".", false);
+	a = open_seed(&b, 0);
+	c = join(&b, FAST);
+	hear_type(&b, c, WIRE_HAVE_ALL);
+	said(&b);
+	from = b.now;
+	hear_type(&b, c, WIRE_UNCHOKE);
+	while (strstr(said(&b), "1:request(0.0)") == NULL) {
+		CHECK(b.now - from <= SWARM_REQUEST_TIMEOUT_MAX_MS);
+		if (swarm_deadline_ms(b.s) > b.now)
+			b.now = swarm_deadline_ms(b.s);
+		swarm_on_tick(b.s, b.now, &b.fx);
+	}
+	/* Should it come after all, it is welcome. */
+	CHECK_INT(swarm_judge_block(b.s, a, 0, 3 * BLOCK, BLOCK), BLOCK_WANTED);
+	for (uint32_t k = 0; k < 4; k++)
+		block(&b, c, 0, k);
+	CHECK(strstr(said(&b), "verify(0)") != NULL);
+	CHECK_INT(swarm_judge_block(b.s, a, 0, 3 * BLOCK, BLOCK), BLOCK_USELESS);
+	stop(&b);
+}
+
+TEST(swarm_keeps_what_came_of_a_piece_whose_sender_left)
+{
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 4, ".", false);
+	a = open_seed(&b, 0);
+	block(&b, a, 0, 0);
+	block(&b, a, 0, 1);
+	swarm_on_closed(b.s, a, b.now, &b.fx);
+	said(&b);
+	open_seed(&b, 0);
+	CHECK_STR(said(&b), "0:have none 0:interested 0:request(0.2) 0:request(0.3)");
+	stop(&b);
+}
+
+/* ---- blame (O-17, O-18) -------------------------------------------------- */
+
+static void true_hashes(const struct bench *b, uint32_t piece, uint8_t *out)
+{
+	uint8_t text[12];
+
+	for (uint32_t k = 0; k < meta_piece_blocks(b->meta, piece); k++) {
+		put_be32(text, piece);
+		put_be32(text + 4, k);
+		put_be32(text + 8, 1); /* MARK_TRUE of the virtual network */
+		sha256_of(bytes_of(text, sizeof(text)), out + (size_t)k * SHA256_LEN);
+	}
+}
+
+TEST(swarm_bans_the_only_sender_of_a_bad_v1_piece)
+{
+	struct bench b;
+	struct peer_ref a;
+	uint8_t hashes[2 * SHA256_LEN] = {0};
+
+	start(&b, 2, ".", false);
+	a = open_seed(&b, 0);
+	open_seed(&b, 0);
+	block(&b, a, 0, 0);
+	block(&b, a, 0, 1);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, hashes, b.now, &b.fx);
+	CHECK_STR(said(&b), "ban 0:close 1:request(0.0) 1:request(0.1)");
+	CHECK(swarm_is_banned(b.s, &(struct addr){{10, 0, 0, 1}, 1, 0, 0}, b.now));
+	stop(&b);
+}
+
+TEST(swarm_bans_nobody_for_a_piece_that_was_lost)
+{
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 1, ".", false);
+	a = open_seed(&b, 0);
+	block(&b, a, 0, 0);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_LOST, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:request(0.0)");
+	stop(&b);
+}
+
+/* Two senders of one bad piece: a third peer is asked for it, then the liar is known. */
+TEST(swarm_fetches_a_bad_v1_piece_of_two_from_one_and_bans_who_differs)
+{
+	struct bench b;
+	struct peer_ref a, c, d;
+	uint8_t bad[2 * SHA256_LEN], good[2 * SHA256_LEN];
+
+	start(&b, 2, ".", false);
+	true_hashes(&b, 0, good);
+	memcpy(bad, good, sizeof(bad));
+	bad[SHA256_LEN] ^= 1;
+	a = open_seed(&b, 0);
+	block(&b, a, 0, 0);
+	hear_type(&b, a, WIRE_CHOKE);
+	c = open_seed(&b, 0);
+	block(&b, c, 0, 1);
+	hear_type(&b, a, WIRE_UNCHOKE);
+	d = open_seed(&b, 0);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	CHECK_STR(said(&b), "2:request(0.0) 2:request(0.1)");
+	CHECK(swarm_wants_hashes(b.s, 0));
+	block(&b, d, 0, 0);
+	block(&b, d, 0, 1);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, good, b.now, &b.fx);
+	CHECK(strstr(said(&b), "ban 1:close") != NULL);
+	CHECK(!swarm_wants_hashes(b.s, 0));
+	stop(&b);
+}
+
+static struct wire_msg leaves_msg(const struct bench *b, const uint8_t *hashes, uint32_t n)
+{
+	struct wire_msg m = {.type = WIRE_HASHES, .body = {hashes, n * SHA256_LEN}};
+
+	memcpy(m.hash.root, b->meta->files[0].root, SHA256_LEN);
+	m.hash.length = n;
+	return m;
+}
+
+TEST(swarm_asks_leaves_of_a_bad_v2_piece_and_fetches_only_the_bad_block_again)
+{
+	struct bench b;
+	struct peer_ref a, c;
+	uint8_t bad[4 * SHA256_LEN], good[4 * SHA256_LEN];
+	struct swarm_stats st;
+
+	start(&b, 4, "..", true);
+	true_hashes(&b, 0, good);
+	memcpy(bad, good, sizeof(bad));
+	bad[2 * SHA256_LEN] ^= 1;
+	a = open_seed(&b, V2);
+	blocks(&b, a);
+	c = open_seed(&b, V2);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	CHECK_STR(said(&b), "1:hash request");
+	hear(&b, c, leaves_msg(&b, good, 4));
+	CHECK_STR(said(&b), "ban 0:close 1:request(0.2)");
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.wasted_bytes, BLOCK);
+	stop(&b);
+}
+
+TEST(swarm_closes_on_leaves_that_do_not_hold_and_asks_another)
+{
+	struct bench b;
+	struct peer_ref a, c;
+	uint8_t bad[4 * SHA256_LEN], good[4 * SHA256_LEN];
+
+	start(&b, 4, "..", true);
+	true_hashes(&b, 0, good);
+	memcpy(bad, good, sizeof(bad));
+	bad[2 * SHA256_LEN] ^= 1;
+	a = open_seed(&b, V2);
+	blocks(&b, a);
+	c = open_seed(&b, V2);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	said(&b);
+	hear(&b, c, leaves_msg(&b, bad, 4));
+	/* The suspect is the only one left to ask; its answer is proven like any other. */
+	CHECK_STR(said(&b), "1:close 0:hash request");
+	hear(&b, a, leaves_msg(&b, good, 4));
+	CHECK_STR(said(&b), "ban 0:close");
+	stop(&b);
+}
+
+TEST(swarm_without_leaves_falls_back_to_fetching_the_piece_again)
+{
+	struct bench b;
+	struct peer_ref a, c;
+	uint8_t bad[4 * SHA256_LEN] = {0};
+	struct wire_msg m;
+
+	start(&b, 4, "..", true);
+	a = open_seed(&b, 0);
+	blocks(&b, a);
+	c = open_seed(&b, V2);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	CHECK_STR(said(&b), "1:hash request");
+	m = leaves_msg(&b, bad, 4);
+	m.type = WIRE_HASH_REJECT;
+	m.body.len = 0;
+	hear(&b, c, m);
+	CHECK(strncmp(said(&b), "ban 0:close 1:request(0.0)", 26) == 0);
+	stop(&b);
+}
+
+/* ---- hashes for others --------------------------------------------------- */
+
+static struct wire_msg ask_hashes(const struct bench *b, uint32_t base, uint32_t index,
+                                  uint32_t length, uint32_t proof)
+{
+	struct wire_msg m = {.type = WIRE_HASH_REQUEST};
+
+	memcpy(m.hash.root, b->meta->files[0].root, SHA256_LEN);
+	m.hash.base = base;
+	m.hash.index = index;
+	m.hash.length = length;
+	m.hash.proof = proof;
+	return m;
+}
+
+TEST(swarm_answers_for_the_piece_layer_with_proof)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	/* 11 pieces of 4 blocks: 16 wide at height 2, the root at height 6. */
+	start(&b, 4, "...........", true);
+	r = join(&b, V2);
+	for (uint32_t length = 2; length <= 16; length *= 2) {
+		for (uint32_t index = 0; index < 16; index += length) {
+			uint32_t covered = length == 2 ? 1 : length == 4 ? 2 : length == 8 ? 3 : 4;
+			const struct wire_msg *m;
+
+			effects_clear(&b.fx);
+			b.now += 1000;
+			hear(&b, r, ask_hashes(&b, 2, index, length, 3));
+			CHECK_INT(b.fx.n, 1);
+			m = &b.fx.list[0].u.msg;
+			CHECK_INT(m->type, WIRE_HASHES);
+			CHECK_INT(m->body.len, (length + 4 - covered) * SHA256_LEN);
+			CHECK(merkle_proof_holds(m->body.ptr, length, index,
+			                         m->body.ptr + length * SHA256_LEN, 4 - covered,
+			                         b.meta->files[0].root));
+		}
+	}
+	effects_clear(&b.fx);
+	stop(&b);
+}
+
+TEST(swarm_rejects_hash_requests_that_make_no_sense)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct wire_msg bad[8];
+
+	start(&b, 4, "...........", true);
+	r = join(&b, V2);
+	bad[0] = ask_hashes(&b, 2, 0, 1, 0);
+	bad[1] = ask_hashes(&b, 2, 0, 3, 0);
+	bad[2] = ask_hashes(&b, 2, 1, 2, 0);
+	bad[3] = ask_hashes(&b, 2, 16, 2, 0);
+	bad[4] = ask_hashes(&b, 6, 0, 2, 0);
+	bad[5] = ask_hashes(&b, 2, 0, 2, 4);
+	bad[6] = ask_hashes(&b, 0xffffffffu, 0, 0x80000000u, 0xffffffffu);
+	bad[7] = ask_hashes(&b, 2, 0, 2, 0);
+	bad[7].hash.root[0] ^= 1;
+	for (size_t i = 0; i < 8; i++) {
+		hear(&b, r, bad[i]);
+		CHECK_STR(said(&b), "0:hash reject");
+	}
+	stop(&b);
+}
+
+TEST(swarm_has_leaves_served_for_pieces_that_it_has)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 4, "*..........", true);
+	r = join(&b, V2);
+	said(&b);
+	hear(&b, r, ask_hashes(&b, 0, 0, 4, 0));
+	CHECK_STR(said(&b), "0:serve");
+	hear(&b, r, ask_hashes(&b, 0, 4, 4, 0));
+	CHECK_STR(said(&b), "0:hash reject");
+	hear(&b, r, ask_hashes(&b, 0, 0, 8, 0));
+	CHECK_STR(said(&b), "0:hash reject");
+	stop(&b);
+}
+
+TEST(swarm_spends_a_bounded_time_on_hash_requests)
+{
+	struct bench b;
+	struct peer_ref r;
+	uint32_t served = 0;
+
+	start(&b, 4, "***********", true);
+	r = join(&b, V2);
+	said(&b);
+	for (int i = 0; i < 100000; i++) {
+		hear(&b, r, ask_hashes(&b, 0, 0, 32, 0));
+		served += b.fx.list[0].type == EFFECT_SERVE_HASHES;
+		effects_clear(&b.fx);
+	}
+	CHECK(served > 10 && served < 1000);
+	stop(&b);
+}
+
+/* ---- pieces that go, pads, size ------------------------------------------ */
+
+TEST(swarm_withdraws_a_piece_that_is_gone)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct block_ref out;
+	struct ext_handshake h = {.donthave = 9};
+	struct buf body;
+
+	start(&b, 2, "**", false);
+	r = open_taker(&b, FAST | EXTENDED);
+	buf_init(&body, 1000);
+	CHECK_INT(ext_encode(&body, &h), 0);
+	hear(&b, r, (struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
+	hear_block_msg(&b, r, WIRE_REQUEST, 1, 0);
+	said(&b);
+	swarm_on_piece_gone(b.s, 1, b.now, &b.fx);
+	CHECK_INT(be32(b.fx.list[1].u.msg.body.ptr), 1);
+	CHECK_STR(said(&b), "0:reject(1.0) 0:extended");
+	CHECK(!swarm_next_upload(b.s, r, &out));
+	stop(&b);
+}
+
+TEST(swarm_alone_costs_little)
+{
+	struct metainfo *m = net_metainfo(1000 * 16384, 16384, true, true);
+	struct swarm_params p = {.meta = m};
+	struct swarm *s = swarm_new(&p);
+	struct bitfield have;
+
+	CHECK_INT(bitfield_init(&have, m->n_pieces), 0);
+	bitfield_fill(&have);
+	CHECK_INT(swarm_set_have(s, &have), 0);
+	CHECK(swarm_deadline_ms(s) == UINT64_MAX);
+	swarm_check(s);
+	bitfield_fini(&have);
+	swarm_free(s);
 	meta_free(m);
+}
+
+/* ---- memory (O-46) ------------------------------------------------------- */
+
+static void whole_life(struct bench *b)
+{
+	struct swarm_params p = {.seed = 11, .port = 6881, .meta = b->meta};
+	struct addr list[40];
+	struct peer_ref a, c;
+	uint8_t hashes[8 * SHA256_LEN] = {0}, some[1] = {0x80};
+
+	b->n_peers = 0;
+	b->s = swarm_new(&p);
+	if (b->s == NULL)
+		return;
+	for (uint32_t i = 0; i < 40; i++)
+		list[i] = addr_of(i + 20);
+	swarm_on_addresses(b->s, list, 40, SOURCE_TRACKER, b->now, &b->fx);
+	a = open_seed(b, V2);
+	c = join(b, EXTENDED);
+	hear(b, c, (struct wire_msg){.type = WIRE_BITFIELD, .body = {some, 1}});
+	hear_type(b, c, WIRE_INTERESTED);
+	hear_type(b, c, WIRE_UNCHOKE);
+	hear(b, a, ask_hashes(b, 0, 0, 2, 0));
+	for (uint32_t k = 0; k < 4; k++)
+		block(b, k % 2 == 0 ? a : c, 0, k);
+	swarm_check(b->s);
+	swarm_on_piece(b->s, 0, PIECE_BAD, hashes, b->now, &b->fx);
+	for (uint32_t k = 0; k < 4; k++)
+		block(b, a, 0, k);
+	swarm_on_piece(b->s, 0, PIECE_GOOD, hashes, b->now, &b->fx);
+	hear_block_msg(b, c, WIRE_REQUEST, 0, 0);
+	swarm_on_piece_gone(b->s, 0, b->now, &b->fx);
+	swarm_on_tick(b->s, b->now + 11000, &b->fx);
+	swarm_on_malformed(b->s, a, b->now + 11000, &b->fx);
+	swarm_check(b->s);
+	swarm_free(b->s);
+}
+
+TEST(swarm_survives_the_failure_of_any_allocation)
+{
+	struct bench b;
+	size_t asked;
+
+	start(&b, 4, "..", true);
+	swarm_free(b.s);
+	failmalloc_start(0, false);
+	whole_life(&b);
+	asked = failmalloc_stop();
+	CHECK(asked > 20);
+	for (size_t i = 1; i <= asked; i++) {
+		for (int forever = 0; forever < 2; forever++) {
+			effects_fini(&b.fx);
+			failmalloc_start(i, forever != 0);
+			whole_life(&b);
+			failmalloc_stop();
+		}
+	}
+	effects_fini(&b.fx);
+	meta_free(b.meta);
 }

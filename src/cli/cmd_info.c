@@ -1,0 +1,148 @@
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/entries.h"
+#include "cli/out.h"
+#include "cli/torrent.h"
+
+#define FILES_SHOWN 100u
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* A .torrent that is there is shown; an entry of such a name can be asked for as OWNER/NAME. */
+static bool is_torrent_file(const char *arg)
+{
+	struct stat st;
+
+	return ends_with(arg, ".torrent") && stat(arg, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static uint32_t files_shown(const struct opts *o)
+{
+	return o->all ? UINT32_MAX : FILES_SHOWN;
+}
+
+static int show_torrent(const struct opts *o, struct err_info *info)
+{
+	struct metainfo *m = NULL;
+	int rc = torrent_load(o->args[0], NULL, &m, info);
+
+	if (rc != 0)
+		return rc;
+	if (o->json) {
+		json_t *j = torrent_json(m, true);
+
+		out_json(j);
+		json_decref(j);
+	} else {
+		torrent_print(m, files_shown(o));
+	}
+	meta_free(m);
+	return 0;
+}
+
+static void print_files(const json_t *files, json_int_t left_out, uint32_t most)
+{
+	static const char *const columns[] = {"SIZE", "FILE"};
+	static const bool right[] = {true, false};
+	struct out_table *t = out_table_new(columns, 2, right);
+	size_t n = json_array_size(files);
+	char size[32];
+
+	for (size_t i = 0; i < n && i < most; i++) {
+		const json_t *f = json_array_get(files, i);
+		json_int_t bytes = entries_int(f, "bytes");
+
+		out_row(t);
+		out_cell(t, text_size(size, sizeof(size), bytes < 0 ? 0 : (uint64_t)bytes));
+		out_cell(t, entries_str(f, "path"));
+	}
+	out_table_print(t);
+	if (n > most)
+		printf("... and %zu more; --all lists them\n", n - most);
+	if (left_out > 0)
+		printf("... and %lld more; the .torrent has them all\n", (long long)left_out);
+}
+
+static void print_entry(const struct opts *o, const json_t *e, const json_t *holders)
+{
+	const json_t *peers = json_object_get(holders, "peers");
+	char line[160], size[32], date[ENTRIES_DATE_MAX];
+	json_int_t bytes = entries_int(e, "bytes");
+
+	out_field("name", entries_str(e, "name"));
+	out_field("owner", entries_str(e, "owner"));
+	snprintf(line, sizeof(line), "%lld, published %s", (long long)entries_int(e, "version"),
+		 entries_date(date, entries_int(e, "published_at")));
+	out_field("version", line);
+	snprintf(line, sizeof(line), "%s (%lld bytes), %lld file%s",
+		 text_size(size, sizeof(size), bytes < 0 ? 0 : (uint64_t)bytes), (long long)bytes,
+		 (long long)entries_int(e, "n_files"), entries_int(e, "n_files") == 1 ? "" : "s");
+	out_field("size", line);
+	out_field("sha256", entries_str(e, "sha256"));
+	out_field("info-hash v1", entries_str(e, "hash_v1"));
+	out_field("info-hash v2", entries_str(e, "hash_v2"));
+	out_field("owner's key", entries_str(e, "key"));
+	out_field("magnet", entries_str(e, "magnet"));
+	snprintf(line, sizeof(line), "%lld, %lld with all of it",
+		 (long long)entries_int(holders, "holders"),
+		 (long long)entries_int(holders, "seeds"));
+	out_field("holders", line);
+	if (entries_int(e, "n_files") > 1) {
+		putchar('\n');
+		print_files(json_object_get(e, "files"), entries_int(e, "files_left_out"),
+			    files_shown(o));
+	}
+	if (json_array_size(peers) > 0) {
+		putchar('\n');
+		entries_print_peers(peers, true);
+	}
+}
+
+static int show_entry(const struct opts *o, struct index_client *c, struct err_info *info)
+{
+	json_t *found = NULL, *entry = NULL, *holders = NULL;
+	uint64_t id;
+	int rc = index_client_resolve(c, o->args[0], o->latest, &found, info);
+
+	if (rc != 0)
+		return rc;
+	id = (uint64_t)entries_int(found, "id");
+	json_decref(found);
+	rc = index_client_info(c, id, &entry, info);
+	if (rc == 0)
+		rc = index_client_holders(c, id, &holders, info);
+	if (rc == 0 && o->json) {
+		json_object_set(entry, "peers", json_object_get(holders, "peers"));
+		out_json(entry);
+	} else if (rc == 0) {
+		print_entry(o, entry, holders);
+	}
+	json_decref(entry);
+	json_decref(holders);
+	return rc;
+}
+
+int cmd_info(const struct opts *o)
+{
+	struct err_info info = {.code = OK};
+	struct index_client *c = NULL;
+	int rc;
+
+	if (is_torrent_file(o->args[0])) {
+		rc = show_torrent(o, &info);
+	} else {
+		rc = index_client_new(o->index, &c, &info);
+		if (rc == 0)
+			rc = show_entry(o, c, &info);
+		index_client_free(c);
+	}
+	return rc == 0 ? EXIT_OK : opts_fail(o, "info", &info);
+}

@@ -1,0 +1,75 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/home.h"
+#include "cli/out.h"
+#include "node/index_client.h"
+
+/* Entry and signature that say "remove this name of mine". */
+static int sign_removal(const struct opts *o, const struct home *h, struct entry *e,
+			struct err_info *info)
+{
+	struct entry_ref ref;
+	struct buf msg;
+	int rc = entry_ref_parse(bytes_str(o->args[0]), &ref, info);
+
+	if (rc != 0)
+		return rc;
+	*e = (struct entry){.version = ref.version, .published_at = (int64_t)time(NULL)};
+	snprintf(e->owner, sizeof(e->owner), "%s", ref.owner[0] != '\0' ? ref.owner : h->owner);
+	snprintf(e->name, sizeof(e->name), "%s", ref.name);
+	memcpy(e->key, h->key, sizeof(e->key));
+	buf_init(&msg, 64u << 10);
+	rc = entry_signed_bytes(e, "unpublish", &msg);
+	if (rc == 0)
+		rc = sign_make(h->seed, buf_bytes(&msg), e->signature);
+	buf_fini(&msg);
+	return rc == 0 ? 0 : err_set(info, (enum err)rc, "cannot sign: %s", err_text((enum err)rc));
+}
+
+static void print_removed(const struct opts *o, const struct entry *e, uint32_t removed)
+{
+	char owner[ENTRY_OWNER_BYTES_MAX * 4], name[ENTRY_NAME_BYTES_MAX * 4];
+	json_t *j;
+
+	if (o->json) {
+		j = json_pack("{s:s, s:s, s:i, s:i}", "owner", e->owner, "name", e->name, "version",
+			      (int)e->version, "removed", (int)removed);
+		out_json(j);
+		json_decref(j);
+	} else if (!o->quiet) {
+		printf("removed %s/%s: %u version%s\n",
+		       text_escape(owner, sizeof(owner), bytes_str(e->owner)),
+		       text_escape(name, sizeof(name), bytes_str(e->name)), removed,
+		       removed == 1 ? "" : "s");
+	}
+}
+
+int cmd_unshare(const struct opts *o)
+{
+	struct err_info info = {.code = OK};
+	struct index_client *c = NULL;
+	struct home h = {.dir = NULL};
+	struct entry e;
+	uint32_t removed = 0;
+	int code = EXIT_OK;
+	int rc = home_open(&h, &info);
+
+	if (rc == 0 && o->as != NULL)
+		rc = home_set_owner(&h, o->as, &info);
+	if (rc == 0)
+		rc = sign_removal(o, &h, &e, &info);
+	if (rc == 0)
+		rc = index_client_new(o->index, &c, &info);
+	if (rc == 0)
+		rc = index_client_unpublish(c, &e, &removed, &info);
+	if (rc == 0)
+		print_removed(o, &e, removed);
+	else
+		code = opts_fail(o, "unshare", &info);
+	index_client_free(c);
+	home_fini(&h);
+	return code;
+}

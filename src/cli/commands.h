@@ -1,0 +1,19 @@
+/* cli/commands.h - one function per subcommand; each in cmd_<name>.c. */
+#ifndef SHOAL_CLI_COMMANDS_H
+#define SHOAL_CLI_COMMANDS_H
+
+#include "cli/opts.h"
+
+/* All return an enum exit_code. */
+int cmd_index(const struct opts *o);
+int cmd_share(const struct opts *o);
+int cmd_get(const struct opts *o);
+int cmd_ls(const struct opts *o);
+int cmd_search(const struct opts *o);
+int cmd_info(const struct opts *o);
+int cmd_peers(const struct opts *o);
+int cmd_unshare(const struct opts *o);
+int cmd_create(const struct opts *o);
+int cmd_verify(const struct opts *o);
+
+#endif

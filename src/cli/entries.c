@@ -1,0 +1,182 @@
+#include "cli/entries.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "cli/out.h"
+
+#define ROWS_DEFAULT 100u
+#define PAGE_ROWS 500u
+
+const char *entries_str(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s == NULL ? "" : s;
+}
+
+json_int_t entries_int(const json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+const char *entries_date(char out[ENTRIES_DATE_MAX], int64_t unix_s)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) == NULL ||
+	    strftime(out, ENTRIES_DATE_MAX, "%Y-%m-%d %H:%M", &tm) == 0)
+		snprintf(out, ENTRIES_DATE_MAX, "-");
+	return out;
+}
+
+static uint64_t as_u64(json_int_t v)
+{
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+static void cell_number(struct out_table *t, json_int_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)as_u64(v));
+	out_cell(t, text);
+}
+
+static void print_entries(const json_t *list)
+{
+	static const char *const columns[] = {"NAME",	 "VERSION", "SIZE",  "FILES",
+					      "HOLDERS", "SEEDS",   "OWNER", "PUBLISHED"};
+	static const bool right[] = {false, true, true, true, true, true, false, false};
+	struct out_table *t = out_table_new(columns, 8, right);
+	char text[32], date[ENTRIES_DATE_MAX];
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+	{
+		out_row(t);
+		out_cell(t, entries_str(e, "name"));
+		cell_number(t, entries_int(e, "version"));
+		out_cell(t, text_size(text, sizeof(text), as_u64(entries_int(e, "bytes"))));
+		cell_number(t, entries_int(e, "n_files"));
+		cell_number(t, entries_int(e, "holders"));
+		cell_number(t, entries_int(e, "seeds"));
+		out_cell(t, entries_str(e, "owner"));
+		out_cell(t, entries_date(date, entries_int(e, "published_at")));
+	}
+	out_table_print(t);
+}
+
+/* Page after page into `all`; *next is 0 when that was the last. */
+static int fetch(struct index_client *c, const char *query, uint64_t rows, json_t *all,
+		 uint64_t *next, struct err_info *info)
+{
+	uint64_t before = 0;
+
+	do {
+		uint64_t left = rows - json_array_size(all);
+		json_t *page = NULL;
+		int rc = index_client_list(
+		    c, query, before, (uint32_t)(left < PAGE_ROWS ? left : PAGE_ROWS), &page, info);
+
+		if (rc != 0)
+			return rc;
+		json_array_extend(all, json_object_get(page, "entries"));
+		*next = as_u64(entries_int(page, "next"));
+		/* An index that leads us in circles, or on without end, is not followed. */
+		if ((before != 0 && *next >= before) ||
+		    json_array_size(json_object_get(page, "entries")) == 0)
+			*next = 0;
+		before = *next;
+		json_decref(page);
+	} while (*next != 0 && json_array_size(all) < rows);
+	return 0;
+}
+
+static void show(const struct opts *o, json_t *all, uint64_t next)
+{
+	json_t *j;
+
+	if (o->json) {
+		j = json_pack("{s:O, s:o}", "entries", all, "next",
+			      next == 0 ? json_null() : json_integer((json_int_t)next));
+		out_json(j);
+		json_decref(j);
+		return;
+	}
+	print_entries(all);
+	(void)fflush(stdout);
+	if (o->quiet)
+		return;
+	if (json_array_size(all) == 0)
+		fputs("nothing found\n", stderr);
+	else if (next != 0)
+		fprintf(stderr, "the newest %zu; --limit N or --all shows more\n",
+			json_array_size(all));
+}
+
+int entries_list(const struct opts *o, const char *command, const char *query)
+{
+	struct err_info info = {.code = OK};
+	struct index_client *c = NULL;
+	json_t *all = json_array();
+	uint64_t next = 0, rows = o->all ? UINT64_MAX : o->limit != 0 ? o->limit : ROWS_DEFAULT;
+	int rc = index_client_new(o->index, &c, &info);
+	int code = EXIT_OK;
+
+	if (rc == 0)
+		rc = fetch(c, query, rows, all, &next, &info);
+	if (rc == 0)
+		show(o, all, next);
+	else
+		code = opts_fail(o, command, &info);
+	index_client_free(c);
+	json_decref(all);
+	return code;
+}
+
+static void cell_ago(struct out_table *t, json_int_t then)
+{
+	int64_t now = (int64_t)time(NULL);
+	char text[32];
+
+	out_cell(t, text_duration(text, sizeof(text), now > then ? (uint64_t)(now - then) : 0));
+}
+
+void entries_print_peers(const json_t *peers, bool of_entry)
+{
+	static const char *const entry_columns[] = {"PEER", "HAS", "UP", "DOWN", "SINCE", "CLIENT"};
+	static const char *const all_columns[] = {"PEER", "SWARMS", "SEEDING", "SINCE", "CLIENT"};
+	static const bool right[] = {false, true, true, true, true, false};
+	struct out_table *t = of_entry
+				  ? out_table_new(entry_columns, 6, right)
+				  : out_table_new(all_columns, 5, (const bool[]){0, 1, 1, 1, 0});
+	char text[32];
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(peers, i, p)
+	{
+		out_row(t);
+		out_cell(t, entries_str(p, "addr"));
+		if (of_entry) {
+			snprintf(text, sizeof(text), "%.1f%%",
+				 json_number_value(json_object_get(p, "percent")));
+			out_cell(t, text);
+			out_cell(t,
+				 text_size(text, sizeof(text), as_u64(entries_int(p, "uploaded"))));
+			out_cell(
+			    t, text_size(text, sizeof(text), as_u64(entries_int(p, "downloaded"))));
+		} else {
+			cell_number(t, entries_int(p, "swarms"));
+			cell_number(t, entries_int(p, "seeding"));
+		}
+		cell_ago(t, entries_int(p, "since"));
+		out_cell(t, entries_str(p, "client"));
+	}
+	out_table_print(t);
+}

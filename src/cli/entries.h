@@ -1,0 +1,24 @@
+/* cli/entries.h - asking the index and showing what it says, shared by ls, search, info, peers. */
+#ifndef SHOAL_CLI_ENTRIES_H
+#define SHOAL_CLI_ENTRIES_H
+
+#include <jansson.h>
+
+#include "cli/opts.h"
+#include "node/index_client.h"
+
+/* List what `query` finds (NULL: everything), as `command` was told to. Returns an exit code. */
+int entries_list(const struct opts *o, const char *command, const char *query);
+
+/* The table of {"peers": [...]}, as the index gives it for an entry or for all. */
+void entries_print_peers(const json_t *peers, bool of_entry);
+
+/* "2026-11-20 11:42" in local time. Returns `out`. */
+#define ENTRIES_DATE_MAX 32
+const char *entries_date(char out[ENTRIES_DATE_MAX], int64_t unix_s);
+
+/* Members of strangers' JSON: "" and 0 when missing or of another type. */
+const char *entries_str(const json_t *j, const char *key);
+json_int_t entries_int(const json_t *j, const char *key);
+
+#endif

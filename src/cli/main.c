@@ -1,0 +1,309 @@
+/* cli/main.c - the table of commands and nothing else. */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/nearest.h"
+
+static const struct command commands[] = {
+    {
+	.name = "index",
+	.summary = "run the index: tracker, catalogue and page",
+	.usage = "shoal index [--listen ADDR:PORT] [--data DIR]",
+	.help = "  --listen ADDR:PORT  where to listen; port 6969 on every address when not given\n"
+		"  --data DIR          where the catalogue lives\n"
+		"\n"
+		"Everyone who can reach the index may list, publish and announce: there are no\n"
+		"passwords and no tokens. Names belong to the key that claimed them first.\n"
+		"\n"
+		"examples:\n"
+		"  shoal index\n"
+		"  shoal index --listen 127.0.0.1:7000 --data /srv/shoal\n",
+	.accepts = "listen data",
+	.max_args = 0,
+	.run = cmd_index,
+    },
+    {
+	.name = "share",
+	.summary = "publish files and folders, in place, and serve them",
+	.usage = "shoal share PATH... [--name NAME]",
+	.help = "  --name NAME        publish under this name (with one PATH)\n"
+		"  --as OWNER         own the names as OWNER, now and later\n"
+		"  --comment TEXT     goes into the .torrent\n"
+		"  --piece-length N   16K to 128M, a power of two\n"
+		"  --tracker URL      announce there too; may be repeated\n"
+		"  --private          BEP 27: peers come from the trackers alone\n"
+		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
+		"  --listen ADDR      listen for peers on this address alone\n"
+		"\n"
+		"It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
+		"\n"
+		"examples:\n"
+		"  shoal share genome.tar\n"
+		"  shoal share ./photos --name holiday-2026\n",
+	.accepts = "name as comment piece-length tracker private v1-only v2-only listen",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_share,
+    },
+    {
+	.name = "get",
+	.summary = "fetch a name from everyone who has it",
+	.usage = "shoal get NAME [-o DEST]",
+	.help =
+	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
+	    "\n"
+	    "  -o, --out DEST   file or folder to make; '-' writes one file to stdout\n"
+	    "  --latest         of several contents take the newest\n"
+	    "  --seed           go on serving when all is there\n"
+	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
+	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
+	    "  --tracker URL    ask this tracker too; may be repeated\n"
+	    "  --preallocate    reserve the disk space first\n"
+	    "  --listen ADDR    listen for peers on this address alone\n"
+	    "\n"
+	    "An interrupted get goes on where it was when the same command is given again.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal get genome.tar\n"
+	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n",
+	.accepts = "out latest seed wait peer tracker preallocate listen",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_get,
+    },
+    {
+	.name = "ls",
+	.summary = "list what the index has, newest first",
+	.usage = "shoal ls [--limit N | --all]",
+	.help = "  --limit N  at most N rows (100)\n"
+		"  --all      every row\n"
+		"\n"
+		"examples:\n"
+		"  shoal ls\n"
+		"  shoal ls --all | cut -f1\n"
+		"  shoal ls --json\n",
+	.accepts = "limit all",
+	.max_args = 0,
+	.run = cmd_ls,
+    },
+    {
+	.name = "search",
+	.summary = "find entries by the words of names, owners and files",
+	.usage = "shoal search WORD... [--limit N | --all]",
+	.help = "Each word must be found somewhere in the entry.\n"
+		"\n"
+		"  --limit N  at most N rows (100)\n"
+		"  --all      every row\n"
+		"\n"
+		"examples:\n"
+		"  shoal search genome 2026\n"
+		"  shoal search alice@lab --json\n",
+	.accepts = "limit all",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_search,
+    },
+    {
+	.name = "info",
+	.summary = "show an entry and its holders, or a .torrent file",
+	.usage = "shoal info NAME|FILE.torrent",
+	.help = "  --latest   of several contents take the newest\n"
+		"  --all      every file (otherwise the first 100)\n"
+		"\n"
+		"A .torrent file is shown without asking an index.\n"
+		"\n"
+		"examples:\n"
+		"  shoal info genome.tar\n"
+		"  shoal info alice@lab/genome.tar@1 --json\n"
+		"  shoal info ./debian.torrent\n",
+	.accepts = "latest all",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_info,
+    },
+    {
+	.name = "peers",
+	.summary = "show who is on line",
+	.usage = "shoal peers [NAME]",
+	.help = "With NAME: who has it, those with most of it first.\n"
+		"\n"
+		"  --latest   of several contents take the newest\n"
+		"\n"
+		"examples:\n"
+		"  shoal peers\n"
+		"  shoal peers genome.tar\n",
+	.accepts = "latest",
+	.max_args = 1,
+	.run = cmd_peers,
+    },
+    {
+	.name = "unshare",
+	.summary = "remove an entry of yours from the index",
+	.usage = "shoal unshare [OWNER/]NAME[@VERSION]",
+	.help = "Without @VERSION all versions go. Copies that others hold stay with them.\n"
+		"\n"
+		"  --as OWNER   own the name as OWNER, now and later\n"
+		"\n"
+		"examples:\n"
+		"  shoal unshare genome.tar\n"
+		"  shoal unshare genome.tar@1\n",
+	.accepts = "as",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_unshare,
+    },
+    {
+	.name = "create",
+	.summary = "make a .torrent file, offline",
+	.usage = "shoal create PATH [-o FILE.torrent]",
+	.help = "  -o, --out FILE     where to write it (NAME.torrent here; '-': stdout)\n"
+		"  --name NAME        name inside the torrent\n"
+		"  --tracker URL      announce here; may be repeated\n"
+		"  --piece-length N   16K to 128M, a power of two\n"
+		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
+		"  --private          BEP 27: peers come from the trackers alone\n"
+		"  --comment TEXT     goes into the .torrent\n"
+		"\n"
+		"A file that is there already is never replaced.\n"
+		"\n"
+		"examples:\n"
+		"  shoal create genome.tar\n"
+		"  shoal create ./photos -o photos.torrent --tracker "
+		"http://tracker.lan:6969/announce\n",
+	.accepts = "out name tracker piece-length v1-only v2-only private comment",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_create,
+    },
+    {
+	.name = "verify",
+	.summary = "check files against a .torrent, offline",
+	.usage = "shoal verify FILE.torrent [PATH]",
+	.help = "PATH is the file or folder; when not given, the torrent's name, here or beside\n"
+		"FILE.torrent. Exit status 0: all is as it should be; 10: it is not.\n"
+		"\n"
+		"examples:\n"
+		"  shoal verify genome.torrent\n"
+		"  shoal verify genome.torrent /data/genome.tar\n",
+	.accepts = "",
+	.min_args = 1,
+	.max_args = 2,
+	.run = cmd_verify,
+    },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_overview(void)
+{
+	puts("shoal - share files by name: publish, find, fetch from everyone who has it\n\n"
+	     "usage: shoal COMMAND [OPTIONS] [ARGUMENTS]\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		printf("  %-9s%s\n", commands[i].name, commands[i].summary);
+	puts("\nTwo machines on one network:\n"
+	     "  a$ shoal index &\n"
+	     "  a$ shoal share genome.tar\n"
+	     "  b$ shoal get genome.tar --index http://a:6969\n\n"
+	     "'shoal COMMAND --help' tells more; 'shoal --version' prints the version.");
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int refuse(const char *name)
+{
+	struct nearest near = {.best = NULL};
+	char safe[128];
+
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		nearest_offer(&near, name, commands[i].name);
+	text_escape(safe, sizeof(safe), bytes_str(name));
+	if (near.best != NULL)
+		fprintf(stderr, "shoal: unknown command '%s'; did you mean '%s'?\n", safe,
+			near.best);
+	else
+		fprintf(stderr, "shoal: unknown command '%s'; see 'shoal --help'\n", safe);
+	return EXIT_USAGE;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	struct opts o;
+	int code = opts_parse(&o, c, argc, argv);
+
+	if (code < 0)
+		code = c->run(&o);
+	opts_fini(&o);
+	return code;
+}
+
+static int help_on(int argc, char **argv)
+{
+	char help[] = "--help";
+	char *args[] = {argv[0], argv[argc - 1], help, NULL};
+	const struct command *c = argc > 2 ? find(argv[2]) : NULL;
+
+	if (argc > 2 && c == NULL)
+		return refuse(argv[2]);
+	if (c != NULL)
+		return run(c, 3, args);
+	print_overview();
+	return EXIT_OK;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct command *c;
+
+	if (name == NULL) {
+		print_overview();
+		return EXIT_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+		return help_on(argc, argv);
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		puts("shoal " SHOAL_VERSION);
+		return EXIT_OK;
+	}
+	c = find(name);
+	return c == NULL ? refuse(name) : run(c, argc, argv);
+}
+
+/* What could not be written was not said: a full disk must not look like success. */
+static int finish_output(int code)
+{
+	int error;
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	error = errno;
+	if (error == EPIPE) { /* the reader has left, which ends a filter quietly */
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	fprintf(stderr, "shoal: standard output: %s\n",
+		error == 0 ? "write failed" : strerror(error));
+	return code == EXIT_OK ? EXIT_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "");
+	/* Names are UTF-8; without a locale that says so they could not be aligned. */
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+	return finish_output(dispatch(argc, argv));
+}

@@ -1,0 +1,328 @@
+/* store/catalogue_db.c - what changes the catalogue. */
+#include "store/catalogue_db.h"
+
+#include "base/text.h"
+#include "store/catalogue_impl.h"
+
+int catalogue_bind_text(sqlite3_stmt *s, int i, const char *text)
+{
+	return sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
+}
+
+int catalogue_bind_blob(sqlite3_stmt *s, int i, bool has, const uint8_t *ptr, size_t len)
+{
+	return has ? sqlite3_bind_blob64(s, i, ptr, len, SQLITE_STATIC) : sqlite3_bind_null(s, i);
+}
+
+int catalogue_run(struct catalogue_db *db, sqlite3_stmt *s, struct err_info *info)
+{
+	int err = sqlite3_step(s) == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+
+	sqlite3_reset(s);
+	return err;
+}
+
+static int run_plain(struct catalogue_db *db, enum catalogue_stmt which, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, which, info);
+
+	return s == NULL ? catalogue_fault(db, NULL) : catalogue_run(db, s, info);
+}
+
+static int run_on_entry(struct catalogue_db *db, enum catalogue_stmt which, int64_t id,
+			struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, which, info);
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, id);
+	return catalogue_run(db, s, info);
+}
+
+/* End what run_plain(STMT_BEGIN) began. SQLite has ended it by itself after some failures, a
+ * full disk among them. A commit that failed leaves nothing behind. */
+static int finish(struct catalogue_db *db, int err, struct err_info *info)
+{
+	if (err == 0)
+		err = run_plain(db, STMT_COMMIT, info);
+	if (err != 0 && sqlite3_get_autocommit(db->sql) == 0)
+		(void)run_plain(db, STMT_ROLLBACK, NULL);
+	return err;
+}
+
+static int denied(const char *owner, struct err_info *info)
+{
+	char name[ENTRY_OWNER_BYTES_MAX * 4 + 1];
+
+	text_escape(name, sizeof(name), bytes_str(owner));
+	return err_set(info, ERR_DENIED, "the owner name '%s' is taken by another key", name);
+}
+
+/* The owner's row, *id 0 when there is none. ERR_DENIED when it has another key. */
+static int owner_get(struct catalogue_db *db, const char *owner, const uint8_t *key, int64_t *id,
+		     struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_OWNER_GET, info);
+	int answer, err = 0;
+
+	*id = 0;
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	catalogue_bind_text(s, 1, owner);
+	answer = sqlite3_step(s);
+	if (answer == SQLITE_ROW) {
+		*id = sqlite3_column_int64(s, 0);
+		if (sqlite3_column_bytes(s, 1) != SIGN_KEY_LEN ||
+		    memcmp(sqlite3_column_blob(s, 1), key, SIGN_KEY_LEN) != 0)
+			err = denied(owner, info);
+	} else if (answer != SQLITE_DONE) {
+		err = catalogue_fault(db, info);
+	}
+	sqlite3_reset(s);
+	return err;
+}
+
+static int owner_bind(struct catalogue_db *db, const struct entry *e, int64_t *id,
+		      struct err_info *info)
+{
+	sqlite3_stmt *s;
+	int err = owner_get(db, e->owner, e->key, id, info);
+
+	if (err != 0 || *id != 0)
+		return err;
+	s = catalogue_stmt(db, STMT_OWNER_ADD, info);
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	catalogue_bind_text(s, 1, e->owner);
+	catalogue_bind_blob(s, 2, true, e->key, SIGN_KEY_LEN);
+	err = catalogue_run(db, s, info);
+	*id = sqlite3_last_insert_rowid(db->sql);
+	return err;
+}
+
+/* Is this content there under this name? Then e->id and e->version are set. */
+static int content_get(struct catalogue_db *db, int64_t owner, struct entry *e, bool *there,
+		       struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_CONTENT_GET, info);
+	int answer;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, owner);
+	catalogue_bind_text(s, 2, e->name);
+	catalogue_bind_blob(s, 3, e->has_v1, e->hash_v1, SHA1_LEN);
+	catalogue_bind_blob(s, 4, e->has_v2, e->hash_v2, SHA256_LEN);
+	answer = sqlite3_step(s);
+	*there = answer == SQLITE_ROW;
+	if (*there) {
+		e->id = (uint64_t)sqlite3_column_int64(s, 0);
+		e->version = (uint32_t)sqlite3_column_int64(s, 1);
+	}
+	sqlite3_reset(s);
+	return *there || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+static int version_next(struct catalogue_db *db, int64_t owner, struct entry *e,
+			struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_VERSION_LAST, info);
+	int64_t last;
+	int err = 0;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, owner);
+	catalogue_bind_text(s, 2, e->name);
+	if (sqlite3_step(s) != SQLITE_ROW)
+		err = catalogue_fault(db, info);
+	last = err == 0 ? sqlite3_column_int64(s, 0) : 0;
+	if (err == 0 && last >= UINT32_MAX)
+		err = err_set(info, ERR_TOO_BIG, "there are no versions left");
+	e->version = (uint32_t)(last + 1);
+	sqlite3_reset(s);
+	return err;
+}
+
+static int entry_add(struct catalogue_db *db, int64_t owner, struct entry *e, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_ENTRY_ADD, info);
+	int err;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, owner);
+	catalogue_bind_text(s, 2, e->name);
+	sqlite3_bind_int64(s, 3, e->version);
+	catalogue_bind_blob(s, 4, e->has_v1, e->hash_v1, SHA1_LEN);
+	catalogue_bind_blob(s, 5, e->has_v2, e->hash_v2, SHA256_LEN);
+	sqlite3_bind_int64(s, 6, (int64_t)e->bytes);
+	sqlite3_bind_int64(s, 7, e->n_files);
+	catalogue_bind_blob(s, 8, e->has_sha256, e->sha256, SHA256_LEN);
+	sqlite3_bind_int64(s, 9, e->published_at);
+	catalogue_bind_blob(s, 10, true, e->signature, SIGN_LEN);
+	err = catalogue_run(db, s, info);
+	e->id = (uint64_t)sqlite3_last_insert_rowid(db->sql);
+	return err;
+}
+
+static int torrent_add(struct catalogue_db *db, uint64_t id, struct bytes torrent,
+		       struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_TORRENT_ADD, info);
+	int err;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, (int64_t)id);
+	if (torrent.len == 0)
+		sqlite3_bind_zeroblob(s, 2, 0);
+	else
+		catalogue_bind_blob(s, 2, true, torrent.ptr, torrent.len);
+	err = catalogue_run(db, s, info);
+	sqlite3_clear_bindings(s);
+	return err;
+}
+
+static int files_add(struct catalogue_db *db, uint64_t id, const struct catalogue_file *files,
+		     size_t n_files, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_FILE_ADD, info);
+	int err = 0;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	for (size_t i = 0; i < n_files && err == 0; i++) {
+		const struct catalogue_file *f = &files[i];
+
+		sqlite3_bind_int64(s, 1, (int64_t)id);
+		sqlite3_bind_int64(s, 2, (int64_t)i);
+		catalogue_bind_text(s, 3, f->path);
+		sqlite3_bind_int64(s, 4, (int64_t)f->length);
+		catalogue_bind_blob(s, 5, f->has_sha256, f->sha256, SHA256_LEN);
+		err = catalogue_run(db, s, info);
+	}
+	sqlite3_clear_bindings(s);
+	return err;
+}
+
+static int publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
+		   const struct catalogue_file *files, size_t n_files, bool *there,
+		   struct err_info *info)
+{
+	int64_t owner;
+	int err = owner_bind(db, e, &owner, info);
+
+	if (err == 0)
+		err = content_get(db, owner, e, there, info);
+	if (err != 0 || *there)
+		return err;
+	err = version_next(db, owner, e, info);
+	if (err == 0)
+		err = entry_add(db, owner, e, info);
+	if (err == 0)
+		err = torrent_add(db, e->id, torrent, info);
+	if (err == 0)
+		err = files_add(db, e->id, files, n_files, info);
+	return err == 0 ? run_on_entry(db, STMT_WORDS_ADD, (int64_t)e->id, info) : err;
+}
+
+int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
+			 const struct catalogue_file *files, size_t n_files, bool *created,
+			 struct err_info *info)
+{
+	struct entry stored = *e;
+	bool there = false;
+	int err = run_plain(db, STMT_BEGIN, info);
+
+	if (err == 0)
+		err = finish(db, publish(db, &stored, torrent, files, n_files, &there, info), info);
+	if (err != 0)
+		return err;
+	e->id = stored.id;
+	e->version = stored.version;
+	*created = !there;
+	if (*created) {
+		db->entries++;
+		db->bytes += e->bytes;
+	}
+	return 0;
+}
+
+/* One of the rows to remove; *id 0 when none is left. */
+static int doomed_get(struct catalogue_db *db, int64_t owner, const char *name, uint32_t version,
+		      int64_t *id, uint64_t *bytes, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_ENTRIES_OF, info);
+	int answer;
+
+	*id = 0;
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, owner);
+	catalogue_bind_text(s, 2, name);
+	sqlite3_bind_int64(s, 3, version);
+	answer = sqlite3_step(s);
+	if (answer == SQLITE_ROW) {
+		*id = sqlite3_column_int64(s, 0);
+		*bytes += (uint64_t)sqlite3_column_int64(s, 1);
+	}
+	sqlite3_reset(s);
+	return answer == SQLITE_ROW || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+static int entry_drop(struct catalogue_db *db, int64_t id, struct err_info *info)
+{
+	/* the words first: they are told from the other rows */
+	static const enum catalogue_stmt order[] = {STMT_WORDS_DROP, STMT_FILES_DROP,
+						    STMT_TORRENT_DROP, STMT_ENTRY_DROP};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && err == 0; i++)
+		err = run_on_entry(db, order[i], id, info);
+	return err;
+}
+
+static int unpublish(struct catalogue_db *db, const char *owner, const char *name, uint32_t version,
+		     const uint8_t *key, uint32_t *n, uint64_t *bytes, struct err_info *info)
+{
+	int64_t owner_id, id;
+	int err = owner_get(db, owner, key, &owner_id, info);
+
+	while (err == 0 && owner_id != 0) {
+		err = doomed_get(db, owner_id, name, version, &id, bytes, info);
+		if (err != 0 || id == 0)
+			break;
+		err = entry_drop(db, id, info);
+		++*n;
+	}
+	if (err == 0 && *n == 0)
+		err = err_set(info, ERR_NOENT, "there is no such entry");
+	return err;
+}
+
+int catalogue_db_unpublish(struct catalogue_db *db, const char *owner, const char *name,
+			   uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
+			   struct err_info *info)
+{
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+	int err = run_plain(db, STMT_BEGIN, info);
+
+	if (err == 0)
+		err = finish(db, unpublish(db, owner, name, version, key, &n, &bytes, info), info);
+	*removed = err == 0 ? n : 0;
+	if (err == 0) {
+		db->entries -= n;
+		db->bytes -= bytes;
+	}
+	return err;
+}
+
+int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes)
+{
+	*entries = db->entries;
+	*bytes = db->bytes;
+	return 0;
+}

@@ -1,0 +1,313 @@
+/* store/catalogue_find.c - what is asked of the catalogue. */
+#include "base/text.h"
+#include "store/catalogue_impl.h"
+#include "store/near.h"
+
+#define STEPS_AT_ONCE 10000
+#define NEAR_ROWS_MAX 20000
+
+static void column_text(sqlite3_stmt *s, int i, char *out, size_t cap)
+{
+	const unsigned char *text = sqlite3_column_text(s, i);
+	size_t n = (size_t)sqlite3_column_bytes(s, i);
+
+	if (text == NULL || n >= cap)
+		n = 0;
+	if (n > 0)
+		memcpy(out, text, n);
+	out[n] = '\0';
+}
+
+static bool column_blob(sqlite3_stmt *s, int i, uint8_t *out, size_t len)
+{
+	const void *blob = sqlite3_column_blob(s, i);
+
+	if (blob == NULL || (size_t)sqlite3_column_bytes(s, i) != len)
+		return false;
+	memcpy(out, blob, len);
+	return true;
+}
+
+void catalogue_row(sqlite3_stmt *s, struct entry *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->id = (uint64_t)sqlite3_column_int64(s, 0);
+	column_text(s, 1, out->owner, sizeof(out->owner));
+	column_text(s, 2, out->name, sizeof(out->name));
+	out->version = (uint32_t)sqlite3_column_int64(s, 3);
+	out->has_v1 = column_blob(s, 4, out->hash_v1, SHA1_LEN);
+	out->has_v2 = column_blob(s, 5, out->hash_v2, SHA256_LEN);
+	out->bytes = (uint64_t)sqlite3_column_int64(s, 6);
+	out->n_files = (uint32_t)sqlite3_column_int64(s, 7);
+	out->has_sha256 = column_blob(s, 8, out->sha256, SHA256_LEN);
+	out->published_at = sqlite3_column_int64(s, 9);
+	(void)column_blob(s, 10, out->key, SIGN_KEY_LEN);
+	(void)column_blob(s, 11, out->signature, SIGN_LEN);
+}
+
+/* ---- search ------------------------------------------------------------- */
+
+static unsigned conditions_of(const struct catalogue_query *q)
+{
+	return (q->match != NULL ? FIND_MATCH : 0u) | (q->owner != NULL ? FIND_OWNER : 0u) |
+	       (q->name != NULL ? FIND_NAME : 0u) | (q->swarm_hash != NULL ? FIND_HASH : 0u) |
+	       (q->version != 0 ? FIND_VERSION : 0u) | (q->before_id != 0 ? FIND_BEFORE : 0u);
+}
+
+/* CROSS JOIN: the order as written, so that FTS5 gives the rows newest first and the search
+ * ends at the limit instead of sorting everything that fits. */
+static void put_find_sql(struct buf *sql, unsigned with)
+{
+	bool match = with & FIND_MATCH;
+
+	buf_put_str(sql, "SELECT " CATALOGUE_COLUMNS " FROM ");
+	buf_put_str(sql, match ? "words w CROSS JOIN entries e ON e.id = w.rowid" : "entries e");
+	buf_put_str(sql, " CROSS JOIN owners o ON o.id = e.owner WHERE 1");
+	if (match)
+		buf_put_str(sql, " AND words MATCH ?1");
+	if (with & FIND_OWNER)
+		buf_put_str(sql, " AND e.owner = (SELECT id FROM owners WHERE name = ?2)");
+	if (with & FIND_NAME)
+		buf_put_str(sql, " AND e.name = ?3");
+	if (with & FIND_HASH)
+		buf_put_str(sql, " AND (e.hash_v1 = ?4 OR substr(e.hash_v2, 1, 20) = ?4)");
+	if (with & FIND_VERSION)
+		buf_put_str(sql, " AND e.version = ?5");
+	if (with & FIND_BEFORE)
+		buf_put_str(sql, match ? " AND w.rowid < ?6" : " AND e.id < ?6");
+	buf_put_str(sql,
+		    match ? " ORDER BY w.rowid DESC LIMIT ?7" : " ORDER BY e.id DESC LIMIT ?7");
+}
+
+static sqlite3_stmt *find_stmt(struct catalogue_db *db, const struct catalogue_query *q,
+			       struct err_info *info)
+{
+	unsigned with = conditions_of(q);
+	const char *text;
+	sqlite3_stmt *s = NULL;
+	struct buf sql;
+
+	buf_init(&sql, 2048);
+	put_find_sql(&sql, with);
+	text = buf_cstr(&sql);
+	if (text == NULL)
+		(void)err_set(info, ERR_NOMEM, "out of memory");
+	else
+		s = catalogue_prepare(db, &db->finds[with], text, info);
+	buf_fini(&sql);
+	if (s == NULL)
+		return NULL;
+	if (q->match != NULL)
+		catalogue_bind_text(s, 1, q->match);
+	if (q->owner != NULL)
+		catalogue_bind_text(s, 2, q->owner);
+	if (q->name != NULL)
+		catalogue_bind_text(s, 3, q->name);
+	if (q->swarm_hash != NULL)
+		catalogue_bind_blob(s, 4, true, q->swarm_hash, SHA1_LEN);
+	sqlite3_bind_int64(s, 5, q->version);
+	sqlite3_bind_int64(s, 6, q->before_id > INT64_MAX ? INT64_MAX : (int64_t)q->before_id);
+	sqlite3_bind_int64(s, 7, q->limit);
+	return s;
+}
+
+static int too_many_steps(void *user)
+{
+	struct catalogue_db *db = user;
+
+	db->steps += STEPS_AT_ONCE;
+	return db->steps > CATALOGUE_STEPS_MAX;
+}
+
+static int find_fault(struct catalogue_db *db, const struct catalogue_query *q,
+		      struct err_info *info)
+{
+	/* the only SQL error a prepared search can meet is in its expression */
+	if (q->match != NULL && (sqlite3_errcode(db->sql) & 0xff) == SQLITE_ERROR)
+		return err_set(info, ERR_INVALID, "the search cannot be understood");
+	return catalogue_fault(db, info);
+}
+
+int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
+		      size_t *n, struct err_info *info)
+{
+	sqlite3_stmt *s;
+	int answer, err = 0;
+
+	*n = 0;
+	if (q->limit == 0 || q->limit > CATALOGUE_PAGE_MAX)
+		return err_set(info, ERR_INVALID, "a page has 1 to %u entries", CATALOGUE_PAGE_MAX);
+	s = find_stmt(db, q, info);
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	db->steps = 0;
+	sqlite3_progress_handler(db->sql, STEPS_AT_ONCE, too_many_steps, db);
+	while ((answer = sqlite3_step(s)) == SQLITE_ROW && *n < q->limit)
+		catalogue_row(s, &rows[(*n)++]);
+	if (answer != SQLITE_DONE && answer != SQLITE_ROW)
+		err = find_fault(db, q, info);
+	sqlite3_progress_handler(db->sql, 0, NULL, NULL);
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	if (err != 0)
+		*n = 0;
+	return err;
+}
+
+/* ---- one entry ---------------------------------------------------------- */
+
+static int no_entry(struct err_info *info)
+{
+	return err_set(info, ERR_NOENT, "there is no such entry");
+}
+
+/* Step once. 0: there is a row, which the caller resets. */
+static int row_of(struct catalogue_db *db, enum catalogue_stmt which, uint64_t id,
+		  sqlite3_stmt **out, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, which, info);
+	int answer, err;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	if (id > INT64_MAX)
+		return no_entry(info);
+	sqlite3_bind_int64(s, 1, (int64_t)id);
+	answer = sqlite3_step(s);
+	*out = s;
+	if (answer == SQLITE_ROW)
+		return 0;
+	err = answer == SQLITE_DONE ? no_entry(info) : catalogue_fault(db, info);
+	sqlite3_reset(s);
+	return err;
+}
+
+int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, struct err_info *info)
+{
+	sqlite3_stmt *s;
+	int err = row_of(db, STMT_ENTRY_GET, id, &s, info);
+
+	if (err != 0)
+		return err;
+	catalogue_row(s, out);
+	sqlite3_reset(s);
+	return 0;
+}
+
+int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
+			 struct err_info *info)
+{
+	sqlite3_stmt *s;
+	int err = row_of(db, STMT_TORRENT_GET, id, &s, info);
+
+	if (err != 0)
+		return err;
+	err = buf_put(out, bytes_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)));
+	sqlite3_reset(s);
+	return err == 0 ? 0 : err_set(info, err, "%s", err_text(err));
+}
+
+static int each_file(struct catalogue_db *db, sqlite3_stmt *s,
+		     int (*each)(void *user, const struct catalogue_file *f), void *user,
+		     struct err_info *info)
+{
+	int answer;
+
+	do {
+		struct catalogue_file f = {.path = (const char *)sqlite3_column_text(s, 0),
+					   .length = (uint64_t)sqlite3_column_int64(s, 1)};
+
+		f.has_sha256 = column_blob(s, 2, f.sha256, SHA256_LEN);
+		if (f.path == NULL)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		if (each(user, &f) != 0)
+			return 0;
+		answer = sqlite3_step(s);
+	} while (answer == SQLITE_ROW);
+	return answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+int catalogue_db_files(struct catalogue_db *db, uint64_t id,
+		       int (*each)(void *user, const struct catalogue_file *f), void *user,
+		       struct err_info *info)
+{
+	sqlite3_stmt *s;
+	int err = row_of(db, STMT_FILES_GET, id, &s, info);
+
+	if (err != 0)
+		return err;
+	err = each_file(db, s, each, user, info);
+	sqlite3_reset(s);
+	return err;
+}
+
+/* ---- names that are alike ----------------------------------------------- */
+
+struct near_row {
+	int64_t id, owner;
+	int rank;
+	char name[ENTRY_NAME_BYTES_MAX + 1];
+};
+
+static bool near_has(const struct near_row *best, size_t n, const struct near_row *row)
+{
+	for (size_t i = 0; i < n; i++)
+		if (best[i].owner == row->owner && strcmp(best[i].name, row->name) == 0)
+			return true;
+	return false;
+}
+
+/* Rows come newest first, so among equals the newest stays in front. */
+static size_t near_insert(struct near_row *best, size_t n, size_t cap, const struct near_row *row)
+{
+	size_t at = n;
+
+	while (at > 0 && best[at - 1].rank > row->rank)
+		at--;
+	if (at == cap || near_has(best, n, row))
+		return n;
+	n = n < cap ? n + 1 : cap;
+	memmove(&best[at + 1], &best[at], (n - at - 1) * sizeof(best[0]));
+	best[at] = *row;
+	return n;
+}
+
+static int near_pick(struct catalogue_db *db, const char *name, struct near_row *best, size_t cap,
+		     size_t *n, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_NEAR, info);
+	int answer;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, NEAR_ROWS_MAX);
+	while ((answer = sqlite3_step(s)) == SQLITE_ROW) {
+		struct near_row row = {.id = sqlite3_column_int64(s, 0),
+				       .owner = sqlite3_column_int64(s, 1)};
+
+		column_text(s, 2, row.name, sizeof(row.name));
+		row.rank = near_rank(bytes_str(name), bytes_str(row.name));
+		if (row.rank >= 0)
+			*n = near_insert(best, *n, cap, &row);
+	}
+	sqlite3_reset(s);
+	return answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+int catalogue_db_near(struct catalogue_db *db, const char *name, struct entry *rows, size_t cap,
+		      size_t *n, struct err_info *info)
+{
+	struct near_row best[CATALOGUE_NEAR_MAX];
+	size_t found = 0;
+	int err;
+
+	*n = 0;
+	if (cap > CATALOGUE_NEAR_MAX)
+		cap = CATALOGUE_NEAR_MAX;
+	err = near_pick(db, name, best, cap, &found, info);
+	for (size_t i = 0; i < found && err == 0; i++) {
+		err = catalogue_db_get(db, (uint64_t)best[i].id, &rows[i], info);
+		*n += err == 0;
+	}
+	return err;
+}

@@ -1,0 +1,74 @@
+/* store/catalogue_impl.h - shared by the catalogue_*.c files. Private to them. */
+#ifndef SHOAL_STORE_CATALOGUE_IMPL_H
+#define SHOAL_STORE_CATALOGUE_IMPL_H
+
+#include <sqlite3.h>
+
+#include "store/catalogue_db.h"
+
+enum catalogue_stmt {
+	STMT_BEGIN,
+	STMT_COMMIT,
+	STMT_ROLLBACK,
+	STMT_OWNER_GET,
+	STMT_OWNER_ADD,
+	STMT_CONTENT_GET,
+	STMT_VERSION_LAST,
+	STMT_ENTRY_ADD,
+	STMT_TORRENT_ADD,
+	STMT_FILE_ADD,
+	STMT_WORDS_ADD,
+	STMT_WORDS_DROP,
+	STMT_FILES_DROP,
+	STMT_TORRENT_DROP,
+	STMT_ENTRY_DROP,
+	STMT_ENTRIES_OF,
+	STMT_ENTRY_GET,
+	STMT_TORRENT_GET,
+	STMT_FILES_GET,
+	STMT_NEAR,
+	N_STMTS,
+};
+
+/* Which conditions a search has, as bits: one prepared statement for each set. */
+enum {
+	FIND_MATCH = 1,
+	FIND_OWNER = 2,
+	FIND_NAME = 4,
+	FIND_HASH = 8,
+	FIND_VERSION = 16,
+	FIND_BEFORE = 32,
+	N_FINDS = 64,
+};
+
+/* One thread at a time. */
+struct catalogue_db {
+	sqlite3 *sql;
+	sqlite3_stmt *stmts[N_STMTS];
+	sqlite3_stmt *finds[N_FINDS];
+	uint64_t steps; /* of the search at hand */
+	uint64_t entries, bytes;
+};
+
+/* Columns of `e` (entries) and `o` (owners) in the order catalogue_row() reads. */
+#define CATALOGUE_COLUMNS                                                                          \
+	"e.id, o.name, e.name, e.version, e.hash_v1, e.hash_v2, e.bytes, e.n_files, e.sha256, "    \
+	"e.published_at, o.key, e.signature"
+
+/* A reset statement with nothing bound, prepared at first use; NULL with the sentence. */
+sqlite3_stmt *catalogue_stmt(struct catalogue_db *db, enum catalogue_stmt which,
+			     struct err_info *info);
+sqlite3_stmt *catalogue_prepare(struct catalogue_db *db, sqlite3_stmt **kept, const char *sql,
+				struct err_info *info);
+
+/* What SQLite answered last, as a code and a sentence without any SQL. */
+int catalogue_fault(struct catalogue_db *db, struct err_info *info);
+
+int catalogue_bind_text(sqlite3_stmt *s, int i, const char *text);
+int catalogue_bind_blob(sqlite3_stmt *s, int i, bool has, const uint8_t *ptr, size_t len);
+
+/* Run a statement that gives no rows. Resets it. */
+int catalogue_run(struct catalogue_db *db, sqlite3_stmt *s, struct err_info *info);
+void catalogue_row(sqlite3_stmt *s, struct entry *out);
+
+#endif

@@ -1,0 +1,298 @@
+/* store/catalogue_schema.c - opening the catalogue, its tables and statements. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "store/catalogue_impl.h"
+
+#define APPLICATION_ID 0x73686f61 /* "shoa" */
+#define SCHEMA_VERSION 1
+#define BUSY_MS 2000
+
+#define TEXT_OF(x) TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+
+/* The words of an entry are kept in the index only, not once more beside it: `words` has no
+ * content. To take them out again the same words must be given, which are read from the
+ * other tables (WORDS_OF). Columns of it cannot be added later, so `description` is there
+ * from the beginning. */
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " key BLOB NOT NULL);"
+    "CREATE TABLE entries (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " owner INTEGER NOT NULL REFERENCES owners, name TEXT NOT NULL,"
+    " version INTEGER NOT NULL, hash_v1 BLOB, hash_v2 BLOB, bytes INTEGER NOT NULL,"
+    " n_files INTEGER NOT NULL, sha256 BLOB, published_at INTEGER NOT NULL,"
+    " signature BLOB NOT NULL, description TEXT NOT NULL DEFAULT '',"
+    " UNIQUE (owner, name, version));"
+    "CREATE INDEX entries_name ON entries (name);"
+    "CREATE INDEX entries_v1 ON entries (hash_v1);"
+    "CREATE INDEX entries_v2 ON entries (substr(hash_v2, 1, 20));"
+    "CREATE TABLE torrents (entry INTEGER PRIMARY KEY, torrent BLOB NOT NULL);"
+    "CREATE TABLE files (entry INTEGER NOT NULL, position INTEGER NOT NULL,"
+    " path TEXT NOT NULL, length INTEGER NOT NULL, sha256 BLOB,"
+    " PRIMARY KEY (entry, position)) WITHOUT ROWID;"
+    "CREATE VIRTUAL TABLE words USING fts5 (name, owner, paths, description, content = '',"
+    " tokenize = 'unicode61', prefix = '1 2 3');"
+    "PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
+						       "PRAGMA user_version = " TEXT_OF(
+							   SCHEMA_VERSION) ";"
+									   "COMMIT;";
+
+/* Searchable are the paths of the first files only: an entry of 500,000 files would
+ * otherwise hold up everybody else's. */
+#define WORDS_OF                                                                                   \
+	" SELECT e.id, e.name, o.name, (SELECT group_concat(path, char(10)) FROM"                  \
+	" (SELECT path FROM files WHERE entry = e.id ORDER BY position LIMIT 5000)),"              \
+	" e.description FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1"
+
+static const char *const statements[N_STMTS] = {
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_OWNER_GET] = "SELECT id, key FROM owners WHERE name = ?1",
+    [STMT_OWNER_ADD] = "INSERT INTO owners (name, key) VALUES (?1, ?2)",
+    [STMT_CONTENT_GET] = "SELECT id, version FROM entries WHERE owner = ?1 AND name = ?2"
+			 " AND hash_v1 IS ?3 AND hash_v2 IS ?4 ORDER BY version DESC LIMIT 1",
+    [STMT_VERSION_LAST] = "SELECT max(version) FROM entries WHERE owner = ?1 AND name = ?2",
+    [STMT_ENTRY_ADD] = "INSERT INTO entries (owner, name, version, hash_v1, hash_v2, bytes,"
+		       " n_files, sha256, published_at, signature)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [STMT_TORRENT_ADD] = "INSERT INTO torrents (entry, torrent) VALUES (?1, ?2)",
+    [STMT_FILE_ADD] = "INSERT INTO files (entry, position, path, length, sha256)"
+		      " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_WORDS_ADD] = "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_OF,
+    [STMT_WORDS_DROP] = "INSERT INTO words (words, rowid, name, owner, paths, description)"
+			" SELECT 'delete', * FROM (" WORDS_OF ")",
+    [STMT_FILES_DROP] = "DELETE FROM files WHERE entry = ?1",
+    [STMT_TORRENT_DROP] = "DELETE FROM torrents WHERE entry = ?1",
+    [STMT_ENTRY_DROP] = "DELETE FROM entries WHERE id = ?1",
+    [STMT_ENTRIES_OF] = "SELECT id, bytes FROM entries WHERE owner = ?1 AND name = ?2"
+			" AND (?3 = 0 OR version = ?3) LIMIT 1",
+    [STMT_ENTRY_GET] = "SELECT " CATALOGUE_COLUMNS
+		       " FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1",
+    [STMT_TORRENT_GET] = "SELECT torrent FROM torrents WHERE entry = ?1",
+    [STMT_FILES_GET] = "SELECT path, length, sha256 FROM files WHERE entry = ?1"
+		       " ORDER BY position",
+    [STMT_NEAR] = "SELECT id, owner, name FROM entries ORDER BY id DESC LIMIT ?1",
+};
+
+/* Quotas and file-size limits have no code of their own in SQLite; what write(2) answered is
+ * kept with the file it was about, mostly the log. */
+static int write_errno(struct catalogue_db *db)
+{
+	int error = sqlite3_system_errno(db->sql);
+	sqlite3_file *log = NULL;
+
+	if (error == 0)
+		(void)sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log != NULL && log->pMethods != NULL)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+	if (error == 0)
+		(void)sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error;
+}
+
+static enum err code_of_errno(int error)
+{
+	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+		return ERR_NOSPACE;
+	return error == EACCES || error == EPERM ? ERR_DENIED : ERR_IO;
+}
+
+static enum err code_of(struct catalogue_db *db, int answer)
+{
+	switch (answer) {
+	case SQLITE_FULL:
+		return ERR_NOSPACE;
+	case SQLITE_NOMEM:
+		return ERR_NOMEM;
+	case SQLITE_INTERRUPT:
+		return ERR_TIMEOUT;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+	case SQLITE_READONLY:
+		return ERR_DENIED;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return ERR_AGAIN;
+	case SQLITE_TOOBIG:
+		return ERR_TOO_BIG;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return code_of_errno(write_errno(db));
+	default:
+		return ERR_IO;
+	}
+}
+
+int catalogue_fault(struct catalogue_db *db, struct err_info *info)
+{
+	int answer = sqlite3_errcode(db->sql) & 0xff;
+	enum err code = code_of(db, answer);
+
+	if (answer == SQLITE_CORRUPT || answer == SQLITE_NOTADB)
+		return err_set(info, code, "the catalogue is damaged");
+	if (code == ERR_TIMEOUT)
+		return err_set(info, code, "the search is too costly: name more or longer words");
+	if (code == ERR_NOSPACE)
+		return err_set(info, code, "the catalogue's disk is full");
+	if (code == ERR_AGAIN)
+		return err_set(info, code, "the catalogue is in use by another program");
+	return err_set(info, code, "the catalogue failed: %s", sqlite3_errstr(answer));
+}
+
+sqlite3_stmt *catalogue_prepare(struct catalogue_db *db, sqlite3_stmt **kept, const char *sql,
+				struct err_info *info)
+{
+	if (*kept != NULL) {
+		sqlite3_clear_bindings(*kept);
+		return *kept;
+	}
+	if (sqlite3_prepare_v3(db->sql, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL) !=
+	    SQLITE_OK) {
+		(void)catalogue_fault(db, info);
+		return NULL;
+	}
+	return *kept;
+}
+
+sqlite3_stmt *catalogue_stmt(struct catalogue_db *db, enum catalogue_stmt which,
+			     struct err_info *info)
+{
+	return catalogue_prepare(db, &db->stmts[which], statements[which], info);
+}
+
+static int pragma_of(struct catalogue_db *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *s = NULL;
+	int answer = sqlite3_prepare_v2(db->sql, sql, -1, &s, NULL);
+
+	if (answer == SQLITE_OK) {
+		answer = sqlite3_step(s);
+		*out = answer == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+	}
+	(void)sqlite3_finalize(s);
+	return answer == SQLITE_ROW ? 0 : ERR_IO;
+}
+
+/* Damage is told apart from a disk that fails: the one needs a backup, the other a look at
+ * the machine. */
+static int open_fault(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	int answer = sqlite3_errcode(db->sql) & 0xff;
+	char name[300];
+
+	text_escape(name, sizeof(name), bytes_str(path));
+	if (answer == SQLITE_NOTADB || answer == SQLITE_CORRUPT)
+		return err_set(info, ERR_PROTO, "%s: is damaged or no catalogue", name);
+	return err_set(info, code_of(db, answer), "%s: cannot be opened: %s", name,
+		       sqlite3_errstr(answer));
+}
+
+static int open_schema(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	int64_t version, application, tables;
+	char name[300];
+
+	text_escape(name, sizeof(name), bytes_str(path));
+	if (pragma_of(db, "PRAGMA user_version", &version) != 0 ||
+	    pragma_of(db, "PRAGMA application_id", &application) != 0 ||
+	    pragma_of(db, "SELECT count(*) FROM sqlite_schema", &tables) != 0)
+		return open_fault(db, path, info);
+	if (tables == 0 && version == 0) {
+		if (sqlite3_exec(db->sql, schema, NULL, NULL, NULL) == SQLITE_OK)
+			return 0;
+		return open_fault(db, path, info);
+	}
+	if (application != APPLICATION_ID)
+		return err_set(info, ERR_PROTO, "%s: is a database of something else", name);
+	if (version != SCHEMA_VERSION)
+		return err_set(info, ERR_PROTO, "%s: was written by a newer shoal", name);
+	return 0;
+}
+
+/* FULL: with less, WAL would lose what was acknowledged when the power fails. Temporary
+ * tables stay in memory, for a full disk must not stop a search. */
+static int open_settings(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	int answer;
+
+	sqlite3_busy_timeout(db->sql, BUSY_MS);
+	sqlite3_extended_result_codes(db->sql, 0);
+	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	answer = sqlite3_exec(db->sql,
+			      "PRAGMA journal_mode = WAL;"
+			      "PRAGMA synchronous = FULL;"
+			      "PRAGMA temp_store = MEMORY;"
+			      "PRAGMA journal_size_limit = 16777216;",
+			      NULL, NULL, NULL);
+	return answer == SQLITE_OK ? 0 : open_fault(db, path, info);
+}
+
+/* Counted once here, then kept up to date: the dashboard asks every second. */
+static int open_counts(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	sqlite3_stmt *s = NULL;
+	int answer = sqlite3_prepare_v2(db->sql, "SELECT bytes FROM entries", -1, &s, NULL);
+
+	while (answer == SQLITE_OK || answer == SQLITE_ROW) {
+		answer = sqlite3_step(s);
+		if (answer == SQLITE_ROW) {
+			db->entries++;
+			db->bytes += (uint64_t)sqlite3_column_int64(s, 0);
+		}
+	}
+	(void)sqlite3_finalize(s);
+	return answer == SQLITE_DONE ? 0 : open_fault(db, path, info);
+}
+
+int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info)
+{
+	struct catalogue_db *db = calloc(1, sizeof(*db));
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+	int err;
+
+	if (db == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		err = err_set(info, ERR_INVALID, "the folder's path is too long");
+		goto fail;
+	}
+	if (sqlite3_open_v2(path, &db->sql,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK) {
+		err = open_fault(db, path, info);
+		goto fail;
+	}
+	err = open_settings(db, path, info);
+	if (err == 0)
+		err = open_schema(db, path, info);
+	if (err == 0)
+		err = open_counts(db, path, info);
+	if (err != 0)
+		goto fail;
+	*out = db;
+	return 0;
+fail:
+	catalogue_db_close(db);
+	return err;
+}
+
+void catalogue_db_close(struct catalogue_db *db)
+{
+	if (db == NULL)
+		return;
+	for (size_t i = 0; i < N_STMTS; i++)
+		(void)sqlite3_finalize(db->stmts[i]);
+	for (size_t i = 0; i < N_FINDS; i++)
+		(void)sqlite3_finalize(db->finds[i]);
+	(void)sqlite3_close(db->sql);
+	free(db);
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""The disk says no: full, over a limit, full under the catalogue."""
+
+import os
+import resource
+import signal
+
+import harness as h
+from harness import KIB, MIB, check, check_eq, test
+
+
+@test("a full disk pauses the download with the reason; it completes within 60 s of space", seconds=150)
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 128 * MIB)
+    mnt = w.mount(w.path("small"), "64m")
+    a.share(src)
+    get = g.start("get", "f", "-o", os.path.join(mnt, "f"))
+    h.wait_for(lambda: b"paused" in get.err() or not get.alive(), 40 * h.SLOW, "get says that the disk is full")
+    check(get.alive(), "it waits for space", get.err())
+    check(b"full" in get.err() or b"space" in get.err(), "the reason is named", get.err())
+    check(not os.path.exists(os.path.join(mnt, "f")), "nothing at the final name")
+    cpu = get.cpu()
+    w.remount(mnt, "200m")
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(os.path.join(mnt, "f"), src)
+    check(get.err().count(b"\n") < 20, "few lines", get.err())
+
+
+@test("a get stopped on a full disk is resumed after space returns")
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 24 * MIB)
+    mnt = w.mount(w.path("small"), "12m")
+    a.share(src)
+    get = g.start("get", "f", "-o", os.path.join(mnt, "f"))
+    h.wait_for(lambda: b"paused" in get.err() or not get.alive(), 40 * h.SLOW, "get says that the disk is full")
+    get.stop(signal.SIGINT).expect(h.INTERRUPTED)
+    w.remount(mnt, "48m")
+    g.get("f", "-o", os.path.join(mnt, "f"))
+    h.check_same(os.path.join(mnt, "f"), src)
+
+
+@test("--preallocate on a disk that is too small fails at once with exit 9 and leaves nothing")
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 24 * MIB)
+    mnt = w.mount(w.path("small"), "12m")
+    a.share(src)
+    g.run("get", "f", "--preallocate", "-o", os.path.join(mnt, "f"), seconds=20).expect(h.NO_SPACE).error_line("f")
+    check(not os.path.exists(os.path.join(mnt, "f")), "nothing at the final name")
+
+
+@test("a limit on file sizes (RLIMIT_FSIZE) pauses with the reason and does not kill")
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 24 * MIB)
+    a.share(src)
+    get = g.start("get", "f", limits={resource.RLIMIT_FSIZE: 8 * MIB})
+    h.wait_for(lambda: b"paused" in get.err() or not get.alive(), 40 * h.SLOW, "get says why it cannot write")
+    if get.alive():
+        done = get.stop(signal.SIGINT).expect(h.INTERRUPTED)
+    else:
+        done = get.wait(1).expect(h.NO_SPACE)
+    check("limit" in done.err or "large" in done.err or "space" in done.err or "full" in done.err, "the reason", done.err)
+    g.get("f")
+    h.check_same(g.path("f"), src)
+
+
+@test("the catalogue on a full disk: publishing says so with exit 9, reading keeps working, space heals it")
+def _(w):
+    mnt = w.mount(w.path("small"), "3m")
+    index = w.index(data=os.path.join(mnt, "data"))
+    a = w.peer("a")
+    a.share(h.make_file(a.path("before"), 1000))
+    fill = os.path.join(mnt, "fill")
+    with open(fill, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            pass
+    big = h.make_tree(a.path("big"), {f"file-{i:05}": 1 for i in range(3000)})
+    status, codes = None, []
+    for i in range(3):
+        done = a.run("share", big, "--name", f"big{i}", seconds=30)
+        codes.append(done.code)
+        done.error_line("big", "full|space")
+    check_eq(codes, [h.NO_SPACE] * 3, "exit of share")
+    check("before" in a.run("ls").expect(h.OK).out, "ls keeps working")
+    b = w.peer("b")
+    b.get("before")
+    h.check_same(b.path("before"), a.path("before"))
+    check(index.proc.alive(), "the index lives")
+    os.unlink(fill)
+    w.remount(mnt, "32m")
+    a.share(big, name="big")
+    index.proc.kill()
+    index.start()
+    check_eq({e["name"] for e in index.entries()}, {"before", "big"}, "entries after kill -9")
+
+
+@test("a download folder that does not exist, or is a file, is an error that names it")
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    a.share(h.make_file(a.path("f"), 1000))
+    done = g.run("get", "f", "-o", g.path("no", "such", "f"), seconds=20).expect(h.NOT_FOUND).error_line("such")
+    h.make_file(g.path("plain"), 3)
+    done = g.run("get", "f", "-o", g.path("plain", "f"), seconds=20)
+    check(done.code != h.OK, "exit", done.code)
+    done.error_line("plain")
+
+
+@test("a folder taken away during the download does not bring it down")
+def _(w):
+    import shutil
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {f"x{i}": MIB for i in range(64)})
+    a.share(src)
+    os.mkdir(g.path("into"))
+    get = g.start("get", "d", "-o", g.path("into", "d"))
+    h.wait_for(lambda: h.part_bytes(g.path("into")) > MIB or not get.alive(), 20 * h.SLOW, "it is under way", every=0.005)
+    shutil.rmtree(g.path("into"), ignore_errors=True)
+    h.wait_for(lambda: not get.alive() or get.err(), 30 * h.SLOW, "get ends or says something")
+    if get.alive():
+        get.stop(signal.SIGINT)
+    check(get.p.returncode >= 0, "no crash", get.p.returncode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())

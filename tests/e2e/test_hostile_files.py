@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""Torrents whose paths want out of the download folder, and folders that change under us (O-07, O-08)."""
+
+import hashlib
+import os
+import signal
+
+import harness as h
+import wire
+from harness import KIB, MIB, check, check_eq, test
+
+
+def torrent_v1(path, name, files, content):
+    pieces = b"".join(hashlib.sha1(content[i:i + 16384]).digest() for i in range(0, len(content), 16384))
+    with open(path, "wb") as f:
+        f.write(wire.bencode({"info": {"name": name, "piece length": 16384, "pieces": pieces, "files": files}}))
+    return wire.Torrent.load(path)
+
+
+@test("O-07: paths that lead outside are refused or tamed; nothing outside the root changes", seconds=120)
+def _(w):
+    canary = h.Canary(w.path("canary"))
+    g = w.peer("g", "http://127.0.0.1:1")
+    content = h.noise(40_000)
+    evil = [["..", "canary", "keep.txt"], ["..", "..", "x"], ["/etc/shoal-test"], ["a", "..", "..", "b"], ["a\\..\\..\\b"], ["."], [""], ["..", ".."],
+            [b"nul\0byte"], [b"\xc0\xae\xc0\xae", "x"], ["x" * 256], ["d/" * 2500 + "x"], ["a/../../canary/keep.txt"], ["~"], [], ["CON"],
+            [b"\xff\xfe"], ["..", "home-g", "key"]]
+    for i, path in enumerate(evil):
+        for name in ("top", ".."):
+            t = torrent_v1(g.path("e.torrent"), name, [{"length": len(content), "path": path}], content)
+            seed = wire.FakeSeed(t, data=content)
+            done = g.run("get", "e.torrent", "--wait", "3", "--peer", seed.addr, seconds=30)
+            check(done.code in (h.OK, h.CORRUPT), f"{name}/{path}: exit", done.code, done.err)
+            if done.code:
+                done.error_line("e.torrent")
+            canary.check()
+            seed.stop()
+            for d, dirs, files in os.walk(w.dir):
+                for f in files:
+                    full = os.path.join(d, f)
+                    check(full.startswith((g.dir + "/", w.path("log") + "/", w.path("canary") + "/", g.home + "/")), "a file outside", full)
+    check(not os.path.exists("/etc/shoal-test") and not os.path.exists(os.path.join(os.path.dirname(w.dir), "x")), "nothing outside")
+    for name in ("", "/abs", "../x", b"a\0b", "x" * 300):
+        t = torrent_v1(g.path("e.torrent"), name, [{"length": len(content), "path": ["f"]}], content)
+        done = g.run("get", "e.torrent", "--wait", "1", seconds=30)
+        check(done.code in (h.CORRUPT, h.NO_HOLDER), f"name {name!r}", done.code, done.err)
+
+
+@test("O-07: a file twice, and a file that is also a folder, are refused or kept apart")
+def _(w):
+    g = w.peer("g", "http://127.0.0.1:1")
+    content = h.noise(32768)
+    for files in ([["a"], ["a"]], [["a"], ["a", "b"]], [["a", "b"], ["a"]]):
+        t = torrent_v1(g.path("e.torrent"), "top", [{"length": 16384, "path": p} for p in files], content)
+        seed = wire.FakeSeed(t, data=content)
+        done = g.run("get", "e.torrent", "--wait", "3", "--peer", seed.addr, seconds=30)
+        check(done.code in (h.OK, h.CORRUPT), f"{files}", done.code, done.err)
+        if done.code == h.OK:
+            got = sorted(h.tree_sums(g.path("top")).values())
+            check_eq(got, sorted(hashlib.sha256(content[i:i + 16384]).hexdigest() for i in (0, 16384)), "both are kept")
+        seed.stop()
+
+
+@test("O-08: links in a torrent are never made to lead outside")
+def _(w):
+    canary = h.Canary(w.path("canary"))
+    g = w.peer("g", "http://127.0.0.1:1")
+    content = h.noise(100)
+    for target in (["etc", "passwd"], ["..", "..", "canary"], ["..", "canary", "keep.txt"]):
+        files = [{"length": 0, "path": ["link"], "attr": "l", "symlink path": target},
+                 {"length": 100, "path": ["link", "through.txt"]}]
+        t = torrent_v1(g.path("e.torrent"), "top", files, content)
+        seed = wire.FakeSeed(t, data=content)
+        g.run("get", "e.torrent", "--wait", "3", "--peer", seed.addr, seconds=30)
+        canary.check()
+        for d, dirs, fs in os.walk(g.dir):
+            for n in dirs + fs:
+                p = os.path.join(d, n)
+                check(not os.path.islink(p) or os.path.realpath(p).startswith(g.dir + "/"), "a link outside", p)
+        seed.stop()
+
+
+@test("O-08: a link that lies in the way is not followed, whether at the final name or inside the unfinished folder")
+def _(w):
+    canary = h.Canary(w.path("canary"))
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {"sub/x": 8 * MIB, "sub2/keep2.txt": 100_000, "y": 50_000})
+    a.share(src).stop()
+    os.symlink(w.path("canary"), g.path("d"))
+    a.share(src, wait=False)
+    index.wait_seeds("d")
+    g.get("d", code=h.TAKEN)
+    canary.check()
+    check(os.path.islink(g.path("d")), "the link is left as it was")
+    os.unlink(g.path("d"))
+
+
+@test("O-08: a folder swapped for a link during the download is not followed")
+def _(w):
+    canary = h.Canary(w.path("canary"))
+    g = w.peer("g", "http://127.0.0.1:1")
+    size = 12 * MIB
+    content = h.noise(size)
+    files = [{"length": size // 48, "path": ["sub", f"f{i}"]} for i in range(48)]
+    t = torrent_v1(g.path("e.torrent"), "d", files, content)
+    seed = wire.SlowSeed(t, 4 * MIB, data=content)
+    get = g.start("get", "e.torrent", "--wait", "20", "--peer", seed.addr)
+    h.wait_for(lambda: h.part_bytes(g.dir) > 2 * MIB or not get.alive(), 30 * h.SLOW, "it is under way")
+    (data, _), = h.part_of(g.dir)
+    os.rename(os.path.join(data, "sub"), os.path.join(data, "moved"))
+    os.symlink(w.path("canary"), os.path.join(data, "sub"))
+    h.wait_for(lambda: not get.alive() or seed.sent >= size, 30 * h.SLOW, "it goes on or ends")
+    if get.alive():
+        h.wait_for(lambda: not get.alive() or b"\n" in get.err(), 15 * h.SLOW, "it ends or says something")
+        get.stop(signal.SIGINT)
+    canary.check()
+    check_eq(sorted(os.listdir(w.path("canary"))), ["keep.txt", "sub"], "names in the canary")
+    check_eq(get.p.returncode >= 0, True, "no crash")
+    seed.stop()
+
+
+@test("O-06: a torrent of a million files, and one of 3 million tokens, are refused or taken within bounds", seconds=90)
+def _(w):
+    import resource
+    g = w.peer("g", "http://127.0.0.1:1")
+    many = b"d4:infod5:filesl" + b"".join(b"d6:lengthi1e4:pathl%d:%dee" % (len(str(i)), i) for i in range(1_000_000)) + \
+        b"e4:name1:d12:piece lengthi16384e6:pieces1240:" + bytes(1240) + b"ee"
+    tokens = b"d4:infol" + b"i1e" * 3_100_000 + b"ee"
+    deep = b"d4:info" + b"l" * 1_000_000 + b"e" * 1_000_000 + b"e"
+    for name, raw in (("many", many), ("tokens", tokens), ("deep", deep)):
+        with open(g.path(name + ".torrent"), "wb") as f:
+            f.write(raw)
+        done = g.run("verify", name + ".torrent", g.path("nothing"), seconds=20)
+        check(done.code in (h.CORRUPT, h.NOT_FOUND, h.FAILED), f"{name}", done.code, done.err[:300])
+        done.error_line()
+        check(done.seconds < 3 * h.SLOW, f"{name} took {done.seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())

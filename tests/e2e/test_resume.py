@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Stopped and killed downloads go on where they were; what is recorded is on disk."""
+
+import hashlib
+import os
+import random
+import signal
+import struct
+import time
+
+import harness as h
+import wire
+from harness import KIB, MIB, check, check_eq, test
+
+
+def recorded(state_path):
+    """Pieces that the state file vouches for; None when it is not whole. See src/store/resume.h."""
+    with open(state_path, "rb") as f:
+        raw = f.read()
+    if len(raw) < 84 or hashlib.sha256(raw[:-32]).digest() != raw[-32:]:
+        return None
+    check_eq(raw[:8], b"SHOALRES", "heading of the state file")
+    n, = struct.unpack(">I", raw[48:52])
+    bits = raw[52:52 + (n + 7) // 8]
+    return {i for i in range(n) if bits[i >> 3] & (0x80 >> (i & 7))}
+
+
+def check_recorded(peer, t, source):
+    """No false "have": each recorded piece lies on disk as it should. Returns how many there are."""
+    for data, state in h.part_of(peer.dir):
+        if state is None:
+            return 0
+        pieces = recorded(state)
+        check(pieces is not None, "the state file is whole after kill -9")
+        with open(data, "rb") as f:
+            for p in pieces:
+                f.seek(p * t.piece_length)
+                got = f.read(t.piece_size(p))
+                at = p * t.piece_length
+                check(got == source[at:at + len(got)] and len(got) == t.piece_size(p), f"piece {p} is recorded but not there")
+        return len(pieces)
+    return 0
+
+
+class Timed(wire.SlowSeed):
+    """Notes when it was first asked since `mark`."""
+    asked_at = None
+
+    def on_request(self, c, piece, begin, length):
+        if self.asked_at is None:
+            self.asked_at = time.monotonic()
+        super().on_request(c, piece, begin, length)
+
+
+def prepare(w, mode, size, rate, seed=1):
+    a, g = w.peer("a"), w.peer("g", "http://127.0.0.1:1")
+    src = h.make_file(a.path("f"), size, seed=seed)
+    a.run("create", src, "-o", a.path("f.torrent"), "--piece-length", "256K", *mode).expect(h.OK)
+    t = wire.Torrent.load(a.path("f.torrent"), src)
+    return g, src, t, Timed(t, rate), a.path("f.torrent")
+
+
+def kill_many(w, mode, kills, seed):
+    size = 48 * MIB
+    r = random.Random(seed)
+    g, src, t, s, torrent = prepare(w, mode, size, 10 * MIB, seed)
+    source = s.data
+    before = 0
+    for i in range(kills):
+        s.asked_at = None
+        begun = time.monotonic()
+        get = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+        h.wait_for(lambda: s.asked_at or not get.alive(), 5 * h.SLOW, f"asking again within 5 s (kill {i})", every=0.01)
+        check(get.alive(), f"get ended by itself at kill {i}", get.err()[-500:])
+        time.sleep(r.uniform(0.0, 0.45) * h.SLOW)
+        if not get.alive():
+            break
+        get.kill()
+        held = check_recorded(g, t, source)
+        check(held >= before, f"kill {i}: {before} pieces were recorded, now {held}")
+        before = held
+    done = g.run("get", torrent, "--wait", "60", "--peer", s.addr, "--json", seconds=90).expect(h.OK).json()
+    h.check_same(g.path("f"), src)
+    check_eq(os.listdir(g.dir), ["f"], "nothing is left beside the download")
+    lost = s.sent - size
+    check(lost <= kills * 3 * MIB, f"{lost / MIB:.1f} MiB fetched again over {kills} kills of 10 MiB/s")
+    check(done["downloaded"] <= size, "the last run", done)
+    s.stop()
+
+
+@test("kill -9 at 17 random moments of a v1 download: no byte wrong, little fetched again", seconds=120)
+def _(w):
+    kill_many(w, ["--v1-only"], 17, 101)
+
+
+@test("kill -9 at 17 random moments of a v2 download: no byte wrong, little fetched again", seconds=120)
+def _(w):
+    kill_many(w, ["--v2-only"], 17, 202)
+
+
+@test("kill -9 at 16 random moments of a hybrid download: no byte wrong, little fetched again", seconds=120)
+def _(w):
+    kill_many(w, [], 16, 303)
+
+
+@test("a folder killed in mid-transfer is completed")
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {f"s{i % 9}/f{i}": (i * 7919) % 200_000 for i in range(800)})
+    a.share(src)
+    for i in range(6):
+        get = g.start("get", "d")
+        h.wait_for(lambda: h.part_bytes(g.dir) > (i + 1) * 4 * MIB or not get.alive(), 20 * h.SLOW, "progress", every=0.005)
+        get.kill()
+    g.get("d") if not os.path.exists(g.path("d")) else None
+    h.check_same(g.path("d"), src)
+    check_eq(index.holders("d")["seeds"] >= 1, True, "the seed is there")
+
+
+@test("Ctrl-C in mid-transfer: exit 130, says how to go on, goes on from there")
+def _(w):
+    size = 32 * MIB
+    g, src, t, s, torrent = prepare(w, [], size, 12 * MIB)
+    get = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+    h.wait_for(lambda: s.sent > 8 * MIB, 30 * h.SLOW, "8 MiB were sent")
+    done = get.stop(signal.SIGINT).expect(h.INTERRUPTED)
+    check("same command" in done.err or "resume" in done.err, "says how to go on", done.err)
+    held = check_recorded(g, t, s.data)
+    check(held * t.piece_length >= 6 * MIB, f"{held} pieces were recorded")
+    check(not os.path.exists(g.path("f")), "nothing at the final name")
+    sent = s.sent
+    g.run("get", torrent, "--wait", "60", "--peer", s.addr, seconds=60).expect(h.OK)
+    h.check_same(g.path("f"), src)
+    check(s.sent - sent <= size - held * t.piece_length + MIB, "recorded pieces are not fetched again")
+    s.stop()
+
+
+@test("a damaged, cut, emptied or foreign state file costs a check of the data, not the data")
+def _(w):
+    size = 16 * MIB
+    g, src, t, s, torrent = prepare(w, [], size, 40 * MIB)
+
+    def flip(raw):
+        return raw[:len(raw) // 2] + bytes([raw[len(raw) // 2] ^ 1]) + raw[len(raw) // 2 + 1:]
+
+    def all_ones(raw):
+        n = struct.unpack(">I", raw[48:52])[0]
+        return raw[:52] + b"\xff" * ((n + 7) // 8) + raw[52 + (n + 7) // 8:]
+
+    ways = {"a flipped bit": flip, "cut": lambda raw: raw[:-40], "emptied": lambda raw: b"", "noise": lambda raw: os.urandom(500),
+            "all pieces claimed, sum wrong": all_ones, "version 9": lambda raw: raw[:8] + b"\0\0\0\x09" + raw[12:],
+            "gone": None}
+    for way, damage in ways.items():
+        get = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+        start = s.sent
+        h.wait_for(lambda: s.sent - start > 8 * MIB, 30 * h.SLOW, "8 MiB were sent")
+        get.stop(signal.SIGINT)
+        (data, state), = h.part_of(g.dir)
+        if damage is None:
+            os.unlink(state)
+        else:
+            with open(state, "rb") as f:
+                raw = f.read()
+            with open(state, "wb") as f:
+                f.write(damage(raw))
+        on_disk = h.part_bytes(g.dir)
+        sent = s.sent
+        g.run("get", torrent, "--wait", "60", "--peer", s.addr, seconds=60).expect(h.OK)
+        h.check_same(g.path("f"), src)
+        check(s.sent - sent <= size - on_disk + 3 * MIB, f"state {way}: {(s.sent - sent) >> 20} MiB fetched again")
+        os.unlink(g.path("f"))
+    s.stop()
+
+
+@test("data cut short or gone under a good state file is noticed and fetched again")
+def _(w):
+    g, src, t, s, torrent = prepare(w, [], 16 * MIB, 40 * MIB)
+    for way in ("cut", "gone"):
+        get = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+        start = s.sent
+        h.wait_for(lambda: s.sent - start > 8 * MIB, 30 * h.SLOW, "8 MiB were sent")
+        get.stop(signal.SIGINT)
+        (data, state), = h.part_of(g.dir)
+        if way == "cut":
+            os.truncate(data, 3 * MIB + 17)
+        else:
+            os.unlink(data)
+        g.run("get", torrent, "--wait", "60", "--peer", s.addr, seconds=60).expect(h.OK)
+        h.check_same(g.path("f"), src)
+        os.unlink(g.path("f"))
+    s.stop()
+
+
+@test("two gets of the same thing to the same place: one wins, the other says why, no byte wrong")
+def _(w):
+    g, src, t, s, torrent = prepare(w, [], 8 * MIB, 8 * MIB)
+    one = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+    h.wait_for(lambda: s.sent > MIB, 20 * h.SLOW, "the first is under way")
+    two = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
+    a, b = one.wait(40 * h.SLOW), two.wait(40 * h.SLOW)
+    check(h.OK in (a.code, b.code), "one of them succeeds", a.code, a.err, b.code, b.err)
+    check(all(c.code >= 0 for c in (a, b)), "none crashes")
+    h.check_same(g.path("f"), src)
+    s.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())

@@ -1,0 +1,147 @@
+"""Stock BitTorrent clients behind one face: seed(torrent, folder) and get(torrent, folder).
+
+Each is a process with a port of its own and none of its discovery but the tracker."""
+
+import os
+import shutil
+import signal
+import sys
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import harness as h  # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lt_driver.py")
+
+
+class Aria2:
+    name = "aria2"
+    v2 = False
+
+    def __init__(self, w):
+        self.w, self.bin = w, h.need("aria2c")
+
+    def _start(self, torrent, folder, *more):
+        os.makedirs(folder, exist_ok=True)
+        return self.w.start(self.bin, "--no-conf", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
+                            "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true",
+                            "--file-allocation=none", "--follow-torrent=false", "--summary-interval=0", "--console-log-level=notice",
+                            "--bt-request-peer-speed-limit=1G", "--no-netrc", "--all-proxy=", *more, torrent, name=self.name)
+
+    def seed(self, torrent, folder):
+        return self._start(torrent, folder, "--seed-ratio=0.0", "--check-integrity=true", "--bt-seed-unverified=false",
+                           "--allow-overwrite=true")
+
+    def get(self, torrent, folder):
+        return self._start(torrent, folder, "--seed-time=0")
+
+    def wait(self, p, path, seconds):
+        p.wait(seconds).expect(0)
+
+    def stop(self, p):
+        p.killed = True
+        p.send(signal.SIGINT)
+
+
+class Transmission:
+    name = "transmission"
+    v2 = False
+
+    def __init__(self, w):
+        self.w = w
+        self.bin, self.remote = h.need("transmission-daemon", "transmission-remote")
+
+    def _start(self, torrent, folder):
+        os.makedirs(folder, exist_ok=True)
+        conf = self.w.path(f"transmission-{self.w.n_procs}")
+        os.makedirs(conf)
+        rpc = h.free_port()
+        p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), "--no-dht", "--no-lpd",
+                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1", "--encryption-tolerated",
+                         name=self.name)
+        p.rpc = rpc
+        p.killed = True  # it is ended by a signal
+        h.wait_for(lambda: self._ask(p, "-si").code == 0, 20, "transmission-daemon answers", every=0.2)
+        h.check("success" in self._ask(p, "-w", folder, "-a", torrent).out, "the torrent was added")
+        return p
+
+    def _ask(self, p, *args):
+        return self.w.start(self.remote, str(p.rpc), *args, name="remote").wait(20)
+
+    seed = get = _start
+
+    def wait(self, p, path, seconds):
+        def done():
+            out = self._ask(p, "-t", "1", "-i").out
+            return "Percent Done: 100%" in out and "Have: None" not in out and os.path.exists(path)
+        try:
+            h.wait_for(done, seconds, "transmission is done", every=0.3)
+        except h.Failed:
+            raise h.Failed("transmission is not done: " + self._ask(p, "-t", "1", "-i").out[-900:] + self._ask(p, "-t", "1", "-ip").out)
+
+    def stop(self, p):
+        p.send(signal.SIGTERM)
+
+
+class Libtorrent:
+    name = "libtorrent"
+    v2 = True
+
+    def __init__(self, w):
+        self.w = w
+        if w.start(PYTHON, "-c", "import libtorrent", name="import").wait(20).code != 0:
+            raise h.Skip("python3-libtorrent is not installed")
+
+    def _start(self, what, torrent, folder):
+        os.makedirs(folder, exist_ok=True)
+        p = self.w.start(PYTHON, DRIVER, what, torrent, folder, name=self.name)
+        p.killed = True
+        return p
+
+    def seed(self, torrent, folder):
+        return self._start("seed", torrent, folder)
+
+    def get(self, torrent, folder):
+        return self._start("get", torrent, folder)
+
+    def wait(self, p, path, seconds):
+        h.wait_for(lambda: b"done" in p.out() or not p.alive(), seconds, f"libtorrent is done: {p.out()[-300:]!r}")
+        h.check(b"done" in p.out(), "libtorrent ended early", p.out()[-300:], p.err()[-500:])
+
+    def stop(self, p):
+        p.send(signal.SIGTERM)
+
+
+ALL = (Aria2, Transmission, Libtorrent)
+
+
+class Opentracker:
+    """Debian's opentracker runs on a list of permitted info-hashes."""
+
+    def __init__(self, w, hashes):
+        self.dir = w.path("opentracker")
+        os.makedirs(self.dir)
+        os.chmod(self.dir, 0o755)
+        with open(os.path.join(self.dir, "list"), "w") as f:
+            f.writelines(x.hex() + "\n" for x in hashes)
+        self.port = h.free_port()
+        self.announce = f"http://127.0.0.1:{self.port}/announce"
+        more = ["-u", "nobody"] if os.geteuid() == 0 else []
+        self.proc = w.start(h.need("opentracker"), "-i", "127.0.0.1", "-p", str(self.port), "-P", str(self.port), *more, "-d",
+                            self.dir, "-w", "list" if more else os.path.join(self.dir, "list"), name="opentracker")
+        self.proc.killed = True
+
+        def up():
+            q = urllib.parse.quote(hashes[0])
+            try:
+                return h.http(f"http://127.0.0.1:{self.port}/scrape?info_hash={q}", timeout=3)[0] == 200
+            except OSError:
+                h.check(self.proc.alive(), "opentracker ended", self.proc.err())
+                return False
+        h.wait_for(up, 15, "opentracker answers")
+
+    def seeds(self, hash_):
+        body = h.http(f"http://127.0.0.1:{self.port}/scrape?info_hash={urllib.parse.quote(hash_)}")[1]
+        import wire
+        return wire.bdecode(body).get(b"files", {}).get(hash_, {}).get(b"complete", 0)

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""shoal and the stock clients of Debian, both directions, through the index's announce URL."""
+
+import os
+import sys
+
+import clients
+from clients import Aria2, Libtorrent, Opentracker, Transmission
+
+h = clients.h
+import wire  # noqa: E402
+from harness import KIB, MIB, check, test  # noqa: E402
+
+TREE = {"a.bin": 300_000, "sub/b with space.bin": 1_200_000, "sub/deep/ünï.txt": 5, "sub/empty": 0, "z.dat": 65536}
+
+
+def make(w, peer, shape, seed=1):
+    if shape == "file":
+        return h.make_file(peer.path("the file.bin"), 6 * MIB + 4321, seed=seed)
+    return h.make_tree(peer.path("the folder"), TREE, seed=seed)
+
+
+def mode_args(mode):
+    return [] if mode == "hybrid" else [f"--{mode}-only"]
+
+
+def they_get(w, client, mode, shape):
+    index = w.index()
+    a = w.peer("a")
+    c = client(w)
+    src = make(w, a, shape)
+    a.share(src, *mode_args(mode), name="x")
+    torrent = w.path("x.torrent")
+    with open(torrent, "wb") as f:
+        f.write(index.torrent("x"))
+    into = w.path("theirs")
+    p = c.get(torrent, into)
+    got = os.path.join(into, os.path.basename(src))
+    c.wait(p, got, 60 * h.SLOW)
+    h.check_same(got, src) if shape == "file" else check_tree(got, src)
+
+
+def check_tree(got, want):
+    """Pads aside, which some clients write out as files."""
+    a = {k: v for k, v in h.tree_sums(got).items() if not k.startswith((b".pad", b".____padding"))}
+    b = h.tree_sums(want)
+    check(a == b, f"{got} differs from {want}", sorted(set(a.items()) ^ set(b.items()))[:6])
+
+
+def we_get(w, client, mode, shape):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    c = client(w)
+    src = make(w, a, shape)
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--tracker", index.announce, *mode_args(mode)).expect(h.OK)
+    c.seed(torrent, a.dir)
+    done = g.run("get", torrent, "--wait", "40", seconds=60)
+    done.expect(h.OK)
+    h.check_same(g.path(os.path.basename(src)), src)
+
+
+for client in (Aria2, Transmission, Libtorrent):
+    for mode in ("v1", "v2", "hybrid") if client.v2 else ("v1", "hybrid"):
+        for shape in ("file", "folder"):
+            def _(w, client=client, mode=mode, shape=shape):
+                they_get(w, client, mode, shape)
+            test(f"{client.name} gets a {mode} {shape} from shoal share", seconds=90)(_)
+
+            def _(w, client=client, mode=mode, shape=shape):
+                we_get(w, client, mode, shape)
+            test(f"shoal get gets a {mode} {shape} from {client.name}", seconds=90)(_)
+
+
+@test("a mixed swarm of shoal, aria2, transmission and libtorrent completes with equal sums", seconds=120)
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 24 * MIB)
+    a.share(src)
+    torrent = w.path("f.torrent")
+    with open(torrent, "wb") as f:
+        f.write(index.torrent("f"))
+    there = []
+    missing = []
+    for client in clients.ALL:
+        try:
+            c = client(w)
+        except h.Skip as e:
+            missing.append(str(e))
+            continue
+        into = w.path(c.name)
+        there.append((c, c.get(torrent, into), os.path.join(into, "f")))
+    get = g.start("get", "f", "--seed")
+    for c, p, path in there:
+        c.wait(p, path, 80 * h.SLOW)
+        h.check_same(path, src)
+    h.wait_for(lambda: os.path.exists(g.path("f")) or not get.alive(), 60 * h.SLOW, "shoal get is done")
+    h.check_same(g.path("f"), src)
+    if missing:
+        raise h.Skip("complete among those that are installed; " + ", ".join(missing))
+
+
+@test("stock clients fetch from a shoal getter alone after the sharer has left", seconds=90)
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    c = Aria2(w)
+    src = make(w, a, "folder")
+    p = a.share(src, name="x")
+    g.start("get", "x", "--seed")
+    index.wait_seeds("x", 2)
+    p.stop()
+    torrent = w.path("x.torrent")
+    with open(torrent, "wb") as f:
+        f.write(index.torrent("x"))
+    q = c.get(torrent, w.path("theirs"))
+    c.wait(q, w.path("theirs", "the folder"), 60 * h.SLOW)
+    check_tree(w.path("theirs", "the folder"), src)
+
+
+@test("shoal get from a .torrent that is announced at opentracker", seconds=90)
+def _(w):
+    h.need("opentracker")
+    a, g = w.peer("a"), w.peer("g", "http://127.0.0.1:1")
+    c = Libtorrent(w)
+    src = make(w, a, "file")
+    port = h.free_port()
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent).expect(h.OK)
+    t = wire.Torrent.load(torrent)
+    tracker = Opentracker(w, [t.hash_v1, t.hash_v2[:20]])
+    a.run("create", src, "-o", torrent + "2", "--tracker", tracker.announce).expect(h.OK)
+    os.rename(torrent + "2", torrent)
+    c.seed(torrent, a.dir)
+    h.wait_for(lambda: tracker.seeds(t.hash_v1) > 0, 30, "the seed is at opentracker")
+    g.run("get", torrent, "--wait", "30", seconds=60).expect(h.OK)
+    h.check_same(g.path("the file.bin"), src)
+
+
+@test("two shoal peers find one another through opentracker alone", seconds=90)
+def _(w):
+    h.need("opentracker")
+    a, g = w.peer("a", "http://127.0.0.1:1"), w.peer("g", "http://127.0.0.1:1")
+    src = make(w, a, "folder")
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent).expect(h.OK)
+    t = wire.Torrent.load(torrent)
+    tracker = Opentracker(w, [t.hash_v1, t.hash_v2[:20]])
+    a.run("create", src, "-o", torrent + "2", "--tracker", tracker.announce).expect(h.OK)
+    os.rename(torrent + "2", torrent)
+    a.start("get", torrent, "--seed")  # everything is there already: it seeds
+    h.wait_for(lambda: tracker.seeds(t.hash_v1) > 0, 30, "the first is at opentracker")
+    g.run("get", torrent, "--wait", "30", seconds=60).expect(h.OK)
+    h.check_same(g.path("the folder"), src)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())

@@ -1,0 +1,175 @@
+#include "swarm/addrbook.h"
+
+#include "test.h"
+
+static struct rng rng;
+
+static struct addr at(uint32_t host, uint16_t port)
+{
+	struct addr a = {.port = port};
+
+	put_be32(a.ip, 0x0a000000u + host);
+	return a;
+}
+
+static struct addrbook fresh(uint64_t seed)
+{
+	struct addrbook b;
+
+	rng_seed(&rng, seed);
+	addrbook_init(&b, &rng);
+	return b;
+}
+
+TEST(addrbook_hands_out_each_address_once)
+{
+	struct addrbook b = fresh(1);
+	uint64_t due;
+
+	for (uint32_t i = 1; i <= 100; i++)
+		CHECK(addrbook_add(&b, &(struct addr){{10, 1, 0, (uint8_t)i}, 1, 0, 0}, SOURCE_TRACKER, 5) != NULL);
+	for (uint32_t i = 1; i <= 100; i++)
+		CHECK(addrbook_dial(&b, false, 5, &due) != NULL);
+	CHECK(addrbook_dial(&b, false, 5, &due) == NULL);
+	CHECK(due == UINT64_MAX);
+	CHECK_INT(b.n_dialing, 100);
+	addrbook_check(&b);
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_refuses_what_cannot_be_dialled)
+{
+	struct addrbook b = fresh(2);
+	struct addr a = at(1, 0);
+
+	CHECK(addrbook_add(&b, &a, SOURCE_PEX, 5) == NULL);
+	a = (struct addr){.port = 5};
+	CHECK(addrbook_add(&b, &a, SOURCE_PEX, 5) == NULL);
+	a = (struct addr){.ip = {224, 0, 0, 1}, .port = 5};
+	CHECK(addrbook_add(&b, &a, SOURCE_PEX, 5) == NULL);
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_waits_longer_after_each_failure_but_not_for_ever)
+{
+	struct addrbook b = fresh(3);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_TRACKER, 0);
+	uint64_t now = 1000, due, last = 0;
+
+	for (int i = 0; i < 30; i++) {
+		CHECK(addrbook_dial(&b, false, now, &due) == k);
+		addrbook_on_failed(&b, k, now);
+		CHECK(addrbook_dial(&b, false, now, &due) == NULL);
+		CHECK(due > now && due - now <= ADDRBOOK_RETRY_MAX_MS * 5 / 4);
+		if (i == 6)
+			CHECK(due - now > last);
+		if (i == 0)
+			last = due - now;
+		now = due;
+	}
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_tries_good_addresses_again_soon)
+{
+	struct addrbook b = fresh(4);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_TRACKER, 0);
+	uint64_t now = 1000, due;
+
+	k->good = true;
+	for (int i = 0; i < 30; i++) {
+		CHECK(addrbook_dial(&b, false, now, &due) == k);
+		addrbook_on_failed(&b, k, now);
+		addrbook_dial(&b, false, now, &due);
+		CHECK(due - now <= ADDRBOOK_RETRY_GOOD_MS * 5 / 4);
+		now = due;
+	}
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_keeps_its_limit_and_prefers_useful_addresses)
+{
+	struct addrbook b = fresh(5);
+	struct addr a;
+
+	for (uint32_t i = 0; i < SWARM_ADDRESSES_MAX; i++) {
+		a = at(i + 1, 1);
+		CHECK(addrbook_add(&b, &a, SOURCE_PEX, 5) != NULL);
+	}
+	CHECK_INT(b.n, SWARM_ADDRESSES_MAX);
+	a = at(500000, 1);
+	CHECK(addrbook_add(&b, &a, SOURCE_USER, 5) != NULL);
+	CHECK_INT(b.n, SWARM_ADDRESSES_MAX);
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct addr flood = at(600000 + i, 1);
+
+		addrbook_add(&b, &flood, SOURCE_PEX, 5);
+	}
+	CHECK_INT(b.n, SWARM_ADDRESSES_MAX);
+	CHECK(addrbook_find(&b, &a) != NULL);
+	addrbook_check(&b);
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_bans_a_host_for_a_time_and_on_loopback_one_address)
+{
+	struct addrbook b = fresh(6);
+	struct addr bad = at(9, 1000), same_host = at(9, 2000), other = at(8, 1000);
+	struct addr loop = {.ip = {127, 0, 0, 1}, .port = 1}, loop2 = {.ip = {127, 0, 0, 1}, .port = 2};
+
+	CHECK_INT(addrbook_ban(&b, &bad, 100, SWARM_BAN_MS), 0);
+	CHECK_INT(addrbook_ban(&b, &loop, 100, SWARM_BAN_MS), 0);
+	CHECK(addrbook_is_banned(&b, &bad, 101) && addrbook_is_banned(&b, &same_host, 101));
+	CHECK(!addrbook_is_banned(&b, &other, 101));
+	CHECK(addrbook_is_banned(&b, &loop, 101) && !addrbook_is_banned(&b, &loop2, 101));
+	CHECK(addrbook_add(&b, &same_host, SOURCE_USER, 101) == NULL);
+	CHECK(addrbook_is_banned(&b, &bad, 99 + SWARM_BAN_MS));
+	CHECK(!addrbook_is_banned(&b, &bad, 100 + SWARM_BAN_MS));
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_keeps_its_limit_of_bans)
+{
+	struct addrbook b = fresh(7);
+	struct addr a;
+
+	for (uint32_t i = 0; i <= ADDRBOOK_BANS_MAX; i++) {
+		a = at(i + 1, 1);
+		CHECK_INT(addrbook_ban(&b, &a, 100 + i, SWARM_BAN_MS), 0);
+	}
+	CHECK_INT(b.n_bans, ADDRBOOK_BANS_MAX);
+	CHECK(addrbook_is_banned(&b, &a, 2000));
+	a = at(1, 1);
+	CHECK(!addrbook_is_banned(&b, &a, 2000));
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_counts_three_strikes_in_ten_minutes)
+{
+	struct addrbook b = fresh(8);
+	struct addr a = at(1, 1), other = at(2, 1);
+
+	CHECK(!addrbook_strike(&b, &a, 1000));
+	CHECK(!addrbook_strike(&b, &a, 2000));
+	CHECK(!addrbook_strike(&b, &other, 2500));
+	CHECK(addrbook_strike(&b, &a, 3000));
+	CHECK(!addrbook_strike(&b, &other, 3000 + ADDRBOOK_STRIKE_MS));
+	CHECK(!addrbook_strike(&b, &a, 3000 + ADDRBOOK_STRIKE_MS));
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_of_a_seed_skips_seeds_and_never_dials_itself)
+{
+	struct addrbook b = fresh(9);
+	struct addr a = at(1, 1), c = at(2, 1);
+	uint64_t due;
+
+	addrbook_add(&b, &a, SOURCE_TRACKER, 0)->seed = true;
+	addrbook_add(&b, &c, SOURCE_TRACKER, 0)->self = true;
+	CHECK(addrbook_dial(&b, true, 10, &due) == NULL);
+	CHECK(addr_eq(&addrbook_dial(&b, false, 10, &due)->addr, &a));
+	CHECK(addrbook_dial(&b, false, 10, &due) == NULL);
+	addrbook_fini(&b);
+}

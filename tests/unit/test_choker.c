@@ -1,0 +1,171 @@
+#include "swarm/choker.h"
+
+#include "test.h"
+
+#define NOW 1000000u
+
+static struct choker_peer peer(uint32_t slot, bool unchoked, uint64_t give, uint64_t take,
+                               uint64_t age_ms)
+{
+	return (struct choker_peer){.slot = slot,
+	                            .unchoked = unchoked,
+	                            .give_bps = give,
+	                            .take_bps = take,
+	                            .since_ms = NOW - age_ms};
+}
+
+static bool chosen(const struct choker_peer *list, uint32_t n, uint32_t slot)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (list[i].slot == slot)
+			return list[i].unchoke;
+	}
+	return false;
+}
+
+static uint32_t count(const struct choker_peer *list, uint32_t n)
+{
+	uint32_t k = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		k += list[i].unchoke;
+	return k;
+}
+
+TEST(choker_unchokes_everybody_while_there_are_places)
+{
+	struct choker_peer list[4];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 1);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		list[i] = peer(i, i % 2 == 0, 0, 0, 60000);
+	choker_round(&c, list, 4, true, NOW, &rng);
+	CHECK_INT(count(list, 4), 4);
+}
+
+TEST(choker_keeps_those_who_give_most_and_one_by_chance)
+{
+	struct choker_peer list[10];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 2);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 10; i++)
+		list[i] = peer(i, i < 4, i * 1000, 0, 60000);
+	choker_round(&c, list, 10, false, NOW, &rng);
+	CHECK_INT(count(list, 10), 4);
+	CHECK(chosen(list, 10, 9) && chosen(list, 10, 8) && chosen(list, 10, 7));
+}
+
+TEST(choker_gives_an_optimistic_unchoke_its_thirty_seconds)
+{
+	struct choker_peer list[6];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 3);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 6; i++)
+		list[i] = peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0, i == 3 ? 20000 : 60000);
+	choker_round(&c, list, 6, false, NOW, &rng);
+	CHECK(chosen(list, 6, 3));
+	for (uint32_t i = 0; i < 6; i++)
+		list[i] = peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0, i == 3 ? 40000 : 60000);
+	choker_round(&c, list, 6, false, NOW, &rng);
+	CHECK(!chosen(list, 6, 3));
+}
+
+TEST(choker_of_a_seed_serves_fast_takers_and_lets_newcomers_have_a_turn)
+{
+	struct choker_peer list[12];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 4);
+	choker_init(&c, 8);
+	for (uint32_t i = 0; i < 12; i++)
+		list[i] = peer(i, i < 8, 0, i < 8 ? (i + 1) * 100000 : 0, i == 11 ? 90000 : 30000);
+	choker_round(&c, list, 12, true, NOW, &rng);
+	CHECK_INT(count(list, 12), 8);
+	for (uint32_t i = 2; i < 8; i++)
+		CHECK(chosen(list, 12, i));
+	/* Two of the four that wait got the places of the slowest, the longest waiting first. */
+	CHECK(chosen(list, 12, 11));
+	CHECK(!chosen(list, 12, 0) && !chosen(list, 12, 1));
+}
+
+TEST(choker_of_a_seed_serves_everybody_in_turn)
+{
+	struct choker_peer list[40];
+	bool served[40] = {false};
+	uint64_t since[40] = {0};
+	bool unchoked[40] = {false};
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	choker_init(&c, 8);
+	for (uint64_t now = NOW; now < NOW + 300000; now += CHOKER_ROUND_MS) {
+		for (uint32_t i = 0; i < 40; i++)
+			list[i] = (struct choker_peer){.slot = i,
+			                               .unchoked = unchoked[i],
+			                               .take_bps = unchoked[i] ? 100000 : 0,
+			                               .since_ms = since[i]};
+		choker_round(&c, list, 40, true, now, &rng);
+		CHECK_INT(count(list, 40), 8);
+		for (uint32_t i = 0; i < 40; i++) {
+			uint32_t k = list[i].slot;
+
+			if (list[i].unchoke != unchoked[k])
+				since[k] = now;
+			unchoked[k] = list[i].unchoke;
+			served[k] |= unchoked[k];
+		}
+	}
+	for (uint32_t i = 0; i < 40; i++)
+		CHECK(served[i]);
+}
+
+TEST(choker_prefers_peers_with_little_for_a_free_place)
+{
+	struct choker_peer list[3] = {peer(0, false, 0, 0, 10), peer(1, true, 0, 0, 10),
+	                              peer(2, false, 0, 0, 10)};
+	struct rng rng;
+
+	rng_seed(&rng, 6);
+	list[0].have_milli = 990;
+	list[2].have_milli = 0;
+	CHECK_INT(choker_next(list, 3, true, &rng), 2);
+	list[0].unchoked = list[2].unchoked = true;
+	CHECK_INT(choker_next(list, 3, true, &rng), 3);
+}
+
+TEST(choker_adds_places_while_more_is_taken_and_takes_them_back)
+{
+	struct choker_peer list[30];
+	struct choker c;
+	struct rng rng;
+	uint32_t most;
+
+	rng_seed(&rng, 7);
+	choker_init(&c, 0);
+	for (int round = 0; round < 10; round++) {
+		for (uint32_t i = 0; i < 30; i++)
+			list[i] = peer(i, i < c.slots, 0, i < c.slots ? 1000000 : 0, 60000);
+		choker_round(&c, list, 30, true, NOW, &rng);
+	}
+	most = c.slots;
+	CHECK(most > CHOKER_SLOTS_FIRST + 5);
+	for (int round = 0; round < 30; round++) {
+		for (uint32_t i = 0; i < 30; i++)
+			list[i] = peer(i, i < c.slots, 0,
+			               i < c.slots ? 10000000 / c.slots : 0, 60000);
+		choker_round(&c, list, 30, true, NOW, &rng);
+	}
+	CHECK(c.slots <= most + 1);
+	CHECK(c.slots <= CHOKER_SLOTS_MAX);
+}

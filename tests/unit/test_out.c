@@ -1,0 +1,153 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+
+#include "test.h"
+
+/* What `print` writes to stdout, which is no terminal then. */
+static char said[8192];
+
+static void capture(void (*print)(void))
+{
+	FILE *file = tmpfile();
+	int saved;
+	size_t n;
+
+	CHECK(file != NULL);
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	CHECK(dup2(fileno(file), STDOUT_FILENO) >= 0);
+	print();
+	fflush(stdout);
+	CHECK(dup2(saved, STDOUT_FILENO) >= 0);
+	close(saved);
+	rewind(file);
+	n = fread(said, 1, sizeof(said) - 1, file);
+	said[n] = '\0';
+	fclose(file);
+}
+
+static void print_table(void)
+{
+	static const char *const columns[] = {"NAME", "SIZE"};
+	struct out_table *t = out_table_new(columns, 2, NULL);
+
+	out_row(t);
+	out_cell(t, "a\tb\nc\033[2J");
+	out_cell(t, "1 KiB");
+	out_row(t);
+	out_cell(t, "");
+	out_cell(t, "caf\xc3\xa9 \xff \xe2\x80\xae");
+	out_table_print(t);
+}
+
+TEST(a_table_in_a_pipe_is_tabs_without_headings_and_nothing_steers)
+{
+	capture(print_table);
+	CHECK_STR(said, "a\\tb\\nc\\x1b[2J\t1 KiB\n\tcaf\xc3\xa9 \\xff \\u{202e}\n");
+}
+
+static void print_empty(void)
+{
+	static const char *const columns[] = {"NAME"};
+
+	out_table_print(out_table_new(columns, 1, NULL));
+}
+
+TEST(an_empty_table_prints_nothing)
+{
+	capture(print_empty);
+	CHECK_STR(said, "");
+}
+
+static void print_json(void)
+{
+	json_t *j = json_pack("{s:s}", "name", "\033 \xc2\x9b \xe2\x80\xae");
+
+	out_json(j);
+	json_decref(j);
+}
+
+TEST(json_is_ascii_so_that_no_name_steers_a_terminal)
+{
+	capture(print_json);
+	CHECK_STR(said, "{\n  \"name\": \"\\u001B \\u009B \\u202E\"\n}\n");
+}
+
+static void print_fields(void)
+{
+	out_field("name", "x\033y");
+	out_field("a longer label", "z");
+	out_field("none", "");
+}
+
+TEST(a_field_is_one_escaped_line)
+{
+	capture(print_fields);
+	CHECK_STR(said, "name:          x\\x1by\na longer label: z\n");
+}
+
+TEST(progress_is_silent_off_a_terminal)
+{
+	struct progress p;
+	struct progress_state s = {.label = "x", .total = 1};
+
+	if (isatty(STDERR_FILENO)) /* run by hand */
+		return;
+	progress_init(&p, false, 1);
+	CHECK(!p.on);
+	progress_draw(&p, &s, 5000);
+	progress_clear(&p);
+	CHECK_INT(p.drawn_ms, 0);
+}
+
+/* What the line looks like, drawn at 5000 ms. */
+static const char *drawn(const struct progress_state *s)
+{
+	struct progress p = {.on = true, .start_ms = 1};
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	size_t n;
+
+	CHECK(file != NULL);
+	CHECK(dup2(fileno(file), STDERR_FILENO) >= 0);
+	progress_draw(&p, s, 5000);
+	progress_draw(&p, s, 5050); /* too soon */
+	CHECK(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	rewind(file);
+	n = fread(said, 1, sizeof(said) - 1, file);
+	said[n] = '\0';
+	fclose(file);
+	return said;
+}
+
+TEST(the_progress_line_tells_share_amount_rate_and_time)
+{
+	struct progress_state s = {
+	    .label = "x", .done = 1288490188, .total = 3006477107, .bps = 310u << 20, .peers = 4};
+
+	CHECK_STR(drawn(&s), "\rx  42% 1.2 of 2.8 GiB  310.0 MiB/s  ETA 5s  4 peers\033[K");
+	s = (struct progress_state){.label = "serving", .done = 1024, .up_bps = 2048, .peers = 1};
+	CHECK_STR(drawn(&s), "\rserving  1.0 KiB  up 2.0 KiB/s  1 peer\033[K");
+	s = (struct progress_state){.label = "y", .total = 1 << 20, .note = "waiting for a holder"};
+	CHECK_STR(drawn(&s), "\ry  0% 0 B of 1.0 MiB  waiting for a holder\033[K");
+	s.done = s.total - 1;
+	CHECK(strstr(drawn(&s), " 99% ") != NULL);
+	s.done = s.total;
+	CHECK(strstr(drawn(&s), " 100% ") != NULL);
+	s = (struct progress_state){.label = "z", .done = UINT64_MAX - 1, .total = UINT64_MAX};
+	CHECK(strstr(drawn(&s), " 99% ") != NULL);
+}
+
+TEST(the_progress_line_fits_the_terminal)
+{
+	char label[300];
+	struct progress_state s = {.label = label, .total = 1};
+
+	memset(label, 'a', sizeof(label) - 1);
+	label[sizeof(label) - 1] = '\0';
+	CHECK_INT(strlen(drawn(&s)), 1 + 79 + 3);
+}

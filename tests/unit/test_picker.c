@@ -1,0 +1,386 @@
+/* Pictures: one word a piece, one character a block: 'x' received, 'a' asked of somebody, '.' free;
+ * a word "had" is a verified piece. */
+#include "swarm/picker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/net.h"
+#include "test.h"
+
+#define DRAWN_MAX 64
+
+static struct metainfo *meta;
+static struct rng rng;
+static struct picker drawn;
+static const struct sender somebody = {{77, 1}, {{10, 0, 0, 77}, 6881, 0, 0}};
+
+/* Splits at spaces; returns how many words there are. */
+static uint32_t words(const char *text, char out[][32])
+{
+	uint32_t n = 0;
+	int used;
+
+	while (n < DRAWN_MAX && sscanf(text, " %31s%n", out[n], &used) == 1) {
+		text += used;
+		n++;
+	}
+	return n;
+}
+
+static void draw_piece(struct picker *p, uint32_t piece, const char *picture)
+{
+	struct asker a = {.current = PICKER_NONE, .ref = somebody.ref};
+	size_t n = strlen(picture);
+
+	if (strcmp(picture, "had") == 0 || strspn(picture, ".") == n)
+		return;
+	for (uint32_t b = 0; b < n; b++) {
+		uint32_t got;
+
+		assert_true(picker_pick_in(p, &a, piece, 0, &got));
+		assert_int_equal(got, b);
+	}
+	for (uint32_t b = 0; b < n; b++) {
+		if (picture[b] == 'x')
+			picker_receive(p, piece, b, &somebody);
+		else if (picture[b] == '.')
+			picker_unask(p, piece, b, false);
+	}
+	picker_leave(p, &a);
+}
+
+static struct picker *picker_draw(const char *avail, const char *have)
+{
+	char a[DRAWN_MAX][32], h[DRAWN_MAX][32];
+	uint32_t n = words(have, h), blocks = 1;
+	struct bitfield had;
+
+	assert_int_equal(words(avail, a), n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (strcmp(h[i], "had") != 0)
+			blocks = (uint32_t)strlen(h[i]);
+	}
+	meta = net_metainfo((uint64_t)n * blocks * BLOCK_BYTES, blocks * BLOCK_BYTES, true, false);
+	rng_seed(&rng, 7);
+	assert_int_equal(picker_init(&drawn, meta, &rng), 0);
+	assert_int_equal(bitfield_init(&had, n), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		if (strcmp(h[i], "had") == 0)
+			bitfield_set(&had, i);
+	}
+	assert_int_equal(picker_set_have(&drawn, &had), 0);
+	bitfield_fini(&had);
+	assert_int_equal(picker_reserve(&drawn, 20), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		for (int k = atoi(a[i]); k > 0; k--)
+			picker_add(&drawn, i);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		draw_piece(&drawn, i, h[i]);
+	picker_check(&drawn);
+	return &drawn;
+}
+
+static void picker_erase(struct picker *p)
+{
+	picker_check(p);
+	picker_fini(p);
+	meta_free(meta);
+}
+
+/* A peer that has the pieces marked '*'. */
+static struct asker asker_draw(const char *has, struct bitfield *bits)
+{
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}, .has = bits};
+
+	assert_int_equal(bitfield_init(bits, (uint32_t)strlen(has)), 0);
+	for (uint32_t i = 0; i < bits->n; i++) {
+		if (has[i] == '*')
+			bitfield_set(bits, i);
+	}
+	return a;
+}
+
+/* The next `n` picks as "piece:block piece:block", "-" for none. */
+static const char *picked(struct picker *p, struct asker *a, int n, uint64_t now_ms)
+{
+	static char text[512];
+	size_t len = 0;
+	uint32_t piece, block;
+
+	text[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		if (picker_pick(p, a, now_ms, &piece, &block))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u:%u",
+			                        i > 0 ? " " : "", piece, block);
+		else
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s-",
+			                        i > 0 ? " " : "");
+		picker_check(p);
+	}
+	return text;
+}
+
+TEST(picker_finishes_a_started_piece_before_a_rarer_one)
+{
+	struct picker *p = picker_draw("3  1  2", "x. .. ..");
+	struct bitfield bits;
+	struct asker a = asker_draw("***", &bits);
+
+	CHECK_STR(picked(p, &a, 1, 0), "0:1");
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
+TEST(picker_takes_the_rarest_piece_that_the_peer_has)
+{
+	struct picker *p = picker_draw("3  1  2", ".. .. ..");
+	struct bitfield bits;
+	struct asker a = asker_draw("***", &bits);
+
+	CHECK_STR(picked(p, &a, 4, 0), "1:0 1:1 2:0 2:1");
+	bitfield_fini(&bits);
+	a = asker_draw("*--", &bits);
+	CHECK_STR(picked(p, &a, 3, 0), "0:0 0:1 -");
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
+TEST(picker_skips_what_is_had_and_what_is_asked)
+{
+	struct picker *p = picker_draw("1   1  1", "had aa xa");
+	struct bitfield bits;
+	struct asker a = asker_draw("***", &bits);
+
+	CHECK_STR(picked(p, &a, 1, 0), "-");
+	picker_unask(p, 2, 1, false);
+	CHECK_STR(picked(p, &a, 2, 0), "2:1 -");
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
+TEST(picker_keeps_a_peer_on_its_piece_and_gives_each_its_own)
+{
+	struct picker *p = picker_draw("2    2    2", ".... .... ....");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct asker b = {.current = PICKER_NONE, .ref = {2, 1}};
+	uint32_t pa, pb, x, k;
+
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK(picker_pick(p, &a, 0, &pa, &k));
+		CHECK_INT(k, i);
+		CHECK(picker_pick(p, &b, 0, &pb, &k));
+		CHECK_INT(k, i);
+		CHECK(pa != pb);
+	}
+	CHECK(picker_pick(p, &a, 0, &x, &k));
+	CHECK(x != pa && x != pb);
+	picker_erase(p);
+}
+
+TEST(picker_shares_a_piece_when_nothing_else_is_left)
+{
+	struct picker *p = picker_draw("1", "........");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct asker b = {.current = PICKER_NONE, .ref = {2, 1}};
+	uint32_t piece, k, n = 0;
+
+	CHECK(picker_pick(p, &a, 0, &piece, &k));
+	while (picker_pick(p, &b, 0, &piece, &k))
+		n++;
+	CHECK_INT(n, 7);
+	picker_erase(p);
+}
+
+TEST(picker_lets_others_join_a_piece_that_takes_long)
+{
+	struct picker *p = picker_draw("1    2", ".... ....");
+	struct asker slow = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct asker fast = {.current = PICKER_NONE, .ref = {2, 1}};
+	uint32_t piece, k;
+
+	CHECK_STR(picked(p, &slow, 1, 0), "0:0");
+	CHECK(picker_pick(p, &fast, PICKER_SHARE_MS, &piece, &k));
+	CHECK_INT(piece, 0);
+	picker_erase(p);
+}
+
+TEST(picker_breaks_ties_by_chance)
+{
+	uint32_t seen = 0;
+
+	for (uint64_t seed = 0; seed < 64; seed++) {
+		struct picker p;
+		struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+		uint32_t piece, k;
+
+		meta = net_metainfo(16 * BLOCK_BYTES, BLOCK_BYTES, true, false);
+		rng_seed(&rng, seed);
+		CHECK_INT(picker_init(&p, meta, &rng), 0);
+		CHECK(picker_pick(&p, &a, 0, &piece, &k));
+		seen |= 1u << piece;
+		picker_fini(&p);
+		meta_free(meta);
+	}
+	CHECK(__builtin_popcount(seen) > 10);
+}
+
+TEST(picker_asks_a_second_peer_only_for_what_is_asked)
+{
+	struct picker *p = picker_draw("1", "xa.");
+
+	CHECK(!picker_ask_again(p, 0, 0));
+	CHECK(picker_ask_again(p, 0, 1));
+	CHECK(!picker_ask_again(p, 0, 2));
+	picker_unask(p, 0, 1, false);
+	CHECK_INT(picker_open(p, 0)->n_free, 1);
+	CHECK(picker_receive(p, 0, 1, &somebody));
+	CHECK_INT(picker_open(p, 0)->n_done, 2);
+	picker_erase(p);
+}
+
+TEST(picker_takes_a_block_that_was_given_up_already)
+{
+	struct picker *p = picker_draw("1", "aa");
+
+	picker_unask(p, 0, 1, true);
+	CHECK_INT(picker_open(p, 0)->n_free, 1);
+	CHECK(picker_receive(p, 0, 1, &somebody));
+	CHECK_INT(picker_open(p, 0)->n_free, 0);
+	picker_erase(p);
+}
+
+TEST(picker_gives_a_reserved_piece_to_one_peer_only)
+{
+	struct picker *p = picker_draw("1  1", "x. had");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct asker b = {.current = PICKER_NONE, .ref = {2, 1}};
+
+	picker_reserve_for(p, picker_open(p, 0), b.ref);
+	CHECK_STR(picked(p, &a, 1, 0), "-");
+	CHECK_STR(picked(p, &b, 1, 0), "0:1");
+	picker_erase(p);
+}
+
+TEST(picker_fetches_a_lost_piece_again)
+{
+	struct picker *p = picker_draw("1   1", "had had");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+
+	CHECK_STR(picked(p, &a, 1, 0), "-");
+	CHECK_INT(picker_lose(p, 1), 0);
+	CHECK_STR(picked(p, &a, 2, 0), "1:0 -");
+	picker_erase(p);
+}
+
+TEST(picker_finds_the_pieces_of_a_peer_that_has_few_of_many)
+{
+	struct picker p;
+	struct bitfield bits;
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}, .has = &bits};
+
+	meta = net_metainfo(5000 * (uint64_t)BLOCK_BYTES, BLOCK_BYTES, true, false);
+	rng_seed(&rng, 3);
+	CHECK_INT(picker_init(&p, meta, &rng), 0);
+	CHECK_INT(bitfield_init(&bits, 5000), 0);
+	bitfield_set(&bits, 17);
+	bitfield_set(&bits, 4998);
+	picker_add_bits(&p, &bits);
+	picker_add(&p, 17);
+	CHECK_STR(picked(&p, &a, 3, 0), "4998:0 17:0 -");
+	bitfield_set(&bits, 5);
+	picker_add(&p, 5);
+	picker_on_have(&p, &a, 5);
+	CHECK_STR(picked(&p, &a, 2, 0), "5:0 -");
+	bitfield_fini(&bits);
+	picker_fini(&p);
+	meta_free(meta);
+}
+
+/* Each block is handed out once, and the order stays an order, whatever happens. */
+static void random_run(uint64_t seed)
+{
+	struct bitfield has[6];
+	struct asker a[6];
+	struct picker p;
+	struct rng r;
+
+	rng_seed(&r, seed);
+	rng_seed(&rng, seed);
+	meta = net_metainfo((uint64_t)(1 + rng_below(&r, 40)) * BLOCK_BYTES + rng_below(&r, 20000),
+	                    BLOCK_BYTES << rng_below(&r, 3), true, false);
+	CHECK_INT(picker_init(&p, meta, &rng), 0);
+	CHECK_INT(picker_reserve(&p, 6), 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		CHECK_INT(bitfield_init(&has[i], meta->n_pieces), 0);
+		a[i] = (struct asker){
+		    .current = PICKER_NONE, .ref = {i, 1}, .has = i == 0 ? NULL : &has[i]};
+	}
+	for (uint32_t step = 0; step < 400; step++) {
+		uint32_t i = rng_below(&r, 6), piece = rng_below(&r, meta->n_pieces), block;
+		struct open_piece *o;
+
+		if (i > 0 && bitfield_set(&has[i], piece)) {
+			picker_add(&p, piece);
+			picker_on_have(&p, &a[i], piece);
+		}
+		if (picker_pick(&p, &a[i], step * 10, &piece, &block)) {
+			CHECK_SEED(picker_open(&p, piece)->blocks[block].asked == 1, seed);
+			if (rng_below(&r, 3) == 0)
+				picker_unask(&p, piece, block, false);
+			else
+				picker_receive(&p, piece, block, &(struct sender){a[i].ref, {{0}, 0, 0, 0}});
+			o = picker_open(&p, piece);
+			if (o->n_done == o->n_blocks) {
+				picker_freeze(&p, o, OPEN_VERIFYING);
+				if (rng_below(&r, 4) == 0)
+					picker_again(&p, o, step);
+				else
+					picker_good(&p, o);
+			}
+		} else if (rng_below(&r, 8) == 0) {
+			picker_leave(&p, &a[i]);
+			CHECK_INT(picker_lose(&p, rng_below(&r, meta->n_pieces)), 0);
+		}
+		picker_check(&p);
+	}
+	for (uint32_t i = 1; i < 6; i++) {
+		picker_remove_bits(&p, &has[i]);
+		picker_check(&p);
+	}
+	for (uint32_t i = 0; i < 6; i++)
+		bitfield_fini(&has[i]);
+	picker_fini(&p);
+	meta_free(meta);
+}
+
+TEST(picker_keeps_its_invariants_in_random_runs)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++)
+		random_run(seed);
+}
+
+TEST(picker_holds_two_million_pieces)
+{
+	struct metainfo big = {.v1 = true,
+	                       .piece_length = BLOCK_BYTES,
+	                       .n_pieces = META_PIECES_MAX,
+	                       .space_bytes = (uint64_t)META_PIECES_MAX * BLOCK_BYTES};
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct bitfield bits;
+	struct picker p;
+	uint32_t piece, block;
+
+	rng_seed(&rng, 1);
+	CHECK_INT(picker_init(&p, &big, &rng), 0);
+	CHECK_INT(picker_reserve(&p, 1000), 0);
+	CHECK_INT(bitfield_init(&bits, META_PIECES_MAX), 0);
+	bitfield_fill(&bits);
+	bitfield_unset(&bits, 12345);
+	picker_add_bits(&p, &bits);
+	CHECK(picker_pick(&p, &a, 0, &piece, &block));
+	CHECK_INT(piece, 12345);
+	bitfield_fini(&bits);
+	picker_fini(&p);
+}

@@ -1,0 +1,107 @@
+#include "swarm/pipeline.h"
+
+#include "meta/metainfo.h"
+#include "swarm/rate.h"
+#include "test.h"
+
+/* Blocks come at `bps` for `ms`, behind a round trip of `rtt_ms`, as far as the depth lets them. */
+static uint32_t run(struct pipeline *p, uint64_t bps, uint32_t rtt_ms, uint64_t from_ms, uint64_t ms,
+                    uint32_t reqq)
+{
+	struct rate rate = {0};
+	uint64_t sent = 0;
+
+	for (uint64_t now = from_ms; now < from_ms + ms; now++) {
+		uint64_t most = (uint64_t)pipeline_depth(p, reqq, 2000) * BLOCK_BYTES * 1000 /
+		                (rtt_ms == 0 ? 1 : rtt_ms);
+		uint64_t real = bps < most ? bps : most;
+
+		sent += real;
+		while (sent >= 1000u * BLOCK_BYTES) {
+			sent -= 1000u * BLOCK_BYTES;
+			rate_add(&rate, BLOCK_BYTES, now);
+			pipeline_on_block(p, BLOCK_BYTES, rate_bps(&rate, now), rtt_ms * 1000, now);
+		}
+	}
+	return pipeline_depth(p, reqq, 2000);
+}
+
+TEST(pipeline_starts_small)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	CHECK_INT(pipeline_depth(&p, 0, 2000), PIPELINE_FIRST);
+}
+
+TEST(pipeline_on_a_fast_loopback_has_megabytes_outstanding_within_ten_milliseconds)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	CHECK(run(&p, 2000000000, 1, 1000, 10, 2000) * (uint64_t)BLOCK_BYTES > 4u << 20);
+}
+
+TEST(pipeline_settles_at_a_second_and_a_round_trip_of_data)
+{
+	struct pipeline p;
+	uint32_t depth, want = 1000000 / BLOCK_BYTES * 12 / 10;
+
+	pipeline_init(&p);
+	depth = run(&p, 1000000, 200, 1000, 10000, 2000);
+	CHECK(depth > want * 8 / 10 && depth < want * 13 / 10);
+}
+
+TEST(pipeline_to_a_far_and_fast_peer_does_not_limit_it)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	/* 10 MB/s over 300 ms needs 3 MB outstanding. */
+	CHECK(run(&p, 10000000, 300, 1000, 10000, 2000) * (uint64_t)BLOCK_BYTES > 10000000);
+}
+
+TEST(pipeline_to_a_slow_peer_stays_at_its_minimum)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	CHECK(run(&p, 4000, 50, 1000, 60000, 2000) <= PIPELINE_MIN);
+}
+
+TEST(pipeline_respects_what_the_peer_queues)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	CHECK_INT(run(&p, 100000000, 1, 1000, 5000, 100), 100);
+	CHECK_INT(pipeline_depth(&p, 0, 2000), PIPELINE_REQQ_UNKNOWN);
+	CHECK_INT(pipeline_depth(&p, 2048, 2000), 2000);
+}
+
+TEST(pipeline_of_a_stalled_peer_is_one_until_it_gives_again)
+{
+	struct pipeline p;
+
+	pipeline_init(&p);
+	run(&p, 10000000, 10, 1000, 5000, 2000);
+	pipeline_on_stall(&p);
+	CHECK_INT(pipeline_depth(&p, 2000, 2000), 1);
+	pipeline_on_choke(&p);
+	CHECK_INT(pipeline_depth(&p, 2000, 2000), 1);
+	pipeline_on_block(&p, BLOCK_BYTES, 0, 0, 20000);
+	CHECK(pipeline_depth(&p, 2000, 2000) > 1);
+}
+
+TEST(rate_is_right_after_a_second_and_falls_in_silence)
+{
+	struct rate r = {0};
+
+	CHECK_INT(rate_bps(&r, 5000), 0);
+	for (uint64_t ms = 5000; ms < 6000; ms += 10)
+		rate_add(&r, 10000, ms);
+	CHECK(rate_bps(&r, 6000) > 900000 && rate_bps(&r, 6000) < 1100000);
+	CHECK(rate_bps(&r, 9000) < 500000);
+	CHECK(rate_bps(&r, 60000) < 20000);
+	CHECK(rate_bps(&r, 6000000) < 1000);
+}
