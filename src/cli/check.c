@@ -222,7 +222,9 @@ static void job_done(struct pool_job *pj)
 	c->count[j->state]++;
 	if (j->state == CHECK_UNREADABLE && c->trouble.code == OK)
 		c->trouble = j->trouble;
-	if (j->state != CHECK_GOOD)
+	/* A missing file takes its neighbours' pieces along, which says nothing about those: who is
+	 * missing, check_sizes() finds. */
+	if (j->state == CHECK_BAD || j->state == CHECK_UNREADABLE)
 		worsen_files(c, run->p->meta, j->piece, j->state);
 	run->done_bytes += meta_piece_bytes(run->p->meta, j->piece);
 	run->out--;
@@ -260,7 +262,7 @@ static int check_pieces(struct run *run, struct err_info *info)
 	return rc;
 }
 
-/* What no piece tells of: sizes beyond the end, files without bytes. */
+/* What no piece tells of: files that are not there, end early or late, have no bytes. */
 static void check_sizes(const struct check_params *p, struct check *c)
 {
 	for (uint32_t i = 0; i < p->meta->n_files; i++) {
@@ -269,14 +271,17 @@ static void check_sizes(const struct check_params *p, struct check *c)
 
 		if (f->flags & (META_FILE_PAD | META_FILE_SYMLINK))
 			continue;
-		if (root_stat(p->root, disk_path(p, f), &st) != 0) {
-			if (f->length == 0)
-				c->files[i] = CHECK_MISSING;
+		if (root_stat(p->root, disk_path(p, f), &st) != 0)
+			st = (struct stat){.st_mode = S_IFREG, .st_size = -1};
+		if (!S_ISREG(st.st_mode)) {
+			if (c->files[i] == CHECK_GOOD)
+				c->files[i] = CHECK_BAD;
 			continue;
 		}
-		if (!S_ISREG(st.st_mode) && f->length == 0)
-			c->files[i] = CHECK_BAD;
-		c->longer[i] = S_ISREG(st.st_mode) && (uint64_t)st.st_size > f->length;
+		if (st.st_size < 0 || (uint64_t)st.st_size < f->length)
+			c->files[i] = CHECK_MISSING;
+		else
+			c->longer[i] = (uint64_t)st.st_size > f->length;
 	}
 }
 

@@ -24,7 +24,8 @@ struct check_params {
 struct check {
 	uint8_t *pieces;        /* enum check_state of each */
 	uint32_t count[4];      /* pieces in each state */
-	uint8_t *files;         /* enum check_state of each: the worst of its pieces */
+	uint8_t *files;         /* enum check_state of each: missing when it is not there or ends
+	                           early, else the worst of its pieces */
 	bool *longer;           /* the file on disk has more bytes than it should */
 	struct err_info trouble; /* the first reason for CHECK_UNREADABLE; code OK: none */
 };

@@ -16,12 +16,15 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* A .torrent that is there is shown; an entry of such a name can be asked for as OWNER/NAME. */
+/* A .torrent that is there is shown; an entry of such a name can be asked for as OWNER/NAME.
+ * What begins as a path is one, there or not. */
 static bool is_torrent_file(const char *arg)
 {
 	struct stat st;
 
-	return ends_with(arg, ".torrent") && stat(arg, &st) == 0 && S_ISREG(st.st_mode);
+	if (!ends_with(arg, ".torrent"))
+		return false;
+	return arg[0] == '/' || arg[0] == '.' || (stat(arg, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 static uint32_t files_shown(const struct opts *o)

@@ -34,7 +34,6 @@ int cmd_peers(const struct opts *o)
 		out_json(answer);
 	} else {
 		entries_print_peers(json_object_get(answer, "peers"), o->n_args > 0);
-		(void)fflush(stdout);
 		if (!o->quiet && json_array_size(json_object_get(answer, "peers")) == 0)
 			fputs("nobody is on line\n", stderr);
 	}

@@ -109,7 +109,6 @@ static void show(const struct opts *o, json_t *all, uint64_t next)
 		return;
 	}
 	print_entries(all);
-	(void)fflush(stdout);
 	if (o->quiet)
 		return;
 	if (json_array_size(all) == 0)

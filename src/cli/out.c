@@ -49,6 +49,9 @@ static bool add_columns(struct out_table *t, const char *const *columns, size_t 
 			const bool *right)
 {
 	t->table = scols_new_table();
+	/* Cells are escaped already, and more strictly. */
+	if (t->table != NULL)
+		scols_table_enable_noencoding(t->table, 1);
 	for (size_t i = 0; t->table != NULL && i < n; i++) {
 		int flags = right != NULL && right[i] ? SCOLS_FL_RIGHT : 0;
 

@@ -14,11 +14,11 @@ void slots_fini(struct slots *s)
 	s->cap = s->n = 0;
 }
 
-static uint32_t free_cell(const uint32_t *cells, uint32_t cap, uint32_t hash)
+static uint32_t free_cell(const struct slot *cells, uint32_t cap, uint32_t hash)
 {
 	uint32_t at = hash & (cap - 1);
 
-	while (cells[at] != 0)
+	while (cells[at].number_1 != 0)
 		at = (at + 1) & (cap - 1);
 	return at;
 }
@@ -27,7 +27,7 @@ static uint32_t free_cell(const uint32_t *cells, uint32_t cap, uint32_t hash)
 int slots_reserve(struct slots *s)
 {
 	uint32_t cap = s->cap == 0 ? SLOTS_FIRST_CAP : s->cap * 2;
-	uint32_t *cells;
+	struct slot *cells;
 
 	if (s->n < s->cap / 4 * 3)
 		return 0;
@@ -37,11 +37,8 @@ int slots_reserve(struct slots *s)
 	if (cells == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < s->cap; i++) {
-		if (s->cells[i] != 0) {
-			uint32_t hash = s->hash(s->user, s->cells[i] - 1);
-
-			cells[free_cell(cells, cap, hash)] = s->cells[i];
-		}
+		if (s->cells[i].number_1 != 0)
+			cells[free_cell(cells, cap, s->cells[i].hash)] = s->cells[i];
 	}
 	free(s->cells);
 	s->cells = cells;
@@ -51,13 +48,13 @@ int slots_reserve(struct slots *s)
 
 uint32_t slots_find(const struct slots *s, uint32_t hash, const void *key)
 {
-	uint32_t at;
+	uint32_t mask = s->cap - 1, at;
 
 	if (s->cap == 0)
 		return SLOTS_NONE;
-	for (at = hash & (s->cap - 1); s->cells[at] != 0; at = (at + 1) & (s->cap - 1)) {
-		if (s->same(s->user, s->cells[at] - 1, key))
-			return s->cells[at] - 1;
+	for (at = hash & mask; s->cells[at].number_1 != 0; at = (at + 1) & mask) {
+		if (s->cells[at].hash == hash && s->same(s->user, s->cells[at].number_1 - 1, key))
+			return s->cells[at].number_1 - 1;
 	}
 	return SLOTS_NONE;
 }
@@ -65,7 +62,7 @@ uint32_t slots_find(const struct slots *s, uint32_t hash, const void *key)
 void slots_add(struct slots *s, uint32_t hash, uint32_t number)
 {
 	assert(s->n < s->cap / 4 * 3);
-	s->cells[free_cell(s->cells, s->cap, hash)] = number + 1;
+	s->cells[free_cell(s->cells, s->cap, hash)] = (struct slot){number + 1, hash};
 	s->n++;
 }
 
@@ -75,16 +72,16 @@ void slots_remove(struct slots *s, uint32_t hash, uint32_t number)
 {
 	uint32_t mask = s->cap - 1, gap = hash & mask, at;
 
-	while (s->cells[gap] != number + 1)
+	while (s->cells[gap].number_1 != number + 1)
 		gap = (gap + 1) & mask;
-	for (at = (gap + 1) & mask; s->cells[at] != 0; at = (at + 1) & mask) {
-		uint32_t home = s->hash(s->user, s->cells[at] - 1) & mask;
+	for (at = (gap + 1) & mask; s->cells[at].number_1 != 0; at = (at + 1) & mask) {
+		uint32_t home = s->cells[at].hash & mask;
 
 		if (((at - home) & mask) >= ((at - gap) & mask)) {
 			s->cells[gap] = s->cells[at];
 			gap = at;
 		}
 	}
-	s->cells[gap] = 0;
+	s->cells[gap] = (struct slot){0, 0};
 	s->n--;
 }

@@ -50,13 +50,6 @@ static uint32_t hash_swarm(const struct tracker *t, const uint8_t info_hash[20])
 	return (uint32_t)siphash(t->key, bytes_of(info_hash, 20));
 }
 
-static uint32_t hash_swarm_number(const void *user, uint32_t number)
-{
-	const struct tracker *t = user;
-
-	return hash_swarm(t, t->swarms[number].info_hash);
-}
-
 static bool same_swarm(const void *user, uint32_t number, const void *key)
 {
 	const struct tracker *t = user;
@@ -82,10 +75,9 @@ static struct peer_key key_of(const struct tracker *t, const struct peer *p)
 	return k;
 }
 
-static uint32_t hash_peer_number(const void *user, uint32_t number)
+static uint32_t hash_of_peer(const struct tracker *t, const struct peer *p)
 {
-	const struct tracker *t = user;
-	struct peer_key k = key_of(t, peer_at(t, number));
+	struct peer_key k = key_of(t, p);
 
 	return hash_peer(t, &k);
 }
@@ -148,8 +140,8 @@ int tracker_store_init(struct tracker *t)
 	t->free_peer = t->free_swarm = NO_PEER;
 	for (int i = 0; i < 2; i++)
 		t->queues[i] = (struct peer_queue){NO_PEER, NO_PEER};
-	t->swarm_slots = (struct slots){.hash = hash_swarm_number, .same = same_swarm, .user = t};
-	t->peer_slots = (struct slots){.hash = hash_peer_number, .same = same_peer, .user = t};
+	t->swarm_slots = (struct slots){.same = same_swarm, .user = t};
+	t->peer_slots = (struct slots){.same = same_peer, .user = t};
 	t->host_cells = calloc((size_t)cells * HOST_ROWS, sizeof(*t->host_cells));
 	t->slabs = calloc(t->peers_max / SLAB_PEERS + 1, sizeof(struct peer *));
 	return t->host_cells == NULL || t->slabs == NULL ? ERR_NOMEM : 0;
@@ -434,7 +426,7 @@ int tracker_add_peer(struct tracker *t, const struct announce *a, const struct a
 	set_addr(t, p, addr);
 	set_claims(p, a);
 	put_at(t, &t->swarms[swarm], t->swarms[swarm].n++, number);
-	slots_add(&t->peer_slots, hash_peer_number(t, number), number);
+	slots_add(&t->peer_slots, hash_of_peer(t, p), number);
 	queue_append(t, number);
 	host_count(t, addr, 1);
 	t->n_peers++;
@@ -467,7 +459,7 @@ void tracker_remove_peer(struct tracker *t, uint32_t number)
 	struct addr addr;
 
 	peer_addr(t, p, &addr);
-	slots_remove(&t->peer_slots, hash_peer_number(t, number), number);
+	slots_remove(&t->peer_slots, hash_of_peer(t, p), number);
 	queue_remove(t, number);
 	host_count(t, &addr, -1);
 	set_seed(t, number, false);

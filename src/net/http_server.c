@@ -75,9 +75,13 @@ static void conn_enter(struct conn *c, enum phase phase)
 
 static void hang_up(const struct conn *c)
 {
+	if (c->fd < 0)
+		return;
+	/* Who holds us up in the middle is not waited for by the kernel either. */
+	if (c->phase != PHASE_IDLE)
+		tcp_reset_on_close(c->fd);
 	/* evhttp sees the end and clears up by itself. */
-	if (c->fd >= 0)
-		shutdown(c->fd, SHUT_RDWR);
+	shutdown(c->fd, SHUT_RDWR);
 }
 
 static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
@@ -205,11 +209,16 @@ fail:
 
 static uint64_t conn_limit_ms(const struct conn *c)
 {
+	uint64_t unacked;
+
 	switch (c->phase) {
 	case PHASE_IDLE:
 		return HTTP_IDLE_S * 1000u;
 	case PHASE_SENDING:
-		return HTTP_ANSWER_S * 1000u + c->moved * 1000 / HTTP_SLOWEST_BPS;
+		/* What lies in the kernel's buffer, megabytes maybe, the client has not taken. */
+		unacked = tcp_unacked_bytes(c->fd);
+		return HTTP_ANSWER_S * 1000u +
+		       (c->moved > unacked ? c->moved - unacked : 0) * 1000 / HTTP_SLOWEST_BPS;
 	case PHASE_RECEIVING:
 		break;
 	}

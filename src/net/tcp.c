@@ -268,16 +268,29 @@ void tcp_tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-void tcp_close(int fd)
+void tcp_reset_on_close(int fd)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+uint32_t tcp_unacked_bytes(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (uint32_t)n : 0;
+}
+
+void tcp_close(int fd)
+{
 	int unsent = 0;
 
 	/* Behind bytes that the other end does not take, a FIN would wait for minutes and the
 	 * kernel hold them; a reset tells at once. With nothing unsent a FIN is as fast and
 	 * loses nothing that is on its way. */
 	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		tcp_reset_on_close(fd);
 	close(fd);
 }
 

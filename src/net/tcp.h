@@ -25,6 +25,10 @@ uint32_t tcp_rtt_us(int fd);
 void tcp_tune(int fd);
 /* Close so that the peer learns at once and nothing lingers. */
 void tcp_close(int fd);
+/* Whoever closes it sends a reset and leaves nothing behind in the kernel. */
+void tcp_reset_on_close(int fd);
+/* Bytes that were written and that the other end has not acknowledged. */
+uint32_t tcp_unacked_bytes(int fd);
 
 int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len);
 

@@ -9,7 +9,8 @@ static void fail(struct index_server *s, struct announce_reply *reply, const cha
 	s->counts.refused++;
 	memset(reply, 0, sizeof(*reply));
 	reply->failed = true;
-	snprintf(reply->failure, sizeof(reply->failure), "%s", why);
+	snprintf(reply->failure, sizeof(reply->failure), "%.*s", (int)sizeof(reply->failure) - 1,
+		 why);
 }
 
 /* Refusals too have status 200: clients show a "failure reason", and of other statuses the

@@ -108,13 +108,15 @@ static bool was_removed_since(const struct index_server *s, const struct entry *
 static void log_entry(const struct index_server *s, const char *what, const struct entry *e)
 {
 	char owner[4 * ENTRY_OWNER_BYTES_MAX], name[4 * ENTRY_NAME_BYTES_MAX];
-	char line[sizeof(owner) + sizeof(name) + 64];
+	char line[sizeof(owner) + sizeof(name) + 64], version[16] = "";
 
 	if (s->log == NULL)
 		return;
-	snprintf(line, sizeof(line), "%s %s/%s@%u", what,
+	if (e->version != 0)
+		snprintf(version, sizeof(version), "@%u", e->version);
+	snprintf(line, sizeof(line), "%s %s/%s%s", what,
 		 text_escape(owner, sizeof(owner), bytes_str(e->owner)),
-		 text_escape(name, sizeof(name), bytes_str(e->name)), e->version);
+		 text_escape(name, sizeof(name), bytes_str(e->name)), version);
 	s->log(s->log_user, line);
 }
 

@@ -33,39 +33,41 @@ struct catalogue_file {
  * On success e->id and e->version are set and *created tells whether a row was added.
  * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when another program keeps it locked. */
 int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
-                         const struct catalogue_file *files, size_t n_files, bool *created,
-                         struct err_info *info);
+			 const struct catalogue_file *files, size_t n_files, bool *created,
+			 struct err_info *info);
 /* Remove one version (0: all) of owner/name. ERR_NOENT, or ERR_DENIED when `key` is not its
  * owner's. *removed counts. */
 int catalogue_db_unpublish(struct catalogue_db *db, const char *owner, const char *name,
-                           uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
-                           struct err_info *info);
+			   uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
+			   struct err_info *info);
 
 struct catalogue_query {
-	const char *match;     /* an FTS5 expression made by index/query.h, or NULL for all */
-	const char *owner;     /* exact, or NULL */
-	const char *name;      /* exact, or NULL */
+	const char *match;	   /* an FTS5 expression made by index/query.h, or NULL for all */
+	const char *owner;	   /* exact, or NULL */
+	const char *name;	   /* exact, or NULL */
 	const uint8_t *swarm_hash; /* 20 bytes: v1, or the head of v2; or NULL */
-	uint32_t version;      /* exact, 0 any */
-	uint64_t before_id;    /* paging: only ids below this; 0 from the newest */
-	uint32_t limit;        /* 1..CATALOGUE_PAGE_MAX */
+	uint32_t version;	   /* exact, 0 any */
+	uint64_t before_id;	   /* paging: only ids below this; 0 from the newest */
+	uint32_t limit;		   /* 1..CATALOGUE_PAGE_MAX */
 };
 
 /* Newest first. Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly),
  * ERR_INVALID (limit, or a match that is no expression), ERR_IO. */
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
-                      size_t *n, struct err_info *info);
-int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, struct err_info *info);
+		      size_t *n, struct err_info *info);
+int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out,
+		     struct err_info *info);
 /* Appends to `out` (initialised by the caller). */
-int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out, struct err_info *info);
+int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
+			 struct err_info *info);
 /* Calls `each` per file in order; a non-zero return stops. */
 int catalogue_db_files(struct catalogue_db *db, uint64_t id,
-                       int (*each)(void *user, const struct catalogue_file *f), void *user,
-                       struct err_info *info);
+		       int (*each)(void *user, const struct catalogue_file *f), void *user,
+		       struct err_info *info);
 /* Names like `name` (edit distance or prefix), best first, for "did you mean". One row per
  * owner and name, at most CATALOGUE_NEAR_MAX, from among the newest 20,000 entries. */
 int catalogue_db_near(struct catalogue_db *db, const char *name, struct entry *rows, size_t cap,
-                      size_t *n, struct err_info *info);
+		      size_t *n, struct err_info *info);
 int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes);
 
 #endif

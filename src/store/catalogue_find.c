@@ -28,7 +28,7 @@ static bool column_blob(sqlite3_stmt *s, int i, uint8_t *out, size_t len)
 	return true;
 }
 
-void catalogue_row(sqlite3_stmt *s, struct entry *out)
+static void read_row(sqlite3_stmt *s, struct entry *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->id = (uint64_t)sqlite3_column_int64(s, 0);
@@ -143,7 +143,7 @@ int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, 
 	db->steps = 0;
 	sqlite3_progress_handler(db->sql, STEPS_AT_ONCE, too_many_steps, db);
 	while ((answer = sqlite3_step(s)) == SQLITE_ROW && *n < q->limit)
-		catalogue_row(s, &rows[(*n)++]);
+		read_row(s, &rows[(*n)++]);
 	if (answer != SQLITE_DONE && answer != SQLITE_ROW)
 		err = find_fault(db, q, info);
 	sqlite3_progress_handler(db->sql, 0, NULL, NULL);
@@ -189,7 +189,7 @@ int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, st
 
 	if (err != 0)
 		return err;
-	catalogue_row(s, out);
+	read_row(s, out);
 	sqlite3_reset(s);
 	return 0;
 }

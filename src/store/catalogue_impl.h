@@ -50,7 +50,7 @@ struct catalogue_db {
 	uint64_t entries, bytes;
 };
 
-/* Columns of `e` (entries) and `o` (owners) in the order catalogue_row() reads. */
+/* Columns of `e` (entries) and `o` (owners) in the order read_row() takes them. */
 #define CATALOGUE_COLUMNS                                                                          \
 	"e.id, o.name, e.name, e.version, e.hash_v1, e.hash_v2, e.bytes, e.n_files, e.sha256, "    \
 	"e.published_at, o.key, e.signature"
@@ -69,6 +69,5 @@ int catalogue_bind_blob(sqlite3_stmt *s, int i, bool has, const uint8_t *ptr, si
 
 /* Run a statement that gives no rows. Resets it. */
 int catalogue_run(struct catalogue_db *db, sqlite3_stmt *s, struct err_info *info);
-void catalogue_row(sqlite3_stmt *s, struct entry *out);
 
 #endif

@@ -80,6 +80,16 @@ static int fill_and_rename(const struct root *r, int fd, const char *temp, const
 	return root_errno_at(r, rel, error, info);
 }
 
+static char *temp_of(const char *rel)
+{
+	size_t cap = strlen(rel) + sizeof(TEMP_SUFFIX);
+	char *temp = malloc(cap);
+
+	if (temp != NULL)
+		snprintf(temp, cap, "%s" TEMP_SUFFIX, rel);
+	return temp;
+}
+
 /* The folder part of `rel`, "" for the root itself; or NULL without memory. */
 static char *folder_of(const char *rel)
 {
@@ -109,15 +119,13 @@ static int write_as(const struct root *r, const char *temp, const char *rel, str
 int durable_write(const struct root *r, const char *rel, struct bytes data, unsigned mode,
 		  struct err_info *info)
 {
-	size_t cap = strlen(rel) + sizeof(TEMP_SUFFIX);
-	char *temp = malloc(cap), *folder = folder_of(rel);
+	char *temp = temp_of(rel), *folder = folder_of(rel);
 	int err = ERR_NOMEM;
 
 	if (temp == NULL || folder == NULL) {
 		err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 		goto end;
 	}
-	snprintf(temp, cap, "%s" TEMP_SUFFIX, rel);
 	err = write_as(r, temp, rel, data, mode, info);
 	if (err == OK)
 		err = root_sync(r, folder, info);
@@ -125,6 +133,20 @@ end:
 	free(temp);
 	free(folder);
 	return err;
+}
+
+int durable_remove(const struct root *r, const char *rel, struct err_info *info)
+{
+	char *temp = temp_of(rel);
+	int err;
+
+	if (temp == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	err = root_unlink(r, temp, info);
+	free(temp);
+	if (err == OK || err == ERR_NOENT)
+		err = root_unlink(r, rel, info);
+	return err == ERR_NOENT ? OK : err;
 }
 
 static int read_all(int fd, const char *what, struct buf *out, struct err_info *info)

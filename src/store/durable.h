@@ -8,7 +8,9 @@
 /* Write `data` as `rel`: temp beside it, fsync, rename, fsync of the folder. Safe to run on a
  * worker. Returns 0 or the error; on error the old file is untouched. */
 int durable_write(const struct root *r, const char *rel, struct bytes data, unsigned mode,
-                  struct err_info *info);
+		  struct err_info *info);
+/* Remove `rel`, and what a crash in the middle of writing it left. 0 also when there is none. */
+int durable_remove(const struct root *r, const char *rel, struct err_info *info);
 /* Read a whole file into `out` (initialised; its ceiling limits the size: ERR_TOO_BIG). */
 int durable_read(const struct root *r, const char *rel, struct buf *out, struct err_info *info);
 /* The same for plain paths of the user's own (a .torrent named on the command line): links

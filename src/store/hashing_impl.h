@@ -1,5 +1,5 @@
-/* store/hashing_impl.h - shared by hashing.c (who does what when) and hashing_unit.c (what is
- * hashed). Private to them.
+/* store/hashing_impl.h - shared by hashing.c (who does what when), hashing_claim.c (what a unit
+ * is) and hashing_unit.c (what is hashed of it). Private to them.
  *
  * The piece space is cut, in order, into units of at most UNIT_BYTES of data. A worker reads a
  * unit once and makes of it what stands alone: leaves, whole v1 pieces, whole files. What runs
@@ -98,6 +98,35 @@ struct hashing_task {
 	struct hashing_feed feed;
 	uint8_t *gather; /* tops of the units of one piece */
 };
+
+static inline uint64_t hashing_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline const struct hashing_file *hashing_file_of(const struct hashing_task *t, size_t i)
+{
+	return &t->p->files[i];
+}
+
+static inline bool part_is_last(const struct hashing_task *t, const struct hashing_part *part)
+{
+	return part->length == hashing_file_of(t, part->file)->length - part->offset;
+}
+
+static inline bool part_is_whole(const struct hashing_task *t, const struct hashing_part *part)
+{
+	return part->offset == 0 && part_is_last(t, part);
+}
+
+/* Opening fails with ERR_MISMATCH when the length is not as listed, closing when the file was
+ * written to meanwhile. */
+int hashing_source_open(const struct hashing_task *t, size_t file, struct hashing_source *s,
+			struct err_info *info);
+int hashing_source_close(const struct hashing_task *t, struct hashing_source *s,
+			 struct err_info *info);
+int hashing_source_read(const struct hashing_task *t, const struct hashing_source *s,
+			uint64_t offset, struct span to, struct err_info *info);
 
 /* Check that the parameters go together, and find `piece`, `space_end`, `total_bytes`. */
 int hashing_task_check(struct hashing_task *t, struct err_info *info);

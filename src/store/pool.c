@@ -30,7 +30,7 @@ struct pool {
 	struct worker *workers;
 
 	/* the loop thread's */
-	size_t out; /* submitted, done() not called yet */
+	size_t out;	       /* submitted, done() not called yet */
 	struct job_list ready; /* of them, those on their way to done() */
 	uint8_t **slabs;
 	unsigned slabs_kept, slabs_taken, slabs_max;

@@ -12,7 +12,7 @@
 /* What a worker keeps for itself, lent to each job it runs. */
 struct pool_worker {
 	struct digest *sha1, *sha256;
-	uint8_t *scratch;            /* POOL_SCRATCH_BYTES */
+	uint8_t *scratch; /* POOL_SCRATCH_BYTES */
 };
 #define POOL_SCRATCH_BYTES (256u * 1024u)
 

@@ -14,8 +14,8 @@
 
 struct resume {
 	uint8_t info_hash[SHA256_LEN];
-	struct bitfield have;      /* pieces whose bytes were synced before this was written */
-	struct bytes torrent;      /* the metainfo, so that a download goes on without an index */
+	struct bitfield have; /* pieces whose bytes were synced before this was written */
+	struct bytes torrent; /* the metainfo, so that a download goes on without an index */
 };
 
 int resume_encode(const struct resume *r, struct buf *out);

@@ -11,8 +11,8 @@
 #include "base/err.h"
 
 struct root {
-	int fd;       /* O_PATH or O_DIRECTORY descriptor of the folder */
-	char *path;   /* as given, for messages */
+	int fd;	    /* O_PATH or O_DIRECTORY descriptor of the folder */
+	char *path; /* as given, for messages */
 };
 
 int root_open(struct root *r, const char *path, struct err_info *info);
@@ -23,7 +23,7 @@ void root_close(struct root *r);
  * ERR_EXISTS, ERR_DENIED (also: a link was in the way, `rel` leads out), ERR_INVALID (a folder
  * where a file should be), ERR_NOSPACE, ERR_IO. A pipe or device never makes it wait. */
 int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
-                struct err_info *info);
+		struct err_info *info);
 int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
 int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
 int root_unlink(const struct root *r, const char *rel, struct err_info *info);
@@ -44,6 +44,6 @@ int root_errno(struct err_info *info, const char *what, int error);
 int root_errno_at(const struct root *r, const char *rel, int error, struct err_info *info);
 /* "PATH: why" with a code; the path is escaped. */
 int root_fail(const struct root *r, const char *rel, enum err code, const char *why,
-              struct err_info *info);
+	      struct err_info *info);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "store/durable.h"
 #include "store/store_impl.h"
 
 #define PART_SUFFIX ".shoal"
@@ -130,12 +130,15 @@ static int make_names(struct store *s, struct err_info *info)
 static int refuse_existing(struct store *s, struct err_info *info)
 {
 	struct stat st;
+	int err = root_stat(&s->parent, s->final_rel, &st);
 
-	if (root_stat(&s->parent, s->final_rel, &st) == ERR_NOENT)
+	if (err == ERR_NOENT)
 		return OK;
+	if (err != OK)
+		return root_fail(&s->parent, s->final_rel, err, err_text(err), info);
 	/* We may have been killed between the rename and this. */
 	if (root_stat(&s->parent, s->part_rel, &st) == ERR_NOENT)
-		(void)root_unlink(&s->parent, s->state_rel, NULL);
+		(void)durable_remove(&s->parent, s->state_rel, NULL);
 	return root_fail(&s->parent, s->final_rel, ERR_EXISTS, "exists already", info);
 }
 
@@ -377,8 +380,8 @@ int store_discard(struct store *s, struct err_info *info)
 	}
 	if (atomic_load(&s->finished))
 		return err_set(info, ERR_INVALID, "it is finished already");
-	err = root_unlink(&s->parent, s->state_rel, info);
-	if (err != OK && err != ERR_NOENT)
+	err = durable_remove(&s->parent, s->state_rel, info);
+	if (err != OK)
 		return err;
 	if (s->data == &s->parent)
 		err = root_unlink(&s->parent, s->part_rel, info);

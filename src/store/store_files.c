@@ -124,8 +124,8 @@ static int open_file(struct store *s, const struct store_file *f, bool make, str
 }
 
 /* Another thread may have opened the file meanwhile: then that one serves. */
-static int handle_add(struct store *s, struct store_file *f, int fd, bool make,
-		      struct handle **out, struct err_info *info)
+static int handle_add(struct store *s, struct store_file *f, int fd, bool make, struct handle **out,
+		      struct err_info *info)
 {
 	struct store_hub *h = s->hub;
 	struct handle *x = malloc(sizeof(*x));

@@ -35,7 +35,7 @@
 struct event {
 	struct event *next;
 	struct store *s;
-	void *owner;     /* freed with the event; NULL: it lives in the store */
+	void *owner;	 /* freed with the event; NULL: it lives in the store */
 	uint8_t *hashes; /* freed with the event */
 	bool queued;
 	struct store_event e;
@@ -49,13 +49,13 @@ struct store_hub {
 	struct event *current; /* lent by store_next_event() */
 
 	struct slab *oldest, *newest; /* slabs that still take spans */
-	unsigned slabs_out;           /* with workers */
+	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
 
 	struct handle *lent; /* by store_file_range() */
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
-	unsigned n_handles;            /* under files_lock */
+	unsigned n_handles;	       /* under files_lock */
 };
 
 /* The pool's hub, made at first use; NULL without memory. */
@@ -94,8 +94,8 @@ struct store_file {
 	uint64_t offset, length;
 	struct timespec mtime; /* SEED: when opened */
 	struct handle *handle; /* under files_lock, as the two flags below */
-	bool dirty;            /* written since the last sync */
-	bool fresh;            /* and its name may be new as well */
+	bool dirty;	       /* written since the last sync */
+	bool fresh;	       /* and its name may be new as well */
 	bool executable;
 };
 
@@ -144,13 +144,13 @@ void bytes_clear_pads(const struct store *s, uint64_t offset, struct span data);
 
 /* All a worker needs to know about a piece. */
 struct piece_shape {
-	uint64_t offset;       /* in the piece space */
-	uint32_t bytes;        /* on the wire */
-	uint32_t real;         /* bytes that block hashes cover: v2 ends with the file */
-	uint32_t blocks;       /* on the wire */
-	uint32_t tree_blocks;  /* piece length in blocks */
+	uint64_t offset;      /* in the piece space */
+	uint32_t bytes;	      /* on the wire */
+	uint32_t real;	      /* bytes that block hashes cover: v2 ends with the file */
+	uint32_t blocks;      /* on the wire */
+	uint32_t tree_blocks; /* piece length in blocks */
 	bool v2;
-	bool whole_file;       /* v2: the file is not longer than a piece */
+	bool whole_file;	  /* v2: the file is not longer than a piece */
 	uint8_t want[SHA256_LEN]; /* v2: of the piece layer; v1: the first 20 bytes */
 };
 
@@ -172,7 +172,7 @@ struct slab {
 	struct piece *piece;
 	uint32_t run;
 	uint8_t *mem;
-	bool spare;     /* `mem` is one malloced block: block `first` of the run */
+	bool spare; /* `mem` is one malloced block: block `first` of the run */
 	uint32_t first;
 	bool closed;
 	uint16_t busy, got, out;
@@ -180,7 +180,7 @@ struct slab {
 	struct slab *next_in_chain;
 
 	/* the job's */
-	uint64_t offset;     /* of the run, in the piece space */
+	uint64_t offset; /* of the run, in the piece space */
 	uint32_t run_bytes;
 	struct digest *sha1; /* v1-only and in order: goes on with the first `sha1_blocks` */
 	uint32_t sha1_first, sha1_blocks;
@@ -235,9 +235,9 @@ struct store {
 
 	/* constant after store_open() */
 	enum store_mode mode;
-	struct root parent;  /* folder of the final name */
-	struct root folder;  /* the data folder of a multi-file torrent */
-	struct root *data;   /* of the two, that which file paths start from */
+	struct root parent;			/* folder of the final name */
+	struct root folder;			/* the data folder of a multi-file torrent */
+	struct root *data;			/* of the two, that which file paths start from */
 	char *final_rel, *part_rel, *state_rel; /* beneath `parent`; DOWNLOAD */
 	char *part_path;
 	struct store_file *files; /* `n_data` non-empty ones by offset, then the empty ones */

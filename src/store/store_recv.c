@@ -142,8 +142,8 @@ static void slab_run(struct pool_job *job, struct pool_worker *w)
 			to++;
 		data = slab_bytes(b, from, to);
 		hash_blocks(b, w, from, to, data);
-		if (bytes_write(b->s, b->offset + from * BLOCK_BYTES,
-				bytes_of(data.ptr, data.len), &b->err) == OK)
+		if (bytes_write(b->s, b->offset + from * BLOCK_BYTES, bytes_of(data.ptr, data.len),
+				&b->err) == OK)
 			b->written += data.len;
 	}
 }

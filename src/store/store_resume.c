@@ -41,7 +41,8 @@ static int read_state(struct store *s)
 
 /* For each piece that touches [from, to) of the file. */
 static void mark_pieces(const struct store *s, const struct store_file *f, uint64_t from,
-			uint64_t to, bool (*mark)(struct bitfield *, uint32_t), struct bitfield *set)
+			uint64_t to, bool (*mark)(struct bitfield *, uint32_t),
+			struct bitfield *set)
 {
 	uint64_t first, last;
 

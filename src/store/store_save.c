@@ -211,7 +211,7 @@ static int give_final_name(struct store *s, struct err_info *info)
 		return err;
 	atomic_store(&s->finished, true);
 	err = root_sync(&s->parent, "", info);
-	(void)root_unlink(&s->parent, s->state_rel, NULL);
+	(void)durable_remove(&s->parent, s->state_rel, NULL);
 	return err;
 }
 

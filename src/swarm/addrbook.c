@@ -82,9 +82,11 @@ static int grow(struct addrbook *b)
 /* Higher is worth more. */
 static uint32_t worth(const struct address *a)
 {
-	static const uint8_t of_source[] = {
-	    [SOURCE_TRACKER] = 3, [SOURCE_USER] = 100, [SOURCE_PEX] = 1,
-	    [SOURCE_DHT] = 2,     [SOURCE_LSD] = 50};
+	static const uint8_t of_source[] = {[SOURCE_TRACKER] = 3,
+					    [SOURCE_USER] = 100,
+					    [SOURCE_PEX] = 1,
+					    [SOURCE_DHT] = 2,
+					    [SOURCE_LSD] = 50};
 	uint32_t failed = a->failures < 15 ? a->failures : 15u;
 
 	return (a->good ? 400u : 0u) + of_source[a->source] * 2u + (15 - failed) * 20u;
@@ -109,7 +111,7 @@ static uint32_t weakest(struct addrbook *b, enum addr_source src)
 }
 
 struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
-                             uint64_t now_ms)
+			     uint64_t now_ms)
 {
 	struct address *known = addrbook_find(b, a);
 	uint32_t at = b->n;
@@ -171,6 +173,16 @@ struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms
 		*due_ms = now_ms;
 	}
 	return best;
+}
+
+bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (b->list[i].state == ADDRESS_IDLE && !b->list[i].self &&
+		    b->list[i].due_ms <= now_ms)
+			return true;
+	}
+	return false;
 }
 
 void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms)

@@ -26,14 +26,14 @@ enum address_state { ADDRESS_IDLE, ADDRESS_DIALING, ADDRESS_CONNECTED };
 
 struct address {
 	struct addr addr;
-	uint32_t next;       /* index + 1 in its chain */
-	uint8_t state;       /* enum address_state */
-	uint8_t source;      /* enum addr_source */
+	uint32_t next;	/* index + 1 in its chain */
+	uint8_t state;	/* enum address_state */
+	uint8_t source; /* enum addr_source */
 	uint8_t failures;
-	bool good;           /* gave us something once */
-	bool seed;           /* has everything: of no use to a seed */
-	bool self;           /* it is us */
-	uint64_t due_ms;     /* may be dialled from then on */
+	bool good;	 /* gave us something once */
+	bool seed;	 /* has everything: of no use to a seed */
+	bool self;	 /* it is us */
+	uint64_t due_ms; /* may be dialled from then on */
 };
 
 struct addr_mark {
@@ -44,7 +44,7 @@ struct addr_mark {
 struct addrbook {
 	struct address *list;
 	uint32_t n, cap;
-	uint32_t *heads;     /* index + 1; `heads_cap` is a power of two */
+	uint32_t *heads; /* index + 1; `heads_cap` is a power of two */
 	uint32_t heads_cap;
 	uint32_t n_dialing;
 	struct siphash_key key;
@@ -63,11 +63,13 @@ struct address *addrbook_find(const struct addrbook *b, const struct addr *a);
 /* Known already, or added and due at once. NULL: not dialable, banned, no room for one so
  * little useful, or no memory. */
 struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
-                             uint64_t now_ms);
+			     uint64_t now_ms);
 
 /* The most promising idle address that is due, now ADDRESS_DIALING; or NULL, and *due_ms is when
  * the next one will be (UINT64_MAX: none). `no_seeds`: skip those that have everything. */
 struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms, uint64_t *due_ms);
+/* Is there an idle address that is due? */
+bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms);
 void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state);
 void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms);
 /* The connection ended; `useful`: it gave something, or lasted. */

@@ -103,7 +103,7 @@ static bool is_guilty(const struct blame_record *r, uint32_t sender, const uint8
 }
 
 bool blame_settle(struct blame *b, uint32_t piece, const uint8_t *truth, struct sender *out,
-                  uint32_t cap, uint32_t *n_out)
+		  uint32_t cap, uint32_t *n_out)
 {
 	const struct blame_record *r = blame_newest(b, piece);
 

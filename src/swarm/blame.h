@@ -14,8 +14,8 @@
 
 struct blame_record {
 	uint32_t piece, n_blocks, n_senders;
-	uint8_t *hashes;         /* SHA-256 of each block as it came */
-	uint16_t *by;            /* index + 1 into senders */
+	uint8_t *hashes; /* SHA-256 of each block as it came */
+	uint16_t *by;	 /* index + 1 into senders */
 	struct sender *senders;
 };
 
@@ -39,7 +39,7 @@ bool blame_differs(const struct blame_record *r, uint32_t block, const uint8_t *
 /* With the true block hashes known: call once per record of the piece until it answers false.
  * Fills at most `cap` proven senders and forgets the record. */
 bool blame_settle(struct blame *b, uint32_t piece, const uint8_t *truth, struct sender *out,
-                  uint32_t cap, uint32_t *n_out);
+		  uint32_t cap, uint32_t *n_out);
 void blame_forget(struct blame *b, uint32_t piece);
 
 #endif

@@ -61,7 +61,7 @@ static uint64_t patience(const struct choker_peer *p, uint64_t now_ms, struct rn
 
 /* The best `places` by merit that hold a place, or give us something. */
 static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places, bool seeding,
-                          uint64_t now_ms)
+			  uint64_t now_ms)
 {
 	uint32_t kept = 0;
 
@@ -87,7 +87,7 @@ static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places,
 
 /* The rest of the places: optimistic ones whose time is not up, then who waits longest. */
 static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, bool seeding,
-                      uint64_t now_ms, struct rng *rng)
+		      uint64_t now_ms, struct rng *rng)
 {
 	uint64_t hold = seeding ? CHOKER_HOLD_MS : CHOKER_OPTIMISTIC_MS;
 
@@ -111,7 +111,7 @@ static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, boo
 }
 
 void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool seeding,
-                  uint64_t now_ms, struct rng *rng)
+		  uint64_t now_ms, struct rng *rng)
 {
 	uint64_t total = 0;
 	uint32_t turns, kept;
@@ -141,7 +141,7 @@ uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, s
 		if (list[i].unchoked)
 			continue;
 		score = (seeding ? 0 : list[i].give_bps) + 1 + (1000 - list[i].have_milli) +
-		        rng_below(rng, 500);
+			rng_below(rng, 500);
 		if (best == n || score > best_score) {
 			best = i;
 			best_score = score;

@@ -25,22 +25,22 @@
 
 struct choker {
 	uint32_t slots;
-	bool fixed;          /* by the user */
-	bool tried;          /* the last round gave out one more place, to see */
-	uint32_t quiet;      /* rounds until the next try */
-	uint64_t last_bps;   /* taken by all, at the last round */
+	bool fixed;	   /* by the user */
+	bool tried;	   /* the last round gave out one more place, to see */
+	uint32_t quiet;	   /* rounds until the next try */
+	uint64_t last_bps; /* taken by all, at the last round */
 };
 
 /* One peer that is interested in us. */
 struct choker_peer {
-	uint32_t slot;        /* the caller's */
-	uint64_t give_bps;    /* what it gives us */
-	uint64_t take_bps;    /* what it takes from us */
-	uint32_t have_milli;  /* how much of the torrent it has, 0..1000 */
-	uint64_t since_ms;    /* unchoked since, or choked (connected) since */
+	uint32_t slot;	     /* the caller's */
+	uint64_t give_bps;   /* what it gives us */
+	uint64_t take_bps;   /* what it takes from us */
+	uint32_t have_milli; /* how much of the torrent it has, 0..1000 */
+	uint64_t since_ms;   /* unchoked since, or choked (connected) since */
 	bool unchoked;
-	bool unchoke;         /* out */
-	uint64_t score;       /* private to choker.c */
+	bool unchoke;	/* out */
+	uint64_t score; /* private to choker.c */
 };
 
 /* `slots` 0: chosen by what they take. */
@@ -48,7 +48,7 @@ void choker_init(struct choker *c, uint32_t slots);
 
 /* Decide anew about all who are interested. Sorts `list`. */
 void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool seeding,
-                  uint64_t now_ms, struct rng *rng);
+		  uint64_t now_ms, struct rng *rng);
 /* A place is free: which of the choked ones gets it? Index into `list`, n: none. */
 uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, struct rng *rng);
 

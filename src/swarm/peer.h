@@ -15,20 +15,20 @@
 
 struct peer {
 	struct peer_ref ref;
-	struct addr addr;      /* remote end of the socket */
-	struct addr listen;    /* where it takes connections; port 0 unknown */
+	struct addr addr;   /* remote end of the socket */
+	struct addr listen; /* where it takes connections; port 0 unknown */
 	uint8_t peer_id[20];
 	char client[64];
 	bool incoming, fast, extended, v2, shoal, upload_only;
 	bool am_choked, am_interested, is_choked, is_interested;
-	bool snubbed;          /* our requests went unanswered for too long */
-	uint8_t donthave_id;   /* its number for that extension message, 0 none */
+	bool snubbed;	     /* our requests went unanswered for too long */
+	uint8_t donthave_id; /* its number for that extension message, 0 none */
 
 	/* What it has. */
-	bool told;             /* bitfield, have all, have none or a HAVE was seen */
+	bool told; /* bitfield, have all, have none or a HAVE was seen */
 	bool has_all;
-	struct bitfield has;   /* without memory while it has all or nothing */
-	uint32_t wanted;       /* pieces it has and we lack */
+	struct bitfield has; /* without memory while it has all or nothing */
+	uint32_t wanted;     /* pieces it has and we lack */
 
 	/* What we ask of it. */
 	struct asker asker;
@@ -36,16 +36,16 @@ struct peer {
 	uint32_t n_live, n_late; /* of `asks`; the rest are ghosts */
 	struct pipeline pipe;
 	uint32_t reqq;
-	uint32_t answer_ms;    /* from request to block, smoothed; 0 unknown */
-	uint32_t rejects;      /* since the last block */
+	uint32_t answer_ms;	/* from request to block, smoothed; 0 unknown */
+	uint32_t rejects;	/* since the last block */
 	uint64_t hold_until_ms; /* nothing is asked before */
-	uint64_t endgame_ms;   /* no other peer's blocks are looked at before */
+	uint64_t endgame_ms;	/* no other peer's blocks are looked at before */
 	uint32_t allowed[PEER_ALLOWED_MAX];
 	uint32_t n_allowed;
-	uint32_t partial;      /* bytes of an unfinished block, counted already */
+	uint32_t partial; /* bytes of an unfinished block, counted already */
 
 	/* Leaf hashes we asked it for. */
-	uint32_t leaf_piece;   /* PICKER_NONE: none */
+	uint32_t leaf_piece; /* PICKER_NONE: none */
 	uint64_t leaf_until_ms;
 	uint64_t leaf_refused_ms; /* 0 never */
 
@@ -57,9 +57,10 @@ struct peer {
 	uint64_t down_bytes, up_bytes;
 	uint32_t rtt_us;
 	uint64_t connected_ms, heard_ms, spoke_ms;
-	uint64_t progress_ms;  /* payload came, or was first waited for */
-	uint64_t choke_ms;     /* of the last change of is_choked */
-	uint64_t idle_ms;      /* since when nobody is interested */
+	uint64_t given_ms;    /* its last payload, or when it came */
+	uint64_t progress_ms; /* payload came, or was first waited for */
+	uint64_t choke_ms;    /* of the last change of is_choked */
+	uint64_t idle_ms;     /* since when nobody is interested */
 };
 
 struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t now_ms);

@@ -41,28 +41,28 @@ struct sender {
 };
 
 enum {
-	BLOCK_DONE = 1,   /* received, or a pad */
+	BLOCK_DONE = 1,	  /* received, or a pad */
 	BLOCK_SHARED = 2, /* more than one peer may have been asked */
 };
 
 struct block {
 	uint8_t asked; /* peers it is asked of now, given-up ones not counted */
 	uint8_t flags;
-	uint16_t by;   /* index + 1 into senders, 0 nobody */
+	uint16_t by; /* index + 1 into senders, 0 nobody */
 };
 
 enum open_state {
 	OPEN_FETCHING,
 	OPEN_VERIFYING, /* the shell looks at it */
-	OPEN_JUDGING,   /* it was bad, the hashes of its blocks are being fetched */
-	OPEN_DEAD,      /* cannot become good: bad though nobody sent any of it */
+	OPEN_JUDGING,	/* it was bad, the hashes of its blocks are being fetched */
+	OPEN_DEAD,	/* cannot become good: bad though nobody sent any of it */
 };
 
 struct open_piece {
 	uint32_t piece;
 	uint32_t n_blocks, n_free, n_done;
-	uint32_t cursor;    /* no block before it is free */
-	uint32_t n_on;      /* peers whose current piece it is */
+	uint32_t cursor; /* no block before it is free */
+	uint32_t n_on;	 /* peers whose current piece it is */
 	enum open_state state;
 	struct peer_ref only; /* slot != PICKER_NONE: this peer alone may be asked */
 	uint64_t serial;
@@ -76,32 +76,32 @@ struct open_piece {
 struct asker {
 	const struct bitfield *has; /* NULL: everything */
 	struct peer_ref ref;
-	uint32_t current;           /* piece, PICKER_NONE */
-	uint64_t serial;            /* of the open piece it meant */
-	uint32_t hint;              /* block after the one it took last */
-	uint64_t dry;               /* nothing for it while the picker is at this version */
-	uint64_t dry_fresh;         /* the same for pieces not begun */
+	uint32_t current;   /* piece, PICKER_NONE */
+	uint64_t serial;    /* of the open piece it meant */
+	uint32_t hint;	    /* block after the one it took last */
+	uint64_t dry;	    /* nothing for it while the picker is at this version */
+	uint64_t dry_fresh; /* the same for pieces not begun */
 };
 
 struct picker {
 	const struct metainfo *meta;
 	struct rng *rng;
 	struct bitfield have;
-	uint16_t *avail;      /* peers with the piece, those with everything left out */
+	uint16_t *avail; /* peers with the piece, those with everything left out */
 	uint32_t n_all;
-	uint32_t *order;      /* NULL with `place` when every piece is had */
-	uint32_t *place;      /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
+	uint32_t *order; /* NULL with `place` when every piece is had */
+	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
 	uint32_t n_order;
-	uint32_t *start;      /* n_buckets + 1 */
+	uint32_t *start; /* n_buckets + 1 */
 	uint32_t n_buckets;
 	struct open_piece **open;
 	uint32_t n_open, open_cap;
 	uint32_t free_blocks; /* in open pieces that are being fetched */
 	uint64_t open_bytes;
-	uint64_t version;     /* moves when something can be asked for that could not before */
+	uint64_t version;	/* moves when something can be asked for that could not before */
 	uint64_t version_fresh; /* the same for pieces not begun */
 	uint64_t serials;
-	bool pads;            /* the torrent has pad files */
+	bool pads; /* the torrent has pad files */
 };
 
 /* Borrows `meta` and `rng`. Returns 0 or ERR_NOMEM. */
@@ -124,10 +124,11 @@ void picker_add_bits(struct picker *p, const struct bitfield *has);
 void picker_remove_bits(struct picker *p, const struct bitfield *has);
 
 /* The next block for `a`, marked as asked. False: none, other than by asking twice. */
-bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece, uint32_t *block);
+bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
+		 uint32_t *block);
 /* The same from one piece only. */
 bool picker_pick_in(struct picker *p, struct asker *a, uint32_t piece, uint64_t now_ms,
-                    uint32_t *block);
+		    uint32_t *block);
 /* The peer told of one more piece. */
 void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece);
 /* `a` is on no piece any more. */

@@ -1,6 +1,4 @@
-#include "swarm/picker.h"
-
-#define PICKER_OPEN 0x80000000u
+#include "swarm/picker_impl.h"
 
 static void check_open(const struct picker *p, const struct open_piece *o)
 {

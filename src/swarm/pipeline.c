@@ -17,7 +17,7 @@ static void settle_depth(struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 }
 
 void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_t rtt_us,
-                       uint64_t now_ms)
+		       uint64_t now_ms)
 {
 	uint64_t span, window_bps;
 

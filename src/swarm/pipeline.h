@@ -20,18 +20,18 @@
 
 struct pipeline {
 	uint32_t depth;
-	bool growing;          /* slow start */
-	bool stalled;          /* nothing came for too long: one at a time */
-	uint64_t window_ms;    /* start; 0 none yet */
+	bool growing;	    /* slow start */
+	bool stalled;	    /* nothing came for too long: one at a time */
+	uint64_t window_ms; /* start; 0 none yet */
 	uint64_t window_bytes;
-	uint64_t window_bps;   /* of the window before */
+	uint64_t window_bps; /* of the window before */
 };
 
 void pipeline_init(struct pipeline *p);
 
 /* A block came. `bps`: the peer's smoothed rate; `rtt_us` 0 unknown. */
 void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_t rtt_us,
-                       uint64_t now_ms);
+		       uint64_t now_ms);
 /* Requests went unanswered for too long. */
 void pipeline_on_stall(struct pipeline *p);
 /* They choked us: what was learnt of the rate may no longer hold. */

@@ -10,10 +10,10 @@
 #define RATE_SPAN_MS 200u
 
 struct rate {
-	uint64_t bps;       /* folded so far */
-	uint64_t fresh;     /* bytes since `since_ms`, not folded yet */
-	uint64_t since_ms;  /* 0: nothing was ever counted */
-	uint64_t first_ms;  /* of the first bytes ever */
+	uint64_t bps;	   /* folded so far */
+	uint64_t fresh;	   /* bytes since `since_ms`, not folded yet */
+	uint64_t since_ms; /* 0: nothing was ever counted */
+	uint64_t first_ms; /* of the first bytes ever */
 };
 
 void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms);

@@ -88,7 +88,7 @@ void requests_clear(struct requests *r)
 }
 
 struct request *requests_add(struct requests *r, uint32_t piece, uint32_t begin, uint32_t length,
-                             uint64_t now_ms)
+			     uint64_t now_ms)
 {
 	struct request *q;
 	uint32_t at;
@@ -98,10 +98,10 @@ struct request *requests_add(struct requests *r, uint32_t piece, uint32_t begin,
 	at = r->end++ & (r->cap - 1);
 	q = &r->ring[at];
 	*q = (struct request){.piece = piece,
-	                      .begin = begin,
-	                      .length = length,
-	                      .asked_ms = now_ms,
-	                      .state = REQUEST_LIVE};
+			      .begin = begin,
+			      .length = length,
+			      .asked_ms = now_ms,
+			      .state = REQUEST_LIVE};
 	link_entry(r, at);
 	r->n++;
 	return q;

@@ -25,12 +25,14 @@ struct request {
 	uint32_t next; /* ring index + 1 of the next in its chain, 0 none */
 	uint64_t asked_ms;
 	enum request_state state;
+	/* Answers that may come besides: the same block was asked, cancelled, asked again. */
+	uint32_t extra;
 };
 
 struct requests {
 	struct request *ring;
-	uint32_t *heads;   /* of chains, as `next` */
-	uint32_t cap;      /* of both; a power of two */
+	uint32_t *heads;     /* of chains, as `next` */
+	uint32_t cap;	     /* of both; a power of two */
 	uint32_t first, end; /* running numbers; the ring index is the low bits */
 	uint32_t n;
 };
@@ -41,7 +43,7 @@ void requests_clear(struct requests *r);
 
 /* The caller has seen that the block is not there yet. NULL: full, or without memory. */
 struct request *requests_add(struct requests *r, uint32_t piece, uint32_t begin, uint32_t length,
-                             uint64_t now_ms);
+			     uint64_t now_ms);
 struct request *requests_find(const struct requests *r, uint32_t piece, uint32_t begin);
 void requests_remove(struct requests *r, struct request *q);
 

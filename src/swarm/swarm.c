@@ -38,7 +38,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	choker_init(&s->choker, p->upload_slots);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
-	s->dial_at_ms = s->want_at_ms = UINT64_MAX;
+	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = UINT64_MAX;
 	if (picker_init(&s->picker, p->meta, &s->rng) < 0) {
 		swarm_free(s);
 		return NULL;
@@ -102,7 +102,7 @@ void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effe
 /* ---- addresses ----------------------------------------------------------- */
 
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
-                        uint64_t now_ms, struct effects *fx)
+			uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 
@@ -112,7 +112,8 @@ void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum
 	swarm_settle(&t);
 }
 
-void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx)
+void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
+			  struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 	struct address *known = addrbook_find(&s->book, a);
@@ -142,7 +143,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 	if (s->pads_due)
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
-	return earlier(at, s->want_at_ms);
+	return earlier(at, earlier(s->want_at_ms, s->turnover_at_ms));
 }
 
 /* Keepalives, silent peers; sets when to look again. */
@@ -213,6 +214,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 		swarm_choke_round(&t);
 	if (now_ms >= s->idle_at_ms)
 		check_idle(&t);
+	if (now_ms >= s->turnover_at_ms)
+		swarm_turn_over(&t);
 	if (now_ms >= s->dial_at_ms)
 		s->redial = true;
 	if (now_ms >= s->want_at_ms)

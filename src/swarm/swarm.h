@@ -63,6 +63,8 @@ enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_L
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
                         uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx);
+/* A ban holds for the host; on loopback, where all machines of a test are one host, for the one
+ * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
 
 /* ---- connections -------------------------------------------------------- */

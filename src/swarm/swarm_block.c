@@ -2,7 +2,7 @@
 #include "swarm/swarm_parts.h"
 
 enum block_answer swarm_judge_block(const struct swarm *s, struct peer_ref ref, uint32_t piece,
-                                    uint32_t begin, uint32_t length)
+				    uint32_t begin, uint32_t length)
 {
 	const struct peer *p = swarm_find(s, ref);
 	const struct request *q = p == NULL ? NULL : requests_find(&p->asks, piece, begin);
@@ -12,7 +12,8 @@ enum block_answer swarm_judge_block(const struct swarm *s, struct peer_ref ref, 
 	return q->state == REQUEST_GHOST ? BLOCK_USELESS : BLOCK_WANTED;
 }
 
-uint32_t swarm_expected(const struct swarm *s, struct peer_ref ref, struct block_ref *out, uint32_t cap)
+uint32_t swarm_expected(const struct swarm *s, struct peer_ref ref, struct block_ref *out,
+			uint32_t cap)
 {
 	const struct peer *p = swarm_find(s, ref);
 	const struct request *q = NULL;
@@ -34,7 +35,7 @@ static void count_down(struct swarm *s, struct peer *p, uint32_t bytes, uint64_t
 	p->down_bytes += bytes;
 	s->down_bytes += bytes;
 	p->heard_ms = now_ms;
-	p->progress_ms = now_ms;
+	p->progress_ms = p->given_ms = now_ms;
 }
 
 void swarm_on_progress(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms)
@@ -78,8 +79,23 @@ static void store_block(struct turn *t, struct peer *p, struct block_ref b)
 		e->u.piece = b.piece;
 }
 
+/* Its answer has come. */
+static void request_done(struct peer *p, struct request *q)
+{
+	if (q->state == REQUEST_LIVE)
+		p->n_live--;
+	if (q->state == REQUEST_LATE)
+		p->n_late--;
+	if (q->extra == 0) {
+		requests_remove(&p->asks, q);
+	} else {
+		q->extra--;
+		q->state = REQUEST_GHOST;
+	}
+}
+
 void swarm_on_block(struct swarm *s, struct peer_ref ref, struct block_ref b, uint64_t now_ms,
-                    struct effects *fx)
+		    struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 	struct peer *p = swarm_find(s, ref);
@@ -91,16 +107,11 @@ void swarm_on_block(struct swarm *s, struct peer_ref ref, struct block_ref b, ui
 	was = q->state;
 	count_block(&t, p, b.length);
 	peer_note_answer(p, now_ms - q->asked_ms);
-	requests_remove(&p->asks, q);
-	if (was == REQUEST_GHOST) {
+	request_done(p, q);
+	if (was == REQUEST_GHOST)
 		s->wasted_bytes += b.length;
-	} else {
-		if (was == REQUEST_LIVE)
-			p->n_live--;
-		else
-			p->n_late--;
+	else
 		store_block(&t, p, b);
-	}
 	swarm_refill(&t, p);
 	swarm_settle(&t);
 }

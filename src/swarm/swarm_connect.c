@@ -7,6 +7,10 @@
 #define TWIN_MS 15000u
 /* A peer neither of us wants anything from gives way to a new one after this long. */
 #define BORED_MS 60000u
+/* A peer that gave nothing for this long may have to leave when all places are taken. */
+#define GENEROUS_MS 60000u
+/* One peer at a time, this far apart. */
+#define TURNOVER_MS 15000u
 /* After a breach, and when the other side has us already. */
 #define REDIAL_LATER_MS 300000u
 
@@ -29,7 +33,7 @@ static void forget(struct turn *t, struct peer *p)
 	swarm_leaves_failed(t, p);
 	if (a != NULL && a->state == ADDRESS_CONNECTED) {
 		bool useful = p->down_bytes > 0 || p->up_bytes > 0 ||
-		              t->now_ms - p->connected_ms > REDIAL_LATER_MS;
+			      t->now_ms - p->connected_ms > REDIAL_LATER_MS;
 
 		if (p->down_bytes > 0)
 			a->good = true;
@@ -238,14 +242,14 @@ static void say_hello(struct turn *t, struct peer *p)
 		swarm_say(t, p, WIRE_HAVE_NONE);
 	else if (have->count > 0)
 		swarm_send(t, p,
-		           &(struct wire_msg){.type = WIRE_BITFIELD,
-		                              .body = {have->bits, bitfield_bytes(have->n)}});
+			   &(struct wire_msg){.type = WIRE_BITFIELD,
+					      .body = {have->bits, bitfield_bytes(have->n)}});
 	if (p->extended)
 		swarm_put_extension(t, p);
 }
 
 static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, const char *reason,
-                                 const char **why)
+				 const char **why)
 {
 	struct address *a = addrbook_find(&t->s->book, &h->addr);
 
@@ -268,7 +272,7 @@ static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, con
 }
 
 struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
-                                   const char **why, struct effects *fx)
+				   const char **why, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 	struct address *a = h->incoming ? NULL : addrbook_find(&s->book, &h->addr);
@@ -305,17 +309,56 @@ void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us)
 
 /* ---- dialling ------------------------------------------------------------ */
 
+/* Some places stay for those who come to us: they may not be reachable. */
+static bool has_enough(const struct swarm *s)
+{
+	return s->n_peers + s->book.n_dialing >= s->max_peers - s->max_peers / 4;
+}
+
+static struct peer *least_generous(const struct turn *t)
+{
+	struct peer *p, *worst = NULL;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (t->now_ms - p->given_ms < GENEROUS_MS)
+			continue;
+		if (worst == NULL || p->down_bytes < worst->down_bytes)
+			worst = p;
+	}
+	return worst;
+}
+
+/* Attack: peers that claim everything, give nothing and take all places. */
+void swarm_turn_over(struct turn *t)
+{
+	struct swarm *s = t->s;
+	struct peer *worst;
+	struct addr listen;
+	struct address *a;
+
+	s->turnover_at_ms = UINT64_MAX;
+	if (s->paused || swarm_complete(s) || !has_enough(s))
+		return;
+	s->turnover_at_ms = t->now_ms + TURNOVER_MS;
+	worst = addrbook_has_due(&s->book, t->now_ms) ? least_generous(t) : NULL;
+	if (worst == NULL)
+		return;
+	listen = worst->listen;
+	swarm_drop(t, worst, "gave nothing for long");
+	a = addrbook_find(&s->book, &listen);
+	if (a != NULL)
+		addrbook_delay(&s->book, a, REDIAL_LATER_MS, t->now_ms);
+}
+
 void swarm_dial(struct turn *t)
 {
 	struct swarm *s = t->s;
-	/* Some places stay for those who come to us: they may not be reachable. */
-	uint32_t enough = s->max_peers - s->max_peers / 4;
 
 	s->redial = false;
 	s->dial_at_ms = UINT64_MAX;
 	if (s->paused)
 		return;
-	while (s->book.n_dialing < s->max_dials && s->n_peers + s->book.n_dialing < enough) {
+	while (s->book.n_dialing < s->max_dials && !has_enough(s)) {
 		struct address *a =
 		    addrbook_dial(&s->book, swarm_complete(s), t->now_ms, &s->dial_at_ms);
 		struct effect *e;
@@ -330,4 +373,6 @@ void swarm_dial(struct turn *t)
 		e->u.addr = a->addr;
 		s->dial_at_ms = UINT64_MAX;
 	}
+	if (has_enough(s) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)
+		s->turnover_at_ms = t->now_ms + TURNOVER_MS;
 }

@@ -40,9 +40,8 @@ static void help(struct turn *t, struct peer *p, const struct peer *slow, uint32
 	while ((q = requests_prev(&slow->asks, q)) != NULL && p->n_live < depth) {
 		if (q->state == REQUEST_LIVE)
 			ahead--;
-		if (looked++ == ENDGAME_LOOK ||
-		    !worthwhile(peer_eta_ms(slow, ahead, t->now_ms),
-		                peer_eta_ms(p, p->n_live, t->now_ms)))
+		if (looked++ == ENDGAME_LOOK || !worthwhile(peer_eta_ms(slow, ahead, t->now_ms),
+							    peer_eta_ms(p, p->n_live, t->now_ms)))
 			return;
 		if (!may_help(t, p, q) ||
 		    !picker_ask_again(&t->s->picker, q->piece, q->begin / BLOCK_BYTES))
@@ -82,11 +81,10 @@ void swarm_cancel_others(struct turn *t, const struct peer *from, uint32_t piece
 		else
 			p->n_late--;
 		q->state = REQUEST_GHOST;
-		swarm_send(t, p,
-		           &(struct wire_msg){.type = WIRE_CANCEL,
-		                              .index = piece,
-		                              .begin = begin,
-		                              .length = q->length});
+		swarm_send(
+		    t, p,
+		    &(struct wire_msg){
+			.type = WIRE_CANCEL, .index = piece, .begin = begin, .length = q->length});
 		t->s->returned = true;
 	}
 }

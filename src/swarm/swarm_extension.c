@@ -7,11 +7,11 @@ void swarm_put_extension(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
 	struct ext_handshake h = {.upload_only = swarm_complete(s),
-	                          .port = s->port,
-	                          .reqq = SWARM_UPLOAD_QUEUE_MAX,
-	                          .donthave = SWARM_EXT_DONTHAVE,
-	                          .has_yourip = true,
-	                          .yourip = p->addr};
+				  .port = s->port,
+				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
+				  .donthave = SWARM_EXT_DONTHAVE,
+				  .has_yourip = true,
+				  .yourip = p->addr};
 
 	_Static_assert(sizeof(h.client) == sizeof(s->client), "one size of client names");
 	h.yourip.port = 0;

@@ -29,7 +29,7 @@ static uint32_t log2_of(uint64_t width)
 /* A file's tree, from the piece layer up. */
 struct upper {
 	const struct meta_file *file;
-	uint32_t layer;  /* height of the piece layer above the leaves */
+	uint32_t layer;	 /* height of the piece layer above the leaves */
 	uint32_t height; /* of the root */
 };
 
@@ -55,7 +55,7 @@ static bool spend(struct turn *t, uint64_t cost)
 
 /* Node `index` of height `level` at or above the piece layer. `tmp` takes the whole layer. */
 static void upper_node(const struct upper *u, uint8_t *tmp, uint32_t level, uint64_t index,
-                       uint8_t out[SHA256_LEN])
+		       uint8_t out[SHA256_LEN])
 {
 	uint64_t width = (uint64_t)1 << (level - u->layer), first = index * width;
 	uint64_t n = u->file->n_pieces;
@@ -78,7 +78,7 @@ static uint32_t n_uncles(const struct wire_hash_req *q)
 }
 
 static void answer_upper(struct turn *t, struct peer *p, const struct wire_msg *m,
-                         const struct upper *u)
+			 const struct upper *u)
 {
 	const struct wire_hash_req *q = &m->hash;
 	uint64_t index = q->index / q->length;
@@ -99,14 +99,14 @@ static void answer_upper(struct turn *t, struct peer *p, const struct wire_msg *
 		upper_node(u, tmp, level + i, index ^ 1, out.ptr + (q->length + i) * SHA256_LEN);
 	free(tmp);
 	buf_commit(&t->s->scratch, out.len);
-	swarm_send(t, p,
-	           &(struct wire_msg){
-	               .type = WIRE_HASHES, .hash = *q, .body = buf_bytes(&t->s->scratch)});
+	swarm_send(
+	    t, p,
+	    &(struct wire_msg){.type = WIRE_HASHES, .hash = *q, .body = buf_bytes(&t->s->scratch)});
 }
 
 /* Below the piece layer only the data tells: the shell reads it. */
 static void answer_lower(struct turn *t, struct peer *p, const struct wire_msg *m,
-                         const struct upper *u)
+			 const struct upper *u)
 {
 	uint64_t first = ((uint64_t)m->hash.index << m->hash.base) >> u->layer;
 	uint64_t n = (((uint64_t)m->hash.length << m->hash.base) - 1) >> u->layer;
@@ -152,7 +152,7 @@ void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg
 	u.height = log2_of(merkle_width(merkle_leaves(u.file->length)));
 	lower = q->base < u.layer;
 	if (!is_askable(q, &u) || !spend(t, lower ? ((uint64_t)q->length << q->base) * LEAF_COST
-	                                          : u.file->n_pieces + (uint64_t)q->length)) {
+						  : u.file->n_pieces + (uint64_t)q->length)) {
 		answer_reject(t, p, m);
 		return;
 	}

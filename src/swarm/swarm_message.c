@@ -49,7 +49,7 @@ static void on_control(struct turn *t, struct peer *p, const struct wire_msg *m)
 }
 
 void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_msg *m,
-                      uint64_t now_ms, struct effects *fx)
+		      uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 	struct peer *p = swarm_find(s, ref);

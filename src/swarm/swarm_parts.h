@@ -44,20 +44,20 @@ struct swarm {
 	struct slot *slots;
 	uint32_t n_slots;
 	uint32_t n_peers;
-	uint32_t n_partial;    /* peers with a bitfield of their own */
+	uint32_t n_partial; /* peers with a bitfield of their own */
 	uint64_t down_bytes, up_bytes, wasted_bytes;
 	uint64_t left_bytes;
 	struct rate down, up;
 	bool paused;
-	bool returned;         /* blocks became free: others may want them */
-	bool places;           /* an upload place may be free */
-	bool redial;           /* look for somebody to dial */
-	bool pads_due;         /* pieces that are all pad were not verified yet */
-	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms;
+	bool returned; /* blocks became free: others may want them */
+	bool places;   /* an upload place may be free */
+	bool redial;   /* look for somebody to dial */
+	bool pads_due; /* pieces that are all pad were not verified yet */
+	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
 	uint64_t want_pause_ms;
-	uint64_t hash_second;  /* within which `hash_spent` was spent on hash requests */
+	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
-	struct buf scratch;    /* what msg.body of the current effects points to */
+	struct buf scratch; /* what msg.body of the current effects points to */
 };
 
 /* One call from outside: what every part needs while it lasts. */
@@ -86,6 +86,8 @@ void swarm_drop(struct turn *t, struct peer *p, const char *reason);
 void swarm_breach(struct turn *t, struct peer *p, const char *reason);
 void swarm_ban(struct turn *t, const struct sender *who, const char *reason);
 void swarm_dial(struct turn *t);
+/* All places are taken: whoever gave nothing for long makes room for one not tried yet. */
+void swarm_turn_over(struct turn *t);
 /* We are complete: those who need nothing either may go. */
 bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);

@@ -223,7 +223,7 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 }
 
 void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
-                    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx)
+		    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 	struct open_piece *o = picker_open(&s->picker, piece);

@@ -38,6 +38,7 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block)
 {
 	uint32_t begin = block * BLOCK_BYTES, length = meta_block_bytes(t->s->meta, piece, block);
 	struct request *q = requests_find(&p->asks, piece, begin);
+	uint32_t extra = 0;
 
 	if (p->n_live == 0)
 		p->progress_ms = t->now_ms;
@@ -51,17 +52,20 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block)
 	}
 	if (q != NULL) {
 		assert(q->state == REQUEST_GHOST);
+		extra = q->extra + 1;
 		requests_remove(&p->asks, q);
 	}
 	drop_old_ghosts(p);
-	if (requests_add(&p->asks, piece, begin, length, t->now_ms) == NULL) {
+	q = requests_add(&p->asks, piece, begin, length, t->now_ms);
+	if (q == NULL) {
 		picker_unask(&t->s->picker, piece, block, false);
 		return false;
 	}
+	q->extra = extra;
 	p->n_live++;
 	swarm_send(t, p,
-	           &(struct wire_msg){
-	               .type = WIRE_REQUEST, .index = piece, .begin = begin, .length = length});
+		   &(struct wire_msg){
+		       .type = WIRE_REQUEST, .index = piece, .begin = begin, .length = length});
 	return true;
 }
 
@@ -104,8 +108,8 @@ void swarm_refill(struct turn *t, struct peer *p)
 	depth = depth_of(p);
 	while (p->n_live < depth) {
 		bool found = p->am_choked
-		                 ? pick_allowed(t, p, &piece, &block)
-		                 : picker_pick(&t->s->picker, &p->asker, t->now_ms, &piece, &block);
+				 ? pick_allowed(t, p, &piece, &block)
+				 : picker_pick(&t->s->picker, &p->asker, t->now_ms, &piece, &block);
 
 		if (!found) {
 			if (!p->am_choked)
@@ -143,8 +147,7 @@ void swarm_refill_all(struct turn *t)
 		n = 0;
 		while (n < DEAL_MAX && (p = swarm_next_peer(t->s, &i)) != NULL) {
 			if (may_ask(t, p) && p->n_live < depth_of(p))
-				deals[n++] =
-				    (struct deal){p, peer_eta_ms(p, p->n_live, t->now_ms)};
+				deals[n++] = (struct deal){p, peer_eta_ms(p, p->n_live, t->now_ms)};
 		}
 		qsort(deals, n, sizeof(deals[0]), by_eta);
 		for (uint32_t k = 0; k < n; k++)
@@ -190,10 +193,10 @@ void swarm_cancel_all(struct turn *t)
 		while ((q = requests_next(&p->asks, q)) != NULL) {
 			if (q->state != REQUEST_GHOST)
 				swarm_send(t, p,
-				           &(struct wire_msg){.type = WIRE_CANCEL,
-				                              .index = q->piece,
-				                              .begin = q->begin,
-				                              .length = q->length});
+					   &(struct wire_msg){.type = WIRE_CANCEL,
+							      .index = q->piece,
+							      .begin = q->begin,
+							      .length = q->length});
 		}
 		swarm_release(t, p, REQUEST_GHOST);
 	}
@@ -235,6 +238,11 @@ bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 	if (!p->fast || q == NULL || q->length != m->length) {
 		swarm_breach(t, p, "rejected what it was not asked for");
 		return false;
+	}
+	if (q->extra > 0) {
+		/* It answers the one that was cancelled. */
+		q->extra--;
+		return true;
 	}
 	if (q->state == REQUEST_LATE)
 		p->n_late--;

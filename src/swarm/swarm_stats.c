@@ -31,17 +31,17 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 	struct peer *p;
 
 	*out = (struct swarm_stats){.down_bytes = s->down_bytes,
-	                            .up_bytes = s->up_bytes,
-	                            .wasted_bytes = s->wasted_bytes,
-	                            .down_bps = rate_bps(&s->down, now_ms),
-	                            .up_bps = rate_bps(&s->up, now_ms),
-	                            .left_bytes = s->left_bytes,
-	                            .pieces = s->meta->n_pieces,
-	                            .have = s->picker.have.count,
-	                            .peers = s->n_peers,
-	                            .seeds = s->picker.n_all,
-	                            .dialing = s->book.n_dialing,
-	                            .addresses = s->book.n};
+				    .up_bytes = s->up_bytes,
+				    .wasted_bytes = s->wasted_bytes,
+				    .down_bps = rate_bps(&s->down, now_ms),
+				    .up_bps = rate_bps(&s->up, now_ms),
+				    .left_bytes = s->left_bytes,
+				    .pieces = s->meta->n_pieces,
+				    .have = s->picker.have.count,
+				    .peers = s->n_peers,
+				    .seeds = s->picker.n_all,
+				    .dialing = s->book.n_dialing,
+				    .addresses = s->book.n};
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
 		out->unchoked_by += p->am_interested && !p->am_choked;
 	count_copies(s, out);
@@ -56,21 +56,21 @@ uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *
 		struct swarm_peer *o = &out[n++];
 
 		*o = (struct swarm_peer){.ref = p->ref,
-		                         .addr = p->addr,
-		                         .incoming = p->incoming,
-		                         .shoal = p->shoal,
-		                         .have = peer_have_count(p, s->meta->n_pieces),
-		                         .am_choked = p->am_choked,
-		                         .am_interested = p->am_interested,
-		                         .is_choked = p->is_choked,
-		                         .is_interested = p->is_interested,
-		                         .snubbed = p->snubbed,
-		                         .down_bps = rate_bps(&p->down, now_ms),
-		                         .up_bps = rate_bps(&p->up, now_ms),
-		                         .down_bytes = p->down_bytes,
-		                         .up_bytes = p->up_bytes,
-		                         .rtt_us = p->rtt_us,
-		                         .queue = p->n_live};
+					 .addr = p->addr,
+					 .incoming = p->incoming,
+					 .shoal = p->shoal,
+					 .have = peer_have_count(p, s->meta->n_pieces),
+					 .am_choked = p->am_choked,
+					 .am_interested = p->am_interested,
+					 .is_choked = p->is_choked,
+					 .is_interested = p->is_interested,
+					 .snubbed = p->snubbed,
+					 .down_bps = rate_bps(&p->down, now_ms),
+					 .up_bps = rate_bps(&p->up, now_ms),
+					 .down_bytes = p->down_bytes,
+					 .up_bytes = p->up_bytes,
+					 .rtt_us = p->rtt_us,
+					 .queue = p->n_live};
 		memcpy(o->client, p->client, sizeof(o->client));
 	}
 	return s->n_peers;

@@ -13,15 +13,17 @@ static bool is_in_piece(const struct swarm *s, const struct wire_msg *m)
 	return m->begin < bytes && m->length <= bytes - m->begin;
 }
 
-static void say_reject(struct turn *t, struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+static void say_reject(struct turn *t, struct peer *p, uint32_t piece, uint32_t begin,
+		       uint32_t length)
 {
 	swarm_send(t, p,
-	           &(struct wire_msg){
-	               .type = WIRE_REJECT, .index = piece, .begin = begin, .length = length});
+		   &(struct wire_msg){
+		       .type = WIRE_REJECT, .index = piece, .begin = begin, .length = length});
 }
 
 /* A request that cannot be served. With the fast extension it is rejected, up to a point. */
-static bool bad_request(struct turn *t, struct peer *p, const struct wire_msg *m, const char *reason)
+static bool bad_request(struct turn *t, struct peer *p, const struct wire_msg *m,
+			const char *reason)
 {
 	if (!p->fast || p->bad_requests++ >= PEER_BAD_REQUESTS_MAX) {
 		swarm_breach(t, p, reason);
@@ -107,9 +109,9 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece)
 	}
 	if (p->donthave_id != 0)
 		swarm_send(t, p,
-		           &(struct wire_msg){.type = WIRE_EXTENDED,
-		                              .ext_id = p->donthave_id,
-		                              .body = buf_bytes(&t->s->scratch)});
+			   &(struct wire_msg){.type = WIRE_EXTENDED,
+					      .ext_id = p->donthave_id,
+					      .body = buf_bytes(&t->s->scratch)});
 }
 
 /* ---- choking ------------------------------------------------------------- */

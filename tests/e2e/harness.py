@@ -289,6 +289,7 @@ class Proc:
                                       cwd=cwd, preexec_fn=_before_exec(limits or {}))
         self.pid = self.p.pid
         self.killed = False
+        self.quiet = False  # of no interest when a test fails
         self.judged = False
         world.procs.append(self)
 
@@ -469,6 +470,8 @@ class Peer:
         self.home = os.path.join(world.dir, f"home-{name}")
         os.makedirs(self.dir, exist_ok=True)
         self.index_url = index.url if isinstance(index, Index) else index
+        # Peers of a test share one login, and an owner name belongs to one key.
+        self.owner = name
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
@@ -479,6 +482,8 @@ class Peer:
             out += ["--index", self.index_url]
         if verb in ("share", "get"):
             out += ["--port", "0"]
+        if verb == "share" and self.owner and "--as" not in args:
+            out += ["--as", self.owner]
         return out + [os.fspath(a) for a in args]
 
     def start(self, verb, *args, env=None, limits=None, wrap=()):
@@ -493,14 +498,13 @@ class Peer:
         more = ["--name", name] if name is not None else []
         p = self.start("share", path, *more, *args)
         if wait:
-            shown = name if name is not None else os.path.basename(os.path.normpath(os.fspath(path)))
             index = next(i for i in self.world.indexes if i.url == self.index_url)
+            shown = name if name is not None else os.path.basename(os.path.normpath(os.fspath(path)))
 
             def seeds():
                 if not p.alive():
                     raise Failed(f"share ended: {p.err()[-1000:]!r}")
-                found = index.entries(name=shown)
-                return any(h["seeds"] > 0 for h in found) and p.listening()
+                return b"serving" in p.out() and any(e["seeds"] > 0 for e in index.entries(name=shown))
             wait_for(seeds, 60 * SLOW, f"share of {shown!r} is up")
         return p
 
@@ -576,11 +580,12 @@ class World:
 
     def tails(self):
         out = []
-        for p in self.procs:
+        chatty = [p for p in self.procs if not p.quiet][-12:]
+        for p in chatty:
             for kind, text in (("stdout", p.out()), ("stderr", p.err())):
                 if text:
                     out.append(f"{p.name} {kind} (exit {p.p.poll()}): " +
-                               text[-1500:].decode("utf-8", "backslashreplace"))
+                               text[-1200:].decode("utf-8", "backslashreplace"))
         return out
 
     def remove(self):

@@ -25,8 +25,10 @@ def rows(done):
 def _(w):
     index = w.index()
     a, b = w.peer("a"), w.peer("b")
+    a.owner = None
     src = h.make_file(a.path("debian.iso"), 5 * MIB + 12345)
     a.share(src, name="debian-12")
+    check("@" in index.entry("debian-12")["owner"], "the owner is login@host when nothing else is said")
     done = b.get("debian-12")
     h.check_same(b.path("debian.iso"), src)
     check("debian.iso" in done.out, "get says what it got", done.out)
@@ -237,7 +239,7 @@ def _(w):
                  ["share", "--port"], ["ls", "--limit", "many"], ["get", "x", "--seed=3"]):
         done = w.start(h.BIN, *args, env=w.env(a.home)).wait(20)
         check_eq(done.code, h.USAGE, f"exit of shoal {args} ({done.err[-300:]})")
-        check(done.err, f"shoal {args} says why")
+        check(done.err or not args and "usage" in done.out, f"shoal {args} says why")
 
 
 @test("index not reachable: exit 4, one line that names the index")
@@ -332,10 +334,9 @@ def _(w):
     check_eq(done.code, h.TAKEN, "exit for a taken owner name")
     done.error_line("alice")
     b.share(f, "--as", "bobby").stop()
-    index = w.indexes[0]
-    h.make_file(b.path("g2"), 100, seed=6)
-    b.share(b.path("g2"))
-    check_eq(index.entry("g2")["owner"], "bobby", "the owner name chosen is remembered")
+    b.owner = None
+    b.share(h.make_file(b.path("g2"), 100, seed=6))
+    check_eq(w.indexes[0].entry("g2")["owner"], "bobby", "the owner name chosen is remembered")
 
 
 @test("several contents under one name: exit 6 with the list; OWNER/NAME and --latest choose")

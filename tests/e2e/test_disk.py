@@ -16,7 +16,7 @@ def _(w):
     src = h.make_file(a.path("f"), 128 * MIB)
     mnt = w.mount(w.path("small"), "64m")
     a.share(src)
-    get = g.start("get", "f", "-o", os.path.join(mnt, "f"))
+    get = g.start("get", "f", "-v", "-o", os.path.join(mnt, "f"))
     h.wait_for(lambda: b"paused" in get.err() or not get.alive(), 40 * h.SLOW, "get says that the disk is full")
     check(get.alive(), "it waits for space", get.err())
     check(b"full" in get.err() or b"space" in get.err(), "the reason is named", get.err())
@@ -89,7 +89,7 @@ def _(w):
     for i in range(3):
         done = a.run("share", big, "--name", f"big{i}", seconds=30)
         codes.append(done.code)
-        done.error_line("big", "full|space")
+        done.error_line("catalogue|index", "full|space")
     check_eq(codes, [h.NO_SPACE] * 3, "exit of share")
     check("before" in a.run("ls").expect(h.OK).out, "ls keeps working")
     b = w.peer("b")

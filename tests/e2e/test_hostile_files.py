@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 
 import harness as h
@@ -22,7 +23,8 @@ def _(w):
     canary = h.Canary(w.path("canary"))
     g = w.peer("g", "http://127.0.0.1:1")
     content = h.noise(40_000)
-    evil = [["..", "canary", "keep.txt"], ["..", "..", "x"], ["/etc/shoal-test"], ["a", "..", "..", "b"], ["a\\..\\..\\b"], ["."], [""], ["..", ".."],
+    escape = os.path.basename(w.dir) + "-escape"
+    evil = [["..", "canary", "keep.txt"], ["..", "..", escape], ["..", "..", "..", escape], ["/etc/shoal-test"], ["a", "..", "..", "b"], ["a\\..\\..\\b"], ["."], [""], ["..", ".."],
             [b"nul\0byte"], [b"\xc0\xae\xc0\xae", "x"], ["x" * 256], ["d/" * 2500 + "x"], ["a/../../canary/keep.txt"], ["~"], [], ["CON"],
             [b"\xff\xfe"], ["..", "home-g", "key"]]
     for i, path in enumerate(evil):
@@ -35,11 +37,12 @@ def _(w):
                 done.error_line("e.torrent")
             canary.check()
             seed.stop()
+            shutil.rmtree(g.path("top"), ignore_errors=True)
             for d, dirs, files in os.walk(w.dir):
                 for f in files:
                     full = os.path.join(d, f)
                     check(full.startswith((g.dir + "/", w.path("log") + "/", w.path("canary") + "/", g.home + "/")), "a file outside", full)
-    check(not os.path.exists("/etc/shoal-test") and not os.path.exists(os.path.join(os.path.dirname(w.dir), "x")), "nothing outside")
+    check(not os.path.exists("/etc/shoal-test") and not os.path.exists(os.path.join(os.path.dirname(w.dir), escape)), "nothing outside")
     for name in ("", "/abs", "../x", b"a\0b", "x" * 300):
         t = torrent_v1(g.path("e.torrent"), name, [{"length": len(content), "path": ["f"]}], content)
         done = g.run("get", "e.torrent", "--wait", "1", seconds=30)

@@ -251,6 +251,70 @@ def replies():
         put("http_reply", name, data)
 
 
+def searches():
+    rows = [b"one two", b"on* two", b'"one two"', b'-one -"a b" c ', b"", b'"', b"*", b"-", b"a-b",
+            b"NEAR(a b)", b"a AND b", b"col:x", b"%" * 100, b"x " * 32, b"x " * 33,
+            b"'; DROP TABLE entry; --", b"nul\0x", b"\xff", "naïve 名".encode(), b'a""b']
+    for i, data in enumerate(rows):
+        put("search", "text_%02d" % i, data)
+
+
+# ---- sessions: see fuzz_session.c for the script --------------------------------
+
+def zeros_leaf():
+    return sha256(bytes(BLOCK))
+
+
+def block(piece, begin, length=BLOCK):
+    return struct.pack(">IBII", 9 + length, 7, piece, begin)
+
+
+def request(piece, begin, length=BLOCK):
+    return message(6, struct.pack(">III", piece, begin, length))
+
+
+def script(kind, *steps):
+    return bytes([kind]) + b"".join(bytes([op]) + data for op, data in steps)
+
+
+def sessions():
+    v1, v2, hybrid = 0, 1, 2
+    seed, leech = greeting(b"-LT2080-" + b"s" * 12), greeting(b"-TR4050-" + b"l" * 12)
+    plain = greeting(b"M7-10-5-" + b"p" * 12, bytes(8))
+    all_blocks = [(p, b) for p in range(3) for b in ((0, BLOCK) if p < 2 else (0,))]
+    opening = [(0, seed), (0, message(14)), (0, message(1)), (2, b"")]
+    good = [(0, block(p, b)) for p, b in all_blocks] + [(3, b"")] * 3
+    bad = [(0, block(p, b)) for p, b in all_blocks] + [(7, b""), (10, b""), (0x37, b"")]
+    ext = (0, message(20, b"\0" + benc({"m": {"lt_donthave": 7}, "reqq": 250, "p": 6881})))
+    put("session", "download_v1", script(v1, *opening, *good))
+    put("session", "download_v2", script(v2, *opening, *good))
+    put("session", "download_hybrid", script(hybrid, opening[0], ext, *opening[1:], *good))
+    put("session", "bad_v1", script(v1, *opening, *bad, *good))
+    put("session", "bad_v2", script(v2, *opening, *bad, *good))
+    put("session", "plain", script(v1, (0, plain), (0, message(5, b"\xe0")), (0, message(1)),
+                                   (2, b""), *good))
+    put("session", "serve", script(v1 | 7 << 2, (1, leech), (1, message(15)), (1, message(2)),
+                                   (42, b""), (1, request(0, 0)), (1, request(2, 0)),
+                                   (1, message(8, struct.pack(">III", 2, 0, BLOCK))),
+                                   (1, message(4, b"\0\0\0\1")), (1, message(3)), (11, b"")))
+    put("session", "bad_requests", script(v1 | 7 << 2, (1, leech), (1, message(2)), (42, b""),
+                                          (1, request(3, 0)), (1, request(0, 0xffffffff)),
+                                          (1, request(2, BLOCK)), (1, request(0, 0, 0))))
+    put("session", "hash_request", script(v2 | 7 << 2, (1, leech), (1, message(15)),
+                                          (1, message(21, bytes(32) + struct.pack(">IIII", 0, 0, 2, 1)))))
+    put("session", "two_peers", script(v2, *opening, (1, leech), (1, message(14)), (1, message(1)),
+                                       (1, block(1, 0)), (0, block(0, 0)), (1, block(1, BLOCK)),
+                                       (0, block(0, BLOCK)), (3, b""), (7, b""), (11, b""), (2, b"")))
+    put("session", "unasked", script(v1, *opening, (0, block(9, 0)), (0, seed)))
+    put("session", "bad_have", script(v1, *opening, (0, message(4, b"\0\0\0\3"))))
+    put("session", "bad_bitfield", script(v1, (0, seed), (0, message(5, b"\xff"))))
+    put("session", "ourselves", script(v1, (0, greeting(b"-SH0100-fuzzfuzzfuzz"))))
+    put("session", "idle", script(v1, *opening, *[(0xfe, b"")] * 8))
+    put("session", "pause", script(v1, *opening, (7, b""), (0, block(0, 0)), (7, b"")))
+    put("session", "choke", script(v1, *opening, (0, message(0)), (0, message(16, struct.pack(
+        ">III", 0, 0, BLOCK))), (0, message(17, b"\0\0\0\1")), (2, b""), (0, message(1))))
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -260,3 +324,5 @@ if __name__ == "__main__":
     handshakes()
     queries()
     replies()
+    searches()
+    sessions()

@@ -27,7 +27,7 @@ class Aria2:
         return self.w.start(self.bin, "--no-conf", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
                             "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true",
                             "--file-allocation=none", "--follow-torrent=false", "--summary-interval=0", "--console-log-level=notice",
-                            "--bt-request-peer-speed-limit=1G", "--no-netrc", "--all-proxy=", *more, torrent, name=self.name)
+                            "--bt-request-peer-speed-limit=500M", "--no-netrc", "--all-proxy=", *more, torrent, name=self.name)
 
     def seed(self, torrent, folder):
         return self._start(torrent, folder, "--seed-ratio=0.0", "--check-integrity=true", "--bt-seed-unverified=false",
@@ -67,7 +67,9 @@ class Transmission:
         return p
 
     def _ask(self, p, *args):
-        return self.w.start(self.remote, str(p.rpc), *args, name="remote").wait(20)
+        r = self.w.start(self.remote, str(p.rpc), *args, name="remote")
+        r.quiet = True
+        return r.wait(20)
 
     seed = get = _start
 

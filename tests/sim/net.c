@@ -55,10 +55,10 @@ void net_check_always(struct net *n, bool on)
 static void start_swarm(struct net *n, struct node *k, const struct bitfield *have)
 {
 	struct swarm_params p = {.meta = n->meta,
-	                         .seed = rng_next(&n->rng),
-	                         .port = k->addr.port,
-	                         .max_peers = k->spec.max_peers,
-	                         .upload_slots = k->spec.upload_slots};
+				 .seed = rng_next(&n->rng),
+				 .port = k->addr.port,
+				 .max_peers = k->spec.max_peers,
+				 .upload_slots = k->spec.upload_slots};
 
 	memcpy(p.client, "sim", 4);
 	memcpy(p.peer_id, k->id, sizeof(p.peer_id));
@@ -113,7 +113,7 @@ void net_introduce(struct net *n, uint32_t node, uint32_t other)
 	struct node *k = &n->nodes[node];
 
 	swarm_on_addresses(k->swarm, &n->nodes[other].addr, 1, SOURCE_TRACKER, n->now_us / 1000,
-	                   &k->fx);
+			   &k->fx);
 	net_perform(n, node);
 }
 

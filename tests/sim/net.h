@@ -13,22 +13,22 @@
 /* How a node treats others; all but NODE_HONEST are twists of the shell around honest decisions. */
 enum node_kind {
 	NODE_HONEST,
-	NODE_CORRUPT, /* one in `corrupt_every` blocks it sends is wrong */
-	NODE_MUTE,    /* lets download, never sends a block */
-	NODE_CHOKER,  /* never lets download */
+	NODE_CORRUPT,  /* one in `corrupt_every` blocks it sends is wrong */
+	NODE_MUTE,     /* lets download, never sends a block */
+	NODE_CHOKER,   /* never lets download */
 	NODE_REJECTER, /* lets download, rejects every request */
 };
 
 struct node_spec {
 	enum node_kind kind;
-	bool seed;             /* has (or claims) everything at the start */
+	bool seed;		   /* has (or claims) everything at the start */
 	uint64_t up_bps, down_bps; /* 0: 1 GB/s */
-	uint32_t latency_us;   /* from it to the middle of the network; 0: 100 */
+	uint32_t latency_us;	   /* from it to the middle of the network; 0: 100 */
 	uint32_t corrupt_every;
 	uint32_t max_peers, upload_slots;
-	bool no_fast;          /* speaks no fast extension */
-	bool no_hashes;        /* rejects every hash request */
-	bool deaf;             /* takes no connections */
+	bool no_fast;	/* speaks no fast extension */
+	bool no_hashes; /* rejects every hash request */
+	bool deaf;	/* takes no connections */
 };
 
 struct net;
@@ -64,9 +64,9 @@ bool net_is_true(const struct net *n, uint32_t node);
 
 struct net_stats {
 	uint64_t events;
-	uint32_t honest_bans;  /* bans of honest nodes' addresses: must stay 0 */
-	uint32_t bans;         /* of the others */
-	uint32_t unasked;      /* blocks that came unasked */
+	uint32_t honest_bans; /* bans of honest nodes' addresses: must stay 0 */
+	uint32_t bans;	      /* of the others */
+	uint32_t unasked;     /* blocks that came unasked */
 	uint64_t sent_blocks;
 };
 void net_stats(const struct net *n, struct net_stats *out);

@@ -21,7 +21,8 @@ void net_block_hash(uint32_t piece, uint32_t block, enum mark mark, uint8_t out[
 }
 
 /* The piece layer, and the root, of a file of true blocks. */
-static void hash_file(uint64_t bytes, uint32_t piece_length, uint8_t *layer, uint8_t root[SHA256_LEN])
+static void hash_file(uint64_t bytes, uint32_t piece_length, uint8_t *layer,
+		      uint8_t root[SHA256_LEN])
 {
 	uint32_t per_piece = piece_length / BLOCK_BYTES;
 	uint32_t n_blocks = (uint32_t)merkle_leaves(bytes);
@@ -36,8 +37,7 @@ static void hash_file(uint64_t bytes, uint32_t piece_length, uint8_t *layer, uin
 
 		for (uint32_t b = 0; b < n; b++)
 			net_block_hash(i, b, MARK_TRUE, leaves + (size_t)b * SHA256_LEN);
-		merkle_piece(leaves, n, per_piece, n_pieces == 1,
-		             layer + (size_t)i * SHA256_LEN);
+		merkle_piece(leaves, n, per_piece, n_pieces == 1, layer + (size_t)i * SHA256_LEN);
 	}
 	free(leaves);
 	if (n_pieces == 1)
@@ -53,12 +53,12 @@ struct metainfo *net_metainfo(uint64_t bytes, uint32_t piece_length, bool v1, bo
 	uint8_t root[SHA256_LEN];
 	struct create_file file = {.path = "data", .length = bytes};
 	struct create_spec spec = {.name = "data",
-	                           .single = true,
-	                           .v1 = v1,
-	                           .v2 = v2,
-	                           .piece_length = piece_length,
-	                           .files = &file,
-	                           .n_files = 1};
+				   .single = true,
+				   .v1 = v1,
+				   .v2 = v2,
+				   .piece_length = piece_length,
+				   .files = &file,
+				   .n_files = 1};
 	struct metainfo *m = NULL;
 	struct buf out;
 

@@ -15,10 +15,10 @@ enum event_type {
 	EVENT_TICK,
 	EVENT_MESSAGE,
 	EVENT_BLOCK,
-	EVENT_PART,      /* of a block: bytes that come before the last */
-	EVENT_UPLINK,    /* a node's uplink is free */
-	EVENT_KNOCK,     /* a dial reaches the other side */
-	EVENT_ANSWER,    /* and its answer comes back */
+	EVENT_PART,   /* of a block: bytes that come before the last */
+	EVENT_UPLINK, /* a node's uplink is free */
+	EVENT_KNOCK,  /* a dial reaches the other side */
+	EVENT_ANSWER, /* and its answer comes back */
 	EVENT_DIAL_FAILED,
 	EVENT_CLOSED,
 	EVENT_VERIFIED,
@@ -27,21 +27,21 @@ enum event_type {
 struct event {
 	uint64_t at_us, order;
 	enum event_type type;
-	uint32_t node, life;   /* whom it concerns; of an earlier life of the node: void */
-	uint32_t conn, end;    /* the connection and which end of it hears this */
+	uint32_t node, life; /* whom it concerns; of an earlier life of the node: void */
+	uint32_t conn, end;  /* the connection and which end of it hears this */
 	struct addr addr;
 	struct wire_msg msg;
-	uint8_t *body;         /* owned copy behind msg.body */
+	uint8_t *body; /* owned copy behind msg.body */
 	enum mark mark;
 	uint32_t piece;
-	bool landed;           /* it has passed the receiver's downlink */
+	bool landed; /* it has passed the receiver's downlink */
 };
 
 /* Both directions of a connection; end 0 dialled. */
 struct conn {
 	uint32_t node[2];
 	struct peer_ref ref[2];
-	bool open[2];          /* that end's swarm knows it */
+	bool open[2];	       /* that end's swarm knows it */
 	uint64_t last_us[2];   /* when the last thing sent towards this end arrives */
 	uint64_t land_us[2];   /* when the last block towards this end has passed its downlink */
 	bool waiting[2];       /* that end has blocks to send */
@@ -56,14 +56,14 @@ struct node {
 	uint8_t id[20];
 	uint32_t life;
 	bool up;
-	uint64_t tick_us;      /* when the next EVENT_TICK is due, UINT64_MAX none */
+	uint64_t tick_us; /* when the next EVENT_TICK is due, UINT64_MAX none */
 	uint64_t up_free_us, down_free_us;
 	bool uplink_busy;
-	uint32_t turn;         /* connection whose turn it is at the uplink */
+	uint32_t turn; /* connection whose turn it is at the uplink */
 	uint32_t *conns, n_conns, conns_cap;
-	uint8_t *marks;        /* of each block */
+	uint8_t *marks; /* of each block */
 	uint64_t done_ms;
-	bool banned;           /* by anybody */
+	bool banned; /* by anybody */
 	uint64_t sent;
 	struct effects fx;
 };

@@ -83,7 +83,7 @@ void net_close_conn(struct net *n, uint32_t conn, uint32_t end, bool tell)
 	}
 	if (tell)
 		transmit(n, conn, end, (struct event){.type = EVENT_CLOSED},
-		         n->now_us + c->latency_us);
+			 n->now_us + c->latency_us);
 }
 
 /* ---- sending blocks ------------------------------------------------------ */
@@ -113,8 +113,8 @@ static void send_block(struct net *n, uint32_t conn, uint32_t from, struct block
 	k->up_free_us = start + out_us;
 	for (uint32_t i = 1; i < parts; i++)
 		transmit(n, conn, from,
-		         (struct event){.type = EVENT_PART, .piece = b.length / parts},
-		         start + out_us * i / parts + c->latency_us);
+			 (struct event){.type = EVENT_PART, .piece = b.length / parts},
+			 start + out_us * i / parts + c->latency_us);
 	transmit(n, conn, from, e, k->up_free_us + c->latency_us);
 	c->in_flight[from]++;
 	n->stats.sent_blocks++;
@@ -144,9 +144,9 @@ static void run_uplink(struct net *n, uint32_t node)
 		send_block(n, conn, end, b);
 		k->uplink_busy = true;
 		net_schedule(n, (struct event){.at_us = k->up_free_us,
-		                               .type = EVENT_UPLINK,
-		                               .node = node,
-		                               .life = k->life});
+					       .type = EVENT_UPLINK,
+					       .node = node,
+					       .life = k->life});
 		return;
 	}
 }
@@ -165,9 +165,9 @@ static void dial(struct net *n, uint32_t node, const struct addr *a)
 		return;
 	}
 	n->conns = net_grow(n->conns, n->n_conns, &n->conns_cap, sizeof(*n->conns));
-	n->conns[n->n_conns] = (struct conn){
-	    .node = {node, other},
-	    .latency_us = n->nodes[node].spec.latency_us + n->nodes[other].spec.latency_us};
+	n->conns[n->n_conns] = (struct conn){.node = {node, other},
+					     .latency_us = n->nodes[node].spec.latency_us +
+							   n->nodes[other].spec.latency_us};
 	e.type = EVENT_KNOCK;
 	e.conn = n->n_conns++;
 	/* TCP's three ways, then the handshake. */
@@ -192,8 +192,8 @@ static void leaves_answer(struct net *n, uint32_t conn, uint32_t end, const stru
 	} else {
 		for (uint32_t i = 0; i < q->hash.length && q->hash.index + i < n_leaves; i++)
 			net_block_hash((q->hash.index + i) / per_piece,
-			               (q->hash.index + i) % per_piece, MARK_TRUE,
-			               body + (size_t)i * SHA256_LEN);
+				       (q->hash.index + i) % per_piece, MARK_TRUE,
+				       body + (size_t)i * SHA256_LEN);
 		m.body = bytes_of(body, (size_t)q->hash.length * SHA256_LEN);
 	}
 	send_message(n, conn, end, &m);
@@ -241,10 +241,10 @@ static void perform_one(struct net *n, uint32_t node, const struct effect *e)
 		break;
 	case EFFECT_VERIFY:
 		net_schedule(n, (struct event){.at_us = n->now_us + NET_VERIFY_US,
-		                               .type = EVENT_VERIFIED,
-		                               .node = node,
-		                               .life = k->life,
-		                               .piece = e->u.piece});
+					       .type = EVENT_VERIFIED,
+					       .node = node,
+					       .life = k->life,
+					       .piece = e->u.piece});
 		break;
 	case EFFECT_SERVE_HASHES:
 		leaves_answer(n, conn, end, &e->u.msg);
@@ -294,11 +294,11 @@ static struct peer_ref connect_end(struct net *n, uint32_t conn, uint32_t end)
 	struct conn *c = &n->conns[conn];
 	struct node *k = &n->nodes[c->node[end]], *o = &n->nodes[c->node[1 - end]];
 	struct peer_hello h = {.addr = o->addr,
-	                       .incoming = end == 1,
-	                       .fast = !k->spec.no_fast && !o->spec.no_fast,
-	                       .extended = true,
-	                       .v2 = n->meta->v2,
-	                       .rtt_us = 2 * c->latency_us};
+			       .incoming = end == 1,
+			       .fast = !k->spec.no_fast && !o->spec.no_fast,
+			       .extended = true,
+			       .v2 = n->meta->v2,
+			       .rtt_us = 2 * c->latency_us};
 	const char *why = NULL;
 
 	if (h.incoming)
@@ -318,11 +318,11 @@ static void on_knock(struct net *n, struct event *e)
 	struct conn *c = &n->conns[e->conn];
 	struct node *from = &n->nodes[c->node[0]];
 	struct event answer = {.type = EVENT_ANSWER,
-	                       .node = c->node[0],
-	                       .life = from->life,
-	                       .conn = e->conn,
-	                       .addr = n->nodes[e->node].addr,
-	                       .at_us = n->now_us + c->latency_us};
+			       .node = c->node[0],
+			       .life = from->life,
+			       .conn = e->conn,
+			       .addr = n->nodes[e->node].addr,
+			       .at_us = n->now_us + c->latency_us};
 
 	if (!from->up)
 		return;
@@ -346,7 +346,7 @@ static void on_answer(struct net *n, struct event *e)
 	net_perform(n, e->node);
 	if (!c->open[0])
 		transmit(n, e->conn, 0, (struct event){.type = EVENT_CLOSED},
-		         n->now_us + n->conns[e->conn].latency_us);
+			 n->now_us + n->conns[e->conn].latency_us);
 }
 
 static void on_block(struct net *n, struct event *e)

@@ -68,8 +68,7 @@ static const char *const hostile_searches[] = {
     "\\\"",
     "\x01\x02",
     "a\nb\tc",
-    "\xe2\x80\xae"
-    "gnp",
+    "\xe2\x80\xaegnp",
     "\xf0\x9f\x8e\x89",
     "\xf0\x9f\x8e\x89 -a",
     "! -a",

@@ -114,8 +114,13 @@ static inline void sample_make(struct sample *s, bool v1, bool v2, uint32_t piec
 	uint64_t *lengths = calloc(n, sizeof(*lengths)), *offsets = calloc(n, sizeof(*offsets));
 	uint64_t end, pieces;
 	uint8_t *space, *sums;
-	struct create_spec spec = {.name = "sample", .single = single, .v1 = v1, .v2 = v2,
-				   .piece_length = piece_length, .files = cf, .n_files = n};
+	struct create_spec spec = {.name = "sample",
+				   .single = single,
+				   .v1 = v1,
+				   .v2 = v2,
+				   .piece_length = piece_length,
+				   .files = cf,
+				   .n_files = n};
 
 	memcpy(files, list, n * sizeof(*files));
 	if (single)
@@ -129,19 +134,21 @@ static inline void sample_make(struct sample *s, bool v1, bool v2, uint32_t piec
 		sample_fill(files[i].path, space + offsets[i], files[i].length);
 		if (v2)
 			sample_tree(space + offsets[i], files[i].length, piece_length, &hashes[i]);
-		cf[i] = (struct create_file){.path = files[i].path,
-					     .length = files[i].length,
-					     .executable = files[i].executable,
-					     .root = v2 && files[i].length > 0 ? hashes[i].root : NULL,
-					     .layer = hashes[i].layer};
+		cf[i] =
+		    (struct create_file){.path = files[i].path,
+					 .length = files[i].length,
+					 .executable = files[i].executable,
+					 .root = v2 && files[i].length > 0 ? hashes[i].root : NULL,
+					 .layer = hashes[i].layer};
 	}
 	pieces = (end + piece_length - 1) / piece_length;
 	sums = malloc(pieces * SHA1_LEN + 1);
 	for (uint64_t i = 0; i < pieces; i++) {
 		uint64_t left = end - i * piece_length;
 
-		sha1_of(bytes_of(space + i * piece_length, left < piece_length ? left : piece_length),
-			sums + i * SHA1_LEN);
+		sha1_of(
+		    bytes_of(space + i * piece_length, left < piece_length ? left : piece_length),
+		    sums + i * SHA1_LEN);
 	}
 	spec.pieces_v1 = v1 ? sums : NULL;
 	spec.n_pieces_v1 = v1 ? pieces : 0;
@@ -272,11 +279,8 @@ static inline struct store_event wait_event(struct pool *p, enum store_event_typ
 static inline int open_store(struct store **out, const struct sample *s, struct pool *p,
 			     enum store_mode mode, const char *path, struct err_info *info)
 {
-	struct store_params params = {.mode = mode,
-				      .pool = p,
-				      .meta = s->m,
-				      .torrent = buf_bytes(&s->torrent),
-				      .path = path};
+	struct store_params params = {
+	    .mode = mode, .pool = p, .meta = s->m, .torrent = buf_bytes(&s->torrent), .path = path};
 
 	return store_open(&params, out, info);
 }
@@ -343,8 +347,8 @@ struct kind {
 	bool v1, v2;
 };
 /* v1, v2, hybrid */
-static const struct kind kinds[] __attribute__((unused)) = {
-	{true, false}, {false, true}, {true, true}};
+static const struct kind kinds[]
+    __attribute__((unused)) = {{true, false}, {false, true}, {true, true}};
 #define N_KINDS 3
 
 /* A sample, a pool and DIR/out as the destination. */
@@ -355,7 +359,7 @@ struct scene {
 };
 
 static inline void scene_init(struct scene *c, struct kind k, uint32_t piece_length,
-		       const struct sample_file *files, size_t n, unsigned slabs)
+			      const struct sample_file *files, size_t n, unsigned slabs)
 {
 	sample_make(&c->s, k.v1, k.v2, piece_length, files, n);
 	dir_make(c->dir, sizeof(c->dir));

@@ -27,7 +27,8 @@ TEST(addrbook_hands_out_each_address_once)
 	uint64_t due;
 
 	for (uint32_t i = 1; i <= 100; i++)
-		CHECK(addrbook_add(&b, &(struct addr){{10, 1, 0, (uint8_t)i}, 1, 0, 0}, SOURCE_TRACKER, 5) != NULL);
+		CHECK(addrbook_add(&b, &(struct addr){{10, 1, 0, (uint8_t)i}, 1, 0, 0},
+				   SOURCE_TRACKER, 5) != NULL);
 	for (uint32_t i = 1; i <= 100; i++)
 		CHECK(addrbook_dial(&b, false, 5, &due) != NULL);
 	CHECK(addrbook_dial(&b, false, 5, &due) == NULL);
@@ -117,7 +118,8 @@ TEST(addrbook_bans_a_host_for_a_time_and_on_loopback_one_address)
 {
 	struct addrbook b = fresh(6);
 	struct addr bad = at(9, 1000), same_host = at(9, 2000), other = at(8, 1000);
-	struct addr loop = {.ip = {127, 0, 0, 1}, .port = 1}, loop2 = {.ip = {127, 0, 0, 1}, .port = 2};
+	struct addr loop = {.ip = {127, 0, 0, 1}, .port = 1},
+		    loop2 = {.ip = {127, 0, 0, 1}, .port = 2};
 
 	CHECK_INT(addrbook_ban(&b, &bad, 100, SWARM_BAN_MS), 0);
 	CHECK_INT(addrbook_ban(&b, &loop, 100, SWARM_BAN_MS), 0);

@@ -174,6 +174,16 @@ TEST(a_file_that_is_gone_or_too_short_is_missing)
 	scene_close(&s);
 }
 
+TEST(a_missing_file_does_not_make_its_neighbour_bad)
+{
+	struct scene s;
+
+	scene_open(&s, true, false);
+	remove_file(&s, "d/b");
+	CHECK_STR(checked(&s), "..M d/bM");
+	scene_close(&s);
+}
+
 TEST(bytes_beyond_the_end_are_noticed)
 {
 	struct scene s;

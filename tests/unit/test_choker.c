@@ -5,13 +5,13 @@
 #define NOW 1000000u
 
 static struct choker_peer peer(uint32_t slot, bool unchoked, uint64_t give, uint64_t take,
-                               uint64_t age_ms)
+			       uint64_t age_ms)
 {
 	return (struct choker_peer){.slot = slot,
-	                            .unchoked = unchoked,
-	                            .give_bps = give,
-	                            .take_bps = take,
-	                            .since_ms = NOW - age_ms};
+				    .unchoked = unchoked,
+				    .give_bps = give,
+				    .take_bps = take,
+				    .since_ms = NOW - age_ms};
 }
 
 static bool chosen(const struct choker_peer *list, uint32_t n, uint32_t slot)
@@ -112,9 +112,9 @@ TEST(choker_of_a_seed_serves_everybody_in_turn)
 	for (uint64_t now = NOW; now < NOW + 300000; now += CHOKER_ROUND_MS) {
 		for (uint32_t i = 0; i < 40; i++)
 			list[i] = (struct choker_peer){.slot = i,
-			                               .unchoked = unchoked[i],
-			                               .take_bps = unchoked[i] ? 100000 : 0,
-			                               .since_ms = since[i]};
+						       .unchoked = unchoked[i],
+						       .take_bps = unchoked[i] ? 100000 : 0,
+						       .since_ms = since[i]};
 		choker_round(&c, list, 40, true, now, &rng);
 		CHECK_INT(count(list, 40), 8);
 		for (uint32_t i = 0; i < 40; i++) {
@@ -133,7 +133,7 @@ TEST(choker_of_a_seed_serves_everybody_in_turn)
 TEST(choker_prefers_peers_with_little_for_a_free_place)
 {
 	struct choker_peer list[3] = {peer(0, false, 0, 0, 10), peer(1, true, 0, 0, 10),
-	                              peer(2, false, 0, 0, 10)};
+				      peer(2, false, 0, 0, 10)};
 	struct rng rng;
 
 	rng_seed(&rng, 6);
@@ -162,8 +162,8 @@ TEST(choker_adds_places_while_more_is_taken_and_takes_them_back)
 	CHECK(most > CHOKER_SLOTS_FIRST + 5);
 	for (int round = 0; round < 30; round++) {
 		for (uint32_t i = 0; i < 30; i++)
-			list[i] = peer(i, i < c.slots, 0,
-			               i < c.slots ? 10000000 / c.slots : 0, 60000);
+			list[i] =
+			    peer(i, i < c.slots, 0, i < c.slots ? 10000000 / c.slots : 0, 60000);
 		choker_round(&c, list, 30, true, NOW, &rng);
 	}
 	CHECK(c.slots <= most + 1);

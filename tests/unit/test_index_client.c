@@ -1,6 +1,7 @@
 #include "node/index_client.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "index_fixture.h"
@@ -14,16 +15,22 @@ struct index {
 	uint16_t port;
 	char *dir;
 	struct index_client *client;
+	rlim_t file_bytes; /* 0: no limit */
 };
 
-static void serve(const char *dir, uint16_t port, int tell)
+static void serve(const struct index *x, int tell)
 {
-	struct index_server_params p = {.listen_host = "127.0.0.1", .port = port, .data_dir = dir};
+	struct index_server_params p = {
+	    .listen_host = "127.0.0.1", .port = x->port, .data_dir = x->dir};
+	struct rlimit limit = {x->file_bytes, x->file_bytes};
 	struct index_server *s;
 	struct loop *l;
 	uint16_t bound;
 
 	if (loop_new(&l) != 0 || index_server_new(l, &p, &s, NULL) != 0)
+		_exit(1);
+	if (x->file_bytes != 0 &&
+	    (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0))
 		_exit(1);
 	bound = index_server_port(s);
 	if (write(tell, &bound, sizeof(bound)) != sizeof(bound))
@@ -40,7 +47,7 @@ static void index_start(struct index *x)
 	x->pid = fork();
 	CHECK(x->pid >= 0);
 	if (x->pid == 0)
-		serve(x->dir, x->port, ends[1]);
+		serve(x, ends[1]);
 	close(ends[1]);
 	CHECK_INT(read(ends[0], &x->port, sizeof(x->port)), sizeof(x->port));
 	close(ends[0]);
@@ -52,15 +59,20 @@ static void index_kill(struct index *x)
 	CHECK_INT(waitpid(x->pid, NULL, 0), x->pid);
 }
 
-static struct index begin(void)
+static struct index begin_limited(rlim_t file_bytes)
 {
-	struct index x = {.dir = folder_new()};
+	struct index x = {.dir = folder_new(), .file_bytes = file_bytes};
 	char url[64];
 
 	index_start(&x);
 	snprintf(url, sizeof(url), "127.0.0.1:%u", x.port);
 	CHECK_INT(index_client_new(url, &x.client, NULL), 0);
 	return x;
+}
+
+static struct index begin(void)
+{
+	return begin_limited(0);
 }
 
 static void end(struct index *x)
@@ -308,6 +320,40 @@ TEST(what_was_acknowledged_outlives_kill_9)
 		index_start(&x);
 		resolved(&x, name, false, 0);
 	}
+	end(&x);
+}
+
+TEST(a_full_disk_is_named_and_reading_goes_on)
+{
+	struct owner alice = owner_of("alice", 1);
+	struct index x = begin_limited(300 << 10);
+	struct err_info info = {0};
+	uint32_t stored = 0;
+	char name[32];
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 2000; i++) {
+		struct buf torrent;
+		struct entry e;
+
+		snprintf(name, sizeof(name), "file %d", i);
+		e = entry_of(&alice, name, name, 0, &torrent);
+		e.has_sha256 = false;
+		sign_entry(&e, &alice, "publish");
+		r = index_client_publish(x.client, &e, buf_bytes(&torrent), NULL, &info);
+		stored += r == 0;
+		buf_fini(&torrent);
+	}
+	if (r != ERR_NOSPACE)
+		fail_msg("%d after %u: %s", r, stored, info.text);
+	CHECK(stored > 0);
+	CHECK_STR(resolved(&x, "file 0", false, 0), "alice/file 0@1");
+	index_kill(&x);
+	x.file_bytes = 0;
+	index_start(&x);
+	snprintf(name, sizeof(name), "file %u", stored - 1);
+	resolved(&x, name, false, 0);
+	publish(&x, &alice, "file again", "again", 1);
 	end(&x);
 }
 

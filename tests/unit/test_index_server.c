@@ -502,6 +502,7 @@ TEST(unpublishing_removes_one_version_or_all)
 	text = json_dumps(j, 0);
 	g = ask("DELETE", "/api/v1/entries", headers, bytes_str(text));
 	CHECK_INT(number(g.json, "removed"), 2);
+	CHECK_STR(world.last_log, "unpublished alice/x");
 	forget(&g);
 	free(text);
 	json_decref(j);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "meta/create.h"
 #include "sim/net.h"
 #include "test.h"
 
@@ -113,10 +114,10 @@ static const char *picked(struct picker *p, struct asker *a, int n, uint64_t now
 	for (int i = 0; i < n; i++) {
 		if (picker_pick(p, a, now_ms, &piece, &block))
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u:%u",
-			                        i > 0 ? " " : "", piece, block);
+						i > 0 ? " " : "", piece, block);
 		else
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s-",
-			                        i > 0 ? " " : "");
+						i > 0 ? " " : "");
 		picker_check(p);
 	}
 	return text;
@@ -298,6 +299,56 @@ TEST(picker_finds_the_pieces_of_a_peer_that_has_few_of_many)
 	meta_free(meta);
 }
 
+/* Two files of a hybrid torrent with a pad between them. */
+static struct metainfo *padded(uint64_t first, uint32_t piece_length)
+{
+	static const uint8_t zeros[64 * SHA256_LEN];
+	uint8_t root[SHA256_LEN] = {1};
+	struct create_file files[2] = {{.path = "a", .length = first, .root = root},
+				       {.path = "b", .length = 5, .root = root}};
+	struct create_spec spec = {.name = "n",
+				   .v1 = true,
+				   .piece_length = piece_length,
+				   .files = files,
+				   .n_files = 2,
+				   .pieces_v1 = zeros,
+				   .n_pieces_v1 = 2};
+	struct metainfo *m = NULL;
+	struct buf out;
+
+	/* A file of one piece needs no layer. */
+	spec.v2 = true;
+	buf_init(&out, META_BYTES_MAX);
+	CHECK_INT(create_torrent(&spec, &out), 0);
+	CHECK_INT(meta_parse(buf_bytes(&out), &m), META_OK);
+	buf_fini(&out);
+	return m;
+}
+
+TEST(picker_never_asks_for_blocks_that_are_all_pad)
+{
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct picker p;
+	uint32_t piece, block, n = 0;
+
+	meta = padded(BLOCK_BYTES + 1, 4 * BLOCK_BYTES);
+	CHECK_INT(meta->n_pieces, 2);
+	rng_seed(&rng, 1);
+	CHECK_INT(picker_init(&p, meta, &rng), 0);
+	CHECK(!picker_is_pad(&p, 0, 0) && !picker_is_pad(&p, 0, 1));
+	CHECK(picker_is_pad(&p, 0, 2) && picker_is_pad(&p, 0, 3));
+	while (picker_pick(&p, &a, 0, &piece, &block)) {
+		CHECK(piece == 1 || block < 2);
+		picker_receive(&p, piece, block, &somebody);
+		picker_check(&p);
+		n++;
+	}
+	CHECK_INT(n, 3);
+	CHECK_INT(picker_open(&p, 0)->n_done, 4);
+	picker_fini(&p);
+	meta_free(meta);
+}
+
 /* Each block is handed out once, and the order stays an order, whatever happens. */
 static void random_run(uint64_t seed)
 {
@@ -309,7 +360,7 @@ static void random_run(uint64_t seed)
 	rng_seed(&r, seed);
 	rng_seed(&rng, seed);
 	meta = net_metainfo((uint64_t)(1 + rng_below(&r, 40)) * BLOCK_BYTES + rng_below(&r, 20000),
-	                    BLOCK_BYTES << rng_below(&r, 3), true, false);
+			    BLOCK_BYTES << rng_below(&r, 3), true, false);
 	CHECK_INT(picker_init(&p, meta, &rng), 0);
 	CHECK_INT(picker_reserve(&p, 6), 0);
 	for (uint32_t i = 0; i < 6; i++) {
@@ -330,7 +381,8 @@ static void random_run(uint64_t seed)
 			if (rng_below(&r, 3) == 0)
 				picker_unask(&p, piece, block, false);
 			else
-				picker_receive(&p, piece, block, &(struct sender){a[i].ref, {{0}, 0, 0, 0}});
+				picker_receive(&p, piece, block,
+					       &(struct sender){a[i].ref, {{0}, 0, 0, 0}});
 			o = picker_open(&p, piece);
 			if (o->n_done == o->n_blocks) {
 				picker_freeze(&p, o, OPEN_VERIFYING);
@@ -364,9 +416,9 @@ TEST(picker_keeps_its_invariants_in_random_runs)
 TEST(picker_holds_two_million_pieces)
 {
 	struct metainfo big = {.v1 = true,
-	                       .piece_length = BLOCK_BYTES,
-	                       .n_pieces = META_PIECES_MAX,
-	                       .space_bytes = (uint64_t)META_PIECES_MAX * BLOCK_BYTES};
+			       .piece_length = BLOCK_BYTES,
+			       .n_pieces = META_PIECES_MAX,
+			       .space_bytes = (uint64_t)META_PIECES_MAX * BLOCK_BYTES};
 	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
 	struct bitfield bits;
 	struct picker p;

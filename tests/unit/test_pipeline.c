@@ -5,15 +5,15 @@
 #include "test.h"
 
 /* Blocks come at `bps` for `ms`, behind a round trip of `rtt_ms`, as far as the depth lets them. */
-static uint32_t run(struct pipeline *p, uint64_t bps, uint32_t rtt_ms, uint64_t from_ms, uint64_t ms,
-                    uint32_t reqq)
+static uint32_t run(struct pipeline *p, uint64_t bps, uint32_t rtt_ms, uint64_t from_ms,
+		    uint64_t ms, uint32_t reqq)
 {
 	struct rate rate = {0};
 	uint64_t sent = 0;
 
 	for (uint64_t now = from_ms; now < from_ms + ms; now++) {
 		uint64_t most = (uint64_t)pipeline_depth(p, reqq, 2000) * BLOCK_BYTES * 1000 /
-		                (rtt_ms == 0 ? 1 : rtt_ms);
+				(rtt_ms == 0 ? 1 : rtt_ms);
 		uint64_t real = bps < most ? bps : most;
 
 		sent += real;

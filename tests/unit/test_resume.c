@@ -36,7 +36,8 @@ TEST(a_state_comes_back_as_it_was_written)
 
 TEST(the_bytes_are_as_the_header_draws_them)
 {
-	static const uint8_t head[] = {'S', 'H', 'O', 'A', 'L', 'R', 'E', 'S', 0, 0, 0, 1, 0, 0, 0, 0};
+	static const uint8_t head[] = {'S', 'H', 'O', 'A', 'L', 'R', 'E', 'S',
+				       0,   0,	 0,   1,   0,	0,   0,	  0};
 	static const uint8_t tail[] = {0, 0, 0, 4, 0x90, 0, 0, 0, 1, 'x'};
 	uint8_t sum[SHA256_LEN];
 	struct buf b;

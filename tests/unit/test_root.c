@@ -74,10 +74,11 @@ static int open_for_write(const struct place *p, const char *rel)
 
 static void paths_that_lead_out(void)
 {
-	static const char *const bad[] = {"..",	   "../x",   "../outside/secret", "a/../../x",
-					  "/etc",  "/",	     "",		  "a//b",
-					  "./a",   "a/.",    "a/",		  ".",
-					  "a/./b", "a/../b", "a/.."};
+	static const char *const bad[] = {"..",	       "../x",	 "../outside/secret",
+					  "a/../../x", "/etc",	 "/",
+					  "",	       "a//b",	 "./a",
+					  "a/.",       "a/",	 ".",
+					  "a/./b",     "a/../b", "a/.."};
 	struct place p;
 	struct err_info info;
 	struct stat st;
@@ -334,11 +335,11 @@ TEST(a_folder_that_is_not_there_cannot_be_a_root)
 static int forbid_new_calls(void)
 {
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
 

@@ -9,13 +9,13 @@
 
 static const struct sample_file one[] = {{NULL, 5 * 128 * KIB + 12345, false}};
 static const struct sample_file many[] = {
-	{"a/empty", 0, false},
-	{"a/one", 1, true},
-	{"b/big", 3 * 128 * KIB + 7, false},
-	{"b/c/exact", 128 * KIB, false},
-	{"b/c/odd", 16385, false},
-	{"tail", 40000, false},
-	{"zero", 0, true},
+    {"a/empty", 0, false},
+    {"a/one", 1, true},
+    {"b/big", 3 * 128 * KIB + 7, false},
+    {"b/c/exact", 128 * KIB, false},
+    {"b/c/odd", 16385, false},
+    {"tail", 40000, false},
+    {"zero", 0, true},
 };
 #define N_MANY (sizeof(many) / sizeof(many[0]))
 
@@ -90,7 +90,8 @@ TEST(one_slab_is_enough)
 TEST(small_and_odd_pieces_of_v1_work)
 {
 	static const struct kind v1 = {true, false};
-	static const struct sample_file few[] = {{"a", 5000, false}, {"b", 1, false}, {"c", 70000, false}};
+	static const struct sample_file few[] = {
+	    {"a", 5000, false}, {"b", 1, false}, {"c", 70000, false}};
 
 	round_trip(v1, 1024, few, 3, 0);
 	round_trip(v1, 20000, few, 3, 0);

@@ -6,7 +6,7 @@
 
 static const struct sample_file one[] = {{NULL, 4 * 512 * KIB + 20000, false}};
 static const struct sample_file gaps[] = {
-	{"a", 70000, false}, {"b", 5, false}, {"c", 200000, false}, {"d", 16384, false}};
+    {"a", 70000, false}, {"b", 5, false}, {"c", 200000, false}, {"d", 16384, false}};
 #define N_GAPS 4
 
 static struct span span_of(struct store *st, const struct scene *c, uint32_t piece, uint32_t block)
@@ -330,7 +330,8 @@ TEST(a_bad_block_is_found_by_its_hash)
 			uint8_t want[SHA256_LEN];
 
 			sha256_of(bytes_of(content(&c, 1, i), BLOCK_BYTES), want);
-			CHECK_INT(memcmp(want, e.hashes + i * SHA256_LEN, SHA256_LEN) == 0, i != 17);
+			CHECK_INT(memcmp(want, e.hashes + i * SHA256_LEN, SHA256_LEN) == 0,
+				  i != 17);
 		}
 		CHECK(!bitfield_has(store_have(st), 1));
 		/* Only that block comes again. */
@@ -421,7 +422,7 @@ struct chaos {
 	struct scene c;
 	struct store *st;
 	struct rng rng;
-	bool *got;   /* by block of the whole torrent */
+	bool *got; /* by block of the whole torrent */
 	uint32_t per;
 	uint32_t busy_piece[12], busy_block[12];
 	struct span busy[12];
@@ -502,9 +503,9 @@ static uint32_t take_events(struct chaos *x)
 			uint8_t want[SHA256_LEN];
 			uint64_t at = (uint64_t)e.piece * x->c.s.m->piece_length + b * BLOCK_BYTES;
 
-			sha256_of(bytes_of(x->c.s.space + at,
-					   meta_block_bytes(x->c.s.m, e.piece, b)),
-				  want);
+			sha256_of(
+			    bytes_of(x->c.s.space + at, meta_block_bytes(x->c.s.m, e.piece, b)),
+			    want);
 			if (memcmp(want, e.hashes + b * SHA256_LEN, SHA256_LEN) != 0)
 				x->got[e.piece * x->per + b] = false;
 		}

@@ -8,9 +8,8 @@
 
 static const struct sample_file one[] = {{NULL, 5 * 128 * KIB + 12345, false}};
 static const struct sample_file many[] = {
-	{"a/empty", 0, false},	      {"a/one", 1, true},
-	{"b/big", 3 * 128 * KIB + 7, false}, {"b/c/exact", 128 * KIB, false},
-	{"b/c/odd", 16385, false},    {"tail", 40000, false},
+    {"a/empty", 0, false},	     {"a/one", 1, true},	{"b/big", 3 * 128 * KIB + 7, false},
+    {"b/c/exact", 128 * KIB, false}, {"b/c/odd", 16385, false}, {"tail", 40000, false},
 };
 #define N_MANY (sizeof(many) / sizeof(many[0]))
 
@@ -219,7 +218,8 @@ TEST(after_a_kill_nothing_is_had_that_is_not_there)
 
 			if (bitfield_has(store_have(st), i)) {
 				CHECK_INT(store_read(st, i, 0, n, back), 0);
-				CHECK_SEED(memcmp(back, c.s.space + (uint64_t)i * 128 * KIB, n) == 0,
+				CHECK_SEED(memcmp(back, c.s.space + (uint64_t)i * 128 * KIB, n) ==
+					       0,
 					   seed);
 			}
 			free(back);

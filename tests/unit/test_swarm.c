@@ -30,7 +30,8 @@ static void start(struct bench *b, uint32_t blocks_per_piece, const char *have, 
 	struct bitfield bits;
 
 	*b = (struct bench){.now = 100000};
-	b->meta = net_metainfo((uint64_t)n * blocks_per_piece * BLOCK, blocks_per_piece * BLOCK, true, v2);
+	b->meta = net_metainfo((uint64_t)n * blocks_per_piece * BLOCK, blocks_per_piece * BLOCK,
+			       true, v2);
 	p.meta = b->meta;
 	memset(p.peer_id, 'm', sizeof(p.peer_id));
 	b->s = swarm_new(&p);
@@ -123,10 +124,10 @@ static struct addr addr_of(uint32_t i)
 static struct peer_ref join_as(struct bench *b, uint32_t i, uint8_t id, unsigned flags)
 {
 	struct peer_hello h = {.addr = addr_of(i),
-	                       .incoming = (flags & INCOMING) != 0,
-	                       .fast = (flags & FAST) != 0,
-	                       .v2 = (flags & V2) != 0,
-	                       .extended = (flags & EXTENDED) != 0};
+			       .incoming = (flags & INCOMING) != 0,
+			       .fast = (flags & FAST) != 0,
+			       .v2 = (flags & V2) != 0,
+			       .extended = (flags & EXTENDED) != 0};
 	const char *why = NULL;
 
 	memset(h.peer_id, id, sizeof(h.peer_id));
@@ -151,11 +152,11 @@ static void hear_type(struct bench *b, struct peer_ref r, enum wire_type type)
 }
 
 static void hear_block_msg(struct bench *b, struct peer_ref r, enum wire_type type, uint32_t piece,
-                           uint32_t block)
+			   uint32_t block)
 {
 	hear(b, r,
 	     (struct wire_msg){
-	         .type = type, .index = piece, .begin = block * BLOCK, .length = BLOCK});
+		 .type = type, .index = piece, .begin = block * BLOCK, .length = BLOCK});
 }
 
 static void block(struct bench *b, struct peer_ref r, uint32_t piece, uint32_t k)
@@ -318,6 +319,28 @@ TEST(swarm_accepts_a_block_that_comes_after_a_choke_and_cancels_the_other)
 	stop(&b);
 }
 
+TEST(swarm_expects_two_answers_when_it_asked_cancelled_and_asked_again)
+{
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 2, ".", false);
+	a = open_seed(&b, 0);
+	swarm_set_paused(b.s, true, b.now, &b.fx);
+	swarm_set_paused(b.s, false, b.now, &b.fx);
+	said(&b);
+	/* One was on its way, the cancel of the other was heard. */
+	block(&b, a, 0, 0);
+	CHECK_INT(swarm_judge_block(b.s, a, 0, 0, BLOCK), BLOCK_USELESS);
+	block(&b, a, 0, 0);
+	CHECK_INT(swarm_judge_block(b.s, a, 0, 0, BLOCK), BLOCK_UNASKED);
+	hear_block_msg(&b, a, WIRE_REJECT, 0, 1);
+	CHECK_STR(said(&b), "");
+	block(&b, a, 0, 1);
+	CHECK_STR(said(&b), "verify(0)");
+	stop(&b);
+}
+
 TEST(swarm_takes_allowed_fast_pieces_while_choked)
 {
 	struct bench b;
@@ -339,7 +362,7 @@ TEST(swarm_takes_allowed_fast_pieces_while_choked)
 TEST(swarm_closes_on_fast_messages_that_were_not_agreed_on)
 {
 	static const enum wire_type types[] = {WIRE_HAVE_ALL, WIRE_HAVE_NONE, WIRE_SUGGEST,
-	                                       WIRE_ALLOWED_FAST, WIRE_REJECT};
+					       WIRE_ALLOWED_FAST, WIRE_REJECT};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct bench b;
@@ -575,8 +598,10 @@ TEST(swarm_and_its_peer_keep_the_same_one_of_two_connections)
 		unsigned first, second;
 		const char *want;
 	} cases[] = {
-	    {'a', 0, INCOMING, ""},        {'a', INCOMING, 0, "0:close"},
-	    {'z', 0, INCOMING, "0:close"}, {'z', INCOMING, 0, ""},
+	    {'a', 0, INCOMING, ""},
+	    {'a', INCOMING, 0, "0:close"},
+	    {'z', 0, INCOMING, "0:close"},
+	    {'z', INCOMING, 0, ""},
 	};
 
 	for (size_t i = 0; i < 4; i++) {
@@ -888,7 +913,7 @@ TEST(swarm_without_leaves_falls_back_to_fetching_the_piece_again)
 /* ---- hashes for others --------------------------------------------------- */
 
 static struct wire_msg ask_hashes(const struct bench *b, uint32_t base, uint32_t index,
-                                  uint32_t length, uint32_t proof)
+				  uint32_t length, uint32_t proof)
 {
 	struct wire_msg m = {.type = WIRE_HASH_REQUEST};
 
@@ -921,8 +946,8 @@ TEST(swarm_answers_for_the_piece_layer_with_proof)
 			CHECK_INT(m->type, WIRE_HASHES);
 			CHECK_INT(m->body.len, (length + 4 - covered) * SHA256_LEN);
 			CHECK(merkle_proof_holds(m->body.ptr, length, index,
-			                         m->body.ptr + length * SHA256_LEN, 4 - covered,
-			                         b.meta->files[0].root));
+						 m->body.ptr + length * SHA256_LEN, 4 - covered,
+						 b.meta->files[0].root));
 		}
 	}
 	effects_clear(&b.fx);
@@ -1011,6 +1036,64 @@ TEST(swarm_withdraws_a_piece_that_is_gone)
 	CHECK_STR(said(&b), "0:reject(1.0) 0:extended");
 	CHECK(!swarm_next_upload(b.s, r, &out));
 	stop(&b);
+}
+
+TEST(swarm_has_a_piece_that_is_all_pad_verified_without_asking_anybody)
+{
+	static const char text[] =
+	    "d4:infod5:filesld6:lengthi16384e4:pathl1:aeed4:attr1:p6:lengthi16384e"
+	    "4:pathl4:.pad5:16384eee4:name1:n12:piece lengthi16384e6:pieces40:"
+	    "0123456789012345678901234567890123456789ee";
+	struct bench b = {.now = 5000};
+	struct swarm_params p = {.seed = 1};
+
+	CHECK_INT(meta_parse(bytes_str(text), &b.meta), META_OK);
+	p.meta = b.meta;
+	b.s = swarm_new(&p);
+	CHECK_INT(swarm_deadline_ms(b.s), 0);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "verify(1)");
+	open_seed(&b, 0);
+	CHECK_STR(said(&b), "0:have none 0:interested 0:request(0.0)");
+	swarm_on_piece(b.s, 1, PIECE_BAD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	/* After a pause, for instance when the disk was full, it is looked at again. */
+	swarm_set_paused(b.s, true, b.now, &b.fx);
+	said(&b);
+	swarm_set_paused(b.s, false, b.now, &b.fx);
+	CHECK(strstr(said(&b), "verify(1)") != NULL);
+	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
+	/* The seed has it. */
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_holds_two_million_pieces)
+{
+	struct metainfo big = {.v1 = true,
+			       .piece_length = BLOCK,
+			       .n_pieces = META_PIECES_MAX,
+			       .space_bytes = (uint64_t)META_PIECES_MAX * BLOCK};
+	struct swarm_params p = {.meta = &big};
+	struct bench b = {.meta = &big, .now = 5000};
+	uint8_t *bits = malloc(META_PIECES_MAX / 8);
+	struct peer_ref r;
+
+	assert_non_null(bits);
+	memset(bits, 0xff, META_PIECES_MAX / 8);
+	bits[1000] = 0x7f;
+	b.s = swarm_new(&p);
+	r = join(&b, FAST);
+	join(&b, FAST);
+	hear(&b, r, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, META_PIECES_MAX / 8}});
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_INT(b.fx.n, 3 + 4);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 8000});
+	blocks(&b, r);
+	said(&b);
+	swarm_free(b.s);
+	effects_fini(&b.fx);
+	free(bits);
 }
 
 TEST(swarm_alone_costs_little)

@@ -1,9 +1,6 @@
 /* Swarms on the virtual network: they complete, whoever else takes part. */
 #include "swarm/swarm.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/rng.h"
 #include "sim/net.h"
 #include "test.h"
@@ -35,14 +32,15 @@ static void random_swarm(uint64_t seed, bool hostile)
 	struct rng rng;
 	struct net *n;
 	struct net_stats st;
-	uint32_t kind, n_nodes, corrupt = 0;
+	uint32_t kind, n_nodes, bytes;
 	bool v1, v2;
 
 	rng_seed(&rng, seed);
 	kind = rng_below(&rng, 3);
 	v1 = kind != 1;
 	v2 = kind != 0;
-	m = net_metainfo(1 + rng_below(&rng, 3 * MIB), 16 * KIB << rng_below(&rng, 5), v1, v2);
+	bytes = 1 + rng_below(&rng, 3 * MIB);
+	m = net_metainfo(bytes, 16 * KIB << rng_below(&rng, 5), v1, v2);
 	assert_non_null(m);
 	n = net_new(m, seed);
 	net_check_always(n, true);
@@ -63,7 +61,6 @@ static void random_swarm(uint64_t seed, bool hostile)
 		s.kind = (enum node_kind)(NODE_CORRUPT + rng_below(&rng, 4));
 		s.latency_us = 50 + rng_below(&rng, 20000);
 		s.up_bps = rng_below(&rng, 4) == 0 ? 1024 : 2000000;
-		corrupt += s.kind == NODE_CORRUPT;
 		net_add(n, &s);
 	}
 	for (uint32_t i = 0; i < n_nodes; i++)
@@ -74,15 +71,6 @@ static void random_swarm(uint64_t seed, bool hostile)
 	CHECK_SEED(st.unasked == 0, seed);
 	for (uint32_t i = 0; i < n_nodes; i++)
 		CHECK_SEED(net_is_true(n, i), seed);
-	if (getenv("SIM_SHOW") != NULL) {
-		uint64_t last = 0;
-		for (uint32_t i = 0; i < n_nodes; i++)
-			if (net_done_ms(n, i) > last)
-				last = net_done_ms(n, i);
-		printf("# seed %llu nodes %u pieces %u v1 %d v2 %d: %llu ms, corrupt %u bans %u events %llu blocks %llu\n",
-		       (unsigned long long)seed, n_nodes, m->n_pieces, v1, v2, (unsigned long long)last, corrupt,
-		       st.bans, (unsigned long long)st.events, (unsigned long long)st.sent_blocks);
-	}
 	net_free(n);
 	meta_free(m);
 }
@@ -101,8 +89,8 @@ TEST(random_swarms_with_hostile_peers_complete_and_no_honest_peer_is_banned)
 
 /* One getter, `n_seeds` honest seeds of `up_bps`, and others. Returns how long it took, in ms. */
 static uint64_t fetch_ms(const struct metainfo *m, uint64_t seed, uint32_t n_seeds, uint64_t up_bps,
-                         const struct node_spec *others, uint32_t n_others, struct net_stats *st,
-                         struct swarm_stats *ss)
+			 const struct node_spec *others, uint32_t n_others, struct net_stats *st,
+			 struct swarm_stats *ss)
 {
 	struct net *n = net_new(m, seed);
 	uint32_t getter = net_add(n, &(struct node_spec){0});
@@ -128,10 +116,10 @@ TEST(ten_peers_that_claim_everything_and_never_serve_cost_at_most_a_quarter)
 {
 	static const struct node_spec liars[10] = {
 	    {.kind = NODE_CHOKER, .seed = true},   {.kind = NODE_CHOKER, .seed = true},
-	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_MUTE, .seed = true},
-	    {.kind = NODE_MUTE, .seed = true},     {.kind = NODE_REJECTER, .seed = true},
+	    {.kind = NODE_MUTE, .seed = true},	   {.kind = NODE_MUTE, .seed = true},
+	    {.kind = NODE_MUTE, .seed = true},	   {.kind = NODE_REJECTER, .seed = true},
 	    {.kind = NODE_REJECTER, .seed = true}, {.seed = true, .up_bps = 1024},
-	    {.seed = true, .up_bps = 1024},        {.seed = true, .up_bps = 1024},
+	    {.seed = true, .up_bps = 1024},	   {.seed = true, .up_bps = 1024},
 	};
 	struct metainfo *m = net_metainfo(32 * MIB, 256 * KIB, true, true);
 	struct net_stats st;
@@ -141,17 +129,16 @@ TEST(ten_peers_that_claim_everything_and_never_serve_cost_at_most_a_quarter)
 		uint64_t alone = fetch_ms(m, seed, 1, 4000000, NULL, 0, &st, &ss);
 		uint64_t with = fetch_ms(m, seed, 1, 4000000, liars, 10, &st, &ss);
 
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# liars: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
 		CHECK_SEED(with * 4 <= alone * 5, seed);
 	}
 	meta_free(m);
 }
 
-TEST(a_v1_seed_that_corrupts_one_block_in_a_thousand_is_banned_and_nobody_else)
+TEST(a_v1_seed_that_corrupts_some_blocks_is_banned_within_three_pieces_and_nobody_else)
 {
 	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, true, false);
-	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 1000, .up_bps = 4000000};
+	struct node_spec bad = {
+	    .kind = NODE_CORRUPT, .seed = true, .corrupt_every = 300, .up_bps = 4000000};
 	struct net_stats st;
 	struct swarm_stats ss;
 	uint32_t bans = 0;
@@ -159,9 +146,7 @@ TEST(a_v1_seed_that_corrupts_one_block_in_a_thousand_is_banned_and_nobody_else)
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
 		bans += st.bans;
-		CHECK_SEED(ss.wasted_bytes <= 4 * MIB, seed);
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# v1: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
+		CHECK_SEED(ss.wasted_bytes <= 3 * 256 * KIB + 64 * KIB, seed);
 	}
 	CHECK(bans > 0);
 	meta_free(m);
@@ -170,15 +155,16 @@ TEST(a_v1_seed_that_corrupts_one_block_in_a_thousand_is_banned_and_nobody_else)
 TEST(a_v2_seed_that_corrupts_one_block_in_a_hundred_is_banned_at_the_first)
 {
 	struct metainfo *m = net_metainfo(64 * MIB, 256 * KIB, false, true);
-	struct node_spec bad = {.kind = NODE_CORRUPT, .seed = true, .corrupt_every = 100, .up_bps = 4000000};
+	struct node_spec bad = {
+	    .kind = NODE_CORRUPT, .seed = true, .corrupt_every = 100, .up_bps = 4000000};
 	struct net_stats st;
 	struct swarm_stats ss;
 
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		fetch_ms(m, seed, 3, 4000000, &bad, 1, &st, &ss);
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# v2: bans %u wasted %llu\n", st.bans, (unsigned long long)ss.wasted_bytes);
 		CHECK_SEED(st.bans == 1, seed);
+		/* What it had sent before the first verdict may hold a second one. */
+		CHECK_SEED(ss.wasted_bytes <= 4 * 16 * KIB, seed);
 	}
 	meta_free(m);
 }
@@ -198,9 +184,118 @@ TEST(with_a_third_of_the_peers_hostile_the_time_grows_by_at_most_a_quarter)
 		uint64_t alone = fetch_ms(m, seed, 6, 2000000, NULL, 0, &st, &ss);
 		uint64_t with = fetch_ms(m, seed, 6, 2000000, hostile, 3, &st, &ss);
 
-		if (getenv("SIM_SHOW") != NULL)
-			printf("# third: alone %llu with %llu wasted %llu\n", (unsigned long long)alone, (unsigned long long)with, (unsigned long long)ss.wasted_bytes);
 		CHECK_SEED(with * 4 <= alone * 5, seed);
 	}
+	meta_free(m);
+}
+
+TEST(a_crowd_takes_little_longer_than_one_copy_and_everybody_helps)
+{
+	struct metainfo *m = net_metainfo(16 * MIB, 64 * KIB, true, true);
+	struct net *n = net_new(m, 5);
+	struct swarm_stats seed;
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < 17; i++)
+		net_add(n, &(struct node_spec){.seed = i == 0,
+					       .up_bps = 8000000,
+					       .down_bps = 8000000,
+					       .latency_us = 200 + i * 10});
+	for (uint32_t i = 1; i < 17; i++)
+		net_introduce_all(n, i);
+	CHECK(net_run(n, 600000));
+	for (uint32_t i = 1; i < 17; i++) {
+		if (net_done_ms(n, i) - 1000 > last)
+			last = net_done_ms(n, i) - 1000;
+	}
+	/* One copy takes 2.1 s; one after another from the seed 33 s. */
+	CHECK(last < 4500);
+	swarm_stats(net_swarm(n, 0), net_now_ms(n), &seed);
+	CHECK(seed.up_bytes < 16 * MIB * 3);
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(two_peers_that_dial_each_other_end_with_one_connection)
+{
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		struct metainfo *m = net_metainfo(64 * KIB, 16 * KIB, true, false);
+		struct net *n = net_new(m, seed);
+		struct swarm_peer peers[4];
+		uint32_t a = net_add(n, &(struct node_spec){.latency_us = 1000});
+		uint32_t b = net_add(n, &(struct node_spec){.latency_us = 1000});
+
+		net_check_always(n, true);
+		net_introduce(n, a, b);
+		net_run_for(n, 1000 + seed / 10);
+		net_introduce(n, b, a);
+		net_run_for(n, 60000);
+		CHECK_SEED(swarm_peers(net_swarm(n, a), 60000, peers, 4) == 1, seed);
+		CHECK_SEED(swarm_peers(net_swarm(n, b), 60000, peers, 4) == 1, seed);
+		net_free(n);
+		meta_free(m);
+	}
+}
+
+TEST(when_the_last_holder_leaves_and_comes_back_the_download_goes_on)
+{
+	for (int politely = 0; politely < 2; politely++) {
+		struct metainfo *m = net_metainfo(8 * MIB, 64 * KIB, true, true);
+		struct net *n = net_new(m, 3);
+		uint32_t seed = net_add(n, &(struct node_spec){.seed = true, .up_bps = 1000000});
+		uint32_t getter = net_add(n, &(struct node_spec){0});
+		struct swarm_stats st;
+
+		net_check_always(n, true);
+		net_introduce(n, getter, seed);
+		net_run_for(n, 4000);
+		net_kill(n, seed, politely != 0);
+		net_run_for(n, 400000);
+		CHECK(net_done_ms(n, getter) == UINT64_MAX);
+		net_revive(n, seed);
+		CHECK(net_run(n, 450000));
+		CHECK(net_is_true(n, getter));
+		swarm_stats(net_swarm(n, getter), net_now_ms(n), &st);
+		CHECK(st.down_bytes <= 8 * MIB + 64 * KIB);
+		net_free(n);
+		meta_free(m);
+	}
+}
+
+TEST(a_silent_drop_of_one_of_two_seeds_costs_seconds_not_minutes)
+{
+	struct metainfo *m = net_metainfo(16 * MIB, 256 * KIB, true, true);
+	struct net *n = net_new(m, 4);
+	uint32_t getter = net_add(n, &(struct node_spec){0});
+
+	net_add(n, &(struct node_spec){.seed = true, .up_bps = 2000000});
+	net_add(n, &(struct node_spec){.seed = true, .up_bps = 2000000});
+	net_introduce_all(n, getter);
+	net_run_for(n, 3000);
+	net_kill(n, 1, false);
+	CHECK(net_run(n, 60000));
+	CHECK(net_done_ms(n, getter) < 1000 + 4200 + 4200);
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(seeds_part_and_leave_each_other_alone)
+{
+	struct metainfo *m = net_metainfo(64 * KIB, 16 * KIB, true, false);
+	struct net *n = net_new(m, 6);
+	struct net_stats before, after;
+	struct swarm_peer peers[4];
+
+	for (uint32_t i = 0; i < 4; i++)
+		net_add(n, &(struct node_spec){.seed = true});
+	for (uint32_t i = 0; i < 4; i++)
+		net_introduce_all(n, i);
+	net_run_for(n, 60000);
+	net_stats(n, &before);
+	CHECK_INT(swarm_peers(net_swarm(n, 0), 60000, peers, 4), 0);
+	net_run_for(n, 3600000);
+	net_stats(n, &after);
+	CHECK(after.events - before.events < 20);
+	net_free(n);
 	meta_free(m);
 }

@@ -208,6 +208,7 @@ TEST(closing_on_a_peer_that_takes_nothing_resets_it)
 	while (write(a, junk, sizeof(junk)) > 0)
 		;
 	CHECK_INT(errno, EAGAIN);
+	CHECK(tcp_unacked_bytes(a) > 0);
 	tcp_close(a);
 	do {
 		CHECK(wait_for(b, POLLIN));

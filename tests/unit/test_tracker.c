@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "base/text.h"
+#include "failmalloc.h"
 #include "index/tracker_impl.h"
 #include "test.h"
 
@@ -449,6 +449,53 @@ TEST(a_peer_takes_72_bytes_and_a_swarm_48)
 {
 	CHECK(sizeof(struct peer) <= 72);
 	CHECK(sizeof(struct tracked_swarm) <= 48);
+}
+
+/* Grows everything that grows: slabs, tables, swarms, IPv6 addresses. False once memory was
+ * refused. */
+static bool crowd(struct tracker *t)
+{
+	for (uint32_t i = 0; i < 300; i++) {
+		struct announce a = announce_of('a', OURS, i, i % 2);
+		struct addr from = {.v6 = i % 2, .ip = {32, 1, 2, (uint8_t)i, 5}, .port = 9};
+		struct announce_reply r;
+		int result;
+
+		a.port = (uint16_t)(1000 + i);
+		a.info_hash[0] = (uint8_t)(i % 3 == 0 ? i : 7);
+		if (!from.v6)
+			from.ip[4] = 0;
+		result = tracker_announce(t, &a, &from, NOW, &r);
+		CHECK(result == 0 || result == ERR_NOMEM);
+		if (result < 0)
+			return false;
+	}
+	return true;
+}
+
+TEST(any_allocation_may_fail_and_nothing_is_lost)
+{
+	for (int forever = 0; forever < 2; forever++) {
+		bool all = false;
+
+		for (size_t n = 1; !all; n++) {
+			struct tracker_params p = {.seed = 7, .key = {1, 2}, .peers_max = 5000};
+			struct tracker *t;
+
+			failmalloc_start(n, forever != 0);
+			t = tracker_new(&p);
+			all = t != NULL && crowd(t);
+			failmalloc_stop();
+			if (t == NULL)
+				continue;
+			tracker_check(t);
+			CHECK(crowd(t));
+			tracker_check(t);
+			CHECK_INT(count(t), 300);
+			tracker_free(t);
+			CHECK(n < 1000);
+		}
+	}
 }
 
 /* A plain list with the same rules, to compare with. */

@@ -1,0 +1,258 @@
+/* The order of rarity, and who has what. */
+#include <stdlib.h>
+
+#include "swarm/picker_impl.h"
+
+#define BUCKETS_FIRST 8u
+
+/* ---- the order ----------------------------------------------------------- */
+
+static void order_swap(struct picker *p, uint32_t i, uint32_t j)
+{
+	uint32_t a = p->order[i], b = p->order[j];
+
+	p->order[i] = b;
+	p->place[b] = i;
+	p->order[j] = a;
+	p->place[a] = j;
+}
+
+/* Without this, pieces would stand in the order in which HAVEs came, which is the same at
+ * every peer, and all would fetch the same one next. */
+static void order_shuffle_in(struct picker *p, uint32_t at, uint32_t bucket)
+{
+	uint32_t n = p->start[bucket + 1] - p->start[bucket];
+
+	if (n > 1)
+		order_swap(p, at, p->start[bucket] + rng_below(p->rng, n));
+}
+
+void picker_order_take(struct picker *p, uint32_t piece)
+{
+	uint32_t at = p->place[piece];
+
+	for (uint32_t b = p->avail[piece]; b < p->n_buckets; b++) {
+		uint32_t last = --p->start[b + 1];
+
+		order_swap(p, at, last);
+		at = last;
+	}
+	p->n_order--;
+}
+
+static void order_put(struct picker *p, uint32_t piece)
+{
+	uint32_t at = p->n_order++;
+
+	p->order[at] = piece;
+	p->place[piece] = at;
+	p->start[p->n_buckets] = p->n_order;
+	for (uint32_t b = p->n_buckets - 1; b > p->avail[piece]; b--) {
+		uint32_t first = p->start[b]++;
+
+		order_swap(p, at, first);
+		at = first;
+	}
+	order_shuffle_in(p, at, p->avail[piece]);
+}
+
+/* All missing pieces are fresh here and `avail` is whatever it is. */
+static void order_build(struct picker *p)
+{
+	p->n_order = 0;
+	for (uint32_t b = 0; b <= p->n_buckets; b++)
+		p->start[b] = 0;
+	for (uint32_t i = 0; i < p->have.n; i++) {
+		p->place[i] = PICKER_NONE;
+		if (!bitfield_has(&p->have, i))
+			p->start[p->avail[i] + 1]++;
+	}
+	for (uint32_t b = 0; b < p->n_buckets; b++)
+		p->start[b + 1] += p->start[b];
+	/* Fill each bucket from its front; the borders come right again afterwards. */
+	for (uint32_t i = 0; i < p->have.n; i++) {
+		if (bitfield_has(&p->have, i))
+			continue;
+		p->order[p->start[p->avail[i]]++] = i;
+		p->n_order++;
+	}
+	for (uint32_t b = p->n_buckets; b > 0; b--)
+		p->start[b] = p->start[b - 1];
+	p->start[0] = 0;
+	for (uint32_t b = 0; b < p->n_buckets; b++) {
+		for (uint32_t i = p->start[b + 1]; i > p->start[b] + 1; i--) {
+			uint32_t j = p->start[b] + rng_below(p->rng, i - p->start[b]);
+			uint32_t t = p->order[i - 1];
+
+			p->order[i - 1] = p->order[j];
+			p->order[j] = t;
+		}
+	}
+	for (uint32_t i = 0; i < p->n_order; i++)
+		p->place[p->order[i]] = i;
+}
+
+void picker_order_drop(struct picker *p)
+{
+	free(p->order);
+	free(p->place);
+	free(p->start);
+	p->order = p->place = p->start = NULL;
+	p->n_order = 0;
+}
+
+/* For at least `buckets`; made when there is something to order. */
+static int order_make(struct picker *p)
+{
+	uint32_t n = p->have.n;
+
+	p->order = malloc(n * sizeof(*p->order));
+	p->place = malloc(n * sizeof(*p->place));
+	p->start = malloc((p->n_buckets + 1) * sizeof(*p->start));
+	if (p->order == NULL || p->place == NULL || p->start == NULL) {
+		picker_order_drop(p);
+		return ERR_NOMEM;
+	}
+	order_build(p);
+	return 0;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int picker_init(struct picker *p, const struct metainfo *meta, struct rng *rng)
+{
+	uint32_t n = meta->n_pieces;
+
+	*p = (struct picker){
+	    .meta = meta, .rng = rng, .n_buckets = BUCKETS_FIRST, .version = 1, .version_fresh = 1};
+	for (uint32_t i = 0; i < meta->n_files; i++) {
+		if ((meta->files[i].flags & META_FILE_PAD) != 0 && meta->v1)
+			p->pads = true;
+	}
+	if (bitfield_init(&p->have, n) < 0)
+		return ERR_NOMEM;
+	p->avail = calloc(n == 0 ? 1 : n, sizeof(*p->avail));
+	if (p->avail == NULL || (n > 0 && order_make(p) < 0)) {
+		picker_fini(p);
+		return ERR_NOMEM;
+	}
+	return 0;
+}
+
+void picker_fini(struct picker *p)
+{
+	for (uint32_t i = 0; i < p->n_open; i++) {
+		free(p->open[i]->senders);
+		free(p->open[i]);
+	}
+	free(p->open);
+	picker_order_drop(p);
+	free(p->avail);
+	bitfield_fini(&p->have);
+	*p = (struct picker){0};
+}
+
+int picker_set_have(struct picker *p, const struct bitfield *have)
+{
+	assert(have->n == p->have.n && p->n_open == 0);
+	if (have->n == 0)
+		return 0;
+	memcpy(p->have.bits, have->bits, bitfield_bytes(have->n));
+	p->have.count = have->count;
+	picker_order_drop(p);
+	return bitfield_full(&p->have) ? 0 : order_make(p);
+}
+
+int picker_reserve(struct picker *p, uint32_t peers)
+{
+	uint32_t want = p->n_buckets;
+	uint32_t *start;
+
+	while (want < peers + 2)
+		want *= 2;
+	if (want == p->n_buckets)
+		return 0;
+	if (p->start != NULL) {
+		start = realloc(p->start, (want + 1) * sizeof(*start));
+		if (start == NULL)
+			return ERR_NOMEM;
+		for (uint32_t b = p->n_buckets + 1; b <= want; b++)
+			start[b] = p->n_order;
+		p->start = start;
+	}
+	p->n_buckets = want;
+	return 0;
+}
+
+/* The next set bit at or after `i`, or n. */
+uint32_t picker_next_bit(const struct bitfield *b, uint32_t i)
+{
+	while (i < b->n) {
+		if ((i & 7) == 0 && b->bits[i >> 3] == 0)
+			i += 8;
+		else if (bitfield_has(b, i))
+			return i;
+		else
+			i++;
+	}
+	return b->n;
+}
+
+/* ---- who has what -------------------------------------------------------- */
+
+void picker_add(struct picker *p, uint32_t piece)
+{
+	uint32_t a = p->avail[piece]++;
+	uint32_t last;
+
+	assert(a + 1 < p->n_buckets);
+	if (!picker_is_fresh(p, piece))
+		return;
+	last = --p->start[a + 1];
+	order_swap(p, p->place[piece], last);
+	order_shuffle_in(p, last, a + 1);
+}
+
+void picker_remove(struct picker *p, uint32_t piece)
+{
+	uint32_t a = p->avail[piece]--;
+	uint32_t first;
+
+	assert(a > 0);
+	if (!picker_is_fresh(p, piece))
+		return;
+	first = p->start[a]++;
+	order_swap(p, p->place[piece], first);
+	order_shuffle_in(p, first, a - 1);
+}
+
+void picker_add_bits(struct picker *p, const struct bitfield *has)
+{
+	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+		picker_add(p, i);
+}
+
+void picker_remove_bits(struct picker *p, const struct bitfield *has)
+{
+	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+		picker_remove(p, i);
+}
+
+int picker_lose(struct picker *p, uint32_t piece)
+{
+	bool had = bitfield_unset(&p->have, piece);
+
+	if (!had)
+		return 0;
+	if (p->place == NULL) {
+		if (order_make(p) < 0) {
+			bitfield_set(&p->have, piece);
+			return ERR_NOMEM;
+		}
+	} else {
+		order_put(p, piece);
+	}
+	p->version++;
+	p->version_fresh++;
+	return 0;
+}
