@@ -132,7 +132,7 @@ static int choose_path(struct get *g, struct err_info *info)
 		(void)buf_put_str(&b, content_name(g));
 	} else if (out[0] == '\0' || out[strlen(out) - 1] == '/' ||
 	           (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
-		(void)buf_printf(&b, "%s/", out);
+		(void)buf_printf(&b, out[0] == '\0' || out[strlen(out) - 1] == '/' ? "%s" : "%s/", out);
 		(void)buf_put_str(&b, content_name(g));
 	} else {
 		(void)buf_put_str(&b, out);

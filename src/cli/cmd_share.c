@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/build.h"
@@ -201,10 +202,25 @@ static void watch(struct session *session, void *user)
 	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
 }
 
+/* All paths or none: a mistyped one must not leave the others published. */
+static int check_paths(const struct opts *o, struct err_info *info)
+{
+	char safe[512];
+
+	for (int i = 0; i < o->n_args; i++)
+		if (access(o->args[i], R_OK) != 0)
+			return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(o->args[i])),
+					  errno);
+	return OK;
+}
+
 static int start(struct sharing *sh, struct err_info *info)
 {
 	const struct opts *o = sh->o;
-	int err = home_open(&sh->home, info);
+	int err = check_paths(o, info);
+
+	if (err == OK)
+		err = home_open(&sh->home, info);
 
 	if (err == OK && o->as != NULL)
 		err = home_set_owner(&sh->home, o->as, info);

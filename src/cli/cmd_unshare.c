@@ -17,6 +17,8 @@ static int sign_removal(const struct opts *o, const struct home *h, struct entry
 
 	if (rc != 0)
 		return rc;
+	if (ref.latest)
+		return err_set(info, ERR_INVALID, "unshare takes NAME or NAME@NUMBER");
 	*e = (struct entry){.version = ref.version, .published_at = (int64_t)time(NULL)};
 	snprintf(e->owner, sizeof(e->owner), "%s", ref.owner[0] != '\0' ? ref.owner : h->owner);
 	snprintf(e->name, sizeof(e->name), "%s", ref.name);

@@ -95,17 +95,26 @@ static uint32_t random_stride(struct tracker *t, uint32_t n)
 	return 1;
 }
 
-static bool may_tell(const struct addr *peer, const struct addr *asker)
+/* How `asker` can reach `peer`, in place; false: not at all, or they are one. */
+static bool make_tellable(struct addr *peer, const struct addr *asker, const struct addr *here)
 {
+	uint16_t port = peer->port;
+
 	if (addr_eq(peer, asker))
 		return false;
-	return !addr_is_loopback(peer) || addr_is_loopback(asker);
+	if (!addr_is_loopback(peer) || addr_is_loopback(asker))
+		return true;
+	if (here == NULL || addr_is_loopback(here))
+		return false;
+	*peer = *here;
+	peer->port = port;
+	return !addr_eq(peer, asker);
 }
 
 /* Walks the places of the swarm from a random one by a random stride: no two alike, nothing to
  * remember, and no more looked at than are told. */
 static uint32_t pick_peers(struct tracker *t, const struct tracked_swarm *s, bool for_seed,
-			   const struct addr *asker, uint32_t want)
+			   const struct addr *asker, const struct addr *here, uint32_t want)
 {
 	uint32_t base = for_seed ? s->n_seeds : 0, n = s->n - base, picked = 0;
 	uint32_t at, stride;
@@ -122,7 +131,7 @@ static uint32_t pick_peers(struct tracker *t, const struct tracked_swarm *s, boo
 
 		at = at >= n - stride ? at - (n - stride) : at + stride;
 		peer_addr(t, p, &pick->addr);
-		if (peer_is_expired(t, p) || !may_tell(&pick->addr, asker))
+		if (peer_is_expired(t, p) || !make_tellable(&pick->addr, asker, here))
 			continue;
 		pick->has_id = true;
 		memcpy(pick->id, p->id, sizeof(pick->id));
@@ -188,7 +197,7 @@ static int admit(struct tracker *t, const struct announce *a, const struct addr 
 }
 
 int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
-		     uint64_t now_s, struct announce_reply *out)
+		     const struct addr *here, uint64_t now_s, struct announce_reply *out)
 {
 	struct addr addr = *from;
 	uint32_t number;
@@ -214,7 +223,8 @@ int tracker_announce(struct tracker *t, const struct announce *a, const struct a
 	}
 	put_counts(t, peer_at(t, number)->swarm, out);
 	out->n_peers =
-	    pick_peers(t, &t->swarms[peer_at(t, number)->swarm], a->left == 0, &addr, a->numwant);
+	    pick_peers(t, &t->swarms[peer_at(t, number)->swarm], a->left == 0, &addr, here,
+		       a->numwant);
 	out->peers = t->picks;
 	return 0;
 }

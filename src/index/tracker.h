@@ -21,7 +21,8 @@
 /* In all, and of one host; beyond it the newest are refused (host) or the stalest dropped
  * (all). Attack: one address announcing millions of hashes or ports (O-27). */
 #define TRACKER_PEERS_MAX 2000000u
-#define TRACKER_HOST_PEERS_MAX 10000u /* a host: an IPv4 address or an IPv6 /64 */
+/* A host: an IPv4 address or an IPv6 /64. Room for a node with 100,000 hybrid torrents. */
+#define TRACKER_HOST_PEERS_MAX 200000u
 
 struct tracker;
 
@@ -36,11 +37,12 @@ void tracker_free(struct tracker *t);
 /* Take in an announce from `from` (its port is ignored; a->port counts) and fill `out`:
  * counts, interval and up to a->numwant random peers other than the asker, seeds left out for a
  * seed, both families. out->peers borrows memory of the tracker until the next call.
- * Hosts on loopback are told of to everyone only when the asker is on loopback too; the asker's
- * own loopback peers are otherwise useless (D-34).
+ * Peers on loopback run on this very machine. An asker on loopback is told of them as they are,
+ * any other by the address under which it reached us, `here`; when that is NULL or loopback they
+ * are left out, as useless to it (D-34).
  * Returns 0 (out->failed says when refused) or ERR_NOMEM. */
 int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
-		     uint64_t now_s, struct announce_reply *out);
+		     const struct addr *here, uint64_t now_s, struct announce_reply *out);
 
 /* Counts for a swarm; zeros when unknown. */
 void tracker_scrape(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,

@@ -120,6 +120,10 @@ int entry_signed_bytes(const struct entry *e, const char *action, struct buf *ou
 	benc_put_str(out, "published at");
 	benc_put_int(out, e->published_at);
 	put_hash(out, "sha256", e->has_sha256, e->sha256, SHA256_LEN);
+	if (strcmp(action, "unpublish") == 0) {
+		benc_put_str(out, "version");
+		benc_put_int(out, e->version);
+	}
 	benc_put_raw(out, 'e');
 	return out->err;
 }
@@ -137,7 +141,7 @@ static void text_keep(char *to, struct bytes from)
 
 int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *info)
 {
-	struct bytes name = text, owner = {0}, version;
+	struct bytes name = text, owner = {0}, version = {0};
 	const uint8_t *slash = text.len == 0 ? NULL : memchr(text.ptr, '/', text.len);
 	struct entry_ref ref = {0};
 	uint64_t number = 0;
@@ -153,7 +157,8 @@ int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *i
 			return err;
 		text_keep(ref.owner, owner);
 	}
-	if (cut_version(&name, &version) && all_digits(version)) {
+	ref.latest = cut_version(&name, &version) && !all_digits(version);
+	if (version.len > 0 && !ref.latest) {
 		if (text_parse_u64(version, UINT32_MAX, &number) != 0 || number == 0)
 			return err_set(info, ERR_INVALID,
 				       "there is no such version: versions count from 1");

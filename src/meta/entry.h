@@ -39,7 +39,8 @@ int entry_check_owner(struct bytes owner, struct err_info *info);
 
 /* The bytes that are signed for "publish" and "unpublish": a fixed heading, then the
  * fields as bencode, so that no two different entries give the same bytes.
- * Version and id are not among them: the index deals those out. */
+ * Version and id are not among them when publishing, as the index deals those out; "unpublish"
+ * has the version it means (0: all). */
 int entry_signed_bytes(const struct entry *e, const char *action, struct buf *out);
 
 /* The first 20 bytes of v1, or of v2's hash: names its swarm. */
@@ -49,6 +50,7 @@ const uint8_t *entry_swarm_hash(const struct entry *e);
 struct entry_ref {
 	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* "" when not given */
 	char name[ENTRY_NAME_BYTES_MAX + 1];
+	bool latest;	  /* "@latest" was written */
 	uint32_t version; /* 0: the newest */
 };
 int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *info);

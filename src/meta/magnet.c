@@ -99,10 +99,6 @@ static int take_name(struct magnet *m, struct bytes name)
 	if (strlen(cut_name) < name.len)
 		m->dropped++;
 	memcpy(m->name, cut_name, strlen(cut_name) + 1);
-	/* Web pages write blanks in names as '+'. */
-	for (char *c = m->name; *c != '\0'; c++)
-		if (*c == '+')
-			*c = ' ';
 	free(cut_name);
 	return 0;
 }
@@ -188,15 +184,30 @@ static int take_param(struct magnet *m, struct bytes key, struct bytes value)
 	return 0;
 }
 
-static int parse_params(struct bytes rest, struct magnet *m, struct buf *value)
+/* Web pages write blanks in names as '+', which is so before percent-decoding alone. */
+static int name_blanks(struct bytes *param, struct buf *spaced)
+{
+	int err;
+
+	buf_clear(spaced);
+	err = buf_put(spaced, *param);
+	for (size_t i = 0; i < spaced->len; i++)
+		if (spaced->ptr[i] == '+')
+			spaced->ptr[i] = ' ';
+	*param = buf_bytes(spaced);
+	return err;
+}
+
+static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, struct buf *spaced)
 {
 	while (rest.len > 0) {
 		struct bytes param = cut(&rest, '&');
 		struct bytes key = cut(&param, '=');
-		int err;
+		int err = key_is(key, "dn") ? name_blanks(&param, spaced) : OK;
 
 		buf_clear(value);
-		err = text_unpercent(param, value);
+		if (err == OK)
+			err = text_unpercent(param, value);
 		if (err == ERR_PROTO) {
 			m->dropped++;
 			continue;
@@ -212,7 +223,7 @@ static int parse_params(struct bytes rest, struct magnet *m, struct buf *value)
 int magnet_parse(struct bytes uri, struct magnet *out)
 {
 	struct magnet m = {0};
-	struct buf value;
+	struct buf value, spaced;
 	int err;
 
 	if (uri.len > MAGNET_BYTES_MAX)
@@ -220,8 +231,11 @@ int magnet_parse(struct bytes uri, struct magnet *out)
 	if (!starts(uri, SCHEME))
 		return ERR_PROTO;
 	buf_init(&value, MAGNET_BYTES_MAX);
-	err = parse_params(bytes_sub(uri, strlen(SCHEME), uri.len - strlen(SCHEME)), &m, &value);
+	buf_init(&spaced, MAGNET_BYTES_MAX);
+	err = parse_params(bytes_sub(uri, strlen(SCHEME), uri.len - strlen(SCHEME)), &m, &value,
+			   &spaced);
 	buf_fini(&value);
+	buf_fini(&spaced);
 	if (err != 0)
 		magnet_fini(&m);
 	else

@@ -379,6 +379,18 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
 }
 
+/* Our end of the connection. */
+static bool own_addr(struct addr *out, struct evhttp_request *req)
+{
+	struct bufferevent *bev =
+	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	return getsockname(bufferevent_getfd(bev), (struct sockaddr *)&sa, &len) == 0 &&
+	       tcp_addr_from_sockaddr(out, &sa, len) == 0;
+}
+
 static bool request_fill(struct http_request *r, struct evhttp_request *req)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
@@ -399,7 +411,7 @@ static bool request_fill(struct http_request *r, struct evhttp_request *req)
 	};
 	if (len > 0 && r->body.ptr == NULL)
 		return false;
-	return sa != NULL &&
+	return own_addr(&r->to, req) && sa != NULL &&
 	       tcp_addr_from_sockaddr(&r->from, sa,
 				      sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 								: sizeof(struct sockaddr_in)) == 0;

@@ -27,6 +27,7 @@ struct http_request {
 	struct bytes query;    /* behind "?", raw; empty when none */
 	struct bytes body;
 	struct addr from;      /* the socket's other end */
+	struct addr to;        /* and ours: the address under which the client reached us */
 	void *impl;            /* private: evhttp's request, for http_request_header() */
 };
 /* A header's value or NULL. Borrowed for the call. */

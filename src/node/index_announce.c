@@ -27,7 +27,7 @@ void index_announce(struct index_server *s, const struct http_request *r, struct
 	reply->type = "text/plain";
 	if (http_announce_decode(r->query, &a, &why) < 0)
 		fail(s, &out, why.text);
-	else if (tracker_announce(s->tracker, &a, &r->from, index_now_s(s), &out) < 0)
+	else if (tracker_announce(s->tracker, &a, &r->from, &r->to, index_now_s(s), &out) < 0)
 		fail(s, &out, "the tracker is out of memory; try again");
 	else if (out.failed)
 		s->counts.refused++;

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "index/query.h"
 #include "meta/magnet.h"
+#include "node/index_torrent.h"
 #include "node/entry_json.h"
 
 #define PARAM_MAX 2048u
@@ -241,25 +242,29 @@ static int add_file(void *user, const struct catalogue_file *f)
 }
 
 /* With the trackers of the torrent; without them when it is too large to open for that. */
-static json_t *whole_magnet(struct index_server *s, uint64_t id)
+static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id)
 {
-	struct buf torrent, link;
+	struct buf stored, torrent, link;
 	struct metainfo *m = NULL;
 	json_t *j = NULL;
 
-	buf_init(&torrent, MAGNET_TORRENT_MAX);
+	buf_init(&stored, MAGNET_TORRENT_MAX);
+	buf_init(&torrent, MAGNET_TORRENT_MAX * 2);
 	buf_init(&link, MAGNET_BYTES_MAX * 4);
-	if (catalogue_db_torrent(s->db, id, &torrent, NULL) == 0 &&
+	if (catalogue_db_torrent(s->db, id, &stored, NULL) == 0 &&
+	    index_torrent_put(buf_bytes(&stored), r, &torrent) == 0 &&
 	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
 		meta_free(m);
+	buf_fini(&stored);
 	buf_fini(&torrent);
 	buf_fini(&link);
 	return j;
 }
 
-static void details(struct index_server *s, const struct entry *e, struct http_reply *reply)
+static void details(struct index_server *s, const struct http_request *r, const struct entry *e,
+		    struct http_reply *reply)
 {
 	struct file_list files = {.list = json_array()};
 	struct err_info why = {0};
@@ -272,7 +277,7 @@ static void details(struct index_server *s, const struct entry *e, struct http_r
 		return;
 	}
 	j = index_entry_json(s, e);
-	link = whole_magnet(s, e->id);
+	link = whole_magnet(s, r, e->id);
 	if (link != NULL)
 		json_object_set_new(j, "magnet", link);
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
@@ -286,15 +291,20 @@ static void details(struct index_server *s, const struct entry *e, struct http_r
 	index_reply_json(reply, 200, j);
 }
 
-static void torrent(struct index_server *s, const struct entry *e, struct http_reply *reply)
+static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
+		    struct http_reply *reply)
 {
 	struct err_info why = {0};
+	struct buf stored;
 
-	if (catalogue_db_torrent(s->db, e->id, &reply->body, &why) < 0) {
+	buf_init(&stored, META_BYTES_MAX);
+	if (catalogue_db_torrent(s->db, e->id, &stored, &why) < 0)
 		index_reply_fault(reply, &why);
-		return;
-	}
-	reply->type = "application/x-bittorrent";
+	else if (index_torrent_put(buf_bytes(&stored), r, &reply->body) < 0)
+		index_reply_error(reply, 503, "busy", "out of memory");
+	else
+		reply->type = "application/x-bittorrent";
+	buf_fini(&stored);
 }
 
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
@@ -314,9 +324,9 @@ void index_entry(struct index_server *s, const struct http_request *r, struct by
 	else if (catalogue_db_get(s->db, id, &e, &why) < 0)
 		index_reply_fault(reply, &why);
 	else if (what.len == 0)
-		details(s, &e, reply);
+		details(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/torrent")))
-		torrent(s, &e, reply);
+		torrent(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/holders")))
 		index_reply_json(reply, 200, index_holders_json(s, &e));
 	else

@@ -1,4 +1,4 @@
-#include "node/index_client_impl.h"
+#include "node/index_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "meta/metainfo.h"
 #include "node/base64.h"
 #include "node/entry_json.h"
+#include "node/index_client_impl.h"
 #include "node/index_server.h"
 #include "node/json_read.h"
 
@@ -405,7 +406,7 @@ static int name_taken(const struct index_client *c, const struct entry *e, struc
 
 	next_name(e->owner, next, sizeof(next));
 	return err_set(
-	    info, ERR_DENIED,
+	    info, ERR_EXISTS,
 	    "%s: the owner name %s is taken: it belongs to another key; choose a free one: "
 	    "--as %s",
 	    c->url, text_escape(shown, sizeof(shown), bytes_str(e->owner)),

@@ -1,4 +1,4 @@
-#include "node/index_server_impl.h"
+#include "node/index_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/index_server_impl.h"
 #include "node/web_assets.h"
 
 #define TICK_MS 1000u

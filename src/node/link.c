@@ -33,11 +33,44 @@ static struct link *link_new(struct node *n, int fd, const struct addr *addr)
 	return l;
 }
 
+static void stranger_link(struct link *l)
+{
+	struct node *n = l->node;
+
+	l->older = n->newest_stranger;
+	if (l->older != NULL)
+		l->older->newer = l;
+	else
+		n->oldest_stranger = l;
+	n->newest_stranger = l;
+	n->n_strangers++;
+}
+
+void link_stranger_gone(struct link *l)
+{
+	struct node *n = l->node;
+
+	if (l->older != NULL)
+		l->older->newer = l->newer;
+	else
+		n->oldest_stranger = l->newer;
+	if (l->newer != NULL)
+		l->newer->older = l->older;
+	else
+		n->newest_stranger = l->older;
+	l->older = l->newer = NULL;
+	n->n_strangers--;
+}
+
+/* When all places for strangers are taken the one that has been silent for longest makes way: an
+ * honest peer names its torrent in a round trip, a flood of silent ones pushes only itself out. */
 void link_accept(struct node *n, int fd, const struct addr *from)
 {
 	struct link *l;
 
-	if (n->n_links >= NODE_LINKS_MAX || n->n_strangers >= NODE_STRANGERS_MAX) {
+	if (n->n_strangers >= NODE_STRANGERS_MAX)
+		link_close(n->oldest_stranger, NULL);
+	if (n->n_links >= NODE_LINKS_MAX) {
 		tcp_close(fd);
 		return;
 	}
@@ -49,7 +82,7 @@ void link_accept(struct node *n, int fd, const struct addr *from)
 	}
 	l->incoming = true;
 	l->state = LINK_HANDSHAKE;
-	n->n_strangers++;
+	stranger_link(l);
 	loop_io_want(l->io, LOOP_READ);
 }
 
@@ -85,7 +118,7 @@ void link_close(struct link *l, const char *reason)
 		node_log(n, "%s: %s", addr_text(text, &l->addr), reason);
 	link_recv_drop(l);
 	if (l->t == NULL)
-		n->n_strangers--;
+		link_stranger_gone(l);
 	else if (l->ref.slot != UINT32_MAX)
 		transfer_set_link(l->t, l->ref, NULL);
 	l->state = LINK_DEAD;

@@ -66,10 +66,13 @@ struct link {
 	struct block_ref up[LINK_SEND_BLOCKS]; /* pulled from the swarm, not wholly sent */
 	uint32_t n_up, up_sent; /* up_sent: bytes of up[0], head included */
 	struct link *prev, *next, *next_dirty, *next_grave;
+	struct link *older, *newer; /* among strangers */
 };
 
 /* A socket that was accepted; takes over the descriptor. */
 void link_accept(struct node *n, int fd, const struct addr *from);
+/* An accepted connection named its torrent, or is closed. */
+void link_stranger_gone(struct link *l);
 /* Connect for a transfer; failure is told to the swarm (perhaps at once). */
 void link_dial(struct transfer *t, const struct addr *to);
 /* Close and forget. The swarm must know already (or never have known). */

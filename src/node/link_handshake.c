@@ -40,9 +40,9 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 	if (l->t != NULL) /* we dialed for it */
 		return meta_has_swarm_hash(l->t->meta, h->info_hash);
 	t = node_transfer_by_hash(n, h->info_hash);
-	if (t == NULL || t->leaving || t->swarm == NULL)
+	if (t == NULL || t->leaving || swarm_is_banned(t->swarm, &l->addr, loop_now_ms(n->loop)))
 		return false;
-	n->n_strangers--;
+	link_stranger_gone(l);
 	l->t = t;
 	return true;
 }

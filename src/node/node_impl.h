@@ -34,6 +34,7 @@ struct node {
 	uint32_t n_transfers, cap_transfers;
 	struct link *links;  /* every connection; doubly linked */
 	uint32_t n_links, n_strangers;
+	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty;  /* have output to flush at the end of this event */
 	struct link *grave;  /* closed during this event, freed at its end */
 	uint8_t *scratch_in, *scratch_out;

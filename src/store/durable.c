@@ -28,21 +28,24 @@ static int write_all(int fd, struct bytes data)
 	return 0;
 }
 
-/* Is `fd`, still named `rel`, a file of ours alone? A stranger who made it beforehand in a shared
- * folder could go on writing to it. */
-static int check_temp(const struct root *r, const char *rel, int fd, unsigned mode,
+/* Is `fd` still what `rel` names? And, unless we made it, a file of ours alone? A stranger who made
+ * it beforehand in a shared folder could go on writing to it. */
+static int check_temp(const struct root *r, const char *rel, int fd, bool made, unsigned mode,
 		      struct err_info *info)
 {
-	struct stat open_st, named;
+	struct stat st, named;
 
-	if (fstat(fd, &open_st) != 0)
+	if (fstat(fd, &st) != 0)
 		return root_errno_at(r, rel, errno, info);
-	if (root_stat(r, rel, &named) != OK || named.st_ino != open_st.st_ino ||
-	    named.st_dev != open_st.st_dev)
+	if (root_stat(r, rel, &named) != OK || named.st_ino != st.st_ino ||
+	    named.st_dev != st.st_dev)
 		return ERR_AGAIN;
-	if (!S_ISREG(open_st.st_mode) || open_st.st_uid != geteuid() || open_st.st_nlink != 1)
+	if (!made && (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)) {
+		if (root_unlink(r, rel, NULL) == OK)
+			return ERR_AGAIN;
 		return root_fail(r, rel, ERR_DENIED, "somebody else's file is there", info);
-	if ((open_st.st_mode & 07777 & ~mode) != 0 && fchmod(fd, (mode_t)mode) != 0)
+	}
+	if ((st.st_mode & 07777 & ~mode) != 0 && fchmod(fd, (mode_t)mode) != 0)
 		return root_errno_at(r, rel, errno, info);
 	return OK;
 }
@@ -52,14 +55,20 @@ static int check_temp(const struct root *r, const char *rel, int fd, unsigned mo
  * away meanwhile. */
 static int open_temp(const struct root *r, const char *rel, unsigned mode, struct err_info *info)
 {
-	int fd = root_openat(r, rel, O_RDWR | O_CREAT, mode, info), err;
+	int fd = root_openat(r, rel, O_RDWR | O_CREAT | O_EXCL, mode, info), err;
+	bool made = fd >= 0;
 
+	if (fd == ERR_EXISTS) {
+		fd = root_openat(r, rel, O_RDWR, 0, info);
+		if (fd == ERR_NOENT)
+			return ERR_AGAIN;
+	}
 	if (fd < 0)
 		return fd;
 	/* Without locks (some network file systems) writers of one file are on their own. */
 	while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
 		continue;
-	err = check_temp(r, rel, fd, mode, info);
+	err = check_temp(r, rel, fd, made, mode, info);
 	if (err == OK && ftruncate(fd, 0) != 0)
 		err = root_errno_at(r, rel, errno, info);
 	if (err == OK)

@@ -324,6 +324,7 @@ int store_open(const struct store_params *p, struct store **out, struct err_info
 	s->lock_fd = -1;
 	s->data = p->meta->single ? &s->parent : &s->folder;
 	atomic_init(&s->cancel, false);
+	atomic_init(&s->renaming, false);
 	atomic_init(&s->finished, false);
 	s->next = h->stores;
 	h->stores = s;

@@ -8,7 +8,7 @@
  * A download lives beside its destination as ".NAME.<8 hex of info-hash>.shoal" (file or
  * folder) with ".NAME.<8 hex>.shoal-state" (store/resume.h) next to it; the final name
  * appears by one rename after everything was verified and synced, and never replaces
- * anything. */
+ * anything. A lock on the unfinished file or folder keeps a second process out. */
 #ifndef SHOAL_STORE_STORE_H
 #define SHOAL_STORE_STORE_H
 
@@ -38,7 +38,9 @@ struct store_params {
 
 /* What the store has to tell, in order. Pulled by the shell after pool_drain(). */
 enum store_event_type {
-	STORE_CHECKED,  /* progress of store_recheck(): `piece` is `good` or not; `last` at the end */
+	STORE_CHECKED,  /* progress of store_recheck(): `piece` is `good` or not; `last` at the end
+	                   (with `piece` UINT32_MAX when there was nothing to check); ERR_NOMEM
+	                   ends it, too */
 	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
 	                   be written or read back */
 	STORE_FETCHED,  /* answer to store_fetch(): store_read() of that range will not wait, or err */
@@ -64,8 +66,10 @@ bool store_next_event(struct pool *p, struct store_event *out);
 
 /* Open or resume.
  * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already; ERR_NOENT /
- *          ERR_DENIED / ERR_INVALID (a folder where a file should be, wrong size when seeding) /
- *          ERR_NOSPACE / ERR_IO with the sentence. */
+ *          ERR_DENIED (also: another process has it open) / ERR_INVALID (a folder where a file
+ *          should be, wrong size when seeding) / ERR_NOSPACE / ERR_IO with the sentence.
+ * Waits for the last jobs of a store of the same path that was closed just before; so it may
+ * run other jobs' done(). store_discard() does, too. */
 int store_open(const struct store_params *p, struct store **out, struct err_info *info);
 /* Gives up what is in memory; jobs that are out end first, in the background. No events
  * with this `user` come afterwards. */
@@ -87,7 +91,8 @@ void store_recheck(struct store *s, bool all);
 /* Where the payload of one block goes; the span may be shorter than asked only when the
  * block crosses a slab (blocks are at most 16 KiB and aligned in our own requests; others
  * are refused with ERR_INVALID).
- * Returns 0; ERR_AGAIN when memory is out: wait for STORE_ROOM; ERR_INVALID.
+ * Returns 0; ERR_AGAIN when memory is out: wait for STORE_ROOM; ERR_INVALID (also: the block came
+ *         already or is just being received); ERR_NOMEM.
  * Owns: the span is the store's, valid until store_recv_done() or store_recv_abort(). */
 int store_recv_span(struct store *s, uint32_t piece, uint32_t begin, uint32_t length,
                     struct span *out);
@@ -98,7 +103,8 @@ void store_recv_abort(struct store *s, uint32_t piece, uint32_t begin, uint32_t 
 /* All blocks of the piece were received: finish its writes, hash it (v2 leaves and their
  * root; v1-only SHA-1), answer STORE_VERIFIED. `want_hashes`: block hashes also when good. */
 void store_verify(struct store *s, uint32_t piece, bool want_hashes);
-/* Some blocks of a bad piece will come again; the others' bytes on disk stay. */
+/* Some blocks of a bad piece will come again; the others' bytes on disk stay. Not needed when
+ * STORE_VERIFIED came with an error: then all blocks may come again. */
 void store_reopen_piece(struct store *s, uint32_t piece);
 
 /* ---- sending ------------------------------------------------------------ */
@@ -110,8 +116,9 @@ void store_reopen_piece(struct store *s, uint32_t piece);
 int store_read(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint8_t *out);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* The same range as a part of one file, for sendfile(2).
- * Returns 0; ERR_INVALID when it spans files or pads: use store_read(). The descriptor stays the
- * store's and is good until the next call of the store. */
+ * Returns 0; ERR_INVALID when it spans files or pads: use store_read(); else as store_read(),
+ * judged by both ends of the range. The descriptor stays the store's and is good until the next
+ * store_file_range() or store_close() on this pool. */
 int store_file_range(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, int *fd,
                      uint64_t *offset);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
@@ -120,7 +127,10 @@ void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 /* ---- durability --------------------------------------------------------- */
 
 /* Sync what was written, then record `have` (verified pieces) in the state file. One at a
- * time: a call while one is out is merged into the next. */
+ * time: a call while one is out is merged into the next.
+ * When the sync itself fails, the kernel may have dropped bytes it had taken: from then on save
+ * and finish give that same error until the store is closed and opened again, which hashes what
+ * was not recorded. After any other error the call may simply be made again. */
 void store_save(struct store *s, const struct bitfield *have);
 /* Everything is verified: sync, rename to the final name, remove the state file. Reading
  * goes on at the new name. */

@@ -263,6 +263,19 @@ void verify_start(struct store *s, struct piece *p)
 	verify_done(&c->task.job);
 }
 
+/* An answer that needs no look at the disk. */
+static void verify_answer(struct store *s, uint32_t piece, enum err code)
+{
+	struct task *t = task_new(s, sizeof(*t), STORE_VERIFIED, piece, 0);
+
+	if (t == NULL)
+		return;
+	t->event.e.good = code == OK;
+	if (code != OK)
+		err_set(&t->event.e.err, code, "%s", err_text(code));
+	event_push(&t->event);
+}
+
 void store_verify(struct store *s, uint32_t piece, bool want_hashes)
 {
 	struct piece *p;
@@ -270,16 +283,11 @@ void store_verify(struct store *s, uint32_t piece, bool want_hashes)
 	if (s->mode != STORE_DOWNLOAD || piece >= s->meta->n_pieces)
 		return;
 	p = piece_at(s, piece);
-	if (p == NULL) {
-		struct task *t = task_new(s, sizeof(*t), STORE_VERIFIED, piece, 0);
-
-		if (t != NULL) {
-			err_set(&t->event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-			event_push(&t->event);
-		}
+	if (p == NULL || p->settled) {
+		verify_answer(s, piece, p == NULL ? ERR_NOMEM : OK);
 		return;
 	}
-	if (p->verify_wanted || p->settled)
+	if (p->verify_wanted)
 		return;
 	p->verify_wanted = true;
 	p->want_hashes = want_hashes;

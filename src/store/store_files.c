@@ -113,7 +113,7 @@ static int open_file(struct store *s, const struct store_file *f, bool make, str
 	/* BEP 47 'x': created with it, so that the umask is honoured exactly. */
 	fd = root_openat(s->data, f->path, flags, f->executable ? 0777 : 0666, info);
 	/* The one file of a download may have got its final name this moment. */
-	if (fd == ERR_NOENT && s->mode == STORE_DOWNLOAD && s->data == &s->parent)
+	if (fd == ERR_NOENT && s->data == &s->parent && atomic_load(&s->renaming))
 		fd = root_openat(s->data, s->final_rel, O_RDONLY, 0, info);
 	if (fd < 0)
 		return fd;

@@ -246,6 +246,7 @@ struct store {
 	struct buf torrent;
 	uint8_t info_hash[SHA256_LEN];
 	atomic_bool cancel;   /* jobs that have not begun shall do nothing */
+	atomic_bool renaming; /* the final name may be there already */
 	atomic_bool finished; /* at its final name */
 
 	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */

@@ -206,9 +206,12 @@ static int give_final_name(struct store *s, struct err_info *info)
 	if (!part_is_ours(s))
 		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
 				 "was moved or replaced by somebody else", info);
+	atomic_store(&s->renaming, true);
 	err = root_rename(&s->parent, s->part_rel, s->final_rel, info);
-	if (err != OK)
+	if (err != OK) {
+		atomic_store(&s->renaming, false);
 		return err;
+	}
 	atomic_store(&s->finished, true);
 	err = root_sync(&s->parent, "", info);
 	(void)durable_remove(&s->parent, s->state_rel, NULL);

@@ -228,7 +228,12 @@ void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint
 
 bool addrbook_covers(const struct addr *ban, const struct addr *a)
 {
-	return addr_is_loopback(ban) ? addr_eq(ban, a) : addr_same_host(ban, a);
+	static const struct addr everybody = {.ip = {127, 0, 0, 1}};
+	static const struct addr everybody_v6 = {.ip = {[15] = 1}, .v6 = 1};
+
+	if (addr_same_host(ban, &everybody) || addr_same_host(ban, &everybody_v6))
+		return addr_eq(ban, a);
+	return addr_same_host(ban, a);
 }
 
 int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint64_t ms)

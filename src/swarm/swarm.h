@@ -24,7 +24,7 @@
 /* A proven liar's address is refused this long. */
 #define SWARM_BAN_MS (60u * 60u * 1000u)
 /* Nothing but silence from a peer for this long ends the connection (G-23). */
-#define SWARM_IDLE_MS 120000u
+#define SWARM_IDLE_MS 150000u
 /* A request without answer for this long is asked elsewhere too (O-45, G-23). */
 #define SWARM_REQUEST_TIMEOUT_MAX_MS 20000u
 
@@ -36,7 +36,7 @@ struct swarm_params {
 	uint8_t peer_id[20];         /* ours; a peer with the same is ourselves */
 	uint16_t port;               /* ours, for the extension handshake */
 	uint32_t max_peers;          /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
-	uint32_t max_dials;          /* connections being made at once; 0: 30 */
+	uint32_t max_dials;          /* connections being made at once; 0: 100 */
 	uint32_t upload_slots;       /* unchoked peers; 0: chosen by what they take */
 	char client[64];             /* "v" of the extension handshake */
 };
@@ -63,7 +63,7 @@ enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_L
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
                         uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx);
-/* A ban holds for the host; on loopback, where all machines of a test are one host, for the one
+/* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one
  * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
 

@@ -108,14 +108,40 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	return use_pieces(t, p);
 }
 
+/* aria2 says in one bitfield what it got lately when that is shorter than a HAVE for each. So a
+ * later bitfield is taken as the HAVEs that are new in it; one that takes pieces back is none. */
+static bool use_later_bitfield(struct turn *t, struct peer *p, struct bytes body)
+{
+	uint32_t n = t->s->meta->n_pieces;
+	struct bitfield now;
+	bool alive = true;
+
+	if (bitfield_init(&now, n) < 0) {
+		swarm_drop(t, p, "there is no memory");
+		return false;
+	}
+	if (bitfield_load(&now, body) < 0) {
+		swarm_breach(t, p, "sent a bitfield of the wrong size");
+		alive = false;
+	}
+	for (uint32_t i = 0; alive && i < n; i++) {
+		if (bitfield_has(&now, i)) {
+			alive = swarm_on_have(t, p, i);
+		} else if (peer_has(p, i)) {
+			swarm_breach(t, p, "took pieces back in a later bitfield");
+			alive = false;
+		}
+	}
+	bitfield_fini(&now);
+	return alive;
+}
+
 bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct swarm *s = t->s;
 
-	if (p->told) {
-		swarm_breach(t, p, "sent its bitfield too late");
-		return false;
-	}
+	if (p->told)
+		return use_later_bitfield(t, p, body);
 	p->told = true;
 	if (s->meta->n_pieces == 0)
 		return true;

@@ -10,7 +10,7 @@
 #include "swarm/swarm.h"
 
 #define SWARM_NO_SLOT UINT32_MAX
-#define SWARM_DIALS_DEFAULT 30u
+#define SWARM_DIALS_DEFAULT 100u
 /* While anything is asked for, stalls are looked for this often. */
 #define SWARM_CHECK_MS 250u
 /* A keepalive is sent after this much silence of ours. */

@@ -28,6 +28,17 @@ import urllib.request
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 BIN = os.environ.get("SHOAL_BIN", "shoal")
 
+# Where everything listens. A file of tests that passes own_net to main() runs, as root, in a network
+# of its own with 10.77.0.0/16 on loopback: addresses there are hosts like any other, while
+# 127.0.0.0/8 is one host to bans and nobody to some clients.
+HOST = os.environ.get("SHOAL_TEST_HOST", "127.0.0.1")
+
+
+def other(n):
+    """The n-th further address."""
+    return f"{'10.77' if HOST.startswith('10.') else '127.1'}.{1 + n // 250}.{1 + n % 250}"
+
+
 # Exit codes of shoal(1); see src/cli/exit.h.
 OK, FAILED, USAGE, NOT_FOUND, UNREACHABLE, NO_HOLDER, AMBIGUOUS, TAKEN, DENIED, NO_SPACE, CORRUPT = range(11)
 INTERRUPTED = 130
@@ -183,7 +194,7 @@ def part_bytes(folder):
 _given = set()
 
 
-def free_port(host="127.0.0.1"):
+def free_port(host=HOST):
     """A port that is free for TCP and UDP, below the range the kernel hands out by itself, so
     that no outgoing connection takes it meanwhile."""
     while True:
@@ -212,7 +223,7 @@ def http(url, method="GET", body=None, headers=None, timeout=20):
             return e.code, e.read()
 
 
-def raw_http(port, request, timeout=20, host="127.0.0.1"):
+def raw_http(port, request, timeout=20, host=HOST):
     """Send bytes as they are; everything the server says until it closes or falls silent."""
     out = b""
     with socket.create_connection((host, port), timeout=timeout) as s:
@@ -413,14 +424,14 @@ class Index:
         self.world = world
         self.data = data or os.path.join(world.dir, "index-data")
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{HOST}:{self.port}"
         self.announce = self.url + "/announce"
         self.limits, self.args = limits, list(args)
         self.proc = None
         self.start()
 
     def start(self):
-        self.proc = Proc(self.world, [BIN, "index", "--listen", f"127.0.0.1:{self.port}", "--data", self.data, *self.args],
+        self.proc = Proc(self.world, [BIN, "index", "--listen", f"{HOST}:{self.port}", "--data", self.data, *self.args],
                          env=self.world.env(os.path.join(self.world.dir, "home-index")), limits=self.limits, name="index")
         wait_for(self.up, 15 * SLOW, "the index answers")
 
@@ -726,8 +737,19 @@ def _run_one(n, sentence, seconds, fn):
     return why is None
 
 
-def main():
+def _enter_own_net():
+    setup = "ip link set lo up && ip addr add 10.77.0.1/32 dev lo && ip route add local 10.77.0.0/16 dev lo"
+    if "SHOAL_TEST_HOST" in os.environ or os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
+        return
+    if subprocess.run(["unshare", "-n", "sh", "-c", setup], stderr=subprocess.DEVNULL).returncode == 0:
+        os.environ["SHOAL_TEST_HOST"] = "10.77.0.1"
+        os.execvp("unshare", ["unshare", "-n", "sh", "-c", setup + ' && exec "$@"', "sh", sys.executable, "-B", *sys.argv])
+
+
+def main(own_net=False):
     """Run every test of the file, or those whose sentence has one of the arguments in it."""
+    if own_net:
+        _enter_own_net()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if shutil.which(BIN) is None:
         print(f"Bail out! no binary at SHOAL_BIN ({BIN})")

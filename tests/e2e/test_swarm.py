@@ -74,7 +74,7 @@ def _(w):
     src = h.make_file(a.path("f"), 16 * MIB)
     a.share(src).stop()
     t = wire.Torrent(index.torrent("f"), src)
-    seeds = [wire.SlowSeed(t, 4 * MIB, host=f"127.0.0.{i + 2}") for i in range(4)]
+    seeds = [wire.SlowSeed(t, 4 * MIB, host=h.other(i)) for i in range(4)]
     more = [x for s in seeds for x in ("--peer", s.addr)]
     done = g.get("f", "--json", *more).json()
     h.check_same(g.path("f"), src)
@@ -205,7 +205,7 @@ def _(w):
     get = b.start("get", "f", "--wait", "60", "--peer", seed.addr)
     port = get.port()
     started(b, 3 * MIB)
-    c = wire.Conn.dial(port, source="127.0.0.9")
+    c = wire.Conn.dial(port, source=h.other(9))
     c.greet(t.hash)
     c.send(wire.msg(wire.HAVE_NONE) + wire.msg(wire.INTERESTED))
     have, got = set(), None

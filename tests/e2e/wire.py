@@ -13,6 +13,8 @@ import tempfile
 import threading
 import time
 
+from harness import HOST, other
+
 CHOKE, UNCHOKE, INTERESTED, NOT_INTERESTED, HAVE, BITFIELD, REQUEST, PIECE, CANCEL, PORT = range(10)
 SUGGEST, HAVE_ALL, HAVE_NONE, REJECT, ALLOWED_FAST = range(13, 18)
 EXTENDED, HASH_REQUEST, HASHES, HASH_REJECT = 20, 21, 22, 23
@@ -173,7 +175,7 @@ class Conn:
         self.seen = []
 
     @staticmethod
-    def dial(port, host="127.0.0.1", source="127.0.0.1", timeout=10):
+    def dial(port, host=HOST, source=HOST, timeout=10):
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind((source, 0))
@@ -274,6 +276,10 @@ class Conn:
             if k == REJECT and struct.unpack(">III", body) == (piece, begin, length):
                 return None
 
+    def introduce(self, listen_port=0):
+        """The extension handshake (BEP 10)."""
+        self.send(msg(EXTENDED, body=b"\0" + bencode({"m": {}, "p": listen_port, "v": "test"})))
+
     def closed_within(self, seconds):
         """Does the other side close, whatever it says before that?"""
         end = time.monotonic() + seconds
@@ -297,7 +303,8 @@ class FakeSeed:
     """Listens on an address of its own (bans go by address) and serves one torrent; `data` may
     differ from the truth. Methods are there to be overridden."""
 
-    def __init__(self, torrent, data=None, host="127.0.0.2", port=0, fast=True, v2=False):
+    def __init__(self, torrent, data=None, host=None, port=0, fast=True, v2=False):
+        host = host or other(0)
         self.t, self.host, self.fast, self.v2 = torrent, host, fast, v2
         if data is None:
             with open(torrent.path, "rb") as f:
@@ -480,7 +487,7 @@ class StallingSeed(FakeSeed):
 class FakeTracker:
     """reply(params) -> bytes of the body; params is the raw query."""
 
-    def __init__(self, reply, host="127.0.0.1"):
+    def __init__(self, reply, host=HOST):
         self.reply, self.queries = reply, []
         self.listener = socket.create_server((host, 0), backlog=64)
         self.port = self.listener.getsockname()[1]

@@ -58,7 +58,7 @@ class Transmission:
         os.makedirs(conf)
         rpc = h.free_port()
         p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), "--no-dht", "--no-lpd",
-                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1", "--encryption-tolerated",
+                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", "--encryption-tolerated",
                          name=self.name)
         p.rpc = rpc
         p.killed = True  # it is ended by a signal
@@ -67,7 +67,7 @@ class Transmission:
         return p
 
     def _ask(self, p, *args):
-        r = self.w.start(self.remote, str(p.rpc), *args, name="remote")
+        r = self.w.start(self.remote, f"127.0.0.1:{p.rpc}", *args, name="remote")
         r.quiet = True
         return r.wait(20)
 
@@ -97,7 +97,7 @@ class Libtorrent:
 
     def _start(self, what, torrent, folder):
         os.makedirs(folder, exist_ok=True)
-        p = self.w.start(PYTHON, DRIVER, what, torrent, folder, name=self.name)
+        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, name=self.name)
         p.killed = True
         return p
 
@@ -128,22 +128,22 @@ class Opentracker:
         with open(os.path.join(self.dir, "list"), "w") as f:
             f.writelines(x.hex() + "\n" for x in hashes)
         self.port = h.free_port()
-        self.announce = f"http://127.0.0.1:{self.port}/announce"
+        self.announce = f"http://{h.HOST}:{self.port}/announce"
         more = ["-u", "nobody"] if os.geteuid() == 0 else []
-        self.proc = w.start(h.need("opentracker"), "-i", "127.0.0.1", "-p", str(self.port), "-P", str(self.port), *more, "-d",
+        self.proc = w.start(h.need("opentracker"), "-i", h.HOST, "-p", str(self.port), "-P", str(self.port), *more, "-d",
                             self.dir, "-w", "list" if more else os.path.join(self.dir, "list"), name="opentracker")
         self.proc.killed = True
 
         def up():
             q = urllib.parse.quote(hashes[0])
             try:
-                return h.http(f"http://127.0.0.1:{self.port}/scrape?info_hash={q}", timeout=3)[0] == 200
+                return h.http(f"http://{h.HOST}:{self.port}/scrape?info_hash={q}", timeout=3)[0] == 200
             except OSError:
                 h.check(self.proc.alive(), "opentracker ended", self.proc.err())
                 return False
         h.wait_for(up, 15, "opentracker answers")
 
     def seeds(self, hash_):
-        body = h.http(f"http://127.0.0.1:{self.port}/scrape?info_hash={urllib.parse.quote(hash_)}")[1]
+        body = h.http(f"http://{h.HOST}:{self.port}/scrape?info_hash={urllib.parse.quote(hash_)}")[1]
         import wire
         return wire.bdecode(body).get(b"files", {}).get(hash_, {}).get(b"complete", 0)

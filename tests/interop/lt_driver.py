@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Usage: lt_driver.py seed|get TORRENT FOLDER [ADDR:PORT] - one libtorrent session; prints "done"
+"""Usage: lt_driver.py seed|get HOST TORRENT FOLDER - one libtorrent session; prints "done"
 when the torrent is complete, and stays until it is told to end."""
 
 import signal
@@ -10,10 +10,10 @@ import libtorrent as lt
 
 
 def main():
-    what, torrent, folder = sys.argv[1:4]
+    what, host, torrent, folder = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     s = lt.session({
-        "listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "listen_interfaces": host + ":0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
         "enable_natpmp": False, "allow_multiple_connections_per_ip": True, "enable_outgoing_utp": False,
         "enable_incoming_utp": False, "in_enc_policy": 2, "out_enc_policy": 2,
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification |
@@ -25,9 +25,6 @@ def main():
     if what == "seed":
         p.flags |= lt.torrent_flags.seed_mode
     t = s.add_torrent(p)
-    if len(sys.argv) > 4:
-        host, port = sys.argv[4].rsplit(":", 1)
-        t.connect_peer((host, int(port)))
     said = False
     while True:
         s.wait_for_alert(200)

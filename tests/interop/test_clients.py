@@ -156,4 +156,4 @@ def _(w):
 
 
 if __name__ == "__main__":
-    raise SystemExit(h.main())
+    raise SystemExit(h.main(own_net=True))

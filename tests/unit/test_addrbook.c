@@ -126,6 +126,9 @@ TEST(addrbook_bans_a_host_for_a_time_and_on_loopback_one_address)
 	CHECK(addrbook_is_banned(&b, &bad, 101) && addrbook_is_banned(&b, &same_host, 101));
 	CHECK(!addrbook_is_banned(&b, &other, 101));
 	CHECK(addrbook_is_banned(&b, &loop, 101) && !addrbook_is_banned(&b, &loop2, 101));
+	loop.ip[3] = loop2.ip[3] = 9;
+	CHECK_INT(addrbook_ban(&b, &loop, 100, SWARM_BAN_MS), 0);
+	CHECK(addrbook_is_banned(&b, &loop2, 101));
 	CHECK(addrbook_add(&b, &same_host, SOURCE_USER, 101) == NULL);
 	CHECK(addrbook_is_banned(&b, &bad, 99 + SWARM_BAN_MS));
 	CHECK(!addrbook_is_banned(&b, &bad, 100 + SWARM_BAN_MS));

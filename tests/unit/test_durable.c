@@ -111,10 +111,15 @@ TEST(links_planted_in_the_way_lead_nowhere)
 	check_holds(&p, "victim", "victim");
 	CHECK_INT(symlink("victim", in(&p, "g")), 0);
 	CHECK_INT(durable_read(&p.r, "g", NULL, NULL), ERR_DENIED);
-	/* A second name of somebody's file. */
+	/* A second name of somebody's file: the name goes, the file stays. */
 	CHECK_INT(linkat(p.r.fd, "victim", p.r.fd, "h.tmp", 0), 0);
-	CHECK_INT(durable_write(&p.r, "h", bytes_str("new"), 0600, NULL), ERR_DENIED);
+	CHECK_INT(durable_write(&p.r, "h", bytes_str("new"), 0600, NULL), 0);
+	check_holds(&p, "h", "new");
 	check_holds(&p, "victim", "victim");
+	CHECK_INT(durable_write(&p.r, "no/such", bytes_str("new"), 0600, NULL), 0);
+	CHECK_INT(durable_remove(&p.r, "h", NULL), 0);
+	CHECK_INT(durable_remove(&p.r, "h", NULL), 0);
+	CHECK(!path_exists(in(&p, "h")));
 	place_fini(&p);
 }
 

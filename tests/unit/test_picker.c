@@ -74,7 +74,7 @@ static struct picker *picker_draw(const char *avail, const char *have)
 	bitfield_fini(&had);
 	assert_int_equal(picker_reserve(&drawn, 20), 0);
 	for (uint32_t i = 0; i < n; i++) {
-		for (int k = atoi(a[i]); k > 0; k--)
+		for (long k = strtol(a[i], NULL, 10); k > 0; k--)
 			picker_add(&drawn, i);
 	}
 	for (uint32_t i = 0; i < n; i++)

@@ -168,6 +168,23 @@ TEST(blocks_may_come_in_any_order)
 	}
 }
 
+TEST(blocks_that_come_in_order_are_not_read_back)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		uint64_t written, read;
+
+		scene_init(&c, kinds[k], 1024 * KIB, one, 1, 0);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_rest(st, &c.s, c.p);
+		store_counters(st, &written, &read);
+		CHECK_INT(written, one[0].length);
+		CHECK_INT(read, 0);
+		finish(st, &c);
+	}
+}
+
 /* ---- memory is short ---------------------------------------------------- */
 
 TEST(half_full_slabs_are_written_when_slabs_run_out)

@@ -396,10 +396,11 @@ TEST(swarm_closes_on_a_have_out_of_range)
 	}
 }
 
-TEST(swarm_closes_on_a_bitfield_that_is_short_long_spare_late_or_second)
+TEST(swarm_closes_on_a_bitfield_that_is_short_long_spare_or_takes_pieces_back)
 {
 	static const uint8_t bits[3] = {0xff, 0x80, 0};
 	static const uint8_t spare[2] = {0xff, 0xc0};
+	static const uint8_t fewer[2] = {0x7f, 0x80};
 	const struct bytes bad[] = {{bits, 1}, {bits, 3}, {bits, 0}, {spare, 2}};
 	struct bench b;
 	struct peer_ref a;
@@ -415,13 +416,26 @@ TEST(swarm_closes_on_a_bitfield_that_is_short_long_spare_late_or_second)
 	a = join(&b, 0);
 	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
 	CHECK_STR(said(&b), "0:interested");
-	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {fewer, 2}});
 	CHECK_STR(said(&b), "0:close");
+	stop(&b);
+}
+
+TEST(swarm_takes_a_later_bitfield_as_the_haves_that_are_new_in_it)
+{
+	static const uint8_t few[2] = {0x40, 0}, more[2] = {0x60, 0};
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 1, ".........", false);
 	a = join(&b, 0);
 	hear(&b, a, (struct wire_msg){.type = WIRE_HAVE, .index = 1});
-	said(&b);
-	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {bits, 2}});
-	CHECK_STR(said(&b), "0:close");
+	CHECK_STR(said(&b), "0:interested");
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {few, 2}});
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {more, 2}});
+	hear(&b, a, (struct wire_msg){.type = WIRE_BITFIELD, .body = {more, 2}});
+	CHECK_STR(said(&b), "");
+	swarm_check(b.s);
 	stop(&b);
 }
 

@@ -299,3 +299,22 @@ TEST(seeds_part_and_leave_each_other_alone)
 	net_free(n);
 	meta_free(m);
 }
+
+TEST(peers_that_give_nothing_cannot_keep_all_places)
+{
+	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
+	struct net *n = net_new(m, 9);
+	uint32_t getter = net_add(n, &(struct node_spec){.max_peers = 4, .deaf = true});
+
+	net_check_always(n, true);
+	for (uint32_t i = 0; i < 4; i++) {
+		net_add(n, &(struct node_spec){.kind = NODE_CHOKER, .seed = true});
+		net_introduce(n, getter, 1 + i);
+	}
+	net_run_for(n, 5000);
+	net_add(n, &(struct node_spec){.seed = true});
+	net_introduce(n, getter, 5);
+	CHECK(net_run(n, 200000));
+	net_free(n);
+	meta_free(m);
+}

@@ -47,7 +47,7 @@ static struct announce_reply say(struct tracker *t, struct announce a, const cha
 	struct addr addr = addr_from(from);
 
 	a.port = addr.port;
-	CHECK_INT(tracker_announce(t, &a, &addr, now, &r), 0);
+	CHECK_INT(tracker_announce(t, &a, &addr, NULL, now, &r), 0);
 	tracker_check(t);
 	return r;
 }
@@ -102,7 +102,7 @@ TEST(the_port_told_counts_and_not_the_port_of_the_connection)
 	struct announce_reply r;
 
 	a.port = 6881;
-	CHECK_INT(tracker_announce(t, &a, &from, NOW, &r), 0);
+	CHECK_INT(tracker_announce(t, &a, &from, NULL, NOW, &r), 0);
 	r = say(t, announce_of('a', OURS, 2, 4), "192.0.2.2:6881", NOW);
 	CHECK(told_of(&r, "192.0.2.1:6881"));
 	tracker_free(t);
@@ -289,7 +289,7 @@ static struct announce_reply say_as_host(struct tracker *t, uint32_t host, uint1
 	put_be32(from.ip, host);
 	a.port = port;
 	a.numwant = 200;
-	CHECK_INT(tracker_announce(t, &a, &from, now, &r), 0);
+	CHECK_INT(tracker_announce(t, &a, &from, NULL, now, &r), 0);
 	return r;
 }
 
@@ -360,10 +360,10 @@ TEST(nobody_can_be_told_to_connect_to_an_address_that_is_none)
 	struct addr from = addr_from("192.0.2.1:9"), nowhere = addr_from("0.0.0.0:9");
 	struct announce_reply r;
 
-	CHECK_INT(tracker_announce(t, &a, &from, NOW, &r), 0);
+	CHECK_INT(tracker_announce(t, &a, &from, NULL, NOW, &r), 0);
 	CHECK(r.failed);
 	a.port = 6881;
-	CHECK_INT(tracker_announce(t, &a, &nowhere, NOW, &r), 0);
+	CHECK_INT(tracker_announce(t, &a, &nowhere, NULL, NOW, &r), 0);
 	CHECK(r.failed);
 	CHECK_INT(count(t), 0);
 	tracker_free(t);
@@ -382,7 +382,7 @@ TEST(a_reply_holds_what_was_wanted_but_at_most_two_hundred_all_different)
 		say_as_host(t, 0x0a000000 + i, 1, 0, NOW);
 	for (uint32_t want = 0; want < 400; want += 37) {
 		a.numwant = want;
-		CHECK_INT(tracker_announce(t, &a, &from, NOW, &r), 0);
+		CHECK_INT(tracker_announce(t, &a, &from, NULL, NOW, &r), 0);
 		CHECK_INT(r.n_peers, want < ANNOUNCE_PEERS_MAX ? want : ANNOUNCE_PEERS_MAX);
 		for (uint32_t i = 0; i < r.n_peers; i++) {
 			for (uint32_t j = 0; j < i; j++)
@@ -407,7 +407,7 @@ TEST(every_peer_is_told_about_equally_often)
 		memset(a.info_hash, 0, sizeof(a.info_hash));
 		a.port = 1;
 		a.numwant = 10;
-		CHECK_INT(tracker_announce(t, &a, &from, NOW, &r), 0);
+		CHECK_INT(tracker_announce(t, &a, &from, NULL, NOW, &r), 0);
 		for (uint32_t i = 0; i < r.n_peers; i++)
 			told[r.peers[i].addr.ip[3]]++;
 	}
@@ -465,7 +465,7 @@ static bool crowd(struct tracker *t)
 		a.info_hash[0] = (uint8_t)(i % 3 == 0 ? i : 7);
 		if (!from.v6)
 			from.ip[4] = 0;
-		result = tracker_announce(t, &a, &from, NOW, &r);
+		result = tracker_announce(t, &a, &from, NULL, NOW, &r);
 		CHECK(result == 0 || result == ERR_NOMEM);
 		if (result < 0)
 			return false;
@@ -576,7 +576,7 @@ static void random_step(struct tracker *t, struct rng *r, struct shadow *all, si
 	} else {
 		*s = (struct shadow){true, swarm, a.left == 0, ours, from, now};
 	}
-	CHECK_INT(tracker_announce(t, &a, &from, now, &reply), 0);
+	CHECK_INT(tracker_announce(t, &a, &from, NULL, now, &reply), 0);
 	for (uint32_t i = 0; i < reply.n_peers; i++)
 		CHECK(!addr_eq(&reply.peers[i].addr, &from));
 }
