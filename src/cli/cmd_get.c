@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/torrent.h"
 #include "meta/magnet.h"
 #include "node/index_client.h"
 #include "store/durable.h"
@@ -151,9 +152,29 @@ static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 	session_poke(&g->session);
 }
 
+/* The index first, then those of the command line. NULL without memory. */
+static const char **list_trackers(const struct get *g)
+{
+	const char *const *more = g->o->trackers;
+	size_t n = 0;
+	const char **list;
+
+	while (more != NULL && more[n] != NULL)
+		n++;
+	list = calloc(n + 2, sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	if (g->index != NULL)
+		list[0] = index_client_announce_url(g->index);
+	if (n > 0)
+		memcpy(list + (g->index != NULL), more, n * sizeof(*list));
+	return list;
+}
+
 static int start(struct get *g, bool seed, struct err_info *info)
 {
-	const char *trackers[] = {NULL, NULL};
+	const char **trackers = list_trackers(g);
+	int err;
 	struct transfer_params p = {
 		.meta = g->meta,
 		.torrent = buf_bytes(&g->torrent),
@@ -168,25 +189,27 @@ static int start(struct get *g, bool seed, struct err_info *info)
 		.user = g,
 	};
 
-	if (g->index != NULL)
-		trackers[0] = index_client_announce_url(g->index);
+	if (trackers == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
 	g->meta = NULL; /* taken over, also on error */
-	return node_add(g->session.node, &p, &g->transfer, info);
+	err = node_add(g->session.node, &p, &g->transfer, info);
+	free(trackers);
+	return err;
 }
 
 /* Something is at the final name: the same content is fine, anything else stays untouched. */
 static int start_with_existing(struct get *g, struct err_info *info)
 {
-	struct err_info why = *info;
 	char safe[512];
+	int err;
 
 	if (meta_parse(buf_bytes(&g->torrent), &g->meta) != META_OK)
 		return info->code;
-	if (start(g, true, info) == OK) {
+	err = start(g, true, info);
+	if (err == OK)
 		g->there_already = true;
-		return OK;
-	}
-	*info = why;
+	if (err == OK || (err != ERR_INVALID && err != ERR_NOENT && err != ERR_MISMATCH))
+		return err;
 	return err_set(info, ERR_EXISTS, "%s: is there already, with other content; choose another with -o",
 	               text_escape(safe, sizeof(safe), bytes_str(g->path)));
 }
@@ -201,8 +224,9 @@ static void print_done(const struct get *g)
 	uint64_t bps = seconds > 0.001 ? (uint64_t)((double)st->swarm.down_bytes / seconds) : 0;
 
 	if (g->o->json) {
-		json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:b}", "path", g->path, "bytes",
-		                      (json_int_t)st->total_bytes, "downloaded",
+		json_t *j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:f, s:b}", "path",
+		                      torrent_text(g->path), "bytes", (json_int_t)st->total_bytes,
+		                      "downloaded",
 		                      (json_int_t)st->swarm.down_bytes, "uploaded",
 		                      (json_int_t)st->swarm.up_bytes, "wasted",
 		                      (json_int_t)st->swarm.wasted_bytes, "seconds", seconds,
@@ -325,7 +349,8 @@ static void watch(struct session *s, void *user)
 	bool was_seeding = g->last.phase == TRANSFER_SEEDING;
 
 	transfer_status(g->transfer, &g->last);
-	if (g->last.phase == TRANSFER_FAILED && g->there_already) {
+	if (g->last.phase == TRANSFER_FAILED && g->there_already &&
+	    g->last.why.code == ERR_MISMATCH) {
 		struct err_info why;
 		char safe[400];
 

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/session.h"
+#include "cli/torrent.h"
 #include "node/index_client.h"
 #include "store/root.h"
 
@@ -17,6 +18,7 @@ struct share {
 	char *path;              /* absolute, so that messages and the store agree */
 	struct entry entry;
 	struct transfer *transfer;
+	bool said_changed;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
 };
 
@@ -156,10 +158,10 @@ static void print_serving(const struct sharing *sh)
 
 		if (sh->o->json) {
 			json_array_append_new(
-			    list, json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:s}", "owner", e->owner, "name",
+			    list, json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner, "name",
 			                    e->name, "version", (int)e->version, "id", (json_int_t)e->id,
 			                    "files", (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
-			                    s->path));
+			                    torrent_text(s->path)));
 			continue;
 		}
 		printf("serving %s/%s@%u  %s  %u file%s\n",
@@ -189,6 +191,11 @@ static void watch(struct session *session, void *user)
 			session->code = opts_fail(sh->o, "share", &st.why);
 			session_end(session, session->code);
 			return;
+		}
+		if (st.why.code != OK && !sh->shares[i].said_changed) {
+			sh->shares[i].said_changed = true;
+			session_say(session, "%s; share it again to publish what it is now",
+			            st.why.text);
 		}
 		line.up_bps += st.swarm.up_bps;
 		line.done += st.swarm.up_bytes;

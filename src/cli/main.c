@@ -58,7 +58,7 @@ static const struct command commands[] = {
 	.help =
 	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
 	    "\n"
-	    "  -o, --out DEST   file or folder to make; '-' writes one file to stdout\n"
+	    "  -o, --out DEST   file or folder to make, or the folder to make it in\n"
 	    "  --latest         of several contents take the newest\n"
 	    "  --seed           go on serving when all is there\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"

@@ -145,6 +145,7 @@ int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *i
 	const uint8_t *slash = text.len == 0 ? NULL : memchr(text.ptr, '/', text.len);
 	struct entry_ref ref = {0};
 	uint64_t number = 0;
+	bool versioned;
 	int err;
 
 	if (slash != NULL) {
@@ -157,8 +158,9 @@ int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *i
 			return err;
 		text_keep(ref.owner, owner);
 	}
-	ref.latest = cut_version(&name, &version) && !all_digits(version);
-	if (version.len > 0 && !ref.latest) {
+	versioned = cut_version(&name, &version);
+	ref.latest = versioned && !all_digits(version);
+	if (versioned && !ref.latest) {
 		if (text_parse_u64(version, UINT32_MAX, &number) != 0 || number == 0)
 			return err_set(info, ERR_INVALID,
 				       "there is no such version: versions count from 1");

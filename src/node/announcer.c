@@ -11,6 +11,7 @@ struct tracker_url {
 	uint32_t tier;
 	bool heard;                            /* it knows us: say "stopped" to it */
 	char *id;                              /* its "tracker id", or NULL */
+	uint64_t rest_until_ms;                /* BEP 31: it does not want to be asked before */
 };
 
 /* One request under way: for one of the torrent's hashes. */
@@ -37,6 +38,7 @@ struct announcer {
 	uint32_t n_asks;
 	enum announce_event event;      /* to be said in the next round that succeeds */
 	bool round_ok;                  /* some hash of this round was answered */
+	uint32_t interval_s;            /* and then shall be told again so much later */
 	bool completed_later;           /* "completed" came up during a round */
 	uint64_t asked_ms, min_interval_ms;
 	uint32_t retry_ms;
@@ -232,8 +234,16 @@ static uint64_t retry_delay_ms(struct announcer *a)
 	return ms - ms / 8 + rng_below(&a->rng, ms / 4);
 }
 
-static bool take_reply(struct announcer *a, struct tracker_url *t, const struct http_answer *answer,
-                       uint32_t *interval_s)
+/* Source: BEP 31. "Never" is for as long as we are here. */
+static void rest(struct announcer *a, struct tracker_url *t, uint32_t retry_s)
+{
+	if (retry_s == UINT32_MAX)
+		t->rest_until_ms = UINT64_MAX;
+	else
+		t->rest_until_ms = loop_now_ms(a->p.loop) + (uint64_t)retry_s * 1000;
+}
+
+static bool take_reply(struct announcer *a, struct tracker_url *t, const struct http_answer *answer)
 {
 	struct announce_reply r;
 	struct announce_peer *peers;
@@ -249,11 +259,13 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 		fail(a, t->url, answer->status == 200 ? "answers what no tracker would" : "HTTP error");
 	} else if (r.failed) {
 		fail(a, t->url, r.failure);
+		rest(a, t, r.retry_s);
 	} else {
 		good = true;
 		a->status.ok++;
 		a->status.error.code = OK;
-		*interval_s = r.interval_s;
+		if (r.interval_s > a->interval_s)
+			a->interval_s = r.interval_s;
 		a->min_interval_ms = r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
 		keep_id(t, r.tracker_id);
 		t->heard = true;
@@ -274,7 +286,7 @@ static void finish_stop(struct announcer *a)
 }
 
 /* All requests of a round are answered: on to the next tracker, or rest. */
-static void end_round(struct announcer *a, uint32_t interval_s)
+static void end_round(struct announcer *a)
 {
 	if (a->round_ok) {
 		a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
@@ -286,7 +298,7 @@ static void end_round(struct announcer *a, uint32_t interval_s)
 			start_round(a);
 			return;
 		}
-		loop_timer_set(a->timer, next_ms(a, interval_s));
+		loop_timer_set(a->timer, next_ms(a, a->interval_s));
 		return;
 	}
 	if (a->current + 1 < a->n_trackers) {
@@ -302,7 +314,6 @@ static void on_answer(void *user, const struct http_answer *answer)
 {
 	struct ask *ask = user;
 	struct announcer *a = ask->a;
-	uint32_t interval_s = ANNOUNCER_INTERVAL_MIN_S;
 
 	ask->call = NULL;
 	a->n_asks--;
@@ -310,10 +321,10 @@ static void on_answer(void *user, const struct http_answer *answer)
 		finish_stop(a);
 		return;
 	}
-	if (take_reply(a, &a->trackers[ask->tracker], answer, &interval_s))
+	if (take_reply(a, &a->trackers[ask->tracker], answer))
 		a->round_ok = true;
 	if (a->n_asks == 0)
-		end_round(a, interval_s);
+		end_round(a);
 }
 
 static void start_round(struct announcer *a)
@@ -321,12 +332,13 @@ static void start_round(struct announcer *a)
 	if (a->n_trackers == 0 || a->n_asks > 0 || a->stopping)
 		return;
 	a->round_ok = false;
+	a->interval_s = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
 	loop_timer_clear(a->timer);
-	for (uint32_t i = 0; i < a->n_hashes; i++)
+	for (uint32_t i = 0; i < a->n_hashes && a->trackers[a->current].rest_until_ms <= a->asked_ms; i++)
 		(void)send_ask(a, a->current, i, a->event);
 	if (a->n_asks == 0)
-		loop_timer_set(a->timer, retry_delay_ms(a));
+		end_round(a);
 }
 
 static void on_timer(void *arg)

@@ -146,12 +146,15 @@ static int put_answer(const struct metainfo *m, const struct hash_task *task, ui
 static void answer(struct transfer *t, const struct hash_task *task, const uint8_t *leaves, uint32_t n)
 {
 	uint32_t width = width_of(t->meta, meta_piece_file(t->meta, task->piece));
-	uint8_t *nodes = n == 0 || n > width ? NULL : malloc((size_t)width * 32);
+	uint8_t *nodes = n == 0 ? NULL : malloc((size_t)width * 32);
 	struct wire_msg m = {.type = WIRE_HASHES, .hash = task->req};
 	struct link *l = transfer_link(t, task->peer);
 	struct buf out;
 	int err = ERR_NOMEM;
 
+	/* In a hybrid, pads follow a file that is shorter than its piece. */
+	if (n > width)
+		n = width;
 	buf_init(&out, (WIRE_HASHES_MAX + WIRE_PROOF_MAX) * 32u);
 	if (nodes != NULL) {
 		memcpy(nodes, leaves, (size_t)n * 32);

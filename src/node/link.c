@@ -22,7 +22,8 @@ static struct link *link_new(struct node *n, int fd, const struct addr *addr)
 	l->fd = fd;
 	l->addr = *addr;
 	l->ref.slot = UINT32_MAX;
-	l->deadline_ms = loop_now_ms(n->loop) + NODE_HANDSHAKE_MS;
+	l->wrote_ms = loop_now_ms(n->loop);
+	l->deadline_ms = l->wrote_ms + NODE_HANDSHAKE_MS;
 	buf_init(&l->in, LINK_IN_MAX);
 	buf_init(&l->out, LINK_OUT_MAX);
 	l->next = n->links;
@@ -70,7 +71,7 @@ void link_accept(struct node *n, int fd, const struct addr *from)
 
 	if (n->n_strangers >= NODE_STRANGERS_MAX)
 		link_close(n->oldest_stranger, NULL);
-	if (n->n_links >= NODE_LINKS_MAX) {
+	if (n->n_links >= n->max_links) {
 		tcp_close(fd);
 		return;
 	}
@@ -92,7 +93,7 @@ void link_dial(struct transfer *t, const struct addr *to)
 	struct link *l = NULL;
 	int fd = -1;
 
-	if (n->n_links < NODE_LINKS_MAX)
+	if (n->n_links < n->max_links)
 		fd = tcp_connect(to);
 	if (fd >= 0)
 		l = link_new(n, fd, to);
@@ -119,7 +120,7 @@ void link_close(struct link *l, const char *reason)
 	link_recv_drop(l);
 	if (l->t == NULL)
 		link_stranger_gone(l);
-	else if (l->ref.slot != UINT32_MAX)
+	else if (transfer_link(l->t, l->ref) == l)
 		transfer_set_link(l->t, l->ref, NULL);
 	l->state = LINK_DEAD;
 	loop_io_free(l->io);
@@ -164,6 +165,28 @@ void link_mark_dirty(struct link *l)
 	l->in_dirty = true;
 	l->next_dirty = l->node->dirty;
 	l->node->dirty = l;
+}
+
+bool link_is_clogged(const struct link *l)
+{
+	size_t most = LINK_OUT_PAUSE;
+
+	if (l->t != NULL)
+		most += l->t->meta->n_pieces / 8;
+	return l->out.len - l->out_sent > most;
+}
+
+void link_set_interest(struct link *l)
+{
+	unsigned want = 0;
+
+	if (l->state == LINK_DEAD)
+		return;
+	if (!l->starved && !link_is_clogged(l))
+		want |= LOOP_READ;
+	if (l->wants_write)
+		want |= LOOP_WRITE;
+	loop_io_want(l->io, want);
 }
 
 void link_send(struct link *l, const struct wire_msg *m)

@@ -12,6 +12,13 @@
 /* Messages that wait for a peer who does not read (attack: O-15; requests themselves wait in
  * the swarm's bounded queue). Beyond it the connection is closed. */
 #define LINK_OUT_MAX (2u << 20)
+/* With so much waiting, beyond a bitfield, nothing more is read: answers pile up only as long as
+ * requests are taken. */
+#define LINK_OUT_PAUSE (64u * 1024u)
+/* Memory for messages that a connection keeps when none wait. */
+#define LINK_OUT_KEEP 4096u
+/* A peer that takes nothing of what waits for so long is closed. */
+#define LINK_STUCK_MS 60000u
 /* A whole message of the largest kind, and a scratch buffer's worth that waits for memory. */
 #define LINK_IN_MAX (WIRE_BODY_MAX + 4u + NODE_SCRATCH_BYTES)
 /* Blocks in one scatter read, and in one write. */
@@ -59,6 +66,8 @@ struct link {
 	bool uploading;        /* the swarm has blocks for it */
 	bool fetching;         /* waits for the disk before it can send on */
 	uint64_t deadline_ms;
+	uint64_t wrote_ms;     /* the socket took something last, or the peer did */
+	uint32_t unacked;      /* bytes in the socket that the peer had not taken then */
 	uint32_t rtt_us;
 	struct buf in, out;
 	size_t out_sent;       /* of `out` */
@@ -83,6 +92,10 @@ void link_lost(struct link *l, const char *reason);
 void link_send(struct link *l, const struct wire_msg *m);
 /* Remember to flush at the end of this event. */
 void link_mark_dirty(struct link *l);
+/* Tell the loop what the connection waits for. */
+void link_set_interest(struct link *l);
+/* More messages wait than an honest peer lets pile up: it is not read from. */
+bool link_is_clogged(const struct link *l);
 
 /* ---- link_recv.c ---- */
 void link_read(struct link *l);
@@ -94,7 +107,7 @@ void link_recv_drop(struct link *l);
 /* ---- link_send.c ---- */
 /* Write as much as the socket takes. */
 void link_flush(struct link *l);
-void link_on_fetched(struct link *l, bool ok);
+void link_on_fetched(struct link *l, enum err code);
 
 /* ---- link_handshake.c ---- */
 void link_send_handshake(struct link *l, const uint8_t hash[20]);

@@ -40,7 +40,10 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 	if (l->t != NULL) /* we dialed for it */
 		return meta_has_swarm_hash(l->t->meta, h->info_hash);
 	t = node_transfer_by_hash(n, h->info_hash);
-	if (t == NULL || t->leaving || swarm_is_banned(t->swarm, &l->addr, loop_now_ms(n->loop)))
+	/* Before it is known what we have, a swarm takes nobody in. */
+	if (t == NULL || t->leaving || t->phase == TRANSFER_CHECKING ||
+	    t->phase == TRANSFER_FAILED ||
+	    swarm_is_banned(t->swarm, &l->addr, loop_now_ms(n->loop)))
 		return false;
 	link_stranger_gone(l);
 	l->t = t;
@@ -59,6 +62,7 @@ static void open_peer(struct link *l, const struct handshake *h)
 		.rtt_us = l->rtt_us,
 	};
 	const char *why = "not wanted";
+	struct link *former;
 
 	memcpy(hello.peer_id, h->peer_id, sizeof(hello.peer_id));
 	l->ref = swarm_on_connected(t->swarm, &hello, loop_now_ms(l->node->loop), &why, &t->fx);
@@ -68,6 +72,11 @@ static void open_peer(struct link *l, const struct handshake *h)
 		return;
 	}
 	l->state = LINK_OPEN;
+	/* A peer that was sent away for this one may have left it its slot, and then the CLOSE that
+	 * waits among the effects would find nobody. */
+	former = transfer_slot(t, l->ref.slot);
+	if (former != NULL)
+		link_close(former, "gives way to another connection");
 	transfer_set_link(t, l->ref, l);
 	transfer_perform(t);
 }

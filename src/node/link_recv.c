@@ -31,6 +31,9 @@ struct plan {
 
 /* Read no more than this while slabs are out: it would only pile up. */
 #define READ_WHEN_SHORT 4096u
+/* Nor than this from a peer that owes us nothing: requests come in small numbers, or are a
+ * flood (O-15). */
+#define READ_WHEN_IDLE (32u * 1024u)
 
 static uint64_t now_ms(const struct link *l)
 {
@@ -67,28 +70,46 @@ static struct link *other_receiver(const struct link *l, const struct block_ref 
 	return NULL;
 }
 
+static bool is_wanted(const struct link *l, const struct block_ref *b)
+{
+	return swarm_judge_block(l->t->swarm, l->ref, b->piece, b->begin, b->length) ==
+	       BLOCK_WANTED;
+}
+
 /* A block that came twice at once was put aside, and is the first to be whole: it takes the
- * place in the store; what the other one still sends is dropped. Returns false when it was
- * not wanted any more, or has no place. */
+ * place of the other one, and what that still brings is dropped. False without memory. */
 static bool place_spill(struct link *l)
 {
 	struct link_incoming *c = &l->cur;
 	struct transfer *t = l->t;
-	struct link *o;
+	struct link *o = other_receiver(l, &c->block);
 	struct span dst;
 
-	if (swarm_judge_block(t->swarm, l->ref, c->block.piece, c->block.begin, c->block.length) !=
-	    BLOCK_WANTED)
-		return false;
-	o = other_receiver(l, &c->block);
 	if (o != NULL) {
-		store_recv_abort(t->store, c->block.piece, c->block.begin, c->block.length);
+		dst = o->cur.dst;
 		o->cur.place = PLACE_NOWHERE;
-	}
-	if (store_recv_span(t->store, c->block.piece, c->block.begin, c->block.length, &dst) != OK)
+	} else if (store_recv_span(t->store, c->block.piece, c->block.begin, c->block.length,
+	                           &dst) != OK) {
 		return false;
+	}
 	memcpy(dst.ptr, c->spill, c->block.length);
 	store_recv_done(t->store, c->block.piece, c->block.begin, c->block.length);
+	return true;
+}
+
+/* Have the payload in its place if it is wanted still; what was not wanted when it began may be so
+ * again. False when a wanted block is not in its place: then it must not be counted as had. */
+static bool settle_place(struct link *l)
+{
+	struct link_incoming *c = &l->cur;
+	bool wanted = is_wanted(l, &c->block);
+
+	if (c->place == PLACE_STORE && wanted)
+		store_recv_done(l->t->store, c->block.piece, c->block.begin, c->block.length);
+	else if (c->place == PLACE_STORE)
+		store_recv_abort(l->t->store, c->block.piece, c->block.begin, c->block.length);
+	else if (wanted)
+		return c->place == PLACE_SPILL && place_spill(l);
 	return true;
 }
 
@@ -97,21 +118,14 @@ static void finish_block(struct link *l)
 {
 	struct link_incoming *c = &l->cur;
 	struct transfer *t = l->t;
-	bool told = true;
+	bool settled;
 
 	c->active = false;
-	if (c->place == PLACE_STORE) {
-		store_recv_done(t->store, c->block.piece, c->block.begin, c->block.length);
-	} else if (c->place == PLACE_SPILL) {
-		/* Without a place, a block still wanted must not be counted as had. */
-		told = place_spill(l) || swarm_judge_block(t->swarm, l->ref, c->block.piece,
-		                                           c->block.begin,
-		                                           c->block.length) != BLOCK_WANTED;
-		free(c->spill);
-		c->spill = NULL;
-	}
-	if (!told) {
-		link_lost(l, "no memory for a block");
+	settled = settle_place(l);
+	free(c->spill);
+	c->spill = NULL;
+	if (!settled) {
+		link_lost(l, "a block that has no place any more");
 		return;
 	}
 	swarm_on_block(t->swarm, l->ref, c->block, now_ms(l), &t->fx);
@@ -139,14 +153,14 @@ static int place_block(struct link *l, const struct block_ref *b)
 	if (other_receiver(l, b) != NULL) {
 		/* Two may not write to one place, and the other one may stall for ever. */
 		c->place = PLACE_SPILL;
-		c->spill = malloc(b->length > 0 ? b->length : 1);
+		c->spill = malloc(b->length);
 		c->dst = (struct span){c->spill, b->length};
-		err = c->spill == NULL ? ERR_AGAIN : OK;
+		err = c->spill == NULL ? ERR_NOMEM : OK;
 	} else {
 		err = store_recv_span(l->t->store, b->piece, b->begin, b->length, &c->dst);
 	}
 	if (err != OK && err != ERR_AGAIN) {
-		link_lost(l, "a block that has no place");
+		link_lost(l, err == ERR_NOMEM ? "out of memory" : "a block that has no place");
 		return ERR_PROTO;
 	}
 	c->active = err == OK;
@@ -177,9 +191,7 @@ static int begin_block(struct link *l, const struct wire_msg *m)
 			return err;
 		break;
 	}
-	if (b.length == 0)
-		finish_block(l);
-	return l->state == LINK_DEAD ? ERR_PROTO : OK;
+	return OK;
 }
 
 static size_t take_payload(struct link *l, struct bytes in)
@@ -255,6 +267,15 @@ static size_t take_stream(struct link *l, struct bytes in)
 	return used;
 }
 
+/* Idle connections own no buffer. */
+static void drop_empty_in(struct link *l)
+{
+	if (l->in.len > 0 || l->in.cap == 0)
+		return;
+	buf_fini(&l->in);
+	buf_init(&l->in, LINK_IN_MAX);
+}
+
 /* New stream bytes that stand apart from l->in. What is left over is kept there. */
 static void take_bytes(struct link *l, struct bytes in)
 {
@@ -270,12 +291,10 @@ static void take_bytes(struct link *l, struct bytes in)
 	}
 	if (l->state == LINK_DEAD)
 		return;
-	if (l->in.err != OK) {
+	if (l->in.err != OK)
 		link_lost(l, "out of memory");
-	} else if (l->in.len == 0 && l->in.cap > 0) { /* idle connections own no buffer */
-		buf_fini(&l->in);
-		buf_init(&l->in, LINK_IN_MAX);
-	}
+	else
+		drop_empty_in(l);
 }
 
 /* Append the blocks we expect next, as far as there is room and nobody else is at them. */
@@ -288,23 +307,30 @@ static void plan_forecasts(struct link *l, struct plan *p)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct block_ref *b = &next[i];
 		struct forecast *f = &p->next[p->n_next];
+		int err;
 
-		/* The block under way is still the first expected one. */
-		if (i == 0 && l->cur.active && b->piece == l->cur.block.piece &&
+		/* The block under way is still among the expected ones. */
+		if (l->cur.active && b->piece == l->cur.block.piece &&
 		    b->begin == l->cur.block.begin)
 			continue;
-		if (swarm_judge_block(t->swarm, l->ref, b->piece, b->begin, b->length) != BLOCK_WANTED ||
-		    other_receiver(l, b) != NULL)
+		if (!is_wanted(l, b) || other_receiver(l, b) != NULL)
 			break;
-		if (store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst) != OK) {
-			p->short_of_memory = true;
+		err = store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst);
+		p->short_of_memory = err == ERR_AGAIN;
+		if (err != OK)
 			break;
-		}
 		f->block = *b;
 		plan_add(p, f->head, sizeof(f->head));
 		plan_add(p, f->dst.ptr, b->length);
 		p->n_next++;
 	}
+}
+
+static size_t scratch_bytes(const struct link *l, const struct plan *p)
+{
+	if (p->short_of_memory)
+		return READ_WHEN_SHORT;
+	return p->n_next > 0 || l->cur.active ? NODE_SCRATCH_BYTES : READ_WHEN_IDLE;
 }
 
 /* Lay out the scatter read. */
@@ -326,7 +352,7 @@ static void make_plan(struct link *l, struct plan *p)
 		plan_forecasts(l, p);
 	}
 	if (p->n_next < LINK_RECV_BLOCKS / 2)
-		plan_add(p, n->scratch_in, p->short_of_memory ? READ_WHEN_SHORT : NODE_SCRATCH_BYTES);
+		plan_add(p, n->scratch_in, scratch_bytes(l, p));
 }
 
 /* Copy the `left` bytes that were scattered from iovec `i` on, in line. */
@@ -365,6 +391,25 @@ static void take_forecast(struct link *l, const struct forecast *f, size_t got)
 	count_payload(l, got);
 }
 
+/* What did not come as predicted: `n` bytes from iovec `i` on; forecasts from `k` on are void. Their
+ * places are given back only after the bytes in them were copied, since slabs may go with them. */
+static void take_rest(struct link *l, const struct plan *p, int i, uint32_t k, size_t n)
+{
+	struct buf line;
+
+	buf_init(&line, n);
+	if (l->state == LINK_DEAD)
+		n = 0;
+	if (k < p->n_next)
+		gather(p, i, n, &line);
+	abort_forecasts(l, p, k);
+	if (line.err != OK)
+		link_lost(l, "out of memory");
+	else if (n > 0)
+		take_bytes(l, k < p->n_next ? buf_bytes(&line) : bytes_of(p->iov[i].iov_base, n));
+	buf_fini(&line);
+}
+
 /* `n` bytes were read according to the plan. */
 static void walk_plan(struct link *l, const struct plan *p, size_t n)
 {
@@ -386,43 +431,14 @@ static void walk_plan(struct link *l, const struct plan *p, size_t n)
 		if (got > f->block.length)
 			got = f->block.length;
 		/* An earlier block of this very read may have changed what is wanted. */
-		if (swarm_judge_block(l->t->swarm, l->ref, f->block.piece, f->block.begin,
-		                      f->block.length) != BLOCK_WANTED)
+		if (!is_wanted(l, &f->block))
 			break;
 		take_forecast(l, f, got);
 		n -= WIRE_PIECE_HEAD + got;
 		i += 2;
 		k++;
 	}
-	abort_forecasts(l, p, k);
-	if (n == 0 || l->state == LINK_DEAD)
-		return;
-	if (i == p->n_iov - 1 && k == p->n_next) {
-		take_bytes(l, bytes_of(p->iov[i].iov_base, n));
-	} else {
-		struct buf line;
-
-		buf_init(&line, n);
-		gather(p, i, n, &line);
-		if (line.err == OK)
-			take_bytes(l, buf_bytes(&line));
-		else
-			link_lost(l, "out of memory");
-		buf_fini(&line);
-	}
-}
-
-static void set_interest(struct link *l)
-{
-	unsigned want = 0;
-
-	if (l->state == LINK_DEAD)
-		return;
-	if (!l->starved)
-		want |= LOOP_READ;
-	if (l->wants_write)
-		want |= LOOP_WRITE;
-	loop_io_want(l->io, want);
+	take_rest(l, p, i, k, n);
 }
 
 void link_unstarve(struct link *l)
@@ -436,7 +452,8 @@ void link_unstarve(struct link *l)
 	if (l->state == LINK_DEAD)
 		return;
 	buf_consume(&l->in, used);
-	set_interest(l);
+	drop_empty_in(l);
+	link_set_interest(l);
 }
 
 void link_read(struct link *l)
@@ -462,8 +479,8 @@ void link_read(struct link *l)
 		walk_plan(l, &p, (size_t)n);
 		if (l->state == LINK_DEAD)
 			return;
-		if (l->starved) {
-			set_interest(l);
+		if (l->starved || link_is_clogged(l)) {
+			link_set_interest(l);
 			return;
 		}
 		if ((size_t)n < asked)

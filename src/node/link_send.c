@@ -38,8 +38,13 @@ static int flush_messages(struct link *l)
 			return -1;
 		}
 		l->out_sent += (size_t)n;
+		l->wrote_ms = loop_now_ms(l->node->loop);
 	}
 	l->out_sent = 0;
+	if (l->out.cap > LINK_OUT_KEEP) {
+		buf_fini(&l->out);
+		buf_init(&l->out, LINK_OUT_MAX);
+	}
 	buf_clear(&l->out);
 	return 1;
 }
@@ -56,11 +61,14 @@ static void pull_blocks(struct link *l)
 }
 
 /* Copy heads and payloads of l->up into the scratch. Stops at a block that must be fetched from
- * disk first. Returns 0, or an error of the store other than ERR_AGAIN. */
+ * disk first; and after one that is half out while messages wait, or they would wait for as long
+ * as the peer asks for more. Returns 0, or an error of the store other than ERR_AGAIN. */
 static int fill_batch(struct link *l, struct batch *batch)
 {
+	uint32_t n = l->up_sent > 0 && l->out.len > 0 ? 1 : l->n_up;
+
 	*batch = (struct batch){.at = l->node->scratch_out};
-	for (uint32_t i = 0; i < l->n_up; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct block_ref *b = &l->up[i];
 		int err;
 
@@ -72,7 +80,8 @@ static int fill_batch(struct link *l, struct batch *batch)
 		if (err == ERR_AGAIN) {
 			if (i == 0) {
 				l->fetching = true;
-				store_fetch(l->t->store, b->piece, b->begin, b->length, l->ref.slot);
+				store_fetch(l->t->store, b->piece, b->begin, b->length,
+				            (uint64_t)l->ref.gen << 32 | l->ref.slot);
 			}
 			break;
 		}
@@ -90,6 +99,7 @@ static void count_sent(struct link *l, size_t n)
 	uint32_t done = 0;
 
 	l->up_sent += (uint32_t)n;
+	l->wrote_ms = loop_now_ms(l->node->loop);
 	while (done < l->n_up && l->up_sent >= whole(&l->up[done])) {
 		l->up_sent -= (uint32_t)whole(&l->up[done]);
 		swarm_on_sent(l->t->swarm, l->ref, l->up[done].length, loop_now_ms(l->node->loop));
@@ -99,14 +109,26 @@ static void count_sent(struct link *l, size_t n)
 	memmove(l->up, l->up + done, l->n_up * sizeof(l->up[0]));
 }
 
+/* The first block that is due cannot be read. When its file was changed under us, nobody shall
+ * be offered the piece again. */
+static void lose_piece(struct link *l, uint32_t piece, int code)
+{
+	struct transfer *t = l->t;
+
+	link_lost(l, "data on disk cannot be read any more");
+	if (code == ERR_MISMATCH || code == ERR_NOENT)
+		transfer_piece_gone(t, piece);
+}
+
 /* One write of blocks. Returns 1 to go on, 0 to wait, -1 closed. */
 static int send_batch(struct link *l)
 {
 	struct batch batch;
 	ssize_t n;
+	int err = fill_batch(l, &batch);
 
-	if (fill_batch(l, &batch) != OK) {
-		link_lost(l, "data on disk cannot be read any more");
+	if (err != OK) {
+		lose_piece(l, l->up[batch.blocks].piece, err);
 		return -1;
 	}
 	if (batch.blocks == 0)
@@ -130,10 +152,6 @@ static int send_batch(struct link *l)
 
 static void send_all(struct link *l)
 {
-	if (l->out.err != OK) {
-		link_lost(l, "does not read what it is sent");
-		return;
-	}
 	for (int round = 0; round < LINK_WRITE_ROUNDS; round++) {
 		/* A block that is half out goes first: messages may not cut into it. */
 		if (l->up_sent == 0 && flush_messages(l) != 1)
@@ -152,20 +170,22 @@ static void send_all(struct link *l)
 
 void link_flush(struct link *l)
 {
-	if (l->state == LINK_DEAD || l->state == LINK_CONNECTING || l->wants_write)
+	if (l->state == LINK_DEAD || l->state == LINK_CONNECTING)
 		return;
-	send_all(l);
-	if (l->state != LINK_DEAD)
-		loop_io_want(l->io, (l->starved ? 0u : (unsigned)LOOP_READ) |
-		                        (l->wants_write ? (unsigned)LOOP_WRITE : 0u));
-}
-
-void link_on_fetched(struct link *l, bool ok)
-{
-	l->fetching = false;
-	if (!ok) {
-		link_lost(l, "data on disk cannot be read any more");
+	if (l->out.err != OK) {
+		link_lost(l, "does not read what it is sent");
 		return;
 	}
-	link_mark_dirty(l);
+	if (!l->wants_write)
+		send_all(l);
+	link_set_interest(l);
+}
+
+void link_on_fetched(struct link *l, enum err code)
+{
+	l->fetching = false;
+	if (code != OK && l->n_up > 0)
+		lose_piece(l, l->up[0].piece, code);
+	else
+		link_mark_dirty(l);
 }

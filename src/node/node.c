@@ -13,6 +13,8 @@
 #define ACCEPTS_PER_TURN 64
 /* Housekeeping: deadlines of handshakes, accepting again after descriptors ran out. */
 #define SWEEP_MS 1000u
+/* Descriptors that are not for peers. */
+#define FDS_KEPT (STORE_FDS_MAX + 64u)
 
 void node_log(struct node *n, const char *fmt, ...)
 {
@@ -42,21 +44,38 @@ static void link_free(struct link *l)
 	free(l);
 }
 
-void node_settle(struct node *n)
+static void bury(struct node *n)
 {
-	while (n->dirty != NULL) {
-		struct link *l = n->dirty;
-
-		n->dirty = l->next_dirty;
-		l->in_dirty = false;
-		link_flush(l);
-	}
 	while (n->grave != NULL) {
 		struct link *l = n->grave;
 
 		n->grave = l->next_grave;
 		link_free(l);
 	}
+}
+
+static void take_store_events(struct node *n)
+{
+	struct store_event e;
+
+	while (store_next_event(n->pool, &e))
+		transfer_on_store_event(e.user, &e);
+}
+
+/* The store answers some calls at once, without a worker that would wake us: so its events are
+ * looked for here, too, until there are none. */
+void node_settle(struct node *n)
+{
+	take_store_events(n);
+	while (n->dirty != NULL) {
+		struct link *l = n->dirty;
+
+		n->dirty = l->next_dirty;
+		l->in_dirty = false;
+		link_flush(l);
+		take_store_events(n);
+	}
+	bury(n);
 }
 
 /* ---- events of the loop ------------------------------------------------------- */
@@ -86,13 +105,25 @@ static void on_accept(void *arg, unsigned ready)
 static void on_pool(void *arg, unsigned ready)
 {
 	struct node *n = arg;
-	struct store_event e;
 
 	(void)ready;
 	pool_drain(n->pool);
-	while (store_next_event(n->pool, &e))
-		transfer_on_store_event(e.user, &e);
 	node_settle(n);
+}
+
+/* A slow peer may leave the socket full for long; one that takes nothing at all is stuck. */
+static bool is_stuck(struct link *l, uint64_t now)
+{
+	uint32_t unacked;
+
+	if (l->state != LINK_OPEN || !l->wants_write)
+		return false;
+	unacked = tcp_unacked_bytes(l->fd);
+	if (unacked != l->unacked) {
+		l->unacked = unacked;
+		l->wrote_ms = now;
+	}
+	return now - l->wrote_ms >= LINK_STUCK_MS;
 }
 
 static void on_second(void *arg)
@@ -106,6 +137,9 @@ static void on_second(void *arg)
 		if (l->state != LINK_OPEN && now >= l->deadline_ms) {
 			link_lost(l, "no handshake in time");
 			next = n->links; /* telling the swarm may have closed others */
+		} else if (is_stuck(l, now)) {
+			link_lost(l, "does not read what it is sent");
+			next = n->links;
 		}
 	}
 	if (n->accept_paused) {
@@ -139,6 +173,14 @@ static void make_peer_id(struct node *n)
 	memcpy(n->peer_id, "-SH0100-", 8);
 	for (size_t i = 8; i < sizeof(n->peer_id); i++)
 		n->peer_id[i] = (uint8_t)digits[rng_below(&n->rng, sizeof(digits) - 1)];
+}
+
+/* Peers may not take the descriptors that the disk, trackers and the process itself need. */
+static uint32_t links_within(uint64_t fd_limit)
+{
+	uint64_t links = fd_limit > 2 * FDS_KEPT ? fd_limit - FDS_KEPT : fd_limit / 2;
+
+	return links < NODE_LINKS_MAX ? (uint32_t)links : NODE_LINKS_MAX;
 }
 
 static int start_parts(struct node *n, const struct node_params *p, struct err_info *info)
@@ -179,7 +221,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	/* A peer that goes away, or a file-size limit, is an error code, not the end of the process. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
-	tcp_raise_fd_limit();
+	n->max_links = links_within(tcp_raise_fd_limit());
 	err = start_parts(n, p, info);
 	if (err != OK) {
 		node_free(n);
@@ -199,7 +241,7 @@ void node_free(struct node *n)
 	while (n->links != NULL)
 		link_close(n->links, NULL);
 	n->dirty = NULL;
-	node_settle(n);
+	bury(n);
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
@@ -258,5 +300,6 @@ void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), voi
 	n->leaving = n->n_transfers + 1; /* one for ourselves, so that it ends once */
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_leave(n->transfers[i]);
+	node_settle(n);
 	node_transfer_left(n);
 }

@@ -44,7 +44,7 @@ enum transfer_phase {
 	TRANSFER_CHECKING,    /* hashing what is on disk */
 	TRANSFER_DOWNLOADING,
 	TRANSFER_FINISHING,   /* complete and verified; syncing, renaming */
-	TRANSFER_SEEDING,
+	TRANSFER_SEEDING,     /* `why` set: a file was changed since, what is left is served */
 	TRANSFER_STALLED,     /* the disk said no: `why` tells; tried again every few seconds */
 	TRANSFER_FAILED,      /* for good: `why` tells */
 };

@@ -33,7 +33,7 @@ struct node {
 	struct transfer **transfers;
 	uint32_t n_transfers, cap_transfers;
 	struct link *links;  /* every connection; doubly linked */
-	uint32_t n_links, n_strangers;
+	uint32_t n_links, max_links, n_strangers;
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty;  /* have output to flush at the end of this event */
 	struct link *grave;  /* closed during this event, freed at its end */
@@ -61,6 +61,8 @@ struct transfer {
 	struct err_info why;
 	bool seed;               /* data was complete from the start, and is never written */
 	bool complete, leaving;
+	bool waits_for_save;     /* leaving: STORE_SAVED will answer */
+	uint32_t saves;          /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
 	uint64_t save_at_ms;     /* next checkpoint; 0: nothing new to record */
 	uint64_t retry_at_ms;    /* STALLED: try the disk again */
@@ -82,7 +84,11 @@ void node_settle(struct node *n);
 /* Do what the swarm wants done. */
 void transfer_perform(struct transfer *t);
 struct link *transfer_link(struct transfer *t, struct peer_ref ref);
+/* Whoever has the slot, of any generation; NULL nobody. */
+struct link *transfer_slot(struct transfer *t, uint32_t slot);
 void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
+/* A verified piece cannot be read any more: its file was changed. */
+void transfer_piece_gone(struct transfer *t, uint32_t piece);
 void transfer_on_store_event(struct transfer *t, const struct store_event *e);
 void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "node/link.h"
 
 /* A checkpoint this long after the first piece that is not recorded. */
@@ -37,9 +38,14 @@ static void fail_for_good(struct transfer *t, const struct err_info *why)
 
 /* ---- connections by slot -------------------------------------------------- */
 
+struct link *transfer_slot(struct transfer *t, uint32_t slot)
+{
+	return slot < t->n_slots ? t->by_slot[slot] : NULL;
+}
+
 struct link *transfer_link(struct transfer *t, struct peer_ref ref)
 {
-	struct link *l = ref.slot < t->n_slots ? t->by_slot[ref.slot] : NULL;
+	struct link *l = transfer_slot(t, ref.slot);
 
 	return l != NULL && l->ref.gen == ref.gen ? l : NULL;
 }
@@ -63,7 +69,7 @@ void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l)
 
 static void set_timer(struct transfer *t)
 {
-	uint64_t at = swarm_deadline_ms(t->swarm);
+	uint64_t at = t->phase == TRANSFER_CHECKING ? UINT64_MAX : swarm_deadline_ms(t->swarm);
 	uint64_t now = now_ms(t);
 
 	if (t->save_at_ms != 0 && t->save_at_ms < at)
@@ -102,7 +108,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		break;
 	}
 	case EFFECT_DIAL:
-		link_dial(t, &e->u.addr);
+		if (!t->leaving)
+			link_dial(t, &e->u.addr);
 		break;
 	case EFFECT_VERIFY:
 		store_verify(t->store, e->u.piece, swarm_wants_hashes(t->swarm, e->u.piece));
@@ -153,12 +160,18 @@ void transfer_perform(struct transfer *t)
 
 /* ---- time --------------------------------------------------------------------- */
 
+static void save(struct transfer *t)
+{
+	/* While one is out, all further calls have one answer together. */
+	t->saves = t->saves == 0 ? 1 : 2;
+	store_save(t->store, swarm_have(t->swarm));
+}
+
 static void save_now(struct transfer *t)
 {
 	t->save_at_ms = 0;
-	if (t->phase != TRANSFER_DOWNLOADING && t->phase != TRANSFER_STALLED)
-		return;
-	store_save(t->store, swarm_have(t->swarm));
+	if (!t->leaving && (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED))
+		save(t);
 }
 
 /* The disk may have room again: go on, and stop again at the next refusal. */
@@ -169,6 +182,9 @@ static void try_disk_again(struct transfer *t)
 		return;
 	set_phase(t, TRANSFER_DOWNLOADING);
 	swarm_set_paused(t->swarm, false, now_ms(t), &t->fx);
+	/* It may have been the last checkpoint that failed. */
+	if (t->save_at_ms == 0)
+		t->save_at_ms = now_ms(t) + SAVE_EVERY_MS;
 	start_finish(t);
 }
 
@@ -182,7 +198,7 @@ static void on_timer(void *arg)
 		save_now(t);
 	if (t->retry_at_ms != 0 && now >= t->retry_at_ms)
 		try_disk_again(t);
-	if (now >= swarm_deadline_ms(t->swarm))
+	if (t->phase != TRANSFER_CHECKING && now >= swarm_deadline_ms(t->swarm))
 		swarm_on_tick(t->swarm, now, &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
@@ -212,14 +228,6 @@ static void on_found(void *user, const struct addr *list, size_t n)
 
 /* ---- what the store has to tell ------------------------------------------------------ */
 
-static void disk_said_no(struct transfer *t, const struct err_info *why)
-{
-	t->why = *why;
-	t->retry_at_ms = now_ms(t) + RETRY_DISK_MS;
-	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
-	set_phase(t, TRANSFER_STALLED);
-}
-
 static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
 {
 	const struct metainfo *m = t->meta;
@@ -235,6 +243,51 @@ static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
 			sum += b - a;
 	}
 	return sum;
+}
+
+static void disk_said_no(struct transfer *t, const struct err_info *why)
+{
+	if (t->phase == TRANSFER_FAILED)
+		return;
+	t->why = *why;
+	t->retry_at_ms = now_ms(t) + RETRY_DISK_MS;
+	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	set_phase(t, TRANSFER_STALLED);
+}
+
+/* What the system took may not be on the disk, and it will not say so twice: only hashing it again
+ * tells, which a new start does. */
+static void disk_forgot(struct transfer *t, const struct err_info *why)
+{
+	struct err_info full;
+
+	err_set(&full, why->code, "%.300s; run the same command again, it checks what is on disk",
+	        why->text);
+	fail_for_good(t, &full);
+}
+
+void transfer_piece_gone(struct transfer *t, uint32_t piece)
+{
+	uint64_t now = now_ms(t);
+	struct err_info why;
+	char name[256];
+
+	if (!bitfield_has(swarm_have(t->swarm), piece))
+		return;
+	err_set(&why, ERR_MISMATCH, "%s: was changed by somebody else since it was verified",
+	        text_escape(name, sizeof(name), bytes_str(t->meta->name)));
+	node_log(t->node, "piece %u: %s", piece, why.text);
+	if (t->phase != TRANSFER_SEEDING) {
+		fail_for_good(t, &why);
+		transfer_perform(t);
+		return;
+	}
+	t->why = why;
+	t->done_bytes -= real_bytes_of(t, piece);
+	/* What others sent would have to be written into a file that is somebody's by now. */
+	swarm_set_paused(t->swarm, true, now, &t->fx);
+	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
+	transfer_perform(t);
 }
 
 static void count_done(struct transfer *t)
@@ -296,6 +349,12 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 	struct err_info why = e->err;
 
 	t->checked_bytes += meta_piece_bytes(t->meta, e->piece);
+	if (t->phase != TRANSFER_CHECKING)
+		return;
+	if (e->err.code == ERR_NOMEM || (e->err.code != OK && t->seed)) {
+		fail_for_good(t, &why);
+		return;
+	}
 	if (!e->last)
 		return;
 	if (go_live(t) != OK) {
@@ -306,7 +365,9 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 
 static void on_finished(struct transfer *t, const struct store_event *e)
 {
-	if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO) {
+	if (e->lost) {
+		disk_forgot(t, &e->err);
+	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO) {
 		disk_said_no(t, &e->err);
 	} else if (e->err.code != OK) {
 		fail_for_good(t, &e->err);
@@ -335,10 +396,20 @@ static void say_left(void *user)
 
 static void on_saved(struct transfer *t, const struct store_event *e)
 {
-	if (t->leaving)
+	if (t->saves > 0)
+		t->saves--;
+	if (t->leaving) {
+		if (!t->waits_for_save || t->saves > 0)
+			return;
+		t->waits_for_save = false;
 		announcer_stop(t->announcer, say_left, t);
-	else if (e->err.code != OK)
-		disk_said_no(t, &e->err);
+	} else if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED) {
+		/* While finishing it is store_finish() that tells. */
+		if (e->lost)
+			disk_forgot(t, &e->err);
+		else if (e->err.code != OK)
+			disk_said_no(t, &e->err);
+	}
 }
 
 void transfer_on_store_event(struct transfer *t, const struct store_event *e)
@@ -353,9 +424,10 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 		on_verified(t, e);
 		break;
 	case STORE_FETCHED:
-		l = e->token < t->n_slots ? t->by_slot[e->token] : NULL;
+		l = transfer_link(t, (struct peer_ref){(uint32_t)e->token,
+		                                       (uint32_t)(e->token >> 32)});
 		if (l != NULL && l->fetching)
-			link_on_fetched(l, e->err.code == OK);
+			link_on_fetched(l, e->err.code);
 		break;
 	case STORE_LEAVES:
 		hash_serve_on_leaves(t, e->token, e->hashes, e->err.code == OK ? e->n_hashes : 0);
@@ -486,18 +558,25 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 		transfer_free(t);
 		return err;
 	}
-	*out = t;
 	err = begin(t, p, info);
-	if (err == OK)
-		node_settle(n);
-	return err;
+	if (err != OK) {
+		n->n_transfers--;
+		transfer_free(t);
+		return err;
+	}
+	*out = t;
+	node_settle(n);
+	return OK;
 }
 
 void transfer_leave(struct transfer *t)
 {
 	t->leaving = true;
-	if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED) {
-			store_save(t->store, swarm_have(t->swarm));
+	/* A save while finishing is answered after the end of that. */
+	if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED ||
+	    t->phase == TRANSFER_FINISHING) {
+		t->waits_for_save = true;
+		save(t);
 	} else {
 		announcer_stop(t->announcer, say_left, t);
 	}

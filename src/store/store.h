@@ -55,6 +55,7 @@ struct store_event {
 	void *user;
 	uint32_t piece;
 	bool good, last;
+	bool lost;              /* SAVED, FINISHED: only opening the store again helps, see there */
 	uint32_t n_hashes;      /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes;  /* borrowed until the next store_next_event() */
 	uint64_t token;         /* FETCHED, LEAVES: the caller's */

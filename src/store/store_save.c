@@ -264,6 +264,7 @@ static void save_done(struct pool_job *job)
 
 	s->saving = false;
 	remember_failure(s, v);
+	v->task.event.e.lost = s->sync_err.code != OK;
 	bitfield_fini(&v->have);
 	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
 	    s->mode == STORE_DOWNLOAD)

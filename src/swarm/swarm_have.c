@@ -162,14 +162,15 @@ bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 	return use_pieces(t, p);
 }
 
+/* BEP 6 has them in place of the first bitfield; aria2 also says HAVE ALL when it completes. */
 bool swarm_on_have_all(struct turn *t, struct peer *p, bool all)
 {
-	if (!p->fast || p->told) {
+	if (!p->fast || (p->told && !all)) {
 		swarm_breach(t, p, "sent 'have all' or 'have none' where it must not");
 		return false;
 	}
 	p->told = true;
-	if (!all)
+	if (!all || p->has_all)
 		return true;
 	become_full(t, p);
 	return use_pieces(t, p);

@@ -171,8 +171,10 @@ int http_announce_decode(struct bytes query, struct announce *out, struct err_in
 	while (http_query_next(&query, &pair)) {
 		enum key k = key_of(pair.key);
 
-		if (k == N_KEYS || seen[k])
+		if (k == N_KEYS || (k == KEY_IPV6 && seen[k]))
 			continue;
+		if (seen[k])
+			return err_set(info, ERR_PROTO, "%s is there twice", key_names[k]);
 		seen[k] = true;
 		if (k == KEY_IPV6)
 			ipv6 = pair.value;

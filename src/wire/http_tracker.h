@@ -9,8 +9,8 @@
 #define HTTP_TRACKER_QUERY_MAX 8192u
 
 /* Server: what stands behind "?" of /announce.
- * Source:  BEP 3, 7, 23. Unknown keys are skipped; a key given twice counts once, the
- *          first time; numbers out of range are refused, numwant is cut to the maximum.
+ * Source:  BEP 3, 7, 23. Unknown keys are skipped; a key given twice is refused (of ipv6 the
+ *          first counts); numbers out of range are refused, numwant is cut to the maximum.
  * Returns: 0, or ERR_PROTO with the reason in `info`, fit for "failure reason". */
 int http_announce_decode(struct bytes query, struct announce *out, struct err_info *info);
 /* Client: appends "info_hash=..." and so on to an announce URL, with '?' or '&'.

@@ -17,7 +17,7 @@ DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lt_driver.py"
 
 class Aria2:
     name = "aria2"
-    v2 = False
+    modes = ("v1", "hybrid")
 
     def __init__(self, w):
         self.w, self.bin = w, h.need("aria2c")
@@ -46,7 +46,9 @@ class Aria2:
 
 class Transmission:
     name = "transmission"
-    v2 = False
+    # 3.00 takes no torrent with a file tree in it, whoever made it.
+    modes = ("v1",)
+    makes_empty_files = False
 
     def __init__(self, w):
         self.w = w
@@ -63,7 +65,8 @@ class Transmission:
         p.rpc = rpc
         p.killed = True  # it is ended by a signal
         h.wait_for(lambda: self._ask(p, "-si").code == 0, 20, "transmission-daemon answers", every=0.2)
-        h.check("success" in self._ask(p, "-w", folder, "-a", torrent).out, "the torrent was added")
+        said = self._ask(p, "-w", folder, "-a", torrent)
+        h.check("Error" not in said.out, "the torrent was added", said.out)
         return p
 
     def _ask(self, p, *args):
@@ -88,7 +91,7 @@ class Transmission:
 
 class Libtorrent:
     name = "libtorrent"
-    v2 = True
+    modes = ("v1", "v2", "hybrid")
 
     def __init__(self, w):
         self.w = w

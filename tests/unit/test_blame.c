@@ -120,3 +120,30 @@ TEST(blame_keeps_its_limit_of_records_and_drops_the_oldest)
 	blame_fini(&b);
 	free(h);
 }
+
+/* Records of the longest pieces there are: 128 MiB in 8,192 blocks. */
+TEST(blame_keeps_its_limit_of_bytes_and_drops_the_oldest)
+{
+	enum { BLOCKS = 8192 };
+	char senders[BLOCKS + 1] = "";
+	struct blame b = {0};
+	uint8_t *h = calloc(BLOCKS, SHA256_LEN);
+	uint32_t most = 0;
+
+	assert_non_null(h);
+	memset(senders, 'a', BLOCKS);
+	for (uint32_t i = 0; most == 0 || i <= most; i++) {
+		struct open_piece *o = piece_from(i, senders);
+
+		CHECK_INT(blame_keep(&b, o, h), 0);
+		CHECK(b.bytes <= BLAME_BYTES_MAX);
+		piece_drop(o);
+		if (i == 0)
+			most = (uint32_t)(BLAME_BYTES_MAX / b.bytes);
+		CHECK(blame_has(&b, 0) == (i < most));
+	}
+	CHECK_INT(b.n, most);
+	CHECK(blame_has(&b, 1) && blame_has(&b, most));
+	blame_fini(&b);
+	free(h);
+}

@@ -422,6 +422,24 @@ TEST(names_alike_are_offered_best_first)
 	db_end(db);
 }
 
+TEST(no_more_names_alike_are_offered_than_the_limit)
+{
+	struct catalogue_db *db = db_new();
+	struct entry rows[CATALOGUE_NEAR_MAX + 1];
+	char name[32];
+	size_t n;
+
+	for (unsigned i = 0; i <= CATALOGUE_NEAR_MAX; i++) {
+		snprintf(name, sizeof(name), "debian-%02u.iso", i);
+		must_put(db, "ann", name, i);
+	}
+	CHECK_INT(catalogue_db_near(db, "debian-07.iso", rows, CATALOGUE_NEAR_MAX + 1, &n, &info),
+		  0);
+	CHECK_INT(n, CATALOGUE_NEAR_MAX);
+	CHECK_STR(rows[0].name, "debian-07.iso");
+	db_end(db);
+}
+
 TEST(counts_survive_reopening)
 {
 	struct catalogue_db *db = db_new();

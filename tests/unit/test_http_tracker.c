@@ -183,10 +183,15 @@ TEST(texts_and_the_query_pass_up_to_their_limit)
 	CHECK_INT(text_of_length("x", 60000), ERR_PROTO);
 }
 
-TEST(a_key_given_twice_counts_the_first_time)
+TEST(a_key_given_twice_is_refused_but_ipv6_counts_the_first_time)
 {
-	CHECK_INT(announced(MUST "&port=1&port=x").port, 6881);
-	CHECK_MEM(announced(MUST "&info_hash=" B20).info_hash, A20, 20);
+	struct announce a;
+	struct err_info why;
+
+	CHECK_INT(http_announce_decode(bytes_str(MUST "&port=6881"), &a, &why), ERR_PROTO);
+	CHECK(strstr(why.text, "port") != NULL);
+	CHECK_INT(http_announce_decode(bytes_str(MUST "&info_hash=" B20), &a, &why), ERR_PROTO);
+	CHECK(announced(MUST "&ipv6=2001:db8::1&ipv6=2001:db8::2").has_claimed_v6);
 }
 
 TEST(unknown_keys_and_empty_pairs_are_skipped)

@@ -294,7 +294,7 @@ static void check_same_content(struct bytes served, struct bytes published)
 	CHECK_INT(meta_parse(served, &a), META_OK);
 	CHECK_INT(meta_parse(published, &b), META_OK);
 	CHECK(bytes_eq(a->info, b->info));
-	CHECK_INT(a->n_trackers, 1);
+	CHECK(a->n_trackers > 0);
 	CHECK(strstr(a->trackers[0].url, "http://127.0.0.1:") == a->trackers[0].url);
 	meta_free(a);
 	meta_free(b);
@@ -340,7 +340,7 @@ TEST(what_is_published_is_found_again)
 	CHECK_INT(
 	    magnet_parse(bytes_str(json_string_value(json_object_get(g.json, "magnet"))), &link),
 	    0);
-	CHECK_INT(link.n_trackers, 1);
+	CHECK(link.n_trackers > 0);
 	magnet_fini(&link);
 	file = json_array_get(json_object_get(g.json, "files"), 0);
 	CHECK_STR(json_string_value(json_object_get(file, "path")), "genome.tar");
@@ -601,10 +601,12 @@ TEST(a_version_is_removed_only_with_its_own_hashes)
 	publish_id(&alice, "x", "two");
 	e = entry_of(&alice, "x", "two", 0, &torrent);
 	buf_fini(&torrent);
-	sign_entry(&e, &alice, "unpublish");
 	e.version = 1;
+	sign_entry(&e, &alice, "unpublish");
 	expect(post("/api/v1/unpublish", entry_json(&e)), 422, "mismatch");
 	e.version = 2;
+	expect(post("/api/v1/unpublish", entry_json(&e)), 403, "bad_signature");
+	sign_entry(&e, &alice, "unpublish");
 	expect(post("/api/v1/unpublish", entry_json(&e)), 200, "");
 	CHECK_INT(listed("/api/v1/entries?version=1"), 1);
 	end();

@@ -27,7 +27,7 @@ TEST(magnet_with_everything_is_read)
 	CHECK(m.has_v1 && m.has_v2);
 	CHECK_INT(m.hash_v1[19], 0x67);
 	CHECK_INT(m.hash_v2[31], 0xef);
-	CHECK_STR(m.name, "a b c d");
+	CHECK_STR(m.name, "a b c+d");
 	CHECK_INT(m.n_trackers, 2);
 	CHECK_STR(m.trackers[0], "http://t/a");
 	CHECK_STR(m.trackers[1], "udp://u:1");

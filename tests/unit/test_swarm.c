@@ -8,6 +8,7 @@
 #include "failmalloc.h"
 #include "meta/merkle.h"
 #include "sim/net.h"
+#include "swarm/peer.h"
 #include "test.h"
 #include "wire/ext.h"
 
@@ -359,6 +360,27 @@ TEST(swarm_takes_allowed_fast_pieces_while_choked)
 	stop(&b);
 }
 
+TEST(swarm_remembers_sixty_four_allowed_fast_pieces_and_not_one_more)
+{
+	char have[PEER_ALLOWED_MAX + 2] = "";
+	struct bench b;
+	struct peer_ref a;
+
+	memset(have, '*', sizeof(have) - 1);
+	have[PEER_ALLOWED_MAX - 1] = have[PEER_ALLOWED_MAX] = '.';
+	start(&b, 1, have, false);
+	a = join(&b, FAST);
+	hear_type(&b, a, WIRE_HAVE_ALL);
+	for (uint32_t i = 0; i < PEER_ALLOWED_MAX - 1; i++)
+		hear(&b, a, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = i});
+	said(&b);
+	hear(&b, a, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = PEER_ALLOWED_MAX - 1});
+	CHECK_STR(said(&b), "0:request(63.0)");
+	hear(&b, a, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = PEER_ALLOWED_MAX});
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
 TEST(swarm_closes_on_fast_messages_that_were_not_agreed_on)
 {
 	static const enum wire_type types[] = {WIRE_HAVE_ALL, WIRE_HAVE_NONE, WIRE_SUGGEST,
@@ -553,6 +575,24 @@ TEST(swarm_keeps_two_thousand_requests_of_a_peer_that_takes_nothing_then_closes)
 	stop(&b);
 }
 
+TEST(swarm_rejects_five_hundred_bad_requests_in_a_row_then_closes)
+{
+	struct wire_msg bad = {.type = WIRE_REQUEST, .index = 3, .length = BLOCK};
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 16, "*..", false);
+	r = open_taker(&b, FAST);
+	said(&b);
+	for (uint32_t i = 0; i < PEER_BAD_REQUESTS_MAX; i++) {
+		hear(&b, r, bad);
+		CHECK_STR(said(&b), "0:reject(3.0)");
+	}
+	hear(&b, r, bad);
+	CHECK_STR(said(&b), "0:close");
+	stop(&b);
+}
+
 TEST(swarm_judges_blocks_never_asked_for_as_such)
 {
 	struct bench b;
@@ -593,6 +633,24 @@ TEST(swarm_closes_at_a_malformed_message_and_bans_at_the_third)
 }
 
 /* ---- who is let in ------------------------------------------------------- */
+
+/* Each peer is of interest, so nobody gives way. */
+TEST(swarm_has_no_place_for_one_peer_more_than_its_limit)
+{
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	for (uint32_t i = 0; i <= SWARM_PEERS_DEFAULT; i++) {
+		uint8_t id = (uint8_t)(i + 1 < 'm' ? i + 1 : i + 2); /* 'm' is ourselves */
+		struct peer_ref r = join_as(&b, i, id, FAST | INCOMING);
+
+		CHECK((r.slot != UINT32_MAX) == (i < SWARM_PEERS_DEFAULT));
+		if (r.slot != UINT32_MAX)
+			hear_type(&b, r, WIRE_HAVE_ALL);
+		effects_clear(&b.fx);
+	}
+	stop(&b);
+}
 
 TEST(swarm_refuses_itself)
 {
@@ -651,7 +709,7 @@ TEST(swarm_dials_addresses_once_and_again_after_a_failure)
 	stop(&b);
 }
 
-TEST(swarm_never_has_more_than_thirty_dials_open)
+TEST(swarm_never_has_more_than_a_hundred_dials_open)
 {
 	struct bench b;
 	struct addr list[200];
@@ -660,7 +718,7 @@ TEST(swarm_never_has_more_than_thirty_dials_open)
 	for (uint32_t i = 0; i < 200; i++)
 		list[i] = addr_of(i);
 	swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);
-	CHECK_INT(b.fx.n, 30);
+	CHECK_INT(b.fx.n, 100);
 	effects_clear(&b.fx);
 	for (uint32_t i = 0; i < 10; i++)
 		swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);

@@ -1,0 +1,23 @@
+from .base import Adapter, first_line, program
+
+
+class Aria2(Adapter):
+    name = "aria2"
+    modes = ("v1", "hybrid")
+    settings = ("--file-allocation=none --disk-cache=64M, no DHT/LPD/PEX, no encryption required, --bt-max-peers=0, "
+                "--bt-request-peer-speed-limit=500M")
+
+    def version(self):
+        return first_line(program("aria2c"), "--version")
+
+    def _cmd(self, run, torrent, folder, port, *more):
+        return [program("aria2c"), "--no-conf", "-q", f"--dir={folder}", f"--listen-port={port}", "--enable-dht=false", "--enable-dht6=false",
+                "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true", "--file-allocation=none", "--disk-cache=64M",
+                "--bt-require-crypto=false", "--bt-min-crypto-level=plain", "--bt-max-peers=0", "--bt-request-peer-speed-limit=500M",
+                "--follow-torrent=false", *more, torrent]
+
+    def seed(self, run, torrent, folder, port):
+        return self._cmd(run, torrent, folder, port, "--seed-ratio=0.0", "--bt-seed-unverified=true", "--allow-overwrite=true")
+
+    def get(self, run, torrent, folder, port):
+        return self._cmd(run, torrent, folder, port, "--seed-time=0")
