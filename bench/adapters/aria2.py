@@ -3,7 +3,7 @@ from .base import Adapter, first_line, program
 
 class Aria2(Adapter):
     name = "aria2"
-    modes = ("v1", "hybrid")
+    modes = ("v1",)  # 1.36 computes another info-hash for a torrent with a file tree in it
     settings = ("--file-allocation=none --disk-cache=64M, no DHT/LPD/PEX, no encryption required, --bt-max-peers=0, "
                 "--bt-request-peer-speed-limit=500M")
 

@@ -30,7 +30,7 @@ def they_get(w, client, mode, shape):
     a = w.peer("a")
     c = client(w)
     src = make(w, a, shape)
-    a.share(src, *mode_args(mode), name="x")
+    a.share(src, "-v", *mode_args(mode), name="x")
     torrent = w.path("x.torrent")
     with open(torrent, "wb") as f:
         f.write(index.torrent("x"))
@@ -109,9 +109,14 @@ def _(w):
     mixed_swarm(w, clients.ALL, "v1")
 
 
-@test("a mixed swarm of shoal, aria2 and libtorrent completes with equal sums (hybrid)", seconds=120)
+@test("a mixed swarm of shoal and libtorrent completes with equal sums (hybrid)", seconds=120)
 def _(w):
-    mixed_swarm(w, (Aria2, Libtorrent), "hybrid")
+    mixed_swarm(w, (Libtorrent,), "hybrid")
+
+
+@test("a mixed swarm of shoal and libtorrent completes with equal sums (v2)", seconds=120)
+def _(w):
+    mixed_swarm(w, (Libtorrent,), "v2")
 
 
 @test("stock clients fetch from a shoal getter alone after the sharer has left", seconds=90)
@@ -120,7 +125,7 @@ def _(w):
     a, g = w.peer("a"), w.peer("g")
     c = Aria2(w)
     src = make(w, a, "folder")
-    p = a.share(src, name="x")
+    p = a.share(src, "--v1-only", name="x")
     g.start("get", "x", "--seed")
     index.wait_seeds("x", 2)
     p.stop()

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "index_fixture.h"
@@ -46,8 +47,10 @@ static void index_start(struct index *x)
 	CHECK_INT(pipe(ends), 0);
 	x->pid = fork();
 	CHECK(x->pid >= 0);
-	if (x->pid == 0)
+	if (x->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave it behind */
 		serve(x, ends[1]);
+	}
 	close(ends[1]);
 	CHECK_INT(read(ends[0], &x->port, sizeof(x->port)), sizeof(x->port));
 	close(ends[0]);
@@ -301,7 +304,7 @@ TEST(a_taken_owner_name_comes_with_a_suggestion)
 	CHECK(strstr(info.text, "--as alice-2") != NULL);
 	snprintf(e.owner, sizeof(e.owner), "%s", third.name);
 	sign_entry(&e, &third, "publish");
-	CHECK_INT(index_client_publish(x.client, &e, buf_bytes(&torrent), NULL, &info), ERR_DENIED);
+	CHECK_INT(index_client_publish(x.client, &e, buf_bytes(&torrent), NULL, &info), ERR_EXISTS);
 	CHECK(strstr(info.text, "--as alice-3") != NULL);
 	buf_fini(&torrent);
 	end(&x);
