@@ -20,16 +20,16 @@
 struct get {
 	const struct opts *o;
 	struct session session;
-	struct index_client *index;   /* NULL when the .torrent came from a file */
+	struct index_client *index; /* NULL when the .torrent came from a file */
 	struct buf torrent;
-	struct metainfo *meta;        /* until the node takes it */
+	struct metainfo *meta; /* until the node takes it */
 	struct transfer *transfer;
-	char *path;                   /* final name */
+	char *path; /* final name */
 	char label[256];
 	struct addr peers[PEERS_MAX];
 	size_t n_peers;
-	uint64_t start_ms, alone_ms;  /* since when nobody is there, 0: somebody is */
-	bool there_already, said_alone, said_stalled;
+	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
+	bool there_already, said_alone, said_stalled, said_changed;
 	struct transfer_status last;
 };
 
@@ -44,7 +44,7 @@ static bool is_torrent_file(const char *arg)
 
 /* A magnet link stands for the info-hash in it, which the index may know. */
 static int ref_from_magnet(struct get *g, const char *uri, char ref[SHA256_LEN * 2 + 1],
-                           struct err_info *info)
+			   struct err_info *info)
 {
 	struct magnet m;
 	int err = magnet_parse(bytes_str(uri), &m);
@@ -75,7 +75,8 @@ static int fetch_torrent(struct get *g, const char *arg, struct err_info *info)
 	if (err == OK)
 		err = index_client_resolve(g->index, arg, g->o->latest, &found, info);
 	if (err == OK && index_client_entry(found, &e) != OK)
-		err = err_set(info, ERR_PROTO, "%s: answers what no index would", index_client_url(g->index));
+		err = err_set(info, ERR_PROTO, "%s: answers what no index would",
+			      index_client_url(g->index));
 	if (err == OK)
 		err = index_client_torrent(g->index, e.id, &g->torrent, info);
 	json_decref(found);
@@ -104,15 +105,18 @@ static int load_torrent(struct get *g, const char *arg, struct err_info *info)
 	fault = meta_parse(buf_bytes(&g->torrent), &g->meta);
 	if (fault != META_OK)
 		return err_set(info, ERR_PROTO, "%s: not a usable .torrent: %s",
-		               text_escape(safe, sizeof(safe), bytes_str(arg)), meta_fault_text(fault));
+			       text_escape(safe, sizeof(safe), bytes_str(arg)),
+			       meta_fault_text(fault));
 	text_escape(g->label, sizeof(g->label), bytes_str(content_name(g)));
 	return OK;
 }
 
 static int read_peers(struct get *g, struct err_info *info)
 {
-	for (size_t i = 0; g->o->peers != NULL && g->o->peers[i] != NULL && g->n_peers < PEERS_MAX; i++)
-		if (addr_parse(bytes_str(g->o->peers[i]), NODE_PORT_FIRST, &g->peers[g->n_peers++]) != OK)
+	for (size_t i = 0; g->o->peers != NULL && g->o->peers[i] != NULL && g->n_peers < PEERS_MAX;
+	     i++)
+		if (addr_parse(bytes_str(g->o->peers[i]), NODE_PORT_FIRST,
+			       &g->peers[g->n_peers++]) != OK)
 			return err_set(info, ERR_INVALID, "--peer: not ADDRESS:PORT");
 	return OK;
 }
@@ -132,8 +136,9 @@ static int choose_path(struct get *g, struct err_info *info)
 		(void)buf_put_str(&b, "./");
 		(void)buf_put_str(&b, content_name(g));
 	} else if (out[0] == '\0' || out[strlen(out) - 1] == '/' ||
-	           (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
-		(void)buf_printf(&b, out[0] == '\0' || out[strlen(out) - 1] == '/' ? "%s" : "%s/", out);
+		   (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
+		(void)buf_printf(&b, out[0] == '\0' || out[strlen(out) - 1] == '/' ? "%s" : "%s/",
+				 out);
 		(void)buf_put_str(&b, content_name(g));
 	} else {
 		(void)buf_put_str(&b, out);
@@ -176,17 +181,17 @@ static int start(struct get *g, bool seed, struct err_info *info)
 	const char **trackers = list_trackers(g);
 	int err;
 	struct transfer_params p = {
-		.meta = g->meta,
-		.torrent = buf_bytes(&g->torrent),
-		.path = g->path,
-		.seed = seed,
-		.check = seed,
-		.preallocate = g->o->preallocate,
-		.trackers = trackers,
-		.peers = g->peers,
-		.n_peers = g->n_peers,
-		.on_phase = on_phase,
-		.user = g,
+	    .meta = g->meta,
+	    .torrent = buf_bytes(&g->torrent),
+	    .path = g->path,
+	    .seed = seed,
+	    .check = seed,
+	    .preallocate = g->o->preallocate,
+	    .trackers = trackers,
+	    .peers = g->peers,
+	    .n_peers = g->n_peers,
+	    .on_phase = on_phase,
+	    .user = g,
 	};
 
 	if (trackers == NULL)
@@ -210,8 +215,9 @@ static int start_with_existing(struct get *g, struct err_info *info)
 		g->there_already = true;
 	if (err == OK || (err != ERR_INVALID && err != ERR_NOENT && err != ERR_MISMATCH))
 		return err;
-	return err_set(info, ERR_EXISTS, "%s: is there already, with other content; choose another with -o",
-	               text_escape(safe, sizeof(safe), bytes_str(g->path)));
+	return err_set(info, ERR_EXISTS,
+		       "%s: is there already, with other content; choose another with -o",
+		       text_escape(safe, sizeof(safe), bytes_str(g->path)));
 }
 
 /* ---- while it runs ------------------------------------------------------------------------- */
@@ -225,12 +231,11 @@ static void print_done(const struct get *g)
 
 	if (g->o->json) {
 		json_t *j = json_pack("{s:o, s:I, s:I, s:I, s:I, s:f, s:b}", "path",
-		                      torrent_text(g->path), "bytes", (json_int_t)st->total_bytes,
-		                      "downloaded",
-		                      (json_int_t)st->swarm.down_bytes, "uploaded",
-		                      (json_int_t)st->swarm.up_bytes, "wasted",
-		                      (json_int_t)st->swarm.wasted_bytes, "seconds", seconds,
-		                      "there_already", g->there_already);
+				      torrent_text(g->path), "bytes", (json_int_t)st->total_bytes,
+				      "downloaded", (json_int_t)st->swarm.down_bytes, "uploaded",
+				      (json_int_t)st->swarm.up_bytes, "wasted",
+				      (json_int_t)st->swarm.wasted_bytes, "seconds", seconds,
+				      "there_already", g->there_already);
 
 		out_json(j);
 		json_decref(j);
@@ -263,9 +268,8 @@ static bool is_alone(const struct transfer_status *st)
 static void watch_holders(struct get *g, const struct transfer_status *st, uint64_t now)
 {
 	struct err_info why;
-	bool gone = is_alone(st) ||
-	            (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 && !st->swarm.can_complete &&
-	             st->swarm.down_bps == 0);
+	bool gone = is_alone(st) || (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 &&
+				     !st->swarm.can_complete && st->swarm.down_bps == 0);
 
 	if (!gone) {
 		if (st->swarm.down_bps > 0 && g->said_alone) {
@@ -282,8 +286,9 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 
 		if (!g->said_alone && now - g->alone_ms > 1000) {
 			g->said_alone = true;
-			session_say(&g->session, "%s: no holder on line has what is missing; waiting for one",
-			            g->label);
+			session_say(&g->session,
+				    "%s: no holder on line has what is missing; waiting for one",
+				    g->label);
 		}
 		if (g->o->wait_s == 0 || now - g->alone_ms < limit)
 			return;
@@ -292,7 +297,7 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 	}
 	if (st->tracker_error.code != OK)
 		err_set(&why, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", g->label,
-		        st->tracker_error.text);
+			st->tracker_error.text);
 	else
 		err_set(&why, ERR_UNREACHABLE, "%s: no holder on line", g->label);
 	progress_clear(&g->session.progress);
@@ -304,7 +309,11 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 {
 	if (st->phase == TRANSFER_STALLED && !g->said_stalled) {
 		g->said_stalled = true;
-		session_say(&g->session, "%s: paused: %s; goes on when that ends", g->label, st->why.text);
+		session_say(&g->session, "%s: paused: %s; goes on when that ends", g->label,
+			    st->why.text);
+	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
+		g->said_changed = true;
+		session_say(&g->session, "%s; that part is not served any more", st->why.text);
 	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
 		g->said_stalled = false;
 	}
@@ -330,13 +339,13 @@ static void draw(struct get *g, const struct transfer_status *st, uint64_t now)
 {
 	bool checking = st->phase == TRANSFER_CHECKING;
 	struct progress_state line = {
-		.label = g->label,
-		.done = checking ? st->checked_bytes : st->done_bytes,
-		.total = checking ? st->to_check_bytes : st->total_bytes,
-		.bps = st->swarm.down_bps,
-		.up_bps = st->swarm.up_bps,
-		.peers = st->swarm.peers,
-		.note = note_of(g, st),
+	    .label = g->label,
+	    .done = checking ? st->checked_bytes : st->done_bytes,
+	    .total = checking ? st->to_check_bytes : st->total_bytes,
+	    .bps = st->swarm.down_bps,
+	    .up_bps = st->swarm.up_bps,
+	    .peers = st->swarm.peers,
+	    .note = note_of(g, st),
 	};
 
 	progress_draw(&g->session.progress, &line, now);
@@ -354,8 +363,9 @@ static void watch(struct session *s, void *user)
 		struct err_info why;
 		char safe[400];
 
-		err_set(&why, ERR_EXISTS, "%s: is there already, with other content; choose another with -o",
-		        text_escape(safe, sizeof(safe), bytes_str(g->path)));
+		err_set(&why, ERR_EXISTS,
+			"%s: is there already, with other content; choose another with -o",
+			text_escape(safe, sizeof(safe), bytes_str(g->path)));
 		fail(g, &why);
 	} else if (g->last.phase == TRANSFER_FAILED) {
 		fail(g, &g->last.why);
@@ -378,9 +388,10 @@ static void say_interrupted(struct get *g)
 	char done[32], total[32];
 
 	if (g->session.interrupted && g->last.phase != TRANSFER_SEEDING)
-		session_say(&g->session, "%s: stopped with %s of %s; the same command goes on from there",
-		            g->label, text_size(done, sizeof(done), g->last.done_bytes),
-		            text_size(total, sizeof(total), g->last.total_bytes));
+		session_say(&g->session,
+			    "%s: stopped with %s of %s; the same command goes on from there",
+			    g->label, text_size(done, sizeof(done), g->last.done_bytes),
+			    text_size(total, sizeof(total), g->last.total_bytes));
 }
 
 static int run(struct get *g, struct err_info *info)

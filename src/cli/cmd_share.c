@@ -15,7 +15,7 @@
 
 /* One PATH of the command line. */
 struct share {
-	char *path;              /* absolute, so that messages and the store agree */
+	char *path; /* absolute, so that messages and the store agree */
 	struct entry entry;
 	struct transfer *transfer;
 	bool said_changed;
@@ -29,7 +29,7 @@ struct sharing {
 	struct session session;
 	struct share *shares;
 	size_t n;
-	bool announced;          /* said "serving" already */
+	bool announced; /* said "serving" already */
 };
 
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
@@ -82,11 +82,13 @@ static void fill_entry(struct share *s, const struct build *b)
 	if (m->single) {
 		const char *hex = json_string_value(json_array_get(b->sha256, 0));
 
-		e->has_sha256 = hex != NULL && text_unhex(bytes_str(hex), e->sha256, SHA256_LEN) == OK;
+		e->has_sha256 =
+		    hex != NULL && text_unhex(bytes_str(hex), e->sha256, SHA256_LEN) == OK;
 	}
 }
 
-static int choose_name(struct sharing *sh, struct share *s, const struct build *b, struct err_info *info)
+static int choose_name(struct sharing *sh, struct share *s, const struct build *b,
+		       struct err_info *info)
 {
 	const char *wanted = sh->o->name;
 	struct bytes name;
@@ -107,11 +109,11 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 {
 	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
 	struct transfer_params p = {
-		.meta = b->meta,
-		.torrent = buf_bytes(&b->torrent),
-		.path = b->data_path,
-		.seed = true,
-		.trackers = trackers,
+	    .meta = b->meta,
+	    .torrent = buf_bytes(&b->torrent),
+	    .path = b->data_path,
+	    .seed = true,
+	    .trackers = trackers,
 	};
 
 	b->meta = NULL; /* taken over */
@@ -132,13 +134,14 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 		return err;
 	if (b.skipped > 0)
 		session_say(&sh->session, "%s: %u links and special files left out",
-		            text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
+			    text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
 	fill_entry(s, &b);
 	err = choose_name(sh, s, &b, info);
 	if (err == OK)
 		err = sign_entry(&s->entry, &sh->home, info);
 	if (err == OK)
-		err = index_client_publish(sh->index, &s->entry, buf_bytes(&b.torrent), b.sha256, info);
+		err = index_client_publish(sh->index, &s->entry, buf_bytes(&b.torrent), b.sha256,
+					   info);
 	if (err == OK)
 		err = serve(sh, s, &b, info);
 	build_fini(&b);
@@ -158,15 +161,17 @@ static void print_serving(const struct sharing *sh)
 
 		if (sh->o->json) {
 			json_array_append_new(
-			    list, json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner, "name",
-			                    e->name, "version", (int)e->version, "id", (json_int_t)e->id,
-			                    "files", (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
-			                    torrent_text(s->path)));
+			    list,
+			    json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner,
+				      "name", e->name, "version", (int)e->version, "id",
+				      (json_int_t)e->id, "files", (int)e->n_files, "bytes",
+				      (json_int_t)e->bytes, "path", torrent_text(s->path)));
 			continue;
 		}
 		printf("serving %s/%s@%u  %s  %u file%s\n",
 		       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
-		       text_size(size, sizeof(size), e->bytes), e->n_files, e->n_files == 1 ? "" : "s");
+		       text_size(size, sizeof(size), e->bytes), e->n_files,
+		       e->n_files == 1 ? "" : "s");
 	}
 	if (sh->o->json)
 		out_json(list);
@@ -195,7 +200,7 @@ static void watch(struct session *session, void *user)
 		if (st.why.code != OK && !sh->shares[i].said_changed) {
 			sh->shares[i].said_changed = true;
 			session_say(session, "%s; share it again to publish what it is now",
-			            st.why.text);
+				    st.why.text);
 		}
 		line.up_bps += st.swarm.up_bps;
 		line.done += st.swarm.up_bytes;
@@ -216,8 +221,8 @@ static int check_paths(const struct opts *o, struct err_info *info)
 
 	for (int i = 0; i < o->n_args; i++)
 		if (access(o->args[i], R_OK) != 0)
-			return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(o->args[i])),
-					  errno);
+			return root_errno(
+			    info, text_escape(safe, sizeof(safe), bytes_str(o->args[i])), errno);
 	return OK;
 }
 

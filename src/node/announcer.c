@@ -9,9 +9,9 @@
 struct tracker_url {
 	char *url;
 	uint32_t tier;
-	bool heard;                            /* it knows us: say "stopped" to it */
-	char *id;                              /* its "tracker id", or NULL */
-	uint64_t rest_until_ms;                /* BEP 31: it does not want to be asked before */
+	bool heard;		/* it knows us: say "stopped" to it */
+	char *id;		/* its "tracker id", or NULL */
+	uint64_t rest_until_ms; /* BEP 31: it does not want to be asked before */
 };
 
 /* One request under way: for one of the torrent's hashes. */
@@ -33,13 +33,13 @@ struct announcer {
 	uint32_t n_hashes;
 	struct tracker_url *trackers;
 	uint32_t n_trackers;
-	uint32_t current;               /* the tracker this round asks */
-	struct ask asks[ASKS_MAX];      /* call != NULL: under way */
+	uint32_t current;	   /* the tracker this round asks */
+	struct ask asks[ASKS_MAX]; /* call != NULL: under way */
 	uint32_t n_asks;
-	enum announce_event event;      /* to be said in the next round that succeeds */
-	bool round_ok;                  /* some hash of this round was answered */
-	uint32_t interval_s;            /* and then shall be told again so much later */
-	bool completed_later;           /* "completed" came up during a round */
+	enum announce_event event; /* to be said in the next round that succeeds */
+	bool round_ok;		   /* some hash of this round was answered */
+	uint32_t interval_s;	   /* and then shall be told again so much later */
+	bool completed_later;	   /* "completed" came up during a round */
 	uint64_t asked_ms, min_interval_ms;
 	uint32_t retry_ms;
 	struct loop_timer *timer;
@@ -138,14 +138,15 @@ static struct ask *free_ask(struct announcer *a)
 
 static void on_answer(void *user, const struct http_answer *answer);
 
-static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash, enum announce_event event)
+static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
+		     enum announce_event event)
 {
 	struct tracker_url *t = &a->trackers[tracker];
 	struct announce ann = {
-		.port = a->p.port,
-		.event = event,
-		.numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
-		.compact = true,
+	    .port = a->p.port,
+	    .event = event,
+	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
+	    .compact = true,
 	};
 	struct ask *ask = free_ask(a);
 	struct buf url;
@@ -181,8 +182,8 @@ static void fail(struct announcer *a, const char *url, const char *reason)
 
 	a->status.failed++;
 	err_set(&a->status.error, ERR_UNREACHABLE, "tracker %s: %s",
-	        text_escape(safe_url, sizeof(safe_url), bytes_str(url)),
-	        text_escape(safe, sizeof(safe), bytes_str(reason)));
+		text_escape(safe_url, sizeof(safe_url), bytes_str(url)),
+		text_escape(safe, sizeof(safe), bytes_str(reason)));
 }
 
 static uint64_t clamp_interval_ms(uint32_t s)
@@ -256,7 +257,8 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 	peers = calloc(ANNOUNCE_PEERS_TAKEN, sizeof(*peers));
 	if (peers == NULL ||
 	    http_announce_reply_decode(answer->body, &r, peers, ANNOUNCE_PEERS_TAKEN) != OK) {
-		fail(a, t->url, answer->status == 200 ? "answers what no tracker would" : "HTTP error");
+		fail(a, t->url,
+		     answer->status == 200 ? "answers what no tracker would" : "HTTP error");
 	} else if (r.failed) {
 		fail(a, t->url, r.failure);
 		rest(a, t, r.retry_s);
@@ -266,7 +268,8 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 		a->status.error.code = OK;
 		if (r.interval_s > a->interval_s)
 			a->interval_s = r.interval_s;
-		a->min_interval_ms = r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
+		a->min_interval_ms =
+		    r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
 		keep_id(t, r.tracker_id);
 		t->heard = true;
 		give_peers(a, &r);
@@ -335,7 +338,8 @@ static void start_round(struct announcer *a)
 	a->interval_s = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
 	loop_timer_clear(a->timer);
-	for (uint32_t i = 0; i < a->n_hashes && a->trackers[a->current].rest_until_ms <= a->asked_ms; i++)
+	for (uint32_t i = 0;
+	     i < a->n_hashes && a->trackers[a->current].rest_until_ms <= a->asked_ms; i++)
 		(void)send_ask(a, a->current, i, a->event);
 	if (a->n_asks == 0)
 		end_round(a);

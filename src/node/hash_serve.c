@@ -86,7 +86,8 @@ void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash
 static void level_up(uint8_t *nodes, uint32_t n)
 {
 	for (uint32_t i = 0; i < n / 2; i++)
-		sha256_pair(nodes + (size_t)i * 64, nodes + (size_t)i * 64 + 32, nodes + (size_t)i * 32);
+		sha256_pair(nodes + (size_t)i * 64, nodes + (size_t)i * 64 + 32,
+			    nodes + (size_t)i * 32);
 }
 
 /* Append the sibling of node `i` on each level, from `n` nodes up to the one on top, until
@@ -101,7 +102,7 @@ static void put_uncles(uint8_t *nodes, uint32_t n, uint32_t i, uint32_t *left, s
 
 /* The uncles above the piece layer, from the metainfo. */
 static int put_upper_uncles(const struct metainfo *m, const struct meta_file *f, uint32_t piece,
-                            uint32_t left, struct buf *out)
+			    uint32_t left, struct buf *out)
 {
 	uint64_t width = merkle_width(f->n_pieces);
 	uint8_t pad[SHA256_LEN], *nodes;
@@ -122,7 +123,7 @@ static int put_upper_uncles(const struct metainfo *m, const struct meta_file *f,
 
 /* `nodes` has room for the whole width of the piece; its first `n` are the real leaves. */
 static int put_answer(const struct metainfo *m, const struct hash_task *task, uint8_t *nodes,
-                      uint32_t n, uint32_t width, struct buf *out)
+		      uint32_t n, uint32_t width, struct buf *out)
 {
 	const struct wire_hash_req *r = &task->req;
 	uint32_t omitted = r->length > 1 ? log2_of(r->length) - 1 : 0;
@@ -143,7 +144,8 @@ static int put_answer(const struct metainfo *m, const struct hash_task *task, ui
 	return out->err;
 }
 
-static void answer(struct transfer *t, const struct hash_task *task, const uint8_t *leaves, uint32_t n)
+static void answer(struct transfer *t, const struct hash_task *task, const uint8_t *leaves,
+		   uint32_t n)
 {
 	uint32_t width = width_of(t->meta, meta_piece_file(t->meta, task->piece));
 	uint8_t *nodes = n == 0 ? NULL : malloc((size_t)width * 32);

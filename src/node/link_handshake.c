@@ -54,12 +54,12 @@ static void open_peer(struct link *l, const struct handshake *h)
 {
 	struct transfer *t = l->t;
 	struct peer_hello hello = {
-		.addr = l->addr,
-		.incoming = l->incoming,
-		.fast = h->fast,
-		.extended = h->extended,
-		.v2 = l->v2,
-		.rtt_us = l->rtt_us,
+	    .addr = l->addr,
+	    .incoming = l->incoming,
+	    .fast = h->fast,
+	    .extended = h->extended,
+	    .v2 = l->v2,
+	    .rtt_us = l->rtt_us,
 	};
 	const char *why = "not wanted";
 	struct link *former;

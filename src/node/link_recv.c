@@ -89,7 +89,7 @@ static bool place_spill(struct link *l)
 		dst = o->cur.dst;
 		o->cur.place = PLACE_NOWHERE;
 	} else if (store_recv_span(t->store, c->block.piece, c->block.begin, c->block.length,
-	                           &dst) != OK) {
+				   &dst) != OK) {
 		return false;
 	}
 	memcpy(dst.ptr, c->spill, c->block.length);
@@ -346,8 +346,9 @@ static void make_plan(struct link *l, struct plan *p)
 	if (l->state == LINK_OPEN && l->in.len == 0) {
 		if (c->active) {
 			p->rest = c->block.length - c->got;
-			plan_add(p, c->place == PLACE_NOWHERE ? n->scratch_out : c->dst.ptr + c->got,
-			         p->rest);
+			plan_add(p,
+				 c->place == PLACE_NOWHERE ? n->scratch_out : c->dst.ptr + c->got,
+				 p->rest);
 		}
 		plan_forecasts(l, p);
 	}
@@ -387,12 +388,13 @@ static void abort_forecasts(struct link *l, const struct plan *p, uint32_t from)
 static void take_forecast(struct link *l, const struct forecast *f, size_t got)
 {
 	l->cur = (struct link_incoming){
-		.active = true, .place = PLACE_STORE, .block = f->block, .dst = f->dst};
+	    .active = true, .place = PLACE_STORE, .block = f->block, .dst = f->dst};
 	count_payload(l, got);
 }
 
-/* What did not come as predicted: `n` bytes from iovec `i` on; forecasts from `k` on are void. Their
- * places are given back only after the bytes in them were copied, since slabs may go with them. */
+/* What did not come as predicted: `n` bytes from iovec `i` on; forecasts from `k` on are void.
+ * Their places are given back only after the bytes in them were copied, since slabs may go with
+ * them. */
 static void take_rest(struct link *l, const struct plan *p, int i, uint32_t k, size_t n)
 {
 	struct buf line;

@@ -76,12 +76,12 @@ static int fill_batch(struct link *l, struct batch *batch)
 			break;
 		wire_put_piece_head(batch->at + batch->len, b->piece, b->begin, b->length);
 		err = store_read(l->t->store, b->piece, b->begin, b->length,
-		                 batch->at + batch->len + WIRE_PIECE_HEAD);
+				 batch->at + batch->len + WIRE_PIECE_HEAD);
 		if (err == ERR_AGAIN) {
 			if (i == 0) {
 				l->fetching = true;
 				store_fetch(l->t->store, b->piece, b->begin, b->length,
-				            (uint64_t)l->ref.gen << 32 | l->ref.slot);
+					    (uint64_t)l->ref.gen << 32 | l->ref.slot);
 			}
 			break;
 		}

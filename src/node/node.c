@@ -218,7 +218,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	entropy_fill(&seed, sizeof(seed));
 	rng_seed(&n->rng, seed);
 	make_peer_id(n);
-	/* A peer that goes away, or a file-size limit, is an error code, not the end of the process. */
+	/* A peer that goes away, or a file-size limit, is an error code, not the end of the
+	 * process. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	n->max_links = links_within(tcp_raise_fd_limit());

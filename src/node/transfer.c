@@ -180,6 +180,7 @@ static void try_disk_again(struct transfer *t)
 	t->retry_at_ms = 0;
 	if (t->phase != TRANSFER_STALLED)
 		return;
+	t->why.code = OK;
 	set_phase(t, TRANSFER_DOWNLOADING);
 	swarm_set_paused(t->swarm, false, now_ms(t), &t->fx);
 	/* It may have been the last checkpoint that failed. */
@@ -262,7 +263,7 @@ static void disk_forgot(struct transfer *t, const struct err_info *why)
 	struct err_info full;
 
 	err_set(&full, why->code, "%.300s; run the same command again, it checks what is on disk",
-	        why->text);
+		why->text);
 	fail_for_good(t, &full);
 }
 
@@ -275,7 +276,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 	if (!bitfield_has(swarm_have(t->swarm), piece))
 		return;
 	err_set(&why, ERR_MISMATCH, "%s: was changed by somebody else since it was verified",
-	        text_escape(name, sizeof(name), bytes_str(t->meta->name)));
+		text_escape(name, sizeof(name), bytes_str(t->meta->name)));
 	node_log(t->node, "piece %u: %s", piece, why.text);
 	if (t->phase != TRANSFER_SEEDING) {
 		fail_for_good(t, &why);
@@ -319,7 +320,8 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 	t->done_bytes += real_bytes_of(t, e->piece);
 	if (t->save_at_ms == 0)
 		t->save_at_ms = now + SAVE_EVERY_MS;
-	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now, &t->fx);
+	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now,
+		       &t->fx);
 }
 
 static int go_live(struct transfer *t)
@@ -338,7 +340,8 @@ static int go_live(struct transfer *t)
 		return OK;
 	}
 	set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
-	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t), &t->fx);
+	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
+			   &t->fx);
 	announcer_start(t->announcer);
 	transfer_perform(t);
 	return OK;
@@ -357,6 +360,8 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 	}
 	if (!e->last)
 		return;
+	if (!t->seed)
+		t->save_at_ms = now_ms(t); /* what was hashed need not be hashed again */
 	if (go_live(t) != OK) {
 		err_set(&why, ERR_NOMEM, "out of memory");
 		fail_for_good(t, &why);
@@ -424,8 +429,8 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 		on_verified(t, e);
 		break;
 	case STORE_FETCHED:
-		l = transfer_link(t, (struct peer_ref){(uint32_t)e->token,
-		                                       (uint32_t)(e->token >> 32)});
+		l = transfer_link(
+		    t, (struct peer_ref){(uint32_t)e->token, (uint32_t)(e->token >> 32)});
 		if (l != NULL && l->fetching)
 			link_on_fetched(l, e->err.code);
 		break;
@@ -451,30 +456,30 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 {
 	struct node *n = t->node;
 	struct store_params sp = {
-		.mode = p->seed ? STORE_SEED : STORE_DOWNLOAD,
-		.pool = n->pool,
-		.meta = t->meta,
-		.torrent = p->torrent,
-		.path = p->path,
-		.preallocate = p->preallocate,
-		.user = t,
+	    .mode = p->seed ? STORE_SEED : STORE_DOWNLOAD,
+	    .pool = n->pool,
+	    .meta = t->meta,
+	    .torrent = p->torrent,
+	    .path = p->path,
+	    .preallocate = p->preallocate,
+	    .user = t,
 	};
 	struct swarm_params wp = {
-		.meta = t->meta,
-		.seed = rng_next(&n->rng),
-		.port = n->port,
-		.client = "shoal " SHOAL_VERSION,
+	    .meta = t->meta,
+	    .seed = rng_next(&n->rng),
+	    .port = n->port,
+	    .client = "shoal " SHOAL_VERSION,
 	};
 	struct announcer_params ap = {
-		.loop = n->loop,
-		.http = n->http,
-		.meta = t->meta,
-		.trackers = p->trackers,
-		.port = n->port,
-		.seed = rng_next(&n->rng),
-		.counts = announce_counts,
-		.found = on_found,
-		.user = t,
+	    .loop = n->loop,
+	    .http = n->http,
+	    .meta = t->meta,
+	    .trackers = p->trackers,
+	    .port = n->port,
+	    .seed = rng_next(&n->rng),
+	    .counts = announce_counts,
+	    .found = on_found,
+	    .user = t,
 	};
 	int err = store_open(&sp, &t->store, info);
 
@@ -505,7 +510,8 @@ static int begin(struct transfer *t, const struct transfer_params *p, struct err
 	if (p->seed && !p->check)
 		store_trust_all(t->store);
 	if ((p->seed && p->check) || (!p->seed && unsure > 0)) {
-		t->to_check_bytes = (uint64_t)(p->seed ? t->meta->n_pieces : unsure) * t->meta->piece_length;
+		t->to_check_bytes =
+		    (uint64_t)(p->seed ? t->meta->n_pieces : unsure) * t->meta->piece_length;
 		store_recheck(t->store, p->seed);
 		return OK;
 	}
@@ -530,7 +536,7 @@ static int enlist(struct node *n, struct transfer *t)
 }
 
 int node_add(struct node *n, const struct transfer_params *p, struct transfer **out,
-             struct err_info *info)
+	     struct err_info *info)
 {
 	struct transfer *t;
 	int err;
@@ -607,12 +613,12 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	struct announcer_status a;
 
 	*out = (struct transfer_status){
-		.phase = t->phase,
-		.why = t->why,
-		.total_bytes = t->meta->total_bytes,
-		.done_bytes = t->done_bytes,
-		.checked_bytes = t->checked_bytes,
-		.to_check_bytes = t->to_check_bytes,
+	    .phase = t->phase,
+	    .why = t->why,
+	    .total_bytes = t->meta->total_bytes,
+	    .done_bytes = t->done_bytes,
+	    .checked_bytes = t->checked_bytes,
+	    .to_check_bytes = t->to_check_bytes,
 	};
 	swarm_stats(t->swarm, now_ms(t), &out->swarm);
 	announcer_status(t->announcer, &a);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "node/link.h"
@@ -192,6 +193,15 @@ static inline void raw_fini(struct raw *r)
 	buf_fini(&r->out);
 }
 
+/* Small writes shall leave at once. */
+static inline void raw_hurry(const struct raw *r)
+{
+	int one = 1;
+
+	if (r->fd >= 0)
+		CHECK_INT(setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+}
+
 static inline struct sockaddr_in sockaddr_of(uint16_t port)
 {
 	return (struct sockaddr_in){.sin_family = AF_INET,
@@ -223,6 +233,7 @@ static inline void raw_dial(struct raw *r, const struct node *n, int room)
 		CHECK_INT(setsockopt(r->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
 	CHECK_INT(connect(r->fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	CHECK_INT(fcntl(r->fd, F_SETFL, O_NONBLOCK), 0);
+	raw_hurry(r);
 }
 
 /* Send what the socket takes, at most `most` bytes. */
@@ -293,8 +304,10 @@ static inline void raw_read(struct raw *r, size_t most)
 /* Accept, read all, write all that goes. Always true, for WAIT_FOR. */
 static inline bool raw_pump(struct raw *r)
 {
-	if (r->fd < 0 && r->listener >= 0)
+	if (r->fd < 0 && r->listener >= 0) {
 		r->fd = accept4(r->listener, NULL, NULL, SOCK_NONBLOCK);
+		raw_hurry(r);
+	}
 	raw_read(r, 1u << 20);
 	raw_write(r, SIZE_MAX);
 	return true;

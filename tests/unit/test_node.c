@@ -10,7 +10,7 @@
 static const struct kind only_v1 = {true, false}, only_v2 = {false, true}, hybrid = {true, true};
 
 static const struct sample_file folder[] = {
-    {"a/empty", 0, false}, {"a/one", 1, true},	     {"b/big", 3 * 128 * KIB + 7, false},
+    {"a/empty", 0, false},     {"a/one", 1, true},     {"b/big", 3 * 128 * KIB + 7, false},
     {"b/c/odd", 16385, false}, {"tail", 40000, false},
 };
 #define N_FOLDER (sizeof(folder) / sizeof(folder[0]))
