@@ -51,7 +51,7 @@ fuzz:
 	scripts/fuzz.sh build-fuzz $(FUZZ_SECONDS)
 
 bench: all
-	python3 bench/run.py --shoal build/src/cli/shoal
+	SHOAL_BIN=$(CURDIR)/build/src/cli/shoal /usr/bin/python3 bench/run.py all
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
