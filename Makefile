@@ -14,7 +14,7 @@ all: build
 	ninja -C build
 
 build:
-	$(MESON) setup build --prefix=$(PREFIX) --buildtype=release -Db_lto=true
+	$(MESON) setup build --prefix=$(PREFIX) --buildtype=release
 
 deps:
 	scripts/deps.sh build

@@ -22,7 +22,7 @@ run() { # directory, meson test arguments...
 	meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || true
 }
 
-setup build gcc --buildtype=release -Db_lto=true
+setup build gcc --buildtype=release
 setup build-asan gcc -Db_sanitize=address,undefined -Db_lundef=false
 setup build-tsan clang -Db_sanitize=thread -Db_lundef=false
 setup build-clang clang --buildtype=debugoptimized

@@ -16,6 +16,13 @@ uint32_t meta_piece_bytes(const struct metainfo *m, uint32_t piece)
 	return end - start < m->piece_length ? (uint32_t)(end - start) : m->piece_length;
 }
 
+uint32_t meta_request_bytes(const struct metainfo *m, uint32_t piece)
+{
+	uint32_t bytes = meta_piece_bytes(m, piece);
+
+	return m->v1 ? bytes : (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+}
+
 uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece)
 {
 	return (meta_piece_bytes(m, piece) + BLOCK_BYTES - 1) / BLOCK_BYTES;

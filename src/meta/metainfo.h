@@ -166,6 +166,10 @@ void meta_free(struct metainfo *m);
  * the last. v2-only: cut at the end of its file (BEP 52 "alignment gap"). */
 uint32_t meta_piece_bytes(const struct metainfo *m, uint32_t piece);
 
+/* Bytes of piece i that a peer may ask for. libtorrent takes the gap behind a v2-only file for
+ * padding and asks for the whole of its last block, so that gap counts; it holds zeros. */
+uint32_t meta_request_bytes(const struct metainfo *m, uint32_t piece);
+
 /* Blocks of 16 KiB in piece i, and the length of one of them. */
 uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece);
 uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t block);

@@ -81,19 +81,30 @@ struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
 void node_settle(struct node *n);
 
 /* ---- transfer.c ---- */
+/* A checkpoint this long after the first piece that is not recorded. */
+#define TRANSFER_SAVE_MS 5000u
+void transfer_set_phase(struct transfer *t, enum transfer_phase phase);
+/* For good: nothing is asked for any more. */
+void transfer_fail(struct transfer *t, const struct err_info *why);
+/* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
+int transfer_go_live(struct transfer *t);
+void transfer_say_goodbye(struct transfer *t);
 /* Do what the swarm wants done. */
 void transfer_perform(struct transfer *t);
 struct link *transfer_link(struct transfer *t, struct peer_ref ref);
 /* Whoever has the slot, of any generation; NULL nobody. */
 struct link *transfer_slot(struct transfer *t, uint32_t slot);
 void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
-/* A verified piece cannot be read any more: its file was changed. */
-void transfer_piece_gone(struct transfer *t, uint32_t piece);
-void transfer_on_store_event(struct transfer *t, const struct store_event *e);
 void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
 void node_transfer_left(struct node *n);
+
+/* ---- transfer_disk.c ---- */
+/* A verified piece cannot be read any more: its file was changed. */
+void transfer_piece_gone(struct transfer *t, uint32_t piece);
+void transfer_on_store_event(struct transfer *t, const struct store_event *e);
+void transfer_count_done(struct transfer *t);
 
 /* ---- hash_serve.c: answers to hash requests below the piece layer ---- */
 void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash_req *req);

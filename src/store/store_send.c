@@ -61,7 +61,7 @@ static bool range_is_sane(const struct store *s, uint32_t piece, uint32_t begin,
 
 	if (piece >= s->meta->n_pieces)
 		return false;
-	bytes = meta_piece_bytes(s->meta, piece);
+	bytes = meta_request_bytes(s->meta, piece);
 	return begin <= bytes && length <= bytes - begin;
 }
 

@@ -9,7 +9,7 @@ static bool is_in_piece(const struct swarm *s, const struct wire_msg *m)
 
 	if (m->index >= s->meta->n_pieces || m->length == 0 || m->length > WIRE_BLOCK_MAX)
 		return false;
-	bytes = meta_piece_bytes(s->meta, m->index);
+	bytes = meta_request_bytes(s->meta, m->index);
 	return m->begin < bytes && m->length <= bytes - m->begin;
 }
 

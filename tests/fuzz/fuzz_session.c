@@ -90,7 +90,7 @@ static void check_range(const struct session *s, uint32_t piece, uint32_t begin,
 	uint32_t bytes;
 
 	FUZZ_CHECK(piece < s->meta->n_pieces);
-	bytes = meta_piece_bytes(s->meta, piece);
+	bytes = meta_request_bytes(s->meta, piece);
 	FUZZ_CHECK(length > 0 && begin < bytes && length <= bytes - begin);
 }
 

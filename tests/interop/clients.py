@@ -3,6 +3,7 @@
 Each is a process with a port of its own and none of its discovery but the tracker."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -25,10 +26,13 @@ class Aria2:
 
     def _start(self, torrent, folder, *more):
         os.makedirs(folder, exist_ok=True)
-        return self.w.start(self.bin, "--no-conf", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
+        log = self.w.path(f"aria2-{self.w.n_procs}.log")
+        p = self.w.start(self.bin, "--no-conf", f"--log={log}", "--log-level=debug", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
                             "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true",
                             "--file-allocation=none", "--follow-torrent=false", "--summary-interval=0", "--console-log-level=notice",
                             "--bt-request-peer-speed-limit=500M", "--no-netrc", "--all-proxy=", *more, torrent, name=self.name)
+        p.log = log
+        return p
 
     def seed(self, torrent, folder):
         return self._start(torrent, folder, "--seed-ratio=0.0", "--check-integrity=true", "--bt-seed-unverified=false",
@@ -38,7 +42,12 @@ class Aria2:
         return self._start(torrent, folder, "--seed-time=0")
 
     def wait(self, p, path, seconds):
-        p.wait(seconds).expect(0)
+        try:
+            p.wait(seconds).expect(0)
+        except h.Failed as e:
+            with open(p.log, errors="replace") as f:
+                told = [line[:200] for line in f if re.search(r"Tracker|eer|announce|Exception|handshake|banned", line)]
+            raise h.Failed(f"{e}\n" + "".join(told[:60]))
 
     def stop(self, p):
         p.killed = True

@@ -8,6 +8,23 @@
 #include "meta_golden.h"
 #include "meta_verdict.h"
 
+TEST(metainfo_lets_peers_ask_for_the_whole_last_block_of_a_v2_file)
+{
+	static const struct meta_file file = {.path = "f", .length = 20000, .n_pieces = 1};
+	struct metainfo m = {.v2 = true,
+			     .single = true,
+			     .piece_length = 65536,
+			     .n_pieces = 1,
+			     .n_files = 1,
+			     .space_bytes = 20000,
+			     .files = (struct meta_file *)&file};
+
+	CHECK_INT(meta_piece_bytes(&m, 0), 20000);
+	CHECK_INT(meta_request_bytes(&m, 0), 32768);
+	m.v1 = true;
+	CHECK_INT(meta_request_bytes(&m, 0), 20000);
+}
+
 TEST(metainfo_keeps_harmless_odd_names_as_they_are)
 {
 	static const char *const names[] = {"a\\..\\b",	  "-rf",

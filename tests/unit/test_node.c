@@ -293,7 +293,8 @@ TEST(blocks_arrive_one_byte_at_a_time)
 		n = world_node(&w);
 		t = begin_raw(&w, &r, n, 2);
 		put_mixed(&r);
-		while (r.out.len > 0) {
+		/* The last keepalive may find nobody any more. */
+		while (r.out.len > 0 && links_of(n) > 0) {
 			raw_write(&r, 1);
 			loop_turn(w.loop, 0);
 		}
@@ -342,7 +343,7 @@ static void run_disordered(struct kind k, uint64_t seed)
 				raw_put_block(&r, &r.asked[i]);
 		}
 		r.n_asked = 0;
-		while (r.out.len > 0) {
+		while (r.out.len > 0 && links_of(n) > 0) {
 			size_t most = 1 + rng_below(&rng, rng_below(&rng, 2) == 0 ? 40 : 100000);
 
 			raw_write(&r, most);

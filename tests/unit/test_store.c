@@ -405,7 +405,7 @@ TEST(ranges_outside_a_piece_are_refused)
 	scene_fill(&c);
 	st = scene_open(&c, STORE_SEED);
 	last = c.s.m->n_pieces - 1;
-	n = meta_piece_bytes(c.s.m, last);
+	n = meta_request_bytes(c.s.m, last);
 	CHECK_INT(store_read(st, last, n - 16, 16, out), 0);
 	CHECK_INT(store_read(st, last, n - 15, 16, out), ERR_INVALID);
 	CHECK_INT(store_read(st, last, UINT32_MAX, 16, out), ERR_INVALID);

@@ -1,0 +1,202 @@
+/* node/transfer_disk.c - what the store of a transfer has to tell, and what follows from it. */
+#include "base/text.h"
+#include "node/link.h"
+
+/* After the disk said no, try again this often (G-13). */
+#define RETRY_DISK_MS 5000u
+
+static uint64_t now_ms(const struct transfer *t)
+{
+	return loop_now_ms(t->node->loop);
+}
+
+static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
+{
+	const struct metainfo *m = t->meta;
+	uint64_t from = (uint64_t)piece * m->piece_length, to = from + meta_piece_bytes(m, piece);
+	uint64_t sum = 0;
+
+	for (uint32_t i = meta_file_at(m, from); i < m->n_files && m->files[i].offset < to; i++) {
+		const struct meta_file *f = &m->files[i];
+		uint64_t a = f->offset > from ? f->offset : from;
+		uint64_t b = f->offset + f->length < to ? f->offset + f->length : to;
+
+		if ((f->flags & META_FILE_PAD) == 0 && b > a)
+			sum += b - a;
+	}
+	return sum;
+}
+
+static void disk_said_no(struct transfer *t, const struct err_info *why)
+{
+	if (t->phase == TRANSFER_FAILED)
+		return;
+	t->why = *why;
+	t->retry_at_ms = now_ms(t) + RETRY_DISK_MS;
+	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	transfer_set_phase(t, TRANSFER_STALLED);
+}
+
+/* What the system took may not be on the disk, and it will not say so twice: only hashing it again
+ * tells, which a new start does. */
+static void disk_forgot(struct transfer *t, const struct err_info *why)
+{
+	struct err_info full;
+
+	err_set(&full, why->code, "%.300s; run the same command again, it checks what is on disk",
+		why->text);
+	transfer_fail(t, &full);
+}
+
+void transfer_piece_gone(struct transfer *t, uint32_t piece)
+{
+	uint64_t now = now_ms(t);
+	struct err_info why;
+	char name[256];
+
+	if (!bitfield_has(swarm_have(t->swarm), piece))
+		return;
+	err_set(&why, ERR_MISMATCH, "%s: was changed by somebody else since it was verified",
+		text_escape(name, sizeof(name), bytes_str(t->meta->name)));
+	node_log(t->node, "piece %u: %s", piece, why.text);
+	if (t->phase != TRANSFER_SEEDING) {
+		transfer_fail(t, &why);
+		transfer_perform(t);
+		return;
+	}
+	t->why = why;
+	t->done_bytes -= real_bytes_of(t, piece);
+	/* What others sent would have to be written into a file that is somebody's by now. */
+	swarm_set_paused(t->swarm, true, now, &t->fx);
+	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
+	transfer_perform(t);
+}
+
+void transfer_count_done(struct transfer *t)
+{
+	const struct bitfield *have = swarm_have(t->swarm);
+
+	t->done_bytes = 0;
+	for (uint32_t i = 0; i < have->n; i++)
+		if (bitfield_has(have, i))
+			t->done_bytes += real_bytes_of(t, i);
+}
+
+static void on_verified(struct transfer *t, const struct store_event *e)
+{
+	uint64_t now = now_ms(t);
+
+	if (e->err.code != OK) {
+		swarm_on_piece(t->swarm, e->piece, PIECE_LOST, NULL, now, &t->fx);
+		store_reopen_piece(t->store, e->piece);
+		disk_said_no(t, &e->err);
+		return;
+	}
+	if (!e->good) {
+		node_log(t->node, "piece %u does not match its hash", e->piece);
+		store_reopen_piece(t->store, e->piece);
+		swarm_on_piece(t->swarm, e->piece, PIECE_BAD, e->hashes, now, &t->fx);
+		return;
+	}
+	t->done_bytes += real_bytes_of(t, e->piece);
+	if (t->save_at_ms == 0)
+		t->save_at_ms = now + TRANSFER_SAVE_MS;
+	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now,
+		       &t->fx);
+}
+
+static void on_checked(struct transfer *t, const struct store_event *e)
+{
+	struct err_info why = e->err;
+
+	t->checked_bytes += meta_piece_bytes(t->meta, e->piece);
+	if (t->phase != TRANSFER_CHECKING)
+		return;
+	if (e->err.code == ERR_NOMEM || (e->err.code != OK && t->seed)) {
+		transfer_fail(t, &why);
+		return;
+	}
+	if (!e->last)
+		return;
+	if (!t->seed)
+		t->save_at_ms = now_ms(t); /* what was hashed need not be hashed again */
+	if (transfer_go_live(t) != OK) {
+		err_set(&why, ERR_NOMEM, "out of memory");
+		transfer_fail(t, &why);
+	}
+}
+
+static void on_finished(struct transfer *t, const struct store_event *e)
+{
+	if (e->lost) {
+		disk_forgot(t, &e->err);
+	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO) {
+		disk_said_no(t, &e->err);
+	} else if (e->err.code != OK) {
+		transfer_fail(t, &e->err);
+	} else {
+		announcer_completed(t->announcer);
+		transfer_set_phase(t, TRANSFER_SEEDING);
+	}
+}
+
+static void unstarve_all(struct node *n)
+{
+	struct link *next;
+
+	for (struct link *l = n->links; l != NULL; l = next) {
+		next = l->next; /* closing one unlinks it alone */
+		link_unstarve(l);
+	}
+}
+
+static void on_saved(struct transfer *t, const struct store_event *e)
+{
+	if (t->saves > 0)
+		t->saves--;
+	if (t->leaving) {
+		if (!t->waits_for_save || t->saves > 0)
+			return;
+		t->waits_for_save = false;
+		transfer_say_goodbye(t);
+	} else if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED) {
+		/* While finishing it is store_finish() that tells. */
+		if (e->lost)
+			disk_forgot(t, &e->err);
+		else if (e->err.code != OK)
+			disk_said_no(t, &e->err);
+	}
+}
+
+void transfer_on_store_event(struct transfer *t, const struct store_event *e)
+{
+	struct link *l;
+
+	switch (e->type) {
+	case STORE_CHECKED:
+		on_checked(t, e);
+		break;
+	case STORE_VERIFIED:
+		on_verified(t, e);
+		break;
+	case STORE_FETCHED:
+		l = transfer_link(
+		    t, (struct peer_ref){(uint32_t)e->token, (uint32_t)(e->token >> 32)});
+		if (l != NULL && l->fetching)
+			link_on_fetched(l, e->err.code);
+		break;
+	case STORE_LEAVES:
+		hash_serve_on_leaves(t, e->token, e->hashes, e->err.code == OK ? e->n_hashes : 0);
+		break;
+	case STORE_ROOM:
+		unstarve_all(t->node);
+		break;
+	case STORE_SAVED:
+		on_saved(t, e);
+		break;
+	case STORE_FINISHED:
+		on_finished(t, e);
+		break;
+	}
+	transfer_perform(t);
+}
