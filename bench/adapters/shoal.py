@@ -13,8 +13,7 @@ class Shoal(Adapter):
         return first_line(program(BIN), "--version")
 
     def _cmd(self, run, torrent, folder, port, home, *more):
-        out = os.path.join(folder, run.data_name)
-        return ["env", f"SHOAL_HOME={os.path.join(run.work, home)}", BIN, "get", torrent, "-o", out, "--index", "http://127.0.0.1:1",
+        return ["env", f"SHOAL_HOME={os.path.join(run.work, home)}", BIN, "get", torrent, "-o", folder + "/", "--index", "http://127.0.0.1:1",
                 "--port", str(port), *more]
 
     def seed(self, run, torrent, folder, port):
