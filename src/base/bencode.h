@@ -16,9 +16,9 @@ enum benc_type { BENC_INT, BENC_STR, BENC_LIST, BENC_DICT };
 /* One value inside a checked document. By value; borrows the document's bytes. */
 struct benc {
 	enum benc_type type;
-	struct bytes raw;   /* the whole encoding, e.g. "i3e" or "4:spam" */
-	struct bytes str;   /* BENC_STR: the characters */
-	int64_t num;        /* BENC_INT */
+	struct bytes raw; /* the whole encoding, e.g. "i3e" or "4:spam" */
+	struct bytes str; /* BENC_STR: the characters */
+	int64_t num;	  /* BENC_INT */
 };
 
 /* Facts about a document that BEP 52 forbids inside v2 info, but that old v1
@@ -26,8 +26,8 @@ struct benc {
  * a key that comes again later on, not at once, is reported as unsorted alone:
  * sorted dictionaries have equal keys side by side. Untouched on failure. */
 struct benc_facts {
-	bool unsorted;   /* some dictionary's keys are out of order */
-	bool duplicate;  /* some dictionary has a key twice */
+	bool unsorted;	/* some dictionary's keys are out of order */
+	bool duplicate; /* some dictionary has a key twice */
 };
 
 /* Check one value at the front of `in` and everything in it.

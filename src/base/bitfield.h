@@ -9,7 +9,7 @@
 
 struct bitfield {
 	uint8_t *bits;
-	uint32_t n;     /* bits in all */
+	uint32_t n;	/* bits in all */
 	uint32_t count; /* bits set */
 };
 
@@ -23,7 +23,7 @@ int bitfield_copy(struct bitfield *to, const struct bitfield *from); /* `to` uni
  * set; `b` is then unchanged (attack: CVE-2014-4909, growing past the end). */
 int bitfield_load(struct bitfield *b, struct bytes body);
 
-void bitfield_fill(struct bitfield *b);  /* set all */
+void bitfield_fill(struct bitfield *b);	 /* set all */
 void bitfield_clear(struct bitfield *b); /* clear all */
 
 static inline size_t bitfield_bytes(uint32_t n)

@@ -10,20 +10,20 @@
 
 enum err {
 	OK = 0,
-	ERR_PROTO = -1,     /* the bytes break the format: the sender is wrong */
-	ERR_TOO_BIG = -2,   /* a documented limit would be passed */
+	ERR_PROTO = -1,	  /* the bytes break the format: the sender is wrong */
+	ERR_TOO_BIG = -2, /* a documented limit would be passed */
 	ERR_NOMEM = -3,
-	ERR_IO = -4,        /* the device or the kernel said no */
-	ERR_NOENT = -5,     /* no such thing */
-	ERR_EXISTS = -6,    /* it is there already */
-	ERR_DENIED = -7,    /* permission, or somebody else's */
-	ERR_NOSPACE = -8,   /* disk, quota or file-size limit */
-	ERR_AGAIN = -9,     /* not now; try when told */
+	ERR_IO = -4,	  /* the device or the kernel said no */
+	ERR_NOENT = -5,	  /* no such thing */
+	ERR_EXISTS = -6,  /* it is there already */
+	ERR_DENIED = -7,  /* permission, or somebody else's */
+	ERR_NOSPACE = -8, /* disk, quota or file-size limit */
+	ERR_AGAIN = -9,	  /* not now; try when told */
 	ERR_TIMEOUT = -10,
 	ERR_UNREACHABLE = -11, /* nobody answers there */
-	ERR_INVALID = -12,  /* a local caller's or user's argument is wrong */
-	ERR_MISMATCH = -13, /* data does not hash to what it should */
-	ERR_AMBIGUOUS = -14, /* several things fit */
+	ERR_INVALID = -12,     /* a local caller's or user's argument is wrong */
+	ERR_MISMATCH = -13,    /* data does not hash to what it should */
+	ERR_AMBIGUOUS = -14,   /* several things fit */
 	ERR_CANCELLED = -15,
 };
 

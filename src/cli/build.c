@@ -25,14 +25,14 @@ struct work {
 
 static int compare_v1(const void *a, const void *b)
 {
-	return create_order(((const struct scan_file *)a)->path, ((const struct scan_file *)b)->path,
-	                    false);
+	return create_order(((const struct scan_file *)a)->path,
+			    ((const struct scan_file *)b)->path, false);
 }
 
 static int compare_v2(const void *a, const void *b)
 {
-	return create_order(((const struct scan_file *)a)->path, ((const struct scan_file *)b)->path,
-	                    true);
+	return create_order(((const struct scan_file *)a)->path,
+			    ((const struct scan_file *)b)->path, true);
 }
 
 static uint64_t clock_ms(void)
@@ -48,11 +48,11 @@ static bool on_progress(void *user, uint64_t done, uint64_t total)
 	struct work *w = user;
 	uint64_t now = clock_ms(), spent = now - w->progress.start_ms;
 	struct progress_state s = {
-		.label = w->label,
-		.done = done,
-		.total = total,
-		.bps = spent > 0 ? done * 1000 / spent : 0,
-		.note = "hashing",
+	    .label = w->label,
+	    .done = done,
+	    .total = total,
+	    .bps = spent > 0 ? done * 1000 / spent : 0,
+	    .note = "hashing",
 	};
 
 	progress_draw(&w->progress, &s, now);
@@ -116,27 +116,27 @@ static size_t count_trackers(const struct opts *o)
 	return n;
 }
 
-static int write_torrent(struct work *w, uint32_t piece_length, const char *tracker, struct build *out,
-                         struct err_info *info)
+static int write_torrent(struct work *w, uint32_t piece_length, const char *tracker,
+			 struct build *out, struct err_info *info)
 {
 	const struct opts *o = w->o;
 	size_t n = 0, more = count_trackers(o);
 	const char **urls = calloc(more + 2, sizeof(*urls));
 	struct create_spec spec = {
-		/* The --name of a share is its entry's, and its data keeps its own. */
-		.name = o->name != NULL && !w->params.plain ? o->name : w->scan.name,
-		.single = w->scan.single,
-		.v1 = w->v1,
-		.v2 = w->v2,
-		.piece_length = piece_length,
-		.files = w->files,
-		.n_files = w->scan.n_files,
-		.pieces_v1 = w->hashing.pieces_v1,
-		.n_pieces_v1 = w->hashing.n_pieces_v1,
-		.comment = o->comment,
-		.created_by = "shoal " SHOAL_VERSION,
-		.created_at = loop_wall_s(),
-		.private = o->private,
+	    /* The --name of a share is its entry's, and its data keeps its own. */
+	    .name = o->name != NULL && !w->params.plain ? o->name : w->scan.name,
+	    .single = w->scan.single,
+	    .v1 = w->v1,
+	    .v2 = w->v2,
+	    .piece_length = piece_length,
+	    .files = w->files,
+	    .n_files = w->scan.n_files,
+	    .pieces_v1 = w->hashing.pieces_v1,
+	    .n_pieces_v1 = w->hashing.n_pieces_v1,
+	    .comment = o->comment,
+	    .created_by = "shoal " SHOAL_VERSION,
+	    .created_at = loop_wall_s(),
+	    .private = o->private,
 	};
 	int err;
 
@@ -152,17 +152,18 @@ static int write_torrent(struct work *w, uint32_t piece_length, const char *trac
 		const struct hashing_file *h = &w->params.files[i];
 
 		w->files[i] = (struct create_file){
-			.path = h->path,
-			.length = h->length,
-			.executable = w->scan.files[i].executable,
-			.root = w->v2 && h->length > 0 ? h->root : NULL,
-			.layer = h->layer,
+		    .path = h->path,
+		    .length = h->length,
+		    .executable = w->scan.files[i].executable,
+		    .root = w->v2 && h->length > 0 ? h->root : NULL,
+		    .layer = h->layer,
 		};
 	}
 	err = create_torrent(&spec, &out->torrent);
 	free(urls);
 	if (err == ERR_INVALID)
-		return err_set(info, err, "%s: holds a file name that no torrent can carry", w->label);
+		return err_set(info, err, "%s: holds a file name that no torrent can carry",
+			       w->label);
 	return err == OK ? OK : err_set(info, err, "%s: %s", w->label, err_text(err));
 }
 
@@ -186,7 +187,7 @@ static int open_root(struct work *w, const char *path, struct err_info *info)
 
 /* A v2-only folder with one file at its top reads back as that file alone. */
 static int set_data_path(const struct work *w, const char *path, struct build *out,
-                         struct err_info *info)
+			 struct err_info *info)
 {
 	struct buf b;
 
@@ -201,8 +202,8 @@ static int set_data_path(const struct work *w, const char *path, struct build *o
 	return out->data_path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
-static int build(struct work *w, const char *path, const char *tracker, bool plain, struct build *out,
-                 struct err_info *info)
+static int build(struct work *w, const char *path, const char *tracker, bool plain,
+		 struct build *out, struct err_info *info)
 {
 	enum meta_fault fault;
 	uint32_t piece_length;
@@ -213,7 +214,7 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	if (err != OK)
 		return err;
 	piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
-	                                       : create_piece_length(w->scan.total_bytes);
+					       : create_piece_length(w->scan.total_bytes);
 	err = lay_out(w, piece_length, info);
 	if (err == OK)
 		err = hash(w, piece_length, plain, info);
@@ -228,12 +229,12 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	fault = meta_parse(buf_bytes(&out->torrent), &out->meta);
 	if (fault != META_OK)
 		return err_set(info, ERR_INVALID, "%s: cannot be shared: %s", w->label,
-		               meta_fault_text(fault));
+			       meta_fault_text(fault));
 	return set_data_path(w, path, out, info);
 }
 
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
-                  struct build *out, struct err_info *info)
+		  struct build *out, struct err_info *info)
 {
 	struct work w = {.o = o, .v1 = !o->v2_only, .v2 = !o->v1_only, .root = {.fd = -1}};
 	int err;

@@ -10,12 +10,12 @@
 #include "meta/metainfo.h"
 
 struct build {
-	struct buf torrent;     /* the .torrent */
-	struct metainfo *meta;  /* the same, taken apart */
-	char *data_path;        /* the file or folder that `meta` describes: `path`, or the only file in
-	                           it where v2 cannot tell the two apart (BEP 52, rootless trees) */
-	json_t *sha256;         /* one hex string per real file, in torrent order; NULL unless asked */
-	uint32_t skipped;       /* links and special files left out */
+	struct buf torrent;    /* the .torrent */
+	struct metainfo *meta; /* the same, taken apart */
+	char *data_path;  /* the file or folder that `meta` describes: `path`, or the only file in
+			     it where v2 cannot tell the two apart (BEP 52, rootless trees) */
+	json_t *sha256;	  /* one hex string per real file, in torrent order; NULL unless asked */
+	uint32_t skipped; /* links and special files left out */
 };
 
 /* Hash `path` and write its metainfo, with progress on a terminal. Taken from `o`: v1_only,
@@ -23,7 +23,7 @@ struct build {
  * those of `o`. `plain`: also each file's own SHA-256, in the same read.
  * Returns 0, or the error with its sentence. Owns: *out is the caller's: build_fini(). */
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
-                  struct build *out, struct err_info *info);
+		  struct build *out, struct err_info *info);
 void build_fini(struct build *b);
 
 #endif

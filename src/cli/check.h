@@ -7,26 +7,26 @@
 
 enum check_state {
 	CHECK_GOOD,
-	CHECK_BAD,        /* the bytes are others */
-	CHECK_MISSING,    /* a file of it is not there, or ends too early */
+	CHECK_BAD,	  /* the bytes are others */
+	CHECK_MISSING,	  /* a file of it is not there, or ends too early */
 	CHECK_UNREADABLE, /* the disk or the permissions said no */
 };
 
 struct check_params {
 	const struct metainfo *meta;
-	const struct root *root;   /* the torrent's folder, or that of its single file */
-	const char *single_name;   /* a single file's name on disk; NULL otherwise */
+	const struct root *root; /* the torrent's folder, or that of its single file */
+	const char *single_name; /* a single file's name on disk; NULL otherwise */
 	/* Called now and then; may be NULL. */
 	void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 	void *user;
 };
 
 struct check {
-	uint8_t *pieces;        /* enum check_state of each */
-	uint32_t count[4];      /* pieces in each state */
-	uint8_t *files;         /* enum check_state of each: missing when it is not there or ends
-	                           early, else the worst of its pieces */
-	bool *longer;           /* the file on disk has more bytes than it should */
+	uint8_t *pieces;	 /* enum check_state of each */
+	uint32_t count[4];	 /* pieces in each state */
+	uint8_t *files;		 /* enum check_state of each: missing when it is not there or ends
+				    early, else the worst of its pieces */
+	bool *longer;		 /* the file on disk has more bytes than it should */
 	struct err_info trouble; /* the first reason for CHECK_UNREADABLE; code OK: none */
 };
 

@@ -6,8 +6,8 @@
 #include "meta/entry.h"
 
 struct home {
-	char *dir;                     /* SHOAL_HOME, else XDG_DATA_HOME/shoal, else ~/.local/share/shoal */
-	uint8_t seed[SIGN_SEED_LEN];   /* the owner's secret, made at first use, file 0600 */
+	char *dir; /* SHOAL_HOME, else XDG_DATA_HOME/shoal, else ~/.local/share/shoal */
+	uint8_t seed[SIGN_SEED_LEN]; /* the owner's secret, made at first use, file 0600 */
 	uint8_t key[SIGN_KEY_LEN];
 	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* remembered --as, else login@host */
 };

@@ -9,29 +9,29 @@
 #include "cli/exit.h"
 
 struct opts {
-	const char *index;   /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
-	int port;            /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
+	const char *index; /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
+	int port;	   /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
 	int verbose;
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
-	const char *const *trackers;                 /* --tracker, repeated; NULL-terminated */
+	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
 	bool v1_only, v2_only, private, preallocate, all;
-	uint64_t piece_length;  /* --piece-length in bytes (16K, 1M), 0: chosen */
-	uint32_t wait_s;        /* --wait: how long get waits for a holder; 0: for ever */
-	uint32_t limit;         /* --limit rows */
+	uint64_t piece_length; /* --piece-length in bytes (16K, 1M), 0: chosen */
+	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
+	uint32_t limit;	       /* --limit rows */
 	const char *comment;
 	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
-	char **args;            /* what is not an option */
+	char **args;		  /* what is not an option */
 	int n_args;
 };
 
 /* A command: one row of the table in main.c. */
 struct command {
 	const char *name, *summary;
-	const char *usage;       /* "shoal get NAME [-o DEST]" */
-	const char *help;        /* options and examples, shown by --help */
-	const char *accepts;     /* names of the options it takes, space-separated */
-	int min_args, max_args;  /* -1: any number */
+	const char *usage;		  /* "shoal get NAME [-o DEST]" */
+	const char *help;		  /* options and examples, shown by --help */
+	const char *accepts;		  /* names of the options it takes, space-separated */
+	int min_args, max_args;		  /* -1: any number */
 	int (*run)(const struct opts *o); /* returns an enum exit_code */
 };
 

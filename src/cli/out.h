@@ -18,7 +18,7 @@ struct out_table;
 struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right);
 void out_row(struct out_table *t);
 void out_cell(struct out_table *t, const char *text); /* next cell of the row; text is escaped */
-void out_table_print(struct out_table *t);            /* and frees it */
+void out_table_print(struct out_table *t);	      /* and frees it */
 
 /* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. */
 struct progress {
@@ -27,11 +27,11 @@ struct progress {
 	int width;
 };
 struct progress_state {
-	const char *label;        /* escaped already */
-	uint64_t done, total;     /* bytes */
+	const char *label;    /* escaped already */
+	uint64_t done, total; /* bytes */
 	uint64_t bps, up_bps;
 	uint32_t peers;
-	const char *note;         /* "waiting for a holder", or NULL */
+	const char *note; /* "waiting for a holder", or NULL */
 };
 void progress_init(struct progress *p, bool quiet, uint64_t now_ms);
 /* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers". */

@@ -48,7 +48,8 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 		p.log = log_line;
 		p.log_user = s;
 	}
-	err = s->timer == NULL ? err_set(info, ERR_NOMEM, "out of memory") : node_new(&p, &s->node, info);
+	err = s->timer == NULL ? err_set(info, ERR_NOMEM, "out of memory")
+			       : node_new(&p, &s->node, info);
 	if (err != OK)
 		session_fini(s);
 	else

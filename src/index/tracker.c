@@ -222,9 +222,8 @@ int tracker_announce(struct tracker *t, const struct announce *a, const struct a
 			return r;
 	}
 	put_counts(t, peer_at(t, number)->swarm, out);
-	out->n_peers =
-	    pick_peers(t, &t->swarms[peer_at(t, number)->swarm], a->left == 0, &addr, here,
-		       a->numwant);
+	out->n_peers = pick_peers(t, &t->swarms[peer_at(t, number)->swarm], a->left == 0, &addr,
+				  here, a->numwant);
 	out->peers = t->picks;
 	return 0;
 }

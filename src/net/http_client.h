@@ -19,18 +19,18 @@ int http_client_new(struct loop *l, struct http_client **out);
 void http_client_free(struct http_client *c);
 
 struct http_answer {
-	struct err_info err;  /* OK: a status arrived (any); else why not, naming host and reason */
+	struct err_info err; /* OK: a status arrived (any); else why not, naming host and reason */
 	int status;
 	struct bytes body;
 };
 
 struct http_ask {
-	const char *method;        /* "GET", "POST", "DELETE" */
-	const char *url;           /* http or https; other schemes are refused */
+	const char *method;	    /* "GET", "POST", "DELETE" */
+	const char *url;	    /* http or https; other schemes are refused */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	struct bytes body;         /* copied */
-	size_t max_bytes;          /* of the reply's body; more fails with ERR_TOO_BIG */
-	uint32_t total_ms;         /* 0: HTTP_TOTAL_MS */
+	struct bytes body;	    /* copied */
+	size_t max_bytes;	    /* of the reply's body; more fails with ERR_TOO_BIG */
+	uint32_t total_ms;	    /* 0: HTTP_TOTAL_MS */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);
 	void *user;

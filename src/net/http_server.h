@@ -7,10 +7,10 @@
 #include "net/loop.h"
 
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
-#define HTTP_HEADERS_MAX 16384u           /* request line and headers */
-#define HTTP_BODY_MAX (96u << 20)         /* a .torrent of META_BYTES_MAX as base64 */
-#define HTTP_IDLE_S 30                    /* silence between two requests */
-#define HTTP_CONNECTIONS_MAX 4000u        /* beyond it others wait in the kernel's queue */
+#define HTTP_HEADERS_MAX 16384u	   /* request line and headers */
+#define HTTP_BODY_MAX (96u << 20)  /* a .torrent of META_BYTES_MAX as base64 */
+#define HTTP_IDLE_S 30		   /* silence between two requests */
+#define HTTP_CONNECTIONS_MAX 4000u /* beyond it others wait in the kernel's queue */
 /* A request must be whole, and its answer taken, after this long plus the time that its
  * bytes take at this rate: one byte every ten seconds is hung up on, a slow line is not. */
 #define HTTP_REQUEST_S 10
@@ -22,13 +22,13 @@
 struct http_server;
 
 struct http_request {
-	const char *method;    /* "GET", "POST", "DELETE", "HEAD", ... */
-	struct bytes path;     /* percent-encoding still in it, "?" and after left out */
-	struct bytes query;    /* behind "?", raw; empty when none */
+	const char *method; /* "GET", "POST", "DELETE", "HEAD", ... */
+	struct bytes path;  /* percent-encoding still in it, "?" and after left out */
+	struct bytes query; /* behind "?", raw; empty when none */
 	struct bytes body;
-	struct addr from;      /* the socket's other end */
-	struct addr to;        /* and ours: the address under which the client reached us */
-	void *impl;            /* private: evhttp's request, for http_request_header() */
+	struct addr from; /* the socket's other end */
+	struct addr to;	  /* and ours: the address under which the client reached us */
+	void *impl;	  /* private: evhttp's request, for http_request_header() */
 };
 /* A header's value or NULL. Borrowed for the call. */
 const char *http_request_header(const struct http_request *r, const char *name);
@@ -38,10 +38,10 @@ bool http_request_param(const struct http_request *r, const char *name, struct b
 
 struct http_reply {
 	int status;
-	const char *type;          /* Content-Type */
-	const char *headers[12];   /* name, value, name, value, ..., NULL: extra ones; names and values
-	                              without CR or LF (checked) */
-	struct buf body;           /* initialised by the server with no ceiling that matters */
+	const char *type;	 /* Content-Type */
+	const char *headers[12]; /* name, value, name, value, ..., NULL: extra ones; names and
+				    values without CR or LF (checked) */
+	struct buf body;	 /* initialised by the server with no ceiling that matters */
 };
 
 /* `handle` fills `reply`, which starts as 200 with an empty body. Everything it borrows in
@@ -50,7 +50,8 @@ struct http_reply {
 typedef void http_handler(void *user, const struct http_request *r, struct http_reply *reply);
 
 /* Serve the listening socket `fd` (taken over). */
-int http_server_new(struct loop *l, int fd, http_handler *handle, void *user, struct http_server **out);
+int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
+		    struct http_server **out);
 void http_server_free(struct http_server *s);
 
 #endif

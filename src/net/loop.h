@@ -28,7 +28,8 @@ int64_t loop_wall_s(void);
 
 /* Watch a descriptor; level-triggered. Starts with no interest. The callback may free the io.
  * Owns: not the descriptor. */
-struct loop_io *loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, unsigned ready), void *arg);
+struct loop_io *loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, unsigned ready),
+			    void *arg);
 void loop_io_want(struct loop_io *io, unsigned events); /* cheap when nothing changes */
 void loop_io_free(struct loop_io *io);
 

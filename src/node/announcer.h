@@ -24,8 +24,8 @@ struct announcer;
 struct announcer_params {
 	struct loop *loop;
 	struct http_client *http;
-	const struct metainfo *meta;        /* borrowed */
-	const char *const *trackers;        /* first tier, before the torrent's own; NULL-ended or NULL */
+	const struct metainfo *meta; /* borrowed */
+	const char *const *trackers; /* first tier, before the torrent's own; NULL-ended or NULL */
 	uint8_t peer_id[20];
 	uint16_t port;
 	uint64_t seed;
@@ -37,9 +37,9 @@ struct announcer_params {
 };
 
 struct announcer_status {
-	uint32_t ok, failed;    /* announces answered, and not */
-	struct err_info error;  /* of the newest one */
-	uint32_t peers;         /* other peers in the newest reply */
+	uint32_t ok, failed;   /* announces answered, and not */
+	struct err_info error; /* of the newest one */
+	uint32_t peers;	       /* other peers in the newest reply */
 };
 
 int announcer_new(const struct announcer_params *p, struct announcer **out);

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "index/query.h"
 #include "meta/magnet.h"
-#include "node/index_torrent.h"
 #include "node/entry_json.h"
+#include "node/index_torrent.h"
 
 #define PARAM_MAX 2048u
 /* A .torrent up to this size is opened to put its trackers into the magnet link. */

@@ -11,8 +11,8 @@ struct index_server;
 
 struct index_server_params {
 	const char *listen_host; /* NULL: all interfaces */
-	uint16_t port;           /* 0: any */
-	const char *data_dir;    /* made if missing, 0700 */
+	uint16_t port;		 /* 0: any */
+	const char *data_dir;	 /* made if missing, 0700 */
 	/* A line for the operator's log, already escaped; may be NULL. */
 	void (*log)(void *user, const char *line);
 	void *user;
@@ -21,7 +21,7 @@ struct index_server_params {
 /* Open the catalogue, listen and serve on `l`. Routes are those of docs/api.md: /announce,
  * /scrape, /api/v1/..., and the page at "/". */
 int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
-                     struct err_info *info);
+		     struct err_info *info);
 void index_server_free(struct index_server *s);
 uint16_t index_server_port(const struct index_server *s);
 

@@ -32,7 +32,7 @@ enum link_state {
 	LINK_CONNECTING,
 	LINK_HANDSHAKE, /* connected; theirs has not come */
 	LINK_OPEN,
-	LINK_DEAD,      /* closed; freed by node_settle() */
+	LINK_DEAD, /* closed; freed by node_settle() */
 };
 
 /* The block whose payload is coming in. */
@@ -51,29 +51,29 @@ struct link_incoming {
 
 struct link {
 	struct node *node;
-	struct transfer *t;    /* NULL until a handshake named one */
-	struct peer_ref ref;   /* slot UINT32_MAX until OPEN */
+	struct transfer *t;  /* NULL until a handshake named one */
+	struct peer_ref ref; /* slot UINT32_MAX until OPEN */
 	int fd;
 	struct loop_io *io;
 	struct addr addr;
 	enum link_state state;
 	bool incoming;
-	bool v2;               /* hash messages may be used */
+	bool v2; /* hash messages may be used */
 	bool handshake_sent;
-	bool wants_write;      /* the socket was full */
+	bool wants_write; /* the socket was full */
 	bool in_dirty;
-	bool starved;          /* waits for slabs: not reading */
-	bool uploading;        /* the swarm has blocks for it */
-	bool fetching;         /* waits for the disk before it can send on */
+	bool starved;	/* waits for slabs: not reading */
+	bool uploading; /* the swarm has blocks for it */
+	bool fetching;	/* waits for the disk before it can send on */
 	uint64_t deadline_ms;
-	uint64_t wrote_ms;     /* the socket took something last, or the peer did */
-	uint32_t unacked;      /* bytes in the socket that the peer had not taken then */
+	uint64_t wrote_ms; /* the socket took something last, or the peer did */
+	uint32_t unacked;  /* bytes in the socket that the peer had not taken then */
 	uint32_t rtt_us;
 	struct buf in, out;
-	size_t out_sent;       /* of `out` */
+	size_t out_sent; /* of `out` */
 	struct link_incoming cur;
 	struct block_ref up[LINK_SEND_BLOCKS]; /* pulled from the swarm, not wholly sent */
-	uint32_t n_up, up_sent; /* up_sent: bytes of up[0], head included */
+	uint32_t n_up, up_sent;		       /* up_sent: bytes of up[0], head included */
 	struct link *prev, *next, *next_dirty, *next_grave;
 	struct link *older, *newer; /* among strangers */
 };

@@ -24,9 +24,9 @@ struct transfer;
 
 struct node_params {
 	struct loop *loop;
-	int port;                /* -1: 6881..6889, else any free one; 0: any; else that one */
+	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
-	unsigned workers;        /* 0: one per core */
+	unsigned workers;	 /* 0: one per core */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);
 	void *log_user;
@@ -41,23 +41,24 @@ void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), voi
 uint16_t node_port(const struct node *n);
 
 enum transfer_phase {
-	TRANSFER_CHECKING,    /* hashing what is on disk */
+	TRANSFER_CHECKING, /* hashing what is on disk */
 	TRANSFER_DOWNLOADING,
-	TRANSFER_FINISHING,   /* complete and verified; syncing, renaming */
-	TRANSFER_SEEDING,     /* `why` set: a file was changed since, what is left is served */
-	TRANSFER_STALLED,     /* the disk said no: `why` tells; tried again every few seconds */
-	TRANSFER_FAILED,      /* for good: `why` tells */
+	TRANSFER_FINISHING, /* complete and verified; syncing, renaming */
+	TRANSFER_SEEDING,   /* `why` set: a file was changed since, what is left is served */
+	TRANSFER_STALLED,   /* the disk said no: `why` tells; tried again every few seconds */
+	TRANSFER_FAILED,    /* for good: `why` tells */
 };
 
 struct transfer_params {
-	struct metainfo *meta;       /* taken over, also on error */
-	struct bytes torrent;        /* the .torrent; copied */
-	const char *path;            /* the file or folder: data to seed, or the final name */
-	bool seed;                   /* data is complete and was just hashed or is trusted */
-	bool check;                  /* seed: hash everything first */
+	struct metainfo *meta; /* taken over, also on error */
+	struct bytes torrent;  /* the .torrent; copied */
+	const char *path;      /* the file or folder: data to seed, or the final name */
+	bool seed;	       /* data is complete and was just hashed or is trusted */
+	bool check;	       /* seed: hash everything first */
 	bool preallocate;
-	const char *const *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
-	const struct addr *peers;    /* dialed from the start */
+	const char *const
+	    *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
+	const struct addr *peers; /* dialed from the start */
 	size_t n_peers;
 	/* The phase changed. May not free the node. May be NULL. */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
@@ -67,7 +68,7 @@ struct transfer_params {
 /* Start seeding or downloading. Errors as store_open(), and ERR_EXISTS for a torrent that this
  * node has already. */
 int node_add(struct node *n, const struct transfer_params *p, struct transfer **out,
-             struct err_info *info);
+	     struct err_info *info);
 
 struct transfer_status {
 	enum transfer_phase phase;
@@ -76,8 +77,8 @@ struct transfer_status {
 	uint64_t checked_bytes, to_check_bytes;
 	struct swarm_stats swarm;
 	uint32_t tracker_ok, tracker_failed; /* announces answered, and not */
-	struct err_info tracker_error;       /* the newest one, code OK when the last went well */
-	uint32_t tracker_peers;              /* others in the newest reply */
+	struct err_info tracker_error;	     /* the newest one, code OK when the last went well */
+	uint32_t tracker_peers;		     /* others in the newest reply */
 };
 void transfer_status(const struct transfer *t, struct transfer_status *out);
 const struct metainfo *transfer_meta(const struct transfer *t);

@@ -32,16 +32,16 @@ struct node {
 
 	struct transfer **transfers;
 	uint32_t n_transfers, cap_transfers;
-	struct link *links;  /* every connection; doubly linked */
+	struct link *links; /* every connection; doubly linked */
 	uint32_t n_links, max_links, n_strangers;
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
-	struct link *dirty;  /* have output to flush at the end of this event */
-	struct link *grave;  /* closed during this event, freed at its end */
+	struct link *dirty; /* have output to flush at the end of this event */
+	struct link *grave; /* closed during this event, freed at its end */
 	uint8_t *scratch_in, *scratch_out;
 
 	void (*leave_done)(void *user);
 	void *leave_user;
-	uint32_t leaving;    /* transfers that have not said goodbye yet */
+	uint32_t leaving; /* transfers that have not said goodbye yet */
 	struct loop_timer *leave_timer;
 };
 
@@ -52,21 +52,21 @@ struct transfer {
 	struct store *store;
 	struct announcer *announcer;
 	struct effects fx;
-	bool performing;         /* inside transfer_perform(): do not nest */
-	struct link **by_slot;   /* swarm slot -> connection */
+	bool performing;       /* inside transfer_perform(): do not nest */
+	struct link **by_slot; /* swarm slot -> connection */
 	uint32_t n_slots;
 	struct loop_timer *timer;
 	uint64_t timer_at_ms;
 	enum transfer_phase phase;
 	struct err_info why;
-	bool seed;               /* data was complete from the start, and is never written */
+	bool seed; /* data was complete from the start, and is never written */
 	bool complete, leaving;
-	bool waits_for_save;     /* leaving: STORE_SAVED will answer */
-	uint32_t saves;          /* store_save() calls that STORE_SAVED will answer */
+	bool waits_for_save; /* leaving: STORE_SAVED will answer */
+	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
-	uint64_t save_at_ms;     /* next checkpoint; 0: nothing new to record */
-	uint64_t retry_at_ms;    /* STALLED: try the disk again */
-	uint64_t done_bytes;     /* real bytes of verified pieces */
+	uint64_t save_at_ms;  /* next checkpoint; 0: nothing new to record */
+	uint64_t retry_at_ms; /* STALLED: try the disk again */
+	uint64_t done_bytes;  /* real bytes of verified pieces */
 	struct hash_task *hash_tasks;
 	struct addr *first_peers;
 	size_t n_first_peers;

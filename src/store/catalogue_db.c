@@ -86,7 +86,7 @@ static int owner_get(struct catalogue_db *db, const char *owner, const uint8_t *
 static int owner_bind(struct catalogue_db *db, const struct entry *e, int64_t *id,
 		      struct err_info *info)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int err = owner_get(db, e->owner, e->key, id, info);
 
 	if (err != 0 || *id != 0)

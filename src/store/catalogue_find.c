@@ -131,7 +131,7 @@ static int find_fault(struct catalogue_db *db, const struct catalogue_query *q,
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
 		      size_t *n, struct err_info *info)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int answer, err = 0;
 
 	*n = 0;
@@ -184,7 +184,7 @@ static int row_of(struct catalogue_db *db, enum catalogue_stmt which, uint64_t i
 
 int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, struct err_info *info)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int err = row_of(db, STMT_ENTRY_GET, id, &s, info);
 
 	if (err != 0)
@@ -197,7 +197,7 @@ int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, st
 int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
 			 struct err_info *info)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int err = row_of(db, STMT_TORRENT_GET, id, &s, info);
 
 	if (err != 0)
@@ -231,7 +231,7 @@ int catalogue_db_files(struct catalogue_db *db, uint64_t id,
 		       int (*each)(void *user, const struct catalogue_file *f), void *user,
 		       struct err_info *info)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int err = row_of(db, STMT_FILES_GET, id, &s, info);
 
 	if (err != 0)

@@ -195,7 +195,7 @@ static int open_fault(struct catalogue_db *db, const char *path, struct err_info
 
 static int open_schema(struct catalogue_db *db, const char *path, struct err_info *info)
 {
-	int64_t version, application, tables;
+	int64_t version = 0, application = 0, tables = 0;
 	char name[300];
 
 	text_escape(name, sizeof(name), bytes_str(path));

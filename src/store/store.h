@@ -22,31 +22,32 @@
 struct store;
 
 enum store_mode {
-	STORE_SEED,     /* data exists at `path`; opened read-only, never written or renamed */
+	STORE_SEED,	/* data exists at `path`; opened read-only, never written or renamed */
 	STORE_DOWNLOAD, /* as above; made if missing, resumed if there */
 };
 
 struct store_params {
 	enum store_mode mode;
 	struct pool *pool;
-	const struct metainfo *meta;  /* borrowed for the store's life */
-	struct bytes torrent;         /* DOWNLOAD: the .torrent, copied into the state file */
-	const char *path;             /* the final name of the file or folder; its parent exists */
-	bool preallocate;             /* fallocate instead of sparse */
-	void *user;                   /* returned with each event */
+	const struct metainfo *meta; /* borrowed for the store's life */
+	struct bytes torrent;	     /* DOWNLOAD: the .torrent, copied into the state file */
+	const char *path;	     /* the final name of the file or folder; its parent exists */
+	bool preallocate;	     /* fallocate instead of sparse */
+	void *user;		     /* returned with each event */
 };
 
 /* What the store has to tell, in order. Pulled by the shell after pool_drain(). */
 enum store_event_type {
-	STORE_CHECKED,  /* progress of store_recheck(): `piece` is `good` or not; `last` at the end
-	                   (with `piece` UINT32_MAX when there was nothing to check); ERR_NOMEM
-	                   ends it, too */
+	STORE_CHECKED,	/* progress of store_recheck(): `piece` is `good` or not; `last` at the end
+			   (with `piece` UINT32_MAX when there was nothing to check); ERR_NOMEM
+			   ends it, too */
 	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
-	                   be written or read back */
-	STORE_FETCHED,  /* answer to store_fetch(): store_read() of that range will not wait, or err */
-	STORE_LEAVES,   /* answer to store_leaves() */
-	STORE_ROOM,     /* a slab came free after store_recv_span() said ERR_AGAIN */
-	STORE_SAVED,    /* answer to store_save(): what it recorded is durable, or err */
+			   be written or read back */
+	STORE_FETCHED,	/* answer to store_fetch(): store_read() of that range will not wait, or err
+			 */
+	STORE_LEAVES,	/* answer to store_leaves() */
+	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
+	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
 };
 
@@ -55,11 +56,11 @@ struct store_event {
 	void *user;
 	uint32_t piece;
 	bool good, last;
-	bool lost;              /* SAVED, FINISHED: only opening the store again helps, see there */
-	uint32_t n_hashes;      /* block hashes behind `hashes` (32 bytes each), 0 when none */
-	const uint8_t *hashes;  /* borrowed until the next store_next_event() */
-	uint64_t token;         /* FETCHED, LEAVES: the caller's */
-	struct err_info err;    /* code OK when fine */
+	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
+	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
+	const uint8_t *hashes; /* borrowed until the next store_next_event() */
+	uint64_t token;	       /* FETCHED, LEAVES: the caller's */
+	struct err_info err;   /* code OK when fine */
 };
 
 /* The next event of any store on this pool; false when there is none. */
@@ -96,7 +97,7 @@ void store_recheck(struct store *s, bool all);
  *         already or is just being received); ERR_NOMEM.
  * Owns: the span is the store's, valid until store_recv_done() or store_recv_abort(). */
 int store_recv_span(struct store *s, uint32_t piece, uint32_t begin, uint32_t length,
-                    struct span *out);
+		    struct span *out);
 void store_recv_done(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
 /* The peer went away before the payload was whole. */
 void store_recv_abort(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
@@ -121,7 +122,7 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
  * judged by both ends of the range. The descriptor stays the store's and is good until the next
  * store_file_range() or store_close() on this pool. */
 int store_file_range(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, int *fd,
-                     uint64_t *offset);
+		     uint64_t *offset);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 

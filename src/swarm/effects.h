@@ -11,21 +11,21 @@ struct peer_ref {
 };
 
 enum effect_type {
-	EFFECT_SEND,     /* encode `msg` to `peer`, in order */
-	EFFECT_UPLOAD,   /* `peer` has blocks waiting: pull them with swarm_next_upload()
-	                    whenever its socket takes more, until that answers false */
-	EFFECT_CLOSE,    /* close the connection to `peer`; `reason` says why. The peer is
-	                    forgotten already: no swarm_on_closed() for it */
-	EFFECT_BAN,      /* `addr` was proven to be hostile: refuse it for `ban_ms` */
-	EFFECT_DIAL,     /* connect to `addr`; ends in swarm_on_connected() or
-	                    swarm_on_dial_failed() */
-	EFFECT_VERIFY,   /* every block of `piece` was received: check it on disk and
-	                    answer with swarm_on_piece() */
+	EFFECT_SEND,	     /* encode `msg` to `peer`, in order */
+	EFFECT_UPLOAD,	     /* `peer` has blocks waiting: pull them with swarm_next_upload()
+				whenever its socket takes more, until that answers false */
+	EFFECT_CLOSE,	     /* close the connection to `peer`; `reason` says why. The peer is
+				forgotten already: no swarm_on_closed() for it */
+	EFFECT_BAN,	     /* `addr` was proven to be hostile: refuse it for `ban_ms` */
+	EFFECT_DIAL,	     /* connect to `addr`; ends in swarm_on_connected() or
+				swarm_on_dial_failed() */
+	EFFECT_VERIFY,	     /* every block of `piece` was received: check it on disk and
+				answer with swarm_on_piece() */
 	EFFECT_SERVE_HASHES, /* `peer` asks in `msg.hash` for hashes below the piece layer:
-	                    compute them from a piece we have, answer with HASHES or
-	                    HASH_REJECT to the peer */
-	EFFECT_WANT_PEERS, /* an announce would help now */
-	EFFECT_COMPLETE, /* the last wanted piece was found good */
+			    compute them from a piece we have, answer with HASHES or
+			    HASH_REJECT to the peer */
+	EFFECT_WANT_PEERS,   /* an announce would help now */
+	EFFECT_COMPLETE,     /* the last wanted piece was found good */
 };
 
 struct effect {
@@ -36,7 +36,7 @@ struct effect {
 		struct addr addr;
 		uint32_t piece;
 	} u;
-	const char *reason;      /* CLOSE, BAN: a static English clause */
+	const char *reason; /* CLOSE, BAN: a static English clause */
 	uint64_t ban_ms;
 };
 
@@ -45,7 +45,7 @@ struct effects {
 	struct effect *list;
 	size_t n, cap;
 	bool failed; /* memory ran out: the swarm is consistent, something was not said;
-	                close the torrent */
+			close the torrent */
 };
 
 void effects_init(struct effects *fx);

@@ -33,12 +33,12 @@ struct swarm;
 struct swarm_params {
 	const struct metainfo *meta; /* borrowed for the swarm's life */
 	uint64_t seed;
-	uint8_t peer_id[20];         /* ours; a peer with the same is ourselves */
-	uint16_t port;               /* ours, for the extension handshake */
-	uint32_t max_peers;          /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
-	uint32_t max_dials;          /* connections being made at once; 0: 100 */
-	uint32_t upload_slots;       /* unchoked peers; 0: chosen by what they take */
-	char client[64];             /* "v" of the extension handshake */
+	uint8_t peer_id[20];   /* ours; a peer with the same is ourselves */
+	uint16_t port;	       /* ours, for the extension handshake */
+	uint32_t max_peers;    /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
+	uint32_t max_dials;    /* connections being made at once; 0: 100 */
+	uint32_t upload_slots; /* unchoked peers; 0: chosen by what they take */
+	char client[64];       /* "v" of the extension handshake */
 };
 
 /* Returns NULL without memory. A swarm without peers costs under 4 KiB plus a few
@@ -61,8 +61,9 @@ enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_L
 /* Addresses heard of. Undialable, known and banned ones are skipped; over the limit the
  * least useful gives way. May DIAL at once. */
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
-                        uint64_t now_ms, struct effects *fx);
-void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx);
+			uint64_t now_ms, struct effects *fx);
+void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
+			  struct effects *fx);
 /* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one
  * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
@@ -70,11 +71,11 @@ bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_m
 /* ---- connections -------------------------------------------------------- */
 
 struct peer_hello {
-	struct addr addr;      /* the remote end of the socket */
+	struct addr addr; /* the remote end of the socket */
 	bool incoming;
 	bool fast, extended, v2; /* what both sides speak; v2: hash messages work */
 	uint8_t peer_id[20];
-	uint32_t rtt_us;       /* measured while connecting; 0 unknown */
+	uint32_t rtt_us; /* measured while connecting; 0 unknown */
 };
 
 /* Both handshakes are done. Appends the opening messages (bitfield or have all / none,
@@ -83,7 +84,7 @@ struct peer_hello {
  * *why (static text): the caller closes the socket. For an outgoing connection this ends
  * the dial also then. */
 struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
-                                   const char **why, struct effects *fx);
+				   const char **why, struct effects *fx);
 
 /* The socket was closed by them or by an error. `clean`: not a protocol fault of theirs. */
 void swarm_on_closed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx);
@@ -95,7 +96,7 @@ void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, s
 /* Any message but PIECE. Nothing in it is trusted: indexes and lengths are checked here;
  * a breach appends CLOSE. */
 void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_msg *m,
-                      uint64_t now_ms, struct effects *fx);
+		      uint64_t now_ms, struct effects *fx);
 
 /* Kernel's or transport's view of the round trip, when there is news. */
 void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
@@ -103,27 +104,28 @@ void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
 /* ---- receiving blocks --------------------------------------------------- */
 
 enum block_answer {
-	BLOCK_WANTED,     /* asked of this peer, still missing: put it in its place */
-	BLOCK_USELESS,    /* late (cancelled, or came from elsewhere): read it and forget it */
-	BLOCK_UNASKED,    /* never asked: close the peer (BEP 52), nothing is written (O-16) */
+	BLOCK_WANTED,  /* asked of this peer, still missing: put it in its place */
+	BLOCK_USELESS, /* late (cancelled, or came from elsewhere): read it and forget it */
+	BLOCK_UNASKED, /* never asked: close the peer (BEP 52), nothing is written (O-16) */
 };
 
 /* The head of a PIECE message is here; what shall become of its payload? Changes nothing. */
 enum block_answer swarm_judge_block(const struct swarm *s, struct peer_ref ref, uint32_t piece,
-                                    uint32_t begin, uint32_t length);
+				    uint32_t begin, uint32_t length);
 
 /* The next blocks we expect from this peer, in the order they were asked: lets the shell
  * lay out one scatter read over several of them. Returns how many of `cap` were filled. */
 struct block_ref {
 	uint32_t piece, begin, length;
 };
-uint32_t swarm_expected(const struct swarm *s, struct peer_ref ref, struct block_ref *out, uint32_t cap);
+uint32_t swarm_expected(const struct swarm *s, struct peer_ref ref, struct block_ref *out,
+			uint32_t cap);
 
 /* The whole payload was judged WANTED or USELESS and has been read. Refills the pipeline;
  * appends VERIFY when the piece is full, CANCELs when others were asked for the block.
  * `bytes` that arrived before completion count through swarm_on_progress. */
 void swarm_on_block(struct swarm *s, struct peer_ref ref, struct block_ref b, uint64_t now_ms,
-                    struct effects *fx);
+		    struct effects *fx);
 
 /* Some payload bytes of an unfinished block came: the peer is alive, however slow. */
 void swarm_on_progress(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms);
@@ -144,7 +146,7 @@ enum piece_state {
  * several: the piece is fetched again from one peer, and when it is good, those whose blocks
  * differ are banned (never on suspicion alone). */
 void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
-                    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx);
+		    const uint8_t *block_hashes, uint64_t now_ms, struct effects *fx);
 bool swarm_wants_hashes(const struct swarm *s, uint32_t piece);
 
 /* Pieces once reported as had turn out to be gone (file changed under us): stop offering. */
@@ -169,17 +171,17 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx);
 /* ---- looking in --------------------------------------------------------- */
 
 struct swarm_stats {
-	uint64_t down_bytes, up_bytes;     /* payload, this run */
-	uint64_t wasted_bytes;             /* duplicates and bad blocks */
-	uint64_t down_bps, up_bps;         /* smoothed over some seconds */
-	uint64_t left_bytes;               /* of the piece space still missing */
+	uint64_t down_bytes, up_bytes; /* payload, this run */
+	uint64_t wasted_bytes;	       /* duplicates and bad blocks */
+	uint64_t down_bps, up_bps;     /* smoothed over some seconds */
+	uint64_t left_bytes;	       /* of the piece space still missing */
 	uint32_t pieces, have;
-	uint32_t peers, seeds;             /* connected; of them complete */
+	uint32_t peers, seeds; /* connected; of them complete */
 	uint32_t dialing, addresses;
-	uint32_t unchoked_by;              /* peers that let us download */
-	uint32_t rarest;                   /* least copies of a piece we lack among peers */
-	uint32_t distributed_milli;        /* distributed copies among peers, times 1000 */
-	bool can_complete;                 /* each missing piece is at some connected peer */
+	uint32_t unchoked_by;	    /* peers that let us download */
+	uint32_t rarest;	    /* least copies of a piece we lack among peers */
+	uint32_t distributed_milli; /* distributed copies among peers, times 1000 */
+	bool can_complete;	    /* each missing piece is at some connected peer */
 };
 void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out);
 
@@ -187,11 +189,11 @@ struct swarm_peer {
 	struct peer_ref ref;
 	struct addr addr;
 	bool incoming, shoal;
-	char client[64];                   /* not escaped */
-	uint32_t have;                     /* pieces it has */
+	char client[64]; /* not escaped */
+	uint32_t have;	 /* pieces it has */
 	bool am_choked, am_interested, is_choked, is_interested, snubbed;
 	uint64_t down_bps, up_bps, down_bytes, up_bytes;
-	uint32_t rtt_us, queue;            /* our outstanding requests */
+	uint32_t rtt_us, queue; /* our outstanding requests */
 };
 /* Fills up to `cap`; returns how many peers there are. */
 uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *out, uint32_t cap);

@@ -5,12 +5,12 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 
-#define ANNOUNCE_PEERS_MAX 200u    /* in one reply we send; G-16 */
+#define ANNOUNCE_PEERS_MAX 200u	   /* in one reply we send; G-16 */
 #define ANNOUNCE_PEERS_DEFAULT 50u /* when numwant is missing */
 #define ANNOUNCE_PEERS_TAKEN 500u  /* of one reply we believe; the rest is ignored (O-21) */
 #define ANNOUNCE_KEY_MAX 32u
 #define ANNOUNCE_TEXT_MAX 256u
-#define SCRAPE_HASHES_MAX 74u      /* BEP 15's bound, kept for HTTP too */
+#define SCRAPE_HASHES_MAX 74u /* BEP 15's bound, kept for HTTP too */
 
 enum announce_event { EVENT_NONE, EVENT_STARTED, EVENT_COMPLETED, EVENT_STOPPED };
 
@@ -20,11 +20,11 @@ struct announce {
 	uint16_t port;
 	uint64_t uploaded, downloaded, left; /* bytes */
 	enum announce_event event;
-	uint32_t numwant;   /* ANNOUNCE_PEERS_DEFAULT when not said */
-	bool compact;       /* BEP 23: default true */
+	uint32_t numwant; /* ANNOUNCE_PEERS_DEFAULT when not said */
+	bool compact;	  /* BEP 23: default true */
 	bool no_peer_id;
 	bool supports_crypto;
-	char key[ANNOUNCE_KEY_MAX + 1];         /* "" none */
+	char key[ANNOUNCE_KEY_MAX + 1];		/* "" none */
 	char tracker_id[ANNOUNCE_TEXT_MAX + 1]; /* "" none */
 	/* What the client says its address is. Never believed from strangers (O-28). */
 	bool has_claimed_v6;
@@ -39,12 +39,12 @@ struct announce_peer {
 
 struct announce_reply {
 	bool failed;
-	char failure[ANNOUNCE_TEXT_MAX + 1];  /* not escaped */
+	char failure[ANNOUNCE_TEXT_MAX + 1]; /* not escaped */
 	char warning[ANNOUNCE_TEXT_MAX + 1];
-	uint32_t retry_s;       /* BEP 31 "retry in", seconds; 0 unknown, UINT32_MAX never */
+	uint32_t retry_s; /* BEP 31 "retry in", seconds; 0 unknown, UINT32_MAX never */
 	uint32_t interval_s, min_interval_s;
 	uint32_t complete, incomplete, downloaded;
-	bool has_external_ip;   /* BEP 24 */
+	bool has_external_ip; /* BEP 24 */
 	struct addr external_ip;
 	char tracker_id[ANNOUNCE_TEXT_MAX + 1];
 	const struct announce_peer *peers; /* encoding: borrowed; decoding: see the codec */

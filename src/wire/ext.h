@@ -10,14 +10,14 @@
 #define EXT_REQQ_MAX 2048u
 
 struct ext_handshake {
-	bool upload_only;              /* BEP 21 */
-	uint16_t port;                 /* "p", 0 unknown */
-	uint32_t reqq;                 /* requests it queues, 0 unknown */
-	uint32_t metadata_size;        /* BEP 9, 0 unknown */
+	bool upload_only;				  /* BEP 21 */
+	uint16_t port;					  /* "p", 0 unknown */
+	uint32_t reqq;					  /* requests it queues, 0 unknown */
+	uint32_t metadata_size;				  /* BEP 9, 0 unknown */
 	uint8_t ut_metadata, ut_pex, donthave, holepunch; /* its ids for these, 0: none */
 	bool has_yourip;
-	struct addr yourip;            /* port 0 */
-	char client[EXT_CLIENT_MAX];   /* "v", cut, not yet escaped */
+	struct addr yourip;	     /* port 0 */
+	char client[EXT_CLIENT_MAX]; /* "v", cut, not yet escaped */
 };
 
 /* Source:  BEP 10. Returns 0 or ERR_PROTO (not a dictionary). Values of a wrong type or

@@ -7,10 +7,10 @@
 #define HANDSHAKE_LEN 68
 
 struct handshake {
-	bool fast;      /* BEP 6 */
-	bool extended;  /* BEP 10 */
-	bool dht;       /* BEP 5 */
-	bool v2;        /* BEP 52: may be upgraded to v2 of a hybrid torrent */
+	bool fast;     /* BEP 6 */
+	bool extended; /* BEP 10 */
+	bool dht;      /* BEP 5 */
+	bool v2;       /* BEP 52: may be upgraded to v2 of a hybrid torrent */
 	uint8_t info_hash[20];
 	uint8_t peer_id[20];
 };

@@ -22,13 +22,13 @@ int http_announce_encode(const char *url, const struct announce *a, struct buf *
  * "failure reason" and "retry in" (BEP 31), fit for scrapes too.
  * Limit:   ANNOUNCE_PEERS_MAX peers; the rest is left out. */
 int http_announce_reply_encode(const struct announce_reply *r, bool compact, bool no_peer_id,
-                               struct buf *out);
+			       struct buf *out);
 /* Client. Accepts both forms of peers, and peers6.
  * Returns: 0 (r->failed may be set), ERR_PROTO or ERR_NOMEM.
  * Owns:    r->peers points into `storage`, which the caller lends and frees.
  * Limit:   at most `cap` peers are kept; undialable ones are left out. */
 int http_announce_reply_decode(struct bytes body, struct announce_reply *r,
-                               struct announce_peer *storage, uint32_t cap);
+			       struct announce_peer *storage, uint32_t cap);
 
 /* Server: all info_hash values, at most SCRAPE_HASHES_MAX (more is ERR_TOO_BIG); none at
  * all is 0 rows. Returns the number or an error. */

@@ -27,17 +27,17 @@ enum wire_type {
 	WIRE_PIECE = 7,
 	WIRE_CANCEL = 8,
 	WIRE_PORT = 9,
-	WIRE_SUGGEST = 13,      /* BEP 6 */
+	WIRE_SUGGEST = 13, /* BEP 6 */
 	WIRE_HAVE_ALL = 14,
 	WIRE_HAVE_NONE = 15,
 	WIRE_REJECT = 16,
 	WIRE_ALLOWED_FAST = 17,
-	WIRE_EXTENDED = 20,     /* BEP 10 */
+	WIRE_EXTENDED = 20,	/* BEP 10 */
 	WIRE_HASH_REQUEST = 21, /* BEP 52 */
 	WIRE_HASHES = 22,
 	WIRE_HASH_REJECT = 23,
-	WIRE_KEEPALIVE = 256,   /* no id on the wire */
-	WIRE_UNKNOWN = 257,     /* an id we do not know; body is whole: skip or drop */
+	WIRE_KEEPALIVE = 256, /* no id on the wire */
+	WIRE_UNKNOWN = 257,   /* an id we do not know; body is whole: skip or drop */
 };
 
 struct wire_hash_req { /* ids 21-23 */
@@ -47,14 +47,14 @@ struct wire_hash_req { /* ids 21-23 */
 
 struct wire_msg {
 	enum wire_type type;
-	uint32_t index;       /* have, request, piece, cancel, reject, suggest, allowed fast */
-	uint32_t begin;       /* request, piece, cancel, reject */
-	uint32_t length;      /* request, cancel, reject: bytes wanted; piece: body.len */
-	uint16_t port;        /* port */
-	uint8_t ext_id;       /* extended: 0 is the handshake; unknown: the id */
+	uint32_t index;	 /* have, request, piece, cancel, reject, suggest, allowed fast */
+	uint32_t begin;	 /* request, piece, cancel, reject */
+	uint32_t length; /* request, cancel, reject: bytes wanted; piece: body.len */
+	uint16_t port;	 /* port */
+	uint8_t ext_id;	 /* extended: 0 is the handshake; unknown: the id */
 	struct wire_hash_req hash;
-	struct bytes body;    /* bitfield bits; block payload; extension payload; hashes
-	                         and proof */
+	struct bytes body; /* bitfield bits; block payload; extension payload; hashes
+			      and proof */
 };
 
 /* Decode one message from the front of `in`.
@@ -80,7 +80,8 @@ int wire_piece_head(struct wire_msg *m, struct bytes in);
 int wire_encode(struct buf *out, const struct wire_msg *m);
 
 /* The head of a PIECE message whose payload follows by other means. */
-void wire_put_piece_head(uint8_t out[WIRE_PIECE_HEAD], uint32_t index, uint32_t begin, uint32_t length);
+void wire_put_piece_head(uint8_t out[WIRE_PIECE_HEAD], uint32_t index, uint32_t begin,
+			 uint32_t length);
 
 /* A name for logs: "have all". Never NULL. */
 const char *wire_type_text(enum wire_type t);

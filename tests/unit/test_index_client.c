@@ -1,8 +1,8 @@
 #include "node/index_client.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "index_fixture.h"

@@ -979,10 +979,10 @@ TEST(bad_announces_are_refused_in_words_a_client_shows)
 
 TEST(odd_but_harmless_announces_are_taken)
 {
-	static const char *const queries[] = {
-	    HASH20 REST "&numwant=1000000000", HASH20 REST "&unknown=%00%ff",
-	    HASH20 REST "&ipv6=2001:db8::1&ipv6=2001:db8::2",
-	    HASH20 REST "&compact=0&no_peer_id=1"};
+	static const char *const queries[] = {HASH20 REST "&numwant=1000000000",
+					      HASH20 REST "&unknown=%00%ff",
+					      HASH20 REST "&ipv6=2001:db8::1&ipv6=2001:db8::2",
+					      HASH20 REST "&compact=0&no_peer_id=1"};
 	char path[512];
 
 	begin();
