@@ -48,7 +48,7 @@ clang:
 fuzz:
 	test -d build-fuzz || CC=clang $(MESON) setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 	ninja -C build-fuzz
-	scripts/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+	tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
 bench: all
 	SHOAL_BIN=$(CURDIR)/build/src/cli/shoal /usr/bin/python3 bench/run.py all
