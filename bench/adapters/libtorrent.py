@@ -21,7 +21,7 @@ def drive():
         "enable_outgoing_utp": False, "enable_incoming_utp": False, "in_enc_policy": 2, "out_enc_policy": 2,
         "send_buffer_watermark": 4 << 20, "send_buffer_low_watermark": 1 << 20, "send_buffer_watermark_factor": 200,
         "max_out_request_queue": 2000, "max_allowed_in_request_queue": 2000, "request_queue_time": 3, "max_queued_disk_bytes": 32 << 20,
-        "aio_threads": 4, "hashing_threads": 2, "alert_mask": int(lt.alert.category_t.status_notification),
+        "aio_threads": 4, "hashing_threads": 2, "alert_mask": int(lt.alert.category_t.status_notification) | int(lt.alert.category_t.storage_notification),
         "mixed_mode_algorithm": 0, "close_redundant_connections": True,
     })
     s = lt.session(settings)
@@ -36,7 +36,8 @@ def drive():
         for a in s.pop_alerts():
             if what == "get" and isinstance(a, lt.torrent_finished_alert):
                 t.flush_cache()
-                os._exit(0)
+            elif what == "get" and isinstance(a, lt.cache_flushed_alert):
+                os._exit(0)  # finished, and the file holds all of it
 
 
 if __name__ == "__main__":
