@@ -72,7 +72,7 @@ def kill_many(w, mode, kills, seed):
         s.asked_at = None
         get = g.start("get", torrent, "--wait", "60", "--peer", s.addr)
         h.wait_for(lambda: s.asked_at or not get.alive(), 5 * h.SLOW, f"asking again within 5 s (run {i})", every=0.01)
-        time.sleep(6.0 if i == kills // 2 else r.uniform(0.0, 0.45) * h.SLOW)
+        time.sleep(6.0 if i == kills // 2 else r.uniform(0.0, 0.45))
         check(get.alive(), f"the download was over before run {i} was ended: make it slower", get.err()[-500:])
         if proper:
             get.stop(signal.SIGINT).expect(h.INTERRUPTED)
