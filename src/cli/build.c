@@ -1,7 +1,6 @@
 #include "cli/build.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "cli/out.h"
@@ -35,27 +34,11 @@ static int compare_v2(const void *a, const void *b)
 			    ((const struct scan_file *)b)->path, true);
 }
 
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static bool on_progress(void *user, uint64_t done, uint64_t total)
 {
 	struct work *w = user;
-	uint64_t now = clock_ms(), spent = now - w->progress.start_ms;
-	struct progress_state s = {
-	    .label = w->label,
-	    .done = done,
-	    .total = total,
-	    .bps = spent > 0 ? done * 1000 / spent : 0,
-	    .note = "hashing",
-	};
 
-	progress_draw(&w->progress, &s, now);
+	progress_work(&w->progress, w->label, "hashing", done, total);
 	return true;
 }
 
@@ -101,7 +84,7 @@ static int hash(struct work *w, uint32_t piece_length, bool plain, struct err_in
 	w->params.progress = on_progress;
 	w->params.user = w;
 	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
-	progress_init(&w->progress, w->o->quiet, clock_ms());
+	progress_begin(&w->progress, w->o->quiet);
 	err = hashing_run(&w->params, &w->hashing, info);
 	progress_clear(&w->progress);
 	return err;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -22,14 +21,6 @@ struct verify {
 };
 
 static const char *const state_words[] = {"good", "bad", "missing", "unreadable"};
-
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* ---- where the data is -------------------------------------------------------- */
 
@@ -198,15 +189,8 @@ static void print_report(const struct verify *v, const struct check *c)
 static void on_progress(void *user, uint64_t done, uint64_t total)
 {
 	struct verify *v = user;
-	uint64_t now = clock_ms(), spent = now - v->progress.start_ms;
-	struct progress_state s = {
-	    .label = v->label,
-	    .done = done,
-	    .total = total,
-	    .bps = spent > 0 ? done * 1000 / spent : 0,
-	};
 
-	progress_draw(&v->progress, &s, now);
+	progress_work(&v->progress, v->label, NULL, done, total);
 }
 
 static int check_data(struct verify *v, struct check *c, struct err_info *info)
@@ -223,7 +207,7 @@ static int check_data(struct verify *v, struct check *c, struct err_info *info)
 	rc = root_open(&root, v->path[0] == '\0' ? "/" : v->path, info);
 	if (rc == 0) {
 		p.root = &root;
-		progress_init(&v->progress, v->o->quiet, clock_ms());
+		progress_begin(&v->progress, v->o->quiet);
 		rc = check_run(&p, c, info);
 		progress_clear(&v->progress);
 		root_close(&root);

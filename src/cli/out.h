@@ -36,6 +36,11 @@ struct progress_state {
 void progress_init(struct progress *p, bool quiet, uint64_t now_ms);
 /* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers". */
 void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms);
+/* For work without a loop: begin, then draw how much of it is done, at the rate so far. Read the
+ * clock themselves. `note` may be NULL. */
+void progress_begin(struct progress *p, bool quiet);
+void progress_work(struct progress *p, const char *label, const char *note, uint64_t done,
+		   uint64_t total);
 /* Wipe the line, so that other output starts clean. */
 void progress_clear(struct progress *p);
 

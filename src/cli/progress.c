@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -130,4 +131,32 @@ void progress_clear(struct progress *p)
 	fputs("\r\033[K", stderr);
 	(void)fflush(stderr);
 	p->drawn_ms = 0;
+}
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void progress_begin(struct progress *p, bool quiet)
+{
+	progress_init(p, quiet, clock_ms());
+}
+
+void progress_work(struct progress *p, const char *label, const char *note, uint64_t done,
+		   uint64_t total)
+{
+	uint64_t now = clock_ms(), spent = now - p->start_ms;
+	struct progress_state s = {
+	    .label = label,
+	    .done = done,
+	    .total = total,
+	    .bps = spent > 0 ? done * 1000 / spent : 0,
+	    .note = note,
+	};
+
+	progress_draw(p, &s, now);
 }

@@ -21,22 +21,32 @@ static size_t whole(const struct block_ref *b)
 	return WIRE_PIECE_HEAD + (size_t)b->length;
 }
 
+/* Write what the socket takes. Returns bytes, 0 the socket is full, -1 closed. */
+static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = write(l->fd, data, len);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	if (errno == EAGAIN) {
+		l->wants_write = true;
+		return 0;
+	}
+	link_lost(l, strerror(errno));
+	return -1;
+}
+
 /* Write pending messages. Returns 1 all out, 0 the socket is full, -1 closed. */
 static int flush_messages(struct link *l)
 {
 	while (l->out_sent < l->out.len) {
-		ssize_t n = write(l->fd, l->out.ptr + l->out_sent, l->out.len - l->out_sent);
+		ssize_t n = write_some(l, l->out.ptr + l->out_sent, l->out.len - l->out_sent);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			l->wants_write = true;
-			return 0;
-		}
-		if (n < 0) {
-			link_lost(l, strerror(errno));
-			return -1;
-		}
+		if (n <= 0)
+			return (int)n;
 		l->out_sent += (size_t)n;
 		l->wrote_ms = loop_now_ms(l->node->loop);
 	}
@@ -133,17 +143,9 @@ static int send_batch(struct link *l)
 	}
 	if (batch.blocks == 0)
 		return 0;
-	do
-		n = write(l->fd, batch.at + l->up_sent, batch.len - l->up_sent);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		l->wants_write = true;
-		return 0;
-	}
-	if (n < 0) {
-		link_lost(l, strerror(errno));
-		return -1;
-	}
+	n = write_some(l, batch.at + l->up_sent, batch.len - l->up_sent);
+	if (n <= 0)
+		return (int)n;
 	if ((size_t)n < batch.len - l->up_sent)
 		l->wants_write = true;
 	count_sent(l, (size_t)n);
