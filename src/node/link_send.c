@@ -70,37 +70,61 @@ static void pull_blocks(struct link *l)
 	}
 }
 
-/* Copy heads and payloads of l->up into the scratch. Stops at a block that must be fetched from
- * disk first; and after one that is half out while messages wait, or they would wait for as long
- * as the peer asks for more. Returns 0, or an error of the store other than ERR_AGAIN. */
+static bool goes_on(const struct block_ref *a, const struct block_ref *b)
+{
+	return b->piece == a->piece && b->begin == a->begin + a->length;
+}
+
+/* Copy l->up[from], and up to `max` - 1 more that lie behind it in the piece, to the end of the
+ * batch. Returns how many were copied, or an error of the store. */
+static int add_run(struct link *l, struct batch *batch, uint32_t from, uint32_t max)
+{
+	struct span to[LINK_SEND_BLOCKS];
+	size_t len = batch->len;
+	uint32_t n = 0;
+	int err;
+
+	while (n < max && whole(&l->up[from + n]) <= NODE_SCRATCH_BYTES - len &&
+	       (n == 0 || goes_on(&l->up[from + n - 1], &l->up[from + n]))) {
+		const struct block_ref *b = &l->up[from + n];
+
+		wire_put_piece_head(batch->at + len, b->piece, b->begin, b->length);
+		to[n++] = (struct span){batch->at + len + WIRE_PIECE_HEAD, b->length};
+		len += whole(b);
+	}
+	if (n == 0)
+		return 0;
+	err = store_read(l->t->store, l->up[from].piece, l->up[from].begin, to, n);
+	if (err != OK)
+		return err;
+	batch->len = len;
+	batch->blocks += n;
+	return (int)n;
+}
+
+/* Fill the batch from l->up. Stops at a block that must be fetched from disk first; and after one
+ * that is half out while messages wait, or they would wait for as long as the peer asks for more.
+ * Returns 0, or an error of the store other than ERR_AGAIN. */
 static int fill_batch(struct link *l, struct batch *batch)
 {
 	uint32_t n = l->up_sent > 0 && l->out.len > 0 ? 1 : l->n_up;
+	int took = 1;
 
 	*batch = (struct batch){.at = l->node->scratch_out};
-	for (uint32_t i = 0; i < n; i++) {
-		const struct block_ref *b = &l->up[i];
-		int err;
-
-		if (whole(b) > NODE_SCRATCH_BYTES - batch->len)
-			break;
-		wire_put_piece_head(batch->at + batch->len, b->piece, b->begin, b->length);
-		err = store_read(l->t->store, b->piece, b->begin, b->length,
-				 batch->at + batch->len + WIRE_PIECE_HEAD);
-		if (err == ERR_AGAIN) {
-			if (i == 0) {
-				l->fetching = true;
-				store_fetch(l->t->store, b->piece, b->begin, b->length,
-					    (uint64_t)l->ref.gen << 32 | l->ref.slot);
-			}
-			break;
-		}
-		if (err != OK)
-			return err;
-		batch->len += whole(b);
-		batch->blocks++;
+	while (took > 0 && batch->blocks < n) {
+		took = add_run(l, batch, batch->blocks, n - batch->blocks);
+		/* Not all of the run is in the page cache, but its first block may be. */
+		if (took == ERR_AGAIN)
+			took = add_run(l, batch, batch->blocks, 1);
 	}
-	return OK;
+	if (took == ERR_AGAIN && batch->blocks == 0) {
+		const struct block_ref *b = &l->up[0];
+
+		l->fetching = true;
+		store_fetch(l->t->store, b->piece, b->begin, b->length,
+			    (uint64_t)l->ref.gen << 32 | l->ref.slot);
+	}
+	return took < 0 && took != ERR_AGAIN ? took : OK;
 }
 
 /* `n` more bytes of the blocks went out. */

@@ -111,18 +111,13 @@ void store_reopen_piece(struct store *s, uint32_t piece);
 
 /* ---- sending ------------------------------------------------------------ */
 
-/* Copy bytes of a verified piece, without waiting for the disk (preadv2 RWF_NOWAIT). Bytes
- * of pad files are zeros.
- * Returns 0, ERR_AGAIN (not in the page cache: store_fetch() it first), ERR_IO or ERR_MISMATCH
- * (the file was changed: size or mtime differ from when it was opened; SEED only). */
-int store_read(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint8_t *out);
+/* Copy bytes of a verified piece from `begin` on, one after the other into `n` spans, without
+ * waiting for the disk (preadv2 RWF_NOWAIT). Bytes of pad files are zeros.
+ * Returns 0; ERR_INVALID outside of the piece; else nothing useful is in the spans and it is
+ * ERR_AGAIN (not all in the page cache: store_fetch() it first), ERR_IO or ERR_MISMATCH (the file
+ * was changed: size or mtime differ from when it was opened; SEED only). */
+int store_read(struct store *s, uint32_t piece, uint32_t begin, const struct span *out, uint32_t n);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
-/* The same range as a part of one file, for sendfile(2).
- * Returns 0; ERR_INVALID when it spans files or pads: use store_read(); else as store_read(),
- * judged by both ends of the range. The descriptor stays the store's and is good until the next
- * store_file_range() or store_close() on this pool. */
-int store_file_range(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, int *fd,
-		     uint64_t *offset);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 

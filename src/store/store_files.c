@@ -17,15 +17,19 @@ static bool on_disk(const struct meta_file *f)
 	return (f->flags & (META_FILE_PAD | META_FILE_SYMLINK)) == 0;
 }
 
+/* The one file of a single-file download has its unfinished name for now. */
+static const char *path_of(const struct store *s, const struct meta_file *f)
+{
+	if (s->data != &s->parent)
+		return f->path;
+	return s->part_rel != NULL ? s->part_rel : s->final_rel;
+}
+
 static void file_add(struct store *s, const struct meta_file *f, char **end)
 {
-	const char *path = f->path;
-	size_t n;
+	const char *path = path_of(s, f);
+	size_t n = strlen(path) + 1;
 
-	/* The one file of a single-file download has its unfinished name for now. */
-	if (s->data == &s->parent)
-		path = s->part_rel != NULL ? s->part_rel : s->final_rel;
-	n = strlen(path) + 1;
 	memcpy(*end, path, n);
 	s->files[s->n_files++] = (struct store_file){
 	    .path = *end,
@@ -39,13 +43,18 @@ static void file_add(struct store *s, const struct meta_file *f, char **end)
 /* The store's own copy: smaller than the metainfo, and there as long as a worker is. */
 int files_load(struct store *s, const struct metainfo *m)
 {
-	size_t bytes = strlen(s->final_rel) + META_NAME_BYTES_MAX; /* room for either name */
+	size_t bytes = 0, n = 0;
 	char *end;
 
-	for (uint32_t i = 0; i < m->n_files; i++)
-		bytes += strlen(m->files[i].path) + 1;
-	s->files = calloc((size_t)m->n_files + 1, sizeof(*s->files));
-	s->paths = malloc(bytes);
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		if (!on_disk(&m->files[i]))
+			continue;
+		bytes += strlen(path_of(s, &m->files[i])) + 1;
+		n++;
+	}
+	/* A torrent may list links and pads alone. */
+	s->files = calloc(n > 0 ? n : 1, sizeof(*s->files));
+	s->paths = malloc(bytes > 0 ? bytes : 1);
 	if (s->files == NULL || s->paths == NULL)
 		return ERR_NOMEM;
 	end = s->paths;
@@ -101,6 +110,32 @@ static void evict(struct store_hub *h)
 	}
 }
 
+/* A seed's folder, which must be the one that it was. */
+static int open_again(const struct store *s, struct root *out, struct err_info *info)
+{
+	struct stat st;
+	int err = root_open(out, s->data->path, info);
+
+	if (err != OK)
+		return err;
+	if (fstat(out->fd, &st) == 0 && st.st_dev == s->data_dev && st.st_ino == s->data_ino)
+		return OK;
+	root_close(out);
+	return root_errno(info, s->data->path, ENOENT);
+}
+
+static int open_shared(const struct store *s, const struct store_file *f, struct err_info *info)
+{
+	struct root folder = {.path = NULL};
+	int fd, err = open_again(s, &folder, info);
+
+	if (err != OK)
+		return err;
+	fd = root_openat(&folder, f->path, O_RDONLY, 0, info);
+	root_close(&folder);
+	return fd;
+}
+
 static int open_file(struct store *s, const struct store_file *f, bool make, struct err_info *info)
 {
 	bool writable = s->mode == STORE_DOWNLOAD && !atomic_load(&s->finished);
@@ -111,7 +146,10 @@ static int open_file(struct store *s, const struct store_file *f, bool make, str
 	if (make && writable)
 		flags |= O_CREAT;
 	/* BEP 47 'x': created with it, so that the umask is honoured exactly. */
-	fd = root_openat(s->data, f->path, flags, f->executable ? 0777 : 0666, info);
+	if (s->mode == STORE_SEED)
+		fd = open_shared(s, f, info);
+	else
+		fd = root_openat(s->data, f->path, flags, f->executable ? 0777 : 0666, info);
 	/* The one file of a download may have got its final name this moment. */
 	if (fd == ERR_NOENT && s->data == &s->parent && atomic_load(&s->renaming))
 		fd = root_openat(s->data, s->final_rel, O_RDONLY, 0, info);
@@ -212,8 +250,6 @@ void files_close(struct store *s)
 
 		if (x == NULL)
 			continue;
-		if (h->lent == x)
-			h->lent = NULL;
 		handle_drop(h, x);
 		close(x->fd);
 		free(x);

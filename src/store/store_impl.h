@@ -27,6 +27,8 @@
 #define STORE_SPARES_MAX 256u
 /* Pieces of a recheck that are with the workers at one time. */
 #define STORE_CHECKS_OUT 8u
+/* Places that one read fills at most. */
+#define STORE_READ_SPANS 16u
 /* More changed files than this are synced with one syncfs(2) instead of one fdatasync(2) each. */
 #define STORE_SYNC_FILES 32u
 
@@ -44,7 +46,7 @@ struct event {
 /* One per pool. */
 struct store_hub {
 	struct pool *pool;
-	struct store *stores;
+	struct store *stores; /* downloads, the newest first */
 	struct event *head, **tail;
 	struct event *current; /* lent by store_next_event() */
 
@@ -52,7 +54,6 @@ struct store_hub {
 	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
 
-	struct handle *lent; /* by store_file_range() */
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
 	unsigned n_handles;	       /* under files_lock */
@@ -103,6 +104,7 @@ struct store_file {
 struct handle {
 	int fd;
 	unsigned refs;
+	bool may_wait; /* the loop thread's: the file system has no RWF_NOWAIT */
 	struct store_file *file;
 	struct handle *newer, *older;
 };
@@ -238,6 +240,8 @@ struct store {
 	struct root parent;			/* folder of the final name */
 	struct root folder;			/* the data folder of a multi-file torrent */
 	struct root *data;			/* of the two, that which file paths start from */
+	dev_t data_dev;				/* SEED: which folder that is, as it is opened */
+	ino_t data_ino;				/* anew with each file */
 	char *final_rel, *part_rel, *state_rel; /* beneath `parent`; DOWNLOAD */
 	char *part_path;
 	struct store_file *files; /* `n_data` non-empty ones by offset, then the empty ones */

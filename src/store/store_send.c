@@ -6,42 +6,73 @@
 
 #include "store/store_impl.h"
 
-/* One read that does not wait for the disk; where the file system cannot promise that, one that
- * may. Returns bytes, or -1 with errno. */
-static ssize_t read_now(int fd, void *out, size_t len, uint64_t at)
-{
-	struct iovec v = {.iov_base = out, .iov_len = len};
-	ssize_t n;
+/* Where the next bytes go. */
+struct cursor {
+	const struct span *out;
+	size_t at; /* in *out */
+};
 
-	do
-		n = preadv2(fd, &v, 1, (off_t)at, RWF_NOWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
-		return n;
-	do
-		n = pread(fd, out, len, (off_t)at);
-	while (n < 0 && errno == EINTR);
+/* The next `len` bytes' places, as far as they fit into `v`. */
+static int cursor_iov(struct cursor c, size_t len, struct iovec v[STORE_READ_SPANS])
+{
+	int n = 0;
+
+	while (len > 0 && n < (int)STORE_READ_SPANS) {
+		size_t part = c.out->len - c.at < len ? c.out->len - c.at : len;
+
+		v[n++] = (struct iovec){c.out->ptr + c.at, part};
+		len -= part;
+		c = (struct cursor){c.out + 1, 0};
+	}
 	return n;
 }
 
-/* Returns 0, ERR_AGAIN, ERR_IO or ERR_MISMATCH (the file ended early). */
-static int read_cached(int fd, uint8_t *out, size_t len, uint64_t at)
+static void cursor_move(struct cursor *c, size_t n)
 {
+	while (n > 0 && n >= c->out->len - c->at) {
+		n -= c->out->len - c->at;
+		*c = (struct cursor){c->out + 1, 0};
+	}
+	c->at += n;
+}
+
+/* One read that does not wait for the disk; where the file system cannot promise that, one that
+ * may. Returns bytes, or -1 with errno. */
+static ssize_t read_now(struct handle *x, const struct iovec *v, int n_v, uint64_t at)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = preadv2(x->fd, v, n_v, (off_t)at, x->may_wait ? 0 : RWF_NOWAIT);
+		if (n >= 0)
+			return n;
+		if (!x->may_wait && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
+			x->may_wait = true;
+		else if (errno != EINTR)
+			return -1;
+	}
+}
+
+/* Returns 0, ERR_AGAIN, ERR_IO or ERR_MISMATCH (the file ended early). */
+static int read_cached(struct handle *x, struct cursor *c, size_t len, uint64_t at)
+{
+	struct iovec v[STORE_READ_SPANS];
+
 	while (len > 0) {
-		ssize_t n = read_now(fd, out, len, at);
+		ssize_t n = read_now(x, v, cursor_iov(*c, len, v), at);
 
 		if (n < 0)
 			return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
 		if (n == 0)
 			return ERR_MISMATCH;
-		out += n;
+		cursor_move(c, (size_t)n);
 		at += (uint64_t)n;
 		len -= (size_t)n;
 	}
 	return OK;
 }
 
-static int read_part(struct store *s, const struct part *part, uint8_t *out)
+static int read_part(struct store *s, const struct part *part, struct cursor *c)
 {
 	struct handle *x;
 	int err = file_get(s, part->file, false, &x, NULL);
@@ -49,9 +80,25 @@ static int read_part(struct store *s, const struct part *part, uint8_t *out)
 	/* Verified once, now not there or not ours to read: it was changed under us. */
 	if (err != OK)
 		return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
-	err = file_changed(s, x) ? ERR_MISMATCH : read_cached(x->fd, out, part->len, part->at);
+	err = file_changed(s, x) ? ERR_MISMATCH : read_cached(x, c, part->len, part->at);
 	file_put(s, x, false);
 	return err;
+}
+
+/* A pad. */
+static void put_zeros(struct cursor *c, size_t len)
+{
+	struct iovec v[STORE_READ_SPANS];
+
+	while (len > 0) {
+		int n = cursor_iov(*c, len, v);
+
+		for (int i = 0; i < n; i++) {
+			memset(v[i].iov_base, 0, v[i].iov_len);
+			cursor_move(c, v[i].iov_len);
+			len -= v[i].iov_len;
+		}
+	}
 }
 
 /* Does [begin, begin + length) lie inside the piece? */
@@ -70,22 +117,26 @@ static uint64_t space_offset(const struct store *s, uint32_t piece, uint32_t beg
 	return (uint64_t)piece * s->meta->piece_length + begin;
 }
 
-int store_read(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint8_t *out)
+int store_read(struct store *s, uint32_t piece, uint32_t begin, const struct span *out, uint32_t n)
 {
+	struct cursor c = {out, 0};
+	uint64_t length = 0;
 	struct part_walk w;
 	struct part part;
 
-	if (!range_is_sane(s, piece, begin, length))
+	for (uint32_t i = 0; i < n; i++)
+		length += out[i].len;
+	if (length > UINT32_MAX || !range_is_sane(s, piece, begin, (uint32_t)length))
 		return ERR_INVALID;
 	w = part_walk(s, space_offset(s, piece, begin), length);
-	for (; part_next(&w, &part); out += part.len) {
+	while (part_next(&w, &part)) {
 		int err;
 
 		if (part.file == NULL) {
-			memset(out, 0, part.len);
+			put_zeros(&c, part.len);
 			continue;
 		}
-		err = read_part(s, &part, out);
+		err = read_part(s, &part, &c);
 		if (err != OK)
 			return err;
 	}
@@ -138,47 +189,4 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
 	f->offset = space_offset(s, piece, begin);
 	f->length = length;
 	task_submit(&f->task, fetch_run, fetch_done);
-}
-
-/* ---- sendfile ----------------------------------------------------------- */
-
-/* sendfile(2) would wait for pages that are not in memory; the ends of a range speak for it. */
-static int range_is_cached(int fd, uint64_t at, size_t len)
-{
-	uint8_t probe;
-	int err = read_cached(fd, &probe, 1, at);
-
-	return err == OK ? read_cached(fd, &probe, 1, at + len - 1) : err;
-}
-
-int store_file_range(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, int *fd,
-		     uint64_t *offset)
-{
-	struct store_hub *h = s->hub;
-	struct part_walk w;
-	struct part part;
-	struct handle *x;
-	int err;
-
-	if (h->lent != NULL)
-		file_put(s, h->lent, false);
-	h->lent = NULL;
-	if (length == 0 || !range_is_sane(s, piece, begin, length))
-		return ERR_INVALID;
-	w = part_walk(s, space_offset(s, piece, begin), length);
-	if (!part_next(&w, &part) || part.file == NULL || part.len < length)
-		return ERR_INVALID;
-	err = file_get(s, part.file, false, &x, NULL);
-	if (err != OK)
-		return err;
-	err = file_changed(s, x) ? ERR_MISMATCH : range_is_cached(x->fd, part.at, part.len);
-	if (err != OK) {
-		file_put(s, x, false);
-		return err;
-	}
-	h->lent = x;
-	*fd = x->fd;
-	*offset = part.at;
-	s->read += length;
-	return OK;
 }

@@ -331,6 +331,12 @@ static inline void put_rest(struct store *st, const struct sample *s, struct poo
 	}
 }
 
+static inline int read_one(struct store *st, uint32_t piece, uint32_t begin, uint32_t len,
+			   uint8_t *to)
+{
+	return store_read(st, piece, begin, &(struct span){to, len}, 1);
+}
+
 static inline void save_now(struct store *st, struct pool *p)
 {
 	struct store_event e;

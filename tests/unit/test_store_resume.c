@@ -217,7 +217,7 @@ TEST(after_a_kill_nothing_is_had_that_is_not_there)
 			uint8_t *back = malloc(n);
 
 			if (bitfield_has(store_have(st), i)) {
-				CHECK_INT(store_read(st, i, 0, n, back), 0);
+				CHECK_INT(read_one(st, i, 0, n, back), 0);
 				CHECK_SEED(memcmp(back, c.s.space + (uint64_t)i * 128 * KIB, n) ==
 					       0,
 					   seed);
