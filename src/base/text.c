@@ -93,6 +93,23 @@ void text_put_escaped(struct buf *out, struct bytes s)
 	}
 }
 
+bool text_is_plain(struct bytes s)
+{
+	char piece[PIECE_MAX];
+
+	if (!text_is_utf8(s))
+		return false;
+	while (s.len > 0) {
+		struct bytes before = s;
+		size_t n = take_escaped(&s, piece);
+
+		if (before.ptr[0] != '\\' &&
+		    !bytes_eq(bytes_of(piece, n), bytes_sub(before, 0, before.len - s.len)))
+			return false;
+	}
+	return true;
+}
+
 const char *text_escape(char *out, size_t cap, struct bytes s)
 {
 	static const char dots[] = "...";

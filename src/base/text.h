@@ -12,6 +12,8 @@ bool text_is_utf8(struct bytes s);
  * become \\, \n, \t, \xHH or \u{HHHH}; all else stays.
  * Attack: escape sequences in names, client ids, failure reasons (O-36). */
 void text_put_escaped(struct buf *out, struct bytes s);
+/* UTF-8 that the above would leave as it is, backslashes apart (which it doubles; harmless). */
+bool text_is_plain(struct bytes s);
 
 /* The same into a caller's array, always ended by NUL, cut with "..." if need
  * be. Returns `out`. */

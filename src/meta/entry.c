@@ -6,30 +6,6 @@
 
 #define SIGNED_HEADING "shoal entry 1\n"
 
-/* A name must print as itself: what text_put_escaped would change could deceive the
- * eye or steer a terminal. Only the backslash, which it doubles, is harmless. */
-static bool prints_as_itself(struct bytes s)
-{
-	size_t from = 0;
-	bool same = true;
-	struct buf shown;
-
-	buf_init(&shown, 4 * ENTRY_NAME_BYTES_MAX);
-	for (size_t i = 0; i <= s.len && same; i++) {
-		struct bytes part;
-
-		if (i < s.len && s.ptr[i] != '\\')
-			continue;
-		part = bytes_sub(s, from, i - from);
-		buf_clear(&shown);
-		text_put_escaped(&shown, part);
-		same = shown.err == OK && bytes_eq(buf_bytes(&shown), part);
-		from = i + 1;
-	}
-	buf_fini(&shown);
-	return same;
-}
-
 /* What names and owners have in common. */
 static int check_text(struct bytes s, size_t max, const char *what, struct err_info *info)
 {
@@ -39,7 +15,8 @@ static int check_text(struct bytes s, size_t max, const char *what, struct err_i
 		return err_set(info, ERR_INVALID, "%s is longer than %zu bytes", what, max);
 	if (!text_is_utf8(s))
 		return err_set(info, ERR_INVALID, "%s is not UTF-8 text", what);
-	if (!prints_as_itself(s))
+	/* What is not plain could deceive the eye or steer a terminal. */
+	if (!text_is_plain(s))
 		return err_set(info, ERR_INVALID, "%s has a control character in it", what);
 	if (s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' ')
 		return err_set(info, ERR_INVALID, "%s begins or ends with a space", what);
@@ -91,6 +68,14 @@ int entry_check_owner(struct bytes owner, struct err_info *info)
 	return check_text(owner, ENTRY_OWNER_BYTES_MAX, "the owner's name", info);
 }
 
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+	if (*text == '\0')
+		return;
+	benc_put_str(out, key);
+	benc_put_str(out, text);
+}
+
 static void put_hash(struct buf *out, const char *key, bool has, const uint8_t *hash, size_t len)
 {
 	if (!has)
@@ -108,11 +93,13 @@ int entry_signed_bytes(const struct entry *e, const char *action, struct buf *ou
 	benc_put_str(out, "bytes");
 	/* INT64_MAX bounds every torrent; a cast keeps larger values apart all the same */
 	benc_put_int(out, (int64_t)e->bytes);
+	put_text(out, "description", e->description);
 	benc_put_str(out, "files");
 	benc_put_int(out, e->n_files);
 	put_hash(out, "hash v1", e->has_v1, e->hash_v1, SHA1_LEN);
 	put_hash(out, "hash v2", e->has_v2, e->hash_v2, SHA256_LEN);
 	put_hash(out, "key", true, e->key, SIGN_KEY_LEN);
+	put_text(out, "meta", e->meta);
 	benc_put_str(out, "name");
 	benc_put_str(out, e->name);
 	benc_put_str(out, "owner");
@@ -120,6 +107,7 @@ int entry_signed_bytes(const struct entry *e, const char *action, struct buf *ou
 	benc_put_str(out, "published at");
 	benc_put_int(out, e->published_at);
 	put_hash(out, "sha256", e->has_sha256, e->sha256, SHA256_LEN);
+	put_text(out, "tags", e->tags);
 	if (strcmp(action, "unpublish") == 0) {
 		benc_put_str(out, "version");
 		benc_put_int(out, e->version);

@@ -8,6 +8,12 @@
 
 #define ENTRY_NAME_BYTES_MAX 255u
 #define ENTRY_OWNER_BYTES_MAX 128u
+/* What an owner says about an entry. Attack: a catalogue filled with prose (each is kept in
+ * every list). */
+#define ENTRY_DESCRIPTION_BYTES_MAX 1000u
+#define ENTRY_TAG_BYTES_MAX 64u
+#define ENTRY_TAGS_BYTES_MAX 500u /* all of them, with the spaces between */
+#define ENTRY_META_BYTES_MAX 1500u
 
 /* By value; strings are inside. */
 struct entry {
@@ -22,7 +28,10 @@ struct entry {
 	uint32_t n_files;
 	bool has_sha256; /* single file: what `sha256sum` prints */
 	uint8_t sha256[SHA256_LEN];
-	int64_t published_at; /* Unix seconds, by the owner's clock */
+	int64_t published_at;				   /* Unix seconds, by the owner's clock */
+	char description[ENTRY_DESCRIPTION_BYTES_MAX + 1]; /* one line; "" none */
+	char tags[ENTRY_TAGS_BYTES_MAX + 1];		   /* sorted, one space between; "" none */
+	char meta[ENTRY_META_BYTES_MAX + 1]; /* "key=value\n", sorted by key; "" none */
 	uint8_t key[SIGN_KEY_LEN];
 	uint8_t signature[SIGN_LEN];
 };
@@ -37,10 +46,21 @@ struct entry {
 int entry_check_name(struct bytes name, struct err_info *info);
 int entry_check_owner(struct bytes owner, struct err_info *info);
 
+/* Set the description: printable UTF-8 without line breaks. ERR_INVALID with the reason. */
+int entry_set_description(struct entry *e, struct bytes text, struct err_info *info);
+/* Add tags, separated by spaces or commas: letters, digits and any of "-_.:+" or beyond ASCII.
+ * Kept in lower case (ASCII only), each once. ERR_INVALID, ERR_TOO_BIG with the reason. */
+int entry_add_tags(struct entry *e, struct bytes tags, struct err_info *info);
+/* Add or replace one KEY with its VALUE: keys as tags without ':', values one printable line. */
+int entry_set_meta(struct entry *e, struct bytes key, struct bytes value, struct err_info *info);
+/* The next pair of e->meta; `*at` 0 to begin with. False at the end. Borrows from `e`. */
+bool entry_next_meta(const struct entry *e, size_t *at, struct bytes *key, struct bytes *value);
+
 /* The bytes that are signed for "publish" and "unpublish": a fixed heading, then the
  * fields as bencode, so that no two different entries give the same bytes.
- * Version and id are not among them when publishing, as the index deals those out; "unpublish"
- * has the version it means (0: all). */
+ * Description, tags and meta are among them when they are not empty, so that entries of a time
+ * before those existed keep their signatures. Version and id are not among them when publishing, as
+ * the index deals those out; "unpublish" has the version it means (0: all). */
 int entry_signed_bytes(const struct entry *e, const char *action, struct buf *out);
 
 /* The first 20 bytes of v1, or of v2's hash: names its swarm. */

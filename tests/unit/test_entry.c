@@ -157,6 +157,15 @@ TEST(entry_signed_bytes_differ_when_any_signed_field_does)
 	e = sample_entry();
 	e.owner[0] = 'A';
 	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.description[0] = 'd';
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.tags[0] = 'd';
+	CHECK(!signs_alike(&e, "publish"));
+	e = sample_entry();
+	e.meta[0] = 'd';
+	CHECK(!signs_alike(&e, "publish"));
 }
 
 TEST(entry_swarm_is_named_by_v1_else_by_v2)
@@ -208,4 +217,98 @@ TEST(entry_ref_takes_apart_what_users_type)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (entry_ref_parse(bytes_str(bad[i]), &ref, &info) != ERR_INVALID)
 			fail_msg("taken: %s", bad[i]);
+}
+
+static int tag(struct entry *e, const char *tags)
+{
+	return entry_add_tags(e, bytes_str(tags), NULL);
+}
+
+static int note(struct entry *e, const char *key, const char *value)
+{
+	return entry_set_meta(e, bytes_str(key), bytes_str(value), NULL);
+}
+
+TEST(entry_tags_are_kept_in_order_once_and_in_lower_case)
+{
+	struct entry e = {0};
+	char many[ENTRY_TAGS_BYTES_MAX + 1];
+
+	CHECK_INT(tag(&e, "raw"), 0);
+	CHECK_INT(tag(&e, "Climate, 2026 raw"), 0);
+	CHECK_STR(e.tags, "2026 climate raw");
+	CHECK_INT(tag(&e, "zoo,,aa  lang:en"), 0);
+	CHECK_STR(e.tags, "2026 aa climate lang:en raw zoo");
+	CHECK_INT(tag(&e, "\xc3\xbc" "ber"), 0);
+	CHECK_INT(tag(&e, "a/b"), ERR_INVALID);
+	CHECK_INT(tag(&e, "a\nb"), ERR_INVALID);
+	CHECK_INT(tag(&e, "\xff"), ERR_INVALID);
+	CHECK_INT(tag(&e, "\xe2\x80\xae"), ERR_INVALID);
+	CHECK_INT(tag(&e, ""), 0);
+	e.tags[0] = '\0';
+	memset(many, 'x', sizeof(many));
+	CHECK_INT(entry_add_tags(&e, bytes_of(many, ENTRY_TAG_BYTES_MAX), NULL), 0);
+	CHECK_INT(entry_add_tags(&e, bytes_of(many, ENTRY_TAG_BYTES_MAX + 1), NULL), ERR_TOO_BIG);
+	for (unsigned i = 1; i < ENTRY_TAGS_BYTES_MAX / (ENTRY_TAG_BYTES_MAX + 1); i++) {
+		many[0] = (char)('a' + i);
+		CHECK_INT(entry_add_tags(&e, bytes_of(many, ENTRY_TAG_BYTES_MAX), NULL), 0);
+	}
+	many[0] = 'z';
+	CHECK_INT(entry_add_tags(&e, bytes_of(many, ENTRY_TAG_BYTES_MAX), NULL), ERR_TOO_BIG);
+	/* To the last byte. */
+	CHECK_INT(
+	    entry_add_tags(&e, bytes_of(many, ENTRY_TAGS_BYTES_MAX - strlen(e.tags) - 1), NULL), 0);
+	CHECK_INT(strlen(e.tags), ENTRY_TAGS_BYTES_MAX);
+}
+
+TEST(entry_notes_are_pairs_in_order_and_the_last_value_counts)
+{
+	struct entry e = {0};
+	struct bytes key, value;
+	char big[ENTRY_META_BYTES_MAX];
+	size_t at = 0;
+
+	CHECK_INT(note(&e, "source", "station 7"), 0);
+	CHECK_INT(note(&e, "licence", "CC0"), 0);
+	CHECK_INT(note(&e, "year", ""), 0);
+	CHECK_STR(e.meta, "licence=CC0\nsource=station 7\nyear=\n");
+	CHECK_INT(note(&e, "source", "a=b"), 0);
+	CHECK_INT(note(&e, "licence", "MIT licence"), 0);
+	CHECK_STR(e.meta, "licence=MIT licence\nsource=a=b\nyear=\n");
+	CHECK(entry_next_meta(&e, &at, &key, &value));
+	CHECK(bytes_eq(key, bytes_str("licence")) && bytes_eq(value, bytes_str("MIT licence")));
+	CHECK(entry_next_meta(&e, &at, &key, &value));
+	CHECK(bytes_eq(key, bytes_str("source")) && bytes_eq(value, bytes_str("a=b")));
+	CHECK(entry_next_meta(&e, &at, &key, &value));
+	CHECK(bytes_eq(key, bytes_str("year")) && value.len == 0);
+	CHECK(!entry_next_meta(&e, &at, &key, &value));
+	CHECK_INT(note(&e, "", "x"), ERR_INVALID);
+	CHECK_INT(note(&e, "a b", "x"), ERR_INVALID);
+	CHECK_INT(note(&e, "a=b", "x"), ERR_INVALID);
+	CHECK_INT(note(&e, "a", "x\ny"), ERR_INVALID);
+	memset(&e, 0, sizeof(e));
+	memset(big, 'v', sizeof(big));
+	CHECK_INT(entry_set_meta(&e, bytes_str("k"), bytes_of(big, sizeof(big) - 2), NULL),
+		  ERR_TOO_BIG);
+	CHECK_INT(entry_set_meta(&e, bytes_str("k"), bytes_of(big, sizeof(big) - 3), NULL), 0);
+	CHECK_INT(strlen(e.meta), ENTRY_META_BYTES_MAX);
+	CHECK_INT(note(&e, "b", ""), ERR_TOO_BIG);
+	CHECK_INT(note(&e, "k", "short"), 0);
+	CHECK_INT(note(&e, "b", ""), 0);
+}
+
+TEST(entry_descriptions_are_one_line)
+{
+	struct entry e = {0};
+	char big[ENTRY_DESCRIPTION_BYTES_MAX + 1];
+
+	memset(big, 'd', sizeof(big));
+	CHECK_INT(entry_set_description(&e, bytes_str("What it is \\ was"), NULL), 0);
+	CHECK_STR(e.description, "What it is \\ was");
+	CHECK_INT(entry_set_description(&e, bytes_str("two\nlines"), NULL), ERR_INVALID);
+	CHECK_INT(entry_set_description(&e, bytes_str("\x1b[2J"), NULL), ERR_INVALID);
+	CHECK_INT(entry_set_description(&e, bytes_of(big, sizeof(big)), NULL), ERR_TOO_BIG);
+	CHECK_INT(entry_set_description(&e, bytes_of(big, sizeof(big) - 1), NULL), 0);
+	CHECK_INT(entry_set_description(&e, bytes_str(""), NULL), 0);
+	CHECK_STR(e.description, "");
 }
