@@ -72,37 +72,10 @@ static int stale(const struct entry *e, struct http_reply *reply)
 	return ERR_DENIED;
 }
 
-/* ---- what was unpublished ---- */
-
-static uint64_t hash_of_name(const struct index_server *s, const struct entry *e)
+static struct catalogue_actor actor_of(const struct http_request *r, char text[ADDR_TEXT_MAX])
 {
-	struct buf b;
-	uint64_t h;
-
-	buf_init(&b, 1024);
-	buf_put_str(&b, e->owner);
-	buf_put_u8(&b, '/');
-	buf_put_str(&b, e->name);
-	h = siphash(s->key, buf_bytes(&b));
-	buf_fini(&b);
-	return h | 1;
-}
-
-static void remember_removed(struct index_server *s, const struct entry *e)
-{
-	s->removed[s->next_removed] = (struct removed_name){hash_of_name(s, e), e->published_at};
-	s->next_removed = (s->next_removed + 1) % INDEX_REMOVED_MAX;
-}
-
-static bool was_removed_since(const struct index_server *s, const struct entry *e)
-{
-	uint64_t h = hash_of_name(s, e);
-
-	for (size_t i = 0; i < INDEX_REMOVED_MAX; i++) {
-		if (s->removed[i].name_hash == h && e->published_at < s->removed[i].at)
-			return true;
-	}
-	return false;
+	return (struct catalogue_actor){.address = addr_host_text(text, &r->from),
+					.now = loop_wall_s()};
 }
 
 static void log_entry(const struct index_server *s, const char *what, const struct entry *e)
@@ -231,8 +204,7 @@ static int take_files(const json_t *body, struct publication *p, struct http_rep
 	return take_sha256(list, p, reply);
 }
 
-static int take_publication(const struct index_server *s, json_t *body, struct publication *p,
-			    struct http_reply *reply)
+static int take_publication(json_t *body, struct publication *p, struct http_reply *reply)
 {
 	struct err_info why = {0};
 
@@ -246,29 +218,36 @@ static int take_publication(const struct index_server *s, json_t *body, struct p
 	if (!is_signed(&p->e, "publish"))
 		return fail(reply, 403, "bad_signature",
 			    "the signature is not by this key over this entry");
-	if (was_removed_since(s, &p->e))
-		return fail(reply, 403, "stale", "the name was unpublished after published_at");
 	return 0;
 }
 
-static void store(struct index_server *s, struct publication *p, struct http_reply *reply)
+static void store(struct index_server *s, const struct http_request *r, struct publication *p,
+		  struct http_reply *reply)
 {
+	static const char *const said[] = {
+	    [CATALOGUE_ADDED] = "published", [CATALOGUE_UPDATED] = "updated"};
+	char from[ADDR_TEXT_MAX];
+	struct catalogue_actor who = actor_of(r, from);
+	enum catalogue_change change;
 	struct err_info why = {0};
-	bool created = false;
 
 	p->e.id = p->e.version = 0;
-	if (catalogue_db_publish(s->db, &p->e, buf_bytes(&p->torrent), p->files, p->n_files,
-				 &created, &why) < 0) {
-		index_reply_fault(reply, &why);
+	if (catalogue_db_publish(s->db, &who, &p->e, buf_bytes(&p->torrent), p->files, p->n_files,
+				 &change, &why) < 0) {
+		if (why.code == ERR_MISMATCH)
+			index_reply_error(reply, 403, "stale", "%s", why.text);
+		else
+			index_reply_fault(reply, &why);
 		return;
 	}
-	if (created)
-		log_entry(s, "published", &p->e);
+	if (change != CATALOGUE_SAME)
+		log_entry(s, said[change], &p->e);
 	/* The row itself: what was there before may have been signed at another time. */
-	if (!created && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
+	if (change != CATALOGUE_ADDED && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
 		index_reply_fault(reply, &why);
 	else
-		index_reply_json(reply, created ? 201 : 200, index_entry_json(s, &p->e));
+		index_reply_json(reply, change == CATALOGUE_ADDED ? 201 : 200,
+				 index_entry_json(s, &p->e));
 }
 
 void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
@@ -279,8 +258,8 @@ void index_publish(struct index_server *s, const struct http_request *r, struct 
 	if (body == NULL)
 		return;
 	buf_init(&p.torrent, META_BYTES_MAX);
-	if (take_publication(s, body, &p, reply) == 0)
-		store(s, &p, reply);
+	if (take_publication(body, &p, reply) == 0)
+		store(s, r, &p, reply);
 	json_decref(body);
 	buf_fini(&p.torrent);
 	free(p.files);
@@ -343,17 +322,17 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 {
 	struct err_info why = {0};
 	json_t *body = take_body(r, reply);
+	char from[ADDR_TEXT_MAX];
+	struct catalogue_actor who = actor_of(r, from);
 	uint32_t removed = 0;
 	struct entry e;
 
 	if (body == NULL)
 		return;
 	if (take_removal(s, body, &e, reply) == 0) {
-		if (catalogue_db_unpublish(s->db, e.owner, e.name, e.version, e.key, &removed,
-					   &why) < 0) {
+		if (catalogue_db_unpublish(s->db, &who, &e, false, &removed, &why) < 0) {
 			index_reply_fault(reply, &why);
 		} else {
-			remember_removed(s, &e);
 			log_entry(s, "unpublished", &e);
 			index_reply_json(reply, 200,
 					 json_pack("{s:I}", "removed", (json_int_t)removed));

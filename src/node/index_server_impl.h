@@ -4,6 +4,7 @@
  *     index_announce.c  /announce and /scrape
  *     index_api.c       what only reads
  *     index_publish.c   what changes the catalogue
+ *     index_udp.c       the UDP tracker, with a header of its own
  *     index_presence.c  the tracker's peers as holders of an entry
  *     index_reply.c     JSON and errors into replies */
 #ifndef SHOAL_NODE_INDEX_SERVER_IMPL_H
@@ -11,9 +12,9 @@
 
 #include <jansson.h>
 
-#include "index/tracker.h"
 #include "net/http_server.h"
 #include "node/index_server.h"
+#include "node/index_udp.h"
 #include "store/catalogue_db.h"
 
 #define INDEX_LIST_DEFAULT 100u
@@ -28,31 +29,22 @@
  * replayed later. */
 #define INDEX_PUBLISH_SKEW_S 3600
 #define INDEX_UNPUBLISH_SKEW_S 600
-/* Names unpublished of late, whose old signatures must not bring them back. Attack: signatures are
- * public, so anyone could. Kept in memory: older ones fail for their time. */
-#define INDEX_REMOVED_MAX 4096u
 /* Swarms up to this size are counted address by address in lists. */
 #define INDEX_COUNTED_MAX 200u
-
-struct removed_name {
-	uint64_t name_hash; /* of owner and name; 0 unused */
-	int64_t at;
-};
 
 struct index_server {
 	struct loop *loop;
 	struct http_server *http;
 	struct loop_timer *timer;
 	struct catalogue_db *db;
-	struct tracker *tracker;
+	struct shards *shards; /* the tracker */
+	struct index_udp *udp; /* NULL: switched off */
 	struct siphash_key key;
 	uint16_t port;
 	uint64_t started_ms;
 	struct {
 		uint64_t announces, refused, scrapes, requests;
 	} counts;
-	struct removed_name removed[INDEX_REMOVED_MAX];
-	size_t next_removed;
 	struct entry *rows;	    /* CATALOGUE_PAGE_MAX */
 	struct tracker_peer *peers; /* 2 * INDEX_HOLDERS_MAX */
 	void (*log)(void *user, const char *line);

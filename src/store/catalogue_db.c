@@ -22,15 +22,15 @@ int catalogue_run(struct catalogue_db *db, sqlite3_stmt *s, struct err_info *inf
 	return err;
 }
 
-static int run_plain(struct catalogue_db *db, enum catalogue_stmt which, struct err_info *info)
+int catalogue_run_plain(struct catalogue_db *db, enum catalogue_stmt which, struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, which, info);
 
 	return s == NULL ? catalogue_fault(db, NULL) : catalogue_run(db, s, info);
 }
 
-static int run_on_entry(struct catalogue_db *db, enum catalogue_stmt which, int64_t id,
-			struct err_info *info)
+int catalogue_run_on(struct catalogue_db *db, enum catalogue_stmt which, int64_t id,
+		     struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, which, info);
 
@@ -45,9 +45,9 @@ static int run_on_entry(struct catalogue_db *db, enum catalogue_stmt which, int6
 static int finish(struct catalogue_db *db, int err, struct err_info *info)
 {
 	if (err == 0)
-		err = run_plain(db, STMT_COMMIT, info);
+		err = catalogue_run_plain(db, STMT_COMMIT, info);
 	if (err != 0 && sqlite3_get_autocommit(db->sql) == 0)
-		(void)run_plain(db, STMT_ROLLBACK, NULL);
+		(void)catalogue_run_plain(db, STMT_ROLLBACK, NULL);
 	return err;
 }
 
@@ -59,7 +59,8 @@ static int denied(const char *owner, struct err_info *info)
 	return err_set(info, ERR_DENIED, "the owner name '%s' is taken by another key", name);
 }
 
-/* The owner's row, *id 0 when there is none. ERR_DENIED when it has another key. */
+/* The owner's row, *id 0 when there is none. ERR_DENIED when it has another key than `key` (NULL:
+ * any). */
 static int owner_get(struct catalogue_db *db, const char *owner, const uint8_t *key, int64_t *id,
 		     struct err_info *info)
 {
@@ -73,8 +74,8 @@ static int owner_get(struct catalogue_db *db, const char *owner, const uint8_t *
 	answer = sqlite3_step(s);
 	if (answer == SQLITE_ROW) {
 		*id = sqlite3_column_int64(s, 0);
-		if (sqlite3_column_bytes(s, 1) != SIGN_KEY_LEN ||
-		    memcmp(sqlite3_column_blob(s, 1), key, SIGN_KEY_LEN) != 0)
+		if (key != NULL && (sqlite3_column_bytes(s, 1) != SIGN_KEY_LEN ||
+				    memcmp(sqlite3_column_blob(s, 1), key, SIGN_KEY_LEN) != 0))
 			err = denied(owner, info);
 	} else if (answer != SQLITE_DONE) {
 		err = catalogue_fault(db, info);
@@ -162,6 +163,9 @@ static int entry_add(struct catalogue_db *db, int64_t owner, struct entry *e, st
 	catalogue_bind_blob(s, 8, e->has_sha256, e->sha256, SHA256_LEN);
 	sqlite3_bind_int64(s, 9, e->published_at);
 	catalogue_bind_blob(s, 10, true, e->signature, SIGN_LEN);
+	catalogue_bind_text(s, 11, e->description);
+	catalogue_bind_text(s, 12, e->tags);
+	catalogue_bind_text(s, 13, e->meta);
 	err = catalogue_run(db, s, info);
 	e->id = (uint64_t)sqlite3_last_insert_rowid(db->sql);
 	return err;
@@ -207,43 +211,95 @@ static int files_add(struct catalogue_db *db, uint64_t id, const struct catalogu
 	return err;
 }
 
-static int publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
-		   const struct catalogue_file *files, size_t n_files, bool *there,
-		   struct err_info *info)
+static bool says_the_same(const struct entry *a, const struct entry *b)
 {
-	int64_t owner;
-	int err = owner_bind(db, e, &owner, info);
+	return strcmp(a->description, b->description) == 0 && strcmp(a->tags, b->tags) == 0 &&
+	       strcmp(a->meta, b->meta) == 0;
+}
 
-	if (err == 0)
-		err = content_get(db, owner, e, there, info);
-	if (err != 0 || *there)
+/* The content is there: has its owner something else to say about it? The words are taken out as
+ * they were, and come back as they are. */
+static int about_set(struct catalogue_db *db, const struct entry *e, enum catalogue_change *change,
+		     struct err_info *info)
+{
+	int64_t id = (int64_t)e->id;
+	struct entry old;
+	sqlite3_stmt *s;
+	int err = catalogue_db_get(db, e->id, &old, info);
+
+	if (err != 0 || says_the_same(&old, e) || e->published_at <= old.published_at)
 		return err;
-	err = version_next(db, owner, e, info);
+	err = catalogue_run_on(db, STMT_WORDS_DROP, id, info);
+	if (err != 0)
+		return err;
+	s = catalogue_stmt(db, STMT_ABOUT_SET, info);
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, e->published_at);
+	catalogue_bind_blob(s, 3, true, e->signature, SIGN_LEN);
+	catalogue_bind_text(s, 4, e->description);
+	catalogue_bind_text(s, 5, e->tags);
+	catalogue_bind_text(s, 6, e->meta);
+	err = catalogue_run(db, s, info);
+	*change = CATALOGUE_UPDATED;
+	return err == 0 ? catalogue_run_on(db, STMT_WORDS_ADD, id, info) : err;
+}
+
+static int add_all(struct catalogue_db *db, int64_t owner, struct entry *e, struct bytes torrent,
+		   const struct catalogue_file *files, size_t n_files, struct err_info *info)
+{
+	int err = version_next(db, owner, e, info);
+
 	if (err == 0)
 		err = entry_add(db, owner, e, info);
 	if (err == 0)
 		err = torrent_add(db, e->id, torrent, info);
 	if (err == 0)
 		err = files_add(db, e->id, files, n_files, info);
-	return err == 0 ? run_on_entry(db, STMT_WORDS_ADD, (int64_t)e->id, info) : err;
+	return err == 0 ? catalogue_run_on(db, STMT_WORDS_ADD, (int64_t)e->id, info) : err;
 }
 
-int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
-			 const struct catalogue_file *files, size_t n_files, bool *created,
-			 struct err_info *info)
+static int publish(struct catalogue_db *db, const struct catalogue_actor *who, struct entry *e,
+		   struct bytes torrent, const struct catalogue_file *files, size_t n_files,
+		   enum catalogue_change *change, struct err_info *info)
 {
-	struct entry stored = *e;
+	int64_t owner;
 	bool there = false;
-	int err = run_plain(db, STMT_BEGIN, info);
+	int err = catalogue_removed_check(db, e, info);
 
 	if (err == 0)
-		err = finish(db, publish(db, &stored, torrent, files, n_files, &there, info), info);
+		err = owner_bind(db, e, &owner, info);
+	if (err == 0)
+		err = content_get(db, owner, e, &there, info);
+	if (err != 0)
+		return err;
+	*change = there ? CATALOGUE_SAME : CATALOGUE_ADDED;
+	err = there ? about_set(db, e, change, info)
+		    : add_all(db, owner, e, torrent, files, n_files, info);
+	if (err != 0 || *change == CATALOGUE_SAME)
+		return err;
+	return catalogue_audit_add(db, who, *change == CATALOGUE_ADDED ? "publish" : "update", e,
+				   true, info);
+}
+
+int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *who,
+			 struct entry *e, struct bytes torrent, const struct catalogue_file *files,
+			 size_t n_files, enum catalogue_change *change, struct err_info *info)
+{
+	struct entry stored = *e;
+	enum catalogue_change done = CATALOGUE_SAME;
+	int err = catalogue_run_plain(db, STMT_BEGIN, info);
+
+	if (err == 0)
+		err = finish(db, publish(db, who, &stored, torrent, files, n_files, &done, info),
+			     info);
 	if (err != 0)
 		return err;
 	e->id = stored.id;
 	e->version = stored.version;
-	*created = !there;
-	if (*created) {
+	*change = done;
+	if (done == CATALOGUE_ADDED) {
 		db->entries++;
 		db->bytes += e->bytes;
 	}
@@ -280,18 +336,19 @@ static int entry_drop(struct catalogue_db *db, int64_t id, struct err_info *info
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && err == 0; i++)
-		err = run_on_entry(db, order[i], id, info);
+		err = catalogue_run_on(db, order[i], id, info);
 	return err;
 }
 
-static int unpublish(struct catalogue_db *db, const char *owner, const char *name, uint32_t version,
-		     const uint8_t *key, uint32_t *n, uint64_t *bytes, struct err_info *info)
+static int unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
+		     const struct entry *e, bool admin, uint32_t *n, uint64_t *bytes,
+		     struct err_info *info)
 {
 	int64_t owner_id, id;
-	int err = owner_get(db, owner, key, &owner_id, info);
+	int err = owner_get(db, e->owner, admin ? NULL : e->key, &owner_id, info);
 
 	while (err == 0 && owner_id != 0) {
-		err = doomed_get(db, owner_id, name, version, &id, bytes, info);
+		err = doomed_get(db, owner_id, e->name, e->version, &id, bytes, info);
 		if (err != 0 || id == 0)
 			break;
 		err = entry_drop(db, id, info);
@@ -299,19 +356,24 @@ static int unpublish(struct catalogue_db *db, const char *owner, const char *nam
 	}
 	if (err == 0 && *n == 0)
 		err = err_set(info, ERR_NOENT, "there is no such entry");
+	if (err == 0)
+		err = catalogue_removed_add(db, who, e, info);
+	if (err == 0)
+		err = catalogue_audit_add(db, who, admin ? "admin unpublish" : "unpublish", e,
+					  !admin, info);
 	return err;
 }
 
-int catalogue_db_unpublish(struct catalogue_db *db, const char *owner, const char *name,
-			   uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
+int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
+			   const struct entry *e, bool admin, uint32_t *removed,
 			   struct err_info *info)
 {
 	uint64_t bytes = 0;
 	uint32_t n = 0;
-	int err = run_plain(db, STMT_BEGIN, info);
+	int err = catalogue_run_plain(db, STMT_BEGIN, info);
 
 	if (err == 0)
-		err = finish(db, unpublish(db, owner, name, version, key, &n, &bytes, info), info);
+		err = finish(db, unpublish(db, who, e, admin, &n, &bytes, info), info);
 	*removed = err == 0 ? n : 0;
 	if (err == 0) {
 		db->entries -= n;

@@ -26,20 +26,54 @@ struct catalogue_file {
 	uint8_t sha256[SHA256_LEN];
 };
 
+/* Who asked for a change; it goes into the audit table with it. */
+struct catalogue_actor {
+	const char *address; /* of the connection */
+	int64_t now;	     /* Unix seconds, by the index's clock */
+};
+
+enum catalogue_change {
+	CATALOGUE_SAME,	   /* it was there already */
+	CATALOGUE_ADDED,   /* a new row */
+	CATALOGUE_UPDATED, /* what is said about it changed: same id and version */
+};
+
 /* Store an entry with its .torrent and files, all or nothing. Rules:
  *   - an owner not seen before is bound to e->key; another key is ERR_DENIED ("name taken");
- *   - the same owner, name and content again returns 0 with the existing id and version;
- *   - the same owner and name with other content becomes version + 1.
- * On success e->id and e->version are set and *created tells whether a row was added.
+ *   - the same owner, name and content again keeps its id and version; with a later
+ *     published_at and another description, tags or notes, those are replaced;
+ *   - the same owner and name with other content becomes version + 1;
+ *   - signed before the name was last unpublished: ERR_MISMATCH.
+ * On success e->id and e->version are set.
  * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when another program keeps it locked. */
-int catalogue_db_publish(struct catalogue_db *db, struct entry *e, struct bytes torrent,
-			 const struct catalogue_file *files, size_t n_files, bool *created,
-			 struct err_info *info);
-/* Remove one version (0: all) of owner/name. ERR_NOENT, or ERR_DENIED when `key` is not its
- * owner's. *removed counts. */
-int catalogue_db_unpublish(struct catalogue_db *db, const char *owner, const char *name,
-			   uint32_t version, const uint8_t key[SIGN_KEY_LEN], uint32_t *removed,
+int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *who,
+			 struct entry *e, struct bytes torrent, const struct catalogue_file *files,
+			 size_t n_files, enum catalogue_change *change, struct err_info *info);
+/* Remove one version (0: all) of e->owner / e->name as of e->published_at. ERR_NOENT, or
+ * ERR_DENIED when e->key is not its owner's, which `admin` passes over. *removed counts. */
+int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
+			   const struct entry *e, bool admin, uint32_t *removed,
 			   struct err_info *info);
+
+struct catalogue_audit {
+	uint64_t id;
+	int64_t at;
+	const char *address, *action; /* "publish", "update", "unpublish", "admin unpublish" */
+	const char *owner, *name;
+	uint32_t version; /* 0: all */
+	bool has_key;
+	uint8_t key[SIGN_KEY_LEN];
+};
+/* Changes, newest first, from ids below `before_id` (0: the newest) on. Strings are borrowed for
+ * the call of `each`; a non-zero return stops. */
+int catalogue_db_audit(struct catalogue_db *db, uint64_t before_id, uint32_t limit,
+		       int (*each)(void *user, const struct catalogue_audit *a), void *user,
+		       struct err_info *info);
+/* Copy the whole catalogue as of now into a new file, while it is in use. ERR_EXISTS when
+ * something is at `path`; else as publish. */
+int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info);
+
+enum catalogue_sort { CATALOGUE_NEWEST, CATALOGUE_BY_NAME, CATALOGUE_LARGEST, CATALOGUE_SORTS };
 
 struct catalogue_query {
 	const char *match;	   /* an FTS5 expression made by index/query.h, or NULL for all */
@@ -48,10 +82,12 @@ struct catalogue_query {
 	const uint8_t *swarm_hash; /* 20 bytes: v1, or the head of v2; or NULL */
 	uint32_t version;	   /* exact, 0 any */
 	uint64_t before_id;	   /* paging: only ids below this; 0 from the newest */
-	uint32_t limit;		   /* 1..CATALOGUE_PAGE_MAX */
+	enum catalogue_sort sort;
+	uint32_t offset; /* paging of other orders than CATALOGUE_NEWEST: rows to skip */
+	uint32_t limit;	 /* 1..CATALOGUE_PAGE_MAX */
 };
 
-/* Newest first. Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly),
+/* Fills up to q->limit rows. Returns 0, ERR_TIMEOUT (search too costly),
  * ERR_INVALID (limit, or a match that is no expression), ERR_IO. */
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
 		      size_t *n, struct err_info *info);

@@ -43,6 +43,9 @@ static void read_row(sqlite3_stmt *s, struct entry *out)
 	out->published_at = sqlite3_column_int64(s, 9);
 	(void)column_blob(s, 10, out->key, SIGN_KEY_LEN);
 	(void)column_blob(s, 11, out->signature, SIGN_LEN);
+	column_text(s, 12, out->description, sizeof(out->description));
+	column_text(s, 13, out->tags, sizeof(out->tags));
+	column_text(s, 14, out->meta, sizeof(out->meta));
 }
 
 /* ---- search ------------------------------------------------------------- */
@@ -51,8 +54,15 @@ static unsigned conditions_of(const struct catalogue_query *q)
 {
 	return (q->match != NULL ? FIND_MATCH : 0u) | (q->owner != NULL ? FIND_OWNER : 0u) |
 	       (q->name != NULL ? FIND_NAME : 0u) | (q->swarm_hash != NULL ? FIND_HASH : 0u) |
-	       (q->version != 0 ? FIND_VERSION : 0u) | (q->before_id != 0 ? FIND_BEFORE : 0u);
+	       (q->version != 0 ? FIND_VERSION : 0u) | (q->before_id != 0 ? FIND_BEFORE : 0u) |
+	       FIND_SORT * (unsigned)q->sort;
 }
+
+static const char *const orders[CATALOGUE_SORTS] = {
+    [CATALOGUE_NEWEST] = " ORDER BY e.id DESC",
+    [CATALOGUE_BY_NAME] = " ORDER BY e.name COLLATE NOCASE, e.name, e.id DESC",
+    [CATALOGUE_LARGEST] = " ORDER BY e.bytes DESC, e.id DESC",
+};
 
 /* CROSS JOIN: the order as written, so that FTS5 gives the rows newest first and the search
  * ends at the limit instead of sorting everything that fits. */
@@ -75,8 +85,9 @@ static void put_find_sql(struct buf *sql, unsigned with)
 		buf_put_str(sql, " AND e.version = ?5");
 	if (with & FIND_BEFORE)
 		buf_put_str(sql, match ? " AND w.rowid < ?6" : " AND e.id < ?6");
-	buf_put_str(sql,
-		    match ? " ORDER BY w.rowid DESC LIMIT ?7" : " ORDER BY e.id DESC LIMIT ?7");
+	buf_put_str(sql, with / FIND_SORT == CATALOGUE_NEWEST && match ? " ORDER BY w.rowid DESC"
+								       : orders[with / FIND_SORT]);
+	buf_put_str(sql, " LIMIT ?7 OFFSET ?8");
 }
 
 static sqlite3_stmt *find_stmt(struct catalogue_db *db, const struct catalogue_query *q,
@@ -108,6 +119,7 @@ static sqlite3_stmt *find_stmt(struct catalogue_db *db, const struct catalogue_q
 	sqlite3_bind_int64(s, 5, q->version);
 	sqlite3_bind_int64(s, 6, q->before_id > INT64_MAX ? INT64_MAX : (int64_t)q->before_id);
 	sqlite3_bind_int64(s, 7, q->limit);
+	sqlite3_bind_int64(s, 8, q->offset);
 	return s;
 }
 

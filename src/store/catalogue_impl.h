@@ -13,6 +13,12 @@ enum catalogue_stmt {
 	STMT_OWNER_GET,
 	STMT_OWNER_ADD,
 	STMT_CONTENT_GET,
+	STMT_ABOUT_SET,
+	STMT_REMOVED_GET,
+	STMT_REMOVED_ADD,
+	STMT_REMOVED_OLD,
+	STMT_AUDIT_ADD,
+	STMT_AUDIT_GET,
 	STMT_VERSION_LAST,
 	STMT_ENTRY_ADD,
 	STMT_TORRENT_ADD,
@@ -38,7 +44,8 @@ enum {
 	FIND_HASH = 8,
 	FIND_VERSION = 16,
 	FIND_BEFORE = 32,
-	N_FINDS = 64,
+	FIND_SORT = 64, /* times enum catalogue_sort */
+	N_FINDS = FIND_SORT * CATALOGUE_SORTS,
 };
 
 /* One thread at a time. */
@@ -53,7 +60,7 @@ struct catalogue_db {
 /* Columns of `e` (entries) and `o` (owners) in the order read_row() takes them. */
 #define CATALOGUE_COLUMNS                                                                          \
 	"e.id, o.name, e.name, e.version, e.hash_v1, e.hash_v2, e.bytes, e.n_files, e.sha256, "    \
-	"e.published_at, o.key, e.signature"
+	"e.published_at, o.key, e.signature, e.description, e.tags, e.meta"
 
 /* A reset statement with nothing bound, prepared at first use; NULL with the sentence. */
 sqlite3_stmt *catalogue_stmt(struct catalogue_db *db, enum catalogue_stmt which,
@@ -63,6 +70,22 @@ sqlite3_stmt *catalogue_prepare(struct catalogue_db *db, sqlite3_stmt **kept, co
 
 /* What SQLite answered last, as a code and a sentence without any SQL. */
 int catalogue_fault(struct catalogue_db *db, struct err_info *info);
+
+/* For statements without parameters, and with an entry's id as the only one. */
+int catalogue_run_plain(struct catalogue_db *db, enum catalogue_stmt which, struct err_info *info);
+int catalogue_run_on(struct catalogue_db *db, enum catalogue_stmt which, int64_t id,
+		     struct err_info *info);
+
+/* ---- catalogue_audit.c ---- */
+
+int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *who,
+			const char *action, const struct entry *e, bool has_key,
+			struct err_info *info);
+/* The name was unpublished by a call signed at e->published_at. */
+int catalogue_removed_add(struct catalogue_db *db, const struct catalogue_actor *who,
+			  const struct entry *e, struct err_info *info);
+/* ERR_MISMATCH when the name was unpublished after e->published_at. */
+int catalogue_removed_check(struct catalogue_db *db, const struct entry *e, struct err_info *info);
 
 int catalogue_bind_text(sqlite3_stmt *s, int i, const char *text);
 int catalogue_bind_blob(sqlite3_stmt *s, int i, bool has, const uint8_t *ptr, size_t len);

@@ -8,18 +8,19 @@
 #include "store/catalogue_impl.h"
 
 #define APPLICATION_ID 0x73686f61 /* "shoa" */
-#define SCHEMA_VERSION 1
 #define BUSY_MS 2000
 
 #define TEXT_OF(x) TEXT_OF_(x)
 #define TEXT_OF_(x) #x
 
-/* The words of an entry are kept in the index only, not once more beside it: `words` has no
+/* What makes version n + 1 of the tables out of version n; a new catalogue takes all of them. Each
+ * is one transaction, so that a crash leaves one version or the other.
+ *
+ * The words of an entry are kept in the index only, not once more beside it: `words` has no
  * content. To take them out again the same words must be given, which are read from the
- * other tables (WORDS_OF). Columns of it cannot be added later, so `description` is there
- * from the beginning. */
-static const char schema[] =
-    "BEGIN IMMEDIATE;"
+ * other tables (WORDS_OF). Columns of it cannot be added later, so what else is to be found goes
+ * into `description`. */
+static const char *const steps[] = {
     "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " key BLOB NOT NULL);"
     "CREATE TABLE entries (id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -37,17 +38,26 @@ static const char schema[] =
     " PRIMARY KEY (entry, position)) WITHOUT ROWID;"
     "CREATE VIRTUAL TABLE words USING fts5 (name, owner, paths, description, content = '',"
     " tokenize = 'unicode61', prefix = '1 2 3');"
-    "PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";"
-						       "PRAGMA user_version = " TEXT_OF(
-							   SCHEMA_VERSION) ";"
-									   "COMMIT;";
+    "PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";",
+
+    "ALTER TABLE entries ADD COLUMN tags TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE entries ADD COLUMN meta TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, address TEXT NOT NULL,"
+    " action TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,"
+    " version INTEGER NOT NULL, key BLOB);"
+    "CREATE TABLE removed (owner TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY (owner, name)) WITHOUT ROWID;"
+    "CREATE INDEX removed_at ON removed (at);",
+};
+#define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 /* Searchable are the paths of the first files only: an entry of 500,000 files would
  * otherwise hold up everybody else's. */
 #define WORDS_OF                                                                                   \
 	" SELECT e.id, e.name, o.name, (SELECT group_concat(path, char(10)) FROM"                  \
 	" (SELECT path FROM files WHERE entry = e.id ORDER BY position LIMIT 5000)),"              \
-	" e.description FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1"
+	" e.description || ' ' || e.tags || ' ' || e.meta"                                         \
+	" FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1"
 
 static const char *const statements[N_STMTS] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -57,10 +67,20 @@ static const char *const statements[N_STMTS] = {
     [STMT_OWNER_ADD] = "INSERT INTO owners (name, key) VALUES (?1, ?2)",
     [STMT_CONTENT_GET] = "SELECT id, version FROM entries WHERE owner = ?1 AND name = ?2"
 			 " AND hash_v1 IS ?3 AND hash_v2 IS ?4 ORDER BY version DESC LIMIT 1",
+    [STMT_ABOUT_SET] = "UPDATE entries SET published_at = ?2, signature = ?3, description = ?4,"
+		       " tags = ?5, meta = ?6 WHERE id = ?1",
+    [STMT_REMOVED_GET] = "SELECT at FROM removed WHERE owner = ?1 AND name = ?2",
+    [STMT_REMOVED_ADD] = "INSERT INTO removed (owner, name, at) VALUES (?1, ?2, ?3)"
+			 " ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+    [STMT_REMOVED_OLD] = "DELETE FROM removed WHERE at < ?1",
+    [STMT_AUDIT_ADD] = "INSERT INTO audit (at, address, action, owner, name, version, key)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_AUDIT_GET] = "SELECT id, at, address, action, owner, name, version, key FROM audit"
+		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
     [STMT_VERSION_LAST] = "SELECT max(version) FROM entries WHERE owner = ?1 AND name = ?2",
     [STMT_ENTRY_ADD] = "INSERT INTO entries (owner, name, version, hash_v1, hash_v2, bytes,"
-		       " n_files, sha256, published_at, signature)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+		       " n_files, sha256, published_at, signature, description, tags, meta)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [STMT_TORRENT_ADD] = "INSERT INTO torrents (entry, torrent) VALUES (?1, ?2)",
     [STMT_FILE_ADD] = "INSERT INTO files (entry, position, path, length, sha256)"
 		      " VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -193,6 +213,18 @@ static int open_fault(struct catalogue_db *db, const char *path, struct err_info
 		       sqlite3_errstr(answer));
 }
 
+static int take_step(struct catalogue_db *db, int64_t version)
+{
+	char done[64];
+
+	snprintf(done, sizeof(done), "PRAGMA user_version = %d; COMMIT;", (int)version + 1);
+	if (sqlite3_exec(db->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(db->sql, steps[version], NULL, NULL, NULL) == SQLITE_OK &&
+	    sqlite3_exec(db->sql, done, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return ERR_IO;
+}
+
 static int open_schema(struct catalogue_db *db, const char *path, struct err_info *info)
 {
 	int64_t version = 0, application = 0, tables = 0;
@@ -203,15 +235,14 @@ static int open_schema(struct catalogue_db *db, const char *path, struct err_inf
 	    pragma_of(db, "PRAGMA application_id", &application) != 0 ||
 	    pragma_of(db, "SELECT count(*) FROM sqlite_schema", &tables) != 0)
 		return open_fault(db, path, info);
-	if (tables == 0 && version == 0) {
-		if (sqlite3_exec(db->sql, schema, NULL, NULL, NULL) == SQLITE_OK)
-			return 0;
-		return open_fault(db, path, info);
-	}
-	if (application != APPLICATION_ID)
+	if (tables > 0 && (application != APPLICATION_ID || version == 0))
 		return err_set(info, ERR_PROTO, "%s: is a database of something else", name);
-	if (version != SCHEMA_VERSION)
+	if (version > SCHEMA_VERSION)
 		return err_set(info, ERR_PROTO, "%s: was written by a newer shoal", name);
+	for (; version < SCHEMA_VERSION; version++) {
+		if (take_step(db, version) != 0)
+			return open_fault(db, path, info);
+	}
 	return 0;
 }
 

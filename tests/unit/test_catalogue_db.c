@@ -14,6 +14,7 @@
 
 static char dir[64];
 static struct err_info info;
+static const struct catalogue_actor who = {.address = "192.0.2.1", .now = 1000};
 
 static void dir_make(void)
 {
@@ -85,11 +86,27 @@ static int put_paths(struct catalogue_db *db, struct entry *e, const char *const
 		     bool *created)
 {
 	struct catalogue_file files[8];
+	enum catalogue_change change;
+	int err;
 
 	for (size_t i = 0; i < n; i++)
 		files[i] = (struct catalogue_file){
 		    .path = paths[i], .length = i + 1, .has_sha256 = i == 0, .sha256 = {9}};
-	return catalogue_db_publish(db, e, bytes_str("d4:infode"), files, n, created, &info);
+	err = catalogue_db_publish(db, &who, e, bytes_str("d4:infode"), files, n, &change, &info);
+	if (err == 0)
+		*created = change == CATALOGUE_ADDED;
+	return err;
+}
+
+static int take_out(struct catalogue_db *db, const char *owner, const char *name, uint32_t version,
+		    const uint8_t *key, uint32_t *removed)
+{
+	struct entry e = {.version = version};
+
+	snprintf(e.owner, sizeof(e.owner), "%s", owner);
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	memcpy(e.key, key, sizeof(e.key));
+	return catalogue_db_unpublish(db, &who, &e, false, removed, &info);
 }
 
 static int put(struct catalogue_db *db, struct entry *e, bool *created)
@@ -253,16 +270,15 @@ TEST(unpublishing_takes_one_version_or_all_and_their_words)
 	for (uint32_t n = 1; n <= 3; n++)
 		must_put(db, "ann", "x", n);
 	must_put(db, "ann", "y", 1);
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "x", 0, other.key, &removed, &info),
-		  ERR_DENIED);
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "z", 0, e.key, &removed, &info), ERR_NOENT);
-	CHECK_INT(catalogue_db_unpublish(db, "zed", "x", 0, e.key, &removed, &info), ERR_NOENT);
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "x", 9, e.key, &removed, &info), ERR_NOENT);
+	CHECK_INT(take_out(db, "ann", "x", 0, other.key, &removed), ERR_DENIED);
+	CHECK_INT(take_out(db, "ann", "z", 0, e.key, &removed), ERR_NOENT);
+	CHECK_INT(take_out(db, "zed", "x", 0, e.key, &removed), ERR_NOENT);
+	CHECK_INT(take_out(db, "ann", "x", 9, e.key, &removed), ERR_NOENT);
 	CHECK_INT(removed, 0);
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "x", 2, e.key, &removed, &info), 0);
+	CHECK_INT(take_out(db, "ann", "x", 2, e.key, &removed), 0);
 	CHECK_INT(removed, 1);
 	CHECK_STR(FOUND(db, .match = "\"x\""), "x@3 x@1");
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "x", 0, e.key, &removed, &info), 0);
+	CHECK_INT(take_out(db, "ann", "x", 0, e.key, &removed), 0);
 	CHECK_INT(removed, 2);
 	CHECK_STR(FOUND(db, .match = "\"x\""), "");
 	CHECK_STR(FOUND(db, .match = "\"ann\""), "y@1");
@@ -535,7 +551,7 @@ TEST(a_full_disk_refuses_writing_and_goes_on_reading_and_recovers)
 	limit_files(RLIM_INFINITY);
 	CHECK_INT(put(db, &e, &created), 0);
 	CHECK(created && e.version == n);
-	CHECK_INT(catalogue_db_unpublish(db, "ann", "x", 0, e.key, &removed, &info), 0);
+	CHECK_INT(take_out(db, "ann", "x", 0, e.key, &removed), 0);
 	CHECK_INT(removed, n);
 	db_end(db);
 }

@@ -16,12 +16,13 @@ static void put(struct catalogue_db *db, const char *name, uint32_t n)
 {
 	struct entry e = {.has_v1 = true, .bytes = 1, .n_files = 1};
 	struct catalogue_file file = {.path = name, .length = 1};
-	bool created;
+	struct catalogue_actor who = {.address = "", .now = 0};
+	enum catalogue_change change;
 
 	put_be32(e.hash_v1, n);
 	snprintf(e.owner, sizeof(e.owner), "ann");
 	snprintf(e.name, sizeof(e.name), "%s", name);
-	CHECK_INT(catalogue_db_publish(db, &e, bytes_str("de"), &file, 1, &created, &info), 0);
+	CHECK_INT(catalogue_db_publish(db, &who, &e, bytes_str("de"), &file, 1, &change, &info), 0);
 }
 
 static struct catalogue_db *db_new(void)

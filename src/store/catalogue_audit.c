@@ -1,0 +1,155 @@
+/* store/catalogue_audit.c - what happened to the catalogue, by whom; and its copy. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "store/catalogue_impl.h"
+
+/* A signature is refused for its age long before; until then a removal must be remembered. */
+#define REMOVED_KEEP_S (24 * 3600)
+/* Pages copied between two looks at whether somebody else wants to write. */
+#define BACKUP_PAGES 1000
+#define BACKUP_WAIT_MS 20
+
+int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *who,
+			const char *action, const struct entry *e, bool has_key,
+			struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_AUDIT_ADD, info);
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, who->now);
+	catalogue_bind_text(s, 2, who->address);
+	catalogue_bind_text(s, 3, action);
+	catalogue_bind_text(s, 4, e->owner);
+	catalogue_bind_text(s, 5, e->name);
+	sqlite3_bind_int64(s, 6, e->version);
+	catalogue_bind_blob(s, 7, has_key, e->key, SIGN_KEY_LEN);
+	return catalogue_run(db, s, info);
+}
+
+int catalogue_removed_add(struct catalogue_db *db, const struct catalogue_actor *who,
+			  const struct entry *e, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_REMOVED_ADD, info);
+	int err;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	catalogue_bind_text(s, 1, e->owner);
+	catalogue_bind_text(s, 2, e->name);
+	sqlite3_bind_int64(s, 3, e->published_at);
+	err = catalogue_run(db, s, info);
+	return err == 0 ? catalogue_run_on(db, STMT_REMOVED_OLD, who->now - REMOVED_KEEP_S, info)
+			: err;
+}
+
+int catalogue_removed_check(struct catalogue_db *db, const struct entry *e, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_REMOVED_GET, info);
+	int answer, err = 0;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	catalogue_bind_text(s, 1, e->owner);
+	catalogue_bind_text(s, 2, e->name);
+	answer = sqlite3_step(s);
+	if (answer == SQLITE_ROW && sqlite3_column_int64(s, 0) > e->published_at)
+		err = err_set(info, ERR_MISMATCH, "the name was unpublished after published_at");
+	else if (answer != SQLITE_ROW && answer != SQLITE_DONE)
+		err = catalogue_fault(db, info);
+	sqlite3_reset(s);
+	return err;
+}
+
+static const char *column_str(sqlite3_stmt *s, int i)
+{
+	const unsigned char *text = sqlite3_column_text(s, i);
+
+	return text == NULL ? "" : (const char *)text;
+}
+
+static void audit_row(sqlite3_stmt *s, struct catalogue_audit *out)
+{
+	const void *key = sqlite3_column_blob(s, 7);
+
+	*out = (struct catalogue_audit){
+	    .id = (uint64_t)sqlite3_column_int64(s, 0),
+	    .at = sqlite3_column_int64(s, 1),
+	    .address = column_str(s, 2),
+	    .action = column_str(s, 3),
+	    .owner = column_str(s, 4),
+	    .name = column_str(s, 5),
+	    .version = (uint32_t)sqlite3_column_int64(s, 6),
+	    .has_key = key != NULL && sqlite3_column_bytes(s, 7) == SIGN_KEY_LEN,
+	};
+	if (out->has_key)
+		memcpy(out->key, key, SIGN_KEY_LEN);
+}
+
+int catalogue_db_audit(struct catalogue_db *db, uint64_t before_id, uint32_t limit,
+		       int (*each)(void *user, const struct catalogue_audit *a), void *user,
+		       struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_AUDIT_GET, info);
+	bool stop = false;
+	int answer;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(
+	    s, 1, before_id == 0 || before_id > INT64_MAX ? INT64_MAX : (int64_t)before_id);
+	sqlite3_bind_int64(s, 2, limit);
+	while (!stop && (answer = sqlite3_step(s)) == SQLITE_ROW) {
+		struct catalogue_audit a;
+
+		audit_row(s, &a);
+		stop = each(user, &a) != 0;
+	}
+	sqlite3_reset(s);
+	return stop || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+/* ---- backup --------------------------------------------------------------- */
+
+static int copy_pages(sqlite3 *to, sqlite3 *from)
+{
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+	int answer = SQLITE_OK;
+
+	if (b == NULL)
+		return sqlite3_errcode(to);
+	while (answer == SQLITE_OK || answer == SQLITE_BUSY || answer == SQLITE_LOCKED) {
+		answer = sqlite3_backup_step(b, BACKUP_PAGES);
+		if (answer == SQLITE_BUSY || answer == SQLITE_LOCKED)
+			sqlite3_sleep(BACKUP_WAIT_MS);
+	}
+	(void)sqlite3_backup_finish(b);
+	return answer == SQLITE_DONE ? SQLITE_OK : answer;
+}
+
+int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	char name[300];
+	sqlite3 *to = NULL;
+	int answer;
+
+	text_escape(name, sizeof(name), bytes_str(path));
+	if (access(path, F_OK) == 0)
+		return err_set(info, ERR_EXISTS, "%s: is there already", name);
+	answer = sqlite3_open_v2(
+	    path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (answer == SQLITE_OK)
+		answer = copy_pages(to, db->sql);
+	/* One file, complete by itself. */
+	if (answer == SQLITE_OK)
+		answer = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+	(void)sqlite3_close(to);
+	if (answer == SQLITE_OK)
+		return 0;
+	(void)unlink(path);
+	return err_set(info, answer == SQLITE_FULL ? ERR_NOSPACE : ERR_IO, "%s: %s", name,
+		       sqlite3_errstr(answer));
+}
