@@ -3,206 +3,12 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "index/query.h"
 #include "meta/magnet.h"
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
 
-#define PARAM_MAX 2048u
 /* A .torrent up to this size is opened to put its trackers into the magnet link. */
 #define MAGNET_TORRENT_MAX (1u << 20)
-
-/* ---- parameters ---- */
-
-static int bad(struct http_reply *reply, const char *name)
-{
-	index_reply_error(reply, 400, "bad_request", "bad value of %s", name);
-	return ERR_PROTO;
-}
-
-/* Appends the value and returns 1, or 0 when it is not given; a negative answer is in `reply`. */
-static int take_text(const struct http_request *r, const char *name, struct buf *out,
-		     struct http_reply *reply)
-{
-	if (!http_request_param(r, name, out))
-		return out->err != 0 ? bad(reply, name) : 0;
-	if (out->err != 0 || !text_is_utf8(buf_bytes(out)) ||
-	    (out->len > 0 && memchr(out->ptr, '\0', out->len) != NULL) || buf_cstr(out) == NULL)
-		return bad(reply, name);
-	return 1;
-}
-
-static int take_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
-		       uint64_t *out, struct http_reply *reply)
-{
-	struct buf b;
-	int found;
-
-	buf_init(&b, 64);
-	found = take_text(r, name, &b, reply);
-	if (found > 0 && (text_parse_u64(buf_bytes(&b), max, out) < 0 || *out < min))
-		found = bad(reply, name);
-	buf_fini(&b);
-	return found;
-}
-
-/* A parameter with a bad escape would look as if it were not there, and everything be listed. */
-static bool query_is_sane(const struct http_request *r, struct http_reply *reply)
-{
-	struct buf b;
-	bool ok;
-
-	buf_init(&b, HTTP_HEADERS_MAX);
-	ok = text_unpercent(r->query, &b) == 0;
-	buf_fini(&b);
-	if (!ok)
-		index_reply_error(reply, 400, "bad_request", "a bad percent escape in the query");
-	return ok;
-}
-
-/* ---- lists ---- */
-
-struct list_ask {
-	struct buf q, match, owner, name;
-	uint8_t hash[SHA256_LEN];
-	size_t hash_len;
-	struct catalogue_query query;
-};
-
-static int take_hash(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
-{
-	struct buf b;
-	int found;
-
-	buf_init(&b, 2 * SHA256_LEN + 1);
-	found = take_text(r, "hash", &b, reply);
-	if (found > 0) {
-		a->hash_len = b.len / 2;
-		if ((b.len != 2 * SHA1_LEN && b.len != 2 * SHA256_LEN) ||
-		    text_unhex(buf_bytes(&b), a->hash, a->hash_len) < 0)
-			found = bad(reply, "hash");
-		else
-			a->query.swarm_hash = a->hash;
-	}
-	buf_fini(&b);
-	return found;
-}
-
-static int take_search(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
-{
-	struct err_info why = {0};
-	int found = take_text(r, "q", &a->q, reply);
-
-	if (found <= 0 || a->q.len == 0)
-		return found;
-	if (query_to_match(buf_bytes(&a->q), &a->match, &why) < 0) {
-		index_reply_error(reply, 400, "bad_search", "%s", why.text);
-		return ERR_PROTO;
-	}
-	a->query.match = buf_cstr(&a->match);
-	return found;
-}
-
-static int take_list_ask(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
-{
-	uint64_t version = 0, limit = INDEX_LIST_DEFAULT;
-	int owner, name;
-
-	if (!query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
-	    (owner = take_text(r, "owner", &a->owner, reply)) < 0 ||
-	    (name = take_text(r, "name", &a->name, reply)) < 0 || take_hash(r, a, reply) < 0 ||
-	    take_number(r, "version", 1, UINT32_MAX, &version, reply) < 0 ||
-	    take_number(r, "before", 1, INT64_MAX, &a->query.before_id, reply) < 0 ||
-	    take_number(r, "limit", 1, CATALOGUE_PAGE_MAX, &limit, reply) < 0)
-		return ERR_PROTO;
-	if (owner > 0)
-		a->query.owner = (const char *)a->owner.ptr;
-	if (name > 0)
-		a->query.name = (const char *)a->name.ptr;
-	a->query.version = (uint32_t)version;
-	a->query.limit = (uint32_t)limit;
-	return 0;
-}
-
-/* The catalogue knows swarms by 20 bytes; a whole v2 hash tells more. */
-static bool has_hash(const struct list_ask *a, const struct entry *e)
-{
-	return a->hash_len != SHA256_LEN ||
-	       (e->has_v2 && memcmp(e->hash_v2, a->hash, SHA256_LEN) == 0);
-}
-
-static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *row;
-
-		if (a != NULL && !has_hash(a, &s->rows[i]))
-			continue;
-		row = index_entry_json(s, &s->rows[i]);
-		if (row == NULL || json_array_append_new(list, row) != 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static void list(struct index_server *s, struct list_ask *a, struct http_reply *reply)
-{
-	struct err_info why = {0};
-	size_t n = 0;
-	json_t *rows, *next;
-
-	if (catalogue_db_find(s->db, &a->query, s->rows, &n, &why) < 0) {
-		index_reply_fault(reply, &why);
-		return;
-	}
-	rows = rows_json(s, a, n);
-	next = n == a->query.limit ? json_integer((json_int_t)s->rows[n - 1].id) : json_null();
-	index_reply_json(reply, 200, json_pack("{s:o, s:o}", "entries", rows, "next", next));
-}
-
-void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply)
-{
-	struct list_ask a = {0};
-
-	buf_init(&a.q, HTTP_HEADERS_MAX);
-	buf_init(&a.match, QUERY_MATCH_BYTES_MAX + 1);
-	buf_init(&a.owner, PARAM_MAX);
-	buf_init(&a.name, PARAM_MAX);
-	if (take_list_ask(r, &a, reply) == 0)
-		list(s, &a, reply);
-	buf_fini(&a.q);
-	buf_fini(&a.match);
-	buf_fini(&a.owner);
-	buf_fini(&a.name);
-}
-
-void index_near(struct index_server *s, const struct http_request *r, struct http_reply *reply)
-{
-	struct err_info why = {0};
-	struct buf name;
-	size_t n = 0;
-	int found;
-
-	if (!index_reply_method(r, reply, "GET") || !query_is_sane(r, reply))
-		return;
-	buf_init(&name, PARAM_MAX);
-	found = take_text(r, "name", &name, reply);
-	if (found == 0)
-		bad(reply, "name");
-	if (found > 0) {
-		if (catalogue_db_near(s->db, (const char *)name.ptr, s->rows, INDEX_NEAR_MAX, &n,
-				      &why) < 0)
-			index_reply_fault(reply, &why);
-		else
-			index_reply_json(reply, 200,
-					 json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
-	}
-	buf_fini(&name);
-}
 
 /* ---- one entry ---- */
 
@@ -339,15 +145,27 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 {
 	uint64_t limit = INDEX_PEERS_DEFAULT;
 
-	if (!index_reply_method(r, reply, "GET") || !query_is_sane(r, reply) ||
-	    take_number(r, "limit", 1, INDEX_PEERS_MAX, &limit, reply) < 0)
+	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply) ||
+	    index_take_number(r, "limit", 1, INDEX_PEERS_MAX, &limit, reply) < 0)
 		return;
 	index_reply_json(reply, 200, index_peers_json(s, (uint32_t)limit));
+}
+
+static json_t *udp_json(const struct index_server *s, const struct index_udp_counts *c)
+{
+	if (s->udp == NULL)
+		return json_null();
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "threads",
+			 (int)index_udp_threads(s->udp), "connects", (json_int_t)c->connects,
+			 "announces", (json_int_t)c->announces, "scrapes", (json_int_t)c->scrapes,
+			 "refused", (json_int_t)c->refused, "ignored", (json_int_t)c->ignored,
+			 "dropped", (json_int_t)c->dropped);
 }
 
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	uint64_t entries = 0, bytes = 0, swarms, peers;
+	struct index_udp_counts udp = {0};
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
@@ -355,14 +173,18 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 		index_reply_error(reply, 500, "io", "the catalogue cannot be read");
 		return;
 	}
-	tracker_counts(s->tracker, &swarms, &peers);
+	shards_totals(s->shards, &swarms, &peers);
+	if (s->udp != NULL)
+		index_udp_counts(s->udp, &udp);
 	index_reply_json(
 	    reply, 200,
-	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "version",
+	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
 		      SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
 		      (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
 		      (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
-		      "peers", (json_int_t)peers, "announces", (json_int_t)s->counts.announces,
-		      "announces_refused", (json_int_t)s->counts.refused, "scrapes",
-		      (json_int_t)s->counts.scrapes, "requests", (json_int_t)s->counts.requests));
+		      "peers", (json_int_t)peers, "announces",
+		      (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
+		      (json_int_t)(s->counts.refused + udp.refused), "scrapes",
+		      (json_int_t)(s->counts.scrapes + udp.scrapes), "requests",
+		      (json_int_t)s->counts.requests, "udp", udp_json(s, &udp)));
 }

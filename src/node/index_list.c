@@ -1,0 +1,357 @@
+/* node/index_list.c - lists of entries: search, order, pages; and names that are alike. */
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "index/query.h"
+#include "node/index_server_impl.h"
+
+#define PARAM_MAX 2048u
+
+/* ---- parameters ---- */
+
+static int bad(struct http_reply *reply, const char *name)
+{
+	index_reply_error(reply, 400, "bad_request", "bad value of %s", name);
+	return ERR_PROTO;
+}
+
+int index_take_text(const struct http_request *r, const char *name, struct buf *out,
+		    struct http_reply *reply)
+{
+	if (!http_request_param(r, name, out))
+		return out->err != 0 ? bad(reply, name) : 0;
+	if (out->err != 0 || !text_is_utf8(buf_bytes(out)) ||
+	    (out->len > 0 && memchr(out->ptr, '\0', out->len) != NULL) || buf_cstr(out) == NULL)
+		return bad(reply, name);
+	return 1;
+}
+
+int index_take_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
+		      uint64_t *out, struct http_reply *reply)
+{
+	struct buf b;
+	int found;
+
+	buf_init(&b, 64);
+	found = index_take_text(r, name, &b, reply);
+	if (found > 0 && (text_parse_u64(buf_bytes(&b), max, out) < 0 || *out < min))
+		found = bad(reply, name);
+	buf_fini(&b);
+	return found;
+}
+
+bool index_query_is_sane(const struct http_request *r, struct http_reply *reply)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, HTTP_HEADERS_MAX);
+	ok = text_unpercent(r->query, &b) == 0;
+	buf_fini(&b);
+	if (!ok)
+		index_reply_error(reply, 400, "bad_request", "a bad percent escape in the query");
+	return ok;
+}
+
+/* ---- lists ---- */
+
+struct list_ask {
+	struct buf q, match, owner, name;
+	uint8_t hash[SHA256_LEN];
+	size_t hash_len;
+	bool online, by_holders;
+	struct catalogue_query query;
+};
+
+static int take_hash(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
+{
+	struct buf b;
+	int found;
+
+	buf_init(&b, 2 * SHA256_LEN + 1);
+	found = index_take_text(r, "hash", &b, reply);
+	if (found > 0) {
+		a->hash_len = b.len / 2;
+		if ((b.len != 2 * SHA1_LEN && b.len != 2 * SHA256_LEN) ||
+		    text_unhex(buf_bytes(&b), a->hash, a->hash_len) < 0)
+			found = bad(reply, "hash");
+		else
+			a->query.swarm_hash = a->hash;
+	}
+	buf_fini(&b);
+	return found;
+}
+
+static int take_search(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	int found = index_take_text(r, "q", &a->q, reply);
+
+	if (found <= 0 || a->q.len == 0)
+		return found;
+	if (query_to_match(buf_bytes(&a->q), &a->match, &why) < 0) {
+		index_reply_error(reply, 400, "bad_search", "%s", why.text);
+		return ERR_PROTO;
+	}
+	a->query.match = buf_cstr(&a->match);
+	return found;
+}
+
+static int take_sort(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
+{
+	static const char *const names[CATALOGUE_SORTS] = {[CATALOGUE_NEWEST] = "newest",
+							   [CATALOGUE_BY_NAME] = "name",
+							   [CATALOGUE_LARGEST] = "size"};
+	struct buf b;
+	int found;
+	unsigned i;
+
+	buf_init(&b, 16);
+	found = index_take_text(r, "sort", &b, reply);
+	if (found > 0 && bytes_eq(buf_bytes(&b), bytes_str("holders"))) {
+		a->by_holders = true;
+	} else if (found > 0) {
+		for (i = 0; i < CATALOGUE_SORTS; i++) {
+			if (bytes_eq(buf_bytes(&b), bytes_str(names[i])))
+				break;
+		}
+		if (i == CATALOGUE_SORTS)
+			found = bad(reply, "sort");
+		else
+			a->query.sort = (enum catalogue_sort)i;
+	}
+	buf_fini(&b);
+	return found;
+}
+
+static int take_list_ask(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
+{
+	uint64_t version = 0, limit = INDEX_LIST_DEFAULT, offset = 0, online = 0;
+	int owner, name;
+
+	if (!index_query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
+	    (owner = index_take_text(r, "owner", &a->owner, reply)) < 0 ||
+	    (name = index_take_text(r, "name", &a->name, reply)) < 0 ||
+	    take_hash(r, a, reply) < 0 ||
+	    index_take_number(r, "version", 1, UINT32_MAX, &version, reply) < 0 ||
+	    index_take_number(r, "before", 1, INT64_MAX, &a->query.before_id, reply) < 0 ||
+	    take_sort(r, a, reply) < 0 ||
+	    index_take_number(r, "offset", 0, INDEX_OFFSET_MAX, &offset, reply) < 0 ||
+	    index_take_number(r, "online", 0, 1, &online, reply) < 0 ||
+	    index_take_number(r, "limit", 1, CATALOGUE_PAGE_MAX, &limit, reply) < 0)
+		return ERR_PROTO;
+	if (owner > 0)
+		a->query.owner = (const char *)a->owner.ptr;
+	if (name > 0)
+		a->query.name = (const char *)a->name.ptr;
+	a->query.version = (uint32_t)version;
+	a->query.limit = (uint32_t)limit;
+	a->query.offset = (uint32_t)offset;
+	a->online = online > 0;
+	return 0;
+}
+
+/* The catalogue knows swarms by 20 bytes; a whole v2 hash tells more. */
+static bool has_hash(const struct list_ask *a, const struct entry *e)
+{
+	return a->hash_len != SHA256_LEN ||
+	       (e->has_v2 && memcmp(e->hash_v2, a->hash, SHA256_LEN) == 0);
+}
+
+static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *row;
+
+		if (a != NULL && !has_hash(a, &s->rows[i]))
+			continue;
+		row = index_entry_json(s, &s->rows[i]);
+		if (row == NULL || json_array_append_new(list, row) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static uint32_t peers_of(struct index_server *s, const struct entry *e)
+{
+	struct shard_hold hold = {.all = s->shards};
+	struct scrape_row v1 = {0}, v2 = {0};
+	uint32_t a, b;
+
+	if (e->has_v1)
+		tracker_scrape(shards_enter(&hold, e->hash_v1), e->hash_v1, index_now_s(s), &v1);
+	if (e->has_v2)
+		tracker_scrape(shards_enter(&hold, e->hash_v2), e->hash_v2, index_now_s(s), &v2);
+	shards_leave(&hold);
+	a = v1.complete + v1.incomplete;
+	b = v2.complete + v2.incomplete;
+	return a > b ? a : b;
+}
+
+/* The page as the catalogue gives it. */
+static json_t *plain_page(struct index_server *s, struct list_ask *a, json_t **next,
+			  struct err_info *why)
+{
+	bool newest = a->query.sort == CATALOGUE_NEWEST;
+	size_t n = 0;
+
+	if (catalogue_db_find(s->db, &a->query, s->rows, &n, why) < 0)
+		return NULL;
+	if (n == a->query.limit)
+		*next = json_integer(newest ? (json_int_t)s->rows[n - 1].id
+					    : (json_int_t)(a->query.offset + n));
+	return rows_json(s, a, n);
+}
+
+/* Rows one after the other, a page of the catalogue at a time, at most INDEX_SCANNED_MAX. */
+struct scan {
+	struct catalogue_query query;
+	size_t n, at;
+	uint32_t scanned;
+};
+
+static const struct entry *scan_next(struct index_server *s, struct scan *c, struct err_info *why)
+{
+	if (c->at == c->n) {
+		if (c->scanned >= INDEX_SCANNED_MAX || (c->scanned > 0 && c->n < c->query.limit))
+			return NULL;
+		if (catalogue_db_find(s->db, &c->query, s->rows, &c->n, why) < 0 || c->n == 0)
+			return NULL;
+		c->at = 0;
+		c->scanned += (uint32_t)c->n;
+		if (c->query.sort == CATALOGUE_NEWEST)
+			c->query.before_id = s->rows[c->n - 1].id;
+		else
+			c->query.offset += (uint32_t)c->n;
+	}
+	return &s->rows[c->at++];
+}
+
+/* Those that somebody has or fetches now. */
+static json_t *online_page(struct index_server *s, const struct list_ask *a, json_t **next,
+			   struct err_info *why)
+{
+	struct scan c = {.query = a->query};
+	json_t *list = json_array();
+	const struct entry *e;
+
+	c.query.limit = CATALOGUE_PAGE_MAX;
+	while ((e = scan_next(s, &c, why)) != NULL) {
+		if (!has_hash(a, e) || peers_of(s, e) == 0)
+			continue;
+		(void)json_array_append_new(list, index_entry_json(s, e));
+		if (json_array_size(list) < a->query.limit)
+			continue;
+		*next = json_integer(c.query.sort == CATALOGUE_NEWEST
+					 ? (json_int_t)e->id
+					 : (json_int_t)(c.query.offset - (c.n - c.at)));
+		break;
+	}
+	return list;
+}
+
+struct ranked {
+	uint64_t id;
+	uint32_t peers;
+};
+
+static int by_peers(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->peers != y->peers)
+		return x->peers > y->peers ? -1 : 1;
+	return x->id > y->id ? -1 : x->id < y->id;
+}
+
+/* The tracker's counts are not in the catalogue: the newest INDEX_SCANNED_MAX are looked at. */
+static json_t *ranked_page(struct index_server *s, const struct list_ask *a, json_t **next,
+			   struct err_info *why)
+{
+	struct ranked *all = malloc(INDEX_SCANNED_MAX * sizeof(*all));
+	struct scan c = {.query = a->query};
+	json_t *list = json_array();
+	const struct entry *e;
+	struct entry row;
+	size_t n = 0, i;
+
+	c.query.limit = CATALOGUE_PAGE_MAX;
+	c.query.offset = 0;
+	while (all != NULL && n < INDEX_SCANNED_MAX && (e = scan_next(s, &c, why)) != NULL) {
+		all[n] = (struct ranked){e->id, peers_of(s, e)};
+		n += has_hash(a, e) && (all[n].peers > 0 || !a->online);
+	}
+	qsort(all, n, sizeof(*all), by_peers);
+	for (i = a->query.offset; i < n && json_array_size(list) < a->query.limit; i++) {
+		if (catalogue_db_get(s->db, all[i].id, &row, why) == 0)
+			(void)json_array_append_new(list, index_entry_json(s, &row));
+	}
+	if (i < n)
+		*next = json_integer((json_int_t)i);
+	free(all);
+	return list;
+}
+
+static void list(struct index_server *s, struct list_ask *a, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	json_t *next = NULL, *rows;
+
+	if (a->by_holders)
+		rows = ranked_page(s, a, &next, &why);
+	else
+		rows = a->online ? online_page(s, a, &next, &why) : plain_page(s, a, &next, &why);
+	if (why.code != OK) {
+		json_decref(rows);
+		json_decref(next);
+		index_reply_fault(reply, &why);
+		return;
+	}
+	index_reply_json(
+	    reply, 200,
+	    json_pack("{s:o, s:o}", "entries", rows, "next", next == NULL ? json_null() : next));
+}
+
+void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct list_ask a = {0};
+
+	buf_init(&a.q, HTTP_HEADERS_MAX);
+	buf_init(&a.match, QUERY_MATCH_BYTES_MAX + 1);
+	buf_init(&a.owner, PARAM_MAX);
+	buf_init(&a.name, PARAM_MAX);
+	if (take_list_ask(r, &a, reply) == 0)
+		list(s, &a, reply);
+	buf_fini(&a.q);
+	buf_fini(&a.match);
+	buf_fini(&a.owner);
+	buf_fini(&a.name);
+}
+
+void index_near(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	struct buf name;
+	size_t n = 0;
+	int found;
+
+	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply))
+		return;
+	buf_init(&name, PARAM_MAX);
+	found = index_take_text(r, "name", &name, reply);
+	if (found == 0)
+		bad(reply, "name");
+	if (found > 0) {
+		if (catalogue_db_near(s->db, (const char *)name.ptr, s->rows, INDEX_NEAR_MAX, &n,
+				      &why) < 0)
+			index_reply_fault(reply, &why);
+		else
+			index_reply_json(reply, 200,
+					 json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
+	}
+	buf_fini(&name);
+}

@@ -1,0 +1,197 @@
+/* node/index_ops.c - for those who run an index: is it well, how busy is it, who changed what; and
+ * what is new, for feed readers. */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "node/entry_json.h"
+#include "node/index_server_impl.h"
+
+/* ---- health ---- */
+
+void index_healthz(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct catalogue_query q = {.limit = 1};
+	struct err_info why = {0};
+	size_t n = 0;
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	reply->type = "text/plain; charset=utf-8";
+	/* Well is who can read the catalogue: counts are in memory. */
+	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
+		reply->status = 503;
+		buf_printf(&reply->body, "%s\n", why.text);
+		return;
+	}
+	buf_put_str(&reply->body, "ok\n");
+}
+
+/* Source: Prometheus text exposition format 0.0.4. */
+static void metric(struct buf *out, const char *name, const char *type, const char *help,
+		   uint64_t value)
+{
+	buf_printf(out, "# HELP shoal_%s %s\n# TYPE shoal_%s %s\nshoal_%s %llu\n", name, help, name,
+		   type, name, (unsigned long long)value);
+}
+
+void index_metrics(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	uint64_t entries = 0, bytes = 0, swarms, peers;
+	struct index_udp_counts udp = {0};
+	struct buf *out = &reply->body;
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	reply->type = "text/plain; version=0.0.4; charset=utf-8";
+	(void)catalogue_db_count(s->db, &entries, &bytes);
+	shards_totals(s->shards, &swarms, &peers);
+	if (s->udp != NULL)
+		index_udp_counts(s->udp, &udp);
+	buf_printf(out,
+		   "# HELP shoal_info The version that runs.\n# TYPE shoal_info gauge\n"
+		   "shoal_info{version=\"%s\"} 1\n",
+		   SHOAL_VERSION);
+	metric(out, "uptime_seconds", "gauge", "Since the index started.",
+	       (loop_now_ms(s->loop) - s->started_ms) / 1000);
+	metric(out, "entries", "gauge", "Published versions in the catalogue.", entries);
+	metric(out, "entry_bytes", "gauge", "Their sizes together.", bytes);
+	metric(out, "swarms", "gauge", "Info-hashes with a peer.", swarms);
+	metric(out, "peers", "gauge", "Places that peers hold in swarms.", peers);
+	metric(out, "announces_total", "counter", "Announces over HTTP.", s->counts.announces);
+	metric(out, "announces_refused_total", "counter", "Of them those refused.",
+	       s->counts.refused);
+	metric(out, "scrapes_total", "counter", "Scrapes over HTTP.", s->counts.scrapes);
+	metric(out, "http_requests_total", "counter", "Requests of any kind.", s->counts.requests);
+	metric(out, "udp_connects_total", "counter", "Connection ids given out.", udp.connects);
+	metric(out, "udp_announces_total", "counter", "Announces over UDP.", udp.announces);
+	metric(out, "udp_scrapes_total", "counter", "Scrapes over UDP.", udp.scrapes);
+	metric(out, "udp_refused_total", "counter", "Of them those refused.", udp.refused);
+	metric(out, "udp_ignored_total", "counter", "Datagrams without a good connection id.",
+	       udp.ignored);
+	metric(out, "udp_dropped_total", "counter", "Answers that could not be sent.", udp.dropped);
+}
+
+/* ---- feed ---- */
+
+static void put_xml(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		switch (*text) {
+		case '&':
+			buf_put_str(out, "&amp;");
+			break;
+		case '<':
+			buf_put_str(out, "&lt;");
+			break;
+		case '>':
+			buf_put_str(out, "&gt;");
+			break;
+		case '"':
+			buf_put_str(out, "&quot;");
+			break;
+		default:
+			buf_put_u8(out, (uint8_t)*text);
+		}
+	}
+}
+
+/* RFC 3339. */
+static void put_time(struct buf *out, int64_t unix_s)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+	char text[32] = "1970-01-01T00:00:00Z";
+
+	if (gmtime_r(&t, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	buf_put_str(out, text);
+}
+
+/* Entries have no address of their own that stays: the owner's key and the name do. */
+static void put_entry(struct buf *out, const struct entry *e)
+{
+	char key[2 * SIGN_KEY_LEN + 1], size[32];
+
+	text_hex(key, bytes_of(e->key, SIGN_KEY_LEN));
+	buf_printf(out, "<entry><id>urn:shoal:%s:%llu</id><title>", key, (unsigned long long)e->id);
+	put_xml(out, e->name);
+	buf_printf(out, "@%u</title><author><name>", e->version);
+	put_xml(out, e->owner);
+	buf_put_str(out, "</name></author><updated>");
+	put_time(out, e->published_at);
+	buf_printf(out,
+		   "</updated><link rel=\"enclosure\" type=\"application/x-bittorrent\""
+		   " href=\"api/v1/entries/%llu/torrent\"/><summary>",
+		   (unsigned long long)e->id);
+	put_xml(out, e->description);
+	buf_printf(out, "%s%s in %u file%s</summary></entry>\n",
+		   e->description[0] == '\0' ? "" : " - ", text_size(size, sizeof(size), e->bytes),
+		   e->n_files, e->n_files == 1 ? "" : "s");
+}
+
+/* Source: RFC 4287. */
+void index_feed(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	struct catalogue_query q = {.limit = INDEX_FEED_ENTRIES};
+	struct buf *out = &reply->body;
+	struct err_info why = {0};
+	size_t n = 0;
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
+		index_reply_fault(reply, &why);
+		return;
+	}
+	reply->type = "application/atom+xml; charset=utf-8";
+	buf_put_str(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
+			 "<feed xmlns=\"http://www.w3.org/2005/Atom\">"
+			 "<id>urn:shoal:catalogue</id><title>shoal catalogue</title>"
+			 "<link rel=\"self\" href=\"feed.atom\"/><updated>");
+	put_time(out, n > 0 ? s->rows[0].published_at : 0);
+	buf_put_str(out, "</updated>\n");
+	for (size_t i = 0; i < n; i++)
+		put_entry(out, &s->rows[i]);
+	buf_put_str(out, "</feed>\n");
+}
+
+/* ---- audit ---- */
+
+struct audit_list {
+	json_t *list;
+	uint64_t last_id;
+};
+
+static int add_change(void *user, const struct catalogue_audit *a)
+{
+	struct audit_list *l = user;
+	json_t *j = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:o}", "id", (json_int_t)a->id,
+			      "at", (json_int_t)a->at, "address", a->address, "action", a->action,
+			      "owner", a->owner, "name", a->name, "version", (json_int_t)a->version,
+			      "key", entry_json_hex(a->has_key, a->key, SIGN_KEY_LEN));
+
+	l->last_id = a->id;
+	return j == NULL ? -1 : json_array_append_new(l->list, j);
+}
+
+void index_audit(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	uint64_t before = 0, limit = INDEX_AUDIT_DEFAULT;
+	struct audit_list l = {0};
+	struct err_info why = {0};
+	json_t *next;
+
+	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply) ||
+	    index_take_number(r, "before", 1, INT64_MAX, &before, reply) < 0 ||
+	    index_take_number(r, "limit", 1, INDEX_AUDIT_MAX, &limit, reply) < 0)
+		return;
+	l.list = json_array();
+	if (catalogue_db_audit(s->db, before, (uint32_t)limit, add_change, &l, &why) < 0) {
+		json_decref(l.list);
+		index_reply_fault(reply, &why);
+		return;
+	}
+	next = json_array_size(l.list) == limit ? json_integer((json_int_t)l.last_id) : json_null();
+	index_reply_json(reply, 200, json_pack("{s:o, s:o}", "changes", l.list, "next", next));
+}

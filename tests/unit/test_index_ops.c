@@ -1,0 +1,174 @@
+/* Lists in every order, what is on line, the audit, health, metrics and the feed. */
+#include "index_world.h"
+
+/* Names of {"entries": [...]}, in order. */
+static const char *names(const char *path)
+{
+	static char text[400];
+	struct got g = get(path);
+	const json_t *row;
+	size_t i, len = 0;
+
+	CHECK_INT(g.status, 200);
+	text[0] = '\0';
+	json_array_foreach(json_object_get(g.json, "entries"), i, row)
+	{
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? " " : "",
+					json_string_value(json_object_get(row, "name")));
+	}
+	if (json_is_integer(json_object_get(g.json, "next")))
+		snprintf(text + len, sizeof(text) - len, " ...%lld",
+			 (long long)number(g.json, "next"));
+	forget(&g);
+	return text;
+}
+
+/* Someone fetches what `o` published as `name` with this text. */
+static void come_on_line(const struct owner *o, const char *name, const char *text, unsigned port)
+{
+	struct buf torrent;
+	struct entry e = entry_of(o, name, text, 0, &torrent);
+	struct got g = announce(e.hash_v1, ID_STOCK, port, "&left=1&event=started");
+
+	forget(&g);
+	buf_fini(&torrent);
+}
+
+TEST(lists_come_by_name_size_and_number_of_peers)
+{
+	struct owner ann = owner_of("ann", 1);
+
+	begin();
+	publish_id(&ann, "b", "22");
+	publish_id(&ann, "a", "4444");
+	publish_id(&ann, "C", "333");
+	CHECK_STR(names("/api/v1/entries"), "C a b");
+	CHECK_STR(names("/api/v1/entries?sort=newest&limit=2"), "C a ...2");
+	CHECK_STR(names("/api/v1/entries?sort=name"), "a b C");
+	CHECK_STR(names("/api/v1/entries?sort=name&limit=2"), "a b ...2");
+	CHECK_STR(names("/api/v1/entries?sort=name&limit=2&offset=2"), "C");
+	CHECK_STR(names("/api/v1/entries?sort=size"), "a C b");
+	CHECK_STR(names("/api/v1/entries?online=1"), "");
+	come_on_line(&ann, "b", "22", 5000);
+	come_on_line(&ann, "b", "22", 5001);
+	come_on_line(&ann, "C", "333", 5002);
+	CHECK_STR(names("/api/v1/entries?online=1"), "C b");
+	CHECK_STR(names("/api/v1/entries?online=1&limit=1"), "C ...3");
+	CHECK_STR(names("/api/v1/entries?online=1&before=3"), "b");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=name"), "b C");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=name&limit=1"), "b ...2");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=name&limit=1&offset=2"), "C ...3");
+	CHECK_STR(names("/api/v1/entries?sort=holders"), "b C a");
+	CHECK_STR(names("/api/v1/entries?sort=holders&limit=2"), "b C ...2");
+	CHECK_STR(names("/api/v1/entries?sort=holders&limit=2&offset=2"), "a");
+	CHECK_STR(names("/api/v1/entries?sort=holders&online=1"), "b C");
+	CHECK_STR(names("/api/v1/entries?sort=holders&q=ann&offset=9"), "");
+	expect(get("/api/v1/entries?sort=best"), 400, "bad_request");
+	expect(get("/api/v1/entries?online=2"), 400, "bad_request");
+	expect(get("/api/v1/entries?offset=-1"), 400, "bad_request");
+	end();
+}
+
+TEST(what_an_owner_says_is_signed_stored_and_served)
+{
+	struct owner ann = owner_of("ann", 1);
+	struct buf torrent;
+	struct entry e;
+	struct got g;
+	json_t *j;
+
+	begin();
+	e = entry_of(&ann, "x", "text", 0, &torrent);
+	CHECK_INT(entry_set_description(&e, bytes_str("rain <b>"), NULL), 0);
+	CHECK_INT(entry_add_tags(&e, bytes_str("raw 2026"), NULL), 0);
+	CHECK_INT(entry_set_meta(&e, bytes_str("station"), bytes_str("seven"), NULL), 0);
+	/* Not what was signed. */
+	expect(post("/api/v1/entries", publish_json(&e, &torrent, "text")), 403, "bad_signature");
+	sign_entry(&e, &ann, "publish");
+	g = post("/api/v1/entries", publish_json(&e, &torrent, "text"));
+	CHECK_INT(g.status, 201);
+	CHECK_STR(json_string_value(json_object_get(g.json, "description")), "rain <b>");
+	CHECK_INT(json_array_size(json_object_get(g.json, "tags")), 2);
+	CHECK_STR(json_string_value(json_object_get(json_object_get(g.json, "meta"), "station")),
+		  "seven");
+	forget(&g);
+	CHECK_STR(names("/api/v1/entries?q=rain+raw+seven"), "x");
+	e.description[0] = 'R';
+	e.published_at++;
+	sign_entry(&e, &ann, "publish");
+	g = post("/api/v1/entries", publish_json(&e, &torrent, "text"));
+	CHECK_INT(g.status, 200);
+	CHECK_STR(json_string_value(json_object_get(g.json, "description")), "Rain <b>");
+	forget(&g);
+	CHECK_STR(world.last_log, "updated ann/x@1");
+	j = publish_json(&e, &torrent, "text");
+	json_object_set_new(j, "tags", json_string("raw"));
+	expect(post("/api/v1/entries", j), 400, "bad_request");
+	j = publish_json(&e, &torrent, "text");
+	json_object_set_new(j, "meta", json_pack("{s:i}", "a", 1));
+	expect(post("/api/v1/entries", j), 400, "bad_request");
+	j = publish_json(&e, &torrent, "text");
+	json_object_set_new(j, "description", json_string("two\nlines"));
+	expect(post("/api/v1/entries", j), 400, "bad_request");
+	buf_fini(&torrent);
+	end();
+}
+
+TEST(the_audit_tells_who_changed_what)
+{
+	struct owner ann = owner_of("ann", 1);
+	const json_t *change;
+	struct got g;
+
+	begin();
+	publish_id(&ann, "x", "1");
+	publish_id(&ann, "x", "2");
+	g = get("/api/v1/audit?limit=1");
+	change = json_array_get(json_object_get(g.json, "changes"), 0);
+	CHECK_STR(json_string_value(json_object_get(change, "action")), "publish");
+	CHECK_STR(json_string_value(json_object_get(change, "address")), "127.0.0.1");
+	CHECK_STR(json_string_value(json_object_get(change, "owner")), "ann");
+	CHECK_INT(number(change, "version"), 2);
+	CHECK_INT(number(g.json, "next"), 2);
+	forget(&g);
+	g = get("/api/v1/audit?before=2");
+	CHECK_INT(json_array_size(json_object_get(g.json, "changes")), 1);
+	CHECK(json_is_null(json_object_get(g.json, "next")));
+	forget(&g);
+	expect(get("/api/v1/audit?limit=0"), 400, "bad_request");
+	expect(post_text("/api/v1/audit", bytes_str("{}")), 405, "method_not_allowed");
+	end();
+}
+
+static bool says(const struct got *g, const char *text)
+{
+	return strstr((const char *)g->body.ptr, text) != NULL;
+}
+
+TEST(health_metrics_and_feed_are_served)
+{
+	struct owner ann = owner_of("ann <&\">", 1);
+	struct got g;
+
+	begin();
+	g = get("/healthz");
+	CHECK_INT(g.status, 200);
+	CHECK_STR(buf_cstr(&g.body), "ok\n");
+	forget(&g);
+	publish_id(&ann, "<script>", "1");
+	come_on_line(&ann, "<script>", "1", 5000);
+	g = get("/metrics");
+	CHECK(says(&g, "\nshoal_entries 1\n") && says(&g, "\nshoal_peers 1\n"));
+	CHECK(says(&g, "# TYPE shoal_announces_total counter\nshoal_announces_total 1\n"));
+	forget(&g);
+	g = get("/stats.json");
+	CHECK_INT(number(g.json, "entries"), 1);
+	forget(&g);
+	g = get("/feed.atom");
+	CHECK_INT(g.status, 200);
+	CHECK(says(&g, "<title>&lt;script&gt;@1</title>"));
+	CHECK(says(&g, "<name>ann &lt;&amp;&quot;&gt;</name>"));
+	CHECK(!says(&g, "<script>"));
+	forget(&g);
+	end();
+}
