@@ -74,6 +74,33 @@ static void print_files(const json_t *files, json_int_t left_out, uint32_t most)
 		printf("... and %lld more; the .torrent has them all\n", (long long)left_out);
 }
 
+/* What its owner says about it. */
+static void print_about(const json_t *e)
+{
+	const json_t *tag;
+	const char *key;
+	struct buf tags;
+	json_t *value;
+	size_t i;
+
+	if (*entries_str(e, "description") != '\0')
+		out_field("description", entries_str(e, "description"));
+	buf_init(&tags, ENTRY_TAGS_BYTES_MAX + 1);
+	json_array_foreach(json_object_get(e, "tags"), i, tag)
+	{
+		buf_put_str(&tags, i > 0 ? " " : "");
+		buf_put_str(&tags, json_is_string(tag) ? json_string_value(tag) : "");
+	}
+	if (tags.len > 0 && buf_cstr(&tags) != NULL)
+		out_field("tags", buf_cstr(&tags));
+	buf_fini(&tags);
+	json_object_foreach(json_object_get(e, "meta"), key, value)
+	{
+		if (json_is_string(value))
+			out_field(key, json_string_value(value));
+	}
+}
+
 static void print_entry(const struct opts *o, const json_t *e, const json_t *holders)
 {
 	const json_t *peers = json_object_get(holders, "peers");
@@ -89,6 +116,7 @@ static void print_entry(const struct opts *o, const json_t *e, const json_t *hol
 		 text_size(size, sizeof(size), bytes < 0 ? 0 : (uint64_t)bytes), (long long)bytes,
 		 (long long)entries_int(e, "n_files"), entries_int(e, "n_files") == 1 ? "" : "s");
 	out_field("size", line);
+	print_about(e);
 	out_field("sha256", entries_str(e, "sha256"));
 	out_field("info-hash v1", entries_str(e, "hash_v1"));
 	out_field("info-hash v2", entries_str(e, "hash_v2"));

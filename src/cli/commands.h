@@ -11,6 +11,8 @@ int cmd_get(const struct opts *o);
 int cmd_ls(const struct opts *o);
 int cmd_search(const struct opts *o);
 int cmd_info(const struct opts *o);
+int cmd_versions(const struct opts *o);
+int cmd_whoami(const struct opts *o);
 int cmd_peers(const struct opts *o);
 int cmd_unshare(const struct opts *o);
 int cmd_create(const struct opts *o);

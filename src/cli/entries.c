@@ -46,7 +46,7 @@ static void cell_number(struct out_table *t, json_int_t v)
 	out_cell(t, text);
 }
 
-static void print_entries(const json_t *list)
+void entries_print(const json_t *list)
 {
 	static const char *const columns[] = {"NAME",	 "VERSION", "SIZE",  "FILES",
 					      "HOLDERS", "SEEDS",   "OWNER", "PUBLISHED"};
@@ -72,26 +72,27 @@ static void print_entries(const json_t *list)
 }
 
 /* Page after page into `all`; *next is 0 when that was the last. */
-static int fetch(struct index_client *c, const char *query, uint64_t rows, json_t *all,
+static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t rows, json_t *all,
 		 uint64_t *next, struct err_info *info)
 {
-	uint64_t before = 0;
+	bool newest = ask->sort == NULL || strcmp(ask->sort, "newest") == 0;
 
 	do {
-		uint64_t left = rows - json_array_size(all);
+		uint64_t left = rows - json_array_size(all), before = ask->next;
 		json_t *page = NULL;
-		int rc = index_client_list(
-		    c, query, before, (uint32_t)(left < PAGE_ROWS ? left : PAGE_ROWS), &page, info);
+		int rc;
 
+		ask->limit = (uint32_t)(left < PAGE_ROWS ? left : PAGE_ROWS);
+		rc = index_client_list(c, ask, &page, info);
 		if (rc != 0)
 			return rc;
 		json_array_extend(all, json_object_get(page, "entries"));
 		*next = as_u64(entries_int(page, "next"));
 		/* An index that leads us in circles, or on without end, is not followed. */
-		if ((before != 0 && *next >= before) ||
+		if ((before != 0 && (newest ? *next >= before : *next <= before)) ||
 		    json_array_size(json_object_get(page, "entries")) == 0)
 			*next = 0;
-		before = *next;
+		ask->next = *next;
 		json_decref(page);
 	} while (*next != 0 && json_array_size(all) < rows);
 	return 0;
@@ -108,14 +109,22 @@ static void show(const struct opts *o, json_t *all, uint64_t next)
 		json_decref(j);
 		return;
 	}
-	print_entries(all);
+	entries_print(all);
 	if (o->quiet)
 		return;
 	if (json_array_size(all) == 0)
-		fputs("nothing found\n", stderr);
+		fputs(o->all ? "nothing found\n"
+			     : "nothing found that is on line; --all shows the rest, too\n",
+		      stderr);
 	else if (next != 0)
-		fprintf(stderr, "the newest %zu; --limit N or --all shows more\n",
+		fprintf(stderr, "the first %zu; --limit N or --all shows more\n",
 			json_array_size(all));
+}
+
+/* People say date where the API says newest. */
+static const char *sort_of(const struct opts *o)
+{
+	return o->sort != NULL && strcmp(o->sort, "date") == 0 ? "newest" : o->sort;
 }
 
 int entries_list(const struct opts *o, const char *command, const char *query)
@@ -123,12 +132,13 @@ int entries_list(const struct opts *o, const char *command, const char *query)
 	struct err_info info = {.code = OK};
 	struct index_client *c = NULL;
 	json_t *all = json_array();
-	uint64_t next = 0, rows = o->all ? UINT64_MAX : o->limit != 0 ? o->limit : ROWS_DEFAULT;
+	uint64_t next = 0, rows = o->limit != 0 ? o->limit : o->all ? UINT64_MAX : ROWS_DEFAULT;
+	struct index_list_ask ask = {.query = query, .sort = sort_of(o), .online = !o->all};
 	int rc = index_client_new(o->index, &c, &info);
 	int code = EXIT_OK;
 
 	if (rc == 0)
-		rc = fetch(c, query, rows, all, &next, &info);
+		rc = fetch(c, &ask, rows, all, &next, &info);
 	if (rc == 0)
 		show(o, all, next);
 	else

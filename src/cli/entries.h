@@ -7,8 +7,11 @@
 #include "cli/opts.h"
 #include "node/index_client.h"
 
-/* List what `query` finds (NULL: everything), as `command` was told to. Returns an exit code. */
+/* List what `query` finds (NULL: everything), as `command` was told to: in the order of --sort, and
+ * without --all only what is on line. Returns an exit code. */
 int entries_list(const struct opts *o, const char *command, const char *query);
+/* The table of entries. */
+void entries_print(const json_t *list);
 
 /* The table of {"peers": [...]}, as the index gives it for an entry or for all. */
 void entries_print_peers(const json_t *peers, bool of_entry);

@@ -64,6 +64,32 @@ static int make_dirs(const char *dir, struct err_info *info)
 	return rc;
 }
 
+int home_make_dir(char **out, struct err_info *info)
+{
+	int rc;
+
+	*out = home_dir();
+	if (*out == NULL)
+		return err_set(info, ERR_INVALID, "no home folder: set HOME or SHOAL_HOME");
+	rc = make_dirs(*out, info);
+	if (rc != 0) {
+		free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+int home_lock(const char *dir, struct err_info *info)
+{
+	int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (lock < 0)
+		return root_errno(info, dir, errno);
+	while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
+		;
+	return lock;
+}
+
 /* ---- the key --------------------------------------------------------------- */
 
 static int check_key_mode(const struct root *r, const char *dir, struct err_info *info)
@@ -122,14 +148,12 @@ static int key_make(struct home *h, const struct root *r, struct err_info *info)
 /* Two commands at first use must not make two keys: the folder itself is the lock. */
 static int key_load(struct home *h, const struct root *r, struct err_info *info)
 {
-	int lock = open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int lock = home_lock(h->dir, info);
 	char safe[256];
 	int rc;
 
 	if (lock < 0)
-		return root_errno(info, h->dir, errno);
-	while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
-		;
+		return lock;
 	rc = check_key_mode(r, h->dir, info);
 	if (rc == 0)
 		rc = key_read(h, r, info);
@@ -187,10 +211,8 @@ int home_open(struct home *h, struct err_info *info)
 	struct root r;
 	int rc;
 
-	*h = (struct home){.dir = home_dir()};
-	if (h->dir == NULL)
-		return err_set(info, ERR_INVALID, "no home folder: set HOME or SHOAL_HOME");
-	rc = make_dirs(h->dir, info);
+	*h = (struct home){.dir = NULL};
+	rc = home_make_dir(&h->dir, info);
 	if (rc == 0)
 		rc = root_open(&r, h->dir, info);
 	if (rc == 0) {

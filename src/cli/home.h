@@ -14,6 +14,11 @@ struct home {
 
 /* The folder alone; makes nothing. Owns: the caller's (free). NULL: there is none. */
 char *home_dir(void);
+/* The folder, made if missing, 0700. Owns: *out is the caller's (free). */
+int home_make_dir(char **out, struct err_info *info);
+/* Keeps other commands out of the folder until the descriptor is closed. Returns it, or the
+ * error. */
+int home_lock(const char *dir, struct err_info *info);
 
 /* Opens, making what is missing. A key file readable by others is refused (ERR_DENIED). */
 int home_open(struct home *h, struct err_info *info);

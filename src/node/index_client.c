@@ -321,19 +321,35 @@ void index_client_put_param(struct buf *path, const char *key, const char *value
 
 /* ---- the questions ---- */
 
-int index_client_list(struct index_client *c, const char *query, uint64_t before_id, uint32_t limit,
-		      json_t **out, struct err_info *info)
+static void put_list_path(struct buf *path, const struct index_list_ask *ask)
+{
+	bool newest = ask->sort == NULL || strcmp(ask->sort, "newest") == 0;
+
+	buf_printf(path, "/api/v1/entries?limit=%u", ask->limit);
+	if (ask->online)
+		buf_put_str(path, "&online=1");
+	if (!newest)
+		index_client_put_param(path, "sort", ask->sort);
+	if (ask->next > 0)
+		buf_printf(path, "&%s=%llu", newest ? "before" : "offset",
+			   (unsigned long long)ask->next);
+	if (ask->query != NULL)
+		index_client_put_param(path, "q", ask->query);
+	if (ask->owner != NULL)
+		index_client_put_param(path, "owner", ask->owner);
+	if (ask->name != NULL)
+		index_client_put_param(path, "name", ask->name);
+}
+
+int index_client_list(struct index_client *c, const struct index_list_ask *ask, json_t **out,
+		      struct err_info *info)
 {
 	struct buf path;
 	const char *text;
 	int r;
 
 	buf_init(&path, PATH_MAX_BYTES);
-	buf_printf(&path, "/api/v1/entries?limit=%u", limit);
-	if (before_id > 0)
-		buf_printf(&path, "&before=%llu", (unsigned long long)before_id);
-	if (query != NULL)
-		index_client_put_param(&path, "q", query);
+	put_list_path(&path, ask);
 	text = buf_cstr(&path);
 	if (text == NULL)
 		r = err_set(info, ERR_INVALID, "the search text is too long");

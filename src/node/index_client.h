@@ -20,10 +20,17 @@ void index_client_free(struct index_client *c);
 const char *index_client_url(const struct index_client *c);	     /* normalised, no final '/' */
 const char *index_client_announce_url(const struct index_client *c); /* .../announce */
 
-/* A page of entries as decoded JSON ({"entries": [...], "next": ID or null}). `query` NULL lists.
+struct index_list_ask {
+	const char *query, *owner, *name; /* words to search for, an exact owner, name; NULL: any */
+	const char *sort;		  /* as the API has them; NULL: newest */
+	bool online;			  /* only what somebody has or fetches now */
+	uint64_t next;			  /* 0: the first page, else "next" of the one before */
+	uint32_t limit;
+};
+/* A page of entries as decoded JSON ({"entries": [...], "next": NUMBER or null}).
  * Owns: *out is the caller's (json_decref). */
-int index_client_list(struct index_client *c, const char *query, uint64_t before_id, uint32_t limit,
-		      json_t **out, struct err_info *info);
+int index_client_list(struct index_client *c, const struct index_list_ask *ask, json_t **out,
+		      struct err_info *info);
 
 /* What NAME, OWNER/NAME, NAME@VERSION or an info-hash in hex means. ERR_NOENT with near names in
  * the sentence; ERR_AMBIGUOUS when several contents fit and `latest` is false: the list is in

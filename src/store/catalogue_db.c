@@ -227,7 +227,7 @@ static int about_set(struct catalogue_db *db, const struct entry *e, enum catalo
 	sqlite3_stmt *s;
 	int err = catalogue_db_get(db, e->id, &old, info);
 
-	if (err != 0 || says_the_same(&old, e) || e->published_at <= old.published_at)
+	if (err != 0 || says_the_same(&old, e) || e->published_at < old.published_at)
 		return err;
 	err = catalogue_run_on(db, STMT_WORDS_DROP, id, info);
 	if (err != 0)

@@ -40,7 +40,7 @@ enum catalogue_change {
 
 /* Store an entry with its .torrent and files, all or nothing. Rules:
  *   - an owner not seen before is bound to e->key; another key is ERR_DENIED ("name taken");
- *   - the same owner, name and content again keeps its id and version; with a later
+ *   - the same owner, name and content again keeps its id and version; with no earlier
  *     published_at and another description, tags or notes, those are replaced;
  *   - the same owner and name with other content becomes version + 1;
  *   - signed before the name was last unpublished: ERR_MISMATCH.

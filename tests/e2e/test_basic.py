@@ -127,7 +127,8 @@ def _(w):
     p = a.share(h.make_file(a.path("one"), 1000))
     p.stop(signal.SIGINT).expect(h.OK)
     check_eq(index.holders("one")["online"], 0, "holders right after Ctrl-C")
-    check("one" in b.run("ls").out, "the entry is still listed")
+    check("one" not in b.run("ls").out, "nobody has it on line: ls leaves it out")
+    check("one" in b.run("ls", "--all").out, "the entry is still listed")
     b.run("unshare", "one").expect(h.DENIED if b.run("unshare", "one").code == h.DENIED else h.NOT_FOUND)
     check_eq(len(index.entries()), 1, "somebody else cannot unshare it")
     a.run("unshare", "one").expect(h.OK)
@@ -235,7 +236,7 @@ def _(w):
 @test("wrong use: no verb, unknown verb, unknown option, missing and spare arguments")
 def _(w):
     a = w.peer("a", "http://127.0.0.1:1")
-    for args in ([], ["gte"], ["get"], ["get", "x", "--no-such"], ["get", "x", "y"], ["get", "x", "--port", "70000"],
+    for args in ([], ["gte"], ["get"], ["get", "x", "--no-such"], ["info", "x", "y"], ["get", "x", "--port", "70000"],
                  ["share", "--port"], ["ls", "--limit", "many"], ["get", "x", "--seed=3"]):
         done = w.start(h.BIN, *args, env=w.env(a.home)).wait(20)
         check_eq(done.code, h.USAGE, f"exit of shoal {args} ({done.err[-300:]})")

@@ -91,7 +91,7 @@ def _(w):
         codes.append(done.code)
         done.error_line("catalogue|index", "full|space")
     check_eq(codes, [h.NO_SPACE] * 3, "exit of share")
-    check("before" in a.run("ls").expect(h.OK).out, "ls keeps working")
+    check("before" in a.run("ls", "--all").expect(h.OK).out, "ls keeps working")
     b = w.peer("b")
     b.get("before")
     h.check_same(b.path("before"), a.path("before"))

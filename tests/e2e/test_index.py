@@ -300,7 +300,7 @@ def _(w):
         status, body = h.http(index.url + "/api/v1/entries?" + bad)
         check_eq((status, json.loads(body)["error"]["code"]), (400, "bad_request"), bad)
     a = w.peer("a")
-    check_eq(len(a.run("ls", "--limit", "7").expect(h.OK).out.splitlines()), 7, "ls --limit 7")
+    check_eq(len(a.run("ls", "--all", "--limit", "7").expect(h.OK).out.splitlines()), 7, "ls --limit 7")
 
 
 # ---- publishing ---------------------------------------------------------------------------
@@ -417,8 +417,8 @@ def _(w):
             "signature": signer.sign(b"shoal entry 1\n" + wire.bencode(signed)).hex(), "torrent": base64.b64encode(raw).decode()}
     status, j = post(index, json.dumps(body).encode())
     check_eq(status, 201, f"publish ({j})")
-    for args in (["info", "evil"], ["ls"], ["search", "red"], ["info", "evil", "--json"], ["get", "evil", "--wait", "1"],
-                 ["ls", "-v"]):
+    for args in (["info", "evil"], ["ls", "--all"], ["search", "--all", "red"], ["info", "evil", "--json"], ["get", "evil", "--wait", "1"],
+                 ["ls", "--all", "-v"]):
         done = a.run(*args, seconds=25)
         check(not BAD.search(done.out), f"stdout of {args}", done.out[:1500])
         check(not BAD.search(done.err), f"stderr of {args}", done.err[:1500])

@@ -145,7 +145,7 @@ def _(w):
     a.share(h.make_file(a.path("f"), 1000))
     index.proc.kill()
     index.start()
-    check("f" in a.run("ls").expect(h.OK).out, "the entry survived kill -9")
+    check("f" in a.run("ls", "--all").expect(h.OK).out, "the entry survived kill -9")
     index.wait_seeds("f", 1, seconds=40)
 
 

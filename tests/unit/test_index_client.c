@@ -133,6 +133,14 @@ static void url_is(const char *typed, const char *want)
 	index_client_free(c);
 }
 
+static int list(struct index_client *c, const char *query, uint32_t limit, json_t **out,
+		struct err_info *info)
+{
+	struct index_list_ask ask = {.query = query, .limit = limit};
+
+	return index_client_list(c, &ask, out, info);
+}
+
 TEST(an_address_may_be_typed_in_several_ways)
 {
 	struct index_client *c;
@@ -181,7 +189,7 @@ TEST(an_index_that_is_not_there_is_named_with_what_to_do)
 	close(fd);
 	snprintf(url, sizeof(url), "127.0.0.1:%u", port);
 	CHECK_INT(index_client_new(url, &c, NULL), 0);
-	CHECK_INT(index_client_list(c, NULL, 0, 10, &j, &info), ERR_UNREACHABLE);
+	CHECK_INT(list(c, NULL, 10, &j, &info), ERR_UNREACHABLE);
 	snprintf(want, sizeof(want),
 		 "http://127.0.0.1:%u: connection refused; start one with: shoal index", port);
 	CHECK_STR(info.text, want);
@@ -398,7 +406,7 @@ TEST(details_torrent_holders_and_peers_can_be_asked_for)
 	json_decref(j);
 	CHECK_INT(index_client_peers(x.client, &j, NULL), 0);
 	json_decref(j);
-	CHECK_INT(index_client_list(x.client, "dat", 0, 10, &j, NULL), 0);
+	CHECK_INT(list(x.client, "dat", 10, &j, NULL), 0);
 	CHECK_INT(json_array_size(json_object_get(j, "entries")), 1);
 	json_decref(j);
 	CHECK_INT(index_client_info(x.client, e.id + 1, &j, NULL), ERR_NOENT);
