@@ -23,6 +23,7 @@ def _(w):
     check_eq(os.stat(os.path.join(me["home"], "key")).st_mode & 0o777, 0o600, "mode of the secret key")
     a.run("whoami", "--as", "alice@lab").expect(h.OK)
     check("alice@lab" in a.run("whoami").expect(h.OK).out, "the owner's name is remembered")
+    a.owner = None  # no --as of the harness
     a.start("share", h.make_file(a.path("f"), 100))
     index.wait_seeds("f")
     e = index.entry("f")
