@@ -42,7 +42,7 @@ int catalogue_run_on(struct catalogue_db *db, enum catalogue_stmt which, int64_t
 
 /* End what run_plain(STMT_BEGIN) began. SQLite has ended it by itself after some failures, a
  * full disk among them. A commit that failed leaves nothing behind. */
-static int finish(struct catalogue_db *db, int err, struct err_info *info)
+int catalogue_finish(struct catalogue_db *db, int err, struct err_info *info)
 {
 	if (err == 0)
 		err = catalogue_run_plain(db, STMT_COMMIT, info);
@@ -292,8 +292,8 @@ int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *
 	int err = catalogue_run_plain(db, STMT_BEGIN, info);
 
 	if (err == 0)
-		err = finish(db, publish(db, who, &stored, torrent, files, n_files, &done, info),
-			     info);
+		err = catalogue_finish(
+		    db, publish(db, who, &stored, torrent, files, n_files, &done, info), info);
 	if (err != 0)
 		return err;
 	e->id = stored.id;
@@ -373,7 +373,7 @@ int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor
 	int err = catalogue_run_plain(db, STMT_BEGIN, info);
 
 	if (err == 0)
-		err = finish(db, unpublish(db, who, e, admin, &n, &bytes, info), info);
+		err = catalogue_finish(db, unpublish(db, who, e, admin, &n, &bytes, info), info);
 	*removed = err == 0 ? n : 0;
 	if (err == 0) {
 		db->entries -= n;

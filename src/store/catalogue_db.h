@@ -58,7 +58,8 @@ int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor
 struct catalogue_audit {
 	uint64_t id;
 	int64_t at;
-	const char *address, *action; /* "publish", "update", "unpublish", "admin unpublish" */
+	const char *address, *action; /* "publish", "update", "unpublish", "admin unpublish",
+				       * "add token", "revoke token" (name: the token's) */
 	const char *owner, *name;
 	uint32_t version; /* 0: all */
 	bool has_key;
@@ -72,6 +73,35 @@ int catalogue_db_audit(struct catalogue_db *db, uint64_t before_id, uint32_t lim
 /* Copy the whole catalogue as of now into a new file, while it is in use. ERR_EXISTS when
  * something is at `path`; else as publish. */
 int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info);
+
+/* ---- tokens ---- */
+
+/* What a token is good for; each right has those before it, too. */
+enum catalogue_right { RIGHT_NONE, RIGHT_READ, RIGHT_PUBLISH, RIGHT_ADMIN };
+
+#define CATALOGUE_TOKEN_NAME_MAX 64u
+/* Tokens of one index: compared one by one. */
+#define CATALOGUE_TOKENS_MAX 10000u
+/* This one has no secret: its right is that of those who show no token. */
+#define CATALOGUE_ANONYMOUS "anonymous"
+
+struct catalogue_token {
+	char name[CATALOGUE_TOKEN_NAME_MAX + 1];
+	uint8_t hash[SHA256_LEN]; /* of the secret, which is kept nowhere; zeros for anonymous */
+	enum catalogue_right right;
+	int64_t created_at;
+};
+/* ERR_EXISTS when the name is taken, ERR_TOO_BIG over CATALOGUE_TOKENS_MAX. */
+int catalogue_db_token_add(struct catalogue_db *db, const struct catalogue_actor *who,
+			   const struct catalogue_token *t, struct err_info *info);
+/* ERR_NOENT when there is none of this name. */
+int catalogue_db_token_revoke(struct catalogue_db *db, const struct catalogue_actor *who,
+			      const char *name, struct err_info *info);
+/* All of them by name. Owns: *out is the caller's (free); NULL when there are none. */
+int catalogue_db_tokens(struct catalogue_db *db, struct catalogue_token **out, size_t *n,
+			struct err_info *info);
+/* Changes whenever another connection (`shoal index token`) has changed the catalogue. */
+int catalogue_db_foreign_version(struct catalogue_db *db, int64_t *out, struct err_info *info);
 
 enum catalogue_sort { CATALOGUE_NEWEST, CATALOGUE_BY_NAME, CATALOGUE_LARGEST, CATALOGUE_SORTS };
 

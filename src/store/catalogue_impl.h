@@ -19,6 +19,10 @@ enum catalogue_stmt {
 	STMT_REMOVED_OLD,
 	STMT_AUDIT_ADD,
 	STMT_AUDIT_GET,
+	STMT_TOKEN_ADD,
+	STMT_TOKEN_DROP,
+	STMT_TOKENS_GET,
+	STMT_DATA_VERSION,
 	STMT_VERSION_LAST,
 	STMT_ENTRY_ADD,
 	STMT_TORRENT_ADD,
@@ -75,6 +79,9 @@ int catalogue_fault(struct catalogue_db *db, struct err_info *info);
 int catalogue_run_plain(struct catalogue_db *db, enum catalogue_stmt which, struct err_info *info);
 int catalogue_run_on(struct catalogue_db *db, enum catalogue_stmt which, int64_t id,
 		     struct err_info *info);
+
+/* Ends what STMT_BEGIN began: commits when `err` is 0. Returns `err`, or what the commit said. */
+int catalogue_finish(struct catalogue_db *db, int err, struct err_info *info);
 
 /* ---- catalogue_audit.c ---- */
 

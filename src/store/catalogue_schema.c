@@ -48,6 +48,9 @@ static const char *const steps[] = {
     "CREATE TABLE removed (owner TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,"
     " PRIMARY KEY (owner, name)) WITHOUT ROWID;"
     "CREATE INDEX removed_at ON removed (at);",
+
+    "CREATE TABLE tokens (name TEXT PRIMARY KEY, hash BLOB NOT NULL, right INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL) WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
@@ -84,6 +87,10 @@ static const char *const statements[N_STMTS] = {
     [STMT_TORRENT_ADD] = "INSERT INTO torrents (entry, torrent) VALUES (?1, ?2)",
     [STMT_FILE_ADD] = "INSERT INTO files (entry, position, path, length, sha256)"
 		      " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_TOKEN_ADD] = "INSERT INTO tokens (name, hash, right, created_at) VALUES (?1, ?2, ?3, ?4)",
+    [STMT_TOKEN_DROP] = "DELETE FROM tokens WHERE name = ?1",
+    [STMT_TOKENS_GET] = "SELECT name, hash, right, created_at FROM tokens ORDER BY name",
+    [STMT_DATA_VERSION] = "PRAGMA data_version",
     [STMT_WORDS_ADD] = "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_OF,
     [STMT_WORDS_DROP] = "INSERT INTO words (words, rowid, name, owner, paths, description)"
 			" SELECT 'delete', * FROM (" WORDS_OF ")",

@@ -108,7 +108,8 @@ void root_close(struct root *r)
 {
 	if (r->path == NULL)
 		return;
-	close(r->fd);
+	if (r->fd >= 0)
+		close(r->fd);
 	free(r->path);
 	r->path = NULL;
 	r->fd = -1;
@@ -286,6 +287,36 @@ int root_stat(const struct root *r, const char *rel, struct stat *st)
 		error = errno;
 	place_close(&at);
 	return error == 0 ? OK : code_of(error);
+}
+
+void root_tour_init(struct root_tour *t, const struct root *r)
+{
+	*t = (struct root_tour){.root = r, .fd = -1};
+}
+
+void root_tour_fini(struct root_tour *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+int root_tour_stat(struct root_tour *t, const char *rel, struct stat *st)
+{
+	const char *slash = strrchr(rel, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - rel);
+
+	if (slash == NULL || !is_beneath(rel))
+		return root_stat(t->root, rel, st);
+	if (t->fd < 0 || len != t->folder_len || memcmp(rel, t->folder, len) != 0) {
+		root_tour_fini(t);
+		t->fd = open_folder(t->root->fd, rel, len, false);
+		t->folder = rel;
+		t->folder_len = len;
+	}
+	if (t->fd < 0 || fstatat(t->fd, slash + 1, st, AT_SYMLINK_NOFOLLOW) != 0)
+		return code_of(errno);
+	return OK;
 }
 
 static int unlink_with(const struct root *r, const char *rel, int flags, struct err_info *info)

@@ -26,6 +26,20 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 		struct err_info *info);
 int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
 int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
+
+/* root_stat() of many files: the folder of one stays open for the next, so that those of one
+ * folder, asked for one after the other, cost one system call each and not three. */
+struct root_tour {
+	const struct root *root;
+	const char *folder; /* the first `folder_len` bytes of the path asked for last */
+	size_t folder_len;
+	int fd; /* of it; -1 */
+};
+void root_tour_init(struct root_tour *t, const struct root *r);
+void root_tour_fini(struct root_tour *t);
+/* Owns: borrows `rel` until the next call or root_tour_fini(). */
+int root_tour_stat(struct root_tour *t, const char *rel, struct stat *st);
+
 int root_unlink(const struct root *r, const char *rel, struct err_info *info);
 /* An empty folder only. */
 int root_rmdir(const struct root *r, const char *rel, struct err_info *info);

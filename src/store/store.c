@@ -230,10 +230,11 @@ static int open_download(struct store *s, const struct store_params *p, struct e
 
 /* ---- seed --------------------------------------------------------------- */
 
-static int check_seed_file(struct store *s, struct store_file *f, struct err_info *info)
+static int check_seed_file(struct store *s, struct root_tour *tour, struct store_file *f,
+			   struct err_info *info)
 {
 	struct stat st;
-	int err = root_stat(s->data, f->path, &st);
+	int err = root_tour_stat(tour, f->path, &st);
 
 	if (err != OK)
 		return root_fail(s->data, f->path, err, err_text(err), info);
@@ -246,15 +247,34 @@ static int check_seed_file(struct store *s, struct store_file *f, struct err_inf
 	return OK;
 }
 
-static int open_seed(struct store *s, const struct store_params *p, struct err_info *info)
+/* Thousands of seeds that nobody asks hold no descriptors. */
+static int let_go(struct store *s, struct err_info *info)
 {
+	struct stat st;
+
+	if (fstat(s->data->fd, &st) != 0)
+		return root_errno(info, s->data->path, errno);
+	s->data_dev = st.st_dev;
+	s->data_ino = st.st_ino;
+	if (s->data != &s->parent)
+		root_close(&s->parent);
+	close(s->data->fd);
+	s->data->fd = -1;
+	return OK;
+}
+
+static int open_seed(struct store *s, struct err_info *info)
+{
+	struct root_tour tour;
 	int err = OK;
 
 	if (s->data == &s->folder)
-		err = root_open(&s->folder, p->path, info);
+		err = root_open(&s->folder, s->part_path, info);
+	root_tour_init(&tour, s->data);
 	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
-		err = check_seed_file(s, &s->files[i], info);
-	return err;
+		err = check_seed_file(s, &tour, &s->files[i], info);
+	root_tour_fini(&tour);
+	return err == OK ? let_go(s, info) : err;
 }
 
 /* ---- opening ------------------------------------------------------------ */
@@ -267,8 +287,12 @@ static int alloc_parts(struct store *s, const struct store_params *p)
 		memcpy(s->info_hash, m->hash_v2, SHA256_LEN);
 	else
 		memcpy(s->info_hash, m->hash_v1, SHA1_LEN);
-	s->pieces = calloc((size_t)m->n_pieces + 1, sizeof(struct piece *));
-	if (s->pieces == NULL || bitfield_init(&s->have, m->n_pieces) != OK ||
+	if (p->mode == STORE_DOWNLOAD) {
+		s->pieces = calloc((size_t)m->n_pieces + 1, sizeof(struct piece *));
+		if (s->pieces == NULL)
+			return ERR_NOMEM;
+	}
+	if (bitfield_init(&s->have, m->n_pieces) != OK ||
 	    bitfield_init(&s->unsure, m->n_pieces) != OK ||
 	    bitfield_init(&s->todo, m->n_pieces) != OK)
 		return ERR_NOMEM;
@@ -289,9 +313,8 @@ static int locate(struct store *s, const struct store_params *p, struct err_info
 	real = realpath(p->path, NULL);
 	if (real == NULL)
 		return root_errno(info, p->path, errno);
-	err = open_parent(s, real, info);
 	s->part_path = real;
-	return err;
+	return open_parent(s, real, info);
 }
 
 static int open_in(struct store *s, const struct store_params *p, struct err_info *info)
@@ -306,7 +329,7 @@ static int open_in(struct store *s, const struct store_params *p, struct err_inf
 		return err;
 	if (files_load(s, p->meta) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	return s->mode == STORE_DOWNLOAD ? open_download(s, p, info) : open_seed(s, p, info);
+	return s->mode == STORE_DOWNLOAD ? open_download(s, p, info) : open_seed(s, info);
 }
 
 int store_open(const struct store_params *p, struct store **out, struct err_info *info)
@@ -326,8 +349,10 @@ int store_open(const struct store_params *p, struct store **out, struct err_info
 	atomic_init(&s->cancel, false);
 	atomic_init(&s->renaming, false);
 	atomic_init(&s->finished, false);
-	s->next = h->stores;
-	h->stores = s;
+	if (s->mode == STORE_DOWNLOAD) {
+		s->next = h->stores;
+		h->stores = s;
+	}
 	err = open_in(s, p, info);
 	if (err != OK) {
 		store_close(s);

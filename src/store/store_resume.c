@@ -1,4 +1,5 @@
 /* store/store_resume.c - what an unfinished download still has. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,11 +78,11 @@ static void mark_data(struct store *s, const struct store_file *f, int fd, uint6
 	}
 }
 
-static void inspect_file(struct store *s, const struct store_file *f)
+static void inspect_file(struct store *s, const struct store_file *f, bool may_be_there)
 {
 	struct stat st;
 	uint64_t size = 0;
-	int fd = root_openat(s->data, f->path, O_RDONLY, 0, NULL);
+	int fd = may_be_there ? root_openat(s->data, f->path, O_RDONLY, 0, NULL) : -1;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
@@ -93,12 +94,34 @@ static void inspect_file(struct store *s, const struct store_file *f)
 	mark_pieces(s, f, size, f->length, bitfield_unset, &s->have);
 }
 
+/* A new download of thousands of files need not look for each of them. */
+static bool nothing_there(const struct store *s)
+{
+	int fd = s->data == &s->folder
+		     ? openat(s->folder.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+		     : -1;
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	bool empty = list != NULL;
+	struct dirent *e;
+
+	while (empty && (errno = 0, e = readdir(list)) != NULL)
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	empty = empty && errno == 0;
+	if (list != NULL)
+		closedir(list);
+	else if (fd >= 0)
+		close(fd);
+	return empty;
+}
+
 int resume_load(struct store *s, struct err_info *info)
 {
+	bool may_be_there = !nothing_there(s);
+
 	if (read_state(s) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	for (uint32_t i = 0; i < s->n_data; i++)
-		inspect_file(s, &s->files[i]);
+		inspect_file(s, &s->files[i], may_be_there);
 	for (uint32_t i = 0; i < s->have.n; i++) {
 		if (bitfield_has(&s->have, i))
 			bitfield_unset(&s->unsure, i);

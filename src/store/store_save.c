@@ -174,10 +174,11 @@ static int cut_to_length(struct store *s, struct store_file *f, struct err_info 
 }
 
 /* Empty files have had no reason to be made so far; another program may have lengthened one. */
-static int complete_file(struct store *s, struct store_file *f, struct err_info *info)
+static int complete_file(struct store *s, struct root_tour *tour, struct store_file *f,
+			 struct err_info *info)
 {
 	struct stat st;
-	int err = root_stat(s->data, f->path, &st);
+	int err = root_tour_stat(tour, f->path, &st);
 
 	if (err == ERR_NOENT && f->length == 0)
 		return cut_to_length(s, f, info);
@@ -187,6 +188,18 @@ static int complete_file(struct store *s, struct store_file *f, struct err_info 
 		return root_fail(s->data, f->path, ERR_MISMATCH, "was changed by somebody else",
 				 info);
 	return (uint64_t)st.st_size > f->length ? cut_to_length(s, f, info) : OK;
+}
+
+static int complete_files(struct store *s, struct err_info *info)
+{
+	struct root_tour tour;
+	int err = OK;
+
+	root_tour_init(&tour, s->data);
+	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
+		err = complete_file(s, &tour, &s->files[i], info);
+	root_tour_fini(&tour);
+	return err;
 }
 
 /* Is what lies at the unfinished name still what we have open? */
@@ -223,13 +236,12 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 	struct save *v = (struct save *)job;
 	struct store *s = v->task.s;
 	struct err_info *info = &v->task.event.e.err;
-	int err = OK;
+	int err;
 
 	(void)w;
 	if (atomic_load(&s->finished) || atomic_load(&s->cancel))
 		return;
-	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
-		err = complete_file(s, &s->files[i], info);
+	err = complete_files(s, info);
 	if (err == OK)
 		err = sync_data(s, &v->lost, info);
 	if (err == OK)

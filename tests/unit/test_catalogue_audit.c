@@ -330,3 +330,53 @@ TEST(a_step_that_fails_leaves_the_older_version_as_it_was)
 	catalogue_db_close(db);
 	dir_remove();
 }
+
+TEST(tokens_are_added_listed_and_revoked_and_seen_by_others)
+{
+	struct catalogue_token t = {.right = RIGHT_PUBLISH, .created_at = 5}, *list = NULL;
+	struct catalogue_db *db, *other;
+	char text[300] = "";
+	int64_t before, after;
+	size_t n;
+
+	dir_make();
+	db = db_open();
+	other = db_open();
+	CHECK_INT(catalogue_db_tokens(db, &list, &n, &info), 0);
+	CHECK(list == NULL && n == 0);
+	CHECK_INT(catalogue_db_foreign_version(db, &before, &info), 0);
+	snprintf(t.name, sizeof(t.name), "ci");
+	memset(t.hash, 7, sizeof(t.hash));
+	CHECK_INT(catalogue_db_token_add(other, &who, &t, &info), 0);
+	CHECK_INT(catalogue_db_foreign_version(db, &after, &info), 0);
+	CHECK(after != before);
+	CHECK_INT(catalogue_db_token_add(db, &who, &t, &info), ERR_EXISTS);
+	snprintf(t.name, sizeof(t.name), "anna");
+	t.right = RIGHT_READ;
+	CHECK_INT(catalogue_db_token_add(db, &who, &t, &info), 0);
+	CHECK_INT(catalogue_db_tokens(db, &list, &n, &info), 0);
+	CHECK_INT(n, 2);
+	CHECK_STR(list[0].name, "anna");
+	CHECK_INT(list[0].right, RIGHT_READ);
+	CHECK_STR(list[1].name, "ci");
+	CHECK_INT(list[1].right, RIGHT_PUBLISH);
+	CHECK_INT(list[1].created_at, 5);
+	CHECK_INT(list[1].hash[31], 7);
+	free(list);
+	CHECK_INT(catalogue_db_token_revoke(db, &who, "bob", &info), ERR_NOENT);
+	CHECK_INT(catalogue_db_token_revoke(db, &who, "anna", &info), 0);
+	CHECK_INT(catalogue_db_tokens(db, &list, &n, &info), 0);
+	CHECK_INT(n, 1);
+	free(list);
+	snprintf(t.name, sizeof(t.name), "two words");
+	CHECK_INT(catalogue_db_token_add(db, &who, &t, &info), ERR_INVALID);
+	t.name[0] = '\0';
+	CHECK_INT(catalogue_db_token_add(db, &who, &t, &info), ERR_INVALID);
+	CHECK_INT(catalogue_db_audit(db, 0, 10, note, text, &info), 0);
+	CHECK_STR(text, "revoke token /anna@0 by 192.0.2.1 at 1000 (no key); "
+			"add token /anna@0 by 192.0.2.1 at 1000 (no key); "
+			"add token /ci@0 by 192.0.2.1 at 1000 (no key); ");
+	catalogue_db_close(other);
+	catalogue_db_close(db);
+	dir_remove();
+}
