@@ -1,0 +1,211 @@
+#include "node/index_access.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "net/entropy.h"
+
+struct guesser {
+	uint64_t host; /* its hash; 0: unused */
+	uint32_t wrong;
+	uint64_t until_s; /* forgotten, and let in again */
+};
+
+struct index_access {
+	struct catalogue_db *db;
+	int64_t version; /* of the catalogue, when the tokens were read */
+	struct siphash_key key;
+	pthread_mutex_t lock;		/* guards all below */
+	struct catalogue_token *tokens; /* by hash */
+	size_t n;
+	enum catalogue_right anyone; /* without a token */
+	struct digest *sha256;
+	struct guesser guessers[INDEX_GUESSERS_MAX];
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct catalogue_token *x = a, *y = b;
+
+	return memcmp(x->hash, y->hash, SHA256_LEN);
+}
+
+/* Takes the one without a secret off the list. */
+static enum catalogue_right take_anonymous(struct catalogue_token *list, size_t *n)
+{
+	for (size_t i = 0; i < *n; i++) {
+		enum catalogue_right right = list[i].right;
+
+		if (strcmp(list[i].name, CATALOGUE_ANONYMOUS) != 0)
+			continue;
+		list[i] = list[--*n];
+		return right;
+	}
+	return RIGHT_NONE;
+}
+
+static int load(struct index_access *a, struct err_info *info)
+{
+	struct catalogue_token *tokens = NULL, *old;
+	enum catalogue_right anyone;
+	int64_t version = 0;
+	size_t n = 0;
+	int err = catalogue_db_foreign_version(a->db, &version, info);
+
+	if (err == 0)
+		err = catalogue_db_tokens(a->db, &tokens, &n, info);
+	if (err != 0)
+		return err;
+	anyone = n == 0 ? RIGHT_PUBLISH : take_anonymous(tokens, &n);
+	if (n > 0)
+		qsort(tokens, n, sizeof(*tokens), by_hash);
+	pthread_mutex_lock(&a->lock);
+	old = a->tokens;
+	a->tokens = tokens;
+	a->n = n;
+	a->anyone = anyone;
+	pthread_mutex_unlock(&a->lock);
+	a->version = version;
+	free(old);
+	return 0;
+}
+
+int index_access_new(struct catalogue_db *db, struct index_access **out, struct err_info *info)
+{
+	struct index_access *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (a == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	a->db = db;
+	entropy_fill(&a->key, sizeof(a->key));
+	pthread_mutex_init(&a->lock, NULL);
+	a->sha256 = digest_new(DIGEST_SHA256);
+	err = a->sha256 == NULL ? err_set(info, ERR_NOMEM, "out of memory") : load(a, info);
+	if (err != 0) {
+		index_access_free(a);
+		return err;
+	}
+	*out = a;
+	return 0;
+}
+
+void index_access_free(struct index_access *a)
+{
+	if (a == NULL)
+		return;
+	digest_free(a->sha256);
+	free(a->tokens);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+void index_access_tick(struct index_access *a)
+{
+	int64_t version = a->version;
+
+	if (catalogue_db_foreign_version(a->db, &version, NULL) == 0 && version != a->version)
+		(void)load(a, NULL);
+}
+
+bool index_access_is_open(struct index_access *a)
+{
+	bool open;
+
+	pthread_mutex_lock(&a->lock);
+	open = a->anyone == RIGHT_PUBLISH;
+	pthread_mutex_unlock(&a->lock);
+	return open;
+}
+
+/* ---- guessers ------------------------------------------------------------ */
+
+static uint64_t host_of(const struct index_access *a, const struct addr *from)
+{
+	size_t len = from->v6 ? 8 : 4;
+
+	return siphash(a->key, bytes_of(from->ip, len)) | 1;
+}
+
+/* NULL: nothing is held against it. */
+static struct guesser *guesser_find(struct index_access *a, uint64_t host, uint64_t now_s)
+{
+	struct guesser *g = &a->guessers[host % INDEX_GUESSERS_MAX];
+
+	return g->host == host && now_s < g->until_s ? g : NULL;
+}
+
+static void guesser_note(struct index_access *a, uint64_t host, uint64_t now_s)
+{
+	struct guesser *g = guesser_find(a, host, now_s);
+
+	if (g == NULL) {
+		g = &a->guessers[host % INDEX_GUESSERS_MAX];
+		*g = (struct guesser){.host = host};
+	}
+	g->wrong++;
+	g->until_s = now_s + INDEX_LOCKED_S;
+}
+
+/* ---- rights -------------------------------------------------------------- */
+
+static enum catalogue_right right_of(struct index_access *a, struct bytes token)
+{
+	const struct catalogue_token *found;
+	struct catalogue_token want;
+
+	digest_once(a->sha256, token, want.hash);
+	found = a->n == 0 ? NULL : bsearch(&want, a->tokens, a->n, sizeof(want), by_hash);
+	return found == NULL ? RIGHT_NONE : found->right;
+}
+
+static enum index_verdict judge(struct index_access *a, struct bytes token, const struct addr *from,
+				enum catalogue_right need, uint64_t now_s)
+{
+	uint64_t host = host_of(a, from);
+	enum catalogue_right right;
+	struct guesser *g;
+
+	if (need <= a->anyone)
+		return ACCESS_GRANTED;
+	if (token.len == 0)
+		return ACCESS_NO_TOKEN;
+	g = guesser_find(a, host, now_s);
+	if (g != NULL && g->wrong >= INDEX_WRONG_MAX)
+		return ACCESS_LOCKED;
+	right = right_of(a, token);
+	if (right == RIGHT_NONE) {
+		guesser_note(a, host, now_s);
+		return ACCESS_WRONG;
+	}
+	return need <= right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
+}
+
+enum index_verdict index_access_check(struct index_access *a, struct bytes token,
+				      const struct addr *from, enum catalogue_right need,
+				      uint64_t now_s)
+{
+	enum index_verdict v;
+
+	pthread_mutex_lock(&a->lock);
+	v = judge(a, token, from, need, now_s);
+	pthread_mutex_unlock(&a->lock);
+	return v;
+}
+
+const char *index_verdict_text(enum index_verdict v)
+{
+	switch (v) {
+	case ACCESS_NO_TOKEN:
+		return "this index wants a token";
+	case ACCESS_WRONG:
+		return "there is no such token, or it was revoked";
+	case ACCESS_TOO_LOW:
+		return "this token is not good for that";
+	case ACCESS_LOCKED:
+		return "too many wrong tokens from your address; try again in ten minutes";
+	default:
+		return "granted";
+	}
+}
