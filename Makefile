@@ -8,7 +8,7 @@ MESON ?= meson
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: all demo check test asan tsan clang fuzz bench format install deps deps-test clean
+.PHONY: all demo check test asan tsan clang fuzz bench deps-bench perf-baseline format install deps deps-test clean
 
 all: build
 	ninja -C build
@@ -50,8 +50,17 @@ fuzz:
 	ninja -C build-fuzz
 	tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
-bench: all
-	SHOAL_BIN=$(CURDIR)/build/src/cli/shoal /usr/bin/python3 bench/run.py all
+# Every figure against every other client there is; BENCH=... for fewer: make bench BENCH="transfer --runs 3"
+BENCH ?= all
+bench: deps-bench all
+	SHOAL_BIN=$(CURDIR)/build/src/cli/shoal /usr/bin/python3 -B bench/run.py $(BENCH)
+
+deps-bench:
+	scripts/deps.sh build test bench
+
+# What tests/perf holds instruction counts against, anew.
+perf-baseline: build
+	ninja -C build perf-baseline
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -1,18 +1,21 @@
 #!/bin/sh
-# scripts/deps.sh SET... - install what building (build) and testing (test) need on Debian 12.
+# scripts/deps.sh SET... - install what building (build), testing (test) and measuring (bench, which
+# takes what test has too) need on Debian 12.
 # Does nothing when all of it is there; else needs root or sudo.
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
-	python3-libtorrent opentracker openssl iproute2"
+	python3-libtorrent opentracker openssl iproute2 valgrind"
+bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""
 for set in "$@"; do
 	case $set in
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
+	bench) want="$want $bench" ;;
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done

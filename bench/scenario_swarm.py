@@ -1,0 +1,53 @@
+"""Several seeds to one getter; one seed to several getters at once."""
+
+from functools import partial
+
+from exchange import exchange
+from figures import best, both_cpu, keep, median, ratios, rounds, table, wall
+
+COLUMNS = ("wall", "span", "cpu seed", "cpu get", "anon seed", "anon get")
+COPIES_MAX = 1.3
+
+
+def _mode(run):
+    return "v1" if run.args.mode == "all" else run.args.mode
+
+
+def four_seeds(run):
+    run.make_data()
+    mode = _mode(run)
+    torrent = run.torrent(mode)
+    rows = {f"{a.name}, 4 seeds": partial(exchange, run, torrent, [a] * 4, [a]) for a in run.able(mode, several=True)}
+    if "shoal" in run.clients:
+        shoal = run.clients["shoal"]
+        rows["shoal, 1 seed"] = partial(exchange, run, torrent, [shoal], [shoal])
+    measured = rounds(run.runs, rows)
+    table(f"four seeds to one getter, {mode}, {run.size} MiB, medians of {run.runs}", measured, COLUMNS)
+    ratios(measured, "shoal, 4 seeds")
+    keep(run, f"four seeds, {mode}", measured)
+    ours = wall(measured, "shoal, 4 seeds")
+    run.limits.ratio("four seeds: wall to libtorrent", ours, wall(measured, "libtorrent, 4 seeds"), 0.6)
+    run.limits.ratio("four seeds: wall to one seed", ours, wall(measured, "shoal, 1 seed"), 1.0)
+
+
+def four_getters(run):
+    run.make_data()
+    mode = _mode(run)
+    able = run.able(mode, several=True)
+    measured = rounds(run.runs, {
+        a.name: partial(exchange, run, run.torrent(mode), [a], [a] * 4, stay=True, count=True) for a in able})
+    table(f"one seed to four getters at once, until the last is done, {mode}, {run.size} MiB, medians of {run.runs}; "
+          "copies: what the origin sent", measured, (*COLUMNS, "copies"))
+    ratios(measured, "shoal")
+    keep(run, f"four getters, {mode}", measured)
+    others = [a.name for a in able if a.name != "shoal"]
+    run.limits.ratio("four getters: wall to the best of the others", wall(measured, "shoal"),
+                     best(measured, others, wall), 0.6)
+    run.limits.ratio("four getters: CPU of all sides to the best of the others", both_cpu(measured, "shoal"),
+                     best(measured, others, both_cpu), 0.6)
+    copies, what = median(measured, "shoal", "copies"), "four getters: copies that the origin sent"
+    if copies is not None or "shoal" not in measured:
+        run.limits.at_most(what, copies, COPIES_MAX)
+    else:
+        print("copies: not counted, for that needs root and ss")
+        run.limits.skip(what, COPIES_MAX)
