@@ -7,6 +7,22 @@
 #include "cli/out.h"
 #include "node/index_client.h"
 
+/* For --admin: whose entry it is must be said. */
+static int take_ref(const struct opts *o, struct entry *e, struct err_info *info)
+{
+	struct entry_ref ref;
+	int rc = entry_ref_parse(bytes_str(o->args[0]), &ref, info);
+
+	if (rc == 0 && (ref.owner[0] == '\0' || ref.latest))
+		rc = err_set(info, ERR_INVALID, "--admin: give OWNER/NAME or OWNER/NAME@NUMBER");
+	*e = (struct entry){.version = ref.version};
+	if (rc == 0) {
+		snprintf(e->owner, sizeof(e->owner), "%s", ref.owner);
+		snprintf(e->name, sizeof(e->name), "%s", ref.name);
+	}
+	return rc;
+}
+
 /* Entry and signature that say "remove this name of mine". */
 static int sign_removal(const struct opts *o, const struct home *h, struct entry *e,
 			struct err_info *info)
@@ -62,11 +78,12 @@ int cmd_unshare(const struct opts *o)
 	if (rc == 0 && o->as != NULL)
 		rc = home_set_owner(&h, o->as, &info);
 	if (rc == 0)
-		rc = sign_removal(o, &h, &e, &info);
+		rc = o->admin ? take_ref(o, &e, &info) : sign_removal(o, &h, &e, &info);
 	if (rc == 0)
-		rc = index_client_new(o->index, &c, &info);
+		rc = index_client_new(o->index, o->token, &c, &info);
 	if (rc == 0)
-		rc = index_client_unpublish(c, &e, &removed, &info);
+		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
+			      : index_client_unpublish(c, &e, &removed, &info);
 	if (rc == 0)
 		print_removed(o, &e, removed);
 	else

@@ -47,7 +47,8 @@ static int add_file(void *user, const struct catalogue_file *f)
 		      "sha256", entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)));
 }
 
-/* With the trackers of the torrent; without them when it is too large to open for that. */
+/* With the trackers of the torrent, but no passkey, since links are passed on; without them when it
+ * is too large to open for that. */
 static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id)
 {
 	struct buf stored, torrent, link;
@@ -58,7 +59,7 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 	buf_init(&torrent, MAGNET_TORRENT_MAX * 2);
 	buf_init(&link, MAGNET_BYTES_MAX * 4);
 	if (catalogue_db_torrent(s->db, id, &stored, NULL) == 0 &&
-	    index_torrent_put(buf_bytes(&stored), r, &torrent) == 0 &&
+	    index_torrent_put(buf_bytes(&stored), r, bytes_of(NULL, 0), &torrent) == 0 &&
 	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
@@ -100,16 +101,21 @@ static void details(struct index_server *s, const struct http_request *r, const 
 static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		    struct http_reply *reply)
 {
+	struct bytes passkey = bytes_of(NULL, 0);
 	struct err_info why = {0};
-	struct buf stored;
+	struct buf stored, token;
 
 	buf_init(&stored, META_BYTES_MAX);
+	buf_init(&token, HTTP_HEADERS_MAX);
+	if (!index_access_is_open(s->access))
+		passkey = index_token_of(r, &token);
 	if (catalogue_db_torrent(s->db, e->id, &stored, &why) < 0)
 		index_reply_fault(reply, &why);
-	else if (index_torrent_put(buf_bytes(&stored), r, &reply->body) < 0)
+	else if (index_torrent_put(buf_bytes(&stored), r, passkey, &reply->body) < 0)
 		index_reply_error(reply, 503, "busy", "out of memory");
 	else
 		reply->type = "application/x-bittorrent";
+	buf_fini(&token);
 	buf_fini(&stored);
 }
 

@@ -15,6 +15,7 @@
 #define URL_MAX 1024u
 #define PATH_MAX_BYTES 8192u
 #define TURN_MS 1000u
+#define TOKEN_MAX 200u
 /* Large .torrents over slow lines. */
 #define PUBLISH_MS (5u * 60u * 1000u)
 
@@ -109,15 +110,54 @@ static int set_urls(struct index_client *c, const char *url, struct err_info *in
 	if (r == 0) {
 		c->url = strndup((const char *)b.ptr, b.len);
 		buf_put_str(&b, "/announce");
+		c->tracker_url = strndup((const char *)b.ptr, b.len);
 		c->announce_url = strndup((const char *)b.ptr, b.len);
-		if (c->url == NULL || c->announce_url == NULL)
+		if (c->url == NULL || c->tracker_url == NULL || c->announce_url == NULL)
 			r = err_set(info, ERR_NOMEM, "out of memory");
 	}
 	buf_fini(&b);
 	return r;
 }
 
-int index_client_new(const char *url, struct index_client **out, struct err_info *info)
+/* It becomes part of a header and of a path. */
+static bool is_token(struct bytes token)
+{
+	for (size_t i = 0; i < token.len; i++) {
+		if (token.ptr[i] <= ' ' || token.ptr[i] >= 0x7f ||
+		    strchr("/?#%&", token.ptr[i]) != NULL)
+			return false;
+	}
+	return token.len <= TOKEN_MAX;
+}
+
+static int set_token(struct index_client *c, const char *token, struct err_info *info)
+{
+	char *line = NULL, *url = NULL;
+
+	if (token == NULL || *token == '\0')
+		return 0;
+	if (!is_token(bytes_str(token)))
+		return err_set(info, ERR_INVALID,
+			       "that cannot be a token: it has spaces or odd "
+			       "characters in it, or is too long");
+	if (asprintf(&line, "Authorization: Bearer %s", token) < 0)
+		line = NULL;
+	if (asprintf(&url, "%s/%s", c->tracker_url, token) < 0)
+		url = NULL;
+	if (line == NULL || url == NULL) {
+		free(line);
+		free(url);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	free(c->authorization);
+	free(c->announce_url);
+	c->authorization = line;
+	c->announce_url = url;
+	return 0;
+}
+
+int index_client_new(const char *url, const char *token, struct index_client **out,
+		     struct err_info *info)
 {
 	struct index_client *c = calloc(1, sizeof(*c));
 	int r;
@@ -125,6 +165,8 @@ int index_client_new(const char *url, struct index_client **out, struct err_info
 	if (c == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = set_urls(c, url, info);
+	if (r == 0)
+		r = set_token(c, token, info);
 	if (r == 0 && (loop_new(&c->loop) < 0 || http_client_new(c->loop, &c->http) < 0))
 		r = err_set(info, ERR_NOMEM, "out of memory");
 	if (r < 0) {
@@ -144,13 +186,20 @@ void index_client_free(struct index_client *c)
 	if (c->loop != NULL)
 		loop_free(c->loop);
 	free(c->url);
+	free(c->tracker_url);
 	free(c->announce_url);
+	free(c->authorization);
 	free(c);
 }
 
 const char *index_client_url(const struct index_client *c)
 {
 	return c->url;
+}
+
+const char *index_client_tracker_url(const struct index_client *c)
+{
+	return c->tracker_url;
 }
 
 const char *index_client_announce_url(const struct index_client *c)
@@ -199,6 +248,10 @@ static enum err err_of(const char *code, int status)
 	    {"name_taken", ERR_EXISTS},
 	    {"not_owner", ERR_DENIED},
 	    {"stale", ERR_DENIED},
+	    {"token_needed", ERR_DENIED},
+	    {"bad_token", ERR_DENIED},
+	    {"not_allowed", ERR_DENIED},
+	    {"locked_out", ERR_DENIED},
 	    {"bad_signature", ERR_DENIED},
 	    {"no_space", ERR_NOSPACE},
 	    {"too_large", ERR_TOO_BIG},
@@ -260,8 +313,9 @@ static int wait_for(struct index_client *c, struct http_ask *ask, struct answer 
 static int call(struct index_client *c, const char *path, const json_t *post, size_t max_bytes,
 		struct buf *out, struct err_info *info)
 {
-	static const char *const headers[] = {"Content-Type: application/json", NULL};
-	struct http_ask ask = {.method = "GET", .max_bytes = max_bytes};
+	const char *headers[3] = {NULL};
+	struct http_ask ask = {.method = "GET", .headers = headers, .max_bytes = max_bytes};
+	size_t n_headers = 0;
 	struct answer a = {0};
 	struct buf url;
 	char *text = NULL;
@@ -272,10 +326,12 @@ static int call(struct index_client *c, const char *path, const json_t *post, si
 	buf_put_str(&url, c->url);
 	buf_put_str(&url, path);
 	ask.url = buf_cstr(&url);
+	if (c->authorization != NULL)
+		headers[n_headers++] = c->authorization;
 	if (post != NULL) {
 		text = json_dumps(post, JSON_COMPACT);
 		ask.method = "POST";
-		ask.headers = headers;
+		headers[n_headers++] = "Content-Type: application/json";
 		ask.total_ms = PUBLISH_MS;
 		ask.body = text == NULL ? bytes_of(NULL, 0) : bytes_str(text);
 	}
@@ -484,16 +540,15 @@ int index_client_publish(struct index_client *c, struct entry *e, struct bytes t
 	return r;
 }
 
-int index_client_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
-			   struct err_info *info)
+/* Takes `body`. */
+static int unpublish(struct index_client *c, json_t *body, uint32_t *removed, struct err_info *info)
 {
-	json_t *body = entry_json(e), *reply = NULL;
+	json_t *reply = NULL;
 	uint64_t n = 0;
 	int r;
 
 	if (body == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	json_object_del(body, "id");
 	r = call_json(c, "/api/v1/unpublish", body, &reply, info);
 	json_decref(body);
 	if (r == 0)
@@ -501,4 +556,22 @@ int index_client_unpublish(struct index_client *c, const struct entry *e, uint32
 	json_decref(reply);
 	*removed = (uint32_t)n;
 	return r;
+}
+
+int index_client_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
+			   struct err_info *info)
+{
+	json_t *body = entry_json(e);
+
+	json_object_del(body, "id");
+	return unpublish(c, body, removed, info);
+}
+
+int index_client_admin_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
+				 struct err_info *info)
+{
+	return unpublish(c,
+			 json_pack("{s:b, s:s, s:s, s:I}", "admin", 1, "owner", e->owner, "name",
+				   e->name, "version", (json_int_t)e->version),
+			 removed, info);
 }

@@ -14,11 +14,15 @@
 
 struct index_client;
 
-/* `url` as typed: "http://host:port", "host:port" or "host". ERR_INVALID otherwise. */
-int index_client_new(const char *url, struct index_client **out, struct err_info *info);
+/* `url` as typed: "http://host:port", "host:port" or "host". `token` is shown with every call; NULL
+ * or "": none. ERR_INVALID when one of them cannot be that. */
+int index_client_new(const char *url, const char *token, struct index_client **out,
+		     struct err_info *info);
 void index_client_free(struct index_client *c);
-const char *index_client_url(const struct index_client *c);	     /* normalised, no final '/' */
-const char *index_client_announce_url(const struct index_client *c); /* .../announce */
+const char *index_client_url(const struct index_client *c);	    /* normalised, no final '/' */
+const char *index_client_tracker_url(const struct index_client *c); /* .../announce */
+/* The same with the token behind it, if any: for announcing, not for others' eyes. */
+const char *index_client_announce_url(const struct index_client *c);
 
 struct index_list_ask {
 	const char *query, *owner, *name; /* words to search for, an exact owner, name; NULL: any */
@@ -50,6 +54,10 @@ int index_client_peers(struct index_client *c, json_t **out, struct err_info *in
  * (NULL: none). Sets e->id and e->version. ERR_DENIED "name taken". */
 int index_client_publish(struct index_client *c, struct entry *e, struct bytes torrent,
 			 const json_t *sha256, struct err_info *info);
+/* By the index's admin, whose token it takes, without a signature: e->owner, name, version count.
+ */
+int index_client_admin_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
+				 struct err_info *info);
 int index_client_unpublish(struct index_client *c, const struct entry *e, uint32_t *removed,
 			   struct err_info *info);
 

@@ -9,8 +9,9 @@
 #define INDEX_JSON_BYTES_MAX (64u << 20)
 
 struct index_client {
-	char *url, *announce_url;
-	bool local; /* on this machine */
+	char *url, *tracker_url, *announce_url;
+	char *authorization; /* a header line; NULL: no token */
+	bool local;	     /* on this machine */
 	struct loop *loop;
 	struct http_client *http;
 };

@@ -318,19 +318,46 @@ static int take_removal(struct index_server *s, const json_t *body, struct entry
 	return check_rows(e, s->rows, n, reply);
 }
 
+/* "admin": true: the index's admin, who needs no signature but a token for it. */
+static int take_admin_removal(struct index_server *s, const struct http_request *r,
+			      const json_t *body, struct entry *e, struct http_reply *reply)
+{
+	struct err_info why = {0};
+	enum index_verdict may;
+	uint64_t version = 0;
+	struct buf token;
+	bool absent;
+
+	buf_init(&token, HTTP_HEADERS_MAX);
+	may = index_access_check(s->access, index_token_of(r, &token), &r->from, RIGHT_ADMIN,
+				 index_now_s(s));
+	buf_fini(&token);
+	if (may != ACCESS_GRANTED)
+		return fail(reply, 403, "not_allowed", index_verdict_text(may));
+	*e = (struct entry){.published_at = loop_wall_s()};
+	if (json_read_text(body, "owner", e->owner, sizeof(e->owner), NULL, &why) < 0 ||
+	    json_read_text(body, "name", e->name, sizeof(e->name), NULL, &why) < 0 ||
+	    json_read_u64(body, "version", UINT32_MAX, &version, &absent, &why) < 0)
+		return fail(reply, 400, "bad_request", why.text);
+	e->version = (uint32_t)version;
+	return 0;
+}
+
 void index_unpublish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	struct err_info why = {0};
 	json_t *body = take_body(r, reply);
 	char from[ADDR_TEXT_MAX];
 	struct catalogue_actor who = actor_of(r, from);
+	bool admin = json_is_true(json_object_get(body, "admin"));
 	uint32_t removed = 0;
 	struct entry e;
 
 	if (body == NULL)
 		return;
-	if (take_removal(s, body, &e, reply) == 0) {
-		if (catalogue_db_unpublish(s->db, &who, &e, false, &removed, &why) < 0) {
+	if ((admin ? take_admin_removal(s, r, body, &e, reply)
+		   : take_removal(s, body, &e, reply)) == 0) {
+		if (catalogue_db_unpublish(s->db, &who, &e, admin, &removed, &why) < 0) {
 			index_reply_fault(reply, &why);
 		} else {
 			log_entry(s, "unpublished", &e);

@@ -1,6 +1,7 @@
 #include "node/index_torrent.h"
 
 #include "base/bencode.h"
+#include "base/text.h"
 
 /* The most tiers taken over from a stored torrent. */
 #define TIERS_MAX 100u
@@ -12,7 +13,7 @@ static bool is_host_char(char c)
 }
 
 /* The announce URL by which this client knows us; false: it did not say so in a usable way. */
-static bool own_url(const struct http_request *r, struct buf *url)
+static bool own_url(const struct http_request *r, struct bytes passkey, struct buf *url)
 {
 	const char *host = http_request_header(r, "Host");
 	size_t n = host == NULL ? 0 : strlen(host);
@@ -23,6 +24,10 @@ static bool own_url(const struct http_request *r, struct buf *url)
 		if (!is_host_char(host[i]))
 			return false;
 	(void)buf_printf(url, "http://%s/announce", host);
+	if (passkey.len > 0) {
+		(void)buf_put_u8(url, '/');
+		text_put_percent(url, passkey);
+	}
 	return url->err == OK;
 }
 
@@ -104,7 +109,8 @@ static void put_announce(const struct rewrite *w, const struct benc *root)
 	benc_put_raw(w->out, 'e');
 }
 
-int index_torrent_put(struct bytes torrent, const struct http_request *r, struct buf *out)
+int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
+		      struct buf *out)
 {
 	static const char first_key[] = "announce", second_key[] = "announce-list";
 	struct benc root, value;
@@ -114,7 +120,7 @@ int index_torrent_put(struct bytes torrent, const struct http_request *r, struct
 	bool done = false;
 
 	buf_init(&url, 512);
-	if (!own_url(r, &url)) {
+	if (!own_url(r, passkey, &url)) {
 		buf_fini(&url);
 		return buf_put(out, torrent);
 	}

@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+"""Tokens: who may read, publish and administrate at an index that is not open to all."""
+
+import json
+import signal
+import sqlite3
+import urllib.parse
+
+import harness as h
+import wire
+from harness import check, check_eq, test
+
+
+def token(w, index, name, right="read"):
+    done = w.peer("admin").run("index", "token", "add", name, "--right", right, "--data", index.data, "--json")
+    return done.expect(h.OK).json()["token"]
+
+
+def closed(index):
+    return h.http(index.url + "/api/v1/entries")[0] == 401
+
+
+def with_token(peer, secret, verb, *args):
+    return peer.run(verb, *args, env={"SHOAL_TOKEN": secret})
+
+
+def raw_announce(index, torrent, passkey=""):
+    q = {"info_hash": torrent.hash_v1, "peer_id": b"-TR3000-abcdefghijkl", "port": "7000", "left": "1", "uploaded": "0",
+         "downloaded": "0", "event": "started"}
+    status, body = h.http(f"{index.url}/announce{passkey}?{urllib.parse.urlencode(q)}")
+    check_eq(status, 200, "status of an announce")
+    return wire.bdecode(body)
+
+
+@test("with the first token a running index closes; each right lets its holder do so much and no more")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    check("open to everyone" in index.proc.out().decode(), "it says that it is open")
+    a.share(h.make_file(a.path("f"), 50_000), "--as", "alice")
+    read, publish = token(w, index, "reader"), token(w, index, "publisher", "publish")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    check_eq(h.http(index.url + "/healthz")[0], 200, "health needs no token")
+    b.run("ls").expect(h.DENIED).error_line("token")
+    b.run("get", "f").expect(h.DENIED).error_line("token")
+    with_token(b, "0" * 40, "ls").expect(h.DENIED).error_line("no such token")
+    check("f" in with_token(b, read, "ls", "--all").expect(h.OK).out, "a reader may list")
+    with_token(b, read, "share", b.path("x") if h.make_file(b.path("x"), 10) else "").expect(h.DENIED).error_line("not good for that")
+    p = b.start("share", b.path("x"), env={"SHOAL_TOKEN": publish})
+    h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "a publisher may publish")
+    check("x" in with_token(b, publish, "ls", "--all").expect(h.OK).out, "a publisher may list")
+    p.stop(signal.SIGINT).expect(h.OK)
+    with sqlite3.connect(f"file:{index.data}/catalogue.db?mode=ro", uri=True) as db:
+        stored = b"".join(r[0] if isinstance(r[0], bytes) else r[0].encode()
+                          for t in ("hash", "name") for r in db.execute(f"SELECT {t} FROM tokens"))
+    check(read.encode() not in stored and bytes.fromhex(read) not in stored, "no secret is stored")
+
+
+@test("a reader fetches with its token from sharers who have another; passkeys stand in the .torrent it gets, not in what is stored")
+def _(w):
+    index = w.index()
+    read, publish = token(w, index, "reader"), token(w, index, "publisher", "publish")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 300_000)
+    p = a.start("share", src, env={"SHOAL_TOKEN": publish})
+    h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "it is served")
+    with_token(b, read, "get", "f").expect(h.OK)
+    h.check_same(b.path("f"), src)
+    entry = json.loads(h.http(index.url + "/api/v1/entries?token=" + read)[1])["entries"][0]
+    served = h.http(f"{index.url}/api/v1/entries/{entry['id']}/torrent?token={read}")[1]
+    check(f"/announce/{read}".encode() in served, "the reader's own passkey")
+    check(publish.encode() not in served, "nobody else's passkey")
+    with sqlite3.connect(f"file:{index.data}/catalogue.db?mode=ro", uri=True) as db:
+        stored = db.execute("SELECT torrent FROM torrents").fetchone()[0]
+    check(publish.encode() not in stored and read.encode() not in stored, "no passkey is stored")
+    t = wire.Torrent(served)
+    check(b"token" in raw_announce(index, t)[b"failure reason"], "no announce without a passkey")
+    check(b"failure reason" in raw_announce(index, t, "/" + "1" * 40), "nor with a wrong one")
+    check(b"peers" in raw_announce(index, t, "/" + read), "a stock client announces with its passkey")
+
+
+@test("'anonymous' gives everyone a right; a revoked token is worth nothing within seconds")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    secret = token(w, index, "ci", "publish")
+    a.run("index", "token", "add", "anonymous", "--data", index.data).expect(h.OK)
+    h.wait_for(lambda: not closed(index), 5 * h.SLOW, "everyone may read")
+    h.make_file(a.path("f"), 10)
+    a.run("share", a.path("f")).expect(h.DENIED).error_line("token")
+    p = a.start("share", a.path("f"), env={"SHOAL_TOKEN": secret})
+    h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "it is served")
+    p.stop(signal.SIGINT).expect(h.OK)
+    listed = a.run("index", "token", "list", "--data", index.data, "--json").expect(h.OK).json()["tokens"]
+    check_eq([(t["name"], t["right"]) for t in listed], [("anonymous", "read"), ("ci", "publish")], "list")
+    a.run("index", "token", "add", "ci", "--data", index.data).expect(h.TAKEN)
+    a.run("index", "token", "revoke", "nobody", "--data", index.data).expect(h.NOT_FOUND)
+    a.run("index", "token", "add", "x", "--right", "root", "--data", index.data).expect(h.USAGE)
+    a.run("index", "token", "revoke", "ci", "--data", index.data).expect(h.OK)
+
+    def worthless():
+        return h.http(index.url + "/api/v1/entries", "POST", b"{}", {"Content-Type": "application/json",
+                                                                     "Authorization": "Bearer " + secret})[0] == 401
+    h.wait_for(worthless, 5 * h.SLOW, "the revoked token is refused")
+    with_token(a, secret, "share", a.path("f")).expect(h.DENIED).error_line("no such token")
+
+
+@test("the admin removes anybody's entry, without the owner's key; nobody else does")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("spam"), 10), "--as", "mallory").stop(signal.SIGINT).expect(h.OK)
+    b.run("unshare", "mallory/spam", "--admin").expect(h.DENIED).error_line("token")
+    publish, admin = token(w, index, "p", "publish"), token(w, index, "boss", "admin")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    with_token(b, publish, "unshare", "mallory/spam", "--admin").expect(h.DENIED)
+    with_token(b, admin, "unshare", "spam", "--admin").expect(h.USAGE)
+    with_token(b, admin, "unshare", "mallory/none", "--admin").expect(h.NOT_FOUND)
+    check("1 version" in with_token(b, admin, "unshare", "mallory/spam", "--admin").expect(h.OK).out, "it is gone")
+    status, body = h.http(index.url + "/api/v1/audit?limit=1&token=" + admin)
+    change = json.loads(body)["changes"][0]
+    check_eq((change["action"], change["key"]), ("admin unpublish", None), "audit")
+
+
+@test("who guesses tokens is locked out")
+def _(w):
+    index = w.index()
+    secret = token(w, index, "reader")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    a = w.peer("a")
+    for i in range(10):
+        check_eq(h.http(f"{index.url}/api/v1/entries?token={i}")[0], 401, "a guess")
+    check_eq(h.http(f"{index.url}/api/v1/entries?token=10")[0], 429, "one too many")
+    with_token(a, secret, "ls").expect(h.DENIED).error_line("ten minutes")
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
