@@ -85,6 +85,7 @@ def _(w):
     index = w.index()
     a = w.peer("a")
     secret = token(w, index, "ci", "publish")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
     a.run("index", "token", "add", "anonymous", "--data", index.data).expect(h.OK)
     h.wait_for(lambda: not closed(index), 5 * h.SLOW, "everyone may read")
     h.make_file(a.path("f"), 10)
