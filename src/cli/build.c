@@ -42,8 +42,8 @@ static bool on_progress(void *user, uint64_t done, uint64_t total)
 	return true;
 }
 
-/* Where each file stands in the piece space, and what shall be hashed. */
-static int lay_out(struct work *w, uint32_t piece_length, struct err_info *info)
+/* How long pieces are, where each file stands in the piece space, and what shall be hashed. */
+static int lay_out(struct work *w, struct err_info *info)
 {
 	size_t n = w->scan.n_files;
 	uint64_t *lengths = calloc(n + 1, sizeof(*lengths));
@@ -60,7 +60,10 @@ static int lay_out(struct work *w, uint32_t piece_length, struct err_info *info)
 	qsort(w->scan.files, n, sizeof(*w->scan.files), w->v2 ? compare_v2 : compare_v1);
 	for (size_t i = 0; i < n; i++)
 		lengths[i] = w->scan.files[i].length;
-	w->params.space_bytes = create_offsets(lengths, n, piece_length, w->v1 && w->v2, offsets);
+	w->params.piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
+							 : create_piece_length(lengths, n, w->v2);
+	w->params.space_bytes =
+	    create_offsets(lengths, n, w->params.piece_length, w->v1 && w->v2, offsets);
 	for (size_t i = 0; i < n; i++) {
 		files[i].path = w->scan.files[i].path;
 		files[i].length = lengths[i];
@@ -71,13 +74,12 @@ static int lay_out(struct work *w, uint32_t piece_length, struct err_info *info)
 	return OK;
 }
 
-static int hash(struct work *w, uint32_t piece_length, bool plain, struct err_info *info)
+static int hash(struct work *w, bool plain, struct err_info *info)
 {
 	int err;
 
 	w->params.root = &w->root;
 	w->params.n_files = w->scan.n_files;
-	w->params.piece_length = piece_length;
 	w->params.v1 = w->v1;
 	w->params.v2 = w->v2;
 	w->params.plain = plain;
@@ -99,8 +101,8 @@ static size_t count_trackers(const struct opts *o)
 	return n;
 }
 
-static int write_torrent(struct work *w, uint32_t piece_length, const char *tracker,
-			 struct build *out, struct err_info *info)
+static int write_torrent(struct work *w, const char *tracker, struct build *out,
+			 struct err_info *info)
 {
 	const struct opts *o = w->o;
 	size_t n = 0, more = count_trackers(o);
@@ -111,7 +113,7 @@ static int write_torrent(struct work *w, uint32_t piece_length, const char *trac
 	    .single = w->scan.single,
 	    .v1 = w->v1,
 	    .v2 = w->v2,
-	    .piece_length = piece_length,
+	    .piece_length = w->params.piece_length,
 	    .files = w->files,
 	    .n_files = w->scan.n_files,
 	    .pieces_v1 = w->hashing.pieces_v1,
@@ -189,20 +191,17 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 		 struct build *out, struct err_info *info)
 {
 	enum meta_fault fault;
-	uint32_t piece_length;
 	int err = scan_path(path, &w->scan, info);
 
 	if (err == OK)
 		err = open_root(w, path, info);
 	if (err != OK)
 		return err;
-	piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
-					       : create_piece_length(w->scan.total_bytes);
-	err = lay_out(w, piece_length, info);
+	err = lay_out(w, info);
 	if (err == OK)
-		err = hash(w, piece_length, plain, info);
+		err = hash(w, plain, info);
 	if (err == OK)
-		err = write_torrent(w, piece_length, tracker, out, info);
+		err = write_torrent(w, tracker, out, info);
 	if (err == OK && plain)
 		err = list_sha256(w, out, info);
 	if (err != OK)

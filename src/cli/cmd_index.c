@@ -8,10 +8,12 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/home.h"
+#include "cli/index_admin.h"
 #include "cli/out.h"
 #include "net/loop.h"
 #include "net/tcp.h"
 #include "node/index_server.h"
+#include "node/index_udp.h"
 
 /* Where to listen, taken apart: "" as host means every address. */
 struct where {
@@ -77,9 +79,10 @@ static void find_own_host(char out[ADDR_TEXT_MAX])
 	freeifaddrs(all);
 }
 
-static void say_where(const struct opts *o, const struct where *w, uint16_t port, const char *data)
+static void say_where(const struct opts *o, const struct where *w, uint16_t port, const char *data,
+		      bool open)
 {
-	char own[ADDR_TEXT_MAX], url[ADDR_TEXT_MAX + 32], safe[512];
+	char own[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX + 8], safe[512];
 	const char *host = w->host;
 	json_t *j;
 
@@ -87,21 +90,24 @@ static void say_where(const struct opts *o, const struct where *w, uint16_t port
 		find_own_host(own);
 		host = own;
 	}
-	snprintf(url, sizeof(url),
-		 strchr(host, ':') != NULL && host[0] != '[' ? "http://[%s]:%u" : "http://%s:%u",
+	snprintf(at, sizeof(at), strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u",
 		 host, port);
 	text_escape(safe, sizeof(safe), bytes_str(data));
 	if (o->json) {
-		j = json_pack("{s:s, s:s+, s:s, s:b}", "index", url, "tracker", url, "/announce",
-			      "data", safe, "open", true);
+		j = json_pack("{s:s+, s:s++, s:s, s:b}", "index", "http://", at, "tracker",
+			      "http://", at, "/announce", "data", safe, "open", (int)open);
+		if (!o->no_udp)
+			json_object_set_new(j, "udp_tracker",
+					    json_pack("s++", "udp://", at, "/announce"));
 		out_json(j);
 		json_decref(j);
 	} else {
-		printf("index at %s (tracker %s/announce)\n", url, url);
+		printf("index at http://%s (tracker http://%s/announce", at, at);
+		printf(o->no_udp ? ")\n" : " and udp://%s/announce)\n", at);
 		if (!o->quiet)
-			printf("data in %s\n"
-			       "open to everyone who can reach it: no passwords, no tokens\n",
-			       safe);
+			printf("data in %s\n%s\n", safe,
+			       open ? "open to everyone who can reach it: no tokens"
+				    : "open to those with a token ('shoal index token list')");
 	}
 	(void)fflush(stdout);
 }
@@ -120,12 +126,30 @@ static void on_signal(void *arg, int signo)
 	loop_stop(arg);
 }
 
+static unsigned udp_threads(const struct opts *o)
+{
+	if (o->no_udp)
+		return 0;
+	return o->udp_threads == 0 ? index_udp_default_threads() : o->udp_threads;
+}
+
+static int check_threads(const struct opts *o, struct err_info *info)
+{
+	if (o->no_udp && o->udp_threads != 0)
+		return err_set(info, ERR_INVALID, "--no-udp and --udp-threads exclude each other");
+	if (o->udp_threads > INDEX_UDP_THREADS_MAX)
+		return err_set(info, ERR_INVALID, "--udp-threads: at most %u",
+			       INDEX_UDP_THREADS_MAX);
+	return 0;
+}
+
 static int serve(const struct opts *o, struct loop *l, const struct where *w, const char *data,
 		 struct err_info *info)
 {
 	struct index_server_params p = {
 	    .listen_host = w->host[0] == '\0' ? NULL : w->host,
 	    .port = w->port,
+	    .udp_threads = udp_threads(o),
 	    .data_dir = data,
 	    .log = on_log,
 	    .user = (void *)o,
@@ -139,7 +163,7 @@ static int serve(const struct opts *o, struct loop *l, const struct where *w, co
 	rc = index_server_new(l, &p, &s, info);
 	if (rc != 0)
 		return rc;
-	say_where(o, w, index_server_port(s), data);
+	say_where(o, w, index_server_port(s), data, index_server_is_open(s));
 	rc = loop_run(l);
 	index_server_free(s);
 	return rc == 0 ? 0 : err_set(info, (enum err)rc, "the event loop failed");
@@ -168,8 +192,16 @@ int cmd_index(const struct opts *o)
 
 	if (data == NULL)
 		rc = err_set(&info, ERR_INVALID, "no folder for the data: give --data DIR");
+	else if (o->n_args > 0)
+		rc = index_admin(o, data, &info);
 	else
 		rc = parse_listen(o, &w, &info);
+	if (o->n_args > 0) {
+		free(data);
+		return rc == 0 ? EXIT_OK : opts_fail(o, "index", &info);
+	}
+	if (rc == 0)
+		rc = check_threads(o, &info);
 	if (rc == 0) {
 		(void)tcp_raise_fd_limit();
 		rc = loop_new(&l);

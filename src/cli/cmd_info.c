@@ -170,7 +170,7 @@ int cmd_info(const struct opts *o)
 	if (is_torrent_file(o->args[0])) {
 		rc = show_torrent(o, &info);
 	} else {
-		rc = index_client_new(o->index, &c, &info);
+		rc = index_client_new(o->index, o->token, &c, &info);
 		if (rc == 0)
 			rc = show_entry(o, c, &info);
 		index_client_free(c);

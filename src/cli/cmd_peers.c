@@ -24,7 +24,7 @@ int cmd_peers(const struct opts *o)
 	struct index_client *c = NULL;
 	json_t *answer = NULL;
 	int code = EXIT_OK;
-	int rc = index_client_new(o->index, &c, &info);
+	int rc = index_client_new(o->index, o->token, &c, &info);
 
 	if (rc == 0)
 		rc = ask(o, c, &answer, &info);

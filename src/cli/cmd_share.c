@@ -13,12 +13,16 @@
 #include "node/index_client.h"
 #include "store/root.h"
 
+/* Shares that are looked at each time; the others have their turn later. */
+#define PATROL 64u
+
 /* One PATH of the command line. */
 struct share {
 	char *path; /* absolute, so that messages and the store agree */
 	struct entry entry;
 	struct transfer *transfer;
-	bool said_changed;
+	bool said_changed, heard; /* heard: a tracker answered, or did not */
+	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
 };
 
@@ -28,7 +32,8 @@ struct sharing {
 	struct index_client *index;
 	struct session session;
 	struct share *shares;
-	size_t n;
+	size_t n, patrol, n_heard;
+	uint64_t up_bytes;
 	bool announced; /* said "serving" already */
 };
 
@@ -105,6 +110,28 @@ static int choose_name(struct sharing *sh, struct share *s, const struct build *
 	return OK;
 }
 
+/* --description, --tag, --meta */
+static int fill_about(const struct opts *o, struct entry *e, struct err_info *info)
+{
+	int err = OK;
+
+	if (o->description != NULL)
+		err = entry_set_description(e, bytes_str(o->description), info);
+	for (const char *const *t = o->tags; t != NULL && *t != NULL && err == OK; t++)
+		err = entry_add_tags(e, bytes_str(*t), info);
+	for (const char *const *n = o->notes; n != NULL && *n != NULL && err == OK; n++) {
+		struct bytes note = bytes_str(*n);
+		const char *equals = strchr(*n, '=');
+		size_t at = equals == NULL ? 0 : (size_t)(equals - *n);
+
+		if (equals == NULL)
+			return err_set(info, ERR_INVALID, "--meta: give KEY=VALUE");
+		err = entry_set_meta(e, bytes_sub(note, 0, at),
+				     bytes_sub(note, at + 1, note.len - at - 1), info);
+	}
+	return err;
+}
+
 static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
 {
 	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
@@ -129,7 +156,7 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	s->path = realpath(path, NULL);
 	if (s->path == NULL)
 		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
-	err = build_torrent(sh->o, s->path, index_client_announce_url(sh->index), true, &b, info);
+	err = build_torrent(sh->o, s->path, index_client_tracker_url(sh->index), true, &b, info);
 	if (err != OK)
 		return err;
 	if (b.skipped > 0)
@@ -137,6 +164,8 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 			    text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
 	fill_entry(s, &b);
 	err = choose_name(sh, s, &b, info);
+	if (err == OK)
+		err = fill_about(sh->o, &s->entry, info);
 	if (err == OK)
 		err = sign_entry(&s->entry, &sh->home, info);
 	if (err == OK)
@@ -182,35 +211,49 @@ static void print_serving(const struct sharing *sh)
 	(void)fflush(stdout);
 }
 
+/* False: serving has ended. */
+static bool look_at(struct sharing *sh, struct share *s)
+{
+	struct transfer_status st;
+
+	transfer_status(s->transfer, &st);
+	if (st.phase == TRANSFER_FAILED) {
+		session_end(&sh->session, opts_fail(sh->o, "share", &st.why));
+		return false;
+	}
+	if (st.why.code != OK && !s->said_changed) {
+		s->said_changed = true;
+		session_say(&sh->session, "%s; share it again to publish what it is now",
+			    st.why.text);
+	}
+	if (!s->heard && st.tracker_ok + st.tracker_failed > 0) {
+		s->heard = true;
+		sh->n_heard++;
+	}
+	sh->up_bytes += st.swarm.up_bytes - s->up_bytes;
+	s->up_bytes = st.swarm.up_bytes;
+	return true;
+}
+
 static void watch(struct session *session, void *user)
 {
 	struct sharing *sh = user;
 	struct progress_state line = {.label = "serving", .note = ""};
-	bool heard = true;
+	/* All of them until the trackers were told, which is soon. */
+	size_t turns = sh->announced && sh->n > PATROL ? PATROL : sh->n;
+	struct node_status st;
 
-	for (size_t i = 0; i < sh->n; i++) {
-		struct transfer_status st;
-
-		transfer_status(sh->shares[i].transfer, &st);
-		if (st.phase == TRANSFER_FAILED) {
-			session->code = opts_fail(sh->o, "share", &st.why);
-			session_end(session, session->code);
+	for (size_t i = 0; i < turns; i++)
+		if (!look_at(sh, &sh->shares[sh->patrol++ % sh->n]))
 			return;
-		}
-		if (st.why.code != OK && !sh->shares[i].said_changed) {
-			sh->shares[i].said_changed = true;
-			session_say(session, "%s; share it again to publish what it is now",
-				    st.why.text);
-		}
-		line.up_bps += st.swarm.up_bps;
-		line.done += st.swarm.up_bytes;
-		line.peers += st.swarm.peers;
-		heard = heard && st.tracker_ok + st.tracker_failed > 0;
-	}
-	if (heard && !sh->announced) {
+	if (sh->n_heard == sh->n && !sh->announced) {
 		sh->announced = true;
 		print_serving(sh);
 	}
+	node_status(session->node, &st);
+	line.up_bps = st.up_bps;
+	line.peers = st.peers;
+	line.done = sh->up_bytes;
 	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
 }
 
@@ -237,7 +280,7 @@ static int start(struct sharing *sh, struct err_info *info)
 	if (err == OK && o->as != NULL)
 		err = home_set_owner(&sh->home, o->as, info);
 	if (err == OK)
-		err = index_client_new(o->index, &sh->index, info);
+		err = index_client_new(o->index, o->token, &sh->index, info);
 	if (err == OK)
 		err = session_init(&sh->session, o, info);
 	for (int i = 0; err == OK && i < o->n_args; i++) {

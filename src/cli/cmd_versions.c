@@ -29,7 +29,7 @@ int cmd_versions(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
 	struct index_client *c = NULL;
-	int rc = index_client_new(o->index, &c, &info);
+	int rc = index_client_new(o->index, o->token, &c, &info);
 
 	if (rc == 0)
 		rc = show(o, c, &info);

@@ -14,18 +14,32 @@ static const struct command commands[] = {
     {
 	.name = "index",
 	.summary = "run the index: tracker, catalogue and page",
-	.usage = "shoal index [--listen ADDR:PORT] [--data DIR]",
-	.help = "  --listen ADDR:PORT  where to listen; port 6969 on every address when not given\n"
-		"  --data DIR          where the catalogue lives\n"
-		"\n"
-		"Everyone who can reach the index may list, publish and announce: there are no\n"
-		"passwords and no tokens. Names belong to the key that claimed them first.\n"
-		"\n"
-		"examples:\n"
-		"  shoal index\n"
-		"  shoal index --listen 127.0.0.1:7000 --data /srv/shoal\n",
-	.accepts = "listen data",
-	.max_args = 0,
+	.usage = "shoal index [--listen ADDR:PORT] [--data DIR] [--no-udp]\n"
+		 "       shoal index backup FILE [--data DIR]\n"
+		 "       shoal index token add NAME [--right RIGHT] | list | revoke NAME",
+	.help =
+	    "  --listen ADDR:PORT  where to listen; port 6969 on every address when not given\n"
+	    "  --data DIR          where the catalogue lives\n"
+	    "  --no-udp            no UDP tracker; without it, it has the same port\n"
+	    "  --udp-threads N     threads for it, 1 to 16; chosen by the cores when not given\n"
+	    "\n"
+	    "  --right RIGHT       of a new token: read (when not given), publish or admin\n"
+	    "\n"
+	    "Names belong to the key that claimed them first. Without tokens everyone who can "
+	    "reach\n"
+	    "the index may list, publish and announce; with the first one that takes a token. The\n"
+	    "name 'anonymous' stands for who shows none. They take effect within a second.\n"
+	    "\n"
+	    "'backup' copies the catalogue into a new file, also while the index runs.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal index\n"
+	    "  shoal index --listen 127.0.0.1:7000 --data /srv/shoal\n"
+	    "  shoal index backup /backup/catalogue.db --data /srv/shoal\n"
+	    "  shoal index token add ci --right publish\n"
+	    "  shoal index token add anonymous --right read\n",
+	.accepts = "listen data no-udp udp-threads right",
+	.max_args = 3,
 	.run = cmd_index,
     },
     {
@@ -34,6 +48,9 @@ static const struct command commands[] = {
 	.usage = "shoal share PATH... [--name NAME]",
 	.help = "  --name NAME        publish under this name (with one PATH)\n"
 		"  --as OWNER         own the names as OWNER, now and later\n"
+		"  --description TEXT one line about it\n"
+		"  --tag WORD         to be found by; may be repeated\n"
+		"  --meta KEY=VALUE   kept with it; may be repeated\n"
 		"  --comment TEXT     goes into the .torrent\n"
 		"  --piece-length N   16K to 128M, a power of two\n"
 		"  --tracker URL      announce there too; may be repeated\n"
@@ -46,7 +63,8 @@ static const struct command commands[] = {
 		"examples:\n"
 		"  shoal share genome.tar\n"
 		"  shoal share ./photos --name holiday-2026\n",
-	.accepts = "name as comment piece-length tracker private v1-only v2-only listen",
+	.accepts = "name as description tag meta comment piece-length tracker private v1-only "
+		   "v2-only listen",
 	.min_args = 1,
 	.max_args = -1,
 	.run = cmd_share,
@@ -54,12 +72,14 @@ static const struct command commands[] = {
     {
 	.name = "get",
 	.summary = "fetch a name from everyone who has it",
-	.usage = "shoal get NAME [-o DEST]",
+	.usage = "shoal get NAME... [-o DEST] [-i FILE]",
 	.help =
 	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
 	    "\n"
 	    "  -o, --out DEST   file or folder to make, or the folder to make it in\n"
+	    "  -i, --input-file FILE  get what its lines name, too ('-': standard input)\n"
 	    "  --latest         of several contents take the newest\n"
+	    "  --accept-key     the owner has a new key, and it is right\n"
 	    "  --seed           go on serving when all is there\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
@@ -67,44 +87,51 @@ static const struct command commands[] = {
 	    "  --preallocate    reserve the disk space first\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
 	    "\n"
-	    "An interrupted get goes on where it was when the same command is given again.\n"
+	    "An interrupted get goes on where it was when the same command is given again. What "
+	    "is\n"
+	    "there already is checked, and with --seed served. Of many, 16 are fetched at a time.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
-	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n",
-	.accepts = "out latest seed wait peer tracker preallocate listen",
-	.min_args = 1,
-	.max_args = 1,
+	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
+	    "  shoal get *.torrent -o /data/ --seed\n"
+	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
+	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen",
+	.min_args = 0,
+	.max_args = -1,
 	.run = cmd_get,
     },
     {
 	.name = "ls",
-	.summary = "list what the index has, newest first",
-	.usage = "shoal ls [--limit N | --all]",
-	.help = "  --limit N  at most N rows (100)\n"
-		"  --all      every row\n"
+	.summary = "list what is on line, newest first",
+	.usage = "shoal ls [--sort ORDER] [--limit N] [--all]",
+	.help = "  --sort ORDER  name, size, date or holders\n"
+		"  --limit N     at most N rows (100)\n"
+		"  --all         every row, and what nobody has on line\n"
 		"\n"
 		"examples:\n"
 		"  shoal ls\n"
 		"  shoal ls --all | cut -f1\n"
+		"  shoal ls --sort holders --limit 10\n"
 		"  shoal ls --json\n",
-	.accepts = "limit all",
+	.accepts = "sort limit all",
 	.max_args = 0,
 	.run = cmd_ls,
     },
     {
 	.name = "search",
-	.summary = "find entries by the words of names, owners and files",
-	.usage = "shoal search WORD... [--limit N | --all]",
+	.summary = "find entries by the words of names, owners, tags and files",
+	.usage = "shoal search WORD... [--sort ORDER] [--limit N] [--all]",
 	.help = "Each word must be found somewhere in the entry.\n"
 		"\n"
-		"  --limit N  at most N rows (100)\n"
-		"  --all      every row\n"
+		"  --sort ORDER  name, size, date or holders\n"
+		"  --limit N     at most N rows (100)\n"
+		"  --all         every row, and what nobody has on line\n"
 		"\n"
 		"examples:\n"
 		"  shoal search genome 2026\n"
 		"  shoal search alice@lab --json\n",
-	.accepts = "limit all",
+	.accepts = "sort limit all",
 	.min_args = 1,
 	.max_args = -1,
 	.run = cmd_search,
@@ -128,6 +155,22 @@ static const struct command commands[] = {
 	.run = cmd_info,
     },
     {
+	.name = "versions",
+	.summary = "list all versions of a name",
+	.usage = "shoal versions [OWNER/]NAME",
+	.help = "'shoal get NAME@2' fetches the second, NAME or NAME@latest the newest.\n"
+		"\n"
+		"  --latest   of several owners take the one who published last\n"
+		"\n"
+		"examples:\n"
+		"  shoal versions genome.tar\n"
+		"  shoal versions alice@lab/genome.tar --json\n",
+	.accepts = "latest",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_versions,
+    },
+    {
 	.name = "peers",
 	.summary = "show who is on line",
 	.usage = "shoal peers [NAME]",
@@ -149,14 +192,34 @@ static const struct command commands[] = {
 	.help = "Without @VERSION all versions go. Copies that others hold stay with them.\n"
 		"\n"
 		"  --as OWNER   own the name as OWNER, now and later\n"
+		"  --admin      remove anybody's, with a token of the index's admin\n"
 		"\n"
 		"examples:\n"
 		"  shoal unshare genome.tar\n"
-		"  shoal unshare genome.tar@1\n",
-	.accepts = "as",
+		"  shoal unshare genome.tar@1\n"
+		"  shoal unshare mallory/spam --admin --token TOKEN\n",
+	.accepts = "as admin",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_unshare,
+    },
+    {
+	.name = "whoami",
+	.summary = "show the owner's name and key that you publish with",
+	.usage = "shoal whoami [--as OWNER]",
+	.help =
+	    "The key is made at first use and stays in its folder; what it signed, nobody else\n"
+	    "can replace. Who has the folder can publish as you: keep a copy, and keep it to\n"
+	    "yourself.\n"
+	    "\n"
+	    "  --as OWNER   own names as OWNER, now and later\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal whoami\n"
+	    "  shoal whoami --as alice@lab\n",
+	.accepts = "as",
+	.max_args = 0,
+	.run = cmd_whoami,
     },
     {
 	.name = "create",

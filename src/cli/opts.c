@@ -40,6 +40,7 @@ struct option {
 static const struct option options[] = {
     {"help", 'h', KIND_HELP, 0, NULL, true},
     {"index", 0, KIND_TEXT, AT(index), "SHOAL_INDEX", true},
+    {"token", 0, KIND_TEXT, AT(token), "SHOAL_TOKEN", true},
     {"port", 0, KIND_PORT, AT(port), "SHOAL_PORT", true},
     {"json", 0, KIND_FLAG, AT(json), NULL, true},
     {"quiet", 'q', KIND_FLAG, AT(quiet), NULL, true},
@@ -49,8 +50,11 @@ static const struct option options[] = {
     {"name", 0, KIND_TEXT, AT(name), NULL, false},
     {"as", 0, KIND_TEXT, AT(as), NULL, false},
     {"out", 'o', KIND_TEXT, AT(out), NULL, false},
+    {"input-file", 'i', KIND_TEXT, AT(input), NULL, false},
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
     {"data", 0, KIND_TEXT, AT(data), NULL, false},
+    {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
+    {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
     {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
     {"peer", 0, KIND_LIST, AT(peers), NULL, false},
     {"v1-only", 0, KIND_FLAG, AT(v1_only), NULL, false},
@@ -62,6 +66,13 @@ static const struct option options[] = {
     {"wait", 0, KIND_TIME, AT(wait_s), NULL, false},
     {"limit", 0, KIND_NUMBER, AT(limit), NULL, false},
     {"comment", 0, KIND_TEXT, AT(comment), NULL, false},
+    {"accept-key", 0, KIND_FLAG, AT(accept_key), NULL, false},
+    {"admin", 0, KIND_FLAG, AT(admin), NULL, false},
+    {"right", 0, KIND_TEXT, AT(right), NULL, false},
+    {"sort", 0, KIND_TEXT, AT(sort), NULL, false},
+    {"description", 0, KIND_TEXT, AT(description), NULL, false},
+    {"tag", 0, KIND_LIST, AT(tags), NULL, false},
+    {"meta", 0, KIND_LIST, AT(notes), NULL, false},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -352,6 +363,7 @@ static void print_help(const struct command *c)
 		printf("\n%s", c->help);
 	fputs("\nFor every command:\n"
 	      "  --index URL    the index to use (SHOAL_INDEX; " INDEX_URL_DEFAULT ")\n"
+	      "  --token TOKEN  what the index lets you do, if it asks for one (SHOAL_TOKEN)\n"
 	      "  --port N       port of this peer (SHOAL_PORT; 6881, else a free one; 0: any)\n"
 	      "  --json         print JSON\n"
 	      "  -q, --quiet    print no progress and no notes\n"

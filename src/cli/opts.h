@@ -10,16 +10,25 @@
 
 struct opts {
 	const char *index; /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
+	const char *token; /* --token, SHOAL_TOKEN; NULL: none */
 	int port;	   /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
 	int verbose;
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
+	const char *input;			     /* -i: a file of references, one a line */
 	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
 	bool v1_only, v2_only, private, preallocate, all;
 	uint64_t piece_length; /* --piece-length in bytes (16K, 1M), 0: chosen */
 	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
 	uint32_t limit;	       /* --limit rows */
+	bool no_udp, accept_key, admin;
+	uint32_t udp_threads; /* --udp-threads; 0: chosen */
 	const char *comment;
+	const char *right;	  /* --right read, publish, admin */
+	const char *sort;	  /* --sort: name, size, date, holders */
+	const char *description;  /* --description */
+	const char *const *tags;  /* --tag, repeated */
+	const char *const *notes; /* --meta KEY=VALUE, repeated */
 	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
 	char **args;		  /* what is not an option */
 	int n_args;

@@ -6,6 +6,10 @@
 #include "cli/out.h"
 #include "node/node.h"
 
+/* Without --wait, a download that nobody can serve is given up after this long. A peer that
+ * just came up is found by then; one that will come tomorrow is not worth a hanging script. */
+#define NO_HOLDER_MS 6000u
+
 struct session {
 	const struct opts *o;
 	struct loop *loop;

@@ -3,16 +3,8 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "node/tiers.h"
 #include "wire/http_tracker.h"
-
-/* One tracker URL. */
-struct tracker_url {
-	char *url;
-	uint32_t tier;
-	bool heard;		/* it knows us: say "stopped" to it */
-	char *id;		/* its "tracker id", or NULL */
-	uint64_t rest_until_ms; /* BEP 31: it does not want to be asked before */
-};
 
 /* One request under way: for one of the torrent's hashes. */
 struct ask {
@@ -31,10 +23,10 @@ struct announcer {
 	struct rng rng;
 	uint8_t hash[HASHES_MAX][SHA1_LEN];
 	uint32_t n_hashes;
-	struct tracker_url *trackers;
-	uint32_t n_trackers;
-	uint32_t current;	   /* the tracker this round asks */
-	struct ask asks[ASKS_MAX]; /* call != NULL: under way */
+	struct tiers tiers;
+	struct announce_turn turn;
+	uint32_t current; /* the tracker this round asks */
+	struct ask *asks; /* ASKS_MAX while it is our turn, else NULL; call != NULL: under way */
 	uint32_t n_asks;
 	enum announce_event event; /* to be said in the next round that succeeds */
 	bool round_ok;		   /* some hash of this round was answered */
@@ -43,7 +35,9 @@ struct announcer {
 	uint64_t asked_ms, min_interval_ms;
 	uint32_t retry_ms;
 	struct loop_timer *timer;
-	struct announcer_status status;
+	uint32_t n_ok, n_failed; /* announces answered, and not */
+	uint32_t n_peers;	 /* in the newest reply */
+	struct err_info *error;	 /* of the newest announce; NULL: it went well */
 	bool stopping;
 	void (*stopped)(void *user);
 	void *stopped_user;
@@ -51,86 +45,11 @@ struct announcer {
 
 static void start_round(struct announcer *a);
 
-/* ---- the list of trackers ------------------------------------------------ */
-
-static int add_tracker(struct announcer *a, const char *url, uint32_t tier)
-{
-	struct tracker_url *t;
-
-	for (uint32_t i = 0; i < a->n_trackers; i++)
-		if (strcmp(a->trackers[i].url, url) == 0)
-			return OK;
-	t = &a->trackers[a->n_trackers];
-	t->url = strdup(url);
-	if (t->url == NULL)
-		return ERR_NOMEM;
-	t->tier = tier;
-	a->n_trackers++;
-	return OK;
-}
-
-static bool is_http(const char *url)
-{
-	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
-}
-
-/* Source: BEP 12: each tier is shuffled when first read. */
-static void shuffle_tiers(struct announcer *a)
-{
-	for (uint32_t i = 0; i < a->n_trackers; i++) {
-		uint32_t end = i + 1;
-
-		while (end < a->n_trackers && a->trackers[end].tier == a->trackers[i].tier)
-			end++;
-		if (end - i > 1) {
-			uint32_t j = i + rng_below(&a->rng, end - i);
-			struct tracker_url swap = a->trackers[i];
-
-			a->trackers[i] = a->trackers[j];
-			a->trackers[j] = swap;
-		}
-	}
-}
-
-static int load_trackers(struct announcer *a)
-{
-	const struct metainfo *m = a->p.meta;
-
-	size_t room = m->n_trackers;
-
-	for (const char *const *u = a->p.trackers; u != NULL && *u != NULL; u++)
-		room++;
-	a->trackers = calloc(room + 1, sizeof(*a->trackers));
-	if (a->trackers == NULL)
-		return ERR_NOMEM;
-	for (const char *const *u = a->p.trackers; u != NULL && *u != NULL; u++)
-		if (add_tracker(a, *u, 0) != OK)
-			return ERR_NOMEM;
-	for (uint32_t i = 0; i < m->n_trackers; i++)
-		if (is_http(m->trackers[i].url) &&
-		    add_tracker(a, m->trackers[i].url, m->trackers[i].tier + 1) != OK)
-			return ERR_NOMEM;
-	shuffle_tiers(a);
-	return OK;
-}
-
-/* The one that answered goes to the front of its tier. */
-static void promote(struct announcer *a, uint32_t i)
-{
-	while (i > 0 && a->trackers[i - 1].tier == a->trackers[i].tier) {
-		struct tracker_url swap = a->trackers[i - 1];
-
-		a->trackers[i - 1] = a->trackers[i];
-		a->trackers[i] = swap;
-		i--;
-	}
-}
-
 /* ---- one request --------------------------------------------------------- */
 
 static struct ask *free_ask(struct announcer *a)
 {
-	for (size_t i = 0; i < ASKS_MAX; i++)
+	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++)
 		if (a->asks[i].call == NULL)
 			return &a->asks[i];
 	return NULL;
@@ -138,10 +57,30 @@ static struct ask *free_ask(struct announcer *a)
 
 static void on_answer(void *user, const struct http_answer *answer);
 
+static void ask_is_over(struct ask *ask)
+{
+	struct announcer *a = ask->a;
+
+	ask->call = NULL;
+	a->n_asks--;
+	a->tiers.list[ask->tracker].site->in_flight--;
+}
+
+static void cancel_asks(struct announcer *a)
+{
+	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++) {
+		if (a->asks[i].call == NULL)
+			continue;
+		http_call_cancel(a->asks[i].call);
+		ask_is_over(&a->asks[i]);
+		a->tiers.list[a->asks[i].tracker].heard = true; /* it may have got it */
+	}
+}
+
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 		     enum announce_event event)
 {
-	struct tracker_url *t = &a->trackers[tracker];
+	struct tracker_url *t = &a->tiers.list[tracker];
 	struct announce ann = {
 	    .port = a->p.port,
 	    .event = event,
@@ -160,7 +99,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 		memcpy(ann.tracker_id, t->id, strlen(t->id) + 1);
 	a->p.counts(a->p.user, &ann.uploaded, &ann.downloaded, &ann.left);
 	buf_init(&url, 64u << 10);
-	(void)http_announce_encode(t->url, &ann, &url);
+	(void)http_announce_encode(t->site->url, &ann, &url);
 	http.url = buf_cstr(&url);
 	http.done = on_answer;
 	http.user = ask;
@@ -172,6 +111,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	buf_fini(&url);
 	if (ask->call == NULL)
 		return false;
+	t->site->in_flight++;
 	a->n_asks++;
 	return true;
 }
@@ -180,8 +120,10 @@ static void fail(struct announcer *a, const char *url, const char *reason)
 {
 	char safe_url[200], safe[ANNOUNCE_TEXT_MAX * 2];
 
-	a->status.failed++;
-	err_set(&a->status.error, ERR_UNREACHABLE, "tracker %s: %s",
+	a->n_failed++;
+	if (a->error == NULL)
+		a->error = malloc(sizeof(*a->error));
+	err_set(a->error, ERR_UNREACHABLE, "tracker %s: %s",
 		text_escape(safe_url, sizeof(safe_url), bytes_str(url)),
 		text_escape(safe, sizeof(safe), bytes_str(reason)));
 }
@@ -199,23 +141,13 @@ static void give_peers(struct announcer *a, const struct announce_reply *r)
 {
 	struct addr *list = calloc(r->n_peers + 1, sizeof(*list));
 
-	a->status.peers = r->n_peers;
+	a->n_peers = r->n_peers;
 	if (list == NULL)
 		return; /* the next round brings them again */
 	for (uint32_t i = 0; i < r->n_peers; i++)
 		list[i] = r->peers[i].addr;
 	a->p.found(a->p.user, list, r->n_peers);
 	free(list);
-}
-
-static void keep_id(struct tracker_url *t, const char *id)
-{
-	char *copy = id[0] == '\0' ? NULL : strdup(id);
-
-	if (copy == NULL)
-		return;
-	free(t->id);
-	t->id = copy;
 }
 
 /* Between six and eight tenths of the interval: in time for trackers that forget at its end, and
@@ -246,31 +178,35 @@ static void rest(struct announcer *a, struct tracker_url *t, uint32_t retry_s)
 
 static bool take_reply(struct announcer *a, struct tracker_url *t, const struct http_answer *answer)
 {
+	const char *url = t->site->url;
 	struct announce_reply r;
 	struct announce_peer *peers;
 	bool good = false;
 
 	if (answer->err.code != OK) {
-		fail(a, t->url, answer->err.text);
+		fail(a, url, answer->err.text);
+		announce_site_failed(t->site, answer->err.text, loop_now_ms(a->p.loop));
 		return false;
 	}
+	announce_site_answered(t->site);
 	peers = calloc(ANNOUNCE_PEERS_TAKEN, sizeof(*peers));
 	if (peers == NULL ||
 	    http_announce_reply_decode(answer->body, &r, peers, ANNOUNCE_PEERS_TAKEN) != OK) {
-		fail(a, t->url,
+		fail(a, url,
 		     answer->status == 200 ? "answers what no tracker would" : "HTTP error");
 	} else if (r.failed) {
-		fail(a, t->url, r.failure);
+		fail(a, url, r.failure);
 		rest(a, t, r.retry_s);
 	} else {
 		good = true;
-		a->status.ok++;
-		a->status.error.code = OK;
+		a->n_ok++;
+		free(a->error);
+		a->error = NULL;
 		if (r.interval_s > a->interval_s)
 			a->interval_s = r.interval_s;
 		a->min_interval_ms =
 		    r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
-		keep_id(t, r.tracker_id);
+		tracker_url_keep_id(t, r.tracker_id);
 		t->heard = true;
 		give_peers(a, &r);
 	}
@@ -278,14 +214,25 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 	return good;
 }
 
+/* ---- a turn: a round, or the goodbyes -------------------------------------- */
+
+static void end_turn(struct announcer *a)
+{
+	free(a->asks);
+	a->asks = NULL;
+	announce_gate_leave(a->p.gate, &a->turn);
+}
+
 static void finish_stop(struct announcer *a)
 {
 	void (*stopped)(void *) = a->stopped;
 
-	if (a->n_asks > 0 || stopped == NULL)
+	if (a->n_asks > 0)
 		return;
+	end_turn(a);
 	a->stopped = NULL;
-	stopped(a->stopped_user);
+	if (stopped != NULL)
+		stopped(a->stopped_user);
 }
 
 /* All requests of a round are answered: on to the next tracker, or rest. */
@@ -294,7 +241,7 @@ static void end_round(struct announcer *a)
 	if (a->round_ok) {
 		a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
 		a->event = a->completed_later ? EVENT_COMPLETED : EVENT_NONE;
-		promote(a, a->current);
+		tiers_promote(&a->tiers, a->current);
 		a->current = 0;
 		if (a->completed_later) {
 			a->completed_later = false;
@@ -302,15 +249,17 @@ static void end_round(struct announcer *a)
 			return;
 		}
 		loop_timer_set(a->timer, next_ms(a, a->interval_s));
+		end_turn(a);
 		return;
 	}
-	if (a->current + 1 < a->n_trackers) {
+	if (a->current + 1 < a->tiers.n) {
 		a->current++;
 		start_round(a);
 		return;
 	}
 	a->current = 0;
 	loop_timer_set(a->timer, retry_delay_ms(a));
+	end_turn(a);
 }
 
 static void on_answer(void *user, const struct http_answer *answer)
@@ -318,36 +267,76 @@ static void on_answer(void *user, const struct http_answer *answer)
 	struct ask *ask = user;
 	struct announcer *a = ask->a;
 
-	ask->call = NULL;
-	a->n_asks--;
+	ask_is_over(ask);
 	if (a->stopping) {
 		finish_stop(a);
 		return;
 	}
-	if (take_reply(a, &a->trackers[ask->tracker], answer))
+	if (take_reply(a, &a->tiers.list[ask->tracker], answer))
 		a->round_ok = true;
 	if (a->n_asks == 0)
 		end_round(a);
 }
 
+/* May this tracker be asked now? */
+static bool is_open(struct announcer *a, const struct tracker_url *t)
+{
+	if (announce_site_is_down(t->site, a->asked_ms)) {
+		fail(a, t->site->url, t->site->reason);
+		return false;
+	}
+	return t->rest_until_ms <= a->asked_ms;
+}
+
 static void start_round(struct announcer *a)
 {
-	if (a->n_trackers == 0 || a->n_asks > 0 || a->stopping)
-		return;
 	a->round_ok = false;
 	a->interval_s = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
-	loop_timer_clear(a->timer);
-	for (uint32_t i = 0;
-	     i < a->n_hashes && a->trackers[a->current].rest_until_ms <= a->asked_ms; i++)
-		(void)send_ask(a, a->current, i, a->event);
+	if (is_open(a, &a->tiers.list[a->current]))
+		for (uint32_t i = 0; i < a->n_hashes; i++)
+			(void)send_ask(a, a->current, i, a->event);
 	if (a->n_asks == 0)
 		end_round(a);
 }
 
+static void say_goodbye(struct announcer *a)
+{
+	uint64_t now = loop_now_ms(a->p.loop);
+
+	for (uint32_t i = 0; i < a->tiers.n; i++) {
+		const struct tracker_url *t = &a->tiers.list[i];
+
+		if (!t->heard || announce_site_is_down(t->site, now))
+			continue;
+		for (uint32_t h = 0; h < a->n_hashes; h++)
+			(void)send_ask(a, i, h, EVENT_STOPPED);
+	}
+	finish_stop(a);
+}
+
+static void on_turn(void *arg)
+{
+	struct announcer *a = arg;
+
+	a->asks = calloc(ASKS_MAX, sizeof(*a->asks));
+	if (a->stopping)
+		say_goodbye(a);
+	else
+		start_round(a);
+}
+
+static void want_turn(struct announcer *a)
+{
+	if (a->tiers.n == 0 || a->stopping)
+		return;
+	loop_timer_clear(a->timer);
+	announce_gate_enter(a->p.gate, &a->turn);
+}
+
 static void on_timer(void *arg)
 {
-	start_round(arg);
+	want_turn(arg);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -369,11 +358,14 @@ int announcer_new(const struct announcer_params *p, struct announcer **out)
 	if (a == NULL)
 		return ERR_NOMEM;
 	a->p = *p;
+	a->turn.go = on_turn;
+	a->turn.arg = a;
 	a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
 	rng_seed(&a->rng, p->seed);
 	load_hashes(a);
 	a->timer = loop_timer_new(p->loop, on_timer, a);
-	if (a->timer == NULL || load_trackers(a) != OK) {
+	if (a->timer == NULL ||
+	    tiers_load(&a->tiers, p->trackers, p->meta, p->gate, &a->rng) != OK) {
 		announcer_free(a);
 		return ERR_NOMEM;
 	}
@@ -385,66 +377,60 @@ void announcer_free(struct announcer *a)
 {
 	if (a == NULL)
 		return;
-	for (size_t i = 0; i < ASKS_MAX; i++)
-		if (a->asks[i].call != NULL)
-			http_call_cancel(a->asks[i].call);
-	for (uint32_t i = 0; i < a->n_trackers; i++) {
-		free(a->trackers[i].url);
-		free(a->trackers[i].id);
-	}
+	cancel_asks(a);
+	end_turn(a);
+	tiers_fini(&a->tiers, a->p.gate);
+	free(a->error);
 	if (a->timer != NULL)
 		loop_timer_free(a->timer);
-	free(a->trackers);
 	free(a);
 }
 
 void announcer_start(struct announcer *a)
 {
 	a->event = EVENT_STARTED;
-	start_round(a);
+	want_turn(a);
 }
 
 void announcer_completed(struct announcer *a)
 {
-	if (a->n_asks > 0 || a->event == EVENT_STARTED) {
+	if (a->turn.state == TURN_IN || a->event == EVENT_STARTED) {
 		a->completed_later = true;
 		return;
 	}
 	a->event = EVENT_COMPLETED;
-	start_round(a);
+	want_turn(a);
 }
 
 void announcer_more(struct announcer *a)
 {
 	uint64_t now = loop_now_ms(a->p.loop), due = a->asked_ms + a->min_interval_ms;
 
-	if (a->n_asks > 0 || a->stopping || a->status.ok == 0)
-		return;
-	if (now >= due)
-		start_round(a);
+	if (a->n_ok > 0 && now >= due)
+		want_turn(a);
 }
 
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user)
 {
+	bool heard = false;
+
 	a->stopping = true;
 	a->stopped = done;
 	a->stopped_user = user;
 	loop_timer_clear(a->timer);
-	for (size_t i = 0; i < ASKS_MAX; i++) {
-		if (a->asks[i].call == NULL)
-			continue;
-		http_call_cancel(a->asks[i].call);
-		a->asks[i].call = NULL;
-		a->n_asks--;
-		a->trackers[a->asks[i].tracker].heard = true; /* it may have got it */
-	}
-	for (uint32_t i = 0; i < a->n_trackers; i++)
-		for (uint32_t h = 0; a->trackers[i].heard && h < a->n_hashes; h++)
-			(void)send_ask(a, i, h, EVENT_STOPPED);
-	finish_stop(a);
+	cancel_asks(a);
+	end_turn(a);
+	for (uint32_t i = 0; i < a->tiers.n; i++)
+		heard = heard || a->tiers.list[i].heard;
+	if (heard)
+		announce_gate_enter(a->p.gate, &a->turn);
+	else
+		finish_stop(a);
 }
 
 void announcer_status(const struct announcer *a, struct announcer_status *out)
 {
-	*out = a->status;
+	*out = (struct announcer_status){.ok = a->n_ok, .failed = a->n_failed, .peers = a->n_peers};
+	if (a->error != NULL)
+		out->error = *a->error;
 }

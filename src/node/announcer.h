@@ -1,15 +1,17 @@
-/* node/announcer.h - tells trackers of one torrent that we are there and asks for others.
+/* node/announcer.h - tells trackers of one torrent that we are there and asks for others, when the
+ * node's gate gives it a turn.
  *
- * Source: BEP 3, BEP 12 (tiers: shuffled once, the one that answers moves to the front, the
- * next is asked only when one fails), BEP 31 (retry in). A hybrid torrent announces both of
- * its hashes. A failing tracker is tried again after 5 s, doubling to 5 min, with jitter of a
- * quarter, so that peers do not return in one herd (G-30). */
+ * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails), BEP 31
+ * (retry in). A hybrid torrent announces both of its hashes. A failing tracker is tried again after
+ * 5 s, doubling to 5 min, with jitter of a quarter, so that peers do not return in one herd (G-30).
+ */
 #ifndef SHOAL_NODE_ANNOUNCER_H
 #define SHOAL_NODE_ANNOUNCER_H
 
 #include "base/rng.h"
 #include "meta/metainfo.h"
 #include "net/http_client.h"
+#include "node/announce_gate.h"
 #include "wire/announce.h"
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
@@ -24,6 +26,7 @@ struct announcer;
 struct announcer_params {
 	struct loop *loop;
 	struct http_client *http;
+	struct announce_gate *gate;
 	const struct metainfo *meta; /* borrowed */
 	const char *const *trackers; /* first tier, before the torrent's own; NULL-ended or NULL */
 	uint8_t peer_id[20];
@@ -50,8 +53,8 @@ void announcer_start(struct announcer *a);     /* event=started */
 void announcer_completed(struct announcer *a); /* event=completed */
 /* Peers are wanted: ask again soon, if the last answer is old enough (min interval). */
 void announcer_more(struct announcer *a);
-/* event=stopped to every tracker that has heard of us; `done` once all have answered or failed
- * (at once when none has). */
+/* event=stopped to every tracker that has heard of us, when its turn comes; `done` once all have
+ * answered or failed (at once when none has heard of us). */
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user);
 void announcer_status(const struct announcer *a, struct announcer_status *out);
 

@@ -1,6 +1,7 @@
 #include "node/index_access.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/digest.h"
@@ -16,10 +17,10 @@ struct index_access {
 	struct catalogue_db *db;
 	int64_t version; /* of the catalogue, when the tokens were read */
 	struct siphash_key key;
+	_Atomic int anyone;		/* enum catalogue_right of who shows no token */
 	pthread_mutex_t lock;		/* guards all below */
 	struct catalogue_token *tokens; /* by hash */
 	size_t n;
-	enum catalogue_right anyone; /* without a token */
 	struct digest *sha256;
 	struct guesser guessers[INDEX_GUESSERS_MAX];
 };
@@ -64,7 +65,7 @@ static int load(struct index_access *a, struct err_info *info)
 	old = a->tokens;
 	a->tokens = tokens;
 	a->n = n;
-	a->anyone = anyone;
+	atomic_store(&a->anyone, (int)anyone);
 	pthread_mutex_unlock(&a->lock);
 	a->version = version;
 	free(old);
@@ -111,12 +112,7 @@ void index_access_tick(struct index_access *a)
 
 bool index_access_is_open(struct index_access *a)
 {
-	bool open;
-
-	pthread_mutex_lock(&a->lock);
-	open = a->anyone == RIGHT_PUBLISH;
-	pthread_mutex_unlock(&a->lock);
-	return open;
+	return atomic_load(&a->anyone) >= RIGHT_PUBLISH;
 }
 
 /* ---- guessers ------------------------------------------------------------ */
@@ -167,10 +163,6 @@ static enum index_verdict judge(struct index_access *a, struct bytes token, cons
 	enum catalogue_right right;
 	struct guesser *g;
 
-	if (need <= a->anyone)
-		return ACCESS_GRANTED;
-	if (token.len == 0)
-		return ACCESS_NO_TOKEN;
 	g = guesser_find(a, host, now_s);
 	if (g != NULL && g->wrong >= INDEX_WRONG_MAX)
 		return ACCESS_LOCKED;
@@ -188,6 +180,11 @@ enum index_verdict index_access_check(struct index_access *a, struct bytes token
 {
 	enum index_verdict v;
 
+	/* Where everyone may, no thread waits for another. */
+	if ((int)need <= atomic_load(&a->anyone))
+		return ACCESS_GRANTED;
+	if (token.len == 0)
+		return ACCESS_NO_TOKEN;
 	pthread_mutex_lock(&a->lock);
 	v = judge(a, token, from, need, now_s);
 	pthread_mutex_unlock(&a->lock);

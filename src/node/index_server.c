@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "net/entropy.h"
@@ -10,6 +11,8 @@
 #include "node/web_assets.h"
 
 #define TICK_MS 1000u
+/* Ports tried until one is free for TCP and UDP alike. */
+#define ANY_PORT_TRIES 64
 #define API "/api/v1/"
 
 /* ---- routes ---- */
@@ -51,39 +54,102 @@ static void on_unpublish(struct index_server *s, const struct http_request *r,
 
 static const struct route {
 	const char *path;
+	enum catalogue_right need; /* of who reads; changing anything needs RIGHT_PUBLISH besides */
 	void (*handle)(struct index_server *s, const struct http_request *r,
 		       struct http_reply *reply);
 } routes[] = {
-    {"/announce", index_announce},   {"/scrape", index_scrape}, {API "entries", on_entries},
-    {API "unpublish", on_unpublish}, {API "near", index_near},	{API "peers", index_peers},
-    {API "status", index_status},
+    /* these two judge for themselves, in a tracker's words */
+    {"/announce", RIGHT_NONE, index_announce}, {"/scrape", RIGHT_NONE, index_scrape},
+    {API "entries", RIGHT_READ, on_entries},   {API "unpublish", RIGHT_PUBLISH, on_unpublish},
+    {API "near", RIGHT_READ, index_near},      {API "peers", RIGHT_READ, index_peers},
+    {API "status", RIGHT_READ, index_status},  {"/stats.json", RIGHT_READ, index_status},
+    {API "audit", RIGHT_READ, index_audit},    {"/healthz", RIGHT_NONE, index_healthz},
+    {"/metrics", RIGHT_READ, index_metrics},   {"/feed.atom", RIGHT_READ, index_feed},
 };
+
+struct bytes index_token_of(const struct http_request *r, struct buf *buf)
+{
+	static const char bearer[] = "Bearer ";
+	const char *given = http_request_header(r, "Authorization");
+
+	if (given != NULL && strncasecmp(given, bearer, sizeof(bearer) - 1) == 0)
+		(void)buf_put_str(buf, given + sizeof(bearer) - 1);
+	else if (!http_request_param(r, "token", buf))
+		buf_clear(buf);
+	return buf_bytes(buf);
+}
+
+static bool is_granted(struct index_server *s, const struct http_request *r,
+		       enum catalogue_right need, struct http_reply *reply)
+{
+	static const struct {
+		int status;
+		const char *code;
+	} answers[] = {
+	    [ACCESS_NO_TOKEN] = {401, "token_needed"},
+	    [ACCESS_WRONG] = {401, "bad_token"},
+	    [ACCESS_TOO_LOW] = {403, "not_allowed"},
+	    [ACCESS_LOCKED] = {429, "locked_out"},
+	};
+	enum index_verdict v;
+	struct buf token;
+
+	if (need == RIGHT_NONE)
+		return true;
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 && need < RIGHT_PUBLISH)
+		need = RIGHT_PUBLISH;
+	buf_init(&token, HTTP_HEADERS_MAX);
+	v = index_access_check(s->access, index_token_of(r, &token), &r->from, need,
+			       index_now_s(s));
+	buf_fini(&token);
+	if (v != ACCESS_GRANTED)
+		index_reply_error(reply, answers[v].status, answers[v].code, "%s",
+				  index_verdict_text(v));
+	return v == ACCESS_GRANTED;
+}
+
+static bool is_below(struct bytes path, const char *folder, struct bytes *rest)
+{
+	size_t n = strlen(folder);
+
+	if (path.len <= n || memcmp(path.ptr, folder, n) != 0)
+		return false;
+	*rest = bytes_sub(path, n, path.len - n);
+	return true;
+}
 
 static void on_request(void *user, const struct http_request *r, struct http_reply *reply)
 {
-	static const char entry[] = API "entries/";
 	struct index_server *s = user;
-	size_t n = sizeof(entry) - 1;
+	struct bytes rest;
 
 	s->counts.requests++;
 	index_reply_begin(reply);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (bytes_eq(r->path, bytes_str(routes[i].path))) {
-			routes[i].handle(s, r, reply);
+			if (is_granted(s, r, routes[i].need, reply))
+				routes[i].handle(s, r, reply);
 			return;
 		}
 	}
-	if (r->path.len > n && memcmp(r->path.ptr, entry, n) == 0)
-		index_entry(s, r, bytes_sub(r->path, n, r->path.len - n), reply);
-	else if (!serve_asset(r, reply))
+	if (is_below(r->path, API "entries/", &rest)) {
+		if (is_granted(s, r, RIGHT_READ, reply))
+			index_entry(s, r, rest, reply);
+	} else if (is_below(r->path, "/announce/", &rest)) {
+		index_announce_as(s, r, rest, reply);
+	} else if (is_below(r->path, "/scrape/", &rest)) {
+		index_scrape_as(s, r, rest, reply);
+	} else if (!serve_asset(r, reply)) {
 		index_reply_error(reply, 404, "not_found", "no such path");
+	}
 }
 
 static void on_tick(void *arg)
 {
 	struct index_server *s = arg;
 
-	tracker_tick(s->tracker, index_now_s(s));
+	shards_tick(s->shards, index_now_s(s));
+	index_access_tick(s->access);
 	loop_timer_set(s->timer, TICK_MS);
 }
 
@@ -110,15 +176,37 @@ static int make_dir(const char *path, struct err_info *info)
 	return r;
 }
 
-static int start_tracker(struct index_server *s)
+/* TCP and UDP on one number. Returns the listening descriptor. */
+static int listen_both(struct index_server *s, const struct index_server_params *p,
+		       struct err_info *info)
 {
-	struct tracker_params p = {0};
+	int fd, r = 0;
 
-	entropy_fill(&s->key, sizeof(s->key));
-	entropy_fill(&p.key, sizeof(p.key));
-	entropy_fill(&p.seed, sizeof(p.seed));
-	s->tracker = tracker_new(&p);
-	return s->tracker == NULL ? ERR_NOMEM : 0;
+	for (int tries = p->port == 0 ? ANY_PORT_TRIES : 1; tries > 0; tries--) {
+		fd = tcp_listen(p->listen_host, p->port, &s->port, info);
+		if (fd < 0 || p->udp_threads == 0)
+			return fd;
+		r = index_udp_new(p->listen_host, s->port, p->udp_threads, &s->udp, info);
+		if (r == 0)
+			return fd;
+		tcp_close(fd);
+		if (r != ERR_EXISTS)
+			break;
+	}
+	return r;
+}
+
+static int start_tracker(struct index_server *s, struct err_info *info)
+{
+	int r;
+
+	s->shards = shards_new(s->udp == NULL ? 1 : index_udp_threads(s->udp));
+	if (s->shards == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (s->udp == NULL)
+		return 0;
+	r = index_udp_start(s->udp, s->shards, s->access);
+	return r < 0 ? err_set(info, (enum err)r, "the UDP tracker's threads: %s", err_text(r)) : 0;
 }
 
 static int start(struct index_server *s, const struct index_server_params *p, struct err_info *info)
@@ -128,16 +216,24 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	s->rows = calloc(CATALOGUE_PAGE_MAX, sizeof(*s->rows));
 	s->peers = calloc((size_t)2 * INDEX_HOLDERS_MAX, sizeof(*s->peers));
 	s->timer = loop_timer_new(s->loop, on_tick, s);
-	if (s->rows == NULL || s->peers == NULL || s->timer == NULL || start_tracker(s) < 0)
+	entropy_fill(&s->key, sizeof(s->key));
+	if (s->rows == NULL || s->peers == NULL || s->timer == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = make_dir(p->data_dir, info);
 	if (r == 0)
 		r = catalogue_db_open(p->data_dir, &s->db, info);
+	if (r == 0)
+		r = index_access_new(s->db, &s->access, info);
 	if (r < 0)
 		return r;
-	fd = tcp_listen(p->listen_host, p->port, &s->port, info);
+	fd = listen_both(s, p, info);
 	if (fd < 0)
 		return fd;
+	r = start_tracker(s, info);
+	if (r < 0) {
+		tcp_close(fd);
+		return r;
+	}
 	r = http_server_new(s->loop, fd, on_request, s, &s->http);
 	if (r < 0)
 		return err_set(info, r, "cannot serve on port %u: %s", s->port, err_text(r));
@@ -174,12 +270,19 @@ void index_server_free(struct index_server *s)
 		http_server_free(s->http);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
+	index_udp_free(s->udp);
+	index_access_free(s->access);
 	if (s->db != NULL)
 		catalogue_db_close(s->db);
-	tracker_free(s->tracker);
+	shards_free(s->shards);
 	free(s->rows);
 	free(s->peers);
 	free(s);
+}
+
+bool index_server_is_open(const struct index_server *s)
+{
+	return index_access_is_open(s->access);
 }
 
 uint16_t index_server_port(const struct index_server *s)

@@ -1,4 +1,5 @@
-/* node/index_server.h - the index as one thing: HTTP in front, tracker and catalogue behind. */
+/* node/index_server.h - the index as one thing: HTTP and UDP in front, tracker and catalogue
+ * behind. */
 #ifndef SHOAL_NODE_INDEX_SERVER_H
 #define SHOAL_NODE_INDEX_SERVER_H
 
@@ -11,7 +12,8 @@ struct index_server;
 
 struct index_server_params {
 	const char *listen_host; /* NULL: all interfaces */
-	uint16_t port;		 /* 0: any */
+	uint16_t port;		 /* 0: any; UDP has the same number */
+	unsigned udp_threads;	 /* at most INDEX_UDP_THREADS_MAX; 0: no UDP */
 	const char *data_dir;	 /* made if missing, 0700 */
 	/* A line for the operator's log, already escaped; may be NULL. */
 	void (*log)(void *user, const char *line);
@@ -23,6 +25,8 @@ struct index_server_params {
 int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
 		     struct err_info *info);
 void index_server_free(struct index_server *s);
+/* May everyone publish, without a token? */
+bool index_server_is_open(const struct index_server *s);
 uint16_t index_server_port(const struct index_server *s);
 
 #endif

@@ -2,7 +2,9 @@
  *
  *     index_server.c    life, routes, the page
  *     index_announce.c  /announce and /scrape
- *     index_api.c       what only reads
+ *     index_list.c      lists and searches
+ *     index_api.c       what else only reads
+ *     index_ops.c       health, metrics, feed, audit
  *     index_publish.c   what changes the catalogue
  *     index_udp.c       the UDP tracker, with a header of its own
  *     index_presence.c  the tracker's peers as holders of an entry
@@ -13,12 +15,19 @@
 #include <jansson.h>
 
 #include "net/http_server.h"
+#include "node/index_access.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
 #include "store/catalogue_db.h"
 
 #define INDEX_LIST_DEFAULT 100u
 #define INDEX_NEAR_MAX 10u
+#define INDEX_OFFSET_MAX 1000000u
+/* Entries looked at for one page of what is on line: some tens of milliseconds. */
+#define INDEX_SCANNED_MAX 20000u
+#define INDEX_FEED_ENTRIES 50u
+#define INDEX_AUDIT_DEFAULT 100u
+#define INDEX_AUDIT_MAX 1000u
 #define INDEX_FILES_SHOWN 10000u
 #define INDEX_HOLDERS_MAX 1000u
 #define INDEX_PEERS_DEFAULT 200u
@@ -37,6 +46,7 @@ struct index_server {
 	struct http_server *http;
 	struct loop_timer *timer;
 	struct catalogue_db *db;
+	struct index_access *access;
 	struct shards *shards; /* the tracker */
 	struct index_udp *udp; /* NULL: switched off */
 	struct siphash_key key;
@@ -71,7 +81,19 @@ void index_reply_begin(struct http_reply *reply);
 bool index_reply_method(const struct http_request *r, struct http_reply *reply,
 			const char *allowed);
 
+/* ---- index_server.c ---- */
+
+/* The token that came with a request: of its Authorization header (Bearer), else `token` in the
+ * query. Borrows from `buf`, which the caller initialised and ends. */
+struct bytes index_token_of(const struct http_request *r, struct buf *buf);
+
 /* ---- index_announce.c ---- */
+
+/* `passkey`: what stands behind "/announce/", or empty. */
+void index_announce_as(struct index_server *s, const struct http_request *r, struct bytes passkey,
+		       struct http_reply *reply);
+void index_scrape_as(struct index_server *s, const struct http_request *r, struct bytes passkey,
+		     struct http_reply *reply);
 void index_announce(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_scrape(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 
@@ -90,9 +112,26 @@ json_t *index_peers_json(struct index_server *s, uint32_t limit);
 /* An entry with its counts and magnet link. */
 json_t *index_entry_json(struct index_server *s, const struct entry *e);
 
-/* ---- index_api.c ---- */
+/* ---- index_list.c ---- */
+
+/* Appends the value and returns 1, or 0 when it is not given; a negative answer is in `reply`. */
+int index_take_text(const struct http_request *r, const char *name, struct buf *out,
+		    struct http_reply *reply);
+int index_take_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
+		      uint64_t *out, struct http_reply *reply);
+/* A parameter with a bad escape would look as if it were not there, and everything be listed. */
+bool index_query_is_sane(const struct http_request *r, struct http_reply *reply);
+
 void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_near(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+
+/* ---- index_ops.c ---- */
+void index_healthz(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_metrics(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_feed(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_audit(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+
+/* ---- index_api.c ---- */
 void index_peers(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 /* What is behind "/api/v1/entries/". */

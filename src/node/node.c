@@ -31,10 +31,51 @@ void node_log(struct node *n, const char *fmt, ...)
 
 struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20])
 {
-	for (uint32_t i = 0; i < n->n_transfers; i++)
-		if (meta_has_swarm_hash(n->transfers[i]->meta, hash))
-			return n->transfers[i];
-	return NULL;
+	return hash_map_find(&n->by_hash, hash);
+}
+
+static void drop_names(struct node *n, struct transfer *t)
+{
+	hash_map_drop(&n->by_hash, t->meta->hash_v1, t);
+	hash_map_drop(&n->by_hash, t->meta->hash_v2, t);
+}
+
+/* Two torrents that agree in a name, which nobody makes by chance: the first has it. */
+static int put_names(struct node *n, struct transfer *t)
+{
+	int err = OK;
+
+	if (t->meta->v1)
+		err = hash_map_put(&n->by_hash, t->meta->hash_v1, t);
+	if (t->meta->v2 && err != ERR_NOMEM)
+		err = hash_map_put(&n->by_hash, t->meta->hash_v2, t);
+	if (err != ERR_NOMEM)
+		return OK;
+	drop_names(n, t);
+	return err;
+}
+
+int node_enlist(struct node *n, struct transfer *t)
+{
+	if (n->n_transfers == n->cap_transfers) {
+		uint32_t cap = n->cap_transfers == 0 ? 8 : n->cap_transfers * 2;
+		struct transfer **grown = realloc(n->transfers, cap * sizeof(struct transfer *));
+
+		if (grown == NULL)
+			return ERR_NOMEM;
+		n->transfers = grown;
+		n->cap_transfers = cap;
+	}
+	if (put_names(n, t) != OK)
+		return ERR_NOMEM;
+	n->transfers[n->n_transfers++] = t;
+	return OK;
+}
+
+void node_delist(struct node *n, struct transfer *t)
+{
+	drop_names(n, t);
+	n->n_transfers--;
 }
 
 static void link_free(struct link *l)
@@ -206,6 +247,7 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 int node_new(const struct node_params *p, struct node **out, struct err_info *info)
 {
 	struct node *n = calloc(1, sizeof(*n));
+	struct siphash_key key;
 	uint64_t seed;
 	int err;
 
@@ -218,6 +260,9 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	entropy_fill(&seed, sizeof(seed));
 	rng_seed(&n->rng, seed);
 	make_peer_id(n);
+	entropy_fill(&key, sizeof(key));
+	hash_map_init(&n->by_hash, key);
+	announce_gate_init(&n->gate, key);
 	/* A peer that goes away, or a file-size limit, is an error code, not the end of the
 	 * process. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -243,9 +288,12 @@ void node_free(struct node *n)
 		link_close(n->links, NULL);
 	n->dirty = NULL;
 	bury(n);
+	announce_gate_close(&n->gate);
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
+	hash_map_fini(&n->by_hash);
+	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
 		http_client_free(n->http);
 	if (n->listen_io != NULL)
@@ -268,6 +316,25 @@ void node_free(struct node *n)
 uint16_t node_port(const struct node *n)
 {
 	return n->port;
+}
+
+void node_status(struct node *n, struct node_status *out)
+{
+	uint64_t now = loop_now_ms(n->loop);
+
+	*out = (struct node_status){.transfers = n->n_transfers};
+	n->status_round++;
+	for (const struct link *l = n->links; l != NULL; l = l->next) {
+		struct swarm_stats s;
+
+		if (l->t == NULL || l->t->status_round == n->status_round)
+			continue;
+		l->t->status_round = n->status_round;
+		swarm_stats(l->t->swarm, now, &s);
+		out->peers += s.peers;
+		out->down_bps += s.down_bps;
+		out->up_bps += s.up_bps;
+	}
 }
 
 /* ---- leaving ------------------------------------------------------------------------- */

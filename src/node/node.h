@@ -40,6 +40,13 @@ void node_free(struct node *n);
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
 uint16_t node_port(const struct node *n);
 
+/* Of all transfers together. Costs as much as there are connections, however many transfers. */
+struct node_status {
+	uint32_t transfers, peers;
+	uint64_t down_bps, up_bps;
+};
+void node_status(struct node *n, struct node_status *out);
+
 enum transfer_phase {
 	TRANSFER_CHECKING, /* hashing what is on disk */
 	TRANSFER_DOWNLOADING,

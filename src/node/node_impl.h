@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
+#include "node/hash_map.h"
 #include "node/node.h"
 #include "store/store.h"
 #include "wire/handshake.h"
@@ -20,6 +21,7 @@ struct node {
 	struct loop *loop;
 	struct pool *pool;
 	struct http_client *http;
+	struct announce_gate gate;
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -32,7 +34,9 @@ struct node {
 
 	struct transfer **transfers;
 	uint32_t n_transfers, cap_transfers;
-	struct link *links; /* every connection; doubly linked */
+	struct hash_map by_hash; /* every name of each of them in handshakes */
+	uint32_t status_round;	 /* of node_status() */
+	struct link *links;	 /* every connection; doubly linked */
 	uint32_t n_links, max_links, n_strangers;
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
@@ -70,6 +74,7 @@ struct transfer {
 	struct hash_task *hash_tasks;
 	struct addr *first_peers;
 	size_t n_first_peers;
+	uint32_t status_round; /* counted by node_status() already */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;
 };
@@ -77,6 +82,10 @@ struct transfer {
 /* ---- node.c ---- */
 void node_log(struct node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
+/* From here on it is found by its info-hashes. Returns 0 or ERR_NOMEM. */
+int node_enlist(struct node *n, struct transfer *t);
+/* The newest one goes again. */
+void node_delist(struct node *n, struct transfer *t);
 /* The end of every callback from the loop: flush what was queued, free what was closed. */
 void node_settle(struct node *n);
 

@@ -128,6 +128,18 @@ static void start_finish(struct transfer *t)
 	store_finish(t->store);
 }
 
+/* Of thousands of torrents few have peers: the others keep no memory for talking to any. */
+static void rest(struct transfer *t)
+{
+	for (uint32_t i = 0; i < t->n_slots; i++)
+		if (t->by_slot[i] != NULL)
+			return;
+	effects_fini(&t->fx);
+	free(t->by_slot);
+	t->by_slot = NULL;
+	t->n_slots = 0;
+}
+
 /* Effects may cause events that append effects: the list is walked by index until it ends.
  * A call from within only appends. */
 void transfer_perform(struct transfer *t)
@@ -148,6 +160,7 @@ void transfer_perform(struct transfer *t)
 		transfer_fail(t, &why);
 	}
 	effects_clear(&t->fx);
+	rest(t);
 	start_finish(t);
 	set_timer(t);
 }
@@ -244,6 +257,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	struct announcer_params ap = {
 	    .loop = n->loop,
 	    .http = n->http,
+	    .gate = &n->gate,
 	    .meta = t->meta,
 	    .trackers = p->trackers,
 	    .port = n->port,
@@ -314,21 +328,6 @@ static int begin(struct transfer *t, const struct transfer_params *p, struct err
 	return OK;
 }
 
-static int enlist(struct node *n, struct transfer *t)
-{
-	if (n->n_transfers == n->cap_transfers) {
-		uint32_t cap = n->cap_transfers == 0 ? 8 : n->cap_transfers * 2;
-		struct transfer **grown = realloc(n->transfers, cap * sizeof(struct transfer *));
-
-		if (grown == NULL)
-			return ERR_NOMEM;
-		n->transfers = grown;
-		n->cap_transfers = cap;
-	}
-	n->transfers[n->n_transfers++] = t;
-	return OK;
-}
-
 int node_add(struct node *n, const struct transfer_params *p, struct transfer **out,
 	     struct err_info *info)
 {
@@ -352,7 +351,7 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	t->user = p->user;
 	effects_init(&t->fx);
 	err = make_parts(t, p, info);
-	if (err == OK && enlist(n, t) != OK)
+	if (err == OK && node_enlist(n, t) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err != OK) {
 		transfer_free(t);
@@ -360,7 +359,7 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	}
 	err = begin(t, p, info);
 	if (err != OK) {
-		n->n_transfers--;
+		node_delist(n, t);
 		transfer_free(t);
 		return err;
 	}

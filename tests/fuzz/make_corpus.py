@@ -315,6 +315,39 @@ def sessions():
         ">III", 0, 0, BLOCK))), (0, message(17, b"\0\0\0\1")), (2, b""), (0, message(1))))
 
 
+# ---- UDP tracker ---------------------------------------------------------------
+
+def datagrams():
+    def announce(event=0, numwant=0xffffffff, port=6881, options=b""):
+        return struct.pack(">QII20s20sQQQIIIIH", 0x0102030405060708, 1, 0xa1a2a3a4, A20, B20, 1, 2, 3,
+                           event, 0, 0xbeef, numwant, port) + options
+
+    def url(text):
+        return b"".join(struct.pack("BB", 2, len(text[i:i + 255])) + text[i:i + 255]
+                        for i in range(0, len(text), 255))
+
+    samples = {
+        "connect": struct.pack(">QII", 0x41727101980, 0, 7),
+        "not_connect": struct.pack(">QII", 0x41727101981, 0, 7),
+        "announce": announce(), "started": announce(2, 50), "port_0": announce(port=0),
+        "numwant_huge": announce(numwant=0x7fffffff), "event_4": announce(4), "cut": announce()[:97],
+        "url": announce(options=url(b"/announce?passkey=0123456789")),
+        "url_long": announce(options=url(b"u" * 512)), "url_too_long": announce(options=url(b"u" * 513)),
+        "options": announce(options=b"\1\1\x7f\3abc" + url(b"/a") + b"\0rest"),
+        "option_cut": announce(options=b"\2\x09/a"), "option_no_length": announce(options=b"\2"),
+        "scrape": struct.pack(">QII", 1, 2, 3) + A20 + B20, "scrape_none": struct.pack(">QII", 1, 2, 3),
+        "scrape_74": struct.pack(">QII", 1, 2, 3) + A20 * 74, "scrape_75": struct.pack(">QII", 1, 2, 3) + A20 * 75,
+        "scrape_odd": struct.pack(">QII", 1, 2, 3) + A20 + b"1234567",
+        "connected": struct.pack(">IIQ", 0, 7, 99),
+        "told": struct.pack(">IIIII", 1, 7, 1800, 3, 2) + bytes([192, 0, 2, 1, 26, 225]) * 3,
+        "told_v6": struct.pack(">IIIII", 1, 7, 1800, 3, 2) + (bytes([32, 1, 13, 184]) + bytes(11) + b"\1\x1a\xe1") * 2,
+        "scraped": struct.pack(">II", 2, 7) + struct.pack(">III", 1, 2, 3) * 3,
+        "error": struct.pack(">II", 3, 7) + b"go away",
+    }
+    for name, data in samples.items():
+        put("udp_tracker", name, data)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -326,3 +359,4 @@ if __name__ == "__main__":
     replies()
     searches()
     sessions()
+    datagrams()

@@ -116,17 +116,43 @@ TEST(create_orders_folders_by_component_in_v2_and_by_joined_path_in_v1)
 	CHECK(create_order("B", "a", false) < 0);
 }
 
+/* of one file */
+static uint32_t piece_length_of(uint64_t length)
+{
+	uint32_t aligned = create_piece_length(&length, 1, true);
+
+	CHECK_INT(create_piece_length(&length, 1, false), aligned);
+	return aligned;
+}
+
 TEST(create_picks_pieces_for_about_two_thousand)
 {
 	static const uint64_t mib = 1 << 20, gib = 1 << 30;
 
-	CHECK_INT(create_piece_length(0), 16384);
-	CHECK_INT(create_piece_length(32 * mib - 1), 16384);
-	CHECK_INT(create_piece_length(32 * mib), 32768);
-	CHECK_INT(create_piece_length(gib / 2 + 1), 512 << 10);
-	CHECK_INT(create_piece_length(gib - 1), 512 << 10);
-	CHECK_INT(create_piece_length(40 * gib), 16 << 20);
-	CHECK_INT(create_piece_length(UINT64_MAX), 16 << 20);
+	CHECK_INT(create_piece_length(NULL, 0, true), 16384);
+	CHECK_INT(piece_length_of(0), 16384);
+	CHECK_INT(piece_length_of(32 * mib - 1), 16384);
+	CHECK_INT(piece_length_of(32 * mib), 32768);
+	CHECK_INT(piece_length_of(gib / 2 + 1), 512 << 10);
+	CHECK_INT(piece_length_of(gib - 1), 512 << 10);
+	CHECK_INT(piece_length_of(40 * gib), 16 << 20);
+	CHECK_INT(piece_length_of(UINT64_MAX), 16 << 20);
+}
+
+TEST(create_gives_many_small_files_small_pieces_unless_they_share_them)
+{
+	uint64_t lengths[3000];
+
+	for (size_t i = 0; i < 3000; i++)
+		lengths[i] = 16383;
+	CHECK_INT(create_piece_length(lengths, 3000, true), 16384);
+	CHECK_INT(create_piece_length(lengths, 3000, false), 32768);
+	for (size_t i = 0; i < 3000; i++)
+		lengths[i] = 16384;
+	CHECK_INT(create_piece_length(lengths, 2047, true), 16384);
+	CHECK_INT(create_piece_length(lengths, 2048, true), 32768);
+	lengths[0] = (uint64_t)40 << 30;
+	CHECK_INT(create_piece_length(lengths, 3000, true), 16 << 20);
 }
 
 TEST(create_offsets_leave_gaps_only_in_aligned_folders)

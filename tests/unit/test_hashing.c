@@ -205,10 +205,22 @@ static void check_all(const uint64_t *lengths, size_t n, const uint32_t *pieces,
 
 TEST(single_files_around_block_piece_and_unit_boundaries_hash_right)
 {
-	static const uint64_t sizes[] = {0,	1,	    16383,	   16384,     16385,
-					 32768, 49153,	    512 * KIB - 1, 512 * KIB, 512 * KIB + 1,
-					 MIB,	MIB + 16385};
-	static const uint32_t pieces[] = {16 * KIB, 512 * KIB, MIB};
+	static const uint64_t sizes[] = {0,
+					 1,
+					 16383,
+					 16384,
+					 16385,
+					 32768,
+					 49153,
+					 256 * KIB - 1,
+					 256 * KIB,
+					 256 * KIB + 1,
+					 512 * KIB - 1,
+					 512 * KIB,
+					 512 * KIB + 1,
+					 MIB,
+					 MIB + 16385};
+	static const uint32_t pieces[] = {16 * KIB, 256 * KIB, 512 * KIB, MIB};
 
 	for (size_t i = 0; i < COUNT(sizes); i++)
 		check_all(&sizes[i], 1, pieces, COUNT(pieces), EVERY_KIND);

@@ -69,7 +69,7 @@ static struct index begin_limited(rlim_t file_bytes)
 
 	index_start(&x);
 	snprintf(url, sizeof(url), "127.0.0.1:%u", x.port);
-	CHECK_INT(index_client_new(url, &x.client, NULL), 0);
+	CHECK_INT(index_client_new(url, NULL, &x.client, NULL), 0);
 	return x;
 }
 
@@ -128,7 +128,7 @@ static void url_is(const char *typed, const char *want)
 {
 	struct index_client *c;
 
-	CHECK_INT(index_client_new(typed, &c, NULL), 0);
+	CHECK_INT(index_client_new(typed, NULL, &c, NULL), 0);
 	CHECK_STR(index_client_url(c), want);
 	index_client_free(c);
 }
@@ -153,7 +153,7 @@ TEST(an_address_may_be_typed_in_several_ways)
 	url_is("192.0.2.1", "http://192.0.2.1:6969");
 	url_is("[2001:db8::1]", "http://[2001:db8::1]:6969");
 	url_is("[::1]:7", "http://[::1]:7");
-	CHECK_INT(index_client_new("box/", &c, NULL), 0);
+	CHECK_INT(index_client_new("box/", NULL, &c, NULL), 0);
 	CHECK_STR(index_client_announce_url(c), "http://box:6969/announce");
 	index_client_free(c);
 }
@@ -169,7 +169,7 @@ TEST(what_is_no_address_is_refused)
 		struct err_info info = {0};
 		struct index_client *c;
 
-		if (index_client_new(typed[i], &c, &info) != ERR_INVALID)
+		if (index_client_new(typed[i], NULL, &c, &info) != ERR_INVALID)
 			fail_msg("taken: %s", typed[i]);
 		CHECK(info.text[0] != '\0');
 		CHECK(strchr(info.text, '\033') == NULL);
@@ -188,7 +188,7 @@ TEST(an_index_that_is_not_there_is_named_with_what_to_do)
 	CHECK(fd >= 0);
 	close(fd);
 	snprintf(url, sizeof(url), "127.0.0.1:%u", port);
-	CHECK_INT(index_client_new(url, &c, NULL), 0);
+	CHECK_INT(index_client_new(url, NULL, &c, NULL), 0);
 	CHECK_INT(list(c, NULL, 10, &j, &info), ERR_UNREACHABLE);
 	snprintf(want, sizeof(want),
 		 "http://127.0.0.1:%u: connection refused; start one with: shoal index", port);

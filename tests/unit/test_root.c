@@ -330,6 +330,48 @@ TEST(a_folder_that_is_not_there_cannot_be_a_root)
 	CHECK_INT(root_open(&r, "/dev/null", NULL), ERR_DENIED);
 }
 
+/* Whether a tour says of each path, in this order, what root_stat() says. */
+static void check_tour(const struct place *p, const char *const *paths, size_t n)
+{
+	struct root_tour tour;
+
+	root_tour_init(&tour, &p->r);
+	for (size_t i = 0; i < n; i++) {
+		struct stat one, other;
+		int err = root_stat(&p->r, paths[i], &one);
+
+		CHECK_INT(root_tour_stat(&tour, paths[i], &other), err);
+		if (err == OK)
+			CHECK_INT(other.st_ino, one.st_ino);
+	}
+	root_tour_fini(&tour);
+}
+
+static void touring(void)
+{
+	static const char *const paths[] = {
+	    "a/b/1", "a/b/2", "a/b/no",	  "a/bb/1",   "a/b",	"top",	   "a/b/1",	 "no/1",
+	    "no/2",  "a/b/2", "a/link/1", "a/link/2", "a/link", "a/b/1/x", "a/../a/b/1", "/a/b/1",
+	};
+	struct place p;
+	char path[400];
+
+	place_init(&p);
+	put_file(&p, "a/b/1");
+	put_file(&p, "a/b/2");
+	put_file(&p, "a/bb/1");
+	put_file(&p, "top");
+	snprintf(path, sizeof(path), "%s/a/link", p.inside);
+	CHECK_INT(symlink("b", path), 0);
+	check_tour(&p, paths, sizeof(paths) / sizeof(paths[0]));
+	place_fini(&p);
+}
+
+TEST(a_tour_says_of_each_file_what_a_look_at_it_alone_says)
+{
+	touring();
+}
+
 /* ---- the same without openat2 and RENAME_NOREPLACE ---------------------- */
 
 static int forbid_new_calls(void)
@@ -375,6 +417,7 @@ TEST(without_openat2_a_walk_is_as_strict)
 	run_on_old_kernel(links_in_the_way);
 	run_on_old_kernel(a_swapped_folder);
 	run_on_old_kernel(making_folders);
+	run_on_old_kernel(touring);
 	run_on_old_kernel(renaming);
 	run_on_old_kernel(removing_trees);
 }

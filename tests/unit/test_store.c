@@ -494,6 +494,52 @@ TEST(the_shared_path_itself_may_be_a_link)
 	}
 }
 
+TEST(a_seed_that_nobody_asks_holds_no_descriptors)
+{
+	for (int single = 0; single < 2; single++) {
+		struct scene c;
+		struct store *st;
+		unsigned before;
+
+		scene_init(&c, kinds[1], 128 * KIB, single ? one : many, single ? 1 : N_MANY, 0);
+		scene_fill(&c);
+		before = names_in("/proc/self/fd");
+		st = scene_open(&c, STORE_SEED);
+		CHECK_INT(names_in("/proc/self/fd"), before);
+		check_readable(&c, st);
+		CHECK(names_in("/proc/self/fd") > before);
+		store_close(st);
+		CHECK_INT(names_in("/proc/self/fd"), before);
+		scene_fini(&c);
+	}
+}
+
+TEST(another_folder_in_the_place_of_the_shared_one_is_not_read)
+{
+	struct scene c;
+	struct store *st;
+	char moved[400], from[450], to[450];
+
+	scene_init(&c, kinds[1], 128 * KIB, many, N_MANY, 0);
+	scene_fill(&c);
+	st = scene_open(&c, STORE_SEED);
+	snprintf(moved, sizeof(moved), "%s/elsewhere", c.dir);
+	snprintf(from, sizeof(from), "%s/tail", moved);
+	snprintf(to, sizeof(to), "%s/tail", c.path);
+	CHECK_INT(rename(c.path, moved), 0);
+	CHECK_INT(mkdir(c.path, 0777), 0);
+	CHECK_INT(link(from, to), 0); /* the very file, in another folder */
+	store_fetch(st, c.s.m->n_pieces - 1, 0, 16, 0);
+	CHECK_INT(wait_event(c.p, STORE_FETCHED).err.code, ERR_NOENT);
+	CHECK_INT(unlink(to), 0);
+	CHECK_INT(rmdir(c.path), 0);
+	CHECK_INT(rename(moved, c.path), 0);
+	store_fetch(st, c.s.m->n_pieces - 1, 0, 16, 0);
+	CHECK_INT(wait_event(c.p, STORE_FETCHED).err.code, OK);
+	store_close(st);
+	scene_fini(&c);
+}
+
 TEST(preallocation_takes_the_space_at_once)
 {
 	struct scene c;

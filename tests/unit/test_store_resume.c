@@ -349,6 +349,20 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	st = scene_open(&c, STORE_DOWNLOAD);
 	CHECK_INT(store_have(st)->count, c.s.m->n_pieces - 4);
 	finish(st, &c);
+
+	/* the folder itself is gone, or another */
+	init(&c, 1, false);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_rest(st, &c.s, c.p);
+	save_now(st, c.p);
+	store_close(st);
+	beside(&c, ".shoal", part, sizeof(part));
+	snprintf(path, sizeof(path), "%s/gone", c.dir);
+	CHECK_INT(rename(part, path), 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	CHECK_INT(store_have(st)->count, 0);
+	CHECK_INT(store_unsure(st), 0);
+	finish(st, &c);
 }
 
 TEST(a_part_that_was_swapped_is_not_given_the_final_name)

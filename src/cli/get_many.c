@@ -1,0 +1,395 @@
+#include "cli/get_many.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/lines.h"
+#include "cli/session.h"
+#include "cli/torrent.h"
+#include "cli/wanted.h"
+#include "store/root.h"
+
+/* Of those that are complete, so many are looked at each time for files that were changed. */
+#define PATROL 64u
+
+struct item {
+	struct many *many;
+	const char *ref;
+	struct transfer *t;
+	char *path; /* final name, while it may be needed */
+	uint64_t alone_ms;
+	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
+	bool there_already, said_changed;
+};
+
+struct many {
+	const struct opts *o;
+	struct session session;
+	struct index_client *index;
+	struct lines lines;
+	struct item *items;
+	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
+	struct item *active[GET_ACTIVE_MAX];
+	uint32_t n_active;
+	size_t n_alone, n_done, n_there, n_failed;
+	uint64_t done_bytes;
+	uint64_t alone_ms; /* since when all that are left have no holder */
+	int code;	   /* of the first that failed */
+	bool said_stalled, said_serving, index_is_gone;
+};
+
+/* ---- the list ------------------------------------------------------------- */
+
+static int list_items(struct many *m, struct err_info *info)
+{
+	size_t n_args = (size_t)m->o->n_args;
+	int err = lines_read(&m->lines, m->o->input, info);
+
+	if (err != OK)
+		return err;
+	m->n = n_args + m->lines.n;
+	if (m->n == 0)
+		return err_set(
+		    info, ERR_INVALID,
+		    "something is missing; usage: shoal get NAME... [-o DEST] [-i FILE]");
+	m->items = calloc(m->n, sizeof(*m->items));
+	if (m->items == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->n; i++) {
+		m->items[i].many = m;
+		m->items[i].ref = i < n_args ? m->o->args[i] : m->lines.list[i - n_args];
+	}
+	return OK;
+}
+
+/* ---- the end of one ---------------------------------------------------------- */
+
+/* `why` NULL: it was said already. */
+static void item_fail(struct item *it, const struct err_info *why)
+{
+	struct many *m = it->many;
+
+	if (why != NULL) {
+		int code;
+
+		progress_clear(&m->session.progress);
+		code = opts_fail(m->o, "get", why);
+		if (m->n_failed == 0)
+			m->code = code;
+	}
+	m->n_failed++;
+	m->n_alone -= it->state == ITEM_ALONE;
+	it->state = ITEM_FAILED;
+	free(it->path);
+	it->path = NULL;
+}
+
+static void print_json(const struct item *it, const struct transfer_status *st)
+{
+	json_t *j = json_pack(
+	    "{s:o, s:I, s:I, s:I, s:b}", "path", torrent_text(it->path), "bytes",
+	    (json_int_t)st->total_bytes, "downloaded", (json_int_t)st->swarm.down_bytes, "wasted",
+	    (json_int_t)st->swarm.wasted_bytes, "there_already", it->there_already);
+
+	out_json(j);
+	json_decref(j);
+}
+
+static void item_done(struct item *it, const struct transfer_status *st)
+{
+	struct many *m = it->many;
+	char size[32], safe[512];
+
+	m->n_alone -= it->state == ITEM_ALONE;
+	it->state = ITEM_DONE;
+	m->n_done++;
+	m->n_there += it->there_already;
+	m->done_bytes += st->total_bytes;
+	progress_clear(&m->session.progress);
+	if (m->o->json) {
+		print_json(it, st);
+	} else if (!m->o->quiet && !it->there_already) {
+		printf("%s: %s verified\n", text_escape(safe, sizeof(safe), bytes_str(it->path)),
+		       text_size(size, sizeof(size), st->total_bytes));
+		(void)fflush(stdout);
+	}
+	free(it->path);
+	it->path = NULL;
+}
+
+/* ---- while they run ------------------------------------------------------------ */
+
+static bool is_alone(const struct transfer_status *st)
+{
+	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
+	       st->swarm.dialing == 0 && (st->swarm.peers == 0 || !st->swarm.can_complete);
+}
+
+/* Nobody who is on line has it: it goes on looking, and the next has its place. */
+static void watch_alone(struct item *it, const struct transfer_status *st, uint64_t now)
+{
+	struct many *m = it->many;
+	char safe[512];
+
+	if (!is_alone(st)) {
+		it->alone_ms = 0;
+		return;
+	}
+	if (it->alone_ms == 0)
+		it->alone_ms = now;
+	if (now - it->alone_ms < NO_HOLDER_MS)
+		return;
+	it->state = ITEM_ALONE;
+	m->n_alone++;
+	session_say(&m->session, "%s: no holder on line%s%.300s%s; going on with the others",
+		    text_escape(safe, sizeof(safe), bytes_str(it->path)),
+		    st->tracker_error.code == OK ? "" : " (",
+		    st->tracker_error.code == OK ? "" : st->tracker_error.text,
+		    st->tracker_error.code == OK ? "" : ")");
+}
+
+static void watch_stalled(struct item *it, const struct transfer_status *st)
+{
+	struct many *m = it->many;
+
+	if (st->phase == TRANSFER_STALLED && !m->said_stalled) {
+		m->said_stalled = true;
+		session_say(&m->session, "paused: %s; goes on when that ends", st->why.text);
+	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
+		m->said_stalled = false;
+	}
+}
+
+static void item_look(struct item *it, uint64_t now)
+{
+	struct transfer_status st;
+
+	transfer_status(it->t, &st);
+	if (st.phase == TRANSFER_FAILED) {
+		if (it->there_already && st.why.code == ERR_MISMATCH)
+			(void)wanted_other_content(it->path, &st.why);
+		item_fail(it, &st.why);
+	} else if (st.phase == TRANSFER_SEEDING) {
+		item_done(it, &st);
+	} else if (it->state == ITEM_ACTIVE) {
+		watch_stalled(it, &st);
+		watch_alone(it, &st, now);
+	}
+}
+
+static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
+{
+	struct item *it = user;
+
+	(void)t;
+	(void)phase;
+	if (it->state == ITEM_ALONE)
+		item_look(it, 0);
+	session_poke(&it->many->session);
+}
+
+static void begin_one(struct many *m, struct item *it)
+{
+	struct err_info why = {.code = OK};
+	struct wanted w;
+	int err;
+
+	if (m->index_is_gone && wanted_needs_index(it->ref)) {
+		item_fail(it, NULL);
+		return;
+	}
+	err = wanted_load(&w, m->o, it->ref, &m->index, &why);
+	if (err == ERR_UNREACHABLE || err == ERR_TIMEOUT)
+		m->index_is_gone = true;
+	if (err == OK)
+		err = wanted_start(&w, m->o, m->index, m->session.node, on_phase, it, &it->t, &why);
+	if (err == OK) {
+		it->path = w.path;
+		w.path = NULL;
+		it->there_already = w.there_already;
+		it->state = ITEM_ACTIVE;
+		m->active[m->n_active++] = it;
+	} else {
+		item_fail(it, &why);
+	}
+	wanted_fini(&w);
+}
+
+static void look_at_active(struct many *m, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->n_active; i++) {
+		item_look(m->active[i], now);
+		if (m->active[i]->state == ITEM_ACTIVE)
+			m->active[kept++] = m->active[i];
+	}
+	m->n_active = kept;
+}
+
+static void patrol(struct many *m)
+{
+	for (uint32_t i = 0; i < PATROL && i < m->next; i++) {
+		struct item *it = &m->items[m->patrol++ % m->next];
+		struct transfer_status st;
+
+		if (it->state != ITEM_DONE || it->said_changed)
+			continue;
+		transfer_status(it->t, &st);
+		if (st.why.code == OK)
+			continue;
+		it->said_changed = true;
+		session_say(&m->session, "%s; that part is not served any more", st.why.text);
+	}
+}
+
+static void say_serving(struct many *m)
+{
+	char size[32];
+
+	m->said_serving = true;
+	if (m->o->quiet)
+		return;
+	progress_clear(&m->session.progress);
+	if (m->o->json) {
+		json_t *j =
+		    json_pack("{s:I, s:I, s:I, s:i}", "serving", (json_int_t)m->n_done,
+			      "there_already", (json_int_t)m->n_there, "bytes",
+			      (json_int_t)m->done_bytes, "port", (int)node_port(m->session.node));
+
+		out_json(j);
+		json_decref(j);
+	} else {
+		printf("serving %zu torrents (%s) on port %u; Ctrl-C stops\n", m->n_done,
+		       text_size(size, sizeof(size), m->done_bytes), node_port(m->session.node));
+	}
+	(void)fflush(stdout);
+}
+
+/* Has one of those without a holder found one meanwhile? */
+static bool one_comes(const struct many *m)
+{
+	for (size_t i = 0; i < m->n && m->n_alone > 0; i++) {
+		struct transfer_status st;
+
+		if (m->items[i].state != ITEM_ALONE)
+			continue;
+		transfer_status(m->items[i].t, &st);
+		if (!is_alone(&st))
+			return true;
+	}
+	return false;
+}
+
+/* Everything was begun, and is complete, failed or without a holder. */
+static void watch_end(struct many *m, uint64_t now)
+{
+	if (m->next < m->n || m->n_active > 0)
+		return;
+	if (m->o->seed && m->n_done > 0) {
+		if (!m->said_serving)
+			say_serving(m);
+		return;
+	}
+	if (m->alone_ms == 0 || one_comes(m))
+		m->alone_ms = now;
+	if (m->n_alone > 0 && m->alone_ms == now)
+		return;
+	if (m->n_alone > 0 && now - m->alone_ms < (uint64_t)m->o->wait_s * 1000)
+		return;
+	if (m->n_alone > 0 && m->code == EXIT_OK)
+		m->code = EXIT_NO_HOLDER;
+	session_end(&m->session, m->code);
+}
+
+static void draw(struct many *m, uint64_t now)
+{
+	struct node_status st;
+	char label[64];
+	struct progress_state line = {.label = label};
+
+	if (!m->session.progress.on)
+		return;
+	node_status(m->session.node, &st);
+	snprintf(label, sizeof(label), "%zu of %zu", m->n_done, m->n);
+	line.done = m->done_bytes;
+	line.bps = st.down_bps;
+	line.up_bps = st.up_bps;
+	line.peers = st.peers;
+	line.note = m->said_serving ? "seeding" : NULL;
+	progress_draw(&m->session.progress, &line, now);
+}
+
+static void watch(struct session *s, void *user)
+{
+	struct many *m = user;
+	uint64_t now = loop_now_ms(s->loop);
+
+	look_at_active(m, now);
+	for (uint32_t i = 0; i < GET_ACTIVE_MAX && m->n_active < GET_ACTIVE_MAX && m->next < m->n;
+	     i++)
+		begin_one(m, &m->items[m->next++]);
+	if (m->next < m->n && m->n_active < GET_ACTIVE_MAX)
+		session_poke(s);
+	patrol(m);
+	watch_end(m, now);
+	if (!s->ending)
+		draw(m, now);
+}
+
+/* ---- all of it ----------------------------------------------------------------- */
+
+static int check_folder(const struct many *m, struct err_info *info)
+{
+	const char *out = m->o->out;
+	struct stat st;
+
+	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
+		return OK;
+	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);
+}
+
+static int run(struct many *m, struct err_info *info)
+{
+	int err = list_items(m, info);
+
+	if (err == OK)
+		err = check_folder(m, info);
+	if (err == OK)
+		err = session_init(&m->session, m->o, info);
+	if (err != OK)
+		return opts_fail(m->o, "get", info);
+	return session_run(&m->session, watch, m);
+}
+
+static void say_interrupted(struct many *m)
+{
+	if (m->session.interrupted && m->n_done + m->n_failed < m->n)
+		session_say(&m->session,
+			    "stopped with %zu of %zu; the same command goes on from there",
+			    m->n_done, m->n);
+}
+
+int get_many(const struct opts *o)
+{
+	struct many m = {.o = o};
+	struct err_info info = {.code = OK};
+	int code;
+
+	code = run(&m, &info);
+	say_interrupted(&m);
+	if (m.session.interrupted && m.n_done + m.n_failed == m.n)
+		code = m.code;
+	session_fini(&m.session);
+	if (m.index != NULL)
+		index_client_free(m.index);
+	for (size_t i = 0; m.items != NULL && i < m.n; i++)
+		free(m.items[i].path);
+	free(m.items);
+	lines_fini(&m.lines);
+	return code;
+}

@@ -1,0 +1,252 @@
+#include "cli/wanted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "cli/known_owners.h"
+#include "meta/magnet.h"
+#include "store/durable.h"
+
+/* ---- what is meant ------------------------------------------------------------------- */
+
+bool wanted_needs_index(const char *ref)
+{
+	size_t n = strlen(ref);
+
+	return n <= 8 || strcmp(ref + n - 8, ".torrent") != 0;
+}
+
+/* A magnet link stands for the info-hash in it, which the index may know. */
+static int ref_from_magnet(struct wanted *w, const char *uri, char ref[SHA256_LEN * 2 + 1],
+			   struct err_info *info)
+{
+	struct magnet m;
+	int err = magnet_parse(bytes_str(uri), &m);
+
+	if (err != OK)
+		return err_set(info, err, "not a magnet link that can be used: %s", err_text(err));
+	if (m.has_v1)
+		text_hex(ref, bytes_of(m.hash_v1, SHA1_LEN));
+	else
+		text_hex(ref, bytes_of(m.hash_v2, SHA256_LEN));
+	for (uint32_t i = 0; i < m.n_peers && w->n_peers < PEERS_MAX; i++)
+		w->peers[w->n_peers++] = m.peers[i];
+	magnet_fini(&m);
+	return OK;
+}
+
+/* Is this the owner we know? Where nothing can be remembered, that is said and no more. */
+static int check_owner(const struct opts *o, const struct entry *e, struct err_info *info)
+{
+	int err = known_owners_check(e, o->accept_key, info);
+
+	if (err != ERR_IO)
+		return err;
+	if (!o->quiet)
+		fprintf(stderr, "the owner's key is not remembered: %s\n", info->text);
+	return OK;
+}
+
+/* What the index hands out must be what the owner signed. */
+static bool is_content_of(const struct entry *e, const struct metainfo *m)
+{
+	return e->has_v1 == m->v1 && e->has_v2 == m->v2 &&
+	       (!m->v1 || memcmp(e->hash_v1, m->hash_v1, SHA1_LEN) == 0) &&
+	       (!m->v2 || memcmp(e->hash_v2, m->hash_v2, SHA256_LEN) == 0);
+}
+
+static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
+			 struct index_client **index, struct entry *e, struct err_info *info)
+{
+	char hash[SHA256_LEN * 2 + 1];
+	json_t *found = NULL;
+	int err = *index != NULL ? OK : index_client_new(o->index, o->token, index, info);
+
+	if (err == OK && strncmp(ref, "magnet:", 7) == 0) {
+		err = ref_from_magnet(w, ref, hash, info);
+		ref = hash;
+	}
+	if (err == OK)
+		err = index_client_resolve(*index, ref, o->latest, &found, info);
+	if (err == OK && index_client_entry(found, e) != OK)
+		err = err_set(info, ERR_PROTO, "%s: answers what no index would",
+			      index_client_url(*index));
+	if (err == OK)
+		err = check_owner(o, e, info);
+	if (err == OK)
+		err = index_client_torrent(*index, e->id, &w->torrent, info);
+	json_decref(found);
+	w->from_index = true;
+	return err;
+}
+
+/* What the content is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
+static const char *content_name(const struct metainfo *m)
+{
+	return m->single ? m->files[0].path : m->name;
+}
+
+static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
+			struct index_client **index, struct err_info *info)
+{
+	enum meta_fault fault;
+	struct entry e;
+	char safe[256];
+	int err;
+
+	if (wanted_needs_index(ref))
+		err = fetch_torrent(w, o, ref, index, &e, info);
+	else
+		err = durable_read_path(ref, &w->torrent, info);
+	if (err != OK)
+		return err;
+	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
+	if (fault != META_OK)
+		return err_set(info, ERR_PROTO, "%s: not a usable .torrent: %s",
+			       text_escape(safe, sizeof(safe), bytes_str(ref)),
+			       meta_fault_text(fault));
+	if (w->from_index && !is_content_of(&e, w->meta))
+		return err_set(info, ERR_MISMATCH,
+			       "%s: the index's .torrent is not what the owner signed",
+			       text_escape(safe, sizeof(safe), bytes_str(ref)));
+	text_escape(w->label, sizeof(w->label), bytes_str(content_name(w->meta)));
+	return OK;
+}
+
+static int read_peers(struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	for (size_t i = 0; o->peers != NULL && o->peers[i] != NULL && w->n_peers < PEERS_MAX; i++)
+		if (addr_parse(bytes_str(o->peers[i]), NODE_PORT_FIRST, &w->peers[w->n_peers++]) !=
+		    OK)
+			return err_set(info, ERR_INVALID, "--peer: not ADDRESS:PORT");
+	return OK;
+}
+
+/* ---- where it goes ---------------------------------------------------------------------- */
+
+static int choose_path(struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	const char *name = content_name(w->meta), *out = o->out;
+	struct buf b;
+	struct stat st;
+
+	if (out != NULL && strcmp(out, "-") == 0)
+		return err_set(info, ERR_INVALID, "-o -: writing to a pipe is not possible yet");
+	buf_init(&b, 16384);
+	if (out == NULL) {
+		(void)buf_put_str(&b, "./");
+		(void)buf_put_str(&b, name);
+	} else if (out[0] == '\0' || out[strlen(out) - 1] == '/' ||
+		   (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
+		(void)buf_printf(&b, out[0] == '\0' || out[strlen(out) - 1] == '/' ? "%s" : "%s/",
+				 out);
+		(void)buf_put_str(&b, name);
+	} else {
+		(void)buf_put_str(&b, out);
+	}
+	w->path = buf_cstr(&b) == NULL ? NULL : strdup(buf_cstr(&b));
+	buf_fini(&b);
+	return w->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
+int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
+		struct index_client **index, struct err_info *info)
+{
+	int err;
+
+	*w = (struct wanted){.from_index = false};
+	buf_init(&w->torrent, META_BYTES_MAX);
+	err = load_torrent(w, o, ref, index, info);
+	if (err == OK)
+		err = read_peers(w, o, info);
+	return err == OK ? choose_path(w, o, info) : err;
+}
+
+void wanted_fini(struct wanted *w)
+{
+	meta_free(w->meta);
+	buf_fini(&w->torrent);
+	free(w->path);
+}
+
+/* ---- into the node ------------------------------------------------------------------------ */
+
+/* The index first, then those of the command line. NULL without memory. */
+static const char **list_trackers(const struct wanted *w, const struct opts *o,
+				  const struct index_client *index)
+{
+	const char *const *more = o->trackers;
+	size_t n = 0;
+	const char **list;
+
+	while (more != NULL && more[n] != NULL)
+		n++;
+	list = calloc(n + 2, sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	if (w->from_index)
+		list[0] = index_client_announce_url(index);
+	if (n > 0)
+		memcpy(list + (w->from_index ? 1 : 0), more, n * sizeof(*list));
+	return list;
+}
+
+/* Something is at the final name: the same content is fine, anything else stays untouched. */
+static int add_existing(struct wanted *w, struct node *node, struct transfer_params *p,
+			struct transfer **out, struct err_info *info)
+{
+	struct err_info why;
+	int err;
+
+	if (meta_parse(p->torrent, &p->meta) != META_OK)
+		return info->code;
+	p->seed = p->check = true;
+	err = node_add(node, p, out, &why);
+	if (err == OK)
+		w->there_already = true;
+	else if (err == ERR_INVALID || err == ERR_NOENT || err == ERR_MISMATCH)
+		return wanted_other_content(w->path, info);
+	else
+		*info = why;
+	return err;
+}
+
+int wanted_start(struct wanted *w, const struct opts *o, const struct index_client *index,
+		 struct node *node,
+		 void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase),
+		 void *user, struct transfer **out, struct err_info *info)
+{
+	const char **trackers = list_trackers(w, o, index);
+	struct transfer_params p = {
+	    .meta = w->meta,
+	    .torrent = buf_bytes(&w->torrent),
+	    .path = w->path,
+	    .preallocate = o->preallocate,
+	    .trackers = trackers,
+	    .peers = w->peers,
+	    .n_peers = w->n_peers,
+	    .on_phase = on_phase,
+	    .user = user,
+	};
+	int err;
+
+	if (trackers == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	w->meta = NULL; /* taken over, also on error */
+	err = node_add(node, &p, out, info);
+	if (err == ERR_EXISTS)
+		err = add_existing(w, node, &p, out, info);
+	free(trackers);
+	return err;
+}
+
+int wanted_other_content(const char *path, struct err_info *info)
+{
+	char safe[400];
+
+	return err_set(info, ERR_EXISTS,
+		       "%s: is there already, with other content; choose another with -o",
+		       text_escape(safe, sizeof(safe), bytes_str(path)));
+}

@@ -1,0 +1,35 @@
+/* node/tiers.h - the trackers of one torrent, in the order in which they are asked.
+ *
+ * Source: BEP 12: tiers are shuffled once, the one that answers moves to the front of its own. */
+#ifndef SHOAL_NODE_TIERS_H
+#define SHOAL_NODE_TIERS_H
+
+#include "base/rng.h"
+#include "meta/metainfo.h"
+#include "node/announce_gate.h"
+
+struct tracker_url {
+	struct announce_site *site;
+	uint32_t tier;
+	bool heard;		/* it knows us: say "stopped" to it */
+	char *id;		/* its "tracker id", or NULL */
+	uint64_t rest_until_ms; /* BEP 31: it does not want to be asked before */
+};
+
+struct tiers {
+	struct tracker_url *list;
+	uint32_t n;
+};
+
+/* `first` (NULL-ended, or NULL), then those of the torrent that we can speak to; each URL once.
+ * Returns 0 or ERR_NOMEM; tiers_fini() after both. */
+int tiers_load(struct tiers *t, const char *const *first, const struct metainfo *m,
+	       struct announce_gate *g, struct rng *rng);
+void tiers_fini(struct tiers *t, struct announce_gate *g);
+
+/* Number `i` answered. */
+void tiers_promote(struct tiers *t, uint32_t i);
+/* Remember its "tracker id"; nothing for an empty one. */
+void tracker_url_keep_id(struct tracker_url *t, const char *id);
+
+#endif
