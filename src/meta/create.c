@@ -12,11 +12,26 @@ int create_order(const char *a, const char *b, bool v2)
 	return v2 ? meta_path_order(a, b) : strcmp(a, b);
 }
 
-uint32_t create_piece_length(uint64_t total_bytes)
+#define FULL_PIECES_MAX 2047u
+
+static bool too_many_pieces(const uint64_t *lengths, size_t n_files, bool aligned, uint32_t length)
+{
+	uint64_t full = 0, rest = 0;
+
+	for (size_t i = 0; i < n_files && full <= FULL_PIECES_MAX; i++) {
+		uint64_t bytes = lengths[i] + (aligned ? 0 : rest);
+
+		full += bytes / length;
+		rest = bytes % length;
+	}
+	return full > FULL_PIECES_MAX;
+}
+
+uint32_t create_piece_length(const uint64_t *lengths, size_t n_files, bool aligned)
 {
 	uint32_t length = META_PIECE_LENGTH_MIN;
 
-	while (length < (16u << 20) && total_bytes / length >= 2048)
+	while (length < (16u << 20) && too_many_pieces(lengths, n_files, aligned, length))
 		length *= 2;
 	return length;
 }

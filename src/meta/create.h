@@ -45,8 +45,11 @@ int create_torrent(const struct create_spec *spec, struct buf *out);
  * tools. Suits qsort on '/'-joined paths: <0, 0, >0. */
 int create_order(const char *a, const char *b, bool v2);
 
-/* Piece length for about 1,000 to 2,000 pieces: a power of two in 16 KiB..16 MiB. */
-uint32_t create_piece_length(uint64_t total_bytes);
+/* Piece length for about 1,000 to 2,000 pieces: a power of two in 16 KiB..16 MiB.
+ * `aligned` (v2, hybrid): each file has a last piece of its own, and in a hybrid the rest of that
+ * piece is a pad, which costs SHA-1 and, with peers that know no pads, transfer. So only pieces
+ * that are full count there, and thousands of small files get small pieces. */
+uint32_t create_piece_length(const uint64_t *lengths, size_t n_files, bool aligned);
 
 /* Where the bytes of each file go in the v1 piece space: fills offsets[n_files]
  * (hybrid: aligned to pieces, the gaps are pads) and returns its end. In a hybrid
