@@ -188,6 +188,7 @@ static void on_second(void *arg)
 		loop_io_want(n->listen_io, LOOP_READ);
 	}
 	node_settle(n);
+	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
 }
 

@@ -20,9 +20,10 @@ struct job_list {
 };
 
 struct pool {
-	pthread_mutex_t lock; /* guards the two lists and `stop` */
+	pthread_mutex_t lock; /* guards the two lists, `idle` and `stop` */
 	pthread_cond_t work;
 	struct job_list waiting, finished;
+	unsigned idle; /* workers that wait for work */
 	bool stop;
 	int wake_fd; /* eventfd: counts up when `finished` stops being empty */
 	unsigned n_workers;
@@ -34,6 +35,7 @@ struct pool {
 	struct job_list ready; /* of them, those on their way to done() */
 	uint8_t **slabs;
 	unsigned slabs_kept, slabs_taken, slabs_max;
+	bool slabs_used; /* since the last trim */
 	void *shared;
 	void (*drop)(void *shared);
 };
@@ -78,6 +80,16 @@ static void wake_loop(struct pool *p)
 	while (n < 0 && errno == EINTR);
 }
 
+static void clear_wake(struct pool *p)
+{
+	uint64_t count;
+	ssize_t got;
+
+	do
+		got = read(p->wake_fd, &count, sizeof(count));
+	while (got < 0 && errno == EINTR);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -91,7 +103,9 @@ static void *worker_main(void *arg)
 		if (job == NULL && p->stop)
 			break;
 		if (job == NULL) {
+			p->idle++;
 			pthread_cond_wait(&p->work, &p->lock);
+			p->idle--;
 			continue;
 		}
 		pthread_mutex_unlock(&p->lock);
@@ -99,8 +113,12 @@ static void *worker_main(void *arg)
 		pthread_mutex_lock(&p->lock);
 		first = p->finished.head == NULL;
 		list_put(&p->finished, job);
-		if (first)
-			wake_loop(p);
+		if (!first)
+			continue;
+		/* Woken with the lock held, the loop would only run into it. */
+		pthread_mutex_unlock(&p->lock);
+		wake_loop(p);
+		pthread_mutex_lock(&p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -230,11 +248,15 @@ void pool_free(struct pool *p)
 
 void pool_submit(struct pool *p, struct pool_job *job)
 {
+	bool idle;
+
 	p->out++;
 	pthread_mutex_lock(&p->lock);
 	list_put(&p->waiting, job);
-	pthread_cond_signal(&p->work);
+	idle = p->idle > 0;
 	pthread_mutex_unlock(&p->lock);
+	if (idle)
+		pthread_cond_signal(&p->work);
 }
 
 int pool_fd(const struct pool *p)
@@ -247,14 +269,10 @@ int pool_fd(const struct pool *p)
 size_t pool_drain(struct pool *p)
 {
 	struct pool_job *job;
-	uint64_t count;
 	size_t n = 0;
-	ssize_t got;
 
 	pthread_mutex_lock(&p->lock);
-	do
-		got = read(p->wake_fd, &count, sizeof(count));
-	while (got < 0 && errno == EINTR);
+	clear_wake(p);
 	if (p->finished.head != NULL) {
 		*p->ready.tail = p->finished.head;
 		p->ready.tail = p->finished.tail;
@@ -268,14 +286,23 @@ size_t pool_drain(struct pool *p)
 	return n;
 }
 
+/* Also when the descriptor tells of a job that was drained before the worker could write to it. */
 void pool_wait(struct pool *p)
 {
 	struct pollfd fd = {.fd = p->wake_fd, .events = POLLIN};
+	bool finished = false;
 
-	if (p->out == 0 || p->ready.head != NULL)
-		return;
-	while (poll(&fd, 1, -1) < 0 && errno == EINTR)
-		continue;
+	while (p->out > 0 && p->ready.head == NULL) {
+		pthread_mutex_lock(&p->lock);
+		finished = p->finished.head != NULL;
+		if (!finished)
+			clear_wake(p);
+		pthread_mutex_unlock(&p->lock);
+		if (finished)
+			return;
+		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+			continue;
+	}
 }
 
 uint8_t *pool_slab_take(struct pool *p)
@@ -290,6 +317,7 @@ uint8_t *pool_slab_take(struct pool *p)
 		slab = aligned_alloc(SLAB_ALIGN, POOL_SLAB_BYTES);
 	if (slab != NULL)
 		p->slabs_taken++;
+	p->slabs_used = true;
 	return slab;
 }
 
@@ -298,7 +326,14 @@ void pool_slab_give(struct pool *p, uint8_t *slab)
 	assert(p->slabs_taken > 0);
 	p->slabs_taken--;
 	p->slabs[p->slabs_kept++] = slab;
-	if (p->slabs_taken > 0)
+}
+
+void pool_slabs_trim(struct pool *p)
+{
+	bool used = p->slabs_used;
+
+	p->slabs_used = false;
+	if (used || p->slabs_taken > 0)
 		return;
 	while (p->slabs_kept > SLABS_IDLE)
 		free(p->slabs[--p->slabs_kept]);

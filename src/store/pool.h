@@ -53,6 +53,9 @@ void pool_wait(struct pool *p);
 /* A slab, or NULL when all are out. Loop thread only, as all below. */
 uint8_t *pool_slab_take(struct pool *p);
 void pool_slab_give(struct pool *p, uint8_t *slab);
+/* Gives memory back to the system when no slab was taken since the last call: about once a second,
+ * for in the middle of a transfer it would be wanted again at once. */
+void pool_slabs_trim(struct pool *p);
 unsigned pool_slabs_free(const struct pool *p);
 
 /* One object for all who share the pool (store.h keeps its events and open files there).

@@ -170,6 +170,37 @@ TEST(slabs_are_dealt_out_up_to_the_limit)
 	pool_free(p);
 }
 
+TEST(slabs_are_kept_while_they_are_used_and_given_back_afterwards)
+{
+	uint8_t *slabs[20], *first;
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 20, &p, NULL), 0);
+	for (int i = 0; i < 20; i++)
+		slabs[i] = pool_slab_take(p);
+	first = slabs[0];
+	for (int i = 19; i >= 0; i--)
+		pool_slab_give(p, slabs[i]);
+	/* All are back, but were just used: the next one taken is the warm one. */
+	pool_slabs_trim(p);
+	slabs[0] = pool_slab_take(p);
+	CHECK(slabs[0] == first);
+	pool_slab_give(p, slabs[0]);
+	pool_slabs_trim(p);
+	pool_slabs_trim(p);
+	for (int i = 0; i < 20; i++) {
+		slabs[i] = pool_slab_take(p);
+		CHECK(slabs[i] != NULL);
+	}
+	/* While some are out nothing is given back. */
+	pool_slabs_trim(p);
+	pool_slabs_trim(p);
+	for (int i = 0; i < 20; i++)
+		pool_slab_give(p, slabs[i]);
+	CHECK_INT(pool_slabs_free(p), 20);
+	pool_free(p);
+}
+
 TEST(the_default_number_of_slabs_is_as_documented)
 {
 	struct pool *p;
