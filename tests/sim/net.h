@@ -1,9 +1,18 @@
-/* tests/sim/net.h - many swarms on a virtual network under a virtual clock.
+/* net.h - many swarms on a virtual network under a virtual clock.
  *
  * Every node runs the product's swarm code; this is its shell: it performs effects by scheduling
  * what they cause at other nodes. No data moves: a block is a mark that says whether its content
- * is true, and its hash is made from (piece, block, mark). Links have a latency, nodes an uplink
- * and a downlink that their connections share block by block. All chance comes from one seed. */
+ * is true, and its hash is made from (piece, block, mark).
+ *
+ * The network: each node has an uplink and a downlink that its connections share block by block,
+ * and stands at a site. Between two sites there may be a link of its own rate that all
+ * connections crossing it share. A connection keeps as much on its way as TCP's congestion
+ * control would: it starts small, grows while queues are short, is cut when they are not, and
+ * loss bounds it. Messages cost their bytes and their packets' heads. docs/simulation.md says
+ * what is left out.
+ *
+ * All chance comes from one seed; the same calls give the same events, which
+ * net_trace_hash() shows. */
 #ifndef SHOAL_SIM_NET_H
 #define SHOAL_SIM_NET_H
 
@@ -15,20 +24,33 @@ enum node_kind {
 	NODE_HONEST,
 	NODE_CORRUPT,  /* one in `corrupt_every` blocks it sends is wrong */
 	NODE_MUTE,     /* lets download, never sends a block */
-	NODE_CHOKER,   /* never lets download */
+	NODE_CHOKER,   /* never lets download; without `seed` a free rider */
 	NODE_REJECTER, /* lets download, rejects every request */
+	NODE_STALLER,  /* sends `stall_after` blocks, then no more */
 };
+
+#define NET_SITES_MAX 16u
 
 struct node_spec {
 	enum node_kind kind;
 	bool seed;		   /* has (or claims) everything at the start */
-	uint64_t up_bps, down_bps; /* 0: 1 GB/s */
-	uint32_t latency_us;	   /* from it to the middle of the network; 0: 100 */
-	uint32_t corrupt_every;
+	uint64_t up_bps, down_bps; /* bytes a second; 0: 1 GB/s */
+	uint32_t latency_us;	   /* from it to the middle of its site; 0: 100 */
+	uint32_t loss_ppm;	   /* of packets on its access line, in each direction */
+	uint32_t site;
+	uint32_t corrupt_every, stall_after;
 	uint32_t max_peers, upload_slots;
 	bool no_fast;	/* speaks no fast extension */
 	bool no_hashes; /* rejects every hash request */
 	bool deaf;	/* takes no connections */
+};
+
+/* What the index answers a node that asks for peers. */
+struct index_spec {
+	uint32_t peers_max;   /* in one answer */
+	uint32_t far_min;     /* with `prefer_near`: of them random ones of other sites */
+	bool prefer_near;     /* the others from the asker's own site, as far as there are */
+	uint32_t interval_ms; /* between two announces; 0: 30 s */
 };
 
 struct net;
@@ -39,7 +61,14 @@ void net_free(struct net *n);
 /* Check every node's invariants after each of its events. Slow. */
 void net_check_always(struct net *n, bool on);
 
-/* Returns the node's number. It is on line from now on, and knows nobody. */
+/* Between two sites, both ways: one-way latency, and the rate of each direction, 0 unlimited. */
+void net_set_link(struct net *n, uint32_t site, uint32_t other, uint32_t latency_us, uint64_t bps);
+
+/* From now on nodes that come on line ask an index for peers, at once, at intervals and when
+ * they want some. */
+void net_set_index(struct net *n, const struct index_spec *spec);
+
+/* Returns the node's number. It is on line from now on, and knows nobody but the index. */
 uint32_t net_add(struct net *n, const struct node_spec *spec);
 /* Tell `node` of `other`, or of every other node. */
 void net_introduce(struct net *n, uint32_t node, uint32_t other);
@@ -56,11 +85,19 @@ bool net_run(struct net *n, uint64_t until_ms);
 void net_run_for(struct net *n, uint64_t until_ms);
 
 uint64_t net_now_ms(const struct net *n);
+uint32_t net_nodes(const struct net *n);
+bool net_is_up(const struct net *n, uint32_t node);
 struct swarm *net_swarm(const struct net *n, uint32_t node);
+/* When it came on line first. */
+uint64_t net_came_ms(const struct net *n, uint32_t node);
 /* When it was complete; UINT64_MAX: it is not. */
 uint64_t net_done_ms(const struct net *n, uint32_t node);
 /* Whether every block it counts as had is true. */
 bool net_is_true(const struct net *n, uint32_t node);
+/* Payload it put on the wire, with what never arrived. */
+uint64_t net_sent_bytes(const struct net *n, uint32_t node);
+/* Its connections to nodes of other sites. */
+uint32_t net_far_conns(const struct net *n, uint32_t node);
 
 struct net_stats {
 	uint64_t events;
@@ -68,9 +105,14 @@ struct net_stats {
 	uint32_t bans;	      /* of the others */
 	uint32_t unasked;     /* blocks that came unasked */
 	uint64_t sent_blocks;
+	uint64_t cross_bytes; /* payload that left one site for another */
 };
 void net_stats(const struct net *n, struct net_stats *out);
+/* Payload that node's swarm received and threw away, over all its lives. */
+void net_node_bytes(const struct net *n, uint32_t node, uint64_t *down, uint64_t *wasted);
 bool net_is_banned(const struct net *n, uint32_t node);
+/* Of all events so far, in their order. */
+uint64_t net_trace_hash(const struct net *n);
 
 /* A torrent of one file whose leaf hashes are those of true blocks. NULL without memory. */
 struct metainfo *net_metainfo(uint64_t bytes, uint32_t piece_length, bool v1, bool v2);

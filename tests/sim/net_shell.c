@@ -5,179 +5,44 @@
 #include "sim/net_impl.h"
 
 #define MS 1000u
+/* Until a dial is given up: nobody answers; it is refused. */
+#define DIAL_SILENT_US 10000000u
+#define DIAL_REFUSED_US 1000000u
 
 static uint64_t ms_of(const struct net *n)
 {
 	return n->now_us / MS;
 }
 
-static uint32_t find_conn(const struct net *n, uint32_t node, struct peer_ref ref, uint32_t *end)
-{
-	const struct node *k = &n->nodes[node];
-
-	for (uint32_t i = 0; i < k->n_conns; i++) {
-		const struct conn *c = &n->conns[k->conns[i]];
-
-		*end = c->node[0] == node ? 0 : 1;
-		if (c->open[*end] && c->ref[*end].slot == ref.slot && c->ref[*end].gen == ref.gen)
-			return k->conns[i];
-	}
-	abort();
-}
-
-static uint32_t node_at(const struct net *n, const struct addr *a)
-{
-	for (uint32_t i = 0; i < n->n_nodes; i++) {
-		if (addr_eq(&n->nodes[i].addr, a))
-			return i;
-	}
-	return UINT32_MAX;
-}
-
-/* ---- the wire ------------------------------------------------------------ */
-
-/* Towards the other end of `conn`, behind everything sent before. */
-static void transmit(struct net *n, uint32_t conn, uint32_t from, struct event e, uint64_t at_us)
-{
-	struct conn *c = &n->conns[conn];
-	uint32_t to = 1 - from;
-
-	if (at_us < c->last_us[to])
-		at_us = c->last_us[to];
-	c->last_us[to] = at_us;
-	e.at_us = at_us;
-	e.conn = conn;
-	e.end = to;
-	e.node = c->node[to];
-	e.life = n->nodes[e.node].life;
-	net_schedule(n, e);
-}
-
-static void send_message(struct net *n, uint32_t conn, uint32_t from, const struct wire_msg *m)
-{
-	struct event e = {.type = EVENT_MESSAGE, .msg = *m};
-
-	if (m->body.len > 0) {
-		e.body = malloc(m->body.len);
-		if (e.body == NULL)
-			abort();
-		memcpy(e.body, m->body.ptr, m->body.len);
-		e.msg.body.ptr = e.body;
-	}
-	transmit(n, conn, from, e, n->now_us + n->conns[conn].latency_us);
-}
-
-/* Forget one end; `tell`: the other hears of it. */
-void net_close_conn(struct net *n, uint32_t conn, uint32_t end, bool tell)
-{
-	struct conn *c = &n->conns[conn];
-	struct node *k = &n->nodes[c->node[end]];
-
-	c->open[end] = false;
-	c->waiting[end] = false;
-	for (uint32_t i = 0; i < k->n_conns; i++) {
-		if (k->conns[i] == conn) {
-			k->conns[i] = k->conns[--k->n_conns];
-			break;
-		}
-	}
-	if (tell)
-		transmit(n, conn, end, (struct event){.type = EVENT_CLOSED},
-			 n->now_us + c->latency_us);
-}
-
-/* ---- sending blocks ------------------------------------------------------ */
-
-static enum mark mark_to_send(struct net *n, struct node *k, uint32_t piece, uint32_t block)
-{
-	enum mark mark = k->marks[net_block_index(n->meta, piece, block)];
-
-	k->sent++;
-	if (k->spec.kind == NODE_CORRUPT && rng_below(&n->rng, k->spec.corrupt_every) == 0)
-		mark = MARK_FALSE;
-	return mark;
-}
-
-static void send_block(struct net *n, uint32_t conn, uint32_t from, struct block_ref b)
-{
-	struct conn *c = &n->conns[conn];
-	struct node *k = &n->nodes[c->node[from]];
-	uint64_t out_us = (uint64_t)b.length * 1000000 / k->spec.up_bps;
-	uint64_t start = n->now_us > k->up_free_us ? n->now_us : k->up_free_us;
-	struct event e = {.type = EVENT_BLOCK, .piece = b.piece};
-	uint32_t parts = out_us > 500000 ? 8 : 1;
-
-	e.msg = (struct wire_msg){
-	    .type = WIRE_PIECE, .index = b.piece, .begin = b.begin, .length = b.length};
-	e.mark = mark_to_send(n, k, b.piece, b.begin / BLOCK_BYTES);
-	k->up_free_us = start + out_us;
-	for (uint32_t i = 1; i < parts; i++)
-		transmit(n, conn, from,
-			 (struct event){.type = EVENT_PART, .piece = b.length / parts},
-			 start + out_us * i / parts + c->latency_us);
-	transmit(n, conn, from, e, k->up_free_us + c->latency_us);
-	c->in_flight[from]++;
-	n->stats.sent_blocks++;
-	swarm_on_sent(k->swarm, c->ref[from], b.length, ms_of(n));
-}
-
-/* Give the uplink to the next connection that has something to send. */
-static void run_uplink(struct net *n, uint32_t node)
-{
-	struct node *k = &n->nodes[node];
-
-	if (k->uplink_busy || !k->up)
-		return;
-	for (uint32_t i = 0; i < k->n_conns; i++) {
-		uint32_t conn = k->conns[(k->turn + i) % k->n_conns];
-		struct conn *c = &n->conns[conn];
-		uint32_t end = c->node[0] == node ? 0 : 1;
-		struct block_ref b;
-
-		if (!c->waiting[end] || c->in_flight[end] >= NET_WINDOW)
-			continue;
-		if (!swarm_next_upload(k->swarm, c->ref[end], &b)) {
-			c->waiting[end] = false;
-			continue;
-		}
-		k->turn = (k->turn + i + 1) % k->n_conns;
-		send_block(n, conn, end, b);
-		k->uplink_busy = true;
-		net_schedule(n, (struct event){.at_us = k->up_free_us,
-					       .type = EVENT_UPLINK,
-					       .node = node,
-					       .life = k->life});
-		return;
-	}
-}
-
 /* ---- effects ------------------------------------------------------------- */
 
 static void dial(struct net *n, uint32_t node, const struct addr *a)
 {
-	uint32_t other = node_at(n, a);
-	struct event e = {.node = node, .life = n->nodes[node].life, .addr = *a};
+	uint32_t other = net_node_at(n, a), conn;
+	struct event e = {.type = EVENT_KNOCK};
 
-	if (other == UINT32_MAX || !n->nodes[other].up || n->nodes[other].spec.deaf) {
-		e.type = EVENT_DIAL_FAILED;
-		e.at_us = n->now_us + 1000000;
-		net_schedule(n, e);
+	if (other == NET_NONE)
+		abort();
+	if (!n->nodes[other].up || n->nodes[other].spec.deaf) {
+		bool silent = n->nodes[other].silent;
+
+		net_schedule(n, (struct event){.type = EVENT_DIAL_FAILED,
+					       .target = node,
+					       .life = n->nodes[node].life,
+					       .a = other,
+					       .at_us = n->now_us + (silent ? DIAL_SILENT_US
+									    : DIAL_REFUSED_US)});
 		return;
 	}
-	n->conns = net_grow(n->conns, n->n_conns, &n->conns_cap, sizeof(*n->conns));
-	n->conns[n->n_conns] = (struct conn){.node = {node, other},
-					     .latency_us = n->nodes[node].spec.latency_us +
-							   n->nodes[other].spec.latency_us};
-	e.type = EVENT_KNOCK;
-	e.conn = n->n_conns++;
+	conn = net_conn_new(n, node, other);
+	e.target = conn * 2 + 1;
+	e.life = n->conns[conn].gen;
 	/* TCP's three ways, then the handshake. */
-	e.at_us = n->now_us + 3u * n->conns[e.conn].latency_us;
-	e.node = other;
-	e.life = n->nodes[other].life;
+	e.at_us = n->now_us + 3u * (uint64_t)n->conns[conn].latency_us;
 	net_schedule(n, e);
 }
 
-static void leaves_answer(struct net *n, uint32_t conn, uint32_t end, const struct wire_msg *q)
+static void leaves_answer(struct net *n, uint32_t end, const struct wire_msg *q)
 {
 	struct wire_msg m = {.type = WIRE_HASHES, .hash = q->hash};
 	uint32_t per_piece = n->meta->piece_length / BLOCK_BYTES;
@@ -187,7 +52,7 @@ static void leaves_answer(struct net *n, uint32_t conn, uint32_t end, const stru
 	if (body == NULL)
 		abort();
 	if (q->hash.base != 0 || q->hash.proof != 0 ||
-	    n->nodes[n->conns[conn].node[end]].spec.no_hashes) {
+	    n->nodes[net_end(n, end)->node].spec.no_hashes) {
 		m.type = WIRE_HASH_REJECT;
 	} else {
 		for (uint32_t i = 0; i < q->hash.length && q->hash.index + i < n_leaves; i++)
@@ -196,42 +61,55 @@ static void leaves_answer(struct net *n, uint32_t conn, uint32_t end, const stru
 				       body + (size_t)i * SHA256_LEN);
 		m.body = bytes_of(body, (size_t)q->hash.length * SHA256_LEN);
 	}
-	send_message(n, conn, end, &m);
+	net_send_message(n, end, &m);
 	free(body);
 }
 
 static void note_ban(struct net *n, const struct addr *a)
 {
-	uint32_t node = node_at(n, a);
+	uint32_t node = net_node_at(n, a);
 
-	if (node == UINT32_MAX)
+	if (node == NET_NONE)
 		return;
 	n->nodes[node].banned = true;
-	if (n->nodes[node].spec.kind == NODE_CORRUPT)
+	/* A rejecter rejects also where it must not. */
+	if (n->nodes[node].kind == NODE_CORRUPT || n->nodes[node].kind == NODE_REJECTER)
 		n->stats.bans++;
 	else
 		n->stats.honest_bans++;
 }
 
+static void upload(struct net *n, uint32_t node, uint32_t end)
+{
+	if (n->nodes[node].kind == NODE_MUTE)
+		return;
+	net_want_uplink(n, end);
+	net_run_uplink(n, node);
+}
+
+static void verify(struct net *n, uint32_t node, uint32_t piece)
+{
+	net_schedule(n, (struct event){.at_us = n->now_us + NET_VERIFY_US,
+				       .type = EVENT_VERIFIED,
+				       .target = node,
+				       .life = n->nodes[node].life,
+				       .a = piece});
+}
+
 static void perform_one(struct net *n, uint32_t node, const struct effect *e)
 {
 	struct node *k = &n->nodes[node];
-	uint32_t end = 0, conn = 0;
 
-	if (e->type == EFFECT_SEND || e->type == EFFECT_UPLOAD || e->type == EFFECT_CLOSE ||
-	    e->type == EFFECT_SERVE_HASHES)
-		conn = find_conn(n, node, e->peer, &end);
 	switch (e->type) {
 	case EFFECT_SEND:
-		if (k->spec.kind != NODE_CHOKER || e->u.msg.type != WIRE_UNCHOKE)
-			send_message(n, conn, end, &e->u.msg);
+		if (k->kind != NODE_CHOKER || e->u.msg.type != WIRE_UNCHOKE)
+			net_send_message(n, net_find_end(n, node, e->peer), &e->u.msg);
 		break;
 	case EFFECT_UPLOAD:
-		n->conns[conn].waiting[end] = k->spec.kind != NODE_MUTE;
-		run_uplink(n, node);
+		upload(n, node, net_find_end(n, node, e->peer));
 		break;
 	case EFFECT_CLOSE:
-		net_close_conn(n, conn, end, true);
+		net_close_end(n, net_find_end(n, node, e->peer), true);
 		break;
 	case EFFECT_BAN:
 		note_ban(n, &e->u.addr);
@@ -240,19 +118,17 @@ static void perform_one(struct net *n, uint32_t node, const struct effect *e)
 		dial(n, node, &e->u.addr);
 		break;
 	case EFFECT_VERIFY:
-		net_schedule(n, (struct event){.at_us = n->now_us + NET_VERIFY_US,
-					       .type = EVENT_VERIFIED,
-					       .node = node,
-					       .life = k->life,
-					       .piece = e->u.piece});
+		verify(n, node, e->u.piece);
 		break;
 	case EFFECT_SERVE_HASHES:
-		leaves_answer(n, conn, end, &e->u.msg);
+		leaves_answer(n, net_find_end(n, node, e->peer), &e->u.msg);
+		break;
+	case EFFECT_WANT_PEERS:
+		net_on_want_peers(n, node);
 		break;
 	case EFFECT_COMPLETE:
 		k->done_ms = ms_of(n);
-		break;
-	default:
+		net_count(n, k);
 		break;
 	}
 }
@@ -269,245 +145,305 @@ static void schedule_tick(struct net *n, uint32_t node)
 		return;
 	k->tick_us = at;
 	net_schedule(
-	    n, (struct event){.at_us = at, .type = EVENT_TICK, .node = node, .life = k->life});
+	    n, (struct event){.at_us = at, .type = EVENT_TICK, .target = node, .life = k->life});
 }
 
 void net_perform(struct net *n, uint32_t node)
 {
-	struct effects fx = n->nodes[node].fx;
-
-	if (fx.failed)
+	if (n->fx.failed)
 		abort();
 	/* Nothing below calls the swarm but for uploads, which append nothing. */
-	for (size_t i = 0; i < fx.n; i++)
-		perform_one(n, node, &fx.list[i]);
-	effects_clear(&n->nodes[node].fx);
+	for (size_t i = 0; i < n->fx.n; i++)
+		perform_one(n, node, &n->fx.list[i]);
+	effects_clear(&n->fx);
 	schedule_tick(n, node);
 	if (n->check)
 		swarm_check(n->nodes[node].swarm);
 }
 
-/* ---- events -------------------------------------------------------------- */
+/* ---- connecting ---------------------------------------------------------- */
 
-static struct peer_ref connect_end(struct net *n, uint32_t conn, uint32_t end)
+static void connect_end(struct net *n, uint32_t end)
 {
-	struct conn *c = &n->conns[conn];
-	struct node *k = &n->nodes[c->node[end]], *o = &n->nodes[c->node[1 - end]];
+	struct conn *c = &n->conns[end / 2];
+	struct node *k = &n->nodes[net_end(n, end)->node];
+	struct node *o = &n->nodes[net_end(n, end ^ 1)->node];
 	struct peer_hello h = {.addr = o->addr,
-			       .incoming = end == 1,
+			       .incoming = end % 2 == 1,
 			       .fast = !k->spec.no_fast && !o->spec.no_fast,
 			       .extended = true,
 			       .v2 = n->meta->v2,
 			       .rtt_us = 2 * c->latency_us};
 	const char *why = NULL;
+	struct peer_ref ref;
 
 	if (h.incoming)
-		h.addr.port = (uint16_t)(20000 + conn % 40000);
+		h.addr.port = (uint16_t)(20000 + end / 2 % 40000);
 	memcpy(h.peer_id, o->id, sizeof(h.peer_id));
-	c->ref[end] = swarm_on_connected(k->swarm, &h, ms_of(n), &why, &k->fx);
-	c->open[end] = c->ref[end].slot != UINT32_MAX;
-	if (c->open[end]) {
-		k->conns = net_grow(k->conns, k->n_conns, &k->conns_cap, sizeof(*k->conns));
-		k->conns[k->n_conns++] = conn;
-	}
-	return c->ref[end];
+	ref = swarm_on_connected(k->swarm, &h, ms_of(n), &why, &n->fx);
+	if (ref.slot != UINT32_MAX)
+		net_open_end(n, end, ref);
 }
 
-static void on_knock(struct net *n, struct event *e)
+static bool is_there(const struct net *n, const struct end *e)
 {
-	struct conn *c = &n->conns[e->conn];
-	struct node *from = &n->nodes[c->node[0]];
+	return n->nodes[e->node].up && n->nodes[e->node].life == e->life;
+}
+
+static void on_knock(struct net *n, const struct event *e)
+{
+	struct conn *c = &n->conns[e->target / 2];
 	struct event answer = {.type = EVENT_ANSWER,
-			       .node = c->node[0],
-			       .life = from->life,
-			       .conn = e->conn,
-			       .addr = n->nodes[e->node].addr,
+			       .target = e->target ^ 1,
+			       .life = c->gen,
 			       .at_us = n->now_us + c->latency_us};
 
-	if (!from->up)
+	if (!is_there(n, &c->end[0])) {
+		c->dialing = false;
+		net_settle_conn(n, e->target / 2);
 		return;
+	}
+	if (!is_there(n, &c->end[1])) {
+		answer.at_us = n->now_us + DIAL_SILENT_US;
+		net_schedule(n, answer);
+		return;
+	}
 	/* Scheduled first, so that it comes before the opening messages. */
 	net_schedule(n, answer);
-	connect_end(n, e->conn, 1);
-	net_perform(n, e->node);
+	connect_end(n, e->target);
+	net_perform(n, c->end[1].node);
 }
 
-static void on_answer(struct net *n, struct event *e)
+/* The dialler hears what became of it. */
+static void on_answer(struct net *n, const struct event *e)
 {
-	struct conn *c = &n->conns[e->conn];
-	struct node *k = &n->nodes[e->node];
+	struct conn *c = &n->conns[e->target / 2];
+	uint32_t node = c->end[0].node, other = c->end[1].node;
 
-	if (!c->open[1]) {
-		swarm_on_dial_failed(k->swarm, &e->addr, ms_of(n), &k->fx);
-		net_perform(n, e->node);
-		return;
+	c->dialing = false;
+	if (is_there(n, &c->end[0])) {
+		if (c->end[1].open)
+			connect_end(n, e->target);
+		else
+			swarm_on_dial_failed(n->nodes[node].swarm, &n->nodes[other].addr, ms_of(n),
+					     &n->fx);
+		net_perform(n, node);
 	}
-	connect_end(n, e->conn, 0);
-	net_perform(n, e->node);
-	if (!c->open[0])
-		transmit(n, e->conn, 0, (struct event){.type = EVENT_CLOSED},
-			 n->now_us + n->conns[e->conn].latency_us);
+	c = &n->conns[e->target / 2];
+	if (!c->end[0].open && c->end[1].open)
+		net_transmit(
+		    n, e->target ^ 1,
+		    (struct event){.type = EVENT_CLOSED, .at_us = n->now_us + c->latency_us});
+	net_settle_conn(n, e->target / 2);
 }
 
-static void on_block(struct net *n, struct event *e)
+static void on_dial_failed(struct net *n, const struct event *e)
 {
-	struct conn *c = &n->conns[e->conn];
-	struct node *k = &n->nodes[e->node];
-	struct block_ref b = {e->msg.index, e->msg.begin, e->msg.length};
-	struct peer_ref ref = c->ref[e->end];
-	enum block_answer answer = swarm_judge_block(k->swarm, ref, b.piece, b.begin, b.length);
+	swarm_on_dial_failed(n->nodes[e->target].swarm, &n->nodes[e->a].addr, ms_of(n), &n->fx);
+	net_perform(n, e->target);
+}
 
-	c->in_flight[1 - e->end]--;
-	if (answer == BLOCK_UNASKED) {
+/* ---- at a connection's end ----------------------------------------------- */
+
+static void on_block(struct net *n, const struct event *e)
+{
+	struct end *t = net_end(n, e->target);
+	struct node *k = &n->nodes[t->node];
+	struct block_ref b = net_event_block(e);
+	uint32_t node = t->node;
+
+	switch (swarm_judge_block(k->swarm, t->ref, b.piece, b.begin, b.length)) {
+	case BLOCK_UNASKED:
 		n->stats.unasked++;
-		swarm_on_malformed(k->swarm, ref, ms_of(n), &k->fx);
-	} else {
-		if (answer == BLOCK_WANTED)
-			k->marks[net_block_index(n->meta, b.piece, b.begin / BLOCK_BYTES)] =
-			    (uint8_t)e->mark;
-		swarm_on_block(k->swarm, ref, b, ms_of(n), &k->fx);
+		swarm_on_malformed(k->swarm, t->ref, ms_of(n), &n->fx);
+		break;
+	case BLOCK_WANTED:
+		k->marks[net_block_index(n->meta, b.piece, b.begin / BLOCK_BYTES)] =
+		    (uint8_t)net_event_mark(e);
+		swarm_on_block(k->swarm, t->ref, b, ms_of(n), &n->fx);
+		break;
+	case BLOCK_USELESS:
+		swarm_on_block(k->swarm, t->ref, b, ms_of(n), &n->fx);
+		break;
 	}
-	net_perform(n, e->node);
-	if (n->nodes[c->node[1 - e->end]].up)
-		run_uplink(n, n->conns[e->conn].node[1 - e->end]);
+	net_perform(n, node);
 }
 
-static void on_message(struct net *n, struct event *e)
+static void on_message(struct net *n, const struct event *e)
 {
-	struct node *k = &n->nodes[e->node];
-	struct peer_ref ref = n->conns[e->conn].ref[e->end];
+	struct end *t = net_end(n, e->target);
+	struct node *k = &n->nodes[t->node];
+	struct wire_msg m;
 
-	if (k->spec.kind == NODE_REJECTER && e->msg.type == WIRE_REQUEST) {
-		e->msg.type = WIRE_REJECT;
-		send_message(n, e->conn, e->end, &e->msg);
+	net_open_message(n, e, &m);
+	k->down_debt += net_wire_bytes(&m) + NET_HEAD_BYTES;
+	if (k->kind == NODE_REJECTER && m.type == WIRE_REQUEST) {
+		m.type = WIRE_REJECT;
+		net_send_message(n, e->target, &m);
 		return;
 	}
-	swarm_on_message(k->swarm, ref, &e->msg, ms_of(n), &k->fx);
-	net_perform(n, e->node);
+	swarm_on_message(k->swarm, t->ref, &m, ms_of(n), &n->fx);
+	net_perform(n, t->node);
 }
 
-static void on_verified(struct net *n, struct event *e)
+static void on_closed(struct net *n, const struct event *e)
 {
-	struct node *k = &n->nodes[e->node];
-	uint32_t n_blocks = meta_piece_blocks(n->meta, e->piece);
-	uint8_t *hashes = malloc((size_t)n_blocks * SHA256_LEN);
-	enum piece_state state = PIECE_GOOD;
+	struct end *t = net_end(n, e->target);
+	uint32_t node = t->node;
+	struct peer_ref ref = t->ref;
 
-	if (hashes == NULL)
-		abort();
-	for (uint32_t b = 0; b < n_blocks; b++) {
-		enum mark mark = k->marks[net_block_index(n->meta, e->piece, b)];
+	net_close_end(n, e->target, false);
+	swarm_on_closed(n->nodes[node].swarm, ref, ms_of(n), &n->fx);
+	net_perform(n, node);
+}
 
-		if (mark != MARK_TRUE)
-			state = PIECE_BAD;
-		net_block_hash(e->piece, b, mark, hashes + (size_t)b * SHA256_LEN);
+/* Nobody takes it. A node that fell silent acknowledges nothing, so the sender's window stays shut;
+ * one that is back knows nothing of the connection and says so. */
+static void turn_down(struct net *n, const struct event *e)
+{
+	const struct conn *c = &n->conns[e->target / 2];
+	const struct end *t = net_end(n, e->target);
+	const struct node *k = &n->nodes[t->node];
+
+	if (e->type == EVENT_PARCEL)
+		net_drop_parcel(n, e);
+	if (c->gen != e->life || !k->up)
+		return;
+	if (k->life != t->life && net_end(n, e->target ^ 1)->open)
+		net_transmit(
+		    n, e->target ^ 1,
+		    (struct event){.type = EVENT_CLOSED, .at_us = n->now_us + c->latency_us});
+	else if (e->type == EVENT_BLOCK)
+		net_block_gone(n, e->target ^ 1);
+}
+
+static void handle_at_end(struct net *n, struct event *e)
+{
+	const struct conn *c = &n->conns[e->target / 2];
+	struct end *t = net_end(n, e->target);
+
+	if (c->gen != e->life || !t->open) {
+		turn_down(n, e);
+		return;
 	}
-	swarm_on_piece(k->swarm, e->piece, state, hashes, ms_of(n), &k->fx);
-	free(hashes);
-	net_perform(n, e->node);
-}
-
-static void on_closed(struct net *n, struct event *e)
-{
-	struct node *k = &n->nodes[e->node];
-	struct peer_ref ref = n->conns[e->conn].ref[e->end];
-
-	net_close_conn(n, e->conn, e->end, false);
-	swarm_on_closed(k->swarm, ref, ms_of(n), &k->fx);
-	net_perform(n, e->node);
-}
-
-/* Blocks queue at the receiver's downlink, and what came behind them on the same connection with
- * them. True: not yet. */
-static bool must_land(struct net *n, struct event *e)
-{
-	struct conn *c = &n->conns[e->conn];
-	struct node *k = &n->nodes[e->node];
-
-	if (e->landed)
-		return false;
-	e->landed = true;
+	if (e->type == EVENT_PART) {
+		swarm_on_progress(n->nodes[t->node].swarm, t->ref, e->a, ms_of(n));
+		return;
+	}
+	if (net_must_land(n, e))
+		return;
 	if (e->type == EVENT_BLOCK) {
-		uint64_t start = n->now_us > k->down_free_us ? n->now_us : k->down_free_us;
-
-		k->down_free_us = start + (uint64_t)e->msg.length * 1000000 / k->spec.down_bps;
-		c->land_us[e->end] = k->down_free_us;
-	}
-	if (c->land_us[e->end] <= n->now_us)
-		return false;
-	e->at_us = c->land_us[e->end];
-	net_schedule(n, *e);
-	e->body = NULL;
-	return true;
-}
-
-/* Does the event still find whom it is meant for? */
-static bool is_alive(const struct net *n, const struct event *e)
-{
-	const struct node *k = &n->nodes[e->node];
-
-	if (!k->up || k->life != e->life)
-		return false;
-	switch (e->type) {
-	case EVENT_MESSAGE:
-	case EVENT_BLOCK:
-	case EVENT_PART:
-	case EVENT_CLOSED:
-		return n->conns[e->conn].open[e->end];
-	default:
-		return true;
-	}
-}
-
-void net_handle(struct net *n, struct event *e)
-{
-	struct node *k = &n->nodes[e->node];
-
-	n->stats.events++;
-	if (!is_alive(n, e)) {
-		if (e->type == EVENT_BLOCK)
-			n->conns[e->conn].in_flight[1 - e->end]--;
-		return;
-	}
-	if ((e->type == EVENT_MESSAGE || e->type == EVENT_BLOCK || e->type == EVENT_CLOSED) &&
-	    must_land(n, e))
-		return;
-	switch (e->type) {
-	case EVENT_TICK:
-		if (k->tick_us == e->at_us) {
-			k->tick_us = UINT64_MAX;
-			swarm_on_tick(k->swarm, ms_of(n), &k->fx);
-			net_perform(n, e->node);
-		}
-		break;
-	case EVENT_MESSAGE:
-		on_message(n, e);
-		break;
-	case EVENT_BLOCK:
+		net_block_gone(n, e->target ^ 1);
 		on_block(n, e);
-		break;
-	case EVENT_PART:
-		swarm_on_progress(k->swarm, n->conns[e->conn].ref[e->end], e->piece, ms_of(n));
+	} else if (e->type == EVENT_CLOSED) {
+		on_closed(n, e);
+	} else {
+		on_message(n, e);
+		if (e->type == EVENT_PARCEL)
+			net_drop_parcel(n, e);
+	}
+}
+
+/* ---- at a node ----------------------------------------------------------- */
+
+static void on_tick(struct net *n, const struct event *e)
+{
+	struct node *k = &n->nodes[e->target];
+
+	if (k->tick_us != e->at_us)
+		return;
+	k->tick_us = UINT64_MAX;
+	swarm_on_tick(k->swarm, ms_of(n), &n->fx);
+	net_perform(n, e->target);
+}
+
+static void hash_blocks(const struct net *n, const struct node *k, uint32_t piece, uint8_t *out)
+{
+	for (uint32_t b = 0; b < meta_piece_blocks(n->meta, piece); b++)
+		net_block_hash(piece, b, (enum mark)k->marks[net_block_index(n->meta, piece, b)],
+			       out + (size_t)b * SHA256_LEN);
+}
+
+static void on_verified(struct net *n, const struct event *e)
+{
+	struct node *k = &n->nodes[e->target];
+	uint32_t n_blocks = meta_piece_blocks(n->meta, e->a);
+	enum piece_state state = PIECE_GOOD;
+	uint8_t *hashes = NULL;
+
+	for (uint32_t b = 0; b < n_blocks; b++) {
+		if (k->marks[net_block_index(n->meta, e->a, b)] != MARK_TRUE)
+			state = PIECE_BAD;
+	}
+	if (state == PIECE_BAD || swarm_wants_hashes(k->swarm, e->a)) {
+		hashes = malloc((size_t)n_blocks * SHA256_LEN);
+		if (hashes == NULL)
+			abort();
+		hash_blocks(n, k, e->a, hashes);
+	}
+	swarm_on_piece(k->swarm, e->a, state, hashes, ms_of(n), &n->fx);
+	free(hashes);
+	net_perform(n, e->target);
+}
+
+static void handle_at_node(struct net *n, const struct event *e)
+{
+	struct node *k = &n->nodes[e->target];
+
+	if (e->type == EVENT_GONE) {
+		net_on_gone(n, e);
+		return;
+	}
+	if (!k->up || k->life != e->life)
+		return;
+	switch ((enum event_type)e->type) {
+	case EVENT_TICK:
+		on_tick(n, e);
 		break;
 	case EVENT_UPLINK:
 		k->uplink_busy = false;
-		run_uplink(n, e->node);
-		break;
-	case EVENT_KNOCK:
-		on_knock(n, e);
-		break;
-	case EVENT_ANSWER:
-		on_answer(n, e);
+		net_run_uplink(n, e->target);
 		break;
 	case EVENT_DIAL_FAILED:
-		swarm_on_dial_failed(k->swarm, &e->addr, ms_of(n), &k->fx);
-		net_perform(n, e->node);
-		break;
-	case EVENT_CLOSED:
-		on_closed(n, e);
+		on_dial_failed(n, e);
 		break;
 	case EVENT_VERIFIED:
 		on_verified(n, e);
 		break;
+	case EVENT_ANNOUNCE:
+		net_on_announce(n, e);
+		break;
+	case EVENT_PEERS:
+		net_on_peers(n, e);
+		break;
+	default:
+		break;
+	}
+}
+
+static void note_event(struct net *n, const struct event *e)
+{
+	uint64_t h = n->trace;
+
+	h = (h ^ e->at_us) * 0x9e3779b97f4a7c15u;
+	h = (h ^ (h >> 29) ^ ((uint64_t)e->target << 8 | e->type)) * 0xbf58476d1ce4e5b9u;
+	h = (h ^ (h >> 32) ^ ((uint64_t)e->a << 32 | e->b)) * 0x94d049bb133111ebu;
+	n->trace = h ^ (h >> 31);
+	n->stats.events++;
+}
+
+void net_handle(struct net *n, struct event *e)
+{
+	note_event(n, e);
+	if (e->type == EVENT_KNOCK || e->type == EVENT_ANSWER) {
+		/* Of connections that cannot end before they are answered. */
+		if (e->type == EVENT_KNOCK)
+			on_knock(n, e);
+		else
+			on_answer(n, e);
+	} else if (e->type <= EVENT_CLOSED) {
+		handle_at_end(n, e);
+	} else {
+		handle_at_node(n, e);
 	}
 }

@@ -318,3 +318,211 @@ TEST(peers_that_give_nothing_cannot_keep_all_places)
 	net_free(n);
 	meta_free(m);
 }
+
+/* ---- the network itself -------------------------------------------------- */
+
+/* One seed and some getters that know each other through an index only. */
+static struct net *indexed(const struct metainfo *m, uint64_t seed, uint32_t getters,
+			   const struct node_spec *spec, uint32_t peers_max)
+{
+	struct net *n = net_new(m, seed);
+	struct node_spec origin = *spec;
+
+	net_set_index(n, &(struct index_spec){.peers_max = peers_max});
+	origin.seed = true;
+	net_add(n, &origin);
+	for (uint32_t i = 0; i < getters; i++)
+		net_add(n, spec);
+	return n;
+}
+
+static uint64_t trace_of(const struct metainfo *m, uint64_t seed)
+{
+	struct node_spec spec = {
+	    .up_bps = 2000000, .down_bps = 2000000, .latency_us = 5000, .loss_ppm = 2000};
+	struct net *n = indexed(m, seed, 30, &spec, 10);
+	uint64_t trace;
+
+	CHECK(net_run(n, 600000));
+	trace = net_trace_hash(n);
+	net_free(n);
+	return trace;
+}
+
+TEST(the_same_seed_gives_the_same_events_and_another_seed_others)
+{
+	struct metainfo *m = net_metainfo(4 * MIB, 64 * KIB, true, true);
+
+	CHECK(trace_of(m, 1) == trace_of(m, 1));
+	CHECK(trace_of(m, 1) != trace_of(m, 2));
+	meta_free(m);
+}
+
+TEST(nodes_find_each_other_through_the_index)
+{
+	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
+	struct node_spec spec = {.up_bps = 1000000, .down_bps = 1000000, .latency_us = 1000};
+	struct net *n = indexed(m, 3, 40, &spec, 3);
+
+	CHECK(net_run(n, 600000));
+	for (uint32_t i = 1; i < net_nodes(n); i++)
+		CHECK(net_is_true(n, i));
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(an_answer_of_the_index_holds_no_more_peers_than_it_may)
+{
+	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
+	struct net *n = net_new(m, 4);
+	struct swarm_stats st;
+	uint32_t node = 0;
+
+	net_set_index(n, &(struct index_spec){.peers_max = 7});
+	for (uint32_t i = 0; i < 60; i++)
+		node = net_add(n, &(struct node_spec){.deaf = i < 59});
+	net_run_for(n, 5000);
+	/* The last to come heard of others once; nobody could dial it before it came. */
+	node = net_add(n, &(struct node_spec){.deaf = true});
+	net_run_for(n, 6000);
+	swarm_stats(net_swarm(n, node), net_now_ms(n), &st);
+	CHECK_INT(st.addresses, 7);
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(a_preferring_index_answers_with_the_askers_site_and_a_floor_of_others)
+{
+	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
+	struct net *n = net_new(m, 5);
+	uint32_t node;
+
+	net_set_index(n, &(struct index_spec){.peers_max = 20, .prefer_near = true, .far_min = 4});
+	for (uint32_t i = 0; i < 80; i++)
+		net_add(n, &(struct node_spec){.site = i % 2, .latency_us = 1000});
+	net_run_for(n, 3000);
+	node = net_add(n, &(struct node_spec){.site = 1, .latency_us = 1000});
+	net_run_for(n, 5000);
+	CHECK_INT(net_far_conns(n, node), 4);
+	net_free(n);
+	meta_free(m);
+}
+
+/* How long one getter takes from a seed, over lines of 4 MB/s. */
+static uint64_t pair_ms(const struct metainfo *m, const struct node_spec *from,
+			const struct node_spec *to, uint64_t link_bps)
+{
+	struct net *n = net_new(m, 1);
+	struct node_spec seed = *from, getter = *to;
+	uint64_t took;
+
+	seed.seed = true;
+	seed.up_bps = getter.down_bps = 4000000;
+	net_set_link(n, 0, 1, 10000, link_bps);
+	net_add(n, &seed);
+	net_add(n, &getter);
+	net_introduce(n, 1, 0);
+	CHECK(net_run(n, 600000));
+	took = net_done_ms(n, 1) - 1000;
+	net_free(n);
+	return took;
+}
+
+TEST(a_link_between_sites_carries_no_more_than_its_rate)
+{
+	struct metainfo *m = net_metainfo(8 * MIB, 64 * KIB, true, true);
+	struct node_spec here = {.site = 0}, there = {.site = 1};
+	uint64_t one_site = pair_ms(m, &here, &here, 1000000);
+	uint64_t apart = pair_ms(m, &here, &there, 1000000);
+
+	CHECK(one_site >= 8 * MIB / 4000 && one_site < 8 * MIB / 4000 * 12 / 10);
+	CHECK(apart >= 8 * MIB / 1000 && apart < 8 * MIB / 1000 * 12 / 10);
+	meta_free(m);
+}
+
+TEST(connections_that_cross_a_link_share_it)
+{
+	struct metainfo *m = net_metainfo(4 * MIB, 64 * KIB, true, true);
+	struct net *n = net_new(m, 6);
+	struct net_stats st;
+
+	net_set_link(n, 0, 1, 10000, 1000000);
+	net_add(n, &(struct node_spec){.seed = true});
+	for (uint32_t i = 1; i <= 3; i++) {
+		net_add(n, &(struct node_spec){.site = 1});
+		net_introduce(n, i, 0);
+	}
+	CHECK(net_run(n, 600000));
+	net_stats(n, &st);
+	CHECK(st.cross_bytes >= 12 * MIB);
+	/* Three copies over it, one after the other or in turns. */
+	CHECK(net_now_ms(n) - 1000 >= 12 * MIB / 1000);
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(latency_and_loss_cost_time)
+{
+	struct metainfo *m = net_metainfo(8 * MIB, 64 * KIB, true, true);
+	struct node_spec near = {.latency_us = 500}, far = {.latency_us = 50000};
+	struct node_spec lossy = {.latency_us = 50000, .loss_ppm = 10000};
+	uint64_t near_ms = pair_ms(m, &near, &near, 0), far_ms = pair_ms(m, &far, &far, 0);
+	uint64_t lossy_ms = pair_ms(m, &far, &lossy, 0);
+
+	CHECK(far_ms > near_ms + 400);
+	/* 1.22 / sqrt(0.01) packets of 1,448 bytes in 200 ms: 88 kB/s. */
+	CHECK(lossy_ms > 8 * MIB / 100 && lossy_ms < 8 * MIB / 75);
+	meta_free(m);
+}
+
+TEST(nodes_that_come_and_go_many_times_leave_a_network_that_works)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct metainfo *m = net_metainfo(2 * MIB, 64 * KIB, true, true);
+		struct node_spec spec = {
+		    .up_bps = 300000, .down_bps = 1000000, .latency_us = 20000, .loss_ppm = 1000};
+		struct net *n = indexed(m, seed, 12, &spec, 5);
+		struct net_stats st;
+		struct rng rng;
+
+		rng_seed(&rng, seed);
+		for (uint32_t i = 0; i < 200; i++) {
+			uint32_t node = 1 + rng_below(&rng, 12);
+
+			net_run_for(n, net_now_ms(n) + 1 + rng_below(&rng, 100));
+			if (net_is_up(n, node))
+				net_kill(n, node, rng_below(&rng, 2) == 0);
+			else
+				net_revive(n, node);
+		}
+		for (uint32_t i = 1; i <= 12; i++) {
+			if (!net_is_up(n, i))
+				net_revive(n, i);
+		}
+		CHECK_SEED(net_run(n, 1000000), seed);
+		net_stats(n, &st);
+		CHECK_SEED(st.honest_bans == 0, seed);
+		CHECK_SEED(st.unasked == 0, seed);
+		for (uint32_t i = 0; i <= 12; i++)
+			CHECK_SEED(net_is_true(n, i), seed);
+		net_free(n);
+		meta_free(m);
+	}
+}
+
+TEST(a_peer_that_stalls_half_way_does_not_hold_the_others_up)
+{
+	struct metainfo *m = net_metainfo(8 * MIB, 64 * KIB, true, true);
+	struct node_spec stall = {
+	    .kind = NODE_STALLER, .seed = true, .stall_after = 30, .up_bps = 4000000};
+
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct net_stats st;
+		struct swarm_stats ss;
+		uint64_t alone = fetch_ms(m, seed, 1, 1000000, NULL, 0, &st, &ss);
+		uint64_t with = fetch_ms(m, seed, 1, 1000000, &stall, 1, &st, &ss);
+
+		CHECK_SEED(with * 4 <= alone * 5, seed);
+	}
+	meta_free(m);
+}
