@@ -80,6 +80,17 @@ static int want_notes(int fd, bool v6)
 	return v6 ? set_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) : set_on(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
+/* Answers are small enough for any path: none is ever cut up, and nobody who forges "too big" makes
+ * us try. The kernel is also spared to number them. */
+static void never_fragment(int fd, bool v6)
+{
+	int v4_how = IP_PMTUDISC_PROBE, v6_how = IPV6_PMTUDISC_PROBE;
+
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4_how, sizeof(v4_how));
+	if (v6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6_how, sizeof(v6_how));
+}
+
 /* Returns a descriptor or -1 with errno. */
 static int open_at(const union sock *at, bool shared)
 {
@@ -93,6 +104,7 @@ static int open_at(const union sock *at, bool shared)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	never_fragment(fd, v6);
 	if ((!shared || set_on(fd, SOL_SOCKET, SO_REUSEPORT) == 0) &&
 	    (!is_wild(at) || want_notes(fd, v6) == 0) &&
 	    bind(fd, &at->any, v6 ? sizeof(at->v6) : sizeof(at->v4)) == 0)

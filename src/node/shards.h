@@ -11,7 +11,9 @@
 
 struct shards;
 
-/* Keys and seeds are made anew. NULL: out of memory. */
+/* Keys and seeds are made anew. NULL: out of memory.
+ * Limit: each has an n-th of TRACKER_PEERS_MAX; TRACKER_HOST_PEERS_MAX holds in each, so that a
+ * host may have n times as many places in all. */
 struct shards *shards_new(unsigned n);
 void shards_free(struct shards *s);
 unsigned shards_count(const struct shards *s);

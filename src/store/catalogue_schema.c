@@ -20,7 +20,7 @@
  * content. To take them out again the same words must be given, which are read from the
  * other tables (WORDS_OF). Columns of it cannot be added later, so what else is to be found goes
  * into `description`. */
-static const char *const steps[] = {
+static const char step_1[] =
     "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " key BLOB NOT NULL);"
     "CREATE TABLE entries (id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -38,8 +38,8 @@ static const char *const steps[] = {
     " PRIMARY KEY (entry, position)) WITHOUT ROWID;"
     "CREATE VIRTUAL TABLE words USING fts5 (name, owner, paths, description, content = '',"
     " tokenize = 'unicode61', prefix = '1 2 3');"
-    "PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";",
-
+    "PRAGMA application_id = " TEXT_OF(APPLICATION_ID) ";";
+static const char step_2[] =
     "ALTER TABLE entries ADD COLUMN tags TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE entries ADD COLUMN meta TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, address TEXT NOT NULL,"
@@ -47,11 +47,11 @@ static const char *const steps[] = {
     " version INTEGER NOT NULL, key BLOB);"
     "CREATE TABLE removed (owner TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,"
     " PRIMARY KEY (owner, name)) WITHOUT ROWID;"
-    "CREATE INDEX removed_at ON removed (at);",
-
+    "CREATE INDEX removed_at ON removed (at);";
+static const char step_3[] =
     "CREATE TABLE tokens (name TEXT PRIMARY KEY, hash BLOB NOT NULL, right INTEGER NOT NULL,"
-    " created_at INTEGER NOT NULL) WITHOUT ROWID;",
-};
+    " created_at INTEGER NOT NULL) WITHOUT ROWID;";
+static const char *const steps[] = {step_1, step_2, step_3};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 /* Searchable are the paths of the first files only: an entry of 500,000 files would
