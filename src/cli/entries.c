@@ -156,6 +156,16 @@ static void cell_ago(struct out_table *t, json_int_t then)
 	out_cell(t, text_duration(text, sizeof(text), now > then ? (uint64_t)(now - then) : 0));
 }
 
+/* Trackers do not keep everything: null is not nothing. */
+static void cell_size(struct out_table *t, const json_t *bytes)
+{
+	char text[32];
+
+	out_cell(t, json_is_integer(bytes)
+			? text_size(text, sizeof(text), as_u64(json_integer_value(bytes)))
+			: "-");
+}
+
 void entries_print_peers(const json_t *peers, bool of_entry)
 {
 	static const char *const entry_columns[] = {"PEER", "HAS", "UP", "DOWN", "SINCE", "CLIENT"};
@@ -176,10 +186,8 @@ void entries_print_peers(const json_t *peers, bool of_entry)
 			snprintf(text, sizeof(text), "%.1f%%",
 				 json_number_value(json_object_get(p, "percent")));
 			out_cell(t, text);
-			out_cell(t,
-				 text_size(text, sizeof(text), as_u64(entries_int(p, "uploaded"))));
-			out_cell(
-			    t, text_size(text, sizeof(text), as_u64(entries_int(p, "downloaded"))));
+			cell_size(t, json_object_get(p, "uploaded"));
+			cell_size(t, json_object_get(p, "downloaded"));
 		} else {
 			cell_number(t, entries_int(p, "swarms"));
 			cell_number(t, entries_int(p, "seeding"));

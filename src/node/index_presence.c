@@ -51,10 +51,6 @@ static size_t merge_addresses(struct tracker_peer *list, size_t n)
 			into->seen_s = list[i].seen_s;
 		if (list[i].left < into->left)
 			into->left = list[i].left;
-		if (list[i].uploaded > into->uploaded)
-			into->uploaded = list[i].uploaded;
-		if (list[i].downloaded > into->downloaded)
-			into->downloaded = list[i].downloaded;
 	}
 	return kept;
 }
@@ -62,9 +58,12 @@ static size_t merge_addresses(struct tracker_peer *list, size_t n)
 static size_t add_swarm(struct index_server *s, const uint8_t hash[20], uint32_t most, size_t *n,
 			struct scrape_row *counts)
 {
-	size_t there = tracker_peers(s->tracker, hash, index_now_s(s), s->peers + *n, most);
+	struct shard_hold hold = {.all = s->shards};
+	struct tracker *t = shards_enter(&hold, hash);
+	size_t there = tracker_peers(t, hash, index_now_s(s), s->peers + *n, most);
 
-	tracker_scrape(s->tracker, hash, index_now_s(s), counts);
+	tracker_scrape(t, hash, index_now_s(s), counts);
+	shards_leave(&hold);
 	*n += there < most ? there : most;
 	return there;
 }
@@ -112,14 +111,21 @@ static json_int_t wall_time(const struct index_server *s, uint64_t then_s)
 	return (json_int_t)loop_wall_s() - (json_int_t)(index_now_s(s) - then_s);
 }
 
+/* "" when the tracker does not know. */
+static const char *client_text(char out[CLIENT_TEXT_MAX], const struct tracker_peer *p)
+{
+	out[0] = '\0';
+	return p->client_id[0] == 0 ? out : handshake_client(out, p->client_id);
+}
+
 static json_t *peer_json(const struct index_server *s, const struct tracker_peer *p)
 {
 	char addr[ADDR_TEXT_MAX], host[ADDR_TEXT_MAX], client[CLIENT_TEXT_MAX];
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:I, s:I}", "addr", addr_text(addr, &p->addr),
 			 "host", addr_host_text(host, &p->addr), "port", (int)p->addr.port,
-			 "client", handshake_client(client, p->peer_id), "since",
-			 wall_time(s, p->since_s), "seen", wall_time(s, p->seen_s));
+			 "client", client_text(client, p), "since", wall_time(s, p->since_s),
+			 "seen", wall_time(s, p->seen_s));
 }
 
 /* In tenths, rounded down: 100.0 is complete and nothing else is. */
@@ -145,9 +151,10 @@ static json_t *holder_json(const struct index_server *s, const struct entry *e,
 {
 	json_t *j = peer_json(s, p), *more;
 
-	more = json_pack("{s:f, s:I, s:I, s:I}", "percent", percent_of(e, p->left), "left",
-			 (json_int_t)p->left, "uploaded", (json_int_t)p->uploaded, "downloaded",
-			 (json_int_t)p->downloaded);
+	/* the tracker keeps no sums of bytes */
+	more = json_pack("{s:f, s:I, s:n, s:n}", "percent", percent_of(e, p->left), "left",
+			 (json_int_t)(p->left < e->bytes ? p->left : e->bytes), "uploaded",
+			 "downloaded");
 	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
 		json_decref(j);
 		j = NULL;
@@ -217,60 +224,78 @@ json_t *index_entry_json(struct index_server *s, const struct entry *e)
 
 /* ---- everyone ---- */
 
-struct crowd {
-	struct tracker_peer *list;
+/* A peer, of how many swarms, and of how many of them it has all. */
+struct member {
+	struct tracker_peer peer;
+	uint32_t swarms, seeding;
+};
+
+struct members {
+	struct member *list;
 	size_t n;
 };
 
 static int collect(void *user, const struct tracker_peer *p)
 {
-	struct crowd *c = user;
+	struct members *m = user;
 
-	c->list[c->n++] = *p;
-	return c->n == INDEX_PEERS_SCANNED;
+	m->list[m->n++] = (struct member){*p, 1, p->left == 0};
+	return m->n == INDEX_PEERS_SCANNED;
 }
 
-/* One row for each address; `uploaded` and `downloaded` are put to use as the numbers of its swarms
- * and of those it has all of. */
-static size_t merge_swarms(struct tracker_peer *list, size_t n)
+static void collect_all(struct index_server *s, struct members *m)
+{
+	struct shard_hold hold = {.all = s->shards};
+
+	for (unsigned i = 0; i < shards_count(s->shards) && m->n < INDEX_PEERS_SCANNED; i++)
+		tracker_each(shards_enter_at(&hold, i), index_now_s(s), collect, m);
+	shards_leave(&hold);
+}
+
+static int by_member_addr(const void *a, const void *b)
+{
+	return by_addr(&((const struct member *)a)->peer, &((const struct member *)b)->peer);
+}
+
+static int by_member_seen(const void *a, const void *b)
+{
+	return by_seen(&((const struct member *)a)->peer, &((const struct member *)b)->peer);
+}
+
+/* One row for each address. */
+static size_t merge_swarms(struct member *list, size_t n)
 {
 	size_t kept = 0;
 
+	qsort(list, n, sizeof(*list), by_member_addr);
 	for (size_t i = 0; i < n; i++) {
-		list[i].uploaded = 1;
-		list[i].downloaded = list[i].left == 0;
-	}
-	qsort(list, n, sizeof(*list), by_addr);
-	for (size_t i = 0; i < n; i++) {
-		struct tracker_peer *into = kept == 0 ? NULL : &list[kept - 1];
+		struct member *into = kept == 0 ? NULL : &list[kept - 1];
 
-		if (into == NULL || !addr_eq(&into->addr, &list[i].addr)) {
+		if (into == NULL || !addr_eq(&into->peer.addr, &list[i].peer.addr)) {
 			list[kept++] = list[i];
 			continue;
 		}
-		into->uploaded++;
-		into->downloaded += list[i].downloaded;
-		if (list[i].since_s < into->since_s)
-			into->since_s = list[i].since_s;
-		if (list[i].seen_s > into->seen_s)
-			into->seen_s = list[i].seen_s;
+		into->swarms++;
+		into->seeding += list[i].seeding;
+		if (list[i].peer.since_s < into->peer.since_s)
+			into->peer.since_s = list[i].peer.since_s;
+		if (list[i].peer.seen_s > into->peer.seen_s)
+			into->peer.seen_s = list[i].peer.seen_s;
 	}
-	qsort(list, kept, sizeof(*list), by_seen);
+	qsort(list, kept, sizeof(*list), by_member_seen);
 	return kept;
 }
 
-static json_t *crowd_json(const struct index_server *s, const struct tracker_peer *list, size_t n)
+static json_t *members_json(const struct index_server *s, const struct member *list, size_t n)
 {
 	json_t *out = json_array();
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *j = peer_json(s, &list[i]);
+		json_t *j = peer_json(s, &list[i].peer);
 
 		if (j == NULL ||
-		    json_object_set_new(j, "swarms", json_integer((json_int_t)list[i].uploaded)) !=
-			0 ||
-		    json_object_set_new(j, "seeding",
-					json_integer((json_int_t)list[i].downloaded)) != 0 ||
+		    json_object_set_new(j, "swarms", json_integer(list[i].swarms)) != 0 ||
+		    json_object_set_new(j, "seeding", json_integer(list[i].seeding)) != 0 ||
 		    json_array_append(out, j) != 0) {
 			json_decref(j);
 			json_decref(out);
@@ -283,16 +308,16 @@ static json_t *crowd_json(const struct index_server *s, const struct tracker_pee
 
 json_t *index_peers_json(struct index_server *s, uint32_t limit)
 {
-	struct crowd c = {.list = calloc(INDEX_PEERS_SCANNED, sizeof(*c.list))};
+	struct members m = {.list = calloc(INDEX_PEERS_SCANNED, sizeof(*m.list))};
 	json_t *list;
 	size_t n, shown;
 
-	if (c.list == NULL)
+	if (m.list == NULL)
 		return NULL;
-	tracker_each(s->tracker, index_now_s(s), collect, &c);
-	n = merge_swarms(c.list, c.n);
+	collect_all(s, &m);
+	n = merge_swarms(m.list, m.n);
 	shown = n < limit ? n : limit;
-	list = crowd_json(s, c.list, shown);
-	free(c.list);
+	list = members_json(s, m.list, shown);
+	free(m.list);
 	return json_pack("{s:o, s:I}", "peers", list, "left_out", (json_int_t)(n - shown));
 }

@@ -18,51 +18,94 @@ static int by_score(const void *a, const void *b)
 	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-/* One place more is kept when all together then take more, else it is given up again: with a
- * full uplink more places only make each slower. */
+/* The places are right when more of them take no more together: then the uplink is full, and more
+ * places only make each slower. So now and then a quarter more is tried, and kept when the sum
+ * grows by half of that at least; or a quarter less, and kept when the sum stays. */
+static void end_try(struct choker *c, uint64_t total_bps)
+{
+	bool more = c->slots > c->before;
+	uint64_t want = more ? c->peak_bps + c->peak_bps * (c->slots - c->before) / c->before / 2
+			     : c->peak_bps - c->peak_bps / 32;
+
+	if (total_bps >= want) {
+		c->quiet = 0;
+		c->fewer = !more;
+	} else {
+		c->slots = c->before;
+		c->quiet = CHOKER_QUIET_ROUNDS;
+		c->fewer = more;
+	}
+	c->before = 0;
+}
+
+static void begin_try(struct choker *c, uint32_t n)
+{
+	uint32_t step = c->slots / 4;
+
+	if (!c->fewer && (n <= c->slots || c->slots == CHOKER_SLOTS_MAX))
+		return;
+	if (c->fewer && c->slots <= CHOKER_SLOTS_FIRST) {
+		c->fewer = false;
+		return;
+	}
+	c->before = c->slots;
+	c->slots = c->fewer ? c->slots - step : c->slots + step;
+	if (c->slots > CHOKER_SLOTS_MAX)
+		c->slots = CHOKER_SLOTS_MAX;
+	if (c->slots < CHOKER_SLOTS_FIRST)
+		c->slots = CHOKER_SLOTS_FIRST;
+}
+
 static void adapt_slots(struct choker *c, uint64_t total_bps, uint32_t n)
 {
 	if (c->fixed)
 		return;
-	if (c->tried && total_bps < c->last_bps + c->last_bps / 20) {
-		c->slots--;
-		c->quiet = 6;
-		c->tried = false;
-	} else if (c->quiet > 0) {
+	if (c->before != 0)
+		end_try(c, total_bps);
+	/* What was once reached need not be for ever. */
+	c->peak_bps -= c->peak_bps / 16;
+	if (total_bps > c->peak_bps)
+		c->peak_bps = total_bps;
+	if (c->quiet > 0)
 		c->quiet--;
-		c->tried = false;
-	} else if (n > c->slots && c->slots < CHOKER_SLOTS_MAX) {
-		c->slots++;
-		c->tried = true;
-	} else {
-		c->tried = false;
-	}
-	if (c->slots < CHOKER_SLOTS_MIN)
-		c->slots = CHOKER_SLOTS_MIN;
-	c->last_bps = total_bps;
+	else
+		begin_try(c, n);
 }
 
 /* Higher is better. What a peer earns its place by. */
 static uint64_t merit(const struct choker_peer *p, bool seeding)
 {
-	if (!seeding)
-		return p->give_bps;
-	/* Twice as much for one that has nothing as for one that has nearly all. */
-	return p->take_bps / 1000 * (2000 - p->have_milli);
+	if (seeding)
+		return p->take_bps / 1000 * p->passes_milli;
+	return p->give_bps / 1000 * (1000 + CHOKER_BEHIND * (uint64_t)p->behind_milli);
 }
 
-/* Higher is better. Who waits longest; among equals, who has least. */
+/* Higher is better. Who waits longest. */
 static uint64_t patience(const struct choker_peer *p, uint64_t now_ms, struct rng *rng)
 {
 	uint64_t waited = now_ms > p->since_ms ? now_ms - p->since_ms : 0;
 
-	return (waited / 1000 + 1) * 4000 + (1000 - p->have_milli) * 2 + rng_below(rng, 1000);
+	waited += (uint64_t)p->behind_milli * CHOKER_BEHIND_MS + 1000 + rng_below(rng, 1000);
+	return waited * p->passes_milli / 1000 + 1;
+}
+
+/* A seed keeps only who takes, and passes on, half of what the others take on average. */
+static uint64_t least_merit(const struct choker_peer *list, uint32_t n, bool seeding)
+{
+	uint64_t sum = 0, taken = 0;
+
+	for (uint32_t i = 0; seeding && i < n; i++) {
+		sum += list[i].unchoked ? list[i].take_bps : 0;
+		taken += list[i].unchoked;
+	}
+	return taken > 0 ? sum / taken / 2 : 0;
 }
 
 /* The best `places` by merit that hold a place, or give us something. */
 static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places, bool seeding,
 			  uint64_t now_ms)
 {
+	uint64_t least = least_merit(list, n, seeding);
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -70,10 +113,10 @@ static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places,
 		bool held = p->unchoked && now_ms - p->since_ms < CHOKER_HOLD_MS;
 
 		p->score = merit(p, seeding);
+		if (seeding && (!p->unchoked || p->score < least))
+			p->score = 0;
 		if (held && p->score == 0)
 			p->score = 1;
-		if (seeding && !p->unchoked)
-			p->score = 0;
 	}
 	qsort(list, n, sizeof(*list), by_score);
 	for (uint32_t i = 0; i < n && kept < places; i++) {
@@ -140,7 +183,7 @@ uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, s
 
 		if (list[i].unchoked)
 			continue;
-		score = (seeding ? 0 : list[i].give_bps) + 1 + (1000 - list[i].have_milli) +
+		score = (seeding ? 0 : merit(&list[i], false)) + 1 + list[i].behind_milli +
 			rng_below(rng, 500);
 		if (best == n || score > best_score) {
 			best = i;

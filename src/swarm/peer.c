@@ -31,7 +31,7 @@ struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t 
 	p->asker.ref = ref;
 	p->asker.has = &p->has;
 	p->asker.current = PICKER_NONE;
-	p->leaf_piece = PICKER_NONE;
+	p->leaf_piece = p->asked_piece = PICKER_NONE;
 	pipeline_init(&p->pipe);
 	p->rtt_us = h->rtt_us;
 	p->connected_ms = p->heard_ms = p->spoke_ms = p->progress_ms = now_ms;

@@ -2,16 +2,19 @@
 
 #include "swarm/picker_impl.h"
 
-static bool asker_has(const struct asker *a, uint32_t piece)
+/* It has the piece, and is not asked for what a near one has. */
+static bool asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
 {
+	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))
+		return false;
 	return a->has == NULL || bitfield_has(a->has, piece);
 }
 
-static bool is_joinable(const struct open_piece *o, const struct asker *a)
+static bool is_joinable(const struct picker *p, const struct open_piece *o, const struct asker *a)
 {
 	return o->state == OPEN_FETCHING && o->n_free > 0 &&
 	       (o->only.slot == PICKER_NONE || picker_ref_eq(o->only, a->ref)) &&
-	       asker_has(a, o->piece);
+	       asker_has(p, a, o->piece);
 }
 
 static struct open_piece *asker_current(const struct picker *p, const struct asker *a)
@@ -88,7 +91,7 @@ static struct open_piece *best_begun(const struct picker *p, const struct asker 
 	for (uint32_t i = 0; i < p->n_open; i++) {
 		struct open_piece *o = p->open[i];
 
-		if (!is_joinable(o, a))
+		if (!is_joinable(p, o, a))
 			continue;
 		if (o->only.slot != PICKER_NONE)
 			return o;
@@ -108,29 +111,58 @@ static uint32_t rarest_of_few(const struct picker *p, const struct asker *a)
 
 	for (uint32_t i = picker_next_bit(a->has, 0); i < a->has->n;
 	     i = picker_next_bit(a->has, i + 1)) {
-		if (picker_is_fresh(p, i) && (best == PICKER_NONE || p->place[i] < p->place[best]))
+		if (picker_is_fresh(p, i) && asker_has(p, a, i) &&
+		    (best == PICKER_NONE || p->place[i] < p->place[best]))
 			best = i;
 	}
 	return best;
 }
 
+void picker_on_suggest(struct asker *a, uint32_t piece)
+{
+	if (a->n_suggested == PICKER_SUGGESTED) {
+		a->n_suggested--;
+		memmove(a->suggested, a->suggested + 1, a->n_suggested * sizeof(piece));
+	}
+	a->suggested[a->n_suggested++] = piece;
+}
+
+/* The oldest suggestion that is to be had; others are forgotten. */
+static uint32_t suggested(const struct picker *p, struct asker *a)
+{
+	uint32_t piece = PICKER_NONE, i = 0;
+
+	if (a->n_suggested == 0 || p->open_bytes > PICKER_OPEN_BYTES)
+		return PICKER_NONE;
+	while (i < a->n_suggested && piece == PICKER_NONE) {
+		piece = a->suggested[i++];
+		if (!picker_is_fresh(p, piece) || !asker_has(p, a, piece))
+			piece = PICKER_NONE;
+	}
+	a->n_suggested -= i;
+	memmove(a->suggested, a->suggested + i, a->n_suggested * sizeof(piece));
+	return piece;
+}
+
 static uint32_t rarest(const struct picker *p, struct asker *a)
 {
+	uint32_t best = PICKER_NONE;
+
 	if (p->n_order == 0 || a->dry_fresh == p->version_fresh)
 		return PICKER_NONE;
 	if (a->has != NULL && a->has->count < a->has->n / 64) {
-		uint32_t piece = rarest_of_few(p, a);
-
-		if (piece != PICKER_NONE)
-			return piece;
+		best = rarest_of_few(p, a);
 	} else {
-		for (uint32_t i = 0; i < p->n_order; i++) {
-			if (asker_has(a, p->order[i]))
-				return p->order[i];
+		for (uint32_t i = 0; i < p->n_order && best == PICKER_NONE; i++) {
+			if (asker_has(p, a, p->order[i]))
+				best = p->order[i];
 		}
 	}
-	a->dry_fresh = p->version_fresh;
-	return PICKER_NONE;
+	if (best == PICKER_NONE) {
+		a->dry_fresh = p->version_fresh;
+		return PICKER_NONE;
+	}
+	return best;
 }
 
 void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece)
@@ -150,14 +182,15 @@ bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *p
 	struct open_piece *o = asker_current(p, a);
 	uint32_t fresh = PICKER_NONE;
 
-	if (o == NULL || !is_joinable(o, a)) {
+	if (o == NULL || !is_joinable(p, o, a)) {
 		if (a->dry == p->version)
 			return false;
-		o = best_begun(p, a, now_ms, false);
+		o = (fresh = suggested(p, a)) != PICKER_NONE ? picker_begin(p, fresh, now_ms)
+							     : best_begun(p, a, now_ms, false);
 		/* Pieces that are all pad hold no free block: they are begun by the swarm. */
 		if (o == NULL && (fresh = rarest(p, a)) != PICKER_NONE)
 			o = picker_begin(p, fresh, now_ms);
-		if (o == NULL || !is_joinable(o, a))
+		if (o == NULL || !is_joinable(p, o, a))
 			o = best_begun(p, a, now_ms, true);
 		if (o == NULL) {
 			/* Without memory to begin it, the piece is still to be had. */
@@ -178,9 +211,9 @@ bool picker_pick_in(struct picker *p, struct asker *a, uint32_t piece, uint64_t 
 {
 	struct open_piece *o = picker_open(p, piece);
 
-	if (o == NULL && asker_has(a, piece))
+	if (o == NULL && asker_has(p, a, piece))
 		o = picker_begin(p, piece, now_ms);
-	if (o == NULL || !is_joinable(o, a))
+	if (o == NULL || !is_joinable(p, o, a))
 		return false;
 	if (o != asker_current(p, a))
 		asker_enter(p, a, o);

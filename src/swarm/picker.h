@@ -4,11 +4,13 @@
  *   1. The piece it is on, as long as blocks of it are free: runs of neighbouring blocks in one
  *      piece come from one peer, which is kind to its disk and to ours, and a bad piece has few
  *      suspects.
- *   2. A started piece that nobody is on, or whose peers take long over it: only whole pieces
+ *   2. A piece that the peer suggested: seeds share out the first copy of each (swarm_suggest.c).
+ *      It is asked of this peer alone, so that who lies gains nothing by it.
+ *   3. A started piece that nobody is on, or whose peers take long over it: only whole pieces
  *      can be verified and shared, so scattered blocks help nobody.
- *   3. The rarest piece that was not started; chance decides between equally rare ones, so that
+ *   4. The rarest piece that was not started; chance decides between equally rare ones, so that
  *      peers who start together do not all fetch the same.
- *   4. A started piece that others are on.
+ *   5. A started piece that others are on.
  * Asking twice for a block (endgame) is the swarm's decision, who knows the peers' speed.
  *
  * Pieces not started stand in `order`, sorted by how many peers have them, in buckets:
@@ -33,6 +35,9 @@
 /* With more than this much begun, peers join started pieces rather than begin others: what is
  * begun lies in buffers (O-47). */
 #define PICKER_OPEN_BYTES (32u << 20)
+
+/* Suggestions of one peer that are remembered, the latest ones (attack: endless ones). */
+#define PICKER_SUGGESTED 8u
 
 /* Who sent a block. */
 struct sender {
@@ -76,11 +81,13 @@ struct open_piece {
 struct asker {
 	const struct bitfield *has; /* NULL: everything */
 	struct peer_ref ref;
+	bool far;	    /* asked only for what no near one has */
 	uint32_t current;   /* piece, PICKER_NONE */
 	uint64_t serial;    /* of the open piece it meant */
 	uint32_t hint;	    /* block after the one it took last */
 	uint64_t dry;	    /* nothing for it while the picker is at this version */
 	uint64_t dry_fresh; /* the same for pieces not begun */
+	uint32_t suggested[PICKER_SUGGESTED], n_suggested; /* oldest first */
 };
 
 struct picker {
@@ -89,6 +96,9 @@ struct picker {
 	struct bitfield have;
 	uint16_t *avail; /* peers with the piece, those with everything left out */
 	uint32_t n_all;
+	uint16_t
+	    *near; /* near peers with the piece, those with everything left out; NULL: all are */
+	uint32_t near_all;
 	uint32_t *order; /* NULL with `place` when every piece is had */
 	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
 	uint32_t n_order;
@@ -123,6 +133,13 @@ void picker_remove(struct picker *p, uint32_t piece);
 void picker_add_bits(struct picker *p, const struct bitfield *has);
 void picker_remove_bits(struct picker *p, const struct bitfield *has);
 
+/* From now on far askers get only what no near one has; what near ones have is counted from
+ * nothing. False without memory. */
+bool picker_near_make(struct picker *p);
+void picker_near_clear(struct picker *p);
+void picker_near_add_bits(struct picker *p, const struct bitfield *has);
+void picker_near_drop(struct picker *p);
+
 /* The next block for `a`, marked as asked. False: none, other than by asking twice. */
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block);
@@ -131,6 +148,8 @@ bool picker_pick_in(struct picker *p, struct asker *a, uint32_t piece, uint64_t 
 		    uint32_t *block);
 /* The peer told of one more piece. */
 void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece);
+/* The peer suggested a piece. */
+void picker_on_suggest(struct asker *a, uint32_t piece);
 /* `a` is on no piece any more. */
 void picker_leave(struct picker *p, struct asker *a);
 
@@ -139,6 +158,8 @@ struct open_piece *picker_open(const struct picker *p, uint32_t piece);
 /* Begin a piece nobody was asked for; for pieces that are all pad. NULL: not to be begun now. */
 struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_ms);
 
+/* Is every missing piece that anybody has begun? Then the end has come. */
+bool picker_all_begun(const struct picker *p);
 /* A second peer is asked; false when the block is not asked for already. */
 bool picker_ask_again(struct picker *p, uint32_t piece, uint32_t block);
 /* A peer that was asked is not counted on any more. `late`: it may still answer. */

@@ -148,6 +148,7 @@ void picker_fini(struct picker *p)
 	free(p->open);
 	picker_order_drop(p);
 	free(p->avail);
+	free(p->near);
 	bitfield_fini(&p->have);
 	*p = (struct picker){0};
 }
@@ -236,6 +237,37 @@ void picker_remove_bits(struct picker *p, const struct bitfield *has)
 {
 	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
 		picker_remove(p, i);
+}
+
+bool picker_near_make(struct picker *p)
+{
+	if (p->near == NULL)
+		p->near = malloc((p->have.n + 1) * sizeof(*p->near));
+	return p->near != NULL;
+}
+
+void picker_near_clear(struct picker *p)
+{
+	memset(p->near, 0, p->have.n * sizeof(*p->near));
+	p->near_all = 0;
+}
+
+void picker_near_add_bits(struct picker *p, const struct bitfield *has)
+{
+	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+		p->near[i]++;
+}
+
+void picker_near_drop(struct picker *p)
+{
+	free(p->near);
+	p->near = NULL;
+	p->near_all = 0;
+}
+
+bool picker_all_begun(const struct picker *p)
+{
+	return p->n_order == 0 || (p->n_all == 0 && p->start[1] == p->n_order);
 }
 
 int picker_lose(struct picker *p, uint32_t piece)

@@ -7,13 +7,26 @@ void pipeline_init(struct pipeline *p)
 	*p = (struct pipeline){.depth = PIPELINE_FIRST, .growing = true};
 }
 
+/* Blocks that come in `us`. */
+static uint64_t blocks_in(uint64_t bps, uint64_t us)
+{
+	return (bps > UINT32_MAX ? UINT32_MAX : bps) * us / 1000000u / BLOCK_BYTES;
+}
+
+/* Beyond what a hiccup of the other side is worth, only round trips make more of use. */
+static uint32_t ceiling(uint64_t bps, uint32_t rtt_us)
+{
+	uint64_t most = PIPELINE_ENOUGH + blocks_in(bps, 2u * (uint64_t)rtt_us);
+
+	return most > UINT16_MAX ? UINT16_MAX : (uint32_t)most;
+}
+
 static void settle_depth(struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 {
-	uint64_t us = PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us;
-	uint64_t depth = bps > UINT32_MAX ? UINT32_MAX : bps;
+	uint64_t depth = blocks_in(bps, PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us) + 1;
+	uint32_t most = ceiling(bps, rtt_us);
 
-	depth = depth * us / 1000000u / BLOCK_BYTES + 1;
-	p->depth = depth > UINT16_MAX ? UINT16_MAX : (uint32_t)depth;
+	p->depth = depth > most ? most : (uint32_t)depth;
 }
 
 void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_t rtt_us,
@@ -26,7 +39,7 @@ void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_
 	if (p->window_ms == 0)
 		p->window_ms = now_ms == 0 ? 1 : now_ms;
 	p->window_bytes += bytes;
-	if (p->growing && p->depth < UINT16_MAX)
+	if (p->growing && (p->depth < PIPELINE_ENOUGH || p->depth < ceiling(bps, rtt_us)))
 		p->depth++;
 	span = now_ms > p->window_ms ? now_ms - p->window_ms : 0;
 	if (span < PIPELINE_WINDOW_MS)

@@ -2,9 +2,10 @@
  *
  * It starts like TCP: one more for each block that comes, so the number doubles with each round
  * trip, whatever the link: in 1 s at 1 MB/s it reaches 64, on a 2 GB/s loopback all there is.
- * When the rate has stopped growing it becomes what arrives in a round trip plus a second:
- * enough that the other side never runs dry, little enough that a peer which stops answering
- * holds few blocks. */
+ * When the rate has stopped growing it becomes what arrives in a round trip plus a quarter of a
+ * second: enough that the other side never runs dry, little enough that a peer which stops
+ * answering holds few blocks, and that pieces are whole early: in a crowd of 100 a whole second
+ * costs 4 % of the time, as all that is asked of the only seed waits in queues. */
 #ifndef SHOAL_SWARM_PIPELINE_H
 #define SHOAL_SWARM_PIPELINE_H
 
@@ -12,11 +13,15 @@
 
 #define PIPELINE_FIRST 4u
 #define PIPELINE_MIN 2u
-#define PIPELINE_TARGET_MS 1000u
+#define PIPELINE_TARGET_MS 250u
+/* Not more than this and two round trips, however fast: with 32 MiB outstanding at each of four
+ * getters of one seed at memory speed it sent 1.48 copies of 512 MiB, with 8 MiB 1.06, as most of
+ * what others could have given was asked of it already. */
+#define PIPELINE_ENOUGH 512u
 /* Taken for peers that do not say how many they queue: what the oldest clients keep. */
 #define PIPELINE_REQQ_UNKNOWN 250u
 /* Rates are compared over windows of this length. */
-#define PIPELINE_WINDOW_MS 500u
+#define PIPELINE_WINDOW_MS 250u
 
 struct pipeline {
 	uint32_t depth;

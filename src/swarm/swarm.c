@@ -30,6 +30,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	s->max_peers = p->max_peers == 0 ? SWARM_PEERS_DEFAULT : p->max_peers;
 	if (s->max_peers > SWARM_PEERS_MAX)
 		s->max_peers = SWARM_PEERS_MAX;
+	s->dial_peers = SWARM_PEERS_DIAL;
 	s->max_dials = p->max_dials == 0 ? SWARM_DIALS_DEFAULT : p->max_dials;
 	memcpy(s->client, p->client, sizeof(s->client));
 	s->client[sizeof(s->client) - 1] = '\0';
@@ -38,13 +39,14 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	choker_init(&s->choker, p->upload_slots);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
-	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = UINT64_MAX;
+	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = s->haves_at_ms = UINT64_MAX;
 	if (picker_init(&s->picker, p->meta, &s->rng) < 0) {
 		swarm_free(s);
 		return NULL;
 	}
 	s->left_bytes = missing_bytes(s);
 	s->pads_due = s->picker.pads;
+	s->bridge = true;
 	if (!swarm_complete(s))
 		s->want_at_ms = 0;
 	return s;
@@ -58,6 +60,8 @@ void swarm_free(struct swarm *s)
 		peer_free(s->slots[i].peer);
 	free(s->slots);
 	picker_fini(&s->picker);
+	bitfield_fini(&s->given);
+	free(s->given_to);
 	addrbook_fini(&s->book);
 	blame_fini(&s->blame);
 	buf_fini(&s->scratch);
@@ -138,7 +142,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t swarm_deadline_ms(const struct swarm *s)
 {
-	uint64_t at = earlier(s->choke_at_ms, s->check_at_ms);
+	uint64_t at = earlier(earlier(s->choke_at_ms, s->check_at_ms), s->haves_at_ms);
 
 	if (s->pads_due)
 		return 0;
@@ -208,6 +212,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 
 	if (s->pads_due)
 		swarm_begin_pads(&t);
+	if (now_ms >= s->haves_at_ms)
+		swarm_tell_haves(&t);
 	if (now_ms >= s->check_at_ms)
 		swarm_check_requests(&t);
 	if (now_ms >= s->choke_at_ms)

@@ -26,6 +26,8 @@ static void forget(struct turn *t, struct peer *p)
 	swarm_release(t, p, REQUEST_GHOST);
 	picker_leave(&s->picker, &p->asker);
 	swarm_forget_pieces(s, p);
+	swarm_forget_given(s, p);
+	swarm_count_place(s, p, false);
 	s->slots[slot].peer = NULL;
 	s->slots[slot].gen++;
 	s->n_peers--;
@@ -310,9 +312,30 @@ void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us)
 /* ---- dialling ------------------------------------------------------------ */
 
 /* Some places stay for those who come to us: they may not be reachable. */
+static uint32_t most_to_dial(const struct swarm *s)
+{
+	return s->max_peers - s->max_peers / 4;
+}
+
 static bool has_enough(const struct swarm *s)
 {
-	return s->n_peers + s->book.n_dialing >= s->max_peers - s->max_peers / 4;
+	uint32_t most = most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
+
+	return s->n_peers + s->book.n_dialing >= enough;
+}
+
+/* Those we know serve others: look for more. False when there is no room for more. */
+static bool want_more(struct swarm *s)
+{
+	uint32_t givers = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		givers += !p->am_choked;
+	if (givers >= SWARM_GIVERS_FEW || s->dial_peers >= most_to_dial(s))
+		return false;
+	s->dial_peers += SWARM_PEERS_MORE;
+	return true;
 }
 
 static struct peer *least_generous(const struct turn *t)
@@ -340,6 +363,10 @@ void swarm_turn_over(struct turn *t)
 	if (s->paused || swarm_complete(s) || !has_enough(s))
 		return;
 	s->turnover_at_ms = t->now_ms + TURNOVER_MS;
+	if (want_more(s)) {
+		s->redial = true;
+		return;
+	}
 	worst = addrbook_has_due(&s->book, t->now_ms) ? least_generous(t) : NULL;
 	if (worst == NULL)
 		return;

@@ -1,7 +1,7 @@
-/* When every missing block is asked for, a peer with nothing to do is asked for blocks that
- * others would bring much later. The waste is bounded: two peers a block, and only where the
- * second is expected to need less than half the time. Blocks come off the end of the slow peer's
- * queue, which it would get to last; what it was asked in vain is cancelled. */
+/* When every piece is begun and every missing block is asked for, a peer with nothing to do is
+ * asked for blocks that others would bring much later. The waste is bounded: two peers a block, and
+ * only where the second is expected to need less than half the time. Blocks come off the end of the
+ * slow peer's queue, which it would get to last; what it was asked in vain is cancelled. */
 #include "swarm/swarm_parts.h"
 
 /* The slow one must be later by more than this, or the cancel comes too late anyway. */
@@ -18,11 +18,12 @@ static bool worthwhile(uint64_t theirs_ms, uint64_t ours_ms)
 	return theirs_ms / 2 > ours_ms && theirs_ms - ours_ms > ENDGAME_GAIN_MS;
 }
 
-static bool may_help(struct turn *t, const struct peer *p, const struct request *q)
+static bool may_help(struct turn *t, const struct peer *p, const struct peer *slow,
+		     const struct request *q)
 {
 	const struct open_piece *o;
 
-	if (q->state != REQUEST_LIVE || !peer_has(p, q->piece))
+	if (q->state != REQUEST_LIVE || (p->far && !slow->far) || !peer_has(p, q->piece))
 		return false;
 	o = picker_open(&t->s->picker, q->piece);
 	if (o->only.slot != PICKER_NONE && swarm_find(t->s, o->only) != p)
@@ -43,7 +44,7 @@ static void help(struct turn *t, struct peer *p, const struct peer *slow, uint32
 		if (looked++ == ENDGAME_LOOK || !worthwhile(peer_eta_ms(slow, ahead, t->now_ms),
 							    peer_eta_ms(p, p->n_live, t->now_ms)))
 			return;
-		if (!may_help(t, p, q) ||
+		if (!may_help(t, p, slow, q) ||
 		    !picker_ask_again(&t->s->picker, q->piece, q->begin / BLOCK_BYTES))
 			continue;
 		if (!swarm_ask(t, p, q->piece, q->begin / BLOCK_BYTES))
@@ -56,7 +57,8 @@ void swarm_endgame(struct turn *t, struct peer *p, uint32_t depth)
 	uint32_t before = p->n_live;
 	struct peer *slow;
 
-	if (p->snubbed || p->n_live >= ENDGAME_IDLE || t->now_ms < p->endgame_ms)
+	if (!picker_all_begun(&t->s->picker) || p->snubbed || p->n_live >= ENDGAME_IDLE ||
+	    t->now_ms < p->endgame_ms)
 		return;
 	for (uint32_t i = 0; (slow = swarm_next_peer(t->s, &i)) != NULL && p->n_live < depth;) {
 		if (slow != p && slow->n_live > 0)

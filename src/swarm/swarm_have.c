@@ -1,9 +1,14 @@
 /* Who has which piece, and whether that is of interest to us. */
 #include "swarm/swarm_parts.h"
 
+bool swarm_is_wanted(const struct swarm *s, const struct peer *p)
+{
+	return p->wanted > 0 && !s->paused && (!p->far || s->bridge);
+}
+
 void swarm_update_interest(struct turn *t, struct peer *p)
 {
-	bool interested = p->wanted > 0 && !t->s->paused;
+	bool interested = swarm_is_wanted(t->s, p);
 
 	if (p->am_interested == interested)
 		return;
@@ -98,7 +103,10 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 		return false;
 	}
 	bitfield_set(&p->has, piece);
+	swarm_note_had(s, p, piece);
 	picker_add(&s->picker, piece);
+	if (s->split && !p->far)
+		s->picker.near[piece]++;
 	if (!bitfield_has(&s->picker.have, piece)) {
 		p->wanted++;
 		picker_on_have(&s->picker, &p->asker, piece);

@@ -7,8 +7,11 @@ static void on_fast_hint(struct turn *t, struct peer *p, const struct wire_msg *
 		swarm_breach(t, p, "suggested a piece where it must not");
 		return;
 	}
-	/* Suggestions are only that. */
-	if (m->type == WIRE_SUGGEST || p->n_allowed == PEER_ALLOWED_MAX)
+	if (m->type == WIRE_SUGGEST) {
+		picker_on_suggest(&p->asker, m->index);
+		return;
+	}
+	if (p->n_allowed == PEER_ALLOWED_MAX)
 		return;
 	for (uint32_t i = 0; i < p->n_allowed; i++) {
 		if (p->allowed[i] == m->index)

@@ -11,6 +11,9 @@
 
 #define SWARM_NO_SLOT UINT32_MAX
 #define SWARM_DIALS_DEFAULT 100u
+/* While fewer than this let us download, so many more are looked for from time to time. */
+#define SWARM_GIVERS_FEW 5u
+#define SWARM_PEERS_MORE 10u
 /* While anything is asked for, stalls are looked for this often. */
 #define SWARM_CHECK_MS 250u
 /* A keepalive is sent after this much silence of ours. */
@@ -35,6 +38,7 @@ struct swarm {
 	uint8_t peer_id[20];
 	uint16_t port;
 	uint32_t max_peers, max_dials;
+	uint32_t dial_peers; /* with so many nobody is dialled */
 	char client[64];
 	struct rng rng;
 	struct picker picker;
@@ -44,16 +48,27 @@ struct swarm {
 	struct slot *slots;
 	uint32_t n_slots;
 	uint32_t n_peers;
-	uint32_t n_partial; /* peers with a bitfield of their own */
+	struct bitfield given; /* pieces that a seed is giving to somebody; no memory before */
+	uint16_t
+	    *given_to;	  /* slot + 1 of who got it first from us; 0 nobody, or it was passed on */
+	uint32_t give_at; /* where it looks for the next */
+	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
+	uint32_t n_partial;	     /* peers with a bitfield of their own */
 	uint64_t down_bytes, up_bytes, wasted_bytes;
 	uint64_t left_bytes;
 	struct rate down, up;
 	bool paused;
-	bool returned; /* blocks became free: others may want them */
-	bool places;   /* an upload place may be free */
-	bool redial;   /* look for somebody to dial */
-	bool pads_due; /* pieces that are all pad were not verified yet */
+	bool returned;	  /* blocks became free: others may want them */
+	bool places;	  /* an upload place may be free */
+	bool redial;	  /* look for somebody to dial */
+	bool split;	  /* some peers are far */
+	bool bridge;	  /* we ask far ones */
+	uint64_t busy_ms; /* something was asked of a near one */
+	bool pads_due;	  /* pieces that are all pad were not verified yet */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
+	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
+	uint64_t haves_ms;			  /* when some were told last */
+	uint64_t haves_at_ms;
 	uint64_t want_pause_ms;
 	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
@@ -93,6 +108,8 @@ bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);
 
 /* swarm_have.c */
+/* Has the peer something that we lack, and shall it be asked? */
+bool swarm_is_wanted(const struct swarm *s, const struct peer *p);
 void swarm_update_interest(struct turn *t, struct peer *p);
 void swarm_forget_pieces(struct swarm *s, struct peer *p);
 /* These answer false when the peer was closed. */
@@ -120,6 +137,7 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
 void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, uint32_t begin);
 
 /* swarm_piece.c */
+void swarm_tell_haves(struct turn *t);
 void swarm_begin_pads(struct turn *t);
 /* The true hash of each block of a bad piece is known. */
 void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
@@ -145,8 +163,30 @@ bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_interested(struct turn *t, struct peer *p, bool interested);
 void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
+/* Count a peer (not) any more among those who have or want a place; around each change. */
+void swarm_count_place(struct swarm *s, const struct peer *p, bool in);
 void swarm_fill_places(struct turn *t);
 void swarm_choke_round(struct turn *t);
+
+/* swarm_suggest.c */
+/* Offer the peer pieces that nobody was given, as many as it shall know of ahead. */
+void swarm_suggest(struct turn *t, struct peer *p);
+/* It asked for a block of `piece`. */
+void swarm_note_asked(struct turn *t, struct peer *p, uint32_t piece);
+/* A peer has it now: it is being given to nobody. */
+void swarm_note_had(struct swarm *s, struct peer *p, uint32_t piece);
+/* It is choked: what it was offered or given and does not have yet others may get. */
+void swarm_take_back(struct swarm *s, struct peer *p);
+/* How much of what it got from us others had from it; 1000: all. */
+uint32_t swarm_passes_milli(const struct peer *p);
+/* Pieces given to several, of whom none has it after a while, may be given again. */
+void swarm_review_given(struct swarm *s);
+/* It leaves. */
+void swarm_forget_given(struct swarm *s, struct peer *p);
+
+/* swarm_near.c */
+/* Which peers are far, what the near ones have, whether far ones are asked. From time to time. */
+void swarm_sort_near(struct turn *t);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);

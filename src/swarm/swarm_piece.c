@@ -197,6 +197,37 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 
 /* ---- good ---------------------------------------------------------------- */
 
+void swarm_tell_haves(struct turn *t)
+{
+	struct swarm *s = t->s;
+	struct peer *p;
+
+	for (uint32_t i = 0; s->n_haves > 0 && (p = swarm_next_peer(s, &i)) != NULL;) {
+		for (uint32_t k = 0; k < s->n_haves; k++) {
+			/* A seed wants to know how far what it gave has spread. */
+			if (p->has_all || !peer_has(p, s->haves[k]))
+				swarm_send(
+				    t, p,
+				    &(struct wire_msg){.type = WIRE_HAVE, .index = s->haves[k]});
+		}
+	}
+	s->n_haves = 0;
+	s->haves_ms = t->now_ms;
+	s->haves_at_ms = UINT64_MAX;
+}
+
+static void tell_soon(struct turn *t, uint32_t piece)
+{
+	struct swarm *s = t->s;
+
+	s->haves[s->n_haves++] = piece;
+	if (swarm_complete(s) || s->n_haves == SWARM_HAVES_MAX ||
+	    t->now_ms - s->haves_ms >= SWARM_HAVES_MS)
+		swarm_tell_haves(t);
+	else
+		s->haves_at_ms = s->haves_ms + SWARM_HAVES_MS;
+}
+
 static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_hashes)
 {
 	struct swarm *s = t->s;
@@ -206,13 +237,12 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 	picker_good(&s->picker, o);
 	s->left_bytes -= meta_piece_bytes(s->meta, piece);
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (peer_has(p, piece)) {
-			p->wanted--;
-			swarm_update_interest(t, p);
-		} else {
-			swarm_send(t, p, &(struct wire_msg){.type = WIRE_HAVE, .index = piece});
-		}
+		if (!peer_has(p, piece))
+			continue;
+		p->wanted--;
+		swarm_update_interest(t, p);
 	}
+	tell_soon(t, piece);
 	if (block_hashes != NULL)
 		settle_blame(t, piece, block_hashes);
 	blame_forget(&s->blame, piece);
@@ -256,6 +286,7 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 
 	if (piece >= s->meta->n_pieces || !bitfield_has(&s->picker.have, piece))
 		return;
+	swarm_tell_haves(&t);
 	if (picker_lose(&s->picker, piece) < 0) {
 		fx->failed = true;
 		return;

@@ -104,7 +104,7 @@ static void check_peer(const struct swarm *s, const struct peer *p)
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++)
 		wanted += peer_has(p, i) && !bitfield_has(&s->picker.have, i);
 	assert(wanted == p->wanted);
-	assert(p->am_interested == (wanted > 0 && !s->paused));
+	assert(p->am_interested == swarm_is_wanted(s, p));
 	assert(p->has.bits == NULL || !p->has_all);
 }
 
@@ -125,9 +125,25 @@ static void check_asked(const struct swarm *s)
 	assert(asked == live);
 }
 
+/* What is offered is being given, and who was given something is here. */
+static void check_given(const struct swarm *s)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		assert(p->n_offered <= PEER_OFFERED_MAX);
+		assert(p->n_offered == 0 || !p->is_choked);
+	}
+	for (uint32_t i = 0; s->given_to != NULL && i < s->meta->n_pieces; i++) {
+		uint32_t slot = s->given_to[i];
+
+		assert(slot == 0 || (slot <= s->n_slots && s->slots[slot - 1].peer != NULL));
+	}
+}
+
 void swarm_check(const struct swarm *s)
 {
-	uint32_t n = 0, n_all = 0, n_partial = 0;
+	uint32_t n = 0, n_all = 0, n_partial = 0, n_taken = 0, n_waiting = 0;
 	uint64_t left = 0;
 	struct peer *p;
 
@@ -137,9 +153,12 @@ void swarm_check(const struct swarm *s)
 		assert(swarm_find(s, p->ref) == p);
 		n_all += p->has_all;
 		n_partial += p->has.bits != NULL;
+		n_taken += p->is_interested && !p->is_choked;
+		n_waiting += p->is_interested && p->is_choked;
 		check_peer(s, p);
 	}
 	assert(n == s->n_peers && n <= s->max_peers);
+	assert(n_taken == s->n_taken && n_waiting == s->n_waiting);
 	assert(n_all == s->picker.n_all && n_partial == s->n_partial);
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
 		if (!bitfield_has(&s->picker.have, i))
@@ -148,4 +167,9 @@ void swarm_check(const struct swarm *s)
 	assert(left == s->left_bytes);
 	assert(!s->returned && !s->places && !s->redial);
 	check_asked(s);
+	check_given(s);
+	for (uint32_t i = 0; i < s->n_haves; i++)
+		assert(bitfield_has(&s->picker.have, s->haves[i]));
+	assert((s->n_haves > 0) == (s->haves_at_ms != UINT64_MAX));
+	assert(s->split == (s->picker.near != NULL));
 }

@@ -50,6 +50,7 @@ bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m)
 	if (p->queue.n >= SWARM_UPLOAD_QUEUE_MAX ||
 	    requests_add(&p->queue, m->index, m->begin, m->length, t->now_ms) == NULL)
 		return bad_request(t, p, m, "asks for more than it takes");
+	swarm_note_asked(t, p, m->index);
 	if (p->queue.n == 1)
 		effects_add(t->fx, EFFECT_UPLOAD, p->ref);
 	return true;
@@ -116,12 +117,28 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece)
 
 /* ---- choking ------------------------------------------------------------- */
 
+void swarm_count_place(struct swarm *s, const struct peer *p, bool in)
+{
+	uint32_t *n = p->is_choked ? &s->n_waiting : &s->n_taken;
+
+	if (p->is_interested)
+		*n += in ? 1u : UINT32_MAX;
+}
+
+static void set_choked(struct turn *t, struct peer *p, bool choked)
+{
+	swarm_count_place(t->s, p, false);
+	p->is_choked = choked;
+	p->choke_ms = t->now_ms;
+	swarm_count_place(t->s, p, true);
+}
+
 static void choke(struct turn *t, struct peer *p)
 {
 	struct request *q = NULL;
 
-	p->is_choked = true;
-	p->choke_ms = t->now_ms;
+	set_choked(t, p, true);
+	swarm_take_back(t->s, p);
 	swarm_say(t, p, WIRE_CHOKE);
 	while (p->fast && (q = requests_next(&p->queue, q)) != NULL)
 		say_reject(t, p, q->piece, q->begin, q->length);
@@ -130,31 +147,22 @@ static void choke(struct turn *t, struct peer *p)
 
 static void unchoke(struct turn *t, struct peer *p)
 {
-	p->is_choked = false;
-	p->choke_ms = t->now_ms;
+	set_choked(t, p, false);
+	/* Before: it asks at once. */
+	swarm_suggest(t, p);
 	swarm_say(t, p, WIRE_UNCHOKE);
 }
 
-/* Places taken, and peers that wait for one. */
-static void count_places(const struct swarm *s, uint32_t *taken, uint32_t *waiting)
+static uint32_t behind_milli(const struct swarm *s, const struct peer *p)
 {
-	struct peer *p;
+	uint32_t ours = s->picker.have.count, theirs = peer_have_count(p, s->meta->n_pieces);
 
-	*taken = *waiting = 0;
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (!p->is_interested)
-			continue;
-		if (p->is_choked)
-			(*waiting)++;
-		else
-			(*taken)++;
-	}
+	return ours > theirs ? (uint32_t)((uint64_t)(ours - theirs) * 1000 / s->meta->n_pieces) : 0;
 }
 
 /* Those who are interested. NULL without memory. */
 static struct choker_peer *list_interested(const struct turn *t, uint32_t *n)
 {
-	uint32_t pieces = t->s->meta->n_pieces == 0 ? 1 : t->s->meta->n_pieces;
 	struct choker_peer *list = malloc((t->s->n_peers + 1) * sizeof(*list));
 	struct peer *p;
 
@@ -164,13 +172,13 @@ static struct choker_peer *list_interested(const struct turn *t, uint32_t *n)
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
 		if (!p->is_interested)
 			continue;
-		list[(*n)++] = (struct choker_peer){
-		    .slot = p->ref.slot,
-		    .give_bps = rate_bps(&p->down, t->now_ms),
-		    .take_bps = rate_bps(&p->up, t->now_ms),
-		    .have_milli = (uint32_t)((uint64_t)peer_have_count(p, pieces) * 1000 / pieces),
-		    .since_ms = p->choke_ms,
-		    .unchoked = !p->is_choked};
+		list[(*n)++] = (struct choker_peer){.slot = p->ref.slot,
+						    .give_bps = rate_bps(&p->down, t->now_ms),
+						    .take_bps = rate_bps(&p->up, t->now_ms),
+						    .passes_milli = swarm_passes_milli(p),
+						    .behind_milli = behind_milli(t->s, p),
+						    .since_ms = p->choke_ms,
+						    .unchoked = !p->is_choked};
 	}
 	return list;
 }
@@ -179,31 +187,29 @@ void swarm_fill_places(struct turn *t)
 {
 	struct swarm *s = t->s;
 	struct choker_peer *list;
-	uint32_t taken, waiting, n, i;
+	uint32_t n, i;
 
 	s->places = false;
-	count_places(s, &taken, &waiting);
-	if (waiting == 0 || taken >= s->choker.slots)
+	if (s->n_waiting == 0 || s->n_taken >= s->choker.slots)
 		return;
 	list = list_interested(t, &n);
-	while (list != NULL && taken < s->choker.slots) {
+	while (list != NULL && s->n_taken < s->choker.slots) {
 		i = choker_next(list, n, swarm_complete(s), &s->rng);
 		if (i == n)
 			break;
 		unchoke(t, s->slots[list[i].slot].peer);
 		list[i].unchoked = true;
-		taken++;
 	}
 	free(list);
 }
 
 void swarm_on_interested(struct turn *t, struct peer *p, bool interested)
 {
-	uint32_t taken, waiting;
-
 	if (p->is_interested == interested)
 		return;
+	swarm_count_place(t->s, p, false);
 	p->is_interested = interested;
+	swarm_count_place(t->s, p, true);
 	if (interested && t->s->choke_at_ms == UINT64_MAX)
 		t->s->choke_at_ms = t->now_ms + CHOKER_ROUND_MS;
 	if (interested) {
@@ -215,8 +221,7 @@ void swarm_on_interested(struct turn *t, struct peer *p, bool interested)
 	}
 	if (!p->am_interested)
 		p->idle_ms = t->now_ms;
-	count_places(t->s, &taken, &waiting);
-	if (waiting > 0 && !p->is_choked)
+	if (t->s->n_waiting > 0 && !p->is_choked)
 		choke(t, p);
 	t->s->places = true;
 }
@@ -228,6 +233,7 @@ void swarm_choke_round(struct turn *t)
 	uint32_t n;
 
 	s->choke_at_ms = UINT64_MAX;
+	swarm_review_given(s);
 	list = list_interested(t, &n);
 	if (list == NULL)
 		return;

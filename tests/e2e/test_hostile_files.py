@@ -113,7 +113,7 @@ def _(w):
     (data, _), = h.part_of(g.dir)
     os.rename(os.path.join(data, "sub"), os.path.join(data, "moved"))
     os.symlink(w.path("canary"), os.path.join(data, "sub"))
-    h.wait_for(lambda: not get.alive() or seed.sent >= size, 30 * h.SLOW, "it goes on or ends")
+    h.wait_for(lambda: not get.alive() or seed.sent >= size or b"paused" in get.err(), 30 * h.SLOW, "it goes on, pauses or ends")
     if get.alive():
         h.wait_for(lambda: not get.alive() or b"\n" in get.err(), 15 * h.SLOW, "it ends or says something")
         get.stop(signal.SIGINT)

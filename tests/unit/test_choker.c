@@ -11,6 +11,7 @@ static struct choker_peer peer(uint32_t slot, bool unchoked, uint64_t give, uint
 				    .unchoked = unchoked,
 				    .give_bps = give,
 				    .take_bps = take,
+				    .passes_milli = 1000,
 				    .since_ms = NOW - age_ms};
 }
 
@@ -61,7 +62,7 @@ TEST(choker_keeps_those_who_give_most_and_one_by_chance)
 	CHECK(chosen(list, 10, 9) && chosen(list, 10, 8) && chosen(list, 10, 7));
 }
 
-TEST(choker_gives_an_optimistic_unchoke_its_thirty_seconds)
+TEST(choker_gives_an_optimistic_unchoke_its_time)
 {
 	struct choker_peer list[6];
 	struct choker c;
@@ -70,11 +71,13 @@ TEST(choker_gives_an_optimistic_unchoke_its_thirty_seconds)
 	rng_seed(&rng, 3);
 	choker_init(&c, 4);
 	for (uint32_t i = 0; i < 6; i++)
-		list[i] = peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0, i == 3 ? 20000 : 60000);
+		list[i] = peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0,
+			       i == 3 ? CHOKER_OPTIMISTIC_MS - 1 : 60000);
 	choker_round(&c, list, 6, false, NOW, &rng);
 	CHECK(chosen(list, 6, 3));
 	for (uint32_t i = 0; i < 6; i++)
-		list[i] = peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0, i == 3 ? 40000 : 60000);
+		list[i] =
+		    peer(i, i < 4, i == 3 ? 0 : 1000 + i, 0, i == 3 ? CHOKER_OPTIMISTIC_MS : 60000);
 	choker_round(&c, list, 6, false, NOW, &rng);
 	CHECK(!chosen(list, 6, 3));
 }
@@ -114,6 +117,7 @@ TEST(choker_of_a_seed_serves_everybody_in_turn)
 			list[i] = (struct choker_peer){.slot = i,
 						       .unchoked = unchoked[i],
 						       .take_bps = unchoked[i] ? 100000 : 0,
+						       .passes_milli = 1000,
 						       .since_ms = since[i]};
 		choker_round(&c, list, 40, true, now, &rng);
 		CHECK_INT(count(list, 40), 8);
@@ -130,6 +134,56 @@ TEST(choker_of_a_seed_serves_everybody_in_turn)
 		CHECK(served[i]);
 }
 
+TEST(choker_lets_one_that_fell_behind_earn_its_place_with_less)
+{
+	struct choker_peer list[6];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 8);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 6; i++)
+		list[i] = peer(i, i < 4, i == 3 ? 80000 : 100000, 0, 60000);
+	list[3].behind_milli = 200;
+	list[4].since_ms = list[5].since_ms = NOW - 10;
+	choker_round(&c, list, 6, false, NOW, &rng);
+	CHECK(chosen(list, 6, 3));
+}
+
+TEST(choker_gives_the_next_turn_to_one_that_came_late)
+{
+	struct choker_peer list[8];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 9);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 8; i++)
+		list[i] = peer(i, i < 4, i < 4 ? 100000 : 0, 0, 30000);
+	list[7].behind_milli = 500;
+	list[7].since_ms = NOW - 1;
+	choker_round(&c, list, 8, false, NOW, &rng);
+	CHECK(chosen(list, 8, 7));
+}
+
+TEST(choker_of_a_seed_takes_the_place_of_one_that_passes_nothing_on)
+{
+	struct choker_peer list[12];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 10);
+	choker_init(&c, 8);
+	for (uint32_t i = 0; i < 12; i++)
+		list[i] = peer(i, i < 8, 0, i < 8 ? 100000 : 0, 30000);
+	for (uint32_t i = 0; i < 4; i++)
+		list[i].passes_milli = 300;
+	choker_round(&c, list, 12, true, NOW, &rng);
+	for (uint32_t i = 0; i < 4; i++)
+		CHECK(!chosen(list, 12, i));
+	CHECK_INT(count(list, 12), 8);
+}
+
 TEST(choker_prefers_peers_with_little_for_a_free_place)
 {
 	struct choker_peer list[3] = {peer(0, false, 0, 0, 10), peer(1, true, 0, 0, 10),
@@ -137,35 +191,56 @@ TEST(choker_prefers_peers_with_little_for_a_free_place)
 	struct rng rng;
 
 	rng_seed(&rng, 6);
-	list[0].have_milli = 990;
-	list[2].have_milli = 0;
+	list[0].behind_milli = 10;
+	list[2].behind_milli = 1000;
 	CHECK_INT(choker_next(list, 3, true, &rng), 2);
 	list[0].unchoked = list[2].unchoked = true;
 	CHECK_INT(choker_next(list, 3, true, &rng), 3);
 }
 
-TEST(choker_adds_places_while_more_is_taken_and_takes_them_back)
+/* Rounds in which each of `n` takes `each_bps`, but all no more than `uplink_bps`. */
+static void rounds(struct choker *c, int k, uint32_t n, uint64_t each_bps, uint64_t uplink_bps)
 {
-	struct choker_peer list[30];
-	struct choker c;
+	struct choker_peer list[100];
 	struct rng rng;
-	uint32_t most;
 
 	rng_seed(&rng, 7);
+	while (k-- > 0) {
+		uint32_t taken = c->slots < n ? c->slots : n;
+		uint64_t bps = each_bps * taken < uplink_bps ? each_bps : uplink_bps / taken;
+
+		for (uint32_t i = 0; i < n; i++)
+			list[i] = peer(i, i < taken, 0, i < taken ? bps : 0, 60000);
+		choker_round(c, list, n, true, NOW, &rng);
+		CHECK(c->slots <= CHOKER_SLOTS_MAX);
+	}
+}
+
+TEST(choker_adds_places_while_more_is_taken)
+{
+	struct choker c;
+
 	choker_init(&c, 0);
-	for (int round = 0; round < 10; round++) {
-		for (uint32_t i = 0; i < 30; i++)
-			list[i] = peer(i, i < c.slots, 0, i < c.slots ? 1000000 : 0, 60000);
-		choker_round(&c, list, 30, true, NOW, &rng);
-	}
-	most = c.slots;
-	CHECK(most > CHOKER_SLOTS_FIRST + 5);
-	for (int round = 0; round < 30; round++) {
-		for (uint32_t i = 0; i < 30; i++)
-			list[i] =
-			    peer(i, i < c.slots, 0, i < c.slots ? 10000000 / c.slots : 0, 60000);
-		choker_round(&c, list, 30, true, NOW, &rng);
-	}
-	CHECK(c.slots <= most + 1);
-	CHECK(c.slots <= CHOKER_SLOTS_MAX);
+	rounds(&c, 15, 90, 1000000, 1000000000);
+	CHECK_INT(c.slots, CHOKER_SLOTS_MAX);
+}
+
+TEST(choker_with_a_full_uplink_goes_back_to_few_places)
+{
+	struct choker c;
+
+	choker_init(&c, 0);
+	rounds(&c, 10, 90, 1000000, 1000000000);
+	CHECK(c.slots > 2 * CHOKER_SLOTS_FIRST);
+	rounds(&c, 200, 90, 10000000, 10000000);
+	CHECK(c.slots <= CHOKER_SLOTS_FIRST + CHOKER_SLOTS_FIRST / 4);
+}
+
+TEST(choker_leaves_the_places_that_the_user_set)
+{
+	struct choker c;
+
+	choker_init(&c, 3);
+	rounds(&c, 20, 90, 1000000, 1000000000);
+	CHECK_INT(c.slots, 3);
 }

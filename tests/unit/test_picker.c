@@ -207,6 +207,72 @@ TEST(picker_lets_others_join_a_piece_that_takes_long)
 	picker_erase(p);
 }
 
+TEST(picker_takes_a_suggested_piece_before_others_but_ends_the_one_it_is_on)
+{
+	struct picker *p = picker_draw("1  1  1  1  1", ".. .. .. .. x.");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+
+	picker_on_suggest(&a, 2);
+	picker_on_suggest(&a, 3);
+	CHECK_STR(picked(p, &a, 5, 0), "2:0 2:1 3:0 3:1 4:1");
+	picker_erase(p);
+}
+
+TEST(picker_forgets_suggestions_that_cannot_be_taken)
+{
+	struct picker *p = picker_draw("1  1  1", "xx .. ..");
+	struct bitfield bits;
+	struct asker a = asker_draw("*.*", &bits);
+
+	picker_on_suggest(&a, 0);
+	picker_on_suggest(&a, 1);
+	CHECK_STR(picked(p, &a, 2, 0), "2:0 2:1");
+	CHECK_INT(a.n_suggested, 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		picker_on_suggest(&a, i);
+	CHECK_INT(a.n_suggested, PICKER_SUGGESTED);
+	CHECK_INT(a.suggested[0], 1000 - PICKER_SUGGESTED);
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
+TEST(picker_asks_a_far_peer_only_for_what_no_near_one_has)
+{
+	struct picker *p = picker_draw("1  1  1", ".. .. ..");
+	struct asker far = {.current = PICKER_NONE, .ref = {1, 1}, .far = true};
+	struct bitfield near;
+
+	assert_int_equal(bitfield_init(&near, 3), 0);
+	bitfield_set(&near, 0);
+	bitfield_set(&near, 2);
+	CHECK(picker_near_make(p));
+	picker_near_clear(p);
+	picker_near_add_bits(p, &near);
+	picker_on_suggest(&far, 2);
+	CHECK_STR(picked(p, &far, 3, 0), "1:0 1:1 -");
+	picker_near_drop(p);
+	far.dry = far.dry_fresh = 0;
+	CHECK(strcmp(picked(p, &far, 1, 0), "-") != 0);
+	bitfield_fini(&near);
+	picker_erase(p);
+}
+
+TEST(picker_says_when_every_piece_that_is_to_be_had_was_begun)
+{
+	struct picker *p = picker_draw("1  0  1", "x. .. ..");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	uint32_t block;
+
+	CHECK(!picker_all_begun(p));
+	CHECK(picker_pick_in(p, &a, 2, 0, &block));
+	CHECK(picker_all_begun(p));
+	/* Somebody has everything. */
+	p->n_all++;
+	CHECK(!picker_all_begun(p));
+	p->n_all--;
+	picker_erase(p);
+}
+
 TEST(picker_breaks_ties_by_chance)
 {
 	uint32_t seen = 0;

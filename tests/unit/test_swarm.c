@@ -61,13 +61,13 @@ static size_t put_effect(char *out, size_t cap, const struct effect *e)
 	switch (e->type) {
 	case EFFECT_SEND:
 		n = snprintf(out, cap, "%u:%s", e->peer.slot, wire_type_text(m->type));
-		if (m->type == WIRE_HAVE || m->type == WIRE_REQUEST || m->type == WIRE_CANCEL ||
-		    m->type == WIRE_REJECT)
+		if (m->type == WIRE_HAVE || m->type == WIRE_SUGGEST || m->type == WIRE_REQUEST ||
+		    m->type == WIRE_CANCEL || m->type == WIRE_REJECT)
 			n += snprintf(out + n, cap - (size_t)n, "(%u", m->index);
 		if (m->type == WIRE_REQUEST || m->type == WIRE_CANCEL || m->type == WIRE_REJECT)
 			n += snprintf(out + n, cap - (size_t)n, ".%u", m->begin / BLOCK);
-		if (m->type == WIRE_HAVE || m->type == WIRE_REQUEST || m->type == WIRE_CANCEL ||
-		    m->type == WIRE_REJECT)
+		if (m->type == WIRE_HAVE || m->type == WIRE_SUGGEST || m->type == WIRE_REQUEST ||
+		    m->type == WIRE_CANCEL || m->type == WIRE_REJECT)
 			n += snprintf(out + n, cap - (size_t)n, ")");
 		break;
 	case EFFECT_UPLOAD:
@@ -232,12 +232,34 @@ TEST(swarm_asks_verifies_tells_and_completes)
 	block(&b, r, 0, 1);
 	CHECK_STR(said(&b), "verify(0)");
 	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(0)");
+	CHECK_STR(said(&b), "0:have(0) 1:have(0)");
 	block(&b, r, 1, 0);
 	block(&b, r, 1, 1);
 	CHECK_STR(said(&b), "verify(1)");
 	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(1) 1:not interested complete 1:close");
+	CHECK_STR(said(&b), "1:not interested 0:have(1) 1:have(1) complete 1:close");
+	stop(&b);
+}
+
+TEST(swarm_tells_pieces_that_come_fast_together_and_slow_ones_at_once)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, ".....", false);
+	r = open_seed(&b, 0);
+	blocks(&b, r);
+	said(&b);
+	for (uint32_t i = 0; i < 3; i++)
+		swarm_on_piece(b.s, i, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(0)");
+	CHECK(swarm_deadline_ms(b.s) <= b.now + SWARM_HAVES_MS);
+	b.now += SWARM_HAVES_MS;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(1) 0:have(2)");
+	b.now += SWARM_HAVES_MS;
+	swarm_on_piece(b.s, 3, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(3)");
 	stop(&b);
 }
 
@@ -513,7 +535,7 @@ TEST(swarm_serves_requests_up_to_the_largest_block)
 
 	start(&b, 16, "*", false);
 	r = open_taker(&b, FAST);
-	CHECK_STR(said(&b), "0:have all 0:unchoke");
+	CHECK_STR(said(&b), "0:have all 0:suggest(0) 0:unchoke");
 	hear(&b, r, (struct wire_msg){.type = WIRE_REQUEST, .length = WIRE_BLOCK_MAX});
 	CHECK_STR(said(&b), "0:upload");
 	hear_block_msg(&b, r, WIRE_REQUEST, 0, 15);
@@ -544,10 +566,185 @@ TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 	hear_type(&b, r, WIRE_INTERESTED);
 	hear_block_msg(&b, r, WIRE_REQUEST, 0, 0);
 	hear_block_msg(&b, r, WIRE_CANCEL, 0, 0);
-	CHECK_STR(said(&b), "0:unchoke 0:upload 0:reject(0.0)");
+	CHECK_STR(said(&b), "0:suggest(0) 0:unchoke 0:upload 0:reject(0.0)");
 	CHECK(!swarm_next_upload(b.s, r, &out));
 	hear_block_msg(&b, r, WIRE_CANCEL, 0, 1);
 	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+/* Takers of a seed's pieces, in the order in which they were suggested to them. */
+static uint32_t next_suggested(struct bench *b, uint32_t slot)
+{
+	for (size_t i = 0; i < b->fx.n; i++) {
+		struct effect *e = &b->fx.list[i];
+
+		if (e->type == EFFECT_SEND && e->u.msg.type == WIRE_SUGGEST &&
+		    e->peer.slot == slot) {
+			e->peer.slot = 99;
+			return e->u.msg.index;
+		}
+	}
+	return UINT32_MAX;
+}
+
+/* ---- near and far -------------------------------------------------------- */
+
+static void tick(struct bench *b, uint64_t ms)
+{
+	b->now += ms;
+	swarm_on_tick(b->s, b->now, &b->fx);
+}
+
+TEST(swarm_leaves_far_peers_to_others_of_its_site_while_these_have_something)
+{
+	struct bench b;
+	struct peer_ref near[5], far;
+	const char *text;
+
+	start(&b, 1, "........", false);
+	for (uint32_t i = 0; i < 5; i++) {
+		near[i] = join(&b, FAST);
+		swarm_on_rtt(b.s, near[i], 300 + 50 * i);
+		hear(&b, near[i], (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	}
+	far = join(&b, FAST);
+	swarm_on_rtt(b.s, far, 50000);
+	hear_type(&b, far, WIRE_HAVE_ALL);
+	hear_type(&b, near[0], WIRE_UNCHOKE);
+	said(&b);
+	/* Their ids are less than ours: one of them is to ask. */
+	tick(&b, 250);
+	CHECK_STR(said(&b), "5:not interested");
+	hear_type(&b, far, WIRE_UNCHOKE);
+	CHECK_STR(said(&b), "");
+	/* Nothing came for long. */
+	block(&b, near[0], 0, 0);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	said(&b);
+	for (int i = 0; i < 4; i++)
+		tick(&b, 2500);
+	CHECK_STR(said(&b), "");
+	tick(&b, 2500);
+	text = said(&b);
+	CHECK(strncmp(text, "5:interested 5:request", 22) == 0);
+	stop(&b);
+}
+
+TEST(swarm_asks_far_peers_when_no_near_one_goes_before)
+{
+	struct bench b;
+	struct peer_ref near[5], far;
+	struct block_ref next[8];
+
+	start(&b, 1, "....", false);
+	for (uint32_t i = 0; i < 5; i++) {
+		near[i] = join_as(&b, i, (uint8_t)(200 + i), FAST);
+		swarm_on_rtt(b.s, near[i], 300);
+		hear(&b, near[i], (struct wire_msg){.type = WIRE_HAVE, .index = i % 3});
+	}
+	far = join_as(&b, 9, 1, FAST);
+	swarm_on_rtt(b.s, far, 50000);
+	hear_type(&b, far, WIRE_HAVE_ALL);
+	hear_type(&b, near[0], WIRE_UNCHOKE);
+	tick(&b, 250);
+	said(&b);
+	hear_type(&b, far, WIRE_UNCHOKE);
+	CHECK_INT(swarm_expected(b.s, far, next, 8), 1);
+	CHECK_INT(next[0].piece, 3);
+	stop(&b);
+}
+
+TEST(swarm_sees_no_sites_where_round_trips_are_alike)
+{
+	struct bench b;
+
+	start(&b, 1, "....", false);
+	for (uint32_t i = 0; i < 10; i++) {
+		struct peer_ref r = join(&b, FAST);
+
+		swarm_on_rtt(b.s, r, 2000 << i);
+		hear_type(&b, r, WIRE_HAVE_ALL);
+		hear_type(&b, r, WIRE_UNCHOKE);
+	}
+	said(&b);
+	tick(&b, 250);
+	CHECK(strstr(said(&b), "interested") == NULL);
+	stop(&b);
+}
+
+TEST(swarm_suggests_each_piece_to_one_peer_before_any_to_two)
+{
+	char have[41] = "";
+	uint8_t given[40] = {0};
+	struct bench b;
+	struct peer_ref r[4];
+	uint32_t n = 0;
+
+	memset(have, '*', sizeof(have) - 1);
+	start(&b, 1, have, false);
+	for (uint32_t i = 0; i < 4; i++)
+		r[i] = open_taker(&b, FAST);
+	for (uint32_t k = 0; k < 40; k++) {
+		uint32_t piece = next_suggested(&b, r[k % 4].slot);
+
+		assert_true(piece < 40);
+		CHECK_INT(given[piece]++, 0);
+		n++;
+		hear_block_msg(&b, r[k % 4], WIRE_REQUEST, piece, 0);
+	}
+	CHECK_INT(n, 40);
+	said(&b);
+	/* All are being given: nothing is left to suggest until one is had. */
+	hear(&b, r[0], (struct wire_msg){.type = WIRE_HAVE, .index = 7});
+	hear_block_msg(&b, r[1], WIRE_REQUEST, 7, 0);
+	CHECK(strstr(said(&b), "suggest") == NULL);
+	stop(&b);
+}
+
+TEST(swarm_suggests_to_others_what_a_peer_did_not_take)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*", false);
+	r = open_taker(&b, FAST);
+	CHECK_STR(said(&b), "0:have all 0:suggest(0) 0:unchoke");
+	open_taker(&b, FAST);
+	CHECK_STR(said(&b), "1:have all 1:unchoke");
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	said(&b);
+	r = open_taker(&b, FAST);
+	CHECK_STR(said(&b), "0:have all 0:suggest(0) 0:unchoke");
+	stop(&b);
+}
+
+TEST(swarm_suggests_nothing_to_those_who_do_not_speak_it_and_while_it_lacks_pieces)
+{
+	struct bench b;
+
+	start(&b, 1, "**", false);
+	open_taker(&b, 0);
+	CHECK_STR(said(&b), "0:bitfield 0:unchoke");
+	stop(&b);
+	start(&b, 1, "*.", false);
+	open_taker(&b, FAST);
+	CHECK_STR(said(&b), "0:bitfield 0:unchoke");
+	stop(&b);
+}
+
+TEST(swarm_asks_for_what_is_suggested)
+{
+	struct bench b;
+	struct peer_ref a;
+
+	start(&b, 4, "..........", false);
+	a = join(&b, FAST);
+	hear_type(&b, a, WIRE_HAVE_ALL);
+	hear(&b, a, (struct wire_msg){.type = WIRE_SUGGEST, .index = 6});
+	said(&b);
+	hear_type(&b, a, WIRE_UNCHOKE);
+	CHECK_STR(said(&b), "0:request(6.0) 0:request(6.1) 0:request(6.2) 0:request(6.3)");
 	stop(&b);
 }
 
@@ -713,16 +910,24 @@ TEST(swarm_never_has_more_than_a_hundred_dials_open)
 {
 	struct bench b;
 	struct addr list[200];
+	uint32_t dials = 0;
 
 	start(&b, 1, ".", false);
 	for (uint32_t i = 0; i < 200; i++)
 		list[i] = addr_of(i);
 	swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);
-	CHECK_INT(b.fx.n, 100);
-	effects_clear(&b.fx);
+	CHECK_INT(b.fx.n, SWARM_PEERS_DIAL);
 	for (uint32_t i = 0; i < 10; i++)
 		swarm_on_addresses(b.s, list, 200, SOURCE_PEX, b.now, &b.fx);
-	CHECK_STR(said(&b), "");
+	CHECK_INT(b.fx.n, SWARM_PEERS_DIAL);
+	/* Nobody lets it download: it looks for more, up to the limit. */
+	for (uint32_t i = 0; i < 20; i++) {
+		b.now += 15000;
+		swarm_on_tick(b.s, b.now, &b.fx);
+	}
+	for (size_t i = 0; i < b.fx.n; i++)
+		dials += b.fx.list[i].type == EFFECT_DIAL;
+	CHECK_INT(dials, 100);
 	stop(&b);
 }
 
@@ -1135,8 +1340,7 @@ TEST(swarm_has_a_piece_that_is_all_pad_verified_without_asking_anybody)
 	swarm_set_paused(b.s, false, b.now, &b.fx);
 	CHECK(strstr(said(&b), "verify(1)") != NULL);
 	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
-	/* The seed has it. */
-	CHECK_STR(said(&b), "");
+	CHECK_STR(said(&b), "0:have(1)");
 	stop(&b);
 }
 

@@ -1,75 +1,6 @@
 #include "index/tracker.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/rng.h"
-#include "failmalloc.h"
-#include "index/tracker_impl.h"
-#include "test.h"
-
-#define NOW 1000000u
-
-static struct tracker *new_tracker(uint32_t peers_max)
-{
-	struct tracker_params p = {.seed = 7, .key = {1, 2}, .peers_max = peers_max};
-	struct tracker *t = tracker_new(&p);
-
-	CHECK(t != NULL);
-	return t;
-}
-
-static struct addr addr_from(const char *text)
-{
-	struct addr a;
-
-	CHECK_INT(addr_parse(bytes_str(text), 0, &a), 0);
-	return a;
-}
-
-/* "SHOAL" or a stock client; the rest of the id tells peers apart. */
-static struct announce announce_of(char swarm, const char *client, uint32_t who, uint64_t left)
-{
-	struct announce a = {.left = left, .numwant = ANNOUNCE_PEERS_DEFAULT, .compact = true};
-
-	memset(a.info_hash, swarm, sizeof(a.info_hash));
-	snprintf((char *)a.peer_id, sizeof(a.peer_id), "-%s-%010u", client, who);
-	return a;
-}
-
-#define OURS "SH0100"
-#define STOCK "TR3000"
-
-static struct announce_reply say(struct tracker *t, struct announce a, const char *from,
-				 uint64_t now)
-{
-	struct announce_reply r;
-	struct addr addr = addr_from(from);
-
-	a.port = addr.port;
-	CHECK_INT(tracker_announce(t, &a, &addr, NULL, now, &r), 0);
-	tracker_check(t);
-	return r;
-}
-
-static bool told_of(const struct announce_reply *r, const char *text)
-{
-	struct addr a = addr_from(text);
-
-	for (uint32_t i = 0; i < r->n_peers; i++) {
-		if (addr_eq(&r->peers[i].addr, &a))
-			return true;
-	}
-	return false;
-}
-
-static uint64_t count(const struct tracker *t)
-{
-	uint64_t swarms, peers;
-
-	tracker_counts(t, &swarms, &peers);
-	return peers;
-}
+#include "tracker_fixture.h"
 
 TEST(peers_of_one_swarm_hear_of_each_other_and_nobody_of_himself)
 {
@@ -82,8 +13,7 @@ TEST(peers_of_one_swarm_hear_of_each_other_and_nobody_of_himself)
 	r = say(t, announce_of('a', STOCK, 2, 9), "[2001:db8::2]:6882", NOW);
 	CHECK_INT(r.n_peers, 1);
 	CHECK(told_of(&r, "192.0.2.1:6881"));
-	CHECK(r.peers[0].has_id);
-	CHECK_MEM(r.peers[0].id, "-SH0100-0000000001", 18);
+	CHECK(!r.peers[0].has_id);
 	r = say(t, announce_of('a', OURS, 1, 0), "192.0.2.1:6881", NOW);
 	CHECK_INT(r.n_peers, 1);
 	CHECK(told_of(&r, "[2001:db8::2]:6882"));
@@ -247,12 +177,15 @@ TEST(another_program_on_the_same_port_is_there_since_now)
 	say(t, announce_of('a', STOCK, 1, 4), "192.0.2.1:1", NOW + 50);
 	CHECK_INT(tracker_peers(t, hash, NOW + 60, &p, 1), 1);
 	CHECK_INT(p.since_s, NOW);
-	CHECK_INT(p.seen_s, NOW + 50);
+	CHECK_INT(p.seen_s, NOW + 50 / TRACKER_STOCK_TICK_S * TRACKER_STOCK_TICK_S);
+	CHECK_MEM(p.client_id, "-TR3000-\0\0\0\0", 12);
 	CHECK_INT(p.left, 4);
 	say(t, announce_of('a', OURS, 2, 0), "192.0.2.1:1", NOW + 70);
 	CHECK_INT(tracker_peers(t, hash, NOW + 70, &p, 1), 1);
 	CHECK_INT(p.since_s, NOW + 70);
+	CHECK_INT(p.seen_s, NOW + 70);
 	CHECK_INT(p.left, 0);
+	CHECK_MEM(p.client_id, "-SH0100-\0\0\0\0", 12);
 	CHECK_MEM(p.info_hash, hash, 20);
 	tracker_free(t);
 }
@@ -276,21 +209,6 @@ TEST(peers_are_listed_seeds_first_and_counted_beyond_the_room_given)
 	memset(hash, 'b', sizeof(hash));
 	CHECK_INT(tracker_peers(t, hash, NOW, list, 4), 0);
 	tracker_free(t);
-}
-
-static struct announce_reply say_as_host(struct tracker *t, uint32_t host, uint16_t port,
-					 uint32_t swarm, uint64_t now)
-{
-	struct announce a = announce_of(0, STOCK, host, 1);
-	struct announce_reply r;
-	struct addr from = {.port = port};
-
-	put_be32(a.info_hash, swarm);
-	put_be32(from.ip, host);
-	a.port = port;
-	a.numwant = 200;
-	CHECK_INT(tracker_announce(t, &a, &from, NULL, now, &r), 0);
-	return r;
 }
 
 TEST(one_host_may_hold_so_many_places_and_not_one_more)
@@ -416,6 +334,112 @@ TEST(every_peer_is_told_about_equally_often)
 		CHECK(told[i] > 280 && told[i] < 520);
 	tracker_free(t);
 }
+/* ---- what is known of a peer ---- */
+
+static struct tracker_peer peer_known(struct tracker *t, uint64_t now)
+{
+	struct tracker_peer p;
+	uint8_t hash[20];
+
+	memset(hash, 'a', sizeof(hash));
+	CHECK_INT(tracker_peers(t, hash, now, &p, 1), 1);
+	return p;
+}
+
+TEST(first_and_last_announce_are_known_to_within_two_percent_for_months)
+{
+	for (int ours = 0; ours < 2; ours++) {
+		struct tracker *t = new_tracker(0);
+		struct announce a = announce_of('a', ours ? OURS : STOCK, 1, 5);
+		uint64_t step = ours ? 20 : 1800, now = NOW, end = NOW + 90 * 24 * 3600;
+
+		say(t, announce_of('b', OURS, 1, 0), "192.0.2.9:1", NOW - 777);
+		for (; now < end; now += step) {
+			struct addr from = addr_from("192.0.2.1:1");
+			struct announce_reply r;
+			struct tracker_peer p;
+
+			a.port = 1;
+			CHECK_INT(tracker_announce(t, &a, &from, NULL, now, &r), 0);
+			if ((now - NOW) / step % 16 != 3 && now + step < end)
+				continue;
+			p = peer_known(t, now + step / 2);
+			CHECK(p.since_s <= NOW);
+			CHECK(NOW - p.since_s <= 32 + (now - NOW) / 50);
+			CHECK(p.seen_s <= now && p.seen_s + (ours ? 0 : 15) >= now);
+		}
+		tracker_free(t);
+	}
+}
+
+TEST(what_is_left_is_exact_when_small_and_never_too_little)
+{
+	struct tracker *t = new_tracker(0);
+
+	for (uint64_t left = 0; left < (uint64_t)1 << 48; left = left * 9 / 8 + 1) {
+		uint64_t known;
+
+		say(t, announce_of('a', STOCK, 1, left), "192.0.2.1:1", NOW);
+		known = peer_known(t, NOW).left;
+		CHECK(known >= left && known - left <= left / 100);
+		CHECK(left > 128 || known == left);
+	}
+	say(t, announce_of('a', STOCK, 1, UINT64_MAX), "192.0.2.1:1", NOW);
+	CHECK(peer_known(t, NOW).left == (uint64_t)1 << 48);
+	tracker_free(t);
+}
+
+TEST(clients_have_names_while_there_is_room_for_them)
+{
+	struct tracker *t = new_tracker(0);
+	uint32_t named = 0;
+
+	for (uint32_t i = 0; i < 400; i++) {
+		struct announce a = announce_of((char)('a' + i % 2), "XXxxxx", 1, 5);
+		struct addr from = addr_in(false, i, 1, 1);
+		struct announce_reply r;
+		char code[8];
+
+		snprintf(code, sizeof(code), "%04u", i);
+		memcpy(a.peer_id + 3, code, 4);
+		a.port = 1;
+		CHECK_INT(tracker_announce(t, &a, &from, NULL, NOW, &r), 0);
+	}
+	tracker_check(t);
+	for (uint32_t i = 2; i < CLIENTS_MAX; i++)
+		named += t->clients[i].peers > 0;
+	CHECK(named > 200);
+	CHECK(t->clients[CLIENT_OTHER].peers >= 400 - 254);
+	tracker_tick(t, NOW + TRACKER_STOCK_EXPIRY_S);
+	for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+		CHECK_INT(t->clients[i].peers, 0);
+	tracker_free(t);
+}
+
+TEST(names_of_clients_are_read_in_each_usual_form)
+{
+	static const struct {
+		const char *id, *name;
+	} cases[] = {{"-TR3000-abcdefghijkl", "-TR3000-"},   {"M7-10-5--abcdefghijk", "M7-10-5-"},
+		     {"A2-1-36-0-abcdefghij", "A2-1-36-0-"}, {"A2-1-36-abcdefghijkl", ""},
+		     {"M7-100-5--abcdefghij", ""},	     {"abcdefghijklmnopqrst", ""},
+		     {"M7-7-7-7-7-7-7-7-7-7", "M7-7-7-"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tracker *t = new_tracker(0);
+		struct announce a = announce_of('a', STOCK, 1, 5);
+		struct tracker_peer p;
+		uint8_t want[20] = {0};
+
+		memcpy(a.peer_id, cases[i].id, 20);
+		memcpy(want, cases[i].name, strlen(cases[i].name));
+		say(t, a, "192.0.2.1:1", NOW);
+		p = peer_known(t, NOW);
+		CHECK_MEM(p.client_id, want, 20);
+		tracker_free(t);
+	}
+}
+/* ---- lists ---- */
 
 static int count_one(void *user, const struct tracker_peer *p)
 {
@@ -443,168 +467,4 @@ TEST(each_visits_everyone_until_told_to_stop)
 	tracker_each(t, NOW + TRACKER_STOCK_EXPIRY_S, count_one, &n);
 	CHECK_INT(n, 0);
 	tracker_free(t);
-}
-
-TEST(a_peer_takes_72_bytes_and_a_swarm_48)
-{
-	CHECK(sizeof(struct peer) <= 72);
-	CHECK(sizeof(struct tracked_swarm) <= 48);
-}
-
-/* Grows everything that grows: slabs, tables, swarms, IPv6 addresses. False once memory was
- * refused. */
-static bool crowd(struct tracker *t)
-{
-	for (uint32_t i = 0; i < 300; i++) {
-		struct announce a = announce_of('a', OURS, i, i % 2);
-		struct addr from = {.v6 = i % 2, .ip = {32, 1, 2, (uint8_t)i, 5}, .port = 9};
-		struct announce_reply r;
-		int result;
-
-		a.port = (uint16_t)(1000 + i);
-		a.info_hash[0] = (uint8_t)(i % 3 == 0 ? i : 7);
-		if (!from.v6)
-			from.ip[4] = 0;
-		result = tracker_announce(t, &a, &from, NULL, NOW, &r);
-		CHECK(result == 0 || result == ERR_NOMEM);
-		if (result < 0)
-			return false;
-	}
-	return true;
-}
-
-TEST(any_allocation_may_fail_and_nothing_is_lost)
-{
-	for (int forever = 0; forever < 2; forever++) {
-		bool all = false;
-
-		for (size_t n = 1; !all; n++) {
-			struct tracker_params p = {.seed = 7, .key = {1, 2}, .peers_max = 5000};
-			struct tracker *t;
-
-			failmalloc_start(n, forever != 0);
-			t = tracker_new(&p);
-			all = t != NULL && crowd(t);
-			failmalloc_stop();
-			if (t == NULL)
-				continue;
-			tracker_check(t);
-			CHECK(crowd(t));
-			tracker_check(t);
-			CHECK_INT(count(t), 300);
-			tracker_free(t);
-			CHECK(n < 1000);
-		}
-	}
-}
-
-/* A plain list with the same rules, to compare with. */
-struct shadow {
-	bool used;
-	uint8_t swarm, seed, ours;
-	struct addr addr;
-	uint64_t seen;
-};
-
-static void random_addr(struct rng *r, struct addr *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->v6 = (uint8_t)rng_below(r, 2);
-	out->ip[0] = 32;
-	out->ip[out->v6 ? 15 : 3] = (uint8_t)rng_below(r, 12);
-	out->port = (uint16_t)(1 + rng_below(r, 3));
-}
-
-static struct shadow *shadow_find(struct shadow *all, size_t n, uint8_t swarm, const struct addr *a)
-{
-	struct shadow *unused = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!all[i].used)
-			unused = &all[i];
-		else if (all[i].swarm == swarm && addr_eq(&all[i].addr, a))
-			return &all[i];
-	}
-	return unused;
-}
-
-static void shadow_expire(struct shadow *all, size_t n, uint64_t now)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint64_t patience = all[i].ours ? TRACKER_SHOAL_INTERVAL_S : TRACKER_STOCK_EXPIRY_S;
-
-		if (all[i].used && now - all[i].seen >= patience)
-			all[i].used = false;
-	}
-}
-
-static void compare(struct tracker *t, const struct shadow *all, size_t n, uint64_t now,
-		    uint64_t seed)
-{
-	for (uint8_t swarm = 0; swarm < 8; swarm++) {
-		uint32_t seeds = 0, leeches = 0;
-		struct scrape_row row;
-		uint8_t hash[20];
-
-		memset(hash, swarm, sizeof(hash));
-		for (size_t i = 0; i < n; i++) {
-			seeds += all[i].used && all[i].swarm == swarm && all[i].seed;
-			leeches += all[i].used && all[i].swarm == swarm && !all[i].seed;
-		}
-		tracker_scrape(t, hash, now, &row);
-		CHECK_SEED(row.complete == seeds && row.incomplete == leeches, seed);
-	}
-}
-
-static void random_step(struct tracker *t, struct rng *r, struct shadow *all, size_t n,
-			uint64_t now)
-{
-	uint8_t swarm = (uint8_t)rng_below(r, 8), ours = (uint8_t)rng_below(r, 2);
-	struct announce a = announce_of((char)swarm, ours ? OURS : STOCK, 1, rng_below(r, 2));
-	struct announce_reply reply;
-	struct shadow *s;
-	struct addr from;
-
-	random_addr(r, &from);
-	a.port = from.port;
-	a.event = rng_below(r, 4) == 0 ? EVENT_STOPPED : EVENT_NONE;
-	a.numwant = rng_below(r, 60);
-	s = shadow_find(all, n, swarm, &from);
-	if (a.event == EVENT_STOPPED) {
-		if (s != NULL && s->used && s->ours == ours)
-			s->used = false;
-	} else {
-		*s = (struct shadow){true, swarm, a.left == 0, ours, from, now};
-	}
-	CHECK_INT(tracker_announce(t, &a, &from, NULL, now, &reply), 0);
-	for (uint32_t i = 0; i < reply.n_peers; i++)
-		CHECK(!addr_eq(&reply.peers[i].addr, &from));
-}
-
-TEST(random_runs_agree_with_a_plain_list)
-{
-	static struct shadow all[8 * 2 * 12 * 3];
-	size_t n = sizeof(all) / sizeof(all[0]);
-
-	for (uint64_t seed = 1; seed <= 6; seed++) {
-		struct tracker *t = new_tracker(0);
-		uint64_t now = NOW;
-		struct rng r;
-
-		rng_seed(&r, seed);
-		memset(all, 0, sizeof(all));
-		for (int step = 0; step < 3000; step++) {
-			now += rng_below(&r, 50) == 0 ? rng_below(&r, 40) : 0;
-			if (rng_below(&r, 900) == 0)
-				now += TRACKER_STOCK_EXPIRY_S / 2;
-			tracker_tick(t, now);
-			shadow_expire(all, n, now);
-			random_step(t, &r, all, n, now);
-			if (step % 16 == 0) {
-				tracker_check(t);
-				compare(t, all, n, now, seed);
-			}
-		}
-		tracker_free(t);
-	}
 }
