@@ -38,6 +38,7 @@ struct swarm {
 	uint8_t peer_id[20];
 	uint16_t port;
 	uint32_t max_peers, max_dials;
+	bool spare_seeds;    /* others bring enough: seeds are asked for little at a time */
 	uint32_t dial_peers; /* with so many nobody is dialled */
 	char client[64];
 	struct rng rng;

@@ -12,6 +12,11 @@
 /* First pause after a reject; doubles with each. */
 #define REJECT_HOLD_MS 100u
 #define REJECT_HOLD_MAX_MS 60000u
+/* Requests outstanding at a seed that is spared: half a MiB, which no link but one at memory speed
+ * notices. There, with one seed and four getters on two cores, a seed asked without this limit
+ * sends 1.52 copies before all are complete, since it alone has nothing else to do and answers
+ * first; with it 1.2, and the last is done 5 % sooner. */
+#define SPARED_DEPTH 32u
 /* Peers that are put in order before free blocks are dealt out. */
 #define DEAL_MAX 64u
 
@@ -69,9 +74,11 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block)
 	return true;
 }
 
-static uint32_t depth_of(const struct peer *p)
+static uint32_t depth_of(const struct swarm *s, const struct peer *p)
 {
-	return pipeline_depth(&p->pipe, p->reqq, SWARM_REQUESTS_MAX);
+	bool spared = s->spare_seeds && p->has_all;
+
+	return pipeline_depth(&p->pipe, p->reqq, spared ? SPARED_DEPTH : SWARM_REQUESTS_MAX);
 }
 
 static bool may_ask(const struct turn *t, const struct peer *p)
@@ -105,7 +112,7 @@ void swarm_refill(struct turn *t, struct peer *p)
 
 	if (!may_ask(t, p))
 		return;
-	depth = depth_of(p);
+	depth = depth_of(t->s, p);
 	while (p->n_live < depth) {
 		bool found = p->am_choked
 				 ? pick_allowed(t, p, &piece, &block)
@@ -146,7 +153,7 @@ void swarm_refill_all(struct turn *t)
 	do {
 		n = 0;
 		while (n < DEAL_MAX && (p = swarm_next_peer(t->s, &i)) != NULL) {
-			if (may_ask(t, p) && p->n_live < depth_of(p))
+			if (may_ask(t, p) && p->n_live < depth_of(t->s, p))
 				deals[n++] = (struct deal){p, peer_eta_ms(p, p->n_live, t->now_ms)};
 		}
 		qsort(deals, n, sizeof(deals[0]), by_eta);
@@ -288,6 +295,18 @@ static void give_up_old(struct turn *t, struct peer *p)
 	}
 }
 
+/* Do those who are not complete bring as much as the seeds? Then these are spared. */
+static void weigh_seeds(struct turn *t)
+{
+	struct swarm *s = t->s;
+	uint64_t seeds = 0, others = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		*(p->has_all ? &seeds : &others) += rate_bps(&p->down, t->now_ms);
+	s->spare_seeds = others > 0 && others >= seeds;
+}
+
 void swarm_check_requests(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -314,6 +333,7 @@ void swarm_check_requests(struct turn *t)
 		if (p->leaf_piece != PICKER_NONE)
 			more = true;
 	}
+	weigh_seeds(t);
 	swarm_check_reserved(t);
 	swarm_sort_near(t);
 	/* Who waits for near ones to get something must not wait for ever. */

@@ -596,6 +596,60 @@ static void tick(struct bench *b, uint64_t ms)
 	swarm_on_tick(b->s, b->now, &b->fx);
 }
 
+/* Up to `n` of the blocks that are asked of it come. */
+static void some_blocks(struct bench *b, struct peer_ref r, unsigned n)
+{
+	struct block_ref next;
+
+	for (; n > 0 && swarm_expected(b->s, r, &next, 1) == 1; n--)
+		swarm_on_block(b->s, r, next, b->now, &b->fx);
+}
+
+static uint32_t queue_of(struct bench *b, struct peer_ref r)
+{
+	struct swarm_peer list[4];
+	uint32_t n = swarm_peers(b->s, b->now, list, 4);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (list[i].ref.slot == r.slot)
+			return list[i].queue;
+	}
+	return 0;
+}
+
+TEST(swarm_spares_seeds_while_others_bring_as_much)
+{
+	struct bench b;
+	struct peer_ref seed, other;
+
+	start(&b, 800, "...", false);
+	seed = open_seed(&b, 0);
+	other = join(&b, FAST);
+	hear(&b, other, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	hear(&b, other, (struct wire_msg){.type = WIRE_HAVE, .index = 1});
+	hear_type(&b, other, WIRE_UNCHOKE);
+	/* The seed alone brings something: its pipeline grows with every block. */
+	for (int i = 0; i < 20; i++) {
+		some_blocks(&b, seed, 10);
+		tick(&b, 10);
+	}
+	CHECK(queue_of(&b, seed) > 90);
+	for (int i = 0; i < 100; i++) {
+		some_blocks(&b, seed, 5);
+		some_blocks(&b, other, 10);
+		tick(&b, 10);
+	}
+	CHECK(queue_of(&b, seed) <= 32);
+	CHECK(queue_of(&b, other) > 90);
+	/* The other one falls silent: the seed is asked for all it can bring. */
+	for (int i = 0; i < 60; i++) {
+		some_blocks(&b, seed, 10);
+		tick(&b, 50);
+	}
+	CHECK(queue_of(&b, seed) > 32);
+	stop(&b);
+}
+
 TEST(swarm_leaves_far_peers_to_others_of_its_site_while_these_have_something)
 {
 	struct bench b;
