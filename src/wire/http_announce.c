@@ -102,6 +102,20 @@ static bool is_one(struct bytes value)
 	return bytes_eq(value, bytes_str("1"));
 }
 
+/* Any bytes: aria2 sends eight of chance. Ours are texts, so one with a zero in it counts as none;
+ * nobody but the client itself makes use of it. */
+static int read_key(struct bytes value, char out[ANNOUNCE_KEY_MAX + 1])
+{
+	struct span room = {(uint8_t *)out, ANNOUNCE_KEY_MAX};
+	size_t len;
+	int rc = http_query_unescape(value, room, &len);
+
+	if (rc < 0)
+		return rc;
+	out[memchr(out, 0, len) != NULL ? 0 : len] = '\0';
+	return 0;
+}
+
 static int read_value(enum key k, struct bytes value, struct announce *a)
 {
 	switch (k) {
@@ -120,7 +134,7 @@ static int read_value(enum key k, struct bytes value, struct announce *a)
 	case KEY_NUMWANT:
 		return read_numwant(value, &a->numwant);
 	case KEY_KEY:
-		return http_query_text(value, a->key, sizeof(a->key));
+		return read_key(value, a->key);
 	case KEY_TRACKERID:
 		return http_query_text(value, a->tracker_id, sizeof(a->tracker_id));
 	case KEY_EVENT:

@@ -132,7 +132,7 @@ TEST(bad_values_are_refused_by_name)
 	    {MUST "&numwant=x", "numwant"},
 	    {MUST "&numwant=18446744073709551616", "numwant"},
 	    {MUST "&key=%zz", "key"},
-	    {MUST "&key=a%00b", "key"},
+	    {MUST "&trackerid=a%00b", "trackerid"},
 	    {MUST "&trackerid=%", "trackerid"},
 	};
 
@@ -153,6 +153,15 @@ TEST(numbers_pass_up_to_their_limit)
 	CHECK_INT(announced(MUST "&numwant=201").numwant, ANNOUNCE_PEERS_MAX);
 	CHECK_INT(announced(MUST "&numwant=1000000000").numwant, ANNOUNCE_PEERS_MAX);
 	CHECK_INT(announced(MUST "&numwant=-1").numwant, ANNOUNCE_PEERS_DEFAULT);
+}
+
+TEST(a_key_is_any_bytes_and_one_that_is_no_text_counts_as_none)
+{
+	CHECK_STR(announced(MUST "&key=%23%06%94%99%7f%d6%85%bf").key,
+		  "\x23\x06\x94\x99\x7f\xd6\x85\xbf");
+	CHECK_STR(announced(MUST "&key=%23%06%94%99%00%d6%85%bf").key, "");
+	CHECK_STR(announced(MUST "&key=%00").key, "");
+	CHECK_STR(announced(MUST "&key=").key, "");
 }
 
 static int text_of_length(const char *key, size_t len)
