@@ -156,23 +156,13 @@ static void cell_ago(struct out_table *t, json_int_t then)
 	out_cell(t, text_duration(text, sizeof(text), now > then ? (uint64_t)(now - then) : 0));
 }
 
-/* Trackers do not keep everything: null is not nothing. */
-static void cell_size(struct out_table *t, const json_t *bytes)
-{
-	char text[32];
-
-	out_cell(t, json_is_integer(bytes)
-			? text_size(text, sizeof(text), as_u64(json_integer_value(bytes)))
-			: "-");
-}
-
 void entries_print_peers(const json_t *peers, bool of_entry)
 {
-	static const char *const entry_columns[] = {"PEER", "HAS", "UP", "DOWN", "SINCE", "CLIENT"};
+	static const char *const entry_columns[] = {"PEER", "HAS", "SINCE", "CLIENT"};
 	static const char *const all_columns[] = {"PEER", "SWARMS", "SEEDING", "SINCE", "CLIENT"};
-	static const bool right[] = {false, true, true, true, true, false};
+	static const bool right[] = {false, true, true, false};
 	struct out_table *t = of_entry
-				  ? out_table_new(entry_columns, 6, right)
+				  ? out_table_new(entry_columns, 4, right)
 				  : out_table_new(all_columns, 5, (const bool[]){0, 1, 1, 1, 0});
 	char text[32];
 	const json_t *p;
@@ -186,8 +176,6 @@ void entries_print_peers(const json_t *peers, bool of_entry)
 			snprintf(text, sizeof(text), "%.1f%%",
 				 json_number_value(json_object_get(p, "percent")));
 			out_cell(t, text);
-			cell_size(t, json_object_get(p, "uploaded"));
-			cell_size(t, json_object_get(p, "downloaded"));
 		} else {
 			cell_number(t, entries_int(p, "swarms"));
 			cell_number(t, entries_int(p, "seeding"));

@@ -411,6 +411,8 @@ void opts_fini(struct opts *o)
 	free(o->args);
 	free((void *)o->trackers);
 	free((void *)o->peers);
+	free((void *)o->tags);
+	free((void *)o->notes);
 	*o = (struct opts){.port = -1};
 }
 
