@@ -182,35 +182,36 @@ static char *data_dir(const struct opts *o)
 	return path;
 }
 
+static int run(const struct opts *o, const char *data, struct err_info *info)
+{
+	struct loop *l = NULL;
+	struct where w;
+	int rc = parse_listen(o, &w, info);
+
+	if (rc == 0)
+		rc = check_threads(o, info);
+	if (rc != 0)
+		return rc;
+	(void)tcp_raise_fd_limit();
+	rc = loop_new(&l);
+	if (rc == 0)
+		rc = serve(o, l, &w, data, info);
+	else
+		(void)err_set(info, (enum err)rc, "no event loop");
+	loop_free(l);
+	return rc;
+}
+
 int cmd_index(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
-	struct loop *l = NULL;
-	struct where w;
 	char *data = data_dir(o);
 	int rc;
 
 	if (data == NULL)
 		rc = err_set(&info, ERR_INVALID, "no folder for the data: give --data DIR");
-	else if (o->n_args > 0)
-		rc = index_admin(o, data, &info);
 	else
-		rc = parse_listen(o, &w, &info);
-	if (o->n_args > 0) {
-		free(data);
-		return rc == 0 ? EXIT_OK : opts_fail(o, "index", &info);
-	}
-	if (rc == 0)
-		rc = check_threads(o, &info);
-	if (rc == 0) {
-		(void)tcp_raise_fd_limit();
-		rc = loop_new(&l);
-		if (rc == 0)
-			rc = serve(o, l, &w, data, &info);
-		else
-			(void)err_set(&info, (enum err)rc, "no event loop");
-	}
-	loop_free(l);
+		rc = o->n_args > 0 ? index_admin(o, data, &info) : run(o, data, &info);
 	free(data);
 	return rc == 0 ? EXIT_OK : opts_fail(o, "index", &info);
 }

@@ -75,8 +75,6 @@ void entries_print(const json_t *list)
 static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t rows, json_t *all,
 		 uint64_t *next, struct err_info *info)
 {
-	bool newest = ask->sort == NULL || strcmp(ask->sort, "newest") == 0;
-
 	do {
 		uint64_t left = rows - json_array_size(all), before = ask->next;
 		json_t *page = NULL;
@@ -89,7 +87,7 @@ static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t ro
 		json_array_extend(all, json_object_get(page, "entries"));
 		*next = as_u64(entries_int(page, "next"));
 		/* An index that leads us in circles, or on without end, is not followed. */
-		if ((before != 0 && (newest ? *next >= before : *next <= before)) ||
+		if ((before != 0 && (ask->sort == NULL ? *next >= before : *next <= before)) ||
 		    json_array_size(json_object_get(page, "entries")) == 0)
 			*next = 0;
 		ask->next = *next;
@@ -121,10 +119,13 @@ static void show(const struct opts *o, json_t *all, uint64_t next)
 			json_array_size(all));
 }
 
-/* People say date where the API says newest. */
+/* Newest first is what the index does unasked; people call it by date. */
 static const char *sort_of(const struct opts *o)
 {
-	return o->sort != NULL && strcmp(o->sort, "date") == 0 ? "newest" : o->sort;
+	bool newest =
+	    o->sort != NULL && (strcmp(o->sort, "date") == 0 || strcmp(o->sort, "newest") == 0);
+
+	return newest ? NULL : o->sort;
 }
 
 int entries_list(const struct opts *o, const char *command, const char *query)

@@ -379,15 +379,13 @@ void index_client_put_param(struct buf *path, const char *key, const char *value
 
 static void put_list_path(struct buf *path, const struct index_list_ask *ask)
 {
-	bool newest = ask->sort == NULL || strcmp(ask->sort, "newest") == 0;
-
 	buf_printf(path, "/api/v1/entries?limit=%u", ask->limit);
 	if (ask->online)
 		buf_put_str(path, "&online=1");
-	if (!newest)
+	if (ask->sort != NULL)
 		index_client_put_param(path, "sort", ask->sort);
 	if (ask->next > 0)
-		buf_printf(path, "&%s=%llu", newest ? "before" : "offset",
+		buf_printf(path, "&%s=%llu", ask->sort == NULL ? "before" : "offset",
 			   (unsigned long long)ask->next);
 	if (ask->query != NULL)
 		index_client_put_param(path, "q", ask->query);

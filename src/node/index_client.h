@@ -26,7 +26,7 @@ const char *index_client_announce_url(const struct index_client *c);
 
 struct index_list_ask {
 	const char *query, *owner, *name; /* words to search for, an exact owner, name; NULL: any */
-	const char *sort;		  /* as the API has them; NULL: newest */
+	const char *sort;		  /* name, size, holders; NULL: newest first */
 	bool online;			  /* only what somebody has or fetches now */
 	uint64_t next;			  /* 0: the first page, else "next" of the one before */
 	uint32_t limit;

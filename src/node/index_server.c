@@ -5,7 +5,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
@@ -216,7 +215,6 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	s->rows = calloc(CATALOGUE_PAGE_MAX, sizeof(*s->rows));
 	s->peers = calloc((size_t)2 * INDEX_HOLDERS_MAX, sizeof(*s->peers));
 	s->timer = loop_timer_new(s->loop, on_tick, s);
-	entropy_fill(&s->key, sizeof(s->key));
 	if (s->rows == NULL || s->peers == NULL || s->timer == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = make_dir(p->data_dir, info);

@@ -49,7 +49,6 @@ struct index_server {
 	struct index_access *access;
 	struct shards *shards; /* the tracker */
 	struct index_udp *udp; /* NULL: switched off */
-	struct siphash_key key;
 	uint16_t port;
 	uint64_t started_ms;
 	struct {
