@@ -122,8 +122,10 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 	struct turn t = {s, now_ms, fx};
 	struct address *known = addrbook_find(&s->book, a);
 
-	if (known != NULL && known->state == ADDRESS_DIALING)
+	if (known != NULL && known->state == ADDRESS_DIALING) {
 		addrbook_on_failed(&s->book, known, now_ms);
+		s->n_in_vain += s->n_in_vain < s->max_dials;
+	}
 	s->redial = true;
 	swarm_settle(&t);
 }

@@ -290,8 +290,10 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 		return turn_away(&t, h, "there is no memory", why);
 	s->slots[ref.slot].peer = p;
 	s->n_peers++;
-	if (a != NULL)
+	if (a != NULL) {
 		addrbook_set_state(&s->book, a, ADDRESS_CONNECTED);
+		s->n_in_vain = 0;
+	}
 	if (s->idle_at_ms > now_ms + SWARM_KEEPALIVE_MS)
 		s->idle_at_ms = now_ms + SWARM_KEEPALIVE_MS;
 	buf_clear(&s->scratch);
@@ -317,11 +319,13 @@ static uint32_t most_to_dial(const struct swarm *s)
 	return s->max_peers - s->max_peers / 4;
 }
 
+/* Each dial in vain lets one more be under way: in a list of mostly dead addresses the few that
+ * live are found at the pace of max_dials. */
 static bool has_enough(const struct swarm *s)
 {
 	uint32_t most = most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
 
-	return s->n_peers + s->book.n_dialing >= enough;
+	return s->n_peers >= enough || s->n_peers + s->book.n_dialing >= enough + s->n_in_vain;
 }
 
 /* Those we know serve others: look for more. False when there is no room for more. */

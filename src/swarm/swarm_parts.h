@@ -40,6 +40,7 @@ struct swarm {
 	uint32_t max_peers, max_dials;
 	bool spare_seeds;    /* others bring enough: seeds are asked for little at a time */
 	uint32_t dial_peers; /* with so many nobody is dialled */
+	uint32_t n_in_vain;  /* dials that failed since one came through, at most max_dials */
 	char client[64];
 	struct rng rng;
 	struct picker picker;

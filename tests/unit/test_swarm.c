@@ -960,11 +960,20 @@ TEST(swarm_dials_addresses_once_and_again_after_a_failure)
 	stop(&b);
 }
 
+static uint32_t dials_asked(struct bench *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->fx.n; i++)
+		n += b->fx.list[i].type == EFFECT_DIAL;
+	said(b);
+	return n;
+}
+
 TEST(swarm_never_has_more_than_a_hundred_dials_open)
 {
 	struct bench b;
 	struct addr list[200];
-	uint32_t dials = 0;
 
 	start(&b, 1, ".", false);
 	for (uint32_t i = 0; i < 200; i++)
@@ -979,9 +988,31 @@ TEST(swarm_never_has_more_than_a_hundred_dials_open)
 		b.now += 15000;
 		swarm_on_tick(b.s, b.now, &b.fx);
 	}
-	for (size_t i = 0; i < b.fx.n; i++)
-		dials += b.fx.list[i].type == EFFECT_DIAL;
-	CHECK_INT(dials, 100);
+	CHECK_INT(dials_asked(&b), 100);
+	stop(&b);
+}
+
+TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
+{
+	struct bench b;
+	struct addr list[200], dialled[4];
+
+	start(&b, 1, ".", false);
+	for (uint32_t i = 0; i < 200; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, 200, SOURCE_TRACKER, b.now, &b.fx);
+	for (uint32_t i = 0; i < 4; i++)
+		dialled[i] = b.fx.list[i].u.addr;
+	CHECK_INT(dials_asked(&b), SWARM_PEERS_DIAL);
+	swarm_on_dial_failed(b.s, &dialled[0], b.now, &b.fx);
+	CHECK_INT(dials_asked(&b), 2);
+	swarm_on_dial_failed(b.s, &dialled[1], b.now, &b.fx);
+	CHECK_INT(dials_asked(&b), 2);
+	/* One that comes through is what was looked for. */
+	join_as(&b, dialled[2].ip[3] - 1u, 1, 0);
+	CHECK_INT(dials_asked(&b), 0);
+	swarm_on_dial_failed(b.s, &dialled[3], b.now, &b.fx);
+	CHECK_INT(dials_asked(&b), 0);
 	stop(&b);
 }
 
