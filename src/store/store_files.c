@@ -86,11 +86,15 @@ static void lru_link(struct store_hub *h, struct handle *x)
 	h->recent = x;
 }
 
-static void handle_drop(struct store_hub *h, struct handle *x)
+/* Called with the lock, and with nobody using it. */
+static void handle_close(struct store_hub *h, struct handle *x)
 {
 	lru_unlink(h, x);
 	h->n_handles--;
 	x->file->handle = NULL;
+	close(x->fd);
+	pthread_mutex_destroy(&x->writer);
+	free(x);
 }
 
 /* Close what is over the limit and in nobody's hands, oldest first. Called with the lock. */
@@ -101,11 +105,8 @@ static void evict(struct store_hub *h)
 	while (h->n_handles > STORE_FDS_MAX && x != NULL) {
 		struct handle *newer = x->newer;
 
-		if (x->refs == 0) {
-			handle_drop(h, x);
-			close(x->fd);
-			free(x);
-		}
+		if (x->refs == 0)
+			handle_close(h, x);
 		x = newer;
 	}
 }
@@ -181,6 +182,7 @@ static int handle_add(struct store *s, struct store_file *f, int fd, bool make, 
 		x->refs++;
 	} else {
 		*x = (struct handle){.fd = fd, .refs = 1, .file = f};
+		pthread_mutex_init(&x->writer, NULL);
 		f->handle = x;
 		lru_link(h, x);
 		h->n_handles++;
@@ -248,11 +250,8 @@ void files_close(struct store *s)
 	for (uint32_t i = 0; i < s->n_files; i++) {
 		struct handle *x = s->files[i].handle;
 
-		if (x == NULL)
-			continue;
-		handle_drop(h, x);
-		close(x->fd);
-		free(x);
+		if (x != NULL)
+			handle_close(h, x);
 	}
 	pthread_mutex_unlock(&h->files_lock);
 	free(s->files);
@@ -302,19 +301,23 @@ bool part_next(struct part_walk *w, struct part *out)
 	return true;
 }
 
-static int write_at(int fd, struct bytes data, uint64_t at)
+static int write_at(struct handle *x, struct bytes data, uint64_t at)
 {
-	while (data.len > 0) {
-		ssize_t n = pwrite(fd, data.ptr, data.len, (off_t)at);
+	int error = 0;
 
-		if (n < 0 && errno == EINTR)
+	pthread_mutex_lock(&x->writer);
+	while (data.len > 0 && error == 0) {
+		ssize_t n = pwrite(x->fd, data.ptr, data.len, (off_t)at);
+
+		if (n < 0) {
+			error = errno == EINTR ? 0 : errno;
 			continue;
-		if (n < 0)
-			return errno;
+		}
 		at += (uint64_t)n;
 		data = bytes_sub(data, (size_t)n, data.len - (size_t)n);
 	}
-	return 0;
+	pthread_mutex_unlock(&x->writer);
+	return error;
 }
 
 int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info)
@@ -332,7 +335,7 @@ int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_
 		err = file_get(s, part.file, true, &x, info);
 		if (err != OK)
 			return err;
-		error = write_at(x->fd, bytes_sub(data, pos, part.len), part.at);
+		error = write_at(x, bytes_sub(data, pos, part.len), part.at);
 		file_put(s, x, true);
 		if (error != 0)
 			return root_errno_at(s->data, part.file->path, error, info);

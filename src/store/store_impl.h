@@ -104,6 +104,9 @@ struct store_file {
 struct handle {
 	int fd;
 	unsigned refs;
+	/* The kernel lets one writer into a file; the others spin, on a core that hashing or the
+	 * other side of the connection could use. Here they sleep. */
+	pthread_mutex_t writer;
 	bool may_wait; /* the loop thread's: the file system has no RWF_NOWAIT */
 	struct store_file *file;
 	struct handle *newer, *older;
