@@ -1,6 +1,3 @@
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_admin.h"
-#include "cli/out.h"
+#include "cli/index_say.h"
 #include "net/loop.h"
 #include "net/tcp.h"
 #include "node/index_server.h"
@@ -58,60 +55,6 @@ static int parse_listen(const struct opts *o, struct where *w, struct err_info *
 	return 0;
 }
 
-/* For the line that others copy: an address of this machine that they can reach. */
-static void find_own_host(char out[ADDR_TEXT_MAX])
-{
-	struct ifaddrs *all = NULL;
-	struct addr a;
-
-	snprintf(out, ADDR_TEXT_MAX, "127.0.0.1");
-	if (getifaddrs(&all) != 0)
-		return;
-	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
-		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
-			continue;
-		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, sizeof(struct sockaddr_in)) != 0)
-			continue;
-		addr_host_text(out, &a);
-		break;
-	}
-	freeifaddrs(all);
-}
-
-static void say_where(const struct opts *o, const struct where *w, uint16_t port, const char *data,
-		      bool open)
-{
-	char own[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX + 8], safe[512];
-	const char *host = w->host;
-	json_t *j;
-
-	if (host[0] == '\0') {
-		find_own_host(own);
-		host = own;
-	}
-	snprintf(at, sizeof(at), strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u",
-		 host, port);
-	text_escape(safe, sizeof(safe), bytes_str(data));
-	if (o->json) {
-		j = json_pack("{s:s+, s:s++, s:s, s:b}", "index", "http://", at, "tracker",
-			      "http://", at, "/announce", "data", safe, "open", (int)open);
-		if (!o->no_udp)
-			json_object_set_new(j, "udp_tracker",
-					    json_pack("s++", "udp://", at, "/announce"));
-		out_json(j);
-		json_decref(j);
-	} else {
-		printf("index at http://%s (tracker http://%s/announce", at, at);
-		printf(o->no_udp ? ")\n" : " and udp://%s/announce)\n", at);
-		if (!o->quiet)
-			printf("data in %s\n%s\n", safe,
-			       open ? "open to everyone who can reach it: no tokens"
-				    : "open to those with a token ('shoal index token list')");
-	}
-	(void)fflush(stdout);
-}
-
 static void on_log(void *user, const char *line)
 {
 	const struct opts *o = user;
@@ -133,8 +76,13 @@ static unsigned udp_threads(const struct opts *o)
 	return o->udp_threads == 0 ? index_udp_default_threads() : o->udp_threads;
 }
 
-static int check_threads(const struct opts *o, struct err_info *info)
+static int check_options(const struct opts *o, struct err_info *info)
 {
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return err_set(info, ERR_INVALID, "--tls-cert and --tls-key go together");
+	if (o->tls_cert != NULL && o->tls_self_signed)
+		return err_set(info, ERR_INVALID,
+			       "--tls-cert and --tls-self-signed exclude each other");
 	if (o->no_udp && o->udp_threads != 0)
 		return err_set(info, ERR_INVALID, "--no-udp and --udp-threads exclude each other");
 	if (o->udp_threads > INDEX_UDP_THREADS_MAX)
@@ -151,6 +99,9 @@ static int serve(const struct opts *o, struct loop *l, const struct where *w, co
 	    .port = w->port,
 	    .udp_threads = udp_threads(o),
 	    .data_dir = data,
+	    .tls_cert = o->tls_cert,
+	    .tls_key = o->tls_key,
+	    .tls_self_signed = o->tls_self_signed,
 	    .log = on_log,
 	    .user = (void *)o,
 	};
@@ -163,7 +114,7 @@ static int serve(const struct opts *o, struct loop *l, const struct where *w, co
 	rc = index_server_new(l, &p, &s, info);
 	if (rc != 0)
 		return rc;
-	say_where(o, w, index_server_port(s), data, index_server_is_open(s));
+	index_say(o, w->host, s, data);
 	rc = loop_run(l);
 	index_server_free(s);
 	return rc == 0 ? 0 : err_set(info, (enum err)rc, "the event loop failed");
@@ -189,7 +140,7 @@ static int run(const struct opts *o, const char *data, struct err_info *info)
 	int rc = parse_listen(o, &w, info);
 
 	if (rc == 0)
-		rc = check_threads(o, info);
+		rc = check_options(o, info);
 	if (rc != 0)
 		return rc;
 	(void)tcp_raise_fd_limit();

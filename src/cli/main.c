@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	    "  --data DIR          where the catalogue lives\n"
 	    "  --no-udp            no UDP tracker; without it, it has the same port\n"
 	    "  --udp-threads N     threads for it, 1 to 16; chosen by the cores when not given\n"
+	    "  --tls-cert FILE --tls-key FILE  speak HTTPS instead of HTTP, with these (PEM)\n"
+	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
 	    "\n"
 	    "  --right RIGHT       of a new token: read (when not given), publish or admin\n"
 	    "\n"
@@ -35,10 +37,11 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal index\n"
 	    "  shoal index --listen 127.0.0.1:7000 --data /srv/shoal\n"
+	    "  shoal index --tls-self-signed\n"
 	    "  shoal index backup /backup/catalogue.db --data /srv/shoal\n"
 	    "  shoal index token add ci --right publish\n"
 	    "  shoal index token add anonymous --right read\n",
-	.accepts = "listen data no-udp udp-threads right",
+	.accepts = "listen data no-udp udp-threads tls-cert tls-key tls-self-signed right",
 	.max_args = 3,
 	.run = cmd_index,
     },

@@ -35,7 +35,12 @@ static void on_timer(void *arg)
 
 int session_init(struct session *s, const struct opts *o, struct err_info *info)
 {
-	struct node_params p = {.port = o->port, .listen_host = o->listen};
+	struct node_params p = {
+	    .port = o->port,
+	    .listen_host = o->listen,
+	    .index_url = o->index,
+	    .pin = o->pin,
+	};
 	int err;
 
 	*s = (struct session){.o = o};

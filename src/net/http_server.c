@@ -49,6 +49,7 @@ struct http_server {
 	struct loop *loop;
 	struct evhttp *http;
 	struct evconnlistener *listener;
+	struct tls *tls; /* NULL: plain HTTP */
 	struct event adopt;
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
@@ -182,7 +183,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 {
 	struct http_server *s = arg;
 	struct conn *c = calloc(1, sizeof(*c));
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct bufferevent *bev =
+	    s->tls != NULL ? tls_accepting(s->tls, s->loop) : bufferevent_socket_new(base, -1, 0);
 
 	if (c == NULL || bev == NULL)
 		goto fail;
@@ -391,7 +393,8 @@ static bool own_addr(struct addr *out, struct evhttp_request *req)
 	       tcp_addr_from_sockaddr(out, &sa, len) == 0;
 }
 
-static bool request_fill(struct http_request *r, struct evhttp_request *req)
+static bool request_fill(const struct http_server *s, struct http_request *r,
+			 struct evhttp_request *req)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
 	const struct sockaddr *sa = evhttp_connection_get_addr(evhttp_request_get_connection(req));
@@ -407,6 +410,7 @@ static bool request_fill(struct http_request *r, struct evhttp_request *req)
 	    .path = bytes_str(path),
 	    .query = query == NULL ? bytes_of(NULL, 0) : bytes_str(query),
 	    .body = bytes_of(len == 0 ? NULL : evbuffer_pullup(in, -1), len),
+	    .secure = s->tls != NULL,
 	    .impl = req,
 	};
 	if (len > 0 && r->body.ptr == NULL)
@@ -435,7 +439,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 	conn_enter(c, PHASE_SENDING);
 	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
 		refuse(req, HTTP_BADREQUEST);
-	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, req))
+	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(s, &r, req))
 		refuse(req, HTTP_SERVUNAVAIL);
 	else
 		answer(s, req, &r);
@@ -552,6 +556,11 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 	}
 	*out = s;
 	return 0;
+}
+
+void http_server_use_tls(struct http_server *s, struct tls *tls)
+{
+	s->tls = tls;
 }
 
 void http_server_free(struct http_server *s)

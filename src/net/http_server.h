@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
 #define HTTP_HEADERS_MAX 16384u	   /* request line and headers */
@@ -28,6 +29,7 @@ struct http_request {
 	struct bytes body;
 	struct addr from; /* the socket's other end */
 	struct addr to;	  /* and ours: the address under which the client reached us */
+	bool secure;	  /* it came over TLS */
 	void *impl;	  /* private: evhttp's request, for http_request_header() */
 };
 /* A header's value or NULL. Borrowed for the call. */
@@ -52,6 +54,8 @@ typedef void http_handler(void *user, const struct http_request *r, struct http_
 /* Serve the listening socket `fd` (taken over). */
 int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		    struct http_server **out);
+/* From the next connection on speak TLS, and nothing else. Borrowed until the server ends. */
+void http_server_use_tls(struct http_server *s, struct tls *tls);
 void http_server_free(struct http_server *s);
 
 #endif

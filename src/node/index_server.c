@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "net/tcp.h"
+#include "node/index_cert.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
 
@@ -208,6 +209,22 @@ static int start_tracker(struct index_server *s, struct err_info *info)
 	return r < 0 ? err_set(info, (enum err)r, "the UDP tracker's threads: %s", err_text(r)) : 0;
 }
 
+static int start_tls(struct index_server *s, const struct index_server_params *p,
+		     struct err_info *info)
+{
+	char *own = NULL;
+	int r;
+
+	if (!p->tls_self_signed && p->tls_cert == NULL)
+		return 0;
+	r = p->tls_self_signed ? index_cert_own(p->data_dir, &own, info) : 0;
+	if (r == 0)
+		r = own != NULL ? tls_new(own, own, &s->tls, info)
+				: tls_new(p->tls_cert, p->tls_key, &s->tls, info);
+	free(own);
+	return r;
+}
+
 static int start(struct index_server *s, const struct index_server_params *p, struct err_info *info)
 {
 	int fd, r;
@@ -222,6 +239,8 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 		r = catalogue_db_open(p->data_dir, &s->db, info);
 	if (r == 0)
 		r = index_access_new(s->db, &s->access, info);
+	if (r == 0)
+		r = start_tls(s, p, info);
 	if (r < 0)
 		return r;
 	fd = listen_both(s, p, info);
@@ -235,6 +254,8 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	r = http_server_new(s->loop, fd, on_request, s, &s->http);
 	if (r < 0)
 		return err_set(info, r, "cannot serve on port %u: %s", s->port, err_text(r));
+	if (s->tls != NULL)
+		http_server_use_tls(s->http, s->tls);
 	loop_timer_set(s->timer, TICK_MS);
 	return 0;
 }
@@ -266,6 +287,7 @@ void index_server_free(struct index_server *s)
 		return;
 	if (s->http != NULL)
 		http_server_free(s->http);
+	tls_free(s->tls);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
 	index_udp_free(s->udp);
@@ -281,6 +303,11 @@ void index_server_free(struct index_server *s)
 bool index_server_is_open(const struct index_server *s)
 {
 	return index_access_is_open(s->access);
+}
+
+const char *index_server_pin(const struct index_server *s)
+{
+	return s->tls == NULL ? NULL : tls_pin(s->tls);
 }
 
 uint16_t index_server_port(const struct index_server *s)

@@ -15,6 +15,9 @@ struct index_server_params {
 	uint16_t port;		 /* 0: any; UDP has the same number */
 	unsigned udp_threads;	 /* at most INDEX_UDP_THREADS_MAX; 0: no UDP */
 	const char *data_dir;	 /* made if missing, 0700 */
+	/* PEM files for TLS; NULL: plain HTTP, unless the index shall make its own certificate. */
+	const char *tls_cert, *tls_key;
+	bool tls_self_signed;
 	/* A line for the operator's log, already escaped; may be NULL. */
 	void (*log)(void *user, const char *line);
 	void *user;
@@ -28,5 +31,7 @@ void index_server_free(struct index_server *s);
 /* May everyone publish, without a token? */
 bool index_server_is_open(const struct index_server *s);
 uint16_t index_server_port(const struct index_server *s);
+/* What clients may know it by (TLS_PIN_TEXT_MAX); NULL without TLS. */
+const char *index_server_pin(const struct index_server *s);
 
 #endif

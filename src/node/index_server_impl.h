@@ -49,6 +49,7 @@ struct index_server {
 	struct index_access *access;
 	struct shards *shards; /* the tracker */
 	struct index_udp *udp; /* NULL: switched off */
+	struct tls *tls;       /* NULL: plain HTTP */
 	uint16_t port;
 	uint64_t started_ms;
 	struct {

@@ -23,7 +23,7 @@ static bool own_url(const struct http_request *r, struct bytes passkey, struct b
 	for (size_t i = 0; i < n; i++)
 		if (!is_host_char(host[i]))
 			return false;
-	(void)buf_printf(url, "http://%s/announce", host);
+	(void)buf_printf(url, "%s://%s/announce", r->secure ? "https" : "http", host);
 	if (passkey.len > 0) {
 		(void)buf_put_u8(url, '/');
 		text_put_percent(url, passkey);

@@ -242,7 +242,7 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	if (n->scratch_in == NULL || n->scratch_out == NULL || n->listen_io == NULL ||
 	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	return OK;
+	return p->pin == NULL ? OK : http_client_pin(n->http, p->index_url, p->pin, info);
 }
 
 int node_new(const struct node_params *p, struct node **out, struct err_info *info)

@@ -27,6 +27,9 @@ struct node_params {
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
+	/* The index at this https URL has a key of its own (http_client_pin()); NULL: it has not.
+	 */
+	const char *index_url, *pin;
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);
 	void *log_user;
