@@ -36,22 +36,30 @@ static bool origin_of(const char *url, char *out, size_t cap)
 	return ok;
 }
 
-/* Anything else libcurl would take for the name of a file. */
-static bool is_pin(const char *pin)
+static bool is_digit(uint8_t c)
 {
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const size_t head = sizeof(PIN_HEAD) - 1;
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '+' || c == '/';
+}
 
-	return strncmp(pin, PIN_HEAD, head) == 0 && strlen(pin) == head + PIN_DIGITS &&
-	       strspn(pin + head, digits) == PIN_DIGITS - 1 && pin[head + PIN_DIGITS - 1] == '=';
+/* Anything else libcurl would take for the name of a file. */
+static bool is_pin(struct bytes pin)
+{
+	const size_t head = sizeof(PIN_HEAD) - 1;
+	size_t i = head;
+
+	if (pin.len != head + PIN_DIGITS || memcmp(pin.ptr, PIN_HEAD, head) != 0)
+		return false;
+	while (i < pin.len && is_digit(pin.ptr[i]))
+		i++;
+	return i == pin.len - 1 && pin.ptr[i] == '=';
 }
 
 int curl_pin_set(struct curl_pin *p, const char *url, const char *pin, struct err_info *info)
 {
 	char shown[128];
 
-	if (!is_pin(pin))
+	if (!is_pin(bytes_str(pin)))
 		return err_set(info, ERR_INVALID,
 			       "'%s' is no pin: it is " PIN_HEAD
 			       "... as 'shoal index --tls-self-signed' prints it",
