@@ -56,6 +56,10 @@ static const struct option options[] = {
     {"data", 0, KIND_TEXT, AT(data), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
+    {"site", 0, KIND_LIST, AT(sites), NULL, false},
+    {"sites", 0, KIND_TEXT, AT(sites_file), NULL, false},
+    {"log", 0, KIND_TEXT, AT(log), NULL, false},
+    {"log-format", 0, KIND_TEXT, AT(log_format), NULL, false},
     {"tls-cert", 0, KIND_TEXT, AT(tls_cert), NULL, false},
     {"tls-key", 0, KIND_TEXT, AT(tls_key), NULL, false},
     {"tls-self-signed", 0, KIND_FLAG, AT(tls_self_signed), NULL, false},
@@ -418,6 +422,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->peers);
 	free((void *)o->tags);
 	free((void *)o->notes);
+	free((void *)o->sites);
 	*o = (struct opts){.port = -1};
 }
 

@@ -26,6 +26,9 @@ struct opts {
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */
 	bool tls_self_signed;
+	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
+	const char *sites_file;	      /* --sites */
+	const char *log, *log_format; /* --log FILE, --log-format text or json */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

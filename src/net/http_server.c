@@ -48,8 +48,9 @@ LIST_HEAD(conns, conn);
 struct http_server {
 	struct loop *loop;
 	struct evhttp *http;
-	struct evconnlistener *listener;
-	struct tls *tls; /* NULL: plain HTTP */
+	struct evhttp_bound_socket *bound;
+	struct evconnlistener *listener; /* NULL: no more */
+	struct tls *tls;		 /* NULL: plain HTTP */
 	struct event adopt;
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
@@ -59,6 +60,9 @@ struct http_server {
 	struct conn **by_fd;
 	size_t n_fds;
 	uint64_t in_held, out_held;
+	struct loop_timer *last_call;
+	void (*drained)(void *user); /* NULL: not asked to stop */
+	void *drained_user;
 };
 
 /* ---- connections --------------------------------------------------------- */
@@ -124,6 +128,8 @@ static void conn_free(struct conn *c)
 	LIST_REMOVE(c, link);
 	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
 		evconnlistener_enable(s->listener);
+	if (s->n_conns == 0 && s->drained != NULL)
+		loop_timer_set(s->last_call, 0);
 	free(c);
 }
 
@@ -198,7 +204,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 		goto fail;
 	bufferevent_incref(bev); /* until on_adopt() */
 	LIST_INSERT_HEAD(&s->fresh, c, link);
-	if (++s->n_conns == HTTP_CONNECTIONS_MAX)
+	if (++s->n_conns == HTTP_CONNECTIONS_MAX && s->listener != NULL)
 		evconnlistener_disable(s->listener);
 	event_active(&s->adopt, EV_TIMEOUT, 0);
 	return bev;
@@ -255,7 +261,7 @@ static void on_resume(void *arg)
 {
 	struct http_server *s = arg;
 
-	if (s->n_conns < HTTP_CONNECTIONS_MAX)
+	if (s->n_conns < HTTP_CONNECTIONS_MAX && s->listener != NULL)
 		evconnlistener_enable(s->listener);
 }
 
@@ -379,6 +385,8 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	(void)req;
 	conn_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	if (c->server->drained != NULL && ahead == 0)
+		hang_up(c);
 }
 
 /* Our end of the connection. */
@@ -450,69 +458,44 @@ const char *http_request_header(const struct http_request *r, const char *name)
 	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
 }
 
-static struct bytes cut_at(struct bytes *rest, char c)
-{
-	const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->ptr, c, rest->len);
-	size_t len = at == NULL ? rest->len : (size_t)(at - rest->ptr);
-	struct bytes head = bytes_sub(*rest, 0, len);
-
-	*rest = at == NULL ? bytes_of(NULL, 0) : bytes_sub(*rest, len + 1, rest->len - len - 1);
-	return head;
-}
-
-static bool key_is(struct bytes key, const char *name)
-{
-	uint8_t plain[64];
-	struct buf b;
-	bool same;
-
-	if (bytes_eq(key, bytes_str(name)))
-		return true;
-	if (memchr(key.ptr == NULL ? plain : key.ptr, '%', key.len) == NULL)
-		return false;
-	buf_init(&b, sizeof(plain));
-	same = text_unpercent(key, &b) == 0 && bytes_eq(buf_bytes(&b), bytes_str(name));
-	buf_fini(&b);
-	return same;
-}
-
-bool http_request_param(const struct http_request *r, const char *name, struct buf *out)
-{
-	struct bytes rest = r->query;
-
-	while (rest.len > 0) {
-		struct bytes value = cut_at(&rest, '&');
-		struct bytes key = cut_at(&value, '=');
-		size_t start = out->len;
-
-		if (!key_is(key, name))
-			continue;
-		/* '+' first: an escaped plus must stay one. */
-		while (value.len > 0) {
-			struct bytes word = cut_at(&value, '+');
-			bool more = value.ptr != NULL;
-
-			if (text_unpercent(word, out) != 0 || (more && buf_put_u8(out, ' ') != 0)) {
-				out->len = start;
-				return false;
-			}
-		}
-		return true;
-	}
-	return false;
-}
-
 /* ---- life ---------------------------------------------------------------- */
+
+static void on_last_call(void *arg)
+{
+	struct http_server *s = arg;
+
+	s->drained(s->drained_user);
+}
+
+void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(void *user),
+		       void *user)
+{
+	struct conn *c;
+
+	on_adopt(-1, 0, s);
+	s->drained = done;
+	s->drained_user = user;
+	s->listener = NULL;
+	evhttp_del_accept_socket(s->http, s->bound);
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		if (c->phase == PHASE_RECEIVING && c->moved == 0)
+			c->phase = PHASE_IDLE; /* nothing was asked yet */
+		if (c->phase == PHASE_IDLE)
+			hang_up(c);
+	}
+	loop_timer_set(s->last_call, s->n_conns == 0 ? 0 : limit_ms);
+}
 
 static int server_start(struct http_server *s, int fd)
 {
 	struct event_base *base = loop_event_base(s->loop);
-	struct evhttp_bound_socket *bound;
 
 	s->http = evhttp_new(base);
 	s->sweep = loop_timer_new(s->loop, on_sweep, s);
 	s->resume = loop_timer_new(s->loop, on_resume, s);
-	if (s->http == NULL || s->sweep == NULL || s->resume == NULL)
+	s->last_call = loop_timer_new(s->loop, on_last_call, s);
+	if (s->http == NULL || s->sweep == NULL || s->resume == NULL || s->last_call == NULL)
 		return ERR_NOMEM;
 	event_assign(&s->adopt, base, -1, 0, on_adopt, s);
 	evhttp_set_max_headers_size(s->http, HTTP_HEADERS_MAX);
@@ -525,10 +508,10 @@ static int server_start(struct http_server *s, int fd)
 						EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
 	evhttp_set_bevcb(s->http, on_accepted, s);
 	evhttp_set_gencb(s->http, on_request, s);
-	bound = evhttp_accept_socket_with_handle(s->http, fd);
-	if (bound == NULL)
+	s->bound = evhttp_accept_socket_with_handle(s->http, fd);
+	if (s->bound == NULL)
 		return ERR_NOMEM;
-	s->listener = evhttp_bound_socket_get_listener(bound);
+	s->listener = evhttp_bound_socket_get_listener(s->bound);
 	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	loop_timer_set(s->sweep, SWEEP_MS);
 	return 0;
@@ -576,6 +559,7 @@ void http_server_free(struct http_server *s)
 	}
 	loop_timer_free(s->sweep);
 	loop_timer_free(s->resume);
+	loop_timer_free(s->last_call);
 	free(s->by_fd);
 	free(s);
 }

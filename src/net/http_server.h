@@ -56,6 +56,10 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		    struct http_server **out);
 /* From the next connection on speak TLS, and nothing else. Borrowed until the server ends. */
 void http_server_use_tls(struct http_server *s, struct tls *tls);
+/* Take no more connections, and let go of those that are idle; `done` is called when what is under
+ * way is answered, or after `limit_ms`. It may not free the server. */
+void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(void *user),
+		       void *user);
 void http_server_free(struct http_server *s);
 
 #endif

@@ -102,6 +102,8 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 	v = index_access_check(s->access, index_token_of(r, &token), &r->from, need,
 			       index_now_s(s));
 	buf_fini(&token);
+	if (v == ACCESS_WRONG)
+		index_log_wrong_token(s, &r->from);
 	if (v != ACCESS_GRANTED)
 		index_reply_error(reply, answers[v].status, answers[v].code, "%s",
 				  index_verdict_text(v));
@@ -153,6 +155,22 @@ static void on_tick(void *arg)
 	loop_timer_set(s->timer, TICK_MS);
 }
 
+/* ---- the log ---- */
+
+void index_log(const struct index_server *s, const char *event, json_t *fields)
+{
+	if (s->log != NULL && fields != NULL)
+		s->log(s->log_user, event, fields);
+	json_decref(fields);
+}
+
+void index_log_wrong_token(const struct index_server *s, const struct addr *from)
+{
+	char text[ADDR_TEXT_MAX];
+
+	index_log(s, "wrong_token", json_pack("{s:s}", "from", addr_host_text(text, from)));
+}
+
 /* ---- life ---- */
 
 static int make_dir(const char *path, struct err_info *info)
@@ -196,13 +214,15 @@ static int listen_both(struct index_server *s, const struct index_server_params 
 	return r;
 }
 
-static int start_tracker(struct index_server *s, struct err_info *info)
+static int start_tracker(struct index_server *s, const struct index_server_params *p,
+			 struct err_info *info)
 {
 	int r;
 
 	s->shards = shards_new(s->udp == NULL ? 1 : index_udp_threads(s->udp));
 	if (s->shards == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	shards_set_sites(s->shards, p->sites, p->n_sites);
 	if (s->udp == NULL)
 		return 0;
 	r = index_udp_start(s->udp, s->shards, s->access);
@@ -246,7 +266,7 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	fd = listen_both(s, p, info);
 	if (fd < 0)
 		return fd;
-	r = start_tracker(s, info);
+	r = start_tracker(s, p, info);
 	if (r < 0) {
 		tcp_close(fd);
 		return r;
@@ -279,6 +299,22 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	}
 	*out = s;
 	return 0;
+}
+
+int index_server_reload(struct index_server *s, const struct tracker_site *sites, uint32_t n_sites,
+			struct err_info *info)
+{
+	shards_set_sites(s->shards, sites, n_sites);
+	if (s->tls != NULL && tls_reload(s->tls, info) < 0)
+		return info->code;
+	return index_access_reload(s->access, info);
+}
+
+void index_server_stop(struct index_server *s, void (*done)(void *user), void *user)
+{
+	index_udp_free(s->udp);
+	s->udp = NULL;
+	http_server_drain(s->http, INDEX_STOP_MS, done, user);
 }
 
 void index_server_free(struct index_server *s)
