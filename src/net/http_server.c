@@ -33,6 +33,11 @@ static void conn_enter(struct conn *c, enum phase phase)
 	c->since_ms = loop_now_ms(c->server->loop);
 }
 
+void http_server_idle(struct conn *c)
+{
+	conn_enter(c, PHASE_IDLE);
+}
+
 static void hang_up(const struct conn *c)
 {
 	if (c->fd < 0)
@@ -154,7 +159,10 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 			evhttp_connection_set_closecb(evcon, on_closed, c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
-			tcp_tune(fd);
+			else if (s->tls != NULL)
+				tcp_tune(fd);
+			else
+				http_lane_begin(c);
 		}
 		bufferevent_decref(bev);
 	}
@@ -369,23 +377,25 @@ static void on_sent(struct evhttp_request *req, void *arg)
 		hang_up(c);
 }
 
-/* Our end of the connection. */
-static bool own_addr(struct addr *out, struct evhttp_request *req)
+bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
 {
-	struct bufferevent *bev =
-	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+	const struct sockaddr *from = evhttp_connection_get_addr(evcon);
+	struct sockaddr_storage to;
+	socklen_t len = sizeof(to);
 
-	return getsockname(bufferevent_getfd(bev), (struct sockaddr *)&sa, &len) == 0 &&
-	       tcp_addr_from_sockaddr(out, &sa, len) == 0;
+	return getsockname(fd, (struct sockaddr *)&to, &len) == 0 &&
+	       tcp_addr_from_sockaddr(&r->to, &to, len) == 0 && from != NULL &&
+	       tcp_addr_from_sockaddr(&r->from, from,
+				      from->sa_family == AF_INET6
+					  ? sizeof(struct sockaddr_in6)
+					  : sizeof(struct sockaddr_in)) == 0;
 }
 
 static bool request_fill(struct http_request *r, struct http_server *server,
 			 struct evhttp_request *req)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const struct sockaddr *sa = evhttp_connection_get_addr(evhttp_request_get_connection(req));
 	struct evbuffer *in = evhttp_request_get_input_buffer(req);
 	size_t len = evbuffer_get_length(in);
 	const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
@@ -404,10 +414,7 @@ static bool request_fill(struct http_request *r, struct http_server *server,
 	};
 	if (len > 0 && r->body.ptr == NULL)
 		return false;
-	return own_addr(&r->to, req) && sa != NULL &&
-	       tcp_addr_from_sockaddr(&r->from, sa,
-				      sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-								: sizeof(struct sockaddr_in)) == 0;
+	return http_server_addrs(evhttp_request_get_connection(req), r);
 }
 
 struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon)
@@ -441,6 +448,8 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 const char *http_request_header(const struct http_request *r, const char *name)
 {
+	if (r->impl == NULL)
+		return NULL;
 	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
 }
 
@@ -522,6 +531,9 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		s->user = user;
 		LIST_INIT(&s->fresh);
 		LIST_INIT(&s->adopted);
+		buf_init(&s->lane_head, HTTP_HEADERS_MAX);
+		buf_init(&s->lane_body, REPLY_BYTES_MAX);
+		tcp_wait_for_data(fd);
 		rc = server_start(s, fd);
 	}
 	if (rc != 0) {
@@ -555,5 +567,7 @@ void http_server_free(struct http_server *s)
 	loop_timer_free(s->resume);
 	loop_timer_free(s->last_call);
 	free(s->by_fd);
+	buf_fini(&s->lane_head);
+	buf_fini(&s->lane_body);
 	free(s);
 }

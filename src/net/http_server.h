@@ -33,7 +33,8 @@ struct http_request {
 	void *impl;		    /* private: evhttp's request, for http_request_header() */
 	struct http_server *server; /* private */
 };
-/* A header's value or NULL. Borrowed for the call. */
+/* A header's value or NULL; always NULL for requests that net/http_lane.c took, which are announces
+ * and scrapes. Borrowed for the call. */
 const char *http_request_header(const struct http_request *r, const char *name);
 /* A query parameter, percent-decoded ('+' is a space), appended to `out`; false: absent or
  * malformed. */
