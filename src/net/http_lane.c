@@ -157,3 +157,15 @@ void http_lane_begin(struct conn *c)
 		bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
 	}
 }
+
+void http_lane_refuse(struct conn *c)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+				   "Retry-After: 10\r\nConnection: close\r\n\r\n";
+	uint8_t data[HTTP_GET_BYTES_MAX];
+
+	/* What is left unread when it is closed would overtake the answer as a reset. */
+	if (c->server->tls == NULL && recv(c->fd, data, sizeof(data), MSG_DONTWAIT) != 0)
+		(void)send(c->fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+	evhttp_connection_free(c->evcon);
+}

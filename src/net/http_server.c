@@ -77,17 +77,11 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	c->server->out_held += info->n_added - info->n_deleted;
 }
 
-static void count_down(struct http_server *s)
-{
-	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
-		evconnlistener_enable(s->listener);
-}
-
 void http_server_count_stream(struct conn *c)
 {
 	conn_enter(c, PHASE_STREAM);
 	c->server->n_streams++;
-	count_down(c->server);
+	c->server->n_conns--;
 }
 
 static void conn_free(struct conn *c)
@@ -105,7 +99,7 @@ static void conn_free(struct conn *c)
 		s->n_streams--;
 		http_stream_free(c);
 	} else {
-		count_down(s);
+		s->n_conns--;
 	}
 	if (s->n_conns == 0 && s->drained != NULL)
 		loop_timer_set(s->last_call, 0);
@@ -159,6 +153,8 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 			evhttp_connection_set_closecb(evcon, on_closed, c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
+			else if (s->n_conns > HTTP_CONNECTIONS_MAX)
+				http_lane_refuse(c);
 			else if (s->tls != NULL)
 				tcp_tune(fd);
 			else
@@ -187,8 +183,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 		goto fail;
 	bufferevent_incref(bev); /* until on_adopt() */
 	LIST_INSERT_HEAD(&s->fresh, c, link);
-	if (++s->n_conns == HTTP_CONNECTIONS_MAX && s->listener != NULL)
-		evconnlistener_disable(s->listener);
+	s->n_conns++;
 	event_active(&s->adopt, EV_TIMEOUT, 0);
 	return bev;
 fail:
@@ -246,7 +241,7 @@ static void on_resume(void *arg)
 {
 	struct http_server *s = arg;
 
-	if (s->n_conns < HTTP_CONNECTIONS_MAX && s->listener != NULL)
+	if (s->listener != NULL)
 		evconnlistener_enable(s->listener);
 }
 

@@ -75,6 +75,8 @@ void http_server_idle(struct conn *c);
 
 /* A new connection without TLS. It may be gone after this. */
 void http_lane_begin(struct conn *c);
+/* One too many: it is told so, if it can be told without TLS, and is gone after this. */
+void http_lane_refuse(struct conn *c);
 
 /* ---- http_stream.c ---- */
 
