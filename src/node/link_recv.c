@@ -17,8 +17,8 @@
 
 struct forecast {
 	struct block_ref block;
-	uint32_t
-	    run; /* payload of the message that begins with this block; 0: it is inside of one */
+	/* Payload of the message that begins with this block; 0: it is inside of one. */
+	uint32_t run;
 	uint8_t head[WIRE_PIECE_HEAD];
 	struct span dst;
 };

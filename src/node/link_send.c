@@ -173,6 +173,7 @@ static int send_blocks(struct link *l)
 		l->wrote_ms = loop_now_ms(l->node->loop);
 	if (out == 0) {
 		l->wants_write = true;
+		l->n_ready = 0; /* until then the cache may have lost it */
 		return 0;
 	}
 	l->n_up -= l->msg_blocks;
@@ -186,7 +187,6 @@ static void send_all(struct link *l)
 {
 	uint64_t sent = 0;
 
-	l->n_ready = 0; /* the cache may have lost it since */
 	while (sent < LINK_WRITE_BYTES) {
 		/* A message of blocks that is half out goes first: others may not cut into it. */
 		if (l->msg_sent == 0 && flush_messages(l) != 1)
@@ -218,8 +218,11 @@ void link_flush(struct link *l)
 void link_on_fetched(struct link *l, enum err code)
 {
 	l->fetching = false;
-	if (code != OK && l->n_up > 0)
+	if (code != OK && l->n_up > 0) {
 		lose_piece(l, l->up[0].piece, code);
-	else
-		link_mark_dirty(l);
+		return;
+	}
+	/* Sent without another look: what the cache never keeps would be fetched for ever. */
+	l->n_ready = l->msg_blocks;
+	link_mark_dirty(l);
 }
