@@ -5,11 +5,14 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
 
 #define TICK_MS 1000u
+/* How often the tokens of sessions and streams are looked at again. */
+#define TOKENS_EACH_TICKS 5u
 /* Ports tried until one is free for TCP and UDP alike. */
 #define ANY_PORT_TRIES 64
 #define API "/api/v1/"
@@ -58,12 +61,13 @@ static const struct route {
 		       struct http_reply *reply);
 } routes[] = {
     /* these two judge for themselves, in a tracker's words */
-    {"/announce", RIGHT_NONE, index_announce}, {"/scrape", RIGHT_NONE, index_scrape},
-    {API "entries", RIGHT_READ, on_entries},   {API "unpublish", RIGHT_PUBLISH, on_unpublish},
-    {API "near", RIGHT_READ, index_near},      {API "peers", RIGHT_READ, index_peers},
-    {API "status", RIGHT_READ, index_status},  {"/stats.json", RIGHT_READ, index_status},
-    {API "audit", RIGHT_READ, index_audit},    {"/healthz", RIGHT_NONE, index_healthz},
-    {"/metrics", RIGHT_READ, index_metrics},   {"/feed.atom", RIGHT_READ, index_feed},
+    {"/announce", RIGHT_NONE, index_announce},	{"/scrape", RIGHT_NONE, index_scrape},
+    {API "entries", RIGHT_READ, on_entries},	{API "unpublish", RIGHT_PUBLISH, on_unpublish},
+    {API "session", RIGHT_READ, index_session}, {API "events", RIGHT_READ, index_events},
+    {API "near", RIGHT_READ, index_near},	{API "peers", RIGHT_READ, index_peers},
+    {API "status", RIGHT_READ, index_status},	{"/stats.json", RIGHT_READ, index_status},
+    {API "audit", RIGHT_READ, index_audit},	{"/healthz", RIGHT_NONE, index_healthz},
+    {"/metrics", RIGHT_READ, index_metrics},	{"/feed.atom", RIGHT_READ, index_feed},
 };
 
 struct bytes index_token_of(const struct http_request *r, struct buf *buf)
@@ -76,6 +80,29 @@ struct bytes index_token_of(const struct http_request *r, struct buf *buf)
 	else if (!http_request_param(r, "token", buf))
 		buf_clear(buf);
 	return buf_bytes(buf);
+}
+
+int index_token_keep(const struct http_request *r, char **out)
+{
+	struct buf token;
+	int err = OK;
+
+	*out = NULL;
+	buf_init(&token, HTTP_HEADERS_MAX);
+	if (index_token_of(r, &token).len > 0) {
+		*out = buf_cstr(&token) == NULL ? NULL : strdup(buf_cstr(&token));
+		err = *out == NULL ? ERR_NOMEM : OK;
+	}
+	buf_fini(&token);
+	return err;
+}
+
+bool index_token_lasts(const struct index_server *s, const char *token, const struct addr *from)
+{
+	if (s->ticks % TOKENS_EACH_TICKS != 0 || index_access_is_open(s->access))
+		return true;
+	return index_access_check(s->access, token == NULL ? bytes_of(NULL, 0) : bytes_str(token),
+				  from, RIGHT_READ, index_now_s(s)) == ACCESS_GRANTED;
 }
 
 static bool is_granted(struct index_server *s, const struct http_request *r,
@@ -149,6 +176,9 @@ static void on_tick(void *arg)
 
 	shards_tick(s->shards, index_now_s(s));
 	index_access_tick(s->access);
+	s->ticks++;
+	index_session_tick(s);
+	index_events_tick(s);
 	loop_timer_set(s->timer, TICK_MS);
 }
 
@@ -210,12 +240,15 @@ static int start_tracker(struct index_server *s, struct err_info *info)
 
 static int start(struct index_server *s, const struct index_server_params *p, struct err_info *info)
 {
+	struct siphash_key key;
 	int fd, r;
 
+	entropy_fill(&key, sizeof(key));
+	s->roster = roster_new(key);
 	s->rows = calloc(CATALOGUE_PAGE_MAX, sizeof(*s->rows));
 	s->peers = calloc((size_t)2 * INDEX_HOLDERS_MAX, sizeof(*s->peers));
 	s->timer = loop_timer_new(s->loop, on_tick, s);
-	if (s->rows == NULL || s->peers == NULL || s->timer == NULL)
+	if (s->rows == NULL || s->peers == NULL || s->timer == NULL || s->roster == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = make_dir(p->data_dir, info);
 	if (r == 0)
@@ -249,6 +282,8 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 		return err_set(info, ERR_NOMEM, "out of memory");
 	s->loop = l;
 	s->started_ms = loop_now_ms(l);
+	LIST_INIT(&s->links);
+	LIST_INIT(&s->streams);
 	s->log = p->log;
 	s->log_user = p->user;
 	r = start(s, p, info);
@@ -273,6 +308,7 @@ void index_server_free(struct index_server *s)
 	if (s->db != NULL)
 		catalogue_db_close(s->db);
 	shards_free(s->shards);
+	roster_free(s->roster);
 	free(s->rows);
 	free(s->peers);
 	free(s);
