@@ -10,10 +10,12 @@
 #include "node/json_read.h"
 #include "node/session_line.h"
 
-/* First peers of a swarm, and each further time. */
+/* Peers told in answer to a join or a question: those of a hybrid torrent's second swarm, which are
+ * mostly the same, only where the first has fewer. */
 #define PEERS_TOLD ANNOUNCE_PEERS_DEFAULT
-/* How often it is asked whether tokens are still good. */
-#define TOKENS_EACH_TICKS 5u
+/* Lines to others that one session may cause by joining: at once, and more of them each second. */
+#define TELLS_MAX 2000u
+#define TELLS_PER_S 100u
 /* Members of whom the tracker is told again in one tick: a part of all, and a few. */
 #define REFRESH_PART 8u
 #define REFRESH_LEAST 64u
@@ -27,7 +29,8 @@ struct session_link {
 	struct roster_session *who; /* NULL: no hello yet */
 	struct addr from, to;
 	uint64_t opened_ms;
-	char *token; /* NULL: none was shown */
+	uint32_t tells; /* lines to others that it may cause now */
+	char *token;	/* NULL: none was shown */
 };
 
 /* ---- out ------------------------------------------------------------------------------ */
@@ -70,16 +73,17 @@ static void say_peers(struct roster_member *to, json_t *list)
 
 /* ---- the tracker ------------------------------------------------------------------------- */
 
-/* Returns peers as JSON when some are wanted, else NULL. */
+/* `peers`: appended to, up to PEERS_TOLD in all; NULL: none are wanted. */
 static void tell_tracker(struct index_server *s, const struct roster_member *m,
 			 const uint8_t hash[SHA1_LEN], enum announce_event event, json_t *peers)
 {
 	const struct roster_session *who = m->session;
-	struct announce a = {.port = who->addr.port,
-			     .left = m->left,
-			     .event = event,
-			     .numwant = peers == NULL ? 0 : PEERS_TOLD,
-			     .compact = true};
+	struct announce a = {
+	    .port = who->addr.port,
+	    .left = m->left,
+	    .event = event,
+	    .numwant = peers == NULL ? 0 : (uint32_t)(PEERS_TOLD - json_array_size(peers)),
+	    .compact = true};
 	struct shard_hold hold = {.all = s->shards};
 	struct announce_reply reply = {0};
 
@@ -113,13 +117,15 @@ static void answer_peers(struct index_server *s, struct roster_member *m, enum a
 /* Those who still lack something learn of it at once. */
 static void tell_of_newcomer(struct roster_member *m)
 {
+	struct session_link *l = m->session->user;
 	struct roster_member *to = NULL;
 	uint32_t told = 0;
 
-	while (told++ < ROSTER_TELL_MAX && (to = roster_tell_next(m, to)) != NULL) {
+	while (told++ < ROSTER_TELL_MAX && l->tells > 0 && (to = roster_tell_next(m, to)) != NULL) {
 		json_t *list = json_array();
 		struct addr a;
 
+		l->tells--;
 		if (list != NULL && addr_for(to->session, m->session, &a) &&
 		    add_addr(list, &a) == 0)
 			say_peers(to, list);
@@ -240,7 +246,7 @@ static int on_join(struct session_link *l, const json_t *j, struct err_info *inf
 	uint8_t hash[SHA1_LEN];
 	int err;
 
-	if (json_read_u64(j, "id", ROSTER_TORRENTS_MAX, &number, NULL, info) < 0 ||
+	if (json_read_u64(j, "id", UINT32_MAX, &number, NULL, info) < 0 ||
 	    json_read_u64(j, "pieces", ROSTER_PIECES_MAX, &n, NULL, info) < 0 ||
 	    json_read_u64(j, "left", INT64_MAX, &like.left, NULL, info) < 0 ||
 	    take_hashes(j, hash, &like, info) < 0)
@@ -309,36 +315,49 @@ static int on_more(struct session_link *l, const json_t *j, struct err_info *inf
 	return OK;
 }
 
-static uint32_t rate_of(const json_t *item, size_t i)
+/* [id, down, up]; false: something else. */
+static bool take_rate(const struct session_link *l, const json_t *item)
 {
-	json_int_t v = json_integer_value(json_array_get(item, i));
+	json_int_t v[3];
+	struct roster_member *m;
 
-	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *j = json_array_get(item, i);
+
+		v[i] = json_integer_value(j);
+		if (!json_is_integer(j) || v[i] < 0)
+			return false;
+	}
+	m = roster_member(l->who, (uint64_t)v[0]);
+	if (m != NULL) /* else it left meanwhile */
+		roster_on_rates(m, v[1] > UINT32_MAX ? UINT32_MAX : (uint32_t)v[1],
+				v[2] > UINT32_MAX ? UINT32_MAX : (uint32_t)v[2]);
+	return true;
 }
 
 static int on_rates(struct session_link *l, const json_t *j, struct err_info *info)
 {
-	const json_t *list = json_object_get(j, "rates"), *item;
-	size_t i;
+	const json_t *list = json_object_get(j, "rates");
+	bool good = json_is_array(list) && json_array_size(list) <= SESSION_RATES_MAX;
 
-	if (!json_is_array(list) || json_array_size(list) > SESSION_RATES_MAX)
-		return err_set(info, ERR_PROTO, "'rates' is no list of rates");
-	json_array_foreach(list, i, item)
-	{
-		json_int_t id = json_integer_value(json_array_get(item, 0));
-		struct roster_member *m = id < 0 ? NULL : roster_member(l->who, (uint64_t)id);
-
-		if (m != NULL)
-			roster_on_rates(m, rate_of(item, 1), rate_of(item, 2));
-	}
-	return OK;
+	for (size_t i = 0; good && i < json_array_size(list); i++)
+		good = take_rate(l, json_array_get(list, i));
+	return good ? OK : err_set(info, ERR_PROTO, "'rates' is no list of rates");
 }
 
 static int on_beat(struct session_link *l, const json_t *j, struct err_info *info)
 {
 	(void)j, (void)info;
-	l->who->rtt_us = http_stream_rtt_us(l->stream);
 	say(l, json_pack("{s:s}", "t", "ack"));
+	return OK;
+}
+
+/* What came at once upon our ack carried the kernel's own acknowledgement with it, so that the
+ * round trip is the line's and not that of a delayed acknowledgement. */
+static int on_pong(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	(void)j, (void)info;
+	l->who->rtt_us = http_stream_rtt_us(l->stream);
 	return OK;
 }
 
@@ -347,9 +366,9 @@ static int on_object(struct session_link *l, const json_t *j, struct err_info *i
 	static const struct {
 		const char *name;
 		int (*take)(struct session_link *l, const json_t *j, struct err_info *info);
-	} kinds[] = {{"beat", on_beat},	 {"change", on_change}, {"rates", on_rates},
-		     {"join", on_join},	 {"leave", on_leave},	{"more", on_more},
-		     {"hello", on_hello}};
+	} kinds[] = {{"beat", on_beat}, {"change", on_change}, {"rates", on_rates},
+		     {"join", on_join}, {"leave", on_leave},   {"pong", on_pong},
+		     {"more", on_more}, {"hello", on_hello}};
 	char kind[16];
 
 	if (json_read_text(j, "t", kind, sizeof(kind), NULL, info) < 0)
@@ -391,7 +410,6 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 	    .closed = on_closed,
 	};
 	struct session_link *l;
-	struct buf token;
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
@@ -402,18 +420,15 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 		return;
 	}
 	l = calloc(1, sizeof(*l));
-	buf_init(&token, HTTP_HEADERS_MAX);
-	if (l != NULL) {
+	if (l != NULL && index_token_keep(r, &l->token) == OK) {
 		l->server = s;
 		l->from = r->from;
 		l->to = r->to;
 		l->opened_ms = loop_now_ms(s->loop);
-		if (index_token_of(r, &token).len > 0 && buf_cstr(&token) != NULL)
-			l->token = strdup(buf_cstr(&token));
+		l->tells = TELLS_MAX;
 		p.user = l;
 		l->stream = http_stream_take(r, &p);
 	}
-	buf_fini(&token);
 	if (l != NULL && l->stream != NULL) {
 		LIST_INSERT_HEAD(&s->links, l, link);
 		return;
@@ -427,16 +442,11 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 /* ---- time
  * ------------------------------------------------------------------------------------------ */
 
-static bool may_stay(struct session_link *l, uint64_t now_ms)
+static bool may_stay(struct index_server *s, const struct session_link *l, uint64_t now_ms)
 {
-	struct index_server *s = l->server;
-
 	if (l->who == NULL)
 		return now_ms - l->opened_ms < ROSTER_SILENCE_MS;
-	return s->ticks % TOKENS_EACH_TICKS != 0 || index_access_is_open(s->access) ||
-	       index_access_check(s->access,
-				  l->token == NULL ? bytes_of(NULL, 0) : bytes_str(l->token),
-				  &l->from, RIGHT_READ, index_now_s(s)) == ACCESS_GRANTED;
+	return index_token_lasts(s, l->token, &l->from);
 }
 
 void index_session_tick(struct index_server *s)
@@ -451,7 +461,8 @@ void index_session_tick(struct index_server *s)
 		end(silent->user, "silent for too long");
 	for (l = LIST_FIRST(&s->links); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
-		if (!may_stay(l, now))
+		l->tells = l->tells + TELLS_PER_S < TELLS_MAX ? l->tells + TELLS_PER_S : TELLS_MAX;
+		if (!may_stay(s, l, now))
 			end(l, l->who == NULL ? "no hello" : "the token is not good any more");
 	}
 	while (turns-- > 0 && (m = roster_due(s->roster, now)) != NULL)

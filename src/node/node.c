@@ -167,6 +167,16 @@ static bool is_stuck(struct link *l, uint64_t now)
 	return now - l->wrote_ms >= LINK_STUCK_MS;
 }
 
+/* What has peers may get pieces and has rates; the index is told of that. */
+static void touch_busy(struct node *n)
+{
+	if (n->live == NULL)
+		return;
+	for (const struct link *l = n->links; l != NULL; l = l->next)
+		if (l->t != NULL)
+			live_touch(n->live, &l->t->live);
+}
+
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -187,6 +197,7 @@ static void on_second(void *arg)
 		n->accept_paused = false;
 		loop_io_want(n->listen_io, LOOP_READ);
 	}
+	touch_busy(n);
 	node_settle(n);
 	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
@@ -235,14 +246,14 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	if (n->listener < 0)
 		return n->listener;
 	n->scratch_in = malloc(NODE_SCRATCH_BYTES);
-	n->scratch_out = malloc(NODE_SCRATCH_BYTES);
+	n->sink = malloc(WIRE_BLOCK_MAX);
 	n->listen_io = loop_io_new(n->loop, n->listener, on_accept, n);
 	n->pool_io = loop_io_new(n->loop, pool_fd(n->pool), on_pool, n);
 	n->second = loop_timer_new(n->loop, on_second, n);
-	if (n->scratch_in == NULL || n->scratch_out == NULL || n->listen_io == NULL ||
+	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
 	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	return p->pin == NULL ? OK : http_client_pin(n->http, p->index_url, p->pin, info);
+	return OK;
 }
 
 int node_new(const struct node_params *p, struct node **out, struct err_info *info)
@@ -293,6 +304,7 @@ void node_free(struct node *n)
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
+	live_free(n->live);
 	hash_map_fini(&n->by_hash);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
@@ -310,13 +322,33 @@ void node_free(struct node *n)
 	if (n->listener >= 0)
 		tcp_close(n->listener);
 	free(n->scratch_in);
-	free(n->scratch_out);
+	free(n->sink);
 	free(n);
 }
 
 uint16_t node_port(const struct node *n)
 {
 	return n->port;
+}
+
+int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
+		   struct err_info *info)
+{
+	struct live_params p = {.loop = n->loop,
+				.url = url,
+				.token = token,
+				.pin = pin,
+				.port = n->port,
+				.seed = rng_next(&n->rng),
+				.log = n->log,
+				.log_user = n->log_user};
+
+	int err = pin == NULL ? OK : http_client_pin(n->http, url, pin, info);
+
+	if (err != OK)
+		return err;
+	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
+	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
 void node_status(struct node *n, struct node_status *out)

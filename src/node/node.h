@@ -27,9 +27,6 @@ struct node_params {
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
-	/* The index at this https URL has a key of its own (http_client_pin()); NULL: it has not.
-	 */
-	const char *index_url, *pin;
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);
 	void *log_user;
@@ -42,6 +39,11 @@ void node_free(struct node *n);
  * all is said or after `limit_ms`. node_free() comes then, from outside the callback. */
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
 uint16_t node_port(const struct node *n);
+/* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
+ * announces to it. `token`: NULL or "", none. `pin`: NULL, or by what its key is trusted, for
+ * announces, too (http_client_pin()). Returns 0, ERR_INVALID or ERR_NOMEM. */
+int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
+		   struct err_info *info);
 
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {

@@ -2,16 +2,16 @@
 #ifndef SHOAL_NODE_NODE_IMPL_H
 #define SHOAL_NODE_NODE_IMPL_H
 
+#include "base/hash_map.h"
 #include "base/rng.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
-#include "base/hash_map.h"
+#include "node/live.h"
 #include "node/node.h"
 #include "store/store.h"
 #include "wire/handshake.h"
 
-/* One buffer for all reads of the process and one for all writes: a connection that is idle
- * owns no memory for them. */
+/* One buffer for all reads of the process: a connection that is idle owns no memory for them. */
 #define NODE_SCRATCH_BYTES (256u * 1024u)
 
 struct link;
@@ -22,6 +22,7 @@ struct node {
 	struct pool *pool;
 	struct http_client *http;
 	struct announce_gate gate;
+	struct live *live; /* with our index; NULL: no index is used */
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -41,7 +42,8 @@ struct node {
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
 	struct link *grave; /* closed during this event, freed at its end */
-	uint8_t *scratch_in, *scratch_out;
+	uint8_t *scratch_in;
+	uint8_t *sink; /* WIRE_BLOCK_MAX: payload that nobody wants ends here */
 
 	void (*leave_done)(void *user);
 	void *leave_user;
@@ -55,6 +57,7 @@ struct transfer {
 	struct swarm *swarm;
 	struct store *store;
 	struct announcer *announcer;
+	struct live_torrent live;
 	struct effects fx;
 	bool performing;       /* inside transfer_perform(): do not nest */
 	struct link **by_slot; /* swarm slot -> connection */
