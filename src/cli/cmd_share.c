@@ -8,6 +8,7 @@
 #include "cli/build.h"
 #include "cli/commands.h"
 #include "cli/home.h"
+#include "cli/index_open.h"
 #include "cli/session.h"
 #include "cli/torrent.h"
 #include "node/index_client.h"
@@ -280,7 +281,7 @@ static int start(struct sharing *sh, struct err_info *info)
 	if (err == OK && o->as != NULL)
 		err = home_set_owner(&sh->home, o->as, info);
 	if (err == OK)
-		err = index_client_new(o->index, o->token, &sh->index, info);
+		err = index_open(o, &sh->index, info);
 	if (err == OK)
 		err = session_init(&sh->session, o, info);
 	for (int i = 0; err == OK && i < o->n_args; i++) {

@@ -22,6 +22,12 @@ static const struct command commands[] = {
 	    "  --data DIR          where the catalogue lives\n"
 	    "  --no-udp            no UDP tracker; without it, it has the same port\n"
 	    "  --udp-threads N     threads for it, 1 to 16; chosen by the cores when not given\n"
+	    "  --tls-cert FILE --tls-key FILE  speak HTTPS instead of HTTP, with these (PEM)\n"
+	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
+	    "  --site PREFIX/BITS=LABEL  addresses near to one another; may be repeated\n"
+	    "  --sites FILE        the same, one a line\n"
+	    "  --log FILE          log there instead of to standard error\n"
+	    "  --log-format FORM   text (when not given) or json, one line an event\n"
 	    "\n"
 	    "  --right RIGHT       of a new token: read (when not given), publish or admin\n"
 	    "\n"
@@ -30,15 +36,20 @@ static const struct command commands[] = {
 	    "the index may list, publish and announce; with the first one that takes a token. The\n"
 	    "name 'anonymous' stands for who shows none. They take effect within a second.\n"
 	    "\n"
-	    "'backup' copies the catalogue into a new file, also while the index runs.\n"
+	    "'backup' copies the catalogue into a new file, also while the index runs. SIGHUP "
+	    "makes it\n"
+	    "read certificates and --sites again, and open its log anew.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal index\n"
 	    "  shoal index --listen 127.0.0.1:7000 --data /srv/shoal\n"
+	    "  shoal index --tls-self-signed\n"
+	    "  shoal index --site 10.1.0.0/16=berlin --site 10.2.0.0/16=paris\n"
 	    "  shoal index backup /backup/catalogue.db --data /srv/shoal\n"
 	    "  shoal index token add ci --right publish\n"
 	    "  shoal index token add anonymous --right read\n",
-	.accepts = "listen data no-udp udp-threads right",
+	.accepts = "listen data no-udp udp-threads tls-cert tls-key tls-self-signed "
+		   "site sites log log-format right",
 	.max_args = 3,
 	.run = cmd_index,
     },

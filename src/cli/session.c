@@ -43,9 +43,9 @@ static int use_index(struct session *s, struct err_info *info)
 	int err = OK;
 
 	if (index_client_new(s->o->index, s->o->token, &c, NULL) == OK)
-		err = node_use_index(s->node, index_client_url(c), s->o->token);
+		err = node_use_index(s->node, index_client_url(c), s->o->token, s->o->pin, info);
 	index_client_free(c);
-	return err == OK ? OK : err_set(info, (enum err)err, "out of memory");
+	return err;
 }
 
 int session_init(struct session *s, const struct opts *o, struct err_info *info)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "cli/index_open.h"
 #include "cli/known_owners.h"
 #include "meta/magnet.h"
 #include "store/durable.h"
@@ -62,7 +63,7 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 {
 	char hash[SHA256_LEN * 2 + 1];
 	json_t *found = NULL;
-	int err = *index != NULL ? OK : index_client_new(o->index, o->token, index, info);
+	int err = *index != NULL ? OK : index_open(o, index, info);
 
 	if (err == OK && strncmp(ref, "magnet:", 7) == 0) {
 		err = ref_from_magnet(w, ref, hash, info);

@@ -25,6 +25,7 @@
 
 struct live {
 	struct live_params p;
+	char *pin;		   /* NULL: none */
 	char *base, *url, *header; /* "http://host:port", ".../api/v1/session", with the token */
 	struct rng rng;
 	struct line_client *line; /* NULL: between two attempts */
@@ -469,6 +470,7 @@ static void on_retry(void *arg)
 	const char *headers[] = {l->header, NULL};
 	struct line_client_params p = {.loop = l->p.loop,
 				       .url = l->url,
+				       .pin = l->pin,
 				       .protocol = SESSION_PROTOCOL,
 				       .headers = headers,
 				       .opened = on_opened,
@@ -492,12 +494,14 @@ int live_new(const struct live_params *p, struct live **out)
 	if (l == NULL)
 		return ERR_NOMEM;
 	l->p = *p;
-	l->p.url = l->p.token = NULL;
+	l->p.url = l->p.token = l->p.pin = NULL;
 	rng_seed(&l->rng, p->seed);
 	TAILQ_INIT(&l->all);
 	TAILQ_INIT(&l->queue);
 	TAILQ_INIT(&l->dirty);
 	l->base = strdup(p->url);
+	if (p->pin != NULL)
+		l->pin = strdup(p->pin);
 	if (asprintf(&l->url, "%s/api/v1/session", p->url) < 0)
 		l->url = NULL;
 	if (p->token != NULL && *p->token != '\0' &&
@@ -507,7 +511,7 @@ int live_new(const struct live_params *p, struct live **out)
 	l->grace = loop_timer_new(p->loop, on_grace, l);
 	l->tick = loop_timer_new(p->loop, on_tick, l);
 	if (l->base == NULL || l->url == NULL || l->retry == NULL || l->grace == NULL ||
-	    l->tick == NULL) {
+	    l->tick == NULL || (p->pin != NULL && l->pin == NULL)) {
 		live_free(l);
 		return ERR_NOMEM;
 	}
@@ -527,5 +531,6 @@ void live_free(struct live *l)
 	free(l->base);
 	free(l->url);
 	free(l->header);
+	free(l->pin);
 	free(l);
 }

@@ -331,18 +331,24 @@ uint16_t node_port(const struct node *n)
 	return n->port;
 }
 
-int node_use_index(struct node *n, const char *url, const char *token)
+int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
+		   struct err_info *info)
 {
 	struct live_params p = {.loop = n->loop,
 				.url = url,
 				.token = token,
+				.pin = pin,
 				.port = n->port,
 				.seed = rng_next(&n->rng),
 				.log = n->log,
 				.log_user = n->log_user};
 
+	int err = pin == NULL ? OK : http_client_pin(n->http, url, pin, info);
+
+	if (err != OK)
+		return err;
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
-	return live_new(&p, &n->live);
+	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
 void node_status(struct node *n, struct node_status *out)

@@ -40,8 +40,10 @@ void node_free(struct node *n);
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
 uint16_t node_port(const struct node *n);
 /* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
- * announces to it. `token`: NULL or "", none. Returns 0 or ERR_NOMEM. */
-int node_use_index(struct node *n, const char *url, const char *token);
+ * announces to it. `token`: NULL or "", none. `pin`: NULL, or by what its key is trusted, for
+ * announces, too (http_client_pin()). Returns 0, ERR_INVALID or ERR_NOMEM. */
+int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
+		   struct err_info *info);
 
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {

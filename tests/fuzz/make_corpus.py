@@ -227,6 +227,21 @@ def queries():
         put("http_announce", name, text.encode())
 
 
+def requests():
+    line = b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&port=1 HTTP/1.1\r\n"
+    rows = {
+        "plain": line + b"Host: x:6969\r\nUser-Agent: a/1\r\nAccept-Encoding: gzip\r\n\r\n",
+        "close": line + b"Host: x\r\nConnection: close\r\n\r\n",
+        "kept": b"GET /scrape/token HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "body": line + b"Content-Length: 5\r\n\r\nhello", "two": (line + b"\r\n") * 2,
+        "folded": line + b"X: a\r\n b\r\n\r\n", "lf": line.replace(b"\r", b"") + b"\n",
+        "cut": line + b"Host: x\r\n", "many": line + b"X: y\r\n" * 33 + b"\r\n",
+        "post": b"POST / HTTP/1.1\r\n\r\n", "absolute": b"GET http://x/ HTTP/1.1\r\n\r\n",
+    }
+    for name, data in rows.items():
+        put("http_get", name, data)
+
+
 def replies():
     v6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1\x1a\xe1"
     rows = {
@@ -374,6 +389,7 @@ if __name__ == "__main__":
     messages()
     handshakes()
     queries()
+    requests()
     replies()
     searches()
     sessions()
