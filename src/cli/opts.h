@@ -23,6 +23,8 @@ struct opts {
 	uint32_t limit;	       /* --limit rows */
 	bool no_udp, accept_key, admin;
 	bool pieces; /* --pieces: who holds which */
+	bool replace;
+	const char *reuse;    /* --reuse: an older copy to take bytes from */
 	uint32_t udp_threads; /* --udp-threads; 0: chosen */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
