@@ -24,6 +24,8 @@ struct opts {
 	bool no_udp, accept_key, admin;
 	bool pieces; /* --pieces: who holds which */
 	bool replace;
+	bool follow;
+	uint32_t every_s;     /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *reuse;    /* --reuse: an older copy to take bytes from */
 	uint32_t udp_threads; /* --udp-threads; 0: chosen */
 	const char *comment;
