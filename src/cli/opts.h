@@ -25,9 +25,11 @@ struct opts {
 	bool pieces; /* --pieces: who holds which */
 	bool replace;
 	bool follow;
-	uint32_t every_s;     /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
-	const char *reuse;    /* --reuse: an older copy to take bytes from */
-	uint32_t udp_threads; /* --udp-threads; 0: chosen */
+	bool drain;		  /* --drain */
+	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
+	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	const char *reuse;	  /* --reuse: an older copy to take bytes from */
+	uint32_t udp_threads;	  /* --udp-threads; 0: chosen */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */
