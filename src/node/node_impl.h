@@ -2,11 +2,11 @@
 #ifndef SHOAL_NODE_NODE_IMPL_H
 #define SHOAL_NODE_NODE_IMPL_H
 
+#include "base/hash_map.h"
 #include "base/rng.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
 #include "node/live.h"
-#include "base/hash_map.h"
 #include "node/node.h"
 #include "store/store.h"
 #include "wire/handshake.h"
