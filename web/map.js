@@ -1,0 +1,154 @@
+// The map of pieces x holders. A picture of one pixel a cell lies behind it; rows of that are stretched onto the
+// canvas, and only what changed.
+import {css, mixed, onNewLook, palette, sized} from "./paint.js";
+
+const ALL_HEIGHT = 14; // the row of all holders together
+const ALL_SPACE = 8;
+const NAMED_ROWS = 24; // so many rows are high enough for a name beside them
+const NAMES_WIDTH = 168;
+const ROOMY = 560;     // below this width names have no place
+const HEIGHT_MOST = 420;
+
+function isWide(px) {
+	return px >= 4;
+}
+
+export class SwarmMap {
+	constructor(box, tip, model) {
+		this.box = box;
+		this.tip = tip;
+		this.model = model;
+		this.canvas = document.createElement("canvas");
+		this.canvas.setAttribute("role", "img");
+		this.behind = document.createElement("canvas");
+		this.lastDrawMs = 0;
+		box.replaceChildren(this.canvas);
+		this.canvas.addEventListener("pointermove", (event) => this.tell(event));
+		this.canvas.addEventListener("pointerleave", () => { tip.textContent = ""; });
+		this.stop = onNewLook(box, () => this.layout());
+	}
+
+	close() {
+		this.stop();
+	}
+
+	// New size, new rows or new colours.
+	layout() {
+		const model = this.model, n = model.rows.length, width = this.box.clientWidth;
+		if (model.pieces === 0 || width === 0)
+			return;
+		this.left = n <= NAMED_ROWS && width >= ROOMY ? NAMES_WIDTH : 0;
+		this.plot = width - this.left;
+		this.rowHeight = n <= NAMED_ROWS ? 16 : Math.max(2, Math.floor(HEIGHT_MOST / n));
+		this.top = ALL_HEIGHT + ALL_SPACE;
+		this.colours = palette();
+		model.fit(Math.floor(this.plot));
+		this.g = sized(this.canvas, width, this.top + n * this.rowHeight);
+		this.g.imageSmoothingEnabled = false;
+		this.behind.width = model.columns;
+		this.behind.height = n + 1;
+		this.back = this.behind.getContext("2d");
+		this.image = this.back.createImageData(model.columns, n + 1);
+		this.draw();
+	}
+
+	// Draws what changed since the last time.
+	draw() {
+		const begun = performance.now(), model = this.model;
+		if (!this.image)
+			return;
+		const dirty = model.takeDirty();
+		if (dirty.whole) {
+			this.paintAll();
+		} else {
+			for (const [row, columns] of dirty.rows)
+				this.paint(row + 1, columns);
+			if (dirty.columns.size > 0)
+				this.paint(0, dirty.columns);
+		}
+		this.lastDrawMs = performance.now() - begun;
+	}
+
+	paintAll() {
+		const n = this.model.rows.length;
+		this.g.clearRect(0, 0, this.left + this.plot, this.top + n * this.rowHeight);
+		for (let line = 0; line <= n; line++) {
+			for (let c = 0; c < this.model.columns; c++)
+				this.colour(line, c);
+		}
+		this.back.putImageData(this.image, 0, 0);
+		for (let line = 0; line <= n; line++)
+			this.stretch(line, 0, this.model.columns);
+		this.names();
+	}
+
+	paint(line, columns) {
+		let from = Infinity, to = 0;
+		for (const c of columns) {
+			this.colour(line, c);
+			from = Math.min(from, c);
+			to = Math.max(to, c + 1);
+		}
+		this.back.putImageData(this.image, 0, 0, from, line, to - from, 1);
+		this.stretch(line, from, to);
+	}
+
+	colour(line, column) {
+		const {cell, accent, bad} = this.colours;
+		let rgb = cell;
+		if (line === 0) {
+			const copies = this.model.rarest(column);
+			rgb = copies === 0 ? bad : mixed(cell, accent, Math.min(1, 0.3 + copies * 0.175));
+		} else {
+			const level = this.model.level(line - 1, column);
+			rgb = level === 0 ? cell : mixed(cell, accent, 0.25 + 0.75 * level);
+		}
+		this.image.data.set([...rgb, 255], (line * this.model.columns + column) * 4);
+	}
+
+	// Columns from..to-1 of a line, onto the canvas.
+	stretch(line, from, to) {
+		const {g, model} = this;
+		const each = this.plot / model.columns;
+		const y = line === 0 ? 0 : this.top + (line - 1) * this.rowHeight;
+		const height = line === 0 ? ALL_HEIGHT : this.rowHeight - (isWide(this.rowHeight) ? 1 : 0);
+		g.drawImage(this.behind, from, line, to - from, 1, this.left + from * each, y, (to - from) * each, height);
+		if (!isWide(each))
+			return;
+		for (let c = from; c < to; c++)
+			g.clearRect(this.left + (c + 1) * each - 1, y, 1, height);
+	}
+
+	names() {
+		if (this.left === 0)
+			return;
+		this.g.fillStyle = css(this.colours.quiet);
+		this.g.textBaseline = "middle";
+		this.g.fillText("all together", 0, ALL_HEIGHT / 2 + 1);
+		this.model.rows.forEach((row, i) => {
+			this.g.fillText(row.addr, 0, this.top + i * this.rowHeight + this.rowHeight / 2, NAMES_WIDTH - 12);
+		});
+	}
+
+	// What lies under the pointer.
+	tell(event) {
+		const model = this.model;
+		if (!this.image || model.columns === 0)
+			return;
+		const at = this.canvas.getBoundingClientRect();
+		const x = event.clientX - at.left - this.left, y = event.clientY - at.top - this.top;
+		const column = Math.floor(x * model.columns / this.plot);
+		const row = Math.floor(y / this.rowHeight);
+		if (column < 0 || column >= model.columns) {
+			this.tip.textContent = "";
+			return;
+		}
+		const [from, to] = model.span(column);
+		const copies = model.rarest(column);
+		let text = (to - from === 1 ? "Piece " + from : "Pieces " + from + "–" + (to - 1)) + ": " +
+			(to - from === 1 ? "" : "at least ") + copies + (copies === 1 ? " copy" : " copies");
+		if (row >= 0 && row < model.rows.length)
+			text += "; " + model.rows[row].addr + " has " + model.rows[row].cells[column] + " of " + (to - from);
+		this.tip.textContent = text;
+	}
+}
