@@ -3,19 +3,15 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
 #include "base/text.h"
+#include "net/http_server_impl.h"
 #include "net/tcp.h"
 
 #define SWEEP_MS 1000u
@@ -23,42 +19,6 @@
 /* Once a request is being answered, so much of the next one is read ahead. */
 #define READ_AHEAD_BYTES 65536u
 #define REPLY_BYTES_MAX ((size_t)1 << 30)
-
-enum phase {
-	PHASE_RECEIVING, /* from the first byte of a request, or the accept */
-	PHASE_SENDING,
-	PHASE_IDLE,
-};
-
-/* What we know of one of evhttp's connections. evhttp times only silence and counts nothing,
- * so the deadlines and totals are kept here, by watching its buffers. */
-struct conn {
-	LIST_ENTRY(conn) link;
-	struct http_server *server;
-	struct bufferevent *bev;
-	struct evbuffer_cb_entry *in_cb, *out_cb;
-	int fd; /* -1 until adopted */
-	enum phase phase;
-	uint64_t since_ms;
-	uint64_t moved; /* bytes of this phase */
-	uint64_t in_held, out_held;
-};
-LIST_HEAD(conns, conn);
-
-struct http_server {
-	struct loop *loop;
-	struct evhttp *http;
-	struct evconnlistener *listener;
-	struct event adopt;
-	struct loop_timer *sweep, *resume;
-	http_handler *handle;
-	void *user;
-	struct conns fresh, adopted;
-	unsigned n_conns;
-	struct conn **by_fd;
-	size_t n_fds;
-	uint64_t in_held, out_held;
-};
 
 /* ---- connections --------------------------------------------------------- */
 
@@ -89,7 +49,7 @@ static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, vo
 	struct conn *c = arg;
 
 	(void)b;
-	if (info->n_added == 0 || c->phase == PHASE_SENDING)
+	if (info->n_added == 0 || c->phase == PHASE_SENDING || c->phase == PHASE_STREAM)
 		return;
 	if (c->phase == PHASE_IDLE)
 		conn_enter(c, PHASE_RECEIVING);
@@ -105,9 +65,24 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	struct conn *c = arg;
 
 	(void)b;
+	if (c->phase == PHASE_STREAM && (info->n_deleted > 0 || c->out_held == 0))
+		c->since_ms = loop_now_ms(c->server->loop);
 	c->moved += info->n_deleted;
 	c->out_held += info->n_added - info->n_deleted;
 	c->server->out_held += info->n_added - info->n_deleted;
+}
+
+static void count_down(struct http_server *s)
+{
+	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
+		evconnlistener_enable(s->listener);
+}
+
+void http_server_count_stream(struct conn *c)
+{
+	conn_enter(c, PHASE_STREAM);
+	c->server->n_streams++;
+	count_down(c->server);
 }
 
 static void conn_free(struct conn *c)
@@ -121,8 +96,12 @@ static void conn_free(struct conn *c)
 	if (c->fd >= 0 && s->by_fd[c->fd] == c)
 		s->by_fd[c->fd] = NULL;
 	LIST_REMOVE(c, link);
-	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
-		evconnlistener_enable(s->listener);
+	if (c->stream != NULL) {
+		s->n_streams--;
+		http_stream_free(c);
+	} else {
+		count_down(s);
+	}
 	free(c);
 }
 
@@ -169,6 +148,7 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 		} else {
 			LIST_REMOVE(c, link);
 			LIST_INSERT_HEAD(&s->adopted, c, link);
+			c->evcon = evcon;
 			evhttp_connection_set_closecb(evcon, on_closed, c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
@@ -219,6 +199,8 @@ static uint64_t conn_limit_ms(const struct conn *c)
 		unacked = tcp_unacked_bytes(c->fd);
 		return HTTP_ANSWER_S * 1000u +
 		       (c->moved > unacked ? c->moved - unacked : 0) * 1000 / HTTP_SLOWEST_BPS;
+	case PHASE_STREAM:
+		return UINT64_MAX;
 	case PHASE_RECEIVING:
 		break;
 	}
@@ -233,7 +215,7 @@ static void on_sweep(void *arg)
 
 	LIST_FOREACH(c, &s->adopted, link)
 	{
-		if (now - c->since_ms >= conn_limit_ms(c))
+		if (now - c->since_ms >= conn_limit_ms(c) || http_stream_lags(c, now))
 			hang_up(c);
 	}
 	loop_timer_set(s->sweep, SWEEP_MS);
@@ -356,13 +338,16 @@ static void refuse(struct evhttp_request *req, int status)
 	evhttp_send_error(req, status, NULL);
 }
 
-static void answer(struct http_server *s, struct evhttp_request *req, const struct http_request *r)
+static void answer(struct http_server *s, struct conn *c, struct evhttp_request *req,
+		   const struct http_request *r)
 {
 	struct http_reply reply = {.status = 200};
 
 	buf_init(&reply.body, REPLY_BYTES_MAX);
 	s->handle(s->user, r, &reply);
-	if (reply.body.err == OK && put_headers(req, &reply) && put_body(req, &reply))
+	if (c->stream != NULL)
+		; /* it has been answered, and goes on */
+	else if (reply.body.err == OK && put_headers(req, &reply) && put_body(req, &reply))
 		evhttp_send_reply(req, reply.status, NULL, NULL);
 	else
 		refuse(req, HTTP_INTERNAL);
@@ -391,7 +376,8 @@ static bool own_addr(struct addr *out, struct evhttp_request *req)
 	       tcp_addr_from_sockaddr(out, &sa, len) == 0;
 }
 
-static bool request_fill(struct http_request *r, struct evhttp_request *req)
+static bool request_fill(struct http_request *r, struct http_server *server,
+			 struct evhttp_request *req)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
 	const struct sockaddr *sa = evhttp_connection_get_addr(evhttp_request_get_connection(req));
@@ -408,6 +394,7 @@ static bool request_fill(struct http_request *r, struct evhttp_request *req)
 	    .query = query == NULL ? bytes_of(NULL, 0) : bytes_str(query),
 	    .body = bytes_of(len == 0 ? NULL : evbuffer_pullup(in, -1), len),
 	    .impl = req,
+	    .server = server,
 	};
 	if (len > 0 && r->body.ptr == NULL)
 		return false;
@@ -417,12 +404,17 @@ static bool request_fill(struct http_request *r, struct evhttp_request *req)
 								: sizeof(struct sockaddr_in)) == 0;
 }
 
+struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon)
+{
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+
+	return fd >= 0 && (size_t)fd < s->n_fds ? s->by_fd[fd] : NULL;
+}
+
 static void on_request(struct evhttp_request *req, void *arg)
 {
 	struct http_server *s = arg;
-	struct evhttp_connection *evcon = evhttp_request_get_connection(req);
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
-	struct conn *c = fd >= 0 && (size_t)fd < s->n_fds ? s->by_fd[fd] : NULL;
+	struct conn *c = http_server_conn(s, evhttp_request_get_connection(req));
 	struct http_request r;
 
 	if (c == NULL) { /* we were out of memory at its accept */
@@ -435,10 +427,10 @@ static void on_request(struct evhttp_request *req, void *arg)
 	conn_enter(c, PHASE_SENDING);
 	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
 		refuse(req, HTTP_BADREQUEST);
-	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, req))
+	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, s, req))
 		refuse(req, HTTP_SERVUNAVAIL);
 	else
-		answer(s, req, &r);
+		answer(s, c, req, &r);
 }
 
 const char *http_request_header(const struct http_request *r, const char *name)
@@ -500,6 +492,12 @@ bool http_request_param(const struct http_request *r, const char *name, struct b
 
 /* ---- life ---------------------------------------------------------------- */
 
+static void on_reap(evutil_socket_t unused, short what, void *arg)
+{
+	(void)unused, (void)what;
+	http_stream_reap(arg);
+}
+
 static int server_start(struct http_server *s, int fd)
 {
 	struct event_base *base = loop_event_base(s->loop);
@@ -511,6 +509,7 @@ static int server_start(struct http_server *s, int fd)
 	if (s->http == NULL || s->sweep == NULL || s->resume == NULL)
 		return ERR_NOMEM;
 	event_assign(&s->adopt, base, -1, 0, on_adopt, s);
+	event_assign(&s->reap, base, -1, 0, on_reap, s);
 	evhttp_set_max_headers_size(s->http, HTTP_HEADERS_MAX);
 	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
 	evhttp_set_timeout(s->http, 24 * 3600); /* on_sweep() has the deadlines */
@@ -564,6 +563,7 @@ void http_server_free(struct http_server *s)
 		s->listener = NULL;
 		evhttp_free(s->http);
 		event_del(&s->adopt);
+		event_del(&s->reap);
 	}
 	loop_timer_free(s->sweep);
 	loop_timer_free(s->resume);

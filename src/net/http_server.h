@@ -26,9 +26,10 @@ struct http_request {
 	struct bytes path;  /* percent-encoding still in it, "?" and after left out */
 	struct bytes query; /* behind "?", raw; empty when none */
 	struct bytes body;
-	struct addr from; /* the socket's other end */
-	struct addr to;	  /* and ours: the address under which the client reached us */
-	void *impl;	  /* private: evhttp's request, for http_request_header() */
+	struct addr from;	    /* the socket's other end */
+	struct addr to;		    /* and ours: the address under which the client reached us */
+	void *impl;		    /* private: evhttp's request, for http_request_header() */
+	struct http_server *server; /* private */
 };
 /* A header's value or NULL. Borrowed for the call. */
 const char *http_request_header(const struct http_request *r, const char *name);

@@ -9,7 +9,7 @@
 
 #include <sys/queue.h>
 
-#include "node/hash_map.h"
+#include "base/hash_map.h"
 #include "wire/announce.h"
 
 /* Announcers at work at one time; each asks one tracker, for at most two hashes: as many requests

@@ -168,6 +168,8 @@ void index_entry(struct index_server *s, const struct http_request *r, struct by
 		qr(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/holders")))
 		index_reply_json(reply, 200, index_holders_json(s, &e));
+	else if (bytes_eq(what, bytes_str("/pieces")))
+		index_pieces(s, &e, reply);
 	else
 		index_reply_error(reply, 404, "not_found", "no such path");
 }
@@ -211,11 +213,12 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 		index_udp_counts(s->udp, &udp);
 	index_reply_json(
 	    reply, 200,
-	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
-		      SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
+	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		      "version", SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
 		      (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
 		      (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
-		      "peers", (json_int_t)peers, "announces",
+		      "peers", (json_int_t)peers, "sessions",
+		      (json_int_t)roster_sessions(s->roster), "announces",
 		      (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
 		      (json_int_t)(s->counts.refused + udp.refused), "scrapes",
 		      (json_int_t)(s->counts.scrapes + udp.scrapes), "requests",

@@ -58,6 +58,7 @@ void index_metrics(struct index_server *s, const struct http_request *r, struct 
 	metric(out, "entry_bytes", "gauge", "Their sizes together.", bytes);
 	metric(out, "swarms", "gauge", "Info-hashes with a peer.", swarms);
 	metric(out, "peers", "gauge", "Places that peers hold in swarms.", peers);
+	metric(out, "sessions", "gauge", "Peers with a live session.", roster_sessions(s->roster));
 	metric(out, "announces_total", "counter", "Announces over HTTP.", s->counts.announces);
 	metric(out, "announces_refused_total", "counter", "Of them those refused.",
 	       s->counts.refused);

@@ -129,15 +129,15 @@ static json_t *peer_json(const struct index_server *s, const struct tracker_peer
 }
 
 /* In tenths, rounded down: 100.0 is complete and nothing else is. */
-static double percent_of(const struct entry *e, uint64_t left)
+static double percent_of(uint64_t all, uint64_t left)
 {
 	double tenths;
 
 	if (left == 0)
 		return 100.0;
-	if (left >= e->bytes)
+	if (left >= all)
 		return 0.0;
-	tenths = (double)(e->bytes - left) / (double)e->bytes * 1000;
+	tenths = (double)(all - left) / (double)all * 1000;
 	return (double)(tenths >= 999 ? 999 : (unsigned)tenths) / 10;
 }
 
@@ -146,35 +146,93 @@ static int add_peer(json_t *list, json_t *peer)
 	return peer == NULL ? -1 : json_array_append_new(list, peer);
 }
 
-static json_t *holder_json(const struct index_server *s, const struct entry *e,
-			   const struct tracker_peer *p)
+static json_t *rate_json(const struct roster_member *m, uint32_t value)
 {
-	json_t *j = peer_json(s, p), *more;
+	return m == NULL ? json_null() : json_integer(value);
+}
+
+static json_t *rtt_json(const struct roster_member *m)
+{
+	return m == NULL || m->session->rtt_us == 0 ? json_null()
+						    : json_integer(m->session->rtt_us);
+}
+
+/* What only a session tells; `m` NULL: there is none. */
+static json_t *session_json(const struct index_server *s, const struct roster_member *m,
+			    double percent)
+{
+	json_t *j;
+
+	if (m != NULL && m->map_known && m->n_pieces > 0)
+		percent = percent_of(m->n_pieces, m->n_pieces - m->have);
+	j = json_pack("{s:f, s:b, s:o, s:o, s:o}", "percent", percent, "session", m != NULL,
+		      "rtt_us", rtt_json(m), "down_bps", rate_json(m, m == NULL ? 0 : m->down_bps),
+		      "up_bps", rate_json(m, m == NULL ? 0 : m->up_bps));
+	if (m == NULL || j == NULL)
+		return j;
+	if (json_object_set_new(j, "since", json_integer(wall_time(s, m->since_s))) != 0 ||
+	    json_object_set_new(j, "client", json_string(m->session->client)) != 0) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
+}
+
+static json_t *holder_json(const struct index_server *s, const struct entry *e,
+			   const struct tracker_peer *p, const struct roster_member *m)
+{
+	json_t *j = peer_json(s, p), *more, *live;
 
 	/* the tracker keeps no sums of bytes */
-	more = json_pack("{s:f, s:I, s:n, s:n}", "percent", percent_of(e, p->left), "left",
+	more = json_pack("{s:I, s:n, s:n}", "left",
 			 (json_int_t)(p->left < e->bytes ? p->left : e->bytes), "uploaded",
 			 "downloaded");
-	if (j == NULL || more == NULL || json_object_update(j, more) != 0) {
+	live = session_json(s, m, percent_of(e->bytes, p->left));
+	if (j == NULL || more == NULL || live == NULL || json_object_update(j, more) != 0 ||
+	    json_object_update(j, live) != 0) {
 		json_decref(j);
 		j = NULL;
 	}
 	json_decref(more);
+	json_decref(live);
 	return j;
+}
+
+struct roster_member *index_member_at(struct roster_member *const *list, size_t n,
+				      const struct addr *addr)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = memcmp(&list[mid]->session->addr, addr, sizeof(*addr));
+
+		if (c == 0)
+			return list[mid];
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
 }
 
 json_t *index_holders_json(struct index_server *s, const struct entry *e)
 {
+	struct roster_member **live = NULL;
 	json_t *list = json_array();
 	struct presence p;
-	size_t n;
+	size_t n, n_live = 0;
+	int err = roster_list(s->roster, index_swarm_key(e), &live, &n_live);
 
 	index_presence(s, e, INDEX_HOLDERS_MAX, &p, &n);
-	for (size_t i = 0; i < n && i < INDEX_HOLDERS_MAX; i++) {
-		if (add_peer(list, holder_json(s, e, &s->peers[i])) != 0) {
-			json_decref(list);
-			return NULL;
-		}
+	for (size_t i = 0; err == OK && i < n && i < INDEX_HOLDERS_MAX; i++)
+		err = add_peer(list, holder_json(s, e, &s->peers[i],
+						 index_member_at(live, n_live, &s->peers[i].addr)));
+	free(live);
+	if (err != OK) {
+		json_decref(list);
+		return NULL;
 	}
 	return json_pack("{s:I, s:I, s:I, s:o}", "online", (json_int_t)p.online, "seeds",
 			 (json_int_t)p.seeds, "holders", (json_int_t)p.holders, "peers", list);

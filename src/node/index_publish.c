@@ -240,8 +240,10 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 			index_reply_fault(reply, &why);
 		return;
 	}
-	if (change != CATALOGUE_SAME)
+	if (change != CATALOGUE_SAME) {
 		log_entry(s, said[change], &p->e);
+		index_events_catalogue(s, "publish", p->e.id);
+	}
 	/* The row itself: what was there before may have been signed at another time. */
 	if (change != CATALOGUE_ADDED && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
 		index_reply_fault(reply, &why);
@@ -294,12 +296,24 @@ static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 	return 0;
 }
 
-static int take_removal(struct index_server *s, const json_t *body, struct entry *e,
+/* What a removal is about, in s->rows. */
+static int find_rows(struct index_server *s, const struct entry *e, size_t *n,
+		     struct http_reply *reply)
+{
+	struct catalogue_query q = {
+	    .limit = CATALOGUE_PAGE_MAX, .owner = e->owner, .name = e->name, .version = e->version};
+	struct err_info why = {0};
+
+	if (catalogue_db_find(s->db, &q, s->rows, n, &why) < 0)
+		index_reply_fault(reply, &why);
+	return why.code;
+}
+
+static int take_removal(struct index_server *s, const json_t *body, struct entry *e, size_t *n,
 			struct http_reply *reply)
 {
-	struct catalogue_query q = {.limit = CATALOGUE_PAGE_MAX};
 	struct err_info why = {0};
-	size_t n = 0;
+	int err;
 
 	if (entry_json_read(body, false, e, &why) < 0)
 		return fail(reply, 400, "bad_request", why.text);
@@ -308,19 +322,14 @@ static int take_removal(struct index_server *s, const json_t *body, struct entry
 	if (!is_signed(e, "unpublish"))
 		return fail(reply, 403, "bad_signature",
 			    "the signature is not by this key over this call");
-	q.owner = e->owner;
-	q.name = e->name;
-	q.version = e->version;
-	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
-		index_reply_fault(reply, &why);
-		return why.code;
-	}
-	return check_rows(e, s->rows, n, reply);
+	err = find_rows(s, e, n, reply);
+	return err != OK ? err : check_rows(e, s->rows, *n, reply);
 }
 
 /* "admin": true: the index's admin, who needs no signature but a token for it. */
 static int take_admin_removal(struct index_server *s, const struct http_request *r,
-			      const json_t *body, struct entry *e, struct http_reply *reply)
+			      const json_t *body, struct entry *e, size_t *n,
+			      struct http_reply *reply)
 {
 	struct err_info why = {0};
 	enum index_verdict may;
@@ -340,7 +349,7 @@ static int take_admin_removal(struct index_server *s, const struct http_request 
 	    json_read_u64(body, "version", UINT32_MAX, &version, &absent, &why) < 0)
 		return fail(reply, 400, "bad_request", why.text);
 	e->version = (uint32_t)version;
-	return 0;
+	return find_rows(s, e, n, reply);
 }
 
 void index_unpublish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
@@ -352,15 +361,18 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 	bool admin = json_is_true(json_object_get(body, "admin"));
 	uint32_t removed = 0;
 	struct entry e;
+	size_t n = 0;
 
 	if (body == NULL)
 		return;
-	if ((admin ? take_admin_removal(s, r, body, &e, reply)
-		   : take_removal(s, body, &e, reply)) == 0) {
+	if ((admin ? take_admin_removal(s, r, body, &e, &n, reply)
+		   : take_removal(s, body, &e, &n, reply)) == 0) {
 		if (catalogue_db_unpublish(s->db, &who, &e, admin, &removed, &why) < 0) {
 			index_reply_fault(reply, &why);
 		} else {
 			log_entry(s, "unpublished", &e);
+			for (size_t i = 0; i < n; i++)
+				index_events_catalogue(s, "unpublish", s->rows[i].id);
 			index_reply_json(reply, 200,
 					 json_pack("{s:I}", "removed", (json_int_t)removed));
 		}

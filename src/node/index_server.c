@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
@@ -58,12 +59,13 @@ static const struct route {
 		       struct http_reply *reply);
 } routes[] = {
     /* these two judge for themselves, in a tracker's words */
-    {"/announce", RIGHT_NONE, index_announce}, {"/scrape", RIGHT_NONE, index_scrape},
-    {API "entries", RIGHT_READ, on_entries},   {API "unpublish", RIGHT_PUBLISH, on_unpublish},
-    {API "near", RIGHT_READ, index_near},      {API "peers", RIGHT_READ, index_peers},
-    {API "status", RIGHT_READ, index_status},  {"/stats.json", RIGHT_READ, index_status},
-    {API "audit", RIGHT_READ, index_audit},    {"/healthz", RIGHT_NONE, index_healthz},
-    {"/metrics", RIGHT_READ, index_metrics},   {"/feed.atom", RIGHT_READ, index_feed},
+    {"/announce", RIGHT_NONE, index_announce},	{"/scrape", RIGHT_NONE, index_scrape},
+    {API "entries", RIGHT_READ, on_entries},	{API "unpublish", RIGHT_PUBLISH, on_unpublish},
+    {API "session", RIGHT_READ, index_session}, {API "events", RIGHT_READ, index_events},
+    {API "near", RIGHT_READ, index_near},	{API "peers", RIGHT_READ, index_peers},
+    {API "status", RIGHT_READ, index_status},	{"/stats.json", RIGHT_READ, index_status},
+    {API "audit", RIGHT_READ, index_audit},	{"/healthz", RIGHT_NONE, index_healthz},
+    {"/metrics", RIGHT_READ, index_metrics},	{"/feed.atom", RIGHT_READ, index_feed},
 };
 
 struct bytes index_token_of(const struct http_request *r, struct buf *buf)
@@ -149,6 +151,9 @@ static void on_tick(void *arg)
 
 	shards_tick(s->shards, index_now_s(s));
 	index_access_tick(s->access);
+	s->ticks++;
+	index_session_tick(s);
+	index_events_tick(s);
 	loop_timer_set(s->timer, TICK_MS);
 }
 
@@ -210,12 +215,15 @@ static int start_tracker(struct index_server *s, struct err_info *info)
 
 static int start(struct index_server *s, const struct index_server_params *p, struct err_info *info)
 {
+	struct siphash_key key;
 	int fd, r;
 
+	entropy_fill(&key, sizeof(key));
+	s->roster = roster_new(key);
 	s->rows = calloc(CATALOGUE_PAGE_MAX, sizeof(*s->rows));
 	s->peers = calloc((size_t)2 * INDEX_HOLDERS_MAX, sizeof(*s->peers));
 	s->timer = loop_timer_new(s->loop, on_tick, s);
-	if (s->rows == NULL || s->peers == NULL || s->timer == NULL)
+	if (s->rows == NULL || s->peers == NULL || s->timer == NULL || s->roster == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = make_dir(p->data_dir, info);
 	if (r == 0)
@@ -249,6 +257,8 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 		return err_set(info, ERR_NOMEM, "out of memory");
 	s->loop = l;
 	s->started_ms = loop_now_ms(l);
+	LIST_INIT(&s->links);
+	LIST_INIT(&s->streams);
 	s->log = p->log;
 	s->log_user = p->user;
 	r = start(s, p, info);
@@ -273,6 +283,7 @@ void index_server_free(struct index_server *s)
 	if (s->db != NULL)
 		catalogue_db_close(s->db);
 	shards_free(s->shards);
+	roster_free(s->roster);
 	free(s->rows);
 	free(s->peers);
 	free(s);

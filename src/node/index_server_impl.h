@@ -8,13 +8,18 @@
  *     index_publish.c   what changes the catalogue
  *     index_udp.c       the UDP tracker, with a header of its own
  *     index_presence.c  the tracker's peers as holders of an entry
+ *     index_session.c   live sessions: their lines in and out
+ *     index_pieces.c    which pieces the holders have, by their sessions
+ *     index_events.c    what changes, as server-sent events
  *     index_reply.c     JSON and errors into replies */
 #ifndef SHOAL_NODE_INDEX_SERVER_IMPL_H
 #define SHOAL_NODE_INDEX_SERVER_IMPL_H
 
 #include <jansson.h>
 
+#include "index/roster.h"
 #include "net/http_server.h"
+#include "net/http_stream.h"
 #include "node/index_access.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
@@ -41,6 +46,21 @@
 /* Swarms up to this size are counted address by address in lists. */
 #define INDEX_COUNTED_MAX 200u
 
+/* Streams of events, in all and of one host (attack: pages that open them without end). */
+#define INDEX_EVENTS_MAX 500u
+#define INDEX_EVENTS_HOST_MAX 50u
+/* A comment keeps lines open that something in between would close. */
+#define INDEX_EVENTS_PING_S 15u
+/* Holders whose maps are told; ranges of rarest pieces, and of what one holder gained. */
+#define INDEX_MAPS_MAX 200u
+#define INDEX_RANGES_MAX 100u
+#define INDEX_GAINED_RANGES_MAX 2000u
+/* A .torrent up to this size is opened for the number of its pieces. */
+#define INDEX_SHAPE_BYTES_MAX (16u << 20)
+
+struct session_link;
+struct event_stream;
+
 struct index_server {
 	struct loop *loop;
 	struct http_server *http;
@@ -48,6 +68,13 @@ struct index_server {
 	struct catalogue_db *db;
 	struct index_access *access;
 	struct shards *shards; /* the tracker */
+	struct roster *roster; /* live sessions */
+	LIST_HEAD(, session_link) links;
+	LIST_HEAD(, event_stream) streams;
+	uint32_t n_streams;
+	uint64_t ticks;	     /* of a second */
+	uint64_t told_peers; /* to those who listen to events */
+	uint32_t told_sessions;
 	struct index_udp *udp; /* NULL: switched off */
 	uint16_t port;
 	uint64_t started_ms;
@@ -110,6 +137,39 @@ json_t *index_holders_json(struct index_server *s, const struct entry *e);
 json_t *index_peers_json(struct index_server *s, uint32_t limit);
 /* An entry with its counts and magnet link. */
 json_t *index_entry_json(struct index_server *s, const struct entry *e);
+
+/* Each holder's line as JSON, by the session of its address when there is one. */
+struct roster_member *index_member_at(struct roster_member *const *list, size_t n,
+				      const struct addr *addr);
+
+/* ---- index_session.c ---- */
+
+/* GET /api/v1/session with an Upgrade. */
+void index_session(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_session_tick(struct index_server *s);
+
+/* ---- index_pieces.c ---- */
+
+/* The pieces of an entry's torrent; zeros when it cannot be opened. */
+struct index_shape {
+	uint32_t n_pieces, piece_length;
+};
+void index_shape(struct index_server *s, uint64_t id, struct index_shape *out);
+/* By which its sessions are found in the roster. */
+const uint8_t *index_swarm_key(const struct entry *e);
+/* What is known of an entry's pieces. `list` are the sessions in it; s->peers is used. */
+json_t *index_pieces_json(struct index_server *s, const struct entry *e,
+			  const struct index_shape *shape, struct roster_member *const *list,
+			  size_t n);
+/* GET /api/v1/entries/ID/pieces */
+void index_pieces(struct index_server *s, const struct entry *e, struct http_reply *reply);
+
+/* ---- index_events.c ---- */
+
+/* GET /api/v1/events */
+void index_events(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+void index_events_catalogue(struct index_server *s, const char *change, uint64_t id);
+void index_events_tick(struct index_server *s);
 
 /* ---- index_list.c ---- */
 

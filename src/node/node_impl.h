@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
-#include "node/hash_map.h"
+#include "base/hash_map.h"
 #include "node/node.h"
 #include "store/store.h"
 #include "wire/handshake.h"

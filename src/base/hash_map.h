@@ -1,6 +1,6 @@
-/* node/hash_map.h - from 20 bytes, an info-hash or a SHA-1, to what they stand for. */
-#ifndef SHOAL_NODE_HASH_MAP_H
-#define SHOAL_NODE_HASH_MAP_H
+/* base/hash_map.h - from 20 bytes, an info-hash or a SHA-1, to what they stand for. */
+#ifndef SHOAL_BASE_HASH_MAP_H
+#define SHOAL_BASE_HASH_MAP_H
 
 #include "base/digest.h"
 #include "base/err.h"

@@ -1,4 +1,4 @@
-#include "node/hash_map.h"
+#include "base/hash_map.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,67 @@
+/* net/http_server_impl.h - what http_server.c and http_stream.c share; private to them. */
+#ifndef SHOAL_NET_HTTP_SERVER_IMPL_H
+#define SHOAL_NET_HTTP_SERVER_IMPL_H
+
+#include <sys/queue.h>
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/http.h>
+
+#include "net/http_server.h"
+
+enum phase {
+	PHASE_RECEIVING, /* from the first byte of a request, or the accept */
+	PHASE_SENDING,
+	PHASE_IDLE,
+	PHASE_STREAM, /* taken over: http_stream.c */
+};
+
+/* What we know of one of evhttp's connections. evhttp times only silence and counts nothing,
+ * so the deadlines and totals are kept here, by watching its buffers. */
+struct conn {
+	LIST_ENTRY(conn) link;
+	struct http_server *server;
+	struct bufferevent *bev;
+	struct evhttp_connection *evcon; /* once adopted */
+	struct http_stream *stream;	 /* NULL: an ordinary connection */
+	struct evbuffer_cb_entry *in_cb, *out_cb;
+	int fd; /* -1 until adopted */
+	enum phase phase;
+	uint64_t since_ms; /* STREAM: that its output moved, or was empty */
+	uint64_t moved;	   /* bytes of this phase */
+	uint64_t in_held, out_held;
+};
+LIST_HEAD(conns, conn);
+
+struct http_server {
+	struct loop *loop;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct event adopt, reap;
+	struct loop_timer *sweep, *resume;
+	http_handler *handle;
+	void *user;
+	struct conns fresh, adopted;
+	unsigned n_conns, n_streams;
+	struct conn **by_fd;
+	size_t n_fds;
+	uint64_t in_held, out_held;
+};
+
+/* Who is it that asks? NULL: one that was accepted without our watching. */
+struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon);
+/* From here on it counts as a stream. */
+void http_server_count_stream(struct conn *c);
+
+/* ---- http_stream.c ---- */
+
+/* May it go on? Called about every second. */
+bool http_stream_lags(const struct conn *c, uint64_t now_ms);
+/* Its connection is gone, and it with it. */
+void http_stream_free(struct conn *c);
+/* Frees the connections whose streams have ended. */
+void http_stream_reap(struct http_server *s);
+
+#endif

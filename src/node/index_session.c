@@ -1,0 +1,459 @@
+/* node/index_session.c - the index's end of live sessions.
+ *
+ *     line --> what it says --> index/roster.h, and the tracker, so that clients without a session
+ *                               find its peer there --> addresses back, and to those who wait
+ */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "node/index_server_impl.h"
+#include "node/json_read.h"
+#include "node/session_line.h"
+
+/* First peers of a swarm, and each further time. */
+#define PEERS_TOLD ANNOUNCE_PEERS_DEFAULT
+/* How often it is asked whether tokens are still good. */
+#define TOKENS_EACH_TICKS 5u
+/* Members of whom the tracker is told again in one tick: a part of all, and a few. */
+#define REFRESH_PART 8u
+#define REFRESH_LEAST 64u
+/* A line of ours. */
+#define LINE_BYTES_MAX (32u << 10)
+
+struct session_link {
+	LIST_ENTRY(session_link) link;
+	struct index_server *server;
+	struct http_stream *stream;
+	struct roster_session *who; /* NULL: no hello yet */
+	struct addr from, to;
+	uint64_t opened_ms;
+	char *token; /* NULL: none was shown */
+};
+
+/* ---- out ------------------------------------------------------------------------------ */
+
+static void say(struct session_link *l, json_t *j)
+{
+	struct buf line;
+
+	buf_init(&line, LINE_BYTES_MAX);
+	session_line_put(&line, j);
+	if (line.err == OK)
+		http_stream_write(l->stream, buf_bytes(&line));
+	buf_fini(&line);
+}
+
+static int add_addr(json_t *list, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return json_array_append_new(list, json_string(addr_text(text, a)));
+}
+
+/* A peer on our own machine is to others where they found us; see tracker_announce(). */
+static bool addr_for(const struct roster_session *whom, const struct roster_session *about,
+		     struct addr *out)
+{
+	*out = about->addr;
+	if (!addr_is_loopback(&about->addr) || addr_is_loopback(&whom->addr))
+		return true;
+	*out = whom->here;
+	out->port = about->addr.port;
+	return !addr_is_loopback(&whom->here);
+}
+
+static void say_peers(struct roster_member *to, json_t *list)
+{
+	say(to->session->user, json_pack("{s:s, s:I, s:o}", "t", "peers", "id",
+					 (json_int_t)to->number, "peers", list));
+}
+
+/* ---- the tracker ------------------------------------------------------------------------- */
+
+/* Returns peers as JSON when some are wanted, else NULL. */
+static void tell_tracker(struct index_server *s, const struct roster_member *m,
+			 const uint8_t hash[SHA1_LEN], enum announce_event event, json_t *peers)
+{
+	const struct roster_session *who = m->session;
+	struct announce a = {.port = who->addr.port,
+			     .left = m->left,
+			     .event = event,
+			     .numwant = peers == NULL ? 0 : PEERS_TOLD,
+			     .compact = true};
+	struct shard_hold hold = {.all = s->shards};
+	struct announce_reply reply = {0};
+
+	memcpy(a.info_hash, hash, SHA1_LEN);
+	memcpy(a.peer_id, who->peer_id, sizeof(a.peer_id));
+	if (tracker_announce(shards_enter(&hold, hash), &a, &who->addr, &who->here, index_now_s(s),
+			     &reply) == OK &&
+	    !reply.failed && peers != NULL)
+		for (uint32_t i = 0; i < reply.n_peers; i++)
+			(void)add_addr(peers, &reply.peers[i].addr);
+	shards_leave(&hold); /* not before: it lent the peers */
+}
+
+static void tell_trackers(struct index_server *s, const struct roster_member *m,
+			  enum announce_event event, json_t *peers)
+{
+	tell_tracker(s, m, roster_hash(m), event, peers);
+	if (m->has_also)
+		tell_tracker(s, m, m->also, event, peers);
+}
+
+static void answer_peers(struct index_server *s, struct roster_member *m, enum announce_event event)
+{
+	json_t *peers = json_array();
+
+	if (peers != NULL)
+		tell_trackers(s, m, event, peers);
+	say_peers(m, peers);
+}
+
+/* Those who still lack something learn of it at once. */
+static void tell_of_newcomer(struct roster_member *m)
+{
+	struct roster_member *to = NULL;
+	uint32_t told = 0;
+
+	while (told++ < ROSTER_TELL_MAX && (to = roster_tell_next(m, to)) != NULL) {
+		json_t *list = json_array();
+		struct addr a;
+
+		if (list != NULL && addr_for(to->session, m->session, &a) &&
+		    add_addr(list, &a) == 0)
+			say_peers(to, list);
+		else
+			json_decref(list);
+	}
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void leave(struct index_server *s, struct roster_member *m)
+{
+	tell_trackers(s, m, EVENT_STOPPED, NULL);
+	roster_leave(s->roster, m);
+}
+
+static void link_free(struct session_link *l)
+{
+	struct index_server *s = l->server;
+	struct roster_member *m;
+
+	if (l->who != NULL) {
+		while ((m = roster_any(l->who)) != NULL)
+			leave(s, m);
+		roster_quit(s->roster, l->who);
+	}
+	LIST_REMOVE(l, link);
+	free(l->token);
+	free(l);
+}
+
+static void on_closed(void *arg)
+{
+	link_free(arg);
+}
+
+/* Tell it why, and hang up. */
+static void end(struct session_link *l, const char *why)
+{
+	say(l, json_pack("{s:s, s:s}", "t", "error", "why", why));
+	http_stream_close(l->stream);
+	link_free(l);
+}
+
+/* ---- lines in: each answers 0, or a negative one whose reason ends the session ------------------
+ */
+
+static int on_hello(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	struct roster_session hello = {.addr = l->from, .here = l->to, .user = l}, *twin;
+	uint64_t now = loop_now_ms(l->server->loop), port;
+	int err;
+
+	if (l->who != NULL)
+		return err_set(info, ERR_PROTO, "hello again");
+	if (json_read_hex(j, "peer_id", hello.peer_id, sizeof(hello.peer_id), NULL, info) < 0 ||
+	    json_read_u64(j, "port", UINT16_MAX, &port, NULL, info) < 0 ||
+	    json_read_text(j, "client", hello.client, sizeof(hello.client), NULL, info) < 0)
+		return ERR_PROTO;
+	hello.addr.port = (uint16_t)port;
+	twin = roster_twin(l->server->roster, &hello);
+	if (twin != NULL)
+		end(twin->user, "this peer came again");
+	err = roster_enter(l->server->roster, &hello, now, &l->who);
+	if (err == ERR_TOO_BIG)
+		return err_set(info, err, "too many sessions");
+	if (err != OK)
+		return err_set(info, (enum err)err, "out of memory");
+	l->who->rtt_us = http_stream_rtt_us(l->stream);
+	say(l, json_pack("{s:s, s:I, s:I}", "t", "welcome", "session", (json_int_t)l->who->id,
+			 "beat_ms", (json_int_t)ROSTER_BEAT_MS));
+	return OK;
+}
+
+struct pieces_of {
+	struct roster *roster;
+	struct roster_member *member;
+};
+
+static void on_pieces(void *user, uint32_t first, uint32_t last, bool has)
+{
+	struct pieces_of *p = user;
+
+	roster_on_pieces(p->roster, p->member, first, last, has);
+}
+
+static int take_pieces(struct session_link *l, const json_t *j, struct roster_member *m,
+		       struct err_info *info)
+{
+	struct pieces_of p = {l->server->roster, m};
+
+	return session_line_pieces(j, m->n_pieces, on_pieces, &p, info);
+}
+
+/* The swarm by its v1 hash; a hybrid torrent's other one besides. */
+static int take_hashes(const json_t *j, uint8_t hash[SHA1_LEN], struct roster_member *like,
+		       struct err_info *info)
+{
+	uint8_t v2[SHA256_LEN];
+	bool has_v1, has_v2;
+
+	if (json_read_hex(j, "v1", hash, SHA1_LEN, &has_v1, info) < 0 ||
+	    json_read_hex(j, "v2", v2, sizeof(v2), &has_v2, info) < 0)
+		return ERR_PROTO;
+	if (!has_v1 && !has_v2)
+		return err_set(info, ERR_PROTO, "a torrent without a hash");
+	if (has_v2)
+		memcpy(has_v1 ? like->also : hash, v2, SHA1_LEN);
+	like->has_also = has_v1 && has_v2;
+	return OK;
+}
+
+static int on_join(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	struct index_server *s = l->server;
+	struct roster_member like = {.map_known = true}, *m;
+	uint64_t number, n;
+	uint8_t hash[SHA1_LEN];
+	int err;
+
+	if (json_read_u64(j, "id", ROSTER_TORRENTS_MAX, &number, NULL, info) < 0 ||
+	    json_read_u64(j, "pieces", ROSTER_PIECES_MAX, &n, NULL, info) < 0 ||
+	    json_read_u64(j, "left", INT64_MAX, &like.left, NULL, info) < 0 ||
+	    take_hashes(j, hash, &like, info) < 0)
+		return ERR_PROTO;
+	like.number = (uint32_t)number;
+	like.n_pieces = (uint32_t)n;
+	err = roster_join(s->roster, l->who, hash, &like, loop_now_ms(s->loop), &m);
+	if (err == ERR_INVALID)
+		return err_set(info, ERR_PROTO, "an id that is taken, or out of the order");
+	if (err != OK) {
+		say(l, json_pack("{s:s, s:I, s:s}", "t", "refused", "id", (json_int_t)number, "why",
+				 err == ERR_NOMEM ? "out of memory" : "too many torrents"));
+		return OK;
+	}
+	err = take_pieces(l, j, m, info);
+	answer_peers(s, m, EVENT_STARTED);
+	if (err == OK && (m->have > 0 || m->left == 0))
+		tell_of_newcomer(m);
+	return err;
+}
+
+static struct roster_member *member_of(struct session_link *l, const json_t *j,
+				       struct err_info *info)
+{
+	struct roster_member *m = NULL;
+	uint64_t number;
+
+	if (json_read_u64(j, "id", ROSTER_TORRENTS_MAX, &number, NULL, info) == OK) {
+		m = roster_member(l->who, number);
+		if (m == NULL)
+			err_set(info, ERR_PROTO, "an id that did not join");
+	}
+	return m;
+}
+
+static int on_change(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	struct roster_member *m = member_of(l, j, info);
+	bool was_complete = m != NULL && roster_is_complete(m), found;
+
+	if (m == NULL || json_read_u64(j, "left", INT64_MAX, &m->left, &found, info) < 0 ||
+	    take_pieces(l, j, m, info) < 0)
+		return ERR_PROTO;
+	tell_trackers(l->server, m,
+		      !was_complete && roster_is_complete(m) ? EVENT_COMPLETED : EVENT_NONE, NULL);
+	return OK;
+}
+
+static int on_leave(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	struct roster_member *m = member_of(l, j, info);
+
+	if (m == NULL)
+		return ERR_PROTO;
+	leave(l->server, m);
+	return OK;
+}
+
+static int on_more(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	struct roster_member *m = member_of(l, j, info);
+
+	if (m == NULL)
+		return ERR_PROTO;
+	answer_peers(l->server, m, EVENT_NONE);
+	return OK;
+}
+
+static uint32_t rate_of(const json_t *item, size_t i)
+{
+	json_int_t v = json_integer_value(json_array_get(item, i));
+
+	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static int on_rates(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	const json_t *list = json_object_get(j, "rates"), *item;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > SESSION_RATES_MAX)
+		return err_set(info, ERR_PROTO, "'rates' is no list of rates");
+	json_array_foreach(list, i, item)
+	{
+		json_int_t id = json_integer_value(json_array_get(item, 0));
+		struct roster_member *m = id < 0 ? NULL : roster_member(l->who, (uint64_t)id);
+
+		if (m != NULL)
+			roster_on_rates(m, rate_of(item, 1), rate_of(item, 2));
+	}
+	return OK;
+}
+
+static int on_beat(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	(void)j, (void)info;
+	l->who->rtt_us = http_stream_rtt_us(l->stream);
+	say(l, json_pack("{s:s}", "t", "ack"));
+	return OK;
+}
+
+static int on_object(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	static const struct {
+		const char *name;
+		int (*take)(struct session_link *l, const json_t *j, struct err_info *info);
+	} kinds[] = {{"beat", on_beat},	 {"change", on_change}, {"rates", on_rates},
+		     {"join", on_join},	 {"leave", on_leave},	{"more", on_more},
+		     {"hello", on_hello}};
+	char kind[16];
+
+	if (json_read_text(j, "t", kind, sizeof(kind), NULL, info) < 0)
+		return ERR_PROTO;
+	if (l->who == NULL && strcmp(kind, "hello") != 0)
+		return err_set(info, ERR_PROTO, "the first line is no hello");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i].name) == 0)
+			return kinds[i].take(l, j, info);
+	return OK; /* of a later version, which means no harm */
+}
+
+static void on_line(void *arg, struct bytes line)
+{
+	struct session_link *l = arg;
+	struct err_info why = {0};
+	json_t *j = NULL;
+	int err = json_read_object(line, &j, &why);
+
+	if (err == OK && l->who != NULL)
+		roster_on_line(l->server->roster, l->who, loop_now_ms(l->server->loop));
+	if (err == OK)
+		err = on_object(l, j, &why);
+	json_decref(j);
+	if (err != OK)
+		end(l, why.text);
+}
+
+/* ---- the beginning ------------------------------------------------------------------------------
+ */
+
+void index_session(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	const char *wanted = http_request_header(r, "Upgrade");
+	struct http_stream_params p = {
+	    .head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+		    "Upgrade: " SESSION_PROTOCOL "\r\n",
+	    .line = on_line,
+	    .closed = on_closed,
+	};
+	struct session_link *l;
+	struct buf token;
+
+	if (!index_reply_method(r, reply, "GET"))
+		return;
+	if (strcmp(r->method, "GET") != 0 || wanted == NULL ||
+	    strcasecmp(wanted, SESSION_PROTOCOL) != 0) {
+		index_reply_error(reply, 426, "upgrade_needed", "ask with Upgrade: %s",
+				  SESSION_PROTOCOL);
+		return;
+	}
+	l = calloc(1, sizeof(*l));
+	buf_init(&token, HTTP_HEADERS_MAX);
+	if (l != NULL) {
+		l->server = s;
+		l->from = r->from;
+		l->to = r->to;
+		l->opened_ms = loop_now_ms(s->loop);
+		if (index_token_of(r, &token).len > 0 && buf_cstr(&token) != NULL)
+			l->token = strdup(buf_cstr(&token));
+		p.user = l;
+		l->stream = http_stream_take(r, &p);
+	}
+	buf_fini(&token);
+	if (l != NULL && l->stream != NULL) {
+		LIST_INSERT_HEAD(&s->links, l, link);
+		return;
+	}
+	if (l != NULL)
+		free(l->token);
+	free(l);
+	index_reply_error(reply, 503, "busy", "too many sessions");
+}
+
+/* ---- time
+ * ------------------------------------------------------------------------------------------ */
+
+static bool may_stay(struct session_link *l, uint64_t now_ms)
+{
+	struct index_server *s = l->server;
+
+	if (l->who == NULL)
+		return now_ms - l->opened_ms < ROSTER_SILENCE_MS;
+	return s->ticks % TOKENS_EACH_TICKS != 0 || index_access_is_open(s->access) ||
+	       index_access_check(s->access,
+				  l->token == NULL ? bytes_of(NULL, 0) : bytes_str(l->token),
+				  &l->from, RIGHT_READ, index_now_s(s)) == ACCESS_GRANTED;
+}
+
+void index_session_tick(struct index_server *s)
+{
+	uint64_t now = loop_now_ms(s->loop);
+	struct session_link *l, *next;
+	struct roster_session *silent;
+	struct roster_member *m;
+	uint32_t turns = roster_members(s->roster) / REFRESH_PART + REFRESH_LEAST;
+
+	while ((silent = roster_silent(s->roster, now)) != NULL)
+		end(silent->user, "silent for too long");
+	for (l = LIST_FIRST(&s->links); l != NULL; l = next) {
+		next = LIST_NEXT(l, link);
+		if (!may_stay(l, now))
+			end(l, l->who == NULL ? "no hello" : "the token is not good any more");
+	}
+	while (turns-- > 0 && (m = roster_due(s->roster, now)) != NULL)
+		tell_trackers(s, m, EVENT_NONE, NULL);
+}
