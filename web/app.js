@@ -23,6 +23,7 @@ const page = {
 	complain,
 	soon,
 	askStatus,
+	isLive: () => stream.state === "live",
 	listHash: () => views.list.hash(),
 };
 const views = {
@@ -95,7 +96,7 @@ function hear(name, data) {
 function tick() {
 	if (document.hidden)
 		return;
-	const now = performance.now(), live = stream.state === "live";
+	const now = performance.now(), live = page.isLive();
 	views[shown].tick?.();
 	if (now - polled >= POLL_MS[shown][live ? 0 : 1]) {
 		polled = now;

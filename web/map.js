@@ -8,6 +8,13 @@ const NAMED_ROWS = 24; // so many rows are high enough for a name beside them
 const NAMES_WIDTH = 168;
 const ROOMY = 560;     // below this width names have no place
 const HEIGHT_MOST = 420;
+const SHADES = 32;       // between nothing and all
+const COPIES_SHADES = 4; // so many copies are as good as more
+
+// A colour as it lies in the memory of a picture, on the little-endian machines that browsers run on.
+function pixelOf(rgb) {
+	return (255 << 24 | rgb[2] << 16 | rgb[1] << 8 | rgb[0]) >>> 0;
+}
 
 function isWide(px) {
 	return px >= 4;
@@ -21,7 +28,6 @@ export class SwarmMap {
 		this.canvas = document.createElement("canvas");
 		this.canvas.setAttribute("role", "img");
 		this.behind = document.createElement("canvas");
-		this.lastDrawMs = 0;
 		box.replaceChildren(this.canvas);
 		this.canvas.addEventListener("pointermove", (event) => this.tell(event));
 		this.canvas.addEventListener("pointerleave", () => { tip.textContent = ""; });
@@ -42,6 +48,9 @@ export class SwarmMap {
 		this.rowHeight = n <= NAMED_ROWS ? 16 : Math.max(2, Math.floor(HEIGHT_MOST / n));
 		this.top = ALL_HEIGHT + ALL_SPACE;
 		this.colours = palette();
+		this.lost = pixelOf(this.colours.bad);
+		this.shades = Array.from({length: SHADES + 1}, (_, i) =>
+			pixelOf(mixed(this.colours.cell, this.colours.accent, i === 0 ? 0 : 0.25 + 0.75 * i / SHADES)));
 		model.fit(Math.floor(this.plot));
 		this.g = sized(this.canvas, width, this.top + n * this.rowHeight);
 		this.g.imageSmoothingEnabled = false;
@@ -49,24 +58,27 @@ export class SwarmMap {
 		this.behind.height = n + 1;
 		this.back = this.behind.getContext("2d");
 		this.image = this.back.createImageData(model.columns, n + 1);
+		this.pixels = new Uint32Array(this.image.data.buffer);
 		this.draw();
 	}
 
 	// Draws what changed since the last time.
 	draw() {
-		const begun = performance.now(), model = this.model;
+		const model = this.model;
 		if (!this.image)
 			return;
 		const dirty = model.takeDirty();
 		if (dirty.whole) {
 			this.paintAll();
-		} else {
-			for (const [row, columns] of dirty.rows)
-				this.paint(row + 1, columns);
-			if (dirty.columns.size > 0)
-				this.paint(0, dirty.columns);
+			return;
 		}
-		this.lastDrawMs = performance.now() - begun;
+		const lines = [...dirty.rows].map(([row, columns]) => [row + 1, columns]);
+		if (dirty.columns.size > 0)
+			lines.push([0, dirty.columns]);
+		// All lines of the picture before the first is stretched: each change to a picture that was just
+		// drawn from makes the browser copy the whole of it.
+		for (const [line, from, to] of lines.map(([line, columns]) => this.paint(line, columns)))
+			this.stretch(line, from, to);
 	}
 
 	paintAll() {
@@ -82,6 +94,7 @@ export class SwarmMap {
 		this.names();
 	}
 
+	// Into the picture. Returns the line and the columns from..to-1 that it is to be stretched for.
 	paint(line, columns) {
 		let from = Infinity, to = 0;
 		for (const c of columns) {
@@ -90,20 +103,13 @@ export class SwarmMap {
 			to = Math.max(to, c + 1);
 		}
 		this.back.putImageData(this.image, 0, 0, from, line, to - from, 1);
-		this.stretch(line, from, to);
+		return [line, from, to];
 	}
 
 	colour(line, column) {
-		const {cell, accent, bad} = this.colours;
-		let rgb = cell;
-		if (line === 0) {
-			const copies = this.model.rarest(column);
-			rgb = copies === 0 ? bad : mixed(cell, accent, Math.min(1, 0.3 + copies * 0.175));
-		} else {
-			const level = this.model.level(line - 1, column);
-			rgb = level === 0 ? cell : mixed(cell, accent, 0.25 + 0.75 * level);
-		}
-		this.image.data.set([...rgb, 255], (line * this.model.columns + column) * 4);
+		const share = line === 0 ? this.model.rarest(column) / COPIES_SHADES : this.model.level(line - 1, column);
+		this.pixels[line * this.model.columns + column] = line === 0 && share === 0 ? this.lost :
+			this.shades[Math.ceil(Math.min(1, share) * (this.shades.length - 1))];
 	}
 
 	// Columns from..to-1 of a line, onto the canvas.

@@ -28,6 +28,7 @@ export class SwarmPart {
 		this.moved = new Map(); // addr -> {percent, at}: when it last got something
 		this.kept = new Map();
 		this.rates = [];
+		this.crowd = 0;        // holders of the newest event
 		this.stop = [onNewLook(parts.copies, () => this.drawCopies()), onNewLook(parts.rate, () => this.drawRate())];
 		for (const box of ["map-box", "copies-box", "rate-box"])
 			parts[box].hidden = true;
@@ -42,8 +43,9 @@ export class SwarmPart {
 
 	// ---- what the index says ----
 
+	// Events keep the map true, where there are any.
 	async poll() {
-		await Promise.all([this.askHolders(), this.askPieces()]);
+		await Promise.all([this.askHolders(), this.pieces === null || !this.page.isLive() ? this.askPieces() : null]);
 	}
 
 	async askHolders() {
@@ -73,15 +75,22 @@ export class SwarmPart {
 
 	hear(event) {
 		this.pieces = {...this.pieces, ...event};
-		for (const h of event.holders) {
+		const listed = new Set(this.peers.map((p) => p.addr));
+		for (const h of event.holders)
 			this.news.set(h.addr, h);
-			if (!this.peers.some((p) => p.addr === h.addr))
-				this.page.soon("holders", () => this.closed || this.askHolders(), AGAIN_MS);
-		}
+		if (this.isOther(event) || event.holders.some((h) => !listed.has(h.addr)))
+			this.page.soon("holders", () => this.closed || this.askHolders(), AGAIN_MS);
 		if (!this.model.apply(event))
 			this.page.soon("pieces", () => this.closed || this.askPieces(), AGAIN_MS);
 		this.map.draw();
 		this.show();
+	}
+
+	// Whether somebody came or went since the last event.
+	isOther(event) {
+		const before = this.crowd;
+		this.crowd = event.known + event.unknown;
+		return this.crowd !== before;
 	}
 
 	// Once a second.
@@ -127,15 +136,17 @@ export class SwarmPart {
 	showFigures() {
 		const {parts, pieces, counts} = this;
 		const last = this.rates.length > 0 ? this.rates[this.rates.length - 1] : null;
-		if (pieces !== null) {
-			putText(parts.can, pieces.can_complete ? "yes" : "no");
-			parts.can.classList.toggle("bad", !pieces.can_complete);
+		const can = pieces?.can_complete || counts?.seeds > 0;
+		// Where somebody's map is not known, nobody can say that it is hopeless.
+		const hopeless = !can && pieces !== null && pieces.unknown === 0 && counts !== undefined;
+		putText(parts.can, can ? "yes" : hopeless ? "no" : "not known");
+		parts.can.classList.toggle("bad", hopeless);
+		if (pieces !== null && pieces.known > 0) {
 			putText(parts.distributed, (pieces.distributed_milli / 1000).toFixed(2));
 			putText(parts.rarest, pieces.rarest.ranges === "" ? "–" :
 				countText(pieces.rarest.copies, "copy", "copies"));
 			parts.rarest.title = pieces.rarest.ranges === "" ? "" : "pieces " + pieces.rarest.ranges;
 		} else {
-			putText(parts.can, counts && counts.seeds > 0 ? "yes" : "not known");
 			putText(parts.distributed, "not known");
 			putText(parts.rarest, "not known");
 		}
@@ -193,11 +204,10 @@ export class SwarmPart {
 
 	drawCopies() {
 		const {parts, pieces} = this;
-		if (pieces === null || pieces.copies.length === 0)
+		parts["copies-box"].hidden = pieces === null || pieces.known === 0;
+		if (parts["copies-box"].hidden)
 			return;
 		const key = pieces.copies.join() + " " + parts.copies.clientWidth + matchMedia("(prefers-color-scheme: dark)").matches;
-		const box = parts["copies-box"];
-		box.hidden = false;
 		if (this.copiesDrawn === key)
 			return;
 		this.copiesDrawn = key;

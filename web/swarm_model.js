@@ -3,9 +3,10 @@
 // A column stands for one piece, or for several where there are more pieces than columns. Only cells that
 // changed are named to who draws: 200 holders x 2,000 pieces are drawn once and then touched up.
 
-// Beyond this nothing could be drawn: what an index may make a page hold (a map of a million pieces).
+// What an index may make a page hold: pieces, rows, and both multiplied, a byte each.
 export const PIECES_MAX = 1 << 20;
-export const HOLDERS_MAX = 200;
+const HOLDERS_MAX = 200;
+const CELLS_MAX = 1 << 25;
 
 // "3-7,12" as [[3, 7], [12, 12]]; what is no range within 0..n-1 is left out.
 export function rangesOf(text, n) {
@@ -39,6 +40,7 @@ export class SwarmModel {
 	constructor() {
 		this.pieces = 0;
 		this.columns = 0;
+		this.most = HOLDERS_MAX;  // rows
 		this.rows = [];           // {addr, bits, have, cells: pieces held per column}
 		this.byAddr = new Map();
 		this.copies = new Uint16Array(0); // per piece, among the rows
@@ -50,7 +52,8 @@ export class SwarmModel {
 	// The answer of /pieces.
 	load(reply, most) {
 		this.pieces = Math.min(reply.pieces, PIECES_MAX);
-		this.rows = reply.holders.slice(0, HOLDERS_MAX).map((h) => {
+		this.most = Math.min(HOLDERS_MAX, Math.floor(CELLS_MAX / Math.max(1, this.pieces)));
+		this.rows = reply.holders.slice(0, this.most).map((h) => {
 			const bits = bitsOf(h.map, this.pieces);
 			return {addr: h.addr, bits, have: bits.reduce((a, b) => a + b, 0), cells: null};
 		});
@@ -101,11 +104,11 @@ export class SwarmModel {
 
 	// Data of a `swarm` event. Returns false when it does not go on from what is known: ask /pieces again.
 	apply(event) {
-		let whole = event.pieces === this.pieces && Math.min(event.known, HOLDERS_MAX) === this.rows.length;
+		let whole = event.pieces === this.pieces && Math.min(event.known, this.most) === this.rows.length;
 		for (const h of event.holders) {
 			const at = this.byAddr.get(h.addr);
 			if (at === undefined) {
-				whole = this.rows.length >= HOLDERS_MAX && whole;
+				whole = this.rows.length >= this.most && whole;
 				continue;
 			}
 			for (const [from, to] of rangesOf(h.changed || "", this.pieces))

@@ -10,6 +10,8 @@ function hexOf(c) {
 
 // A text in runs of {text, strange}: strange characters stand alone and are named.
 export function runsOf(text) {
+	if (text !== "" && !STRANGE.test(text))
+		return [{text, strange: false}];
 	const runs = [];
 	let plain = "";
 	for (const c of text) {

@@ -25,6 +25,11 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 # Runs before the page's own scripts.
 WATCH = """
 window.violations = [];
+window.longest = 0;
+new PerformanceObserver((list) => {
+	for (const task of list.getEntries())
+		window.longest = Math.max(window.longest, task.duration);
+}).observe({type: "longtask", buffered: true});
 document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));
 """
 
@@ -103,9 +108,9 @@ class Browser:
 
 
 class Page:
-    """A tab. `allowed`: texts of console errors that the test expects."""
+    """A tab. `before`: a script that runs before the page's own; `allowed`: texts of console errors that the test expects."""
 
-    def __init__(self, browser, url, width=1280, height=900, dark=False, phone=False, allowed=()):
+    def __init__(self, browser, url, width=1280, height=900, dark=False, phone=False, before="", allowed=()):
         self.browser, self.origin, self.allowed = browser, "/".join(url.split("/")[:3]), allowed
         self.errors, self.requests = [], []
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
@@ -113,7 +118,7 @@ class Page:
         browser.pages[self.session] = self
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(domain + ".enable")
-        self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH + before)
         self.resize(width, height, phone)
         self.dark(dark)
         self.go(url)
