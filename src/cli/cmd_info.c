@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/entries.h"
+#include "cli/info_pieces.h"
 #include "cli/out.h"
 #include "cli/torrent.h"
 
@@ -101,7 +102,8 @@ static void print_about(const json_t *e)
 	}
 }
 
-static void print_entry(const struct opts *o, const json_t *e, const json_t *holders)
+static void print_entry(const struct opts *o, const json_t *e, const json_t *holders,
+			const json_t *pieces)
 {
 	const json_t *peers = json_object_get(holders, "peers");
 	char line[160], size[32], date[ENTRIES_DATE_MAX];
@@ -126,6 +128,7 @@ static void print_entry(const struct opts *o, const json_t *e, const json_t *hol
 		 (long long)entries_int(holders, "holders"),
 		 (long long)entries_int(holders, "seeds"));
 	out_field("holders", line);
+	info_pieces_print(pieces);
 	if (entries_int(e, "n_files") > 1) {
 		putchar('\n');
 		print_files(json_object_get(e, "files"), entries_int(e, "files_left_out"),
@@ -135,11 +138,36 @@ static void print_entry(const struct opts *o, const json_t *e, const json_t *hol
 		putchar('\n');
 		entries_print_peers(peers, true);
 	}
+	if (o->pieces && json_array_size(peers) > 0) {
+		putchar('\n');
+		info_pieces_print_holders(pieces, peers);
+	}
+}
+
+/* An index that keeps no maps of pieces has the rest nevertheless. */
+static int ask_pieces(struct index_client *c, uint64_t id, json_t **out, struct err_info *info)
+{
+	struct err_info why = {0};
+	int rc = index_client_pieces(c, id, out, &why);
+
+	if (rc != 0 && rc != ERR_NOENT)
+		*info = why;
+	return rc == ERR_NOENT ? 0 : rc;
+}
+
+static void print_json(const struct opts *o, json_t *entry, const json_t *holders, json_t *pieces)
+{
+	json_object_set(entry, "peers", json_object_get(holders, "peers"));
+	if (pieces != NULL) {
+		info_pieces_spell(pieces, o->pieces);
+		json_object_set(entry, "pieces", pieces);
+	}
+	out_json(entry);
 }
 
 static int show_entry(const struct opts *o, struct index_client *c, struct err_info *info)
 {
-	json_t *found = NULL, *entry = NULL, *holders = NULL;
+	json_t *found = NULL, *entry = NULL, *holders = NULL, *pieces = NULL;
 	uint64_t id;
 	int rc = index_client_resolve(c, o->args[0], o->latest, &found, info);
 
@@ -150,14 +178,15 @@ static int show_entry(const struct opts *o, struct index_client *c, struct err_i
 	rc = index_client_info(c, id, &entry, info);
 	if (rc == 0)
 		rc = index_client_holders(c, id, &holders, info);
-	if (rc == 0 && o->json) {
-		json_object_set(entry, "peers", json_object_get(holders, "peers"));
-		out_json(entry);
-	} else if (rc == 0) {
-		print_entry(o, entry, holders);
-	}
+	if (rc == 0)
+		rc = ask_pieces(c, id, &pieces, info);
+	if (rc == 0 && o->json)
+		print_json(o, entry, holders, pieces);
+	else if (rc == 0)
+		print_entry(o, entry, holders, pieces);
 	json_decref(entry);
 	json_decref(holders);
+	json_decref(pieces);
 	return rc;
 }
 

@@ -157,13 +157,33 @@ static void cell_ago(struct out_table *t, json_int_t then)
 	out_cell(t, text_duration(text, sizeof(text), now > then ? (uint64_t)(now - then) : 0));
 }
 
+/* "-": nobody says. */
+static void cell_rate(struct out_table *t, const json_t *bps)
+{
+	json_int_t v = json_integer_value(bps);
+	char text[32];
+
+	out_cell(t,
+		 json_is_integer(bps) && v >= 0 ? text_rate(text, sizeof(text), (uint64_t)v) : "-");
+}
+
+static void cell_rtt(struct out_table *t, const json_t *us)
+{
+	json_int_t v = json_integer_value(us);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.*f ms", v < 10000 ? 2 : 0, (double)v / 1000);
+	out_cell(t, json_is_integer(us) && v >= 0 ? text : "-");
+}
+
 void entries_print_peers(const json_t *peers, bool of_entry)
 {
-	static const char *const entry_columns[] = {"PEER", "HAS", "SINCE", "CLIENT"};
+	static const char *const entry_columns[] = {"PEER", "HAS", "SINCE", "DOWN",
+						    "UP",   "RTT", "CLIENT"};
 	static const char *const all_columns[] = {"PEER", "SWARMS", "SEEDING", "SINCE", "CLIENT"};
-	static const bool right[] = {false, true, true, false};
+	static const bool right[] = {false, true, true, true, true, true, false};
 	struct out_table *t = of_entry
-				  ? out_table_new(entry_columns, 4, right)
+				  ? out_table_new(entry_columns, 7, right)
 				  : out_table_new(all_columns, 5, (const bool[]){0, 1, 1, 1, 0});
 	char text[32];
 	const json_t *p;
@@ -182,6 +202,11 @@ void entries_print_peers(const json_t *peers, bool of_entry)
 			cell_number(t, entries_int(p, "seeding"));
 		}
 		cell_ago(t, entries_int(p, "since"));
+		if (of_entry) {
+			cell_rate(t, json_object_get(p, "down_bps"));
+			cell_rate(t, json_object_get(p, "up_bps"));
+			cell_rtt(t, json_object_get(p, "rtt_us"));
+		}
 		out_cell(t, entries_str(p, "client"));
 	}
 	out_table_print(t);

@@ -142,6 +142,7 @@ static const struct command commands[] = {
 	.usage = "shoal info NAME|FILE.torrent",
 	.help = "  --latest   of several contents take the newest\n"
 		"  --all      every file (otherwise the first 100)\n"
+		"  --pieces   which pieces each holder has, as ranges\n"
 		"\n"
 		"A .torrent file is shown without asking an index.\n"
 		"\n"
@@ -149,7 +150,7 @@ static const struct command commands[] = {
 		"  shoal info genome.tar\n"
 		"  shoal info alice@lab/genome.tar@1 --json\n"
 		"  shoal info ./debian.torrent\n",
-	.accepts = "latest all",
+	.accepts = "latest all pieces",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_info,

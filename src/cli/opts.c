@@ -62,6 +62,7 @@ static const struct option options[] = {
     {"private", 0, KIND_FLAG, AT(private), NULL, false},
     {"preallocate", 0, KIND_FLAG, AT(preallocate), NULL, false},
     {"all", 0, KIND_FLAG, AT(all), NULL, false},
+    {"pieces", 0, KIND_FLAG, AT(pieces), NULL, false},
     {"piece-length", 0, KIND_SIZE, AT(piece_length), NULL, false},
     {"wait", 0, KIND_TIME, AT(wait_s), NULL, false},
     {"limit", 0, KIND_NUMBER, AT(limit), NULL, false},

@@ -22,6 +22,7 @@ struct opts {
 	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
 	uint32_t limit;	       /* --limit rows */
 	bool no_udp, accept_key, admin;
+	bool pieces; /* --pieces: who holds which */
 	uint32_t udp_threads; /* --udp-threads; 0: chosen */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */

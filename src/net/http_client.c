@@ -24,7 +24,8 @@ struct sock {
 
 struct http_call {
 	TAILQ_ENTRY(http_call) link;
-	bool finished; /* which list it is in */
+	enum { CALL_RUNNING, CALL_FINISHED, CALL_KEPT } list; /* which list it is in; KEPT: none */
+	bool connect;
 	struct http_client *client;
 	CURL *easy;
 	struct curl_slist *headers;
@@ -213,7 +214,8 @@ static void call_leave(struct http_call *call)
 {
 	struct http_client *c = call->client;
 
-	TAILQ_REMOVE(call->finished ? &c->finished : &c->running, call, link);
+	if (call->list != CALL_KEPT)
+		TAILQ_REMOVE(call->list == CALL_FINISHED ? &c->finished : &c->running, call, link);
 	curl_multi_remove_handle(c->multi, call->easy);
 	curl_easy_cleanup(call->easy);
 	call->easy = NULL;
@@ -243,6 +245,12 @@ static void answer(struct http_call *call)
 			text_escape(escaped, sizeof(escaped), bytes_str(reason)));
 		reply.status = 0;
 	}
+	if (call->connect && call->result == CURLE_OK) {
+		TAILQ_REMOVE(&call->client->finished, call, link);
+		call->list = CALL_KEPT;
+		call->done(call->user, &reply);
+		return;
+	}
 	/* Away from the client first: the callback may free that. */
 	call_leave(call);
 	call->done(call->user, &reply);
@@ -262,7 +270,7 @@ static void collect(struct http_client *c)
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		call->result = msg->data.result;
 		call->status = (int)easy_long(call->easy, CURLINFO_RESPONSE_CODE);
-		call->finished = true;
+		call->list = CALL_FINISHED;
 		TAILQ_REMOVE(&c->running, call, link);
 		TAILQ_INSERT_TAIL(&c->finished, call, link);
 	}
@@ -383,6 +391,13 @@ static bool set_limits(struct http_call *call)
 	       curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK;
 }
 
+static bool set_connect(CURL *e)
+{
+	return curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
+}
+
 static bool call_set(struct http_call *call, const struct http_ask *ask)
 {
 	CURL *e = call->easy;
@@ -398,7 +413,8 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 	/* Some trackers compress unasked; the ceiling counts what comes out. */
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-	return set_limits(call) && set_method(e, ask) && set_headers(call, ask->headers) &&
+	return set_limits(call) && (ask->connect ? set_connect(e) : set_method(e, ask)) &&
+	       set_headers(call, ask->headers) &&
 	       curl_easy_setopt(e, CURLOPT_USERAGENT, "shoal/" SHOAL_VERSION) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_URL, ask->url) == CURLE_OK;
 }
@@ -412,6 +428,7 @@ struct http_call *http_client_send(struct http_client *c, const struct http_ask 
 	call->client = c;
 	call->done = ask->done;
 	call->user = ask->user;
+	call->connect = ask->connect;
 	call->total_ms = ask->total_ms == 0 ? HTTP_TOTAL_MS : ask->total_ms;
 	buf_init(&call->body, ask->max_bytes);
 	call->easy = curl_easy_init();
@@ -422,6 +439,39 @@ struct http_call *http_client_send(struct http_client *c, const struct http_ask 
 	}
 	TAILQ_INSERT_TAIL(&c->running, call, link);
 	return call;
+}
+
+/* ---- a bare connection ------------------------------------------------------ */
+
+int http_call_fd(const struct http_call *call)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &fd);
+	return fd;
+}
+
+static int moved(CURLcode result, size_t n)
+{
+	if (result == CURLE_AGAIN)
+		return ERR_AGAIN;
+	return result == CURLE_OK ? (int)n : ERR_IO;
+}
+
+int http_call_read(struct http_call *call, struct span into)
+{
+	size_t n = 0;
+	CURLcode result = curl_easy_recv(call->easy, into.ptr, into.len, &n);
+
+	return moved(result, n);
+}
+
+int http_call_write(struct http_call *call, struct bytes data)
+{
+	size_t n = 0;
+	CURLcode result = curl_easy_send(call->easy, data.ptr, data.len, &n);
+
+	return moved(result, n);
 }
 
 /* ---- life ------------------------------------------------------------------ */

@@ -31,6 +31,7 @@ struct http_ask {
 	struct bytes body;	    /* copied */
 	size_t max_bytes;	    /* of the reply's body; more fails with ERR_TOO_BIG */
 	uint32_t total_ms;	    /* 0: HTTP_TOTAL_MS */
+	bool connect;		    /* only connect, to where `url` is: see http_call_fd() */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);
 	void *user;
@@ -41,5 +42,13 @@ struct http_ask {
 struct http_call *http_client_send(struct http_client *c, const struct http_ask *ask);
 /* `done` will not be called. */
 void http_call_cancel(struct http_call *call);
+
+/* A call that was only to connect, and did (through TLS and a proxy's tunnel where there is one),
+ * stays after `done`, until http_call_cancel(), which must come before http_client_free(). Let such
+ * a call have a client of its own: libcurl drops idle connections when it makes others. */
+int http_call_fd(const struct http_call *call);
+/* Bytes moved, 0 at the end (reading), ERR_AGAIN when none can be now, ERR_IO. */
+int http_call_read(struct http_call *call, struct span into);
+int http_call_write(struct http_call *call, struct bytes data);
 
 #endif

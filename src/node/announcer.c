@@ -38,7 +38,7 @@ struct announcer {
 	uint32_t n_ok, n_failed; /* announces answered, and not */
 	uint32_t n_peers;	 /* in the newest reply */
 	struct err_info *error;	 /* of the newest announce; NULL: it went well */
-	bool stopping;
+	bool started, stopping;
 	void (*stopped)(void *user);
 	void *stopped_user;
 };
@@ -288,8 +288,19 @@ static bool is_open(struct announcer *a, const struct tracker_url *t)
 	return t->rest_until_ms <= a->asked_ms;
 }
 
+/* Somebody else tells this tracker: nothing is to be said until announcer_resume(). */
+static bool is_covered(const struct announcer *a, const struct tracker_url *t)
+{
+	return a->p.covered != NULL && a->p.covered(a->p.user, t->site->url);
+}
+
 static void start_round(struct announcer *a)
 {
+	if (is_covered(a, &a->tiers.list[a->current])) {
+		a->current = 0;
+		end_turn(a);
+		return;
+	}
 	a->round_ok = false;
 	a->interval_s = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
@@ -386,8 +397,32 @@ void announcer_free(struct announcer *a)
 	free(a);
 }
 
+void announcer_resume(struct announcer *a)
+{
+	if (a->started && a->turn.state == TURN_NONE)
+		want_turn(a);
+}
+
+void announcer_answered(struct announcer *a, uint32_t n_peers)
+{
+	free(a->error);
+	a->error = NULL;
+	a->n_ok++;
+	a->n_peers = n_peers;
+}
+
+bool announcer_has(const struct announcer *a, bool (*is)(const void *user, const char *url),
+		   const void *user)
+{
+	for (uint32_t i = 0; i < a->tiers.n; i++)
+		if (is(user, a->tiers.list[i].site->url))
+			return true;
+	return false;
+}
+
 void announcer_start(struct announcer *a)
 {
+	a->started = true;
 	a->event = EVENT_STARTED;
 	want_turn(a);
 }

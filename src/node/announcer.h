@@ -36,6 +36,9 @@ struct announcer_params {
 	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
 	/* Peers from a reply. */
 	void (*found)(void *user, const struct addr *list, size_t n);
+	/* Is this tracker told otherwise, so that it need not be asked? NULL: none is. Once that
+	 * changes, announcer_resume(). */
+	bool (*covered)(void *user, const char *url);
 	void *user;
 };
 
@@ -53,6 +56,13 @@ void announcer_start(struct announcer *a);     /* event=started */
 void announcer_completed(struct announcer *a); /* event=completed */
 /* Peers are wanted: ask again soon, if the last answer is old enough (min interval). */
 void announcer_more(struct announcer *a);
+/* A tracker may not be covered any more. */
+void announcer_resume(struct announcer *a);
+/* A tracker that is covered has answered: as if it had been announced to, with so many peers. */
+void announcer_answered(struct announcer *a, uint32_t n_peers);
+/* Is one of its trackers such a one? */
+bool announcer_has(const struct announcer *a, bool (*is)(const void *user, const char *url),
+		   const void *user);
 /* event=stopped to every tracker that has heard of us, when its turn comes; `done` once all have
  * answered or failed (at once when none has heard of us). */
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user);

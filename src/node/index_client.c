@@ -437,6 +437,13 @@ int index_client_holders(struct index_client *c, uint64_t id, json_t **out, stru
 	return index_client_get(c, entry_path(path, id, "/holders"), out, info);
 }
 
+int index_client_pieces(struct index_client *c, uint64_t id, json_t **out, struct err_info *info)
+{
+	char path[64];
+
+	return index_client_get(c, entry_path(path, id, "/pieces"), out, info);
+}
+
 int index_client_peers(struct index_client *c, json_t **out, struct err_info *info)
 {
 	return index_client_get(c, "/api/v1/peers?limit=1000", out, info);

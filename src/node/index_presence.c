@@ -171,6 +171,8 @@ static json_t *session_json(const struct index_server *s, const struct roster_me
 	if (m == NULL || j == NULL)
 		return j;
 	if (json_object_set_new(j, "since", json_integer(wall_time(s, m->since_s))) != 0 ||
+	    json_object_set_new(j, "seen",
+				json_integer(wall_time(s, m->session->heard_ms / 1000))) != 0 ||
 	    json_object_set_new(j, "client", json_string(m->session->client)) != 0) {
 		json_decref(j);
 		return NULL;

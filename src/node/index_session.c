@@ -337,8 +337,16 @@ static int on_rates(struct session_link *l, const json_t *j, struct err_info *in
 static int on_beat(struct session_link *l, const json_t *j, struct err_info *info)
 {
 	(void)j, (void)info;
-	l->who->rtt_us = http_stream_rtt_us(l->stream);
 	say(l, json_pack("{s:s}", "t", "ack"));
+	return OK;
+}
+
+/* What came at once upon our ack carried the kernel's own acknowledgement with it, so that the
+ * round trip is the line's and not that of a delayed acknowledgement. */
+static int on_pong(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	(void)j, (void)info;
+	l->who->rtt_us = http_stream_rtt_us(l->stream);
 	return OK;
 }
 
@@ -347,9 +355,9 @@ static int on_object(struct session_link *l, const json_t *j, struct err_info *i
 	static const struct {
 		const char *name;
 		int (*take)(struct session_link *l, const json_t *j, struct err_info *info);
-	} kinds[] = {{"beat", on_beat},	 {"change", on_change}, {"rates", on_rates},
-		     {"join", on_join},	 {"leave", on_leave},	{"more", on_more},
-		     {"hello", on_hello}};
+	} kinds[] = {{"beat", on_beat}, {"change", on_change}, {"rates", on_rates},
+		     {"join", on_join}, {"leave", on_leave},   {"pong", on_pong},
+		     {"more", on_more}, {"hello", on_hello}};
 	char kind[16];
 
 	if (json_read_text(j, "t", kind, sizeof(kind), NULL, info) < 0)

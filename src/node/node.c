@@ -167,6 +167,16 @@ static bool is_stuck(struct link *l, uint64_t now)
 	return now - l->wrote_ms >= LINK_STUCK_MS;
 }
 
+/* What has peers may get pieces and has rates; the index is told of that. */
+static void touch_busy(struct node *n)
+{
+	if (n->live == NULL)
+		return;
+	for (const struct link *l = n->links; l != NULL; l = l->next)
+		if (l->t != NULL)
+			live_touch(n->live, &l->t->live);
+}
+
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -187,6 +197,7 @@ static void on_second(void *arg)
 		n->accept_paused = false;
 		loop_io_want(n->listen_io, LOOP_READ);
 	}
+	touch_busy(n);
 	node_settle(n);
 	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
@@ -293,6 +304,7 @@ void node_free(struct node *n)
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
+	live_free(n->live);
 	hash_map_fini(&n->by_hash);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
@@ -317,6 +329,22 @@ void node_free(struct node *n)
 uint16_t node_port(const struct node *n)
 {
 	return n->port;
+}
+
+int node_use_index(struct node *n, const char *url, const char *token)
+{
+	struct live_params p = {.loop = n->loop,
+				.url = url,
+				.token = token,
+				.port = n->port,
+				.seed = rng_next(&n->rng),
+				.log = n->log,
+				.log_user = n->log_user};
+
+	if (n->live != NULL)
+		return OK;
+	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
+	return live_new(&p, &n->live);
 }
 
 void node_status(struct node *n, struct node_status *out)

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
+#include "node/live.h"
 #include "base/hash_map.h"
 #include "node/node.h"
 #include "store/store.h"
@@ -22,6 +23,7 @@ struct node {
 	struct pool *pool;
 	struct http_client *http;
 	struct announce_gate gate;
+	struct live *live; /* with our index; NULL: no index is used */
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -55,6 +57,7 @@ struct transfer {
 	struct swarm *swarm;
 	struct store *store;
 	struct announcer *announcer;
+	struct live_torrent live;
 	struct effects fx;
 	bool performing;       /* inside transfer_perform(): do not nest */
 	struct link **by_slot; /* swarm slot -> connection */

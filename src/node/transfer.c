@@ -113,6 +113,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		break;
 	case EFFECT_WANT_PEERS:
 		announcer_more(t->announcer);
+		if (t->node->live != NULL)
+			live_more(t->node->live, &t->live);
 		break;
 	case EFFECT_COMPLETE:
 		t->complete = true;
@@ -234,6 +236,62 @@ static void on_found(void *user, const struct addr *list, size_t n)
 	node_settle(t->node);
 }
 
+static bool is_covered(void *user, const char *url)
+{
+	const struct transfer *t = user;
+	const struct live *l = t->node->live;
+
+	return l != NULL && live_is_of(l, url) && live_covers(l, &t->live);
+}
+
+/* ---- the live session's questions and answers --------------------------------------- */
+
+static void live_view(void *user, struct live_view *out)
+{
+	struct transfer *t = user;
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, now_ms(t), &s);
+	*out = (struct live_view){swarm_have(t->swarm), s.left_bytes,
+				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
+}
+
+static void on_live_found(void *user, const struct addr *list, size_t n, bool answer)
+{
+	struct transfer *t = user;
+
+	if (answer)
+		announcer_answered(t->announcer, (uint32_t)n);
+	on_found(t, list, n);
+}
+
+static void on_uncovered(void *user)
+{
+	struct transfer *t = user;
+
+	announcer_resume(t->announcer);
+}
+
+static bool is_of_live(const void *live, const char *url)
+{
+	return live_is_of(live, url);
+}
+
+/* Torrents of other trackers are no business of our index. */
+static void join_live(struct transfer *t)
+{
+	struct live *l = t->node->live;
+
+	if (l == NULL || !announcer_has(t->announcer, is_of_live, l))
+		return;
+	t->live = (struct live_torrent){.meta = t->meta,
+					.view = live_view,
+					.found = on_live_found,
+					.uncovered = on_uncovered,
+					.user = t};
+	live_join(l, &t->live);
+}
+
 /* ---- life -------------------------------------------------------------------------------- */
 
 static int make_parts(struct transfer *t, const struct transfer_params *p, struct err_info *info)
@@ -264,6 +322,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .seed = rng_next(&n->rng),
 	    .counts = announce_counts,
 	    .found = on_found,
+	    .covered = is_covered,
 	    .user = t,
 	};
 	int err = store_open(&sp, &t->store, info);
@@ -304,6 +363,7 @@ int transfer_go_live(struct transfer *t)
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
 			   &t->fx);
+	join_live(t);
 	announcer_start(t->announcer);
 	transfer_perform(t);
 	return OK;
@@ -377,6 +437,8 @@ static void say_left(void *user)
 
 void transfer_say_goodbye(struct transfer *t)
 {
+	if (t->node->live != NULL)
+		live_leave(t->node->live, &t->live);
 	announcer_stop(t->announcer, say_left, t);
 }
 
@@ -396,6 +458,8 @@ void transfer_leave(struct transfer *t)
 void transfer_free(struct transfer *t)
 {
 	hash_serve_fini(t);
+	if (t->node->live != NULL)
+		live_leave(t->node->live, &t->live);
 	if (t->announcer != NULL)
 		announcer_free(t->announcer);
 	if (t->timer != NULL)

@@ -48,6 +48,13 @@ static void disk_forgot(struct transfer *t, const struct err_info *why)
 	transfer_fail(t, &full);
 }
 
+/* Our map is another one now. */
+static void touch_live(struct transfer *t)
+{
+	if (t->node->live != NULL)
+		live_touch(t->node->live, &t->live);
+}
+
 void transfer_piece_gone(struct transfer *t, uint32_t piece)
 {
 	uint64_t now = now_ms(t);
@@ -69,6 +76,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);
 	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
+	touch_live(t);
 	transfer_perform(t);
 }
 
@@ -99,6 +107,7 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 		return;
 	}
 	t->done_bytes += real_bytes_of(t, e->piece);
+	touch_live(t);
 	if (t->save_at_ms == 0)
 		t->save_at_ms = now + TRANSFER_SAVE_MS;
 	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now,
@@ -136,6 +145,8 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 		transfer_fail(t, &e->err);
 	} else {
 		announcer_completed(t->announcer);
+		if (t->node->live != NULL)
+			live_flush(t->node->live);
 		transfer_set_phase(t, TRANSFER_SEEDING);
 	}
 }

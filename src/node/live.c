@@ -1,0 +1,516 @@
+#include "node/live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include "net/line_client.h"
+#include "node/json_read.h"
+#include "node/session_line.h"
+
+#define BEAT_MS 3000u
+#define LINES_BYTES_MAX (4u << 20)
+/* Pauses before it is tried again: at least, and at most so much more. */
+#define LOST_MS 100u
+#define LOST_MORE_MS 1400u
+#define FAILED_MS 2000u
+#define FAILED_MORE_MS 3000u
+#define UNKNOWN_MS (4u * 60u * 1000u)
+#define UNKNOWN_MORE_MS (2u * 60u * 1000u)
+
+struct live {
+	struct live_params p;
+	char *base, *url, *header; /* "http://host:port", ".../api/v1/session", with the token */
+	struct rng rng;
+	struct line_client *line; /* NULL: between two attempts */
+	enum {
+		LIVE_TRYING, /* announces wait a moment */
+		LIVE_DOWN,   /* they do not, while it is tried on */
+		LIVE_UP,
+	} state;
+	uint64_t heard_ms, beat_ms;
+	struct loop_timer *retry, *grace, *tick;
+	TAILQ_HEAD(, live_torrent) all, queue, dirty;
+	struct live_torrent **by_number;
+	uint32_t cap_numbers, free_from; /* no number below is free */
+	bool said_why;			 /* once, not every few seconds */
+};
+
+static uint64_t now_ms(const struct live *l)
+{
+	return loop_now_ms(l->p.loop);
+}
+
+static void say(struct live *l, json_t *j)
+{
+	struct buf line;
+
+	buf_init(&line, LINES_BYTES_MAX);
+	session_line_put(&line, j);
+	if (line.err == OK)
+		line_client_write(l->line, buf_bytes(&line));
+	buf_fini(&line);
+}
+
+static void log_why(struct live *l, const char *why)
+{
+	char line[ERR_TEXT_MAX], safe[256];
+
+	if (l->p.log == NULL || l->said_why)
+		return;
+	l->said_why = true;
+	snprintf(line, sizeof(line), "%s: no live session: %s", l->base,
+		 text_escape(safe, sizeof(safe), bytes_str(why)));
+	l->p.log(l->p.log_user, line);
+}
+
+/* ---- numbers ------------------------------------------------------------------------ */
+
+static int take_number(struct live *l, struct live_torrent *t)
+{
+	uint32_t cap = l->cap_numbers == 0 ? 8 : l->cap_numbers * 2;
+	struct live_torrent **grown;
+
+	while (l->free_from < l->cap_numbers && l->by_number[l->free_from] != NULL)
+		l->free_from++;
+	if (l->free_from == l->cap_numbers) {
+		grown = realloc(l->by_number, cap * sizeof(struct live_torrent *));
+		if (grown == NULL)
+			return ERR_NOMEM;
+		memset(grown + l->cap_numbers, 0,
+		       (cap - l->cap_numbers) * sizeof(struct live_torrent *));
+		l->by_number = grown;
+		l->cap_numbers = cap;
+	}
+	t->number = l->free_from;
+	l->by_number[t->number] = t;
+	return OK;
+}
+
+static void put_number(struct live *l, struct live_torrent *t)
+{
+	l->by_number[t->number] = NULL;
+	if (t->number < l->free_from)
+		l->free_from = t->number;
+}
+
+/* ---- torrents ------------------------------------------------------------------------- */
+
+static void clean(struct live *l, struct live_torrent *t)
+{
+	if (t->dirty)
+		TAILQ_REMOVE(&l->dirty, t, of_dirty);
+	t->dirty = false;
+}
+
+/* Out of the session, whatever it was in it. */
+static void take_out(struct live *l, struct live_torrent *t)
+{
+	if (t->state == LIVE_QUEUED)
+		TAILQ_REMOVE(&l->queue, t, of_queue);
+	if (t->state == LIVE_IN)
+		put_number(l, t);
+	clean(l, t);
+	bitfield_fini(&t->told);
+	t->told_n = t->told_down = t->told_up = 0;
+	t->state = LIVE_NONE;
+}
+
+static void uncover(struct live *l, struct live_torrent *t)
+{
+	take_out(l, t);
+	t->state = LIVE_REFUSED;
+	t->uncovered(t->user);
+}
+
+static void send_join(struct live *l, struct live_torrent *t)
+{
+	struct live_view v;
+	struct buf lines;
+	int err = take_number(l, t);
+
+	TAILQ_REMOVE(&l->queue, t, of_queue);
+	t->state = err == OK ? LIVE_IN : LIVE_NONE;
+	buf_init(&lines, LINES_BYTES_MAX);
+	if (err == OK) {
+		t->view(t->user, &v);
+		err = live_map_join(t, &v, &lines);
+	}
+	if (err == OK) {
+		t->asked = true;
+		t->more_ms = now_ms(l);
+		line_client_write(l->line, buf_bytes(&lines));
+	} else {
+		uncover(l, t);
+	}
+	buf_fini(&lines);
+}
+
+/* Thousands of joins do not wait in memory: they go as the index takes them. */
+static void pump(struct live *l)
+{
+	struct live_torrent *t;
+
+	while (l->state == LIVE_UP && line_client_held(l->line) < LIVE_HELD_MAX &&
+	       (t = TAILQ_FIRST(&l->queue)) != NULL)
+		send_join(l, t);
+}
+
+static void enqueue(struct live *l, struct live_torrent *t)
+{
+	take_out(l, t);
+	t->state = LIVE_QUEUED;
+	TAILQ_INSERT_TAIL(&l->queue, t, of_queue);
+}
+
+void live_join(struct live *l, struct live_torrent *t)
+{
+	TAILQ_INSERT_TAIL(&l->all, t, of_all);
+	enqueue(l, t);
+	pump(l);
+}
+
+void live_leave(struct live *l, struct live_torrent *t)
+{
+	if (t->state == LIVE_NONE)
+		return;
+	if (t->state == LIVE_IN && l->state == LIVE_UP)
+		say(l, json_pack("{s:s, s:I}", "t", "leave", "id", (json_int_t)t->number));
+	take_out(l, t);
+	TAILQ_REMOVE(&l->all, t, of_all);
+}
+
+void live_touch(struct live *l, struct live_torrent *t)
+{
+	if (t->state != LIVE_IN || t->dirty)
+		return;
+	t->dirty = true;
+	TAILQ_INSERT_TAIL(&l->dirty, t, of_dirty);
+}
+
+void live_more(struct live *l, struct live_torrent *t)
+{
+	uint64_t now = now_ms(l);
+
+	if (t->state != LIVE_IN || l->state != LIVE_UP || now - t->more_ms < LIVE_MORE_MS)
+		return;
+	t->more_ms = now;
+	t->asked = true;
+	say(l, json_pack("{s:s, s:I}", "t", "more", "id", (json_int_t)t->number));
+}
+
+bool live_is_of(const struct live *l, const char *tracker_url)
+{
+	size_t n = strlen(l->base);
+
+	return strncmp(tracker_url, l->base, n) == 0 &&
+	       strncmp(tracker_url + n, "/announce", 9) == 0;
+}
+
+bool live_covers(const struct live *l, const struct live_torrent *t)
+{
+	return l->state != LIVE_DOWN && (t->state == LIVE_QUEUED || t->state == LIVE_IN);
+}
+
+/* ---- what changed ------------------------------------------------------------------------ */
+
+static uint32_t rate32(uint64_t bps)
+{
+	return bps > UINT32_MAX ? UINT32_MAX : (uint32_t)bps;
+}
+
+/* Appends [id, down, up]. False: nothing is to be told of it in later turns either. */
+static bool put_rate(struct live *l, struct live_torrent *t, const struct live_view *v,
+		     json_t *list)
+{
+	uint32_t down = rate32(v->down_bps), up = rate32(v->up_bps);
+	uint64_t now = now_ms(l);
+
+	if (down == t->told_down && up == t->told_up)
+		return down > 0 || up > 0;
+	if (now - t->rates_ms < LIVE_RATES_MS || json_array_size(list) >= SESSION_RATES_MAX)
+		return true;
+	if (json_array_append_new(list, json_pack("[I, I, I]", (json_int_t)t->number,
+						  (json_int_t)down, (json_int_t)up)) != 0)
+		return true;
+	t->rates_ms = now;
+	t->told_down = down;
+	t->told_up = up;
+	return down > 0 || up > 0;
+}
+
+static void tell_changes(struct live *l)
+{
+	json_t *rates = json_array();
+	struct live_torrent *t, *next;
+	struct buf lines;
+
+	buf_init(&lines, LINES_BYTES_MAX);
+	for (t = TAILQ_FIRST(&l->dirty); t != NULL && rates != NULL; t = next) {
+		struct live_view v;
+
+		next = TAILQ_NEXT(t, of_dirty);
+		if (line_client_held(l->line) + lines.len > LIVE_HELD_MAX)
+			break; /* it reads slowly: the next turn tells more at once */
+		t->view(t->user, &v);
+		if (live_map_change(t, &v, &lines) != OK)
+			break;
+		if (!put_rate(l, t, &v, rates))
+			clean(l, t);
+	}
+	if (json_array_size(rates) > 0)
+		session_line_put(&lines, json_pack("{s:s, s:O}", "t", "rates", "rates", rates));
+	if (lines.err == OK && lines.len > 0)
+		line_client_write(l->line, buf_bytes(&lines));
+	buf_fini(&lines);
+	json_decref(rates);
+}
+
+void live_flush(struct live *l)
+{
+	if (l->state == LIVE_UP)
+		tell_changes(l);
+}
+
+/* ---- the session comes and goes ---------------------------------------------------------------
+ */
+
+static void give_up(struct live *l)
+{
+	struct live_torrent *t, *next;
+
+	if (l->state == LIVE_DOWN)
+		return;
+	l->state = LIVE_DOWN;
+	for (t = TAILQ_FIRST(&l->all); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, of_all);
+		t->uncovered(t->user);
+	}
+}
+
+static void try_later(struct live *l, uint32_t least_ms, uint32_t more_ms)
+{
+	loop_timer_set(l->retry, least_ms + rng_below(&l->rng, more_ms));
+}
+
+static void drop_line(struct live *l)
+{
+	line_client_free(l->line);
+	l->line = NULL;
+	loop_timer_clear(l->tick);
+}
+
+static void requeue_all(struct live *l)
+{
+	struct live_torrent *t;
+
+	TAILQ_FOREACH(t, &l->all, of_all)
+	{
+		enqueue(l, t);
+	}
+}
+
+static void lose(struct live *l, const char *why, int status)
+{
+	bool was_up = l->state == LIVE_UP;
+
+	drop_line(l);
+	log_why(l, why);
+	if (was_up) {
+		l->state = LIVE_TRYING;
+		requeue_all(l);
+		loop_timer_set(l->grace, LIVE_GRACE_MS);
+		try_later(l, LOST_MS, LOST_MORE_MS);
+		return;
+	}
+	if (status >= 400 && status < 500)
+		try_later(l, UNKNOWN_MS, UNKNOWN_MORE_MS);
+	else
+		try_later(l, FAILED_MS, FAILED_MORE_MS);
+	give_up(l);
+}
+
+static void on_closed(void *user, const struct err_info *why, int status)
+{
+	lose(user, why->text, status);
+}
+
+static void on_tick(void *arg)
+{
+	struct live *l = arg;
+	uint64_t now = now_ms(l);
+
+	/* We may have been stopped ourselves: what came meanwhile is not read yet, but an index
+	 * that waited so long has let us go, too. */
+	if (now - l->heard_ms >= LIVE_SILENCE_MS) {
+		lose(l, "the index is silent", 0);
+		return;
+	}
+	loop_timer_set(l->tick, LIVE_TICK_MS);
+	if (l->state != LIVE_UP)
+		return;
+	if (now - l->beat_ms >= BEAT_MS - LIVE_TICK_MS / 2) {
+		l->beat_ms = now;
+		say(l, json_pack("{s:s}", "t", "beat"));
+	}
+	pump(l);
+	tell_changes(l);
+}
+
+static void on_opened(void *user)
+{
+	struct live *l = user;
+	char hex[41];
+
+	text_hex(hex, bytes_of(l->p.peer_id, sizeof(l->p.peer_id)));
+	l->heard_ms = now_ms(l);
+	loop_timer_set(l->tick, LIVE_TICK_MS);
+	say(l, json_pack("{s:s, s:s, s:i, s:s}", "t", "hello", "peer_id", hex, "port",
+			 (int)l->p.port, "client", "shoal " SHOAL_VERSION));
+}
+
+/* ---- lines of the index
+ * -------------------------------------------------------------------------- */
+
+static struct live_torrent *torrent_of(const struct live *l, const json_t *j)
+{
+	uint64_t number;
+
+	if (json_read_u64(j, "id", UINT32_MAX, &number, NULL, NULL) < 0 || number >= l->cap_numbers)
+		return NULL;
+	return l->by_number[number];
+}
+
+static void on_peers(struct live *l, const json_t *j)
+{
+	struct live_torrent *t = torrent_of(l, j);
+	struct addr list[LIVE_PEERS_MAX];
+	bool answer;
+
+	if (t == NULL)
+		return;
+	answer = t->asked;
+	t->asked = false;
+	t->found(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX), answer);
+}
+
+static void on_welcome(struct live *l)
+{
+	l->state = LIVE_UP;
+	l->said_why = false;
+	l->beat_ms = now_ms(l);
+	loop_timer_clear(l->grace);
+}
+
+static void on_object(struct live *l, const json_t *j)
+{
+	char kind[16];
+	struct live_torrent *t;
+
+	if (json_read_text(j, "t", kind, sizeof(kind), NULL, NULL) < 0)
+		return;
+	if (strcmp(kind, "welcome") == 0) {
+		on_welcome(l);
+	} else if (strcmp(kind, "ack") == 0) {
+		say(l, json_pack("{s:s}", "t", "pong"));
+	} else if (strcmp(kind, "peers") == 0) {
+		on_peers(l, j);
+	} else if (strcmp(kind, "refused") == 0) {
+		t = torrent_of(l, j);
+		if (t != NULL)
+			uncover(l, t);
+	} else if (strcmp(kind, "error") == 0) {
+		log_why(l, json_is_string(json_object_get(j, "why"))
+			       ? json_string_value(json_object_get(j, "why"))
+			       : "it ended");
+	}
+}
+
+static void on_line(void *user, struct bytes text)
+{
+	struct live *l = user;
+	json_t *j = NULL;
+
+	if (json_read_object(text, &j, NULL) < 0) {
+		lose(l, "it says what no index would", 0);
+		return;
+	}
+	l->heard_ms = now_ms(l);
+	on_object(l, j);
+	json_decref(j);
+	pump(l);
+}
+
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_retry(void *arg)
+{
+	struct live *l = arg;
+	const char *headers[] = {l->header, NULL};
+	struct line_client_params p = {.loop = l->p.loop,
+				       .url = l->url,
+				       .protocol = SESSION_PROTOCOL,
+				       .headers = headers,
+				       .opened = on_opened,
+				       .line = on_line,
+				       .closed = on_closed,
+				       .user = l};
+
+	if (line_client_new(&p, &l->line) != OK)
+		try_later(l, FAILED_MS, FAILED_MORE_MS);
+}
+
+static void on_grace(void *arg)
+{
+	give_up(arg);
+}
+
+int live_new(const struct live_params *p, struct live **out)
+{
+	struct live *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return ERR_NOMEM;
+	l->p = *p;
+	l->p.url = l->p.token = NULL;
+	rng_seed(&l->rng, p->seed);
+	TAILQ_INIT(&l->all);
+	TAILQ_INIT(&l->queue);
+	TAILQ_INIT(&l->dirty);
+	l->base = strdup(p->url);
+	if (asprintf(&l->url, "%s/api/v1/session", p->url) < 0)
+		l->url = NULL;
+	if (p->token != NULL && *p->token != '\0' &&
+	    asprintf(&l->header, "Authorization: Bearer %s", p->token) < 0)
+		l->header = NULL;
+	l->retry = loop_timer_new(p->loop, on_retry, l);
+	l->grace = loop_timer_new(p->loop, on_grace, l);
+	l->tick = loop_timer_new(p->loop, on_tick, l);
+	if (l->base == NULL || l->url == NULL || l->retry == NULL || l->grace == NULL ||
+	    l->tick == NULL) {
+		live_free(l);
+		return ERR_NOMEM;
+	}
+	loop_timer_set(l->retry, 0);
+	loop_timer_set(l->grace, LIVE_GRACE_MS);
+	*out = l;
+	return OK;
+}
+
+void live_free(struct live *l)
+{
+	if (l == NULL)
+		return;
+	line_client_free(l->line);
+	loop_timer_free(l->retry);
+	loop_timer_free(l->grace);
+	loop_timer_free(l->tick);
+	free(l->by_number);
+	free(l->base);
+	free(l->url);
+	free(l->header);
+	free(l);
+}
