@@ -6,7 +6,8 @@ import random
 import chrome
 import fake_index as fake
 from chrome import h
-from harness import KIB, check, check_eq, test
+import wire  # noqa: E402
+from harness import KIB, MIB, check, check_eq, test
 
 A, B = "10.77.0.1:6881", "10.77.0.2:6881"
 FIGURES = "document.querySelector('.figures')?.textContent"
@@ -174,6 +175,37 @@ def _(w):
     h.check_same(b.path("set.bin"), src)
     get.stop()
     p.wait("document.querySelectorAll('.holders tbody tr').length === 1", 15)
+    p.check_quiet()
+
+
+@test("the map fills in during a real get", seconds=120)
+def _(w):
+    index = w.index()
+    a = w.peer("alice")
+    src = h.make_file(a.path("set.bin"), 16 * MIB)
+    a.share(src).stop()
+    with open(src, "rb") as f:
+        slow = wire.SlowSeed(wire.Torrent(index.torrent("set.bin")), 4 * MIB, data=f.read())
+    w.closers.append(slow.stop)
+    p = chrome.Browser(w).page(index.url + "/#/entry/1")
+    p.wait_text("[data-part=peers-note]", "Nobody")
+    get = w.peer("bob").start("get", "set.bin", "--seed", "--peer", slow.addr)
+    p.wait("!document.querySelector('[data-part=map-box]').hidden", 20)
+    full = set()
+
+    def filled():
+        full.add(p.eval(f"{FULL}(0)"))
+        return p.eval("document.querySelector('.holders .flag.seed') !== null")
+    h.wait_for(filled, 40, "the getter has everything")
+    p.wait(f"{FULL}(0) > 700", what="the row of the map is full")
+    steps = sorted(n for n in full if 0 < n < p.eval(f"{FULL}(0)"))
+    check(len(steps) >= 2, "the map filled in by steps", full)
+    p.wait(f"{FIGURES}?.includes('1.00')")
+    check("not known" not in p.text(".figures"), "all is known", p.text(".figures"))
+    p.wait("!document.querySelector('[data-part=rate-box]').hidden", what="throughput was reported")
+    get.stop()
+    p.wait("document.querySelector('[data-part=map-box]').hidden", 15, "no holder, no map")
+    p.allowed = ("willReadFrequently",)
     p.check_quiet()
 
 
