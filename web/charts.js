@@ -15,7 +15,7 @@ export function drawColumns(canvas, values, open) {
 	const {g, width, colours, room} = frame(canvas);
 	const most = Math.max(1, ...values);
 	const step = Math.min(48, width / Math.max(values.length, 1));
-	const every = Math.ceil(26 / step);
+	const every = Math.ceil(26 / step), last = values.length - 1;
 	g.textAlign = "center";
 	values.forEach((value, i) => {
 		const height = value === 0 ? 0 : Math.max(2, room * value / most);
@@ -23,8 +23,8 @@ export function drawColumns(canvas, values, open) {
 		g.fillStyle = css(i === 0 ? colours.bad : colours.accent);
 		g.fillRect(i * step + 1, HEAD + room - height, Math.max(1, step - Math.min(6, step / 4)), height);
 		g.fillStyle = css(colours.quiet);
-		if (i % every === 0 || i === values.length - 1 && (values.length - 1) % every > every / 2)
-			g.fillText(i + (open && i === values.length - 1 ? "+" : ""), middle, HEIGHT - 4);
+		if (i === last || i % every === 0 && last - i >= every)
+			g.fillText(i + (open && i === last ? "+" : ""), middle, HEIGHT - 4);
 		if (value > 0 && step >= 30)
 			g.fillText(value.toLocaleString("en"), middle, HEAD + room - height - 4);
 	});

@@ -2,7 +2,7 @@
 import {drawLine} from "./charts.js";
 import {fromTemplate, putText} from "./dom.js";
 import {onNewLook} from "./paint.js";
-import {countText, sizeText, spanText} from "./text.js";
+import {sizeText, spanText} from "./text.js";
 
 const SAMPLES = 150; // of about two seconds each
 const SAMPLES_LEAST = 30;
@@ -89,6 +89,6 @@ export class HealthView {
 		const most = Math.max(SAMPLES_LEAST, this.rates.length);
 		drawLine(this.parts.rate, this.rates, most, {top: top.toFixed(1) + " /s", from: spanText(2 * most) + " ago"});
 		this.parts.rate.setAttribute("aria-label", "Announces a second over the last minutes: at most " + top.toFixed(1));
-		putText(this.parts["rate-note"], "of " + countText(this.last.announces, "announce", "announces") + " since the start");
+		putText(this.parts["rate-note"], this.rates.at(-1).toFixed(1) + " /s now");
 	}
 }

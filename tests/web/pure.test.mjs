@@ -136,8 +136,10 @@ test("events that do not go on from what is known ask for the whole map", () => 
 });
 
 test("a map without end is cut", () => {
-	const m = model(1e9, 100);
-	assert.equal(m.pieces, PIECES_MAX);
+	const maps = new Array(201).fill("");
+	assert.equal(model(1e9, 100, ...maps).pieces, PIECES_MAX);
+	assert.equal(model(1e9, 100, ...maps).rows.length, 32);
+	assert.equal(model(100, 100, ...maps).rows.length, 200);
 });
 
 test("random gains leave the model as a fresh load would have it", () => {
