@@ -143,8 +143,6 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 	    .trackers = trackers,
 	};
 
-	if (node_use_index(sh->session.node, index_client_url(sh->index), sh->o->token) != OK)
-		return err_set(info, ERR_NOMEM, "out of memory");
 	b->meta = NULL; /* taken over */
 	return node_add(sh->session.node, &p, &s->transfer, info);
 }

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "node/index_client.h"
+
 #define WATCH_MS 200u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
 #define LEAVE_MS 3000u
@@ -33,6 +35,19 @@ static void on_timer(void *arg)
 		loop_timer_set(s->timer, WATCH_MS);
 }
 
+/* Torrents that announce to it are told of in one live session. An address that cannot be is
+ * complained of by whoever asks it something. */
+static int use_index(struct session *s, struct err_info *info)
+{
+	struct index_client *c = NULL;
+	int err = OK;
+
+	if (index_client_new(s->o->index, s->o->token, &c, NULL) == OK)
+		err = node_use_index(s->node, index_client_url(c), s->o->token);
+	index_client_free(c);
+	return err == OK ? OK : err_set(info, (enum err)err, "out of memory");
+}
+
 int session_init(struct session *s, const struct opts *o, struct err_info *info)
 {
 	struct node_params p = {.port = o->port, .listen_host = o->listen};
@@ -50,6 +65,8 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 	}
 	err = s->timer == NULL ? err_set(info, ERR_NOMEM, "out of memory")
 			       : node_new(&p, &s->node, info);
+	if (err == OK)
+		err = use_index(s, info);
 	if (err != OK)
 		session_fini(s);
 	else

@@ -232,11 +232,8 @@ int wanted_start(struct wanted *w, const struct opts *o, const struct index_clie
 	};
 	int err;
 
-	if (trackers == NULL ||
-	    (w->from_index && node_use_index(node, index_client_url(index), o->token) != OK)) {
-		free(trackers);
+	if (trackers == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	}
 	w->meta = NULL; /* taken over, also on error */
 	err = node_add(node, &p, out, info);
 	if (err == ERR_EXISTS)

@@ -181,10 +181,10 @@ static int make_room(struct roster_session *s, uint32_t number)
 	uint32_t cap = s->cap_members == 0 ? NUMBERS_FIRST : s->cap_members;
 	struct roster_member **grown;
 
-	if (number < s->cap_members)
-		return s->members[number] == NULL ? OK : ERR_INVALID;
 	if (number >= ROSTER_TORRENTS_MAX)
 		return ERR_TOO_BIG;
+	if (number < s->cap_members)
+		return s->members[number] == NULL ? OK : ERR_INVALID;
 	if (number > s->n_members * 2 + NUMBERS_SPARE)
 		return ERR_INVALID;
 	while (cap <= number)

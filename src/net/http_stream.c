@@ -116,6 +116,8 @@ struct http_stream *http_stream_take(const struct http_request *r,
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	http_stream_write(s, bytes_str(p->head));
 	http_stream_write(s, bytes_str("\r\n"));
+	/* Thousands of streams stay for long: nobody asks for these any more. */
+	evhttp_clear_headers(evhttp_request_get_input_headers(r->impl));
 	/* It may have gone on to speak at once. */
 	bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 	return s;

@@ -30,8 +30,9 @@ struct http_stream_params {
 	void *user;
 };
 
-/* From within a handler, which then leaves its reply as it is. Calls nothing back from within.
- * NULL: no memory or HTTP_STREAMS_MAX; the handler answers as ever. */
+/* From within a handler, which then leaves its reply as it is, and the request's headers alone:
+ * they are gone. Calls nothing back from within. NULL: no memory or HTTP_STREAMS_MAX; the handler
+ * answers as ever. */
 struct http_stream *http_stream_take(const struct http_request *r,
 				     const struct http_stream_params *p);
 /* Never calls back from within. */

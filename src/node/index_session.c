@@ -240,7 +240,7 @@ static int on_join(struct session_link *l, const json_t *j, struct err_info *inf
 	uint8_t hash[SHA1_LEN];
 	int err;
 
-	if (json_read_u64(j, "id", ROSTER_TORRENTS_MAX, &number, NULL, info) < 0 ||
+	if (json_read_u64(j, "id", UINT32_MAX, &number, NULL, info) < 0 ||
 	    json_read_u64(j, "pieces", ROSTER_PIECES_MAX, &n, NULL, info) < 0 ||
 	    json_read_u64(j, "left", INT64_MAX, &like.left, NULL, info) < 0 ||
 	    take_hashes(j, hash, &like, info) < 0)
@@ -309,29 +309,34 @@ static int on_more(struct session_link *l, const json_t *j, struct err_info *inf
 	return OK;
 }
 
-static uint32_t rate_of(const json_t *item, size_t i)
+/* [id, down, up]; false: something else. */
+static bool take_rate(const struct session_link *l, const json_t *item)
 {
-	json_int_t v = json_integer_value(json_array_get(item, i));
+	json_int_t v[3];
+	struct roster_member *m;
 
-	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *j = json_array_get(item, i);
+
+		v[i] = json_integer_value(j);
+		if (!json_is_integer(j) || v[i] < 0)
+			return false;
+	}
+	m = roster_member(l->who, (uint64_t)v[0]);
+	if (m != NULL) /* else it left meanwhile */
+		roster_on_rates(m, v[1] > UINT32_MAX ? UINT32_MAX : (uint32_t)v[1],
+				v[2] > UINT32_MAX ? UINT32_MAX : (uint32_t)v[2]);
+	return true;
 }
 
 static int on_rates(struct session_link *l, const json_t *j, struct err_info *info)
 {
-	const json_t *list = json_object_get(j, "rates"), *item;
-	size_t i;
+	const json_t *list = json_object_get(j, "rates");
+	bool good = json_is_array(list) && json_array_size(list) <= SESSION_RATES_MAX;
 
-	if (!json_is_array(list) || json_array_size(list) > SESSION_RATES_MAX)
-		return err_set(info, ERR_PROTO, "'rates' is no list of rates");
-	json_array_foreach(list, i, item)
-	{
-		json_int_t id = json_integer_value(json_array_get(item, 0));
-		struct roster_member *m = id < 0 ? NULL : roster_member(l->who, (uint64_t)id);
-
-		if (m != NULL)
-			roster_on_rates(m, rate_of(item, 1), rate_of(item, 2));
-	}
-	return OK;
+	for (size_t i = 0; good && i < json_array_size(list); i++)
+		good = take_rate(l, json_array_get(list, i));
+	return good ? OK : err_set(info, ERR_PROTO, "'rates' is no list of rates");
 }
 
 static int on_beat(struct session_link *l, const json_t *j, struct err_info *info)

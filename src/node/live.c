@@ -35,7 +35,8 @@ struct live {
 	TAILQ_HEAD(, live_torrent) all, queue, dirty;
 	struct live_torrent **by_number;
 	uint32_t cap_numbers, free_from; /* no number below is free */
-	bool said_why;			 /* once, not every few seconds */
+	bool begun;
+	bool said_why; /* once, not every few seconds */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -165,8 +166,18 @@ static void enqueue(struct live *l, struct live_torrent *t)
 	TAILQ_INSERT_TAIL(&l->queue, t, of_queue);
 }
 
+static void begin(struct live *l)
+{
+	if (l->begun)
+		return;
+	l->begun = true;
+	loop_timer_set(l->retry, 0);
+	loop_timer_set(l->grace, LIVE_GRACE_MS);
+}
+
 void live_join(struct live *l, struct live_torrent *t)
 {
+	begin(l);
 	TAILQ_INSERT_TAIL(&l->all, t, of_all);
 	enqueue(l, t);
 	pump(l);
@@ -494,8 +505,6 @@ int live_new(const struct live_params *p, struct live **out)
 		live_free(l);
 		return ERR_NOMEM;
 	}
-	loop_timer_set(l->retry, 0);
-	loop_timer_set(l->grace, LIVE_GRACE_MS);
 	*out = l;
 	return OK;
 }

@@ -69,6 +69,7 @@ struct live_params {
 	void (*log)(void *user, const char *line); /* may be NULL */
 	void *log_user;
 };
+/* Nobody is asked before the first torrent joins. */
 int live_new(const struct live_params *p, struct live **out);
 /* No torrent may be in it. */
 void live_free(struct live *l);

@@ -341,8 +341,6 @@ int node_use_index(struct node *n, const char *url, const char *token)
 				.log = n->log,
 				.log_user = n->log_user};
 
-	if (n->live != NULL)
-		return OK;
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
 	return live_new(&p, &n->live);
 }

@@ -39,9 +39,8 @@ void node_free(struct node *n);
  * all is said or after `limit_ms`. node_free() comes then, from outside the callback. */
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
 uint16_t node_port(const struct node *n);
-/* Keep a live session with the index at this URL (without final '/'), for the torrents added from
- * now on that announce to it. `token`: NULL or "", none. The first call counts. Returns 0 or
- * ERR_NOMEM. */
+/* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
+ * announces to it. `token`: NULL or "", none. Returns 0 or ERR_NOMEM. */
 int node_use_index(struct node *n, const char *url, const char *token);
 
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
