@@ -7,8 +7,9 @@ import {ListView} from "./list.js";
 import {PeersView} from "./peers.js";
 
 const TICK_MS = 1000;
-// How often a view asks by itself: seldom where events come, which say what is new.
-const POLL_MS = {list: [15000, 3000], entry: [5000, 2000], peers: [5000, 3000], health: [2000, 2000]};
+// How often a view asks by itself: with events, which come at most once a second and do not tell of one who came and
+// another who went in it; and without.
+const POLL_MS = {list: [5000, 3000], entry: [5000, 2000], peers: [5000, 3000], health: [2000, 2000]};
 const STATUS_MS = 5000;
 const STATES = {live: "live", polling: "asking every few seconds", lost: "no connection"};
 

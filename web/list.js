@@ -19,6 +19,7 @@ export class ListView {
 		this.kept = new Map(); // position in the list -> parts of its row
 		this.turn = 0;
 		this.loading = false;
+		this.stale = false;    // something changed while an answer was under way
 		this.scrolled = 0;
 		this.typing = 0;
 		this.listen();
@@ -124,15 +125,19 @@ export class ListView {
 			if (turn === this.turn)
 				this.page.complain(error);
 		} finally {
-			if (turn === this.turn)
+			if (turn === this.turn) {
 				this.loading = false;
+				if (this.stale)
+					this.refresh();
+			}
 		}
 	}
 
 	// The rows in sight once more, since counts and entries change.
 	refresh() {
+		this.stale = this.loading;
 		if (this.loading)
-			return;
+			return; // an answer that is under way may be older than what is asked for
 		const [from, to] = this.inSight();
 		this.load(from, Math.max(PAGE, to - from), false);
 	}

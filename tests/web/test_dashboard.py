@@ -134,7 +134,7 @@ def _(w):
     p.wait("document.querySelector('.row.on .held')?.textContent.includes('1 holder')", 5)
     p.wait_text("[data-part=count]", "2 entries", 7)
     share.stop()
-    p.wait("!document.querySelector('.row.on')", 5)
+    p.wait("!document.querySelector('.row.on')", 10)
     b.run("unshare", "two.bin").expect(h.OK)
     p.wait(f"{SHOWN}.join() === 'one.bin'", 5)
     p.check_quiet()
