@@ -45,7 +45,7 @@ export class SwarmPart {
 
 	// Events keep the map true, where there are any.
 	async poll() {
-		await Promise.all([this.askHolders(), this.pieces === null || !this.page.isLive() ? this.askPieces() : null]);
+		await Promise.all([this.askHolders(), this.model.pieces === 0 || !this.page.isLive() ? this.askPieces() : null]);
 	}
 
 	async askHolders() {
