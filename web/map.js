@@ -10,6 +10,7 @@ const ROOMY = 560;     // below this width names have no place
 const HEIGHT_MOST = 420;
 const SHADES = 32;       // between nothing and all
 const COPIES_SHADES = 4; // so many copies are as good as more
+const HINT = "Point at a piece to see who has it.";
 
 // A colour as it lies in the memory of a picture, on the little-endian machines that browsers run on.
 function pixelOf(rgb) {
@@ -30,7 +31,8 @@ export class SwarmMap {
 		this.behind = document.createElement("canvas");
 		box.replaceChildren(this.canvas);
 		this.canvas.addEventListener("pointermove", (event) => this.tell(event));
-		this.canvas.addEventListener("pointerleave", () => { tip.textContent = ""; });
+		this.canvas.addEventListener("pointerleave", () => { tip.textContent = HINT; });
+		tip.textContent = HINT;
 		this.stop = onNewLook(box, () => this.layout());
 	}
 
@@ -146,7 +148,7 @@ export class SwarmMap {
 		const column = Math.floor(x * model.columns / this.plot);
 		const row = Math.floor(y / this.rowHeight);
 		if (column < 0 || column >= model.columns) {
-			this.tip.textContent = "";
+			this.tip.textContent = HINT;
 			return;
 		}
 		const [from, to] = model.span(column);
