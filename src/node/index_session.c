@@ -10,7 +10,8 @@
 #include "node/json_read.h"
 #include "node/session_line.h"
 
-/* First peers of a swarm, and each further time. */
+/* Peers told in answer to a join or a question: those of a hybrid torrent's second swarm, which are
+ * mostly the same, only where the first has fewer. */
 #define PEERS_TOLD ANNOUNCE_PEERS_DEFAULT
 /* How often it is asked whether tokens are still good. */
 #define TOKENS_EACH_TICKS 5u
@@ -70,16 +71,17 @@ static void say_peers(struct roster_member *to, json_t *list)
 
 /* ---- the tracker ------------------------------------------------------------------------- */
 
-/* Returns peers as JSON when some are wanted, else NULL. */
+/* `peers`: appended to, up to PEERS_TOLD in all; NULL: none are wanted. */
 static void tell_tracker(struct index_server *s, const struct roster_member *m,
 			 const uint8_t hash[SHA1_LEN], enum announce_event event, json_t *peers)
 {
 	const struct roster_session *who = m->session;
-	struct announce a = {.port = who->addr.port,
-			     .left = m->left,
-			     .event = event,
-			     .numwant = peers == NULL ? 0 : PEERS_TOLD,
-			     .compact = true};
+	struct announce a = {
+	    .port = who->addr.port,
+	    .left = m->left,
+	    .event = event,
+	    .numwant = peers == NULL ? 0 : (uint32_t)(PEERS_TOLD - json_array_size(peers)),
+	    .compact = true};
 	struct shard_hold hold = {.all = s->shards};
 	struct announce_reply reply = {0};
 

@@ -12,9 +12,8 @@
 #define SESSION_PROTOCOL "shoal-session/1"
 /* Pieces of which one line tells as bits; a larger map takes several lines. */
 #define SESSION_BITS_MAX 262144u
-/* Rates in one line, addresses in one line. */
+/* Rates in one line. */
 #define SESSION_RATES_MAX 1000u
-#define SESSION_PEERS_MAX 200u
 
 /* Ends the line. Takes `j`; nothing is appended, and the buffer's error set, without memory. */
 void session_line_put(struct buf *out, json_t *j);

@@ -537,24 +537,32 @@ def _(w):
     a.share(h.make_file(a.path("f"), 20 * MIB)).stop()
     e, pcs = index.entry("f"), pieces(index, "f")["pieces"]
     before = index.proc.rss()
-    socks, line = [], b""
+    socks, stop, crowd = [], threading.Event(), h.Crowd()
     half = base64.b64encode(b"\x55" * (pcs // 8)).decode()
+
+    def beat():
+        while not stop.wait(2):
+            for s in list(socks):
+                s.sendall(b'{"t":"beat"}\n')
+    crowd.start(beat)
     for i in range(n):
         s = socket.create_connection((HOST, index.port), timeout=30, source_address=(h.other(i % 200), 0))
         s.sendall(b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: shoal-session/1\r\n\r\n" +
                   json.dumps({"t": "hello", "peer_id": f"{i:040x}", "port": 1 + i // 200, "client": "test"}).encode() + b"\n" +
                   json.dumps({"t": "join", "id": 0, "v1": e["hash_v1"], "v2": e["hash_v2"], "pieces": pcs, "left": 9,
                               "bits": half}).encode() + b"\n")
+        said = b""
+        while b'"peers"' not in said:
+            said += s.recv(65536)
         socks.append(s)
-        if i % 500 == 499:
-            for s in socks:
-                s.sendall(b'{"t":"beat"}\n')
     check_eq(index.api("status")["sessions"], n, "all are there")
     got = pieces(index, "f")
     check_eq((got["known"], len(got["holders"]), sum(got["copies"])), (n, 200, pcs), "their maps are counted")
     rss = index.proc.rss()
     print(f"# {n} sessions: {before >> 20} -> {rss >> 20} MiB, {(rss - before) // n} bytes each", flush=True)
     check(h.SANITIZED or rss <= 64 * MIB, "memory", rss >> 20)
+    stop.set()
+    crowd.join(30)
     for s in socks:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         s.close()
