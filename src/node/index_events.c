@@ -16,6 +16,7 @@ struct event_stream {
 	struct index_server *server;
 	struct http_stream *out;
 	struct addr from;
+	char *token;  /* NULL: none was shown */
 	bool watches; /* `entry` */
 	struct entry entry;
 	struct index_shape shape;
@@ -182,10 +183,34 @@ static bool count_presence(struct index_server *s)
 	return changed;
 }
 
+static void stream_free(struct event_stream *e)
+{
+	if (e->watches)
+		roster_unwatch(e->server->roster, index_swarm_key(&e->entry));
+	e->server->n_streams--;
+	LIST_REMOVE(e, link);
+	free(e->token);
+	free(e);
+}
+
+static void drop_revoked(struct index_server *s)
+{
+	struct event_stream *e, *next;
+
+	for (e = LIST_FIRST(&s->streams); e != NULL; e = next) {
+		next = LIST_NEXT(e, link);
+		if (index_token_lasts(s, e->token, &e->from))
+			continue;
+		http_stream_close(e->out);
+		stream_free(e);
+	}
+}
+
 void index_events_tick(struct index_server *s)
 {
 	struct event_stream *e;
 
+	drop_revoked(s);
 	if (LIST_EMPTY(&s->streams))
 		return;
 	if (count_presence(s))
@@ -210,13 +235,7 @@ void index_events_catalogue(struct index_server *s, const char *change, uint64_t
 
 static void on_closed(void *arg)
 {
-	struct event_stream *e = arg;
-
-	if (e->watches)
-		roster_unwatch(e->server->roster, index_swarm_key(&e->entry));
-	e->server->n_streams--;
-	LIST_REMOVE(e, link);
-	free(e);
+	stream_free(arg);
 }
 
 static bool has_room(const struct index_server *s, const struct addr *from)
@@ -324,8 +343,9 @@ void index_events(struct index_server *s, const struct http_request *r, struct h
 	e->told_tick = s->ticks;
 	if (take_entry(s, r, e, reply) < 0) {
 		free(e);
-	} else if (start(s, r, e, reply) != OK) {
+	} else if (index_token_keep(r, &e->token) != OK || start(s, r, e, reply) != OK) {
 		index_reply_error(reply, 503, "busy", "too many listen to events already");
+		free(e->token);
 		free(e);
 	} else {
 		s->n_streams++;

@@ -11,6 +11,8 @@
 #include "node/web_assets.h"
 
 #define TICK_MS 1000u
+/* How often the tokens of sessions and streams are looked at again. */
+#define TOKENS_EACH_TICKS 5u
 /* Ports tried until one is free for TCP and UDP alike. */
 #define ANY_PORT_TRIES 64
 #define API "/api/v1/"
@@ -78,6 +80,29 @@ struct bytes index_token_of(const struct http_request *r, struct buf *buf)
 	else if (!http_request_param(r, "token", buf))
 		buf_clear(buf);
 	return buf_bytes(buf);
+}
+
+int index_token_keep(const struct http_request *r, char **out)
+{
+	struct buf token;
+	int err = OK;
+
+	*out = NULL;
+	buf_init(&token, HTTP_HEADERS_MAX);
+	if (index_token_of(r, &token).len > 0) {
+		*out = buf_cstr(&token) == NULL ? NULL : strdup(buf_cstr(&token));
+		err = *out == NULL ? ERR_NOMEM : OK;
+	}
+	buf_fini(&token);
+	return err;
+}
+
+bool index_token_lasts(const struct index_server *s, const char *token, const struct addr *from)
+{
+	if (s->ticks % TOKENS_EACH_TICKS != 0 || index_access_is_open(s->access))
+		return true;
+	return index_access_check(s->access, token == NULL ? bytes_of(NULL, 0) : bytes_str(token),
+				  from, RIGHT_READ, index_now_s(s)) == ACCESS_GRANTED;
 }
 
 static bool is_granted(struct index_server *s, const struct http_request *r,

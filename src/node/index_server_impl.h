@@ -112,6 +112,11 @@ bool index_reply_method(const struct http_request *r, struct http_reply *reply,
 /* The token that came with a request: of its Authorization header (Bearer), else `token` in the
  * query. Borrows from `buf`, which the caller initialised and ends. */
 struct bytes index_token_of(const struct http_request *r, struct buf *buf);
+/* For what outlives its request: a copy of the token, NULL when none was shown; 0 or ERR_NOMEM.
+ * Owns: the caller. And later, each second: may who showed it still read? Every few seconds it is
+ * looked at, otherwise believed. */
+int index_token_keep(const struct http_request *r, char **out);
+bool index_token_lasts(const struct index_server *s, const char *token, const struct addr *from);
 
 /* ---- index_announce.c ---- */
 

@@ -13,8 +13,9 @@
 /* Peers told in answer to a join or a question: those of a hybrid torrent's second swarm, which are
  * mostly the same, only where the first has fewer. */
 #define PEERS_TOLD ANNOUNCE_PEERS_DEFAULT
-/* How often it is asked whether tokens are still good. */
-#define TOKENS_EACH_TICKS 5u
+/* Lines to others that one session may cause by joining: at once, and more of them each second. */
+#define TELLS_MAX 2000u
+#define TELLS_PER_S 100u
 /* Members of whom the tracker is told again in one tick: a part of all, and a few. */
 #define REFRESH_PART 8u
 #define REFRESH_LEAST 64u
@@ -28,7 +29,8 @@ struct session_link {
 	struct roster_session *who; /* NULL: no hello yet */
 	struct addr from, to;
 	uint64_t opened_ms;
-	char *token; /* NULL: none was shown */
+	uint32_t tells; /* lines to others that it may cause now */
+	char *token;	/* NULL: none was shown */
 };
 
 /* ---- out ------------------------------------------------------------------------------ */
@@ -115,13 +117,15 @@ static void answer_peers(struct index_server *s, struct roster_member *m, enum a
 /* Those who still lack something learn of it at once. */
 static void tell_of_newcomer(struct roster_member *m)
 {
+	struct session_link *l = m->session->user;
 	struct roster_member *to = NULL;
 	uint32_t told = 0;
 
-	while (told++ < ROSTER_TELL_MAX && (to = roster_tell_next(m, to)) != NULL) {
+	while (told++ < ROSTER_TELL_MAX && l->tells > 0 && (to = roster_tell_next(m, to)) != NULL) {
 		json_t *list = json_array();
 		struct addr a;
 
+		l->tells--;
 		if (list != NULL && addr_for(to->session, m->session, &a) &&
 		    add_addr(list, &a) == 0)
 			say_peers(to, list);
@@ -406,7 +410,6 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 	    .closed = on_closed,
 	};
 	struct session_link *l;
-	struct buf token;
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
@@ -417,18 +420,15 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 		return;
 	}
 	l = calloc(1, sizeof(*l));
-	buf_init(&token, HTTP_HEADERS_MAX);
-	if (l != NULL) {
+	if (l != NULL && index_token_keep(r, &l->token) == OK) {
 		l->server = s;
 		l->from = r->from;
 		l->to = r->to;
 		l->opened_ms = loop_now_ms(s->loop);
-		if (index_token_of(r, &token).len > 0 && buf_cstr(&token) != NULL)
-			l->token = strdup(buf_cstr(&token));
+		l->tells = TELLS_MAX;
 		p.user = l;
 		l->stream = http_stream_take(r, &p);
 	}
-	buf_fini(&token);
 	if (l != NULL && l->stream != NULL) {
 		LIST_INSERT_HEAD(&s->links, l, link);
 		return;
@@ -442,16 +442,11 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 /* ---- time
  * ------------------------------------------------------------------------------------------ */
 
-static bool may_stay(struct session_link *l, uint64_t now_ms)
+static bool may_stay(struct index_server *s, const struct session_link *l, uint64_t now_ms)
 {
-	struct index_server *s = l->server;
-
 	if (l->who == NULL)
 		return now_ms - l->opened_ms < ROSTER_SILENCE_MS;
-	return s->ticks % TOKENS_EACH_TICKS != 0 || index_access_is_open(s->access) ||
-	       index_access_check(s->access,
-				  l->token == NULL ? bytes_of(NULL, 0) : bytes_str(l->token),
-				  &l->from, RIGHT_READ, index_now_s(s)) == ACCESS_GRANTED;
+	return index_token_lasts(s, l->token, &l->from);
 }
 
 void index_session_tick(struct index_server *s)
@@ -466,7 +461,8 @@ void index_session_tick(struct index_server *s)
 		end(silent->user, "silent for too long");
 	for (l = LIST_FIRST(&s->links); l != NULL; l = next) {
 		next = LIST_NEXT(l, link);
-		if (!may_stay(l, now))
+		l->tells = l->tells + TELLS_PER_S < TELLS_MAX ? l->tells + TELLS_PER_S : TELLS_MAX;
+		if (!may_stay(s, l, now))
 			end(l, l->who == NULL ? "no hello" : "the token is not good any more");
 	}
 	while (turns-- > 0 && (m = roster_due(s->roster, now)) != NULL)

@@ -189,12 +189,39 @@ void link_set_interest(struct link *l)
 	loop_io_want(l->io, want);
 }
 
+/* Where a REQUEST has its length, and where it ends. */
+#define REQUEST_LENGTH_AT 13u
+#define REQUEST_BYTES 17u
+
+/* The request before goes on with this one, and waits still: then it asks for both. */
+static bool join_request(struct link *l, const struct wire_msg *m)
+{
+	uint32_t most = swarm_run_bytes(l->t->swarm, l->ref), begin, length;
+	uint8_t *last = l->out.ptr + l->last_message;
+
+	if (most == BLOCK_BYTES || l->out.len != l->last_message + REQUEST_BYTES ||
+	    l->out_sent > l->last_message || m->type != WIRE_REQUEST)
+		return false;
+	begin = be32(last + 9);
+	length = be32(last + REQUEST_LENGTH_AT);
+	if (be32(last) != REQUEST_BYTES - 4 || last[4] != WIRE_REQUEST ||
+	    be32(last + 5) != m->index || begin + length != m->begin ||
+	    begin / most != m->begin / most)
+		return false;
+	put_be32(last + REQUEST_LENGTH_AT, length + m->length);
+	return true;
+}
+
 void link_send(struct link *l, const struct wire_msg *m)
 {
 	if (l->state != LINK_OPEN)
 		return;
-	/* An overflow is noticed by link_flush(), which may close; here nobody expects it. */
-	(void)wire_encode(&l->out, m);
+	if (!join_request(l, m)) {
+		l->last_message = l->out.len;
+		/* An overflow is noticed by link_flush(), which may close; here nobody expects it.
+		 */
+		(void)wire_encode(&l->out, m);
+	}
 	link_mark_dirty(l);
 }
 

@@ -2,8 +2,8 @@
  *
  * Receiving: payload goes from the socket into its slab by one scatter read over the blocks we
  * expect next; their heads are predicted and checked after (link_recv.c). Sending: messages wait
- * in `out`; blocks are pulled from the swarm when the socket takes more, and copied from the
- * page cache for one write of several (link_send.c). */
+ * in `out`; blocks are pulled from the swarm when the socket takes more, and go from the page
+ * cache to the socket without a copy (link_send.c). */
 #ifndef SHOAL_NODE_LINK_H
 #define SHOAL_NODE_LINK_H
 
@@ -21,12 +21,16 @@
 #define LINK_STUCK_MS 60000u
 /* A whole message of the largest kind, and a scratch buffer's worth that waits for memory. */
 #define LINK_IN_MAX (WIRE_BODY_MAX + 4u + NODE_SCRATCH_BYTES)
-/* Blocks in one scatter read, and in one write. */
+/* Blocks in one scatter read. */
 #define LINK_RECV_BLOCKS 16u
-#define LINK_SEND_BLOCKS 12u
 /* Reads of one connection before others get their turn. */
 #define LINK_READ_ROUNDS 4
-#define LINK_WRITE_ROUNDS 4
+/* Blocks pulled from the swarm ahead of the socket. */
+#define LINK_SEND_BLOCKS 16u
+/* As many bytes in a row are looked for in the page cache together. */
+#define LINK_SEND_ROW (256u * 1024u)
+/* Bytes sent to one connection before others get their turn. */
+#define LINK_WRITE_BYTES (1024u * 1024u)
 
 enum link_state {
 	LINK_CONNECTING,
@@ -70,10 +74,16 @@ struct link {
 	uint32_t unacked;  /* bytes in the socket that the peer had not taken then */
 	uint32_t rtt_us;
 	struct buf in, out;
-	size_t out_sent; /* of `out` */
+	size_t out_sent;     /* of `out` */
+	size_t last_message; /* where in `out` its last one begins */
 	struct link_incoming cur;
+	struct block_ref rest; /* of the PIECE message, behind `cur`; length 0: nothing */
 	struct block_ref up[LINK_SEND_BLOCKS]; /* pulled from the swarm, not wholly sent */
-	uint32_t n_up, up_sent;		       /* up_sent: bytes of up[0], head included */
+	uint32_t n_up;
+	uint32_t n_ready;    /* of them, known to be in the page cache */
+	uint32_t msg_blocks; /* of them, in the message that is going out; 0: none is */
+	uint32_t msg_bytes;  /* its payload */
+	uint32_t msg_sent;   /* of head and payload */
 	struct link *prev, *next, *next_dirty, *next_grave;
 	struct link *older, *newer; /* among strangers */
 };

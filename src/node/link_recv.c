@@ -5,7 +5,8 @@
  *
  *     [rest of the block that is coming] [head][payload] [head][payload] ... [scratch]
  *
- * with each payload pointing into its slab. Afterwards the heads are compared with what was
+ * with each payload pointing into its slab, and one head for a whole row of payloads where the peer
+ * sends blocks in runs (swarm_run_bytes()). Afterwards the heads are compared with what was
  * predicted. Where one differs (a HAVE came between, the peer serves in another order), the bytes
  * from there on are put in line again and parsed as an ordinary stream, which costs one copy. */
 #include "node/link.h"
@@ -16,6 +17,8 @@
 
 struct forecast {
 	struct block_ref block;
+	/* Payload of the message that begins with this block; 0: it is inside of one. */
+	uint32_t run;
 	uint8_t head[WIRE_PIECE_HEAD];
 	struct span dst;
 };
@@ -167,31 +170,57 @@ static int place_block(struct link *l, const struct block_ref *b)
 	return err;
 }
 
-/* A PIECE head is at the front of the stream. Returns 0, ERR_AGAIN without memory for it, or
+/* The payload of a block is next in the stream. Returns 0, ERR_AGAIN without memory for it, or
  * ERR_PROTO when the link was closed. */
-static int begin_block(struct link *l, const struct wire_msg *m)
+static int begin_block(struct link *l, const struct block_ref *b)
 {
 	struct transfer *t = l->t;
-	struct block_ref b = {m->index, m->begin, m->length};
 	struct link_incoming *c = &l->cur;
 	int err;
 
-	switch (swarm_judge_block(t->swarm, l->ref, b.piece, b.begin, b.length)) {
+	switch (swarm_judge_block(t->swarm, l->ref, b->piece, b->begin, b->length)) {
 	case BLOCK_UNASKED:
 		swarm_on_malformed(t->swarm, l->ref, now_ms(l), &t->fx);
 		transfer_perform(t);
 		link_close(l, "sent a block that was not asked for");
 		return ERR_PROTO;
 	case BLOCK_USELESS:
-		*c = (struct link_incoming){.active = true, .place = PLACE_NOWHERE, .block = b};
+		*c = (struct link_incoming){.active = true, .place = PLACE_NOWHERE, .block = *b};
 		break;
 	case BLOCK_WANTED:
-		err = place_block(l, &b);
+		err = place_block(l, b);
 		if (err != OK)
 			return err;
 		break;
 	}
 	return OK;
+}
+
+/* The first of the bytes [b->begin, b->begin + b->length) of a PIECE message that make a block. */
+static struct block_ref first_block(const struct link *l, const struct block_ref *b)
+{
+	struct block_ref first = *b;
+
+	if (b->length > BLOCK_BYTES && swarm_run_bytes(l->t->swarm, l->ref) > BLOCK_BYTES)
+		first.length = BLOCK_BYTES;
+	return first;
+}
+
+static struct block_ref behind(const struct block_ref *b, uint32_t bytes)
+{
+	return (struct block_ref){b->piece, b->begin + bytes, b->length - bytes};
+}
+
+/* Payload of a PIECE message is next in the stream: that of `b`, and of others in a row behind it.
+ * Returns as begin_block(). */
+static int begin_run(struct link *l, struct block_ref b)
+{
+	struct block_ref first = first_block(l, &b);
+	int err = begin_block(l, &first);
+
+	if (err == OK)
+		l->rest = behind(&b, first.length);
+	return err;
 }
 
 static size_t take_payload(struct link *l, struct bytes in)
@@ -207,6 +236,28 @@ static size_t take_payload(struct link *l, struct bytes in)
 	return n;
 }
 
+/* A message for the swarm. A request for blocks in a row is as many requests to it. */
+static void hear(struct link *l, struct wire_msg *m)
+{
+	struct transfer *t = l->t;
+	struct block_ref row = {m->index, m->begin, m->length};
+
+	if (m->type == WIRE_REQUEST && row.length <= SWARM_RUN_BYTES) {
+		struct block_ref first = first_block(l, &row);
+
+		for (; first.length < row.length; first = first_block(l, &row)) {
+			m->begin = first.begin;
+			m->length = first.length;
+			swarm_on_message(t->swarm, l->ref, m, now_ms(l), &t->fx);
+			row = behind(&row, first.length);
+		}
+		m->begin = row.begin;
+		m->length = row.length;
+	}
+	swarm_on_message(t->swarm, l->ref, m, now_ms(l), &t->fx);
+	transfer_perform(t);
+}
+
 /* One step through a stream. Returns bytes consumed, 0 when more is needed, ERR_AGAIN when memory
  * is, ERR_PROTO when the link is closed. */
 static int take_message(struct link *l, struct bytes in)
@@ -216,7 +267,7 @@ static int take_message(struct link *l, struct bytes in)
 	int n = wire_piece_head(&m, in);
 
 	if (n == 1) {
-		int err = begin_block(l, &m);
+		int err = begin_run(l, (struct block_ref){m.index, m.begin, m.length});
 
 		return err == OK ? (int)WIRE_PIECE_HEAD : err;
 	}
@@ -229,10 +280,8 @@ static int take_message(struct link *l, struct bytes in)
 		link_close(l, "sent a malformed message");
 		return ERR_PROTO;
 	}
-	if (n > 0) {
-		swarm_on_message(t->swarm, l->ref, &m, now_ms(l), &t->fx);
-		transfer_perform(t);
-	}
+	if (n > 0)
+		hear(l, &m);
 	return l->state == LINK_DEAD ? ERR_PROTO : n;
 }
 
@@ -257,7 +306,13 @@ static size_t take_stream(struct link *l, struct bytes in)
 			used += take_payload(l, rest);
 			continue;
 		}
-		n = take_message(l, rest);
+		if (l->rest.length > 0) {
+			n = begin_run(l, l->rest);
+			if (n == OK)
+				continue;
+		} else {
+			n = take_message(l, rest);
+		}
 		if (n == ERR_AGAIN)
 			l->starved = true;
 		if (n <= 0)
@@ -297,32 +352,65 @@ static void take_bytes(struct link *l, struct bytes in)
 		drop_empty_in(l);
 }
 
+/* How long will the message be that begins with next[0]? The peer joins what lies in a row, up to a
+ * multiple of its longest run. */
+static uint32_t forecast_run(const struct block_ref *next, uint32_t n, uint32_t most)
+{
+	uint32_t end = next[0].begin + next[0].length;
+
+	for (uint32_t i = 1; i < n && next[i].piece == next[0].piece && next[i].begin == end &&
+			     next[i].begin / most == next[0].begin / most;
+	     i++)
+		end += next[i].length;
+	return end - next[0].begin;
+}
+
+/* Append a block that we expect; `rest` is what the message before it has left, and moves on.
+ * False: nothing can be foretold from here on. */
+static bool plan_block(struct link *l, struct plan *p, const struct block_ref *b, uint32_t run,
+		       struct block_ref *rest)
+{
+	struct transfer *t = l->t;
+	struct forecast *f = &p->next[p->n_next];
+	bool inside = rest->length > 0;
+	int err;
+
+	if (inside && (b->piece != rest->piece || b->begin != rest->begin))
+		return false;
+	if (!is_wanted(l, b) || other_receiver(l, b) != NULL)
+		return false;
+	err = store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst);
+	p->short_of_memory = err == ERR_AGAIN;
+	if (err != OK)
+		return false;
+	f->block = *b;
+	f->run = inside ? 0 : run;
+	if (!inside) {
+		*rest = (struct block_ref){b->piece, b->begin, run};
+		plan_add(p, f->head, sizeof(f->head));
+	}
+	*rest = behind(rest, b->length);
+	plan_add(p, f->dst.ptr, b->length);
+	p->n_next++;
+	return true;
+}
+
 /* Append the blocks we expect next, as far as there is room and nobody else is at them. */
 static void plan_forecasts(struct link *l, struct plan *p)
 {
-	struct transfer *t = l->t;
-	struct block_ref next[LINK_RECV_BLOCKS];
-	uint32_t n = swarm_expected(t->swarm, l->ref, next, LINK_RECV_BLOCKS);
+	struct block_ref next[LINK_RECV_BLOCKS + SWARM_RUN_BYTES / BLOCK_BYTES], rest = l->rest;
+	uint32_t n = swarm_expected(l->t->swarm, l->ref, next, sizeof(next) / sizeof(next[0]));
+	uint32_t most = swarm_run_bytes(l->t->swarm, l->ref);
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && p->n_next < LINK_RECV_BLOCKS; i++) {
 		const struct block_ref *b = &next[i];
-		struct forecast *f = &p->next[p->n_next];
-		int err;
 
 		/* The block under way is still among the expected ones. */
 		if (l->cur.active && b->piece == l->cur.block.piece &&
 		    b->begin == l->cur.block.begin)
 			continue;
-		if (!is_wanted(l, b) || other_receiver(l, b) != NULL)
+		if (!plan_block(l, p, b, forecast_run(b, n - i, most), &rest))
 			break;
-		err = store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst);
-		p->short_of_memory = err == ERR_AGAIN;
-		if (err != OK)
-			break;
-		f->block = *b;
-		plan_add(p, f->head, sizeof(f->head));
-		plan_add(p, f->dst.ptr, b->length);
-		p->n_next++;
 	}
 }
 
@@ -346,8 +434,7 @@ static void make_plan(struct link *l, struct plan *p)
 	if (l->state == LINK_OPEN && l->in.len == 0) {
 		if (c->active) {
 			p->rest = c->block.length - c->got;
-			plan_add(p,
-				 c->place == PLACE_NOWHERE ? n->scratch_out : c->dst.ptr + c->got,
+			plan_add(p, c->place == PLACE_NOWHERE ? n->sink : c->dst.ptr + c->got,
 				 p->rest);
 		}
 		plan_forecasts(l, p);
@@ -367,12 +454,17 @@ static void gather(const struct plan *p, int i, size_t left, struct buf *line)
 	}
 }
 
-static bool head_fits(const struct forecast *f)
+/* Bytes of head before the payload of `f`, if of `n` bytes that were read those are what was
+ * foretold, and some payload inside of a message; else -1. */
+static int head_fits(const struct forecast *f, size_t n)
 {
 	uint8_t want[WIRE_PIECE_HEAD];
 
-	wire_put_piece_head(want, f->block.piece, f->block.begin, f->block.length);
-	return memcmp(want, f->head, sizeof(want)) == 0;
+	if (f->run == 0)
+		return n > 0 ? 0 : -1;
+	wire_put_piece_head(want, f->block.piece, f->block.begin, f->run);
+	return n >= sizeof(want) && memcmp(want, f->head, sizeof(want)) == 0 ? (int)sizeof(want)
+									     : -1;
 }
 
 static void abort_forecasts(struct link *l, const struct plan *p, uint32_t from)
@@ -387,6 +479,9 @@ static void abort_forecasts(struct link *l, const struct plan *p, uint32_t from)
 /* A block whose head was predicted rightly: its payload, or the first part of it, is in place. */
 static void take_forecast(struct link *l, const struct forecast *f, size_t got)
 {
+	struct block_ref run = {f->block.piece, f->block.begin, f->run};
+
+	l->rest = behind(f->run == 0 ? &l->rest : &run, f->block.length);
 	l->cur = (struct link_incoming){
 	    .active = true, .place = PLACE_STORE, .block = f->block, .dst = f->dst};
 	count_payload(l, got);
@@ -425,20 +520,19 @@ static void walk_plan(struct link *l, const struct plan *p, size_t n)
 		n -= got;
 		i = 1;
 	}
-	while (k < p->n_next && n >= WIRE_PIECE_HEAD && l->state != LINK_DEAD &&
-	       head_fits(&p->next[k])) {
+	for (; k < p->n_next && l->state != LINK_DEAD; k++) {
 		const struct forecast *f = &p->next[k];
-		size_t got = n - WIRE_PIECE_HEAD;
+		int head = head_fits(f, n);
+		size_t got = n - (head > 0 ? (size_t)head : 0);
 
+		/* An earlier block of this very read may have changed what is wanted. */
+		if (head < 0 || !is_wanted(l, &f->block))
+			break;
 		if (got > f->block.length)
 			got = f->block.length;
-		/* An earlier block of this very read may have changed what is wanted. */
-		if (!is_wanted(l, &f->block))
-			break;
 		take_forecast(l, f, got);
-		n -= WIRE_PIECE_HEAD + got;
-		i += 2;
-		k++;
+		n -= (size_t)head + got;
+		i += head > 0 ? 2 : 1;
 	}
 	take_rest(l, p, i, k, n);
 }

@@ -1,25 +1,16 @@
 /* node/link_send.c - messages and blocks to the socket.
  *
  * Blocks are pulled from the swarm only while the socket takes them, so a choke or cancel finds
- * them still in the queue. What the socket did not take is forgotten and copied again from the
- * page cache later: a slow peer holds no memory. A block that is not in the page cache is
- * fetched by a worker; the loop never waits for the disk. */
+ * them still in the queue. Payload goes from the page cache to the socket without a copy: a slow
+ * peer holds no memory of ours. What is not in the page cache is fetched by a worker first; the
+ * loop never waits for the disk.
+ *
+ * To a peer that takes it, blocks in a row go as one PIECE message (swarm_run_bytes()). */
 #include "node/link.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
-
-/* Blocks for one write(), heads and payloads laid out in the node's send scratch. */
-struct batch {
-	uint8_t *at;
-	size_t len;
-	uint32_t blocks;
-};
-
-static size_t whole(const struct block_ref *b)
-{
-	return WIRE_PIECE_HEAD + (size_t)b->length;
-}
 
 /* Write what the socket takes. Returns bytes, 0 the socket is full, -1 closed. */
 static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
@@ -70,77 +61,19 @@ static void pull_blocks(struct link *l)
 	}
 }
 
-static bool goes_on(const struct block_ref *a, const struct block_ref *b)
+/* How many of l->up, from the first one on, lie in a row within `most` bytes. A row ends where a
+ * multiple of `most` does, which the peer counts on when it lays out its reads. */
+static uint32_t row_of(const struct link *l, uint32_t most, uint32_t *bytes)
 {
-	return b->piece == a->piece && b->begin == a->begin + a->length;
-}
+	const struct block_ref *first = &l->up[0];
+	uint32_t n = 1, end = first->begin + first->length;
 
-/* Copy l->up[from], and up to `max` - 1 more that lie behind it in the piece, to the end of the
- * batch. Returns how many were copied, or an error of the store. */
-static int add_run(struct link *l, struct batch *batch, uint32_t from, uint32_t max)
-{
-	struct span to[LINK_SEND_BLOCKS];
-	size_t len = batch->len;
-	uint32_t n = 0;
-	int err;
-
-	while (n < max && whole(&l->up[from + n]) <= NODE_SCRATCH_BYTES - len &&
-	       (n == 0 || goes_on(&l->up[from + n - 1], &l->up[from + n]))) {
-		const struct block_ref *b = &l->up[from + n];
-
-		wire_put_piece_head(batch->at + len, b->piece, b->begin, b->length);
-		to[n++] = (struct span){batch->at + len + WIRE_PIECE_HEAD, b->length};
-		len += whole(b);
-	}
-	if (n == 0)
-		return 0;
-	err = store_read(l->t->store, l->up[from].piece, l->up[from].begin, to, n);
-	if (err != OK)
-		return err;
-	batch->len = len;
-	batch->blocks += n;
-	return (int)n;
-}
-
-/* Fill the batch from l->up. Stops at a block that must be fetched from disk first; and after one
- * that is half out while messages wait, or they would wait for as long as the peer asks for more.
- * Returns 0, or an error of the store other than ERR_AGAIN. */
-static int fill_batch(struct link *l, struct batch *batch)
-{
-	uint32_t n = l->up_sent > 0 && l->out.len > 0 ? 1 : l->n_up;
-	int took = 1;
-
-	*batch = (struct batch){.at = l->node->scratch_out};
-	while (took > 0 && batch->blocks < n) {
-		took = add_run(l, batch, batch->blocks, n - batch->blocks);
-		/* Not all of the run is in the page cache, but its first block may be. */
-		if (took == ERR_AGAIN)
-			took = add_run(l, batch, batch->blocks, 1);
-	}
-	if (took == ERR_AGAIN && batch->blocks == 0) {
-		const struct block_ref *b = &l->up[0];
-
-		l->fetching = true;
-		store_fetch(l->t->store, b->piece, b->begin, b->length,
-			    (uint64_t)l->ref.gen << 32 | l->ref.slot);
-	}
-	return took < 0 && took != ERR_AGAIN ? took : OK;
-}
-
-/* `n` more bytes of the blocks went out. */
-static void count_sent(struct link *l, size_t n)
-{
-	uint32_t done = 0;
-
-	l->up_sent += (uint32_t)n;
-	l->wrote_ms = loop_now_ms(l->node->loop);
-	while (done < l->n_up && l->up_sent >= whole(&l->up[done])) {
-		l->up_sent -= (uint32_t)whole(&l->up[done]);
-		swarm_on_sent(l->t->swarm, l->ref, l->up[done].length, loop_now_ms(l->node->loop));
-		done++;
-	}
-	l->n_up -= done;
-	memmove(l->up, l->up + done, l->n_up * sizeof(l->up[0]));
+	while (n < l->n_up && l->up[n].piece == first->piece && l->up[n].begin == end &&
+	       l->up[n].begin / most == first->begin / most &&
+	       end + l->up[n].length - first->begin <= most)
+		end += l->up[n++].length;
+	*bytes = end - first->begin;
+	return n;
 }
 
 /* The first block that is due cannot be read. When its file was changed under us, nobody shall
@@ -154,42 +87,117 @@ static void lose_piece(struct link *l, uint32_t piece, int code)
 		transfer_piece_gone(t, piece);
 }
 
-/* One write of blocks. Returns 1 to go on, 0 to wait, -1 closed. */
-static int send_batch(struct link *l)
+/* Is the message, and what lies in a row behind it, in the page cache? Else it is fetched. False:
+ * not now, or the link is closed. */
+static bool make_ready(struct link *l)
 {
-	struct batch batch;
-	ssize_t n;
-	int err = fill_batch(l, &batch);
+	const struct block_ref *b = &l->up[0];
+	uint32_t bytes;
+	int err;
 
-	if (err != OK) {
-		lose_piece(l, l->up[batch.blocks].piece, err);
+	if (l->n_ready >= l->msg_blocks)
+		return true;
+	l->n_ready = row_of(l, LINK_SEND_ROW, &bytes);
+	err = store_ready(l->t->store, b->piece, b->begin, bytes);
+	if (err != OK && l->n_ready > l->msg_blocks) {
+		l->n_ready = l->msg_blocks;
+		err = store_ready(l->t->store, b->piece, b->begin, l->msg_bytes);
+	}
+	if (err == OK)
+		return true;
+	l->n_ready = 0;
+	if (err == ERR_AGAIN) {
+		l->fetching = true;
+		store_fetch(l->t->store, b->piece, b->begin, l->msg_bytes,
+			    (uint64_t)l->ref.gen << 32 | l->ref.slot);
+	} else {
+		lose_piece(l, b->piece, err);
+	}
+	return false;
+}
+
+/* What is left of the head. Returns 1 all out, 0 the socket is full, -1 closed. */
+static int send_head(struct link *l)
+{
+	uint8_t head[WIRE_PIECE_HEAD];
+	ssize_t n;
+
+	wire_put_piece_head(head, l->up[0].piece, l->up[0].begin, l->msg_bytes);
+	do
+		n = send(l->fd, head + l->msg_sent, sizeof(head) - l->msg_sent, MSG_MORE);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		link_lost(l, strerror(errno));
 		return -1;
 	}
-	if (batch.blocks == 0)
-		return 0;
-	n = write_some(l, batch.at + l->up_sent, batch.len - l->up_sent);
-	if (n <= 0)
-		return (int)n;
-	if ((size_t)n < batch.len - l->up_sent)
+	l->msg_sent += n > 0 ? (uint32_t)n : 0;
+	return l->msg_sent == sizeof(head);
+}
+
+/* The same for the payload. */
+static int send_payload(struct link *l)
+{
+	const struct block_ref *b = &l->up[0];
+	uint32_t at = l->msg_sent - WIRE_PIECE_HEAD, n;
+	int err = store_send(l->t->store, l->fd, b->piece, b->begin + at, l->msg_bytes - at, &n);
+
+	l->msg_sent += n;
+	if (n > 0)
+		swarm_on_sent(l->t->swarm, l->ref, n, loop_now_ms(l->node->loop));
+	if (err == OK)
+		return n == l->msg_bytes - at;
+	if (err == ERR_UNREACHABLE)
+		link_lost(l, "takes nothing any more");
+	else
+		lose_piece(l, b->piece, err);
+	return -1;
+}
+
+/* One message of blocks. Returns 1 all out, 0 to wait, -1 closed. */
+static int send_blocks(struct link *l)
+{
+	uint32_t before = l->msg_sent;
+	int out = 1;
+
+	if (l->msg_blocks == 0)
+		l->msg_blocks = row_of(l, swarm_run_bytes(l->t->swarm, l->ref), &l->msg_bytes);
+	if (!make_ready(l))
+		return l->state == LINK_DEAD ? -1 : 0;
+	if (l->msg_sent < WIRE_PIECE_HEAD)
+		out = send_head(l);
+	if (out == 1)
+		out = send_payload(l);
+	if (out < 0)
+		return -1;
+	if (l->msg_sent > before)
+		l->wrote_ms = loop_now_ms(l->node->loop);
+	if (out == 0) {
 		l->wants_write = true;
-	count_sent(l, (size_t)n);
-	return l->wants_write ? 0 : 1;
+		l->n_ready = 0; /* until then the cache may have lost it */
+		return 0;
+	}
+	l->n_up -= l->msg_blocks;
+	l->n_ready -= l->msg_blocks;
+	memmove(l->up, l->up + l->msg_blocks, l->n_up * sizeof(l->up[0]));
+	l->msg_blocks = l->msg_sent = 0;
+	return 1;
 }
 
 static void send_all(struct link *l)
 {
-	for (int round = 0; round < LINK_WRITE_ROUNDS; round++) {
-		/* A block that is half out goes first: messages may not cut into it. */
-		if (l->up_sent == 0 && flush_messages(l) != 1)
+	uint64_t sent = 0;
+
+	while (sent < LINK_WRITE_BYTES) {
+		/* A message of blocks that is half out goes first: others may not cut into it. */
+		if (l->msg_sent == 0 && flush_messages(l) != 1)
 			return;
 		if (l->state != LINK_OPEN || l->fetching)
 			return;
 		if (l->uploading)
 			pull_blocks(l);
-		if (l->n_up == 0)
+		if (l->n_up == 0 || send_blocks(l) != 1)
 			return;
-		if (send_batch(l) != 1)
-			return;
+		sent += l->msg_bytes;
 	}
 	l->wants_write = true; /* others first; the socket will say that it has room */
 }
@@ -210,8 +218,11 @@ void link_flush(struct link *l)
 void link_on_fetched(struct link *l, enum err code)
 {
 	l->fetching = false;
-	if (code != OK && l->n_up > 0)
+	if (code != OK && l->n_up > 0) {
 		lose_piece(l, l->up[0].piece, code);
-	else
-		link_mark_dirty(l);
+		return;
+	}
+	/* Sent without another look: what the cache never keeps would be fetched for ever. */
+	l->n_ready = l->msg_blocks;
+	link_mark_dirty(l);
 }

@@ -82,7 +82,15 @@ static int compare(const struct live_torrent *t, const struct bitfield *have, st
 		return ERR_NOMEM;
 	}
 	for (uint32_t i = 0; i < have->n; i++) {
-		bool now = bitfield_has(have, i), before = was_told(t, i);
+		bool now, before;
+
+		if (t->told.bits != NULL && i % 8 == 0 && i + 8 <= have->n &&
+		    t->told.bits[i / 8] == have->bits[i / 8]) {
+			i += 7;
+			continue;
+		}
+		now = bitfield_has(have, i);
+		before = was_told(t, i);
 
 		if (now && !before)
 			bitfield_set(got, i);

@@ -246,11 +246,11 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	if (n->listener < 0)
 		return n->listener;
 	n->scratch_in = malloc(NODE_SCRATCH_BYTES);
-	n->scratch_out = malloc(NODE_SCRATCH_BYTES);
+	n->sink = malloc(WIRE_BLOCK_MAX);
 	n->listen_io = loop_io_new(n->loop, n->listener, on_accept, n);
 	n->pool_io = loop_io_new(n->loop, pool_fd(n->pool), on_pool, n);
 	n->second = loop_timer_new(n->loop, on_second, n);
-	if (n->scratch_in == NULL || n->scratch_out == NULL || n->listen_io == NULL ||
+	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
 	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
@@ -322,7 +322,7 @@ void node_free(struct node *n)
 	if (n->listener >= 0)
 		tcp_close(n->listener);
 	free(n->scratch_in);
-	free(n->scratch_out);
+	free(n->sink);
 	free(n);
 }
 

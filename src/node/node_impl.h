@@ -11,8 +11,7 @@
 #include "store/store.h"
 #include "wire/handshake.h"
 
-/* One buffer for all reads of the process and one for all writes: a connection that is idle
- * owns no memory for them. */
+/* One buffer for all reads of the process: a connection that is idle owns no memory for them. */
 #define NODE_SCRATCH_BYTES (256u * 1024u)
 
 struct link;
@@ -43,7 +42,8 @@ struct node {
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
 	struct link *grave; /* closed during this event, freed at its end */
-	uint8_t *scratch_in, *scratch_out;
+	uint8_t *scratch_in;
+	uint8_t *sink; /* WIRE_BLOCK_MAX: payload that nobody wants ends here */
 
 	void (*leave_done)(void *user);
 	void *leave_user;

@@ -43,8 +43,7 @@ enum store_event_type {
 			   ends it, too */
 	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
 			   be written or read back */
-	STORE_FETCHED,	/* answer to store_fetch(): store_read() of that range will not wait, or err
-			 */
+	STORE_FETCHED,	/* answer to store_fetch(): that range is ready, or err */
 	STORE_LEAVES,	/* answer to store_leaves() */
 	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
@@ -111,12 +110,17 @@ void store_reopen_piece(struct store *s, uint32_t piece);
 
 /* ---- sending ------------------------------------------------------------ */
 
-/* Copy bytes of a verified piece from `begin` on, one after the other into `n` spans, without
- * waiting for the disk (preadv2 RWF_NOWAIT). Bytes of pad files are zeros.
- * Returns 0; ERR_INVALID outside of the piece; else nothing useful is in the spans and it is
- * ERR_AGAIN (not all in the page cache: store_fetch() it first), ERR_IO or ERR_MISMATCH (the file
- * was changed: size or mtime differ from when it was opened; SEED only). */
-int store_read(struct store *s, uint32_t piece, uint32_t begin, const struct span *out, uint32_t n);
+/* Are these bytes of a verified piece in the page cache, so that sending them will not wait for the
+ * disk? A page in 16 KiB is looked at.
+ * Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID outside of the piece; ERR_IO or
+ * ERR_MISMATCH (the file was changed: size or mtime differ from when it was opened; SEED only). */
+int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
+/* Send them to a non-blocking socket without a copy (sendfile(2)); those of pads are zeros. What is
+ * not ready is waited for.
+ * Returns 0, and *sent is short of `length` when the socket is full; or, behind *sent bytes,
+ * ERR_UNREACHABLE (errno of the socket), ERR_INVALID, ERR_IO or ERR_MISMATCH (the file ended). */
+int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
+	       uint32_t *sent);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);

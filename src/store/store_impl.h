@@ -27,8 +27,6 @@
 #define STORE_SPARES_MAX 256u
 /* Pieces of a recheck that are with the workers at one time. */
 #define STORE_CHECKS_OUT 8u
-/* Places that one read fills at most. */
-#define STORE_READ_SPANS 16u
 /* More changed files than this are synced with one syncfs(2) instead of one fdatasync(2) each. */
 #define STORE_SYNC_FILES 32u
 
@@ -107,7 +105,8 @@ struct handle {
 	/* The kernel lets one writer into a file; the others spin, on a core that hashing or the
 	 * other side of the connection could use. Here they sleep. */
 	pthread_mutex_t writer;
-	bool may_wait; /* the loop thread's: the file system has no RWF_NOWAIT */
+	/* The loop thread's: the file system has no RWF_NOWAIT; none of what sendfile needs. */
+	bool may_wait, no_sendfile;
 	struct store_file *file;
 	struct handle *newer, *older;
 };

@@ -1,104 +1,65 @@
 /* store/store_send.c - bytes of verified pieces for other peers. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "store/store_impl.h"
 
-/* Where the next bytes go. */
-struct cursor {
-	const struct span *out;
-	size_t at; /* in *out */
-};
+/* A page in each of so many bytes is looked at: what the kernel reads, it reads in longer runs. */
+#define PROBE_BYTES 16384u
 
-/* The next `len` bytes' places, as far as they fit into `v`. */
-static int cursor_iov(struct cursor c, size_t len, struct iovec v[STORE_READ_SPANS])
+/* ---- is it in memory? ---------------------------------------------------- */
+
+/* One byte, without waiting for the disk; where the file system cannot promise that, nothing is
+ * read and it counts as there. Returns OK, ERR_AGAIN, ERR_IO or ERR_MISMATCH (the file ended). */
+static int probe(struct handle *x, uint64_t at)
 {
-	int n = 0;
+	uint8_t byte;
+	struct iovec v = {&byte, 1};
 
-	while (len > 0 && n < (int)STORE_READ_SPANS) {
-		size_t part = c.out->len - c.at < len ? c.out->len - c.at : len;
+	while (!x->may_wait) {
+		ssize_t n = preadv2(x->fd, &v, 1, (off_t)at, RWF_NOWAIT);
 
-		v[n++] = (struct iovec){c.out->ptr + c.at, part};
-		len -= part;
-		c = (struct cursor){c.out + 1, 0};
-	}
-	return n;
-}
-
-static void cursor_move(struct cursor *c, size_t n)
-{
-	while (n > 0 && n >= c->out->len - c->at) {
-		n -= c->out->len - c->at;
-		*c = (struct cursor){c->out + 1, 0};
-	}
-	c->at += n;
-}
-
-/* One read that does not wait for the disk; where the file system cannot promise that, one that
- * may. Returns bytes, or -1 with errno. */
-static ssize_t read_now(struct handle *x, const struct iovec *v, int n_v, uint64_t at)
-{
-	ssize_t n;
-
-	for (;;) {
-		n = preadv2(x->fd, v, n_v, (off_t)at, x->may_wait ? 0 : RWF_NOWAIT);
 		if (n >= 0)
-			return n;
-		if (!x->may_wait && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
+			return n == 0 ? ERR_MISMATCH : OK;
+		if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
 			x->may_wait = true;
 		else if (errno != EINTR)
-			return -1;
-	}
-}
-
-/* Returns 0, ERR_AGAIN, ERR_IO or ERR_MISMATCH (the file ended early). */
-static int read_cached(struct handle *x, struct cursor *c, size_t len, uint64_t at)
-{
-	struct iovec v[STORE_READ_SPANS];
-
-	while (len > 0) {
-		ssize_t n = read_now(x, v, cursor_iov(*c, len, v), at);
-
-		if (n < 0)
 			return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
-		if (n == 0)
-			return ERR_MISMATCH;
-		cursor_move(c, (size_t)n);
-		at += (uint64_t)n;
-		len -= (size_t)n;
 	}
 	return OK;
 }
 
-static int read_part(struct store *s, const struct part *part, struct cursor *c)
+static int probe_part(struct handle *x, const struct part *part)
 {
-	struct handle *x;
-	int err = file_get(s, part->file, false, &x, NULL);
+	uint64_t last = part->at + part->len - 1;
+	int err = OK;
 
-	/* Verified once, now not there or not ours to read: it was changed under us. */
-	if (err != OK)
-		return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
-	err = file_changed(s, x) ? ERR_MISMATCH : read_cached(x, c, part->len, part->at);
-	file_put(s, x, false);
-	return err;
+	for (uint64_t at = part->at; at < last && err == OK; at += PROBE_BYTES)
+		err = probe(x, at);
+	return err == OK ? probe(x, last) : err;
 }
 
-/* A pad. */
-static void put_zeros(struct cursor *c, size_t len)
+/* Verified once, now not there or not ours to read: it was changed under us. */
+static int part_get(struct store *s, const struct part *part, struct handle **x)
 {
-	struct iovec v[STORE_READ_SPANS];
+	int err = file_get(s, part->file, false, x, NULL);
 
-	while (len > 0) {
-		int n = cursor_iov(*c, len, v);
+	return err == OK || err == ERR_NOMEM || err == ERR_IO ? err : ERR_MISMATCH;
+}
 
-		for (int i = 0; i < n; i++) {
-			memset(v[i].iov_base, 0, v[i].iov_len);
-			cursor_move(c, v[i].iov_len);
-			len -= v[i].iov_len;
-		}
-	}
+static int part_ready(struct store *s, const struct part *part)
+{
+	struct handle *x;
+	int err = part_get(s, part, &x);
+
+	if (err != OK)
+		return err;
+	err = file_changed(s, x) ? ERR_MISMATCH : probe_part(x, part);
+	file_put(s, x, false);
+	return err;
 }
 
 /* Does [begin, begin + length) lie inside the piece? */
@@ -117,31 +78,116 @@ static uint64_t space_offset(const struct store *s, uint32_t piece, uint32_t beg
 	return (uint64_t)piece * s->meta->piece_length + begin;
 }
 
-int store_read(struct store *s, uint32_t piece, uint32_t begin, const struct span *out, uint32_t n)
+int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length)
 {
-	struct cursor c = {out, 0};
-	uint64_t length = 0;
 	struct part_walk w;
 	struct part part;
+	int err = OK;
 
-	for (uint32_t i = 0; i < n; i++)
-		length += out[i].len;
-	if (length > UINT32_MAX || !range_is_sane(s, piece, begin, (uint32_t)length))
+	if (!range_is_sane(s, piece, begin, length))
 		return ERR_INVALID;
 	w = part_walk(s, space_offset(s, piece, begin), length);
-	while (part_next(&w, &part)) {
-		int err;
-
-		if (part.file == NULL) {
-			put_zeros(&c, part.len);
-			continue;
-		}
-		err = read_part(s, &part, &c);
-		if (err != OK)
-			return err;
+	while (err == OK && part_next(&w, &part)) {
+		if (part.file != NULL)
+			err = part_ready(s, &part);
 	}
-	s->read += length;
-	return OK;
+	return err;
+}
+
+/* ---- out ----------------------------------------------------------------- */
+
+/* What became of one attempt to move bytes into the socket. */
+static int moved(ssize_t n, size_t *done)
+{
+	if (n >= 0) {
+		*done += (size_t)n;
+		return OK;
+	}
+	if (errno == EAGAIN || errno == EINTR)
+		return errno == EAGAIN ? ERR_AGAIN : OK;
+	return errno == EIO ? ERR_IO : ERR_UNREACHABLE;
+}
+
+/* For files that the kernel cannot send by itself. */
+static ssize_t copy_out(int socket, int fd, off_t at, size_t len)
+{
+	uint8_t block[BLOCK_BYTES];
+	ssize_t n = pread(fd, block, len < sizeof(block) ? len : sizeof(block), at);
+
+	return n <= 0 ? n : write(socket, block, (size_t)n);
+}
+
+/* Returns OK, ERR_AGAIN (the socket is full), or what is wrong; *done counts. */
+static int send_file(int socket, struct handle *x, const struct part *part, size_t *done)
+{
+	int err = OK;
+
+	while (*done < part->len && err == OK) {
+		off_t at = (off_t)(part->at + *done);
+		off_t next = at;
+		size_t left = part->len - *done;
+		ssize_t n = x->no_sendfile ? copy_out(socket, x->fd, at, left)
+					   : sendfile(socket, x->fd, &next, left);
+
+		if (n == 0)
+			return ERR_MISMATCH;
+		if (n < 0 && errno == EINVAL && !x->no_sendfile)
+			x->no_sendfile = true;
+		else
+			err = moved(n, done);
+	}
+	return err;
+}
+
+/* A pad. */
+static int send_zeros(int socket, size_t len, size_t *done)
+{
+	static const uint8_t zeros[4096];
+	int err = OK;
+
+	while (*done < len && err == OK) {
+		size_t left = len - *done;
+
+		err =
+		    moved(write(socket, zeros, left < sizeof(zeros) ? left : sizeof(zeros)), done);
+	}
+	return err;
+}
+
+static int send_part(struct store *s, int socket, const struct part *part, size_t *done)
+{
+	struct handle *x;
+	int err;
+
+	if (part->file == NULL)
+		return send_zeros(socket, part->len, done);
+	err = part_get(s, part, &x);
+	if (err != OK)
+		return err;
+	err = send_file(socket, x, part, done);
+	file_put(s, x, false);
+	return err;
+}
+
+int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
+	       uint32_t *sent)
+{
+	struct part_walk w;
+	struct part part;
+	int err = OK;
+
+	*sent = 0;
+	if (!range_is_sane(s, piece, begin, length))
+		return ERR_INVALID;
+	w = part_walk(s, space_offset(s, piece, begin), length);
+	while (err == OK && part_next(&w, &part)) {
+		size_t done = 0;
+
+		err = send_part(s, socket, &part, &done);
+		*sent += (uint32_t)done;
+	}
+	s->read += *sent;
+	return err == ERR_AGAIN ? OK : err;
 }
 
 /* ---- fetch -------------------------------------------------------------- */

@@ -39,6 +39,7 @@ struct peer {
 	uint32_t n_live, n_late; /* of `asks`; the rest are ghosts */
 	struct pipeline pipe;
 	uint32_t reqq;
+	uint32_t run_bytes;	/* see swarm_run_bytes() */
 	uint32_t answer_ms;	/* from request to block, smoothed; 0 unknown */
 	uint32_t rejects;	/* since the last block */
 	uint64_t hold_until_ms; /* nothing is asked before */

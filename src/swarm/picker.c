@@ -83,7 +83,7 @@ static uint32_t take_block(struct picker *p, struct asker *a, struct open_piece 
 static struct open_piece *best_begun(const struct picker *p, const struct asker *a, uint64_t now_ms,
 				     bool share)
 {
-	bool crowded = p->open_bytes > PICKER_OPEN_BYTES;
+	bool crowded = p->fetch_bytes > PICKER_FETCH_BYTES;
 	struct open_piece *best = NULL;
 
 	if (p->free_blocks == 0)
@@ -132,7 +132,7 @@ static uint32_t suggested(const struct picker *p, struct asker *a)
 {
 	uint32_t piece = PICKER_NONE, i = 0;
 
-	if (a->n_suggested == 0 || p->open_bytes > PICKER_OPEN_BYTES)
+	if (a->n_suggested == 0 || p->fetch_bytes > PICKER_FETCH_BYTES)
 		return PICKER_NONE;
 	while (i < a->n_suggested && piece == PICKER_NONE) {
 		piece = a->suggested[i++];

@@ -32,9 +32,11 @@
 #define PICKER_NONE UINT32_MAX
 /* A started piece is shared with more peers when it is not all asked for after this long. */
 #define PICKER_SHARE_MS 3000u
-/* With more than this much begun, peers join started pieces rather than begin others: what is
- * begun lies in buffers (O-47). */
-#define PICKER_OPEN_BYTES (32u << 20)
+/* With more than this much begun and not whole, peers join started pieces rather than begin others:
+ * what is begun lies in buffers (O-47), which are few. It is twice what four peers at memory speed
+ * are asked for ahead: with half of it two of them share most pieces, whose blocks then come out of
+ * order, and a sixth of a v1 torrent is read back to be hashed. */
+#define PICKER_FETCH_BYTES (64u << 20)
 
 /* Suggestions of one peer that are remembered, the latest ones (attack: endless ones). */
 #define PICKER_SUGGESTED 8u
@@ -106,8 +108,8 @@ struct picker {
 	uint32_t n_buckets;
 	struct open_piece **open;
 	uint32_t n_open, open_cap;
-	uint32_t free_blocks; /* in open pieces that are being fetched */
-	uint64_t open_bytes;
+	uint32_t free_blocks;	/* in open pieces that are being fetched */
+	uint64_t fetch_bytes;	/* of them in all */
 	uint64_t version;	/* moves when something can be asked for that could not before */
 	uint64_t version_fresh; /* the same for pieces not begun */
 	uint64_t serials;

@@ -50,11 +50,12 @@ void picker_check(const struct picker *p)
 
 	for (uint32_t i = 0; i < p->n_open; i++) {
 		check_open(p, p->open[i]);
+		if (p->open[i]->state != OPEN_FETCHING)
+			continue;
 		bytes += meta_piece_bytes(p->meta, p->open[i]->piece);
-		if (p->open[i]->state == OPEN_FETCHING)
-			n_free += p->open[i]->n_free;
+		n_free += p->open[i]->n_free;
 	}
-	assert(bytes == p->open_bytes && n_free == p->free_blocks);
+	assert(bytes == p->fetch_bytes && n_free == p->free_blocks);
 	assert((p->place == NULL) == (picker_missing(p) == 0));
 	if (p->place != NULL)
 		check_order(p);

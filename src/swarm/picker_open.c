@@ -55,6 +55,19 @@ static void blocks_reset(struct picker *p, struct open_piece *o)
 	}
 }
 
+/* The piece is among those being fetched, or is not any more. */
+static void fetch_more(struct picker *p, const struct open_piece *o)
+{
+	p->free_blocks += o->n_free;
+	p->fetch_bytes += meta_piece_bytes(p->meta, o->piece);
+}
+
+static void fetch_less(struct picker *p, const struct open_piece *o)
+{
+	p->free_blocks -= o->n_free;
+	p->fetch_bytes -= meta_piece_bytes(p->meta, o->piece);
+}
+
 struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_ms)
 {
 	uint32_t n = meta_piece_blocks(p->meta, piece);
@@ -83,8 +96,7 @@ struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_m
 	picker_order_take(p, piece);
 	p->place[piece] = PICKER_OPEN | p->n_open;
 	p->open[p->n_open++] = o;
-	p->free_blocks += o->n_free;
-	p->open_bytes += meta_piece_bytes(p->meta, piece);
+	fetch_more(p, o);
 	return o;
 }
 
@@ -93,8 +105,7 @@ static void open_close(struct picker *p, struct open_piece *o)
 	uint32_t at = p->place[o->piece] & ~PICKER_OPEN;
 
 	if (o->state == OPEN_FETCHING)
-		p->free_blocks -= o->n_free;
-	p->open_bytes -= meta_piece_bytes(p->meta, o->piece);
+		fetch_less(p, o);
 	p->open[at] = p->open[--p->n_open];
 	p->place[p->open[at]->piece] = PICKER_OPEN | at;
 	p->place[o->piece] = PICKER_NONE;
@@ -184,7 +195,7 @@ void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state
 {
 	assert(state != OPEN_FETCHING);
 	if (o->state == OPEN_FETCHING)
-		p->free_blocks -= o->n_free;
+		fetch_less(p, o);
 	o->state = state;
 }
 
@@ -193,7 +204,7 @@ void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms)
 	assert(o->state != OPEN_FETCHING);
 	o->state = OPEN_FETCHING;
 	o->opened_ms = now_ms;
-	p->free_blocks += o->n_free;
+	fetch_more(p, o);
 	p->version++;
 }
 

@@ -36,6 +36,10 @@
 /* A request without answer for this long is asked elsewhere too (O-45, G-23). */
 #define SWARM_REQUEST_TIMEOUT_MAX_MS 20000u
 
+/* Payload of one PIECE message between peers that both say "shoal_run" in their extension
+ * handshakes; as much as any client takes. One system call then moves 128 KiB instead of 16. */
+#define SWARM_RUN_BYTES WIRE_BLOCK_MAX
+
 struct swarm;
 
 struct swarm_params {
@@ -108,6 +112,11 @@ void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_ms
 
 /* Kernel's or transport's view of the round trip, when there is news. */
 void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
+
+/* Requests and PIECE messages between us and this peer may stand for blocks in a row, up to a
+ * multiple of so many bytes in the piece: BLOCK_BYTES when only single ones will do. Joining and
+ * splitting them is the shell's work; here all are blocks of 16 KiB. */
+uint32_t swarm_run_bytes(const struct swarm *s, struct peer_ref ref);
 
 /* ---- receiving blocks --------------------------------------------------- */
 

@@ -319,13 +319,15 @@ static uint32_t most_to_dial(const struct swarm *s)
 	return s->max_peers - s->max_peers / 4;
 }
 
-/* Each dial in vain lets one more be under way: in a list of mostly dead addresses the few that
- * live are found at the pace of max_dials. */
+/* While there are few peers each dial in vain lets one more be under way: in a list of mostly dead
+ * addresses those that live are found at the pace of max_dials. */
 static bool has_enough(const struct swarm *s)
 {
 	uint32_t most = most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
 
-	return s->n_peers >= enough || s->n_peers + s->book.n_dialing >= enough + s->n_in_vain;
+	if (s->n_peers < SWARM_PEERS_FEW)
+		enough += s->n_in_vain;
+	return s->n_peers + s->book.n_dialing >= enough;
 }
 
 /* Those we know serve others: look for more. False when there is no room for more. */

@@ -9,6 +9,7 @@ void swarm_put_extension(struct turn *t, struct peer *p)
 	struct ext_handshake h = {.upload_only = swarm_complete(s),
 				  .port = s->port,
 				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
+				  .run_bytes = SWARM_RUN_BYTES,
 				  .donthave = SWARM_EXT_DONTHAVE,
 				  .has_yourip = true,
 				  .yourip = p->addr};
@@ -53,6 +54,7 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 	}
 	if (h.reqq != 0)
 		p->reqq = h.reqq;
+	p->run_bytes = h.run_bytes >= SWARM_RUN_BYTES ? SWARM_RUN_BYTES : BLOCK_BYTES;
 	p->upload_only = h.upload_only;
 	p->donthave_id = h.donthave;
 	if (h.client[0] != '\0')
@@ -65,6 +67,13 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 		return false;
 	}
 	return true;
+}
+
+uint32_t swarm_run_bytes(const struct swarm *s, struct peer_ref ref)
+{
+	const struct peer *p = swarm_find(s, ref);
+
+	return p == NULL || p->run_bytes == 0 ? BLOCK_BYTES : p->run_bytes;
 }
 
 bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)

@@ -17,8 +17,10 @@
 
 /* Pieces looked at for one suggestion. */
 #define SUGGEST_LOOK 4096u
-/* It takes so many pieces until a peer is doubted to pass any on. */
-#define SUGGEST_DOUBT 4u
+/* It takes so many pieces until a peer is doubted to pass any on. With 4, a fifth of free riders
+ * that come first costs the others a quarter of their time, with 2 a fifth; 1 slows honest crowds.
+ */
+#define SUGGEST_DOUBT 2u
 /* What so many have is common: they will do without us. */
 #define SUGGEST_RARE 4u
 

@@ -47,6 +47,7 @@ int ext_decode(struct ext_handshake *h, struct bytes body)
 	*h = (struct ext_handshake){
 	    .port = (uint16_t)find_number(&root, "p", UINT16_MAX),
 	    .metadata_size = find_number(&root, "metadata_size", UINT32_MAX),
+	    .run_bytes = find_number(&root, "shoal_run", UINT32_MAX),
 	};
 	if (benc_find_dict(&root, "m", &m))
 		read_ids(h, &m);
@@ -82,6 +83,7 @@ int ext_encode(struct buf *out, const struct ext_handshake *h)
 	put_number(out, "metadata_size", h->metadata_size);
 	put_number(out, "p", h->port);
 	put_number(out, "reqq", h->reqq);
+	put_number(out, "shoal_run", h->run_bytes);
 	put_number(out, "upload_only", h->upload_only);
 	if (h->client[0] != '\0') {
 		benc_put_str(out, "v");

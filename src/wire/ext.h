@@ -15,6 +15,7 @@ struct ext_handshake {
 	uint32_t reqq;					  /* requests it queues, 0 unknown */
 	uint32_t metadata_size;				  /* BEP 9, 0 unknown */
 	uint8_t ut_metadata, ut_pex, donthave, holepunch; /* its ids for these, 0: none */
+	uint32_t run_bytes; /* "shoal_run", ours: longest PIECE that it takes, 0 unknown */
 	bool has_yourip;
 	struct addr yourip;	     /* port 0 */
 	char client[EXT_CLIENT_MAX]; /* "v", cut, not yet escaped */

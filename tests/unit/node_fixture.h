@@ -11,6 +11,7 @@
 
 #include "node/link.h"
 #include "store_fixture.h"
+#include "wire/ext.h"
 #include "wire/handshake.h"
 #include "wire/msg.h"
 
@@ -165,6 +166,7 @@ struct raw {
 	struct block_ref asked[ASKED_MAX]; /* requests that came, oldest first */
 	uint32_t n_asked;
 	uint32_t n_cancels, n_rejects, n_haves, n_pieces;
+	bool runs; /* it takes and gives blocks in runs */
 	bool have_all, unchoked, interested;
 	uint64_t payload;
 };
@@ -325,13 +327,21 @@ static inline void raw_say(struct raw *r, enum wire_type type)
 
 static inline void raw_say_hello(struct raw *r)
 {
-	struct handshake h = {.fast = true, .v2 = r->w->s.m->v2};
+	struct handshake h = {.fast = true, .extended = r->runs, .v2 = r->w->s.m->v2};
+	struct ext_handshake ext = {.run_bytes = SWARM_RUN_BYTES};
 	uint8_t bytes[HANDSHAKE_LEN];
+	struct buf body;
 
 	memcpy(h.info_hash, meta_swarm_hash(r->w->s.m), sizeof(h.info_hash));
 	memcpy(h.peer_id, r->id, sizeof(h.peer_id));
 	handshake_encode(&h, bytes);
 	CHECK_INT(buf_put(&r->out, bytes_of(bytes, sizeof(bytes))), 0);
+	if (!r->runs)
+		return;
+	buf_init(&body, 1000);
+	CHECK_INT(ext_encode(&body, &ext), 0);
+	raw_put(r, &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
 }
 
 /* As a seed that lets everybody download. */

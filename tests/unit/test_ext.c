@@ -30,15 +30,16 @@ static struct ext_handshake decoded(const char *text)
 static bool same(const struct ext_handshake *a, const struct ext_handshake *b)
 {
 	return a->upload_only == b->upload_only && a->port == b->port && a->reqq == b->reqq &&
-	       a->metadata_size == b->metadata_size && a->ut_metadata == b->ut_metadata &&
-	       a->ut_pex == b->ut_pex && a->donthave == b->donthave &&
-	       a->holepunch == b->holepunch && a->has_yourip == b->has_yourip &&
-	       addr_eq(&a->yourip, &b->yourip) && strcmp(a->client, b->client) == 0;
+	       a->run_bytes == b->run_bytes && a->metadata_size == b->metadata_size &&
+	       a->ut_metadata == b->ut_metadata && a->ut_pex == b->ut_pex &&
+	       a->donthave == b->donthave && a->holepunch == b->holepunch &&
+	       a->has_yourip == b->has_yourip && addr_eq(&a->yourip, &b->yourip) &&
+	       strcmp(a->client, b->client) == 0;
 }
 
 static const char full_text[] =
     "d1:md11:lt_donthavei7e12:ut_holepunchi4e11:ut_metadatai3e6:ut_pexi1ee"
-    "13:metadata_sizei31235e1:pi6881e4:reqqi500e11:upload_onlyi1e"
+    "13:metadata_sizei31235e1:pi6881e4:reqqi500e9:shoal_runi131072e11:upload_onlyi1e"
     "1:v11:shoal 0.1.06:yourip4:\xc0\x00\x02\x01"
     "e";
 
@@ -47,6 +48,7 @@ static struct ext_handshake full_value(void)
 	struct ext_handshake h = {.upload_only = true,
 				  .port = 6881,
 				  .reqq = 500,
+				  .run_bytes = 131072,
 				  .metadata_size = 31235,
 				  .ut_metadata = 3,
 				  .ut_pex = 1,
@@ -130,6 +132,8 @@ TEST(values_of_a_wrong_type_or_range_are_absent)
 	    "d4:reqqi0ee",
 	    "d4:reqqi-5ee",
 	    "d4:reqq3:500e",
+	    "d9:shoal_runi-1ee",
+	    "d9:shoal_runi4294967296ee",
 	    "d11:upload_onlyi0ee",
 	    "d11:upload_only1:1e",
 	    "d1:vi1ee",

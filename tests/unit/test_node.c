@@ -316,9 +316,25 @@ static void shuffle_asked(struct raw *r, struct rng *rng)
 	}
 }
 
+/* A row of blocks in one message, or in several that begin and end anywhere between two blocks. */
+static void put_row(struct raw *r, struct block_ref row, struct rng *rng)
+{
+	while (row.length > 0) {
+		uint32_t blocks = (row.length + BLOCK_BYTES - 1) / BLOCK_BYTES;
+		uint32_t bytes = (1 + rng_below(rng, blocks)) * BLOCK_BYTES;
+		struct block_ref part = {row.piece, row.begin,
+					 bytes < row.length ? bytes : row.length};
+
+		raw_put_block(r, &part);
+		row.begin += part.length;
+		row.length -= part.length;
+	}
+}
+
 /* In any order, with or without other messages, cut anywhere; `lean`: while all slabs are taken,
- * so that blocks go to memory that is freed when they are given up. */
-static void run_disordered(struct kind k, uint64_t seed, bool lean)
+ * so that blocks go to memory that is freed when they are given up; `runs`: several in a message.
+ */
+static void run_disordered(struct kind k, uint64_t seed, bool lean, bool runs)
 {
 	uint8_t *slabs[POOL_SLABS_DEFAULT];
 	static const struct sample_file one = {NULL, 1500000, false};
@@ -333,6 +349,7 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean)
 	world_init(&w, k, rng_below(&rng, 2) == 0 ? 64 * KIB : 512 * KIB, &one, 1);
 	n = world_node(&w);
 	raw_init(&r, &w, 'R');
+	r.runs = runs;
 	raw_listen(&r);
 	ports[0] = r.port;
 	for (unsigned i = 0; lean && i < POOL_SLABS_DEFAULT; i++)
@@ -347,7 +364,7 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean)
 			put_mixed(&r);
 		} else {
 			for (uint32_t i = 0; i < r.n_asked; i++)
-				raw_put_block(&r, &r.asked[i]);
+				put_row(&r, r.asked[i], &rng);
 		}
 		r.n_asked = 0;
 		while (r.out.len > 0 && links_of(n) > 0) {
@@ -367,9 +384,85 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean)
 TEST(blocks_arrive_in_any_order_cut_anywhere)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
-		run_disordered(kinds[seed % N_KINDS], seed, false);
-		run_disordered(kinds[seed % N_KINDS], seed, true);
+		for (int i = 0; i < 4; i++)
+			run_disordered(kinds[seed % N_KINDS], seed, i % 2 == 0, i / 2 == 0);
 	}
+}
+
+TEST(blocks_in_a_row_are_asked_for_and_given_in_one_message)
+{
+	static const struct sample_file one = {NULL, 512 * KIB, false};
+	uint16_t ports[] = {0, 0};
+	struct world w;
+	struct raw r, asker;
+	struct node *n;
+	struct transfer *t;
+
+	world_init(&w, only_v1, 512 * KIB, &one, 1);
+	n = world_node(&w);
+	raw_init(&r, &w, 'R');
+	r.runs = true;
+	raw_listen(&r);
+	ports[0] = r.port;
+	t = world_get(&w, n, ports);
+	raw_say_seed(&r);
+	WAIT_FOR(w.loop, raw_pump(&r) && r.n_asked > 0);
+	CHECK_INT(r.asked[0].length % BLOCK_BYTES, 0);
+	CHECK(r.asked[0].length <= SWARM_RUN_BYTES);
+	WAIT_FOR(w.loop, raw_serve(&r) && phase_of(t) == TRANSFER_SEEDING);
+	check_content(&w.s, w.out);
+	/* And the other way round. */
+	raw_init(&asker, &w, 'A');
+	asker.runs = true;
+	raw_dial(&asker, n, 0);
+	raw_say_hello(&asker);
+	raw_say(&asker, WIRE_INTERESTED);
+	WAIT_FOR(w.loop, raw_pump(&asker) && asker.unchoked);
+	raw_put(&asker, &(struct wire_msg){.type = WIRE_REQUEST, .length = SWARM_RUN_BYTES});
+	for (uint32_t i = 8; i < 32; i++)
+		raw_ask(&asker, 0, i);
+	WAIT_FOR(w.loop, raw_pump(&asker) && asker.payload == 512 * KIB);
+	CHECK_INT(asker.n_pieces, 4);
+	/* Too much for anybody. */
+	raw_put(&asker, &(struct wire_msg){.type = WIRE_REQUEST, .length = SWARM_RUN_BYTES + 1});
+	WAIT_FOR(w.loop, raw_pump(&asker) && asker.n_rejects == 1);
+	raw_fini(&asker);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
+}
+
+/* Blocks of a row are judged one by one. */
+TEST(a_row_that_goes_beyond_what_was_asked_for_ends_the_connection)
+{
+	static const struct sample_file one = {NULL, 256 * KIB, false};
+	struct world w;
+	struct raw r;
+	struct node *n;
+	struct transfer *t;
+	uint16_t ports[] = {0, 0};
+	uint32_t blocks = 0;
+	struct wire_msg m = {.type = WIRE_PIECE, .begin = 48 * KIB};
+
+	world_init(&w, only_v1, 64 * KIB, &one, 1);
+	n = world_node(&w);
+	raw_init(&r, &w, 'R');
+	r.runs = true;
+	raw_listen(&r);
+	ports[0] = r.port;
+	t = world_get(&w, n, ports);
+	raw_say_seed(&r);
+	WAIT_FOR(w.loop, raw_pump(&r) && r.n_asked > 0);
+	m.index = r.asked[0].piece;
+	m.body = bytes_of(w.s.space, 32 * KIB);
+	raw_put(&r, &m);
+	WAIT_FOR(w.loop, raw_pump(&r) && r.ended);
+	for (uint32_t i = 0; i < w.s.m->n_pieces; i++)
+		blocks += bitfield_has(swarm_have(t->swarm), i);
+	CHECK_INT(blocks, 0);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
 }
 
 /* Every slab is taken, as by transfers whose peers stall. */
