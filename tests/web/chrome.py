@@ -184,6 +184,11 @@ class Page:
         with open(path, "wb") as f:
             f.write(base64.b64decode(shot["data"]))
 
+    def busy_ms(self):
+        """CPU time that the page's thread has spent on tasks: what other programs do at the time does not count."""
+        self.call("Performance.enable", timeDomain="threadTicks")
+        return 1000 * {m["name"]: m["value"] for m in self.call("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
     def faults(self):
         """What the page did that it must not."""
         out = [e for e in self.errors if not any(a in e for a in self.allowed)]

@@ -125,11 +125,7 @@ def _(w):
     p.wait("document.querySelector('.map canvas')?.height > 300")
     p.wait("document.querySelectorAll('.holders tbody tr').length === 200")
     h.wait_for(lambda: index.readers, 10, "the page listens")
-    p.call("Performance.enable")
     first = p.eval("longest")
-
-    def busy():
-        return {m["name"]: m["value"] for m in p.call("Performance.getMetrics")["metrics"]}["TaskDuration"]
     # Twenty events of a lively swarm, in each of which everybody gains a few pieces. What the page does besides
     # (its second's tick, this test's questions) is counted, too.
     probe, spent = row_of("10.77.0.1:6881"), []
@@ -143,18 +139,18 @@ def _(w):
         e = swarm.event(changed)
         me = next(x for x in e["holders"] if x["addr"] == "10.77.0.1:6881")
         # What a visitor sees: the whole way from the event to the frame that shows it.
-        before = busy()
+        before = p.busy_ms()
         index.tell("swarm", e, 1)
         p.wait(f"{probe}.querySelector('[data-part=percent]').textContent === '{int(me['have'] / 2) / 10:.1f} %'")
         p.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
-        spent.append((busy() - before) * 1000)
+        spent.append(p.busy_ms() - before)
     spent.sort()
     longest = p.eval("longest")
-    print(f"# 200 x 2,000: work an event, with layout and paint: median {spent[10]:.0f} ms, most {spent[-1]:.0f} ms; longest task "
+    print(f"# 200 x 2,000: CPU time of an event, with layout and paint: median {spent[10]:.0f} ms, most {spent[-1]:.0f} ms; longest task "
           f"{'below 50' if longest == 0 else round(longest)} ms; at the first draw {'below 50' if first == 0 else round(first)} ms",
           flush=True)
-    check(spent[10] < 150, "an event costs too much", spent)
-    check(longest < 200, f"a stall of {longest:.0f} ms")
+    check(spent[10] < 100, "an event costs too much", spent)
+    check(spent[-1] < 400, "an event stalls the page", spent)
     p.check_quiet()
 
 
