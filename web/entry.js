@@ -73,13 +73,14 @@ export class EntryView {
 	fillWays() {
 		const {parts, entry} = this;
 		const magnet = magnetOf(entry, location.origin);
-		const torrent = linkTo(API + "entries/" + entry.id + "/torrent");
+		const torrent = API + "entries/" + entry.id + "/torrent";
 		const command = commandOf(entry, location.origin);
 		putText(parts.command, command);
 		putText(parts["magnet-text"], magnet);
 		parts.magnet.href = magnet;
 		putText(parts["torrent-text"], location.origin + torrent);
-		parts.torrent.href = torrent;
+		// The visitor's token goes to the index, not into what is passed on.
+		parts.torrent.href = linkTo(torrent);
 		parts.torrent.download = "";
 		copyButton(parts["copy-command"], () => command);
 		copyButton(parts["copy-magnet"], () => magnet);

@@ -18,6 +18,7 @@ export class ListView {
 		this.next = null;
 		this.kept = new Map(); // position in the list -> parts of its row
 		this.turn = 0;
+		this.reached = -1;     // rows there were when more of them were asked for
 		this.loading = false;
 		this.stale = false;    // something changed while an answer was under way
 		this.scrolled = 0;
@@ -100,6 +101,7 @@ export class ListView {
 		for (const button of this.parts.sorts.children)
 			button.setAttribute("aria-pressed", String(button.dataset.sort === this.view.sort));
 		this.parts.online.checked = this.view.online;
+		this.reached = -1;
 		window.scrollTo(0, 0);
 		this.load(0, PAGE, true);
 	}
@@ -139,6 +141,7 @@ export class ListView {
 		if (this.loading)
 			return; // an answer that is under way may be older than what is asked for
 		const [from, to] = this.inSight();
+		this.reached = -1;
 		this.load(from, Math.max(PAGE, to - from), false);
 	}
 
@@ -167,8 +170,11 @@ export class ListView {
 		}
 		for (let at = from; at < to; at++)
 			this.drawRow(at, height);
-		if (this.next !== null && !this.loading && to + SPARE >= this.rows.length)
+		// A page that brought nothing new is not asked for again before the next look at the list.
+		if (this.next !== null && !this.loading && to + SPARE >= this.rows.length && this.reached !== this.rows.length) {
+			this.reached = this.rows.length;
 			this.load(this.rows.length, PAGE, false);
+		}
 	}
 
 	drawRow(at, height) {

@@ -230,6 +230,7 @@ def _(w):
     p.click(".row a")
     p.wait_text("h1", "secret.bin")
     check_eq(h.http(p.eval("document.querySelector('[data-part=torrent]').href"))[0], 200, "the .torrent's link has the token")
+    check(token not in p.eval("document.body.innerText"), "the token is shown nowhere")
     p.click("summary")
     p.wait("document.querySelector('.qr').naturalWidth > 0", what="the QR code is drawn")
     p.check_quiet()
