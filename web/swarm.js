@@ -207,7 +207,8 @@ export class SwarmPart {
 		parts["copies-box"].hidden = pieces === null || pieces.known === 0;
 		if (parts["copies-box"].hidden)
 			return;
-		const key = pieces.copies.join() + " " + parts.copies.clientWidth + matchMedia("(prefers-color-scheme: dark)").matches;
+		const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+		const key = [pieces.copies.join(), parts.copies.clientWidth, dark].join(" ");
 		if (this.copiesDrawn === key)
 			return;
 		this.copiesDrawn = key;

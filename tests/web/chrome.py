@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness as h  # noqa: E402
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-extensions",
+         "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
+         "--disable-extensions",
          "--disable-dev-shm-usage", "--no-proxy-server", "--hide-scrollbars", "--password-store=basic",
          "--remote-debugging-pipe"]
 
@@ -33,7 +34,8 @@ new PerformanceObserver((list) => {
 document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));
 """
 
-KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "ArrowDown": ("", 40), "ArrowUp": ("", 38), "End": ("", 35), "Home": ("", 36),
+KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "ArrowDown": ("", 40), "ArrowUp": ("", 38), "End": ("", 35),
+        "Home": ("", 36),
         "PageDown": ("", 34), "Tab": ("", 9)}
 
 
@@ -52,7 +54,8 @@ class Browser:
             os.dup2(theirs[1], 4)
         env = {**os.environ, "HOME": world.dir}
         self.log = open(world.path("chromium.log"), "wb")
-        self.p = subprocess.Popen([program, *FLAGS, f"--user-data-dir={self.dir}", "about:blank"], stdin=subprocess.DEVNULL,
+        self.p = subprocess.Popen([program, *FLAGS, f"--user-data-dir={self.dir}", "about:blank"],
+                                  stdin=subprocess.DEVNULL,
                                   stdout=self.log, stderr=self.log, env=env, preexec_fn=before, pass_fds=(3, 4))
         for fd in (*theirs, down[0], up[1]):
             os.close(fd)
@@ -108,7 +111,8 @@ class Browser:
 
 
 class Page:
-    """A tab. `before`: a script that runs before the page's own; `allowed`: texts of console errors that the test expects."""
+    """A tab. `before`: a script that runs before the page's own; `allowed`: texts of console errors that
+    the test expects."""
 
     def __init__(self, browser, url, width=1280, height=900, dark=False, phone=False, before="", allowed=()):
         self.browser, self.origin, self.allowed = browser, "/".join(url.split("/")[:3]), allowed
@@ -136,7 +140,8 @@ class Page:
             self.errors.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
         elif method == "Page.javascriptDialogOpening":
             self.errors.append("a dialog opened: " + params["message"])
-            threading.Thread(target=self.call, args=("Page.handleJavaScriptDialog",), kwargs={"accept": True}, daemon=True).start()
+            threading.Thread(target=self.call, args=("Page.handleJavaScriptDialog",), kwargs={"accept": True},
+                             daemon=True).start()
         elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
 
@@ -158,7 +163,8 @@ class Page:
         return self.eval(f"document.querySelector({json.dumps(selector)})?.textContent")
 
     def wait_text(self, selector, part, seconds=10):
-        return self.wait(f"document.querySelector({json.dumps(selector)})?.textContent.includes({json.dumps(part)})", seconds,
+        return self.wait(f"document.querySelector({json.dumps(selector)})?.textContent.includes({json.dumps(part)})",
+                         seconds,
                          f"{part!r} in {selector}")
 
     def click(self, selector):
@@ -174,10 +180,12 @@ class Page:
             self.key(c)
 
     def resize(self, width, height, phone=False):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone)
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1,
+                  mobile=phone)
 
     def dark(self, on):
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if on else "light"}])
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme",
+                                                           "value": "dark" if on else "light"}])
 
     def shot(self, path, whole=False):
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

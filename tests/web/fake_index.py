@@ -12,18 +12,21 @@ import threading
 import urllib.parse
 
 WEB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "web")
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+         ".css": "text/css; charset=utf-8",
          ".svg": "image/svg+xml"}
 # As src/node/index_reply.c has it.
-POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
-          "form-action 'none'; frame-ancestors 'none'")
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 NOW = 1767225600
 
 
 def entry(i, **more):
     e = {"id": i, "owner": "alice@lab", "name": f"data-{i}.tar", "version": 1, "bytes": 40000000 * i, "n_files": 1,
-         "hash_v1": f"{i:040x}", "hash_v2": None, "sha256": f"{i:064x}", "published_at": NOW - 3600 * i, "description": "",
-         "tags": [], "meta": {}, "key": "ab" * 32, "signature": "cd" * 64, "online": i % 5, "seeds": i % 3, "holders": i % 5,
+         "hash_v1": f"{i:040x}", "hash_v2": None, "sha256": f"{i:064x}", "published_at": NOW - 3600 * i,
+         "description": "",
+         "tags": [], "meta": {}, "key": "ab" * 32, "signature": "cd" * 64, "online": i % 5, "seeds": i % 3,
+         "holders": i % 5,
          "magnet": f"magnet:?xt=urn:btih:{i:040x}&dn=data-{i}.tar"}
     e.update(more)
     e.setdefault("files", [{"path": e["name"], "bytes": e["bytes"], "sha256": e["sha256"]}])
@@ -67,16 +70,19 @@ class Swarm:
             for i, b in enumerate(bits):
                 out[i >> 3] |= b << (7 - (i & 7))
             return base64.b64encode(out).decode()
-        return {**self.summary(), "holders": [{"addr": a, "have": self.have(a), "map": packed(b)} for a, b in self.bits.items()]}
+        return {**self.summary(), "holders": [
+            {"addr": a, "have": self.have(a), "map": packed(b)} for a, b in self.bits.items()]}
 
     def event(self, changed):
         return {**self.summary(), "holders": [
-            {"addr": a, "have": self.have(a), "down_bps": self.facts[a].get("down_bps"), "up_bps": self.facts[a].get("up_bps"),
+            {"addr": a, "have": self.have(a), "down_bps": self.facts[a].get("down_bps"),
+             "up_bps": self.facts[a].get("up_bps"),
              "changed": changed.get(a, "")} for a in self.bits]}
 
     def peers(self):
         def peer(addr, **more):
-            p = {"addr": addr, "host": addr.rsplit(":", 1)[0], "port": int(addr.rsplit(":", 1)[1]), "client": "shoal 0.1.0",
+            p = {"addr": addr, "host": addr.rsplit(":", 1)[0], "port": int(addr.rsplit(":", 1)[1]),
+                 "client": "shoal 0.1.0",
                  "percent": 0.0, "left": 1, "uploaded": None, "downloaded": None, "since": NOW - 600, "seen": NOW,
                  "session": True, "rtt_us": 800, "down_bps": None, "up_bps": None}
             p.update(more)
@@ -84,7 +90,8 @@ class Swarm:
         out = [peer(a, **{"percent": int(1000 * self.have(a) / self.pieces) / 10, **self.facts[a]}) for a in self.bits]
         out += [peer(**{"session": False, "rtt_us": None, **u}) for u in self.unknown]
         out.sort(key=lambda p: -p["percent"])
-        return {"online": len(out), "seeds": sum(p["percent"] == 100 for p in out), "holders": sum(p["percent"] > 0 for p in out),
+        return {"online": len(out), "seeds": sum(p["percent"] == 100 for p in out),
+                "holders": sum(p["percent"] > 0 for p in out),
                 "peers": out}
 
 
@@ -186,7 +193,8 @@ class FakeIndex:
     def api(self, path, q):
         if path == "status":
             return {"version": "0.1.0", "now": NOW, "uptime": 90000, "entries": len(self.entries),
-                    "bytes": sum(e["bytes"] for e in self.entries), "swarms": len(self.swarms), "peers": 7, "announces": 52000,
+                    "bytes": sum(e["bytes"] for e in self.entries), "swarms": len(self.swarms), "peers": 7,
+                    "announces": 52000,
                     "announces_refused": 3, "scrapes": 12, "requests": 60000, "udp": None}
         if path == "peers":
             rows = [{**p, "swarms": 2, "seeding": 1} for s in self.swarms.values() for p in s.peers()["peers"]]

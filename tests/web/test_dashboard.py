@@ -32,13 +32,16 @@ def multiply(index, names):
     with sqlite3.connect(path) as db:
         base = db.execute("SELECT min(id) FROM entries").fetchone()[0]
         for name, size in names:
-            at = db.execute("INSERT INTO entries (owner, name, version, hash_v1, hash_v2, bytes, n_files, sha256, published_at,"
-                            " signature, description, tags, meta) SELECT owner, ?, 1, randomblob(20), NULL, ?, n_files, NULL,"
+            at = db.execute("INSERT INTO entries (owner, name, version, hash_v1, hash_v2, bytes, n_files, sha256,"
+                            " published_at, signature, description, tags, meta)"
+                            " SELECT owner, ?, 1, randomblob(20), NULL, ?, n_files, NULL,"
                             " published_at, signature, description, tags, meta FROM entries WHERE id = ?",
                             (name, size, base)).lastrowid
             db.execute("INSERT INTO torrents SELECT ?, torrent FROM torrents WHERE entry = ?", (at, base))
-            db.execute("INSERT INTO files SELECT ?, position, ?, length, sha256 FROM files WHERE entry = ?", (at, name, base))
-            db.execute("INSERT INTO words (rowid, name, owner, paths, description) VALUES (?, ?, 'alice', ?, '')", (at, name, name))
+            db.execute("INSERT INTO files SELECT ?, position, ?, length, sha256 FROM files WHERE entry = ?",
+                       (at, name, base))
+            db.execute("INSERT INTO words (rowid, name, owner, paths, description) VALUES (?, ?, 'alice', ?, '')",
+                       (at, name, name))
     db.close()
     index.start()
 
@@ -62,7 +65,8 @@ def _(w):
     p.wait_text("[data-part=count]", "2 entries found")
     p.type("ome-r")
     p.wait(f"{SHOWN}.join() === 'genome-reads.tar'")
-    check("q=genome-r" in p.eval("location.hash") and "sort=size" in p.eval("location.hash"), "the address keeps the question")
+    check("q=genome-r" in p.eval("location.hash") and "sort=size" in p.eval("location.hash"),
+          "the address keeps the question")
     p.type("zzz")
     p.wait(f"{NAMES}.length === 0")
     p.wait_text(".empty", "Nothing matches")
@@ -94,7 +98,7 @@ def _(w):
     p.wait(f"{FOCUSED} === 'n259.bin'")
     at = p.eval("scrollY")
     check(at > 1000, "the list follows", at)
-    box = p.eval("(() => { const r = document.activeElement.getBoundingClientRect(); return [r.top, r.bottom, innerHeight]; })()")
+    box = p.eval("((r) => [r.top, r.bottom, innerHeight])(document.activeElement.getBoundingClientRect())")
     check(0 <= box[0] and box[1] <= box[2], "the row is in sight", box)
     p.key("Enter")
     p.wait_text("h1", "n259.bin")
@@ -143,7 +147,8 @@ def _(w):
 @test("the index goes and comes back: the page says so and goes on", seconds=90)
 def _(w):
     index = published(w, "one.bin")
-    p = chrome.Browser(w).page(index.url, allowed=("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE_CHUNKED",
+    p = chrome.Browser(w).page(index.url, allowed=("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET",
+                                                   "ERR_INCOMPLETE_CHUNKED",
                                                    "ERR_EMPTY_RESPONSE"))
     p.wait_text("#live-text", "live")
     index.proc.kill()
@@ -164,7 +169,8 @@ def _(w):
     p.wait_text("h1", "it's a file.bin")
     p.call("Page.bringToFront")
     about = index.api("entries/1")
-    wanted = {"copy-command": f"shoal get --index {index.url} 'alice/it'\\''s a file.bin@1'", "copy-magnet": about["magnet"],
+    wanted = {"copy-command": f"shoal get --index {index.url} 'alice/it'\\''s a file.bin@1'",
+              "copy-magnet": about["magnet"],
               "copy-torrent": index.url + about["torrent"]}
     for button, text in wanted.items():
         p.click(f"[data-part={button}]")
@@ -229,7 +235,8 @@ def _(w):
     p.wait_text("#live-text", "live")
     p.click(".row a")
     p.wait_text("h1", "secret.bin")
-    check_eq(h.http(p.eval("document.querySelector('[data-part=torrent]').href"))[0], 200, "the .torrent's link has the token")
+    check_eq(h.http(p.eval("document.querySelector('[data-part=torrent]').href"))[0], 200,
+             "the .torrent's link has the token")
     check(token not in p.eval("document.body.innerText"), "the token is shown nowhere")
     p.click("summary")
     p.wait("document.querySelector('.qr').naturalWidth > 0", what="the QR code is drawn")
@@ -264,7 +271,8 @@ def _(w):
             q.dispatchEvent(new InputEvent("input"));
         });
     })()""")
-    times = sorted(p.eval(f"timed('{text}')") for text in ("set-00017", "set-0123", "set-09", "set-00500-e", "set-07777"))
+    times = sorted(p.eval(f"timed('{text}')") for text in
+                   ("set-00017", "set-0123", "set-09", "set-00500-e", "set-07777"))
     p.key("/")
     p.key("Escape")
     p.wait("document.querySelectorAll('.row').length > 5 && document.querySelector('#q').value === ''")
@@ -278,8 +286,9 @@ def _(w):
     p.wait(f"{SHOWN}.every((t) => t < 'set-09900')", what="pages follow the scroll")
     check(p.eval("document.querySelectorAll('.row').length") < 60, "rows out of sight are not in the document")
     longest, frame = p.eval("longest"), (p.busy_ms() - before) / 60
-    print(f"# 10,000 entries: first paint {paint and round(paint)} ms, rows after {rows * 1000:.0f} ms; search as typed, with the pause "
-          f"of 120 ms: median {times[2]:.0f} ms, slowest {times[-1]:.0f} ms; scrolling: {frame:.1f} ms CPU time a frame, "
+    print(f"# 10,000 entries: first paint {paint and round(paint)} ms, rows after {rows * 1000:.0f} ms; "
+          f"search as typed, with the pause of 120 ms: median {times[2]:.0f} ms, slowest {times[-1]:.0f} ms; "
+          f"scrolling: {frame:.1f} ms CPU time a frame, "
           f"longest task {longest:.0f} ms", flush=True)
     check(rows < 3, f"rows after {rows:.1f} s")
     check(times[2] < 600, f"a search takes {times[2]:.0f} ms", times)
@@ -307,14 +316,16 @@ def _(w):
     b = chrome.Browser(w)
     grounds = set()
     for dark in (False, True):
-        for path, there in (("/", ".row"), ("/#/entry/1", ".holders tbody tr"), ("/#/peers", "tbody tr"), ("/#/index", ".figures div")):
+        for path, there in (("/", ".row"), ("/#/entry/1", ".holders tbody tr"), ("/#/peers", "tbody tr"),
+                            ("/#/index", ".figures div")):
             p = b.page(index.url + path, dark=dark)
             p.wait(f"document.querySelector('{there}')")
             p.call("Accessibility.enable")
             roles = ("button", "link", "searchbox", "textbox", "checkbox", "image", "img", "progressbar", "heading")
             for node in p.call("Accessibility.getFullAXTree")["nodes"]:
                 if not node["ignored"] and node["role"]["value"] in roles:
-                    check(node.get("name", {}).get("value", "").strip(), f"{path}: a nameless {node['role']['value']}", node)
+                    check(node.get("name", {}).get("value", "").strip(), f"{path}: a nameless {node['role']['value']}",
+                          node)
             grounds.add(p.eval("getComputedStyle(document.body).backgroundColor"))
             p.check_quiet()
     check_eq(len(grounds), 2, "grounds")

@@ -14,22 +14,27 @@ PAYLOADS = [
     "\"><script>hit()</script>", "'><img src=x onerror=hit()>", "</title><script>hit()</script>",
     "</textarea><script>hit()</script>", "</style><script>hit()</script>", "</script><script>hit()</script>",
     "<iframe srcdoc='<script>parent.hit()</script>'></iframe>", "<iframe src=javascript:hit()>", "javascript:hit()",
-    "<a href=javascript:hit()>x</a>", "<body onload=hit()>", "<input autofocus onfocus=hit()>", "<details open ontoggle=hit()>",
+    "<a href=javascript:hit()>x</a>", "<body onload=hit()>", "<input autofocus onfocus=hit()>",
+    "<details open ontoggle=hit()>",
     "<video><source onerror=hit()></video>", "<math><mtext><img src=x onerror=hit()></mtext></math>",
-    "<object data=javascript:hit()></object>", "<embed src=javascript:hit()>", "<link rel=stylesheet href=//evil.example/x.css>",
-    "<meta http-equiv=refresh content='0;url=javascript:hit()'>", "<base href=//evil.example/>", "<!--<img src=--><img src=x onerror=hit()>",
+    "<object data=javascript:hit()></object>", "<embed src=javascript:hit()>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<meta http-equiv=refresh content='0;url=javascript:hit()'>", "<base href=//evil.example/>",
+    "<!--<img src=--><img src=x onerror=hit()>",
     "{{constructor.constructor('hit()')()}}", "${hit()}", "<template><script>hit()</script></template>",
     "\" onmouseover=hit() x=\"", "<style>@import '//evil.example/x.css';*{background:url(//evil.example/y)}</style>",
 ]
 INVISIBLE = "a\u202eb\u200bc\u0007d"
 # Nothing but what the page's own files put there.
 SOUND = """(() => {
-    const bad = document.querySelectorAll("iframe, object, embed, base, video, math, svg, main script, main style, main link, main meta");
+    const bad = document.querySelectorAll(
+        "iframe, object, embed, base, video, math, svg, main script, main style, main link, main meta");
     const own = ["/icon.svg", "/api/v1/"];
-    const images = [...document.images].filter((i) => !own.some((o) => new URL(i.src || "/icon.svg", location).pathname.startsWith(o)));
+    const images = [...document.images].map((i) => new URL(i.src || "/icon.svg", location).pathname)
+        .filter((path) => !own.some((o) => path.startsWith(o)));
     const links = [...document.links].filter((a) => !/^(http:\\/\\/127\\.0\\.0\\.1:|magnet:\\?)/.test(a.href));
-    const handlers = [...document.querySelectorAll("*")].filter((e) => [...e.attributes].some((a) => /^on|^style$/.test(a.name)
-        && !(a.name === "style" && (e.matches(".row, .entries, canvas")))));
+    const handlers = [...document.querySelectorAll("*")].filter((e) => [...e.attributes].some(
+        (a) => /^on|^style$/.test(a.name) && !(a.name === "style" && (e.matches(".row, .entries, canvas")))));
     return [bad.length, images.length, links.length, handlers.length].join();
 })()"""
 
@@ -46,8 +51,10 @@ def check_inert(p, where):
 
 @test("O-35: 30 payloads in each field of entries, files, holders and errors are inert", seconds=120)
 def _(w):
-    entries = [fake.entry(i, name=x, owner=x, description=x, tags=[x, x + "2"], meta={x: x}, key=x, sha256=x, hash_v1=x, hash_v2=x,
-                          magnet=x if i % 2 else "magnet:?xt=" + x, files=[{"path": x + "/" + x, "bytes": 1, "sha256": x}], holders=1)
+    entries = [fake.entry(i, name=x, owner=x, description=x, tags=[x, x + "2"], meta={x: x}, key=x, sha256=x, hash_v1=x,
+                          hash_v2=x,
+                          magnet=x if i % 2 else "magnet:?xt=" + x,
+                          files=[{"path": x + "/" + x, "bytes": 1, "sha256": x}], holders=1)
                for i, x in enumerate(PAYLOADS, 1)]
     index = fake.FakeIndex(w, entries)
     for i, x in enumerate(PAYLOADS, 1):
@@ -65,16 +72,20 @@ def _(w):
     for i, x in enumerate(PAYLOADS, 1):
         p.eval(f"location.hash = '#/entry/{i}'")
         p.wait(f"document.querySelector('h1')?.textContent === {json.dumps(x)}")
-        p.wait("document.querySelectorAll('.holders tbody tr').length === 2 && document.querySelector('.map canvas').height > 30")
-        check(p.eval(f"document.querySelector('.holders').textContent.includes({json.dumps(x)})"), "the client's name is shown", x)
+        p.wait("document.querySelectorAll('.holders tbody tr').length === 2")
+        p.wait("document.querySelector('.map canvas').height > 30")
+        check(p.eval(f"document.querySelector('.holders').textContent.includes({json.dumps(x)})"),
+              "the client's name is shown", x)
         check(p.text(".path") == x + "/" + x, "the path is shown", x)
         href = p.eval("document.querySelector('[data-part=magnet]').href")
         check(href.startswith("magnet:?"), "the magnet link is one", href)
         check_inert(p, f"the entry {x}")
     index.tell("catalogue", {"change": PAYLOADS[0], "id": PAYLOADS[1]})
-    index.tell("swarm", {"pieces": 20, "known": 1, "unknown": 0, "copies": [20], "rarest": {"copies": 0, "ranges": PAYLOADS[0]},
+    index.tell("swarm", {"pieces": 20, "known": 1, "unknown": 0, "copies": [20],
+                         "rarest": {"copies": 0, "ranges": PAYLOADS[0]},
                          "distributed_milli": 0, "can_complete": False,
-                         "holders": [{"addr": PAYLOADS[-1] + ":1", "have": 0, "down_bps": None, "up_bps": None, "changed": PAYLOADS[0]}]}, 30)
+                         "holders": [{"addr": PAYLOADS[-1] + ":1", "have": 0, "down_bps": None, "up_bps": None,
+                                      "changed": PAYLOADS[0]}]}, 30)
     check_inert(p, "events")
     p.eval("location.hash = '#/peers'")
     p.wait("document.querySelectorAll('tbody tr').length === 60")

@@ -14,7 +14,8 @@ def main():
     if node is None:
         print("1..1\nok 1 - pure parts of the page # SKIP node is not installed")
         return 0
-    done = subprocess.run([node, "--test", "--test-reporter=tap", os.path.join(HERE, "pure.test.mjs")], stdout=subprocess.PIPE)
+    done = subprocess.run([node, "--test", "--test-reporter=tap", os.path.join(HERE, "pure.test.mjs")],
+                          stdout=subprocess.PIPE)
     text = done.stdout.decode()
     inner = re.findall(r"^ *(ok|not ok) \d+ - (.*)$", text, re.M)
     names = [(ok, name) for ok, name in inner if not name.endswith(".mjs")]

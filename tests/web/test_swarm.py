@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The page of an entry in Chromium: the map fills in as pieces come, from an index that says so on command and from a real one."""
+"""The page of an entry in Chromium: the map fills in as pieces come, from an index that says so on command and
+from a real one."""
 
 import random
 
@@ -146,9 +147,8 @@ def _(w):
         spent.append(p.busy_ms() - before)
     spent.sort()
     longest = p.eval("longest")
-    print(f"# 200 x 2,000: CPU time of an event, with layout and paint: median {spent[10]:.0f} ms, most {spent[-1]:.0f} ms; longest task "
-          f"{'below 50' if longest == 0 else round(longest)} ms; at the first draw {'below 50' if first == 0 else round(first)} ms",
-          flush=True)
+    print(f"# 200 x 2,000: CPU time of an event, with layout and paint: median {spent[10]:.0f} ms, "
+          f"most {spent[-1]:.0f} ms; longest task {longest or 'below 50'} ms; at the first draw {first or 'below 50'} ms", flush=True)
     check(spent[10] < 100, "an event costs too much", spent)
     check(spent[-1] < 400, "an event stalls the page", spent)
     p.check_quiet()
