@@ -1,6 +1,3 @@
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +6,11 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_admin.h"
-#include "cli/out.h"
+#include "cli/index_log.h"
+#include "cli/index_say.h"
+#include "cli/index_sites.h"
 #include "net/loop.h"
+#include "net/notify.h"
 #include "net/tcp.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
@@ -58,73 +58,83 @@ static int parse_listen(const struct opts *o, struct where *w, struct err_info *
 	return 0;
 }
 
-/* For the line that others copy: an address of this machine that they can reach. */
-static void find_own_host(char out[ADDR_TEXT_MAX])
-{
-	struct ifaddrs *all = NULL;
-	struct addr a;
+/* What signals and events of a running index need. */
+struct running {
+	const struct opts *o;
+	struct loop *loop;
+	struct index_server *server; /* NULL: not up yet */
+	struct index_log log;
+	struct index_sites sites;
+	bool stopping;
+};
 
-	snprintf(out, ADDR_TEXT_MAX, "127.0.0.1");
-	if (getifaddrs(&all) != 0)
-		return;
-	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
-		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
-			continue;
-		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, sizeof(struct sockaddr_in)) != 0)
-			continue;
-		addr_host_text(out, &a);
-		break;
-	}
-	freeifaddrs(all);
+static void on_log(void *user, const char *event, const json_t *fields)
+{
+	struct running *run = user;
+
+	index_log_write(&run->log, event, fields);
 }
 
-static void say_where(const struct opts *o, const struct where *w, uint16_t port, const char *data,
-		      bool open)
+/* Takes `fields`. */
+static void say(struct running *run, const char *event, json_t *fields)
 {
-	char own[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX + 8], safe[512];
-	const char *host = w->host;
-	json_t *j;
-
-	if (host[0] == '\0') {
-		find_own_host(own);
-		host = own;
-	}
-	snprintf(at, sizeof(at), strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u",
-		 host, port);
-	text_escape(safe, sizeof(safe), bytes_str(data));
-	if (o->json) {
-		j = json_pack("{s:s+, s:s++, s:s, s:b}", "index", "http://", at, "tracker",
-			      "http://", at, "/announce", "data", safe, "open", (int)open);
-		if (!o->no_udp)
-			json_object_set_new(j, "udp_tracker",
-					    json_pack("s++", "udp://", at, "/announce"));
-		out_json(j);
-		json_decref(j);
-	} else {
-		printf("index at http://%s (tracker http://%s/announce", at, at);
-		printf(o->no_udp ? ")\n" : " and udp://%s/announce)\n", at);
-		if (!o->quiet)
-			printf("data in %s\n%s\n", safe,
-			       open ? "open to everyone who can reach it: no tokens"
-				    : "open to those with a token ('shoal index token list')");
-	}
-	(void)fflush(stdout);
+	index_log_write(&run->log, event, fields);
+	json_decref(fields);
 }
 
-static void on_log(void *user, const char *line)
-{
-	const struct opts *o = user;
+/* ---- signals ---- */
 
-	if (!o->quiet)
-		fprintf(stderr, "%s\n", line);
-}
-
-static void on_signal(void *arg, int signo)
+static void on_stopped(void *arg)
 {
-	(void)signo;
 	loop_stop(arg);
 }
+
+/* The first lets what is under way finish, the second does not. */
+static void on_signal(void *arg, int signo)
+{
+	struct running *run = arg;
+
+	if (run->server == NULL || run->stopping) {
+		loop_stop(run->loop);
+		return;
+	}
+	run->stopping = true;
+	notify_service("STOPPING=1");
+	say(run, "stop", json_pack("{s:s}", "signal", signo == SIGINT ? "INT" : "TERM"));
+	index_server_stop(run->server, on_stopped, run->loop);
+}
+
+static int reload(struct running *run, struct err_info *info)
+{
+	struct index_sites sites;
+	int rc = index_log_reopen(&run->log, info);
+
+	if (rc == 0)
+		rc = index_sites_load(&sites, run->o->sites, run->o->sites_file, info);
+	if (rc != 0)
+		return rc;
+	run->sites = sites;
+	return index_server_reload(run->server, sites.list, sites.n, info);
+}
+
+static void on_reload(void *arg, int signo)
+{
+	struct running *run = arg;
+	struct err_info info = {.code = OK};
+
+	(void)signo;
+	if (run->server == NULL || run->stopping)
+		return;
+	notify_service("RELOADING=1");
+	if (reload(run, &info) == 0)
+		say(run, "reload", json_pack("{s:i}", "sites", (int)run->sites.n));
+	else
+		say(run, "reload_failed",
+		    json_pack("{s:s%}", "error", info.text, strlen(info.text)));
+	notify_service("READY=1");
+}
+
+/* ---- options ---- */
 
 static unsigned udp_threads(const struct opts *o)
 {
@@ -133,8 +143,13 @@ static unsigned udp_threads(const struct opts *o)
 	return o->udp_threads == 0 ? index_udp_default_threads() : o->udp_threads;
 }
 
-static int check_threads(const struct opts *o, struct err_info *info)
+static int check_options(const struct opts *o, struct err_info *info)
 {
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return err_set(info, ERR_INVALID, "--tls-cert and --tls-key go together");
+	if (o->tls_cert != NULL && o->tls_self_signed)
+		return err_set(info, ERR_INVALID,
+			       "--tls-cert and --tls-self-signed exclude each other");
 	if (o->no_udp && o->udp_threads != 0)
 		return err_set(info, ERR_INVALID, "--no-udp and --udp-threads exclude each other");
 	if (o->udp_threads > INDEX_UDP_THREADS_MAX)
@@ -143,29 +158,55 @@ static int check_threads(const struct opts *o, struct err_info *info)
 	return 0;
 }
 
-static int serve(const struct opts *o, struct loop *l, const struct where *w, const char *data,
+static void say_start(struct running *run, const struct where *w)
+{
+	uint16_t port = index_server_port(run->server);
+
+	say(run, "start",
+	    json_pack("{s:s, s:s, s:i, s:b, s:b, s:b, s:i}", "version", SHOAL_VERSION, "listen",
+		      w->host[0] == '\0' ? "*" : w->host, "port", (int)port, "tls",
+		      (int)(index_server_pin(run->server) != NULL), "udp", (int)!run->o->no_udp,
+		      "open", (int)index_server_is_open(run->server), "sites", (int)run->sites.n));
+}
+
+/* Without a log of its own, who started it by hand has just read the same. */
+static bool logs_start(const struct opts *o)
+{
+	return o->log != NULL || o->log_format != NULL;
+}
+
+static int serve(struct running *run, const struct where *w, const char *data,
 		 struct err_info *info)
 {
+	const struct opts *o = run->o;
 	struct index_server_params p = {
 	    .listen_host = w->host[0] == '\0' ? NULL : w->host,
 	    .port = w->port,
 	    .udp_threads = udp_threads(o),
 	    .data_dir = data,
+	    .tls_cert = o->tls_cert,
+	    .tls_key = o->tls_key,
+	    .tls_self_signed = o->tls_self_signed,
+	    .sites = run->sites.list,
+	    .n_sites = run->sites.n,
 	    .log = on_log,
-	    .user = (void *)o,
+	    .user = run,
 	};
-	struct index_server *s = NULL;
 	int rc;
 
-	if (loop_on_signal(l, SIGINT, on_signal, l) != 0 ||
-	    loop_on_signal(l, SIGTERM, on_signal, l) != 0)
+	if (loop_on_signal(run->loop, SIGINT, on_signal, run) != 0 ||
+	    loop_on_signal(run->loop, SIGTERM, on_signal, run) != 0 ||
+	    loop_on_signal(run->loop, SIGHUP, on_reload, run) != 0)
 		return err_set(info, ERR_IO, "signals cannot be caught");
-	rc = index_server_new(l, &p, &s, info);
+	rc = index_server_new(run->loop, &p, &run->server, info);
 	if (rc != 0)
 		return rc;
-	say_where(o, w, index_server_port(s), data, index_server_is_open(s));
-	rc = loop_run(l);
-	index_server_free(s);
+	index_say(o, w->host, run->server, data);
+	if (logs_start(o))
+		say_start(run, w);
+	notify_service("READY=1");
+	rc = loop_run(run->loop);
+	index_server_free(run->server);
 	return rc == 0 ? 0 : err_set(info, (enum err)rc, "the event loop failed");
 }
 
@@ -182,23 +223,28 @@ static char *data_dir(const struct opts *o)
 	return path;
 }
 
-static int run(const struct opts *o, const char *data, struct err_info *info)
+static int run_index(const struct opts *o, const char *data, struct err_info *info)
 {
-	struct loop *l = NULL;
+	struct running run = {.o = o};
 	struct where w;
 	int rc = parse_listen(o, &w, info);
 
 	if (rc == 0)
-		rc = check_threads(o, info);
+		rc = check_options(o, info);
+	if (rc == 0)
+		rc = index_sites_load(&run.sites, o->sites, o->sites_file, info);
+	if (rc == 0)
+		rc = index_log_open(&run.log, o->log, o->log_format, o->quiet, info);
 	if (rc != 0)
 		return rc;
 	(void)tcp_raise_fd_limit();
-	rc = loop_new(&l);
+	rc = loop_new(&run.loop);
 	if (rc == 0)
-		rc = serve(o, l, &w, data, info);
+		rc = serve(&run, &w, data, info);
 	else
 		(void)err_set(info, (enum err)rc, "no event loop");
-	loop_free(l);
+	loop_free(run.loop);
+	index_log_close(&run.log);
 	return rc;
 }
 
@@ -211,7 +257,7 @@ int cmd_index(const struct opts *o)
 	if (data == NULL)
 		rc = err_set(&info, ERR_INVALID, "no folder for the data: give --data DIR");
 	else
-		rc = o->n_args > 0 ? index_admin(o, data, &info) : run(o, data, &info);
+		rc = o->n_args > 0 ? index_admin(o, data, &info) : run_index(o, data, &info);
 	free(data);
 	return rc == 0 ? EXIT_OK : opts_fail(o, "index", &info);
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/entries.h"
+#include "cli/index_open.h"
 #include "cli/info_pieces.h"
 #include "cli/out.h"
 #include "cli/torrent.h"
@@ -199,7 +200,7 @@ int cmd_info(const struct opts *o)
 	if (is_torrent_file(o->args[0])) {
 		rc = show_torrent(o, &info);
 	} else {
-		rc = index_client_new(o->index, o->token, &c, &info);
+		rc = index_open(o, &c, &info);
 		if (rc == 0)
 			rc = show_entry(o, c, &info);
 		index_client_free(c);

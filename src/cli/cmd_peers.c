@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/entries.h"
+#include "cli/index_open.h"
 #include "cli/out.h"
 
 static int ask(const struct opts *o, struct index_client *c, json_t **out, struct err_info *info)
@@ -24,7 +25,7 @@ int cmd_peers(const struct opts *o)
 	struct index_client *c = NULL;
 	json_t *answer = NULL;
 	int code = EXIT_OK;
-	int rc = index_client_new(o->index, o->token, &c, &info);
+	int rc = index_open(o, &c, &info);
 
 	if (rc == 0)
 		rc = ask(o, c, &answer, &info);

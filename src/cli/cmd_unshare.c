@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/home.h"
+#include "cli/index_open.h"
 #include "cli/out.h"
 #include "node/index_client.h"
 
@@ -80,7 +81,7 @@ int cmd_unshare(const struct opts *o)
 	if (rc == 0)
 		rc = o->admin ? take_ref(o, &e, &info) : sign_removal(o, &h, &e, &info);
 	if (rc == 0)
-		rc = index_client_new(o->index, o->token, &c, &info);
+		rc = index_open(o, &c, &info);
 	if (rc == 0)
 		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
 			      : index_client_unpublish(c, &e, &removed, &info);

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/entries.h"
+#include "cli/index_open.h"
 #include "cli/out.h"
 
 /* More than anybody looks at; the API has the rest. */
@@ -29,7 +30,7 @@ int cmd_versions(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
 	struct index_client *c = NULL;
-	int rc = index_client_new(o->index, o->token, &c, &info);
+	int rc = index_open(o, &c, &info);
 
 	if (rc == 0)
 		rc = show(o, c, &info);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "cli/index_open.h"
 #include "cli/out.h"
 
 #define ROWS_DEFAULT 100u
@@ -135,7 +136,7 @@ int entries_list(const struct opts *o, const char *command, const char *query)
 	json_t *all = json_array();
 	uint64_t next = 0, rows = o->limit != 0 ? o->limit : o->all ? UINT64_MAX : ROWS_DEFAULT;
 	struct index_list_ask ask = {.query = query, .sort = sort_of(o), .online = !o->all};
-	int rc = index_client_new(o->index, o->token, &c, &info);
+	int rc = index_open(o, &c, &info);
 	int code = EXIT_OK;
 
 	if (rc == 0)

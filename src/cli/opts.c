@@ -41,6 +41,7 @@ static const struct option options[] = {
     {"help", 'h', KIND_HELP, 0, NULL, true},
     {"index", 0, KIND_TEXT, AT(index), "SHOAL_INDEX", true},
     {"token", 0, KIND_TEXT, AT(token), "SHOAL_TOKEN", true},
+    {"pin", 0, KIND_TEXT, AT(pin), "SHOAL_PIN", true},
     {"port", 0, KIND_PORT, AT(port), "SHOAL_PORT", true},
     {"json", 0, KIND_FLAG, AT(json), NULL, true},
     {"quiet", 'q', KIND_FLAG, AT(quiet), NULL, true},
@@ -55,6 +56,13 @@ static const struct option options[] = {
     {"data", 0, KIND_TEXT, AT(data), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
+    {"site", 0, KIND_LIST, AT(sites), NULL, false},
+    {"sites", 0, KIND_TEXT, AT(sites_file), NULL, false},
+    {"log", 0, KIND_TEXT, AT(log), NULL, false},
+    {"log-format", 0, KIND_TEXT, AT(log_format), NULL, false},
+    {"tls-cert", 0, KIND_TEXT, AT(tls_cert), NULL, false},
+    {"tls-key", 0, KIND_TEXT, AT(tls_key), NULL, false},
+    {"tls-self-signed", 0, KIND_FLAG, AT(tls_self_signed), NULL, false},
     {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
     {"peer", 0, KIND_LIST, AT(peers), NULL, false},
     {"v1-only", 0, KIND_FLAG, AT(v1_only), NULL, false},
@@ -74,6 +82,12 @@ static const struct option options[] = {
     {"description", 0, KIND_TEXT, AT(description), NULL, false},
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
+    {"reuse", 0, KIND_TEXT, AT(reuse), NULL, false},
+    {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
+    {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
+    {"every", 0, KIND_TIME, AT(every_s), NULL, false},
+    {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
+    {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -365,6 +379,7 @@ static void print_help(const struct command *c)
 	fputs("\nFor every command:\n"
 	      "  --index URL    the index to use (SHOAL_INDEX; " INDEX_URL_DEFAULT ")\n"
 	      "  --token TOKEN  what the index lets you do, if it asks for one (SHOAL_TOKEN)\n"
+	      "  --pin PIN      the key of an index at https://, whoever signed it (SHOAL_PIN)\n"
 	      "  --port N       port of this peer (SHOAL_PORT; 6881, else a free one; 0: any)\n"
 	      "  --json         print JSON\n"
 	      "  -q, --quiet    print no progress and no notes\n"
@@ -414,6 +429,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->peers);
 	free((void *)o->tags);
 	free((void *)o->notes);
+	free((void *)o->sites);
 	*o = (struct opts){.port = -1};
 }
 

@@ -11,7 +11,8 @@
 struct opts {
 	const char *index; /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
 	const char *token; /* --token, SHOAL_TOKEN; NULL: none */
-	int port;	   /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
+	const char *pin; /* --pin, SHOAL_PIN; NULL: the index needs a certificate of good repute */
+	int port;	 /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
 	int verbose;
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
@@ -22,8 +23,19 @@ struct opts {
 	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
 	uint32_t limit;	       /* --limit rows */
 	bool no_udp, accept_key, admin;
-	bool pieces; /* --pieces: who holds which */
-	uint32_t udp_threads; /* --udp-threads; 0: chosen */
+	bool pieces;			/* --pieces: who holds which */
+	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
+	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */
+	bool tls_self_signed;
+	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
+	const char *sites_file;	      /* --sites */
+	const char *log, *log_format; /* --log FILE, --log-format text or json */
+	bool replace;
+	bool follow;
+	bool drain;		  /* --drain */
+	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
+	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	const char *reuse;	  /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

@@ -16,6 +16,15 @@ static bool is_site(const struct tracker_site *s)
 	return s->site != 0 && s->bits <= (s->prefix.v6 ? 128 : 32);
 }
 
+void tracker_set_sites(struct tracker *t, const struct tracker_site *sites, uint32_t n)
+{
+	t->n_sites = 0;
+	for (uint32_t i = 0; i < n && t->n_sites < TRACKER_SITES_MAX; i++) {
+		if (is_site(&sites[i]))
+			t->sites[t->n_sites++] = sites[i];
+	}
+}
+
 struct tracker *tracker_new(const struct tracker_params *p)
 {
 	struct tracker *t = calloc(1, sizeof(*t));
@@ -30,10 +39,7 @@ struct tracker *tracker_new(const struct tracker_params *p)
 	t->key = p->key;
 	t->peers_max = p->peers_max == 0 ? TRACKER_PEERS_MAX : p->peers_max;
 	t->open_slab = NONE;
-	for (uint32_t i = 0; i < p->n_sites && t->n_sites < TRACKER_SITES_MAX; i++) {
-		if (is_site(&p->sites[i]))
-			t->sites[t->n_sites++] = p->sites[i];
-	}
+	tracker_set_sites(t, p->sites, p->n_sites);
 	rng_seed(&t->rng, p->seed);
 	facts_init(t);
 	wheel_init(t);

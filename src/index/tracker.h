@@ -49,6 +49,8 @@ struct tracker_params {
 };
 struct tracker *tracker_new(const struct tracker_params *p);
 void tracker_free(struct tracker *t);
+/* Others than it was made with: good for the next announce. */
+void tracker_set_sites(struct tracker *t, const struct tracker_site *sites, uint32_t n);
 
 /* Take in an announce from `from` (its port is ignored; a->port counts) and fill `out`:
  * counts, interval and up to a->numwant peers other than the asker, seeds left out for a seed,

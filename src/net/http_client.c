@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/text.h"
+#include "net/curl_tls.h"
 
 /* Connections kept or being made: in all, and to one host. Calls beyond it queue up. */
 #define CONNECTIONS_MAX 128L
@@ -44,6 +45,7 @@ struct http_client {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer *timer;
+	struct curl_pin pin;
 	struct calls running, finished;
 	bool delivering, dead; /* freed by a callback: deliver() then clears up */
 };
@@ -166,7 +168,10 @@ static enum err reason_of(struct http_call *call, char *out, size_t cap)
 	const char *detail =
 	    call->detail[0] != '\0' ? call->detail : curl_easy_strerror(call->result);
 	bool redirected = easy_long(call->easy, CURLINFO_REDIRECT_COUNT) > 0;
+	enum err distrust = curl_tls_reason(call->easy, call->result, detail, out, cap);
 
+	if (distrust != OK)
+		return distrust;
 	switch (call->result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return say(out, cap, ERR_UNREACHABLE, "no such host");
@@ -413,7 +418,8 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 	/* Some trackers compress unasked; the ceiling counts what comes out. */
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-	return set_limits(call) && (ask->connect ? set_connect(e) : set_method(e, ask)) &&
+	return set_limits(call) && curl_tls_set(e, &call->client->pin, ask->url) &&
+	       (ask->connect ? set_connect(e) : set_method(e, ask)) &&
 	       set_headers(call, ask->headers) &&
 	       curl_easy_setopt(e, CURLOPT_USERAGENT, "shoal/" SHOAL_VERSION) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_URL, ask->url) == CURLE_OK;
@@ -510,6 +516,11 @@ int http_client_new(struct loop *l, struct http_client **out)
 	}
 	*out = c;
 	return 0;
+}
+
+int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info)
+{
+	return curl_pin_set(&c->pin, url, pin, info);
 }
 
 void http_client_free(struct http_client *c)

@@ -15,6 +15,10 @@ struct http_call;
 #define HTTP_REDIRECTS_MAX 5u
 
 int http_client_new(struct loop *l, struct http_client **out);
+/* Trust the server of this https URL by its public key alone, given as curl --pinnedpubkey takes it
+ * ("sha256//BASE64"); there is one such server at a time. Everyone else must have a certificate
+ * that the system trusts (O-32). ERR_INVALID. */
+int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info);
 /* Cancels what is under way without calling back. */
 void http_client_free(struct http_client *c);
 

@@ -33,6 +33,11 @@ static void conn_enter(struct conn *c, enum phase phase)
 	c->since_ms = loop_now_ms(c->server->loop);
 }
 
+void http_server_idle(struct conn *c)
+{
+	conn_enter(c, PHASE_IDLE);
+}
+
 static void hang_up(const struct conn *c)
 {
 	if (c->fd < 0)
@@ -72,17 +77,11 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	c->server->out_held += info->n_added - info->n_deleted;
 }
 
-static void count_down(struct http_server *s)
-{
-	if (s->n_conns-- == HTTP_CONNECTIONS_MAX && s->listener != NULL)
-		evconnlistener_enable(s->listener);
-}
-
 void http_server_count_stream(struct conn *c)
 {
 	conn_enter(c, PHASE_STREAM);
 	c->server->n_streams++;
-	count_down(c->server);
+	c->server->n_conns--;
 }
 
 static void conn_free(struct conn *c)
@@ -100,8 +99,10 @@ static void conn_free(struct conn *c)
 		s->n_streams--;
 		http_stream_free(c);
 	} else {
-		count_down(s);
+		s->n_conns--;
 	}
+	if (s->n_conns == 0 && s->drained != NULL)
+		loop_timer_set(s->last_call, 0);
 	free(c);
 }
 
@@ -152,7 +153,12 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 			evhttp_connection_set_closecb(evcon, on_closed, c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
-			tcp_tune(fd);
+			else if (s->n_conns > HTTP_CONNECTIONS_MAX)
+				http_lane_refuse(c);
+			else if (s->tls != NULL)
+				tcp_tune(fd);
+			else
+				http_lane_begin(c);
 		}
 		bufferevent_decref(bev);
 	}
@@ -162,7 +168,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 {
 	struct http_server *s = arg;
 	struct conn *c = calloc(1, sizeof(*c));
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct bufferevent *bev =
+	    s->tls != NULL ? tls_accepting(s->tls, s->loop) : bufferevent_socket_new(base, -1, 0);
 
 	if (c == NULL || bev == NULL)
 		goto fail;
@@ -176,8 +183,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 		goto fail;
 	bufferevent_incref(bev); /* until on_adopt() */
 	LIST_INSERT_HEAD(&s->fresh, c, link);
-	if (++s->n_conns == HTTP_CONNECTIONS_MAX)
-		evconnlistener_disable(s->listener);
+	s->n_conns++;
 	event_active(&s->adopt, EV_TIMEOUT, 0);
 	return bev;
 fail:
@@ -235,7 +241,7 @@ static void on_resume(void *arg)
 {
 	struct http_server *s = arg;
 
-	if (s->n_conns < HTTP_CONNECTIONS_MAX)
+	if (s->listener != NULL)
 		evconnlistener_enable(s->listener);
 }
 
@@ -362,25 +368,29 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	(void)req;
 	conn_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	if (c->server->drained != NULL && ahead == 0)
+		hang_up(c);
 }
 
-/* Our end of the connection. */
-static bool own_addr(struct addr *out, struct evhttp_request *req)
+bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
 {
-	struct bufferevent *bev =
-	    evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+	const struct sockaddr *from = evhttp_connection_get_addr(evcon);
+	struct sockaddr_storage to;
+	socklen_t len = sizeof(to);
 
-	return getsockname(bufferevent_getfd(bev), (struct sockaddr *)&sa, &len) == 0 &&
-	       tcp_addr_from_sockaddr(out, &sa, len) == 0;
+	return getsockname(fd, (struct sockaddr *)&to, &len) == 0 &&
+	       tcp_addr_from_sockaddr(&r->to, &to, len) == 0 && from != NULL &&
+	       tcp_addr_from_sockaddr(&r->from, from,
+				      from->sa_family == AF_INET6
+					  ? sizeof(struct sockaddr_in6)
+					  : sizeof(struct sockaddr_in)) == 0;
 }
 
 static bool request_fill(struct http_request *r, struct http_server *server,
 			 struct evhttp_request *req)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const struct sockaddr *sa = evhttp_connection_get_addr(evhttp_request_get_connection(req));
 	struct evbuffer *in = evhttp_request_get_input_buffer(req);
 	size_t len = evbuffer_get_length(in);
 	const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
@@ -393,15 +403,13 @@ static bool request_fill(struct http_request *r, struct http_server *server,
 	    .path = bytes_str(path),
 	    .query = query == NULL ? bytes_of(NULL, 0) : bytes_str(query),
 	    .body = bytes_of(len == 0 ? NULL : evbuffer_pullup(in, -1), len),
+	    .secure = server->tls != NULL,
 	    .impl = req,
 	    .server = server,
 	};
 	if (len > 0 && r->body.ptr == NULL)
 		return false;
-	return own_addr(&r->to, req) && sa != NULL &&
-	       tcp_addr_from_sockaddr(&r->from, sa,
-				      sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-								: sizeof(struct sockaddr_in)) == 0;
+	return http_server_addrs(evhttp_request_get_connection(req), r);
 }
 
 struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon)
@@ -435,62 +443,39 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 const char *http_request_header(const struct http_request *r, const char *name)
 {
+	if (r->impl == NULL)
+		return NULL;
 	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
 }
 
-static struct bytes cut_at(struct bytes *rest, char c)
-{
-	const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->ptr, c, rest->len);
-	size_t len = at == NULL ? rest->len : (size_t)(at - rest->ptr);
-	struct bytes head = bytes_sub(*rest, 0, len);
-
-	*rest = at == NULL ? bytes_of(NULL, 0) : bytes_sub(*rest, len + 1, rest->len - len - 1);
-	return head;
-}
-
-static bool key_is(struct bytes key, const char *name)
-{
-	uint8_t plain[64];
-	struct buf b;
-	bool same;
-
-	if (bytes_eq(key, bytes_str(name)))
-		return true;
-	if (memchr(key.ptr == NULL ? plain : key.ptr, '%', key.len) == NULL)
-		return false;
-	buf_init(&b, sizeof(plain));
-	same = text_unpercent(key, &b) == 0 && bytes_eq(buf_bytes(&b), bytes_str(name));
-	buf_fini(&b);
-	return same;
-}
-
-bool http_request_param(const struct http_request *r, const char *name, struct buf *out)
-{
-	struct bytes rest = r->query;
-
-	while (rest.len > 0) {
-		struct bytes value = cut_at(&rest, '&');
-		struct bytes key = cut_at(&value, '=');
-		size_t start = out->len;
-
-		if (!key_is(key, name))
-			continue;
-		/* '+' first: an escaped plus must stay one. */
-		while (value.len > 0) {
-			struct bytes word = cut_at(&value, '+');
-			bool more = value.ptr != NULL;
-
-			if (text_unpercent(word, out) != 0 || (more && buf_put_u8(out, ' ') != 0)) {
-				out->len = start;
-				return false;
-			}
-		}
-		return true;
-	}
-	return false;
-}
-
 /* ---- life ---------------------------------------------------------------- */
+
+static void on_last_call(void *arg)
+{
+	struct http_server *s = arg;
+
+	s->drained(s->drained_user);
+}
+
+void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(void *user),
+		       void *user)
+{
+	struct conn *c;
+
+	on_adopt(-1, 0, s);
+	s->drained = done;
+	s->drained_user = user;
+	s->listener = NULL;
+	evhttp_del_accept_socket(s->http, s->bound);
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		if (c->phase == PHASE_RECEIVING && c->moved == 0)
+			c->phase = PHASE_IDLE; /* nothing was asked yet */
+		if (c->phase == PHASE_IDLE)
+			hang_up(c);
+	}
+	loop_timer_set(s->last_call, s->n_conns == 0 ? 0 : limit_ms);
+}
 
 static void on_reap(evutil_socket_t unused, short what, void *arg)
 {
@@ -501,12 +486,12 @@ static void on_reap(evutil_socket_t unused, short what, void *arg)
 static int server_start(struct http_server *s, int fd)
 {
 	struct event_base *base = loop_event_base(s->loop);
-	struct evhttp_bound_socket *bound;
 
 	s->http = evhttp_new(base);
 	s->sweep = loop_timer_new(s->loop, on_sweep, s);
 	s->resume = loop_timer_new(s->loop, on_resume, s);
-	if (s->http == NULL || s->sweep == NULL || s->resume == NULL)
+	s->last_call = loop_timer_new(s->loop, on_last_call, s);
+	if (s->http == NULL || s->sweep == NULL || s->resume == NULL || s->last_call == NULL)
 		return ERR_NOMEM;
 	event_assign(&s->adopt, base, -1, 0, on_adopt, s);
 	event_assign(&s->reap, base, -1, 0, on_reap, s);
@@ -520,10 +505,10 @@ static int server_start(struct http_server *s, int fd)
 						EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
 	evhttp_set_bevcb(s->http, on_accepted, s);
 	evhttp_set_gencb(s->http, on_request, s);
-	bound = evhttp_accept_socket_with_handle(s->http, fd);
-	if (bound == NULL)
+	s->bound = evhttp_accept_socket_with_handle(s->http, fd);
+	if (s->bound == NULL)
 		return ERR_NOMEM;
-	s->listener = evhttp_bound_socket_get_listener(bound);
+	s->listener = evhttp_bound_socket_get_listener(s->bound);
 	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	loop_timer_set(s->sweep, SWEEP_MS);
 	return 0;
@@ -541,6 +526,9 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		s->user = user;
 		LIST_INIT(&s->fresh);
 		LIST_INIT(&s->adopted);
+		buf_init(&s->lane_head, HTTP_HEADERS_MAX);
+		buf_init(&s->lane_body, REPLY_BYTES_MAX);
+		tcp_wait_for_data(fd);
 		rc = server_start(s, fd);
 	}
 	if (rc != 0) {
@@ -551,6 +539,11 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 	}
 	*out = s;
 	return 0;
+}
+
+void http_server_use_tls(struct http_server *s, struct tls *tls)
+{
+	s->tls = tls;
 }
 
 void http_server_free(struct http_server *s)
@@ -567,6 +560,9 @@ void http_server_free(struct http_server *s)
 	}
 	loop_timer_free(s->sweep);
 	loop_timer_free(s->resume);
+	loop_timer_free(s->last_call);
 	free(s->by_fd);
+	buf_fini(&s->lane_head);
+	buf_fini(&s->lane_body);
 	free(s);
 }

@@ -5,12 +5,13 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
-#define HTTP_HEADERS_MAX 16384u	   /* request line and headers */
-#define HTTP_BODY_MAX (96u << 20)  /* a .torrent of META_BYTES_MAX as base64 */
-#define HTTP_IDLE_S 30		   /* silence between two requests */
-#define HTTP_CONNECTIONS_MAX 4000u /* beyond it others wait in the kernel's queue */
+#define HTTP_HEADERS_MAX 16384u	    /* request line and headers */
+#define HTTP_BODY_MAX (96u << 20)   /* a .torrent of META_BYTES_MAX as base64 */
+#define HTTP_IDLE_S 30		    /* silence between two requests */
+#define HTTP_CONNECTIONS_MAX 10240u /* beyond it new ones are refused with 503 */
 /* A request must be whole, and its answer taken, after this long plus the time that its
  * bytes take at this rate: one byte every ten seconds is hung up on, a slow line is not. */
 #define HTTP_REQUEST_S 10
@@ -28,10 +29,12 @@ struct http_request {
 	struct bytes body;
 	struct addr from;	    /* the socket's other end */
 	struct addr to;		    /* and ours: the address under which the client reached us */
+	bool secure;		    /* it came over TLS */
 	void *impl;		    /* private: evhttp's request, for http_request_header() */
 	struct http_server *server; /* private */
 };
-/* A header's value or NULL. Borrowed for the call. */
+/* A header's value or NULL; always NULL for requests that net/http_lane.c took, which are announces
+ * and scrapes. Borrowed for the call. */
 const char *http_request_header(const struct http_request *r, const char *name);
 /* A query parameter, percent-decoded ('+' is a space), appended to `out`; false: absent or
  * malformed. */
@@ -53,6 +56,12 @@ typedef void http_handler(void *user, const struct http_request *r, struct http_
 /* Serve the listening socket `fd` (taken over). */
 int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		    struct http_server **out);
+/* From the next connection on speak TLS, and nothing else. Borrowed until the server ends. */
+void http_server_use_tls(struct http_server *s, struct tls *tls);
+/* Take no more connections, and let go of those that are idle; `done` is called when what is under
+ * way is answered, or after `limit_ms`. It may not free the server. */
+void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(void *user),
+		       void *user);
 void http_server_free(struct http_server *s);
 
 #endif

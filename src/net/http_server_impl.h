@@ -1,4 +1,5 @@
-/* net/http_server_impl.h - what http_server.c and http_stream.c share; private to them. */
+/* net/http_server_impl.h - what http_server.c, http_lane.c and http_stream.c share; private to
+ * them. */
 #ifndef SHOAL_NET_HTTP_SERVER_IMPL_H
 #define SHOAL_NET_HTTP_SERVER_IMPL_H
 
@@ -32,28 +33,50 @@ struct conn {
 	uint64_t since_ms; /* STREAM: that its output moved, or was empty */
 	uint64_t moved;	   /* bytes of this phase */
 	uint64_t in_held, out_held;
+	struct {
+		bufferevent_data_cb read, write;
+		bufferevent_event_cb event;
+	} evhttp; /* its callbacks, while http_lane.c has put its own there */
 };
 LIST_HEAD(conns, conn);
 
 struct http_server {
 	struct loop *loop;
 	struct evhttp *http;
-	struct evconnlistener *listener;
+	struct evhttp_bound_socket *bound;
+	struct evconnlistener *listener; /* NULL: no more */
+	struct tls *tls;		 /* NULL: plain HTTP */
 	struct event adopt, reap;
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
 	void *user;
 	struct conns fresh, adopted;
 	unsigned n_conns, n_streams;
+	struct buf lane_head, lane_body; /* memory for answers of http_lane.c */
 	struct conn **by_fd;
 	size_t n_fds;
 	uint64_t in_held, out_held;
+	struct loop_timer *last_call;
+	void (*drained)(void *user); /* NULL: not asked to stop */
+	void *drained_user;
 };
 
 /* Who is it that asks? NULL: one that was accepted without our watching. */
 struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon);
 /* From here on it counts as a stream. */
 void http_server_count_stream(struct conn *c);
+
+/* Fills in whose connection it is, and to which address of ours. */
+bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
+/* All that it asked is answered. */
+void http_server_idle(struct conn *c);
+
+/* ---- http_lane.c ---- */
+
+/* A new connection without TLS. It may be gone after this. */
+void http_lane_begin(struct conn *c);
+/* One too many: it is told so, if it can be told without TLS, and is gone after this. */
+void http_lane_refuse(struct conn *c);
 
 /* ---- http_stream.c ---- */
 

@@ -254,7 +254,9 @@ int line_client_new(const struct line_client_params *p, struct line_client **out
 	buf_init(&c->out, LINE_CLIENT_HELD_MAX);
 	c->timer = loop_timer_new(p->loop, on_timer, c);
 	ask.user = c;
-	if (c->timer != NULL && put_request(c, p) == OK && http_client_new(p->loop, &c->http) == OK)
+	if (c->timer != NULL && put_request(c, p) == OK &&
+	    http_client_new(p->loop, &c->http) == OK &&
+	    (p->pin == NULL || http_client_pin(c->http, p->url, p->pin, NULL) == OK))
 		c->call = http_client_send(c->http, &ask);
 	if (c->call == NULL) {
 		line_client_free(c);

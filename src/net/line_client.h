@@ -21,6 +21,7 @@ struct line_client;
 struct line_client_params {
 	struct loop *loop;
 	const char *url;	    /* http or https */
+	const char *pin;	    /* http_client_pin(); NULL: none */
 	const char *protocol;	    /* to upgrade to */
 	const char *const *headers; /* further ones, "Name: value", NULL-ended; may be NULL */
 	void (*opened)(void *user);

@@ -261,6 +261,17 @@ uint32_t tcp_rtt_us(int fd)
 	return ti.tcpi_rtt;
 }
 
+void tcp_wait_for_data(int listener)
+{
+#ifdef TCP_DEFER_ACCEPT
+	const int seconds = 1;
+
+	(void)setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+#else
+	(void)listener;
+#endif
+}
+
 void tcp_tune(int fd)
 {
 	int one = 1;

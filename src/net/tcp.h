@@ -19,6 +19,10 @@ int tcp_connect(const struct addr *to);
 /* 0, ERR_UNREACHABLE (refused, no route), ERR_TIMEOUT or ERR_IO. */
 int tcp_connect_result(int fd);
 
+/* Connections to this listener are shown by tcp_accept() and others when they have brought a first
+ * byte, or after about a second. Where the system cannot, at once. */
+void tcp_wait_for_data(int listener);
+
 /* The kernel's smoothed round trip in microseconds, 0 unknown. */
 uint32_t tcp_rtt_us(int fd);
 /* No delay for small messages; buffers left to the kernel's own tuning. */

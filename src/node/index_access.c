@@ -46,7 +46,7 @@ static enum catalogue_right take_anonymous(struct catalogue_token *list, size_t 
 	return RIGHT_NONE;
 }
 
-static int load(struct index_access *a, struct err_info *info)
+int index_access_reload(struct index_access *a, struct err_info *info)
 {
 	struct catalogue_token *tokens = NULL, *old;
 	enum catalogue_right anyone;
@@ -83,7 +83,8 @@ int index_access_new(struct catalogue_db *db, struct index_access **out, struct 
 	entropy_fill(&a->key, sizeof(a->key));
 	pthread_mutex_init(&a->lock, NULL);
 	a->sha256 = digest_new(DIGEST_SHA256);
-	err = a->sha256 == NULL ? err_set(info, ERR_NOMEM, "out of memory") : load(a, info);
+	err = a->sha256 == NULL ? err_set(info, ERR_NOMEM, "out of memory")
+				: index_access_reload(a, info);
 	if (err != 0) {
 		index_access_free(a);
 		return err;
@@ -107,7 +108,7 @@ void index_access_tick(struct index_access *a)
 	int64_t version = a->version;
 
 	if (catalogue_db_foreign_version(a->db, &version, NULL) == 0 && version != a->version)
-		(void)load(a, NULL);
+		(void)index_access_reload(a, NULL);
 }
 
 bool index_access_is_open(struct index_access *a)

@@ -29,6 +29,8 @@ void index_access_free(struct index_access *a);
 /* About every second, from the thread that owns the catalogue. When tokens cannot be read, those
  * known stay good. */
 void index_access_tick(struct index_access *a);
+/* Read the tokens now, whether or not they seem to have changed. */
+int index_access_reload(struct index_access *a, struct err_info *info);
 
 bool index_access_is_open(struct index_access *a);
 

@@ -29,6 +29,8 @@ void index_announce_as(struct index_server *s, const struct http_request *r, str
 		return;
 	s->counts.announces++;
 	reply->type = "text/plain";
+	if (may == ACCESS_WRONG)
+		index_log_wrong_token(s, &r->from);
 	if (may != ACCESS_GRANTED)
 		fail(s, &out, index_verdict_text(may));
 	else if (http_announce_decode(r->query, &a, &why) < 0)
@@ -62,6 +64,8 @@ void index_scrape_as(struct index_server *s, const struct http_request *r, struc
 		return;
 	s->counts.scrapes++;
 	reply->type = "text/plain";
+	if (may == ACCESS_WRONG)
+		index_log_wrong_token(s, &r->from);
 	n = may == ACCESS_GRANTED ? http_scrape_decode(r->query, hashes, &why)
 				  : err_set(&why, ERR_DENIED, "%s", index_verdict_text(may));
 	if (n <= 0) {

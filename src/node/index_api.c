@@ -60,7 +60,8 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 	buf_init(&torrent, MAGNET_TORRENT_MAX * 2);
 	buf_init(&link, MAGNET_BYTES_MAX * 4);
 	if (catalogue_db_torrent(s->db, id, &stored, NULL) == 0 &&
-	    index_torrent_put(buf_bytes(&stored), r, bytes_of(NULL, 0), &torrent) == 0 &&
+	    index_torrent_put(buf_bytes(&stored), r, bytes_of(NULL, 0), index_told_udp_port(s),
+			      &torrent) == 0 &&
 	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
@@ -112,7 +113,8 @@ static void torrent(struct index_server *s, const struct http_request *r, const 
 		passkey = index_token_of(r, &token);
 	if (catalogue_db_torrent(s->db, e->id, &stored, &why) < 0)
 		index_reply_fault(reply, &why);
-	else if (index_torrent_put(buf_bytes(&stored), r, passkey, &reply->body) < 0)
+	else if (index_torrent_put(buf_bytes(&stored), r, passkey, index_told_udp_port(s),
+				   &reply->body) < 0)
 		index_reply_error(reply, 503, "busy", "out of memory");
 	else
 		reply->type = "application/x-bittorrent";

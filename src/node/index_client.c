@@ -177,6 +177,11 @@ int index_client_new(const char *url, const char *token, struct index_client **o
 	return 0;
 }
 
+int index_client_pin(struct index_client *c, const char *pin, struct err_info *info)
+{
+	return http_client_pin(c->http, c->url, pin, info);
+}
+
 void index_client_free(struct index_client *c)
 {
 	if (c == NULL)

@@ -18,6 +18,8 @@ struct index_client;
  * or "": none. ERR_INVALID when one of them cannot be that. */
 int index_client_new(const char *url, const char *token, struct index_client **out,
 		     struct err_info *info);
+/* Trust the index by its public key, as http_client_pin() does. ERR_INVALID. */
+int index_client_pin(struct index_client *c, const char *pin, struct err_info *info);
 void index_client_free(struct index_client *c);
 const char *index_client_url(const struct index_client *c);	    /* normalised, no final '/' */
 const char *index_client_tracker_url(const struct index_client *c); /* .../announce */

@@ -78,19 +78,12 @@ static struct catalogue_actor actor_of(const struct http_request *r, char text[A
 					.now = loop_wall_s()};
 }
 
-static void log_entry(const struct index_server *s, const char *what, const struct entry *e)
+static void log_entry(const struct index_server *s, const char *event, const struct entry *e,
+		      const struct catalogue_actor *who)
 {
-	char owner[4 * ENTRY_OWNER_BYTES_MAX], name[4 * ENTRY_NAME_BYTES_MAX];
-	char line[sizeof(owner) + sizeof(name) + 64], version[16] = "";
-
-	if (s->log == NULL)
-		return;
-	if (e->version != 0)
-		snprintf(version, sizeof(version), "@%u", e->version);
-	snprintf(line, sizeof(line), "%s %s/%s%s", what,
-		 text_escape(owner, sizeof(owner), bytes_str(e->owner)),
-		 text_escape(name, sizeof(name), bytes_str(e->name)), version);
-	s->log(s->log_user, line);
+	index_log(s, event,
+		  json_pack("{s:s, s:s, s:i, s:s}", "owner", e->owner, "name", e->name, "version",
+			    (int)e->version, "from", who->address));
 }
 
 /* ---- publish ---- */
@@ -225,7 +218,7 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 		  struct http_reply *reply)
 {
 	static const char *const said[] = {
-	    [CATALOGUE_ADDED] = "published", [CATALOGUE_UPDATED] = "updated"};
+	    [CATALOGUE_ADDED] = "publish", [CATALOGUE_UPDATED] = "update"};
 	char from[ADDR_TEXT_MAX];
 	struct catalogue_actor who = actor_of(r, from);
 	enum catalogue_change change;
@@ -241,7 +234,7 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 		return;
 	}
 	if (change != CATALOGUE_SAME) {
-		log_entry(s, said[change], &p->e);
+		log_entry(s, said[change], &p->e, &who);
 		index_events_catalogue(s, "publish", p->e.id);
 	}
 	/* The row itself: what was there before may have been signed at another time. */
@@ -370,7 +363,7 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 		if (catalogue_db_unpublish(s->db, &who, &e, admin, &removed, &why) < 0) {
 			index_reply_fault(reply, &why);
 		} else {
-			log_entry(s, "unpublished", &e);
+			log_entry(s, admin ? "admin_unpublish" : "unpublish", &e, &who);
 			for (size_t i = 0; i < n; i++)
 				index_events_catalogue(s, "unpublish", s->rows[i].id);
 			index_reply_json(reply, 200,

@@ -7,6 +7,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/index_cert.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
 
@@ -128,6 +129,8 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 	v = index_access_check(s->access, index_token_of(r, &token), &r->from, need,
 			       index_now_s(s));
 	buf_fini(&token);
+	if (v == ACCESS_WRONG)
+		index_log_wrong_token(s, &r->from);
 	if (v != ACCESS_GRANTED)
 		index_reply_error(reply, answers[v].status, answers[v].code, "%s",
 				  index_verdict_text(v));
@@ -182,6 +185,22 @@ static void on_tick(void *arg)
 	loop_timer_set(s->timer, TICK_MS);
 }
 
+/* ---- the log ---- */
+
+void index_log(const struct index_server *s, const char *event, json_t *fields)
+{
+	if (s->log != NULL && fields != NULL)
+		s->log(s->log_user, event, fields);
+	json_decref(fields);
+}
+
+void index_log_wrong_token(const struct index_server *s, const struct addr *from)
+{
+	char text[ADDR_TEXT_MAX];
+
+	index_log(s, "wrong_token", json_pack("{s:s}", "from", addr_host_text(text, from)));
+}
+
 /* ---- life ---- */
 
 static int make_dir(const char *path, struct err_info *info)
@@ -225,17 +244,35 @@ static int listen_both(struct index_server *s, const struct index_server_params 
 	return r;
 }
 
-static int start_tracker(struct index_server *s, struct err_info *info)
+static int start_tracker(struct index_server *s, const struct index_server_params *p,
+			 struct err_info *info)
 {
 	int r;
 
 	s->shards = shards_new(s->udp == NULL ? 1 : index_udp_threads(s->udp));
 	if (s->shards == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	shards_set_sites(s->shards, p->sites, p->n_sites);
 	if (s->udp == NULL)
 		return 0;
 	r = index_udp_start(s->udp, s->shards, s->access);
 	return r < 0 ? err_set(info, (enum err)r, "the UDP tracker's threads: %s", err_text(r)) : 0;
+}
+
+static int start_tls(struct index_server *s, const struct index_server_params *p,
+		     struct err_info *info)
+{
+	char *own = NULL;
+	int r;
+
+	if (!p->tls_self_signed && p->tls_cert == NULL)
+		return 0;
+	r = p->tls_self_signed ? index_cert_own(p->data_dir, &own, info) : 0;
+	if (r == 0)
+		r = own != NULL ? tls_new(own, own, &s->tls, info)
+				: tls_new(p->tls_cert, p->tls_key, &s->tls, info);
+	free(own);
+	return r;
 }
 
 static int start(struct index_server *s, const struct index_server_params *p, struct err_info *info)
@@ -255,12 +292,14 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 		r = catalogue_db_open(p->data_dir, &s->db, info);
 	if (r == 0)
 		r = index_access_new(s->db, &s->access, info);
+	if (r == 0)
+		r = start_tls(s, p, info);
 	if (r < 0)
 		return r;
 	fd = listen_both(s, p, info);
 	if (fd < 0)
 		return fd;
-	r = start_tracker(s, info);
+	r = start_tracker(s, p, info);
 	if (r < 0) {
 		tcp_close(fd);
 		return r;
@@ -268,6 +307,8 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	r = http_server_new(s->loop, fd, on_request, s, &s->http);
 	if (r < 0)
 		return err_set(info, r, "cannot serve on port %u: %s", s->port, err_text(r));
+	if (s->tls != NULL)
+		http_server_use_tls(s->http, s->tls);
 	loop_timer_set(s->timer, TICK_MS);
 	return 0;
 }
@@ -295,12 +336,29 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	return 0;
 }
 
+int index_server_reload(struct index_server *s, const struct tracker_site *sites, uint32_t n_sites,
+			struct err_info *info)
+{
+	shards_set_sites(s->shards, sites, n_sites);
+	if (s->tls != NULL && tls_reload(s->tls, info) < 0)
+		return info->code;
+	return index_access_reload(s->access, info);
+}
+
+void index_server_stop(struct index_server *s, void (*done)(void *user), void *user)
+{
+	index_udp_free(s->udp);
+	s->udp = NULL;
+	http_server_drain(s->http, INDEX_STOP_MS, done, user);
+}
+
 void index_server_free(struct index_server *s)
 {
 	if (s == NULL)
 		return;
 	if (s->http != NULL)
 		http_server_free(s->http);
+	tls_free(s->tls);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
 	index_udp_free(s->udp);
@@ -317,6 +375,11 @@ void index_server_free(struct index_server *s)
 bool index_server_is_open(const struct index_server *s)
 {
 	return index_access_is_open(s->access);
+}
+
+const char *index_server_pin(const struct index_server *s)
+{
+	return s->tls == NULL ? NULL : tls_pin(s->tls);
 }
 
 uint16_t index_server_port(const struct index_server *s)

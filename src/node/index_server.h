@@ -3,10 +3,15 @@
 #ifndef SHOAL_NODE_INDEX_SERVER_H
 #define SHOAL_NODE_INDEX_SERVER_H
 
+#include <jansson.h>
+
 #include "base/err.h"
+#include "index/tracker.h"
 #include "net/loop.h"
 
 #define INDEX_PORT 6969
+/* Requests under way may take this long when the index ends. */
+#define INDEX_STOP_MS 2000u
 
 struct index_server;
 
@@ -15,8 +20,14 @@ struct index_server_params {
 	uint16_t port;		 /* 0: any; UDP has the same number */
 	unsigned udp_threads;	 /* at most INDEX_UDP_THREADS_MAX; 0: no UDP */
 	const char *data_dir;	 /* made if missing, 0700 */
-	/* A line for the operator's log, already escaped; may be NULL. */
-	void (*log)(void *user, const char *line);
+	/* PEM files for TLS; NULL: plain HTTP, unless the index shall make its own certificate. */
+	const char *tls_cert, *tls_key;
+	bool tls_self_signed;
+	const struct tracker_site *sites;
+	uint32_t n_sites;
+	/* An event for the operator's log, of which docs/api.md has the list; what strangers wrote
+	 * in it is not escaped. May be NULL. */
+	void (*log)(void *user, const char *event, const json_t *fields);
 	void *user;
 };
 
@@ -24,9 +35,17 @@ struct index_server_params {
  * /scrape, /api/v1/..., and the page at "/". */
 int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
 		     struct err_info *info);
+/* Other sites from now on; certificates and tokens are read again. On error what was good stays. */
+int index_server_reload(struct index_server *s, const struct tracker_site *sites, uint32_t n_sites,
+			struct err_info *info);
+/* Take nothing new and finish what is under way; then `done`, at the latest after INDEX_STOP_MS.
+ * index_server_free() comes after it, from outside the callback. */
+void index_server_stop(struct index_server *s, void (*done)(void *user), void *user);
 void index_server_free(struct index_server *s);
 /* May everyone publish, without a token? */
 bool index_server_is_open(const struct index_server *s);
 uint16_t index_server_port(const struct index_server *s);
+/* What clients may know it by (TLS_PIN_TEXT_MAX); NULL without TLS. */
+const char *index_server_pin(const struct index_server *s);
 
 #endif

@@ -76,6 +76,7 @@ struct index_server {
 	uint64_t told_peers; /* to those who listen to events */
 	uint32_t told_sessions;
 	struct index_udp *udp; /* NULL: switched off */
+	struct tls *tls;       /* NULL: plain HTTP */
 	uint16_t port;
 	uint64_t started_ms;
 	struct {
@@ -83,13 +84,19 @@ struct index_server {
 	} counts;
 	struct entry *rows;	    /* CATALOGUE_PAGE_MAX */
 	struct tracker_peer *peers; /* 2 * INDEX_HOLDERS_MAX */
-	void (*log)(void *user, const char *line);
+	void (*log)(void *user, const char *event, const json_t *fields);
 	void *log_user;
 };
 
 static inline uint64_t index_now_s(const struct index_server *s)
 {
 	return loop_now_ms(s->loop) / 1000;
+}
+
+/* Where the UDP tracker is; 0: nowhere. */
+static inline uint16_t index_told_udp_port(const struct index_server *s)
+{
+	return s->udp == NULL ? 0 : s->port;
 }
 
 /* ---- index_reply.c ---- */
@@ -117,6 +124,11 @@ struct bytes index_token_of(const struct http_request *r, struct buf *buf);
  * looked at, otherwise believed. */
 int index_token_keep(const struct http_request *r, char **out);
 bool index_token_lasts(const struct index_server *s, const char *token, const struct addr *from);
+
+/* Takes `fields`. */
+void index_log(const struct index_server *s, const char *event, json_t *fields);
+/* A wrong token from there: at most INDEX_WRONG_MAX of a host, then it is locked out. */
+void index_log_wrong_token(const struct index_server *s, const struct addr *from);
 
 /* ---- index_announce.c ---- */
 

@@ -5,6 +5,8 @@
 
 /* The most tiers taken over from a stored torrent. */
 #define TIERS_MAX 100u
+/* An announce URL of ours: a host of 255 bytes and a passkey. */
+#define URL_BYTES_MAX 1024u
 
 static bool is_host_char(char c)
 {
@@ -12,23 +14,36 @@ static bool is_host_char(char c)
 	       c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
 }
 
-/* The announce URL by which this client knows us; false: it did not say so in a usable way. */
-static bool own_url(const struct http_request *r, struct bytes passkey, struct buf *url)
+/* The name by which this client knows us; NULL: it did not say so in a usable way. */
+static const char *own_host(const struct http_request *r)
 {
 	const char *host = http_request_header(r, "Host");
 	size_t n = host == NULL ? 0 : strlen(host);
 
 	if (n == 0 || n > 255)
-		return false;
+		return NULL;
 	for (size_t i = 0; i < n; i++)
 		if (!is_host_char(host[i]))
-			return false;
-	(void)buf_printf(url, "http://%s/announce", host);
+			return NULL;
+	return host;
+}
+
+static void put_url(struct buf *url, const char *scheme, const char *host, struct bytes passkey)
+{
+	(void)buf_printf(url, "%s://%s/announce", scheme, host);
 	if (passkey.len > 0) {
 		(void)buf_put_u8(url, '/');
 		text_put_percent(url, passkey);
 	}
-	return url->err == OK;
+}
+
+static bool names_port(const char *host, uint16_t port)
+{
+	const char *colon = strrchr(host, ':');
+	uint64_t n;
+
+	return colon != NULL && text_parse_u64(bytes_str(colon + 1), UINT16_MAX, &n) == 0 &&
+	       n == port;
 }
 
 static bool starts_with(struct bytes s, const char *prefix)
@@ -53,14 +68,22 @@ static bool is_on_loopback(struct bytes url)
 }
 
 struct rewrite {
-	struct bytes own;
+	struct bytes own, udp; /* our announce URLs; `udp` may be empty */
 	bool keep_loopback;
 	struct buf *out;
 };
 
 static bool is_kept(const struct rewrite *w, struct bytes url)
 {
-	return !bytes_eq(url, w->own) && (w->keep_loopback || !is_on_loopback(url));
+	return !bytes_eq(url, w->own) && !bytes_eq(url, w->udp) &&
+	       (w->keep_loopback || !is_on_loopback(url));
+}
+
+static void put_single(const struct rewrite *w, struct bytes url)
+{
+	benc_put_raw(w->out, 'l');
+	benc_put_bytes(w->out, url);
+	benc_put_raw(w->out, 'e');
 }
 
 static void put_tier(const struct rewrite *w, const struct benc *tier)
@@ -92,9 +115,9 @@ static void put_announce(const struct rewrite *w, const struct benc *root)
 	benc_put_bytes(w->out, w->own);
 	benc_put_str(w->out, "announce-list");
 	benc_put_raw(w->out, 'l');
-	benc_put_raw(w->out, 'l');
-	benc_put_bytes(w->out, w->own);
-	benc_put_raw(w->out, 'e');
+	put_single(w, w->own);
+	if (w->udp.len > 0)
+		put_single(w, w->udp);
 	if (benc_find_list(root, "announce-list", &list)) {
 		struct benc_iter it = benc_iter(&list);
 
@@ -102,48 +125,57 @@ static void put_announce(const struct rewrite *w, const struct benc *root)
 			if (tier.type == BENC_LIST)
 				put_tier(w, &tier);
 	} else if (benc_find_str(root, "announce", &first) && is_kept(w, first)) {
-		benc_put_raw(w->out, 'l');
-		benc_put_bytes(w->out, first);
-		benc_put_raw(w->out, 'e');
+		put_single(w, first);
 	}
 	benc_put_raw(w->out, 'e');
 }
 
-int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
-		      struct buf *out)
+static int rewrite(const struct rewrite *w, struct bytes torrent)
 {
 	static const char first_key[] = "announce", second_key[] = "announce-list";
 	struct benc root, value;
 	struct benc_iter it;
 	struct bytes key;
-	struct buf url;
 	bool done = false;
 
-	buf_init(&url, 512);
-	if (!own_url(r, passkey, &url)) {
-		buf_fini(&url);
-		return buf_put(out, torrent);
-	}
-	if (benc_parse_all(torrent, &root, NULL) != OK || root.type != BENC_DICT) {
-		buf_fini(&url);
+	if (benc_parse_all(torrent, &root, NULL) != OK || root.type != BENC_DICT)
 		return ERR_PROTO;
-	}
-	struct rewrite w = {buf_bytes(&url), addr_is_loopback(&r->from), out};
-
-	benc_put_raw(out, 'd');
+	benc_put_raw(w->out, 'd');
 	for (it = benc_iter(&root); benc_next(&it, &key, &value);) {
 		if (bytes_eq(key, bytes_str(first_key)) || bytes_eq(key, bytes_str(second_key)))
 			continue;
 		if (!done && bytes_cmp(key, bytes_str(first_key)) > 0) {
-			put_announce(&w, &root);
+			put_announce(w, &root);
 			done = true;
 		}
-		benc_put_bytes(out, key);
-		(void)buf_put(out, value.raw);
+		benc_put_bytes(w->out, key);
+		(void)buf_put(w->out, value.raw);
 	}
 	if (!done)
-		put_announce(&w, &root);
-	benc_put_raw(out, 'e');
-	buf_fini(&url);
-	return out->err;
+		put_announce(w, &root);
+	benc_put_raw(w->out, 'e');
+	return w->out->err;
+}
+
+int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
+		      uint16_t udp_port, struct buf *out)
+{
+	const char *host = own_host(r);
+	struct rewrite w = {.keep_loopback = addr_is_loopback(&r->from), .out = out};
+	struct buf own, udp;
+	int rc;
+
+	if (host == NULL)
+		return buf_put(out, torrent);
+	buf_init(&own, URL_BYTES_MAX);
+	buf_init(&udp, URL_BYTES_MAX);
+	put_url(&own, r->secure ? "https" : "http", host, passkey);
+	if (udp_port != 0 && !r->secure && names_port(host, udp_port))
+		put_url(&udp, "udp", host, passkey);
+	w.own = buf_bytes(&own);
+	w.udp = buf_bytes(&udp);
+	rc = own.err != OK || udp.err != OK ? buf_put(out, torrent) : rewrite(&w, torrent);
+	buf_fini(&own);
+	buf_fini(&udp);
+	return rc;
 }

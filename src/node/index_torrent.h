@@ -9,10 +9,12 @@
  * reached it (its Host header, which it alone gets back), then those that were in it. Trackers on
  * loopback are left out for clients elsewhere: there they would mean another machine (D-34). The
  * info dictionary, and so the info-hash, stays as it is. `passkey` (may be empty) goes behind
- * ".../announce/", for clients that know no other way to show a token. Without a usable Host header
- * the torrent is appended unchanged. Returns 0 or the buffer's error; ERR_PROTO when `torrent` is
- * no dictionary. */
+ * ".../announce/", for clients that know no other way to show a token. `udp_port` (0: none) is that
+ * of the UDP tracker, which comes in a tier of its own behind (BEP 12) if the client reached us
+ * over plain HTTP on the same port: then nothing stands in between that would not pass datagrams.
+ * Without a usable Host header the torrent is appended unchanged. Returns 0 or the buffer's error;
+ * ERR_PROTO when `torrent` is no dictionary. */
 int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
-		      struct buf *out);
+		      uint16_t udp_port, struct buf *out);
 
 #endif

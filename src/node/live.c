@@ -17,11 +17,15 @@
 #define LOST_MORE_MS 1400u
 #define FAILED_MS 2000u
 #define FAILED_MORE_MS 3000u
+/* Where none was ever had, so often; then it is as with an index that knows none: there may be a
+ * proxy that lets none through. */
+#define TRIES_FIRST 10u
 #define UNKNOWN_MS (4u * 60u * 1000u)
 #define UNKNOWN_MORE_MS (2u * 60u * 1000u)
 
 struct live {
 	struct live_params p;
+	char *pin;		   /* NULL: none */
 	char *base, *url, *header; /* "http://host:port", ".../api/v1/session", with the token */
 	struct rng rng;
 	struct line_client *line; /* NULL: between two attempts */
@@ -36,7 +40,9 @@ struct live {
 	struct live_torrent **by_number;
 	uint32_t cap_numbers, free_from; /* no number below is free */
 	bool begun;
-	bool said_why; /* once, not every few seconds */
+	bool was_up;	 /* once at least */
+	uint32_t failed; /* before that */
+	bool said_why;	 /* once, not every few seconds */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -336,7 +342,7 @@ static void lose(struct live *l, const char *why, int status)
 		try_later(l, LOST_MS, LOST_MORE_MS);
 		return;
 	}
-	if (status >= 400 && status < 500)
+	if ((status >= 400 && status < 500) || (!l->was_up && ++l->failed > TRIES_FIRST))
 		try_later(l, UNKNOWN_MS, UNKNOWN_MORE_MS);
 	else
 		try_later(l, FAILED_MS, FAILED_MORE_MS);
@@ -410,6 +416,7 @@ static void on_peers(struct live *l, const json_t *j)
 static void on_welcome(struct live *l)
 {
 	l->state = LIVE_UP;
+	l->was_up = true;
 	l->said_why = false;
 	l->beat_ms = now_ms(l);
 	loop_timer_clear(l->grace);
@@ -463,6 +470,7 @@ static void on_retry(void *arg)
 	const char *headers[] = {l->header, NULL};
 	struct line_client_params p = {.loop = l->p.loop,
 				       .url = l->url,
+				       .pin = l->pin,
 				       .protocol = SESSION_PROTOCOL,
 				       .headers = headers,
 				       .opened = on_opened,
@@ -486,12 +494,14 @@ int live_new(const struct live_params *p, struct live **out)
 	if (l == NULL)
 		return ERR_NOMEM;
 	l->p = *p;
-	l->p.url = l->p.token = NULL;
+	l->p.url = l->p.token = l->p.pin = NULL;
 	rng_seed(&l->rng, p->seed);
 	TAILQ_INIT(&l->all);
 	TAILQ_INIT(&l->queue);
 	TAILQ_INIT(&l->dirty);
 	l->base = strdup(p->url);
+	if (p->pin != NULL)
+		l->pin = strdup(p->pin);
 	if (asprintf(&l->url, "%s/api/v1/session", p->url) < 0)
 		l->url = NULL;
 	if (p->token != NULL && *p->token != '\0' &&
@@ -501,7 +511,7 @@ int live_new(const struct live_params *p, struct live **out)
 	l->grace = loop_timer_new(p->loop, on_grace, l);
 	l->tick = loop_timer_new(p->loop, on_tick, l);
 	if (l->base == NULL || l->url == NULL || l->retry == NULL || l->grace == NULL ||
-	    l->tick == NULL) {
+	    l->tick == NULL || (p->pin != NULL && l->pin == NULL)) {
 		live_free(l);
 		return ERR_NOMEM;
 	}
@@ -521,5 +531,6 @@ void live_free(struct live *l)
 	free(l->base);
 	free(l->url);
 	free(l->header);
+	free(l->pin);
 	free(l);
 }

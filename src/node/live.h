@@ -63,6 +63,7 @@ struct live_params {
 	struct loop *loop;
 	const char *url;   /* of the index, without final '/'; copied */
 	const char *token; /* NULL or "": none; copied */
+	const char *pin;   /* http_client_pin(); NULL: none; copied */
 	uint8_t peer_id[20];
 	uint16_t port;
 	uint64_t seed;

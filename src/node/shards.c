@@ -90,6 +90,15 @@ void shards_leave(struct shard_hold *h)
 	h->held = NULL;
 }
 
+void shards_set_sites(struct shards *s, const struct tracker_site *sites, uint32_t n)
+{
+	struct shard_hold hold = {.all = s};
+
+	for (unsigned i = 0; i < s->n; i++)
+		tracker_set_sites(shards_enter_at(&hold, i), sites, n);
+	shards_leave(&hold);
+}
+
 void shards_tick(struct shards *s, uint64_t now_s)
 {
 	struct shard_hold hold = {.all = s};

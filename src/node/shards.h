@@ -33,7 +33,8 @@ struct tracker *shards_enter_at(struct shard_hold *h, unsigned i);
 /* Must follow; harmless when nothing is held. */
 void shards_leave(struct shard_hold *h);
 
-/* tracker_tick() and tracker_counts() for all. */
+/* tracker_set_sites(), tracker_tick() and tracker_counts() for all. */
+void shards_set_sites(struct shards *s, const struct tracker_site *sites, uint32_t n);
 void shards_tick(struct shards *s, uint64_t now_s);
 void shards_totals(struct shards *s, uint64_t *swarms, uint64_t *peers);
 

@@ -227,6 +227,21 @@ def queries():
         put("http_announce", name, text.encode())
 
 
+def requests():
+    line = b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&port=1 HTTP/1.1\r\n"
+    rows = {
+        "plain": line + b"Host: x:6969\r\nUser-Agent: a/1\r\nAccept-Encoding: gzip\r\n\r\n",
+        "close": line + b"Host: x\r\nConnection: close\r\n\r\n",
+        "kept": b"GET /scrape/token HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "body": line + b"Content-Length: 5\r\n\r\nhello", "two": (line + b"\r\n") * 2,
+        "folded": line + b"X: a\r\n b\r\n\r\n", "lf": line.replace(b"\r", b"") + b"\n",
+        "cut": line + b"Host: x\r\n", "many": line + b"X: y\r\n" * 33 + b"\r\n",
+        "post": b"POST / HTTP/1.1\r\n\r\n", "absolute": b"GET http://x/ HTTP/1.1\r\n\r\n",
+    }
+    for name, data in rows.items():
+        put("http_get", name, data)
+
+
 def replies():
     v6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1\x1a\xe1"
     rows = {
@@ -348,6 +363,24 @@ def datagrams():
         put("udp_tracker", name, data)
 
 
+# ---- lines of a live session -----------------------------------------------------
+
+def session_lines():
+    samples = {
+        "ranges": b'\x04{"t":"join","id":0,"got":"0-99,104"}\n{"t":"change","id":0,"got":"150","lost":"3-5"}\n',
+        "all": b'\x05{"got":"0-1601"}\n{"lost":"0-1601"}\n{"got":"0"}', "none": b'\x04{"got":"","lost":""}',
+        "bits": b'\x03{"bits":"/4A="}\n{"bits":"gA==","at":8}', "bits_far": b'\x06{"bits":"////","at":262144}',
+        "bits_spare": b'\x03{"bits":"//8="}', "at_odd": b'\x04{"bits":"gA==","at":3}', "beyond": b'\x02{"got":"8"}',
+        "few": b'\x02{"got":"2-3","lost":"7"}',
+        "empty": b'\x00{"got":"0"}', "types": b'\x04{"got":7}', "order": b'\x04{"got":"5,4"}',
+        "twice": b'\x04{"got":"1","got":"2"}',
+        "peers": b'\x01{"t":"peers","peers":["192.0.2.1:6881","[2001:db8::1]:1","x",7,null,"0.0.0.0:1"]}',
+        "deep": b"\x04" + b"[" * 40, "no_object": b"\x04null\n", "rates": b'\x04{"t":"rates","rates":[[0,1,2]]}',
+    }
+    for name, data in samples.items():
+        put("session_line", name, data)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -356,7 +389,9 @@ if __name__ == "__main__":
     messages()
     handshakes()
     queries()
+    requests()
     replies()
     searches()
     sessions()
     datagrams()
+    session_lines()

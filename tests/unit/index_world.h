@@ -14,10 +14,15 @@ static struct {
 	char last_log[256];
 } world;
 
-static inline void on_log(void *user, const char *line)
+static inline void on_log(void *user, const char *event, const json_t *fields)
 {
+	const char *owner = json_string_value(json_object_get(fields, "owner"));
+	const char *name = json_string_value(json_object_get(fields, "name"));
+
 	(void)user;
-	snprintf(world.last_log, sizeof(world.last_log), "%s", line);
+	snprintf(world.last_log, sizeof(world.last_log), "%s %s/%s@%d", event,
+		 owner == NULL ? "" : owner, name == NULL ? "" : name,
+		 (int)json_integer_value(json_object_get(fields, "version")));
 }
 
 static inline void server_start(void)

@@ -100,7 +100,7 @@ TEST(what_an_owner_says_is_signed_stored_and_served)
 	CHECK_INT(g.status, 200);
 	CHECK_STR(json_string_value(json_object_get(g.json, "description")), "Rain <b>");
 	forget(&g);
-	CHECK_STR(world.last_log, "updated ann/x@1");
+	CHECK_STR(world.last_log, "update ann/x@1");
 	j = publish_json(&e, &torrent, "text");
 	json_object_set_new(j, "tags", json_string("raw"));
 	expect(post("/api/v1/entries", j), 400, "bad_request");

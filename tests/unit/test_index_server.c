@@ -153,7 +153,7 @@ TEST(what_is_published_is_found_again)
 	CHECK_INT(number(g.json, "version"), 1);
 	id = number(g.json, "id");
 	forget(&g);
-	CHECK_STR(world.last_log, "published alice@lab/genome.tar@1");
+	CHECK_STR(world.last_log, "publish alice@lab/genome.tar@1");
 
 	g = get("/api/v1/entries?q=genome");
 	CHECK_INT(g.status, 200);
@@ -351,7 +351,7 @@ TEST(unpublishing_removes_one_version_or_all)
 	text = json_dumps(j, 0);
 	g = ask("DELETE", "/api/v1/entries", headers, bytes_str(text));
 	CHECK_INT(number(g.json, "removed"), 2);
-	CHECK_STR(world.last_log, "unpublished alice/x");
+	CHECK_STR(world.last_log, "unpublish alice/x@0");
 	forget(&g);
 	free(text);
 	json_decref(j);

@@ -1,0 +1,11 @@
+/* cli/index_open.h - the index that a command is to talk to. */
+#ifndef SHOAL_CLI_INDEX_OPEN_H
+#define SHOAL_CLI_INDEX_OPEN_H
+
+#include "cli/opts.h"
+#include "node/index_client.h"
+
+/* As --index, --token and --pin say. */
+int index_open(const struct opts *o, struct index_client **out, struct err_info *info);
+
+#endif

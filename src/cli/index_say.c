@@ -1,0 +1,78 @@
+#include "cli/index_say.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/out.h"
+#include "net/tcp.h"
+
+/* For the line that others copy: an address of this machine that they can reach. */
+static void find_own_host(char out[ADDR_TEXT_MAX])
+{
+	struct ifaddrs *all = NULL;
+	struct addr a;
+
+	snprintf(out, ADDR_TEXT_MAX, "127.0.0.1");
+	if (getifaddrs(&all) != 0)
+		return;
+	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
+		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
+			continue;
+		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, sizeof(struct sockaddr_in)) != 0)
+			continue;
+		addr_host_text(out, &a);
+		break;
+	}
+	freeifaddrs(all);
+}
+
+static void say_json(const struct opts *o, const struct index_server *s, const char *scheme,
+		     const char *at, const char *data)
+{
+	json_t *j = json_pack("{s:s++, s:s+++, s:s, s:b, s:s*}", "index", scheme, "://", at,
+			      "tracker", scheme, "://", at, "/announce", "data", data, "open",
+			      (int)index_server_is_open(s), "pin", index_server_pin(s));
+
+	if (!o->no_udp)
+		json_object_set_new(j, "udp_tracker", json_pack("s++", "udp://", at, "/announce"));
+	out_json(j);
+	json_decref(j);
+}
+
+static void say_text(const struct opts *o, const struct index_server *s, const char *scheme,
+		     const char *at, const char *data)
+{
+	const char *pin = index_server_pin(s);
+
+	printf("index at %s://%s (tracker %s://%s/announce", scheme, at, scheme, at);
+	printf(o->no_udp ? ")\n" : " and udp://%s/announce)\n", at);
+	if (pin != NULL)
+		printf("pin %s\n", pin);
+	if (!o->quiet)
+		printf("data in %s\n%s\n", data,
+		       index_server_is_open(s)
+			   ? "open to everyone who can reach it: no tokens"
+			   : "open to those with a token ('shoal index token list')");
+}
+
+void index_say(const struct opts *o, const char *host, const struct index_server *s,
+	       const char *data)
+{
+	const char *scheme = index_server_pin(s) == NULL ? "http" : "https";
+	char own[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX + 8], safe[512];
+
+	if (host[0] == '\0') {
+		find_own_host(own);
+		host = own;
+	}
+	snprintf(at, sizeof(at), strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u",
+		 host, index_server_port(s));
+	text_escape(safe, sizeof(safe), bytes_str(data));
+	(o->json ? say_json : say_text)(o, s, scheme, at, safe);
+	(void)fflush(stdout);
+}

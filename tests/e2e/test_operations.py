@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""Running an index: stop, reload, logs, sites, what systemd is told."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import time
+import urllib.parse
+
+import harness as h
+import wire
+from authority import Authority
+from harness import check, check_eq, test
+
+
+def log_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def wait_event(path, event, n=1):
+    return h.wait_for(lambda: [e for e in log_of(path) if e["event"] == event][n - 1:n], 10 * h.SLOW, f"{event} in the log")[0]
+
+
+def announce(index, source, numwant=0, port=7000, **more):
+    """Peers told, as (address, port)."""
+    q = {"info_hash": b"h" * 20, "peer_id": b"-XX0001-" + os.urandom(6).hex().encode(), "port": port, "left": 1,
+         "uploaded": 0, "downloaded": 0, "compact": 1, "numwant": numwant, **more}
+    with socket.create_connection((h.HOST, index.port), timeout=10, source_address=(source, 0)) as s:
+        s.sendall(f"GET /announce?{urllib.parse.urlencode(q)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        said = b"".join(iter(lambda: s.recv(65536), b""))
+    peers = wire.bdecode(said.split(b"\r\n\r\n", 1)[1])[b"peers"]
+    return [(socket.inet_ntoa(a), p) for a, p in struct.iter_unpack(">4sH", peers)]
+
+
+def accepted(index):
+    """Connections that the index has taken out of the kernel's queue."""
+    with open(f"/proc/{index.proc.pid}/net/tcp") as f:
+        rows = [line.split() for line in list(f)[1:]]
+    return sum(r[1].endswith(f":{index.port:04X}") and r[3] == "01" and r[9] != "0" for r in rows)
+
+
+# ---- the end ------------------------------------------------------------------------------
+
+@test("SIGTERM: what is under way is answered, who is idle is let go, nobody new is taken")
+def _(w):
+    index = w.index()
+    idle = socket.create_connection((h.HOST, index.port))
+    idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    check(b"200 OK" in idle.recv(4096), "the idle one had an answer")
+    silent = socket.create_connection((h.HOST, index.port))
+    half = socket.create_connection((h.HOST, index.port))
+    body = b"{}"
+    half.sendall(b"POST /api/v1/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                 b"Content-Length: %d\r\n\r\n" % len(body))
+    h.wait_for(lambda: accepted(index) >= 3, 5 * h.SLOW, "all are accepted")
+    index.proc.send(signal.SIGTERM)
+    idle.settimeout(5 * h.SLOW)
+    check_eq(idle.recv(4096), b"", "the idle one is let go")
+    silent.settimeout(5 * h.SLOW)
+    try:
+        check_eq(silent.recv(4096), b"", "the silent one is let go")
+    except ConnectionResetError:
+        pass
+    try:
+        socket.create_connection((h.HOST, index.port), timeout=1).close()
+        raise h.Failed("a new connection was taken")
+    except ConnectionRefusedError:
+        pass
+    check(index.proc.alive(), "it waits for who is under way")
+    half.sendall(body)
+    half.settimeout(5 * h.SLOW)
+    check(b"400" in half.recv(4096).split(b"\r\n")[0], "its answer")
+    index.proc.wait(1 * h.SLOW).expect(h.OK)
+
+
+@test("SIGTERM: who never ends a request is waited for two seconds; a second signal does not wait")
+def _(w):
+    for signals in (1, 2):
+        index = w.index(data=w.path(f"d{signals}"))
+        with socket.create_connection((h.HOST, index.port)) as s:
+            s.sendall(b"GET /he")
+            h.wait_for(lambda: accepted(index) == 1, 5 * h.SLOW, "it is accepted")
+            begun = time.monotonic()
+            index.proc.send(signal.SIGTERM)
+            if signals == 2:
+                h.wait_for(lambda: b" stop " in index.proc.err(), 5 * h.SLOW, "the first signal is seen")
+                index.proc.send(signal.SIGTERM)
+            index.proc.wait(4 * h.SLOW).expect(h.OK)
+            took = time.monotonic() - begun
+            check(took >= 1.8 if signals == 1 else took < 1.5 * h.SLOW, f"{signals} signals: took {took:.2f} s")
+
+
+# ---- SIGHUP -------------------------------------------------------------------------------
+
+@test("SIGHUP: a renewed certificate is shown to those who come, what is broken is not taken over")
+def _(w):
+    ca = Authority(w)
+    cert, key = ca.sign("one", "IP:" + h.HOST)
+    cert2, key2 = ca.sign("two", "IP:" + h.HOST)
+    log = w.path("events")
+    index = w.index(args=["--tls-cert", cert, "--tls-key", key, "--log", log, "--log-format", "json"])
+    check_eq((wait_event(log, "start")["tls"], wait_event(log, "start")["port"]), (True, index.port), "start")
+    a, one = w.peer("a"), index.pin()
+    shutil.copy(cert2, cert)
+    index.proc.send(signal.SIGHUP)
+    check(re.search("no key", wait_event(log, "reload_failed")["error"]), "half a renewal is told of")
+    a.run("ls", "--pin", one).expect(h.OK)
+    shutil.copy(key2, key)
+    index.proc.send(signal.SIGHUP)
+    wait_event(log, "reload")
+    a.run("ls", "--pin", one).expect(h.DENIED).error_line("not the pinned one")
+    a.run("ls", env={"SSL_CERT_FILE": ca.cert}).expect(h.OK)
+
+
+@test("sites: answers prefer peers of the asker's site; SIGHUP reads them again")
+def _(w):
+    sites, log = w.path("sites"), w.path("events")
+    with open(sites, "w") as f:
+        f.write("# ours\n127.9.0.0/16=paris\n")
+    index = w.index(args=["--site", "127.7.0.0/16=berlin", "--site", "127.8.0.0/16=berlin", "--sites", sites,
+                          "--log", log, "--log-format", "json"])
+    for i in range(60):
+        announce(index, f"127.{7 + i % 3}.{i}.1")
+
+    def near(nets):
+        told = announce(index, "127.8.200.1", 20, event="started")
+        check_eq(len(told), 20, "peers told")
+        return sum(ip.split(".")[1] in nets for ip, _ in told)
+    n = near("78")
+    check(n >= 15, f"{n} of 20 are of the asker's site")
+    with open(sites, "w") as f:
+        f.write("127.9.0.0/16=berlin\n")
+    index.proc.send(signal.SIGHUP)
+    check_eq(wait_event(log, "reload")["sites"], 3, "sites after a reload")
+    got = [near("9") for _ in range(10)]
+    check(max(got) >= 5, "the third network has become near", got)
+    with open(sites, "w") as f:
+        f.write("nonsense\n")
+    index.proc.send(signal.SIGHUP)
+    check("nonsense" in wait_event(log, "reload_failed")["error"], "what is wrong in the file is told")
+    check(index.up(), "it runs on")
+    w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", w.path("d2"), "--site", "10.0.0.0/99=x").wait(20) \
+        .expect(h.USAGE).error_line("10.0.0.0/99=x")
+
+
+# ---- the log ------------------------------------------------------------------------------
+
+@test("the log has one line an event, as JSON or text; a moved file is opened anew; secrets are never in it (G-27)")
+def _(w):
+    log = w.path("events")
+    index = w.index(args=["--log", log, "--log-format", "json"])
+    a = w.peer("a")
+    h.make_file(a.path("f"), 100)
+    p = a.share(a.path("f"), name="a \"name\"")
+    e = wait_event(log, "publish")
+    check_eq((e["owner"], e["name"], e["version"], e["from"]), ("a", "a \"name\"", 1, h.HOST), "publish")
+    p.stop(signal.SIGINT).expect(h.OK)
+    os.rename(log, log + ".1")
+    index.proc.send(signal.SIGHUP)
+    h.wait_for(lambda: os.path.exists(log), 10 * h.SLOW, "a new file")
+    wait_event(log, "reload")
+    secret = a.run("index", "token", "add", "x", "--right", "publish", "--data", index.data, "--json").expect(h.OK).json()["token"]
+    h.wait_for(lambda: h.http(index.url + "/api/v1/entries")[0] == 401, 5 * h.SLOW, "the index closes")
+    a.run("unshare", "a \"name\"", env={"SHOAL_TOKEN": secret}).expect(h.OK)
+    for path in ("/api/v1/entries?token=guess1", "/announce/guess2?info_hash=" + "h" * 20, "/scrape/guess3"):
+        h.http(index.url + path)
+    wait_event(log, "wrong_token", 3)
+    index.proc.stop(signal.SIGTERM).expect(h.OK)
+    check_eq([e["event"] for e in log_of(log)], ["reload", "unpublish", "wrong_token", "wrong_token", "wrong_token", "stop"], "events")
+    with open(log) as f:
+        text = f.read()
+    check("guess" not in text and secret not in text, "no token is in the log", text)
+    text = w.index(data=w.path("d2"))
+    w.peer("b", text).share(h.make_file(w.path("g"), 10), name="b c")
+    check(re.search(r"(?m)^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ publish owner=b name=\"b c\" version=1 from=\S+$", text.proc.err_text()),
+          "a line of text", text.proc.err_text())
+    w.start(h.BIN, "index", "--log-format", "xml", "--data", w.path("d3")).wait(20).expect(h.USAGE).error_line("text or json")
+
+
+# ---- systemd ------------------------------------------------------------------------------
+
+@test("whoever started it is told through NOTIFY_SOCKET when it is ready, reloads and stops")
+def _(w):
+    path = w.path("notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(10 * h.SLOW)
+        p = w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", w.path("d"), env={**w.env(w.path("home")), "NOTIFY_SOCKET": path})
+        check_eq(s.recv(100), b"READY=1")
+        p.send(signal.SIGHUP)
+        check_eq([s.recv(100), s.recv(100)], [b"RELOADING=1", b"READY=1"])
+        p.send(signal.SIGTERM)
+        check_eq(s.recv(100), b"STOPPING=1")
+        p.wait(5 * h.SLOW).expect(h.OK)
+
+
+# ---- trackers of handed-out torrents ------------------------------------------------------
+
+@test("a .torrent and a magnet link name the UDP tracker behind the HTTP one, where it can be reached")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    a.share(h.make_file(a.path("f"), 1000))
+    udp = f"udp://{h.HOST}:{index.port}/announce"
+    url = f"{index.url}/api/v1/entries/{index.entry('f')['id']}"
+    t = wire.bdecode(index.torrent("f"))
+    check_eq(t[b"announce-list"], [[index.announce.encode()], [udp.encode()]], "tiers")
+    check_eq(t[b"announce"], index.announce.encode(), "announce")
+    check(urllib.parse.quote(udp, "") in json.loads(h.http(url)[1])["magnet"], "a magnet link")
+    behind = wire.bdecode(h.http(url + "/torrent", headers={"Host": "proxy.example"})[1])
+    check_eq(behind[b"announce-list"][0], [b"http://proxy.example/announce"], "behind a proxy")
+    check(b"udp://" not in b"".join(sum(behind[b"announce-list"], [])), "no UDP behind a proxy", behind)
+    index.proc.stop(signal.SIGTERM).expect(h.OK)
+    index.args.append("--no-udp")
+    index.start()
+    check_eq(wire.bdecode(index.torrent("f"))[b"announce-list"], [[index.announce.encode()]], "without UDP")
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
