@@ -16,6 +16,8 @@ struct get {
 	struct transfer *transfer;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	bool said_alone, said_stalled, said_changed;
+	bool checked; /* what was on disk is known: */
+	uint64_t found_bytes;
 	struct transfer_status last;
 };
 
@@ -23,8 +25,13 @@ static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 {
 	struct get *g = user;
 
-	(void)t;
-	(void)phase;
+	if (phase == TRANSFER_DOWNLOADING && !g->checked) {
+		struct transfer_status st;
+
+		transfer_status(t, &st);
+		g->checked = true;
+		g->found_bytes = st.done_bytes;
+	}
 	session_poke(&g->session);
 }
 
@@ -39,11 +46,12 @@ static void print_done(const struct get *g)
 
 	if (g->o->json) {
 		json_t *j = json_pack(
-		    "{s:o, s:I, s:I, s:I, s:I, s:f, s:b}", "path", torrent_text(g->wanted.path),
-		    "bytes", (json_int_t)st->total_bytes, "downloaded",
-		    (json_int_t)st->swarm.down_bytes, "uploaded", (json_int_t)st->swarm.up_bytes,
-		    "wasted", (json_int_t)st->swarm.wasted_bytes, "seconds", seconds,
-		    "there_already", g->wanted.there_already);
+		    "{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:b}", "path",
+		    torrent_text(g->wanted.path), "bytes", (json_int_t)st->total_bytes,
+		    "downloaded", (json_int_t)st->swarm.down_bytes, "uploaded",
+		    (json_int_t)st->swarm.up_bytes, "wasted", (json_int_t)st->swarm.wasted_bytes,
+		    "reused", (json_int_t)g->found_bytes, "seconds", seconds, "there_already",
+		    g->wanted.there_already, "replaced", g->wanted.replaces);
 
 		out_json(j);
 		json_decref(j);
@@ -52,6 +60,10 @@ static void print_done(const struct get *g)
 		if (g->wanted.there_already)
 			printf("%s: there already, verified (%s)\n", safe,
 			       text_size(size, sizeof(size), st->total_bytes));
+		else if (g->wanted.replaces)
+			printf("%s: %s verified in %.1f s (%s fetched), the old one is replaced\n",
+			       safe, text_size(size, sizeof(size), st->total_bytes), seconds,
+			       text_size(rate, sizeof(rate), st->swarm.down_bytes));
 		else
 			printf("%s: %s verified in %.1f s (%s)\n", safe,
 			       text_size(size, sizeof(size), st->total_bytes), seconds,
@@ -170,12 +182,13 @@ static void watch(struct session *s, void *user)
 	    g->last.why.code == ERR_MISMATCH) {
 		struct err_info why;
 
-		(void)wanted_other_content(g->wanted.path, &why);
+		(void)wanted_other_content(g->wanted.path, g->wanted.touched, &why);
 		fail(g, &why);
 	} else if (g->last.phase == TRANSFER_FAILED) {
 		fail(g, &g->last.why);
 	} else if (g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
+		wanted_done(g->o, g->wanted.path, g->wanted.placed, transfer_meta(g->transfer));
 		print_done(g);
 		if (!g->o->seed)
 			session_end(s, EXIT_OK);

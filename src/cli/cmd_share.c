@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_open.h"
+#include "cli/placed.h"
 #include "cli/session.h"
 #include "cli/torrent.h"
 #include "node/index_client.h"
@@ -148,6 +149,19 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 	return node_add(sh->session.node, &p, &s->transfer, info);
 }
 
+/* Without a record a newer version cannot take its place, and that is all. */
+static void remember_place(struct sharing *sh, const struct share *s, const struct build *b)
+{
+	struct err_info why;
+	struct placed p;
+
+	placed_from_entry(&p, &s->entry);
+	if (placed_remember(b->data_path, &p, &why) != OK)
+		session_say(&sh->session,
+			    "%s: not remembered, so a newer version will not replace it: %s",
+			    s->label, why.text);
+}
+
 static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
 {
 	struct build b;
@@ -174,6 +188,8 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 					   info);
 	if (err == OK)
 		err = serve(sh, s, &b, info);
+	if (err == OK)
+		remember_place(sh, s, &b);
 	build_fini(&b);
 	return err;
 }

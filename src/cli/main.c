@@ -96,18 +96,25 @@ static const struct command commands[] = {
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
 	    "  --preallocate    reserve the disk space first\n"
+	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
+	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
 	    "\n"
 	    "An interrupted get goes on where it was when the same command is given again. What "
 	    "is\n"
-	    "there already is checked, and with --seed served. Of many, 16 are fetched at a time.\n"
+	    "there already is checked, and with --seed served. An older version that shoal put "
+	    "there\n"
+	    "is replaced by the newer one, of which only what differs is fetched; anything else "
+	    "stays.\n"
+	    "Of many, 16 are fetched at a time.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen",
+	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen "
+		   "reuse replace",
 	.min_args = 0,
 	.max_args = -1,
 	.run = cmd_get,

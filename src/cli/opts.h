@@ -30,6 +30,8 @@ struct opts {
 	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
 	const char *sites_file;	      /* --sites */
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
+	bool replace;
+	const char *reuse; /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

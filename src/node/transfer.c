@@ -304,6 +304,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .torrent = p->torrent,
 	    .path = p->path,
 	    .preallocate = p->preallocate,
+	    .replaces = p->replaces,
 	    .user = t,
 	};
 	struct swarm_params wp = {
@@ -369,21 +370,28 @@ int transfer_go_live(struct transfer *t)
 	return OK;
 }
 
+int transfer_check(struct transfer *t, bool all)
+{
+	uint32_t pieces = all ? t->meta->n_pieces : store_unsure(t->store);
+
+	if (pieces == 0)
+		return transfer_go_live(t);
+	t->to_check_bytes = (uint64_t)pieces * t->meta->piece_length;
+	store_recheck(t->store, all);
+	return OK;
+}
+
 /* Hash what nobody vouches for, or go on at once. */
 static int begin(struct transfer *t, const struct transfer_params *p, struct err_info *info)
 {
-	uint32_t unsure = store_unsure(t->store);
-
 	t->phase = TRANSFER_CHECKING;
 	if (p->seed && !p->check)
 		store_trust_all(t->store);
-	if ((p->seed && p->check) || (!p->seed && unsure > 0)) {
-		t->to_check_bytes =
-		    (uint64_t)(p->seed ? t->meta->n_pieces : unsure) * t->meta->piece_length;
-		store_recheck(t->store, p->seed);
+	/* Without older copies it is a download like any. */
+	if (!p->seed && p->n_donors > 0 &&
+	    store_fill(t->store, p->donor_folder, p->donors, p->n_donors, info) == OK)
 		return OK;
-	}
-	if (transfer_go_live(t) != OK)
+	if (transfer_check(t, p->seed && p->check) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -432,7 +440,7 @@ static void say_left(void *user)
 {
 	struct transfer *t = user;
 
-	node_transfer_left(t->node);
+	node_transfer_left(t->node, t);
 }
 
 void transfer_say_goodbye(struct transfer *t)
