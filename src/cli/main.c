@@ -92,6 +92,8 @@ static const struct command commands[] = {
 	    "  --latest         of several contents take the newest\n"
 	    "  --accept-key     the owner has a new key, and it is right\n"
 	    "  --seed           go on serving when all is there\n"
+	    "  --follow         go on serving, and fetch each newer version over the old one\n"
+	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
@@ -111,10 +113,11 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
+	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen "
-		   "reuse replace",
+		   "reuse replace follow every",
 	.min_args = 0,
 	.max_args = -1,
 	.run = cmd_get,

@@ -84,6 +84,8 @@ static const struct option options[] = {
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"reuse", 0, KIND_TEXT, AT(reuse), NULL, false},
     {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
+    {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
+    {"every", 0, KIND_TIME, AT(every_s), NULL, false},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))

@@ -32,6 +32,8 @@ struct opts {
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
 	bool replace;
 	const char *reuse; /* --reuse: an older copy to take bytes from */
+	bool follow;
+	uint32_t every_s; /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

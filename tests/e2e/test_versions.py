@@ -194,6 +194,51 @@ def _(w):
     b.run("get", "data", "-o", "x", "--reuse", "nothing").expect(h.NOT_FOUND).error_line("nothing")
 
 
+@test("get --follow fetches each newer version over the old one, serves it, and outlives the index's restart", seconds=120)
+def _(w):
+    pair = Pair(w, lambda p: h.make_file(p, 4 * MIB, 1))
+    b, c = pair.b, w.peer("c")
+    f = b.start("get", "data", "--follow", "--every", "1s")
+
+    def lines():
+        return f.out().decode().splitlines()
+    h.wait_for(lambda: len(lines()) == 1, 20 * h.SLOW, "the first version is there")
+    for version in (2, 3):
+        if version == 3:
+            pair.index.proc.kill()
+            h.wait_for(lambda: b"asking again" in f.err(), 20 * h.SLOW, "it notices")
+            pair.index.start()
+        change(pair.src, 0.05, version)
+        pair.publish()
+        h.wait_for(lambda: len(lines()) == version, 30 * h.SLOW, f"version {version}")
+        h.check_same(b.path("data"), pair.src)
+        check(f"version {version}," in lines()[-1], "the line", lines())
+    pair.p.stop(signal.SIGINT).expect(h.OK)
+    c.get("data", "--wait", "20")
+    h.check_same(c.path("data"), pair.src)
+    f.stop(signal.SIGINT).expect(h.OK)
+    check_eq(h.part_of(b.dir), [], "nothing is left beside it")
+
+
+@test("get --follow of a folder; it ends when somebody changed what it would replace", seconds=120)
+def _(w):
+    pair = Pair(w, lambda p: h.make_tree(p, {"a": 100_000, "b/c": 200_000}))
+    b = pair.b
+    f = b.start("get", "data", "--follow", "--every", "1s", "--json")
+    h.wait_for(lambda: f.out().count(b"}") == 1, 20 * h.SLOW, "the first version is there")
+    h.make_file(os.path.join(pair.src, "d"), 1000, 2)
+    pair.publish()
+    h.wait_for(lambda: f.out().count(b"}") == 2, 30 * h.SLOW, "version 2")
+    h.check_same(b.path("data"), pair.src)
+    h.make_file(b.path("data", "mine"), 10)
+    h.make_file(os.path.join(pair.src, "e"), 1000, 3)
+    pair.publish()
+    f.wait(30 * h.SLOW).expect(h.TAKEN)
+    check(os.path.exists(b.path("data", "mine")), "it is untouched")
+    for args in (["data@1", "--follow"], ["data", "other", "--follow", "-o", b.dir]):
+        b.run("get", *args).expect(h.USAGE).error_line("--follow")
+
+
 @test("kill -9 at any moment of a replacement leaves the old version or the new one, whole", seconds=240)
 def _(w):
     for tree in (False, True):
