@@ -184,6 +184,15 @@ static void draw(struct get *g, const struct transfer_status *st, uint64_t now)
 	progress_draw(&g->session.progress, &line, now);
 }
 
+/* With --drain also what was fetched from somebody who has left meanwhile stays in the world. */
+static void end_fetched(struct get *g)
+{
+	if (g->o->drain)
+		session_leave(&g->session, EXIT_OK);
+	else
+		session_end(&g->session, EXIT_OK);
+}
+
 /* ---- newer versions ------------------------------------------------------------------------- */
 
 static void on_newest(void *user, uint32_t version, const struct err_info *why)
@@ -305,7 +314,7 @@ static void watch(struct session *s, void *user)
 		wanted_done(g->o, g->wanted.path, g->wanted.placed, transfer_meta(g->transfer));
 		print_done(g);
 		if (!g->o->seed && !g->o->follow)
-			session_end(s, EXIT_OK);
+			end_fetched(g);
 	}
 	if (g->o->follow && !s->ending)
 		follow(g);
@@ -336,6 +345,7 @@ static int run(struct get *g, struct err_info *info)
 		err = session_init(&g->session, g->o, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
+	g->session.index = g->index;
 	g->start_ms = loop_now_ms(g->session.loop);
 	if (g->o->follow)
 		err = start_watch(g, info);

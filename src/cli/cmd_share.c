@@ -137,13 +137,17 @@ static int fill_about(const struct opts *o, struct entry *e, struct err_info *in
 static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
 {
 	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct transfer_params p = {
 	    .meta = b->meta,
 	    .torrent = buf_bytes(&b->torrent),
 	    .path = b->data_path,
+	    .title = title,
 	    .seed = true,
 	    .trackers = trackers,
 	};
+
+	snprintf(title, sizeof(title), "%s/%s@%u", s->entry.owner, s->entry.name, s->entry.version);
 
 	b->meta = NULL; /* taken over */
 	return node_add(sh->session.node, &p, &s->transfer, info);
@@ -300,6 +304,7 @@ static int start(struct sharing *sh, struct err_info *info)
 		err = index_open(o, &sh->index, info);
 	if (err == OK)
 		err = session_init(&sh->session, o, info);
+	sh->session.index = sh->index;
 	for (int i = 0; err == OK && i < o->n_args; i++) {
 		err = share_one(sh, &sh->shares[i], o->args[i], info);
 		if (err == OK)

@@ -214,6 +214,7 @@ static void begin_one(struct many *m, struct item *it)
 	err = wanted_load(&w, m->o, it->ref, &m->index, &why);
 	if (err == ERR_UNREACHABLE || err == ERR_TIMEOUT)
 		m->index_is_gone = true;
+	m->session.index = m->index;
 	if (err == OK)
 		err = wanted_start(&w, m->o, m->index, m->session.node, on_phase, it, &it->t, &why);
 	if (err == OK) {

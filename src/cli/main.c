@@ -68,6 +68,8 @@ static const struct command commands[] = {
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
+		"  --drain            before leaving, hand on what nobody else has\n"
+		"  --drain-timeout TIME  for so long at most (10m)\n"
 		"\n"
 		"It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
 		"\n"
@@ -75,7 +77,7 @@ static const struct command commands[] = {
 		"  shoal share genome.tar\n"
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts = "name as description tag meta comment piece-length tracker private v1-only "
-		   "v2-only listen",
+		   "v2-only listen drain drain-timeout",
 	.min_args = 1,
 	.max_args = -1,
 	.run = cmd_share,
@@ -101,6 +103,8 @@ static const struct command commands[] = {
 	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
 	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
+	    "  --drain          before leaving, hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
 	    "An interrupted get goes on where it was when the same command is given again. What "
 	    "is\n"
@@ -117,7 +121,7 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen "
-		   "reuse replace follow every",
+		   "reuse replace follow every drain drain-timeout",
 	.min_args = 0,
 	.max_args = -1,
 	.run = cmd_get,
@@ -224,6 +228,38 @@ static const struct command commands[] = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_unshare,
+    },
+    {
+	.name = "explain",
+	.summary = "say why a download that runs is as fast as it is",
+	.usage = "shoal explain [NAME]",
+	.help =
+	    "Asks the peers that run from this home (share, get): all they have, or NAME: a name,\n"
+	    "OWNER/NAME, an info-hash. Of what slows it most is said first, with numbers.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal explain genome.tar\n"
+	    "  shoal explain --json\n",
+	.accepts = "",
+	.max_args = 1,
+	.run = cmd_explain,
+    },
+    {
+	.name = "leave",
+	.summary = "ask the peers that run from this home to leave",
+	.usage = "shoal leave [--drain] [--drain-timeout TIME]",
+	.help =
+	    "They leave as after Ctrl-C, and it is said when one held the only copy of something.\n"
+	    "\n"
+	    "  --drain               first hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal leave\n"
+	    "  shoal leave --drain --drain-timeout 1h\n",
+	.accepts = "drain drain-timeout",
+	.max_args = 0,
+	.run = cmd_leave,
     },
     {
 	.name = "whoami",

@@ -86,6 +86,8 @@ static const struct option options[] = {
     {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
     {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
     {"every", 0, KIND_TIME, AT(every_s), NULL, false},
+    {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
+    {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))

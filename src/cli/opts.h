@@ -34,6 +34,8 @@ struct opts {
 	const char *reuse; /* --reuse: an older copy to take bytes from */
 	bool follow;
 	uint32_t every_s; /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	bool drain;	  /* --drain */
+	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

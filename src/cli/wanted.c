@@ -268,11 +268,17 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .user = user,
 	};
 	struct renewal_ask ask = {w->meta, w->path, w->placed, index};
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct renewal r;
 	int err;
 
 	if (trackers == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	if (w->placed != NULL) {
+		snprintf(title, sizeof(title), "%s/%s@%u", w->placed->owner, w->placed->name,
+			 w->placed->version);
+		p.title = title;
+	}
 	err = renewal_plan(&r, o, &ask, info);
 	if (err == OK)
 		err = add(w, node, &p, &r, out, info);

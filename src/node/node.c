@@ -370,6 +370,17 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
+struct transfer *node_next_transfer(const struct node *n, uint32_t *at)
+{
+	while (*at < n->n_transfers) {
+		struct transfer *t = n->transfers[(*at)++];
+
+		if (!t->removed)
+			return t;
+	}
+	return NULL;
+}
+
 void node_status(struct node *n, struct node_status *out)
 {
 	uint64_t now = loop_now_ms(n->loop);

@@ -66,6 +66,7 @@ struct transfer_params {
 	struct metainfo *meta; /* taken over, also on error */
 	struct bytes torrent;  /* the .torrent; copied */
 	const char *path;      /* the file or folder: data to seed, or the final name */
+	const char *title;     /* what it is called, "OWNER/NAME@VERSION"; copied; NULL: its name */
 	bool seed;	       /* data is complete and was just hashed or is trusted */
 	bool check;	       /* seed: hash everything first */
 	bool preallocate;
@@ -103,6 +104,9 @@ void transfer_status(const struct transfer *t, struct transfer_status *out);
  * gone for the caller, who hears no more of it, at once. Not from inside on_phase of itself. */
 void node_remove(struct node *n, struct transfer *t);
 const struct metainfo *transfer_meta(const struct transfer *t);
+const char *transfer_title(const struct transfer *t);
+/* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
+struct transfer *node_next_transfer(const struct node *n, uint32_t *at);
 uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap);
 
 #endif

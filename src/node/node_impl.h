@@ -67,7 +67,9 @@ struct transfer {
 	uint64_t timer_at_ms;
 	enum transfer_phase phase;
 	struct err_info why;
-	bool seed; /* data was complete from the start, and is never written */
+	char *title;	  /* what it is called, for those who ask */
+	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
+	bool seed;	  /* data was complete from the start, and is never written */
 	bool complete, leaving;
 	bool removed, gone;  /* by node_remove(); the last word was said */
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "node/explain.h"
 #include "node/link.h"
 
 static uint64_t now_ms(const struct transfer *t)
@@ -361,6 +362,7 @@ int transfer_go_live(struct transfer *t)
 		transfer_fail(t, &why);
 		return OK;
 	}
+	t->live_ms = now_ms(t);
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
 			   &t->fx);
@@ -414,11 +416,12 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	}
 	t->node = n;
 	t->meta = p->meta;
+	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
 	t->on_phase = p->on_phase;
 	t->user = p->user;
 	effects_init(&t->fx);
-	err = make_parts(t, p, info);
+	err = t->title == NULL ? err_set(info, ERR_NOMEM, "out of memory") : make_parts(t, p, info);
 	if (err == OK && node_enlist(n, t) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err != OK) {
@@ -478,6 +481,7 @@ void transfer_free(struct transfer *t)
 		store_close(t->store);
 	effects_fini(&t->fx);
 	meta_free(t->meta);
+	free(t->title);
 	free(t->first_peers);
 	free(t->by_slot);
 	free(t);
@@ -505,6 +509,11 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->tracker_peers = a.peers;
 }
 
+const char *transfer_title(const struct transfer *t)
+{
+	return t->title;
+}
+
 const struct metainfo *transfer_meta(const struct transfer *t)
 {
 	return t->meta;
@@ -513,4 +522,47 @@ const struct metainfo *transfer_meta(const struct transfer *t)
 uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap)
 {
 	return swarm_peers(t->swarm, now_ms(t), out, cap);
+}
+
+static void count_peers(const struct transfer *t, struct explain_facts *out)
+{
+	struct swarm_peer *list = calloc(SWARM_PEERS_MAX, sizeof(*list));
+	uint32_t n = list == NULL ? 0 : transfer_peers(t, list, SWARM_PEERS_MAX);
+
+	for (uint32_t i = 0; i < n && i < SWARM_PEERS_MAX; i++) {
+		const struct swarm_peer *p = &list[i];
+
+		out->useful += p->am_interested;
+		out->unchoked += p->am_interested && !p->am_choked;
+		out->snubbed += p->am_interested && !p->am_choked && p->snubbed;
+		out->requests += p->queue;
+		if (p->down_bps <= out->best_bps)
+			continue;
+		out->best_bps = p->down_bps;
+		out->best_rtt_us = p->rtt_us;
+	}
+	free(list);
+}
+
+void explain_gather(struct transfer *t, struct transfer_status *st, struct explain_facts *out)
+{
+	transfer_status(t, st);
+	*out = (struct explain_facts){
+	    .phase = st->phase,
+	    .why = st->why.code == OK ? "" : st->why.text,
+	    .total_bytes = st->total_bytes,
+	    .done_bytes = st->done_bytes,
+	    .down_bps = st->swarm.down_bps,
+	    .run_ms = t->live_ms == 0 ? 0 : now_ms(t) - t->live_ms,
+	    .disk_wait_ms = store_waited_ms(t->store),
+	    .peers = st->swarm.peers,
+	    .seeds = st->swarm.seeds,
+	    .dialing = st->swarm.dialing,
+	    .addresses = st->swarm.addresses,
+	    .nowhere = st->swarm.nowhere,
+	    .tracker_ok = st->tracker_ok,
+	    .tracker_failed = st->tracker_failed,
+	    .tracker_error = st->tracker_error.code == OK ? "" : st->tracker_error.text,
+	};
+	count_peers(t, out);
 }

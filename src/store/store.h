@@ -166,6 +166,9 @@ int store_discard(struct store *s, struct err_info *info);
 /* Bytes this store has written and read since it was opened. */
 void store_counters(const struct store *s, uint64_t *written, uint64_t *read);
 
+/* Milliseconds in which store_recv_span() would have had to wait for memory that the disk held. */
+uint64_t store_waited_ms(const struct store *s);
+
 /* Path of the unfinished data, for messages. Borrowed. */
 const char *store_part_path(const struct store *s);
 

@@ -85,6 +85,8 @@ void store_job_in(struct store *s);
 
 void event_push(struct event *ev);
 void events_forget(struct store *s);
+/* STORE_ROOM shall be told. */
+void store_wait_room(struct store *s);
 /* A slab or spare may be had again: tell the stores that wait. */
 void hub_tell_room(struct store_hub *h);
 
@@ -238,6 +240,7 @@ struct store {
 	size_t jobs;
 	struct event room, nomem;
 	bool wants_room;
+	uint64_t room_from_ms, waited_ms; /* since when; all of the time before */
 
 	/* constant after store_open() */
 	enum store_mode mode;
