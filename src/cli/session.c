@@ -110,7 +110,8 @@ static void on_signal(void *arg, int signo)
 		session_end(s, s->going_code);
 		return;
 	}
-	s->from_terminal = signo == SIGINT && isatty(STDERR_FILENO) != 0;
+	/* Whoever cannot be told what it waits for must not be kept waiting. */
+	s->from_terminal = signo == SIGINT && !s->o->quiet && isatty(STDERR_FILENO) != 0;
 	session_leave(s, EXIT_INTERRUPTED);
 }
 
