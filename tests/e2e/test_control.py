@@ -25,10 +25,10 @@ def causes(peer, name, **kw):
     return [(y["cause"], y["text"]) for x in done.json()["explained"] for y in x["why"]]
 
 
-def wait_cause(peer, name, cause, seconds=30):
+def wait_cause(peer, name, cause, says="", seconds=30):
     def there():
         found = causes(peer, name)
-        return next((text for c, text in found if c == cause), None)
+        return next((text for c, text in found if c == cause and says in text), None)
     return h.wait_for(there, seconds * h.SLOW, f"explain says {cause}", every=0.2)
 
 
@@ -45,8 +45,8 @@ def _(w):
     s = wire.SlowSeed(t, 300 * KIB)
     g = w.peer("g", "http://127.0.0.1:1")
     get = g.start("get", path, "--wait", "60", "--peer", s.addr)
-    text = wait_cause(g, "f", "few_sources")
-    check("1 connected peer has" in text and "iB/s" in text, "the sentence", text)
+    text = wait_cause(g, "f", "few_sources", "iB/s")
+    check("1 connected peer has" in text, "the sentence", text)
     one = g.run("explain", "f", "--json").expect(h.OK).json()["explained"][0]
     f = one["facts"]
     check_eq((f["peers"], f["useful"], f["unchoked"], f["total_bytes"]), (1, 1, 1, 8 * MIB), "facts")
