@@ -52,7 +52,8 @@ def _(w):
     check_eq((f["peers"], f["useful"], f["unchoked"], f["total_bytes"]), (1, 1, 1, 8 * MIB), "facts")
     check(f["requests"] > 0 and one["phase"] == "downloading" and one["peer"] == str(get.pid), "facts", one)
     text = g.run("explain").expect(h.OK).out
-    check(all(x in text for x in ("f: downloading", "1. few sources", "blocks asked for", "round trip")), "in words", text)
+    for part in ("f: downloading", "1. few sources", "blocks asked for", "round trip"):
+        check(part in text, f"in words: {part}", text)
     g.run("explain", "other").expect(h.NOT_FOUND).error_line("other")
     get.stop().expect(h.INTERRUPTED)
     s.stop()
@@ -123,8 +124,8 @@ def _(w):
     a.run("explain").expect(h.NOT_FOUND)
     check_eq(sockets(a), [], "it is cleared away")
     p = a.share(a.path("f"))
-    for line, code in ((b"{}", "malformed"), (b"[1]", "malformed"), (b"\x00\xff", "malformed"), (b'{"verb": 3}', "malformed"),
-                       (b'{"verb": "fly"}', "invalid"), (b"{" * 9000, "malformed")):
+    for line, code in ((b"{}", "malformed"), (b"[1]", "malformed"), (b"\x00\xff", "malformed"),
+                       (b'{"verb": 3}', "malformed"), (b'{"verb": "fly"}', "invalid"), (b"{" * 9000, "malformed")):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(os.path.join(a.home, "run", f"{p.pid}.sock"))
             s.settimeout(10 * h.SLOW)
@@ -168,8 +169,8 @@ class Terminal:
         self.master, slave = pty.openpty()
         self.text = b""
         env = peer.world.env(peer.home)
-        self.p = h.subprocess.Popen(peer.args(verb, *args), stdout=h.subprocess.DEVNULL, stdin=slave, stderr=slave, env=env,
-                                    cwd=peer.dir)
+        self.p = h.subprocess.Popen(peer.args(verb, *args), stdout=h.subprocess.DEVNULL, stdin=slave, stderr=slave,
+                                    env=env, cwd=peer.dir)
         os.close(slave)
         os.set_blocking(self.master, False)
         peer.world.closers.append(self.end)

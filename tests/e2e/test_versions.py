@@ -194,7 +194,8 @@ def _(w):
     b.run("get", "data", "-o", "x", "--reuse", "nothing").expect(h.NOT_FOUND).error_line("nothing")
 
 
-@test("get --follow fetches each newer version over the old one, serves it, and outlives the index's restart", seconds=120)
+@test("get --follow fetches each newer version over the old one, serves it, and outlives the index's restart",
+      seconds=120)
 def _(w):
     pair = Pair(w, lambda p: h.make_file(p, 4 * MIB, 1))
     b, c = pair.b, w.peer("c")
