@@ -2,7 +2,7 @@
 # scripts/check.sh - build every configuration, run its tests, print one tally.
 #
 #   build        gcc, as installed             all tests
-#   build-asan   gcc, ASan + UBSan             all but those with other clients, which wait on them
+#   build-asan   gcc, ASan + UBSan             all but those with other clients or a browser, which wait on them
 #   build-tsan   clang, TSan                   what has threads
 #   build-clang  clang                         unit tests
 set -u

@@ -1,5 +1,6 @@
 /* cli/cmd_get.c - find by name, fetch from everyone who has it, verify, put at its final name. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -7,6 +8,7 @@
 #include "cli/session.h"
 #include "cli/torrent.h"
 #include "cli/wanted.h"
+#include "node/index_watch.h"
 
 struct get {
 	const struct opts *o;
@@ -16,15 +18,29 @@ struct get {
 	struct transfer *transfer;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	bool said_alone, said_stalled, said_changed;
+	bool checked; /* what was on disk is known: */
+	uint64_t found_bytes;
 	struct transfer_status last;
+
+	/* --follow */
+	struct index_watch *watch;
+	uint32_t newest;      /* version that the index has */
+	struct transfer *old; /* the version before, served until the new one is complete */
+	uint32_t n_replaced;
+	bool said_silent;
 };
 
 static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 {
 	struct get *g = user;
 
-	(void)t;
-	(void)phase;
+	if (phase == TRANSFER_DOWNLOADING && !g->checked) {
+		struct transfer_status st;
+
+		transfer_status(t, &st);
+		g->checked = true;
+		g->found_bytes = st.done_bytes;
+	}
 	session_poke(&g->session);
 }
 
@@ -39,12 +55,15 @@ static void print_done(const struct get *g)
 
 	if (g->o->json) {
 		json_t *j = json_pack(
-		    "{s:o, s:I, s:I, s:I, s:I, s:f, s:b}", "path", torrent_text(g->wanted.path),
-		    "bytes", (json_int_t)st->total_bytes, "downloaded",
-		    (json_int_t)st->swarm.down_bytes, "uploaded", (json_int_t)st->swarm.up_bytes,
-		    "wasted", (json_int_t)st->swarm.wasted_bytes, "seconds", seconds,
-		    "there_already", g->wanted.there_already);
+		    "{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:b}", "path",
+		    torrent_text(g->wanted.path), "bytes", (json_int_t)st->total_bytes,
+		    "downloaded", (json_int_t)st->swarm.down_bytes, "uploaded",
+		    (json_int_t)st->swarm.up_bytes, "wasted", (json_int_t)st->swarm.wasted_bytes,
+		    "reused", (json_int_t)g->found_bytes, "seconds", seconds, "there_already",
+		    g->wanted.there_already, "replaced", g->wanted.replaces);
 
+		if (g->wanted.placed != NULL)
+			json_object_set_new(j, "version", json_integer(g->wanted.placed->version));
 		out_json(j);
 		json_decref(j);
 	} else if (!g->o->quiet) {
@@ -52,6 +71,12 @@ static void print_done(const struct get *g)
 		if (g->wanted.there_already)
 			printf("%s: there already, verified (%s)\n", safe,
 			       text_size(size, sizeof(size), st->total_bytes));
+		else if (g->wanted.replaces)
+			printf("%s: version %u, %s verified in %.1f s (%s fetched), in the old "
+			       "one's place\n",
+			       safe, g->wanted.placed == NULL ? 0 : g->wanted.placed->version,
+			       text_size(size, sizeof(size), st->total_bytes), seconds,
+			       text_size(rate, sizeof(rate), st->swarm.down_bytes));
 		else
 			printf("%s: %s verified in %.1f s (%s)\n", safe,
 			       text_size(size, sizeof(size), st->total_bytes), seconds,
@@ -89,7 +114,7 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 	}
 	if (g->alone_ms == 0)
 		g->alone_ms = now;
-	if (st->swarm.down_bytes > 0 || g->o->wait_s > 0) {
+	if (st->swarm.down_bytes > 0 || g->o->wait_s > 0 || g->n_replaced > 0) {
 		uint64_t limit = (uint64_t)g->o->wait_s * 1000;
 
 		if (!g->said_alone && now - g->alone_ms > 1000) {
@@ -159,6 +184,116 @@ static void draw(struct get *g, const struct transfer_status *st, uint64_t now)
 	progress_draw(&g->session.progress, &line, now);
 }
 
+/* With --drain also what was fetched from somebody who has left meanwhile stays in the world. */
+static void end_fetched(struct get *g)
+{
+	if (g->o->drain)
+		session_leave(&g->session, EXIT_OK);
+	else
+		session_end(&g->session, EXIT_OK);
+}
+
+/* ---- newer versions ------------------------------------------------------------------------- */
+
+static void on_newest(void *user, uint32_t version, const struct err_info *why)
+{
+	struct get *g = user;
+
+	if (why->code != OK && !g->said_silent)
+		session_say(&g->session, "%s; asking again", why->text);
+	else if (why->code == OK && g->said_silent)
+		session_say(&g->session, "the index answers again");
+	g->said_silent = why->code != OK;
+	if (version > g->newest)
+		g->newest = version;
+	session_poke(&g->session);
+}
+
+static int next_wanted(struct get *g, struct wanted *next, struct err_info *info)
+{
+	const struct placed *now = g->wanted.placed;
+	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	int err;
+
+	snprintf(ref, sizeof(ref), "%s/%s@%u", now->owner, now->name, g->newest);
+	err = wanted_load(next, g->o, ref, &g->index, info);
+	/* Wherever the first one went, whatever this one's file is called. */
+	if (err == OK) {
+		free(next->path);
+		next->path = strdup(g->wanted.path);
+		err = next->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+	}
+	return err;
+}
+
+/* The newer version is begun while the one that is there goes on being served. */
+static void begin_newer(struct get *g)
+{
+	struct transfer *now = g->transfer;
+	struct err_info why;
+	struct wanted next;
+	int err = next_wanted(g, &next, &why);
+
+	g->checked = false;
+	g->found_bytes = 0;
+	if (err == OK)
+		err = wanted_start(&next, g->o, g->index, g->session.node, on_phase, g,
+				   &g->transfer, &why);
+	if (err == OK) {
+		wanted_fini(&g->wanted);
+		g->wanted = next;
+		g->old = now;
+		g->start_ms = loop_now_ms(g->session.loop);
+		g->alone_ms = 0;
+		g->said_alone = g->said_stalled = g->said_changed = false;
+		g->n_replaced++;
+		g->last = (struct transfer_status){.phase = TRANSFER_CHECKING};
+		session_poke(&g->session);
+		return;
+	}
+	wanted_fini(&next);
+	g->newest = g->wanted.placed->version; /* the next answer begins anew */
+	if (err == ERR_EXISTS || err == ERR_DENIED || err == ERR_MISMATCH)
+		fail(g, &why);
+	else
+		session_say(&g->session, "%s; trying again", why.text);
+}
+
+static void follow(struct get *g)
+{
+	if (g->old != NULL &&
+	    (g->last.phase == TRANSFER_FINISHING || g->last.phase == TRANSFER_SEEDING)) {
+		node_remove(g->session.node, g->old);
+		g->old = NULL;
+	}
+	if (g->last.phase == TRANSFER_SEEDING && g->newest > g->wanted.placed->version)
+		begin_newer(g);
+}
+
+static int start_watch(struct get *g, struct err_info *info)
+{
+	struct index_watch_params p = {
+	    .loop = g->session.loop,
+	    .index = g->index,
+	    .every_s = g->o->every_s,
+	    .answer = on_newest,
+	    .user = g,
+	};
+	struct entry_ref ref;
+
+	if (g->wanted.placed == NULL ||
+	    (entry_ref_parse(bytes_str(g->o->args[0]), &ref, NULL) == OK && ref.version != 0))
+		return err_set(info, ERR_INVALID, "--follow: give NAME or OWNER/NAME");
+	p.owner = g->wanted.placed->owner;
+	p.name = g->wanted.placed->name;
+	if (index_watch_new(&p, &g->watch) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return OK;
+}
+
+/* ---- all of it together ------------------------------------------------------------------------
+ */
+
 static void watch(struct session *s, void *user)
 {
 	struct get *g = user;
@@ -170,16 +305,19 @@ static void watch(struct session *s, void *user)
 	    g->last.why.code == ERR_MISMATCH) {
 		struct err_info why;
 
-		(void)wanted_other_content(g->wanted.path, &why);
+		(void)wanted_other_content(g->wanted.path, g->wanted.touched, &why);
 		fail(g, &why);
 	} else if (g->last.phase == TRANSFER_FAILED) {
 		fail(g, &g->last.why);
 	} else if (g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
+		wanted_done(g->o, g->wanted.path, g->wanted.placed, transfer_meta(g->transfer));
 		print_done(g);
-		if (!g->o->seed)
-			session_end(s, EXIT_OK);
+		if (!g->o->seed && !g->o->follow)
+			end_fetched(g);
 	}
+	if (g->o->follow && !s->ending)
+		follow(g);
 	if (s->ending)
 		return;
 	watch_disk(g, &g->last);
@@ -207,9 +345,13 @@ static int run(struct get *g, struct err_info *info)
 		err = session_init(&g->session, g->o, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
+	g->session.index = g->index;
 	g->start_ms = loop_now_ms(g->session.loop);
-	err = wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g, &g->transfer,
-			   info);
+	if (g->o->follow)
+		err = start_watch(g, info);
+	if (err == OK)
+		err = wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g,
+				   &g->transfer, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
 	return session_run(&g->session, watch, g);
@@ -225,6 +367,7 @@ static int get_one(const struct opts *o)
 		say_interrupted(&g);
 	if (g.session.interrupted && g.last.phase == TRANSFER_SEEDING)
 		code = EXIT_OK;
+	index_watch_free(g.watch);
 	session_fini(&g.session);
 	if (g.index != NULL)
 		index_client_free(g.index);
@@ -234,5 +377,12 @@ static int get_one(const struct opts *o)
 
 int cmd_get(const struct opts *o)
 {
-	return o->n_args == 1 && o->input == NULL ? get_one(o) : get_many(o);
+	struct err_info info;
+
+	if (o->n_args == 1 && o->input == NULL)
+		return get_one(o);
+	if (!o->follow)
+		return get_many(o);
+	err_set(&info, ERR_INVALID, "--follow goes with one NAME");
+	return opts_fail(o, "get", &info);
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_open.h"
+#include "cli/placed.h"
 #include "cli/session.h"
 #include "cli/torrent.h"
 #include "node/index_client.h"
@@ -136,16 +137,33 @@ static int fill_about(const struct opts *o, struct entry *e, struct err_info *in
 static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
 {
 	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct transfer_params p = {
 	    .meta = b->meta,
 	    .torrent = buf_bytes(&b->torrent),
 	    .path = b->data_path,
+	    .title = title,
 	    .seed = true,
 	    .trackers = trackers,
 	};
 
+	snprintf(title, sizeof(title), "%s/%s@%u", s->entry.owner, s->entry.name, s->entry.version);
+
 	b->meta = NULL; /* taken over */
 	return node_add(sh->session.node, &p, &s->transfer, info);
+}
+
+/* Without a record a newer version cannot take its place, and that is all. */
+static void remember_place(struct sharing *sh, const struct share *s, const struct build *b)
+{
+	struct err_info why;
+	struct placed p;
+
+	placed_from_entry(&p, &s->entry);
+	if (placed_remember(b->data_path, &p, &why) != OK)
+		session_say(&sh->session,
+			    "%s: not remembered, so a newer version will not replace it: %s",
+			    s->label, why.text);
 }
 
 static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
@@ -174,6 +192,8 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 					   info);
 	if (err == OK)
 		err = serve(sh, s, &b, info);
+	if (err == OK)
+		remember_place(sh, s, &b);
 	build_fini(&b);
 	return err;
 }
@@ -284,6 +304,7 @@ static int start(struct sharing *sh, struct err_info *info)
 		err = index_open(o, &sh->index, info);
 	if (err == OK)
 		err = session_init(&sh->session, o, info);
+	sh->session.index = sh->index;
 	for (int i = 0; err == OK && i < o->n_args; i++) {
 		err = share_one(sh, &sh->shares[i], o->args[i], info);
 		if (err == OK)

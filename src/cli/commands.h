@@ -17,5 +17,7 @@ int cmd_peers(const struct opts *o);
 int cmd_unshare(const struct opts *o);
 int cmd_create(const struct opts *o);
 int cmd_verify(const struct opts *o);
+int cmd_explain(const struct opts *o);
+int cmd_leave(const struct opts *o);
 
 #endif

@@ -24,6 +24,8 @@ struct item {
 	uint64_t alone_ms;
 	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
 	bool there_already, said_changed;
+	uint32_t touched;      /* as in struct wanted */
+	struct placed *placed; /* while it may be needed */
 };
 
 struct many {
@@ -68,6 +70,14 @@ static int list_items(struct many *m, struct err_info *info)
 
 /* ---- the end of one ---------------------------------------------------------- */
 
+static void item_drop(struct item *it)
+{
+	free(it->path);
+	free(it->placed);
+	it->path = NULL;
+	it->placed = NULL;
+}
+
 /* `why` NULL: it was said already. */
 static void item_fail(struct item *it, const struct err_info *why)
 {
@@ -84,8 +94,7 @@ static void item_fail(struct item *it, const struct err_info *why)
 	m->n_failed++;
 	m->n_alone -= it->state == ITEM_ALONE;
 	it->state = ITEM_FAILED;
-	free(it->path);
-	it->path = NULL;
+	item_drop(it);
 }
 
 static void print_json(const struct item *it, const struct transfer_status *st)
@@ -110,6 +119,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 	m->n_there += it->there_already;
 	m->done_bytes += st->total_bytes;
 	progress_clear(&m->session.progress);
+	wanted_done(m->o, it->path, it->placed, transfer_meta(it->t));
 	if (m->o->json) {
 		print_json(it, st);
 	} else if (!m->o->quiet && !it->there_already) {
@@ -117,8 +127,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 		       text_size(size, sizeof(size), st->total_bytes));
 		(void)fflush(stdout);
 	}
-	free(it->path);
-	it->path = NULL;
+	item_drop(it);
 }
 
 /* ---- while they run ------------------------------------------------------------ */
@@ -171,7 +180,7 @@ static void item_look(struct item *it, uint64_t now)
 	transfer_status(it->t, &st);
 	if (st.phase == TRANSFER_FAILED) {
 		if (it->there_already && st.why.code == ERR_MISMATCH)
-			(void)wanted_other_content(it->path, &st.why);
+			(void)wanted_other_content(it->path, it->touched, &st.why);
 		item_fail(it, &st.why);
 	} else if (st.phase == TRANSFER_SEEDING) {
 		item_done(it, &st);
@@ -205,12 +214,16 @@ static void begin_one(struct many *m, struct item *it)
 	err = wanted_load(&w, m->o, it->ref, &m->index, &why);
 	if (err == ERR_UNREACHABLE || err == ERR_TIMEOUT)
 		m->index_is_gone = true;
+	m->session.index = m->index;
 	if (err == OK)
 		err = wanted_start(&w, m->o, m->index, m->session.node, on_phase, it, &it->t, &why);
 	if (err == OK) {
 		it->path = w.path;
 		w.path = NULL;
+		it->placed = w.placed;
+		w.placed = NULL;
 		it->there_already = w.there_already;
+		it->touched = w.touched;
 		it->state = ITEM_ACTIVE;
 		m->active[m->n_active++] = it;
 	} else {
@@ -388,7 +401,7 @@ int get_many(const struct opts *o)
 	if (m.index != NULL)
 		index_client_free(m.index);
 	for (size_t i = 0; m.items != NULL && i < m.n; i++)
-		free(m.items[i].path);
+		item_drop(&m.items[i]);
 	free(m.items);
 	lines_fini(&m.lines);
 	return code;

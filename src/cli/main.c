@@ -68,6 +68,8 @@ static const struct command commands[] = {
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
+		"  --drain            before leaving, hand on what nobody else has\n"
+		"  --drain-timeout TIME  for so long at most (10m)\n"
 		"\n"
 		"It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
 		"\n"
@@ -75,7 +77,7 @@ static const struct command commands[] = {
 		"  shoal share genome.tar\n"
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts = "name as description tag meta comment piece-length tracker private v1-only "
-		   "v2-only listen",
+		   "v2-only listen drain drain-timeout",
 	.min_args = 1,
 	.max_args = -1,
 	.run = cmd_share,
@@ -92,22 +94,34 @@ static const struct command commands[] = {
 	    "  --latest         of several contents take the newest\n"
 	    "  --accept-key     the owner has a new key, and it is right\n"
 	    "  --seed           go on serving when all is there\n"
+	    "  --follow         go on serving, and fetch each newer version over the old one\n"
+	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
 	    "  --preallocate    reserve the disk space first\n"
+	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
+	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
+	    "  --drain          before leaving, hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
 	    "An interrupted get goes on where it was when the same command is given again. What "
 	    "is\n"
-	    "there already is checked, and with --seed served. Of many, 16 are fetched at a time.\n"
+	    "there already is checked, and with --seed served. An older version that shoal put "
+	    "there\n"
+	    "is replaced by the newer one, of which only what differs is fetched; anything else "
+	    "stays.\n"
+	    "Of many, 16 are fetched at a time.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
+	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen",
+	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen "
+		   "reuse replace follow every drain drain-timeout",
 	.min_args = 0,
 	.max_args = -1,
 	.run = cmd_get,
@@ -214,6 +228,38 @@ static const struct command commands[] = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_unshare,
+    },
+    {
+	.name = "explain",
+	.summary = "say why a download that runs is as fast as it is",
+	.usage = "shoal explain [NAME]",
+	.help =
+	    "Asks the peers that run from this home (share, get): all they have, or NAME: a name,\n"
+	    "OWNER/NAME, an info-hash. Of what slows it most is said first, with numbers.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal explain genome.tar\n"
+	    "  shoal explain --json\n",
+	.accepts = "",
+	.max_args = 1,
+	.run = cmd_explain,
+    },
+    {
+	.name = "leave",
+	.summary = "ask the peers that run from this home to leave",
+	.usage = "shoal leave [--drain] [--drain-timeout TIME]",
+	.help =
+	    "They leave as after Ctrl-C, and it is said when one held the only copy of something.\n"
+	    "\n"
+	    "  --drain               first hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal leave\n"
+	    "  shoal leave --drain --drain-timeout 1h\n",
+	.accepts = "drain drain-timeout",
+	.max_args = 0,
+	.run = cmd_leave,
     },
     {
 	.name = "whoami",

@@ -82,6 +82,12 @@ static const struct option options[] = {
     {"description", 0, KIND_TEXT, AT(description), NULL, false},
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
+    {"reuse", 0, KIND_TEXT, AT(reuse), NULL, false},
+    {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
+    {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
+    {"every", 0, KIND_TIME, AT(every_s), NULL, false},
+    {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
+    {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))

@@ -30,6 +30,12 @@ struct opts {
 	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
 	const char *sites_file;	      /* --sites */
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
+	bool replace;
+	bool follow;
+	bool drain;		  /* --drain */
+	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
+	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	const char *reuse;	  /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

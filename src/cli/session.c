@@ -3,25 +3,129 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "base/text.h"
 
 #include "node/index_client.h"
 
 #define WATCH_MS 200u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
 #define LEAVE_MS 3000u
+/* How often a peer that drains looks whether others have everything now. */
+#define DRAIN_LOOK_MS 1000u
 
 static void log_line(void *user, const char *line)
 {
 	session_say(user, "%s", line);
 }
 
+/* ---- leaving with what nobody else has ------------------------------------------------ */
+
+static void say_drained(struct session *s, const struct parting_loss *loss)
+{
+	if (loss->pieces == 0)
+		session_say(s, "others have everything now");
+	else
+		session_say(s, "leaving with the only copy of %u piece%s of %s", loss->pieces,
+			    loss->pieces == 1 ? "" : "s", loss->title);
+}
+
+static void begin_drain(struct session *s, const struct parting_loss *loss)
+{
+	uint64_t seconds = s->drain_s == 0 ? PARTING_DRAIN_S : s->drain_s;
+	char limit[32];
+
+	s->going = SESSION_DRAINS;
+	s->drain_until_ms = loop_now_ms(s->loop) + seconds * 1000;
+	session_say(s, "you hold the only copy of %u piece%s of %s; %sdraining for up to %s",
+		    loss->pieces, loss->pieces == 1 ? "" : "s", loss->title,
+		    s->from_terminal ? "Ctrl-C again leaves, or wait: " : "",
+		    text_duration(limit, sizeof(limit), seconds));
+}
+
+/* At the first look: stay or go? */
+static void decide(struct session *s, const struct parting_loss *loss)
+{
+	if (loss->pieces == 0) {
+		session_end(s, s->going_code);
+	} else if (s->drain_s > 0 || s->from_terminal) {
+		begin_drain(s, loss);
+		loop_timer_set(s->parting_timer, DRAIN_LOOK_MS);
+	} else {
+		session_say(s, "warning: this peer holds the only copy of %u piece%s of %s%s",
+			    loss->pieces, loss->pieces == 1 ? "" : "s", loss->title,
+			    loss->torrents > 1 ? " and others" : "");
+		session_end(s, s->going_code);
+	}
+}
+
+static void on_loss(void *user, const struct parting_loss *loss)
+{
+	struct session *s = user;
+	bool fewer = loss->pieces < s->loss.pieces;
+
+	if (s->ending)
+		return;
+	s->loss = *loss;
+	if (s->going == SESSION_ASKS) {
+		decide(s, loss);
+		return;
+	}
+	if (loss->pieces == 0 || loop_now_ms(s->loop) >= s->drain_until_ms) {
+		say_drained(s, loss);
+		session_end(s, s->going_code);
+		return;
+	}
+	if (fewer)
+		session_say(s, "draining: %u piece%s of %s to go", loss->pieces,
+			    loss->pieces == 1 ? "" : "s", loss->title);
+	control_tell(s->control, loss, false);
+	loop_timer_set(s->parting_timer, DRAIN_LOOK_MS);
+}
+
+static void on_parting_timer(void *arg)
+{
+	struct session *s = arg;
+
+	if (!s->ending)
+		parting_ask(s->parting, s->index, on_loss, s);
+}
+
+void session_leave(struct session *s, int code)
+{
+	if (s->ending || s->going != SESSION_STAYS)
+		return;
+	s->going = SESSION_ASKS;
+	s->going_code = code;
+	parting_ask(s->parting, s->index, on_loss, s);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct session *s = arg;
 
-	(void)signo;
 	s->interrupted = true;
-	session_end(s, EXIT_INTERRUPTED);
+	if (s->going != SESSION_STAYS) {
+		session_end(s, s->going_code);
+		return;
+	}
+	/* Whoever cannot be told what it waits for must not be kept waiting. */
+	s->from_terminal = signo == SIGINT && !s->o->quiet && isatty(STDERR_FILENO) != 0;
+	session_leave(s, EXIT_INTERRUPTED);
+}
+
+/* `shoal leave` is as good as Ctrl-C. */
+static void on_leave(void *user, uint32_t drain_s)
+{
+	struct session *s = user;
+
+	s->interrupted = true;
+	if (drain_s > 0)
+		s->drain_s = drain_s;
+	else if (s->going != SESSION_STAYS)
+		session_end(s, s->going_code);
+	session_leave(s, EXIT_INTERRUPTED);
 }
 
 static void on_timer(void *arg)
@@ -48,12 +152,30 @@ static int use_index(struct session *s, struct err_info *info)
 	return err;
 }
 
+/* Without a home, or where it cannot be written to, a peer runs all the same. */
+static void listen_to_commands(struct session *s)
+{
+	struct control_params p = {.loop = s->loop, .node = s->node, .leave = on_leave, .user = s};
+	struct err_info why;
+
+	if (control_new(&p, &s->control, &why) != OK && s->o->verbose > 0)
+		session_say(s, "other commands cannot ask this peer: %s", why.text);
+}
+
+static int make_parting(struct session *s)
+{
+	s->parting_timer = loop_timer_new(s->loop, on_parting_timer, s);
+	return s->parting_timer == NULL ? ERR_NOMEM : parting_new(s->loop, s->node, &s->parting);
+}
+
 int session_init(struct session *s, const struct opts *o, struct err_info *info)
 {
 	struct node_params p = {.port = o->port, .listen_host = o->listen};
 	int err;
 
 	*s = (struct session){.o = o};
+	if (o->drain)
+		s->drain_s = o->drain_timeout_s == 0 ? PARTING_DRAIN_S : o->drain_timeout_s;
 	err = loop_new(&s->loop);
 	if (err != OK)
 		return err_set(info, err, "no event loop: %s", err_text(err));
@@ -67,17 +189,22 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 			       : node_new(&p, &s->node, info);
 	if (err == OK)
 		err = use_index(s, info);
-	if (err != OK)
+	if (err == OK && make_parting(s) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err != OK) {
 		session_fini(s);
-	else
-		progress_init(&s->progress, o->quiet, loop_now_ms(s->loop));
-	return err;
+		return err;
+	}
+	progress_init(&s->progress, o->quiet, loop_now_ms(s->loop));
+	listen_to_commands(s);
+	return OK;
 }
 
 static void on_left(void *user)
 {
 	struct session *s = user;
 
+	control_tell(s->control, &s->loss, true);
 	loop_stop(s->loop);
 }
 
@@ -112,12 +239,19 @@ int session_run(struct session *s, void (*watch)(struct session *s, void *user),
 
 void session_fini(struct session *s)
 {
+	control_free(s->control);
+	parting_free(s->parting);
+	if (s->parting_timer != NULL)
+		loop_timer_free(s->parting_timer);
 	if (s->node != NULL)
 		node_free(s->node);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
 	if (s->loop != NULL)
 		loop_free(s->loop);
+	s->control = NULL;
+	s->parting = NULL;
+	s->parting_timer = NULL;
 	s->node = NULL;
 	s->timer = NULL;
 	s->loop = NULL;

@@ -2,6 +2,7 @@
 #ifndef SHOAL_CLI_SESSION_H
 #define SHOAL_CLI_SESSION_H
 
+#include "cli/control.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "node/node.h"
@@ -16,6 +17,18 @@ struct session {
 	struct node *node;
 	struct progress progress;
 	struct loop_timer *timer;
+	/* Asked, before it leaves, who else has what this peer has. May be set any time; borrowed.
+	 */
+	const struct index_client *index;
+	struct control *control; /* NULL: nobody can ask */
+	struct parting *parting;
+	struct loop_timer *parting_timer;
+	enum { SESSION_STAYS, SESSION_ASKS, SESSION_DRAINS } going; /* on the way out */
+	uint32_t drain_s; /* hand on what nobody else has, for so long at most; 0: no */
+	bool from_terminal;
+	uint64_t drain_until_ms;
+	struct parting_loss loss; /* of the last look */
+	int going_code;
 	/* Called five times a second and after each phase change. May call session_end(). */
 	void (*watch)(struct session *s, void *user);
 	void *user;
@@ -25,11 +38,15 @@ struct session {
 
 /* A loop and a node on o->port, not running yet. */
 int session_init(struct session *s, const struct opts *o, struct err_info *info);
-/* Run until session_end() or Ctrl-C; then leave the swarms properly. Returns the exit code. */
+/* Run until session_end(), session_leave(), Ctrl-C or `shoal leave`; then leave the swarms
+ * properly. Returns the exit code. */
 int session_run(struct session *s, void (*watch)(struct session *s, void *user), void *user);
 /* Call watch in this turn of the loop instead of at its next time. */
 void session_poke(struct session *s);
 void session_end(struct session *s, int code);
+/* The same, but who holds the only copy of something says so, and with --drain, or after Ctrl-C on
+ * a terminal, stays until others have it. */
+void session_leave(struct session *s, int code);
 void session_fini(struct session *s);
 
 /* Print a line to stderr without garbling the progress line. Silent with -q. */

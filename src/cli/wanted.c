@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/index_open.h"
 #include "cli/known_owners.h"
+#include "cli/renewal.h"
 #include "meta/magnet.h"
 #include "store/durable.h"
 
@@ -80,6 +81,11 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 		err = index_client_torrent(*index, e->id, &w->torrent, info);
 	json_decref(found);
 	w->from_index = true;
+	w->placed = err == OK ? malloc(sizeof(*w->placed)) : NULL;
+	if (err == OK && w->placed == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK)
+		placed_from_entry(w->placed, e);
 	return err;
 }
 
@@ -127,11 +133,23 @@ static int read_peers(struct wanted *w, const struct opts *o, struct err_info *i
 
 /* ---- where it goes ---------------------------------------------------------------------- */
 
+/* A folder that is this very entry's own is meant itself; into others goes what is fetched. */
+static bool goes_into(const struct wanted *w, const char *out)
+{
+	struct placed p;
+	struct stat st;
+
+	if (out[0] == '\0' || out[strlen(out) - 1] == '/')
+		return true;
+	if (stat(out, &st) != 0 || !S_ISDIR(st.st_mode))
+		return false;
+	return w->placed == NULL || placed_find(out, &p) != OK || !placed_same_entry(&p, w->placed);
+}
+
 static int choose_path(struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	const char *name = content_name(w->meta), *out = o->out;
 	struct buf b;
-	struct stat st;
 
 	if (out != NULL && strcmp(out, "-") == 0)
 		return err_set(info, ERR_INVALID, "-o -: writing to a pipe is not possible yet");
@@ -139,8 +157,7 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 	if (out == NULL) {
 		(void)buf_put_str(&b, "./");
 		(void)buf_put_str(&b, name);
-	} else if (out[0] == '\0' || out[strlen(out) - 1] == '/' ||
-		   (stat(out, &st) == 0 && S_ISDIR(st.st_mode))) {
+	} else if (goes_into(w, out)) {
 		(void)buf_printf(&b, out[0] == '\0' || out[strlen(out) - 1] == '/' ? "%s" : "%s/",
 				 out);
 		(void)buf_put_str(&b, name);
@@ -170,6 +187,7 @@ void wanted_fini(struct wanted *w)
 	meta_free(w->meta);
 	buf_fini(&w->torrent);
 	free(w->path);
+	free(w->placed);
 }
 
 /* ---- into the node ------------------------------------------------------------------------ */
@@ -208,20 +226,38 @@ static int add_existing(struct wanted *w, struct node *node, struct transfer_par
 	if (err == OK)
 		w->there_already = true;
 	else if (err == ERR_INVALID || err == ERR_NOENT || err == ERR_MISMATCH)
-		return wanted_other_content(w->path, info);
+		return wanted_other_content(w->path, w->touched, info);
 	else
 		*info = why;
 	return err;
 }
 
-int wanted_start(struct wanted *w, const struct opts *o, const struct index_client *index,
+static int add(struct wanted *w, struct node *node, struct transfer_params *p, struct renewal *r,
+	       struct transfer **out, struct err_info *info)
+{
+	int err;
+
+	p->replaces = r->replaces ? &r->old : NULL;
+	p->donor_folder = r->donor_folder;
+	p->donors = r->donors;
+	p->n_donors = r->n_donors;
+	w->replaces = r->replaces;
+	w->touched = r->touched;
+	p->meta = w->meta;
+	w->meta = NULL; /* taken over, also on error */
+	err = node_add(node, p, out, info);
+	if (err == ERR_EXISTS && !r->replaces)
+		err = add_existing(w, node, p, out, info);
+	return err;
+}
+
+int wanted_start(struct wanted *w, const struct opts *o, struct index_client *index,
 		 struct node *node,
 		 void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase),
 		 void *user, struct transfer **out, struct err_info *info)
 {
 	const char **trackers = list_trackers(w, o, index);
 	struct transfer_params p = {
-	    .meta = w->meta,
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
 	    .preallocate = o->preallocate,
@@ -231,23 +267,50 @@ int wanted_start(struct wanted *w, const struct opts *o, const struct index_clie
 	    .on_phase = on_phase,
 	    .user = user,
 	};
+	struct renewal_ask ask = {w->meta, w->path, w->placed, index};
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	struct renewal r;
 	int err;
 
 	if (trackers == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	w->meta = NULL; /* taken over, also on error */
-	err = node_add(node, &p, out, info);
-	if (err == ERR_EXISTS)
-		err = add_existing(w, node, &p, out, info);
+	if (w->placed != NULL) {
+		snprintf(title, sizeof(title), "%s/%s@%u", w->placed->owner, w->placed->name,
+			 w->placed->version);
+		p.title = title;
+	}
+	err = renewal_plan(&r, o, &ask, info);
+	if (err == OK)
+		err = add(w, node, &p, &r, out, info);
+	renewal_fini(&r);
 	free(trackers);
 	return err;
 }
 
-int wanted_other_content(const char *path, struct err_info *info)
+int wanted_other_content(const char *path, uint32_t touched, struct err_info *info)
 {
-	char safe[400];
+	char safe[300];
 
+	text_escape(safe, sizeof(safe), bytes_str(path));
+	if (touched != 0)
+		return err_set(
+		    info, ERR_EXISTS,
+		    "%s: was version %u of it, and was changed since; --replace replaces "
+		    "it, -o chooses another place",
+		    safe, touched);
 	return err_set(info, ERR_EXISTS,
-		       "%s: is there already, with other content; choose another with -o",
-		       text_escape(safe, sizeof(safe), bytes_str(path)));
+		       "%s: is there already, with other content; choose another with -o", safe);
+}
+
+void wanted_done(const struct opts *o, const char *path, struct placed *placed,
+		 const struct metainfo *meta)
+{
+	struct err_info why;
+	char safe[300];
+
+	store_sweep(meta, path);
+	if (placed == NULL || placed_remember(path, placed, &why) == OK || o->quiet)
+		return;
+	fprintf(stderr, "%s: not remembered, so a newer version will not replace it: %s\n",
+		text_escape(safe, sizeof(safe), bytes_str(path)), why.text);
 }

@@ -6,6 +6,7 @@
 #include "meta/magnet.h"
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
+#include "node/qr_svg.h"
 
 /* A .torrent up to this size is opened to put its trackers into the magnet link. */
 #define MAGNET_TORRENT_MAX (1u << 20)
@@ -121,6 +122,30 @@ static void torrent(struct index_server *s, const struct http_request *r, const 
 	buf_fini(&stored);
 }
 
+/* The magnet link with its trackers, for the camera of a telephone; without them when it would not
+ * fit into a code. */
+static void qr(struct index_server *s, const struct http_request *r, const struct entry *e,
+	       struct http_reply *reply)
+{
+	json_t *entry = index_entry_json(s, e), *link = whole_magnet(s, r, e->id);
+	int err;
+
+	if (link == NULL || json_string_length(link) > QR_TEXT_BYTES_MAX) {
+		json_decref(link);
+		link = json_incref(json_object_get(entry, "magnet"));
+	}
+	err =
+	    link == NULL ? ERR_NOMEM : qr_svg_put(bytes_str(json_string_value(link)), &reply->body);
+	if (err == ERR_TOO_BIG)
+		index_reply_error(reply, 422, "too_long", "the link does not fit into a QR code");
+	else if (err < 0)
+		index_reply_error(reply, 503, "busy", "out of memory");
+	else
+		reply->type = "image/svg+xml";
+	json_decref(link);
+	json_decref(entry);
+}
+
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
 		 struct http_reply *reply)
 {
@@ -141,6 +166,8 @@ void index_entry(struct index_server *s, const struct http_request *r, struct by
 		details(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/torrent")))
 		torrent(s, r, &e, reply);
+	else if (bytes_eq(what, bytes_str("/qr.svg")))
+		qr(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/holders")))
 		index_reply_json(reply, 200, index_holders_json(s, &e));
 	else if (bytes_eq(what, bytes_str("/pieces")))

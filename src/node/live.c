@@ -17,6 +17,9 @@
 #define LOST_MORE_MS 1400u
 #define FAILED_MS 2000u
 #define FAILED_MORE_MS 3000u
+/* Where none was ever had, so often; then it is as with an index that knows none: there may be a
+ * proxy that lets none through. */
+#define TRIES_FIRST 10u
 #define UNKNOWN_MS (4u * 60u * 1000u)
 #define UNKNOWN_MORE_MS (2u * 60u * 1000u)
 
@@ -37,7 +40,9 @@ struct live {
 	struct live_torrent **by_number;
 	uint32_t cap_numbers, free_from; /* no number below is free */
 	bool begun;
-	bool said_why; /* once, not every few seconds */
+	bool was_up;	 /* once at least */
+	uint32_t failed; /* before that */
+	bool said_why;	 /* once, not every few seconds */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -337,7 +342,7 @@ static void lose(struct live *l, const char *why, int status)
 		try_later(l, LOST_MS, LOST_MORE_MS);
 		return;
 	}
-	if (status >= 400 && status < 500)
+	if ((status >= 400 && status < 500) || (!l->was_up && ++l->failed > TRIES_FIRST))
 		try_later(l, UNKNOWN_MS, UNKNOWN_MORE_MS);
 	else
 		try_later(l, FAILED_MS, FAILED_MORE_MS);
@@ -411,6 +416,7 @@ static void on_peers(struct live *l, const json_t *j)
 static void on_welcome(struct live *l)
 {
 	l->state = LIVE_UP;
+	l->was_up = true;
 	l->said_why = false;
 	l->beat_ms = now_ms(l);
 	loop_timer_clear(l->grace);

@@ -177,6 +177,23 @@ static void touch_busy(struct node *n)
 			live_touch(n->live, &l->t->live);
 }
 
+/* From a timer of ours: nobody further up is inside any of them. */
+static void free_removed(struct node *n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n->n_transfers; i++) {
+		struct transfer *t = n->transfers[i];
+
+		if (t->removed && t->gone)
+			transfer_free(t);
+		else
+			n->transfers[kept++] = t;
+	}
+	n->n_removed -= n->n_transfers - kept;
+	n->n_transfers = kept;
+}
+
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -199,6 +216,8 @@ static void on_second(void *arg)
 	}
 	touch_busy(n);
 	node_settle(n);
+	if (n->n_removed > 0)
+		free_removed(n);
 	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
 }
@@ -351,11 +370,22 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
+struct transfer *node_next_transfer(const struct node *n, uint32_t *at)
+{
+	while (*at < n->n_transfers) {
+		struct transfer *t = n->transfers[(*at)++];
+
+		if (!t->removed)
+			return t;
+	}
+	return NULL;
+}
+
 void node_status(struct node *n, struct node_status *out)
 {
 	uint64_t now = loop_now_ms(n->loop);
 
-	*out = (struct node_status){.transfers = n->n_transfers};
+	*out = (struct node_status){.transfers = n->n_transfers - n->n_removed};
 	n->status_round++;
 	for (const struct link *l = n->links; l != NULL; l = l->next) {
 		struct swarm_stats s;
@@ -382,10 +412,37 @@ static void finish_leave(void *arg)
 		done(n->leave_user);
 }
 
-void node_transfer_left(struct node *n)
+static void one_left(struct node *n)
 {
 	if (--n->leaving == 0)
 		finish_leave(n);
+}
+
+void node_transfer_left(struct node *n, struct transfer *t)
+{
+	t->gone = true;
+	if (n->leaving > 0)
+		one_left(n);
+}
+
+void node_remove(struct node *n, struct transfer *t)
+{
+	struct link *l = n->links;
+
+	t->removed = t->leaving = true;
+	t->on_phase = NULL;
+	n->n_removed++;
+	drop_names(n, t);
+	while (l != NULL) {
+		bool close = l->t == t;
+
+		if (close)
+			link_close(l, NULL);
+		/* The swarm, being told, may have closed others. */
+		l = close ? n->links : l->next;
+	}
+	transfer_leave(t);
+	node_settle(n);
 }
 
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user)
@@ -398,9 +455,12 @@ void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), voi
 	while (n->links != NULL)
 		link_close(n->links, NULL);
 	node_settle(n);
-	n->leaving = n->n_transfers + 1; /* one for ourselves, so that it ends once */
+	n->leaving = 1; /* for ourselves, so that it ends once */
 	for (uint32_t i = 0; i < n->n_transfers; i++)
-		transfer_leave(n->transfers[i]);
+		n->leaving += !n->transfers[i]->gone;
+	for (uint32_t i = 0; i < n->n_transfers; i++)
+		if (!n->transfers[i]->removed)
+			transfer_leave(n->transfers[i]);
 	node_settle(n);
-	node_transfer_left(n);
+	one_left(n);
 }

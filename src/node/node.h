@@ -5,6 +5,7 @@
 
 #include "meta/metainfo.h"
 #include "net/loop.h"
+#include "store/store.h"
 #include "swarm/swarm.h"
 
 #define NODE_PORT_FIRST 6881
@@ -65,9 +66,15 @@ struct transfer_params {
 	struct metainfo *meta; /* taken over, also on error */
 	struct bytes torrent;  /* the .torrent; copied */
 	const char *path;      /* the file or folder: data to seed, or the final name */
+	const char *title;     /* what it is called, "OWNER/NAME@VERSION"; copied; NULL: its name */
 	bool seed;	       /* data is complete and was just hashed or is trusted */
 	bool check;	       /* seed: hash everything first */
 	bool preallocate;
+	/* Download: see store_open() and store_fill(); `donors` lie beneath `donor_folder`. */
+	const struct stamp *replaces;
+	const char *donor_folder;
+	const struct store_donor *donors;
+	uint32_t n_donors;
 	const char *const
 	    *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
 	const struct addr *peers; /* dialed from the start */
@@ -93,7 +100,13 @@ struct transfer_status {
 	uint32_t tracker_peers;		     /* others in the newest reply */
 };
 void transfer_status(const struct transfer *t, struct transfer_status *out);
+/* Take one out, properly: its state is saved and trackers hear "stopped" in the background. It is
+ * gone for the caller, who hears no more of it, at once. Not from inside on_phase of itself. */
+void node_remove(struct node *n, struct transfer *t);
 const struct metainfo *transfer_meta(const struct transfer *t);
+const char *transfer_title(const struct transfer *t);
+/* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
+struct transfer *node_next_transfer(const struct node *n, uint32_t *at);
 uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap);
 
 #endif

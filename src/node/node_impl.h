@@ -35,6 +35,7 @@ struct node {
 
 	struct transfer **transfers;
 	uint32_t n_transfers, cap_transfers;
+	uint32_t n_removed;	 /* of them those that are on their way out */
 	struct hash_map by_hash; /* every name of each of them in handshakes */
 	uint32_t status_round;	 /* of node_status() */
 	struct link *links;	 /* every connection; doubly linked */
@@ -66,8 +67,11 @@ struct transfer {
 	uint64_t timer_at_ms;
 	enum transfer_phase phase;
 	struct err_info why;
-	bool seed; /* data was complete from the start, and is never written */
+	char *title;	  /* what it is called, for those who ask */
+	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
+	bool seed;	  /* data was complete from the start, and is never written */
 	bool complete, leaving;
+	bool removed, gone;  /* by node_remove(); the last word was said */
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */
 	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
@@ -98,6 +102,9 @@ void node_settle(struct node *n);
 void transfer_set_phase(struct transfer *t, enum transfer_phase phase);
 /* For good: nothing is asked for any more. */
 void transfer_fail(struct transfer *t, const struct err_info *why);
+/* Hash what is on disk, all of it or what nobody vouches for; then enter the swarm. Returns 0 or
+ * ERR_NOMEM. */
+int transfer_check(struct transfer *t, bool all);
 /* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
 int transfer_go_live(struct transfer *t);
 void transfer_say_goodbye(struct transfer *t);
@@ -110,7 +117,7 @@ void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
 void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
-void node_transfer_left(struct node *n);
+void node_transfer_left(struct node *n, struct transfer *t);
 
 /* ---- transfer_disk.c ---- */
 /* A verified piece cannot be read any more: its file was changed. */

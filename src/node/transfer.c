@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "node/explain.h"
 #include "node/link.h"
 
 static uint64_t now_ms(const struct transfer *t)
@@ -304,6 +305,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .torrent = p->torrent,
 	    .path = p->path,
 	    .preallocate = p->preallocate,
+	    .replaces = p->replaces,
 	    .user = t,
 	};
 	struct swarm_params wp = {
@@ -360,6 +362,7 @@ int transfer_go_live(struct transfer *t)
 		transfer_fail(t, &why);
 		return OK;
 	}
+	t->live_ms = now_ms(t);
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
 			   &t->fx);
@@ -369,21 +372,28 @@ int transfer_go_live(struct transfer *t)
 	return OK;
 }
 
+int transfer_check(struct transfer *t, bool all)
+{
+	uint32_t pieces = all ? t->meta->n_pieces : store_unsure(t->store);
+
+	if (pieces == 0)
+		return transfer_go_live(t);
+	t->to_check_bytes = (uint64_t)pieces * t->meta->piece_length;
+	store_recheck(t->store, all);
+	return OK;
+}
+
 /* Hash what nobody vouches for, or go on at once. */
 static int begin(struct transfer *t, const struct transfer_params *p, struct err_info *info)
 {
-	uint32_t unsure = store_unsure(t->store);
-
 	t->phase = TRANSFER_CHECKING;
 	if (p->seed && !p->check)
 		store_trust_all(t->store);
-	if ((p->seed && p->check) || (!p->seed && unsure > 0)) {
-		t->to_check_bytes =
-		    (uint64_t)(p->seed ? t->meta->n_pieces : unsure) * t->meta->piece_length;
-		store_recheck(t->store, p->seed);
+	/* Without older copies it is a download like any. */
+	if (!p->seed && p->n_donors > 0 &&
+	    store_fill(t->store, p->donor_folder, p->donors, p->n_donors, info) == OK)
 		return OK;
-	}
-	if (transfer_go_live(t) != OK)
+	if (transfer_check(t, p->seed && p->check) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -406,11 +416,12 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	}
 	t->node = n;
 	t->meta = p->meta;
+	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
 	t->on_phase = p->on_phase;
 	t->user = p->user;
 	effects_init(&t->fx);
-	err = make_parts(t, p, info);
+	err = t->title == NULL ? err_set(info, ERR_NOMEM, "out of memory") : make_parts(t, p, info);
 	if (err == OK && node_enlist(n, t) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err != OK) {
@@ -432,7 +443,7 @@ static void say_left(void *user)
 {
 	struct transfer *t = user;
 
-	node_transfer_left(t->node);
+	node_transfer_left(t->node, t);
 }
 
 void transfer_say_goodbye(struct transfer *t)
@@ -470,6 +481,7 @@ void transfer_free(struct transfer *t)
 		store_close(t->store);
 	effects_fini(&t->fx);
 	meta_free(t->meta);
+	free(t->title);
 	free(t->first_peers);
 	free(t->by_slot);
 	free(t);
@@ -497,6 +509,11 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->tracker_peers = a.peers;
 }
 
+const char *transfer_title(const struct transfer *t)
+{
+	return t->title;
+}
+
 const struct metainfo *transfer_meta(const struct transfer *t)
 {
 	return t->meta;
@@ -505,4 +522,47 @@ const struct metainfo *transfer_meta(const struct transfer *t)
 uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap)
 {
 	return swarm_peers(t->swarm, now_ms(t), out, cap);
+}
+
+static void count_peers(const struct transfer *t, struct explain_facts *out)
+{
+	struct swarm_peer *list = calloc(SWARM_PEERS_MAX, sizeof(*list));
+	uint32_t n = list == NULL ? 0 : transfer_peers(t, list, SWARM_PEERS_MAX);
+
+	for (uint32_t i = 0; i < n && i < SWARM_PEERS_MAX; i++) {
+		const struct swarm_peer *p = &list[i];
+
+		out->useful += p->am_interested;
+		out->unchoked += p->am_interested && !p->am_choked;
+		out->snubbed += p->am_interested && !p->am_choked && p->snubbed;
+		out->requests += p->queue;
+		if (p->down_bps <= out->best_bps)
+			continue;
+		out->best_bps = p->down_bps;
+		out->best_rtt_us = p->rtt_us;
+	}
+	free(list);
+}
+
+void explain_gather(struct transfer *t, struct transfer_status *st, struct explain_facts *out)
+{
+	transfer_status(t, st);
+	*out = (struct explain_facts){
+	    .phase = st->phase,
+	    .why = st->why.code == OK ? "" : st->why.text,
+	    .total_bytes = st->total_bytes,
+	    .done_bytes = st->done_bytes,
+	    .down_bps = st->swarm.down_bps,
+	    .run_ms = t->live_ms == 0 ? 0 : now_ms(t) - t->live_ms,
+	    .disk_wait_ms = store_waited_ms(t->store),
+	    .peers = st->swarm.peers,
+	    .seeds = st->swarm.seeds,
+	    .dialing = st->swarm.dialing,
+	    .addresses = st->swarm.addresses,
+	    .nowhere = st->swarm.nowhere,
+	    .tracker_ok = st->tracker_ok,
+	    .tracker_failed = st->tracker_failed,
+	    .tracker_error = st->tracker_error.code == OK ? "" : st->tracker_error.text,
+	};
+	count_peers(t, out);
 }

@@ -135,6 +135,16 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 	}
 }
 
+static void on_filled(struct transfer *t)
+{
+	struct err_info why;
+
+	if (t->phase != TRANSFER_CHECKING || transfer_check(t, false) == OK)
+		return;
+	err_set(&why, ERR_NOMEM, "out of memory");
+	transfer_fail(t, &why);
+}
+
 static void on_finished(struct transfer *t, const struct store_event *e)
 {
 	if (e->lost) {
@@ -186,6 +196,9 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 	switch (e->type) {
 	case STORE_CHECKED:
 		on_checked(t, e);
+		break;
+	case STORE_FILLED:
+		on_filled(t);
 		break;
 	case STORE_VERIFIED:
 		on_verified(t, e);

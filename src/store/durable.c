@@ -147,15 +147,20 @@ end:
 int durable_remove(const struct root *r, const char *rel, struct err_info *info)
 {
 	char *temp = temp_of(rel);
+	struct err_info why;
 	int err;
 
 	if (temp == NULL)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	err = root_unlink(r, temp, info);
+	err = root_unlink(r, temp, &why);
 	free(temp);
 	if (err == OK || err == ERR_NOENT)
-		err = root_unlink(r, rel, info);
-	return err == ERR_NOENT ? OK : err;
+		err = root_unlink(r, rel, &why);
+	if (err == OK || err == ERR_NOENT)
+		return OK;
+	if (info != NULL)
+		*info = why;
+	return err;
 }
 
 static int read_all(int fd, const char *what, struct buf *out, struct err_info *info)

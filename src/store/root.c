@@ -379,10 +379,16 @@ static int rename_careful(const struct place *from, const struct place *to)
 	return renameat(from->fd, from->leaf, to->fd, to->leaf) == 0 ? 0 : errno;
 }
 
-static int rename_at(const struct place *from, const struct place *to, bool replace)
+enum manner { REPLACE, KEEP, EXCHANGE };
+
+static int rename_at(const struct place *from, const struct place *to, enum manner how)
 {
-	if (replace)
+	if (how == REPLACE)
 		return renameat(from->fd, from->leaf, to->fd, to->leaf) == 0 ? 0 : errno;
+	if (how == EXCHANGE)
+		return renameat2(from->fd, from->leaf, to->fd, to->leaf, RENAME_EXCHANGE) == 0
+			   ? 0
+			   : errno;
 	if (renameat2(from->fd, from->leaf, to->fd, to->leaf, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
@@ -390,7 +396,7 @@ static int rename_at(const struct place *from, const struct place *to, bool repl
 	return rename_careful(from, to);
 }
 
-static int move(const struct root *r, const char *from, const char *to, bool replace,
+static int move(const struct root *r, const char *from, const char *to, enum manner how,
 		struct err_info *info)
 {
 	struct place a, b = {.owned = false};
@@ -400,7 +406,7 @@ static int move(const struct root *r, const char *from, const char *to, bool rep
 	if (error == 0) {
 		error = place_open(r, to, false, &b);
 		if (error == 0)
-			error = rename_at(&a, &b, replace);
+			error = rename_at(&a, &b, how);
 		if (error == EEXIST || error == ENOTEMPTY || b.fd < 0)
 			wrong = to;
 	}
@@ -411,10 +417,15 @@ static int move(const struct root *r, const char *from, const char *to, bool rep
 
 int root_rename(const struct root *r, const char *from, const char *to, struct err_info *info)
 {
-	return move(r, from, to, false, info);
+	return move(r, from, to, KEEP, info);
 }
 
 int root_replace(const struct root *r, const char *from, const char *to, struct err_info *info)
 {
-	return move(r, from, to, true, info);
+	return move(r, from, to, REPLACE, info);
+}
+
+int root_exchange(const struct root *r, const char *a, const char *b, struct err_info *info)
+{
+	return move(r, a, b, EXCHANGE, info);
 }

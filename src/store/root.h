@@ -47,6 +47,9 @@ int root_rmdir(const struct root *r, const char *rel, struct err_info *info);
 int root_sync(const struct root *r, const char *rel, struct err_info *info);
 /* rename(2): what was at `to` is replaced at once. */
 int root_replace(const struct root *r, const char *from, const char *to, struct err_info *info);
+/* The two change places at once (renameat2 RENAME_EXCHANGE). ERR_INVALID where the file system
+ * cannot do that. */
+int root_exchange(const struct root *r, const char *a, const char *b, struct err_info *info);
 /* Refuses to replace: ERR_EXISTS when `to` is there (renameat2 RENAME_NOREPLACE). */
 int root_rename(const struct root *r, const char *from, const char *to, struct err_info *info);
 /* Remove a folder and all in it, links unfollowed. */

@@ -127,21 +127,6 @@ static int make_names(struct store *s, struct err_info *info)
 
 /* ---- download ----------------------------------------------------------- */
 
-static int refuse_existing(struct store *s, struct err_info *info)
-{
-	struct stat st;
-	int err = root_stat(&s->parent, s->final_rel, &st);
-
-	if (err == ERR_NOENT)
-		return OK;
-	if (err != OK)
-		return root_fail(&s->parent, s->final_rel, err, err_text(err), info);
-	/* We may have been killed between the rename and this. */
-	if (root_stat(&s->parent, s->part_rel, &st) == ERR_NOENT)
-		(void)durable_remove(&s->parent, s->state_rel, NULL);
-	return root_fail(&s->parent, s->final_rel, ERR_EXISTS, "exists already", info);
-}
-
 /* Open, or make, the unfinished file or folder. Returns a descriptor of it. */
 static int open_part(struct store *s, struct err_info *info)
 {
@@ -198,7 +183,7 @@ static int check_kind(struct store *s, int fd, struct err_info *info)
 
 static int open_download(struct store *s, const struct store_params *p, struct err_info *info)
 {
-	int fd, err = refuse_existing(s, info);
+	int fd, err = name_check(s, info);
 
 	if (err != OK)
 		return err;
@@ -220,7 +205,7 @@ static int open_download(struct store *s, const struct store_params *p, struct e
 		err = lock_part(s, fd, info);
 	/* Whoever had the lock before us may have finished. */
 	if (err == OK)
-		err = refuse_existing(s, info);
+		err = name_check(s, info);
 	if (err == OK)
 		err = resume_load(s, info);
 	if (err == OK && p->preallocate)
@@ -346,6 +331,9 @@ int store_open(const struct store_params *p, struct store **out, struct err_info
 	s->user = p->user;
 	s->lock_fd = -1;
 	s->data = p->meta->single ? &s->parent : &s->folder;
+	s->replaces = p->replaces != NULL;
+	if (s->replaces)
+		s->old = *p->replaces;
 	atomic_init(&s->cancel, false);
 	atomic_init(&s->renaming, false);
 	atomic_init(&s->finished, false);
@@ -414,4 +402,24 @@ int store_discard(struct store *s, struct err_info *info)
 	else
 		err = root_remove_tree(&s->parent, s->part_rel, info);
 	return err == ERR_NOENT ? OK : err;
+}
+
+void store_sweep(const struct metainfo *m, const char *path)
+{
+	struct store s = {.folder.path = NULL};
+	int fd = -1;
+
+	memcpy(s.info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
+	if (open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK)
+		fd = root_openat(&s.parent, s.part_rel, O_RDONLY, 0, NULL);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    durable_remove(&s.parent, s.state_rel, NULL) == OK)
+		(void)name_remove(&s.parent, s.part_rel);
+	if (fd >= 0)
+		close(fd);
+	root_close(&s.parent);
+	free(s.final_rel);
+	free(s.part_rel);
+	free(s.state_rel);
+	free(s.part_path);
 }

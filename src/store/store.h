@@ -7,14 +7,16 @@
  *
  * A download lives beside its destination as ".NAME.<8 hex of info-hash>.shoal" (file or
  * folder) with ".NAME.<8 hex>.shoal-state" (store/resume.h) next to it; the final name
- * appears by one rename after everything was verified and synced, and never replaces
- * anything. A lock on the unfinished file or folder keeps a second process out. */
+ * appears by one rename after everything was verified and synced, and replaces nothing but
+ * what the caller said it may (`replaces`): then old and new change places at once. A lock on the
+ * unfinished file or folder keeps a second process out. */
 #ifndef SHOAL_STORE_STORE_H
 #define SHOAL_STORE_STORE_H
 
 #include "base/bitfield.h"
 #include "meta/metainfo.h"
 #include "store/pool.h"
+#include "store/stamp.h"
 
 /* Files of one process that stay open between uses. */
 #define STORE_FDS_MAX 128u
@@ -33,7 +35,10 @@ struct store_params {
 	struct bytes torrent;	     /* DOWNLOAD: the .torrent, copied into the state file */
 	const char *path;	     /* the final name of the file or folder; its parent exists */
 	bool preallocate;	     /* fallocate instead of sparse */
-	void *user;		     /* returned with each event */
+	/* DOWNLOAD: what is at `path` is replaced at the end, if it is this then and now; NULL:
+	 * nothing may be there. */
+	const struct stamp *replaces;
+	void *user; /* returned with each event */
 };
 
 /* What the store has to tell, in order. Pulled by the shell after pool_drain(). */
@@ -41,6 +46,7 @@ enum store_event_type {
 	STORE_CHECKED,	/* progress of store_recheck(): `piece` is `good` or not; `last` at the end
 			   (with `piece` UINT32_MAX when there was nothing to check); ERR_NOMEM
 			   ends it, too */
+	STORE_FILLED,	/* answer to store_fill() */
 	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
 			   be written or read back */
 	STORE_FETCHED,	/* answer to store_fetch(): that range is ready, or err */
@@ -66,7 +72,8 @@ struct store_event {
 bool store_next_event(struct pool *p, struct store_event *out);
 
 /* Open or resume.
- * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already; ERR_NOENT /
+ * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already that may not be
+ *          replaced; ERR_NOENT /
  *          ERR_DENIED (also: another process has it open) / ERR_INVALID (a folder where a file
  *          should be, wrong size when seeding) / ERR_NOSPACE / ERR_IO with the sentence.
  * Waits for the last jobs of a store of the same path that was closed just before; so it may
@@ -86,6 +93,19 @@ uint32_t store_unsure(const struct store *s);
 /* Hash pieces and report each as STORE_CHECKED: all of them, or the unsure ones only. Good
  * ones enter store_have(). */
 void store_recheck(struct store *s, bool all);
+
+/* An older or otherwise like copy of one file of the torrent. */
+struct store_donor {
+	uint32_t file;	 /* index in the metainfo */
+	const char *rel; /* beneath `folder` of store_fill() */
+};
+/* DOWNLOAD, before anything was received: copy the bytes of these files, which are only read, into
+ * the unfinished ones, sharing the space where the file system can. Files of which pieces are
+ * vouched for are left as they are. What was copied is unsure when STORE_FILLED comes: nothing is
+ * believed of it. A donor that cannot be read is passed over. Owns: all is copied.
+ * Returns 0, or an error after which no event comes. */
+int store_fill(struct store *s, const char *folder, const struct store_donor *list, uint32_t n,
+	       struct err_info *info);
 
 /* ---- receiving ---------------------------------------------------------- */
 
@@ -134,13 +154,20 @@ void store_leaves(struct store *s, uint32_t piece, uint64_t token);
  * was not recorded. After any other error the call may simply be made again. */
 void store_save(struct store *s, const struct bitfield *have);
 /* Everything is verified: sync, rename to the final name, remove the state file. Reading
- * goes on at the new name. */
+ * goes on at the new name. ERR_EXISTS: what shall be replaced is not what it was; nothing is lost,
+ * and the download is complete when it is opened again. */
 void store_finish(struct store *s);
+/* What a crash left of a replacement at `path`: the old folder, under the unfinished name of the
+ * torrent that is at `path` now, verified. Nothing happens when a download of it is under way. */
+void store_sweep(const struct metainfo *m, const char *path);
 /* Remove the unfinished data and state. Close afterwards. */
 int store_discard(struct store *s, struct err_info *info);
 
 /* Bytes this store has written and read since it was opened. */
 void store_counters(const struct store *s, uint64_t *written, uint64_t *read);
+
+/* Milliseconds in which store_recv_span() would have had to wait for memory that the disk held. */
+uint64_t store_waited_ms(const struct store *s);
 
 /* Path of the unfinished data, for messages. Borrowed. */
 const char *store_part_path(const struct store *s);

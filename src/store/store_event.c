@@ -96,11 +96,32 @@ bool store_next_event(struct pool *p, struct store_event *out)
 	return true;
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void store_wait_room(struct store *s)
+{
+	if (!s->wants_room)
+		s->room_from_ms = clock_ms();
+	s->wants_room = true;
+}
+
+uint64_t store_waited_ms(const struct store *s)
+{
+	return s->waited_ms + (s->wants_room ? clock_ms() - s->room_from_ms : 0);
+}
+
 void hub_tell_room(struct store_hub *h)
 {
 	for (struct store *s = h->stores; s != NULL; s = s->next) {
 		if (!s->wants_room || s->room.queued)
 			continue;
+		s->waited_ms = store_waited_ms(s);
 		s->wants_room = false;
 		s->room.s = s;
 		s->room.e = (struct store_event){.type = STORE_ROOM};

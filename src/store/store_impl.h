@@ -7,7 +7,9 @@
  *   store_recv.c    spans, slabs and writes
  *   store_check.c   verify, recheck, leaves
  *   store_send.c    reading for upload
- *   store_save.c    sync, state file, final name
+ *   store_save.c    sync, state file
+ *   store_name.c    the final name, and what may be there already
+ *   store_fill.c    bytes of older copies
  *
  * Threads: the loop thread owns every struct here. A worker looks only at its own job, at the
  * parts of `struct store` marked "constant", and at open files under hub->files_lock. It never
@@ -83,6 +85,8 @@ void store_job_in(struct store *s);
 
 void event_push(struct event *ev);
 void events_forget(struct store *s);
+/* STORE_ROOM shall be told. */
+void store_wait_room(struct store *s);
 /* A slab or spare may be had again: tell the stores that wait. */
 void hub_tell_room(struct store_hub *h);
 
@@ -236,6 +240,7 @@ struct store {
 	size_t jobs;
 	struct event room, nomem;
 	bool wants_room;
+	uint64_t room_from_ms, waited_ms; /* since when; all of the time before */
 
 	/* constant after store_open() */
 	enum store_mode mode;
@@ -246,6 +251,8 @@ struct store {
 	ino_t data_ino;				/* anew with each file */
 	char *final_rel, *part_rel, *state_rel; /* beneath `parent`; DOWNLOAD */
 	char *part_path;
+	bool replaces; /* DOWNLOAD: something with the stamp `old` may be at the final name */
+	struct stamp old;
 	struct store_file *files; /* `n_data` non-empty ones by offset, then the empty ones */
 	uint32_t n_files, n_data;
 	char *paths;
@@ -272,5 +279,16 @@ struct store {
 /* What the part file and the state file say (store_resume.c). */
 int resume_load(struct store *s, struct err_info *info);
 int files_preallocate(struct store *s, struct err_info *info);
+/* The first `len` bytes of a file of which no piece is vouched for are unsure. */
+void resume_doubt(struct store *s, const struct store_file *f, uint64_t len);
+
+/* ---- the final name (store_name.c) --------------------------------------- */
+
+/* Returns OK when the final name is free, or taken by what may be replaced. */
+int name_check(struct store *s, struct err_info *info);
+/* All is synced. On a worker. */
+int name_give(struct store *s, struct err_info *info);
+/* Remove what lies at `rel`, if anything does. */
+int name_remove(const struct root *r, const char *rel);
 
 #endif

@@ -393,7 +393,7 @@ static int spare_new(struct store *s, struct piece *p, uint32_t run, uint32_t i,
 	uint8_t *mem;
 
 	if (h->spares == STORE_SPARES_MAX) {
-		s->wants_room = true;
+		store_wait_room(s);
 		return ERR_AGAIN;
 	}
 	mem = malloc(BLOCK_BYTES);
@@ -418,7 +418,7 @@ static int slab_new(struct store *s, struct piece *p, uint32_t run, uint32_t i, 
 			flush_oldest(h);
 		if (h->slabs_out == 0)
 			return spare_new(s, p, run, i, out);
-		s->wants_room = true;
+		store_wait_room(s);
 		return ERR_AGAIN;
 	}
 	*out = slab_alloc(s, p, run, mem);

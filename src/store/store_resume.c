@@ -129,6 +129,12 @@ int resume_load(struct store *s, struct err_info *info)
 	return OK;
 }
 
+/* No piece of the file is recorded: else it would not have been filled. */
+void resume_doubt(struct store *s, const struct store_file *f, uint64_t len)
+{
+	mark_pieces(s, f, 0, len, bitfield_set, &s->unsure);
+}
+
 /* ---- preallocation ------------------------------------------------------ */
 
 int files_preallocate(struct store *s, struct err_info *info)

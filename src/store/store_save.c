@@ -158,7 +158,7 @@ static void save_run(struct pool_job *job, struct pool_worker *w)
 		write_state(s, &v->have, info);
 }
 
-/* ---- final name --------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 static int cut_to_length(struct store *s, struct store_file *f, struct err_info *info)
 {
@@ -202,35 +202,6 @@ static int complete_files(struct store *s, struct err_info *info)
 	return err;
 }
 
-/* Is what lies at the unfinished name still what we have open? */
-static bool part_is_ours(const struct store *s)
-{
-	struct stat named, open_st;
-	int fd = s->lock_fd >= 0 ? s->lock_fd : s->data->fd;
-
-	return root_stat(&s->parent, s->part_rel, &named) == OK && fstat(fd, &open_st) == 0 &&
-	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
-}
-
-static int give_final_name(struct store *s, struct err_info *info)
-{
-	int err;
-
-	if (!part_is_ours(s))
-		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
-				 "was moved or replaced by somebody else", info);
-	atomic_store(&s->renaming, true);
-	err = root_rename(&s->parent, s->part_rel, s->final_rel, info);
-	if (err != OK) {
-		atomic_store(&s->renaming, false);
-		return err;
-	}
-	atomic_store(&s->finished, true);
-	err = root_sync(&s->parent, "", info);
-	(void)durable_remove(&s->parent, s->state_rel, NULL);
-	return err;
-}
-
 static void finish_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct save *v = (struct save *)job;
@@ -245,7 +216,7 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 	if (err == OK)
 		err = sync_data(s, &v->lost, info);
 	if (err == OK)
-		give_final_name(s, info);
+		name_give(s, info);
 }
 
 /* ---- on the loop -------------------------------------------------------- */

@@ -199,6 +199,8 @@ struct swarm_stats {
 	uint32_t rarest;	    /* least copies of a piece we lack among peers */
 	uint32_t distributed_milli; /* distributed copies among peers, times 1000 */
 	bool can_complete;	    /* each missing piece is at some connected peer */
+	uint32_t nowhere;	    /* pieces that neither we nor any connected peer has */
+	uint32_t sole;		    /* pieces that we have and no connected peer */
 };
 void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out);
 

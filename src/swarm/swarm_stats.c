@@ -14,6 +14,8 @@ static void count_copies(const struct swarm *s, struct swarm_stats *out)
 		} else if (k->avail[i] > least) {
 			above++;
 		}
+		if (k->avail[i] == 0 && k->n_all == 0)
+			*(bitfield_has(&k->have, i) ? &out->sole : &out->nowhere) += 1;
 		if (!bitfield_has(&k->have, i) && k->avail[i] < rarest)
 			rarest = k->avail[i];
 	}

@@ -373,6 +373,25 @@ def _(w):
         check_eq(h.http(index.url + asset)[0], 200, asset)
 
 
+@test("a QR code that would not fit leaves the trackers out")
+def _(w):
+    index = w.index()
+    signer = wire.Signer()
+    w.closers.append(signer.close)
+    sides = []
+    for n in (1, 400):
+        trackers = [[f"http://tracker-{i}.example:6969/announce"] for i in range(n)]
+        t = wire.bencode({"announce": trackers[0][0], "announce-list": trackers,
+                          "info": {"name": f"x{n}", "piece length": 16384, "pieces": b"p" * 20, "length": n}})
+        status, made = post(index, wire.publish_body(signer, "alice", f"x{n}", t))
+        check_eq(status, 201, f"publish: {made}")
+        status, svg = h.http(f"{index.url}/api/v1/entries/{made['id']}/qr.svg")
+        check_eq(status, 200, "the code")
+        sides.append(int(re.search(rb'viewBox="0 0 (\d+) ', svg)[1]))
+    check(len(index.api("entries/2")["magnet"]) > 3000, "the link is long")
+    check(sides[1] < sides[0], "the code is no larger than that of a link without trackers", sides)
+
+
 # ---- hostile names (O-36) -----------------------------------------------------------------
 
 EVIL = ["\x1b[31mred", "\x1b]52;c;ZXZpbA==\x07", "a\u009b31m", "bell\x07", "cr\rover", "nl\nline", "\u202etxt.exe", "%n%s%s%n",

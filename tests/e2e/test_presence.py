@@ -17,6 +17,9 @@ import harness as h
 from harness import HOST, KIB, MIB, SLOW, check, check_eq, test
 
 
+ASK = b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: shoal-session/1\r\n\r\n"
+
+
 class Session:
     """A peer's end of a session, line by line."""
 
@@ -24,7 +27,7 @@ class Session:
         self.s = socket.create_connection((host, port), timeout=20, source_address=(own, 0) if own else None)
         self.f = self.s.makefile("rwb")
         more = f"Authorization: Bearer {token}\r\n" if token else ""
-        self.raw(f"GET /api/v1/session HTTP/1.1\r\nHost: x\r\n{more}Connection: Upgrade\r\nUpgrade: shoal-session/1\r\n\r\n".encode())
+        self.raw(ASK.replace(b"Host: x\r\n", f"Host: x\r\n{more}".encode()))
         self.status = int(self.f.readline().split()[1])
         while self.f.readline().strip():
             pass
@@ -104,8 +107,9 @@ class Events:
         self.s.close()
 
     def wait(self, kind, condition, seconds=10):
-        return h.wait_for(lambda: next((d for k, d in list(self.got) if k == kind and condition(d)), None), seconds * SLOW,
-                          f"an event {kind}", every=0.02)
+        def there():
+            return next((d for k, d in list(self.got) if k == kind and condition(d)), None)
+        return h.wait_for(there, seconds * SLOW, f"an event {kind}", every=0.02)
 
 
 def pieces(index, name):
@@ -133,15 +137,18 @@ def _(w):
     p = a.start("share", *[h.make_file(a.path(n), 40 * KIB, seed=n) for n in names])
     h.wait_for(lambda: b"serving" in p.out(), 30 * SLOW, "it serves")
     status = index.api("status")
-    check_eq((status["sessions"], status["announces"], status["peers"]), (1, 0, 40), "one session, twenty hybrid torrents")
+    check_eq((status["sessions"], status["announces"], status["peers"]), (1, 0, 40),
+             "one session, twenty hybrid torrents")
     for n in names:
         e = index.entry(n)
         check_eq((e["seeds"], e["online"]), (1, 1), n)
     (holder,) = holders(index, "f7").values()
-    check_eq((holder["session"], holder["percent"], holder["client"][:6]), (True, 100.0, "shoal "), f"the holder {holder}")
+    check_eq((holder["session"], holder["percent"], holder["client"][:6]), (True, 100.0, "shoal "),
+             f"the holder {holder}")
     check(isinstance(holder["rtt_us"], int) and holder["down_bps"] == 0 and holder["up_bps"] == 0, "its rates", holder)
     got = pieces(index, "f7")
-    check_eq((got["known"], got["unknown"], got["copies"], got["can_complete"]), (1, 0, [0, got["pieces"]], True), "pieces")
+    check_eq((got["known"], got["unknown"], got["copies"], got["can_complete"]), (1, 0, [0, got["pieces"]], True),
+             "pieces")
     check_eq(got["holders"][0]["map"], base64.b64encode(b"\xff" * (got["pieces"] // 8) + bytes(
         [0xff00 >> got["pieces"] % 8 & 0xff] if got["pieces"] % 8 else [])).decode(), "the map")
 
@@ -256,7 +263,7 @@ def _(w):
     check_eq(index.entry("f")["online"], 1, "it is there once")
 
 
-@test("info shows copies as a histogram, what is rarest, and each holder's pieces as ranges; stock clients with their map unknown")
+@test("info shows copies as a histogram, what is rarest and who has it, as ranges; of stock clients it is unknown")
 def _(w):
     index, a = w.index(), w.peer("a")
     a.share(h.make_file(a.path("f"), 4 * MIB))
@@ -275,8 +282,8 @@ def _(w):
             check(want in text, f"info says {want!r}", text)
         check(len(text) < 3000 and max(map(len, text.splitlines())) < 400, "it is short", text)
         check(f"{HOST}:7000\t{100 * 111 * 10 // n / 10}%" in text, "percent from the map", text)
-        rows = [r.split("\t") for r in a.run("info", "f", "--pieces").expect(h.OK).out.splitlines() if r.count("\t") == 2]
-        rows = {r[0]: r[1:] for r in rows}
+        text = a.run("info", "f", "--pieces").expect(h.OK).out
+        rows = {r.split("\t")[0]: r.split("\t")[1:] for r in text.splitlines() if r.count("\t") == 2}
         check_eq(rows[f"{HOST}:7000"], ["111", "0-9,12,100-199"], "ranges")
         check_eq(rows[f"{HOST}:7999"], ["?", "unknown"], "a stock client")
         check([str(n), f"0-{n - 1}"] in rows.values(), "the sharer", rows)
@@ -297,7 +304,8 @@ def _(w):
     e, n = index.entry("f"), pieces(index, "f")["pieces"]
     with Session(index.port, peer_port=7001) as s, Session(index.port, peer_port=7002) as t:
         check_eq(s.join(e, n, left=100)["peers"], [], "nobody is there yet")
-        check_eq(set(t.join(e, n, left=0, got=f"0-{n - 1}")["peers"]), {f"{HOST}:7001"}, "the first is told to the second")
+        told = t.join(e, n, left=0, got=f"0-{n - 1}")["peers"]
+        check_eq(set(told), {f"{HOST}:7001"}, "the first is told to the second")
         check_eq(s.hear(), {"t": "peers", "id": 0, "peers": [f"{HOST}:7002"]}, "and the second to the first")
         s.say(t="change", id=0, got="3-7", left=50)
         s.say(t="change", id=0, lost="5", bits=base64.b64encode(b"\x80").decode(), at=8)
@@ -341,17 +349,23 @@ def _(w):
     watch = h.Watch(index.proc)
     hello = b'{"t":"hello","peer_id":"%s","port":1,"client":"x"}' % (b"00" * 20)
     join = b'{"t":"join","id":0,"v1":"%s","pieces":9,"left":1}' % (b"11" * 20)
-    first = [b"x" * 70_000, b'{"t":"' + b"x" * 65_520 + b'"}', b"\n", b"null\n", b"[]\n", b'"hello"\n', b"\xff\xfe\n", b'{"t":7}\n',
+    first = [b"x" * 70_000, b'{"t":"' + b"x" * 65_520 + b'"}', b"\n", b"null\n", b"[]\n", b'"hello"\n',
+             b"\xff\xfe\n", b'{"t":7}\n',
              b'{"t":"hello","t":"hello"}\n', b"[" * 60_000 + b"\n", b'{"t":"hello"}\n', b'{"t":"beat"}\n', join + b"\n",
              hello.replace(b'"port":1', b'"port":65536') + b"\n", hello.replace(b'"port":1', b'"port":"1"') + b"\n",
              hello.replace(b"0000", b"00zz") + b"\n", hello.replace(b'"x"', b'"' + b"y" * 64 + b'"') + b"\n",
              hello.replace(b'"x"', b"[]") + b"\n"]
-    later = [hello, join.replace(b'"id":0', b'"id":-1'), join.replace(b'"id":0', b'"id":99999'), join.replace(b'"v1"', b'"v0"'),
+    later = [hello, join.replace(b'"id":0', b'"id":-1'), join.replace(b'"id":0', b'"id":99999'),
+             join.replace(b'"v1"', b'"v0"'),
              join.replace(b'"pieces":9', b'"pieces":2097153'), join.replace(b'"left":1', b'"left":1,"got":"9"'),
-             join.replace(b'"left":1', b'"left":1,"bits":"////"'), join + b"\n" + join, b'{"t":"change","id":0,"got":"1"}',
-             join + b'\n{"t":"change","id":0,"got":"0-9"}', join + b'\n{"t":"change","id":"0"}', b'{"t":"leave","id":5}',
+             join.replace(b'"left":1', b'"left":1,"bits":"////"'), join + b"\n" + join,
+             b'{"t":"change","id":0,"got":"1"}',
+             join + b'\n{"t":"change","id":0,"got":"0-9"}', join + b'\n{"t":"change","id":"0"}',
+             b'{"t":"leave","id":5}',
              b'{"t":"rates","rates":{}}', b'{"t":"rates","rates":["x"]}', b'{"t":"rates","rates":[[0,1]]}',
-             b'{"t":"rates","rates":[[-1,1,1]]}', b'{"t":"rates","rates":[[0,-1,1]]}', b'{"t":"rates","rates":[[0,1,null]]}', b'{"t":"rates","rates":[' + b"[0,1,1]," * 1000 + b"[0,1,1]]}", b'{"t":"more"}']
+             b'{"t":"rates","rates":[[-1,1,1]]}', b'{"t":"rates","rates":[[0,-1,1]]}',
+             b'{"t":"rates","rates":[[0,1,null]]}',
+             b'{"t":"rates","rates":[' + b"[0,1,1]," * 1000 + b"[0,1,1]]}", b'{"t":"more"}']
     for line in first + [hello + b"\n" + x + b"\n" for x in later]:
         with Session(index.port, hello=False) as s:
             s.s.settimeout(20)
@@ -369,7 +383,8 @@ def _(w):
         check(said and said[-1]["t"] == "error", "who never says hello is let go", said)
     h.wait_for(lambda: index.api("status")["sessions"] == 0, 5 * SLOW, "none is left")
     for n, (request, status) in enumerate([("Upgrade: websocket", 426), ("X: y", 426)]):
-        got = h.raw_http(index.port, f"GET /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{request}\r\n\r\n".encode())
+        head = f"GET /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{request}\r\n\r\n"
+        got = h.raw_http(index.port, head.encode())
         check(f" {status} ".encode() in got.split(b"\r\n")[0], f"refused, {n}", got[:200])
     watch.settle()
 
@@ -406,17 +421,19 @@ def _(w):
     with Session(index.port) as s:
         s.join(e, n, left=9, got="1-3")
         d = ev.wait("swarm", lambda d: d["known"] == 1)
-        check_eq(d["holders"], [{"addr": f"{HOST}:7000", "have": 3, "down_bps": 0, "up_bps": 0, "changed": "1-3"}], "gained")
+        want = {"addr": f"{HOST}:7000", "have": 3, "down_bps": 0, "up_bps": 0, "changed": "1-3"}
+        check_eq(d["holders"], [want], "gained")
         check("map" not in json.dumps(d), "no maps in events")
         late = Events(index, f"?entry={e['id']}")
-        check_eq(late.wait("swarm", lambda d: True)["holders"][0]["changed"], "1-3", "who comes later hears all at first")
+        d = late.wait("swarm", lambda d: True)
+        check_eq(d["holders"][0]["changed"], "1-3", "who comes later hears all at first")
         for i in range(10, 60, 2):
             s.say(t="change", id=0, got=str(i))
         d = ev.wait("swarm", lambda d: d["holders"] and d["holders"][0]["have"] == 28)
         swarms = [x for k, x in ev.got if k == "swarm" and x["holders"]]
         gained = ",".join(x["holders"][0]["changed"] for x in swarms if x["holders"][0]["changed"])
-        check_eq(sorted(gained.split(","), key=lambda r: int(r.split("-")[0])), ["1-3"] + [str(i) for i in range(10, 60, 2)],
-                 "each piece is told once")
+        gained = sorted(gained.split(","), key=lambda r: int(r.split("-")[0]))
+        check_eq(gained, ["1-3"] + [str(i) for i in range(10, 60, 2)], "each piece is told once")
         check(len(swarms) <= 5, "not more often than each second", len(swarms))
         s.say(t="rates", rates=[[0, 77, 88]])
         ev.wait("swarm", lambda d: d["holders"] and d["holders"][0]["down_bps"] == 77)
@@ -509,8 +526,9 @@ def _(w):
 @test("who comes with a revoked token is let go within seconds", seconds=60)
 def _(w):
     index, admin = w.index(), w.peer("admin")
-    made = admin.run("index", "token", "add", "reader", "--right", "read", "--data", index.data, "--json").expect(h.OK).json()
-    admin.run("index", "token", "add", "other", "--right", "read", "--data", index.data).expect(h.OK)
+    add = ["index", "token", "add", "--right", "read", "--data", index.data, "--json"]
+    made = admin.run(*add, "reader").expect(h.OK).json()
+    admin.run(*add, "other").expect(h.OK)
     h.wait_for(lambda: h.http(index.url + "/api/v1/entries")[0] == 401, 5 * SLOW, "the index closes")
     check_eq(Session(index.port).status, 401, "without a token")
     with Session(index.port, token=made["token"]) as s:
@@ -553,10 +571,9 @@ def _(w):
     crowd.start(beat)
     for i in range(n):
         s = socket.create_connection((HOST, index.port), timeout=30, source_address=(h.other(i % 200), 0))
-        s.sendall(b"GET /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: shoal-session/1\r\n\r\n" +
-                  json.dumps({"t": "hello", "peer_id": f"{i:040x}", "port": 1 + i // 200, "client": "test"}).encode() + b"\n" +
-                  json.dumps({"t": "join", "id": 0, "v1": e["hash_v1"], "v2": e["hash_v2"], "pieces": pcs, "left": 9,
-                              "bits": half}).encode() + b"\n")
+        hello = {"t": "hello", "peer_id": f"{i:040x}", "port": 1 + i // 200, "client": "test"}
+        join = {"t": "join", "id": 0, "v1": e["hash_v1"], "v2": e["hash_v2"], "pieces": pcs, "left": 9, "bits": half}
+        s.sendall(ASK + json.dumps(hello).encode() + b"\n" + json.dumps(join).encode() + b"\n")
         said = b""
         while b'"peers"' not in said:
             said += s.recv(65536)

@@ -363,6 +363,24 @@ def datagrams():
         put("udp_tracker", name, data)
 
 
+# ---- lines of a live session -----------------------------------------------------
+
+def session_lines():
+    samples = {
+        "ranges": b'\x04{"t":"join","id":0,"got":"0-99,104"}\n{"t":"change","id":0,"got":"150","lost":"3-5"}\n',
+        "all": b'\x05{"got":"0-1601"}\n{"lost":"0-1601"}\n{"got":"0"}', "none": b'\x04{"got":"","lost":""}',
+        "bits": b'\x03{"bits":"/4A="}\n{"bits":"gA==","at":8}', "bits_far": b'\x06{"bits":"////","at":262144}',
+        "bits_spare": b'\x03{"bits":"//8="}', "at_odd": b'\x04{"bits":"gA==","at":3}', "beyond": b'\x02{"got":"8"}',
+        "few": b'\x02{"got":"2-3","lost":"7"}',
+        "empty": b'\x00{"got":"0"}', "types": b'\x04{"got":7}', "order": b'\x04{"got":"5,4"}',
+        "twice": b'\x04{"got":"1","got":"2"}',
+        "peers": b'\x01{"t":"peers","peers":["192.0.2.1:6881","[2001:db8::1]:1","x",7,null,"0.0.0.0:1"]}',
+        "deep": b"\x04" + b"[" * 40, "no_object": b"\x04null\n", "rates": b'\x04{"t":"rates","rates":[[0,1,2]]}',
+    }
+    for name, data in samples.items():
+        put("session_line", name, data)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -376,3 +394,4 @@ if __name__ == "__main__":
     searches()
     sessions()
     datagrams()
+    session_lines()

@@ -18,7 +18,7 @@ cc="${CLANG:-clang} -std=c17 -D_GNU_SOURCE -g -O1 -I$root/src"
 san="-fsanitize=address,undefined -fno-sanitize-recover=all"
 folders="base meta wire"
 case " $* " in *" session "*) folders="$folders swarm" ;; esac
-case " $* " in *" search "*) folders="$folders index" ;; esac
+case " $* " in *" search "* | *" session_line "*) folders="$folders index" ;; esac
 
 mkdir -p "$work/obj"
 rm -f "$work"/obj/*.o
@@ -28,6 +28,12 @@ for folder in $folders; do
 			-o "$work/obj/$folder-$(basename "$file" .c).o"
 	done
 done
+case " $* " in *" session_line "*)
+	for name in base64 json_read session_line; do
+		$cc $san -fsanitize=fuzzer-no-link -c "$root/src/node/$name.c" -o "$work/obj/node-$name.o"
+	done
+	;;
+esac
 
 # Inputs are kept as they are found: a planted bug hangs on values, which the usual
 # shortening of inputs by their coverage throws away.

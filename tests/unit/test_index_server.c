@@ -6,12 +6,14 @@
 #include "index_world.h"
 #include "meta/magnet.h"
 #include "node/index_server_impl.h"
+#include "node/qr_svg.h"
 
 /* ---- the page ---- */
 
 TEST(the_page_and_its_files_are_served)
 {
-	static const char *const paths[] = {"/", "/?q=x", "/app.js", "/style.css", "/icon.svg"};
+	static const char *const paths[] = {"/",	  "/?q=x",    "/app.js", "/swarm_model.js",
+					    "/style.css", "/icon.svg"};
 	struct got g;
 
 	begin();
@@ -847,6 +849,35 @@ TEST(scrape_counts_and_refuses_to_tell_of_everything)
 	g = get("/scrape?info_hash=short");
 	CHECK(HOLDS(&g, "failure reason"));
 	forget(&g);
+	end();
+}
+
+/* ---- the code for telephones ---- */
+
+TEST(the_qr_code_holds_the_magnet_link_with_its_trackers)
+{
+	struct owner alice = owner_of("alice", 1);
+	struct buf want;
+	struct got g;
+	char path[64];
+	json_int_t id;
+
+	begin();
+	id = publish_id(&alice, "x", "one two three four five six");
+	snprintf(path, sizeof(path), "/api/v1/entries/%lld", (long long)id);
+	g = get(path);
+	buf_init(&want, 1u << 20);
+	CHECK_INT(
+	    qr_svg_put(bytes_str(json_string_value(json_object_get(g.json, "magnet"))), &want), 0);
+	forget(&g);
+	snprintf(path, sizeof(path), "/api/v1/entries/%lld/qr.svg", (long long)id);
+	g = get(path);
+	CHECK_INT(g.status, 200);
+	CHECK(bytes_eq(buf_bytes(&g.body), buf_bytes(&want)));
+	forget(&g);
+	buf_fini(&want);
+	expect(post_text(path, bytes_str("{}")), 405, "method_not_allowed");
+	expect(get("/api/v1/entries/99/qr.svg"), 404, "not_found");
 	end();
 }
 

@@ -197,6 +197,39 @@ TEST(leaving_ends_once_and_does_not_wait_for_a_tracker_that_hangs)
 	world_fini(&w);
 }
 
+TEST(a_transfer_that_is_removed_closes_its_connections_and_may_come_again)
+{
+	static const struct sample_file one = {NULL, 100000, false};
+	struct node *a, *b;
+	struct transfer *t;
+	uint16_t ports[2] = {0, 0};
+	struct node_status st;
+	struct world w;
+	int left = 0;
+
+	world_init(&w, hybrid, 16 * KIB, &one, 1);
+	a = world_node(&w);
+	b = world_node(&w);
+	t = world_seed(&w, a);
+	ports[0] = node_port(a);
+	world_get(&w, b, ports);
+	WAIT_FOR(w.loop, path_exists(w.out) && links_of(a) == 1);
+	node_remove(a, t);
+	CHECK_INT(links_of(a), 0);
+	node_status(a, &st);
+	CHECK_INT(st.transfers, 0);
+	/* While the old one is still on its way out. */
+	t = world_seed(&w, a);
+	WAIT_FOR(w.loop, a->n_transfers == 1);
+	CHECK(phase_of(t) == TRANSFER_SEEDING);
+	node_remove(a, t);
+	node_leave(a, 5000, note_left, &left);
+	WAIT_FOR(w.loop, left == 1);
+	node_free(a);
+	node_free(b);
+	world_fini(&w);
+}
+
 /* Two saves may be out when we leave; only the second has the newest pieces in it. */
 TEST(leaving_waits_for_its_own_save)
 {

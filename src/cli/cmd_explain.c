@@ -1,0 +1,105 @@
+/* cli/cmd_explain.c - why is it slow? The peers that run from this home say. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/control.h"
+#include "cli/entries.h"
+#include "cli/out.h"
+
+/* A peer whose loop is busy answers late. */
+#define SILENCE_MS 5000u
+
+static void take(void *user, const char *peer, const json_t *line)
+{
+	json_t *all = user, *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(line, "explained"), i, one)
+	{
+		json_object_set_new(one, "peer", json_string(peer));
+		json_array_append(all, one);
+	}
+}
+
+static uint64_t number(const json_t *facts, const char *key)
+{
+	json_int_t n = entries_int(facts, key);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+/* "alice/data@1: downloading, 12.0 MiB of 40.0 MiB, 1.2 MiB/s" */
+static void print_head(const json_t *one, const json_t *facts)
+{
+	char title[600], done[32], total[32], rate[32];
+
+	text_escape(title, sizeof(title), bytes_str(entries_str(one, "title")));
+	printf("%s: %s, %s of %s, %s\n", title, entries_str(one, "phase"),
+	       text_size(done, sizeof(done), number(facts, "done_bytes")),
+	       text_size(total, sizeof(total), number(facts, "total_bytes")),
+	       text_rate(rate, sizeof(rate), number(facts, "down_bps")));
+}
+
+static void print_numbers(const json_t *facts)
+{
+	char best[32];
+	uint64_t rtt = number(facts, "best_rtt_us"), wait = number(facts, "disk_wait_ms");
+
+	printf("  %u peers (%u complete), %u have something that is missing, %u let us download\n",
+	       (unsigned)number(facts, "peers"), (unsigned)number(facts, "seeds"),
+	       (unsigned)number(facts, "useful"), (unsigned)number(facts, "unchoked"));
+	printf("  %u blocks asked for; the fastest peer sends %s, round trip %u.%u ms; waited for "
+	       "the disk %u.%u s of %u s\n",
+	       (unsigned)number(facts, "requests"),
+	       text_rate(best, sizeof(best), number(facts, "best_bps")), (unsigned)(rtt / 1000),
+	       (unsigned)(rtt % 1000 / 100), (unsigned)(wait / 1000), (unsigned)(wait % 1000 / 100),
+	       (unsigned)(number(facts, "run_ms") / 1000));
+}
+
+static void print_one(const json_t *one)
+{
+	const json_t *facts = json_object_get(one, "facts"), *why;
+	bool downloading = strcmp(entries_str(one, "phase"), "downloading") == 0;
+	char text[600];
+	size_t i;
+
+	print_head(one, facts);
+	json_array_foreach(json_object_get(one, "why"), i, why)
+	{
+		/* What strangers wrote in it was escaped where it was written. */
+		snprintf(text, sizeof(text), "%s", entries_str(why, "text"));
+		printf("  %zu. %s\n", i + 1, text);
+	}
+	if (downloading)
+		print_numbers(facts);
+}
+
+int cmd_explain(const struct opts *o)
+{
+	const char *name = o->n_args > 0 ? o->args[0] : NULL;
+	json_t *question = json_pack("{s:s, s:s*}", "verb", "explain", "name", name);
+	json_t *all = json_array(), *one;
+	struct err_info info;
+	char safe[300];
+	size_t i;
+	int n = question == NULL ? err_set(&info, ERR_INVALID, "NAME is not UTF-8")
+				 : control_ask(question, SILENCE_MS, take, all, &info);
+
+	if (n == 0)
+		n = err_set(&info, ERR_NOENT, "no peer is running from this home");
+	else if (n > 0 && json_array_size(all) == 0 && name != NULL)
+		n = err_set(&info, ERR_NOENT, "%s: no running peer has it",
+			    text_escape(safe, sizeof(safe), bytes_str(name)));
+	if (n > 0 && o->json) {
+		json_t *j = json_pack("{s:O}", "explained", all);
+
+		out_json(j);
+		json_decref(j);
+	} else if (n > 0) {
+		json_array_foreach(all, i, one) print_one(one);
+	}
+	json_decref(question);
+	json_decref(all);
+	return n > 0 ? EXIT_OK : opts_fail(o, "explain", &info);
+}

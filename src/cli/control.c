@@ -1,0 +1,281 @@
+#include "cli/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/home.h"
+#include "cli/torrent.h"
+#include "net/local.h"
+#include "node/explain.h"
+#include "node/json_read.h"
+#include "store/root.h"
+
+/* Commands that wait for the end. */
+#define LEAVERS_MAX LOCAL_CLIENTS_MAX
+
+struct control {
+	struct control_params p;
+	struct local_server *server;
+	struct local_call *leavers[LEAVERS_MAX];
+	uint32_t n_leavers;
+};
+
+/* Returns SHOAL_HOME/run, made if missing. Owns: the caller's. */
+static char *run_folder(struct err_info *info)
+{
+	char *dir = NULL, *out = NULL;
+
+	if (home_make_dir(&dir, info) != OK)
+		return NULL;
+	if (asprintf(&out, "%s/" CONTROL_FOLDER, dir) < 0) {
+		err_set(info, ERR_NOMEM, "out of memory");
+		out = NULL;
+	}
+	free(dir);
+	if (out == NULL || mkdir(out, 0700) == 0 || errno == EEXIST)
+		return out;
+	root_errno(info, out, errno);
+	free(out);
+	return NULL;
+}
+
+/* ---- answers ------------------------------------------------------------------- */
+
+/* Takes `j`. */
+static void say(struct local_call *call, json_t *j, bool last)
+{
+	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+	struct bytes line = bytes_str(text == NULL ? "{\"error\": {\"code\": \"no_memory\", "
+						     "\"message\": \"out of memory\"}}"
+						   : text);
+
+	json_decref(j);
+	if (last)
+		local_call_end(call, line);
+	else
+		local_call_say(call, line);
+	free(text);
+}
+
+static void refuse(struct local_call *call, const char *code, const char *message)
+{
+	say(call, json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message), true);
+}
+
+/* ---- explain ---------------------------------------------------------------------- */
+
+/* Is it called that: OWNER/NAME@VERSION, with or without owner or version, the name of its content,
+ * or an info-hash? */
+static bool is_called(const struct transfer *t, const char *name)
+{
+	const struct metainfo *m = transfer_meta(t);
+	const char *title = transfer_title(t), *at = strrchr(title, '@');
+	const char *slash = strchr(title, '/'), *leaf = slash == NULL ? title : slash + 1;
+	size_t n = strlen(name);
+	char hex[2 * SHA256_LEN + 1];
+
+	if (strcmp(name, title) == 0 || strcmp(name, leaf) == 0 || strcmp(name, m->name) == 0)
+		return true;
+	if (at != NULL && ((n == (size_t)(at - title) && strncmp(name, title, n) == 0) ||
+			   (at > leaf && n == (size_t)(at - leaf) && strncmp(name, leaf, n) == 0)))
+		return true;
+	text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
+	if (m->v1 && strcmp(name, hex) == 0)
+		return true;
+	text_hex(hex, bytes_of(m->hash_v2, SHA256_LEN));
+	return m->v2 && strcmp(name, hex) == 0;
+}
+
+static const char *phase_word(enum transfer_phase phase)
+{
+	static const char *const words[] = {"checking", "downloading", "finishing",
+					    "seeding",	"stalled",     "failed"};
+
+	return words[phase];
+}
+
+static json_t *facts_json(const struct explain_facts *f, const struct transfer_status *st)
+{
+	return json_pack(
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, "
+	    "s:i}",
+	    "total_bytes", (json_int_t)f->total_bytes, "done_bytes", (json_int_t)f->done_bytes,
+	    "down_bps", (json_int_t)f->down_bps, "up_bps", (json_int_t)st->swarm.up_bps, "run_ms",
+	    (json_int_t)f->run_ms, "disk_wait_ms", (json_int_t)f->disk_wait_ms, "peers",
+	    (int)f->peers, "seeds", (int)f->seeds, "dialing", (int)f->dialing, "addresses",
+	    (int)f->addresses, "useful", (int)f->useful, "unchoked", (int)f->unchoked, "snubbed",
+	    (int)f->snubbed, "requests", (int)f->requests, "best_bps", (json_int_t)f->best_bps,
+	    "best_rtt_us", (int)f->best_rtt_us, "pieces_nowhere", (int)f->nowhere,
+	    "pieces_only_here", (int)st->swarm.sole);
+}
+
+static json_t *explain_one(struct transfer *t)
+{
+	struct explain_finding found[EXPLAIN_FINDINGS_MAX];
+	struct transfer_status st;
+	struct explain_facts f;
+	json_t *why = json_array();
+	uint32_t n;
+
+	explain_gather(t, &st, &f);
+	n = explain_judge(&f, found);
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(why,
+				      json_pack("{s:s, s:o}", "cause", explain_word(found[i].cause),
+						"text", torrent_text(found[i].text)));
+	return json_pack("{s:o, s:s, s:o, s:o}", "title", torrent_text(transfer_title(t)), "phase",
+			 phase_word(st.phase), "facts", facts_json(&f, &st), "why", why);
+}
+
+static void do_explain(struct control *c, struct local_call *call, const json_t *question)
+{
+	const char *name = json_string_value(json_object_get(question, "name"));
+	json_t *list = json_array();
+	struct transfer *t;
+
+	for (uint32_t i = 0; (t = node_next_transfer(c->p.node, &i)) != NULL;)
+		if (name == NULL || is_called(t, name))
+			json_array_append_new(list, explain_one(t));
+	say(call, json_pack("{s:o}", "explained", list), true);
+}
+
+/* ---- leave -------------------------------------------------------------------------- */
+
+static void do_leave(struct control *c, struct local_call *call, const json_t *question)
+{
+	json_int_t seconds = json_integer_value(json_object_get(question, "timeout_s"));
+	bool drain = json_is_true(json_object_get(question, "drain"));
+
+	if (c->n_leavers == LEAVERS_MAX) {
+		refuse(call, "busy", "too many wait for it already");
+		return;
+	}
+	c->leavers[c->n_leavers++] = call;
+	if (seconds <= 0 || seconds > UINT32_MAX)
+		seconds = PARTING_DRAIN_S;
+	c->p.leave(c->p.user, drain ? (uint32_t)seconds : 0);
+}
+
+void control_tell(struct control *c, const struct parting_loss *loss, bool left)
+{
+	for (uint32_t i = 0; c != NULL && i < c->n_leavers; i++) {
+		json_t *j = json_pack("{s:i, s:i, s:s}", "pieces", (int)loss->pieces, "torrents",
+				      (int)loss->torrents, "title", loss->title);
+
+		if (left)
+			json_object_set_new(j, "left", json_true());
+		else
+			j = json_pack("{s:o}", "draining", j);
+		say(c->leavers[i], j, left);
+	}
+	if (c != NULL && left)
+		c->n_leavers = 0;
+}
+
+/* ---- the table ------------------------------------------------------------------------ */
+
+static const struct verb {
+	const char *name;
+	void (*run)(struct control *c, struct local_call *call, const json_t *question);
+} verbs[] = {
+    {"explain", do_explain},
+    {"leave", do_leave},
+};
+
+static void on_asked(void *user, struct local_call *call, struct bytes text)
+{
+	struct control *c = user;
+	json_t *question = NULL;
+	const char *verb = NULL;
+	size_t i = 0;
+
+	if (json_read_object(text, &question, NULL) == OK)
+		verb = json_string_value(json_object_get(question, "verb"));
+	while (verb != NULL && i < sizeof(verbs) / sizeof(verbs[0]) &&
+	       strcmp(verbs[i].name, verb) != 0)
+		i++;
+	if (verb == NULL)
+		refuse(call, "malformed", "not one JSON object with a verb");
+	else if (i == sizeof(verbs) / sizeof(verbs[0]))
+		refuse(call, "invalid", "no such verb");
+	else
+		verbs[i].run(c, call, question);
+	json_decref(question);
+}
+
+int control_new(const struct control_params *p, struct control **out, struct err_info *info)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	char *folder = c == NULL ? NULL : run_folder(info);
+	char name[32];
+	struct local_params lp = {
+	    .loop = p->loop, .folder = folder, .name = name, .asked = on_asked, .user = c};
+	int err;
+
+	if (c == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	snprintf(name, sizeof(name), "%ld", (long)getpid());
+	c->p = *p;
+	err = folder == NULL ? info->code : local_server_new(&lp, &c->server, info);
+	free(folder);
+	if (err != OK) {
+		free(c);
+		return err;
+	}
+	*out = c;
+	return OK;
+}
+
+void control_free(struct control *c)
+{
+	static const struct parting_loss none = {.pieces = 0};
+
+	if (c == NULL)
+		return;
+	control_tell(c, &none, true);
+	local_server_free(c->server);
+	free(c);
+}
+
+/* ---- asking ------------------------------------------------------------------------------ */
+
+struct asking {
+	void (*answer)(void *user, const char *peer, const json_t *line);
+	void *user;
+};
+
+static void on_line(void *user, const char *name, struct bytes line)
+{
+	struct asking *a = user;
+	json_t *j = NULL;
+
+	if (json_read_object(line, &j, NULL) == OK)
+		a->answer(a->user, name, j);
+	json_decref(j);
+}
+
+int control_ask(const json_t *question, uint32_t silence_ms,
+		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
+		struct err_info *info)
+{
+	struct asking a = {answer, user};
+	char *text = json_dumps(question, JSON_COMPACT), *folder = run_folder(info);
+	uint32_t silent = 0;
+	int n = ERR_NOMEM;
+
+	if (text != NULL && folder != NULL)
+		n = local_ask_all(folder, bytes_str(text), silence_ms, on_line, &a, &silent);
+	if (folder == NULL)
+		n = info->code;
+	else if (n < 0)
+		err_set(info, (enum err)n, "%s", err_text((enum err)n));
+	else if (n == 0 && silent > 0)
+		n = err_set(info, ERR_TIMEOUT, "a peer runs, but does not answer");
+	free(folder);
+	free(text);
+	return n;
+}

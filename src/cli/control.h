@@ -1,0 +1,48 @@
+/* cli/control.h - what a running peer of this home answers to other commands, over a socket in the
+ * home's "run" folder (net/local.h), named after its process.
+ *
+ * A question is one object with a "verb", the answer one object or more, a line each:
+ *
+ *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name
+ *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
+ *    "timeout_s": 600}                      {"left": true, "pieces": N, "torrents": N, "title": T}
+ *   anything else                           {"error": {"code": C, "message": TEXT}}
+ *
+ * Members may be added to any of them. Who answers more verbs adds a row to the table in
+ * control.c. */
+#ifndef SHOAL_CLI_CONTROL_H
+#define SHOAL_CLI_CONTROL_H
+
+#include <jansson.h>
+
+#include "cli/parting.h"
+
+#define CONTROL_FOLDER "run"
+
+/* What a peer in the foreground lets others do with it. */
+struct control_params {
+	struct loop *loop;
+	struct node *node;
+	/* Leave; with `drain_s` not 0 first hand on what nobody else has, for so long at most. */
+	void (*leave)(void *user, uint32_t drain_s);
+	void *user;
+};
+
+struct control;
+
+/* Returns 0, or why nothing can be asked of this peer, which does no other harm. */
+int control_new(const struct control_params *p, struct control **out, struct err_info *info);
+void control_free(struct control *c);
+
+/* To those who asked for it to leave: how it stands. `left`: it is done. */
+void control_tell(struct control *c, const struct parting_loss *loss, bool left);
+
+/* ---- the other side ------------------------------------------------------- */
+
+/* Ask every running peer of this home at once. `answer` gets each line. Returns how many answered,
+ * or an error: ERR_TIMEOUT when there are such, but all were silent for `silence_ms`. */
+int control_ask(const json_t *question, uint32_t silence_ms,
+		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
+		struct err_info *info);
+
+#endif

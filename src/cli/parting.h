@@ -1,0 +1,33 @@
+/* cli/parting.h - what would be lost if this peer left now: pieces that no connected peer has, of
+ * torrents that nobody else has whole as far as the index knows. */
+#ifndef SHOAL_CLI_PARTING_H
+#define SHOAL_CLI_PARTING_H
+
+#include "node/index_client.h"
+#include "node/node.h"
+
+/* The index is asked about so many torrents, for so long; what it does not say in time counts as
+ * lost. Whoever leaves does not want to wait. */
+#define PARTING_ASKED_MAX 32u
+#define PARTING_ASK_MS 1500u
+/* How long a peer that drains stays, when nothing else is said. */
+#define PARTING_DRAIN_S 600u
+
+struct parting_loss {
+	uint32_t pieces;   /* of all torrents together; 0: nothing is lost */
+	uint32_t torrents; /* that have such pieces */
+	char title[300];   /* of one of them, escaped */
+};
+
+struct parting;
+
+/* Borrows both. Returns 0 or ERR_NOMEM. */
+int parting_new(struct loop *loop, struct node *node, struct parting **out);
+void parting_free(struct parting *p);
+
+/* `index`: NULL: none to ask. `answer` is called once, perhaps before this returns. An older
+ * question that has no answer yet will have none. */
+void parting_ask(struct parting *p, const struct index_client *index,
+		 void (*answer)(void *user, const struct parting_loss *loss), void *user);
+
+#endif

@@ -1,0 +1,34 @@
+/* cli/placed.h - which version of whose entry shoal has put, shared or found at a path, so that a
+ * newer one may take its place; anything else at a path is somebody's own and stays.
+ *
+ * One small file of JSON a path, "placed/<32 hex digits of the path's hash>.json" in the home
+ * folder, so that the record of one path costs the same however many others there are. */
+#ifndef SHOAL_CLI_PLACED_H
+#define SHOAL_CLI_PLACED_H
+
+#include "meta/entry.h"
+#include "store/stamp.h"
+
+/* A record (attack: none, it is our own; but what lies there may be something else). */
+#define PLACED_BYTES_MAX 65536u
+
+struct placed {
+	char owner[ENTRY_OWNER_BYTES_MAX + 1];
+	char name[ENTRY_NAME_BYTES_MAX + 1];
+	uint32_t version;
+	bool has_v1, has_v2;
+	uint8_t hash_v1[SHA1_LEN];
+	uint8_t hash_v2[SHA256_LEN];
+	struct stamp stamp; /* of what lay there when it was remembered */
+};
+
+void placed_from_entry(struct placed *p, const struct entry *e);
+bool placed_same_entry(const struct placed *a, const struct placed *b);	  /* owner and name */
+bool placed_same_content(const struct placed *a, const struct placed *b); /* info-hash */
+
+/* What lies at `path` now is this: its stamp is taken. Replaces what was remembered before. */
+int placed_remember(const char *path, struct placed *p, struct err_info *info);
+/* Returns 0, or ERR_NOENT when nothing is remembered of the path, or nothing that can be read. */
+int placed_find(const char *path, struct placed *out);
+
+#endif

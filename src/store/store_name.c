@@ -1,0 +1,130 @@
+/* store/store_name.c - the final name: given once, at once, and to nobody's loss.
+ *
+ * The state file goes before old and new change places: else, after a crash in between, it would
+ * vouch for the old bytes under the unfinished name. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/durable.h"
+#include "store/store_impl.h"
+
+/* Is what lies at the final name what may be replaced? */
+static int check_old(const struct store *s, struct err_info *info)
+{
+	char *path = NULL;
+	struct stamp now;
+	int err;
+
+	if (asprintf(&path, "%s/%s", s->parent.path, s->final_rel) < 0)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	err = stamp_take(path, &now, info);
+	free(path);
+	if (err != OK && err != ERR_INVALID)
+		return err;
+	if (err == OK && stamp_eq(&now, &s->old))
+		return OK;
+	return root_fail(&s->parent, s->final_rel, ERR_EXISTS,
+			 "was changed meanwhile, and is not replaced", info);
+}
+
+int name_check(struct store *s, struct err_info *info)
+{
+	struct stat st;
+	int err = root_stat(&s->parent, s->final_rel, &st);
+
+	if (err == ERR_NOENT)
+		return OK;
+	if (err != OK)
+		return root_fail(&s->parent, s->final_rel, err, err_text(err), info);
+	if (s->replaces)
+		return check_old(s, info);
+	/* We may have been killed between the rename and this. */
+	if (root_stat(&s->parent, s->part_rel, &st) == ERR_NOENT)
+		(void)durable_remove(&s->parent, s->state_rel, NULL);
+	return root_fail(&s->parent, s->final_rel, ERR_EXISTS, "exists already", info);
+}
+
+/* Is what lies at the unfinished name still what we have open? */
+static bool part_is_ours(const struct store *s)
+{
+	struct stat named, open_st;
+	int fd = s->lock_fd >= 0 ? s->lock_fd : s->data->fd;
+
+	return root_stat(&s->parent, s->part_rel, &named) == OK && fstat(fd, &open_st) == 0 &&
+	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
+}
+
+int name_remove(const struct root *r, const char *rel)
+{
+	struct stat st;
+
+	if (root_stat(r, rel, &st) != OK)
+		return OK;
+	return S_ISDIR(st.st_mode) ? root_remove_tree(r, rel, NULL) : root_unlink(r, rel, NULL);
+}
+
+/* Who was kept out of the old one is kept out of the new one. */
+static void keep_mode(const struct store *s, const struct stat *old)
+{
+	int fd = s->lock_fd >= 0 ? s->lock_fd : s->data->fd;
+	struct stat st;
+
+	mode_t mode;
+
+	if (fstat(fd, &st) != 0 || (st.st_mode & S_IFMT) != (old->st_mode & S_IFMT))
+		return;
+	mode = st.st_mode & old->st_mode & 0777;
+	/* Programs may become such, for those who may read them. */
+	if (S_ISREG(st.st_mode))
+		mode = (mode & 0666) | (st.st_mode & 0111 & (mode & 0444) >> 2);
+	(void)fchmod(fd, mode);
+}
+
+/* One file takes the place of another by rename(2) alone, where every file system can. */
+static int replace_old(struct store *s, const struct stat *old, struct err_info *info)
+{
+	int err = check_old(s, info);
+
+	if (err != OK)
+		return err;
+	keep_mode(s, old);
+	if (s->lock_fd >= 0 && S_ISREG(old->st_mode))
+		return root_replace(&s->parent, s->part_rel, s->final_rel, info);
+	err = durable_remove(&s->parent, s->state_rel, info);
+	if (err == OK)
+		err = root_sync(&s->parent, "", info);
+	if (err != OK)
+		return err;
+	err = root_exchange(&s->parent, s->part_rel, s->final_rel, info);
+	if (err == ERR_INVALID)
+		return root_fail(&s->parent, s->final_rel, ERR_IO,
+				 "cannot be replaced at once on this file system; move it away and "
+				 "run the same command again",
+				 info);
+	return err;
+}
+
+int name_give(struct store *s, struct err_info *info)
+{
+	struct stat old;
+	bool there = s->replaces && root_stat(&s->parent, s->final_rel, &old) == OK;
+	int err;
+
+	if (!part_is_ours(s))
+		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
+				 "was moved or replaced by somebody else", info);
+	atomic_store(&s->renaming, true);
+	err = there ? replace_old(s, &old, info)
+		    : root_rename(&s->parent, s->part_rel, s->final_rel, info);
+	if (err != OK) {
+		atomic_store(&s->renaming, false);
+		return err;
+	}
+	atomic_store(&s->finished, true);
+	err = root_sync(&s->parent, "", info);
+	(void)durable_remove(&s->parent, s->state_rel, NULL);
+	if (there && err == OK)
+		(void)name_remove(&s->parent, s->part_rel);
+	return err;
+}

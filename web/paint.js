@@ -1,0 +1,46 @@
+// Canvases: sharp on every screen, in the page's colours.
+
+const NAMES = ["text", "quiet", "line", "card", "cell", "accent", "bad"];
+
+// The page's colours as [r, g, b]; other ones in the dark.
+export function palette() {
+	const style = getComputedStyle(document.documentElement);
+	const out = {};
+	for (const name of NAMES) {
+		const n = parseInt(style.getPropertyValue("--" + name).trim().slice(1), 16);
+		out[name] = [n >> 16, (n >> 8) & 255, n & 255];
+	}
+	return out;
+}
+
+export function css(rgb, alpha = 1) {
+	return "rgb(" + rgb.join(" ") + " / " + alpha + ")";
+}
+
+export function mixed(a, b, share) {
+	return a.map((x, i) => Math.round(x + (b[i] - x) * share));
+}
+
+// Gives a canvas its size in CSS pixels; drawing then counts in those. Empties it.
+export function sized(canvas, width, height) {
+	const ratio = window.devicePixelRatio || 1;
+	canvas.width = Math.round(width * ratio);
+	canvas.height = Math.round(height * ratio);
+	canvas.style.height = height + "px";
+	const g = canvas.getContext("2d");
+	g.setTransform(ratio, 0, 0, ratio, 0, 0);
+	g.font = "11px system-ui, sans-serif";
+	return g;
+}
+
+// Calls `redraw` when a canvas's box or the colours change. Returns what ends that.
+export function onNewLook(element, redraw) {
+	const dark = matchMedia("(prefers-color-scheme: dark)");
+	const sizes = new ResizeObserver(redraw);
+	sizes.observe(element);
+	dark.addEventListener("change", redraw);
+	return () => {
+		sizes.disconnect();
+		dark.removeEventListener("change", redraw);
+	};
+}
