@@ -152,7 +152,8 @@ void parting_ask(struct parting *p, const struct index_client *index,
 	p->user = user;
 	p->loss = (struct parting_loss){.pieces = 0};
 	p->n = p->waiting = 0;
-	if (p->http == NULL && p->index != NULL && http_client_new(p->loop, &p->http) != OK)
+	if (p->http == NULL && p->index != NULL &&
+	    index_client_http(p->index, p->loop, &p->http) != OK)
 		p->http = NULL;
 	for (uint32_t i = 0; (t = node_next_transfer(p->node, &i)) != NULL;)
 		look_at(p, t);

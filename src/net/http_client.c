@@ -523,6 +523,11 @@ int http_client_pin(struct http_client *c, const char *url, const char *pin, str
 	return curl_pin_set(&c->pin, url, pin, info);
 }
 
+void http_client_pin_like(struct http_client *c, const struct http_client *other)
+{
+	c->pin = other->pin;
+}
+
 void http_client_free(struct http_client *c)
 {
 	struct http_call *call;

@@ -19,6 +19,8 @@ int http_client_new(struct loop *l, struct http_client **out);
  * ("sha256//BASE64"); there is one such server at a time. Everyone else must have a certificate
  * that the system trusts (O-32). ERR_INVALID. */
 int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info);
+/* And by what the other one trusts a server. */
+void http_client_pin_like(struct http_client *c, const struct http_client *other);
 /* Cancels what is under way without calling back. */
 void http_client_free(struct http_client *c);
 

@@ -182,6 +182,15 @@ int index_client_pin(struct index_client *c, const char *pin, struct err_info *i
 	return http_client_pin(c->http, c->url, pin, info);
 }
 
+int index_client_http(const struct index_client *c, struct loop *l, struct http_client **out)
+{
+	int err = http_client_new(l, out);
+
+	if (err == OK)
+		http_client_pin_like(*out, c->http);
+	return err;
+}
+
 void index_client_free(struct index_client *c)
 {
 	if (c == NULL)

@@ -19,6 +19,9 @@ struct index_client {
 /* GET url + path, which begins with '/'. The answer is an object. */
 int index_client_get(struct index_client *c, const char *path, json_t **out, struct err_info *info);
 
+/* For questions from another loop, which trust the index as `c` does. Returns 0 or ERR_NOMEM. */
+int index_client_http(const struct index_client *c, struct loop *l, struct http_client **out);
+
 /* "&key=value", percent-encoded. */
 void index_client_put_param(struct buf *path, const char *key, const char *value);
 

@@ -100,7 +100,8 @@ int index_watch_new(const struct index_watch_params *p, struct index_watch **out
 	rng_seed(&w->rng, seed);
 	w->url = make_url(p);
 	w->timer = loop_timer_new(p->loop, on_timer, w);
-	if (w->url == NULL || w->timer == NULL || http_client_new(p->loop, &w->http) != OK) {
+	if (w->url == NULL || w->timer == NULL ||
+	    index_client_http(p->index, p->loop, &w->http) != OK) {
 		index_watch_free(w);
 		return ERR_NOMEM;
 	}

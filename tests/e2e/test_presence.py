@@ -364,7 +364,8 @@ def _(w):
              b'{"t":"leave","id":5}',
              b'{"t":"rates","rates":{}}', b'{"t":"rates","rates":["x"]}', b'{"t":"rates","rates":[[0,1]]}',
              b'{"t":"rates","rates":[[-1,1,1]]}', b'{"t":"rates","rates":[[0,-1,1]]}',
-             b'{"t":"rates","rates":[[0,1,null]]}', b'{"t":"rates","rates":[' + b"[0,1,1]," * 1000 + b"[0,1,1]]}", b'{"t":"more"}']
+             b'{"t":"rates","rates":[[0,1,null]]}',
+             b'{"t":"rates","rates":[' + b"[0,1,1]," * 1000 + b"[0,1,1]]}", b'{"t":"more"}']
     for line in first + [hello + b"\n" + x + b"\n" for x in later]:
         with Session(index.port, hello=False) as s:
             s.s.settimeout(20)

@@ -41,6 +41,26 @@ def _(w):
     check_eq(index.holders("f")["online"], 0, "goodbyes went over TLS")
 
 
+@test("get --follow and a peer that leaves ask a self-signed index by its pin, too")
+def _(w):
+    index = w.index(args=["--tls-self-signed"])
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 300 * KIB)
+    p = a.start("share", src, env=pinned(index))
+    index.wait_seeds("f")
+    f = b.start("get", "f", "--follow", "--every", "1s", env=pinned(index))
+    h.wait_for(lambda: f.out().count(b"\n") == 1, 20 * h.SLOW, "the first version")
+    p.stop(signal.SIGINT).expect(h.OK)
+    h.make_file(src, 300 * KIB, 2)
+    p = a.start("share", src, env=pinned(index))
+    h.wait_for(lambda: f.out().count(b"\n") == 2, 20 * h.SLOW, "the second version")
+    h.check_same(b.path("f"), src)
+    index.wait_seeds("f", 2)
+    left = p.stop(signal.SIGINT).expect(h.OK)
+    check("only copy" not in left.err, "the index knows of the other copy", left.err)
+    f.stop(signal.SIGINT).expect(h.OK)
+
+
 @test("the certificate that an index made for itself is its own alone, and stays over a restart")
 def _(w):
     index = w.index(args=["--tls-self-signed"])
