@@ -17,7 +17,8 @@ class Authority:
         self.dir = w.path("ca")
         os.makedirs(self.dir)
         self.cert, self.key = self.new_key("ca"), self.path("ca.key")
-        openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=test authority", "-days", "2", "-out", self.cert)
+        openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=test authority", "-days", "2",
+                "-out", self.cert)
 
     def path(self, name):
         return os.path.join(self.dir, name)

@@ -69,7 +69,8 @@ class Load:
         self.crowd.join(30 * h.SLOW)
 
 
-@test(f"O-44: after {KILLS} times kill -9 under load all that was acknowledged is there, and the catalogue is whole", seconds=30 + 3 * KILLS)
+@test(f"O-44: after {KILLS} times kill -9 under load all that was acknowledged is there, and the catalogue is whole",
+      seconds=30 + 3 * KILLS)
 def _(w):
     index = w.index()
     a = w.peer("a")

@@ -23,7 +23,9 @@ def log_of(path):
 
 
 def wait_event(path, event, n=1):
-    return h.wait_for(lambda: [e for e in log_of(path) if e["event"] == event][n - 1:n], 10 * h.SLOW, f"{event} in the log")[0]
+    def seen():
+        return [e for e in log_of(path) if e["event"] == event][n - 1:n]
+    return h.wait_for(seen, 10 * h.SLOW, f"{event} in the log")[0]
 
 
 def announce(index, source, numwant=0, port=7000, **more):
@@ -31,7 +33,8 @@ def announce(index, source, numwant=0, port=7000, **more):
     q = {"info_hash": b"h" * 20, "peer_id": b"-XX0001-" + os.urandom(6).hex().encode(), "port": port, "left": 1,
          "uploaded": 0, "downloaded": 0, "compact": 1, "numwant": numwant, **more}
     with socket.create_connection((h.HOST, index.port), timeout=10, source_address=(source, 0)) as s:
-        s.sendall(f"GET /announce?{urllib.parse.urlencode(q)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        target = "/announce?" + urllib.parse.urlencode(q)
+        s.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         said = b"".join(iter(lambda: s.recv(65536), b""))
     peers = wire.bdecode(said.split(b"\r\n\r\n", 1)[1])[b"peers"]
     return [(socket.inet_ntoa(a), p) for a, p in struct.iter_unpack(">4sH", peers)]
@@ -164,22 +167,24 @@ def _(w):
     index.proc.send(signal.SIGHUP)
     h.wait_for(lambda: os.path.exists(log), 10 * h.SLOW, "a new file")
     wait_event(log, "reload")
-    secret = a.run("index", "token", "add", "x", "--right", "publish", "--data", index.data, "--json").expect(h.OK).json()["token"]
+    made = a.run("index", "token", "add", "x", "--right", "publish", "--data", index.data, "--json").expect(h.OK)
+    secret = made.json()["token"]
     h.wait_for(lambda: h.http(index.url + "/api/v1/entries")[0] == 401, 5 * h.SLOW, "the index closes")
     a.run("unshare", "a \"name\"", env={"SHOAL_TOKEN": secret}).expect(h.OK)
     for path in ("/api/v1/entries?token=guess1", "/announce/guess2?info_hash=" + "h" * 20, "/scrape/guess3"):
         h.http(index.url + path)
     wait_event(log, "wrong_token", 3)
     index.proc.stop(signal.SIGTERM).expect(h.OK)
-    check_eq([e["event"] for e in log_of(log)], ["reload", "unpublish", "wrong_token", "wrong_token", "wrong_token", "stop"], "events")
+    check_eq([e["event"] for e in log_of(log)], ["reload", "unpublish"] + ["wrong_token"] * 3 + ["stop"], "events")
     with open(log) as f:
         text = f.read()
     check("guess" not in text and secret not in text, "no token is in the log", text)
     text = w.index(data=w.path("d2"))
     w.peer("b", text).share(h.make_file(w.path("g"), 10), name="b c")
-    check(re.search(r"(?m)^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ publish owner=b name=\"b c\" version=1 from=\S+$", text.proc.err_text()),
-          "a line of text", text.proc.err_text())
-    w.start(h.BIN, "index", "--log-format", "xml", "--data", w.path("d3")).wait(20).expect(h.USAGE).error_line("text or json")
+    line = r"(?m)^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ publish owner=b name=\"b c\" version=1 from=\S+$"
+    check(re.search(line, text.proc.err_text()), "a line of text", text.proc.err_text())
+    w.start(h.BIN, "index", "--log-format", "xml", "--data", w.path("d3")).wait(20) \
+        .expect(h.USAGE).error_line("text or json")
 
 
 # ---- systemd ------------------------------------------------------------------------------
@@ -190,7 +195,8 @@ def _(w):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(path)
         s.settimeout(10 * h.SLOW)
-        p = w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", w.path("d"), env={**w.env(w.path("home")), "NOTIFY_SOCKET": path})
+        p = w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", w.path("d"),
+                    env={**w.env(w.path("home")), "NOTIFY_SOCKET": path})
         check_eq(s.recv(100), b"READY=1")
         p.send(signal.SIGHUP)
         check_eq([s.recv(100), s.recv(100)], [b"RELOADING=1", b"READY=1"])

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import stat
 
 import harness as h
@@ -30,6 +31,7 @@ def _(w):
     src = h.make_file(a.path("f"), 300 * KIB)
     p = a.start("share", src, env=pinned(index))
     index.wait_seeds("f")
+    h.wait_for(lambda: index.holders("f")["peers"][0]["session"], 10 * h.SLOW, "the sharer has a live session")
     b.run("get", "f", "--pin", index.pin()).expect(h.OK)
     h.check_same(b.path("f"), src)
     check_eq(index.api("status")["announces_refused"], 0, "refused announces")
@@ -39,6 +41,21 @@ def _(w):
     check("tr=https%3A%2F%2F" in magnet, "the tracker of a magnet link", magnet)
     p.stop(signal.SIGINT).expect(h.OK)
     check_eq(index.holders("f")["online"], 0, "goodbyes went over TLS")
+
+
+@test("events of an index stream over TLS")
+def _(w):
+    index = w.index(args=["--tls-self-signed"])
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((h.HOST, index.port), timeout=20 * h.SLOW) as raw, context.wrap_socket(raw) as s:
+        s.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = s.recv(65536)
+        check(b" 200 " in said.split(b"\r\n")[0] and b"text/event-stream" in said, "a stream", said)
+        p = w.peer("a").start("share", h.make_file(w.path("f"), 10), env=pinned(index))
+        while b"event: catalogue" not in said:
+            said += s.recv(65536)
+    h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "it is up")
 
 
 @test("get --follow and a peer that leaves ask a self-signed index by its pin, too")
