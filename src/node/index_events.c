@@ -163,24 +163,29 @@ static void tell_swarm(struct index_server *s, struct event_stream *first)
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-static json_t *presence_json(const struct index_server *s)
+static struct presence_counts count_presence(struct index_server *s)
 {
-	return json_pack("{s:I, s:I}", "peers", (json_int_t)s->told_peers, "sessions",
-			 (json_int_t)s->told_sessions);
+	struct presence_counts now = {.sessions = roster_sessions(s->roster)};
+	uint64_t swarms;
+
+	shards_totals(s->shards, &swarms, &now.peers);
+	return now;
 }
 
-/* True: something changed since it was told. */
-static bool count_presence(struct index_server *s)
+static json_t *presence_json(const struct presence_counts *c)
 {
-	uint64_t swarms, peers;
-	uint32_t sessions = roster_sessions(s->roster);
-	bool changed;
+	return json_pack("{s:I, s:I}", "peers", (json_int_t)c->peers, "sessions",
+			 (json_int_t)c->sessions);
+}
 
-	shards_totals(s->shards, &swarms, &peers);
-	changed = peers != s->told_peers || sessions != s->told_sessions;
-	s->told_peers = peers;
-	s->told_sessions = sessions;
-	return changed;
+static void tell_presence(struct index_server *s)
+{
+	struct presence_counts now = count_presence(s);
+
+	if (now.peers == s->told.peers && now.sessions == s->told.sessions)
+		return;
+	s->told = now;
+	tell_all(s, "presence", presence_json(&now));
 }
 
 static void stream_free(struct event_stream *e)
@@ -213,8 +218,7 @@ void index_events_tick(struct index_server *s)
 	drop_revoked(s);
 	if (LIST_EMPTY(&s->streams))
 		return;
-	if (count_presence(s))
-		tell_all(s, "presence", presence_json(s));
+	tell_presence(s);
 	LIST_FOREACH(e, &s->streams, link)
 	{
 		if (e->watches && e->told_tick != s->ticks)
@@ -303,6 +307,8 @@ static int start(struct index_server *s, const struct http_request *r, struct ev
 static void tell_first(struct index_server *s, struct event_stream *e)
 {
 	const struct event_stream *other;
+	/* The others hear of these in the next tick: not told yet. */
+	struct presence_counts now = count_presence(s);
 	bool alone = true;
 	struct buf text;
 
@@ -310,9 +316,8 @@ static void tell_first(struct index_server *s, struct event_stream *e)
 	{
 		alone = alone && (other == e || !is_same_swarm(other, e));
 	}
-	(void)count_presence(s);
 	buf_init(&text, EVENT_BYTES_MAX);
-	put_event(&text, "presence", presence_json(s));
+	put_event(&text, "presence", presence_json(&now));
 	http_stream_write(e->out, buf_bytes(&text));
 	buf_clear(&text);
 	if (e->watches) {

@@ -61,6 +61,11 @@
 struct session_link;
 struct event_stream;
 
+struct presence_counts {
+	uint64_t peers;
+	uint32_t sessions;
+};
+
 struct index_server {
 	struct loop *loop;
 	struct http_server *http;
@@ -72,11 +77,10 @@ struct index_server {
 	LIST_HEAD(, session_link) links;
 	LIST_HEAD(, event_stream) streams;
 	uint32_t n_streams;
-	uint64_t ticks;	     /* of a second */
-	uint64_t told_peers; /* to those who listen to events */
-	uint32_t told_sessions;
-	struct index_udp *udp; /* NULL: switched off */
-	struct tls *tls;       /* NULL: plain HTTP */
+	uint64_t ticks;		     /* of a second */
+	struct presence_counts told; /* to all who listen to events */
+	struct index_udp *udp;	     /* NULL: switched off */
+	struct tls *tls;	     /* NULL: plain HTTP */
 	uint16_t port;
 	uint64_t started_ms;
 	struct {

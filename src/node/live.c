@@ -11,6 +11,7 @@
 #include "node/session_line.h"
 
 #define BEAT_MS 3000u
+#define STALL_MS 250u
 #define LINES_BYTES_MAX (4u << 20)
 /* Pauses before it is tried again: at least, and at most so much more. */
 #define LOST_MS 100u
@@ -34,7 +35,7 @@ struct live {
 		LIVE_DOWN,   /* they do not, while it is tried on */
 		LIVE_UP,
 	} state;
-	uint64_t heard_ms, beat_ms;
+	uint64_t heard_ms, beat_ms, grace_ms;
 	struct loop_timer *retry, *grace, *tick;
 	TAILQ_HEAD(, live_torrent) all, queue, dirty;
 	struct live_torrent **by_number;
@@ -172,13 +173,19 @@ static void enqueue(struct live *l, struct live_torrent *t)
 	TAILQ_INSERT_TAIL(&l->queue, t, of_queue);
 }
 
+static void start_grace(struct live *l)
+{
+	l->grace_ms = now_ms(l);
+	loop_timer_set(l->grace, LIVE_GRACE_MS);
+}
+
 static void begin(struct live *l)
 {
 	if (l->begun)
 		return;
 	l->begun = true;
 	loop_timer_set(l->retry, 0);
-	loop_timer_set(l->grace, LIVE_GRACE_MS);
+	start_grace(l);
 }
 
 void live_join(struct live *l, struct live_torrent *t)
@@ -338,7 +345,7 @@ static void lose(struct live *l, const char *why, int status)
 	if (was_up) {
 		l->state = LIVE_TRYING;
 		requeue_all(l);
-		loop_timer_set(l->grace, LIVE_GRACE_MS);
+		start_grace(l);
 		try_later(l, LOST_MS, LOST_MORE_MS);
 		return;
 	}
@@ -482,9 +489,15 @@ static void on_retry(void *arg)
 		try_later(l, FAILED_MS, FAILED_MORE_MS);
 }
 
+/* A loop that stood still meanwhile, while a file was hashed, gave the session no time at all. */
 static void on_grace(void *arg)
 {
-	give_up(arg);
+	struct live *l = arg;
+
+	if (now_ms(l) - l->grace_ms > LIVE_GRACE_MS + STALL_MS)
+		start_grace(l);
+	else
+		give_up(l);
 }
 
 int live_new(const struct live_params *p, struct live **out)

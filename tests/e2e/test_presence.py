@@ -465,10 +465,10 @@ def _(w):
 
 
 class Screen:
-    """In front of an index, as an older one or a proxy would be: it knows no sessions."""
+    """In front of an index, as an older one or a proxy would be: it knows no sessions, or takes its time."""
 
-    def __init__(self, index):
-        self.index = index
+    def __init__(self, index, sessions=False, publish_s=0):
+        self.index, self.sessions, self.publish_s = index, sessions, publish_s
         self.s = socket.create_server((HOST, 0))
         self.port = self.s.getsockname()[1]
         self.asked = 0
@@ -487,6 +487,7 @@ class Screen:
             head = c.recv(65536)
             if b"/api/v1/session" in head:
                 self.asked += 1
+            if b"/api/v1/session" in head and not self.sessions:
                 c.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                 c.close()
                 return
@@ -500,6 +501,8 @@ class Screen:
     def pipe(self, a, b):
         try:
             while data := a.recv(65536):
+                if data.startswith(b"POST "):
+                    time.sleep(self.publish_s)
                 b.sendall(data)
             b.shutdown(socket.SHUT_WR)
         except OSError:
@@ -520,6 +523,18 @@ def _(w):
     b.get("f")
     h.check_same(b.path("f"), src)
     check_eq(screen.asked, 2, "each asked for a session once")
+    screen.s.close()
+
+
+@test("a sharer that is held up between two files announces neither: its session had no time yet")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    screen = Screen(index, sessions=True, publish_s=3)
+    a.index_url = f"http://{HOST}:{screen.port}"
+    p = a.start("share", *[h.make_file(a.path(n), 40 * KIB, seed=n) for n in ("f", "g")])
+    h.wait_for(lambda: b"serving" in p.out(), 30 * SLOW, "it serves")
+    status = index.api("status")
+    check_eq((status["sessions"], status["announces"], status["peers"]), (1, 0, 4), "one session")
     screen.s.close()
 
 

@@ -256,17 +256,26 @@ TEST(leaving_waits_for_its_own_save)
 
 /* ---- a seed of raw bytes ------------------------------------------------------------- */
 
-/* A download from one raw seed; `r` is connected, unchoked it, and has all requests. */
-static struct transfer *begin_raw(struct world *w, struct raw *r, struct node *n, uint32_t blocks)
+/* A download from one raw seed, which lets it have everything. */
+static struct transfer *get_from_raw(struct world *w, struct raw *r, struct node *n, bool runs)
 {
 	uint16_t ports[] = {0, 0};
 	struct transfer *t;
 
 	raw_init(r, w, 'R');
+	r->runs = runs;
 	raw_listen(r);
 	ports[0] = r->port;
 	t = world_get(w, n, ports);
 	raw_say_seed(r);
+	return t;
+}
+
+/* The same; `r` has all requests. */
+static struct transfer *begin_raw(struct world *w, struct raw *r, struct node *n, uint32_t blocks)
+{
+	struct transfer *t = get_from_raw(w, r, n, false);
+
 	WAIT_FOR(w->loop, raw_pump(r) && r->n_asked == blocks);
 	return t;
 }
@@ -375,20 +384,14 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean, bool runs)
 	struct raw r;
 	struct node *n;
 	struct transfer *t;
-	uint16_t ports[] = {0, 0};
 	struct rng rng;
 
 	rng_seed(&rng, seed);
 	world_init(&w, k, rng_below(&rng, 2) == 0 ? 64 * KIB : 512 * KIB, &one, 1);
 	n = world_node(&w);
-	raw_init(&r, &w, 'R');
-	r.runs = runs;
-	raw_listen(&r);
-	ports[0] = r.port;
 	for (unsigned i = 0; lean && i < POOL_SLABS_DEFAULT; i++)
 		slabs[i] = pool_slab_take(n->pool);
-	t = world_get(&w, n, ports);
-	raw_say_seed(&r);
+	t = get_from_raw(&w, &r, n, runs);
 	while (phase_of(t) != TRANSFER_SEEDING) {
 		raw_pump(&r);
 		if (rng_below(&rng, 2) == 0)
@@ -425,7 +428,6 @@ TEST(blocks_arrive_in_any_order_cut_anywhere)
 TEST(blocks_in_a_row_are_asked_for_and_given_in_one_message)
 {
 	static const struct sample_file one = {NULL, 512 * KIB, false};
-	uint16_t ports[] = {0, 0};
 	struct world w;
 	struct raw r, asker;
 	struct node *n;
@@ -433,12 +435,7 @@ TEST(blocks_in_a_row_are_asked_for_and_given_in_one_message)
 
 	world_init(&w, only_v1, 512 * KIB, &one, 1);
 	n = world_node(&w);
-	raw_init(&r, &w, 'R');
-	r.runs = true;
-	raw_listen(&r);
-	ports[0] = r.port;
-	t = world_get(&w, n, ports);
-	raw_say_seed(&r);
+	t = get_from_raw(&w, &r, n, true);
 	WAIT_FOR(w.loop, raw_pump(&r) && r.n_asked > 0);
 	CHECK_INT(r.asked[0].length % BLOCK_BYTES, 0);
 	CHECK(r.asked[0].length <= SWARM_RUN_BYTES);
@@ -473,18 +470,12 @@ TEST(a_row_that_goes_beyond_what_was_asked_for_ends_the_connection)
 	struct raw r;
 	struct node *n;
 	struct transfer *t;
-	uint16_t ports[] = {0, 0};
 	uint32_t blocks = 0;
 	struct wire_msg m = {.type = WIRE_PIECE, .begin = 48 * KIB};
 
 	world_init(&w, only_v1, 64 * KIB, &one, 1);
 	n = world_node(&w);
-	raw_init(&r, &w, 'R');
-	r.runs = true;
-	raw_listen(&r);
-	ports[0] = r.port;
-	t = world_get(&w, n, ports);
-	raw_say_seed(&r);
+	t = get_from_raw(&w, &r, n, true);
 	WAIT_FOR(w.loop, raw_pump(&r) && r.n_asked > 0);
 	m.index = r.asked[0].piece;
 	m.body = bytes_of(w.s.space, 32 * KIB);

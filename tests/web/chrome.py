@@ -23,6 +23,13 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-dev-shm-usage", "--no-proxy-server", "--hide-scrollbars", "--password-store=basic",
          "--remote-debugging-pipe"]
 
+HANDOVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 # Runs before the page's own scripts.
 WATCH = """
 window.violations = [];
@@ -35,8 +42,7 @@ document.addEventListener("securitypolicyviolation", (e) => violations.push(e.vi
 """
 
 KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "ArrowDown": ("", 40), "ArrowUp": ("", 38), "End": ("", 35),
-        "Home": ("", 36),
-        "PageDown": ("", 34), "Tab": ("", 9)}
+        "Home": ("", 36), "PageDown": ("", 34), "Tab": ("", 9)}
 
 
 class Browser:
@@ -44,19 +50,14 @@ class Browser:
         program = h.need("chromium")
         self.dir = world.path("chromium")
         down, up = os.pipe(), os.pipe()
-        # The browser reads descriptor 3 and writes 4; ours must not lie there already.
+        # The browser reads descriptor 3 and writes 4. Something of ours may lie there, so they are put in place by
+        # HANDOVER, which starts with nothing else open.
         theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in (down[0], up[1])]
-        begin = h._before_exec({})
-
-        def before():
-            begin()
-            os.dup2(theirs[0], 3)
-            os.dup2(theirs[1], 4)
-        env = {**os.environ, "HOME": world.dir}
         self.log = open(world.path("chromium.log"), "wb")
-        self.p = subprocess.Popen([program, *FLAGS, f"--user-data-dir={self.dir}", "about:blank"],
-                                  stdin=subprocess.DEVNULL,
-                                  stdout=self.log, stderr=self.log, env=env, preexec_fn=before, pass_fds=(3, 4))
+        self.p = subprocess.Popen([sys.executable, "-c", HANDOVER, *map(str, theirs), program, *FLAGS,
+                                   f"--user-data-dir={self.dir}", "about:blank"], stdin=subprocess.DEVNULL,
+                                  stdout=self.log, stderr=self.log, env={**os.environ, "HOME": world.dir},
+                                  preexec_fn=h._before_exec({}), pass_fds=theirs)
         for fd in (*theirs, down[0], up[1]):
             os.close(fd)
         self.out, self.into = os.fdopen(down[1], "wb", buffering=0), os.fdopen(up[0], "rb", buffering=0)

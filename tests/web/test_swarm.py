@@ -148,7 +148,8 @@ def _(w):
     spent.sort()
     longest = p.eval("longest")
     print(f"# 200 x 2,000: CPU time of an event, with layout and paint: median {spent[10]:.0f} ms, "
-          f"most {spent[-1]:.0f} ms; longest task {longest or 'below 50'} ms; at the first draw {first or 'below 50'} ms",
+          f"most {spent[-1]:.0f} ms; longest task {longest or 'below 50'} ms; "
+          f"at the first draw {first or 'below 50'} ms",
           flush=True)
     check(spent[10] < 100, "an event costs too much", spent)
     check(spent[-1] < 400, "an event stalls the page", spent)
