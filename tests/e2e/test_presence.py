@@ -206,7 +206,7 @@ def _(w):
     src = h.make_file(a.path("f"), 100 * MIB)
     p = a.share(src)
     g = b.start("get", "f", "--seed")
-    h.wait_for(lambda: h.part_of(b.dir) or os.path.exists(b.path("f")), 20 * SLOW, "the download began", every=0.001)
+    h.wait_for(lambda: h.part_bytes(b.dir) > 0 or os.path.exists(b.path("f")), 20 * SLOW, "data came", every=0.001)
     p.send(signal.SIGSTOP)  # so that it stays in the middle
     index.proc.kill()
     p.send(signal.SIGCONT)
