@@ -199,18 +199,20 @@ def _(w):
     check(all(p.alive() for p in procs), "nobody ended")
 
 
-@test("an index that is killed in the middle of a transfer, and comes back, does not disturb it")
+@test("an index that is killed in the middle of a transfer, and comes back, does not disturb it", seconds=120)
 def _(w):
     index = w.index()
     a, b = w.peer("a"), w.peer("b")
-    src = h.make_file(a.path("f"), 300 * MIB)
-    a.share(src)
+    src = h.make_file(a.path("f"), 100 * MIB)
+    p = a.share(src)
     g = b.start("get", "f", "--seed")
-    h.wait_for(lambda: h.part_of(b.dir) and h.part_bytes(b.dir) > 0, 20 * SLOW, "the download began", every=0.01)
+    h.wait_for(lambda: h.part_bytes(b.dir) > 0 or os.path.exists(b.path("f")), 20 * SLOW, "data came", every=0.001)
+    p.send(signal.SIGSTOP)  # so that it stays in the middle
     index.proc.kill()
+    p.send(signal.SIGCONT)
     h.wait_for(lambda: os.path.exists(b.path("f")), 60 * SLOW, "the download is whole")
     h.check_same(b.path("f"), src)
-    check(g.alive(), "it goes on")
+    check(g.alive() and p.alive(), "both go on")
     index.start()
     h.wait_for(lambda: index.entry("f")["seeds"] == 2, 10 * SLOW, "both are back")
 
