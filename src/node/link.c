@@ -197,11 +197,12 @@ void link_set_interest(struct link *l)
 static bool join_request(struct link *l, const struct wire_msg *m)
 {
 	uint32_t most = swarm_run_bytes(l->t->swarm, l->ref), begin, length;
-	uint8_t *last = l->out.ptr + l->last_message;
+	uint8_t *last;
 
 	if (most == BLOCK_BYTES || l->out.len != l->last_message + REQUEST_BYTES ||
 	    l->out_sent > l->last_message || m->type != WIRE_REQUEST)
 		return false;
+	last = l->out.ptr + l->last_message;
 	begin = be32(last + 9);
 	length = be32(last + REQUEST_LENGTH_AT);
 	if (be32(last) != REQUEST_BYTES - 4 || last[4] != WIRE_REQUEST ||

@@ -138,7 +138,7 @@ int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
 /* Send them to a non-blocking socket without a copy (sendfile(2)); those of pads are zeros. What is
  * not ready is waited for.
  * Returns 0, and *sent is short of `length` when the socket is full; or, behind *sent bytes,
- * ERR_UNREACHABLE (errno of the socket), ERR_INVALID, ERR_IO or ERR_MISMATCH (the file ended). */
+ * ERR_UNREACHABLE (the socket is broken), ERR_INVALID, ERR_IO or ERR_MISMATCH (the file ended). */
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);

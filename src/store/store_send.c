@@ -47,7 +47,9 @@ static int part_get(struct store *s, const struct part *part, struct handle **x)
 {
 	int err = file_get(s, part->file, false, x, NULL);
 
-	return err == OK || err == ERR_NOMEM || err == ERR_IO ? err : ERR_MISMATCH;
+	if (err == OK)
+		return OK;
+	return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
 }
 
 static int part_ready(struct store *s, const struct part *part)
