@@ -381,6 +381,41 @@ def session_lines():
         put("session_line", name, data)
 
 
+# ---- service discovery -----------------------------------------------------------
+
+def discovery():
+    def name(*labels):
+        return b"".join(bytes([len(x)]) + x for x in labels) + b"\0"
+
+    def message(flags, *records):
+        n = [sum(1 for kind, _ in records if kind == k) for k in "qa"]
+        return struct.pack(">HHHHHH", 0, flags, n[0], n[1], 0, 0) + b"".join(data for _, data in records)
+
+    def question(n, kind):
+        return "q", n + struct.pack(">HH", kind, 1)
+
+    def record(n, kind, data, ttl=120):
+        return "a", n + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
+
+    kind = name(b"_shoal", b"_tcp", b"local")
+    instance = name(b"shoal on x", b"_shoal", b"_tcp", b"local")
+    srv = struct.pack(">HHH", 0, 0, 6969)
+    samples = {
+        "ask": message(0, question(kind, 12)),
+        "ask_types": message(0, question(name(b"_services", b"_dns-sd", b"_udp", b"local"), 12)),
+        "known": message(0, question(kind, 12), record(kind, 12, instance, 4500)),
+        "ask_host": message(0, question(name(b"x", b"local"), 255)), "ask_instance": message(0, question(instance, 33)),
+        "told": message(0x8400, record(kind, 12, instance), record(instance, 33, srv + name(b"x", b"local")),
+                        record(instance, 16, b"\x05id=ab\x02t="), record(name(b"x", b"local"), 1, bytes([10, 9, 0, 1])),
+                        record(name(b"x", b"local"), 28, b"\xfd" + bytes(14) + b"\1")),
+        "bye": message(0x8400, record(kind, 12, instance, 0)),
+        "short": message(0x8400, record(kind, 12, b"\x03box\xc0\x0c"), record(b"\xc0\x29", 33, srv + b"\x01y\xc0\x18")),
+        "circle": message(0x8400, record(b"\xc0\x0c", 12, b"")),
+    }
+    for name_, data in samples.items():
+        put("mdns", name_, data)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -395,3 +430,4 @@ if __name__ == "__main__":
     sessions()
     datagrams()
     session_lines()
+    discovery()
