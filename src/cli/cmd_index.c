@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_admin.h"
+#include "cli/index_lan.h"
 #include "cli/index_log.h"
 #include "cli/index_say.h"
 #include "cli/index_sites.h"
@@ -63,6 +64,7 @@ struct running {
 	const struct opts *o;
 	struct loop *loop;
 	struct index_server *server; /* NULL: not up yet */
+	struct lan_teller *teller;   /* NULL: the network is told nothing */
 	struct index_log log;
 	struct index_sites sites;
 	bool stopping;
@@ -175,6 +177,16 @@ static bool logs_start(const struct opts *o)
 	return o->log != NULL || o->log_format != NULL;
 }
 
+/* An index that cannot be found by itself is as good as any other. */
+static void tell_network(struct running *run, const struct where *w, const char *data)
+{
+	struct err_info why;
+
+	if (!run->o->no_lan &&
+	    index_lan_start(run->loop, run->server, w->host, data, &run->teller, &why) != 0)
+		say(run, "lan_failed", json_pack("{s:s%}", "error", why.text, strlen(why.text)));
+}
+
 static int serve(struct running *run, const struct where *w, const char *data,
 		 struct err_info *info)
 {
@@ -201,11 +213,13 @@ static int serve(struct running *run, const struct where *w, const char *data,
 	rc = index_server_new(run->loop, &p, &run->server, info);
 	if (rc != 0)
 		return rc;
+	tell_network(run, w, data);
 	index_say(o, w->host, run->server, data);
 	if (logs_start(o))
 		say_start(run, w);
 	notify_service("READY=1");
 	rc = loop_run(run->loop);
+	lan_teller_free(run->teller);
 	index_server_free(run->server);
 	return rc == 0 ? 0 : err_set(info, (enum err)rc, "the event loop failed");
 }

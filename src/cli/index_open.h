@@ -5,7 +5,7 @@
 #include "cli/opts.h"
 #include "node/index_client.h"
 
-/* As --index, --token and --pin say. */
+/* As --index, --token and --pin say, or as cli/index_choice.h chooses. */
 int index_open(const struct opts *o, struct index_client **out, struct err_info *info);
 
 #endif

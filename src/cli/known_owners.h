@@ -8,8 +8,6 @@
 
 #include "meta/entry.h"
 
-#define KNOWN_OWNERS_BYTES_MAX (16u << 20)
-
 /* `accept_new`: the user says that another key than before is right: it is remembered instead.
  * Returns 0 (the key is the one remembered, or is from now on); ERR_DENIED with the whole story
  * when it is another; ERR_PROTO when the file is damaged or cannot be read; ERR_IO when the key is

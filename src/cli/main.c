@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	    "  --data DIR          where the catalogue lives\n"
 	    "  --no-udp            no UDP tracker; without it, it has the same port\n"
 	    "  --udp-threads N     threads for it, 1 to 16; chosen by the cores when not given\n"
+	    "  --no-lan            do not tell the local network that it is here\n"
 	    "  --tls-cert FILE --tls-key FILE  speak HTTPS instead of HTTP, with these (PEM)\n"
 	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
 	    "  --site PREFIX/BITS=LABEL  addresses near to one another; may be repeated\n"
@@ -48,7 +49,7 @@ static const struct command commands[] = {
 	    "  shoal index backup /backup/catalogue.db --data /srv/shoal\n"
 	    "  shoal index token add ci --right publish\n"
 	    "  shoal index token add anonymous --right read\n",
-	.accepts = "listen data no-udp udp-threads tls-cert tls-key tls-self-signed "
+	.accepts = "listen data no-udp no-lan udp-threads tls-cert tls-key tls-self-signed "
 		   "site sites log log-format right",
 	.max_args = 3,
 	.run = cmd_index,
@@ -92,7 +93,6 @@ static const struct command commands[] = {
 	    "  -o, --out DEST   file or folder to make, or the folder to make it in\n"
 	    "  -i, --input-file FILE  get what its lines name, too ('-': standard input)\n"
 	    "  --latest         of several contents take the newest\n"
-	    "  --accept-key     the owner has a new key, and it is right\n"
 	    "  --seed           go on serving when all is there\n"
 	    "  --follow         go on serving, and fetch each newer version over the old one\n"
 	    "  --every TIME     how often --follow asks the index (10s)\n"
@@ -120,7 +120,7 @@ static const struct command commands[] = {
 	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest accept-key seed wait peer tracker preallocate listen "
+	.accepts = "out input-file latest seed wait peer tracker preallocate listen "
 		   "reuse replace follow every drain drain-timeout",
 	.min_args = 0,
 	.max_args = -1,

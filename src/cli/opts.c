@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
+#include "cli/index_choice.h"
 #include "cli/nearest.h"
 #include "cli/out.h"
 #include "meta/metainfo.h"
@@ -55,6 +56,7 @@ static const struct option options[] = {
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
     {"data", 0, KIND_TEXT, AT(data), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
+    {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
     {"site", 0, KIND_LIST, AT(sites), NULL, false},
     {"sites", 0, KIND_TEXT, AT(sites_file), NULL, false},
@@ -75,7 +77,7 @@ static const struct option options[] = {
     {"wait", 0, KIND_TIME, AT(wait_s), NULL, false},
     {"limit", 0, KIND_NUMBER, AT(limit), NULL, false},
     {"comment", 0, KIND_TEXT, AT(comment), NULL, false},
-    {"accept-key", 0, KIND_FLAG, AT(accept_key), NULL, false},
+    {"accept-key", 0, KIND_FLAG, AT(accept_key), NULL, true},
     {"admin", 0, KIND_FLAG, AT(admin), NULL, false},
     {"right", 0, KIND_TEXT, AT(right), NULL, false},
     {"sort", 0, KIND_TEXT, AT(sort), NULL, false},
@@ -377,9 +379,12 @@ static void print_help(const struct command *c)
 	if (c->help != NULL)
 		printf("\n%s", c->help);
 	fputs("\nFor every command:\n"
-	      "  --index URL    the index to use (SHOAL_INDEX; " INDEX_URL_DEFAULT ")\n"
+	      "  --index URL    the index to use (SHOAL_INDEX; else the one\n"
+	      "                 found on this network, else " INDEX_URL_DEFAULT ")\n"
 	      "  --token TOKEN  what the index lets you do, if it asks for one (SHOAL_TOKEN)\n"
 	      "  --pin PIN      the key of an index at https://, whoever signed it (SHOAL_PIN)\n"
+	      "  --accept-key   an index found on this network, or an owner, has a new key,\n"
+	      "                 and it is right\n"
 	      "  --port N       port of this peer (SHOAL_PORT; 6881, else a free one; 0: any)\n"
 	      "  --json         print JSON\n"
 	      "  -q, --quiet    print no progress and no notes\n"
@@ -402,9 +407,10 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
 	struct parser p = {.o = o, .c = c, .argv = argv, .argc = argc, .at = 2};
 	int rc;
 
-	*o = (struct opts){.index = INDEX_URL_DEFAULT, .port = -1};
+	*o = (struct opts){.port = -1};
 	o->args = calloc((size_t)argc + 1, sizeof(*o->args));
-	if (o->args == NULL)
+	o->choice = calloc(1, sizeof(*o->choice));
+	if (o->args == NULL || o->choice == NULL)
 		rc = err_set(&p.info, ERR_NOMEM, "out of memory");
 	else
 		rc = take_environment(&p);
@@ -425,6 +431,7 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
 void opts_fini(struct opts *o)
 {
 	free(o->args);
+	free(o->choice);
 	free((void *)o->trackers);
 	free((void *)o->peers);
 	free((void *)o->tags);

@@ -9,8 +9,10 @@
 #include "cli/exit.h"
 
 struct opts {
-	const char *index; /* --index, SHOAL_INDEX, INDEX_URL_DEFAULT */
-	const char *token; /* --token, SHOAL_TOKEN; NULL: none */
+	const char
+	    *index; /* --index, SHOAL_INDEX; NULL: see cli/index_choice.h, which knows best */
+	struct index_choice *choice; /* what was chosen then; ours */
+	const char *token;	     /* --token, SHOAL_TOKEN; NULL: none */
 	const char *pin; /* --pin, SHOAL_PIN; NULL: the index needs a certificate of good repute */
 	int port;	 /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
@@ -22,7 +24,7 @@ struct opts {
 	uint64_t piece_length; /* --piece-length in bytes (16K, 1M), 0: chosen */
 	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
 	uint32_t limit;	       /* --limit rows */
-	bool no_udp, accept_key, admin;
+	bool no_udp, no_lan, accept_key, admin;
 	bool pieces;			/* --pieces: who holds which */
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-
+#include "cli/index_choice.h"
 #include "node/index_client.h"
 
 #define WATCH_MS 200u
@@ -144,10 +144,12 @@ static void on_timer(void *arg)
 static int use_index(struct session *s, struct err_info *info)
 {
 	struct index_client *c = NULL;
+	const char *url, *pin;
 	int err = OK;
 
-	if (index_client_new(s->o->index, s->o->token, &c, NULL) == OK)
-		err = node_use_index(s->node, index_client_url(c), s->o->token, s->o->pin, info);
+	index_chosen(s->o, &url, &pin);
+	if (index_client_new(url, s->o->token, &c, NULL) == OK)
+		err = node_use_index(s->node, index_client_url(c), s->o->token, pin, info);
 	index_client_free(c);
 	return err;
 }

@@ -295,6 +295,21 @@ int mcast_reply(struct mcast *m, const struct mcast_from *to, struct bytes data)
 	return h->fd < 0 ? ERR_IO : send_by(h, to->interface, &at, data);
 }
 
+unsigned mcast_interfaces(const struct mcast *m, unsigned *out, unsigned cap)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_own && n < cap; i++) {
+		unsigned seen = 0;
+
+		while (seen < n && out[seen] != m->own[i].interface)
+			seen++;
+		if (seen == n)
+			out[n++] = m->own[i].interface;
+	}
+	return n;
+}
+
 unsigned mcast_addresses(const struct mcast *m, unsigned interface, struct addr *out, unsigned cap)
 {
 	unsigned n = 0;

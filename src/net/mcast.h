@@ -49,6 +49,8 @@ unsigned mcast_send(struct mcast *m, struct bytes data);
 unsigned mcast_send_on(struct mcast *m, unsigned interface, struct bytes data);
 /* To the sender alone, by the interface that he is at. Returns 0 or ERR_IO. */
 int mcast_reply(struct mcast *m, const struct mcast_from *to, struct bytes data);
+/* The interfaces that it goes out by; returns how many of `cap` were filled. */
+unsigned mcast_interfaces(const struct mcast *m, unsigned *out, unsigned cap);
 /* Our addresses on an interface, with port 0; returns how many of `cap` were filled. 0 for
  * `interface`: on all of them. */
 unsigned mcast_addresses(const struct mcast *m, unsigned interface, struct addr *out, unsigned cap);

@@ -107,6 +107,7 @@ static void ask_and_answer(bool v6)
 	struct end server, client;
 	struct loop *l;
 	struct addr ours[8];
+	unsigned interface;
 
 	enter_network();
 	CHECK_INT(loop_new(&l), 0);
@@ -116,6 +117,8 @@ static void ask_and_answer(bool v6)
 	CHECK(server.from.on_link);
 	CHECK_INT(server.from.addr.v6, v6);
 	CHECK(mcast_addresses(server.m, server.from.interface, ours, 8) >= 1);
+	CHECK_INT(mcast_interfaces(server.m, &interface, 1), 1);
+	CHECK_INT(interface, server.from.interface);
 
 	CHECK_INT(mcast_reply(server.m, &server.from, bytes_str("me")), 0);
 	wait_for(l, &client);

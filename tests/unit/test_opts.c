@@ -4,7 +4,6 @@
 
 #include "cli/nearest.h"
 #include "cli/opts.h"
-#include "node/index_client.h"
 
 #include "test.h"
 
@@ -81,7 +80,7 @@ TEST(nothing_given_means_the_defaults)
 	unsetenv("SHOAL_INDEX");
 	unsetenv("SHOAL_PORT");
 	CHECK_INT(parse(&o, "name"), -1);
-	CHECK_STR(o.index, INDEX_URL_DEFAULT);
+	CHECK(o.index == NULL);
 	CHECK_INT(o.port, -1);
 	CHECK_INT(o.n_args, 1);
 	CHECK_STR(o.args[0], "name");
@@ -159,7 +158,7 @@ TEST(flags_beat_the_environment)
 	opts_fini(&o);
 	setenv("SHOAL_PORT", "", 1);
 	CHECK_INT(parse(&o, "x"), -1);
-	CHECK_STR(o.index, INDEX_URL_DEFAULT);
+	CHECK(o.index == NULL);
 	opts_fini(&o);
 }
 

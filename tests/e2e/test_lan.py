@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""An index that nobody names: found on the local network, known again, and not to be replaced by another."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import harness as h
+from harness import BIN, KIB, SLOW, check, check_eq, test
+
+PORT = 6969
+
+
+class Box:
+    """A machine: a network of its own with one cable, and the folders of one user."""
+
+    def __init__(self, w, name):
+        self.w, self.name = w, name
+        self.hold = w.start("unshare", "-n", "sleep", "600", name=f"box-{name}")
+        self.hold.killed = True  # by the end of the test
+        own = os.readlink("/proc/self/ns/net")
+        h.wait_for(lambda: os.readlink(f"/proc/{self.hold.pid}/ns/net") != own, 10, "the other network is there")
+        self.wrap = ["nsenter", "-n", "-t", str(self.hold.pid), "--"]
+        self.peer = w.peer(name)
+        self.peer.index_url = None
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *args):
+        if subprocess.run([*self.wrap, "ip", *args], capture_output=True).returncode != 0:
+            raise h.Skip("cannot lay a cable here: " + " ".join(args))
+
+    def index(self, *args, data=None, listen=None):
+        """`shoal index` in this box, ready."""
+        where = ["--listen", listen] if listen else []
+        p = self.w.start(*self.wrap, BIN, "index", "--data", data or self.peer.path("index"), *where, *args,
+                         name=f"{self.name}-index", env=self.w.env(self.peer.home))
+        h.wait_for(lambda: b"index at" in p.out(), 20 * SLOW, "the index is up")
+        return p
+
+    def start(self, verb, *args, **kw):
+        return self.peer.start(verb, *args, wrap=self.wrap, **kw)
+
+    def run(self, verb, *args, **kw):
+        return self.start(verb, *args, **kw).wait(60 * SLOW)
+
+
+def text(path):
+    with open(path) as f:
+        return f.read()
+
+
+def two_boxes(w):
+    h.need_root()
+    h.need("ip", "unshare", "nsenter")
+    a, b = Box(w, "anna"), Box(w, "bert")
+    a.ip("link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(b.hold.pid))
+    for box, host in ((a, 1), (b, 2)):
+        box.ip("addr", "add", f"10.79.0.{host}/24", "dev", "cable")
+        box.ip("link", "set", "cable", "up")
+    return a, b
+
+
+def found_by(box):
+    """The URL that `ls -v` says it found."""
+    err = box.run("ls", "-v").expect(h.OK).err
+    m = re.search(r"using the index '[^']*' at (\S+), found on this network", err)
+    return m and m.group(1)
+
+
+@test("two machines, two commands, no address typed: the first byte is there within three seconds")
+def _(w):
+    a, b = two_boxes(w)
+    index = a.index()
+    src = h.make_file(a.peer.path("film.bin"), 300 * KIB)
+    share = a.start("share", src)
+    h.wait_for(lambda: b"serving" in share.out(), 20 * SLOW, "it serves")
+    check("index http://10.79.0.1:6969" in share.out().decode(), "found by the sharer, too", share.out())
+    began = time.monotonic()
+    b.run("get", "film.bin", "-o", b.peer.path("out")).expect(h.OK)
+    took = time.monotonic() - began
+    check(took < 3 * SLOW, "all of it, found and fetched, in three seconds", took)
+    check_eq(h.sha256(b.peer.path("out")), h.sha256(src), "the same bytes")
+    check_eq(found_by(b), "http://10.79.0.1:6969", "found again")
+    share.stop().expect(h.OK)
+    index.stop().expect(h.OK)
+
+
+@test("an index that is known is found at once; said good-bye to, this machine's own is asked")
+def _(w):
+    a, b = two_boxes(w)
+    index = a.index()
+    first = b.run("ls").expect(h.OK)
+    check("using the index" in first.err, "told of the first time", first.err)
+    began = time.monotonic()
+    check("using" not in b.run("ls").expect(h.OK).err, "and not again")
+    check(time.monotonic() - began < 1 * SLOW, "quick", time.monotonic() - began)
+    index.stop().expect(h.OK)
+    b.run("ls").expect(h.UNREACHABLE).error_line("127.0.0.1:6969")
+
+
+@test("an index on a loopback address, or with --no-lan, is not told of")
+def _(w):
+    a, b = two_boxes(w)
+    for args in (dict(listen="127.0.0.1"), dict(listen="10.79.0.1:6969")):
+        index = a.index(*([] if "127" in args["listen"] else ["--no-lan"]), **args)
+        b.run("ls").expect(h.UNREACHABLE).error_line("127.0.0.1:6969")
+        if "127" in args["listen"]:
+            a.run("ls").expect(h.OK)
+        index.stop().expect(h.OK)
+    index = a.index(listen="10.79.0.1:6969")
+    check_eq(found_by(b), "http://10.79.0.1:6969", "on one address it is")
+    index.stop().expect(h.OK)
+
+
+@test("of two indexes none is taken: both are named, and --index chooses")
+def _(w):
+    a, b = two_boxes(w)
+    one, two = a.index(data=a.peer.path("1")), a.index("--port", "6970", data=a.peer.path("2"))
+    r = b.run("ls").expect(h.AMBIGUOUS)
+    r.error_line("--index")
+    for url in ("http://10.79.0.1:6969", "http://10.79.0.1:6970"):
+        check(url in r.err, f"{url} is named", r.err)
+        b.run("ls", "--index", url).expect(h.OK)
+    two.stop().expect(h.OK)
+    check_eq(found_by(b), "http://10.79.0.1:6969", "the only one now")
+    # From here on the one that is known is taken, whoever else is there.
+    two = a.index("--port", "6970", data=a.peer.path("2"))
+    check_eq(found_by(b), "http://10.79.0.1:6969", "the known one")
+    one.stop().expect(h.OK)
+    two.stop().expect(h.OK)
+
+
+@test("an index with a key is not replaced by one that says it is the same, nor by a stranger")
+def _(w):
+    a, b = two_boxes(w)
+    real = a.index("--tls-self-signed")
+    check_eq(found_by(b), "https://10.79.0.1:6969", "found, with TLS")
+    b.run("ls").expect(h.OK)
+    real.stop().expect(h.OK)
+    known = text(os.path.join(b.peer.home, "known_indexes"))
+    check(re.fullmatch(r"sha256//\S+ [0-9a-f]{32}\n", known), "its key is remembered", known)
+
+    # With its id, and without TLS or with a key of its own.
+    for args in ([], ["--tls-self-signed"]):
+        fake = a.peer.path("fake" + "".join(args))
+        os.makedirs(fake)
+        shutil.copy(a.peer.path("index", "id"), fake)
+        spoof = a.index(*args, data=fake)
+        b.run("ls").expect(h.DENIED).error_line("THE KEY OF THE INDEX HAS CHANGED")
+        # The real one is taken although the other one is there.
+        real = a.index("--tls-self-signed", "--port", "6971")
+        check_eq(found_by(b), "https://10.79.0.1:6971", "the real one")
+        real.stop().expect(h.OK)
+        spoof.stop().expect(h.OK)
+
+    stranger = a.index(data=a.peer.path("other"))
+    b.run("ls").expect(h.DENIED).error_line("--index")
+    b.run("ls", "--index", "http://10.79.0.1:6969").expect(h.OK)
+    stranger.stop().expect(h.OK)
+    check_eq(text(os.path.join(b.peer.home, "known_indexes")), known, "nothing was forgotten")
+
+
+@test("a machine that is plugged in later hears of the index, and the index of it")
+def _(w):
+    a, b = two_boxes(w)
+    a.ip("link", "set", "cable", "down")
+    index = a.index()
+    b.run("ls").expect(h.UNREACHABLE)
+    a.ip("link", "set", "cable", "up")
+    h.wait_for(lambda: b.run("ls").code == h.OK, 40 * SLOW, "found")
+    index.stop().expect(h.OK)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
