@@ -8,7 +8,7 @@ build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 valgrind
-	chromium fonts-dejavu-core"
+	chromium fonts-dejavu-core mandoc zsh fish"
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""

@@ -86,7 +86,7 @@ static int hash(struct work *w, bool plain, struct err_info *info)
 	w->params.progress = on_progress;
 	w->params.user = w;
 	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
-	progress_begin(&w->progress, w->o->quiet);
+	progress_begin(&w->progress, opts_progress(w->o));
 	err = hashing_run(&w->params, &w->hashing, info);
 	progress_clear(&w->progress);
 	return err;

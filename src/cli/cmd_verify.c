@@ -207,7 +207,7 @@ static int check_data(struct verify *v, struct check *c, struct err_info *info)
 	rc = root_open(&root, v->path[0] == '\0' ? "/" : v->path, info);
 	if (rc == 0) {
 		p.root = &root;
-		progress_begin(&v->progress, v->o->quiet);
+		progress_begin(&v->progress, opts_progress(v->o));
 		rc = check_run(&p, c, info);
 		progress_clear(&v->progress);
 		root_close(&root);

@@ -19,5 +19,11 @@ int cmd_create(const struct opts *o);
 int cmd_verify(const struct opts *o);
 int cmd_explain(const struct opts *o);
 int cmd_leave(const struct opts *o);
+int cmd_config(const struct opts *o);
+int cmd_completions(const struct opts *o);
+
+/* The table of commands (main.c), for those that explain it. */
+const struct command *commands_all(size_t *n);
+const struct command *commands_find(const char *name); /* NULL: there is none */
 
 #endif

@@ -23,22 +23,32 @@ static char *join(const char *dir, const char *rest)
 	return asprintf(&path, "%s/%s", dir, rest) < 0 ? NULL : path;
 }
 
+char *home_of_user(void)
+{
+	const char *user = getenv("HOME");
+	const struct passwd *pw;
+
+	if (user == NULL || *user == '\0') {
+		pw = getpwuid(geteuid());
+		user = pw == NULL ? NULL : pw->pw_dir;
+	}
+	return user == NULL ? NULL : strdup(user);
+}
+
 char *home_dir(void)
 {
 	const char *own = getenv("SHOAL_HOME"), *xdg = getenv("XDG_DATA_HOME");
-	const char *user = getenv("HOME");
-	const struct passwd *pw;
+	char *user, *dir;
 
 	if (own != NULL && *own != '\0')
 		return strdup(own);
 	/* The XDG base directory specification: a relative path is to be ignored. */
 	if (xdg != NULL && *xdg == '/')
 		return join(xdg, "shoal");
-	if (user == NULL || *user == '\0') {
-		pw = getpwuid(geteuid());
-		user = pw == NULL ? NULL : pw->pw_dir;
-	}
-	return user == NULL ? NULL : join(user, ".local/share/shoal");
+	user = home_of_user();
+	dir = user == NULL ? NULL : join(user, ".local/share/shoal");
+	free(user);
+	return dir;
 }
 
 static int make_dirs(const char *dir, struct err_info *info)

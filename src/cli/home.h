@@ -12,6 +12,9 @@ struct home {
 	char owner[ENTRY_OWNER_BYTES_MAX + 1]; /* remembered --as, else login@host */
 };
 
+/* The user's own home, whatever is kept elsewhere: HOME, else what passwd says.
+ * Owns: the caller's (free). NULL: there is none. */
+char *home_of_user(void);
 /* The folder alone; makes nothing. Owns: the caller's (free). NULL: there is none. */
 char *home_dir(void);
 /* The folder, made if missing, 0700. Owns: *out is the caller's (free). */

@@ -51,6 +51,7 @@ static const struct command commands[] = {
 	    "  shoal index token add anonymous --right read\n",
 	.accepts = "listen data no-udp no-lan udp-threads tls-cert tls-key tls-self-signed "
 		   "site sites log log-format right",
+	.completes = "backup token",
 	.max_args = 3,
 	.run = cmd_index,
     },
@@ -79,6 +80,7 @@ static const struct command commands[] = {
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts = "name as description tag meta comment piece-length tracker private v1-only "
 		   "v2-only listen drain drain-timeout",
+	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
 	.run = cmd_share,
@@ -122,6 +124,7 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer tracker preallocate listen "
 		   "reuse replace follow every drain drain-timeout",
+	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
 	.run = cmd_get,
@@ -176,6 +179,7 @@ static const struct command commands[] = {
 		"  shoal info alice@lab/genome.tar@1 --json\n"
 		"  shoal info ./debian.torrent\n",
 	.accepts = "latest all pieces",
+	.completes = "@name @torrent",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_info,
@@ -192,6 +196,7 @@ static const struct command commands[] = {
 		"  shoal versions genome.tar\n"
 		"  shoal versions alice@lab/genome.tar --json\n",
 	.accepts = "latest",
+	.completes = "@name",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_versions,
@@ -208,6 +213,7 @@ static const struct command commands[] = {
 		"  shoal peers\n"
 		"  shoal peers genome.tar\n",
 	.accepts = "latest",
+	.completes = "@name",
 	.max_args = 1,
 	.run = cmd_peers,
     },
@@ -225,6 +231,7 @@ static const struct command commands[] = {
 		"  shoal unshare genome.tar@1\n"
 		"  shoal unshare mallory/spam --admin --token TOKEN\n",
 	.accepts = "as admin",
+	.completes = "@name",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_unshare,
@@ -241,6 +248,7 @@ static const struct command commands[] = {
 	    "  shoal explain genome.tar\n"
 	    "  shoal explain --json\n",
 	.accepts = "",
+	.completes = "@name",
 	.max_args = 1,
 	.run = cmd_explain,
     },
@@ -280,6 +288,38 @@ static const struct command commands[] = {
 	.run = cmd_whoami,
     },
     {
+	.name = "config",
+	.summary = "show the settings that hold, and where from",
+	.usage = "shoal config [COMMAND]",
+	.help =
+	    "What the command line does not say, the environment does, or else the file of\n"
+	    "settings: lines like 'index = http://nas:6969', named as the long options are; below\n"
+	    "a line '[get]' they are for 'shoal get' alone. With COMMAND: what holds for it.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal config\n"
+	    "  shoal config get --json\n",
+	.accepts = "",
+	.completes = "@command",
+	.max_args = 1,
+	.run = cmd_config,
+    },
+    {
+	.name = "completions",
+	.summary = "print completions for a shell",
+	.usage = "shoal completions bash|zsh|fish",
+	.help = "Packages install them. By hand:\n"
+		"\n"
+		"  source <(shoal completions bash)\n"
+		"  shoal completions zsh > ~/.zfunc/_shoal      # a folder of $fpath\n"
+		"  shoal completions fish > ~/.config/fish/completions/shoal.fish\n",
+	.accepts = "",
+	.completes = "bash zsh fish",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_completions,
+    },
+    {
 	.name = "create",
 	.summary = "make a .torrent file, offline",
 	.usage = "shoal create PATH [-o FILE.torrent]",
@@ -298,6 +338,7 @@ static const struct command commands[] = {
 		"  shoal create ./photos -o photos.torrent --tracker "
 		"http://tracker.lan:6969/announce\n",
 	.accepts = "out name tracker piece-length v1-only v2-only private comment",
+	.completes = "@path",
 	.min_args = 1,
 	.max_args = 1,
 	.run = cmd_create,
@@ -313,6 +354,7 @@ static const struct command commands[] = {
 		"  shoal verify genome.torrent\n"
 		"  shoal verify genome.torrent /data/genome.tar\n",
 	.accepts = "",
+	.completes = "@path",
 	.min_args = 1,
 	.max_args = 2,
 	.run = cmd_verify,
@@ -326,7 +368,7 @@ static void print_overview(void)
 	puts("shoal - share files by name: publish, find, fetch from everyone who has it\n\n"
 	     "usage: shoal COMMAND [OPTIONS] [ARGUMENTS]\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-9s%s\n", commands[i].name, commands[i].summary);
+		printf("  %-12s%s\n", commands[i].name, commands[i].summary);
 	puts("\nTwo machines on one network:\n"
 	     "  a$ shoal index &\n"
 	     "  a$ shoal share genome.tar\n"
@@ -334,7 +376,13 @@ static void print_overview(void)
 	     "'shoal COMMAND --help' tells more; 'shoal --version' prints the version.");
 }
 
-static const struct command *find(const char *name)
+const struct command *commands_all(size_t *n)
+{
+	*n = N_COMMANDS;
+	return commands;
+}
+
+const struct command *commands_find(const char *name)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(commands[i].name, name) == 0)
@@ -373,7 +421,7 @@ static int help_on(int argc, char **argv)
 {
 	char help[] = "--help";
 	char *args[] = {argv[0], argv[argc - 1], help, NULL};
-	const struct command *c = argc > 2 ? find(argv[2]) : NULL;
+	const struct command *c = argc > 2 ? commands_find(argv[2]) : NULL;
 
 	if (argc > 2 && c == NULL)
 		return refuse(argv[2]);
@@ -398,7 +446,7 @@ static int dispatch(int argc, char **argv)
 		puts("shoal " SHOAL_VERSION);
 		return EXIT_OK;
 	}
-	c = find(name);
+	c = commands_find(name);
 	return c == NULL ? refuse(name) : run(c, argc, argv);
 }
 

@@ -6,35 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/text.h"
+#include "cli/config.h"
 #include "cli/index_choice.h"
 #include "cli/nearest.h"
+#include "cli/opts_table.h"
 #include "cli/out.h"
 #include "meta/metainfo.h"
 #include "node/index_client.h"
-
-enum kind {
-	KIND_FLAG,   /* bool */
-	KIND_COUNT,  /* int, once more each time */
-	KIND_TEXT,   /* const char * */
-	KIND_LIST,   /* const char *const *, repeated */
-	KIND_PORT,   /* int */
-	KIND_SIZE,   /* uint64_t, bytes: 16K, 1M */
-	KIND_NUMBER, /* uint32_t */
-	KIND_TIME,   /* uint32_t, seconds: 30, 5m, 2h */
-	KIND_HELP,
-};
-
-struct option {
-	const char *name;
-	char letter; /* 0: none */
-	enum kind kind;
-	size_t offset;
-	const char *env; /* NULL: none */
-	bool common;	 /* every command takes it */
-};
 
 #define AT(member) offsetof(struct opts, member)
 
@@ -47,23 +26,24 @@ static const struct option options[] = {
     {"json", 0, KIND_FLAG, AT(json), NULL, true},
     {"quiet", 'q', KIND_FLAG, AT(quiet), NULL, true},
     {"verbose", 'v', KIND_COUNT, AT(verbose), NULL, true},
+    {"progress", 0, KIND_TEXT, AT(progress), NULL, true},
     {"latest", 0, KIND_FLAG, AT(latest), NULL, false},
     {"seed", 0, KIND_FLAG, AT(seed), NULL, false},
     {"name", 0, KIND_TEXT, AT(name), NULL, false},
     {"as", 0, KIND_TEXT, AT(as), NULL, false},
-    {"out", 'o', KIND_TEXT, AT(out), NULL, false},
-    {"input-file", 'i', KIND_TEXT, AT(input), NULL, false},
+    {"out", 'o', KIND_FILE, AT(out), NULL, false},
+    {"input-file", 'i', KIND_FILE, AT(input), NULL, false},
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
-    {"data", 0, KIND_TEXT, AT(data), NULL, false},
+    {"data", 0, KIND_FOLDER, AT(data), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
     {"site", 0, KIND_LIST, AT(sites), NULL, false},
-    {"sites", 0, KIND_TEXT, AT(sites_file), NULL, false},
-    {"log", 0, KIND_TEXT, AT(log), NULL, false},
+    {"sites", 0, KIND_FILE, AT(sites_file), NULL, false},
+    {"log", 0, KIND_FILE, AT(log), NULL, false},
     {"log-format", 0, KIND_TEXT, AT(log_format), NULL, false},
-    {"tls-cert", 0, KIND_TEXT, AT(tls_cert), NULL, false},
-    {"tls-key", 0, KIND_TEXT, AT(tls_key), NULL, false},
+    {"tls-cert", 0, KIND_FILE, AT(tls_cert), NULL, false},
+    {"tls-key", 0, KIND_FILE, AT(tls_key), NULL, false},
     {"tls-self-signed", 0, KIND_FLAG, AT(tls_self_signed), NULL, false},
     {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
     {"peer", 0, KIND_LIST, AT(peers), NULL, false},
@@ -84,7 +64,7 @@ static const struct option options[] = {
     {"description", 0, KIND_TEXT, AT(description), NULL, false},
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
-    {"reuse", 0, KIND_TEXT, AT(reuse), NULL, false},
+    {"reuse", 0, KIND_FILE, AT(reuse), NULL, false},
     {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
     {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
     {"every", 0, KIND_TIME, AT(every_s), NULL, false},
@@ -94,29 +74,54 @@ static const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
+static const struct {
+	const char *option, *words;
+} choices[] = {
+    {"sort", "name size date holders"},
+    {"right", "read publish admin"},
+    {"log-format", "text json"},
+    {"progress", "auto json none"},
+};
+
 /* One run of the parser. */
 struct parser {
 	struct opts *o;
-	const struct command *c;
+	const struct command *c; /* NULL: none, all options are taken */
 	char **argv;
 	int argc, at;
 	bool help;
+	enum opts_from from; /* what is being read */
+	unsigned line;
 	struct err_info info;
 };
 
-static bool takes_value(const struct option *p)
+const struct option *opts_table(size_t *n)
+{
+	*n = N_OPTIONS;
+	return options;
+}
+
+bool opts_takes_value(const struct option *p)
 {
 	return p->kind != KIND_FLAG && p->kind != KIND_COUNT && p->kind != KIND_HELP;
 }
 
+const char *opts_choices(const struct option *p)
+{
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
+		if (strcmp(choices[i].option, p->name) == 0)
+			return choices[i].words;
+	return NULL;
+}
+
 /* ---- which option is meant ------------------------------------------------ */
 
-static bool accepted(const struct command *c, const struct option *p)
+bool opts_accepts(const struct command *c, const struct option *p)
 {
-	const char *rest = c->accepts;
+	const char *rest = c == NULL ? NULL : c->accepts;
 	size_t len = strlen(p->name);
 
-	if (p->common)
+	if (p->common || c == NULL)
 		return true;
 	while (rest != NULL && *rest != '\0') {
 		size_t n = strcspn(rest, " ");
@@ -135,7 +140,7 @@ static int refuse_unknown(struct parser *p, const char *typed)
 
 	text_escape(safe, sizeof(safe), bytes_str(typed));
 	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (accepted(p->c, &options[i]) && typed[0] == '-' && typed[1] == '-')
+		if (opts_accepts(p->c, &options[i]) && typed[0] == '-' && typed[1] == '-')
 			nearest_offer(&near, typed + 2, options[i].name);
 	if (near.best != NULL)
 		return err_set(&p->info, ERR_INVALID,
@@ -145,7 +150,7 @@ static int refuse_unknown(struct parser *p, const char *typed)
 		       p->c->name);
 }
 
-static const struct option *find_long(const char *name, size_t len)
+const struct option *opts_find(const char *name, size_t len)
 {
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
@@ -228,23 +233,53 @@ static int refuse_value(struct parser *p, const char *what, const char *value, c
 		       text_escape(safe, sizeof(safe), bytes_str(value)), wanted);
 }
 
-/* `what` is how the user gave it: "--port", "SHOAL_PORT". */
-static int store(struct parser *p, const struct option *opt, const char *what, const char *value)
+static int store_flag(struct parser *p, bool *place, const char *what, const char *value)
+{
+	if (value == NULL || strcmp(value, "yes") == 0)
+		*place = true;
+	else if (strcmp(value, "no") == 0)
+		*place = false;
+	else
+		return refuse_value(p, what, value, "neither yes nor no");
+	return 0;
+}
+
+/* A more important source than before speaks of this option for the first time. */
+static void forget_lesser(struct parser *p, const struct option *opt, void *place)
+{
+	struct opts_origin *origin = &p->o->origins[opt - options];
+
+	if (origin->from == p->from)
+		return;
+	if (opt->kind == KIND_LIST) {
+		free(*(void **)place);
+		*(const char *const **)place = NULL;
+	} else if (opt->kind == KIND_COUNT) {
+		*(int *)place = 0;
+	}
+}
+
+/* `what` is how the user gave it: "--port", "SHOAL_PORT". `value` NULL: a bare flag. */
+static int store_value(struct parser *p, const struct option *opt, const char *what,
+		       const char *value)
 {
 	void *place = (char *)p->o + opt->offset;
 	uint64_t n = 0;
 
 	switch (opt->kind) {
 	case KIND_FLAG:
-		*(bool *)place = true;
-		return 0;
+		return store_flag(p, place, what, value);
 	case KIND_COUNT:
-		*(int *)place += 1;
+		if (value != NULL && text_parse_u64(bytes_str(value), 9, &n) != 0)
+			return refuse_value(p, what, value, "not a number from 0 to 9");
+		*(int *)place += value == NULL ? 1 : (int)n;
 		return 0;
 	case KIND_HELP:
 		p->help = true;
 		return 0;
 	case KIND_TEXT:
+	case KIND_FILE:
+	case KIND_FOLDER:
 		*(const char **)place = value;
 		return 0;
 	case KIND_LIST:
@@ -275,19 +310,31 @@ static int store(struct parser *p, const struct option *opt, const char *what, c
 	return 0;
 }
 
+static int store(struct parser *p, const struct option *opt, const char *what, const char *value)
+{
+	int rc;
+
+	if (opt->kind != KIND_HELP)
+		forget_lesser(p, opt, (char *)p->o + opt->offset);
+	rc = store_value(p, opt, what, value);
+	p->o->origins[opt - options] =
+	    (struct opts_origin){.from = p->from, .value = value, .line = p->line};
+	return rc;
+}
+
 /* ---- the command line ------------------------------------------------------ */
 
 static int take(struct parser *p, const struct option *opt, const char *what, const char *value)
 {
-	if (!accepted(p->c, opt))
+	if (!opts_accepts(p->c, opt))
 		return err_set(&p->info, ERR_INVALID, "takes no %s; see 'shoal %s --help'", what,
 			       p->c->name);
-	if (takes_value(opt) && value == NULL) {
+	if (opts_takes_value(opt) && value == NULL) {
 		if (p->at >= p->argc)
 			return err_set(&p->info, ERR_INVALID, "%s needs a value", what);
 		value = p->argv[p->at++];
 	}
-	if (takes_value(opt) && *value == '\0')
+	if (opts_takes_value(opt) && *value == '\0')
 		return err_set(&p->info, ERR_INVALID, "%s needs a value that is not empty", what);
 	return store(p, opt, what, value);
 }
@@ -296,13 +343,13 @@ static int take_long(struct parser *p, const char *arg)
 {
 	const char *equals = strchr(arg, '=');
 	size_t len = equals == NULL ? strlen(arg + 2) : (size_t)(equals - arg) - 2;
-	const struct option *opt = find_long(arg + 2, len);
+	const struct option *opt = opts_find(arg + 2, len);
 	char what[32];
 
 	if (opt == NULL)
 		return refuse_unknown(p, arg);
 	snprintf(what, sizeof(what), "--%s", opt->name);
-	if (equals != NULL && !takes_value(opt))
+	if (equals != NULL && !opts_takes_value(opt) && opt->kind != KIND_FLAG)
 		return err_set(&p->info, ERR_INVALID, "%s takes no value", what);
 	return take(p, opt, what, equals == NULL ? NULL : equals + 1);
 }
@@ -313,13 +360,13 @@ static int take_letters(struct parser *p, const char *arg)
 	for (const char *at = arg + 1; *at != '\0'; at++) {
 		const struct option *opt = find_letter(*at);
 		char what[3] = {'-', *at, '\0'};
-		bool rest = opt != NULL && takes_value(opt) && at[1] != '\0';
+		bool rest = opt != NULL && opts_takes_value(opt) && at[1] != '\0';
 		int rc;
 
 		if (opt == NULL)
 			return refuse_unknown(p, arg);
 		rc = take(p, opt, what, rest ? at + 1 : NULL);
-		if (rc != 0 || takes_value(opt))
+		if (rc != 0 || opts_takes_value(opt))
 			return rc;
 	}
 	return 0;
@@ -347,6 +394,8 @@ static int take_environment(struct parser *p)
 {
 	int rc = 0;
 
+	p->from = FROM_ENVIRONMENT;
+	p->line = 0;
 	for (size_t i = 0; rc == 0 && i < N_OPTIONS; i++) {
 		const char *value = options[i].env == NULL ? NULL : getenv(options[i].env);
 
@@ -356,12 +405,95 @@ static int take_environment(struct parser *p)
 	return rc;
 }
 
+/* ---- the file of settings --------------------------------------------------- */
+
+/* What p->info says, with its place in front. */
+static int refuse_line(struct parser *p, const struct config_line *l)
+{
+	char reason[ERR_TEXT_MAX];
+
+	snprintf(reason, sizeof(reason), "%s", p->info.text);
+	return config_refuse(p->o->config, l->number, reason, &p->info);
+}
+
+static int refuse_key(struct parser *p, const struct config_line *l)
+{
+	struct nearest near = {.best = NULL};
+	char safe[64];
+
+	text_escape(safe, sizeof(safe), bytes_str(l->key));
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].kind != KIND_HELP)
+			nearest_offer(&near, l->key, options[i].name);
+	if (near.best != NULL)
+		err_set(&p->info, ERR_INVALID, "no setting '%s'; did you mean '%s'?", safe,
+			near.best);
+	else
+		err_set(&p->info, ERR_INVALID, "no setting '%s'", safe);
+	return refuse_line(p, l);
+}
+
+/* A line for everyone counts where it fits; one in a section must fit. */
+static int take_setting(struct parser *p, const struct config_line *l)
+{
+	const struct option *opt = opts_find(l->key, strlen(l->key));
+
+	if (opt == NULL || opt->kind == KIND_HELP)
+		return refuse_key(p, l);
+	if (!opts_accepts(p->c, opt)) {
+		if (l->section == NULL)
+			return 0;
+		err_set(&p->info, ERR_INVALID, "'%s' takes no '%s'", p->c->name, opt->name);
+		return refuse_line(p, l);
+	}
+	if (*l->value == '\0')
+		err_set(&p->info, ERR_INVALID, "'%s' needs a value", opt->name);
+	else if (store(p, opt, opt->name, l->value) == 0)
+		return 0;
+	return refuse_line(p, l);
+}
+
+static int take_lines(struct parser *p, enum opts_from from)
+{
+	const struct config *c = p->o->config;
+	int rc = 0;
+
+	p->from = from;
+	for (size_t i = 0; rc == 0 && i < c->n; i++) {
+		const struct config_line *l = &c->list[i];
+		bool fits = from == FROM_FILE ? l->section == NULL
+					      : p->c != NULL && l->section != NULL &&
+						    strcmp(l->section, p->c->name) == 0;
+
+		p->line = l->number;
+		if (fits)
+			rc = take_setting(p, l);
+	}
+	return rc;
+}
+
+static int take_config(struct parser *p)
+{
+	int rc;
+
+	p->o->config = calloc(1, sizeof(*p->o->config));
+	if (p->o->config == NULL)
+		return err_set(&p->info, ERR_NOMEM, "out of memory");
+	rc = config_read_take(p->o->config, config_path(), &p->info);
+	if (rc == 0)
+		rc = take_lines(p, FROM_FILE);
+	return rc == 0 ? take_lines(p, FROM_FILE_SECTION) : rc;
+}
+
 static int check(struct parser *p)
 {
 	const struct opts *o = p->o;
 	const struct command *c = p->c;
 	char safe[128];
 
+	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
+	    strcmp(o->progress, "json") != 0 && strcmp(o->progress, "none") != 0)
+		return refuse_value(p, "--progress", o->progress, "neither auto, json nor none");
 	if (o->v1_only && o->v2_only)
 		return err_set(&p->info, ERR_INVALID, "--v1-only and --v2-only exclude each other");
 	if (o->n_args < c->min_args)
@@ -373,26 +505,6 @@ static int check(struct parser *p)
 	return 0;
 }
 
-static void print_help(const struct command *c)
-{
-	printf("%s - %s\n\nusage: %s\n", c->name, c->summary, c->usage);
-	if (c->help != NULL)
-		printf("\n%s", c->help);
-	fputs("\nFor every command:\n"
-	      "  --index URL    the index to use (SHOAL_INDEX; else the one\n"
-	      "                 found on this network, else " INDEX_URL_DEFAULT ")\n"
-	      "  --token TOKEN  what the index lets you do, if it asks for one (SHOAL_TOKEN)\n"
-	      "  --pin PIN      the key of an index at https://, whoever signed it (SHOAL_PIN)\n"
-	      "  --accept-key   an index found on this network, or an owner, has a new key,\n"
-	      "                 and it is right\n"
-	      "  --port N       port of this peer (SHOAL_PORT; 6881, else a free one; 0: any)\n"
-	      "  --json         print JSON\n"
-	      "  -q, --quiet    print no progress and no notes\n"
-	      "  -v, --verbose  print more of what happens\n"
-	      "  -h, --help     print this\n",
-	      stdout);
-}
-
 /* An error before "--json" was reached is JSON too. */
 static bool wants_json(int argc, char **argv)
 {
@@ -402,22 +514,43 @@ static bool wants_json(int argc, char **argv)
 	return false;
 }
 
-int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
+/* Defaults, file, environment; not yet the command line. */
+static int take_standing(struct parser *p)
 {
-	struct parser p = {.o = o, .c = c, .argv = argv, .argc = argc, .at = 2};
+	struct opts *o = p->o;
 	int rc;
 
 	*o = (struct opts){.port = -1};
-	o->args = calloc((size_t)argc + 1, sizeof(*o->args));
+	o->args = calloc((size_t)p->argc + 1, sizeof(*o->args));
+	o->origins = calloc(N_OPTIONS, sizeof(*o->origins));
 	o->choice = calloc(1, sizeof(*o->choice));
-	if (o->args == NULL || o->choice == NULL)
-		rc = err_set(&p.info, ERR_NOMEM, "out of memory");
-	else
-		rc = take_environment(&p);
+	if (o->args == NULL || o->origins == NULL || o->choice == NULL)
+		return err_set(&p->info, ERR_NOMEM, "out of memory");
+	rc = take_config(p);
+	return rc == 0 ? take_environment(p) : rc;
+}
+
+int opts_defaults(struct opts *o, const struct command *c, struct err_info *info)
+{
+	struct parser p = {.o = o, .c = c};
+	int rc = take_standing(&p);
+
+	if (rc != 0)
+		*info = p.info;
+	return rc;
+}
+
+int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
+{
+	struct parser p = {.o = o, .c = c, .argv = argv, .argc = argc, .at = 2};
+	int rc = take_standing(&p);
+
+	p.from = FROM_COMMAND_LINE;
+	p.line = 0;
 	if (rc == 0)
 		rc = take_all(&p);
 	if (rc == 0 && p.help) {
-		print_help(c);
+		opts_print_help(c);
 		return EXIT_OK;
 	}
 	if (rc == 0)
@@ -437,64 +570,19 @@ void opts_fini(struct opts *o)
 	free((void *)o->tags);
 	free((void *)o->notes);
 	free((void *)o->sites);
+	if (o->config != NULL)
+		config_fini(o->config);
+	free(o->config);
+	free(o->origins);
 	*o = (struct opts){.port = -1};
 }
 
-/* ---- errors ----------------------------------------------------------------- */
-
-/* Words for programs; docs/api.md lists them beside the exit codes. */
-static const char *code_word(enum err code)
+/* Whoever asks for lines to be read by a program gets them, quiet or not. */
+enum progress_how opts_progress(const struct opts *o)
 {
-	switch (code) {
-	case OK:
-		return "ok";
-	case ERR_PROTO:
-		return "malformed";
-	case ERR_TOO_BIG:
-		return "too_big";
-	case ERR_NOMEM:
-		return "no_memory";
-	case ERR_IO:
-		return "io";
-	case ERR_NOENT:
-		return "not_found";
-	case ERR_EXISTS:
-		return "exists";
-	case ERR_DENIED:
-		return "denied";
-	case ERR_NOSPACE:
-		return "no_space";
-	case ERR_AGAIN:
-		return "busy";
-	case ERR_TIMEOUT:
-		return "timeout";
-	case ERR_UNREACHABLE:
-		return "unreachable";
-	case ERR_INVALID:
-		return "invalid";
-	case ERR_MISMATCH:
-		return "mismatch";
-	case ERR_AMBIGUOUS:
-		return "ambiguous";
-	case ERR_CANCELLED:
-		return "interrupted";
-	}
-	return "failed";
-}
-
-int opts_fail(const struct opts *o, const char *command, const struct err_info *info)
-{
-	const char *text = info->text[0] == '\0' ? err_text(info->code) : info->text;
-	json_t *j;
-
-	if (o->json) {
-		j = json_pack("{s:{s:s, s:s%}}", "error", "code", code_word(info->code), "message",
-			      text, strlen(text));
-		out_json(j);
-		json_decref(j);
-	} else {
-		(void)fflush(stdout);
-		fprintf(stderr, "shoal %s: %s\n", command, text);
-	}
-	return exit_from_err(info->code);
+	if (o->progress != NULL && strcmp(o->progress, "json") == 0)
+		return PROGRESS_JSON;
+	if (o->quiet || (o->progress != NULL && strcmp(o->progress, "none") == 0))
+		return PROGRESS_NONE;
+	return PROGRESS_AUTO;
 }

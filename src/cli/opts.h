@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "cli/exit.h"
+#include "cli/out.h"
 
 struct opts {
 	const char
@@ -17,6 +18,7 @@ struct opts {
 	int port;	 /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
 	int verbose;
+	const char *progress;			     /* --progress auto, json, none; NULL: auto */
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
 	const char *input;			     /* -i: a file of references, one a line */
 	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
@@ -47,22 +49,49 @@ struct opts {
 	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
 	char **args;		  /* what is not an option */
 	int n_args;
+	struct config *config;	     /* what the texts above may point into; owned */
+	struct opts_origin *origins; /* as many as opts_table() has rows; owned */
+};
+
+/* Where a value is from; what stands later here beats what stands earlier. */
+enum opts_from {
+	FROM_NOWHERE, /* it is what holds when nobody says anything */
+	FROM_FILE,
+	FROM_FILE_SECTION, /* of the command */
+	FROM_ENVIRONMENT,
+	FROM_COMMAND_LINE,
+};
+struct opts_origin {
+	enum opts_from from;
+	const char *value; /* as it was written; of a repeated one the last; NULL: a bare flag */
+	unsigned line;	   /* of the file */
 };
 
 /* A command: one row of the table in main.c. */
 struct command {
 	const char *name, *summary;
-	const char *usage;		  /* "shoal get NAME [-o DEST]" */
-	const char *help;		  /* options and examples, shown by --help */
-	const char *accepts;		  /* names of the options it takes, space-separated */
+	const char *usage;   /* "shoal get NAME [-o DEST]" */
+	const char *help;    /* options and examples, shown by --help */
+	const char *accepts; /* names of the options it takes, space-separated */
+	/* What an argument may be, for completions, space-separated: @name of the index, @path,
+	 * @torrent (a file), @command, @job of the daemon, or a word as it is. NULL: anything. */
+	const char *completes;
 	int min_args, max_args;		  /* -1: any number */
 	int (*run)(const struct opts *o); /* returns an enum exit_code */
 };
 
 /* Parse argv[2..]; prints the error or help itself. Returns -1 to go on, else an exit code.
- * "--" ends the options; "-o -" is a value. Flags beat environment. */
+ * "--" ends the options; "-o -" is a value; a flag takes "=no", too. Flags beat the environment,
+ * which beats the file of settings (cli/config.h). A repeated option of one of them replaces those
+ * of the lesser ones. */
 int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
+/* The same without any words: what holds for `c` when nothing more is said. `c` NULL: what the file
+ * says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
+int opts_defaults(struct opts *o, const struct command *c, struct err_info *info);
 void opts_fini(struct opts *o);
+
+/* How much the user wants to see of what goes on. */
+enum progress_how opts_progress(const struct opts *o);
 
 /* "shoal get: NAME: reason" on stderr, or {"error": {"code", "message"}} on stdout with --json.
  * Returns the exit code for info->code. */

@@ -10,13 +10,49 @@
 
 #define TABLE_BYTES_MAX ((size_t)1 << 30)
 
+/* A shallow copy with the schema in it; `j` may be NULL. */
+static json_t *marked(const json_t *j)
+{
+	json_t *copy = NULL, *item;
+	size_t i;
+
+	if (json_is_array(j)) {
+		copy = json_array();
+		json_array_foreach((json_t *)j, i, item) json_array_append_new(copy, marked(item));
+		return copy;
+	}
+	if (!json_is_object(j))
+		return json_copy((json_t *)j);
+	/* First, as that is where one looks for it. */
+	copy = json_pack("{s:i}", "schema", OUT_SCHEMA);
+	if (json_object_update(copy, (json_t *)j) != 0) {
+		json_decref(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static void print(FILE *stream, const json_t *j, size_t how)
+{
+	json_t *whole = marked(j);
+
+	/* ASCII alone: what JSON leaves as it is, from U+0080 on, could steer a terminal. */
+	if (whole == NULL || json_dumpf(whole, stream, how | JSON_ENSURE_ASCII) != 0)
+		fputs("{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}",
+		      stream);
+	json_decref(whole);
+	(void)fputc('\n', stream);
+}
+
 void out_json(const json_t *j)
 {
-	/* ASCII alone: what JSON leaves as it is, from U+0080 on, could steer a terminal. */
-	if (j == NULL || json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) != 0)
-		fputs("{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}",
-		      stdout);
-	putchar('\n');
+	print(stdout, j, JSON_INDENT(2));
+}
+
+void out_json_line(FILE *stream, const json_t *j)
+{
+	print(stream, j, JSON_COMPACT);
+	(void)fflush(stream);
 }
 
 void out_field(const char *label, const char *text)

@@ -5,9 +5,16 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
-/* Pretty JSON and a newline on stdout. */
+/* The number in the member "schema" of every object that a command prints, and of each element of a
+ * list. It grows when a member goes away or changes its meaning; members may be added any time. */
+#define OUT_SCHEMA 1
+
+/* Pretty JSON and a newline on stdout, marked with the schema. */
 void out_json(const json_t *j);
+/* The same on one line of `stream`, which is flushed. */
+void out_json_line(FILE *stream, const json_t *j);
 
 /* "label:        text" on stdout; text is escaped. Nothing for an empty text. */
 void out_field(const char *label, const char *text);
@@ -20,9 +27,11 @@ void out_row(struct out_table *t);
 void out_cell(struct out_table *t, const char *text); /* next cell of the row; text is escaped */
 void out_table_print(struct out_table *t);	      /* and frees it */
 
-/* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. */
+/* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. Or, when
+ * told so, a line of JSON now and then, wherever stderr leads. */
+enum progress_how { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_NONE };
 struct progress {
-	bool on;
+	bool on, json;
 	uint64_t start_ms, drawn_ms;
 	int width;
 };
@@ -33,12 +42,14 @@ struct progress_state {
 	uint32_t peers;
 	const char *note; /* "waiting for a holder", or NULL */
 };
-void progress_init(struct progress *p, bool quiet, uint64_t now_ms);
-/* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers". */
+void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms);
+/* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers"; or at
+ * most twice a second {"schema", "event": "progress", "label", "done", "total", "down_bps",
+ * "up_bps", "peers", "eta_s", "note"}. */
 void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms);
 /* For work without a loop: begin, then draw how much of it is done, at the rate so far. Read the
  * clock themselves. `note` may be NULL. */
-void progress_begin(struct progress *p, bool quiet);
+void progress_begin(struct progress *p, enum progress_how how);
 void progress_work(struct progress *p, const char *label, const char *note, uint64_t done,
 		   uint64_t total);
 /* Wipe the line, so that other output starts clean. */

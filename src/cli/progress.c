@@ -11,16 +11,16 @@
 #include "base/text.h"
 
 #define REDRAW_MS 100u
+#define JSON_MS 500u
 #define LINE_MAX_BYTES 1024u
 
-void progress_init(struct progress *p, bool quiet, uint64_t now_ms)
+void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 {
 	const char *term = getenv("TERM");
 
-	*p = (struct progress){
-	    .on = !quiet && isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0,
-	    .start_ms = now_ms,
-	};
+	*p = (struct progress){.start_ms = now_ms, .json = how == PROGRESS_JSON};
+	p->on = p->json || (how == PROGRESS_AUTO && isatty(STDERR_FILENO) && term != NULL &&
+			    strcmp(term, "dumb") != 0);
 }
 
 static int terminal_width(void)
@@ -106,13 +106,33 @@ static void put_line(struct buf *b, const struct progress_state *s)
 		buf_printf(b, "  %s", s->note);
 }
 
+static void print_event(const struct progress_state *s)
+{
+	bool timed = s->bps > 0 && s->total > s->done;
+	json_t *j =
+	    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "event", "progress", "label", s->label,
+		      "done", (json_int_t)s->done, "total", (json_int_t)s->total, "down_bps",
+		      (json_int_t)s->bps, "up_bps", (json_int_t)s->up_bps, "peers", (int)s->peers);
+
+	json_object_set_new(j, "eta_s",
+			    timed ? json_integer((json_int_t)((s->total - s->done) / s->bps))
+				  : json_null());
+	json_object_set_new(j, "note", json_string(s->note == NULL ? "" : s->note));
+	out_json_line(stderr, j);
+	json_decref(j);
+}
+
 void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms)
 {
 	struct buf b;
 
-	if (!p->on || (p->drawn_ms != 0 && now_ms - p->drawn_ms < REDRAW_MS))
+	if (!p->on || (p->drawn_ms != 0 && now_ms - p->drawn_ms < (p->json ? JSON_MS : REDRAW_MS)))
 		return;
 	p->drawn_ms = now_ms;
+	if (p->json) {
+		print_event(s);
+		return;
+	}
 	p->width = terminal_width();
 	buf_init(&b, LINE_MAX_BYTES);
 	put_line(&b, s);
@@ -126,7 +146,7 @@ void progress_draw(struct progress *p, const struct progress_state *s, uint64_t 
 
 void progress_clear(struct progress *p)
 {
-	if (!p->on || p->drawn_ms == 0)
+	if (!p->on || p->drawn_ms == 0 || p->json)
 		return;
 	fputs("\r\033[K", stderr);
 	(void)fflush(stderr);
@@ -141,9 +161,9 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-void progress_begin(struct progress *p, bool quiet)
+void progress_begin(struct progress *p, enum progress_how how)
 {
-	progress_init(p, quiet, clock_ms());
+	progress_init(p, how, clock_ms());
 }
 
 void progress_work(struct progress *p, const char *label, const char *note, uint64_t done,

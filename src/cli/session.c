@@ -197,7 +197,7 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 		session_fini(s);
 		return err;
 	}
-	progress_init(&s->progress, o->quiet, loop_now_ms(s->loop));
+	progress_init(&s->progress, opts_progress(o), loop_now_ms(s->loop));
 	listen_to_commands(s);
 	return OK;
 }

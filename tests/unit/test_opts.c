@@ -181,6 +181,8 @@ TEST(an_option_of_another_command_is_refused)
 	CHECK_INT(parse_and_forget("x --data /tmp"), EXIT_USAGE);
 	CHECK(strstr(said, "takes no --data") != NULL);
 	CHECK_INT(parse_and_forget("x --seed=1"), EXIT_USAGE);
+	CHECK(strstr(said, "--seed '1': neither yes nor no") != NULL);
+	CHECK_INT(parse_and_forget("x --verbose=1"), EXIT_USAGE);
 	CHECK(strstr(said, "takes no value") != NULL);
 }
 

@@ -73,7 +73,7 @@ static void print_json(void)
 TEST(json_is_ascii_so_that_no_name_steers_a_terminal)
 {
 	capture(print_json);
-	CHECK_STR(said, "{\n  \"name\": \"\\u001B \\u009B \\u202E\"\n}\n");
+	CHECK_STR(said, "{\n  \"schema\": 1,\n  \"name\": \"\\u001B \\u009B \\u202E\"\n}\n");
 }
 
 static void print_fields(void)
@@ -96,7 +96,7 @@ TEST(progress_is_silent_off_a_terminal)
 
 	if (isatty(STDERR_FILENO)) /* run by hand */
 		return;
-	progress_init(&p, false, 1);
+	progress_init(&p, PROGRESS_AUTO, 1);
 	CHECK(!p.on);
 	progress_draw(&p, &s, 5000);
 	progress_clear(&p);

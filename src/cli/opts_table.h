@@ -1,0 +1,45 @@
+/* cli/opts_table.h - the table of options, for whoever explains them: completions, `config`. */
+#ifndef SHOAL_CLI_OPTS_TABLE_H
+#define SHOAL_CLI_OPTS_TABLE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "cli/opts.h"
+
+enum kind {
+	KIND_FLAG,   /* bool */
+	KIND_COUNT,  /* int, once more each time */
+	KIND_TEXT,   /* const char * */
+	KIND_FILE,   /* const char *, a path */
+	KIND_FOLDER, /* const char *, the path of a folder */
+	KIND_LIST,   /* const char *const *, repeated */
+	KIND_PORT,   /* int */
+	KIND_SIZE,   /* uint64_t, bytes: 16K, 1M */
+	KIND_NUMBER, /* uint32_t */
+	KIND_TIME,   /* uint32_t, seconds: 30, 5m, 2h */
+	KIND_HELP,
+};
+
+struct option {
+	const char *name;
+	char letter; /* 0: none */
+	enum kind kind;
+	size_t offset;	 /* in struct opts */
+	const char *env; /* NULL: none */
+	bool common;	 /* every command takes it */
+};
+
+const struct option *opts_table(size_t *n);
+/* `c` NULL: every option. */
+bool opts_accepts(const struct command *c, const struct option *p);
+bool opts_takes_value(const struct option *p);
+const struct option *opts_find(const char *name, size_t len); /* NULL: there is none */
+void opts_print_help(const struct command *c);
+/* Append what `shoal c->name --help` says about it, without what goes on on the next line. False:
+ * it does not. */
+bool opts_describe(const struct command *c, const struct option *p, struct buf *out);
+/* The words that a value is one of, space-separated; NULL: it may be anything. */
+const char *opts_choices(const struct option *p);
+
+#endif
