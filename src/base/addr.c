@@ -36,6 +36,48 @@ bool addr_is_loopback(const struct addr *a)
 	return a->v6 ? memcmp(a->ip, one, sizeof(one)) == 0 : a->ip[0] == 127;
 }
 
+static enum addr_scope scope_v4(uint32_t ip)
+{
+	static const struct {
+		uint32_t net, mask;
+		enum addr_scope scope;
+	} nets[] = {
+	    {0x00000000, 0xff000000, ADDR_LOOPBACK}, /* 0/8: this host */
+	    {0x7f000000, 0xff000000, ADDR_LOOPBACK}, /* 127/8 */
+	    {0xe0000000, 0xe0000000, ADDR_LOOPBACK}, /* 224/3: multicast, reserved, broadcast */
+	    {0xa9fe0000, 0xffff0000, ADDR_LINK},     /* 169.254/16 */
+	    {0x0a000000, 0xff000000, ADDR_PRIVATE},  /* 10/8 */
+	    {0xac100000, 0xfff00000, ADDR_PRIVATE},  /* 172.16/12 */
+	    {0xc0a80000, 0xffff0000, ADDR_PRIVATE},  /* 192.168/16 */
+	    {0x64400000, 0xffc00000, ADDR_PRIVATE},  /* 100.64/10: behind a provider's NAT */
+	    {0xc6120000, 0xfffe0000, ADDR_PRIVATE},  /* 198.18/15: for benchmarks */
+	};
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if ((ip & nets[i].mask) == nets[i].net)
+			return nets[i].scope;
+	return ADDR_PUBLIC;
+}
+
+enum addr_scope addr_scope(const struct addr *a)
+{
+	static const uint8_t zero[12], nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+
+	if (!a->v6)
+		return scope_v4(be32(a->ip));
+	if (a->ip[0] == 0xff || memcmp(a->ip, zero, sizeof(zero)) == 0)
+		return ADDR_LOOPBACK; /* ::, ::1, and the old form of IPv4 in IPv6 */
+	if (memcmp(a->ip, nat64, sizeof(nat64)) == 0)
+		return scope_v4(be32(a->ip + 12));
+	if (a->ip[0] == 0x20 && a->ip[1] == 0x02)
+		return scope_v4(be32(a->ip + 2));
+	if (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80)
+		return ADDR_LINK;
+	if ((a->ip[0] & 0xfe) == 0xfc || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0xc0))
+		return ADDR_PRIVATE;
+	return ADDR_PUBLIC;
+}
+
 bool addr_is_dialable(const struct addr *a)
 {
 	static const uint8_t none[16];

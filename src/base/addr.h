@@ -20,6 +20,16 @@ int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
+/* How near to us an address is, public ones first; what can be reached from everywhere is no secret
+ * door of this network or this machine. Addresses that carry an IPv4 one (RFC 6052, 6to4) are what
+ * that is. */
+enum addr_scope {
+	ADDR_PUBLIC,
+	ADDR_PRIVATE, /* RFC 1918, 6598, 4193 */
+	ADDR_LINK,    /* link-local */
+	ADDR_LOOPBACK /* also those that are no host's: unspecified, multicast, broadcast */
+};
+enum addr_scope addr_scope(const struct addr *a);
 /* May we dial it? Refuses port 0, unspecified, multicast, broadcast. */
 bool addr_is_dialable(const struct addr *a);
 

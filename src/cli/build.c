@@ -92,11 +92,11 @@ static int hash(struct work *w, bool plain, struct err_info *info)
 	return err;
 }
 
-static size_t count_trackers(const struct opts *o)
+static size_t count(const char *const *list)
 {
 	size_t n = 0;
 
-	while (o->trackers != NULL && o->trackers[n] != NULL)
+	while (list != NULL && list[n] != NULL)
 		n++;
 	return n;
 }
@@ -105,7 +105,7 @@ static int write_torrent(struct work *w, const char *tracker, struct build *out,
 			 struct err_info *info)
 {
 	const struct opts *o = w->o;
-	size_t n = 0, more = count_trackers(o);
+	size_t n = 0, more = count(o->trackers);
 	const char **urls = calloc(more + 2, sizeof(*urls));
 	struct create_spec spec = {
 	    /* The --name of a share is its entry's, and its data keeps its own. */
@@ -122,6 +122,8 @@ static int write_torrent(struct work *w, const char *tracker, struct build *out,
 	    .created_by = "shoal " SHOAL_VERSION,
 	    .created_at = loop_wall_s(),
 	    .private = o->private,
+	    .webseeds = o->webseeds,
+	    .n_webseeds = count(o->webseeds),
 	};
 	int err;
 
@@ -187,12 +189,30 @@ static int set_data_path(const struct work *w, const char *path, struct build *o
 	return out->data_path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
+static int check_webseeds(const struct opts *o, struct err_info *info)
+{
+	char safe[160];
+
+	for (size_t i = 0; o->webseeds != NULL && o->webseeds[i] != NULL; i++) {
+		if (!meta_webseed_is_fit(bytes_str(o->webseeds[i])))
+			return err_set(info, ERR_INVALID,
+				       "--webseed %s: not an http or https address",
+				       text_escape(safe, sizeof(safe), bytes_str(o->webseeds[i])));
+	}
+	if (count(o->webseeds) > META_WEBSEEDS_MAX)
+		return err_set(info, ERR_TOO_BIG, "--webseed: at most %u of them",
+			       META_WEBSEEDS_MAX);
+	return OK;
+}
+
 static int build(struct work *w, const char *path, const char *tracker, bool plain,
 		 struct build *out, struct err_info *info)
 {
 	enum meta_fault fault;
-	int err = scan_path(path, &w->scan, info);
+	int err = check_webseeds(w->o, info);
 
+	if (err == OK)
+		err = scan_path(path, &w->scan, info);
 	if (err == OK)
 		err = open_root(w, path, info);
 	if (err != OK)

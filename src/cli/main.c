@@ -67,6 +67,7 @@ static const struct command commands[] = {
 		"  --comment TEXT     goes into the .torrent\n"
 		"  --piece-length N   16K to 128M, a power of two\n"
 		"  --tracker URL      announce there too; may be repeated\n"
+		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
@@ -78,8 +79,9 @@ static const struct command commands[] = {
 		"examples:\n"
 		"  shoal share genome.tar\n"
 		"  shoal share ./photos --name holiday-2026\n",
-	.accepts = "name as description tag meta comment piece-length tracker private v1-only "
-		   "v2-only listen drain drain-timeout",
+	.accepts =
+	    "name as description tag meta comment piece-length tracker webseed private v1-only "
+	    "v2-only listen drain drain-timeout",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -101,6 +103,7 @@ static const struct command commands[] = {
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
+	    "  --webseed URL    fetch from this web server too (BEP 19); may be repeated\n"
 	    "  --preallocate    reserve the disk space first\n"
 	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
 	    "  --replace        replace what is at DEST, whatever it is\n"
@@ -328,6 +331,7 @@ static const struct command commands[] = {
 		"  --tracker URL      announce here; may be repeated\n"
 		"  --piece-length N   16K to 128M, a power of two\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
+		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --comment TEXT     goes into the .torrent\n"
 		"\n"
@@ -337,7 +341,7 @@ static const struct command commands[] = {
 		"  shoal create genome.tar\n"
 		"  shoal create ./photos -o photos.torrent --tracker "
 		"http://tracker.lan:6969/announce\n",
-	.accepts = "out name tracker piece-length v1-only v2-only private comment",
+	.accepts = "out name tracker webseed piece-length v1-only v2-only private comment",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = 1,

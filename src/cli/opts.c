@@ -46,6 +46,7 @@ static const struct option options[] = {
     {"tls-key", 0, KIND_FILE, AT(tls_key), NULL, false},
     {"tls-self-signed", 0, KIND_FLAG, AT(tls_self_signed), NULL, false},
     {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
+    {"webseed", 0, KIND_LIST, AT(webseeds), NULL, false},
     {"peer", 0, KIND_LIST, AT(peers), NULL, false},
     {"v1-only", 0, KIND_FLAG, AT(v1_only), NULL, false},
     {"v2-only", 0, KIND_FLAG, AT(v2_only), NULL, false},
@@ -567,6 +568,7 @@ void opts_fini(struct opts *o)
 	free(o->choice);
 	free((void *)o->trackers);
 	free((void *)o->peers);
+	free((void *)o->webseeds);
 	free((void *)o->tags);
 	free((void *)o->notes);
 	free((void *)o->sites);

@@ -22,6 +22,7 @@ struct opts {
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
 	const char *input;			     /* -i: a file of references, one a line */
 	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
+	const char *const *webseeds;		     /* --webseed, repeated */
 	bool v1_only, v2_only, private, preallocate, all;
 	uint64_t piece_length; /* --piece-length in bytes (16K, 1M), 0: chosen */
 	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */

@@ -170,6 +170,17 @@ static void put_trackers(const struct create_spec *spec, struct buf *out)
 	benc_put_raw(out, 'e');
 }
 
+static void put_webseeds(const struct create_spec *spec, struct buf *out)
+{
+	if (spec->n_webseeds == 0)
+		return;
+	benc_put_str(out, "url-list");
+	benc_put_raw(out, 'l');
+	for (size_t i = 0; i < spec->n_webseeds; i++)
+		benc_put_str(out, spec->webseeds[i]);
+	benc_put_raw(out, 'e');
+}
+
 static int order_roots(const void *a, const void *b)
 {
 	const struct create_file *x = *(const struct create_file *const *)a;
@@ -240,6 +251,7 @@ int create_torrent(const struct create_spec *spec, struct buf *out)
 	create_put_info(spec, out);
 	if (spec->v2)
 		err = put_layers(spec, out);
+	put_webseeds(spec, out);
 	benc_put_raw(out, 'e');
 	if (err == 0)
 		err = out->err;

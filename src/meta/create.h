@@ -25,6 +25,8 @@ struct create_spec {
 	size_t n_pieces_v1;
 	const char *const *trackers; /* each its own tier */
 	size_t n_trackers;
+	const char *const *webseeds; /* BEP 19 */
+	size_t n_webseeds;
 	const char *comment, *created_by; /* NULL: leave out */
 	int64_t created_at;		  /* 0: leave out */
 	bool private;
@@ -35,7 +37,7 @@ struct create_spec {
  * (v2, hybrid) and mktorrent 1.1 (v1) write for the same input; v1 alone thus says
  * nothing of executables. transmission-create 3.00 is not followed: it leaves out
  * empty files and sorts without regard to case.
- * Source:  BEP 3, 12, 27, 47 (pads ".pad/<length>"), 52.
+ * Source:  BEP 3, 12, 19, 27, 47 (pads ".pad/<length>"), 52.
  * Returns: 0, ERR_INVALID (a path, name, order or hash that meta_parse would refuse),
  *          ERR_TOO_BIG or ERR_NOMEM. `out` then holds a part. */
 int create_torrent(const struct create_spec *spec, struct buf *out);

@@ -136,6 +136,16 @@ static int take_peer(struct magnet *m, struct bytes text)
 	return 0;
 }
 
+static int take_webseed(struct magnet *m, struct bytes url)
+{
+	uint32_t before = m->n_webseeds;
+	int err = meta_webseed_add(&m->webseeds, &m->n_webseeds, MAGNET_WEBSEEDS_MAX, url);
+
+	if (m->n_webseeds == before)
+		m->dropped++;
+	return err;
+}
+
 static bool range_parse(struct bytes text, struct magnet_range *out)
 {
 	bool pair = text.len > 0 && memchr(text.ptr, '-', text.len) != NULL;
@@ -179,6 +189,8 @@ static int take_param(struct magnet *m, struct bytes key, struct bytes value)
 		return take_tracker(m, value);
 	if (key_is(key, "x.pe"))
 		return take_peer(m, value);
+	if (key_is(key, "ws"))
+		return take_webseed(m, value);
 	if (key_is(key, "so"))
 		return take_only(m, value);
 	return 0;
@@ -250,6 +262,7 @@ void magnet_fini(struct magnet *m)
 	free(m->trackers);
 	free(m->peers);
 	free(m->only);
+	meta_webseeds_free(m->webseeds, m->n_webseeds);
 	*m = (struct magnet){0};
 }
 
@@ -272,6 +285,10 @@ int magnet_put(const struct metainfo *m, struct buf *out)
 	for (uint32_t i = 0; i < m->n_trackers; i++) {
 		buf_put_str(out, "&tr=");
 		text_put_percent(out, bytes_str(m->trackers[i].url));
+	}
+	for (uint32_t i = 0; i < m->n_webseeds; i++) {
+		buf_put_str(out, "&ws=");
+		text_put_percent(out, bytes_str(m->webseeds[i]));
 	}
 	return out->err;
 }

@@ -13,6 +13,7 @@
 #define MAGNET_TRACKERS_MAX 100u
 #define MAGNET_PEERS_MAX 100u
 #define MAGNET_RANGES_MAX 1000u
+#define MAGNET_WEBSEEDS_MAX META_WEBSEEDS_MAX
 #define MAGNET_NAME_MAX 255u
 
 struct magnet_range {
@@ -28,6 +29,8 @@ struct magnet {
 	uint32_t n_trackers;
 	struct addr *peers; /* x.pe, numeric addresses only */
 	uint32_t n_peers;
+	char **webseeds; /* ws */
+	uint32_t n_webseeds;
 	struct magnet_range *only; /* so, BEP 53 */
 	uint32_t n_only;
 	uint32_t dropped; /* parameters left out for a limit or form */
@@ -39,7 +42,7 @@ struct magnet {
 int magnet_parse(struct bytes uri, struct magnet *out);
 void magnet_fini(struct magnet *m);
 
-/* The link for a torrent: hashes, dn, its trackers, xl. Appends to `out`. */
+/* The link for a torrent: hashes, dn, its trackers and webseeds, xl. Appends to `out`. */
 int magnet_put(const struct metainfo *m, struct buf *out);
 
 #endif

@@ -1,8 +1,11 @@
-/* meta/meta_notes.c - what a .torrent says beside its files: trackers and texts.
+/* meta/meta_notes.c - what a .torrent says beside its files: trackers, webseeds and texts.
  * Nothing here makes a torrent bad; what is odd is left out. */
 #include "meta/metainfo_impl.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
+#include <strings.h>
 
 char *meta_text_copy(struct bytes s, size_t max)
 {
@@ -94,6 +97,97 @@ static enum meta_fault trackers_read(struct metainfo *m, const struct meta_field
 	return f;
 }
 
+/* ---- webseeds ---------------------------------------------------------------------- */
+
+static bool has_scheme(struct bytes url, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return url.len > n && strncasecmp((const char *)url.ptr, scheme, n) == 0;
+}
+
+bool meta_webseed_is_fit(struct bytes url)
+{
+	return meta_url_is_fit(url) && (has_scheme(url, "http://") || has_scheme(url, "https://"));
+}
+
+int meta_webseed_add(char ***list, uint32_t *n, uint32_t max, struct bytes url)
+{
+	if (*n == max || !meta_webseed_is_fit(url))
+		return 0;
+	for (uint32_t i = 0; i < *n; i++)
+		if (bytes_eq(bytes_str((*list)[i]), url))
+			return 0;
+	if (*list == NULL)
+		*list = calloc(max, sizeof(**list));
+	if (*list == NULL)
+		return ERR_NOMEM;
+	(*list)[*n] = meta_text_copy(url, META_URL_BYTES_MAX);
+	if ((*list)[*n] == NULL)
+		return ERR_NOMEM;
+	(*n)++;
+	return 0;
+}
+
+void meta_webseeds_free(char **list, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
+/* BEP 19 has one URL, or a list of them. */
+static enum meta_fault webseeds_read(struct metainfo *m, const struct meta_field *f)
+{
+	const struct benc *one = meta_field_of(f, BENC_STR), *list = meta_field_of(f, BENC_LIST);
+	struct benc_iter it;
+	struct benc url;
+	int err = 0;
+
+	if (one != NULL)
+		err = meta_webseed_add(&m->webseeds, &m->n_webseeds, META_WEBSEEDS_MAX, one->str);
+	if (list != NULL) {
+		it = benc_iter(list);
+		while (err == 0 && m->n_webseeds < META_WEBSEEDS_MAX && benc_next(&it, NULL, &url))
+			if (url.type == BENC_STR)
+				err = meta_webseed_add(&m->webseeds, &m->n_webseeds,
+						       META_WEBSEEDS_MAX, url.str);
+	}
+	return err == 0 ? META_OK : META_NOMEM;
+}
+
+/* A path's '/' part its components and stay as they are. */
+static void put_path(struct buf *out, const char *path)
+{
+	const char *end;
+
+	while ((end = strchr(path, '/')) != NULL) {
+		text_put_percent(out, bytes_of(path, (size_t)(end - path)));
+		(void)buf_put_u8(out, '/');
+		path = end + 1;
+	}
+	text_put_percent(out, bytes_str(path));
+}
+
+int meta_webseed_url(const struct metainfo *m, const char *webseed, const struct meta_file *f,
+		     struct buf *out)
+{
+	size_t n = strlen(webseed);
+	bool folder = webseed[n - 1] == '/';
+
+	(void)buf_put_str(out, webseed);
+	if (m->single && !folder)
+		return out->err;
+	if (!folder)
+		(void)buf_put_u8(out, '/');
+	if (!m->single) {
+		text_put_percent(out, bytes_str(m->name));
+		(void)buf_put_u8(out, '/');
+	}
+	put_path(out, f->path);
+	return out->err;
+}
+
 static char *text_read(const struct meta_field *f)
 {
 	const struct benc *v = meta_field_of(f, BENC_STR);
@@ -110,5 +204,7 @@ enum meta_fault meta_notes_read(struct metainfo *m, const struct meta_field top[
 	if (m->comment == NULL || m->created_by == NULL)
 		return META_NOMEM;
 	m->created_at = at != NULL && at->num > 0 ? at->num : 0;
+	if (webseeds_read(m, &top[TOP_URL_LIST]) != META_OK)
+		return META_NOMEM;
 	return trackers_read(m, top);
 }

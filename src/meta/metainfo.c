@@ -222,6 +222,7 @@ enum meta_fault meta_parse(struct bytes torrent, struct metainfo **out)
 	    [TOP_COMMENT].key = "comment",
 	    [TOP_CREATED_BY].key = "created by",
 	    [TOP_CREATED_AT].key = "creation date",
+	    [TOP_URL_LIST].key = "url-list",
 	};
 	struct benc root;
 	enum meta_fault f = parse_whole(torrent, &root, NULL);
@@ -255,6 +256,7 @@ void meta_free(struct metainfo *m)
 	for (uint32_t i = 0; i < m->n_trackers; i++)
 		free((char *)(uintptr_t)m->trackers[i].url);
 	free(m->trackers);
+	meta_webseeds_free(m->webseeds, m->n_webseeds);
 	free(m->files);
 	free(m->name);
 	free(m->comment);

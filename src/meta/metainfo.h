@@ -21,6 +21,7 @@
 #define META_DEPTH_MAX 90u	  /* components of a path; bencode allows 100 levels */
 #define META_TRACKERS_MAX 100u
 #define META_URL_BYTES_MAX 2048u  /* longer tracker URLs are left out */
+#define META_WEBSEEDS_MAX 32u	  /* each is asked, and costs a connection */
 #define META_TEXT_BYTES_MAX 4096u /* comment and created by are cut here */
 
 /* Every way a .torrent can be wrong; each has its own sentence. The implementer
@@ -135,6 +136,8 @@ struct metainfo {
 	const uint8_t *pieces_v1; /* n_pieces hashes of 20 bytes, or NULL */
 	struct meta_tracker *trackers;
 	uint32_t n_trackers;
+	char **webseeds; /* BEP 19 "url-list": http or https, each once */
+	uint32_t n_webseeds;
 	char *comment, *created_by; /* never NULL, may be "" */
 	int64_t created_at;	    /* Unix seconds, 0 unknown */
 	struct bytes info;	    /* the raw info dictionary */
@@ -185,6 +188,15 @@ uint32_t meta_file_at(const struct metainfo *m, uint64_t offset);
 
 /* The file with this v2 root, or NULL. For hash requests. */
 const struct meta_file *meta_file_by_root(const struct metainfo *m, const uint8_t root[SHA256_LEN]);
+
+/* May this be the URL of a webseed: http or https, and fit as a tracker's? */
+bool meta_webseed_is_fit(struct bytes url);
+/* Where a webseed has the file: appends to `out`. BEP 19: URL itself for a torrent of one file; "/"
+ * at its end has the torrent's name come behind it; for a folder the name and the file's path come
+ * behind it in any case. Bytes that are no part of a name in a URL are percent-encoded.
+ * Returns 0 or the buffer's error. */
+int meta_webseed_url(const struct metainfo *m, const char *webseed, const struct meta_file *f,
+		     struct buf *out);
 
 /* The 20-byte hash that names the swarm in handshakes and announces: v1's, or
  * for v2-only the first 20 bytes of v2's (BEP 52). */

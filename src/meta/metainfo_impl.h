@@ -81,7 +81,7 @@ int meta_path_order(const char *a, const char *b);
 /* META_PATH_CLASH when two paths are one, or one is a folder of another. Sorts. */
 enum meta_fault meta_paths_check(const char **paths, size_t n);
 
-/* Trackers, comment and so on, which never make a torrent bad. */
+/* Trackers, webseeds, comment and so on, which never make a torrent bad. */
 enum meta_top_key {
 	TOP_INFO,
 	TOP_LAYERS,
@@ -90,6 +90,7 @@ enum meta_top_key {
 	TOP_COMMENT,
 	TOP_CREATED_BY,
 	TOP_CREATED_AT,
+	TOP_URL_LIST,
 	TOP_KEYS,
 };
 enum meta_fault meta_notes_read(struct metainfo *m, const struct meta_field top[TOP_KEYS]);
@@ -97,5 +98,9 @@ enum meta_fault meta_notes_read(struct metainfo *m, const struct meta_field top[
 char *meta_text_copy(struct bytes s, size_t max);
 /* May this be a tracker's URL? Not empty, too long, or with blanks or controls. */
 bool meta_url_is_fit(struct bytes url);
+/* Append a copy of what may be a webseed's URL and is not in the list; others are passed over, as
+ * are those beyond `max`. Returns 0 or ERR_NOMEM. */
+int meta_webseed_add(char ***list, uint32_t *n, uint32_t max, struct bytes url);
+void meta_webseeds_free(char **list, uint32_t n);
 
 #endif

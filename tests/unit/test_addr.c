@@ -153,6 +153,49 @@ TEST(addr_knows_what_may_be_dialled)
 	}
 }
 
+/* What a stranger's torrent may not make us ask: this machine, this network. */
+TEST(addr_knows_how_near_it_is)
+{
+	static const struct {
+		const char *text;
+		enum addr_scope scope;
+	} rows[] = {
+	    {"8.8.8.8:1", ADDR_PUBLIC},
+	    {"127.0.0.1:1", ADDR_LOOPBACK},
+	    {"0.0.0.0:1", ADDR_LOOPBACK},
+	    {"224.0.0.1:1", ADDR_LOOPBACK},
+	    {"255.255.255.255:1", ADDR_LOOPBACK},
+	    {"169.254.169.254:1", ADDR_LINK},
+	    {"10.255.0.1:1", ADDR_PRIVATE},
+	    {"11.0.0.1:1", ADDR_PUBLIC},
+	    {"172.15.255.255:1", ADDR_PUBLIC},
+	    {"172.16.0.0:1", ADDR_PRIVATE},
+	    {"172.31.255.255:1", ADDR_PRIVATE},
+	    {"172.32.0.0:1", ADDR_PUBLIC},
+	    {"192.168.1.1:1", ADDR_PRIVATE},
+	    {"100.64.0.1:1", ADDR_PRIVATE},
+	    {"100.128.0.1:1", ADDR_PUBLIC},
+	    {"[::1]:1", ADDR_LOOPBACK},
+	    {"[::]:1", ADDR_LOOPBACK},
+	    {"[::7f00:1]:1", ADDR_LOOPBACK},
+	    {"[::ffff:10.0.0.1]:1", ADDR_PRIVATE},
+	    {"[64:ff9b::7f00:1]:1", ADDR_LOOPBACK},
+	    {"[64:ff9b::808:808]:1", ADDR_PUBLIC},
+	    {"[2002:c0a8:101::1]:1", ADDR_PRIVATE},
+	    {"[fe80::1]:1", ADDR_LINK},
+	    {"[fd00::1]:1", ADDR_PRIVATE},
+	    {"[fec0::1]:1", ADDR_PRIVATE},
+	    {"[ff02::1]:1", ADDR_LOOPBACK},
+	    {"[2001:4860::1]:1", ADDR_PUBLIC},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a = parse(rows[i].text);
+
+		CHECK_INT(addr_scope(&a), rows[i].scope);
+	}
+}
+
 TEST(addr_text_reads_back_as_itself)
 {
 	for (uint64_t seed = 1; seed <= 2000; seed++) {

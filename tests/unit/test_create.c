@@ -76,6 +76,7 @@ TEST(create_writes_whole_torrents_as_others_do)
 TEST(create_keeps_notes_and_every_tracker_in_its_own_tier)
 {
 	static const char *const trackers[] = {"http://a/announce", "udp://b:1", "http://[::1]/c"};
+	static const char *const webseeds[] = {"http://w/f1", "https://v/"};
 	struct sample_spec s;
 	struct metainfo *m = NULL;
 	struct buf out;
@@ -83,6 +84,8 @@ TEST(create_keeps_notes_and_every_tracker_in_its_own_tier)
 	sample_spec(sample_find("f1"), true, true, &s);
 	s.spec.trackers = trackers;
 	s.spec.n_trackers = 3;
+	s.spec.webseeds = webseeds;
+	s.spec.n_webseeds = 2;
 	s.spec.comment = "a comment";
 	s.spec.created_by = "shoal";
 	s.spec.created_at = 1700000000;
@@ -98,6 +101,9 @@ TEST(create_keeps_notes_and_every_tracker_in_its_own_tier)
 		CHECK_STR(m->trackers[i].url, trackers[i]);
 		CHECK_INT(m->trackers[i].tier, i);
 	}
+	CHECK_INT(m->n_webseeds, 2);
+	CHECK_STR(m->webseeds[0], webseeds[0]);
+	CHECK_STR(m->webseeds[1], webseeds[1]);
 	meta_free(m);
 	buf_fini(&out);
 	sample_spec_fini(&s);

@@ -39,6 +39,8 @@ TEST(magnet_with_everything_is_read)
 	CHECK_INT(m.only[1].last, 2);
 	CHECK_INT(m.only[2].first, 6);
 	CHECK_INT(m.only[2].last, 8);
+	CHECK_INT(m.n_webseeds, 1);
+	CHECK_STR(m.webseeds[0], "http://x");
 	CHECK_INT(m.dropped, 0);
 	magnet_fini(&m);
 }

@@ -108,6 +108,70 @@ TEST(metainfo_keeps_texts_and_trackers_within_limits)
 	meta_free(m);
 }
 
+TEST(metainfo_keeps_webseeds_that_can_be_asked_each_once)
+{
+	struct metainfo *m = parse_notation(
+	    "{'info' {'length' 5" NP P1 "} 'url-list' ['http://a/f' 'ftp://b/f' 'HTTPS://c/' 7 '' "
+	    "'http://a/f' 'http://d/ x' 'file:///etc/passwd' 'http://']}");
+
+	CHECK_INT(m->n_webseeds, 2);
+	CHECK_STR(m->webseeds[0], "http://a/f");
+	CHECK_STR(m->webseeds[1], "HTTPS://c/");
+	meta_free(m);
+	m = parse_notation("{'info' {'length' 5" NP P1 "} 'url-list' 'http://alone/'}");
+	CHECK_INT(m->n_webseeds, 1);
+	CHECK_STR(m->webseeds[0], "http://alone/");
+	meta_free(m);
+	m = parse_notation("{'info' {'length' 5" NP P1 "} 'url-list' {'http://no' 1}}");
+	CHECK_INT(m->n_webseeds, 0);
+	meta_free(m);
+}
+
+TEST(metainfo_keeps_so_many_webseeds_and_no_more)
+{
+	char torrent[4096];
+	struct metainfo *m = NULL;
+	size_t n;
+
+	for (uint32_t more = 0; more < 2; more++) {
+		n = (size_t)snprintf(torrent, sizeof(torrent),
+				     "d4:infod6:lengthi5e4:name1:n12:piece lengthi16384e"
+				     "6:pieces20:xxxxxxxxxxxxxxxxxxxxe8:url-listl");
+		for (uint32_t i = 0; i < META_WEBSEEDS_MAX + more; i++)
+			n += (size_t)snprintf(torrent + n, sizeof(torrent) - n, "12:http://h/%03u",
+					      i);
+		snprintf(torrent + n, sizeof(torrent) - n, "ee");
+		CHECK_INT(meta_parse(bytes_str(torrent), &m), META_OK);
+		CHECK_INT(m->n_webseeds, META_WEBSEEDS_MAX);
+		meta_free(m);
+	}
+}
+
+static void check_webseed_url(const struct metainfo *m, const char *webseed, uint32_t file,
+			      const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	CHECK_INT(meta_webseed_url(m, webseed, &m->files[file], &b), 0);
+	CHECK_STR(buf_cstr(&b), want);
+	buf_fini(&b);
+}
+
+TEST(metainfo_knows_where_a_webseed_has_a_file)
+{
+	struct metainfo *m = parse_notation("{'info' {'length' 5" NP P1 "}}");
+
+	check_webseed_url(m, "http://h/any?x=1", 0, "http://h/any?x=1");
+	check_webseed_url(m, "http://h/d/", 0, "http://h/d/n");
+	meta_free(m);
+	m = parse_notation("{'info' {'files' [{'length' 5 'path' ['a b' '50%?#.txt']} {'length' 1"
+			   "'path' ['c']}]" NP P1 "}}");
+	check_webseed_url(m, "http://h/d/", 0, "http://h/d/n/a%20b/50%25%3F%23.txt");
+	check_webseed_url(m, "http://h/d", 1, "http://h/d/n/c");
+	meta_free(m);
+}
+
 /* Everything the header promises of a torrent that was accepted. */
 static void check_sound(const struct metainfo *m)
 {
