@@ -94,7 +94,8 @@ static void fail(struct get *g, const struct err_info *why)
 /* Nobody is connected, nobody is being tried, and the tracker (if any) was asked. */
 static bool is_alone(const struct transfer_status *st)
 {
-	return st->phase == TRANSFER_DOWNLOADING && st->swarm.peers == 0 && st->swarm.dialing == 0;
+	return st->phase == TRANSFER_DOWNLOADING && st->swarm.peers == 0 &&
+	       st->swarm.dialing == 0 && st->swarm.sources == 0;
 }
 
 /* Says when the last holder is gone; gives up when there never was one. */

@@ -135,7 +135,8 @@ static void item_done(struct item *it, const struct transfer_status *st)
 static bool is_alone(const struct transfer_status *st)
 {
 	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
-	       st->swarm.dialing == 0 && (st->swarm.peers == 0 || !st->swarm.can_complete);
+	       st->swarm.dialing == 0 && st->swarm.sources == 0 &&
+	       (st->swarm.peers == 0 || !st->swarm.can_complete);
 }
 
 /* Nobody who is on line has it: it goes on looking, and the next has its place. */

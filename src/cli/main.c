@@ -125,7 +125,7 @@ static const struct command commands[] = {
 	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest seed wait peer tracker preallocate listen "
+	.accepts = "out input-file latest seed wait peer tracker webseed preallocate listen "
 		   "reuse replace follow every drain drain-timeout",
 	.completes = "@name @torrent",
 	.min_args = 0,

@@ -262,6 +262,8 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .path = w->path,
 	    .preallocate = o->preallocate,
 	    .trackers = trackers,
+	    .webseeds = o->webseeds,
+	    .webseeds_nearest = w->from_index ? index_client_scope(index) : ADDR_PUBLIC,
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
 	    .on_phase = on_phase,

@@ -1,21 +1,18 @@
 #include "net/http_client.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
-
-#include <curl/curl.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "base/text.h"
-#include "net/curl_tls.h"
+#include "net/http_client_impl.h"
 
 /* Connections kept or being made: in all, and to one host. Calls beyond it queue up. */
 #define CONNECTIONS_MAX 128L
 #define HOST_CONNECTIONS_MAX 16L
-#define WHERE_MAX 160
+/* What one read of a body in parts may bring. */
+#define PARTS_BUFFER_BYTES 262144L
 
 struct sock {
 	struct http_client *client;
@@ -23,43 +20,14 @@ struct sock {
 	struct loop_io *io;
 };
 
-struct http_call {
-	TAILQ_ENTRY(http_call) link;
-	enum { CALL_RUNNING, CALL_FINISHED, CALL_KEPT } list; /* which list it is in; KEPT: none */
-	bool connect;
-	struct http_client *client;
-	CURL *easy;
-	struct curl_slist *headers;
-	struct buf body;
-	CURLcode result;
-	int status;
-	char where[WHERE_MAX]; /* "http://host:port", escaped */
-	char detail[CURL_ERROR_SIZE];
-	void (*done)(void *user, const struct http_answer *reply);
-	void *user;
-	uint32_t total_ms;
-};
-TAILQ_HEAD(calls, http_call);
-
-struct http_client {
-	struct loop *loop;
-	CURLM *multi;
-	struct loop_timer *timer;
-	struct curl_pin pin;
-	struct calls running, finished;
-	bool delivering, dead; /* freed by a callback: deliver() then clears up */
-};
-
 /* ---- curl's sockets and timers on our loop -------------------------------- */
-
-static void deliver(struct http_client *c);
 
 static void act(struct http_client *c, curl_socket_t fd, int mask)
 {
 	int running;
 
 	curl_multi_socket_action(c->multi, fd, mask, &running);
-	deliver(c);
+	http_client_deliver(c);
 }
 
 static void on_socket_ready(void *arg, unsigned ready)
@@ -125,94 +93,6 @@ static int on_want_timer(CURLM *multi, long ms, void *user)
 	return 0;
 }
 
-/* ---- what went wrong ------------------------------------------------------ */
-
-/* The system's words, in the middle of a sentence: "connection refused". */
-static void put_os_reason(char *out, size_t cap, long os_error, const char *otherwise)
-{
-	snprintf(out, cap, "%s", os_error != 0 ? strerror((int)os_error) : otherwise);
-	if (isupper((unsigned char)out[0]) && islower((unsigned char)out[1]))
-		out[0] = (char)tolower((unsigned char)out[0]);
-}
-
-static long easy_long(CURL *easy, CURLINFO what)
-{
-	long v = 0;
-
-	curl_easy_getinfo(easy, what, &v);
-	return v;
-}
-
-static enum err timeout_reason(struct http_call *call, char *out, size_t cap)
-{
-	curl_off_t connected = 0;
-	uint32_t waited = call->total_ms;
-
-	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-	if (connected == 0 && waited > HTTP_CONNECT_MS)
-		waited = HTTP_CONNECT_MS;
-	snprintf(out, cap, "%s within %u.%u s",
-		 connected == 0 ? "no connection" : "no whole answer", waited / 1000,
-		 waited % 1000 / 100);
-	return ERR_TIMEOUT;
-}
-
-static enum err say(char *out, size_t cap, enum err code, const char *reason)
-{
-	snprintf(out, cap, "%s", reason);
-	return code;
-}
-
-static enum err reason_of(struct http_call *call, char *out, size_t cap)
-{
-	const char *detail =
-	    call->detail[0] != '\0' ? call->detail : curl_easy_strerror(call->result);
-	bool redirected = easy_long(call->easy, CURLINFO_REDIRECT_COUNT) > 0;
-	enum err distrust = curl_tls_reason(call->easy, call->result, detail, out, cap);
-
-	if (distrust != OK)
-		return distrust;
-	switch (call->result) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return say(out, cap, ERR_UNREACHABLE, "no such host");
-	case CURLE_COULDNT_CONNECT:
-		put_os_reason(out, cap, easy_long(call->easy, CURLINFO_OS_ERRNO), detail);
-		return ERR_UNREACHABLE;
-	case CURLE_OPERATION_TIMEDOUT:
-		return timeout_reason(call, out, cap);
-	case CURLE_FILESIZE_EXCEEDED:
-	case CURLE_WRITE_ERROR:
-		if (call->body.err == ERR_NOMEM)
-			return say(out, cap, ERR_NOMEM, "out of memory");
-		snprintf(out, cap, "the answer is larger than %zu bytes", call->body.max);
-		return ERR_TOO_BIG;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_URL_MALFORMAT:
-		if (redirected || call->status != 0)
-			return say(out, cap, ERR_PROTO, "redirected to no http or https address");
-		if (strstr(detail, "HTTP/0.9") != NULL)
-			return say(out, cap, ERR_PROTO, "does not speak HTTP");
-		return say(out, cap, ERR_INVALID, "not an http or https address");
-	case CURLE_TOO_MANY_REDIRECTS:
-		return say(out, cap, ERR_PROTO, "redirects without end");
-	case CURLE_GOT_NOTHING:
-		return say(out, cap, ERR_UNREACHABLE, "closed the connection without an answer");
-	case CURLE_PARTIAL_FILE:
-		return say(out, cap, ERR_UNREACHABLE, "closed the connection in mid-answer");
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-		put_os_reason(out, cap, easy_long(call->easy, CURLINFO_OS_ERRNO), detail);
-		return ERR_UNREACHABLE;
-	case CURLE_OUT_OF_MEMORY:
-		return say(out, cap, ERR_NOMEM, "out of memory");
-	case CURLE_BAD_CONTENT_ENCODING:
-	case CURLE_WEIRD_SERVER_REPLY:
-		return say(out, cap, ERR_PROTO, detail);
-	default:
-		return say(out, cap, ERR_UNREACHABLE, detail);
-	}
-}
-
 /* ---- the end of a call ---------------------------------------------------- */
 
 static void call_leave(struct http_call *call)
@@ -236,15 +116,48 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
+/* The name of a host that a proxy was asked for says nothing of where it is. */
+static bool has_proxy(void)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					    "ALL_PROXY"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (getenv(names[i]) != NULL)
+			return true;
+	return false;
+}
+
+static void note_sender(const struct http_call *call, struct http_answer *reply)
+{
+	curl_off_t retry = 0;
+	char *ip = NULL;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry);
+	reply->retry_after_s = retry > 0 && retry < UINT32_MAX ? (uint32_t)retry : 0;
+	curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
+	if (ip == NULL || addr_parse(bytes_str(ip), 1, &reply->from) != OK ||
+	    (has_proxy() && !addr_is_loopback(&reply->from)))
+		reply->from = (struct addr){.port = 0};
+}
+
 static void answer(struct http_call *call)
 {
 	struct http_answer reply = {.status = call->status};
 	char reason[CURL_ERROR_SIZE + 64], escaped[ERR_TEXT_MAX / 2];
 
+	if (call->cancelled) {
+		call_leave(call);
+		call_free(call);
+		return;
+	}
+	if (call->stopped)
+		call->result = CURLE_OK;
+	note_sender(call, &reply);
 	if (call->result == CURLE_OK) {
 		reply.body = buf_bytes(&call->body);
 	} else {
-		enum err code = reason_of(call, reason, sizeof(reason));
+		enum err code = http_call_reason(call, reason, sizeof(reason));
 
 		err_set(&reply.err, code, "%s: %s", call->where,
 			text_escape(escaped, sizeof(escaped), bytes_str(reason)));
@@ -274,14 +187,14 @@ static void collect(struct http_client *c)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		call->result = msg->data.result;
-		call->status = (int)easy_long(call->easy, CURLINFO_RESPONSE_CODE);
+		call->status = (int)http_call_long(call->easy, CURLINFO_RESPONSE_CODE);
 		call->list = CALL_FINISHED;
 		TAILQ_REMOVE(&c->running, call, link);
 		TAILQ_INSERT_TAIL(&c->finished, call, link);
 	}
 }
 
-static void deliver(struct http_client *c)
+void http_client_deliver(struct http_client *c)
 {
 	struct http_call *call;
 
@@ -298,6 +211,10 @@ void http_call_cancel(struct http_call *call)
 {
 	if (call == NULL)
 		return;
+	if (call->inside) {
+		call->cancelled = true;
+		return;
+	}
 	call_leave(call);
 	call_free(call);
 }
@@ -370,7 +287,8 @@ static bool set_method(CURL *e, const struct http_ask *ask)
 
 	if (strcmp(ask->method, "HEAD") == 0)
 		return curl_easy_setopt(e, CURLOPT_NOBODY, 1L) == CURLE_OK;
-	curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ask->max_bytes);
+	if (ask->parts == NULL)
+		curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ask->max_bytes);
 	if (ask->body.len > 0 || strcmp(ask->method, "POST") == 0) {
 		curl_easy_setopt(e, CURLOPT_POST, 1L);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body.len);
@@ -383,17 +301,39 @@ static bool set_method(CURL *e, const struct http_ask *ask)
 	return ok;
 }
 
-static bool set_limits(struct http_call *call)
+static bool set_limits(struct http_call *call, bool secure)
 {
 	CURL *e = call->easy;
+	bool parts = call->parts.part != NULL;
 
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->total_ms);
+	if (parts) {
+		curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)call->parts.stall_s);
+	} else {
+		curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->total_ms);
+	}
 	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK;
+	       curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+				parts && secure ? "https" : "http,https") == CURLE_OK;
+}
+
+/* How the body comes. */
+static bool set_body(struct http_call *call)
+{
+	CURL *e = call->easy;
+
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+	if (call->parts.part != NULL) {
+		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, PARTS_BUFFER_BYTES);
+		return curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_call_on_part) == CURLE_OK;
+	}
+	/* Some trackers compress unasked; the ceiling counts what comes out. */
+	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	return curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
 }
 
 static bool set_connect(CURL *e)
@@ -414,11 +354,10 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->detail);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-	/* Some trackers compress unasked; the ceiling counts what comes out. */
-	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-	return set_limits(call) && curl_tls_set(e, &call->client->pin, ask->url) &&
+	if (call->client->nearest < ADDR_LOOPBACK && !http_call_set_guard(call))
+		return false;
+	return set_limits(call, strncasecmp(ask->url, "https:", 6) == 0) && set_body(call) &&
+	       curl_tls_set(e, &call->client->pin, ask->url) &&
 	       (ask->connect ? set_connect(e) : set_method(e, ask)) &&
 	       set_headers(call, ask->headers) &&
 	       curl_easy_setopt(e, CURLOPT_USERAGENT, "shoal/" SHOAL_VERSION) == CURLE_OK &&
@@ -435,6 +374,8 @@ struct http_call *http_client_send(struct http_client *c, const struct http_ask 
 	call->done = ask->done;
 	call->user = ask->user;
 	call->connect = ask->connect;
+	if (ask->parts != NULL)
+		call->parts = *ask->parts;
 	call->total_ms = ask->total_ms == 0 ? HTTP_TOTAL_MS : ask->total_ms;
 	buf_init(&call->body, ask->max_bytes);
 	call->easy = curl_easy_init();
@@ -506,6 +447,7 @@ int http_client_new(struct loop *l, struct http_client **out)
 		return ERR_NOMEM;
 	}
 	c->loop = l;
+	c->nearest = ADDR_LOOPBACK;
 	TAILQ_INIT(&c->running);
 	TAILQ_INIT(&c->finished);
 	c->multi = curl_multi_init();
@@ -521,6 +463,11 @@ int http_client_new(struct loop *l, struct http_client **out)
 int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info)
 {
 	return curl_pin_set(&c->pin, url, pin, info);
+}
+
+void http_client_guard(struct http_client *c, enum addr_scope nearest)
+{
+	c->nearest = nearest;
 }
 
 void http_client_pin_like(struct http_client *c, const struct http_client *other)

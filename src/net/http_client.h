@@ -2,6 +2,7 @@
 #ifndef SHOAL_NET_HTTP_CLIENT_H
 #define SHOAL_NET_HTTP_CLIENT_H
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "net/loop.h"
@@ -21,6 +22,10 @@ int http_client_new(struct loop *l, struct http_client **out);
 int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info);
 /* And by what the other one trusts a server. */
 void http_client_pin_like(struct http_client *c, const struct http_client *other);
+/* From here on connect to no address that is nearer to us than `nearest`, whatever name or redirect
+ * leads there, and use no proxy, which would (attack: a stranger's link to a server of this network
+ * or of this machine). Before the first call. */
+void http_client_guard(struct http_client *c, enum addr_scope nearest);
 /* Cancels what is under way without calling back. */
 void http_client_free(struct http_client *c);
 
@@ -28,16 +33,36 @@ struct http_answer {
 	struct err_info err; /* OK: a status arrived (any); else why not, naming host and reason */
 	int status;
 	struct bytes body;
+	/* Who answered; port 0: nobody did, or a proxy may have. */
+	struct addr from;
+	uint32_t retry_after_s; /* what the header says; 0: nothing */
+};
+
+enum http_take {
+	HTTP_TAKE_MORE,
+	HTTP_TAKE_LATER, /* nothing of this part was taken: it comes again, perhaps with more
+			    behind it, after http_call_resume() */
+	HTTP_TAKE_STOP,	 /* that is enough: `done` follows, as if the body had ended */
+};
+
+/* For bodies that are too long to be gathered. Such a call has no time limit in all, is not
+ * compressed, and does not follow a redirect from https to http. */
+struct http_parts {
+	/* Some of the body of the last answer, after redirects. Within it no call may be made with
+	 * this client; this one may be cancelled. */
+	enum http_take (*part)(void *user, struct http_call *call, struct bytes part);
+	uint32_t stall_s; /* fails with ERR_TIMEOUT when nothing comes for so long */
 };
 
 struct http_ask {
-	const char *method;	    /* "GET", "POST", "DELETE" */
-	const char *url;	    /* http or https; other schemes are refused */
-	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	struct bytes body;	    /* copied */
-	size_t max_bytes;	    /* of the reply's body; more fails with ERR_TOO_BIG */
-	uint32_t total_ms;	    /* 0: HTTP_TOTAL_MS */
-	bool connect;		    /* only connect, to where `url` is: see http_call_fd() */
+	const char *method;		/* "GET", "POST", "DELETE" */
+	const char *url;		/* http or https; other schemes are refused */
+	const char *const *headers;	/* "Name: value", NULL-terminated; may be NULL */
+	struct bytes body;		/* copied */
+	size_t max_bytes;		/* of the reply's body; more fails with ERR_TOO_BIG */
+	uint32_t total_ms;		/* 0: HTTP_TOTAL_MS */
+	const struct http_parts *parts; /* copied; NULL: the body is gathered */
+	bool connect;			/* only connect, to where `url` is: see http_call_fd() */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);
 	void *user;
@@ -48,6 +73,13 @@ struct http_ask {
 struct http_call *http_client_send(struct http_client *c, const struct http_ask *ask);
 /* `done` will not be called. */
 void http_call_cancel(struct http_call *call);
+
+/* For calls in parts. A header of the answer whose body comes, or NULL; borrowed until the part is
+ * taken. */
+const char *http_call_header(const struct http_call *call, const char *name);
+int http_call_status(const struct http_call *call);
+/* Not from within `part`. */
+void http_call_resume(struct http_call *call);
 
 /* A call that was only to connect, and did (through TLS and a proxy's tunnel where there is one),
  * stays after `done`, until http_call_cancel(), which must come before http_client_free(). Let such

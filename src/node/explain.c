@@ -88,7 +88,10 @@ static void judge_company(struct verdict *v, const struct explain_facts *f)
 	else if (trouble && f->useful <= 2)
 		find(v, EXPLAIN_TRACKER, "the tracker does not answer now: %.120s",
 		     f->tracker_error);
-	if (f->peers == 0 && f->dialing > 0)
+	if (f->peers == 0 && f->sources > 0)
+		find(v, EXPLAIN_FEW_SOURCES, "few sources: no peer is connected, %u web server%s",
+		     f->sources, f->sources == 1 ? " brings it" : "s bring it");
+	else if (f->peers == 0 && f->dialing > 0)
 		find(v, EXPLAIN_NO_PEERS, "no peer is connected yet; %u %s being called",
 		     f->dialing, f->dialing == 1 ? "is" : "are");
 	else if (f->peers == 0)

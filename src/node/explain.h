@@ -15,6 +15,7 @@ struct explain_facts {
 	uint64_t down_bps;
 	uint64_t run_ms;		     /* since it began */
 	uint64_t disk_wait_ms;		     /* of those, time in which peers waited for the disk */
+	uint32_t sources;		     /* web servers that are asked */
 	uint32_t peers, seeds;		     /* connected; of them complete */
 	uint32_t dialing, addresses;	     /* being called; known */
 	uint32_t useful;		     /* peers that have something we lack */

@@ -227,6 +227,7 @@ struct answer {
 	bool done;
 	struct err_info err;
 	int status;
+	struct addr from;
 	struct buf body;
 };
 
@@ -237,8 +238,14 @@ static void on_done(void *user, const struct http_answer *reply)
 	a->done = true;
 	a->err = reply->err;
 	a->status = reply->status;
+	a->from = reply->from;
 	if (a->err.code == OK && buf_put(&a->body, reply->body) < 0)
 		err_set(&a->err, ERR_NOMEM, "out of memory");
+}
+
+enum addr_scope index_client_scope(const struct index_client *c)
+{
+	return c->scope;
 }
 
 static int not_reached(const struct index_client *c, const struct err_info *why,
@@ -321,6 +328,7 @@ static int wait_for(struct index_client *c, struct http_ask *ask, struct answer 
 	}
 	if (a->err.code != OK)
 		return not_reached(c, &a->err, info);
+	c->scope = a->from.port == 0 ? ADDR_PUBLIC : addr_scope(&a->from);
 	return a->status >= 200 && a->status < 300 ? 0 : refused(c, a, info);
 }
 

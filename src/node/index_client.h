@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/addr.h"
 #include "base/buf.h"
 #include "meta/entry.h"
 
@@ -25,6 +26,10 @@ const char *index_client_url(const struct index_client *c);	    /* normalised, n
 const char *index_client_tracker_url(const struct index_client *c); /* .../announce */
 /* The same with the token behind it, if any: for announcing, not for others' eyes. */
 const char *index_client_announce_url(const struct index_client *c);
+
+/* How near to us the index is that answered last; ADDR_PUBLIC when none has, or a proxy may have.
+ * What it lists may speak of servers as near as itself. */
+enum addr_scope index_client_scope(const struct index_client *c);
 
 struct index_list_ask {
 	const char *query, *owner, *name; /* words to search for, an exact owner, name; NULL: any */

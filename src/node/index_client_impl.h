@@ -10,8 +10,9 @@
 
 struct index_client {
 	char *url, *tracker_url, *announce_url;
-	char *authorization; /* a header line; NULL: no token */
-	bool local;	     /* on this machine */
+	char *authorization;   /* a header line; NULL: no token */
+	bool local;	       /* on this machine */
+	enum addr_scope scope; /* of who answered last */
 	struct loop *loop;
 	struct http_client *http;
 };

@@ -99,6 +99,11 @@ void link_close(struct link *l, const char *reason);
 /* Close because the socket ended or failed: tells the swarm. */
 void link_lost(struct link *l, const char *reason);
 
+/* A whole block that is wanted, put into its place in the store, from which another connection that
+ * is in the middle of it is turned away. Returns 0; ERR_AGAIN without room in the store: wait for
+ * STORE_ROOM; as store_recv_span(). */
+int link_place_block(struct transfer *t, const struct block_ref *b, const uint8_t *data);
+
 void link_send(struct link *l, const struct wire_msg *m);
 /* Remember to flush at the end of this event. */
 void link_mark_dirty(struct link *l);

@@ -59,10 +59,9 @@ void link_recv_drop(struct link *l)
 }
 
 /* The connection that is in the middle of this very block, if it is not `l`. */
-static struct link *other_receiver(const struct link *l, const struct block_ref *b)
+static struct link *other_receiver(const struct transfer *t, const struct link *l,
+				   const struct block_ref *b)
 {
-	const struct transfer *t = l->t;
-
 	for (uint32_t i = 0; i < t->n_slots; i++) {
 		struct link *o = t->by_slot[i];
 
@@ -80,24 +79,24 @@ static bool is_wanted(const struct link *l, const struct block_ref *b)
 }
 
 /* A block that came twice at once was put aside, and is the first to be whole: it takes the
- * place of the other one, and what that still brings is dropped. False without memory. */
-static bool place_spill(struct link *l)
+ * place of the other one, and what that still brings is dropped. */
+int link_place_block(struct transfer *t, const struct block_ref *b, const uint8_t *data)
 {
-	struct link_incoming *c = &l->cur;
-	struct transfer *t = l->t;
-	struct link *o = other_receiver(l, &c->block);
+	struct link *o = other_receiver(t, NULL, b);
 	struct span dst;
+	int err = OK;
 
 	if (o != NULL) {
 		dst = o->cur.dst;
 		o->cur.place = PLACE_NOWHERE;
-	} else if (store_recv_span(t->store, c->block.piece, c->block.begin, c->block.length,
-				   &dst) != OK) {
-		return false;
+	} else {
+		err = store_recv_span(t->store, b->piece, b->begin, b->length, &dst);
 	}
-	memcpy(dst.ptr, c->spill, c->block.length);
-	store_recv_done(t->store, c->block.piece, c->block.begin, c->block.length);
-	return true;
+	if (err != OK)
+		return err;
+	memcpy(dst.ptr, data, b->length);
+	store_recv_done(t->store, b->piece, b->begin, b->length);
+	return OK;
 }
 
 /* Have the payload in its place if it is wanted still; what was not wanted when it began may be so
@@ -112,7 +111,7 @@ static bool settle_place(struct link *l)
 	else if (c->place == PLACE_STORE)
 		store_recv_abort(l->t->store, c->block.piece, c->block.begin, c->block.length);
 	else if (wanted)
-		return c->place == PLACE_SPILL && place_spill(l);
+		return c->place == PLACE_SPILL && link_place_block(l->t, &c->block, c->spill) == OK;
 	return true;
 }
 
@@ -153,7 +152,7 @@ static int place_block(struct link *l, const struct block_ref *b)
 	int err;
 
 	*c = (struct link_incoming){.place = PLACE_STORE, .block = *b};
-	if (other_receiver(l, b) != NULL) {
+	if (other_receiver(l->t, l, b) != NULL) {
 		/* Two may not write to one place, and the other one may stall for ever. */
 		c->place = PLACE_SPILL;
 		c->spill = malloc(b->length);
@@ -377,7 +376,7 @@ static bool plan_block(struct link *l, struct plan *p, const struct block_ref *b
 
 	if (inside && (b->piece != rest->piece || b->begin != rest->begin))
 		return false;
-	if (!is_wanted(l, b) || other_receiver(l, b) != NULL)
+	if (!is_wanted(l, b) || other_receiver(l->t, l, b) != NULL)
 		return false;
 	err = store_recv_span(t->store, b->piece, b->begin, b->length, &f->dst);
 	p->short_of_memory = err == ERR_AGAIN;

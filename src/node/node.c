@@ -328,6 +328,8 @@ void node_free(struct node *n)
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
 		http_client_free(n->http);
+	for (unsigned i = 0; i <= ADDR_LOOPBACK; i++)
+		http_client_free(n->web[i]);
 	if (n->listen_io != NULL)
 		loop_io_free(n->listen_io);
 	if (n->pool_io != NULL)

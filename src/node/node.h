@@ -77,6 +77,11 @@ struct transfer_params {
 	uint32_t n_donors;
 	const char *const
 	    *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
+	/* Download: web servers that have it (BEP 19), besides those of the torrent. The user named
+	 * them: they may be anywhere. NULL-ended, or NULL. */
+	const char *const *webseeds;
+	/* How near to us those of the torrent may be; zero: open to everyone (node/webseed.h). */
+	enum addr_scope webseeds_nearest;
 	const struct addr *peers; /* dialed from the start */
 	size_t n_peers;
 	/* The phase changed. May not free the node. May be NULL. */

@@ -16,11 +16,14 @@
 
 struct link;
 struct hash_task;
+struct webseeds;
 
 struct node {
 	struct loop *loop;
 	struct pool *pool;
 	struct http_client *http;
+	/* For webseeds that may be so near; NULL: not needed yet. */
+	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
 	struct live *live; /* with our index; NULL: no index is used */
 	struct rng rng;
@@ -58,6 +61,7 @@ struct transfer {
 	struct swarm *swarm;
 	struct store *store;
 	struct announcer *announcer;
+	struct webseeds *webseeds; /* NULL: none */
 	struct live_torrent live;
 	struct effects fx;
 	bool performing;       /* inside transfer_perform(): do not nest */

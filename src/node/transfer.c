@@ -9,6 +9,7 @@
 
 #include "node/explain.h"
 #include "node/link.h"
+#include "node/webseed.h"
 
 static uint64_t now_ms(const struct transfer *t)
 {
@@ -95,6 +96,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 	case EFFECT_CLOSE:
 		if (l != NULL)
 			link_close(l, e->reason);
+		else
+			webseeds_on_close(t->webseeds, e->peer, e->reason);
 		break;
 	case EFFECT_BAN: {
 		char text[ADDR_TEXT_MAX];
@@ -111,6 +114,9 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		break;
 	case EFFECT_SERVE_HASHES:
 		hash_serve(t, e->peer, &e->u.msg.hash);
+		break;
+	case EFFECT_FETCH:
+		webseeds_on_fetch(t->webseeds);
 		break;
 	case EFFECT_WANT_PEERS:
 		announcer_more(t->announcer);
@@ -327,6 +333,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .covered = is_covered,
 	    .user = t,
 	};
+	size_t n_webseeds;
 	int err = store_open(&sp, &t->store, info);
 
 	if (err != OK)
@@ -336,6 +343,9 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	t->swarm = swarm_new(&wp);
 	t->timer = loop_timer_new(n->loop, on_timer, t);
 	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	t->webseeds = webseeds_new(t, p, &n_webseeds);
+	if (n_webseeds > 0 && !p->seed && t->webseeds == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	if (p->n_peers > 0) {
 		t->first_peers = calloc(p->n_peers, sizeof(*t->first_peers));
@@ -366,6 +376,7 @@ int transfer_go_live(struct transfer *t)
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
 			   &t->fx);
+	webseeds_start(t->webseeds);
 	join_live(t);
 	announcer_start(t->announcer);
 	transfer_perform(t);
@@ -456,6 +467,7 @@ void transfer_say_goodbye(struct transfer *t)
 void transfer_leave(struct transfer *t)
 {
 	t->leaving = true;
+	webseeds_stop(t->webseeds);
 	/* A save while finishing is answered after the end of that. */
 	if (t->phase == TRANSFER_DOWNLOADING || t->phase == TRANSFER_STALLED ||
 	    t->phase == TRANSFER_FINISHING) {
@@ -469,6 +481,7 @@ void transfer_leave(struct transfer *t)
 void transfer_free(struct transfer *t)
 {
 	hash_serve_fini(t);
+	webseeds_free(t->webseeds);
 	if (t->node->live != NULL)
 		live_leave(t->node->live, &t->live);
 	if (t->announcer != NULL)
@@ -557,6 +570,7 @@ void explain_gather(struct transfer *t, struct transfer_status *st, struct expla
 	    .disk_wait_ms = store_waited_ms(t->store),
 	    .peers = st->swarm.peers,
 	    .seeds = st->swarm.seeds,
+	    .sources = st->swarm.sources,
 	    .dialing = st->swarm.dialing,
 	    .addresses = st->swarm.addresses,
 	    .nowhere = st->swarm.nowhere,

@@ -1,6 +1,7 @@
 /* node/transfer_disk.c - what the store of a transfer has to tell, and what follows from it. */
 #include "base/text.h"
 #include "node/link.h"
+#include "node/webseed.h"
 
 /* After the disk said no, try again this often (G-13). */
 #define RETRY_DISK_MS 5000u
@@ -163,12 +164,16 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 
 static void unstarve_all(struct node *n)
 {
+	struct transfer *t;
 	struct link *next;
+	uint32_t at = 0;
 
 	for (struct link *l = n->links; l != NULL; l = next) {
 		next = l->next; /* closing one unlinks it alone */
 		link_unstarve(l);
 	}
+	while ((t = node_next_transfer(n, &at)) != NULL)
+		webseeds_unstarve(t->webseeds);
 }
 
 static void on_saved(struct transfer *t, const struct store_event *e)

@@ -24,6 +24,8 @@ enum effect_type {
 	EFFECT_SERVE_HASHES, /* `peer` asks in `msg.hash` for hashes below the piece layer:
 			    compute them from a piece we have, answer with HASHES or
 			    HASH_REJECT to the peer */
+	EFFECT_FETCH,	     /* what the source `peer` shall bring has changed:
+				swarm_expected() has it */
 	EFFECT_WANT_PEERS,   /* an announce would help now */
 	EFFECT_COMPLETE,     /* the last wanted piece was found good */
 };

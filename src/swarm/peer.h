@@ -19,6 +19,7 @@
 
 struct peer {
 	struct peer_ref ref;
+	bool source; /* a web server: gives, and is not talked with */
 	bool incoming, fast, extended, v2, shoal, upload_only;
 	bool am_choked, am_interested, is_choked, is_interested;
 	bool far;	     /* others answer many times sooner */

@@ -160,6 +160,8 @@ static void check_idle(struct turn *t)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->source)
+			continue;
 		if (t->now_ms - p->heard_ms >= SWARM_IDLE_MS) {
 			swarm_drop(t, p, "was silent for too long");
 			continue;
@@ -199,7 +201,8 @@ static void check_want(struct turn *t)
 	if (s->want_pause_ms == 0) {
 		/* The shell announces at the start by itself. */
 		s->want_pause_ms = SWARM_WANT_FIRST_MS / 2;
-	} else if (!s->paused && (s->n_peers < SWARM_PEERS_FEW || piece_is_nowhere(s))) {
+	} else if (!s->paused &&
+		   (s->n_peers - s->n_sources < SWARM_PEERS_FEW || piece_is_nowhere(s))) {
 		effects_add(t->fx, EFFECT_WANT_PEERS, (struct peer_ref){SWARM_NO_SLOT, 0});
 		s->want_pause_ms = earlier(s->want_pause_ms * 2, SWARM_WANT_MAX_MS);
 	} else {

@@ -21,6 +21,8 @@
 /* Connections of one torrent. */
 #define SWARM_PEERS_MAX 1000u
 #define SWARM_PEERS_DEFAULT 200u
+/* Sources of one torrent at a time, besides (attack: a torrent with thousands of webseeds). */
+#define SWARM_SOURCES_MAX 4u
 /* With so many peers nobody else is dialled. Each peer costs a HAVE for each piece (150 peers: a
  * tenth of a line of 1 MB/s with pieces of 64 KiB), and makes those who wait for a place more: 100
  * getters with 150 peers each take 4 % longer than with 20, and 1.7 times the CPU time. */
@@ -118,6 +120,22 @@ void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
  * splitting them is the shell's work; here all are blocks of 16 KiB. */
 uint32_t swarm_run_bytes(const struct swarm *s, struct peer_ref ref);
 
+/* ---- sources ------------------------------------------------------------ */
+
+/* One that has everything and gives what it is asked for, in long runs, besides the peers: a web
+ * server (BEP 19). It is a peer in all that concerns pieces: blocks are expected of it and come
+ * with swarm_on_block(); whoever sends what is not in the torrent is told off by EFFECT_CLOSE; it
+ * leaves with swarm_on_closed(). Nothing is sent to it: EFFECT_FETCH tells that there is something
+ * else to do. It is in no list and no count of peers.
+ * Returns its handle; slot UINT32_MAX: no memory, or SWARM_SOURCES_MAX. */
+struct peer_ref swarm_add_source(struct swarm *s, uint64_t now_ms, struct effects *fx);
+/* What it was asked for does not come any more, and nothing is asked of it for so long. */
+void swarm_source_rest(struct swarm *s, struct peer_ref ref, uint64_t hold_ms, uint64_t now_ms,
+		       struct effects *fx);
+/* It does not have these pieces, nor brings anything of what it was asked for. */
+void swarm_source_lacks(struct swarm *s, struct peer_ref ref, uint32_t first, uint32_t n,
+			uint64_t now_ms, struct effects *fx);
+
 /* ---- receiving blocks --------------------------------------------------- */
 
 enum block_answer {
@@ -194,6 +212,8 @@ struct swarm_stats {
 	uint64_t left_bytes;	       /* of the piece space still missing */
 	uint32_t pieces, have;
 	uint32_t peers, seeds; /* connected; of them complete */
+	uint32_t sources;      /* not among them; that did not fail when last asked */
+	uint64_t source_bytes; /* payload of those that are here */
 	uint32_t dialing, addresses;
 	uint32_t unchoked_by;	    /* peers that let us download */
 	uint32_t rarest;	    /* least copies of a piece we lack among peers */

@@ -31,6 +31,7 @@ static void forget(struct turn *t, struct peer *p)
 	s->slots[slot].peer = NULL;
 	s->slots[slot].gen++;
 	s->n_peers--;
+	s->n_sources -= p->source;
 	swarm_unreserve(t, p);
 	swarm_leaves_failed(t, p);
 	if (a != NULL && a->state == ADDRESS_CONNECTED) {
@@ -93,9 +94,16 @@ static void ban_addr(struct turn *t, const struct addr *a, const char *reason)
 
 void swarm_ban(struct turn *t, const struct sender *who, const char *reason)
 {
-	const struct peer *p = swarm_find(t->s, who->ref);
+	struct peer *p = swarm_find(t->s, who->ref);
 	struct addr listen = {0};
 
+	if (p != NULL && p->source) {
+		swarm_drop(t, p, reason);
+		return;
+	}
+	/* A source that is gone already. */
+	if (who->addr.port == 0)
+		return;
 	if (p != NULL)
 		listen = p->listen;
 	ban_addr(t, &who->addr, reason);
@@ -133,7 +141,7 @@ void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, s
 
 bool swarm_is_useless(const struct swarm *s, const struct peer *p)
 {
-	return swarm_complete(s) && (p->has_all || p->upload_only);
+	return !p->source && swarm_complete(s) && (p->has_all || p->upload_only);
 }
 
 void swarm_drop_useless(struct turn *t)
@@ -152,7 +160,8 @@ static struct peer *most_bored(const struct turn *t)
 	struct peer *p, *best = NULL;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (p->am_interested || p->is_interested || t->now_ms - p->idle_ms < BORED_MS)
+		if (p->source || p->am_interested || p->is_interested ||
+		    t->now_ms - p->idle_ms < BORED_MS)
 			continue;
 		if (best == NULL || p->idle_ms < best->idle_ms)
 			best = p;
@@ -167,7 +176,7 @@ static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (memcmp(p->peer_id, peer_id, 20) == 0)
+		if (!p->source && memcmp(p->peer_id, peer_id, 20) == 0)
 			return p;
 	}
 	return NULL;
@@ -206,7 +215,7 @@ static const char *refuse(struct turn *t, const struct peer_hello *h, struct add
 			return "is connected already";
 		swarm_drop(t, twin, "is connected a second time");
 	}
-	if (s->n_peers < s->max_peers)
+	if (s->n_peers - s->n_sources < s->max_peers)
 		return NULL;
 	bored = most_bored(t);
 	if (bored == NULL)
@@ -215,8 +224,7 @@ static const char *refuse(struct turn *t, const struct peer_hello *h, struct add
 	return NULL;
 }
 
-/* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
-static struct peer_ref take_slot(struct swarm *s)
+struct peer_ref swarm_take_slot(struct swarm *s)
 {
 	uint32_t n = s->n_slots == 0 ? 8 : s->n_slots * 2;
 	struct slot *slots;
@@ -231,7 +239,7 @@ static struct peer_ref take_slot(struct swarm *s)
 	memset(slots + s->n_slots, 0, (n - s->n_slots) * sizeof(*slots));
 	s->slots = slots;
 	s->n_slots = n;
-	return take_slot(s);
+	return swarm_take_slot(s);
 }
 
 static void say_hello(struct turn *t, struct peer *p)
@@ -284,7 +292,7 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 
 	if (reason != NULL)
 		return turn_away(&t, h, reason, why);
-	ref = take_slot(s);
+	ref = swarm_take_slot(s);
 	p = ref.slot == SWARM_NO_SLOT ? NULL : peer_new(h, ref, now_ms);
 	if (p == NULL)
 		return turn_away(&t, h, "there is no memory", why);
@@ -325,9 +333,9 @@ static bool has_enough(const struct swarm *s)
 {
 	uint32_t most = most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
 
-	if (s->n_peers < SWARM_PEERS_FEW)
+	if (s->n_peers - s->n_sources < SWARM_PEERS_FEW)
 		enough += s->n_in_vain;
-	return s->n_peers + s->book.n_dialing >= enough;
+	return s->n_peers - s->n_sources + s->book.n_dialing >= enough;
 }
 
 /* Those we know serve others: look for more. False when there is no room for more. */
@@ -337,7 +345,7 @@ static bool want_more(struct swarm *s)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		givers += !p->am_choked;
+		givers += !p->source && !p->am_choked;
 	if (givers >= SWARM_GIVERS_FEW || s->dial_peers >= most_to_dial(s))
 		return false;
 	s->dial_peers += SWARM_PEERS_MORE;
@@ -349,7 +357,7 @@ static struct peer *least_generous(const struct turn *t)
 	struct peer *p, *worst = NULL;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (t->now_ms - p->given_ms < GENEROUS_MS)
+		if (p->source || t->now_ms - p->given_ms < GENEROUS_MS)
 			continue;
 		if (worst == NULL || p->down_bytes < worst->down_bytes)
 			worst = p;

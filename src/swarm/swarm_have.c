@@ -105,7 +105,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	bitfield_set(&p->has, piece);
 	swarm_note_had(s, p, piece);
 	picker_add(&s->picker, piece);
-	if (s->split && !p->far)
+	if (s->split && !p->far && !p->source)
 		s->picker.near[piece]++;
 	if (!bitfield_has(&s->picker.have, piece)) {
 		p->wanted++;

@@ -62,7 +62,7 @@ static uint32_t count_before(const struct swarm *s)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		n += !p->far && !p->has_all && !p->upload_only &&
+		n += !p->source && !p->far && !p->has_all && !p->upload_only &&
 		     memcmp(p->peer_id, s->peer_id, sizeof(s->peer_id)) < 0;
 	return n;
 }
@@ -72,7 +72,7 @@ static bool is_busy(const struct swarm *s)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (!p->far && p->n_live > 0)
+		if (!p->source && !p->far && p->n_live > 0)
 			return true;
 	}
 	return false;
@@ -97,7 +97,7 @@ static void count_near(struct swarm *s)
 
 	picker_near_clear(k);
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (p->far)
+		if (p->far || p->source)
 			continue;
 		if (p->has_all)
 			k->near_all++;

@@ -49,7 +49,7 @@ struct swarm {
 	struct blame blame;
 	struct slot *slots;
 	uint32_t n_slots;
-	uint32_t n_peers;
+	uint32_t n_peers, n_sources; /* of all in slots; of them sources */
 	struct bitfield given; /* pieces that a seed is giving to somebody; no memory before */
 	uint16_t
 	    *given_to;	  /* slot + 1 of who got it first from us; 0 nobody, or it was passed on */
@@ -108,6 +108,15 @@ void swarm_turn_over(struct turn *t);
 /* We are complete: those who need nothing either may go. */
 bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);
+
+/* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
+struct peer_ref swarm_take_slot(struct swarm *s);
+
+/* swarm_source.c */
+/* All that is ever said to one. */
+void swarm_tell_source(struct turn *t, const struct peer *p, enum wire_type type);
+uint32_t swarm_source_depth(const struct peer *p, uint64_t now_ms);
+bool swarm_pick_for_source(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block);
 
 /* swarm_have.c */
 /* Has the peer something that we lack, and shall it be asked? */

@@ -74,10 +74,12 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block)
 	return true;
 }
 
-static uint32_t depth_of(const struct swarm *s, const struct peer *p)
+static uint32_t depth_of(const struct turn *t, const struct peer *p)
 {
-	bool spared = s->spare_seeds && p->has_all;
+	bool spared = t->s->spare_seeds && p->has_all;
 
+	if (p->source)
+		return swarm_source_depth(p, t->now_ms);
 	return pipeline_depth(&p->pipe, p->reqq, spared ? SPARED_DEPTH : SWARM_REQUESTS_MAX);
 }
 
@@ -106,19 +108,24 @@ static bool pick_allowed(struct turn *t, struct peer *p, uint32_t *piece, uint32
 	return false;
 }
 
+static bool pick(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block)
+{
+	if (p->am_choked)
+		return pick_allowed(t, p, piece, block);
+	if (p->source)
+		return swarm_pick_for_source(t, p, piece, block);
+	return picker_pick(&t->s->picker, &p->asker, t->now_ms, piece, block);
+}
+
 void swarm_refill(struct turn *t, struct peer *p)
 {
 	uint32_t depth, piece, block;
 
 	if (!may_ask(t, p))
 		return;
-	depth = depth_of(t->s, p);
+	depth = depth_of(t, p);
 	while (p->n_live < depth) {
-		bool found = p->am_choked
-				 ? pick_allowed(t, p, &piece, &block)
-				 : picker_pick(&t->s->picker, &p->asker, t->now_ms, &piece, &block);
-
-		if (!found) {
+		if (!pick(t, p, &piece, &block)) {
 			if (!p->am_choked)
 				swarm_endgame(t, p, depth);
 			break;
@@ -153,7 +160,7 @@ void swarm_refill_all(struct turn *t)
 	do {
 		n = 0;
 		while (n < DEAL_MAX && (p = swarm_next_peer(t->s, &i)) != NULL) {
-			if (may_ask(t, p) && p->n_live < depth_of(t->s, p))
+			if (may_ask(t, p) && p->n_live < depth_of(t, p))
 				deals[n++] = (struct deal){p, peer_eta_ms(p, p->n_live, t->now_ms)};
 		}
 		qsort(deals, n, sizeof(deals[0]), by_eta);
@@ -303,7 +310,8 @@ static void weigh_seeds(struct turn *t)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		*(p->has_all ? &seeds : &others) += rate_bps(&p->down, t->now_ms);
+		if (!p->source)
+			*(p->has_all ? &seeds : &others) += rate_bps(&p->down, t->now_ms);
 	s->spare_seeds = others > 0 && others >= seeds;
 }
 

@@ -40,12 +40,16 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 				    .left_bytes = s->left_bytes,
 				    .pieces = s->meta->n_pieces,
 				    .have = s->picker.have.count,
-				    .peers = s->n_peers,
+				    .peers = s->n_peers - s->n_sources,
 				    .seeds = s->picker.n_all,
 				    .dialing = s->book.n_dialing,
 				    .addresses = s->book.n};
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		out->unchoked_by += p->am_interested && !p->am_choked;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		out->unchoked_by += !p->source && p->am_interested && !p->am_choked;
+		out->seeds -= p->source && p->has_all;
+		out->sources += p->source && p->rejects == 0;
+		out->source_bytes += p->source ? p->down_bytes : 0;
+	}
 	count_copies(s, out);
 }
 
@@ -55,8 +59,11 @@ uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; n < cap && (p = swarm_next_peer(s, &i)) != NULL;) {
-		struct swarm_peer *o = &out[n++];
+		struct swarm_peer *o = &out[n];
 
+		if (p->source)
+			continue;
+		n++;
 		*o = (struct swarm_peer){.ref = p->ref,
 					 .addr = p->addr,
 					 .incoming = p->incoming,
@@ -75,7 +82,7 @@ uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *
 					 .queue = p->n_live};
 		memcpy(o->client, p->client, sizeof(o->client));
 	}
-	return s->n_peers;
+	return s->n_peers - s->n_sources;
 }
 
 /* ---- invariants ---------------------------------------------------------- */
@@ -146,6 +153,7 @@ static void check_given(const struct swarm *s)
 void swarm_check(const struct swarm *s)
 {
 	uint32_t n = 0, n_all = 0, n_partial = 0, n_taken = 0, n_waiting = 0;
+	uint32_t n_sources = 0;
 	uint64_t left = 0;
 	struct peer *p;
 
@@ -154,12 +162,13 @@ void swarm_check(const struct swarm *s)
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL; n++) {
 		assert(swarm_find(s, p->ref) == p);
 		n_all += p->has_all;
+		n_sources += p->source;
 		n_partial += p->has.bits != NULL;
 		n_taken += p->is_interested && !p->is_choked;
 		n_waiting += p->is_interested && p->is_choked;
 		check_peer(s, p);
 	}
-	assert(n == s->n_peers && n <= s->max_peers);
+	assert(n == s->n_peers && n_sources == s->n_sources && n - n_sources <= s->max_peers);
 	assert(n_taken == s->n_taken && n_waiting == s->n_waiting);
 	assert(n_all == s->picker.n_all && n_partial == s->n_partial);
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {

@@ -34,8 +34,13 @@ void swarm_settle(struct turn *t)
 
 void swarm_send(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
-	struct effect *e = effects_add(t->fx, EFFECT_SEND, p->ref);
+	struct effect *e;
 
+	if (p->source) {
+		swarm_tell_source(t, p, m->type);
+		return;
+	}
+	e = effects_add(t->fx, EFFECT_SEND, p->ref);
 	if (e != NULL)
 		e->u.msg = *m;
 	p->spoke_ms = t->now_ms;

@@ -394,6 +394,130 @@ static void on_cancelled(void *user, const struct http_answer *reply)
 	fail_msg("a cancelled call was answered");
 }
 
+/* ---- bodies in parts --------------------------------------------------------- */
+
+struct parts {
+	struct rig g;
+	struct http_call *call;
+	struct buf got;
+	enum { ALL, FIRST_LATER, STOP_EARLY, CANCEL } how;
+	bool paused;
+	char type[64];
+};
+
+static enum http_take on_part(void *user, struct http_call *call, struct bytes part)
+{
+	struct parts *p = user;
+	const char *type = http_call_header(call, "content-type");
+
+	CHECK_INT(http_call_status(call), 200);
+	snprintf(p->type, sizeof(p->type), "%s", type == NULL ? "" : type);
+	if (p->how == CANCEL) {
+		http_call_cancel(call);
+		return HTTP_TAKE_STOP;
+	}
+	if (p->how == FIRST_LATER && !p->paused) {
+		p->paused = true;
+		return HTTP_TAKE_LATER;
+	}
+	CHECK_INT(buf_put(&p->got, part), 0);
+	return p->how == STOP_EARLY ? HTTP_TAKE_STOP : HTTP_TAKE_MORE;
+}
+
+static void ask_in_parts(struct parts *p, const char *path)
+{
+	struct http_parts parts = {on_part, 20};
+	char url[128];
+	struct http_ask a;
+
+	snprintf(url, sizeof(url), "%s%s", p->g.base, path);
+	a = ask_for(&p->g, url);
+	a.parts = &parts;
+	a.user = p;
+	a.max_bytes = 0;
+	buf_init(&p->got, 1 << 20);
+	p->call = http_client_send(p->g.client, &a);
+	CHECK(p->call != NULL);
+}
+
+TEST(a_body_in_parts_comes_whole_and_without_a_limit)
+{
+	struct parts p = {.how = ALL};
+
+	rig_open(&p.g);
+	ask_in_parts(&p, "/large");
+	turn_until(&p.g, &p.g.answered, 20000);
+	CHECK_INT(p.g.status, 200);
+	CHECK_INT(p.g.err.code, OK);
+	CHECK_INT(p.got.len, 10000);
+	CHECK_STR(p.type, "text/plain");
+	buf_fini(&p.got);
+	rig_close(&p.g);
+}
+
+TEST(a_part_that_is_not_taken_comes_again_when_the_call_is_resumed)
+{
+	struct parts p = {.how = FIRST_LATER};
+
+	rig_open(&p.g);
+	ask_in_parts(&p, "/large");
+	turn_until(&p.g, &p.paused, 20000);
+	CHECK_INT(p.got.len, 0);
+	http_call_resume(p.call);
+	turn_until(&p.g, &p.g.answered, 20000);
+	CHECK_INT(p.g.err.code, OK);
+	CHECK_INT(p.got.len, 10000);
+	buf_fini(&p.got);
+	rig_close(&p.g);
+}
+
+TEST(a_call_that_has_enough_ends_without_an_error_and_a_cancelled_one_is_not_answered)
+{
+	struct parts p = {.how = STOP_EARLY};
+	uint64_t end;
+
+	rig_open(&p.g);
+	ask_in_parts(&p, "/large");
+	turn_until(&p.g, &p.g.answered, 20000);
+	CHECK_INT(p.g.err.code, OK);
+	CHECK(p.got.len > 0);
+	buf_fini(&p.got);
+	p.how = CANCEL;
+	p.type[0] = '\0';
+	p.g.answered = false;
+	ask_in_parts(&p, "/large");
+	end = loop_now_ms(p.g.loop) + 20000;
+	while (p.type[0] == '\0' && loop_now_ms(p.g.loop) < end)
+		CHECK_INT(loop_turn(p.g.loop, 10), 0);
+	CHECK_STR(p.type, "text/plain");
+	for (int i = 0; i < 5; i++)
+		CHECK_INT(loop_turn(p.g.loop, 10), 0);
+	CHECK(!p.g.answered);
+	buf_fini(&p.got);
+	rig_close(&p.g);
+}
+
+/* A stranger's link to this machine. */
+TEST(a_guarded_client_connects_to_nothing_that_is_too_near)
+{
+	struct rig g;
+	struct http_ask a;
+	char url[128];
+
+	rig_open(&g);
+	http_client_guard(g.client, ADDR_PRIVATE);
+	snprintf(url, sizeof(url), "%s/hello", g.base);
+	a = ask_for(&g, url);
+	ask(&g, &a);
+	CHECK_INT(g.err.code, ERR_DENIED);
+	CHECK_INT(g.handled, 0);
+	snprintf(url, sizeof(url), "http://localhost:%u/hello", g.port);
+	ask(&g, &a);
+	CHECK_INT(g.err.code, ERR_DENIED);
+	CHECK_INT(g.handled, 0);
+	rig_close(&g);
+}
+
 TEST(a_cancelled_call_is_not_answered)
 {
 	struct rig g;

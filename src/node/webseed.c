@@ -1,0 +1,380 @@
+#include "node/webseed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "node/webseed_impl.h"
+
+/* A server that failed so often makes room for another, where there is one. */
+#define FAILURES_MANY 3u
+#define ROW_BLOCKS_MAX 1024u
+
+/* ---- saying so ------------------------------------------------------------------ */
+
+/* "http://host:port", without user and password, which may be secret, and without the path. */
+static void say(const struct webseed *s, const char *what)
+{
+	const char *host = strstr(s->url, "://") + 3;
+	size_t n = strcspn(host, "/?#");
+	const char *user = memchr(host, '@', n);
+	char safe[300];
+
+	if (user != NULL) {
+		n -= (size_t)(user + 1 - host);
+		host = user + 1;
+	}
+	text_escape(safe, sizeof(safe), bytes_of(host, n));
+	node_log(s->all->t->node, "webseed %s: %s", safe, what);
+}
+
+/* ---- in and out of the swarm ------------------------------------------------------ */
+
+static void drop_row(struct webseed *s)
+{
+	http_call_cancel(s->call);
+	s->call = NULL;
+	s->at = s->end = 0;
+	s->got = 0;
+	s->starved = false;
+}
+
+static void leave_swarm(struct webseed *s)
+{
+	struct transfer *t = s->all->t;
+	struct peer_ref ref = s->ref;
+
+	drop_row(s);
+	free(s->block);
+	s->block = NULL;
+	if (!webseed_is_active(s))
+		return;
+	s->ref.slot = WEBSEED_NO_SLOT;
+	swarm_on_closed(t->swarm, ref, webseeds_now_ms(s->all), &t->fx);
+}
+
+void webseed_put_aside(struct webseed *s, const char *why)
+{
+	char text[ERR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s; not asked again for this torrent", why);
+	say(s, text);
+	s->aside = true;
+	leave_swarm(s);
+}
+
+void webseeds_soon(struct webseeds *w)
+{
+	loop_timer_set(w->timer, 0);
+}
+
+/* The next one that may be tried: one that failed least. */
+static struct webseed *next_idle(struct webseeds *w, uint64_t now)
+{
+	struct webseed *best = NULL;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct webseed *s = &w->list[i];
+
+		if (!webseed_is_active(s) && !s->aside && now >= s->retry_ms &&
+		    (best == NULL || s->failures < best->failures))
+			best = s;
+	}
+	return best;
+}
+
+static void fill_places(struct webseeds *w)
+{
+	struct transfer *t = w->t;
+	struct webseed *s;
+
+	while (!t->complete && (s = next_idle(w, webseeds_now_ms(w))) != NULL) {
+		struct peer_ref ref;
+
+		s->block = malloc(BLOCK_BYTES);
+		if (s->block == NULL)
+			return;
+		ref = swarm_add_source(t->swarm, webseeds_now_ms(w), &t->fx);
+		if (ref.slot == WEBSEED_NO_SLOT) {
+			free(s->block);
+			s->block = NULL;
+			return;
+		}
+		s->ref = ref;
+		s->call = NULL;
+	}
+}
+
+/* ---- after a failure ------------------------------------------------------------------ */
+
+void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s)
+{
+	struct webseeds *w = s->all;
+	struct transfer *t = w->t;
+	uint64_t pause = WEBSEED_RETRY_MS;
+	char text[ERR_TEXT_MAX];
+
+	for (uint32_t i = 0; i < s->failures && pause < WEBSEED_RETRY_MAX_MS; i++)
+		pause *= 2;
+	if (pause > WEBSEED_RETRY_MAX_MS)
+		pause = WEBSEED_RETRY_MAX_MS;
+	if (retry_after_s > WEBSEED_RETRY_AFTER_MAX_S)
+		retry_after_s = WEBSEED_RETRY_AFTER_MAX_S;
+	if (retry_after_s > 0)
+		pause = (uint64_t)retry_after_s * 1000;
+	s->failures++;
+	s->retry_ms = webseeds_now_ms(w) + pause;
+	snprintf(text, sizeof(text), "%s; asked again in %llu s", why,
+		 (unsigned long long)(pause + 999) / 1000);
+	say(s, text);
+	drop_row(s);
+	if (s->failures >= FAILURES_MANY && next_idle(w, webseeds_now_ms(w)) != NULL)
+		leave_swarm(s);
+	else
+		swarm_source_rest(t->swarm, s->ref, pause, webseeds_now_ms(w), &t->fx);
+}
+
+void webseed_lacks_file(struct webseed *s, int status)
+{
+	struct transfer *t = s->all->t;
+	const struct meta_file *f = &t->meta->files[s->file];
+	char text[96];
+
+	snprintf(text, sizeof(text), "does not have it (%d)", status);
+	if (t->meta->n_real_files == 1) {
+		webseed_put_aside(s, text);
+		return;
+	}
+	snprintf(text, sizeof(text), "does not have file %u (%d)", s->file, status);
+	say(s, text);
+	drop_row(s);
+	swarm_source_lacks(t->swarm, s->ref, f->first_piece, f->n_pieces, webseeds_now_ms(s->all),
+			   &t->fx);
+}
+
+/* ---- which row ----------------------------------------------------------------------------------
+ */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct block_ref *x = a, *y = b;
+
+	if (x->piece != y->piece)
+		return x->piece < y->piece ? -1 : 1;
+	return x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+static uint64_t place_of(const struct metainfo *m, const struct block_ref *b)
+{
+	return (uint64_t)b->piece * m->piece_length + b->begin;
+}
+
+/* The blocks that lie in a row around the one that was asked for first. */
+static void choose_row(struct webseed *s, struct block_ref *list, uint32_t n)
+{
+	const struct metainfo *m = s->all->t->meta;
+	struct block_ref first = list[0];
+	uint32_t i = 0;
+
+	qsort(list, n, sizeof(*list), by_place);
+	s->at = s->end = place_of(m, &list[0]);
+	for (; i < n; i++) {
+		uint64_t at = place_of(m, &list[i]);
+
+		if (at != s->end && by_place(&list[i], &first) > 0)
+			break;
+		if (at != s->end)
+			s->at = at;
+		s->end = at + list[i].length;
+	}
+	s->got = 0;
+}
+
+/* Is anything that the request under way brings expected still? */
+static bool is_of_use(const struct webseed *s, const struct block_ref *list, uint32_t n)
+{
+	const struct metainfo *m = s->all->t->meta;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = place_of(m, &list[i]);
+
+		if (at < s->call_end && at + list[i].length > s->at)
+			return true;
+	}
+	return false;
+}
+
+static void step(struct webseed *s, struct block_ref *list)
+{
+	struct transfer *t = s->all->t;
+	uint32_t n = swarm_expected(t->swarm, s->ref, list, ROW_BLOCKS_MAX);
+
+	if (s->call != NULL && is_of_use(s, list, n))
+		return;
+	if (s->call != NULL)
+		drop_row(s);
+	if (s->starved)
+		return;
+	/* Between two requests: what is expected by now may be another row. */
+	if (s->got == 0)
+		s->at = s->end = 0;
+	if (s->at == s->end && n > 0)
+		choose_row(s, list, n);
+	if (s->at < s->end)
+		webseed_advance(s);
+}
+
+/* Places are free, and who might take one has to wait. */
+static void wake_for_idle(struct webseeds *w)
+{
+	uint64_t now = webseeds_now_ms(w), at = UINT64_MAX;
+	uint32_t active = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct webseed *s = &w->list[i];
+
+		active += webseed_is_active(s);
+		if (!webseed_is_active(s) && !s->aside && s->retry_ms > now && s->retry_ms < at)
+			at = s->retry_ms;
+	}
+	if (active < SWARM_SOURCES_MAX && at != UINT64_MAX && !w->t->complete)
+		loop_timer_set(w->timer, at - now);
+}
+
+static void on_timer(void *arg)
+{
+	struct webseeds *w = arg;
+	struct transfer *t = w->t;
+	struct block_ref *list = malloc(ROW_BLOCKS_MAX * sizeof(*list));
+
+	if (list == NULL) {
+		loop_timer_set(w->timer, WEBSEED_RETRY_MS);
+		return;
+	}
+	fill_places(w);
+	for (size_t i = 0; i < w->n; i++)
+		if (webseed_is_active(&w->list[i]))
+			step(&w->list[i], list);
+	free(list);
+	wake_for_idle(w);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+/* ---- from the transfer
+ * --------------------------------------------------------------------------- */
+
+void webseeds_on_fetch(struct webseeds *w)
+{
+	if (w != NULL && !w->stopped)
+		webseeds_soon(w);
+}
+
+void webseeds_on_close(struct webseeds *w, struct peer_ref ref, const char *reason)
+{
+	for (size_t i = 0; w != NULL && i < w->n; i++) {
+		struct webseed *s = &w->list[i];
+
+		if (!webseed_is_active(s) || s->ref.slot != ref.slot || s->ref.gen != ref.gen)
+			continue;
+		s->ref.slot = WEBSEED_NO_SLOT;
+		webseed_put_aside(s, reason);
+		webseeds_on_fetch(w);
+	}
+}
+
+void webseeds_unstarve(struct webseeds *w)
+{
+	for (size_t i = 0; w != NULL && i < w->n; i++) {
+		struct webseed *s = &w->list[i];
+
+		if (!s->starved)
+			continue;
+		s->starved = false;
+		if (s->call != NULL)
+			http_call_resume(s->call);
+		else
+			webseeds_on_fetch(w);
+	}
+}
+
+void webseeds_start(struct webseeds *w)
+{
+	if (w == NULL || w->started)
+		return;
+	w->started = true;
+	webseeds_soon(w);
+}
+
+void webseeds_stop(struct webseeds *w)
+{
+	if (w == NULL)
+		return;
+	w->stopped = true;
+	loop_timer_clear(w->timer);
+	for (size_t i = 0; i < w->n; i++)
+		drop_row(&w->list[i]);
+}
+
+/* ---- life
+ * ------------------------------------------------------------------------------------------ */
+
+static bool add_one(struct webseeds *w, const char *url, enum addr_scope nearest)
+{
+	struct webseed *s = &w->list[w->n];
+
+	for (size_t i = 0; i < w->n; i++)
+		if (strcmp(w->list[i].url, url) == 0)
+			return true;
+	*s = (struct webseed){.all = w, .nearest = nearest, .ref = {WEBSEED_NO_SLOT, 0}};
+	s->url = strdup(url);
+	if (s->url == NULL)
+		return false;
+	w->n++;
+	return true;
+}
+
+struct webseeds *webseeds_new(struct transfer *t, const struct transfer_params *p, size_t *n)
+{
+	struct webseeds *w;
+	size_t i = 0;
+	bool ok;
+
+	*n = 0;
+	while (p->webseeds != NULL && p->webseeds[*n] != NULL)
+		(*n)++;
+	*n += t->meta->n_webseeds;
+	if (*n == 0 || p->seed)
+		return NULL;
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return NULL;
+	w->t = t;
+	w->list = calloc(*n, sizeof(*w->list));
+	w->timer = loop_timer_new(t->node->loop, on_timer, w);
+	ok = w->list != NULL && w->timer != NULL;
+	/* The user's first: they may be anywhere, also when the torrent names them, too. */
+	for (; ok && p->webseeds != NULL && p->webseeds[i] != NULL; i++)
+		ok = add_one(w, p->webseeds[i], ADDR_LOOPBACK);
+	for (i = 0; ok && i < t->meta->n_webseeds; i++)
+		ok = add_one(w, t->meta->webseeds[i], p->webseeds_nearest);
+	if (ok)
+		return w;
+	webseeds_free(w);
+	return NULL;
+}
+
+void webseeds_free(struct webseeds *w)
+{
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < w->n; i++) {
+		http_call_cancel(w->list[i].call);
+		free(w->list[i].block);
+		free(w->list[i].url);
+	}
+	free(w->list);
+	if (w->timer != NULL)
+		loop_timer_free(w->timer);
+	free(w);
+}

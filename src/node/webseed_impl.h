@@ -1,0 +1,72 @@
+/* node/webseed_impl.h - shared by webseed.c (which servers, which rows) and webseed_get.c (requests
+ * and answers) only. */
+#ifndef SHOAL_NODE_WEBSEED_IMPL_H
+#define SHOAL_NODE_WEBSEED_IMPL_H
+
+#include "node/link.h"
+#include "node/webseed.h"
+
+#define WEBSEED_NO_SLOT UINT32_MAX
+
+enum verdict {
+	VERDICT_NONE, /* its head has not been looked at */
+	VERDICT_GOOD,
+	VERDICT_BAD, /* not what was asked for */
+};
+
+struct webseed {
+	struct webseeds *all;
+	char *url;
+	enum addr_scope nearest;
+	struct peer_ref ref; /* NO_SLOT: not in the swarm */
+	bool aside;	     /* for good */
+	uint32_t failures;
+	uint64_t retry_ms; /* not before */
+
+	/* The row of blocks under way, [at, end) of the piece space. */
+	uint64_t at, end;
+	uint8_t *block; /* BLOCK_BYTES; of them `got` belong to the block that ends behind `at` */
+	uint32_t got;
+	bool starved;
+
+	/* The request under way brings up to `call_end`. */
+	struct http_call *call;
+	uint32_t file;
+	uint64_t call_at, call_end;
+	uint64_t skip; /* of the body, what lies before `at` */
+	size_t taken;  /* of a part that was not taken wholly */
+	enum verdict verdict;
+	const char *why; /* VERDICT_BAD */
+};
+
+struct webseeds {
+	struct transfer *t;
+	struct webseed *list;
+	size_t n;
+	bool started, stopped;
+	struct loop_timer *timer;
+};
+
+static inline uint64_t webseeds_now_ms(const struct webseeds *w)
+{
+	return loop_now_ms(w->t->node->loop);
+}
+
+static inline bool webseed_is_active(const struct webseed *s)
+{
+	return s->ref.slot != WEBSEED_NO_SLOT;
+}
+
+/* ---- webseed.c ---- */
+/* Look again at what is to be done, in another turn of the loop. */
+void webseeds_soon(struct webseeds *w);
+void webseed_put_aside(struct webseed *s, const char *why);
+void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s);
+/* 404 and the like. */
+void webseed_lacks_file(struct webseed *s, int status);
+
+/* ---- webseed_get.c ---- */
+/* Go on with the row: ask for what of it lies in one file, or lay down the zeros of a pad. */
+void webseed_advance(struct webseed *s);
+
+#endif

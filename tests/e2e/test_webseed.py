@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""Webseeds (BEP 19): what web servers have of a torrent is fetched from them, too, and believed no more than a peer."""
+
+import os
+import shutil
+import urllib.parse
+
+import harness as h
+from harness import KIB, MIB, check, check_eq, test
+from web import Web
+
+KINDS = {"hybrid": [], "v1": ["--v1-only"], "v2": ["--v2-only"]}
+
+
+def torrent(p, src, *webseeds, kind="hybrid", more=()):
+    """A .torrent of `src` that names webseeds, made by the peer."""
+    out = p.path("t.torrent")
+    p.run("create", src, "-o", out, *KINDS[kind], *[a for u in webseeds for a in ("--webseed", u)], *more).expect(h.OK)
+    return out
+
+
+def site(w):
+    os.makedirs(os.path.join(w.dir, "www"), exist_ok=True)
+    return os.path.join(w.dir, "www")
+
+
+ODD = {"a.txt": 10, "sub/b c%20d?.bin": 700_000, "sub/ä#é/&=+;.dat": 90_001, "e": 0, "z": 333_333, "sub/16k": 16384}
+
+
+@test("a file comes from a web server alone, whatever kind of torrent", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "disk image.bin"), 9 * MIB + 777)
+    for kind in KINDS:
+        p = w.peer(kind)
+        with Web(www) as web:
+            t = torrent(p, src, kind=kind)
+            p.run("get", t, "--webseed", web.url, seconds=40).expect(h.OK)
+            h.check_same(p.path("disk image.bin"), src)
+            check(len(web.asked) <= 12, f"{kind}: long runs, few requests", web.asked)
+            check(web.sent < 10 * MIB, f"{kind}: not much comes twice", web.sent)
+
+
+@test("a folder with odd names comes from a web server alone, and pads are not asked for", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "odd folder"), ODD)
+    for kind in KINDS:
+        p = w.peer(kind)
+        with Web(www) as web:
+            t = torrent(p, src, kind=kind, more=["--piece-length", "32K"])
+            p.run("get", t, "--webseed", web.url.rstrip("/"), seconds=40).expect(h.OK)
+            h.check_same(p.path("odd folder"), src)
+            check(not [a for a, _ in web.asked if b".pad" in a], "no pad is asked for", web.asked)
+
+
+@test("share and create put webseeds in, and get of the name uses them when the sharer is gone", 60)
+def _(w):
+    w.index()
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 3 * MIB)
+    with Web(www) as web:
+        a, b = w.peer("a"), w.peer("b")
+        s = a.share(src, "--webseed", web.url, name="f")
+        s.stop()
+        b.run("get", "f", seconds=40).expect(h.OK)
+        h.check_same(b.path("f.bin"), src)
+        check(web.sent >= 3 * MIB, "it came from the web server", web.sent)
+    a.run("create", src, "-o", a.path("x.torrent"), "--webseed", "ftp://h/x").expect(h.USAGE).error_line("webseed")
+
+
+@test("a web server that sends a wrong byte is not asked again, and the download goes on from peers", 60)
+def _(w):
+    w.index()
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 6 * MIB)
+    for kind in KINDS:
+        a, b = w.peer("a" + kind), w.peer("b" + kind)
+        with Web(www, "wrong") as bad:
+            a.share(src, *KINDS[kind], name="f" + kind)
+            done = b.run("get", "f" + kind, "--webseed", bad.url, "-v", seconds=40).expect(h.OK)
+            h.check_same(b.path("f.bin"), src)
+            n = len(bad.asked)
+            check(n == 0 or "not asked again" in done.err, "it is said", done.err)
+            check(n <= 4, "it is not asked on", n)
+
+
+@test("a lying web server alone: nothing wrong is kept, and get says that nobody has it", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 2 * MIB)
+    p = w.peer("p")
+    with Web(www, "wrong") as bad:
+        t = torrent(p, src)
+        done = p.run("get", t, "--webseed", bad.url, "--wait", "2", "-v", seconds=40).expect(h.NO_HOLDER)
+        check("not asked again" in done.err, "banned, and it is said", done.err)
+        check(not os.path.exists(p.path("f.bin")), "nothing at the final name")
+
+
+@test("two web servers and a peer bring it together", 60)
+def _(w):
+    w.index()
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 24 * MIB)
+    a, b = w.peer("a"), w.peer("b")
+    with Web(www, "slow") as one, Web(www, "slow") as two:
+        a.share(src, name="f")
+        b.run("get", "f", "--webseed", one.url, "--webseed", two.url, seconds=50).expect(h.OK)
+        h.check_same(b.path("f.bin"), src)
+
+
+@test("answers of every bad kind cost the server its place, or a pause, and never the data", 120)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 2 * MIB + 5)
+    said = {"shifted": "another part", "size": "another size", "gzip": "compressed", "403": "403", "404": "404",
+            "418": "418", "503": "503", "500": "500", "hang": "", "half": "", "endless": ""}
+    for how, word in said.items():
+        p = w.peer("p" + how)
+        t = torrent(p, src)
+        with Web(www) as good, Web(www, how) as bad:
+            # The bad one is the torrent's user's first choice; the other comes in for it.
+            done = p.run("get", t, "--webseed", bad.url, "--webseed", good.url, "-v", seconds=60).expect(h.OK)
+            h.check_same(p.path("f.bin"), src)
+            check(not bad.asked or word in done.err, f"{how}: it is said", done.err[-1500:])
+
+
+@test("a server that is busy for a while is asked again", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 1 * MIB)
+    p = w.peer("p")
+    tries = []
+    with Web(www, lambda path: tries.append(1) or ("503" if len(tries) < 3 else "well")) as web:
+        p.run("get", torrent(p, src), "--webseed", web.url, "--wait", "30", seconds=50).expect(h.OK)
+        h.check_same(p.path("f.bin"), src)
+
+
+@test("a server that knows no ranges serves small files, and not large ones", 60)
+def _(w):
+    www = site(w)
+    small = h.make_file(os.path.join(www, "small"), 3 * MIB)
+    large = h.make_file(os.path.join(www, "large"), 17 * MIB)
+    p = w.peer("p")
+    with Web(www, "whole") as web:
+        p.run("get", torrent(p, small), "--webseed", web.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("small"), small)
+    os.unlink(p.path("t.torrent"))
+    with Web(www, "whole") as web:
+        done = p.run("get", torrent(p, large), "--webseed", web.url, "--wait", "1", "-v", seconds=50).expect(h.NO_HOLDER)
+        check("whole files only" in done.err, "the reason is said", done.err)
+
+
+@test("a file that is missing in a folder is left to others, and the rest comes", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "d"), {"a": 1 * MIB, "b": 1 * MIB, "c": 1 * MIB})
+    p = w.peer("p")
+    t = torrent(p, src, more=["--piece-length", "64K"])
+    with Web(www, lambda path: "404" if path.endswith(b"/b") else "well") as web, Web(www) as other:
+        p.run("get", t, "--webseed", web.url, "--webseed", other.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("d"), src)
+
+
+@test("redirects are followed to web servers and nowhere else", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 1 * MIB)
+    p = w.peer("p")
+    with Web(www) as good, Web(www, "to " + good.url.rstrip("/")) as via:
+        p.run("get", torrent(p, src), "--webseed", via.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("f.bin"), src)
+    for where in ("file://" + www, "ftp://127.0.0.1"):
+        q = w.peer("q" + where[:3])
+        with Web(www, "to " + where) as via:
+            q.run("get", torrent(q, src), "--webseed", via.url, "--wait", "1", seconds=50).expect(h.NO_HOLDER)
+            check_eq(h.part_bytes(q.dir) < MIB, True, "nothing came")
+
+
+@test("a stranger's torrent does not make us ask this machine or this network; an index of this machine may name it", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 1 * MIB)
+    p = w.peer("p")
+    with Web(www) as web:
+        names = [web.url, web.url.replace("127.0.0.1", "localhost"), web.url.replace("127.0.0.1", "[::ffff:127.0.0.1]"),
+                 web.url.replace("127.0.0.1", "0.0.0.0"), web.url.replace("127.0.0.1", "2130706433")]
+        t = torrent(p, src, *names)
+        done = p.run("get", t, "--wait", "2", "-v", seconds=50).expect(h.NO_HOLDER)
+        check_eq(web.asked, [], "nobody was asked")
+        check("this machine or in this network" in done.err, "it is said", done.err)
+        # What the user names may be anywhere, also when the torrent names it, too.
+        p.run("get", t, "--webseed", web.url, seconds=50).expect(h.OK)
+
+
+@test("an interrupted download from a web server goes on where it was", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 24 * MIB)
+    p = w.peer("p")
+    with Web(www, "slow") as web:
+        t = torrent(p, src)
+        g = p.start("get", t, "--webseed", web.url)
+        h.wait_for(lambda: web.sent > 6 * MIB, 30, "some of it came")
+        g.stop()
+        web.how = "well"
+        p.run("get", t, "--webseed", web.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("f.bin"), src)
+        check(web.sent < 34 * MIB, "little came twice", web.sent)
+
+
+if __name__ == "__main__":
+    h.main()

@@ -1,0 +1,299 @@
+/* Sources of a swarm: web servers, which give what they are asked for in long rows. */
+#include "swarm/swarm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "failmalloc.h"
+#include "sim/net.h"
+#include "test.h"
+
+#define BLOCK BLOCK_BYTES
+
+struct bench {
+	struct metainfo *meta;
+	struct swarm *s;
+	struct effects fx;
+	uint64_t now;
+	char text[256];
+};
+
+/* `have`: one character a piece of so many blocks, '*' for had. False without memory. */
+static bool start(struct bench *b, uint32_t blocks, const char *have)
+{
+	uint32_t n = (uint32_t)strlen(have);
+	struct swarm_params p = {.seed = 3, .port = 6881};
+	struct bitfield bits;
+	bool ok;
+
+	*b = (struct bench){.now = 100000};
+	b->meta = net_metainfo((uint64_t)n * blocks * BLOCK, blocks * BLOCK, true, false);
+	p.meta = b->meta;
+	memset(p.peer_id, 'm', sizeof(p.peer_id));
+	effects_init(&b->fx);
+	b->s = swarm_new(&p);
+	if (b->s == NULL || bitfield_init(&bits, n) != 0)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (have[i] == '*')
+			bitfield_set(&bits, i);
+	ok = swarm_set_have(b->s, &bits) == 0;
+	bitfield_fini(&bits);
+	return ok;
+}
+
+static void stop(struct bench *b)
+{
+	swarm_free(b->s);
+	effects_fini(&b->fx);
+	meta_free(b->meta);
+}
+
+static struct peer_ref source(struct bench *b)
+{
+	struct peer_ref r = swarm_add_source(b->s, b->now, &b->fx);
+
+	swarm_check(b->s);
+	return r;
+}
+
+/* A seed that lets us download. */
+static struct peer_ref seed(struct bench *b, uint8_t i)
+{
+	struct peer_hello h = {.addr = {.ip = {10, 0, 0, i}, .port = 6881}, .fast = true};
+	const char *why;
+	struct peer_ref r;
+
+	memset(h.peer_id, 'a' + i, sizeof(h.peer_id));
+	r = swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
+	swarm_on_message(b->s, r, &(struct wire_msg){.type = WIRE_HAVE_ALL}, b->now, &b->fx);
+	swarm_on_message(b->s, r, &(struct wire_msg){.type = WIRE_UNCHOKE}, b->now, &b->fx);
+	swarm_check(b->s);
+	return r;
+}
+
+/* The pieces that it shall bring, in the order they were asked for, each once. */
+static const char *expected(struct bench *b, struct peer_ref r)
+{
+	struct block_ref list[2048];
+	uint32_t n = swarm_expected(b->s, r, list, 2048), last = UINT32_MAX;
+	size_t len = 0;
+
+	b->text[0] = '\0';
+	for (uint32_t i = 0; i < n; i++) {
+		if (list[i].piece != last)
+			len += (size_t)snprintf(b->text + len, sizeof(b->text) - len,
+						len == 0 ? "%u" : " %u", list[i].piece);
+		last = list[i].piece;
+	}
+	return b->text;
+}
+
+static uint32_t count(const struct bench *b, enum effect_type type)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->fx.n; i++)
+		n += b->fx.list[i].type == type;
+	return n;
+}
+
+static void bring(struct bench *b, struct peer_ref r, uint32_t piece, uint32_t blocks)
+{
+	for (uint32_t k = 0; k < blocks; k++)
+		swarm_on_block(b->s, r, (struct block_ref){piece, k * BLOCK, BLOCK}, b->now,
+			       &b->fx);
+	swarm_check(b->s);
+}
+
+TEST(a_source_is_asked_for_a_row_and_is_told_so_once)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	CHECK(start(&b, 32, "*...*.....*."));
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "5 6");
+	CHECK_INT(count(&b, EFFECT_FETCH), 1);
+	CHECK_INT(count(&b, EFFECT_SEND), 0);
+	stop(&b);
+}
+
+TEST(a_source_goes_on_with_its_row_and_then_begins_the_longest_gap)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	CHECK(start(&b, 32, "*..*....*"));
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "4 5");
+	bring(&b, r, 4, 32);
+	CHECK_STR(expected(&b, r), "5 6 7 1 2");
+	stop(&b);
+}
+
+TEST(a_source_begins_in_the_middle_of_a_gap_that_another_one_comes_into)
+{
+	struct bench b;
+	struct peer_ref r, other;
+
+	CHECK(start(&b, 32, "*......."));
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "1 2");
+	other = source(&b);
+	CHECK_STR(expected(&b, other), "5 6");
+	stop(&b);
+}
+
+TEST(a_source_takes_first_what_no_peer_has)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct peer_hello h = {.addr = {.ip = {10, 0, 0, 9}, .port = 1}, .fast = true};
+	const char *why;
+
+	CHECK(start(&b, 64, "........"));
+	memset(h.peer_id, 'z', sizeof(h.peer_id));
+	r = swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
+	for (uint32_t i = 0; i < 8; i++)
+		if (i != 6)
+			swarm_on_message(b.s, r, &(struct wire_msg){.type = WIRE_HAVE, .index = i},
+					 b.now, &b.fx);
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "6");
+	stop(&b);
+}
+
+TEST(what_a_source_cannot_bring_now_is_asked_of_others_and_of_it_after_a_while)
+{
+	struct bench b;
+	struct peer_ref r, p;
+
+	CHECK(start(&b, 4, ".."));
+	r = source(&b);
+	CHECK(expected(&b, r)[0] != '\0');
+	p = seed(&b, 1);
+	CHECK_STR(expected(&b, p), "");
+	effects_clear(&b.fx);
+	swarm_source_rest(b.s, r, 5000, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "");
+	CHECK(expected(&b, p)[0] != '\0');
+	swarm_on_closed(b.s, p, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "");
+	b.now += 6000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK(expected(&b, r)[0] != '\0');
+	stop(&b);
+}
+
+TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	CHECK(start(&b, 4, "......"));
+	r = source(&b);
+	swarm_source_lacks(b.s, r, 0, 4, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "4 5");
+	swarm_source_lacks(b.s, r, 4, 2, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "");
+	stop(&b);
+}
+
+TEST(a_source_that_alone_sent_a_bad_piece_is_told_off)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	CHECK(start(&b, 2, "."));
+	r = source(&b);
+	bring(&b, r, 0, 2);
+	CHECK_INT(count(&b, EFFECT_VERIFY), 1);
+	effects_clear(&b.fx);
+	swarm_on_piece(b.s, 0, PIECE_BAD, NULL, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_INT(count(&b, EFFECT_CLOSE), 1);
+	CHECK_INT(count(&b, EFFECT_BAN), 0);
+	CHECK_STR(expected(&b, r), "");
+	stop(&b);
+}
+
+TEST(sources_are_no_peers_in_any_count_and_stay_when_all_is_there)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct swarm_stats st;
+	struct swarm_peer list[4];
+
+	CHECK(start(&b, 1, "."));
+	r = source(&b);
+	swarm_stats(b.s, b.now, &st);
+	CHECK(st.peers == 0 && st.seeds == 0 && st.sources == 1 && st.can_complete);
+	CHECK_INT(swarm_peers(b.s, b.now, list, 4), 0);
+	bring(&b, r, 0, 1);
+	effects_clear(&b.fx);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_INT(count(&b, EFFECT_COMPLETE), 1);
+	CHECK_INT(count(&b, EFFECT_CLOSE), 0);
+	CHECK_INT(count(&b, EFFECT_SEND), 0);
+	swarm_stats(b.s, b.now, &st);
+	CHECK(st.source_bytes == BLOCK);
+	for (uint32_t i = 1; i < SWARM_SOURCES_MAX; i++)
+		CHECK(source(&b).slot != UINT32_MAX);
+	CHECK_INT(source(&b).slot, UINT32_MAX);
+	b.now += 10 * SWARM_IDLE_MS;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_INT(count(&b, EFFECT_CLOSE), 0);
+	stop(&b);
+}
+
+TEST(what_a_silent_seed_owes_is_asked_of_a_source)
+{
+	struct bench b;
+	struct peer_ref r, p;
+
+	CHECK(start(&b, 8, "."));
+	p = seed(&b, 1);
+	r = source(&b);
+	CHECK_STR(expected(&b, p), "0");
+	b.now += 10000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "0");
+	stop(&b);
+}
+
+static void short_life(struct bench *b)
+{
+	struct peer_ref r = swarm_add_source(b->s, b->now, &b->fx);
+
+	swarm_source_lacks(b->s, r, 0, 1, b->now, &b->fx);
+	for (uint32_t i = 0; i < 3; i++)
+		bring(b, r, i, 4);
+	swarm_source_rest(b->s, r, 1000, b->now, &b->fx);
+	swarm_check(b->s);
+	swarm_on_closed(b->s, r, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+TEST(a_swarm_with_sources_survives_the_failure_of_any_allocation)
+{
+	for (size_t nth = 1; nth < 40; nth++) {
+		for (int forever = 0; forever < 2; forever++) {
+			struct bench b;
+
+			CHECK(start(&b, 4, "..."));
+			failmalloc_start(nth, forever != 0);
+			short_life(&b);
+			failmalloc_stop();
+			stop(&b);
+		}
+	}
+}
