@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "announces.h"
 #include "base/rng.h"
 #include "index/tracker.h"
 
@@ -23,14 +23,6 @@
 
 static uint32_t n_peers = 1000000, n_swarms = 10000, n_announces = 1000000, numwant = 50;
 
-static double cpu_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Without what is of files: code that runs for the first time is not the tracker's memory. */
 static double resident_bytes(void)
 {
@@ -44,30 +36,6 @@ static double resident_bytes(void)
 	return (double)(resident - of_files) * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Scrambles, so that neighbours by number are no neighbours in memory or on the network. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
-/* The announce of peer `i`: every fourth is a seed. */
-static void make(uint32_t i, struct announce *a, struct addr *from)
-{
-	uint64_t swarm = mix(n_swarms == n_peers ? i : mix(i) % n_swarms);
-	uint64_t h = mix(i + ((uint64_t)1 << 40));
-
-	for (unsigned k = 0; k < 20; k++)
-		a->info_hash[k] = (uint8_t)(mix(swarm + k / 8) >> 8 * (k % 8));
-	memcpy(a->peer_id, i % 3 == 0 ? "-TR3000-" : "-qB4250-", 8);
-	put_be32(a->peer_id + 8, i);
-	a->port = (uint16_t)(1024 + h % 60000);
-	a->left = h >> 20 & 3 ? 1 + (h >> 30) : 0;
-	*from = (struct addr){.port = a->port};
-	put_be32(from->ip, 0x01000000 + (uint32_t)(h % 0x7d000000));
-}
-
 /* `memory` is what was resident before there was a tracker. */
 static void fill(struct tracker *t, double memory)
 {
@@ -78,7 +46,7 @@ static void fill(struct tracker *t, double memory)
 	uint64_t swarms, peers;
 
 	for (uint32_t i = 0; i < n_peers; i++) {
-		make(i, &a, &from);
+		announce_make(i, n_peers, n_swarms, &a, &from);
 		if (tracker_announce(t, &a, &from, NULL, NOW + i / 10000, &r) < 0 || r.failed)
 			printf("refused: %s\n", r.failure);
 		worst = cpu_s() - before > worst ? cpu_s() - before : worst;
@@ -105,7 +73,8 @@ static double announce_all(struct tracker *t, bool ahead)
 	rng_seed(&rng, 5);
 	for (uint32_t done = 0; done < n_announces; done += BATCH) {
 		for (uint32_t i = 0; i < BATCH; i++) {
-			make(rng_below(&rng, n_peers), &batch[i], &from[i]);
+			announce_make(rng_below(&rng, n_peers), n_peers, n_swarms, &batch[i],
+				      &from[i]);
 			batch[i].numwant = numwant;
 			memcpy(hashes[i], batch[i].info_hash, 20);
 		}
@@ -151,7 +120,8 @@ static void answer(struct server *s, const double *arrived, uint32_t n)
 	double begun;
 
 	for (uint32_t i = 0; i < n; i++) {
-		make(rng_below(&s->rng, n_peers / 2) * 2, &batch[i], &from[i]);
+		announce_make(rng_below(&s->rng, n_peers / 2) * 2, n_peers, n_swarms, &batch[i],
+			      &from[i]);
 		batch[i].numwant = numwant;
 	}
 	begun = cpu_s();
