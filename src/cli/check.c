@@ -138,12 +138,9 @@ static enum check_state check_v1(struct reader *r, uint32_t piece)
 
 static void add_leaves(struct reader *r, size_t len)
 {
-	for (size_t at = 0; at < len; at += BLOCK_BYTES) {
-		size_t n = len - at < BLOCK_BYTES ? len - at : BLOCK_BYTES;
-
-		digest_once(r->w->sha256, bytes_of(r->w->scratch + at, n),
-			    r->leaves + (size_t)r->n_leaves++ * SHA256_LEN);
-	}
+	digest_many(r->w->many, bytes_of(r->w->scratch, len), BLOCK_BYTES,
+		    r->leaves + (size_t)r->n_leaves * SHA256_LEN);
+	r->n_leaves += (uint32_t)((len + BLOCK_BYTES - 1) / BLOCK_BYTES);
 }
 
 /* The piece's hash tree; its data is one run of one file (BEP 52). */

@@ -6,10 +6,12 @@
 #include "index/tracker_impl.h"
 #include "wire/handshake.h"
 
-/* Work of expiry in one go, as wheel_expire() counts it. Ten thousand peers in a second; and an
- * announce drops more than it adds, so the tracker cannot fall behind, and no call takes long. */
+/* Work of expiry in one go, as wheel_expire() counts it. An announce drops more than it adds, so
+ * the tracker cannot fall behind, and no call takes long. */
 #define EXPIRE_PER_CALL 64u
-#define EXPIRE_PER_TICK 80000u
+#define EXPIRE_PER_TICK 8000u
+/* When our clock waits for it. */
+#define EXPIRE_LATE 80000u
 
 static bool is_site(const struct tracker_site *s)
 {
@@ -61,7 +63,7 @@ void tracker_free(struct tracker *t)
 static void set_now(struct tracker *t, uint64_t now_s, uint32_t most)
 {
 	wheel_set_now(t, now_s);
-	wheel_expire(t, t->real >= t->due + LAG_MAX_S ? EXPIRE_PER_TICK : most);
+	wheel_expire(t, t->real >= t->due + LAG_MAX_S ? EXPIRE_LATE : most);
 }
 
 /* The swarms of one torrent, [0] of IPv4, [1] of IPv6; NONE where there are no peers. Those that
@@ -197,9 +199,10 @@ void tracker_scrape(struct tracker *t, const uint8_t info_hash[20], uint64_t now
 	put_counts(t, find_twins(t, info_hash, false), out);
 }
 
-void tracker_tick(struct tracker *t, uint64_t now_s)
+bool tracker_tick(struct tracker *t, uint64_t now_s)
 {
 	set_now(t, now_s, EXPIRE_PER_TICK);
+	return t->n_peers > 0 && t->due <= t->real;
 }
 
 void tracker_counts(const struct tracker *t, uint64_t *swarms, uint64_t *peers)

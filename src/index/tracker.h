@@ -90,8 +90,10 @@ size_t tracker_peers(struct tracker *t, const uint8_t info_hash[20], uint64_t no
 void tracker_each(struct tracker *t, uint64_t now_s,
 		  int (*each)(void *user, const struct tracker_peer *p), void *user);
 
-/* Drop what has expired; cheap, a bounded part per call. Call about every second. */
-void tracker_tick(struct tracker *t, uint64_t now_s);
+/* Drop what has expired: some 900 peers in a call, so that others wait for it a tenth of a
+ * millisecond. True: there is more to do. Call about every second, and then some ten times while
+ * there is more. */
+bool tracker_tick(struct tracker *t, uint64_t now_s);
 
 void tracker_counts(const struct tracker *t, uint64_t *swarms, uint64_t *peers);
 void tracker_check(const struct tracker *t); /* asserts invariants; for tests */

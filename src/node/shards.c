@@ -103,9 +103,14 @@ void shards_tick(struct shards *s, uint64_t now_s)
 {
 	struct shard_hold hold = {.all = s};
 
-	for (unsigned i = 0; i < s->n; i++)
-		tracker_tick(shards_enter_at(&hold, i), now_s);
-	shards_leave(&hold);
+	for (unsigned i = 0; i < s->n; i++) {
+		bool more = true;
+
+		for (unsigned part = 0; part < SHARDS_TICK_PARTS && more; part++) {
+			more = tracker_tick(shards_enter_at(&hold, i), now_s);
+			shards_leave(&hold);
+		}
+	}
 }
 
 void shards_totals(struct shards *s, uint64_t *swarms, uint64_t *peers)

@@ -33,7 +33,12 @@ struct tracker *shards_enter_at(struct shard_hold *h, unsigned i);
 /* Must follow; harmless when nothing is held. */
 void shards_leave(struct shard_hold *h);
 
-/* tracker_set_sites(), tracker_tick() and tracker_counts() for all. */
+/* So often at most is a shard's tracker_tick() called in one shards_tick(): nearly ten thousand
+ * peers that expired. */
+#define SHARDS_TICK_PARTS 10u
+
+/* tracker_set_sites(), tracker_tick() and tracker_counts() for all. Between two parts of a tick
+ * others may have the shard. */
 void shards_set_sites(struct shards *s, const struct tracker_site *sites, uint32_t n);
 void shards_tick(struct shards *s, uint64_t now_s);
 void shards_totals(struct shards *s, uint64_t *swarms, uint64_t *peers);

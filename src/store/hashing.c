@@ -246,14 +246,16 @@ static bool worker_init(const struct hashing_task *t, struct hashing_worker *w)
 
 	w->sha1 = digest_new(DIGEST_SHA1);
 	w->sha256 = digest_new(DIGEST_SHA256);
+	w->many = digest_many_new(DIGEST_MANY_BEST);
 	w->leaves = malloc((size_t)(most / BLOCK_BYTES + 1) * SHA256_LEN);
-	return w->sha1 != NULL && w->sha256 != NULL && w->leaves != NULL;
+	return w->sha1 != NULL && w->sha256 != NULL && w->many != NULL && w->leaves != NULL;
 }
 
 static void worker_fini(struct hashing_worker *w)
 {
 	digest_free(w->sha1);
 	digest_free(w->sha256);
+	digest_many_free(w->many);
 	free(w->leaves);
 }
 

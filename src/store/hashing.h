@@ -2,7 +2,7 @@
 #ifndef SHOAL_STORE_HASHING_H
 #define SHOAL_STORE_HASHING_H
 
-#include "base/digest.h"
+#include "base/digest_many.h"
 #include "base/err.h"
 #include "store/root.h"
 

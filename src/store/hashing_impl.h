@@ -83,6 +83,7 @@ struct hashing_cursor {
 
 struct hashing_worker {
 	struct digest *sha1, *sha256;
+	struct digest_many *many;
 	uint8_t *leaves;
 };
 

@@ -57,14 +57,6 @@ static void feed_zeros_to(struct hashing_task *t, struct hashing_feed *f, uint64
 		feed_add(t, f, bytes_of(zeros, (size_t)hashing_min(sizeof(zeros), pos - f->pos)));
 }
 
-static void leaves_add(struct hashing_worker *w, uint8_t *leaves, struct bytes data)
-{
-	for (size_t i = 0; i < data.len; i += BLOCK_BYTES, leaves += SHA256_LEN)
-		digest_once(w->sha256,
-			    bytes_sub(data, i, (size_t)hashing_min(BLOCK_BYTES, data.len - i)),
-			    leaves);
-}
-
 static void file_root(const struct hashing_task *t, struct hashing_file *f)
 {
 	uint64_t n = (f->length - 1) / t->piece + 1;
@@ -95,6 +87,19 @@ static void part_tree(struct hashing_task *t, struct hashing_unit *u,
 		file_root(t, f);
 }
 
+/* The plain hash of a whole file; of one that is a single block the tree has it already. */
+static void part_plain(struct hashing_task *t, struct hashing_worker *w,
+		       const struct hashing_unit *u, const struct hashing_part *part)
+{
+	struct hashing_file *f = &t->p->files[part->file];
+
+	if (t->p->v2 && part->length > 0 && part->length <= BLOCK_BYTES)
+		memcpy(f->sha256, f->root, SHA256_LEN);
+	else
+		digest_once(w->sha256, bytes_of(u->data + part->in_buffer, (size_t)part->length),
+			    f->sha256);
+}
+
 /* One slice at a time when streamed; else the part is a single slice in memory. */
 static int part_hash(struct hashing_task *t, struct hashing_worker *w, struct hashing_unit *u,
 		     const struct hashing_part *part, struct hashing_feed *feed,
@@ -117,14 +122,14 @@ static int part_hash(struct hashing_task *t, struct hashing_worker *w, struct ha
 		if (t->p->v1 && u->whole_pieces)
 			feed_add(t, feed, data);
 		if (t->p->v2)
-			leaves_add(w, w->leaves + done / BLOCK_BYTES * SHA256_LEN, data);
+			digest_many(w->many, data, BLOCK_BYTES,
+				    w->leaves + done / BLOCK_BYTES * SHA256_LEN);
 		done += n;
 	}
 	if (t->p->v2 && part->length > 0)
 		part_tree(t, u, part, w->leaves);
 	if (t->p->plain && part_is_whole(t, part))
-		digest_once(w->sha256, bytes_of(u->data + part->in_buffer, (size_t)part->length),
-			    t->p->files[part->file].sha256);
+		part_plain(t, w, u, part);
 	return 0;
 }
 

@@ -128,9 +128,9 @@ static int worker_init(struct worker *w, struct pool *p)
 {
 	w->pool = p;
 	w->tools.sha1 = digest_new(DIGEST_SHA1);
-	w->tools.sha256 = digest_new(DIGEST_SHA256);
+	w->tools.many = digest_many_new(DIGEST_MANY_BEST);
 	w->tools.scratch = aligned_alloc(SLAB_ALIGN, POOL_SCRATCH_BYTES);
-	if (w->tools.sha1 == NULL || w->tools.sha256 == NULL || w->tools.scratch == NULL)
+	if (w->tools.sha1 == NULL || w->tools.many == NULL || w->tools.scratch == NULL)
 		return ERR_NOMEM;
 	return OK;
 }
@@ -138,7 +138,7 @@ static int worker_init(struct worker *w, struct pool *p)
 static void worker_fini(struct worker *w)
 {
 	digest_free(w->tools.sha1);
-	digest_free(w->tools.sha256);
+	digest_many_free(w->tools.many);
 	free(w->tools.scratch);
 }
 

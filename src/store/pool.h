@@ -6,12 +6,13 @@
 #define SHOAL_STORE_POOL_H
 
 #include "base/bytes.h"
-#include "base/digest.h"
+#include "base/digest_many.h"
 #include "base/err.h"
 
 /* What a worker keeps for itself, lent to each job it runs. */
 struct pool_worker {
-	struct digest *sha1, *sha256;
+	struct digest *sha1;
+	struct digest_many *many;
 	uint8_t *scratch; /* POOL_SCRATCH_BYTES */
 };
 #define POOL_SCRATCH_BYTES (256u * 1024u)

@@ -32,17 +32,15 @@ void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out)
 		memcpy(out->want, m->pieces_v1 + (size_t)piece * SHA1_LEN, SHA1_LEN);
 }
 
-void shape_block_hash(const struct piece_shape *p, uint32_t i, const uint8_t *data,
-		      struct digest *sha256, uint8_t out[SHA256_LEN])
+void shape_hash_blocks(const struct piece_shape *p, uint32_t from, uint32_t to, const uint8_t *data,
+		       struct digest_many *many, uint8_t *out)
 {
-	uint32_t begin = i * BLOCK_BYTES, len;
+	uint32_t begin = from * BLOCK_BYTES, end = to * BLOCK_BYTES;
+	uint32_t real = p->real <= begin ? 0 : (p->real < end ? p->real : end) - begin;
+	size_t n = (real + BLOCK_BYTES - 1) / BLOCK_BYTES;
 
-	if (begin >= p->real) {
-		memset(out, 0, SHA256_LEN);
-		return;
-	}
-	len = p->real - begin < BLOCK_BYTES ? p->real - begin : BLOCK_BYTES;
-	digest_once(sha256, bytes_of(data, len), out);
+	digest_many(many, bytes_of(data, real), BLOCK_BYTES, out);
+	memset(out + n * SHA256_LEN, 0, (to - from - n) * SHA256_LEN);
 }
 
 /* ---- on a worker -------------------------------------------------------- */
@@ -96,9 +94,8 @@ static int find_leaves(struct check *c, struct pool_worker *w)
 		err = read_blocks(c, w, from, to, &data);
 		if (err != OK)
 			return err;
-		for (uint32_t i = from; i < to; i++)
-			shape_block_hash(&c->shape, i, data.ptr + (i - from) * BLOCK_BYTES,
-					 w->sha256, c->leaves + (size_t)i * SHA256_LEN);
+		shape_hash_blocks(&c->shape, from, to, data.ptr, w->many,
+				  c->leaves + (size_t)from * SHA256_LEN);
 	}
 	return OK;
 }

@@ -163,9 +163,10 @@ struct piece_shape {
 };
 
 void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out);
-/* SHA-256 of block `i` given its bytes on the wire; zeros when it is all pad. */
-void shape_block_hash(const struct piece_shape *p, uint32_t i, const uint8_t *data,
-		      struct digest *sha256, uint8_t out[SHA256_LEN]);
+/* SHA-256 of each block of [from, to), whose bytes on the wire are at `data`; zeros when it is
+ * all pad. `out` takes SHA256_LEN bytes a block. */
+void shape_hash_blocks(const struct piece_shape *p, uint32_t from, uint32_t to, const uint8_t *data,
+		       struct digest_many *many, uint8_t *out);
 
 /* A run of up to POOL_SLAB_BLOCKS blocks that is being received or written. A mask's bit i
  * is block i of the run.

@@ -109,12 +109,11 @@ static struct span slab_bytes(const struct slab *b, uint32_t from, uint32_t to)
 static void hash_blocks(struct slab *b, struct pool_worker *w, uint32_t from, uint32_t to,
 			struct span data)
 {
-	uint32_t end;
+	uint32_t first = b->run * POOL_SLAB_BLOCKS, end;
 
 	if (b->piece->shape.v2) {
-		for (uint32_t i = from; i < to; i++)
-			shape_block_hash(&b->piece->shape, b->run * POOL_SLAB_BLOCKS + i,
-					 slab_at(b, i), w->sha256, b->leaves[i]);
+		shape_hash_blocks(&b->piece->shape, first + from, first + to, data.ptr, w->many,
+				  b->leaves[from]);
 		return;
 	}
 	/* What counts is what a reader will get: pads as zeros. */

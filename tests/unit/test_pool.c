@@ -19,7 +19,7 @@ static void count_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct count_job *c = (struct count_job *)job;
 
-	CHECK(w->sha1 != NULL && w->sha256 != NULL && w->scratch != NULL);
+	CHECK(w->sha1 != NULL && w->many != NULL && w->scratch != NULL);
 	memset(w->scratch, 1, POOL_SCRATCH_BYTES);
 	atomic_fetch_add(c->ran, 1);
 }

@@ -20,12 +20,12 @@ TEST(a_crowd_that_vanishes_is_forgotten_in_portions_but_never_told_of)
 	CHECK_INT(row.incomplete, 0);
 	while (count(t) > 0) {
 		before = count(t);
-		tracker_tick(t, NOW + TRACKER_SHOAL_INTERVAL_S);
+		CHECK(tracker_tick(t, NOW + TRACKER_SHOAL_INTERVAL_S) == (count(t) > 0));
 		CHECK(count(t) < before);
 		portion_max = before - count(t) > portion_max ? before - count(t) : portion_max;
 		tracker_check(t);
 	}
-	CHECK(portion_max > 5000 && portion_max < 12000);
+	CHECK(portion_max > 500 && portion_max < 1200);
 	tracker_free(t);
 }
 
@@ -39,10 +39,13 @@ TEST(who_announces_after_a_long_sleep_of_the_machine_is_kept)
 	tracker_tick(t, morning);
 	tracker_tick(t, morning + 1);
 	announce_many(t, OURS, 20000, 20100, 1, morning + 1);
-	for (int i = 1; i < 10; i++)
-		tracker_tick(t, morning + i);
+	for (int i = 1; i < 10; i++) {
+		while (tracker_tick(t, morning + i))
+			continue;
+	}
 	CHECK_INT(count(t), 100);
-	tracker_tick(t, morning + 1 + TRACKER_SHOAL_INTERVAL_S);
+	while (tracker_tick(t, morning + 1 + TRACKER_SHOAL_INTERVAL_S))
+		continue;
 	CHECK_INT(count(t), 0);
 	tracker_check(t);
 	tracker_free(t);
@@ -103,8 +106,8 @@ TEST(what_has_grown_shrinks_again)
 	announce_many(t, STOCK, 20000, 50000, 30000, NOW);
 	tracker_check(t);
 	CHECK(t->n_chains > 20000);
-	for (int i = 0; i < 60; i++)
-		tracker_tick(t, NOW + TRACKER_STOCK_EXPIRY_S);
+	while (tracker_tick(t, NOW + TRACKER_STOCK_EXPIRY_S))
+		continue;
 	CHECK_INT(count(t), 0);
 	CHECK(t->n_chains <= 1 && t->n_segments <= 2);
 	for (uint32_t i = 0; i < t->n_slabs; i++)

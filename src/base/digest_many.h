@@ -1,0 +1,31 @@
+/* base/digest_many.h - SHA-256 of many blocks at once.
+ *
+ * One SHA-256 leaves the processor waiting on its own rounds; two side by side take hardly longer
+ * than one. Over Intel's multi-buffer library where that was there at build time and the processor
+ * has what it needs (SHA extensions, or AVX2 for 8 and AVX-512 for 16 at a time), else over
+ * digest.h, one after the other. No I/O, no shared state: each thread keeps its own. */
+#ifndef SHOAL_BASE_DIGEST_MANY_H
+#define SHOAL_BASE_DIGEST_MANY_H
+
+#include "base/digest.h"
+
+enum digest_many_way {
+	DIGEST_MANY_BEST,
+	DIGEST_MANY_PLAIN /* digest.h, to compare with */
+};
+
+struct digest_many;
+
+/* Returns NULL without memory. The library's part, 200 KB, is made when first needed; where there
+ * is no memory for it then, blocks are hashed one after the other. */
+struct digest_many *digest_many_new(enum digest_many_way way);
+void digest_many_free(struct digest_many *d);
+
+/* The SHA-256 of each run of `each` bytes of `data`, the last of which may be shorter, SHA256_LEN
+ * bytes one behind the other in `out`; of no data, nothing. */
+void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t *out);
+
+/* How many are hashed side by side; 1 where the library is of no use. */
+unsigned digest_many_lanes(const struct digest_many *d);
+
+#endif
