@@ -78,10 +78,9 @@ def _(w):
         a, b = w.peer("a" + kind), w.peer("b" + kind)
         with Web(www, "wrong") as bad:
             a.share(src, *KINDS[kind], name="f" + kind)
-            done = b.run("get", "f" + kind, "--webseed", bad.url, "-v", seconds=40).expect(h.OK)
+            b.run("get", "f" + kind, "--webseed", bad.url, seconds=40).expect(h.OK)
             h.check_same(b.path("f.bin"), src)
             n = len(bad.asked)
-            check(n == 0 or "not asked again" in done.err, "it is said", done.err)
             check(n <= 4, "it is not asked on", n)
 
 
