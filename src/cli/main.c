@@ -71,6 +71,7 @@ static const struct command commands[] = {
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
+		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 		"  --drain            before leaving, hand on what nobody else has\n"
 		"  --drain-timeout TIME  for so long at most (10m)\n"
 		"\n"
@@ -81,7 +82,7 @@ static const struct command commands[] = {
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout",
+	    "v2-only listen drain drain-timeout no-map",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -108,6 +109,7 @@ static const struct command commands[] = {
 	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
 	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
+	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
@@ -126,7 +128,7 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer tracker webseed preallocate listen "
-		   "reuse replace follow every drain drain-timeout",
+		   "reuse replace follow every drain drain-timeout no-map",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,

@@ -35,6 +35,7 @@ static const struct option options[] = {
     {"input-file", 'i', KIND_FILE, AT(input), NULL, false},
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
     {"data", 0, KIND_FOLDER, AT(data), NULL, false},
+    {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},

@@ -172,7 +172,7 @@ static int make_parting(struct session *s)
 
 int session_init(struct session *s, const struct opts *o, struct err_info *info)
 {
-	struct node_params p = {.port = o->port, .listen_host = o->listen};
+	struct node_params p = {.port = o->port, .listen_host = o->listen, .map_port = !o->no_map};
 	int err;
 
 	*s = (struct session){.o = o};

@@ -82,7 +82,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 {
 	struct tracker_url *t = &a->tiers.list[tracker];
 	struct announce ann = {
-	    .port = a->p.port,
+	    .port = a->p.reach == NULL ? a->p.port : reach_port(a->p.reach, t->site->url),
 	    .event = event,
 	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
 	    .compact = true,

@@ -12,6 +12,7 @@
 #include "meta/metainfo.h"
 #include "net/http_client.h"
 #include "node/announce_gate.h"
+#include "node/reach.h"
 #include "wire/announce.h"
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
@@ -31,6 +32,7 @@ struct announcer_params {
 	const char *const *trackers; /* first tier, before the torrent's own; NULL-ended or NULL */
 	uint8_t peer_id[20];
 	uint16_t port;
+	const struct reach *reach; /* knows a better one for some trackers; may be NULL */
 	uint64_t seed;
 	/* What to say now. */
 	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);

@@ -392,7 +392,8 @@ static void on_opened(void *user)
 	l->heard_ms = now_ms(l);
 	loop_timer_set(l->tick, LIVE_TICK_MS);
 	say(l, json_pack("{s:s, s:s, s:i, s:s}", "t", "hello", "peer_id", hex, "port",
-			 (int)l->p.port, "client", "shoal " SHOAL_VERSION));
+			 (int)(l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base)),
+			 "client", "shoal " SHOAL_VERSION));
 }
 
 /* ---- lines of the index

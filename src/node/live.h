@@ -16,6 +16,7 @@
 #include "base/bitfield.h"
 #include "meta/metainfo.h"
 #include "net/loop.h"
+#include "node/reach.h"
 
 /* No word of the index for so long: the session is lost. It answers each beat. */
 #define LIVE_SILENCE_MS 8000u
@@ -66,6 +67,7 @@ struct live_params {
 	const char *pin;   /* http_client_pin(); NULL: none; copied */
 	uint8_t peer_id[20];
 	uint16_t port;
+	const struct reach *reach; /* knows a better one; may be NULL */
 	uint64_t seed;
 	void (*log)(void *user, const char *line); /* may be NULL */
 	void *log_user;

@@ -255,6 +255,23 @@ static uint32_t links_within(uint64_t fd_limit)
 	return links < NODE_LINKS_MAX ? (uint32_t)links : NODE_LINKS_MAX;
 }
 
+static bool is_loopback(const char *host)
+{
+	struct addr a;
+
+	return host != NULL && addr_parse(bytes_str(host), 1, &a) == 0 && addr_is_loopback(&a);
+}
+
+/* Who cannot be reached from outside still gets by. */
+static void ask_router(struct node *n)
+{
+	struct reach_params p = {
+	    .loop = n->loop, .port = n->port, .log = n->log, .user = n->log_user};
+
+	if (reach_new(&p, &n->reach) != OK)
+		node_log(n, "the router is not asked for a port: out of memory");
+}
+
 static int start_parts(struct node *n, const struct node_params *p, struct err_info *info)
 {
 	int err = pool_new(p->workers, 0, &n->pool, info);
@@ -307,6 +324,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	loop_io_want(n->listen_io, LOOP_READ);
 	loop_io_want(n->pool_io, LOOP_READ);
 	loop_timer_set(n->second, SWEEP_MS);
+	if (p->map_port && !is_loopback(p->listen_host))
+		ask_router(n);
 	*out = n;
 	return OK;
 }
@@ -324,6 +343,7 @@ void node_free(struct node *n)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
 	live_free(n->live);
+	reach_free(n->reach);
 	hash_map_fini(&n->by_hash);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
@@ -352,6 +372,11 @@ uint16_t node_port(const struct node *n)
 	return n->port;
 }
 
+const struct portmap_state *node_reach(const struct node *n)
+{
+	return n->reach == NULL ? NULL : reach_state(n->reach);
+}
+
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info)
 {
@@ -360,6 +385,7 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 				.token = token,
 				.pin = pin,
 				.port = n->port,
+				.reach = n->reach,
 				.seed = rng_next(&n->rng),
 				.log = n->log,
 				.log_user = n->log_user};

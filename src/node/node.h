@@ -5,6 +5,7 @@
 
 #include "meta/metainfo.h"
 #include "net/loop.h"
+#include "net/portmap.h"
 #include "store/store.h"
 #include "swarm/swarm.h"
 
@@ -28,6 +29,7 @@ struct node_params {
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
+	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);
 	void *log_user;
@@ -40,6 +42,9 @@ void node_free(struct node *n);
  * all is said or after `limit_ms`. node_free() comes then, from outside the callback. */
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user);
 uint16_t node_port(const struct node *n);
+/* How the world reaches us; NULL: the router was not asked, or has not answered yet. Borrowed for
+ * this turn of the loop. */
+const struct portmap_state *node_reach(const struct node *n);
 /* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
  * announces to it. `token`: NULL or "", none. `pin`: NULL, or by what its key is trusted, for
  * announces, too (http_client_pin()). Returns 0, ERR_INVALID or ERR_NOMEM. */

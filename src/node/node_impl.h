@@ -8,6 +8,7 @@
 #include "node/announcer.h"
 #include "node/live.h"
 #include "node/node.h"
+#include "node/reach.h"
 #include "store/store.h"
 #include "wire/handshake.h"
 
@@ -25,6 +26,7 @@ struct node {
 	/* For webseeds that may be so near; NULL: not needed yet. */
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
+	struct reach *reach; /* NULL: the router is not asked */
 	struct live *live; /* with our index; NULL: no index is used */
 	struct rng rng;
 	uint8_t peer_id[20];

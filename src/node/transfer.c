@@ -327,6 +327,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .meta = t->meta,
 	    .trackers = p->trackers,
 	    .port = n->port,
+	    .reach = n->reach,
 	    .seed = rng_next(&n->rng),
 	    .counts = announce_counts,
 	    .found = on_found,

@@ -1,0 +1,123 @@
+#include "node/reach.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct reach {
+	struct reach_params p;
+	struct portmap *map; /* NULL: not yet */
+	struct loop_timer *timer;
+	struct portmap_state state;
+	bool known;
+};
+
+static void say(struct reach *r, const char *text)
+{
+	if (r->p.log != NULL)
+		r->p.log(r->p.user, text);
+}
+
+static void on_changed(void *user, const struct portmap_state *s)
+{
+	struct reach *r = user;
+	char at[ADDR_TEXT_MAX], line[ERR_TEXT_MAX + 64];
+
+	r->state = *s;
+	r->known = true;
+	if (s->method == PORTMAP_NONE)
+		snprintf(line, sizeof(line), "no port of the router: %s", s->why.text);
+	else
+		snprintf(line, sizeof(line), "reached from outside at %s (%s)",
+			 addr_text(at, &s->external), portmap_method_text(s->method));
+	say(r, line);
+}
+
+static void on_timer(void *arg)
+{
+	struct reach *r = arg;
+	struct portmap_params m = {.loop = r->p.loop,
+				   .port = r->p.port,
+				   .udp = r->p.udp,
+				   .changed = on_changed,
+				   .user = r};
+	struct err_info why;
+
+	if (portmap_new(&m, &r->map, &why) != 0)
+		say(r, why.text);
+}
+
+int reach_new(const struct reach_params *p, struct reach **out)
+{
+	struct reach *r = calloc(1, sizeof(*r));
+
+	*out = NULL;
+	if (r == NULL)
+		return ERR_NOMEM;
+	r->p = *p;
+	r->timer = loop_timer_new(p->loop, on_timer, r);
+	if (r->timer == NULL) {
+		free(r);
+		return ERR_NOMEM;
+	}
+	loop_timer_set(r->timer, REACH_AFTER_MS);
+	*out = r;
+	return 0;
+}
+
+void reach_free(struct reach *r)
+{
+	if (r == NULL)
+		return;
+	portmap_free(r->map);
+	loop_timer_free(r->timer);
+	free(r);
+}
+
+/* ---- which side? ----------------------------------------------------------------- */
+
+static bool is_private(const struct addr *a)
+{
+	const uint8_t *ip = a->ip;
+
+	if (addr_is_loopback(a))
+		return true;
+	if (a->v6)
+		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+	return ip[0] == 10 || (ip[0] == 172 && ip[1] >> 4 == 1) || (ip[0] == 192 && ip[1] == 168) ||
+	       (ip[0] == 169 && ip[1] == 254);
+}
+
+static bool ends_in(struct bytes s, const char *end)
+{
+	struct bytes e = bytes_str(end);
+
+	return s.len >= e.len && bytes_eq(bytes_sub(s, s.len - e.len, e.len), e);
+}
+
+bool reach_is_near(const char *url)
+{
+	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
+	struct bytes whole = bytes_of(host, strcspn(host, "/?#")), name = whole;
+	const uint8_t *colon;
+	struct addr a;
+
+	if (addr_parse(whole, 1, &a) == 0)
+		return is_private(&a);
+	colon = memchr(name.ptr, ':', name.len);
+	if (colon != NULL)
+		name.len = (size_t)(colon - name.ptr);
+	return memchr(name.ptr, '.', name.len) == NULL || ends_in(name, ".local") ||
+	       ends_in(name, ".localhost");
+}
+
+uint16_t reach_port(const struct reach *r, const char *url)
+{
+	if (r->state.method == PORTMAP_NONE || reach_is_near(url))
+		return r->p.port;
+	return r->state.external.port;
+}
+
+const struct portmap_state *reach_state(const struct reach *r)
+{
+	return r->known ? &r->state : NULL;
+}

@@ -1,0 +1,34 @@
+/* node/reach.h - where others reach this peer: the port that the router gave us, for those beyond
+ * it. */
+#ifndef SHOAL_NODE_REACH_H
+#define SHOAL_NODE_REACH_H
+
+#include "net/portmap.h"
+
+/* Whoever is gone by then never needed it. */
+#define REACH_AFTER_MS 3000u
+
+struct reach;
+
+struct reach_params {
+	struct loop *loop;
+	uint16_t port; /* ours */
+	bool udp;      /* it is also that of a UDP socket */
+	/* A line about what changed. May be NULL. */
+	void (*log)(void *user, const char *line);
+	void *user;
+};
+
+/* Ask the router for a port, soon, and keep it. Returns 0 or ERR_NOMEM. */
+int reach_new(const struct reach_params *p, struct reach **out);
+/* Gives it back. NULL is fine. */
+void reach_free(struct reach *r);
+
+/* The port to tell a tracker or index: ours when it is on our side of the router, as far as its
+ * URL shows: a numeric private address, "localhost", a name of the link or without a dot. */
+uint16_t reach_port(const struct reach *r, const char *url);
+bool reach_is_near(const char *url);
+/* NULL before the first answer. Owns: borrows until the next turn of the loop. */
+const struct portmap_state *reach_state(const struct reach *r);
+
+#endif

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""Behind a router: a port of it is asked for, kept, told to those outside, and given back."""
+
+import json
+import os
+import re
+import sys
+
+import harness as h
+from boxes import two_boxes
+from harness import KIB, SLOW, check, check_eq, test
+
+GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gateway.py")
+
+
+class Router:
+    """anna is the default gateway of bert, and runs a router's port control."""
+
+    def __init__(self, w, *speaks):
+        self.anna, self.bert = two_boxes(w)
+        self.bert.ip("route", "add", "default", "via", "10.79.0.1")
+        self.bert.ip("route", "add", "239.255.255.250", "dev", "cable")
+        self.anna.ip("route", "add", "239.255.255.250", "dev", "cable")
+        self.file = w.path("mappings")
+        p = w.start(*self.anna.wrap, sys.executable, "-B", GATEWAY, "10.79.0.1", self.file, *speaks, name="gateway")
+        p.killed = True  # by the end of the test
+        h.wait_for(lambda: b"ready" in p.out(), 20 * SLOW, "the router runs")
+        self.share = None
+
+    def mappings(self):
+        with open(self.file) as f:
+            return json.load(f)
+
+    def start(self, *args):
+        """A peer of bert's, on port 7100."""
+        self.index = self.anna.index()
+        src = h.make_file(self.bert.peer.path("f"), 10 * KIB)
+        self.share = self.bert.start("share", src, "-v", "--port", "7100", *args, env={"SHOAL_NO_MAP": ""})
+        return self.share
+
+    def said(self, pattern, seconds=20):
+        def look():
+            return re.search(pattern, self.share.err().decode())
+        return h.wait_for(look, seconds * SLOW, f"{pattern!r} is said")
+
+
+def kept_and_given_back(w, by, words, *speaks):
+    r = Router(w, *speaks)
+    r.start()
+    m = r.said(r"reached from outside at (\S+) \(([\w-]+)\)")
+    check_eq(m.groups(), ("203.0.113.9:7100", words), "what is said")
+    check_eq(r.mappings()["tcp:7100"][0::2], [7100, by], "what the router has")
+    r.share.stop().expect(h.OK)
+    h.wait_for(lambda: not r.mappings(), 10 * SLOW, "it is given back")
+
+
+@test("by PCP")
+def _(w):
+    kept_and_given_back(w, "pcp", "PCP", "pcp", "natpmp", "upnp")
+
+
+@test("by NAT-PMP, where the router does not know PCP")
+def _(w):
+    kept_and_given_back(w, "natpmp", "NAT-PMP", "natpmp", "upnp")
+
+
+@test("by UPnP, where it knows neither")
+def _(w):
+    kept_and_given_back(w, "upnp", "UPnP", "upnp")
+
+
+@test("by UPnP from a router that gives ports for good only")
+def _(w):
+    kept_and_given_back(w, "upnp", "UPnP", "upnp", "permanent")
+
+
+@test("a router that refuses, or does not answer, is said so once, and the peer serves")
+def _(w):
+    r = Router(w, "pcp", "refuse")
+    r.start()
+    r.said(r"no port of the router: the router gives no port \(PCP result 2\)")
+    r.anna.run("get", "f", "-o", r.anna.peer.path("out")).expect(h.OK)
+    r.share.stop().expect(h.OK)
+    silent = r.bert.start("share", r.bert.peer.path("f"), "-v", "--no-map", env={"SHOAL_NO_MAP": ""})
+    h.wait_for(lambda: b"serving" in silent.out(), 20 * SLOW, "it serves")
+    silent.stop().expect(h.OK)
+    check("router" not in silent.err().decode(), "with --no-map nothing is asked", silent.err())
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
