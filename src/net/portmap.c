@@ -101,15 +101,6 @@ static void publish(struct mapper *m, const struct err_info *why)
 	pthread_mutex_unlock(&m->s->lock);
 }
 
-/* Private, shared by a provider's customers (RFC 6598), or of the link alone. */
-static bool is_inside(struct in_addr a)
-{
-	uint32_t ip = ntohl(a.s_addr);
-
-	return ip >> 24 == 10 || ip >> 20 == 0xac1 || ip >> 16 == 0xc0a8 || ip >> 22 == 0x191 ||
-	       ip >> 16 == 0xa9fe;
-}
-
 /* Our address on the way to the gateway. */
 static bool find_own(const struct in_addr *gateway, struct in_addr *own)
 {
@@ -130,6 +121,7 @@ static bool find_own(const struct in_addr *gateway, struct in_addr *own)
 
 static int find_router(struct portmap_router *r, struct err_info *why)
 {
+	struct addr own;
 	natpmp_t n;
 	int rc = initnatpmp(&n, 0, 0);
 
@@ -139,7 +131,8 @@ static int find_router(struct portmap_router *r, struct err_info *why)
 	closenatpmp(&n);
 	if (!find_own(&r->gateway, &r->own))
 		return err_set(why, ERR_UNREACHABLE, "there is no way to the default gateway");
-	if (!is_inside(r->own))
+	(void)addr_from_ip(&own, bytes_of(&r->own, 4), 0);
+	if (addr_scope(&own) == ADDR_PUBLIC)
 		return err_set(why, ERR_INVALID, "our address is one of the world's already");
 	return 0;
 }

@@ -18,21 +18,16 @@ struct finding {
 	uint64_t first_ms; /* 0: none yet */
 };
 
-static bool is_link_local(const struct addr *a)
-{
-	return a->v6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
-}
-
 /* An address of the link alone cannot be written in a URL: then one that it says it has. */
 static bool choose_address(const struct mdns_service *s, const struct addr *from, struct addr *out)
 {
-	if (!is_link_local(from)) {
+	if (addr_scope(from) != ADDR_LINK) {
 		*out = *from;
 		out->port = s->port;
 		return true;
 	}
 	for (unsigned i = 0; i < s->n_addrs; i++) {
-		if (is_link_local(&s->addrs[i]))
+		if (addr_scope(&s->addrs[i]) == ADDR_LINK)
 			continue;
 		*out = s->addrs[i];
 		return true;

@@ -75,18 +75,6 @@ void reach_free(struct reach *r)
 
 /* ---- which side? ----------------------------------------------------------------- */
 
-static bool is_private(const struct addr *a)
-{
-	const uint8_t *ip = a->ip;
-
-	if (addr_is_loopback(a))
-		return true;
-	if (a->v6)
-		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-	return ip[0] == 10 || (ip[0] == 172 && ip[1] >> 4 == 1) || (ip[0] == 192 && ip[1] == 168) ||
-	       (ip[0] == 169 && ip[1] == 254);
-}
-
 static bool ends_in(struct bytes s, const char *end)
 {
 	struct bytes e = bytes_str(end);
@@ -102,7 +90,7 @@ bool reach_is_near(const char *url)
 	struct addr a;
 
 	if (addr_parse(whole, 1, &a) == 0)
-		return is_private(&a);
+		return addr_scope(&a) != ADDR_PUBLIC;
 	colon = memchr(name.ptr, ':', name.len);
 	if (colon != NULL)
 		name.len = (size_t)(colon - name.ptr);
