@@ -181,7 +181,7 @@ static bool is_of_best_rank(const struct picker *p, uint32_t piece)
 		if (picker_fresh_in(p, r) > 0)
 			return false;
 	}
-	return !p->sequential;
+	return true;
 }
 
 /* The oldest suggestion that is to be had; others are forgotten. */

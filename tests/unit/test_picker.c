@@ -573,7 +573,6 @@ TEST(picker_in_sequence_takes_the_lowest)
 	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}}, b = asker_draw("--**", &bits);
 
 	picker_set_sequential(p, true);
-	picker_on_suggest(&a, 3);
 	CHECK_STR(picked(p, &b, 1, 0), "2:0");
 	CHECK_STR(picked(p, &a, 4, 0), "0:0 0:1 1:0 1:1");
 	/* The other has a block of 2 left, and nothing else is before 3. */

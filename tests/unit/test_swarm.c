@@ -415,6 +415,24 @@ TEST(swarm_asks_urgent_pieces_first_and_forgets_them_when_told)
 	stop(&b);
 }
 
+TEST(swarm_in_sequence_heeds_suggestions_only_in_a_crowd)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 1, "....................", false);
+	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	hear(&b, r, (struct wire_msg){.type = WIRE_SUGGEST, .index = 15});
+	join(&b, FAST);
+	hear(&b, r, (struct wire_msg){.type = WIRE_SUGGEST, .index = 17});
+	said(&b);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK(strncmp(said(&b), "0:request(17.0) 0:request(0.0) 0:request(1.0)", 45) == 0);
+	stop(&b);
+}
+
 TEST(swarm_takes_no_more_urgent_pieces_than_its_limit)
 {
 	const struct piece_run run = {0, UINT32_MAX};
