@@ -63,6 +63,7 @@ enum store_event_type {
 			   be written or read back */
 	STORE_FETCHED,	/* answer to store_fetch(): that range is ready, or err */
 	STORE_LEAVES,	/* answer to store_leaves() */
+	STORE_READ,	/* answer to store_read(): `data`, or err */
 	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
@@ -76,7 +77,8 @@ struct store_event {
 	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
 	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes; /* borrowed until the next store_next_event() */
-	uint64_t token;	       /* FETCHED, LEAVES: the caller's */
+	struct bytes data;     /* READ: borrowed as `hashes` are */
+	uint64_t token;	       /* FETCHED, LEAVES, READ: the caller's */
 	struct err_info err;   /* code OK when fine */
 };
 
@@ -163,6 +165,10 @@ int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
+/* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
+ * STORE_READ_MAX of them. */
+#define STORE_READ_MAX (256u * 1024u)
+void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 
