@@ -76,7 +76,7 @@ def _(w):
     index, src, b = shared(w, ("--v1-only",))
     b.start("get", "data", "--only", "b/*", "--seed")
     h.wait_for(lambda: os.path.isdir(b.path("data")), 30, "the folder's final name")
-    h.wait_for(lambda: len(index.holders("data")["holders"]) == 2, 30, "a holder of a part")
+    h.wait_for(lambda: index.holders("data")["holders"] == 2, 30, "a holder of a part")
     check_eq(index.entry("data")["seeds"], 1, "seeds")
 
 
