@@ -39,7 +39,7 @@ static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 
 		transfer_status(t, &st);
 		g->checked = true;
-		g->found_bytes = st.done_bytes;
+		g->found_bytes = st.wanted_done_bytes;
 	}
 	session_poke(&g->session);
 }
@@ -50,24 +50,29 @@ static void print_done(const struct get *g)
 {
 	const struct transfer_status *st = &g->last;
 	double seconds = (double)(loop_now_ms(g->session.loop) - g->start_ms) / 1000.0;
-	char size[32], rate[32], safe[512];
+	char size[32], rate[32], safe[512], files[64] = "";
 	uint64_t bps = seconds > 0.001 ? (uint64_t)((double)st->swarm.down_bytes / seconds) : 0;
 
 	if (g->o->json) {
 		json_t *j = json_pack(
 		    "{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:b}", "path",
-		    torrent_text(g->wanted.path), "bytes", (json_int_t)st->total_bytes,
+		    torrent_text(g->wanted.path), "bytes", (json_int_t)st->wanted_bytes,
 		    "downloaded", (json_int_t)st->swarm.down_bytes, "uploaded",
 		    (json_int_t)st->swarm.up_bytes, "wasted", (json_int_t)st->swarm.wasted_bytes,
 		    "reused", (json_int_t)g->found_bytes, "seconds", seconds, "there_already",
 		    g->wanted.there_already, "replaced", g->wanted.replaces);
 
+		json_object_set_new(j, "files", json_integer(st->wanted_files));
+		json_object_set_new(j, "files_in_all", json_integer(st->files));
 		if (g->wanted.placed != NULL)
 			json_object_set_new(j, "version", json_integer(g->wanted.placed->version));
 		out_json(j);
 		json_decref(j);
 	} else if (!g->o->quiet) {
 		text_escape(safe, sizeof(safe), bytes_str(g->wanted.path));
+		if (st->wanted_files < st->files)
+			snprintf(files, sizeof(files), "%u of %u files, ", st->wanted_files,
+				 st->files);
 		if (g->wanted.there_already)
 			printf("%s: there already, verified (%s)\n", safe,
 			       text_size(size, sizeof(size), st->total_bytes));
@@ -75,11 +80,11 @@ static void print_done(const struct get *g)
 			printf("%s: version %u, %s verified in %.1f s (%s fetched), in the old "
 			       "one's place\n",
 			       safe, g->wanted.placed == NULL ? 0 : g->wanted.placed->version,
-			       text_size(size, sizeof(size), st->total_bytes), seconds,
+			       text_size(size, sizeof(size), st->wanted_bytes), seconds,
 			       text_size(rate, sizeof(rate), st->swarm.down_bytes));
 		else
-			printf("%s: %s verified in %.1f s (%s)\n", safe,
-			       text_size(size, sizeof(size), st->total_bytes), seconds,
+			printf("%s: %s%s verified in %.1f s (%s)\n", safe, files,
+			       text_size(size, sizeof(size), st->wanted_bytes), seconds,
 			       text_rate(rate, sizeof(rate), bps));
 	}
 	(void)fflush(stdout);
@@ -174,8 +179,8 @@ static void draw(struct get *g, const struct transfer_status *st, uint64_t now)
 	bool checking = st->phase == TRANSFER_CHECKING;
 	struct progress_state line = {
 	    .label = g->wanted.label,
-	    .done = checking ? st->checked_bytes : st->done_bytes,
-	    .total = checking ? st->to_check_bytes : st->total_bytes,
+	    .done = checking ? st->checked_bytes : st->wanted_done_bytes,
+	    .total = checking ? st->to_check_bytes : st->wanted_bytes,
 	    .bps = st->swarm.down_bps,
 	    .up_bps = st->swarm.up_bps,
 	    .peers = st->swarm.peers,
@@ -332,10 +337,10 @@ static void say_interrupted(struct get *g)
 	char done[32], total[32];
 
 	if (g->session.interrupted && g->last.phase != TRANSFER_SEEDING)
-		session_say(&g->session,
-			    "%s: stopped with %s of %s; the same command goes on from there",
-			    g->wanted.label, text_size(done, sizeof(done), g->last.done_bytes),
-			    text_size(total, sizeof(total), g->last.total_bytes));
+		session_say(
+		    &g->session, "%s: stopped with %s of %s; the same command goes on from there",
+		    g->wanted.label, text_size(done, sizeof(done), g->last.wanted_done_bytes),
+		    text_size(total, sizeof(total), g->last.wanted_bytes));
 }
 
 static int run(struct get *g, struct err_info *info)

@@ -101,7 +101,7 @@ static void print_json(const struct item *it, const struct transfer_status *st)
 {
 	json_t *j = json_pack(
 	    "{s:o, s:I, s:I, s:I, s:b}", "path", torrent_text(it->path), "bytes",
-	    (json_int_t)st->total_bytes, "downloaded", (json_int_t)st->swarm.down_bytes, "wasted",
+	    (json_int_t)st->wanted_bytes, "downloaded", (json_int_t)st->swarm.down_bytes, "wasted",
 	    (json_int_t)st->swarm.wasted_bytes, "there_already", it->there_already);
 
 	out_json(j);
@@ -117,14 +117,14 @@ static void item_done(struct item *it, const struct transfer_status *st)
 	it->state = ITEM_DONE;
 	m->n_done++;
 	m->n_there += it->there_already;
-	m->done_bytes += st->total_bytes;
+	m->done_bytes += st->wanted_bytes;
 	progress_clear(&m->session.progress);
 	wanted_done(m->o, it->path, it->placed, transfer_meta(it->t));
 	if (m->o->json) {
 		print_json(it, st);
 	} else if (!m->o->quiet && !it->there_already) {
 		printf("%s: %s verified\n", text_escape(safe, sizeof(safe), bytes_str(it->path)),
-		       text_size(size, sizeof(size), st->total_bytes));
+		       text_size(size, sizeof(size), st->wanted_bytes));
 		(void)fflush(stdout);
 	}
 	item_drop(it);

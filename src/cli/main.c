@@ -105,6 +105,9 @@ static const struct command commands[] = {
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
 	    "  --webseed URL    fetch from this web server too (BEP 19); may be repeated\n"
+	    "  --only GLOB      of a folder only these files, '!GLOB': not these; may be repeated\n"
+	    "  --sequential     from the beginning to the end\n"
+	    "  --ends-first     the first and last piece of each file before others\n"
 	    "  --preallocate    reserve the disk space first\n"
 	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
 	    "  --replace        replace what is at DEST, whatever it is\n"
@@ -119,16 +122,22 @@ static const struct command commands[] = {
 	    "there\n"
 	    "is replaced by the newer one, of which only what differs is fetched; anything else "
 	    "stays.\n"
-	    "Of many, 16 are fetched at a time.\n"
+	    "Of many, 16 are fetched at a time. GLOBs are matched against paths within the folder; "
+	    "'*'\n"
+	    "matches '/', too, and the last GLOB that matches a file decides. More of a folder is "
+	    "fetched\n"
+	    "when get is run again with other GLOBs, or with none.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
 	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
+	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest seed wait peer tracker webseed preallocate listen "
-		   "reuse replace follow every drain drain-timeout no-map",
+	.accepts =
+	    "out input-file latest seed wait peer tracker webseed preallocate listen "
+	    "reuse replace follow every drain drain-timeout no-map only sequential ends-first",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,

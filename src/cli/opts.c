@@ -66,6 +66,9 @@ static const struct option options[] = {
     {"description", 0, KIND_TEXT, AT(description), NULL, false},
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
+    {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"sequential", 0, KIND_FLAG, AT(sequential), NULL, false},
+    {"ends-first", 0, KIND_FLAG, AT(ends_first), NULL, false},
     {"reuse", 0, KIND_FILE, AT(reuse), NULL, false},
     {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
     {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
@@ -498,6 +501,9 @@ static int check(struct parser *p)
 		return refuse_value(p, "--progress", o->progress, "neither auto, json nor none");
 	if (o->v1_only && o->v2_only)
 		return err_set(&p->info, ERR_INVALID, "--v1-only and --v2-only exclude each other");
+	if (o->sequential && o->ends_first)
+		return err_set(&p->info, ERR_INVALID,
+			       "--sequential and --ends-first exclude each other");
 	if (o->n_args < c->min_args)
 		return err_set(&p->info, ERR_INVALID, "something is missing; usage: %s", c->usage);
 	if (c->max_args >= 0 && o->n_args > c->max_args)
@@ -577,6 +583,7 @@ void opts_fini(struct opts *o)
 		config_fini(o->config);
 	free(o->config);
 	free(o->origins);
+	free((void *)o->only);
 	*o = (struct opts){.port = -1};
 }
 

@@ -40,7 +40,9 @@ struct opts {
 	bool drain;		  /* --drain */
 	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
-	const char *reuse;	  /* --reuse: an older copy to take bytes from */
+	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
+	bool sequential, ends_first;
+	const char *reuse; /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */

@@ -35,6 +35,9 @@ static int ref_from_magnet(struct wanted *w, const char *uri, char ref[SHA256_LE
 		text_hex(ref, bytes_of(m.hash_v2, SHA256_LEN));
 	for (uint32_t i = 0; i < m.n_peers && w->n_peers < PEERS_MAX; i++)
 		w->peers[w->n_peers++] = m.peers[i];
+	w->only = m.only;
+	w->n_only = m.n_only;
+	m.only = NULL;
 	magnet_fini(&m);
 	return OK;
 }
@@ -131,6 +134,29 @@ static int read_peers(struct wanted *w, const struct opts *o, struct err_info *i
 	return OK;
 }
 
+/* ---- how much of it ------------------------------------------------------------------ */
+
+/* --only, or else what the magnet link says. */
+static int choose_files(struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	uint32_t n;
+
+	if (o->only == NULL && w->n_only == 0)
+		return OK;
+	w->files = malloc(w->meta->n_files);
+	if (w->files == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	n = o->only != NULL ? selection_by_globs(w->meta, o->only, w->files)
+			    : selection_by_ranges(w->meta, w->only, w->n_only, w->files);
+	if (n == 0)
+		return err_set(info, ERR_NOENT, "%s: none of its files is chosen", w->label);
+	if (n < w->meta->n_real_files)
+		return OK;
+	free(w->files);
+	w->files = NULL;
+	return OK;
+}
+
 /* ---- where it goes ---------------------------------------------------------------------- */
 
 /* A folder that is this very entry's own is meant itself; into others goes what is fetched. */
@@ -179,6 +205,8 @@ int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
 	err = load_torrent(w, o, ref, index, info);
 	if (err == OK)
 		err = read_peers(w, o, info);
+	if (err == OK)
+		err = choose_files(w, o, info);
 	return err == OK ? choose_path(w, o, info) : err;
 }
 
@@ -188,6 +216,8 @@ void wanted_fini(struct wanted *w)
 	buf_fini(&w->torrent);
 	free(w->path);
 	free(w->placed);
+	free(w->files);
+	free(w->only);
 }
 
 /* ---- into the node ------------------------------------------------------------------------ */
@@ -222,6 +252,7 @@ static int add_existing(struct wanted *w, struct node *node, struct transfer_par
 	if (meta_parse(p->torrent, &p->meta) != META_OK)
 		return info->code;
 	p->seed = p->check = true;
+	p->wanted = NULL;
 	err = node_add(node, p, out, &why);
 	if (err == OK)
 		w->there_already = true;
@@ -261,6 +292,10 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
 	    .preallocate = o->preallocate,
+	    .wanted = w->files,
+	    .order = o->sequential   ? ORDER_SEQUENTIAL
+		     : o->ends_first ? ORDER_ENDS_FIRST
+				     : ORDER_RAREST,
 	    .trackers = trackers,
 	    .webseeds = o->webseeds,
 	    .webseeds_nearest = w->from_index ? index_client_scope(index) : ADDR_PUBLIC,

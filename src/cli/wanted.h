@@ -5,6 +5,7 @@
 
 #include "cli/opts.h"
 #include "cli/placed.h"
+#include "meta/selection.h"
 #include "node/index_client.h"
 #include "node/node.h"
 
@@ -21,6 +22,9 @@ struct wanted {
 	bool replaces;	       /* an older version is at the final name, and will be replaced */
 	uint32_t touched;      /* there_already: it was this version, but was changed; 0 no */
 	struct placed *placed; /* the version it is, to be remembered; NULL: no index's entry */
+	uint8_t *files;	       /* an enum want for each of meta->files; NULL: all */
+	struct magnet_range *only; /* of a magnet link's "so" */
+	uint32_t n_only;
 	struct addr peers[PEERS_MAX];
 	size_t n_peers;
 };

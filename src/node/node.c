@@ -459,6 +459,7 @@ void node_remove(struct node *n, struct transfer *t)
 
 	t->removed = t->leaving = true;
 	t->on_phase = NULL;
+	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
 	n->n_removed++;
 	drop_names(n, t);
 	while (l != NULL) {

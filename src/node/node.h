@@ -80,6 +80,10 @@ struct transfer_params {
 	const char *donor_folder;
 	const struct store_donor *donors;
 	uint32_t n_donors;
+	/* Download: what of each file is wanted, one enum want (meta/selection.h) for each of
+	 * meta->files; copied. NULL: all of it. */
+	const uint8_t *wanted;
+	enum swarm_order order;
 	const char *const
 	    *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
 	/* Download: web servers that have it (BEP 19), besides those of the torrent. The user named
@@ -104,6 +108,9 @@ struct transfer_status {
 	struct err_info why;
 	uint64_t total_bytes, done_bytes; /* of real files, verified */
 	uint64_t checked_bytes, to_check_bytes;
+	uint32_t files, wanted_files; /* real ones */
+	uint64_t wanted_bytes,
+	    wanted_done_bytes; /* of real files in wanted pieces, and of them verified */
 	struct swarm_stats swarm;
 	uint32_t tracker_ok, tracker_failed; /* announces answered, and not */
 	struct err_info tracker_error;	     /* the newest one, code OK when the last went well */
@@ -113,6 +120,26 @@ void transfer_status(const struct transfer *t, struct transfer_status *out);
 /* Take one out, properly: its state is saved and trackers hear "stopped" in the background. It is
  * gone for the caller, who hears no more of it, at once. Not from inside on_phase of itself. */
 void node_remove(struct node *n, struct transfer *t);
+/* From now on these files are wanted (as in transfer_params; NULL: all). May be called at any time:
+ * when more is wanted, a transfer that was complete downloads again. What a file has already is
+ * kept. Returns 0; ERR_INVALID for a seed or one that failed; ERR_NOMEM, or what the disk says. */
+int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *info);
+/* What is wanted now, one byte a file; NULL: all. Borrowed until the next transfer_select(). */
+const uint8_t *transfer_wanted(const struct transfer *t);
+void transfer_set_order(struct transfer *t, enum swarm_order order);
+
+/* Bytes a second of payload, 0: no limit. Peers on this machine and in its own networks are not
+ * counted unless `lan`. Nothing goes over it by more than a quarter of a second's worth. */
+struct limits {
+	uint64_t down_bps, up_bps;
+};
+void node_set_limits(struct node *n, const struct limits *l, bool lan);
+void node_limits(const struct node *n, struct limits *out, bool *lan);
+void transfer_set_limits(struct transfer *t, const struct limits *l);
+void transfer_limits(const struct transfer *t, struct limits *out);
+/* Off: nobody is served. */
+void transfer_set_upload(struct transfer *t, bool on);
+
 const struct metainfo *transfer_meta(const struct transfer *t);
 const char *transfer_title(const struct transfer *t);
 /* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */

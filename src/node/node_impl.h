@@ -9,6 +9,7 @@
 #include "node/live.h"
 #include "node/node.h"
 #include "node/reach.h"
+#include "node/reader.h"
 #include "store/store.h"
 #include "wire/handshake.h"
 
@@ -55,6 +56,9 @@ struct node {
 	void *leave_user;
 	uint32_t leaving; /* transfers that have not said goodbye yet */
 	struct loop_timer *leave_timer;
+
+	uint32_t n_readers;
+	uint64_t reader_ids;
 };
 
 struct transfer {
@@ -84,6 +88,13 @@ struct transfer {
 	uint64_t save_at_ms;  /* next checkpoint; 0: nothing new to record */
 	uint64_t retry_at_ms; /* STALLED: try the disk again */
 	uint64_t done_bytes;  /* real bytes of verified pieces */
+	uint8_t *wanted;      /* an enum want for each of meta->files; NULL: all are */
+	uint8_t *pieces;      /* the same for each piece */
+	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
+	enum swarm_order order;
+	bool reselect; /* `wanted` changed while finishing */
+	struct reader *readers;
+	bool urgent; /* the swarm was told of their windows */
 	struct hash_task *hash_tasks;
 	struct addr *first_peers;
 	size_t n_first_peers;
@@ -130,6 +141,24 @@ void node_transfer_left(struct node *n, struct transfer *t);
 void transfer_piece_gone(struct transfer *t, uint32_t piece);
 void transfer_on_store_event(struct transfer *t, const struct store_event *e);
 void transfer_count_done(struct transfer *t);
+/* Bytes of a piece that lie in real files. */
+uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece);
+
+/* ---- transfer_plan.c ---- */
+/* Before it is live. Returns 0 or ERR_NOMEM. */
+int transfer_plan(struct transfer *t, const uint8_t *wanted);
+/* The swarm is told, and `complete` is what it says. */
+void transfer_plan_swarm(struct transfer *t);
+/* It is finished: what was chosen meanwhile counts from now on. */
+void transfer_reselect(struct transfer *t);
+void transfer_plan_status(const struct transfer *t, struct transfer_status *out);
+
+/* ---- reader.c ---- */
+/* Some piece is good, or what is on disk is known. */
+void readers_poke(struct transfer *t);
+void readers_urge(struct transfer *t);
+void readers_on_read(struct transfer *t, const struct store_event *e);
+void readers_fail(struct transfer *t, const struct err_info *why);
 
 /* ---- hash_serve.c: answers to hash requests below the piece layer ---- */
 void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash_req *req);

@@ -29,6 +29,7 @@ void transfer_fail(struct transfer *t, const struct err_info *why)
 {
 	t->why = *why;
 	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	readers_fail(t, why);
 	transfer_set_phase(t, TRANSFER_FAILED);
 }
 
@@ -231,7 +232,7 @@ static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *
 	swarm_stats(t->swarm, now_ms(t), &s);
 	*up = s.up_bytes;
 	*down = s.down_bytes;
-	*left = s.left_bytes;
+	*left = s.missing_bytes;
 }
 
 static void on_found(void *user, const struct addr *list, size_t n)
@@ -259,7 +260,7 @@ static void live_view(void *user, struct live_view *out)
 	struct swarm_stats s;
 
 	swarm_stats(t->swarm, now_ms(t), &s);
-	*out = (struct live_view){swarm_have(t->swarm), s.left_bytes,
+	*out = (struct live_view){swarm_have(t->swarm), s.missing_bytes,
 				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
 }
 
@@ -312,6 +313,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .path = p->path,
 	    .preallocate = p->preallocate,
 	    .replaces = p->replaces,
+	    .wanted = p->seed ? NULL : p->wanted,
 	    .user = t,
 	};
 	struct swarm_params wp = {
@@ -365,7 +367,7 @@ int transfer_go_live(struct transfer *t)
 	if (err != OK)
 		return err;
 	transfer_count_done(t);
-	t->complete = bitfield_full(swarm_have(t->swarm));
+	transfer_plan_swarm(t);
 	if (t->seed && !t->complete) {
 		struct err_info why;
 
@@ -381,6 +383,8 @@ int transfer_go_live(struct transfer *t)
 	join_live(t);
 	announcer_start(t->announcer);
 	transfer_perform(t);
+	readers_urge(t);
+	readers_poke(t);
 	return OK;
 }
 
@@ -430,10 +434,13 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	t->meta = p->meta;
 	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
+	t->order = p->order;
 	t->on_phase = p->on_phase;
 	t->user = p->user;
 	effects_init(&t->fx);
 	err = t->title == NULL ? err_set(info, ERR_NOMEM, "out of memory") : make_parts(t, p, info);
+	if (err == OK && !p->seed && transfer_plan(t, p->wanted) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err == OK && node_enlist(n, t) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err != OK) {
@@ -481,6 +488,7 @@ void transfer_leave(struct transfer *t)
 
 void transfer_free(struct transfer *t)
 {
+	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
 	hash_serve_fini(t);
 	webseeds_free(t->webseeds);
 	if (t->node->live != NULL)
@@ -498,6 +506,8 @@ void transfer_free(struct transfer *t)
 	free(t->title);
 	free(t->first_peers);
 	free(t->by_slot);
+	free(t->wanted);
+	free(t->pieces);
 	free(t);
 }
 
@@ -515,6 +525,7 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	    .checked_bytes = t->checked_bytes,
 	    .to_check_bytes = t->to_check_bytes,
 	};
+	transfer_plan_status(t, out);
 	swarm_stats(t->swarm, now_ms(t), &out->swarm);
 	announcer_status(t->announcer, &a);
 	out->tracker_ok = a.ok;
@@ -564,8 +575,8 @@ void explain_gather(struct transfer *t, struct transfer_status *st, struct expla
 	*out = (struct explain_facts){
 	    .phase = st->phase,
 	    .why = st->why.code == OK ? "" : st->why.text,
-	    .total_bytes = st->total_bytes,
-	    .done_bytes = st->done_bytes,
+	    .total_bytes = st->wanted_bytes,
+	    .done_bytes = st->wanted_done_bytes,
 	    .down_bps = st->swarm.down_bps,
 	    .run_ms = t->live_ms == 0 ? 0 : now_ms(t) - t->live_ms,
 	    .disk_wait_ms = store_waited_ms(t->store),

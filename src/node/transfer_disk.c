@@ -1,5 +1,6 @@
 /* node/transfer_disk.c - what the store of a transfer has to tell, and what follows from it. */
 #include "base/text.h"
+#include "meta/selection.h"
 #include "node/link.h"
 #include "node/webseed.h"
 
@@ -11,7 +12,7 @@ static uint64_t now_ms(const struct transfer *t)
 	return loop_now_ms(t->node->loop);
 }
 
-static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
+uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece)
 {
 	const struct metainfo *m = t->meta;
 	uint64_t from = (uint64_t)piece * m->piece_length, to = from + meta_piece_bytes(m, piece);
@@ -26,6 +27,17 @@ static uint64_t real_bytes_of(const struct transfer *t, uint32_t piece)
 			sum += b - a;
 	}
 	return sum;
+}
+
+static void count_piece(struct transfer *t, uint32_t piece, bool good)
+{
+	uint64_t bytes = transfer_real_bytes(t, piece);
+
+	if (!good)
+		bytes = 0 - bytes;
+	t->done_bytes += bytes;
+	if (t->pieces != NULL && t->pieces[piece] != WANT_NOT)
+		t->wanted_done_bytes += bytes;
 }
 
 static void disk_said_no(struct transfer *t, const struct err_info *why)
@@ -73,7 +85,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 		return;
 	}
 	t->why = why;
-	t->done_bytes -= real_bytes_of(t, piece);
+	count_piece(t, piece, false);
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);
 	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
@@ -88,7 +100,7 @@ void transfer_count_done(struct transfer *t)
 	t->done_bytes = 0;
 	for (uint32_t i = 0; i < have->n; i++)
 		if (bitfield_has(have, i))
-			t->done_bytes += real_bytes_of(t, i);
+			t->done_bytes += transfer_real_bytes(t, i);
 }
 
 static void on_verified(struct transfer *t, const struct store_event *e)
@@ -107,12 +119,13 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 		swarm_on_piece(t->swarm, e->piece, PIECE_BAD, e->hashes, now, &t->fx);
 		return;
 	}
-	t->done_bytes += real_bytes_of(t, e->piece);
+	count_piece(t, e->piece, true);
 	touch_live(t);
 	if (t->save_at_ms == 0)
 		t->save_at_ms = now + TRANSFER_SAVE_MS;
 	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now,
 		       &t->fx);
+	readers_poke(t);
 }
 
 static void on_checked(struct transfer *t, const struct store_event *e)
@@ -122,7 +135,8 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 	t->checked_bytes += meta_piece_bytes(t->meta, e->piece);
 	if (t->phase != TRANSFER_CHECKING)
 		return;
-	if (e->err.code == ERR_NOMEM || (e->err.code != OK && t->seed)) {
+	if (e->err.code == ERR_NOMEM || e->err.code == ERR_EXISTS ||
+	    (e->err.code != OK && t->seed)) {
 		transfer_fail(t, &why);
 		return;
 	}
@@ -155,10 +169,12 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 	} else if (e->err.code != OK) {
 		transfer_fail(t, &e->err);
 	} else {
-		announcer_completed(t->announcer);
+		if (bitfield_full(swarm_have(t->swarm)))
+			announcer_completed(t->announcer);
 		if (t->node->live != NULL)
 			live_flush(t->node->live);
 		transfer_set_phase(t, TRANSFER_SEEDING);
+		transfer_reselect(t);
 	}
 }
 
@@ -216,6 +232,9 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 		break;
 	case STORE_LEAVES:
 		hash_serve_on_leaves(t, e->token, e->hashes, e->err.code == OK ? e->n_hashes : 0);
+		break;
+	case STORE_READ:
+		readers_on_read(t, e);
 		break;
 	case STORE_ROOM:
 		unstarve_all(t->node);

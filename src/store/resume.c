@@ -4,6 +4,8 @@
 
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'R', 'E', 'S'};
 
+#define FLAG_PLACED 1u
+
 /* magic, version, flags, info-hash, pieces */
 #define HEAD_BYTES (8u + 4 + 4 + SHA256_LEN + 4)
 
@@ -14,7 +16,7 @@ int resume_encode(const struct resume *r, struct buf *out)
 
 	buf_put(out, bytes_of(magic, sizeof(magic)));
 	buf_put_be32(out, RESUME_VERSION);
-	buf_put_be32(out, 0);
+	buf_put_be32(out, r->placed ? FLAG_PLACED : 0);
 	buf_put(out, bytes_of(r->info_hash, SHA256_LEN));
 	buf_put_be32(out, r->have.n);
 	buf_put(out, bytes_of(r->have.bits, bitfield_bytes(r->have.n)));
@@ -51,13 +53,14 @@ int resume_decode(struct bytes in, struct resume *r)
 	if (!bytes_eq(sum, bytes_of(want, sizeof(want))) || !take(&in, HEAD_BYTES, &head))
 		return ERR_PROTO;
 	if (memcmp(head.ptr, magic, sizeof(magic)) != 0 || be32(head.ptr + 8) != RESUME_VERSION ||
-	    be32(head.ptr + 12) != 0)
+	    (be32(head.ptr + 12) & ~FLAG_PLACED) != 0)
 		return ERR_PROTO;
 	pieces = be32(head.ptr + 16 + SHA256_LEN);
 	if (pieces > META_PIECES_MAX || !take(&in, bitfield_bytes(pieces), &bits) ||
 	    !take(&in, 4, &len) || !take(&in, be32(len.ptr), &torrent) || in.len != 0)
 		return ERR_PROTO;
 	memcpy(r->info_hash, head.ptr + 16, SHA256_LEN);
+	r->placed = be32(head.ptr + 12) == FLAG_PLACED;
 	r->torrent = torrent;
 	err = bitfield_init(&r->have, pieces);
 	if (err != OK)

@@ -13,6 +13,7 @@
 
 #define PART_SUFFIX ".shoal"
 #define STATE_SUFFIX ".shoal-state"
+#define REST_SUFFIX ".shoal-rest"
 /* Leaves room in NAME_MAX for the dots, the hash, the longer suffix and durable_write()'s own. */
 #define PART_NAME_MAX 225u
 
@@ -48,7 +49,9 @@ static void store_free(struct store *s)
 	free(s->final_rel);
 	free(s->part_rel);
 	free(s->state_rel);
+	free(s->rest_rel);
 	free(s->part_path);
+	pthread_rwlock_destroy(&s->places);
 	free(s);
 }
 
@@ -121,6 +124,7 @@ static int make_names(struct store *s, struct err_info *info)
 	bool ok = asprintf(&s->part_rel, ".%.*s.%08x" PART_SUFFIX, cut, s->final_rel, tag) > 0;
 
 	ok = ok && asprintf(&s->state_rel, ".%.*s.%08x" STATE_SUFFIX, cut, s->final_rel, tag) > 0;
+	ok = ok && asprintf(&s->rest_rel, ".%.*s.%08x" REST_SUFFIX, cut, s->final_rel, tag) > 0;
 	ok = ok && asprintf(&s->part_path, "%s/%s", s->parent.path, s->part_rel) > 0;
 	return ok ? OK : err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 }
@@ -137,6 +141,8 @@ static int open_part(struct store *s, struct err_info *info)
 
 		return root_openat(&s->parent, s->part_rel, O_RDWR | O_CREAT, mode, info);
 	}
+	if (s->placed)
+		return root_openat(&s->parent, s->final_rel, O_RDONLY | O_DIRECTORY, 0, info);
 	err = root_mkdirs(&s->parent, s->part_rel, info);
 	if (err != OK)
 		return err;
@@ -170,6 +176,11 @@ static int lock_part(struct store *s, int fd, struct err_info *info)
 	return OK;
 }
 
+int store_lock(struct store *s, struct err_info *info)
+{
+	return lock_part(s, s->lock_fd >= 0 ? s->lock_fd : s->data->fd, info);
+}
+
 static int check_kind(struct store *s, int fd, struct err_info *info)
 {
 	struct stat st;
@@ -183,8 +194,10 @@ static int check_kind(struct store *s, int fd, struct err_info *info)
 
 static int open_download(struct store *s, const struct store_params *p, struct err_info *info)
 {
-	int fd, err = name_check(s, info);
+	int fd, err;
 
+	s->placed = s->data == &s->folder && !s->replaces && store_was_placed(s);
+	err = s->placed ? OK : name_check(s, info);
 	if (err != OK)
 		return err;
 	fd = open_part(s, info);
@@ -204,10 +217,10 @@ static int open_download(struct store *s, const struct store_params *p, struct e
 	if (err == OK)
 		err = lock_part(s, fd, info);
 	/* Whoever had the lock before us may have finished. */
-	if (err == OK)
+	if (err == OK && !s->placed)
 		err = name_check(s, info);
 	if (err == OK)
-		err = resume_load(s, info);
+		err = resume_load(s, p->wanted, info);
 	if (err == OK && p->preallocate)
 		err = files_preallocate(s, info);
 	return err;
@@ -334,6 +347,9 @@ int store_open(const struct store_params *p, struct store **out, struct err_info
 	s->replaces = p->replaces != NULL;
 	if (s->replaces)
 		s->old = *p->replaces;
+	s->piece_length = p->meta->piece_length;
+	pthread_rwlock_init(&s->places, NULL);
+	atomic_init(&s->placed, false);
 	atomic_init(&s->cancel, false);
 	atomic_init(&s->renaming, false);
 	atomic_init(&s->finished, false);
@@ -392,8 +408,9 @@ int store_discard(struct store *s, struct err_info *info)
 		pool_wait(s->hub->pool);
 		pool_drain(s->hub->pool);
 	}
-	if (atomic_load(&s->finished))
+	if (atomic_load(&s->finished) || s->placed)
 		return err_set(info, ERR_INVALID, "it is finished already");
+	store_rest_remove(s);
 	err = durable_remove(&s->parent, s->state_rel, info);
 	if (err != OK)
 		return err;
@@ -421,5 +438,25 @@ void store_sweep(const struct metainfo *m, const char *path)
 	free(s.final_rel);
 	free(s.part_rel);
 	free(s.state_rel);
+	free(s.rest_rel);
 	free(s.part_path);
+}
+
+bool store_is_partial(const struct metainfo *m, const char *path)
+{
+	struct store s = {.folder.path = NULL};
+	bool placed;
+
+	if (m->single)
+		return false;
+	memcpy(s.info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
+	placed =
+	    open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK && store_was_placed(&s);
+	root_close(&s.parent);
+	free(s.final_rel);
+	free(s.part_rel);
+	free(s.state_rel);
+	free(s.rest_rel);
+	free(s.part_path);
+	return placed;
 }

@@ -9,7 +9,16 @@
  * folder) with ".NAME.<8 hex>.shoal-state" (store/resume.h) next to it; the final name
  * appears by one rename after everything was verified and synced, and replaces nothing but
  * what the caller said it may (`replaces`): then old and new change places at once. A lock on the
- * unfinished file or folder keeps a second process out. */
+ * unfinished file or folder keeps a second process out.
+ *
+ * Of a folder some files may not be wanted. They are not made; bytes of pieces that reach into them
+ * lie in ".NAME.<8 hex>.shoal-rest" beside it, so that these pieces can be verified and served.
+ * When all that is wanted is there, the folder gets its final name; that folder and the state file
+ * stay, and tell whoever opens it again that more of it may be fetched. Then what is there is
+ * hashed again, as the user may have worked with it; a file that is not what it should be is
+ * refused (ERR_EXISTS), and new ones get their names there one by one, when they are whole, and
+ * replace nothing.
+ */
 #ifndef SHOAL_STORE_STORE_H
 #define SHOAL_STORE_STORE_H
 
@@ -38,6 +47,9 @@ struct store_params {
 	/* DOWNLOAD: what is at `path` is replaced at the end, if it is this then and now; NULL:
 	 * nothing may be there. */
 	const struct stamp *replaces;
+	/* DOWNLOAD of a folder: an enum want (meta/selection.h) for each of meta->files; NULL: all
+	 * are wanted. Borrowed for the call. */
+	const uint8_t *wanted;
 	void *user; /* returned with each event */
 };
 
@@ -45,12 +57,13 @@ struct store_params {
 enum store_event_type {
 	STORE_CHECKED,	/* progress of store_recheck(): `piece` is `good` or not; `last` at the end
 			   (with `piece` UINT32_MAX when there was nothing to check); ERR_NOMEM
-			   ends it, too */
+			   ends it, too; ERR_EXISTS with `last`: see store_is_partial() */
 	STORE_FILLED,	/* answer to store_fill() */
 	STORE_VERIFIED, /* answer to store_verify(): good / bad, hashes; `err` set when it could not
 			   be written or read back */
 	STORE_FETCHED,	/* answer to store_fetch(): that range is ready, or err */
 	STORE_LEAVES,	/* answer to store_leaves() */
+	STORE_READ,	/* answer to store_read(): `data`, or err */
 	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
@@ -64,7 +77,8 @@ struct store_event {
 	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
 	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes; /* borrowed until the next store_next_event() */
-	uint64_t token;	       /* FETCHED, LEAVES: the caller's */
+	struct bytes data;     /* READ: borrowed as `hashes` are */
+	uint64_t token;	       /* FETCHED, LEAVES, READ: the caller's */
 	struct err_info err;   /* code OK when fine */
 };
 
@@ -107,6 +121,15 @@ struct store_donor {
 int store_fill(struct store *s, const char *folder, const struct store_donor *list, uint32_t n,
 	       struct err_info *info);
 
+/* Other files are wanted now. When it has its final name already it is opened anew: what was had is
+ * still had. What a file that is not wanted any more has is kept aside, a whole one stays.
+ * Returns 0; ERR_INVALID for a seed; ERR_AGAIN while store_finish() is under way; ERR_DENIED
+ * (locked by another), ERR_IO and the like. */
+int store_select(struct store *s, const uint8_t *wanted, struct err_info *info);
+/* Is at `path` a folder of which not all files were wanted, of this torrent? It can be opened for
+ * download; when a file in it was changed, the recheck ends with ERR_EXISTS. */
+bool store_is_partial(const struct metainfo *m, const char *path);
+
 /* ---- receiving ---------------------------------------------------------- */
 
 /* Where the payload of one block goes; the span may be shorter than asked only when the
@@ -142,6 +165,10 @@ int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
+/* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
+ * STORE_READ_MAX of them. */
+#define STORE_READ_MAX (256u * 1024u)
+void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 
@@ -153,9 +180,9 @@ void store_leaves(struct store *s, uint32_t piece, uint64_t token);
  * and finish give that same error until the store is closed and opened again, which hashes what
  * was not recorded. After any other error the call may simply be made again. */
 void store_save(struct store *s, const struct bitfield *have);
-/* Everything is verified: sync, rename to the final name, remove the state file. Reading
- * goes on at the new name. ERR_EXISTS: what shall be replaced is not what it was; nothing is lost,
- * and the download is complete when it is opened again. */
+/* Everything that is wanted is verified: sync, rename to the final name, remove the state file.
+ * Reading goes on at the new name. ERR_EXISTS: what shall be replaced is not what it was; nothing
+ * is lost, and the download is complete when it is opened again. */
 void store_finish(struct store *s);
 /* What a crash left of a replacement at `path`: the old folder, under the unfinished name of the
  * torrent that is at `path` now, verified. Nothing happens when a download of it is under way. */

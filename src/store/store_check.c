@@ -311,6 +311,8 @@ static void recheck_done(struct pool_job *job)
 	if (!s->closed) {
 		mark_had(s, e->piece, e->good);
 		e->last = s->todo.count == 0 && s->checks_out == 0;
+		if (e->last)
+			(void)store_places_check(s, &e->err);
 		checks_hand_out(s);
 	}
 	check_end(c, false);

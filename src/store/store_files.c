@@ -36,6 +36,8 @@ static void file_add(struct store *s, const struct meta_file *f, char **end)
 	    .offset = f->offset,
 	    .length = f->length,
 	    .executable = (f->flags & META_FILE_EXEC) != 0,
+	    .index = (uint32_t)(f - s->meta->files),
+	    .wanted = true,
 	};
 	*end += n;
 }
@@ -139,18 +141,22 @@ static int open_shared(const struct store *s, const struct store_file *f, struct
 
 static int open_file(struct store *s, const struct store_file *f, bool make, struct err_info *info)
 {
-	bool writable = s->mode == STORE_DOWNLOAD && !atomic_load(&s->finished);
+	/* What is at its final name is never written. */
+	bool writable = s->mode == STORE_DOWNLOAD && !atomic_load(&s->finished) &&
+			(!s->placed || f->aside || f->length == 0);
 	int flags = writable ? O_RDWR : O_RDONLY;
+	struct store_place at;
 	struct stat st;
 	int fd;
 
 	if (make && writable)
 		flags |= O_CREAT;
+	store_place_of(s, f, &at);
 	/* BEP 47 'x': created with it, so that the umask is honoured exactly. */
 	if (s->mode == STORE_SEED)
 		fd = open_shared(s, f, info);
 	else
-		fd = root_openat(s->data, f->path, flags, f->executable ? 0777 : 0666, info);
+		fd = root_openat(at.root, at.path, flags, f->executable ? 0777 : 0666, info);
 	/* The one file of a download may have got its final name this moment. */
 	if (fd == ERR_NOENT && s->data == &s->parent && atomic_load(&s->renaming))
 		fd = root_openat(s->data, s->final_rel, O_RDONLY, 0, info);
@@ -213,8 +219,12 @@ int file_get(struct store *s, struct store_file *f, bool make, struct handle **o
 	*out = x;
 	if (x != NULL)
 		return OK;
+	pthread_rwlock_rdlock(&s->places);
 	fd = open_file(s, f, make, info);
-	return fd < 0 ? fd : handle_add(s, f, fd, make, out, info);
+	if (fd >= 0)
+		fd = handle_add(s, f, fd, make, out, info);
+	pthread_rwlock_unlock(&s->places);
+	return fd;
 }
 
 void file_put(struct store *s, struct handle *x, bool wrote)
@@ -330,7 +340,8 @@ int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_
 		struct handle *x;
 		int error, err;
 
-		if (part.file == NULL)
+		/* At its final name are these bytes already. */
+		if (part.file == NULL || (s->placed && !part.file->aside))
 			continue;
 		err = file_get(s, part.file, true, &x, info);
 		if (err != OK)

@@ -181,7 +181,7 @@ static int take_list(struct fill *f, const struct store *s, const struct store_d
 		size_t len = strlen(list[i].rel) + 1;
 		struct store_file *to = place_of(s, m);
 
-		if (to == NULL || is_vouched(s, m))
+		if (to == NULL || !to->wanted || is_vouched(s, m))
 			continue;
 		memcpy(end, list[i].rel, len);
 		f->items[f->n++] = (struct fill_item){.to = to, .rel = end};

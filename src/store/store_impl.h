@@ -10,6 +10,7 @@
  *   store_save.c    sync, state file
  *   store_name.c    the final name, and what may be there already
  *   store_fill.c    bytes of older copies
+ *   store_place.c   files that are wanted, and those that are not
  *
  * Threads: the loop thread owns every struct here. A worker looks only at its own job, at the
  * parts of `struct store` marked "constant", and at open files under hub->files_lock. It never
@@ -21,6 +22,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "meta/selection.h"
 #include "store/root.h"
 #include "store/store.h"
 
@@ -100,6 +102,9 @@ struct store_file {
 	bool dirty;	       /* written since the last sync */
 	bool fresh;	       /* and its name may be new as well */
 	bool executable;
+	uint32_t index;	    /* in the metainfo */
+	atomic_bool wanted; /* else only edges of pieces reach into it */
+	atomic_bool aside;  /* lies in the rest folder; changed under `places` */
 };
 
 /* An open file, shared by reference: eviction cannot close it under a worker. */
@@ -245,12 +250,13 @@ struct store {
 
 	/* constant after store_open() */
 	enum store_mode mode;
-	struct root parent;			/* folder of the final name */
-	struct root folder;			/* the data folder of a multi-file torrent */
-	struct root *data;			/* of the two, that which file paths start from */
-	dev_t data_dev;				/* SEED: which folder that is, as it is opened */
-	ino_t data_ino;				/* anew with each file */
-	char *final_rel, *part_rel, *state_rel; /* beneath `parent`; DOWNLOAD */
+	struct root parent; /* folder of the final name */
+	struct root folder; /* the data folder of a multi-file torrent */
+	struct root *data;  /* of the two, that which file paths start from */
+	uint32_t piece_length;
+	dev_t data_dev; /* SEED: which folder that is, as it is opened */
+	ino_t data_ino; /* anew with each file */
+	char *final_rel, *part_rel, *state_rel, *rest_rel; /* beneath `parent`; DOWNLOAD */
 	char *part_path;
 	bool replaces; /* DOWNLOAD: something with the stamp `old` may be at the final name */
 	struct stamp old;
@@ -263,6 +269,11 @@ struct store {
 	atomic_bool renaming; /* the final name may be there already */
 	atomic_bool finished; /* at its final name */
 
+	/* For reading while a file is opened, for writing while one changes its place. Before
+	 * hub->files_lock. */
+	pthread_rwlock_t places;
+	atomic_bool placed; /* DOWNLOAD of a folder: what is whole has its final name */
+
 	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */
 	struct bitfield have, unsure;
 	struct piece **pieces;
@@ -271,24 +282,56 @@ struct store {
 	struct bitfield todo; /* recheck: not handed out yet */
 	uint32_t todo_from, checks_out;
 
-	bool saving; /* a save or finish is out */
+	bool saving;	/* a save or finish is out */
+	bool finishing; /* of the two, a finish */
 	bool save_next, finish_next;
 	struct bitfield save_have;
 	struct err_info sync_err; /* sticks */
 };
 
 /* What the part file and the state file say (store_resume.c). */
-int resume_load(struct store *s, struct err_info *info);
+int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info);
 int files_preallocate(struct store *s, struct err_info *info);
+/* Read the state file, if it is there and of this torrent. Returns OK or ERR_NOMEM. */
+int resume_read(struct store *s);
 /* The first `len` bytes of a file of which no piece is vouched for are unsure. */
 void resume_doubt(struct store *s, const struct store_file *f, uint64_t len);
+
+/* ---- places (store_place.c) ----------------------------------------------- */
+
+#define STORE_PLACE_MAX (META_PATH_BYTES_MAX + META_NAME_BYTES_MAX + 32u)
+
+/* Where a file is opened. `path` may point into `text`. */
+struct store_place {
+	const struct root *root;
+	const char *path;
+	char text[STORE_PLACE_MAX];
+};
+/* With the lock. */
+void store_place_of(const struct store *s, const struct store_file *f, struct store_place *out);
+/* Does the state file say that the final name is that of an unfinished download? */
+bool store_was_placed(struct store *s);
+/* Is every piece of it verified? Empty files are made at the end: they never are. */
+bool store_is_whole(const struct store *s, const struct store_file *f);
+int store_move(struct store *s, struct store_file *f, bool aside, struct err_info *info);
+/* Each file goes where it shall be; the state was read. */
+int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info);
+/* All is hashed. Is what is at its final name what it should be? OK or ERR_EXISTS. */
+int store_places_check(const struct store *s, struct err_info *info);
+/* Is there a file that is not wanted? */
+bool store_leaves_out(const struct store *s);
+/* Placed: the wanted ones are whole and synced. On a worker. */
+int store_places_give(struct store *s, struct err_info *info);
+void store_rest_remove(struct store *s);
+/* Take the lock that keeps a second process out (store.c). */
+int store_lock(struct store *s, struct err_info *info);
 
 /* ---- the final name (store_name.c) --------------------------------------- */
 
 /* Returns OK when the final name is free, or taken by what may be replaced. */
 int name_check(struct store *s, struct err_info *info);
-/* All is synced. On a worker. */
-int name_give(struct store *s, struct err_info *info);
+/* All is synced. On a worker. `partial`: the state file stays. */
+int name_give(struct store *s, bool partial, struct err_info *info);
 /* Remove what lies at `rel`, if anything does. */
 int name_remove(const struct root *r, const char *rel);
 

@@ -105,7 +105,7 @@ static int replace_old(struct store *s, const struct stat *old, struct err_info 
 	return err;
 }
 
-int name_give(struct store *s, struct err_info *info)
+int name_give(struct store *s, bool partial, struct err_info *info)
 {
 	struct stat old;
 	bool there = s->replaces && root_stat(&s->parent, s->final_rel, &old) == OK;
@@ -123,7 +123,8 @@ int name_give(struct store *s, struct err_info *info)
 	}
 	atomic_store(&s->finished, true);
 	err = root_sync(&s->parent, "", info);
-	(void)durable_remove(&s->parent, s->state_rel, NULL);
+	if (!partial)
+		(void)durable_remove(&s->parent, s->state_rel, NULL);
 	if (there && err == OK)
 		(void)name_remove(&s->parent, s->part_rel);
 	return err;

@@ -17,7 +17,7 @@ static size_t state_bytes_max(const struct store *s)
 }
 
 /* A state that is damaged or another torrent's vouches for nothing. */
-static int read_state(struct store *s)
+int resume_read(struct store *s)
 {
 	struct resume r;
 	struct buf in;
@@ -82,7 +82,11 @@ static void inspect_file(struct store *s, const struct store_file *f, bool may_b
 {
 	struct stat st;
 	uint64_t size = 0;
-	int fd = may_be_there ? root_openat(s->data, f->path, O_RDONLY, 0, NULL) : -1;
+	struct store_place at;
+	int fd;
+
+	store_place_of(s, f, &at);
+	fd = may_be_there || f->aside ? root_openat(at.root, at.path, O_RDONLY, 0, NULL) : -1;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
@@ -114,14 +118,21 @@ static bool nothing_there(const struct store *s)
 	return empty;
 }
 
-int resume_load(struct store *s, struct err_info *info)
+int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 {
 	bool may_be_there = !nothing_there(s);
+	int err;
 
-	if (read_state(s) != OK)
+	if (resume_read(s) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	err = store_places_open(s, wanted, info);
+	if (err != OK)
+		return err;
 	for (uint32_t i = 0; i < s->n_data; i++)
 		inspect_file(s, &s->files[i], may_be_there);
+	/* The user may have worked with what is at its final name. */
+	if (s->placed)
+		bitfield_clear(&s->have);
 	for (uint32_t i = 0; i < s->have.n; i++) {
 		if (bitfield_has(&s->have, i))
 			bitfield_unset(&s->unsure, i);
@@ -142,8 +153,11 @@ int files_preallocate(struct store *s, struct err_info *info)
 	for (uint32_t i = 0; i < s->n_data; i++) {
 		struct store_file *f = &s->files[i];
 		struct handle *x;
-		int error = 0, err = file_get(s, f, true, &x, info);
+		int error = 0, err;
 
+		if (!f->wanted)
+			continue;
+		err = file_get(s, f, true, &x, info);
 		if (err != OK)
 			return err;
 		while (fallocate(x->fd, 0, 0, (off_t)f->length) != 0) {

@@ -12,7 +12,8 @@
 struct save {
 	struct task task;
 	struct bitfield have;
-	bool lost; /* the sync failed */
+	bool partial, placed; /* not all files are wanted; those that are have their final names */
+	bool lost;	      /* the sync failed */
 };
 
 /* ---- sync --------------------------------------------------------------- */
@@ -55,20 +56,26 @@ static void put_back(struct store *s, const struct dirty *list, uint32_t n)
 	pthread_mutex_unlock(&s->hub->files_lock);
 }
 
-/* fsync the folders on the way to a new file, the data folder included. */
-static int sync_folders(struct store *s, const char *path, struct err_info *info)
+/* fsync the folders on the way to a new file, the one that its path starts from included. */
+static int sync_folders(struct store *s, const struct store_file *f, struct err_info *info)
 {
-	char *folder = strdup(path), *slash;
+	struct store_place at;
+	char *folder, *slash;
 	int err = OK;
+
+	pthread_rwlock_rdlock(&s->places);
+	store_place_of(s, f, &at);
+	pthread_rwlock_unlock(&s->places);
+	folder = strdup(at.path);
 
 	if (folder == NULL)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	while (err == OK && (slash = strrchr(folder, '/')) != NULL) {
 		*slash = '\0';
-		err = root_sync(s->data, folder, info);
+		err = root_sync(at.root, folder, info);
 	}
 	free(folder);
-	return err == OK ? root_sync(s->data, "", info) : err;
+	return err == OK ? root_sync(at.root, "", info) : err;
 }
 
 static int sync_file(struct store *s, const struct dirty *d, bool *lost, struct err_info *info)
@@ -88,7 +95,7 @@ static int sync_file(struct store *s, const struct dirty *d, bool *lost, struct 
 	file_put(s, x, false);
 	if (error != 0)
 		return root_errno_at(s->data, d->file->path, error, info);
-	return d->fresh ? sync_folders(s, d->file->path, info) : OK;
+	return d->fresh ? sync_folders(s, d->file, info) : OK;
 }
 
 static int sync_list(struct store *s, const struct dirty *list, uint32_t n, bool *lost,
@@ -125,9 +132,10 @@ static int sync_data(struct store *s, bool *lost, struct err_info *info)
 
 /* ---- state file --------------------------------------------------------- */
 
-static int write_state(struct store *s, const struct bitfield *have, struct err_info *info)
+static int write_state(struct store *s, const struct bitfield *have, bool placed,
+		       struct err_info *info)
 {
-	struct resume r = {.have = *have, .torrent = buf_bytes(&s->torrent)};
+	struct resume r = {.have = *have, .placed = placed, .torrent = buf_bytes(&s->torrent)};
 	struct buf out;
 	int err;
 
@@ -155,7 +163,7 @@ static void save_run(struct pool_job *job, struct pool_worker *w)
 		return;
 	err = sync_data(s, &v->lost, info);
 	if (err == OK)
-		write_state(s, &v->have, info);
+		write_state(s, &v->have, v->placed, info);
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -177,13 +185,24 @@ static int cut_to_length(struct store *s, struct store_file *f, struct err_info 
 static int complete_file(struct store *s, struct root_tour *tour, struct store_file *f,
 			 struct err_info *info)
 {
+	struct store_place at;
 	struct stat st;
-	int err = root_tour_stat(tour, f->path, &st);
+	int err;
+
+	if (!f->wanted)
+		return OK;
+	store_place_of(s, f, &at);
+	/* At its final name: it was whole, and is the user's to change. */
+	if (s->placed && !f->aside && f->length > 0)
+		return OK;
+	err = f->aside ? root_stat(at.root, at.path, &st) : root_tour_stat(tour, f->path, &st);
 
 	if (err == ERR_NOENT && f->length == 0)
 		return cut_to_length(s, f, info);
 	if (err != OK)
 		return root_fail(s->data, f->path, err, err_text(err), info);
+	if (s->placed && !f->aside)
+		return OK;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->length)
 		return root_fail(s->data, f->path, ERR_MISMATCH, "was changed by somebody else",
 				 info);
@@ -202,6 +221,27 @@ static int complete_files(struct store *s, struct err_info *info)
 	return err;
 }
 
+/* What is at its final name though more may come is told by the state file, before and, since old
+ * and new change places without it, after. */
+static int give_names(struct store *s, const struct save *v, struct err_info *info)
+{
+	int err = OK;
+
+	if (v->partial && !s->replaces)
+		err = write_state(s, &v->have, true, info);
+	if (err == OK && !v->placed)
+		err = name_give(s, v->partial, info);
+	if (err == OK && v->partial && s->replaces)
+		err = write_state(s, &v->have, true, info);
+	if (err != OK || v->partial)
+		return err;
+	if (v->placed)
+		err = durable_remove(&s->parent, s->state_rel, info);
+	store_rest_remove(s);
+	atomic_store(&s->finished, true);
+	return err;
+}
+
 static void finish_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct save *v = (struct save *)job;
@@ -215,8 +255,12 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 	err = complete_files(s, info);
 	if (err == OK)
 		err = sync_data(s, &v->lost, info);
+	if (err == OK && v->placed)
+		err = store_places_give(s, info);
+	if (err == OK && v->placed)
+		err = sync_data(s, &v->lost, info);
 	if (err == OK)
-		name_give(s, info);
+		give_names(s, v, info);
 }
 
 /* ---- on the loop -------------------------------------------------------- */
@@ -245,13 +289,16 @@ static void save_done(struct pool_job *job)
 	struct save *v = (struct save *)job;
 	struct store *s = v->task.s;
 
-	s->saving = false;
+	s->saving = s->finishing = false;
 	remember_failure(s, v);
 	v->task.event.e.lost = s->sync_err.code != OK;
 	bitfield_fini(&v->have);
 	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
-	    s->mode == STORE_DOWNLOAD)
+	    s->mode == STORE_DOWNLOAD) {
+		s->placed = s->data == &s->folder;
+		atomic_store(&s->finished, true);
 		unlock(s);
+	}
 	if (!s->closed)
 		save_next(s);
 	task_end(&v->task);
@@ -270,12 +317,18 @@ static void save_next(struct store *s)
 		v->have = s->save_have;
 	else if (s->save_next)
 		bitfield_fini(&s->save_have);
+	else if (v != NULL && bitfield_copy(&v->have, &s->have) != OK)
+		err_set(&v->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*(s->save_next ? &s->save_next : &s->finish_next) = false;
 	if (v == NULL)
 		return;
 	s->saving = true;
-	v->task.event.e.err = s->sync_err;
-	if (s->mode == STORE_DOWNLOAD && s->sync_err.code == OK) {
+	s->finishing = type == STORE_FINISHED;
+	v->placed = s->placed;
+	v->partial = s->mode == STORE_DOWNLOAD && store_leaves_out(s);
+	if (s->sync_err.code != OK)
+		v->task.event.e.err = s->sync_err;
+	if (s->mode == STORE_DOWNLOAD && v->task.event.e.err.code == OK) {
 		task_submit(&v->task, type == STORE_SAVED ? save_run : finish_run, save_done);
 		return;
 	}

@@ -238,3 +238,74 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
 	f->length = length;
 	task_submit(&f->task, fetch_run, fetch_done);
 }
+
+/* ---- read --------------------------------------------------------------- */
+
+struct read_job {
+	struct task task;
+	uint64_t offset;
+	struct span to; /* the event's `hashes` */
+};
+
+/* A seed's file that was changed since it was opened holds other bytes than were verified. */
+static int check_unchanged(struct store *s, const struct read_job *r, struct err_info *info)
+{
+	struct part_walk w = part_walk(s, r->offset, r->to.len);
+	struct part part;
+
+	while (s->mode == STORE_SEED && part_next(&w, &part)) {
+		struct handle *x;
+		bool changed;
+		int err;
+
+		if (part.file == NULL)
+			continue;
+		err = file_get(s, part.file, false, &x, info);
+		if (err != OK)
+			return err;
+		changed = file_changed(s, x);
+		file_put(s, x, false);
+		if (changed)
+			return root_fail(s->data, part.file->path, ERR_MISMATCH,
+					 "was changed by somebody else", info);
+	}
+	return OK;
+}
+
+static void read_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct read_job *r = (struct read_job *)job;
+	struct store *s = r->task.s;
+	struct err_info *info = &r->task.event.e.err;
+
+	(void)w;
+	if (!atomic_load(&s->cancel) && check_unchanged(s, r, info) == OK)
+		(void)bytes_read(s, r->offset, r->to, info);
+}
+
+static void read_done(struct pool_job *job)
+{
+	struct read_job *r = (struct read_job *)job;
+
+	r->task.event.e.data = bytes_of(r->to.ptr, r->to.len);
+	r->task.s->read += r->to.len;
+	task_end(&r->task);
+}
+
+void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token)
+{
+	struct read_job *r = task_new(s, sizeof(*r), STORE_READ, 0, token);
+
+	if (r == NULL)
+		return;
+	assert(length > 0 && length <= STORE_READ_MAX);
+	r->offset = offset;
+	r->to = (struct span){malloc(length), length};
+	r->task.event.hashes = r->to.ptr;
+	if (r->to.ptr != NULL) {
+		task_submit(&r->task, read_run, read_done);
+		return;
+	}
+	err_set(&r->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	event_push(&r->task.event);
+}

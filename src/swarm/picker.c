@@ -97,24 +97,71 @@ static struct open_piece *best_begun(const struct picker *p, const struct asker 
 			return o;
 		if (!share && !crowded && o->n_on > 0 && now_ms - o->opened_ms < PICKER_SHARE_MS)
 			continue;
-		if (best == NULL || o->n_free < best->n_free)
+		if (best == NULL ||
+		    (p->sequential ? o->piece < best->piece : o->n_free < best->n_free))
 			best = o;
 	}
 	return best;
 }
 
+/* Of two fresh pieces. */
+static bool comes_before(const struct picker *p, uint32_t a, uint32_t b)
+{
+	uint32_t rank_a = picker_rank(p, a), rank_b = picker_rank(p, b);
+
+	if (!p->sequential || rank_a != rank_b)
+		return p->place[a] < p->place[b];
+	return a < b;
+}
+
 /* Looked for among the peer's own pieces when it has few of many: the order is then mostly
  * pieces it lacks. */
-static uint32_t rarest_of_few(const struct picker *p, const struct asker *a)
+static uint32_t first_of_few(const struct picker *p, const struct asker *a)
 {
 	uint32_t best = PICKER_NONE;
 
 	for (uint32_t i = picker_next_bit(a->has, 0); i < a->has->n;
 	     i = picker_next_bit(a->has, i + 1)) {
 		if (picker_is_fresh(p, i) && asker_has(p, a, i) &&
-		    (best == PICKER_NONE || p->place[i] < p->place[best]))
+		    (best == PICKER_NONE || comes_before(p, i, best)))
 			best = i;
 	}
+	return best;
+}
+
+static uint32_t rarest_of_all(const struct picker *p, const struct asker *a)
+{
+	for (uint32_t i = 0; i < p->n_order; i++) {
+		if (asker_has(p, a, p->order[i]))
+			return p->order[i];
+	}
+	return PICKER_NONE;
+}
+
+static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t rank)
+{
+	uint32_t left = picker_fresh_in(p, rank);
+	bool first = true;
+
+	for (uint32_t i = p->lowest[rank]; left > 0; i++) {
+		if (!picker_is_fresh(p, i) || picker_rank(p, i) != rank)
+			continue;
+		if (first)
+			p->lowest[rank] = i;
+		first = false;
+		if (asker_has(p, a, i))
+			return i;
+		left--;
+	}
+	return PICKER_NONE;
+}
+
+static uint32_t lowest_of_all(struct picker *p, const struct asker *a)
+{
+	uint32_t best = PICKER_NONE;
+
+	for (uint32_t r = 0; r < p->n_ranks && best == PICKER_NONE; r++)
+		best = lowest_of_rank(p, a, r);
 	return best;
 }
 
@@ -127,6 +174,16 @@ void picker_on_suggest(struct asker *a, uint32_t piece)
 	a->suggested[a->n_suggested++] = piece;
 }
 
+/* No fresh piece is wanted more. */
+static bool is_of_best_rank(const struct picker *p, uint32_t piece)
+{
+	for (uint32_t r = 0; r < picker_rank(p, piece); r++) {
+		if (picker_fresh_in(p, r) > 0)
+			return false;
+	}
+	return true;
+}
+
 /* The oldest suggestion that is to be had; others are forgotten. */
 static uint32_t suggested(const struct picker *p, struct asker *a)
 {
@@ -136,7 +193,8 @@ static uint32_t suggested(const struct picker *p, struct asker *a)
 		return PICKER_NONE;
 	while (i < a->n_suggested && piece == PICKER_NONE) {
 		piece = a->suggested[i++];
-		if (!picker_is_fresh(p, piece) || !asker_has(p, a, piece))
+		if (!picker_is_fresh(p, piece) || !asker_has(p, a, piece) ||
+		    !is_of_best_rank(p, piece))
 			piece = PICKER_NONE;
 	}
 	a->n_suggested -= i;
@@ -144,24 +202,19 @@ static uint32_t suggested(const struct picker *p, struct asker *a)
 	return piece;
 }
 
-static uint32_t rarest(const struct picker *p, struct asker *a)
+/* The fresh piece that comes next in the order. */
+static uint32_t next_fresh(struct picker *p, struct asker *a)
 {
-	uint32_t best = PICKER_NONE;
+	uint32_t best;
 
 	if (p->n_order == 0 || a->dry_fresh == p->version_fresh)
 		return PICKER_NONE;
-	if (a->has != NULL && a->has->count < a->has->n / 64) {
-		best = rarest_of_few(p, a);
-	} else {
-		for (uint32_t i = 0; i < p->n_order && best == PICKER_NONE; i++) {
-			if (asker_has(p, a, p->order[i]))
-				best = p->order[i];
-		}
-	}
-	if (best == PICKER_NONE) {
+	if (a->has != NULL && a->has->count < a->has->n / 64)
+		best = first_of_few(p, a);
+	else
+		best = p->sequential ? lowest_of_all(p, a) : rarest_of_all(p, a);
+	if (best == PICKER_NONE)
 		a->dry_fresh = p->version_fresh;
-		return PICKER_NONE;
-	}
 	return best;
 }
 
@@ -176,19 +229,40 @@ void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece)
 		a->dry_fresh = 0;
 }
 
+/* The first urgent piece with a block for this peer. */
+static struct open_piece *urgent_for(struct picker *p, const struct asker *a, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < p->n_urgent; i++) {
+		const struct urgent *u = &p->urgent[i];
+		struct open_piece *o = picker_open(p, u->piece);
+
+		if (a->slow && u->fast_only)
+			continue;
+		if (o == NULL && asker_has(p, a, u->piece))
+			o = picker_begin(p, u->piece, now_ms);
+		if (o != NULL && is_joinable(p, o, a))
+			return o;
+	}
+	return NULL;
+}
+
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block)
 {
-	struct open_piece *o = asker_current(p, a);
+	struct open_piece *o = urgent_for(p, a, now_ms);
 	uint32_t fresh = PICKER_NONE;
 
+	if (o == NULL)
+		o = asker_current(p, a);
+	else if (o != asker_current(p, a))
+		asker_enter(p, a, o);
 	if (o == NULL || !is_joinable(p, o, a)) {
 		if (a->dry == p->version)
 			return false;
 		o = (fresh = suggested(p, a)) != PICKER_NONE ? picker_begin(p, fresh, now_ms)
 							     : best_begun(p, a, now_ms, false);
 		/* Pieces that are all pad hold no free block: they are begun by the swarm. */
-		if (o == NULL && (fresh = rarest(p, a)) != PICKER_NONE)
+		if (o == NULL && (fresh = next_fresh(p, a)) != PICKER_NONE)
 			o = picker_begin(p, fresh, now_ms);
 		if (o == NULL || !is_joinable(p, o, a))
 			o = best_begun(p, a, now_ms, true);

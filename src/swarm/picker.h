@@ -1,6 +1,8 @@
 /* swarm/picker.h - which block to ask for next.
  *
  * The rules, in order, for one peer that takes another block:
+ *   0. An urgent piece, the first one in their order that has a free block; not a slow peer, when a
+ *      faster one has it.
  *   1. The piece it is on, as long as blocks of it are free: runs of neighbouring blocks in one
  *      piece come from one peer, which is kind to its disk and to ours, and a bad piece has few
  *      suspects.
@@ -9,7 +11,7 @@
  *   3. A started piece that nobody is on, or whose peers take long over it: only whole pieces
  *      can be verified and shared, so scattered blocks help nobody.
  *   4. The rarest piece that was not started; chance decides between equally rare ones, so that
- *      peers who start together do not all fetch the same.
+ *      peers who start together do not all fetch the same. In sequence: the lowest one.
  *   5. A started piece that others are on.
  * Asking twice for a block (endgame) is the swarm's decision, who knows the peers' speed.
  *
@@ -17,6 +19,10 @@
  *
  *      order   | 7 2 9 | 4 | 0 1 3 8 |        start[0]=0 start[1]=3 start[2]=4 start[3]=8
  *      avail     0 0 0   1   2 2 2 2
+ *
+ * Where some pieces are wanted more than others there are as many rows of buckets as ranks, the
+ * most wanted first: ends of files, when these shall come first, then high, normal, low. Pieces
+ * that are not wanted are in no bucket.
  *
  * A piece that gets commoner changes places with the last of its bucket, whose border then
  * moves over it: O(1). Peers that have everything count apart (`n_all`): they change no order. */
@@ -27,6 +33,7 @@
 #include "base/bitfield.h"
 #include "base/rng.h"
 #include "meta/metainfo.h"
+#include "meta/selection.h"
 #include "swarm/effects.h"
 
 #define PICKER_NONE UINT32_MAX
@@ -63,6 +70,7 @@ enum open_state {
 	OPEN_VERIFYING, /* the shell looks at it */
 	OPEN_JUDGING,	/* it was bad, the hashes of its blocks are being fetched */
 	OPEN_DEAD,	/* cannot become good: bad though nobody sent any of it */
+	OPEN_PARKED,	/* not wanted any more; what came of it is kept */
 };
 
 struct open_piece {
@@ -84,12 +92,24 @@ struct asker {
 	const struct bitfield *has; /* NULL: everything */
 	struct peer_ref ref;
 	bool far;	    /* asked only for what no near one has */
+	bool slow;	    /* others are much faster: they get what is urgent */
 	uint32_t current;   /* piece, PICKER_NONE */
 	uint64_t serial;    /* of the open piece it meant */
 	uint32_t hint;	    /* block after the one it took last */
 	uint64_t dry;	    /* nothing for it while the picker is at this version */
 	uint64_t dry_fresh; /* the same for pieces not begun */
 	uint32_t suggested[PICKER_SUGGESTED], n_suggested; /* oldest first */
+};
+
+/* What is planned for a piece: an enum want, and whether a file begins or ends in it and that
+ * shall come first. */
+#define PLAN_WANT 3u
+#define PLAN_END 4u
+#define PICKER_RANKS 4u
+
+struct urgent {
+	uint32_t piece;
+	bool fast_only; /* a peer that is not slow has it */
 };
 
 struct picker {
@@ -104,8 +124,14 @@ struct picker {
 	uint32_t *order; /* NULL with `place` when every piece is had */
 	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
 	uint32_t n_order;
-	uint32_t *start; /* n_buckets + 1 */
-	uint32_t n_buckets;
+	uint32_t *start; /* n_ranks * n_buckets + 1 */
+	uint32_t n_buckets, n_ranks;
+	uint8_t *plan;		       /* PLAN_* a piece; NULL: all are wanted alike */
+	uint32_t n_missing;	       /* wanted and not had */
+	bool sequential;	       /* the lowest first instead of the rarest */
+	uint32_t lowest[PICKER_RANKS]; /* sequential: no fresh piece of that rank is before it */
+	struct urgent *urgent;	       /* none is had */
+	uint32_t n_urgent;
 	struct open_piece **open;
 	uint32_t n_open, open_cap;
 	uint32_t free_blocks;	/* in open pieces that are being fetched */
@@ -124,8 +150,26 @@ int picker_set_have(struct picker *p, const struct bitfield *have);
 
 static inline uint32_t picker_missing(const struct picker *p)
 {
-	return p->have.n - p->have.count;
+	return p->n_missing;
 }
+static inline bool picker_is_wanted(const struct picker *p, uint32_t piece)
+{
+	return p->plan == NULL || (p->plan[piece] & PLAN_WANT) != WANT_NOT;
+}
+/* Wanted and not had. */
+static inline bool picker_lacks(const struct picker *p, uint32_t piece)
+{
+	return !bitfield_has(&p->have, piece) && picker_is_wanted(p, piece);
+}
+
+/* Another plan for all pieces (PLAN_*; NULL: all alike). Pieces that are begun are the caller's
+ * to park or thaw. Returns 0 or ERR_NOMEM, then nothing changed.
+ * Owns: `plan` is taken, from malloc, unless it fails. */
+int picker_set_plan(struct picker *p, uint8_t *plan_take);
+/* Lowest first, or rarest first. */
+void picker_set_sequential(struct picker *p, bool on);
+/* Replace the urgent ones. Returns 0 or ERR_NOMEM, then nothing changed. */
+int picker_set_urgent(struct picker *p, const uint32_t *pieces, uint32_t n);
 
 /* Make room for this many peers with part of the pieces. Returns 0 or ERR_NOMEM. */
 int picker_reserve(struct picker *p, uint32_t peers);
@@ -164,6 +208,8 @@ struct open_piece *picker_open(const struct picker *p, uint32_t piece);
 /* Begin a piece nobody was asked for; for pieces that are all pad. NULL: not to be begun now. */
 struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_ms);
 
+/* Fresh pieces, those that no peer has a part of the torrent with. */
+uint32_t picker_alone(const struct picker *p);
 /* Is every missing piece that anybody has begun? Then the end has come. */
 bool picker_all_begun(const struct picker *p);
 /* A second peer is asked; false when the block is not asked for already. */
@@ -179,7 +225,8 @@ void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state
 void picker_good(struct picker *p, struct open_piece *o);
 void picker_again(struct picker *p, struct open_piece *o, uint64_t now_ms);
 void picker_block_again(struct picker *p, struct open_piece *o, uint32_t block);
-/* Back to fetching after picker_block_again() of some. */
+/* Back to fetching after picker_block_again() of some, or after being parked; parked when it is not
+ * wanted. */
 void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms);
 /* `ref` alone (slot PICKER_NONE: anybody) may be asked for it. */
 void picker_reserve_for(struct picker *p, struct open_piece *o, struct peer_ref ref);

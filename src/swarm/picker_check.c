@@ -20,22 +20,27 @@ static void check_open(const struct picker *p, const struct open_piece *o)
 	}
 	assert(n_free == o->n_free && n_done == o->n_done);
 	assert(o->state != OPEN_VERIFYING || n_done == o->n_blocks);
+	assert(o->state != OPEN_FETCHING || picker_is_wanted(p, o->piece));
 }
 
 static void check_order(const struct picker *p)
 {
 	uint32_t n = 0;
 
-	assert(p->start[0] == 0 && p->start[p->n_buckets] == p->n_order);
-	for (uint32_t b = 0; b < p->n_buckets; b++) {
+	assert(p->start[0] == 0 && p->start[p->n_ranks * p->n_buckets] == p->n_order);
+	for (uint32_t b = 0; b < p->n_ranks * p->n_buckets; b++) {
 		assert(p->start[b] <= p->start[b + 1]);
 		for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
-			assert(p->avail[p->order[i]] == b);
+			assert(picker_bucket(p, p->order[i]) == b);
+			assert(!p->sequential ||
+			       p->order[i] >= p->lowest[picker_rank(p, p->order[i])]);
 			assert(p->place[p->order[i]] == i);
 		}
 	}
 	for (uint32_t i = 0; i < p->have.n; i++) {
-		if (bitfield_has(&p->have, i))
+		bool begun = picker_open(p, i) != NULL;
+
+		if (bitfield_has(&p->have, i) || (!begun && !picker_is_wanted(p, i)))
 			assert(p->place[i] == PICKER_NONE);
 		else if ((p->place[i] & PICKER_OPEN) == 0)
 			n++;
@@ -46,7 +51,7 @@ static void check_order(const struct picker *p)
 void picker_check(const struct picker *p)
 {
 	uint64_t bytes = 0;
-	uint32_t n_free = 0;
+	uint32_t n_free = 0, n_missing = 0;
 
 	for (uint32_t i = 0; i < p->n_open; i++) {
 		check_open(p, p->open[i]);
@@ -56,7 +61,12 @@ void picker_check(const struct picker *p)
 		n_free += p->open[i]->n_free;
 	}
 	assert(bytes == p->fetch_bytes && n_free == p->free_blocks);
-	assert((p->place == NULL) == (picker_missing(p) == 0));
+	assert((p->place == NULL) == bitfield_full(&p->have));
+	for (uint32_t i = 0; i < p->have.n; i++)
+		n_missing += picker_lacks(p, i);
+	assert(n_missing == p->n_missing);
+	for (uint32_t i = 0; i < p->n_urgent; i++)
+		assert(!bitfield_has(&p->have, p->urgent[i].piece));
 	if (p->place != NULL)
 		check_order(p);
 	else

@@ -13,6 +13,26 @@ static inline bool picker_is_fresh(const struct picker *p, uint32_t piece)
 	return p->place != NULL && (p->place[piece] & PICKER_OPEN) == 0;
 }
 
+/* Lower ranks come first. */
+static inline uint32_t picker_rank(const struct picker *p, uint32_t piece)
+{
+	if (p->plan == NULL || (p->plan[piece] & PLAN_END) != 0)
+		return 0;
+	return PICKER_RANKS - (p->plan[piece] & PLAN_WANT);
+}
+
+/* The bucket of a fresh piece. */
+static inline uint32_t picker_bucket(const struct picker *p, uint32_t piece)
+{
+	return picker_rank(p, piece) * p->n_buckets + p->avail[piece];
+}
+
+/* Fresh pieces of one rank. */
+static inline uint32_t picker_fresh_in(const struct picker *p, uint32_t rank)
+{
+	return p->start[(rank + 1) * p->n_buckets] - p->start[rank * p->n_buckets];
+}
+
 static inline bool picker_ref_eq(struct peer_ref a, struct peer_ref b)
 {
 	return a.slot == b.slot && a.gen == b.gen;
@@ -21,9 +41,17 @@ static inline bool picker_ref_eq(struct peer_ref a, struct peer_ref b)
 /* The next set bit at or after `i`, or n. */
 uint32_t picker_next_bit(const struct bitfield *b, uint32_t i);
 
+void picker_count_missing(struct picker *p);
+/* It is not urgent any more. */
+void picker_urgent_had(struct picker *p, uint32_t piece);
+
 /* Take a fresh piece out of the order. */
 void picker_order_take(struct picker *p, uint32_t piece);
 /* Every piece is had: nothing is left to order. */
 void picker_order_drop(struct picker *p);
+/* For a new plan. Returns 0 or ERR_NOMEM. */
+int picker_order_plan(struct picker *p, uint32_t ranks);
+/* Put those in order that are fresh, after the plan changed. */
+void picker_order_build(struct picker *p);
 
 #endif

@@ -202,8 +202,10 @@ void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state
 void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms)
 {
 	assert(o->state != OPEN_FETCHING);
-	o->state = OPEN_FETCHING;
+	o->state = picker_is_wanted(p, o->piece) ? OPEN_FETCHING : OPEN_PARKED;
 	o->opened_ms = now_ms;
+	if (o->state == OPEN_PARKED)
+		return;
 	fetch_more(p, o);
 	p->version++;
 }
@@ -214,6 +216,8 @@ void picker_good(struct picker *p, struct open_piece *o)
 
 	open_close(p, o);
 	bitfield_set(&p->have, piece);
+	p->n_missing -= picker_is_wanted(p, piece);
+	picker_urgent_had(p, piece);
 	if (bitfield_full(&p->have))
 		picker_order_drop(p);
 }

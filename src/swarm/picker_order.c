@@ -31,7 +31,7 @@ void picker_order_take(struct picker *p, uint32_t piece)
 {
 	uint32_t at = p->place[piece];
 
-	for (uint32_t b = p->avail[piece]; b < p->n_buckets; b++) {
+	for (uint32_t b = picker_bucket(p, piece); b < p->n_ranks * p->n_buckets; b++) {
 		uint32_t last = --p->start[b + 1];
 
 		order_swap(p, at, last);
@@ -42,44 +42,56 @@ void picker_order_take(struct picker *p, uint32_t piece)
 
 static void order_put(struct picker *p, uint32_t piece)
 {
-	uint32_t at = p->n_order++;
+	uint32_t at = p->n_order++, bucket = picker_bucket(p, piece), rank = picker_rank(p, piece);
 
 	p->order[at] = piece;
 	p->place[piece] = at;
-	p->start[p->n_buckets] = p->n_order;
-	for (uint32_t b = p->n_buckets - 1; b > p->avail[piece]; b--) {
+	if (piece < p->lowest[rank])
+		p->lowest[rank] = piece;
+	p->start[p->n_ranks * p->n_buckets] = p->n_order;
+	for (uint32_t b = p->n_ranks * p->n_buckets - 1; b > bucket; b--) {
 		uint32_t first = p->start[b]++;
 
 		order_swap(p, at, first);
 		at = first;
 	}
-	order_shuffle_in(p, at, p->avail[piece]);
+	order_shuffle_in(p, at, bucket);
 }
 
-/* All missing pieces are fresh here and `avail` is whatever it is. */
-static void order_build(struct picker *p)
+static bool is_begun(const struct picker *p, uint32_t piece)
 {
+	return p->place[piece] != PICKER_NONE && (p->place[piece] & PICKER_OPEN) != 0;
+}
+
+/* `avail` is whatever it is. */
+void picker_order_build(struct picker *p)
+{
+	uint32_t buckets = p->n_ranks * p->n_buckets;
+
 	p->n_order = 0;
-	for (uint32_t b = 0; b <= p->n_buckets; b++)
+	memset(p->lowest, 0, sizeof(p->lowest));
+	for (uint32_t b = 0; b <= buckets; b++)
 		p->start[b] = 0;
 	for (uint32_t i = 0; i < p->have.n; i++) {
+		if (is_begun(p, i))
+			continue;
 		p->place[i] = PICKER_NONE;
-		if (!bitfield_has(&p->have, i))
-			p->start[p->avail[i] + 1]++;
+		if (picker_lacks(p, i))
+			p->start[picker_bucket(p, i) + 1]++;
 	}
-	for (uint32_t b = 0; b < p->n_buckets; b++)
+	for (uint32_t b = 0; b < buckets; b++)
 		p->start[b + 1] += p->start[b];
 	/* Fill each bucket from its front; the borders come right again afterwards. */
 	for (uint32_t i = 0; i < p->have.n; i++) {
-		if (bitfield_has(&p->have, i))
+		if (is_begun(p, i) || !picker_lacks(p, i))
 			continue;
-		p->order[p->start[p->avail[i]]++] = i;
+		p->order[p->start[picker_bucket(p, i)]++] = i;
 		p->n_order++;
 	}
-	for (uint32_t b = p->n_buckets; b > 0; b--)
+	for (uint32_t b = buckets; b > 0; b--)
 		p->start[b] = p->start[b - 1];
 	p->start[0] = 0;
-	for (uint32_t b = 0; b < p->n_buckets; b++) {
+	for (uint32_t b = 0; b < buckets; b++) {
 		for (uint32_t i = p->start[b + 1]; i > p->start[b] + 1; i--) {
 			uint32_t j = p->start[b] + rng_below(p->rng, i - p->start[b]);
 			uint32_t t = p->order[i - 1];
@@ -108,12 +120,27 @@ static int order_make(struct picker *p)
 
 	p->order = malloc(n * sizeof(*p->order));
 	p->place = malloc(n * sizeof(*p->place));
-	p->start = malloc((p->n_buckets + 1) * sizeof(*p->start));
+	p->start = malloc((p->n_ranks * p->n_buckets + 1) * sizeof(*p->start));
 	if (p->order == NULL || p->place == NULL || p->start == NULL) {
 		picker_order_drop(p);
 		return ERR_NOMEM;
 	}
-	order_build(p);
+	memset(p->place, 0xff, n * sizeof(*p->place)); /* PICKER_NONE */
+	picker_order_build(p);
+	return 0;
+}
+
+int picker_order_plan(struct picker *p, uint32_t ranks)
+{
+	uint32_t *start;
+
+	if (p->start != NULL && ranks > p->n_ranks) {
+		start = realloc(p->start, (ranks * p->n_buckets + 1) * sizeof(*start));
+		if (start == NULL)
+			return ERR_NOMEM;
+		p->start = start;
+	}
+	p->n_ranks = ranks;
 	return 0;
 }
 
@@ -123,8 +150,13 @@ int picker_init(struct picker *p, const struct metainfo *meta, struct rng *rng)
 {
 	uint32_t n = meta->n_pieces;
 
-	*p = (struct picker){
-	    .meta = meta, .rng = rng, .n_buckets = BUCKETS_FIRST, .version = 1, .version_fresh = 1};
+	*p = (struct picker){.meta = meta,
+			     .rng = rng,
+			     .n_buckets = BUCKETS_FIRST,
+			     .n_ranks = 1,
+			     .n_missing = n,
+			     .version = 1,
+			     .version_fresh = 1};
 	for (uint32_t i = 0; i < meta->n_files; i++) {
 		if ((meta->files[i].flags & META_FILE_PAD) != 0 && meta->v1)
 			p->pads = true;
@@ -149,6 +181,8 @@ void picker_fini(struct picker *p)
 	picker_order_drop(p);
 	free(p->avail);
 	free(p->near);
+	free(p->plan);
+	free(p->urgent);
 	bitfield_fini(&p->have);
 	*p = (struct picker){0};
 }
@@ -161,6 +195,7 @@ int picker_set_have(struct picker *p, const struct bitfield *have)
 	memcpy(p->have.bits, have->bits, bitfield_bytes(have->n));
 	p->have.count = have->count;
 	picker_order_drop(p);
+	picker_count_missing(p);
 	return bitfield_full(&p->have) ? 0 : order_make(p);
 }
 
@@ -174,14 +209,17 @@ int picker_reserve(struct picker *p, uint32_t peers)
 	if (want == p->n_buckets)
 		return 0;
 	if (p->start != NULL) {
-		start = realloc(p->start, (want + 1) * sizeof(*start));
+		start = realloc(p->start, (p->n_ranks * want + 1) * sizeof(*start));
 		if (start == NULL)
 			return ERR_NOMEM;
-		for (uint32_t b = p->n_buckets + 1; b <= want; b++)
+		for (uint32_t b = p->n_buckets + 1; p->n_ranks == 1 && b <= want; b++)
 			start[b] = p->n_order;
 		p->start = start;
 	}
 	p->n_buckets = want;
+	/* With several rows of buckets all but the first stand elsewhere now. */
+	if (p->start != NULL && p->n_ranks > 1)
+		picker_order_build(p);
 	return 0;
 }
 
@@ -203,28 +241,28 @@ uint32_t picker_next_bit(const struct bitfield *b, uint32_t i)
 
 void picker_add(struct picker *p, uint32_t piece)
 {
-	uint32_t a = p->avail[piece]++;
-	uint32_t last;
+	uint32_t bucket = picker_bucket(p, piece), last;
 
-	assert(a + 1 < p->n_buckets);
+	assert(p->avail[piece] + 1u < p->n_buckets);
+	p->avail[piece]++;
 	if (!picker_is_fresh(p, piece))
 		return;
-	last = --p->start[a + 1];
+	last = --p->start[bucket + 1];
 	order_swap(p, p->place[piece], last);
-	order_shuffle_in(p, last, a + 1);
+	order_shuffle_in(p, last, bucket + 1);
 }
 
 void picker_remove(struct picker *p, uint32_t piece)
 {
-	uint32_t a = p->avail[piece]--;
-	uint32_t first;
+	uint32_t bucket = picker_bucket(p, piece), first;
 
-	assert(a > 0);
+	assert(p->avail[piece] > 0);
+	p->avail[piece]--;
 	if (!picker_is_fresh(p, piece))
 		return;
-	first = p->start[a]++;
+	first = p->start[bucket]++;
 	order_swap(p, p->place[piece], first);
-	order_shuffle_in(p, first, a - 1);
+	order_shuffle_in(p, first, bucket - 1);
 }
 
 void picker_add_bits(struct picker *p, const struct bitfield *has)
@@ -265,9 +303,18 @@ void picker_near_drop(struct picker *p)
 	p->near_all = 0;
 }
 
+uint32_t picker_alone(const struct picker *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t r = 0; p->start != NULL && r < p->n_ranks; r++)
+		n += p->start[r * p->n_buckets + 1] - p->start[r * p->n_buckets];
+	return n;
+}
+
 bool picker_all_begun(const struct picker *p)
 {
-	return p->n_order == 0 || (p->n_all == 0 && p->start[1] == p->n_order);
+	return p->n_order == 0 || (p->n_all == 0 && picker_alone(p) == p->n_order);
 }
 
 int picker_lose(struct picker *p, uint32_t piece)
@@ -281,9 +328,10 @@ int picker_lose(struct picker *p, uint32_t piece)
 			bitfield_set(&p->have, piece);
 			return ERR_NOMEM;
 		}
-	} else {
+	} else if (picker_is_wanted(p, piece)) {
 		order_put(p, piece);
 	}
+	p->n_missing += picker_is_wanted(p, piece);
 	p->version++;
 	p->version_fresh++;
 	return 0;

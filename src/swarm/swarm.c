@@ -7,17 +7,6 @@
 /* Of HASHES bodies and extension handshakes. */
 #define SCRATCH_MAX ((WIRE_HASHES_MAX + WIRE_PROOF_MAX) * SHA256_LEN)
 
-static uint64_t missing_bytes(const struct swarm *s)
-{
-	uint64_t bytes = 0;
-
-	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		if (!bitfield_has(&s->picker.have, i))
-			bytes += meta_piece_bytes(s->meta, i);
-	}
-	return bytes;
-}
-
 struct swarm *swarm_new(const struct swarm_params *p)
 {
 	struct swarm *s = calloc(1, sizeof(*s));
@@ -44,7 +33,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 		swarm_free(s);
 		return NULL;
 	}
-	s->left_bytes = missing_bytes(s);
+	swarm_count_left(s);
 	s->pads_due = s->picker.pads;
 	s->bridge = true;
 	if (!swarm_complete(s))
@@ -76,7 +65,7 @@ int swarm_set_have(struct swarm *s, const struct bitfield *have)
 	rc = picker_set_have(&s->picker, have);
 	if (rc < 0)
 		return rc;
-	s->left_bytes = missing_bytes(s);
+	swarm_count_left(s);
 	s->want_at_ms = swarm_complete(s) ? UINT64_MAX : 0;
 	return 0;
 }
@@ -181,10 +170,10 @@ static bool piece_is_nowhere(const struct swarm *s)
 
 	if (k->n_all > 0)
 		return false;
-	if (k->start != NULL && k->start[1] > 0)
+	if (picker_alone(k) > 0)
 		return true;
 	for (uint32_t i = 0; i < k->n_open; i++) {
-		if (k->avail[k->open[i]->piece] == 0)
+		if (k->avail[k->open[i]->piece] == 0 && k->open[i]->state != OPEN_PARKED)
 			return true;
 	}
 	return false;

@@ -68,6 +68,40 @@ const struct bitfield *swarm_have(const struct swarm *s);
  * Serving goes on. */
 void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effects *fx);
 
+/* ---- what is fetched, and in which order ------------------------------------ */
+
+/* What is wanted: an enum want (meta/selection.h) for each piece, copied; NULL: all, normally. Not
+ * wanted ones are not asked for and count neither as left nor as of interest; what of them was
+ * begun is put aside. Of others high ones come before normal ones, these before low ones, whatever
+ * the order. EFFECT_COMPLETE says that the last wanted one is good (not when nothing wanted was
+ * missing before this call and still is not); wanting more makes it incomplete again. Without
+ * memory everything stays as it was and fx->failed is set. */
+void swarm_set_wanted(struct swarm *s, const uint8_t *pieces, uint64_t now_ms, struct effects *fx);
+/* Is no wanted piece missing? */
+bool swarm_is_complete(const struct swarm *s);
+
+enum swarm_order {
+	ORDER_RAREST,
+	ORDER_SEQUENTIAL, /* the lowest first */
+	ORDER_ENDS_FIRST, /* the first and the last piece of each file, then the rarest */
+};
+void swarm_set_order(struct swarm *s, enum swarm_order order, uint64_t now_ms, struct effects *fx);
+
+/* Pieces in a row that are needed soon. */
+struct piece_run {
+	uint32_t first, count;
+};
+/* Urgent pieces at one time; what is beyond is not urgent yet. */
+#define SWARM_URGENT_MAX 256u
+/* These come before all others, in this order: asked of fast peers, and asked of another one, too,
+ * when the first will take much longer. Replaces what was urgent before; n 0 ends it. Pieces that
+ * are had or not wanted are passed over. */
+void swarm_set_urgent(struct swarm *s, const struct piece_run *runs, uint32_t n, uint64_t now_ms,
+		      struct effects *fx);
+
+/* Off: nobody is unchoked. */
+void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects *fx);
+
 /* ---- whom we know ------------------------------------------------------- */
 
 enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_LSD };
@@ -209,7 +243,8 @@ struct swarm_stats {
 	uint64_t down_bytes, up_bytes; /* payload, this run */
 	uint64_t wasted_bytes;	       /* duplicates and bad blocks */
 	uint64_t down_bps, up_bps;     /* smoothed over some seconds */
-	uint64_t left_bytes;	       /* of the piece space still missing */
+	uint64_t left_bytes;	       /* of wanted pieces still missing */
+	uint64_t missing_bytes;	       /* of all pieces still missing: what trackers are told */
 	uint32_t pieces, have;
 	uint32_t peers, seeds; /* connected; of them complete */
 	uint32_t sources;      /* not among them; that did not fail when last asked */

@@ -13,13 +13,13 @@
 /* Of those with requests of their own: they will come round again by themselves. */
 #define ENDGAME_IDLE 2u
 
-static bool worthwhile(uint64_t theirs_ms, uint64_t ours_ms)
+bool swarm_is_worthwhile(uint64_t theirs_ms, uint64_t ours_ms)
 {
 	return theirs_ms / 2 > ours_ms && theirs_ms - ours_ms > ENDGAME_GAIN_MS;
 }
 
-static bool may_help(struct turn *t, const struct peer *p, const struct peer *slow,
-		     const struct request *q)
+bool swarm_may_help(struct turn *t, const struct peer *p, const struct peer *slow,
+		    const struct request *q)
 {
 	const struct open_piece *o;
 
@@ -41,10 +41,11 @@ static void help(struct turn *t, struct peer *p, const struct peer *slow, uint32
 	while ((q = requests_prev(&slow->asks, q)) != NULL && p->n_live < depth) {
 		if (q->state == REQUEST_LIVE)
 			ahead--;
-		if (looked++ == ENDGAME_LOOK || !worthwhile(peer_eta_ms(slow, ahead, t->now_ms),
-							    peer_eta_ms(p, p->n_live, t->now_ms)))
+		if (looked++ == ENDGAME_LOOK ||
+		    !swarm_is_worthwhile(peer_eta_ms(slow, ahead, t->now_ms),
+					 peer_eta_ms(p, p->n_live, t->now_ms)))
 			return;
-		if (!may_help(t, p, slow, q) ||
+		if (!swarm_may_help(t, p, slow, q) ||
 		    !picker_ask_again(&t->s->picker, q->piece, q->begin / BLOCK_BYTES))
 			continue;
 		if (!swarm_ask(t, p, q->piece, q->begin / BLOCK_BYTES))
@@ -83,10 +84,7 @@ void swarm_cancel_others(struct turn *t, const struct peer *from, uint32_t piece
 		else
 			p->n_late--;
 		q->state = REQUEST_GHOST;
-		swarm_send(
-		    t, p,
-		    &(struct wire_msg){
-			.type = WIRE_CANCEL, .index = piece, .begin = begin, .length = q->length});
+		swarm_say_cancel(t, p, q);
 		t->s->returned = true;
 	}
 }

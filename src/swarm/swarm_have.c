@@ -18,14 +18,27 @@ void swarm_update_interest(struct turn *t, struct peer *p)
 	swarm_say(t, p, interested ? WIRE_INTERESTED : WIRE_NOT_INTERESTED);
 }
 
-static uint32_t count_wanted(const struct swarm *s, const struct bitfield *has)
+static uint32_t count_among(const struct swarm *s, const struct bitfield *has)
 {
 	const struct bitfield *have = &s->picker.have;
 	uint32_t n = 0;
 
+	if (s->picker.plan != NULL) {
+		for (uint32_t i = 0; i < has->n; i++)
+			n += bitfield_has(has, i) && picker_lacks(&s->picker, i);
+		return n;
+	}
 	for (size_t i = 0; i < bitfield_bytes(has->n); i++)
 		n += (uint32_t)__builtin_popcount(has->bits[i] & ~have->bits[i] & 0xffu);
 	return n;
+}
+
+void swarm_count_wanted(const struct swarm *s, struct peer *p)
+{
+	if (p->has_all)
+		p->wanted = picker_missing(&s->picker);
+	else
+		p->wanted = p->has.bits == NULL ? 0 : count_among(s, &p->has);
 }
 
 /* The addresses of complete peers are of no use to a complete swarm. */
@@ -107,7 +120,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	picker_add(&s->picker, piece);
 	if (s->split && !p->far && !p->source)
 		s->picker.near[piece]++;
-	if (!bitfield_has(&s->picker.have, piece)) {
+	if (picker_lacks(&s->picker, piece)) {
 		p->wanted++;
 		picker_on_have(&s->picker, &p->asker, piece);
 	}
@@ -162,7 +175,7 @@ bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		return false;
 	}
 	picker_add_bits(&s->picker, &p->has);
-	p->wanted = count_wanted(s, &p->has);
+	p->wanted = count_among(s, &p->has);
 	if (bitfield_full(&p->has))
 		become_full(t, p);
 	else if (p->has.count == 0)
@@ -202,7 +215,7 @@ void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 	}
 	bitfield_unset(&p->has, piece);
 	picker_remove(&s->picker, piece);
-	if (!bitfield_has(&s->picker.have, piece))
+	if (picker_lacks(&s->picker, piece))
 		p->wanted--;
 	swarm_update_interest(t, p);
 }

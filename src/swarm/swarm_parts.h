@@ -57,9 +57,11 @@ struct swarm {
 	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
 	uint32_t n_partial;	     /* peers with a bitfield of their own */
 	uint64_t down_bytes, up_bytes, wasted_bytes;
-	uint64_t left_bytes;
+	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */
 	struct rate down, up;
 	bool paused;
+	bool ends_first;  /* first and last pieces of files come before others */
+	bool no_upload;	  /* nobody is unchoked */
 	bool returned;	  /* blocks became free: others may want them */
 	bool places;	  /* an upload place may be free */
 	bool redial;	  /* look for somebody to dial */
@@ -92,6 +94,7 @@ struct peer *swarm_next_peer(const struct swarm *s, uint32_t *i);
 void swarm_settle(struct turn *t);
 void swarm_send(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_say(struct turn *t, struct peer *p, enum wire_type type);
+/* Nothing that is wanted is missing. */
 static inline bool swarm_complete(const struct swarm *s)
 {
 	return picker_missing(&s->picker) == 0;
@@ -117,8 +120,15 @@ struct peer_ref swarm_take_slot(struct swarm *s);
 void swarm_tell_source(struct turn *t, const struct peer *p, enum wire_type type);
 uint32_t swarm_source_depth(const struct peer *p, uint64_t now_ms);
 bool swarm_pick_for_source(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block);
+/* swarm_plan.c */
+void swarm_count_left(struct swarm *s);
+
+/* swarm_urgent.c: who gets urgent pieces, and which are asked for twice. From time to time. */
+void swarm_hurry(struct turn *t);
 
 /* swarm_have.c */
+/* What it has and we lack: after the plan changed. */
+void swarm_count_wanted(const struct swarm *s, struct peer *p);
 /* Has the peer something that we lack, and shall it be asked? */
 bool swarm_is_wanted(const struct swarm *s, const struct peer *p);
 void swarm_update_interest(struct turn *t, struct peer *p);
@@ -134,6 +144,9 @@ void swarm_refill(struct turn *t, struct peer *p);
 void swarm_refill_all(struct turn *t);
 /* Every LIVE request becomes LATE or GHOST and its block free. */
 void swarm_release(struct turn *t, struct peer *p, enum request_state as);
+void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q);
+/* Take one request back. */
+void swarm_cancel(struct turn *t, struct peer *p, struct request *q);
 /* Cancel all that is asked. */
 void swarm_cancel_all(struct turn *t);
 void swarm_on_choke(struct turn *t, struct peer *p);
@@ -143,6 +156,11 @@ void swarm_check_requests(struct turn *t);
 
 /* swarm_endgame.c: blocks that others are slow with */
 void swarm_endgame(struct turn *t, struct peer *p, uint32_t depth);
+/* Is the second one enough sooner to be asked, too? And may it be, for this of `slow`'s requests?
+ */
+bool swarm_is_worthwhile(uint64_t theirs_ms, uint64_t ours_ms);
+bool swarm_may_help(struct turn *t, const struct peer *p, const struct peer *slow,
+		    const struct request *q);
 bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
 /* The block came from `p`: take back what others were asked. */
 void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, uint32_t begin);

@@ -228,15 +228,22 @@ static void tell_soon(struct turn *t, uint32_t piece)
 		s->haves_at_ms = s->haves_ms + SWARM_HAVES_MS;
 }
 
+/* What a missing piece counts as. */
+static uint64_t *left_of(struct swarm *s, uint32_t piece)
+{
+	return picker_is_wanted(&s->picker, piece) ? &s->left_bytes : &s->unwanted_bytes;
+}
+
 static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_hashes)
 {
 	struct swarm *s = t->s;
 	uint32_t piece = o->piece;
+	bool wanted = picker_is_wanted(&s->picker, piece);
 	struct peer *p;
 
 	picker_good(&s->picker, o);
-	s->left_bytes -= meta_piece_bytes(s->meta, piece);
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+	*left_of(s, piece) -= meta_piece_bytes(s->meta, piece);
+	for (uint32_t i = 0; wanted && (p = swarm_next_peer(s, &i)) != NULL;) {
 		if (!peer_has(p, piece))
 			continue;
 		p->wanted--;
@@ -246,7 +253,8 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 	if (block_hashes != NULL)
 		settle_blame(t, piece, block_hashes);
 	blame_forget(&s->blame, piece);
-	if (!swarm_complete(s))
+	/* A piece that is not wanted any more may have been with the shell. */
+	if (!swarm_complete(s) || !wanted)
 		return;
 	effects_add(t->fx, EFFECT_COMPLETE, (struct peer_ref){SWARM_NO_SLOT, 0});
 	swarm_drop_useless(t);
@@ -291,13 +299,13 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 		fx->failed = true;
 		return;
 	}
-	s->left_bytes += meta_piece_bytes(s->meta, piece);
-	if (s->want_at_ms == UINT64_MAX)
+	*left_of(s, piece) += meta_piece_bytes(s->meta, piece);
+	if (s->want_at_ms == UINT64_MAX && !swarm_complete(s))
 		s->want_at_ms = now_ms;
 	buf_clear(&s->scratch);
 	buf_put_be32(&s->scratch, piece);
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (peer_has(p, piece))
+		if (peer_has(p, piece) && picker_is_wanted(&s->picker, piece))
 			p->wanted++;
 		swarm_withdraw_piece(&t, p, piece);
 		swarm_update_interest(&t, p);

@@ -99,7 +99,7 @@ static bool pick_allowed(struct turn *t, struct peer *p, uint32_t *piece, uint32
 	for (uint32_t i = 0; i < p->n_allowed; i++) {
 		uint32_t a = p->allowed[i];
 
-		if (peer_has(p, a) && !bitfield_has(&t->s->picker.have, a) &&
+		if (peer_has(p, a) && picker_lacks(&t->s->picker, a) &&
 		    picker_pick_in(&t->s->picker, &p->asker, a, t->now_ms, block)) {
 			*piece = a;
 			return true;
@@ -197,6 +197,25 @@ void swarm_release(struct turn *t, struct peer *p, enum request_state as)
 	picker_leave(&t->s->picker, &p->asker);
 }
 
+void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q)
+{
+	swarm_send(
+	    t, p,
+	    &(struct wire_msg){
+		.type = WIRE_CANCEL, .index = q->piece, .begin = q->begin, .length = q->length});
+}
+
+void swarm_cancel(struct turn *t, struct peer *p, struct request *q)
+{
+	swarm_say_cancel(t, p, q);
+	if (q->state == REQUEST_LIVE) {
+		give_up(t, p, q, REQUEST_GHOST);
+		return;
+	}
+	q->state = REQUEST_GHOST;
+	p->n_late--;
+}
+
 void swarm_cancel_all(struct turn *t)
 {
 	struct peer *p;
@@ -206,11 +225,7 @@ void swarm_cancel_all(struct turn *t)
 
 		while ((q = requests_next(&p->asks, q)) != NULL) {
 			if (q->state != REQUEST_GHOST)
-				swarm_send(t, p,
-					   &(struct wire_msg){.type = WIRE_CANCEL,
-							      .index = q->piece,
-							      .begin = q->begin,
-							      .length = q->length});
+				swarm_say_cancel(t, p, q);
 		}
 		swarm_release(t, p, REQUEST_GHOST);
 	}
@@ -342,6 +357,7 @@ void swarm_check_requests(struct turn *t)
 			more = true;
 	}
 	weigh_seeds(t);
+	swarm_hurry(t);
 	swarm_check_reserved(t);
 	swarm_sort_near(t);
 	/* Who waits for near ones to get something must not wait for ever. */

@@ -14,9 +14,11 @@ static void count_copies(const struct swarm *s, struct swarm_stats *out)
 		} else if (k->avail[i] > least) {
 			above++;
 		}
-		if (k->avail[i] == 0 && k->n_all == 0)
-			*(bitfield_has(&k->have, i) ? &out->sole : &out->nowhere) += 1;
-		if (!bitfield_has(&k->have, i) && k->avail[i] < rarest)
+		if (k->avail[i] == 0 && k->n_all == 0) {
+			out->sole += bitfield_has(&k->have, i);
+			out->nowhere += picker_lacks(k, i);
+		}
+		if (picker_lacks(k, i) && k->avail[i] < rarest)
 			rarest = k->avail[i];
 	}
 	if (s->meta->n_pieces == 0)
@@ -38,6 +40,7 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 				    .down_bps = rate_bps(&s->down, now_ms),
 				    .up_bps = rate_bps(&s->up, now_ms),
 				    .left_bytes = s->left_bytes,
+				    .missing_bytes = s->left_bytes + s->unwanted_bytes,
 				    .pieces = s->meta->n_pieces,
 				    .have = s->picker.have.count,
 				    .peers = s->n_peers - s->n_sources,
@@ -111,7 +114,7 @@ static void check_peer(const struct swarm *s, const struct peer *p)
 	}
 	assert(n_live == p->n_live && n_late == p->n_late && n_live <= SWARM_REQUESTS_MAX);
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++)
-		wanted += peer_has(p, i) && !bitfield_has(&s->picker.have, i);
+		wanted += peer_has(p, i) && picker_lacks(&s->picker, i);
 	assert(wanted == p->wanted);
 	assert(p->am_interested == swarm_is_wanted(s, p));
 	assert(p->has.bits == NULL || !p->has_all);
@@ -154,7 +157,7 @@ void swarm_check(const struct swarm *s)
 {
 	uint32_t n = 0, n_all = 0, n_partial = 0, n_taken = 0, n_waiting = 0;
 	uint32_t n_sources = 0;
-	uint64_t left = 0;
+	uint64_t left = 0, unwanted = 0;
 	struct peer *p;
 
 	picker_check(&s->picker);
@@ -173,9 +176,10 @@ void swarm_check(const struct swarm *s)
 	assert(n_all == s->picker.n_all && n_partial == s->n_partial);
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
 		if (!bitfield_has(&s->picker.have, i))
-			left += meta_piece_bytes(s->meta, i);
+			*(picker_is_wanted(&s->picker, i) ? &left : &unwanted) +=
+			    meta_piece_bytes(s->meta, i);
 	}
-	assert(left == s->left_bytes);
+	assert(left == s->left_bytes && unwanted == s->unwanted_bytes);
 	assert(!s->returned && !s->places && !s->redial);
 	check_asked(s);
 	check_given(s);

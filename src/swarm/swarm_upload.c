@@ -190,7 +190,7 @@ void swarm_fill_places(struct turn *t)
 	uint32_t n, i;
 
 	s->places = false;
-	if (s->n_waiting == 0 || s->n_taken >= s->choker.slots)
+	if (s->no_upload || s->n_waiting == 0 || s->n_taken >= s->choker.slots)
 		return;
 	list = list_interested(t, &n);
 	while (list != NULL && s->n_taken < s->choker.slots) {
@@ -234,6 +234,8 @@ void swarm_choke_round(struct turn *t)
 
 	s->choke_at_ms = UINT64_MAX;
 	swarm_review_given(s);
+	if (s->no_upload)
+		return;
 	list = list_interested(t, &n);
 	if (list == NULL)
 		return;
@@ -249,4 +251,20 @@ void swarm_choke_round(struct turn *t)
 			unchoke(t, s->slots[list[i].slot].peer);
 	}
 	free(list);
+}
+
+void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p;
+
+	s->no_upload = !on;
+	for (uint32_t i = 0; !on && (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (!p->is_choked)
+			choke(&t, p);
+	}
+	if (on && s->n_waiting > 0)
+		s->choke_at_ms = now_ms + CHOKER_ROUND_MS;
+	s->places = on;
+	swarm_settle(&t);
 }

@@ -219,6 +219,24 @@ void net_run_for(struct net *n, uint64_t until_ms)
 	run(n, until_ms, false);
 }
 
+void net_set_wanted(struct net *n, uint32_t node, const uint8_t *pieces)
+{
+	swarm_set_wanted(n->nodes[node].swarm, pieces, n->now_us / 1000, &n->fx);
+	net_perform(n, node);
+}
+
+void net_set_order(struct net *n, uint32_t node, enum swarm_order order)
+{
+	swarm_set_order(n->nodes[node].swarm, order, n->now_us / 1000, &n->fx);
+	net_perform(n, node);
+}
+
+void net_set_urgent(struct net *n, uint32_t node, const struct piece_run *runs, uint32_t n_runs)
+{
+	swarm_set_urgent(n->nodes[node].swarm, runs, n_runs, n->now_us / 1000, &n->fx);
+	net_perform(n, node);
+}
+
 uint64_t net_now_ms(const struct net *n)
 {
 	return n->now_us / 1000;

@@ -84,6 +84,11 @@ bool net_run(struct net *n, uint64_t until_ms);
 /* Run until the clock shows `until_ms`, whatever is complete. */
 void net_run_for(struct net *n, uint64_t until_ms);
 
+/* What `node` wants (swarm_set_wanted()), in which order, and what of it at once. */
+void net_set_wanted(struct net *n, uint32_t node, const uint8_t *pieces);
+void net_set_order(struct net *n, uint32_t node, enum swarm_order order);
+void net_set_urgent(struct net *n, uint32_t node, const struct piece_run *runs, uint32_t n_runs);
+
 uint64_t net_now_ms(const struct net *n);
 uint32_t net_nodes(const struct net *n);
 bool net_is_up(const struct net *n, uint32_t node);

@@ -502,3 +502,99 @@ TEST(picker_holds_two_million_pieces)
 	bitfield_fini(&bits);
 	picker_fini(&p);
 }
+
+/* ---- plans ------------------------------------------------------------------ */
+
+/* One character a piece: '-' not wanted, 'l' low, 'n' normal, 'h' high, 'e' an end. */
+static void plan_draw(struct picker *p, const char *picture)
+{
+	size_t n = strlen(picture);
+	uint8_t *plan = malloc(n);
+
+	for (size_t i = 0; i < n; i++)
+		plan[i] = picture[i] == '-'   ? WANT_NOT
+			  : picture[i] == 'l' ? WANT_LOW
+			  : picture[i] == 'h' ? WANT_HIGH
+			  : picture[i] == 'e' ? WANT_NORMAL | PLAN_END
+					      : WANT_NORMAL;
+	assert_int_equal(picker_set_plan(p, plan), 0);
+	picker_check(p);
+}
+
+TEST(picker_leaves_out_what_is_not_wanted)
+{
+	struct picker *p = picker_draw("1  2  3  1", ".. .. .. had");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+
+	plan_draw(p, "-n--");
+	CHECK_INT(picker_missing(p), 1);
+	CHECK_STR(picked(p, &a, 3, 0), "1:0 1:1 -");
+	/* All of it again: what was left out is the rarest. */
+	CHECK_INT(picker_set_plan(p, NULL), 0);
+	CHECK_STR(picked(p, &a, 5, 0), "0:0 0:1 2:0 2:1 -");
+	picker_erase(p);
+}
+
+TEST(picker_takes_what_is_wanted_most_before_what_is_rarest)
+{
+	struct picker *p = picker_draw("1  2  3  4  5", ".. .. .. .. ..");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+
+	plan_draw(p, "lnhe-");
+	CHECK_STR(picked(p, &a, 9, 0), "3:0 3:1 2:0 2:1 1:0 1:1 0:0 0:1 -");
+	picker_erase(p);
+}
+
+TEST(picker_keeps_its_order_while_peers_come_and_pieces_are_lost)
+{
+	struct picker *p = picker_draw("1  1  1  1", ".. had .. ..");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+
+	plan_draw(p, "hhn-");
+	picker_add(p, 0);
+	picker_add(p, 3);
+	picker_check(p);
+	CHECK_INT(picker_reserve(p, 100), 0);
+	picker_check(p);
+	CHECK_INT(picker_lose(p, 1), 0);
+	picker_check(p);
+	picker_remove(p, 0);
+	picker_remove(p, 0);
+	picker_check(p);
+	CHECK_INT(picker_alone(p), 1);
+	CHECK_STR(picked(p, &a, 7, 0), "0:0 0:1 1:0 1:1 2:0 2:1 -");
+	picker_erase(p);
+}
+
+TEST(picker_in_sequence_takes_the_lowest)
+{
+	struct picker *p = picker_draw("3  1  2  1", ".. .. .. ..");
+	struct bitfield bits;
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}}, b = asker_draw("--**", &bits);
+
+	picker_set_sequential(p, true);
+	CHECK_STR(picked(p, &b, 1, 0), "2:0");
+	CHECK_STR(picked(p, &a, 4, 0), "0:0 0:1 1:0 1:1");
+	/* The other has a block of 2 left, and nothing else is before 3. */
+	CHECK_STR(picked(p, &a, 1, 0), "3:0");
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
+TEST(picker_gives_out_what_is_urgent_before_all_else_and_in_that_order)
+{
+	struct picker *p = picker_draw("1  3  3  3  3", "x. .. .. .. ..");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
+	struct asker slow = {.current = PICKER_NONE, .ref = {2, 1}, .slow = true};
+	const uint32_t pieces[] = {3, 2};
+
+	/* It leaves the piece that it is on. */
+	CHECK_STR(picked(p, &a, 1, 0), "0:1");
+	CHECK_INT(picker_set_urgent(p, pieces, 2), 0);
+	p->urgent[0].fast_only = true;
+	CHECK_STR(picked(p, &slow, 1, 0), "2:0");
+	CHECK_STR(picked(p, &a, 3, 0), "3:0 3:1 2:1");
+	CHECK_INT(picker_set_urgent(p, NULL, 0), 0);
+	CHECK_STR(picked(p, &slow, 2, 0)[0] == '2' ? "2" : "another", "another");
+	picker_erase(p);
+}

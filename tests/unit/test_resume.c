@@ -117,7 +117,7 @@ TEST(numbers_with_a_right_checksum_are_still_checked)
 	encode(&b, 21, "d4:infode");
 	CHECK_INT(decode_forged(&b, version, 2), ERR_PROTO);
 	CHECK_INT(decode_forged(&b, version, 1), 0);
-	CHECK_INT(decode_forged(&b, flags, 1), ERR_PROTO);
+	CHECK_INT(decode_forged(&b, flags, 2), ERR_PROTO);
 	CHECK_INT(decode_forged(&b, flags, 0), 0);
 	CHECK_INT(decode_forged(&b, pieces, META_PIECES_MAX + 1), ERR_PROTO);
 	CHECK_INT(decode_forged(&b, pieces, UINT32_MAX), ERR_PROTO);

@@ -304,6 +304,189 @@ TEST(swarm_paused_asks_for_nothing_and_goes_on_afterwards)
 	stop(&b);
 }
 
+/* ---- what is wanted ------------------------------------------------------ */
+
+static void want(struct bench *b, const char *picture)
+{
+	uint8_t pieces[64];
+
+	for (size_t i = 0; picture[i] != '\0'; i++)
+		pieces[i] = picture[i] == 'n' ? WANT_NORMAL : WANT_NOT;
+	swarm_set_wanted(b->s, pieces, b->now, &b->fx);
+}
+
+TEST(swarm_asks_for_wanted_pieces_alone_and_is_complete_with_them)
+{
+	struct swarm_stats st;
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 1, "....", false);
+	want(&b, "-n--");
+	r = open_seed(&b, 0);
+	CHECK_STR(said(&b), "0:have none 0:interested 0:request(1.0)");
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.left_bytes, BLOCK);
+	CHECK_INT(st.missing_bytes, 4 * BLOCK);
+	block(&b, r, 1, 0);
+	CHECK_STR(said(&b), "verify(1)");
+	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:not interested 0:have(1) complete 0:close");
+	CHECK(swarm_is_complete(b.s));
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.left_bytes, 0);
+	CHECK_INT(st.missing_bytes, 3 * BLOCK);
+	CHECK_INT(st.nowhere, 0);
+	/* More: it needs peers again. */
+	want(&b, "-nn-");
+	CHECK(!swarm_is_complete(b.s));
+	CHECK(swarm_deadline_ms(b.s) != UINT64_MAX);
+	stop(&b);
+}
+
+TEST(swarm_puts_aside_what_is_not_wanted_any_more_and_goes_on_when_it_is)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 2, "..", false);
+	want(&b, "n-");
+	r = open_seed(&b, 0);
+	block(&b, r, 0, 0);
+	said(&b);
+	want(&b, "-n");
+	CHECK_STR(said(&b), "0:cancel(0.1) 0:request(1.0) 0:request(1.1)");
+	CHECK_INT(swarm_judge_block(b.s, r, 0, BLOCK, BLOCK), BLOCK_USELESS);
+	swarm_set_wanted(b.s, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:request(0.1)");
+	block(&b, r, 0, 1);
+	CHECK_STR(said(&b), "verify(0)");
+	/* Not wanted while the shell looks at it: it is had all the same. */
+	want(&b, "-n");
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(0)");
+	stop(&b);
+}
+
+TEST(swarm_is_complete_at_once_when_the_rest_is_not_wanted)
+{
+	struct bench b;
+
+	start(&b, 1, "*.", false);
+	open_seed(&b, 0);
+	said(&b);
+	want(&b, "n-");
+	CHECK_STR(said(&b), "0:cancel(1.0) 0:not interested complete 0:close");
+	want(&b, "n-");
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_never_seeks_peers_that_have_only_what_it_does_not_want)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 1, "..", false);
+	want(&b, "n-");
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_NONE);
+	said(&b);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 1});
+	CHECK_STR(said(&b), "");
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	CHECK_STR(said(&b), "0:interested");
+	stop(&b);
+}
+
+/* ---- order, urgent pieces -------------------------------------------------- */
+
+TEST(swarm_asks_urgent_pieces_first_and_forgets_them_when_told)
+{
+	const struct piece_run runs[] = {{5, 2}, {1, 1}, {7, 100}};
+	struct bench b;
+
+	start(&b, 1, "....*...", false);
+	swarm_set_urgent(b.s, runs, 3, b.now, &b.fx);
+	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
+	open_seed(&b, 0);
+	CHECK_STR(said(&b), "0:bitfield 0:interested 0:request(5.0) 0:request(6.0) 0:request(1.0) "
+			    "0:request(7.0)");
+	swarm_set_urgent(b.s, NULL, 0, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_in_sequence_heeds_suggestions_only_in_a_crowd)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 1, "....................", false);
+	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	hear(&b, r, (struct wire_msg){.type = WIRE_SUGGEST, .index = 15});
+	join(&b, FAST);
+	hear(&b, r, (struct wire_msg){.type = WIRE_SUGGEST, .index = 17});
+	said(&b);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK(strncmp(said(&b), "0:request(17.0) 0:request(0.0) 0:request(1.0)", 45) == 0);
+	stop(&b);
+}
+
+TEST(swarm_takes_no_more_urgent_pieces_than_its_limit)
+{
+	const struct piece_run run = {0, UINT32_MAX};
+	char have[SWARM_URGENT_MAX + 2];
+	struct bench b;
+
+	memset(have, '.', sizeof(have));
+	have[sizeof(have) - 1] = '\0';
+	start(&b, 1, have, false);
+	swarm_set_urgent(b.s, &run, 1, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_fetches_the_ends_of_files_first)
+{
+	struct bench b;
+
+	start(&b, 1, "......", false);
+	swarm_set_order(b.s, ORDER_ENDS_FIRST, b.now, &b.fx);
+	open_seed(&b, 0);
+	said(&b);
+	for (int i = 0; i < 2; i++) {
+		uint32_t end = i == 0 ? 0 : 5;
+
+		CHECK_INT(swarm_judge_block(b.s, (struct peer_ref){0, 0}, end, 0, BLOCK),
+			  BLOCK_WANTED);
+	}
+	stop(&b);
+}
+
+TEST(swarm_without_upload_unchokes_nobody)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start(&b, 1, "**", false);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_NONE);
+	hear_type(&b, r, WIRE_INTERESTED);
+	CHECK(strstr(said(&b), "0:unchoke") != NULL);
+	swarm_set_upload(b.s, false, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:choke");
+	b.now += 60000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	swarm_set_upload(b.s, true, b.now, &b.fx);
+	CHECK(strstr(said(&b), "0:unchoke") != NULL);
+	stop(&b);
+}
+
 /* ---- the fast extension -------------------------------------------------- */
 
 TEST(swarm_asks_a_rejected_block_of_somebody_else)

@@ -526,3 +526,47 @@ TEST(a_peer_that_stalls_half_way_does_not_hold_the_others_up)
 	}
 	meta_free(m);
 }
+
+/* A getter that changes its mind all the time about what it wants, in which order, and what at
+ * once; in the end it wants everything. */
+static void fickle(uint64_t seed)
+{
+	struct metainfo *m = net_metainfo(2 * MIB + 77, 64 * KIB, true, seed % 2 == 0);
+	struct net *n = net_new(m, seed);
+	uint32_t getter, pieces = m->n_pieces;
+	struct rng rng;
+
+	rng_seed(&rng, seed);
+	net_check_always(n, true);
+	for (uint32_t i = 0; i < 3; i++)
+		net_add(n, &(struct node_spec){.seed = i < 2,
+					       .up_bps = 100000 + rng_below(&rng, 400000),
+					       .no_fast = rng_below(&rng, 3) == 0});
+	getter = net_add(n, &(struct node_spec){0});
+	for (uint32_t i = 0; i < 4; i++)
+		net_introduce_all(n, i);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct piece_run run = {rng_below(&rng, pieces), 1 + rng_below(&rng, 4)};
+		uint8_t want[64];
+
+		for (uint32_t k = 0; k < pieces; k++)
+			want[k] = (uint8_t)rng_below(&rng, 4);
+		net_set_wanted(n, getter, want);
+		net_set_order(n, getter, (enum swarm_order)rng_below(&rng, 3));
+		net_set_urgent(n, getter, &run, rng_below(&rng, 2));
+		net_run_for(n, net_now_ms(n) + rng_below(&rng, 200));
+	}
+	net_set_wanted(n, getter, NULL);
+	CHECK_SEED(net_run(n, 600000), seed);
+	net_run_for(n, net_now_ms(n) + 60000);
+	CHECK_SEED(net_is_true(n, getter), seed);
+	CHECK_SEED(bitfield_full(swarm_have(net_swarm(n, getter))), seed);
+	net_free(n);
+	meta_free(m);
+}
+
+TEST(a_getter_that_changes_its_wishes_all_the_time_completes)
+{
+	for (uint64_t seed = 1; seed <= 30; seed++)
+		fickle(seed);
+}

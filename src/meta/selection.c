@@ -1,0 +1,82 @@
+#include "meta/selection.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+static bool matches(const struct meta_file *f, const char *glob)
+{
+	return fnmatch(glob, f->path, 0) == 0;
+}
+
+static bool is_chosen(const struct meta_file *f, const char *const *globs)
+{
+	bool chosen = globs[0] == NULL || globs[0][0] == '!';
+
+	for (uint32_t i = 0; globs[i] != NULL && i < SELECTION_PATTERNS_MAX; i++) {
+		bool out = globs[i][0] == '!';
+
+		if (matches(f, globs[i] + out))
+			chosen = !out;
+	}
+	return chosen;
+}
+
+uint32_t selection_by_globs(const struct metainfo *m, const char *const *globs, uint8_t *files)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+		bool chosen = selection_is_real(f) && is_chosen(f, globs);
+
+		files[i] = chosen ? WANT_NORMAL : WANT_NOT;
+		n += chosen;
+	}
+	return n;
+}
+
+uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range *ranges,
+			     uint32_t n, uint8_t *files)
+{
+	memset(files, WANT_NOT, m->n_files);
+	for (uint32_t r = 0; r < n; r++) {
+		for (uint32_t i = ranges[r].first; i < m->n_files && i <= ranges[r].last; i++)
+			files[i] = selection_is_real(&m->files[i]) ? WANT_NORMAL : WANT_NOT;
+	}
+	return selection_count(m, files, NULL);
+}
+
+void selection_pieces(const struct metainfo *m, const uint8_t *files, uint8_t *pieces)
+{
+	memset(pieces, files == NULL ? WANT_NORMAL : WANT_NOT, m->n_pieces);
+	for (uint32_t i = 0; files != NULL && i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+
+		if (!selection_is_real(f))
+			continue;
+		for (uint32_t k = 0; k < f->n_pieces; k++) {
+			uint8_t *piece = &pieces[f->first_piece + k];
+
+			if (files[i] > *piece)
+				*piece = files[i];
+		}
+	}
+}
+
+uint32_t selection_count(const struct metainfo *m, const uint8_t *files, uint64_t *bytes)
+{
+	uint64_t sum = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+
+		if (!selection_is_real(f) || (files != NULL && files[i] == WANT_NOT))
+			continue;
+		sum += f->length;
+		n++;
+	}
+	if (bytes != NULL)
+		*bytes = sum;
+	return n;
+}

@@ -1,0 +1,43 @@
+/* meta/selection.h - which files of a torrent are wanted, and how much. Pure.
+ *
+ * One byte a file of `metainfo.files` (pads and links included, theirs is not looked at), and,
+ * worked out from it, one byte a piece: the most that any file in it is wanted. */
+#ifndef SHOAL_META_SELECTION_H
+#define SHOAL_META_SELECTION_H
+
+#include "meta/magnet.h"
+#include "meta/metainfo.h"
+
+enum want {
+	WANT_NOT,
+	WANT_LOW,
+	WANT_NORMAL,
+	WANT_HIGH,
+};
+
+/* Patterns of one selection (attack: a list file that costs patterns x files). */
+#define SELECTION_PATTERNS_MAX 1000u
+
+/* Files by patterns, each against the path within the folder (the bare name when there is no
+ * folder): `*` and `?` also match '/', so "*.txt" is every text file and "doc/ *" (without the
+ * space) all beneath doc. "!GLOB" takes out what it matches; the last pattern that matches a file
+ * decides. When the first one takes out, all others are wanted. `files`: meta->n_files bytes.
+ * Returns how many real files are wanted. */
+uint32_t selection_by_globs(const struct metainfo *m, const char *const *globs, uint8_t *files);
+/* By index as in BEP 53: of the files as the info dictionary lists them, pads included. */
+uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range *ranges,
+			     uint32_t n, uint8_t *files);
+
+/* What of each piece is wanted: `pieces` has meta->n_pieces bytes. `files` NULL: all, normally. */
+void selection_pieces(const struct metainfo *m, const uint8_t *files, uint8_t *pieces);
+
+/* Real files that are wanted, and their bytes. `files` NULL: all. */
+uint32_t selection_count(const struct metainfo *m, const uint8_t *files, uint64_t *bytes);
+
+/* Can this file be wanted or not: neither pad nor link. */
+static inline bool selection_is_real(const struct meta_file *f)
+{
+	return (f->flags & (META_FILE_PAD | META_FILE_SYMLINK)) == 0;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* node/transfer_plan.c - which files of a transfer are fetched, and in which order. */
+#include <stdlib.h>
+
+#include "meta/selection.h"
+#include "node/link.h"
+
+static uint64_t now_ms(const struct transfer *t)
+{
+	return loop_now_ms(t->node->loop);
+}
+
+/* Real bytes of the pieces that are wanted. */
+static void count_wanted(struct transfer *t)
+{
+	t->wanted_bytes = t->wanted_done_bytes = 0;
+	for (uint32_t i = 0; t->pieces != NULL && i < t->meta->n_pieces; i++) {
+		uint64_t bytes = t->pieces[i] == WANT_NOT ? 0 : transfer_real_bytes(t, i);
+
+		t->wanted_bytes += bytes;
+		if (bitfield_has(swarm_have(t->swarm), i))
+			t->wanted_done_bytes += bytes;
+	}
+}
+
+/* Copies what is given; NULL stays NULL. Returns 0 or ERR_NOMEM, then nothing changed. */
+int transfer_plan(struct transfer *t, const uint8_t *wanted)
+{
+	size_t n = t->meta->n_files, n_pieces = t->meta->n_pieces;
+	uint8_t *files = wanted == NULL ? NULL : malloc(n > 0 ? n : 1);
+	uint8_t *pieces = wanted == NULL ? NULL : malloc(n_pieces > 0 ? n_pieces : 1);
+
+	if (wanted != NULL && (files == NULL || pieces == NULL)) {
+		free(files);
+		free(pieces);
+		return ERR_NOMEM;
+	}
+	if (wanted != NULL) {
+		memcpy(files, wanted, n);
+		selection_pieces(t->meta, files, pieces);
+	}
+	free(t->wanted);
+	free(t->pieces);
+	t->wanted = files;
+	t->pieces = pieces;
+	return OK;
+}
+
+void transfer_plan_swarm(struct transfer *t)
+{
+	swarm_set_order(t->swarm, t->order, now_ms(t), &t->fx);
+	swarm_set_wanted(t->swarm, t->pieces, now_ms(t), &t->fx);
+	t->complete = swarm_is_complete(t->swarm);
+	count_wanted(t);
+}
+
+/* It is to be had at its final name, or is had already and only to be put there. */
+static void go_on(struct transfer *t)
+{
+	transfer_plan_swarm(t);
+	if (t->phase == TRANSFER_SEEDING)
+		transfer_set_phase(t, TRANSFER_DOWNLOADING);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *info)
+{
+	int err;
+
+	if (t->seed || t->phase == TRANSFER_FAILED || t->removed)
+		return err_set(info, ERR_INVALID, "what is shared in place has all its files");
+	err = t->phase == TRANSFER_FINISHING ? OK : store_select(t->store, wanted, info);
+	if (err != OK)
+		return err;
+	if (transfer_plan(t, wanted) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (t->phase == TRANSFER_FINISHING)
+		t->reselect = true;
+	else if (t->phase != TRANSFER_CHECKING)
+		go_on(t);
+	return OK;
+}
+
+void transfer_reselect(struct transfer *t)
+{
+	struct err_info why;
+
+	if (!t->reselect)
+		return;
+	t->reselect = false;
+	if (store_select(t->store, t->wanted, &why) == OK)
+		go_on(t);
+	else
+		transfer_fail(t, &why);
+}
+
+const uint8_t *transfer_wanted(const struct transfer *t)
+{
+	return t->wanted;
+}
+
+void transfer_set_order(struct transfer *t, enum swarm_order order)
+{
+	t->order = order;
+	if (t->phase == TRANSFER_CHECKING)
+		return;
+	swarm_set_order(t->swarm, order, now_ms(t), &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+void transfer_plan_status(const struct transfer *t, struct transfer_status *out)
+{
+	bool all = t->pieces == NULL;
+
+	out->files = t->meta->n_real_files;
+	out->wanted_files = selection_count(t->meta, t->wanted, NULL);
+	out->wanted_bytes = all ? t->meta->total_bytes : t->wanted_bytes;
+	out->wanted_done_bytes = all ? t->done_bytes : t->wanted_done_bytes;
+}

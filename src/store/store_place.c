@@ -1,0 +1,280 @@
+/* store/store_place.c - where the files of a download are while not all of them are wanted.
+ *
+ *                     unfinished                      at its final name ("placed")
+ *   wanted            .NAME.xxxxxxxx.shoal/PATH       .NAME.xxxxxxxx.shoal-rest/PATH until it is
+ * whole, then NAME/PATH not wanted        .NAME.xxxxxxxx.shoal-rest/PATH, only if a piece of
+ * another file reaches into it
+ *
+ * A file changes its place by one rename, so that what it has is kept. Files that lie "aside", in
+ * the rest folder, are sparse: what they hold is the edges of pieces. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/durable.h"
+#include "store/resume.h"
+#include "store/store_impl.h"
+
+/* ---- names ---------------------------------------------------------------- */
+
+void store_place_of(const struct store *s, const struct store_file *f, struct store_place *out)
+{
+	if (!f->aside) {
+		out->root = s->data;
+		out->path = f->path;
+		return;
+	}
+	snprintf(out->text, sizeof(out->text), "%s/%s", s->rest_rel, f->path);
+	out->root = &s->parent;
+	out->path = out->text;
+}
+
+/* Beneath `parent`. */
+static void name_in(const struct store *s, const struct store_file *f, bool aside,
+		    char out[STORE_PLACE_MAX])
+{
+	const char *data = s->placed ? s->final_rel : s->part_rel;
+
+	snprintf(out, STORE_PLACE_MAX, "%s/%s", aside ? s->rest_rel : data, f->path);
+}
+
+static int make_folder(const struct store *s, const char *path, struct err_info *info)
+{
+	char folder[STORE_PLACE_MAX];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	*slash = '\0';
+	return root_mkdirs(&s->parent, folder, info);
+}
+
+/* ---- moving ----------------------------------------------------------------- */
+
+bool store_is_whole(const struct store *s, const struct store_file *f)
+{
+	uint64_t first = f->offset / s->piece_length, last;
+
+	if (f->length == 0)
+		return false;
+	last = (f->offset + f->length - 1) / s->piece_length;
+	for (uint64_t i = first; i <= last; i++) {
+		if (!bitfield_has(&s->have, (uint32_t)i))
+			return false;
+	}
+	return true;
+}
+
+/* With the lock for writing. What is not there need not move. */
+int store_move(struct store *s, struct store_file *f, bool aside, struct err_info *info)
+{
+	char from[STORE_PLACE_MAX], to[STORE_PLACE_MAX];
+	struct stat st;
+	int err = OK;
+
+	name_in(s, f, !aside, from);
+	name_in(s, f, aside, to);
+	if (root_stat(&s->parent, from, &st) == OK) {
+		err = make_folder(s, to, info);
+		if (err == OK)
+			err = root_rename(&s->parent, from, to, info);
+		if (err != OK)
+			return err;
+		pthread_mutex_lock(&s->hub->files_lock);
+		f->dirty = f->fresh = true;
+		pthread_mutex_unlock(&s->hub->files_lock);
+	}
+	f->aside = aside;
+	return OK;
+}
+
+static bool is_wanted(const struct store_file *f, const uint8_t *wanted)
+{
+	return wanted == NULL || wanted[f->index] != WANT_NOT;
+}
+
+/* Where shall it be? What is whole stays where it is, and at the final name nothing appears that is
+ * not whole. */
+static int put_in_place(struct store *s, struct store_file *f, struct err_info *info)
+{
+	bool wanted = f->wanted;
+
+	if (wanted == !f->aside || f->length == 0)
+		return OK;
+	if (wanted && !s->placed)
+		return store_move(s, f, false, info);
+	if (!wanted && !store_is_whole(s, f))
+		return store_move(s, f, true, info);
+	return OK;
+}
+
+static bool has_rest(const struct store *s)
+{
+	struct stat st;
+
+	return root_stat(&s->parent, s->rest_rel, &st) == OK;
+}
+
+/* ---- opening ---------------------------------------------------------------- */
+
+bool store_was_placed(struct store *s)
+{
+	struct stat st;
+	struct resume r;
+	struct buf in;
+	bool placed;
+
+	if (root_stat(&s->parent, s->part_rel, &st) == OK ||
+	    root_stat(&s->parent, s->final_rel, &st) != OK || !S_ISDIR(st.st_mode))
+		return false;
+	buf_init(&in, META_BYTES_MAX + META_PIECES_MAX / 8 + 4096);
+	placed = durable_read(&s->parent, s->state_rel, &in, NULL) == OK &&
+		 resume_decode(buf_bytes(&in), &r) == OK;
+	if (placed) {
+		placed = r.placed && memcmp(r.info_hash, s->info_hash, SHA256_LEN) == 0;
+		bitfield_fini(&r.have);
+	}
+	buf_fini(&in);
+	return placed;
+}
+
+/* Is it at the final name, as large as it should be? */
+static bool is_placed(const struct store *s, const struct store_file *f)
+{
+	struct stat st;
+
+	return root_stat(s->data, f->path, &st) == OK && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == f->length;
+}
+
+static void find_place(struct store *s, struct store_file *f, bool rest)
+{
+	char aside[STORE_PLACE_MAX];
+	struct stat st;
+
+	name_in(s, f, true, aside);
+	if (s->placed)
+		f->aside = !store_is_whole(s, f) || !is_placed(s, f);
+	else
+		f->aside = rest && root_stat(&s->parent, aside, &st) == OK;
+}
+
+int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info)
+{
+	bool rest;
+	int err = OK;
+
+	for (uint32_t i = 0; i < s->n_files; i++)
+		s->files[i].wanted = is_wanted(&s->files[i], wanted);
+	if (s->data != &s->folder)
+		return OK;
+	rest = has_rest(s);
+	if (!rest && wanted == NULL && !s->placed)
+		return OK;
+	for (uint32_t i = 0; i < s->n_data && err == OK; i++) {
+		find_place(s, &s->files[i], rest);
+		err = put_in_place(s, &s->files[i], info);
+	}
+	return err;
+}
+
+/* Does the piece lie in files alone that have their final names? */
+static bool is_all_placed(const struct store *s, uint32_t piece)
+{
+	struct part_walk w =
+	    part_walk(s, (uint64_t)piece * s->piece_length, meta_piece_bytes(s->meta, piece));
+	struct part part;
+
+	while (part_next(&w, &part)) {
+		if (part.file != NULL && part.file->aside)
+			return false;
+	}
+	return true;
+}
+
+/* A piece that reaches into a file which was moved away is missing, and nobody's fault. */
+int store_places_check(const struct store *s, struct err_info *info)
+{
+	for (uint32_t i = 0; s->placed && i < s->n_data; i++) {
+		const struct store_file *f = &s->files[i];
+		uint64_t first = f->offset / s->piece_length;
+		uint64_t last = (f->offset + f->length - 1) / s->piece_length;
+
+		for (uint64_t k = first; !f->aside && k <= last; k++) {
+			if (!bitfield_has(&s->have, (uint32_t)k) && is_all_placed(s, (uint32_t)k))
+				return root_fail(s->data, f->path, ERR_EXISTS,
+						 "was changed since it was fetched; move it away "
+						 "and run the same command again",
+						 info);
+		}
+	}
+	return OK;
+}
+
+/* ---- another choice ----------------------------------------------------------- */
+
+/* It was at its final name, and is written again. */
+static int reopen(struct store *s, struct err_info *info)
+{
+	int err = store_lock(s, info);
+
+	if (err != OK)
+		return err;
+	atomic_store(&s->finished, false);
+	return OK;
+}
+
+int store_select(struct store *s, const uint8_t *wanted, struct err_info *info)
+{
+	bool more = false;
+	int err = OK;
+
+	if (s->mode != STORE_DOWNLOAD)
+		return err_set(info, ERR_INVALID, "what is shared in place has all its files");
+	if (s->saving && s->finishing)
+		return err_set(info, ERR_AGAIN, "it is just being finished");
+	if (s->data != &s->folder)
+		return OK;
+	for (uint32_t i = 0; i < s->n_files; i++)
+		more |= !s->files[i].wanted && is_wanted(&s->files[i], wanted);
+	if (more && atomic_load(&s->finished))
+		err = reopen(s, info);
+	pthread_rwlock_wrlock(&s->places);
+	for (uint32_t i = 0; i < s->n_files && err == OK; i++) {
+		s->files[i].wanted = is_wanted(&s->files[i], wanted);
+		if (i < s->n_data)
+			err = put_in_place(s, &s->files[i], info);
+	}
+	pthread_rwlock_unlock(&s->places);
+	return err;
+}
+
+/* ---- the end ------------------------------------------------------------------ */
+
+bool store_leaves_out(const struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_files; i++) {
+		if (!s->files[i].wanted)
+			return true;
+	}
+	return false;
+}
+
+int store_places_give(struct store *s, struct err_info *info)
+{
+	int err = OK;
+
+	pthread_rwlock_wrlock(&s->places);
+	for (uint32_t i = 0; i < s->n_data && err == OK; i++) {
+		if (s->files[i].wanted && s->files[i].aside)
+			err = store_move(s, &s->files[i], false, info);
+	}
+	pthread_rwlock_unlock(&s->places);
+	return err;
+}
+
+void store_rest_remove(struct store *s)
+{
+	if (s->rest_rel != NULL && has_rest(s))
+		(void)root_remove_tree(&s->parent, s->rest_rel, NULL);
+}

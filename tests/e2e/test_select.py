@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Of a folder only some files; in sequence, ends first."""
+
+import os
+import re
+
+import harness as h
+from harness import KIB, MIB, check, check_eq, test
+
+FILES = {"a.txt": 100_000, "b/one.jpg": 300_000, "b/two.raw": 700_001, "c/empty": 0, "c/three.jpg": 1 * MIB}
+KINDS = ((), ("--v1-only",), ("--v2-only",))
+
+
+def shared(w, kind):
+    index, a, b = w.index(), w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("data"), FILES)
+    a.share(src, "--piece-length", "128K", *kind)
+    return index, src, b
+
+
+def files_of(folder):
+    return sorted(os.path.relpath(os.path.join(d, f), folder) for d, _, names in os.walk(folder) for f in names)
+
+
+def check_part(b, src, want):
+    check_eq(files_of(b.path("data")), sorted(want), "files of the folder")
+    for f in want:
+        h.check_same(b.path("data", f), os.path.join(src, f))
+
+
+for kind in KINDS:
+    @test(f"get --only fetches some files and no others, then the rest {' '.join(kind)}")
+    def _(w, kind=kind):
+        _, src, b = shared(w, kind)
+        done = b.get("data", "--only", "b/*", "--only", "!*.raw")
+        check("1 of 5 files" in done.out, "get says how many of how many", done.out)
+        check_part(b, src, ["b/one.jpg"])
+        said = b.get("data", "--only", "*.jpg", "--json").json()
+        check_eq((said["files"], said["files_in_all"]), (2, 5), "files")
+        check(said["reused"] > 0, "what was there is not fetched again", said)
+        check_part(b, src, ["b/one.jpg", "c/three.jpg"])
+        b.get("data")
+        h.check_same(b.path("data"), src)
+        check_eq(os.listdir(b.dir), ["data"], "what is left beside it")
+        check_eq(b.get("data", "--json").json()["there_already"], True, "all of it is there")
+
+
+@test("get --only goes on where it was interrupted, with other files as well")
+def _(w):
+    _, src, b = shared(w, ("--v1-only",))
+    proc = b.start("get", "data", "--only", "b/*")
+    h.wait_for(lambda: h.part_of(b.dir) or not proc.alive(), 30, "an unfinished folder")
+    proc.kill()
+    b.get("data", "--only", "[bc]/*")
+    check_part(b, src, ["b/one.jpg", "b/two.raw", "c/empty", "c/three.jpg"])
+
+
+@test("get --only that fits nothing says so; what is in the way of a chosen file is left alone")
+def _(w):
+    _, src, b = shared(w, ())
+    b.get("data", "--only", "*.iso", code=h.NOT_FOUND).error_line("none of its files")
+    b.get("data", "--only", "a.txt")
+    os.mkdir(b.path("data", "b"))
+    with open(b.path("data", "b", "one.jpg"), "w") as f:
+        f.write("mine")
+    b.get("data", "--only", "*one.jpg", code=h.TAKEN)
+    check_eq(open(b.path("data", "b", "one.jpg")).read(), "mine", "the file that was in the way")
+    os.remove(b.path("data", "b", "one.jpg"))
+    with open(b.path("data", "a.txt"), "r+b") as f:
+        f.write(b"changed")
+    b.get("data", "--only", "*one.jpg", code=h.TAKEN).error_line("was changed since")
+
+
+@test("a part of a folder is served to others, and its holder is no seed")
+def _(w):
+    index, src, b = shared(w, ("--v1-only",))
+    b.start("get", "data", "--only", "b/*", "--seed")
+    h.wait_for(lambda: os.path.isdir(b.path("data")), 30, "the folder's final name")
+    h.wait_for(lambda: index.holders("data")["holders"] == 2, 30, "a holder of a part")
+    check_eq(index.entry("data")["seeds"], 1, "seeds")
+
+
+@test("so= of a magnet link chooses files by number")
+def _(w):
+    index, src, b = shared(w, ("--v2-only",))
+    ref = b.run("info", "data", "--json").expect(h.OK).json()
+    hash_v2 = re.search(r"[0-9a-f]{64}", str(ref.get("hash_v2") or ref.get("v2") or ref)).group(0)
+    b.get(f"magnet:?xt=urn:btmh:1220{hash_v2}&so=0,2")
+    check_part(b, src, ["a.txt", "b/two.raw"])
+
+
+for flag in ("--sequential", "--ends-first"):
+    @test(f"get {flag} fetches all of it")
+    def _(w, flag=flag):
+        _, src, b = shared(w, ())
+        b.get("data", flag)
+        h.check_same(b.path("data"), src)
+
+
+@test("--sequential and --ends-first exclude each other")
+def _(w):
+    w.peer("a").run("get", "x", "--sequential", "--ends-first").expect(h.USAGE)
+
+
+if __name__ == "__main__":
+    h.main()

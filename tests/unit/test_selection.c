@@ -1,0 +1,87 @@
+#include "meta/selection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "test.h"
+
+/* Four files, a pad and a link in pieces of 16 bytes, as far as this module looks at it. */
+static struct meta_file files[] = {
+    {.path = "a.txt", .length = 20, .first_piece = 0, .n_pieces = 2},
+    {.path = ".pad/12", .length = 12, .first_piece = 1, .n_pieces = 1, .flags = META_FILE_PAD},
+    {.path = "doc/b.txt", .length = 40, .first_piece = 2, .n_pieces = 3},
+    {.path = "doc/c.jpg", .length = 8, .first_piece = 4, .n_pieces = 1},
+    {.path = "doc/link", .flags = META_FILE_SYMLINK},
+    {.path = "empty", .length = 0},
+};
+static const struct metainfo meta = {.files = files, .n_files = 6, .n_pieces = 5};
+
+/* 'x' for each wanted file, and how many. */
+static const char *by_globs(const char *a, const char *b, const char *c)
+{
+	static char text[32];
+	const char *const globs[] = {a, b, c, NULL};
+	uint8_t want[6];
+	uint32_t n = selection_by_globs(&meta, globs, want);
+
+	for (int i = 0; i < 6; i++)
+		text[i] = want[i] == WANT_NORMAL ? 'x' : '.';
+	snprintf(text + 6, sizeof(text) - 6, " %u", n);
+	return text;
+}
+
+TEST(selection_by_globs_takes_what_the_last_matching_one_says)
+{
+	CHECK_STR(by_globs("*.txt", NULL, NULL), "x.x... 2");
+	CHECK_STR(by_globs("doc/*", NULL, NULL), "..xx.. 2");
+	CHECK_STR(by_globs("doc/*", "!*.jpg", NULL), "..x... 1");
+	CHECK_STR(by_globs("doc/*", "!*.jpg", "*c.jpg"), "..xx.. 2");
+	CHECK_STR(by_globs("!doc/*", NULL, NULL), "x....x 2");
+	CHECK_STR(by_globs("?.txt", NULL, NULL), "x..... 1");
+	CHECK_STR(by_globs("nothing", NULL, NULL), "...... 0");
+	CHECK_STR(by_globs("*", NULL, NULL), "x.xx.x 4");
+	CHECK_STR(by_globs("[", NULL, NULL), "...... 0");
+}
+
+TEST(selection_looks_at_so_many_patterns_and_not_at_one_more)
+{
+	const char **globs = calloc(SELECTION_PATTERNS_MAX + 2, sizeof(char *));
+	uint8_t want[6];
+
+	for (uint32_t i = 0; i < SELECTION_PATTERNS_MAX; i++)
+		globs[i] = "none";
+	globs[SELECTION_PATTERNS_MAX - 1] = "empty";
+	globs[SELECTION_PATTERNS_MAX] = "*";
+	CHECK_INT(selection_by_globs(&meta, globs, want), 1);
+	free(globs);
+}
+
+TEST(selection_by_ranges_counts_as_the_torrent_lists)
+{
+	const struct magnet_range ranges[] = {{1, 2}, {4, UINT32_MAX}};
+	uint8_t want[6];
+
+	CHECK_INT(selection_by_ranges(&meta, ranges, 2, want), 2);
+	CHECK_INT(want[2], WANT_NORMAL);
+	CHECK_INT(want[5], WANT_NORMAL);
+	CHECK_INT(want[1], WANT_NOT);
+	CHECK_INT(selection_by_ranges(&meta, NULL, 0, want), 0);
+}
+
+TEST(selection_wants_a_piece_as_much_as_the_most_wanted_file_in_it)
+{
+	const uint8_t want[6] = {WANT_LOW, WANT_HIGH, WANT_NORMAL, WANT_HIGH, 0, 0};
+	uint8_t pieces[5];
+	uint64_t bytes;
+
+	selection_pieces(&meta, want, pieces);
+	CHECK_INT(pieces[0], WANT_LOW);
+	CHECK_INT(pieces[1], WANT_LOW); /* the pad in it wants nothing */
+	CHECK_INT(pieces[2], WANT_NORMAL);
+	CHECK_INT(pieces[4], WANT_HIGH);
+	CHECK_INT(selection_count(&meta, want, &bytes), 3);
+	CHECK_INT(bytes, 68);
+	CHECK_INT(selection_count(&meta, NULL, &bytes), 4);
+	selection_pieces(&meta, NULL, pieces);
+	CHECK_INT(pieces[1], WANT_NORMAL);
+}
