@@ -315,12 +315,12 @@ static void on_fetched(void *user)
 static void give_up_link(struct get *g)
 {
 	struct err_info why;
-	int err = wanted_nobody_tells(&g->wanted, g->o, &why);
+	bool nobody = wanted_nobody_tells(&g->wanted, g->o, &why);
 	int code;
 
 	progress_clear(&g->session.progress);
 	code = opts_fail(g->o, "get", &why);
-	session_end(&g->session, err == ERR_UNREACHABLE ? EXIT_NO_HOLDER : code);
+	session_end(&g->session, nobody ? EXIT_NO_HOLDER : code);
 }
 
 /* Nobody is there, or nobody who has it. */

@@ -259,8 +259,11 @@ static void look_at_asked(struct item *it, uint64_t now)
 	} else if (it->alone_ms == 0) {
 		it->alone_ms = now;
 	} else if (now - it->alone_ms >= limit) {
-		(void)wanted_nobody_tells(it->linked, m->o, &why);
+		bool nobody = wanted_nobody_tells(it->linked, m->o, &why);
+
 		item_fail(it, &why);
+		if (nobody && m->n_failed == 1)
+			m->code = EXIT_NO_HOLDER;
 	}
 }
 

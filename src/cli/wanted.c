@@ -307,21 +307,22 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 	return choose_path(w, o, info);
 }
 
-int wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info)
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	struct metadata_fetch_status st;
 
 	metadata_fetch_status(w->fetch, &st);
-	if (st.tracker_error.code != OK)
-		return err_set(info, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", w->label,
-			       st.tracker_error.text);
-	/* Nobody else could have been asked. */
 	if (w->index_why.code != OK && w->link.n_trackers == 0 && w->n_peers == 0 &&
 	    o->trackers == NULL) {
 		*info = w->index_why;
-		return info->code;
+		return false;
 	}
-	return err_set(info, ERR_UNREACHABLE, "%s: no holder on line", w->label);
+	if (st.tracker_error.code != OK)
+		err_set(info, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", w->label,
+			st.tracker_error.text);
+	else
+		err_set(info, ERR_UNREACHABLE, "%s: no holder on line", w->label);
+	return true;
 }
 
 /* Something is at the final name: the same content is fine, anything else stays untouched. */

@@ -51,8 +51,9 @@ int wanted_fetch(struct wanted *w, const struct opts *o, struct index_client *in
 /* Returns 0: the torrent is there, kept beside the home's other state for the next time, and all is
  * as after wanted_load(); ERR_AGAIN: not yet; or the error. */
 int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info);
-/* Nobody was found who could tell: what to say of it. Returns info->code. */
-int wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info);
+/* Nobody was found who could tell: what to say of it. False: it is what the index said, and nobody
+ * else could be asked; true: that no holder is on line. */
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info);
 
 /* Download it, beside what it replaces (cli/renewal.h); or, when its final name is taken, hash what
  * is there and serve it.
