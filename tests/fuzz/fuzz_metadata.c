@@ -33,7 +33,7 @@ static void check_message(struct bytes in)
 static void step(struct metadata *m, uint8_t who, uint8_t what, uint64_t *now_ms, bool *here)
 {
 	static const uint8_t zeros[EXT_METADATA_PIECE];
-	uint32_t sizes[] = {0, 1, 16384, 16385, 50000, EXT_METADATA_MAX}, n = 1u << (what >> 5);
+	uint32_t sizes[] = {0, 1, 16384, 16385, 50000, 99999}, n = 1u << (what >> 5);
 	uint32_t i = who % PEERS, bytes = sizes[what % 6], piece = who / PEERS;
 	struct ext_metadata msg = {.piece = piece, .total_bytes = bytes};
 	uint32_t peer, asked;
