@@ -1,9 +1,10 @@
-#include "node/metadata_fetch_impl.h"
+#include "node/metadata_fetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bencode.h"
+#include "node/metadata_fetch_impl.h"
 
 /* What is said to be missing, while nobody knows how much it is. */
 #define LEFT_UNKNOWN BLOCK_BYTES
@@ -47,6 +48,17 @@ static void put_trackers(struct metadata_fetch *f)
 	benc_put_raw(&f->torrent, 'e');
 }
 
+static void put_webseeds(struct metadata_fetch *f)
+{
+	if (f->named.n_webseeds == 0)
+		return;
+	benc_put_str(&f->torrent, "url-list");
+	benc_put_raw(&f->torrent, 'l');
+	for (uint32_t i = 0; i < f->named.n_webseeds; i++)
+		benc_put_str(&f->torrent, f->named.webseeds[i]);
+	benc_put_raw(&f->torrent, 'e');
+}
+
 /* `layers`: what the peers gave of them is complete. */
 static void make_torrent(struct metadata_fetch *f, bool layers)
 {
@@ -60,6 +72,7 @@ static void make_torrent(struct metadata_fetch *f, bool layers)
 		benc_put_str(&f->torrent, "piece layers");
 		(void)layers_put(f->layers, &f->torrent);
 	}
+	put_webseeds(f);
 	benc_put_raw(&f->torrent, 'e');
 	if (f->torrent.err != OK)
 		finish(f, f->torrent.err, "the torrent is too large");
@@ -234,7 +247,14 @@ static int take_names(struct metadata_fetch *f, const struct magnet *m)
 			return ERR_NOMEM;
 		f->named.n_trackers++;
 	}
-	return OK;
+	f->named.webseeds = calloc(m->n_webseeds + 1, sizeof(*f->named.webseeds));
+	for (uint32_t i = 0; f->named.webseeds != NULL && i < m->n_webseeds; i++) {
+		f->named.webseeds[i] = strdup(m->webseeds[i]);
+		if (f->named.webseeds[i] == NULL)
+			return ERR_NOMEM;
+		f->named.n_webseeds++;
+	}
+	return f->named.webseeds == NULL ? ERR_NOMEM : OK;
 }
 
 static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_params *p)
@@ -307,6 +327,9 @@ void metadata_fetch_free(struct metadata_fetch *f)
 	for (uint32_t i = 0; i < f->named.n_trackers; i++)
 		free((char *)(uintptr_t)f->named.trackers[i].url);
 	free(f->named.trackers);
+	for (uint32_t i = 0; i < f->named.n_webseeds; i++)
+		free(f->named.webseeds[i]);
+	free(f->named.webseeds);
 	layers_free(f->layers);
 	meta_free(f->info);
 	metadata_free(f->metadata);

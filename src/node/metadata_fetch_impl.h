@@ -26,7 +26,7 @@ struct metadata_fetch {
 	struct node *node;
 	void (*ready)(void *user);
 	void *user;
-	struct metainfo named; /* hashes and trackers alone: what an announcer needs */
+	struct metainfo named; /* hashes, trackers and webseeds alone: what the link says */
 	struct announcer *announcer;
 	struct rng rng;
 	struct addrbook book;
