@@ -9,6 +9,7 @@
 #include "cli/torrent.h"
 #include "cli/wanted.h"
 #include "node/index_watch.h"
+#include "wire/ext_metadata.h"
 
 struct get {
 	const struct opts *o;
@@ -300,12 +301,81 @@ static int start_watch(struct get *g, struct err_info *info)
 /* ---- all of it together ------------------------------------------------------------------------
  */
 
+static int start(struct get *g, struct err_info *info)
+{
+	return wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g, &g->transfer,
+			    info);
+}
+
+/* ---- what a link means ------------------------------------------------------------------------
+ */
+
+static void on_fetched(void *user)
+{
+	struct get *g = user;
+
+	session_poke(&g->session);
+}
+
+static void give_up_link(struct get *g)
+{
+	struct err_info why;
+	bool nobody = wanted_nobody_tells(&g->wanted, g->o, &why);
+	int code;
+
+	progress_clear(&g->session.progress);
+	code = opts_fail(g->o, "get", &why);
+	session_end(&g->session, nobody ? EXIT_NO_HOLDER : code);
+}
+
+/* Nobody is there, or nobody who has it. */
+static void watch_link(struct get *g, uint64_t now)
+{
+	uint64_t limit = g->o->wait_s > 0 ? (uint64_t)g->o->wait_s * 1000 : NO_HOLDER_MS;
+	struct metadata_fetch_status st;
+	struct progress_state line = {.label = g->wanted.label, .note = "asking what it is"};
+
+	metadata_fetch_status(g->wanted.fetch, &st);
+	if (st.dialing > 0 || st.pieces > 0)
+		g->alone_ms = 0;
+	else if (g->alone_ms == 0)
+		g->alone_ms = now;
+	else if (now - g->alone_ms >= limit)
+		give_up_link(g);
+	if (g->session.ending)
+		return;
+	line.peers = st.peers;
+	line.done = (uint64_t)st.have * EXT_METADATA_PIECE;
+	line.total = (uint64_t)st.pieces * EXT_METADATA_PIECE;
+	progress_draw(&g->session.progress, &line, now);
+}
+
+static void follow_link(struct get *g, uint64_t now)
+{
+	struct err_info why;
+	int err = wanted_fetched(&g->wanted, g->o, &why);
+
+	if (err == ERR_AGAIN) {
+		watch_link(g, now);
+		return;
+	}
+	g->alone_ms = 0;
+	if (err == OK)
+		err = start(g, &why);
+	if (err != OK)
+		fail(g, &why);
+}
+
 static void watch(struct session *s, void *user)
 {
 	struct get *g = user;
 	uint64_t now = loop_now_ms(s->loop);
 	bool was_seeding = g->last.phase == TRANSFER_SEEDING;
 
+	if (g->transfer == NULL)
+		follow_link(g, now);
+	if (g->transfer == NULL || s->ending)
+		return;
 	transfer_status(g->transfer, &g->last);
 	if (g->last.phase == TRANSFER_FAILED && g->wanted.there_already &&
 	    g->last.why.code == ERR_MISMATCH) {
@@ -355,9 +425,11 @@ static int run(struct get *g, struct err_info *info)
 	g->start_ms = loop_now_ms(g->session.loop);
 	if (g->o->follow)
 		err = start_watch(g, info);
-	if (err == OK)
-		err = wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g,
-				   &g->transfer, info);
+	if (err == OK && wanted_is_unknown(&g->wanted))
+		err =
+		    wanted_fetch(&g->wanted, g->o, g->index, g->session.node, on_fetched, g, info);
+	else if (err == OK)
+		err = start(g, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
 	return session_run(&g->session, watch, g);
@@ -374,10 +446,10 @@ static int get_one(const struct opts *o)
 	if (g.session.interrupted && g.last.phase == TRANSFER_SEEDING)
 		code = EXIT_OK;
 	index_watch_free(g.watch);
+	wanted_fini(&g.wanted);
 	session_fini(&g.session);
 	if (g.index != NULL)
 		index_client_free(g.index);
-	wanted_fini(&g.wanted);
 	return code;
 }
 

@@ -20,7 +20,8 @@ struct item {
 	struct many *many;
 	const char *ref;
 	struct transfer *t;
-	char *path; /* final name, while it may be needed */
+	struct wanted *linked; /* it is asked for what a link means; NULL: it is known */
+	char *path;	       /* final name, while it may be needed */
 	uint64_t alone_ms;
 	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
 	bool there_already, said_changed;
@@ -72,6 +73,10 @@ static int list_items(struct many *m, struct err_info *info)
 
 static void item_drop(struct item *it)
 {
+	if (it->linked != NULL)
+		wanted_fini(it->linked);
+	free(it->linked);
+	it->linked = NULL;
 	free(it->path);
 	free(it->placed);
 	it->path = NULL;
@@ -202,6 +207,88 @@ static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 	session_poke(&it->many->session);
 }
 
+/* Its torrent is known. */
+static int start_one(struct item *it, struct wanted *w, struct err_info *why)
+{
+	struct many *m = it->many;
+	int err = wanted_start(w, m->o, m->index, m->session.node, on_phase, it, &it->t, why);
+
+	if (err != OK)
+		return err;
+	it->path = w->path;
+	w->path = NULL;
+	it->placed = w->placed;
+	w->placed = NULL;
+	it->there_already = w->there_already;
+	it->touched = w->touched;
+	return OK;
+}
+
+/* ---- what a link means --------------------------------------------------------- */
+
+static void on_fetched(void *user)
+{
+	struct item *it = user;
+
+	session_poke(&it->many->session);
+}
+
+static int ask_one(struct item *it, struct wanted *w, struct err_info *why)
+{
+	struct many *m = it->many;
+
+	it->linked = malloc(sizeof(*it->linked));
+	if (it->linked == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	*it->linked = *w;
+	*w = (struct wanted){.from_index = false};
+	return wanted_fetch(it->linked, m->o, m->index, m->session.node, on_fetched, it, why);
+}
+
+/* Nobody who is there knows: after a while it fails, and the next has its place. */
+static void look_at_asked(struct item *it, uint64_t now)
+{
+	struct many *m = it->many;
+	uint64_t limit = m->o->wait_s > 0 ? (uint64_t)m->o->wait_s * 1000 : NO_HOLDER_MS;
+	struct metadata_fetch_status st;
+	struct err_info why;
+
+	metadata_fetch_status(it->linked->fetch, &st);
+	if (st.dialing > 0 || st.pieces > 0) {
+		it->alone_ms = 0;
+	} else if (it->alone_ms == 0) {
+		it->alone_ms = now;
+	} else if (now - it->alone_ms >= limit) {
+		bool nobody = wanted_nobody_tells(it->linked, m->o, &why);
+
+		item_fail(it, &why);
+		if (nobody && m->n_failed == 1)
+			m->code = EXIT_NO_HOLDER;
+	}
+}
+
+static void look_at_linked(struct item *it, uint64_t now)
+{
+	struct wanted *w = it->linked;
+	struct err_info why;
+	int err = wanted_fetched(w, it->many->o, &why);
+
+	if (err == ERR_AGAIN) {
+		look_at_asked(it, now);
+		return;
+	}
+	it->alone_ms = 0;
+	if (err == OK)
+		err = start_one(it, w, &why);
+	if (err != OK) {
+		item_fail(it, &why);
+		return;
+	}
+	it->linked = NULL;
+	wanted_fini(w);
+	free(w);
+}
+
 static void begin_one(struct many *m, struct item *it)
 {
 	struct err_info why = {.code = OK};
@@ -216,15 +303,11 @@ static void begin_one(struct many *m, struct item *it)
 	if (err == ERR_UNREACHABLE || err == ERR_TIMEOUT)
 		m->index_is_gone = true;
 	m->session.index = m->index;
-	if (err == OK)
-		err = wanted_start(&w, m->o, m->index, m->session.node, on_phase, it, &it->t, &why);
+	if (err == OK && wanted_is_unknown(&w))
+		err = ask_one(it, &w, &why);
+	else if (err == OK)
+		err = start_one(it, &w, &why);
 	if (err == OK) {
-		it->path = w.path;
-		w.path = NULL;
-		it->placed = w.placed;
-		w.placed = NULL;
-		it->there_already = w.there_already;
-		it->touched = w.touched;
 		it->state = ITEM_ACTIVE;
 		m->active[m->n_active++] = it;
 	} else {
@@ -238,7 +321,10 @@ static void look_at_active(struct many *m, uint64_t now)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < m->n_active; i++) {
-		item_look(m->active[i], now);
+		if (m->active[i]->linked != NULL)
+			look_at_linked(m->active[i], now);
+		else
+			item_look(m->active[i], now);
 		if (m->active[i]->state == ITEM_ACTIVE)
 			m->active[kept++] = m->active[i];
 	}
@@ -398,11 +484,11 @@ int get_many(const struct opts *o)
 	say_interrupted(&m);
 	if (m.session.interrupted && m.n_done + m.n_failed == m.n)
 		code = m.code;
+	for (size_t i = 0; m.items != NULL && i < m.n; i++)
+		item_drop(&m.items[i]);
 	session_fini(&m.session);
 	if (m.index != NULL)
 		index_client_free(m.index);
-	for (size_t i = 0; m.items != NULL && i < m.n; i++)
-		item_drop(&m.items[i]);
 	free(m.items);
 	lines_fini(&m.lines);
 	return code;

@@ -2,13 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
 #include "cli/index_open.h"
 #include "cli/known_owners.h"
+#include "cli/linked.h"
 #include "cli/renewal.h"
-#include "meta/magnet.h"
 #include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
@@ -20,25 +21,24 @@ bool wanted_needs_index(const char *ref)
 	return n <= 8 || strcmp(ref + n - 8, ".torrent") != 0;
 }
 
-/* A magnet link stands for the info-hash in it, which the index may know. */
-static int ref_from_magnet(struct wanted *w, const char *uri, char ref[SHA256_LEN * 2 + 1],
-			   struct err_info *info)
+/* Is it a link, or a hash? Then what it is called until more is known. */
+static int read_link(struct wanted *w, const char *ref, struct err_info *info)
 {
-	struct magnet m;
-	int err = magnet_parse(bytes_str(uri), &m);
+	bool magnet = strncasecmp(ref, "magnet:", 7) == 0;
+	int err = magnet ? magnet_parse(bytes_str(ref), &w->link)
+			 : magnet_from_hash(bytes_str(ref), &w->link);
 
-	if (err != OK)
+	if (magnet && err != OK)
 		return err_set(info, err, "not a magnet link that can be used: %s", err_text(err));
-	if (m.has_v1)
-		text_hex(ref, bytes_of(m.hash_v1, SHA1_LEN));
+	w->linked = err == OK;
+	if (!w->linked)
+		return OK;
+	for (uint32_t i = 0; i < w->link.n_peers && w->n_peers < PEERS_MAX; i++)
+		w->peers[w->n_peers++] = w->link.peers[i];
+	if (w->link.name[0] != '\0')
+		text_escape(w->label, sizeof(w->label), bytes_str(w->link.name));
 	else
-		text_hex(ref, bytes_of(m.hash_v2, SHA256_LEN));
-	for (uint32_t i = 0; i < m.n_peers && w->n_peers < PEERS_MAX; i++)
-		w->peers[w->n_peers++] = m.peers[i];
-	w->only = m.only;
-	w->n_only = m.n_only;
-	m.only = NULL;
-	magnet_fini(&m);
+		linked_hash(&w->link, w->label);
 	return OK;
 }
 
@@ -65,14 +65,13 @@ static bool is_content_of(const struct entry *e, const struct metainfo *m)
 static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
 			 struct index_client **index, struct entry *e, struct err_info *info)
 {
-	char hash[SHA256_LEN * 2 + 1];
+	char hash[LINKED_HASH_MAX];
 	json_t *found = NULL;
 	int err = *index != NULL ? OK : index_open(o, index, info);
 
-	if (err == OK && strncmp(ref, "magnet:", 7) == 0) {
-		err = ref_from_magnet(w, ref, hash, info);
-		ref = hash;
-	}
+	/* A link stands for the info-hash in it, which the index may know. */
+	if (w->linked)
+		ref = linked_hash(&w->link, hash);
 	if (err == OK)
 		err = index_client_resolve(*index, ref, o->latest, &found, info);
 	if (err == OK && index_client_entry(found, e) != OK)
@@ -98,19 +97,42 @@ static const char *content_name(const struct metainfo *m)
 	return m->single ? m->files[0].path : m->name;
 }
 
+/* Where the index is no help, peers may be. */
+static bool others_may_know(const struct wanted *w, int err)
+{
+	return w->linked && (err == ERR_NOENT || err == ERR_UNREACHABLE || err == ERR_TIMEOUT ||
+			     err == ERR_DENIED || err == ERR_PROTO);
+}
+
+/* The bytes of the torrent; none when only peers can have them. */
+static int find_torrent(struct wanted *w, const struct opts *o, const char *ref,
+			struct index_client **index, struct entry *e, struct err_info *info)
+{
+	int err;
+
+	if (!wanted_needs_index(ref))
+		return durable_read_path(ref, &w->torrent, info);
+	err = read_link(w, ref, info);
+	if (err != OK || (w->linked && linked_recall(&w->link, &w->torrent)))
+		return err;
+	err = fetch_torrent(w, o, ref, index, e, info);
+	if (!others_may_know(w, err))
+		return err;
+	w->index_why = *info;
+	w->from_index = false;
+	buf_clear(&w->torrent);
+	return OK;
+}
+
 static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 			struct index_client **index, struct err_info *info)
 {
 	enum meta_fault fault;
 	struct entry e;
 	char safe[256];
-	int err;
+	int err = find_torrent(w, o, ref, index, &e, info);
 
-	if (wanted_needs_index(ref))
-		err = fetch_torrent(w, o, ref, index, &e, info);
-	else
-		err = durable_read_path(ref, &w->torrent, info);
-	if (err != OK)
+	if (err != OK || w->torrent.len == 0)
 		return err;
 	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
@@ -139,15 +161,15 @@ static int read_peers(struct wanted *w, const struct opts *o, struct err_info *i
 /* --only, or else what the magnet link says. */
 static int choose_files(struct wanted *w, const struct opts *o, struct err_info *info)
 {
-	uint32_t n;
+	uint32_t n_linked = w->linked ? w->link.n_only : 0, n;
 
-	if (o->only == NULL && w->n_only == 0)
+	if (o->only == NULL && n_linked == 0)
 		return OK;
 	w->files = malloc(w->meta->n_files);
 	if (w->files == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	n = o->only != NULL ? selection_by_globs(w->meta, o->only, w->files)
-			    : selection_by_ranges(w->meta, w->only, w->n_only, w->files);
+			    : selection_by_ranges(w->meta, w->link.only, n_linked, w->files);
 	if (n == 0)
 		return err_set(info, ERR_NOENT, "%s: none of its files is chosen", w->label);
 	if (n < w->meta->n_real_files)
@@ -195,6 +217,14 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 	return w->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
+/* The torrent is known. */
+static int choose(struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	int err = choose_files(w, o, info);
+
+	return err == OK ? choose_path(w, o, info) : err;
+}
+
 int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
 		struct index_client **index, struct err_info *info)
 {
@@ -205,41 +235,125 @@ int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
 	err = load_torrent(w, o, ref, index, info);
 	if (err == OK)
 		err = read_peers(w, o, info);
-	if (err == OK)
-		err = choose_files(w, o, info);
-	return err == OK ? choose_path(w, o, info) : err;
+	return err == OK && w->meta != NULL ? choose(w, o, info) : err;
 }
 
 void wanted_fini(struct wanted *w)
 {
+	metadata_fetch_free(w->fetch);
+	if (w->linked)
+		magnet_fini(&w->link);
 	meta_free(w->meta);
 	buf_fini(&w->torrent);
 	free(w->path);
 	free(w->placed);
 	free(w->files);
-	free(w->only);
 }
 
 /* ---- into the node ------------------------------------------------------------------------ */
 
-/* The index first, then those of the command line. NULL without memory. */
+/* The index, if it may know others, then those of the command line, then those of the link. NULL
+ * without memory. */
 static const char **list_trackers(const struct wanted *w, const struct opts *o,
 				  const struct index_client *index)
 {
 	const char *const *more = o->trackers;
-	size_t n = 0;
+	uint32_t n_linked = w->linked ? w->link.n_trackers : 0;
+	size_t n = 0, at = 0;
 	const char **list;
 
 	while (more != NULL && more[n] != NULL)
 		n++;
-	list = calloc(n + 2, sizeof(*list));
+	list = calloc(n + n_linked + 2, sizeof(*list));
 	if (list == NULL)
 		return NULL;
-	if (w->from_index)
-		list[0] = index_client_announce_url(index);
-	if (n > 0)
-		memcpy(list + (w->from_index ? 1 : 0), more, n * sizeof(*list));
+	if (w->from_index || w->index_why.code == ERR_NOENT)
+		list[at++] = index_client_announce_url(index);
+	for (size_t i = 0; i < n; i++)
+		list[at++] = more[i];
+	for (uint32_t i = 0; i < n_linked; i++)
+		list[at++] = w->link.trackers[i];
 	return list;
+}
+
+/* ---- what peers must tell ----------------------------------------------------------------- */
+
+bool wanted_is_unknown(const struct wanted *w)
+{
+	return w->linked && w->torrent.len == 0;
+}
+
+int wanted_fetch(struct wanted *w, const struct opts *o, struct index_client *index,
+		 struct node *node, void (*ready)(void *user), void *user, struct err_info *info)
+{
+	const char **trackers = list_trackers(w, o, index);
+	struct metadata_fetch_params p = {
+	    .node = node,
+	    .magnet = &w->link,
+	    .trackers = trackers,
+	    .peers = w->peers,
+	    .n_peers = w->n_peers,
+	    .ready = ready,
+	    .user = user,
+	};
+	int err = trackers == NULL ? ERR_NOMEM : metadata_fetch_new(&p, &w->fetch);
+
+	free(trackers);
+	return err == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
+}
+
+/* Those who gave it are dialled first, as they can give the rest. */
+static void keep_givers(struct wanted *w)
+{
+	struct addr givers[PEERS_MAX];
+	size_t n = metadata_fetch_givers(w->fetch, givers, PEERS_MAX);
+
+	for (size_t i = 0; i < n && w->n_peers < PEERS_MAX; i++)
+		w->peers[w->n_peers++] = givers[i];
+}
+
+int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	enum meta_fault fault = META_OK;
+	struct bytes torrent;
+	int err = metadata_fetch_result(w->fetch, &torrent, info);
+
+	if (err == ERR_AGAIN)
+		return err;
+	if (err == OK && buf_put(&w->torrent, torrent) < 0)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK)
+		keep_givers(w);
+	metadata_fetch_free(w->fetch);
+	w->fetch = NULL;
+	if (err == OK)
+		fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
+	if (fault != META_OK)
+		err = err_set(info, ERR_PROTO, "%s: not a usable torrent: %s", w->label,
+			      meta_fault_text(fault));
+	if (err != OK)
+		return err;
+	linked_keep(&w->link, buf_bytes(&w->torrent), o->verbose > 0);
+	text_escape(w->label, sizeof(w->label), bytes_str(content_name(w->meta)));
+	return choose(w, o, info);
+}
+
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	struct metadata_fetch_status st;
+
+	metadata_fetch_status(w->fetch, &st);
+	if (w->index_why.code != OK && w->link.n_trackers == 0 && w->n_peers == 0 &&
+	    o->trackers == NULL) {
+		*info = w->index_why;
+		return false;
+	}
+	if (st.tracker_error.code != OK)
+		err_set(info, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", w->label,
+			st.tracker_error.text);
+	else
+		err_set(info, ERR_UNREACHABLE, "%s: no holder on line", w->label);
+	return true;
 }
 
 /* Something is at the final name: the same content is fine, anything else stays untouched. */
@@ -346,6 +460,7 @@ void wanted_done(const struct opts *o, const char *path, struct placed *placed,
 	char safe[300];
 
 	store_sweep(meta, path);
+	linked_forget(meta);
 	if (placed == NULL || placed_remember(path, placed, &why) == OK || o->quiet)
 		return;
 	fprintf(stderr, "%s: not remembered, so a newer version will not replace it: %s\n",

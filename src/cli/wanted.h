@@ -7,6 +7,7 @@
 #include "cli/placed.h"
 #include "meta/selection.h"
 #include "node/index_client.h"
+#include "node/metadata_fetch.h"
 #include "node/node.h"
 
 /* Addresses from --peer and x.pe. */
@@ -18,13 +19,16 @@ struct wanted {
 	char *path;	       /* final name */
 	char label[256];       /* what it is called, for people */
 	bool from_index;
-	bool there_already;    /* something is at the final name, and is served if it is the same */
-	bool replaces;	       /* an older version is at the final name, and will be replaced */
-	uint32_t touched;      /* there_already: it was this version, but was changed; 0 no */
+	bool there_already; /* something is at the final name, and is served if it is the same */
+	bool replaces;	    /* an older version is at the final name, and will be replaced */
+	uint32_t touched;   /* there_already: it was this version, but was changed; 0 no */
+	bool linked;	    /* a magnet link or an info-hash was given: */
+	struct magnet link;
+	struct err_info
+	    index_why; /* then: why the index is no help; code OK: it is, or was not asked */
+	struct metadata_fetch *fetch; /* NULL: none is under way */
 	struct placed *placed; /* the version it is, to be remembered; NULL: no index's entry */
 	uint8_t *files;	       /* an enum want for each of meta->files; NULL: all */
-	struct magnet_range *only; /* of a magnet link's "so" */
-	uint32_t n_only;
 	struct addr peers[PEERS_MAX];
 	size_t n_peers;
 };
@@ -32,11 +36,25 @@ struct wanted {
 /* Is it the index that knows what `ref` means? Else it is the name of a .torrent file. */
 bool wanted_needs_index(const char *ref);
 
-/* Find the torrent that `ref` means, and where it goes. `index` is made at first need.
+/* Find the torrent that `ref` means, and where it goes. `index` is made at first need. What a link
+ * or info-hash stands for may be unknown after that: wanted_is_unknown().
  * Owns: wanted_fini(), also after an error. */
 int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
 		struct index_client **index, struct err_info *info);
-void wanted_fini(struct wanted *w);
+void wanted_fini(struct wanted *w); /* before the node goes, if it fetches */
+
+/* Only its info-hash is known: peers must be asked before it can start. */
+bool wanted_is_unknown(const struct wanted *w);
+/* Begin to ask them. `ready` says that wanted_fetched() has something to tell, and may not end it
+ * itself. */
+int wanted_fetch(struct wanted *w, const struct opts *o, struct index_client *index,
+		 struct node *node, void (*ready)(void *user), void *user, struct err_info *info);
+/* Returns 0: the torrent is there, kept beside the home's other state for the next time, and all is
+ * as after wanted_load(); ERR_AGAIN: not yet; or the error. */
+int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info);
+/* Nobody was found who could tell: what to say of it. False: it is what the index said, and nobody
+ * else could be asked; true: that no holder is on line. */
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info);
 
 /* Download it, beside what it replaces (cli/renewal.h); or, when its final name is taken, hash what
  * is there and serve it.

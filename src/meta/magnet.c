@@ -255,6 +255,20 @@ int magnet_parse(struct bytes uri, struct magnet *out)
 	return err;
 }
 
+int magnet_from_hash(struct bytes text, struct magnet *out)
+{
+	struct magnet m = {0};
+
+	if (text.len == 2 * SHA256_LEN)
+		m.has_v2 = text_unhex(text, m.hash_v2, SHA256_LEN) == OK;
+	else
+		(void)take_btih(&m, text);
+	if (!m.has_v1 && !m.has_v2)
+		return ERR_PROTO;
+	*out = m;
+	return OK;
+}
+
 void magnet_fini(struct magnet *m)
 {
 	for (uint32_t i = 0; i < m->n_trackers; i++)

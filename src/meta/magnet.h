@@ -40,6 +40,9 @@ struct magnet {
  * Returns: 0; ERR_PROTO not a magnet link, bad hash, or two different hashes of a
  *          kind; ERR_TOO_BIG; ERR_NOMEM. */
 int magnet_parse(struct bytes uri, struct magnet *out);
+/* The same from an info-hash alone: 40 hexadecimal digits or 32 of base32 are v1's, 64 hexadecimal
+ * ones v2's. Returns 0 or ERR_PROTO. */
+int magnet_from_hash(struct bytes text, struct magnet *out);
 void magnet_fini(struct magnet *m);
 
 /* The link for a torrent: hashes, dn, its trackers and webseeds, xl. Appends to `out`. */

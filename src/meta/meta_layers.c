@@ -167,6 +167,17 @@ static enum meta_fault index_roots(struct meta_build *b)
 	return META_OK;
 }
 
+/* v1's hashes are enough to check every piece by. */
+static void take_as_v1(struct metainfo *m)
+{
+	m->v2 = false;
+	memset(m->hash_v2, 0, sizeof(m->hash_v2));
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		m->files[i].has_root = false;
+		m->files[i].layer = NULL;
+	}
+}
+
 enum meta_fault meta_layers_read(struct meta_build *b, const struct meta_field *field)
 {
 	bool needed = point_at_roots(b->m);
@@ -175,6 +186,8 @@ enum meta_fault meta_layers_read(struct meta_build *b, const struct meta_field *
 	if (field != NULL && field->found)
 		f = field->value.type == BENC_DICT ? layers_check(b, &field->value)
 						   : META_LAYERS_NOT_DICT;
+	else if (field != NULL && needed && b->m->v1)
+		take_as_v1(b->m);
 	else if (field != NULL && needed)
 		f = META_LAYERS_MISSING;
 	return f == META_OK ? index_roots(b) : f;

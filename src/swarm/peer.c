@@ -46,6 +46,7 @@ void peer_free(struct peer *p)
 	requests_fini(&p->asks);
 	requests_fini(&p->queue);
 	bitfield_fini(&p->has);
+	free(p->pex_told);
 	free(p);
 }
 

@@ -17,6 +17,14 @@
  * 5 pieces behind with 4 to 8 here, none with 2 or 3. */
 #define PEER_OFFERED_MAX 2u
 
+/* Pieces of the info dictionary that a peer gets (attack: small requests for 16 KiB each, O-20): so
+ * many at once, so many a second after that, and all of them so many times. */
+#define PEER_METADATA_BURST 64u
+#define PEER_METADATA_A_SECOND 64u
+#define PEER_METADATA_TIMES 3u
+/* Requests beyond that which are refused before we close. */
+#define PEER_METADATA_REFUSED_MAX 500u
+
 struct peer {
 	struct peer_ref ref;
 	bool source; /* a web server: gives, and is not talked with */
@@ -25,6 +33,8 @@ struct peer {
 	bool far;	     /* others answer many times sooner */
 	bool snubbed;	     /* our requests went unanswered for too long */
 	uint8_t donthave_id; /* its number for that extension message, 0 none */
+	uint8_t pex_id, metadata_id, holepunch_id;
+	bool pex_heard;
 	uint32_t rtt_us;
 	uint64_t heard_ms, spoke_ms;
 
@@ -59,6 +69,16 @@ struct peer {
 	uint32_t offered[PEER_OFFERED_MAX], n_offered;
 	uint32_t asked_piece;	    /* of its last request */
 	uint32_t n_given, n_passed; /* pieces it had from us first; of them others have */
+
+	/* Metadata that it had, and did not get. */
+	uint32_t metadata_served, metadata_refused;
+	uint32_t metadata_spent; /* of its burst, as of: */
+	uint64_t metadata_ms;
+
+	/* Peer exchange. */
+	uint64_t pex_due_ms, pex_heard_ms;
+	struct addr *pex_told; /* SWARM_PEX_TOLD_MAX; NULL before the first message */
+	uint32_t n_pex_told;
 
 	struct rate down, up;
 	uint64_t down_bytes, up_bytes;

@@ -29,6 +29,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
 	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = s->haves_at_ms = UINT64_MAX;
+	s->pex_at_ms = UINT64_MAX;
 	if (picker_init(&s->picker, p->meta, &s->rng) < 0) {
 		swarm_free(s);
 		return NULL;
@@ -138,6 +139,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 	if (s->pads_due)
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
+	at = earlier(at, s->pex_at_ms);
 	return earlier(at, earlier(s->want_at_ms, s->turnover_at_ms));
 }
 
@@ -214,6 +216,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 		swarm_choke_round(&t);
 	if (now_ms >= s->idle_at_ms)
 		check_idle(&t);
+	if (now_ms >= s->pex_at_ms)
+		swarm_tell_pex(&t);
 	if (now_ms >= s->turnover_at_ms)
 		swarm_turn_over(&t);
 	if (now_ms >= s->dial_at_ms)

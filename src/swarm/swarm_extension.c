@@ -1,5 +1,5 @@
-/* BEP 10 messages of a swarm: the handshake (port, queue length, BEP 21 "upload only") and
- * BEP 54 "lt_donthave". */
+/* BEP 10 messages of a swarm: the handshake (port, queue length, BEP 21 "upload only"), BEP 54
+ * "lt_donthave", and the way to those that have files of their own. */
 #include "swarm/swarm_parts.h"
 #include "wire/ext.h"
 
@@ -11,10 +11,13 @@ void swarm_put_extension(struct turn *t, struct peer *p)
 				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
 				  .run_bytes = SWARM_RUN_BYTES,
 				  .donthave = SWARM_EXT_DONTHAVE,
+				  .ut_pex = s->meta->private ? 0 : SWARM_EXT_PEX,
+				  .metadata_size = swarm_metadata_bytes(s),
 				  .has_yourip = true,
 				  .yourip = p->addr};
 
 	_Static_assert(sizeof(h.client) == sizeof(s->client), "one size of client names");
+	h.ut_metadata = h.metadata_size > 0 ? SWARM_EXT_METADATA : 0;
 	h.yourip.port = 0;
 	memcpy(h.client, s->client, sizeof(h.client));
 	if (ext_encode(&s->scratch, &h) < 0)
@@ -57,6 +60,9 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 	p->run_bytes = h.run_bytes >= SWARM_RUN_BYTES ? SWARM_RUN_BYTES : BLOCK_BYTES;
 	p->upload_only = h.upload_only;
 	p->donthave_id = h.donthave;
+	p->metadata_id = h.ut_metadata;
+	p->holepunch_id = h.holepunch;
+	swarm_begin_pex(t, p, h.ut_pex);
 	if (h.client[0] != '\0')
 		memcpy(p->client, h.client, sizeof(p->client));
 	p->client[sizeof(p->client) - 1] = '\0';
@@ -84,6 +90,10 @@ bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
 	}
 	if (m->ext_id == 0)
 		return on_handshake(t, p, m->body);
+	if (m->ext_id == SWARM_EXT_METADATA)
+		return swarm_on_metadata(t, p, m->body);
+	if (m->ext_id == SWARM_EXT_PEX)
+		return swarm_on_pex(t, p, m->body);
 	if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
 		swarm_on_donthave(t, p, be32(m->body.ptr));
 	return true;

@@ -25,8 +25,20 @@
 #define SWARM_PEERS_FEW 4u
 /* How long a peer may take over leaf hashes. */
 #define SWARM_LEAVES_MS 10000u
-/* Our number for BEP 54 "lt_donthave". */
+/* Our numbers for BEP 11 "ut_pex", BEP 9 "ut_metadata" and BEP 54 "lt_donthave". */
+#define SWARM_EXT_PEX 1u
+#define SWARM_EXT_METADATA 2u
 #define SWARM_EXT_DONTHAVE 7u
+/* A peer is told of others so long after it said that it wants to know, and then no more often than
+ * BEP 11 allows; while there is nothing new, this often is looked. */
+#define SWARM_PEX_FIRST_MS 2000u
+#define SWARM_PEX_MS 60000u
+#define SWARM_PEX_LOOK_MS 10000u
+/* Peer exchange that comes sooner after the last one is let pass (attack: one each second, O-21).
+ * Less than the minute of BEP 11, since clocks and queues differ. */
+#define SWARM_PEX_HEED_MS 50000u
+/* Contacts that a peer was told of at one time; what we remember of it. */
+#define SWARM_PEX_TOLD_MAX 100u
 
 struct slot {
 	struct peer *peer; /* NULL: free */
@@ -74,6 +86,7 @@ struct swarm {
 	uint64_t haves_ms;			  /* when some were told last */
 	uint64_t haves_at_ms;
 	uint64_t want_pause_ms;
+	uint64_t pex_at_ms; /* some peer is due to be told of others */
 	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
 	struct buf scratch; /* what msg.body of the current effects points to */
@@ -216,6 +229,19 @@ void swarm_forget_given(struct swarm *s, struct peer *p);
 /* swarm_near.c */
 /* Which peers are far, what the near ones have, whether far ones are asked. From time to time. */
 void swarm_sort_near(struct turn *t);
+
+/* swarm_metadata.c */
+/* Of the info dictionary, 0: it is not given. */
+uint32_t swarm_metadata_bytes(const struct swarm *s);
+/* False: the peer was closed. */
+bool swarm_on_metadata(struct turn *t, struct peer *p, struct bytes body);
+
+/* swarm_pex.c */
+/* The peer takes peer exchange under this number, 0: none. */
+void swarm_begin_pex(struct turn *t, struct peer *p, uint8_t id);
+void swarm_tell_pex(struct turn *t);
+/* False: the peer was closed. */
+bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);

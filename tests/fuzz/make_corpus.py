@@ -416,6 +416,35 @@ def discovery():
         put("mdns", name_, data)
 
 
+# ---- extension messages: metadata and peer exchange ------------------------------------
+
+def exchanges():
+    request, reject = {"msg_type": 0, "piece": 7}, {"msg_type": 2, "piece": 0}
+    samples = {
+        "request": benc(request), "reject": benc(reject), "newer": benc({"msg_type": 9}),
+        "data": benc({"msg_type": 1, "piece": 0, "total_size": 3}) + b"xyz",
+        "data_short": benc({"msg_type": 1, "piece": 0, "total_size": 4}) + b"xyz",
+        "data_second": benc({"msg_type": 1, "piece": 1, "total_size": BLOCK + 2}) + b"ab",
+        "size_huge": benc({"msg_type": 1, "piece": 0, "total_size": 1 << 31}) + b"x",
+        "size_negative": benc({"msg_type": 1, "piece": 0, "total_size": -1}),
+        "peers": b"!" + bytes(range(64)), "peers_again": b"!" + bytes(range(255, 0, -1)),
+        "peers_lie": b"!" + b"\x00\x01\x00\x03\x01\x07\x01\x09" * 12,
+    }
+    for name, data in samples.items():
+        put("metadata", name, data)
+    one, two = b"\x0a\x01\x00\x01\x1a\xe1", b"\x0a\x01\x00\x02\x1a\xe1"
+    six = bytes([32, 1, 13, 184]) + bytes(11) + b"\1\x1a\xe1"
+    samples = {
+        "added": benc({"added": one + two, "added.f": b"\x02\x10"}), "flags_short": benc({"added": one + two, "added.f": b"\x10"}),
+        "dropped": benc({"dropped": one, "dropped6": six}), "v6": benc({"added6": six, "added6.f": b"\x10"}),
+        "both": benc({"added": one, "added.f": b"\x10", "dropped": two}), "twice": benc({"added": one * 3}),
+        "cut": benc({"added": one[:5]}), "nobody": benc({"added": bytes(6) + b"\xe0\0\0\1\0\1"}),
+        "many": benc({"added": b"".join(b"\x0a\x02\x00" + bytes([i]) + b"\x1a\xe1" for i in range(80))}), "empty": b"de",
+    }
+    for name, data in samples.items():
+        put("pex", name, data)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -431,3 +460,4 @@ if __name__ == "__main__":
     datagrams()
     session_lines()
     discovery()
+    exchanges()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Usage: lt_driver.py seed|get HOST TORRENT FOLDER - one libtorrent session; prints "done"
+"""Usage: lt_driver.py seed|get HOST TORRENT|LINK FOLDER - one libtorrent session; prints "done"
 when the torrent is complete, and stays until it is told to end."""
 
 import signal
@@ -19,8 +19,11 @@ def main():
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification |
         lt.alert.category_t.tracker_notification | lt.alert.category_t.peer_notification,
     })
-    p = lt.add_torrent_params()
-    p.ti = lt.torrent_info(torrent)
+    if torrent.startswith("magnet:"):
+        p = lt.parse_magnet_uri(torrent)
+    else:
+        p = lt.add_torrent_params()
+        p.ti = lt.torrent_info(torrent)
     p.save_path = folder
     if what == "seed":
         p.flags |= lt.torrent_flags.seed_mode

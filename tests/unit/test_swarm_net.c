@@ -446,6 +446,7 @@ TEST(connections_that_cross_a_link_share_it)
 	struct net *n = net_new(m, 6);
 	struct net_stats st;
 
+	m->private = true; /* else they would find each other, on their own side of the link */
 	net_set_link(n, 0, 1, 10000, 1000000);
 	net_add(n, &(struct node_spec){.seed = true});
 	for (uint32_t i = 1; i <= 3; i++) {

@@ -1,0 +1,351 @@
+/* node/fetch_peer.c - one connection of a metadata fetch: handshakes, and then nothing but
+ * metadata and hashes. */
+#include "node/metadata_fetch_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/tcp.h"
+#include "wire/ext.h"
+
+/* Our number for "ut_metadata". */
+#define OUR_METADATA 2u
+#define READ_BYTES 16384u
+/* Largest message there may be a part of, and what was read behind it. */
+#define IN_MAX (WIRE_BODY_MAX + 4u + READ_BYTES)
+
+static uint64_t now_ms(const struct fetch_peer *p)
+{
+	return loop_now_ms(p->f->node->loop);
+}
+
+/* ---- its end --------------------------------------------------------------------------- */
+
+static void tell_book(struct fetch_peer *p, bool ban)
+{
+	struct addrbook *b = &p->f->book;
+	struct address *a = addrbook_find(b, &p->addr);
+
+	if (a != NULL && p->gave)
+		a->good = true;
+	if (a != NULL && p->state == FETCH_CONNECTING)
+		addrbook_on_failed(b, a, now_ms(p));
+	else if (a != NULL)
+		addrbook_on_closed(b, a, p->gave, now_ms(p));
+	if (ban)
+		(void)addrbook_ban(b, &p->addr, now_ms(p), SWARM_BAN_MS);
+}
+
+void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
+{
+	struct metadata_fetch *f = p->f;
+	char text[ADDR_TEXT_MAX];
+
+	if (reason != NULL)
+		node_log(f->node, "%s: metadata: %s", addr_text(text, &p->addr), reason);
+	if (metadata_on_closed(f->metadata, p->number))
+		ban = true;
+	if (f->layers != NULL)
+		layers_on_closed(f->layers, p->number);
+	tell_book(p, ban);
+	f->peers[p->number] = NULL;
+	loop_io_free(p->io);
+	tcp_close(p->fd);
+	buf_fini(&p->in);
+	buf_fini(&p->out);
+	free(p);
+}
+
+/* ---- sending ---------------------------------------------------------------------------- */
+
+/* False: it was closed. */
+static bool flush(struct fetch_peer *p)
+{
+	while (p->out.len > 0) {
+		ssize_t n = send(p->fd, p->out.ptr, p->out.len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			fetch_peer_close(p, strerror(errno), false);
+			return false;
+		}
+		buf_consume(&p->out, (size_t)n);
+	}
+	loop_io_want(p->io, LOOP_READ | (p->out.len > 0 ? LOOP_WRITE : 0));
+	return true;
+}
+
+/* What cannot be sent at once goes when the socket has room. */
+static void say(struct fetch_peer *p, const struct wire_msg *m)
+{
+	(void)wire_encode(&p->out, m);
+	loop_io_want(p->io, LOOP_READ | LOOP_WRITE);
+}
+
+static void say_metadata(struct fetch_peer *p, enum ext_metadata_type type, uint32_t piece)
+{
+	struct buf body;
+
+	buf_init(&body, 256);
+	if (p->metadata_id != 0 &&
+	    ext_metadata_encode(&body, &(struct ext_metadata){.type = type, .piece = piece}) == OK)
+		say(p, &(struct wire_msg){.type = WIRE_EXTENDED,
+					  .ext_id = p->metadata_id,
+					  .body = buf_bytes(&body)});
+	buf_fini(&body);
+}
+
+void fetch_peer_ask(struct fetch_peer *p, uint32_t piece)
+{
+	say_metadata(p, EXT_METADATA_REQUEST, piece);
+}
+
+void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req)
+{
+	say(p, &(struct wire_msg){.type = WIRE_HASH_REQUEST, .hash = *req});
+}
+
+static void say_handshake(struct fetch_peer *p)
+{
+	const struct metainfo *m = &p->f->named;
+	struct handshake h = {.fast = true, .extended = true, .v2 = m->v2};
+	uint8_t raw[HANDSHAKE_LEN];
+
+	memcpy(h.info_hash, meta_swarm_hash(m), sizeof(h.info_hash));
+	memcpy(h.peer_id, p->f->node->peer_id, sizeof(h.peer_id));
+	handshake_encode(&h, raw);
+	(void)buf_put(&p->out, bytes_of(raw, sizeof(raw)));
+}
+
+static void say_extensions(struct fetch_peer *p, bool fast)
+{
+	struct ext_handshake h = {.port = p->f->node->port,
+				  .ut_metadata = OUR_METADATA,
+				  .client = "shoal " SHOAL_VERSION};
+	struct buf body;
+
+	if (fast)
+		say(p, &(struct wire_msg){.type = WIRE_HAVE_NONE});
+	buf_init(&body, 512);
+	if (ext_encode(&body, &h) == OK)
+		say(p, &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
+}
+
+/* ---- receiving -------------------------------------------------------------------------- */
+
+/* Messages are answered with false when the peer was closed. */
+static bool on_extensions(struct fetch_peer *p, struct bytes body)
+{
+	struct ext_handshake h;
+
+	if (ext_decode(&h, body) < 0) {
+		fetch_peer_close(p, "sent an extension handshake that cannot be read", false);
+		return false;
+	}
+	p->metadata_id = h.ut_metadata;
+	if (h.ut_metadata != 0 &&
+	    metadata_on_size(p->f->metadata, p->number, h.metadata_size) < 0) {
+		fetch_peer_close(p, "claims a size of the metadata that cannot be", false);
+		return false;
+	}
+	return true;
+}
+
+static bool on_metadata(struct fetch_peer *p, struct bytes body)
+{
+	struct ext_metadata m;
+	int err = ext_metadata_decode(&m, body);
+
+	if (err == OK && m.type == EXT_METADATA_REQUEST)
+		say_metadata(p, EXT_METADATA_REJECT, m.piece);
+	else if (err == OK)
+		err = metadata_on_message(p->f->metadata, p->number, &m, now_ms(p));
+	if (err < 0) {
+		fetch_peer_close(p,
+				 err == ERR_DENIED
+				     ? "gives metadata that is not what the link means"
+				     : "sent a metadata message that cannot be",
+				 err == ERR_DENIED);
+		return false;
+	}
+	p->gave = p->gave || m.type == EXT_METADATA_DATA;
+	return true;
+}
+
+static bool on_hashes(struct fetch_peer *p, const struct wire_msg *m)
+{
+	struct metadata_fetch *f = p->f;
+
+	if (f->layers == NULL)
+		return true;
+	if (layers_on_message(f->layers, p->number, m, now_ms(p)) < 0) {
+		fetch_peer_close(p, "gives hashes that are not the torrent's", true);
+		return false;
+	}
+	if (m->type == WIRE_HASHES) {
+		p->gave = true;
+		f->layers_since_ms = now_ms(p);
+	}
+	return true;
+}
+
+static bool on_message(struct fetch_peer *p, const struct wire_msg *m)
+{
+	if (m->type == WIRE_EXTENDED && m->ext_id == 0)
+		return on_extensions(p, m->body);
+	if (m->type == WIRE_EXTENDED && m->ext_id == OUR_METADATA)
+		return on_metadata(p, m->body);
+	if (m->type == WIRE_HASHES || m->type == WIRE_HASH_REJECT)
+		return on_hashes(p, m);
+	if (m->type == WIRE_PIECE || m->type == WIRE_UNKNOWN) {
+		fetch_peer_close(p, "sent what it was not asked for", false);
+		return false;
+	}
+	return true; /* what it has, and what it would like, is of no interest yet */
+}
+
+/* Returns bytes used, 0 for more, -1 when it was closed. */
+static int on_handshake(struct fetch_peer *p, struct bytes in)
+{
+	const struct metainfo *m = &p->f->named;
+	struct handshake h;
+	int used = handshake_decode(&h, in);
+
+	if (used == 0)
+		return 0;
+	if (used < 0 || !meta_has_swarm_hash(m, h.info_hash) || !h.extended ||
+	    memcmp(h.peer_id, p->f->node->peer_id, sizeof(h.peer_id)) == 0) {
+		fetch_peer_close(p, "is no peer that has metadata for us", false);
+		return -1;
+	}
+	p->v2 = m->v2 && (h.v2 || memcmp(h.info_hash, m->hash_v2, sizeof(h.info_hash)) == 0);
+	p->state = FETCH_OPEN;
+	p->deadline_ms = now_ms(p) + METADATA_FETCH_IDLE_MS;
+	say_extensions(p, h.fast);
+	if (p->v2 && p->f->layers != NULL)
+		layers_on_peer(p->f->layers, p->number);
+	return used;
+}
+
+/* One step through the stream. Returns bytes used, 0 when more is needed, -1 when it was closed. */
+static int take_one(struct fetch_peer *p, struct bytes in)
+{
+	struct wire_msg m;
+	int n;
+
+	if (p->state == FETCH_HANDSHAKE)
+		return on_handshake(p, in);
+	n = wire_decode(&m, in);
+	if (n < 0) {
+		fetch_peer_close(p, "sent a malformed message", false);
+		return -1;
+	}
+	return n == 0 || on_message(p, &m) ? n : -1;
+}
+
+/* False: it was closed. */
+static bool take_all(struct fetch_peer *p)
+{
+	size_t used = 0;
+
+	while (used < p->in.len) {
+		int n = take_one(p, bytes_sub(buf_bytes(&p->in), used, p->in.len - used));
+
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+	}
+	buf_consume(&p->in, used);
+	return true;
+}
+
+static bool read_some(struct fetch_peer *p)
+{
+	for (int round = 0; round < 4; round++) {
+		struct span to;
+		ssize_t n;
+
+		if (buf_reserve(&p->in, READ_BYTES, &to) < 0) {
+			fetch_peer_close(p, "out of memory", false);
+			return false;
+		}
+		n = recv(p->fd, to.ptr, to.len, 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return true;
+		if (n <= 0) {
+			fetch_peer_close(p, n == 0 ? "closed the connection" : strerror(errno),
+					 false);
+			return false;
+		}
+		buf_commit(&p->in, (size_t)n);
+		if (!take_all(p))
+			return false;
+	}
+	return true;
+}
+
+static bool on_connected(struct fetch_peer *p)
+{
+	int err = tcp_connect_result(p->fd);
+
+	if (err != OK) {
+		fetch_peer_close(p, err_text(err), false);
+		return false;
+	}
+	tcp_tune(p->fd);
+	p->state = FETCH_HANDSHAKE;
+	say_handshake(p);
+	return flush(p);
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct fetch_peer *p = arg;
+	struct metadata_fetch *f = p->f;
+	bool open = true;
+
+	if (p->state == FETCH_CONNECTING)
+		open = on_connected(p);
+	else if ((ready & LOOP_READ) != 0)
+		open = read_some(p);
+	if (open && p->out.err != OK)
+		fetch_peer_close(p, "does not read what it is sent", false);
+	else if (open)
+		(void)flush(p);
+	fetch_go_on(f);
+}
+
+void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
+{
+	struct fetch_peer *p = calloc(1, sizeof(*p));
+	int fd = p == NULL ? -1 : tcp_connect(to);
+
+	if (fd >= 0)
+		p->io = loop_io_new(f->node->loop, fd, on_ready, p);
+	if (fd < 0 || p->io == NULL) {
+		addrbook_on_failed(&f->book, addrbook_find(&f->book, to),
+				   loop_now_ms(f->node->loop));
+		if (fd >= 0)
+			tcp_close(fd);
+		free(p);
+		return;
+	}
+	p->f = f;
+	p->number = number;
+	p->addr = *to;
+	p->fd = fd;
+	p->state = FETCH_CONNECTING;
+	p->deadline_ms = now_ms(p) + NODE_HANDSHAKE_MS;
+	buf_init(&p->in, IN_MAX);
+	buf_init(&p->out, METADATA_FETCH_OUT_MAX);
+	f->peers[number] = p;
+	loop_io_want(p->io, LOOP_WRITE);
+}

@@ -1,0 +1,375 @@
+#include "node/metadata_fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bencode.h"
+#include "node/metadata_fetch_impl.h"
+
+/* What is said to be missing, while nobody knows how much it is. */
+#define LEFT_UNKNOWN BLOCK_BYTES
+
+static uint64_t now_ms(const struct metadata_fetch *f)
+{
+	return loop_now_ms(f->node->loop);
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+static void finish(struct metadata_fetch *f, int result, const char *why)
+{
+	f->result = result;
+	if (why != NULL)
+		snprintf(f->why, sizeof(f->why), "%s", why);
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
+		if (f->peers[i] != NULL)
+			fetch_peer_close(f->peers[i], NULL, false);
+	loop_timer_clear(f->timer);
+	f->ready(f->user);
+}
+
+static void put_trackers(struct metadata_fetch *f)
+{
+	const struct metainfo *m = &f->named;
+
+	if (m->n_trackers == 0)
+		return;
+	benc_put_str(&f->torrent, "announce");
+	benc_put_str(&f->torrent, m->trackers[0].url);
+	if (m->n_trackers == 1)
+		return;
+	benc_put_str(&f->torrent, "announce-list");
+	benc_put_raw(&f->torrent, 'l');
+	for (uint32_t i = 0; i < m->n_trackers; i++) {
+		benc_put_raw(&f->torrent, 'l');
+		benc_put_str(&f->torrent, m->trackers[i].url);
+		benc_put_raw(&f->torrent, 'e');
+	}
+	benc_put_raw(&f->torrent, 'e');
+}
+
+static void put_webseeds(struct metadata_fetch *f)
+{
+	if (f->named.n_webseeds == 0)
+		return;
+	benc_put_str(&f->torrent, "url-list");
+	benc_put_raw(&f->torrent, 'l');
+	for (uint32_t i = 0; i < f->named.n_webseeds; i++)
+		benc_put_str(&f->torrent, f->named.webseeds[i]);
+	benc_put_raw(&f->torrent, 'e');
+}
+
+/* `layers`: what the peers gave of them is complete. */
+static void make_torrent(struct metadata_fetch *f, bool layers)
+{
+	struct bytes info = metadata_result(f->metadata);
+
+	benc_put_raw(&f->torrent, 'd');
+	put_trackers(f);
+	benc_put_str(&f->torrent, "info");
+	(void)buf_put(&f->torrent, info);
+	if (layers && f->info->v2) {
+		benc_put_str(&f->torrent, "piece layers");
+		(void)layers_put(f->layers, &f->torrent);
+	}
+	put_webseeds(f);
+	benc_put_raw(&f->torrent, 'e');
+	if (f->torrent.err != OK)
+		finish(f, f->torrent.err, "the torrent is too large");
+	else
+		finish(f, OK, NULL);
+}
+
+/* ---- going on ----------------------------------------------------------------------------- */
+
+/* A link with v1's hash alone turns out to mean a hybrid torrent. Hashes are spoken of only between
+ * peers that met as v2's, so the connections are made anew. */
+static void meet_as_v2(struct metadata_fetch *f)
+{
+	f->named.v2 = true;
+	memcpy(f->named.hash_v2, f->info->hash_v2, SHA256_LEN);
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		struct fetch_peer *p = f->peers[i];
+		struct address *a;
+
+		if (p == NULL)
+			continue;
+		a = addrbook_find(&f->book, &p->addr);
+		fetch_peer_close(p, NULL, false);
+		if (a != NULL)
+			a->due_ms = now_ms(f);
+	}
+}
+
+/* The info dictionary is proven: is it a torrent, and what does it lack? */
+static void take_info(struct metadata_fetch *f)
+{
+	enum meta_fault fault = meta_parse_info(metadata_result(f->metadata), &f->info);
+
+	if (fault != META_OK) {
+		finish(f, fault == META_NOMEM ? ERR_NOMEM : ERR_PROTO, meta_fault_text(fault));
+		return;
+	}
+	f->layers = layers_new(f->info);
+	f->layers_since_ms = now_ms(f);
+	if (f->layers == NULL) {
+		finish(f, ERR_NOMEM, "out of memory");
+		return;
+	}
+	if (f->info->v2 && !f->named.v2 && !layers_done(f->layers))
+		meet_as_v2(f);
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
+		if (f->peers[i] != NULL && f->peers[i]->state == FETCH_OPEN && f->peers[i]->v2)
+			layers_on_peer(f->layers, i);
+}
+
+static void ask(struct metadata_fetch *f)
+{
+	struct wire_hash_req req;
+	uint32_t peer, piece;
+
+	while (metadata_next(f->metadata, now_ms(f), &peer, &piece))
+		fetch_peer_ask(f->peers[peer], piece);
+	while (f->layers != NULL && layers_next(f->layers, now_ms(f), &peer, &req))
+		fetch_peer_ask_hashes(f->peers[peer], &req);
+}
+
+/* Connections that did not come about, and those that have nothing. */
+static void check_deadlines(struct metadata_fetch *f)
+{
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		struct fetch_peer *p = f->peers[i];
+
+		if (p == NULL || now_ms(f) < p->deadline_ms)
+			continue;
+		if (p->state != FETCH_OPEN)
+			fetch_peer_close(p, "no handshake in time", false);
+		else if (!p->gave && addrbook_has_due(&f->book, now_ms(f)))
+			fetch_peer_close(p, "has nothing for us", false);
+		else
+			p->deadline_ms = now_ms(f) + METADATA_FETCH_IDLE_MS;
+	}
+}
+
+static void dial(struct metadata_fetch *f)
+{
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		struct address *a;
+		struct addr to;
+		uint64_t due;
+
+		if (f->peers[i] != NULL)
+			continue;
+		a = addrbook_dial(&f->book, false, now_ms(f), &due);
+		if (a == NULL)
+			return;
+		to = a->addr;
+		fetch_peer_dial(f, i, &to);
+	}
+}
+
+static void set_timer(struct metadata_fetch *f)
+{
+	uint64_t now = now_ms(f), at = now + 1000, due = metadata_deadline_ms(f->metadata, now);
+
+	if (f->layers != NULL && layers_deadline_ms(f->layers) < due)
+		due = layers_deadline_ms(f->layers);
+	if (due < at)
+		at = due > now ? due : now;
+	loop_timer_set(f->timer, at - now);
+}
+
+/* Those who are there know v1 alone, which is enough to check every piece by. */
+static bool does_without(const struct metadata_fetch *f)
+{
+	return f->info->v1 && now_ms(f) - f->layers_since_ms >= METADATA_FETCH_LAYERS_MS;
+}
+
+void fetch_go_on(struct metadata_fetch *f)
+{
+	if (f->result != ERR_AGAIN)
+		return;
+	if (f->info == NULL && metadata_result(f->metadata).len > 0)
+		take_info(f);
+	if (f->result != ERR_AGAIN)
+		return;
+	if (f->layers != NULL && (layers_done(f->layers) || does_without(f))) {
+		make_torrent(f, layers_done(f->layers));
+		return;
+	}
+	check_deadlines(f);
+	dial(f);
+	ask(f);
+	set_timer(f);
+}
+
+static void on_timer(void *arg)
+{
+	fetch_go_on(arg);
+}
+
+void metadata_fetch_on_addresses(struct metadata_fetch *f, const struct addr *list, size_t n,
+				 enum addr_source src)
+{
+	for (size_t i = 0; i < n; i++)
+		(void)addrbook_add(&f->book, &list[i], src, now_ms(f));
+	fetch_go_on(f);
+}
+
+/* ---- the announcer's questions and answers -------------------------------------------------- */
+
+static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
+{
+	(void)user;
+	*up = *down = 0;
+	*left = LEFT_UNKNOWN;
+}
+
+static void on_found(void *user, const struct addr *list, size_t n)
+{
+	metadata_fetch_on_addresses(user, list, n, SOURCE_TRACKER);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int take_names(struct metadata_fetch *f, const struct magnet *m)
+{
+	f->named.v1 = m->has_v1;
+	f->named.v2 = m->has_v2;
+	memcpy(f->named.hash_v1, m->hash_v1, SHA1_LEN);
+	memcpy(f->named.hash_v2, m->hash_v2, SHA256_LEN);
+	f->named.trackers = calloc(m->n_trackers + 1, sizeof(*f->named.trackers));
+	if (f->named.trackers == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < m->n_trackers; i++) {
+		f->named.trackers[i] = (struct meta_tracker){strdup(m->trackers[i]), i};
+		if (f->named.trackers[i].url == NULL)
+			return ERR_NOMEM;
+		f->named.n_trackers++;
+	}
+	f->named.webseeds = calloc(m->n_webseeds + 1, sizeof(*f->named.webseeds));
+	for (uint32_t i = 0; f->named.webseeds != NULL && i < m->n_webseeds; i++) {
+		f->named.webseeds[i] = strdup(m->webseeds[i]);
+		if (f->named.webseeds[i] == NULL)
+			return ERR_NOMEM;
+		f->named.n_webseeds++;
+	}
+	return f->named.webseeds == NULL ? ERR_NOMEM : OK;
+}
+
+static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_params *p)
+{
+	struct node *n = f->node;
+	struct metadata_params mp = {.has_v1 = p->magnet->has_v1, .has_v2 = p->magnet->has_v2};
+	struct announcer_params ap = {
+	    .loop = n->loop,
+	    .http = n->http,
+	    .gate = &n->gate,
+	    .meta = &f->named,
+	    .trackers = p->trackers,
+	    .port = n->port,
+	    .seed = rng_next(&n->rng),
+	    .counts = announce_counts,
+	    .found = on_found,
+	    .user = f,
+	};
+
+	memcpy(mp.hash_v1, p->magnet->hash_v1, SHA1_LEN);
+	memcpy(mp.hash_v2, p->magnet->hash_v2, SHA256_LEN);
+	memcpy(ap.peer_id, n->peer_id, sizeof(ap.peer_id));
+	f->metadata = metadata_new(&mp);
+	f->timer = loop_timer_new(n->loop, on_timer, f);
+	if (f->metadata == NULL || f->timer == NULL || take_names(f, p->magnet) != OK)
+		return ERR_NOMEM;
+	return announcer_new(&ap, &f->announcer);
+}
+
+int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fetch **out)
+{
+	struct metadata_fetch *f = calloc(1, sizeof(*f));
+
+	_Static_assert(METADATA_FETCH_PEERS <= METADATA_PEERS_MAX, "each has a number there");
+	_Static_assert(METADATA_FETCH_PEERS <= LAYERS_PEERS_MAX, "and there");
+	if (f == NULL)
+		return ERR_NOMEM;
+	f->node = p->node;
+	f->ready = p->ready;
+	f->user = p->user;
+	f->result = ERR_AGAIN;
+	rng_seed(&f->rng, rng_next(&p->node->rng));
+	addrbook_init(&f->book, &f->rng);
+	buf_init(&f->torrent, META_BYTES_MAX);
+	if (make_parts(f, p) != OK) {
+		metadata_fetch_free(f);
+		return ERR_NOMEM;
+	}
+	*out = f;
+	announcer_start(f->announcer);
+	for (size_t i = 0; i < p->n_peers; i++)
+		(void)addrbook_add(&f->book, &p->peers[i], SOURCE_USER, now_ms(f));
+	for (uint32_t i = 0; i < p->magnet->n_peers; i++)
+		(void)addrbook_add(&f->book, &p->magnet->peers[i], SOURCE_USER, now_ms(f));
+	/* Not from here: the caller may not know yet what it is called back for. */
+	loop_timer_set(f->timer, 0);
+	return OK;
+}
+
+void metadata_fetch_free(struct metadata_fetch *f)
+{
+	if (f == NULL)
+		return;
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
+		if (f->peers[i] != NULL)
+			fetch_peer_close(f->peers[i], NULL, false);
+	announcer_free(f->announcer);
+	if (f->timer != NULL)
+		loop_timer_free(f->timer);
+	for (uint32_t i = 0; i < f->named.n_trackers; i++)
+		free((char *)(uintptr_t)f->named.trackers[i].url);
+	free(f->named.trackers);
+	for (uint32_t i = 0; i < f->named.n_webseeds; i++)
+		free(f->named.webseeds[i]);
+	free(f->named.webseeds);
+	layers_free(f->layers);
+	meta_free(f->info);
+	metadata_free(f->metadata);
+	addrbook_fini(&f->book);
+	buf_fini(&f->torrent);
+	free(f);
+}
+
+/* ---- looking in ------------------------------------------------------------------------------ */
+
+int metadata_fetch_result(const struct metadata_fetch *f, struct bytes *torrent,
+			  struct err_info *info)
+{
+	if (f->result == OK)
+		*torrent = buf_bytes(&f->torrent);
+	else if (f->result != ERR_AGAIN)
+		(void)err_set(info, f->result, "not a usable torrent: %s", f->why);
+	return f->result;
+}
+
+void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch_status *out)
+{
+	struct announcer_status a;
+
+	*out = (struct metadata_fetch_status){.peers = 0};
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		out->peers += f->peers[i] != NULL && f->peers[i]->state == FETCH_OPEN;
+		out->dialing += f->peers[i] != NULL && f->peers[i]->state != FETCH_OPEN;
+	}
+	metadata_progress(f->metadata, &out->have, &out->pieces);
+	announcer_status(f->announcer, &a);
+	out->tracker_error = a.error;
+}
+
+size_t metadata_fetch_givers(const struct metadata_fetch *f, struct addr *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < f->book.n && n < cap; i++)
+		if (f->book.list[i].good)
+			out[n++] = f->book.list[i].addr;
+	return n;
+}

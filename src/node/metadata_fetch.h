@@ -1,0 +1,61 @@
+/* node/metadata_fetch.h - from a magnet link to a .torrent: asks trackers for peers, and those for
+ * what the info-hash stands for.
+ *
+ *     addresses --> connections --> swarm/metadata: the info dictionary
+ *                              \--> swarm/layers: the piece layers of a v2 torrent
+ *
+ * It comes before there is a transfer, and has connections of its own; the peers that gave
+ * something are handed to the transfer after it. */
+#ifndef SHOAL_NODE_METADATA_FETCH_H
+#define SHOAL_NODE_METADATA_FETCH_H
+
+#include "meta/magnet.h"
+#include "node/node.h"
+
+/* Connections at one time; not more than swarm/metadata.h and layers.h take. */
+#define METADATA_FETCH_PEERS 32u
+/* A peer that is connected and has nothing to give makes way after this long. */
+#define METADATA_FETCH_IDLE_MS 15000u
+/* What a peer may have us keep for it: messages of ours that it does not read. */
+#define METADATA_FETCH_OUT_MAX (64u << 10)
+/* A hybrid torrent is a v1 torrent when nobody gave its piece layers for so long. */
+#define METADATA_FETCH_LAYERS_MS 10000u
+
+struct metadata_fetch;
+
+struct metadata_fetch_params {
+	struct node *node;
+	const struct magnet *magnet; /* hashes, trackers and peers; borrowed for the call */
+	const char *const *trackers; /* besides those of the link; NULL-ended or NULL; as this: */
+	const struct addr *peers;    /* borrowed for the call */
+	size_t n_peers;
+	/* There is a result, or a failure: metadata_fetch_result(). Not freed from inside. */
+	void (*ready)(void *user);
+	void *user;
+};
+
+/* Begins at once. Returns 0 or ERR_NOMEM. */
+int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fetch **out);
+/* Harmless for NULL. Not after node_free(). */
+void metadata_fetch_free(struct metadata_fetch *f);
+
+/* Addresses heard of otherwise. */
+void metadata_fetch_on_addresses(struct metadata_fetch *f, const struct addr *list, size_t n,
+				 enum addr_source src);
+
+/* Returns 0 and the .torrent (borrowed), with the link's trackers in it; ERR_AGAIN while it is not
+ * there; ERR_PROTO when what the hash stands for is no torrent that can be used; ERR_TOO_BIG;
+ * ERR_NOMEM. */
+int metadata_fetch_result(const struct metadata_fetch *f, struct bytes *torrent,
+			  struct err_info *info);
+
+struct metadata_fetch_status {
+	uint32_t peers, dialing;       /* connected; being connected */
+	uint32_t have, pieces;	       /* of the dictionary; 0 of 0 while nobody says its size */
+	struct err_info tracker_error; /* code OK: none */
+};
+void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch_status *out);
+/* Those who gave something; returns how many of `cap` were filled. */
+size_t metadata_fetch_givers(const struct metadata_fetch *f, struct addr *out, size_t cap);
+
+#endif

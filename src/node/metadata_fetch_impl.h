@@ -1,0 +1,56 @@
+/* node/metadata_fetch_impl.h - what the files of a metadata fetch share. */
+#ifndef SHOAL_NODE_METADATA_FETCH_IMPL_H
+#define SHOAL_NODE_METADATA_FETCH_IMPL_H
+
+#include "node/metadata_fetch.h"
+#include "node/node_impl.h"
+#include "swarm/addrbook.h"
+#include "swarm/layers.h"
+#include "swarm/metadata.h"
+
+/* One connection. */
+struct fetch_peer {
+	struct metadata_fetch *f;
+	uint32_t number; /* in f->peers, and to swarm/metadata.h and layers.h */
+	struct addr addr;
+	int fd;
+	struct loop_io *io;
+	enum { FETCH_CONNECTING, FETCH_HANDSHAKE, FETCH_OPEN } state;
+	bool v2, gave;
+	uint8_t metadata_id; /* its number for the extension; 0: none */
+	uint64_t deadline_ms;
+	struct buf in, out;
+};
+
+struct metadata_fetch {
+	struct node *node;
+	void (*ready)(void *user);
+	void *user;
+	struct metainfo named; /* hashes, trackers and webseeds alone: what the link says */
+	struct announcer *announcer;
+	struct rng rng;
+	struct addrbook book;
+	struct fetch_peer *peers[METADATA_FETCH_PEERS];
+	struct metadata *metadata;
+	struct metainfo *info;	  /* once that is there; its layers may be unknown */
+	struct layers *layers;	  /* then */
+	uint64_t layers_since_ms; /* somebody gave some, or they were first wanted */
+	struct loop_timer *timer;
+	struct buf torrent;
+	int result; /* ERR_AGAIN: not there yet */
+	char why[ERR_TEXT_MAX];
+};
+
+/* ---- metadata_fetch.c ---- */
+/* The connection is open, or closed, or brought something: go on. */
+void fetch_go_on(struct metadata_fetch *f);
+
+/* ---- fetch_peer.c ---- */
+/* Connect; nothing when it cannot be begun, which the address book then knows. */
+void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to);
+/* `ban`: a liar. */
+void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
+void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);
+void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req);
+
+#endif

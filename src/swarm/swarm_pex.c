@@ -1,0 +1,171 @@
+/* BEP 11, peer exchange.
+ *
+ * Each peer is told whom else we are connected to, as changes since it was told last, at most once
+ * a minute: somebody is in its `pex_told` list from the message that added him to the one that
+ * drops him. Who came to us is named by the port that he says he listens on, without the mark of
+ * being reachable. What others tell us is only where one might knock: it is heeded no more often
+ * than once a minute, and within the limits of the address book. */
+#include <stdlib.h>
+
+#include "swarm/swarm_parts.h"
+#include "wire/ext_pex.h"
+
+/* Where others can dial it; NULL: unknown. */
+static const struct addr *contact_of(const struct peer *p)
+{
+	const struct addr *a = p->incoming ? &p->listen : &p->addr;
+
+	return addr_is_dialable(a) ? a : NULL;
+}
+
+static uint8_t flags_of(const struct peer *p)
+{
+	return (uint8_t)((p->has_all || p->upload_only ? EXT_PEX_SEED : 0) |
+			 (p->holepunch_id != 0 ? EXT_PEX_HOLEPUNCH : 0) |
+			 (p->incoming ? 0 : EXT_PEX_REACHABLE));
+}
+
+/* Shall `p` know of `other`? Two seeds have nothing to do with each other, and what this machine
+ * calls itself means another one elsewhere. */
+static bool is_news(const struct peer *p, const struct peer *other)
+{
+	const struct addr *a = contact_of(other);
+
+	return a != NULL && other != p && !(p->has_all && other->has_all) &&
+	       (!addr_is_loopback(a) || addr_is_loopback(&p->addr));
+}
+
+static bool was_told(const struct peer *p, const struct addr *a)
+{
+	for (uint32_t i = 0; i < p->n_pex_told; i++)
+		if (addr_eq(&p->pex_told[i], a))
+			return true;
+	return false;
+}
+
+static bool is_connected(const struct swarm *s, const struct peer *p, const struct addr *a)
+{
+	const struct peer *q;
+
+	for (uint32_t i = 0; (q = swarm_next_peer(s, &i)) != NULL;) {
+		const struct addr *c = q == p ? NULL : contact_of(q);
+
+		if (c != NULL && addr_eq(c, a))
+			return true;
+	}
+	return false;
+}
+
+static void list_dropped(const struct swarm *s, struct peer *p, struct ext_pex *m)
+{
+	for (uint32_t i = 0; i < p->n_pex_told && m->n_dropped < EXT_PEX_MAX;) {
+		if (is_connected(s, p, &p->pex_told[i])) {
+			i++;
+			continue;
+		}
+		m->dropped[m->n_dropped++] = p->pex_told[i];
+		p->pex_told[i] = p->pex_told[--p->n_pex_told];
+	}
+}
+
+static bool names(const struct ext_pex *m, const struct addr *a)
+{
+	for (uint32_t i = 0; i < m->n_added; i++)
+		if (addr_eq(&m->added[i].addr, a))
+			return true;
+	for (uint32_t i = 0; i < m->n_dropped; i++)
+		if (addr_eq(&m->dropped[i], a))
+			return true;
+	return false;
+}
+
+/* Everybody is told of others first, so that a swarm's peers do not all dial the same few. */
+static void list_added(const struct swarm *s, struct peer *p, struct ext_pex *m)
+{
+	for (uint32_t k = 1; k < s->n_slots && m->n_added < EXT_PEX_MAX; k++) {
+		const struct peer *q = s->slots[(p->ref.slot + k) % s->n_slots].peer;
+
+		if (q == NULL || p->n_pex_told == SWARM_PEX_TOLD_MAX || !is_news(p, q) ||
+		    was_told(p, contact_of(q)) || names(m, contact_of(q)))
+			continue;
+		p->pex_told[p->n_pex_told++] = *contact_of(q);
+		m->added[m->n_added++] = (struct ext_pex_peer){*contact_of(q), flags_of(q)};
+	}
+}
+
+static void tell(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+	struct ext_pex m;
+
+	p->pex_due_ms = t->now_ms + SWARM_PEX_LOOK_MS;
+	if (p->pex_told == NULL)
+		p->pex_told = calloc(SWARM_PEX_TOLD_MAX, sizeof(*p->pex_told));
+	if (p->pex_told == NULL)
+		return;
+	m.n_added = m.n_dropped = 0;
+	list_dropped(s, p, &m);
+	list_added(s, p, &m);
+	if (m.n_added == 0 && m.n_dropped == 0)
+		return;
+	buf_clear(&s->scratch);
+	if (ext_pex_encode(&s->scratch, &m) == OK)
+		swarm_send(t, p,
+			   &(struct wire_msg){.type = WIRE_EXTENDED,
+					      .ext_id = p->pex_id,
+					      .body = buf_bytes(&s->scratch)});
+	p->pex_due_ms = t->now_ms + SWARM_PEX_MS;
+}
+
+void swarm_begin_pex(struct turn *t, struct peer *p, uint8_t id)
+{
+	if (t->s->meta->private)
+		return;
+	/* Zero takes it back; a new number does not make it sooner. */
+	if (p->pex_id == 0)
+		p->pex_due_ms = t->now_ms + SWARM_PEX_FIRST_MS;
+	p->pex_id = id;
+	if (id != 0 && p->pex_due_ms < t->s->pex_at_ms)
+		t->s->pex_at_ms = p->pex_due_ms;
+}
+
+/* One message in a turn: they all borrow one buffer. */
+void swarm_tell_pex(struct turn *t)
+{
+	struct swarm *s = t->s;
+	bool told = false;
+	struct peer *p;
+
+	s->pex_at_ms = UINT64_MAX;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->pex_id == 0)
+			continue;
+		if (!told && p->pex_due_ms <= t->now_ms) {
+			told = true;
+			tell(t, p);
+		}
+		if (p->pex_due_ms < s->pex_at_ms)
+			s->pex_at_ms = p->pex_due_ms;
+	}
+}
+
+bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)
+{
+	struct ext_pex m;
+
+	if (t->s->meta->private)
+		return true;
+	if (ext_pex_decode(&m, body) < 0) {
+		swarm_breach(t, p, "sent a peer exchange that cannot be read");
+		return false;
+	}
+	if (p->pex_heard && t->now_ms - p->pex_heard_ms < SWARM_PEX_HEED_MS)
+		return true;
+	p->pex_heard = true;
+	p->pex_heard_ms = t->now_ms;
+	for (uint32_t i = 0; i < m.n_added; i++)
+		if (!addr_is_loopback(&m.added[i].addr) || addr_is_loopback(&p->addr))
+			(void)addrbook_add(&t->s->book, &m.added[i].addr, SOURCE_PEX, t->now_ms);
+	t->s->redial = true;
+	return true;
+}

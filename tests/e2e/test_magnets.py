@@ -1,0 +1,316 @@
+#!/usr/bin/python3
+"""From a magnet link or an info-hash to the data: metadata from peers, honest ones and others; peer exchange."""
+
+import base64
+import os
+import signal
+import struct
+import time
+import urllib.parse
+
+import harness as h
+import wire
+from harness import KIB, MIB, check, check_eq, test
+
+NOBODY = "http://127.0.0.1:1"
+SOMEWHERE = {"x": 3 * MIB, "y/z": 700_000, "one": 9, "none": 0}
+
+
+def link_of(e, at=None, tracker=None):
+    """The entry's magnet link, with an address and no trackers but the given one."""
+    link = e["magnet"].split("&tr=")[0]
+    if at:
+        link += f"&x.pe={at}"
+    return link + (f"&tr={urllib.parse.quote(tracker, '')}" if tracker else "")
+
+
+def shared(w, what, *args, name="d"):
+    """(source, entry, process, address) of what a peer shares through an index."""
+    index = w.indexes[0] if w.indexes else w.index()
+    a = w.peer("a", index)
+    src = h.make_tree(a.path(name), what) if isinstance(what, dict) else h.make_file(a.path(name), what)
+    p = a.share(src, *args)
+    return src, index.entry(name), p, f"127.0.0.1:{p.port()}"
+
+
+def linked(peer):
+    """Names of the torrents that a home keeps of links."""
+    folder = os.path.join(peer.home, "linked")
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+@test("get magnet:, of v1, v2 and hybrid torrents, by x.pe alone and without an index")
+def _(w):
+    b = w.peer("b", NOBODY)
+    for kind in ("v1", "v2", "hybrid"):
+        src, e, p, at = shared(w, SOMEWHERE, *([] if kind == "hybrid" else [f"--{kind}-only"]), name=kind)
+        links = [link_of(e, at)]
+        if e["hash_v1"]:
+            links.append(f"magnet:?xt=urn:btih:{e['hash_v1']}&x.pe={at}")
+        if e["hash_v2"]:
+            links.append(f"magnet:?xt=urn:btmh:1220{e['hash_v2']}&x.pe={at}")
+        for i, link in enumerate(links):
+            b.get(link, "-o", f"{kind}{i}")
+            h.check_same(b.path(f"{kind}{i}"), src)
+        p.stop()
+    check_eq(linked(b), [], "what is downloaded is not kept")
+
+
+@test("bare info-hashes, and links whose peers only a tracker knows")
+def _(w):
+    src, e, p, at = shared(w, 2 * MIB)
+    b = w.peer("b", NOBODY)
+    base32 = base64.b32encode(bytes.fromhex(e["hash_v1"])).decode()
+    for i, ref in enumerate((e["hash_v1"], e["hash_v2"], base32)):
+        b.get(ref, "--peer", at, "-o", f"h{i}")
+        h.check_same(b.path(f"h{i}"), src)
+    b.get(link_of(e, tracker=w.indexes[0].announce), "-o", "t")
+    h.check_same(b.path("t"), src)
+
+
+@test("a hash that the index has no entry for is asked of the peers that its tracker knows")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a", index), w.peer("b", index)
+    src = h.make_file(a.path("f"), 300_000)
+    a.run("create", src, "-o", a.path("f.torrent"), "--tracker", index.announce).expect(h.OK)
+    seed = a.start("get", a.path("f.torrent"), "-o", src, "--seed")
+    t = wire.Torrent.load(a.path("f.torrent"), src)
+    h.wait_for(lambda: b"there already" in seed.out(), 30 * h.SLOW, "the seed is up")
+    b.get(t.hash_v1.hex(), "--wait", "30")
+    h.check_same(b.path("f"), src)
+
+
+@test("a link that nobody can tell the meaning of: no holder, or what the index said; --wait waits")
+def _(w):
+    index = w.index()
+    b = w.peer("b", index)
+    b.run("get", f"magnet:?xt=urn:btih:{'ab' * 20}&x.pe=127.0.0.1:1").expect(h.NO_HOLDER).error_line("no holder on line")
+    b.run("get", "ab" * 20).expect(h.NOT_FOUND)
+    w.peer("c", NOBODY).run("get", "ab" * 32).expect(h.UNREACHABLE)
+    b.run("get", "magnet:?xt=urn:btih:12").expect(h.CORRUPT).error_line("not a magnet link")
+    src, e, p, at = shared(w, 100_000)
+    p.stop()
+    c = w.peer("c", NOBODY)
+    waits = c.start("get", link_of(e, at), "--wait", "60")
+    h.wait_for(lambda: waits.port(), 10 * h.SLOW, "it runs")
+    w.peer("a", index).start("share", src, "--port", at.split(":")[1])
+    waits.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(c.path("d"), src)
+
+
+@test("what a link means is kept once it is known: after kill -9 it goes on with a peer that cannot tell")
+def _(w):
+    src, e, p, at = shared(w, 4 * MIB, "--v1-only")
+    b = w.peer("b", NOBODY)
+    torrent = w.path("d.torrent")
+    with open(torrent, "wb") as f:
+        f.write(w.indexes[0].torrent("d"))
+    stalls = wire.StallingSeed(wire.Torrent.load(torrent, src), after=1 * MIB)
+    # Metadata from one, data from the other alone.
+    get = b.start("get", link_of(e, at), "--wait", "60", "--peer", stalls.addr)
+    h.wait_for(lambda: any(x.endswith(".torrent") for x in linked(b)) or not get.alive(), 30 * h.SLOW, "the torrent is kept",
+               every=0.001)
+    get.kill()
+    p.stop()
+    stalls.stop()
+    check(e["hash_v1"] + ".torrent" in linked(b), "kept under its hash", linked(b))
+    seed = wire.FakeSeed(wire.Torrent.load(torrent, src))
+    b.get(link_of(e), "--peer", seed.addr, "--wait", "30")
+    h.check_same(b.path("d"), src)
+    check_eq(linked(b), [], "forgotten once it is downloaded")
+    seed.stop()
+
+
+@test("many links in one list, beside other things")
+def _(w):
+    refs, srcs = [], []
+    for i in range(6):
+        src, e, p, at = shared(w, 50_000 + i, name=f"f{i}")
+        refs.append(link_of(e, at) if i % 2 else e["hash_v1"])
+        srcs.append(src)
+    b = w.peer("b", w.indexes[0])
+    with open(b.path("list"), "w") as f:
+        f.write("\n".join([*refs, f"magnet:?xt=urn:btih:{'cd' * 20}"]) + "\n")
+    os.mkdir(b.path("out"))
+    b.run("get", "-i", "list", "-o", "out").expect(h.NOT_FOUND)
+    for src in srcs:
+        h.check_same(b.path("out", os.path.basename(src)), src)
+
+
+@test("info prints a magnet link with both hashes and the tracker, and get understands it")
+def _(w):
+    src, e, p, at = shared(w, 100_000)
+    b = w.peer("b", w.indexes[0])
+    out = b.run("info", "d").expect(h.OK).out
+    link = next(x for x in out.split() if x.startswith("magnet:?"))
+    for part in (f"urn:btih:{e['hash_v1']}", f"urn:btmh:1220{e['hash_v2']}", urllib.parse.quote(w.indexes[0].announce, "")):
+        check(part in link, f"{part} in the link", link)
+    c = w.peer("c", NOBODY)
+    c.get(link)
+    h.check_same(c.path("d"), src)
+
+
+# ---- peers that lie about metadata ---------------------------------------------------------
+
+class MetadataPeer(wire.FakeSeed):
+    """Has metadata to offer; what exactly is up to those who are made of it."""
+
+    def __init__(self, torrent, info, size=None, **kw):
+        self.info, self.size, self.asked = info, len(info) if size is None else size, 0
+        super().__init__(torrent, data=b"", **kw)
+
+    def serve(self, c):
+        c.read_handshake(30)
+        c.send(wire.handshake(c.their_hash))
+        c.send(wire.msg(wire.EXTENDED, body=b"\0" + wire.bencode({"m": {"ut_metadata": 9}, "metadata_size": self.size})))
+        while True:
+            k, body = c.recv(300)
+            if k == wire.EXTENDED and body[:1] == b"\0":
+                c.metadata_id = wire.bdecode(body[1:])[b"m"][b"ut_metadata"]
+            elif k == wire.EXTENDED and body[0] == 9:
+                self.asked += 1
+                self.on_metadata(c, wire.bdecode(body[1:])[b"piece"])
+
+    def say(self, c, fields, data=b""):
+        c.send(wire.msg(wire.EXTENDED, body=bytes([c.metadata_id]) + wire.bencode(fields) + data))
+
+    def on_metadata(self, c, piece):
+        part = self.info[piece << 14:][:1 << 14]
+        self.say(c, {"msg_type": 1, "piece": piece, "total_size": self.size}, part)
+
+
+class Rejecting(MetadataPeer):
+    def on_metadata(self, c, piece):
+        self.say(c, {"msg_type": 2, "piece": piece})
+
+
+class Changing(MetadataPeer):
+    def on_metadata(self, c, piece):
+        self.say(c, {"msg_type": 1, "piece": piece, "total_size": self.size + 1}, self.info[:1 << 14])
+
+
+class Asking(MetadataPeer):
+    """Wants of us what we do not have."""
+
+    def on_metadata(self, c, piece):
+        for i in range(2000):
+            self.say(c, {"msg_type": 0, "piece": i % 640})
+
+
+@test("O-20: sizes that cannot be, changing ones, rejects, floods and silence: the honest peer's metadata is had")
+def _(w):
+    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
+    raw = w.indexes[0].torrent("d")
+    torrent = w.path("d.torrent")
+    with open(torrent, "wb") as f:
+        f.write(raw)
+    t, info = wire.Torrent.load(torrent, src), wire.bencode(wire.bdecode(raw)[b"info"])
+    check(len(info) > 3 << 14, "several pieces of metadata", len(info))
+    kinds = [(MetadataPeer, 0), (MetadataPeer, -1), (MetadataPeer, 2 << 30), (MetadataPeer, (10 << 20) + 1), (Rejecting, None),
+             (Changing, None), (Asking, None), (wire.FakeSeed, None)]
+    liars = []
+    for i, (kind, size) in enumerate(kinds):
+        liars.append(kind(t, data=b"", host=h.other(i)) if kind is wire.FakeSeed else kind(t, info, size=size, host=h.other(i)))
+    b = w.peer("b", NOBODY)
+    more = [x for s in liars for x in ("--peer", s.addr)]
+    b.get(link_of(e, at), *more, "--wait", "60", seconds=60)
+    h.check_same(b.path("d"), src)
+    for s in liars:
+        s.stop()
+
+
+@test("O-20: right size and wrong bytes: the copy is thrown away, the liar banned after two of its own")
+def _(w):
+    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
+    raw = w.indexes[0].torrent("d")
+    torrent = w.path("d.torrent")
+    with open(torrent, "wb") as f:
+        f.write(raw)
+    t, info = wire.Torrent.load(torrent, src), wire.bencode(wire.bdecode(raw)[b"info"])
+    liar = MetadataPeer(t, info[:-2] + b"!e", host=h.other(0))
+    b = w.peer("b", NOBODY)
+    get = b.start("get", link_of(e), "--peer", liar.addr, "--wait", "120", "-v")
+    h.wait_for(lambda: b"is not what the link means" in get.err(), 30 * h.SLOW, "the liar is found out")
+    asked = liar.asked
+    # One copy together with whoever else might have been there, two alone.
+    check_eq(asked, 3 * (-(-len(info) // (1 << 14))), "pieces asked of the liar")
+    get.stop()
+    again = b.start("get", link_of(e, at), "--peer", liar.addr, "--wait", "120")
+    again.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.path("d"), src)
+    liar.stop()
+
+
+# ---- peer exchange -------------------------------------------------------------------------
+
+class Exchanger:
+    """A raw connection that takes part in peer exchange."""
+
+    def __init__(self, port, info_hash, listen_port=0, source="127.0.0.1"):
+        self.c = wire.Conn.dial(port, source=source).greet(info_hash)
+        self.c.send(wire.msg(wire.EXTENDED, body=b"\0" + wire.bencode({"m": {"ut_pex": 3}, "p": listen_port})))
+        self.c.send(wire.msg(wire.HAVE_NONE))
+        self.ours = wire.bdecode(self.c.wait(wire.EXTENDED)[1][1:])
+
+    def told(self, seconds):
+        end = time.monotonic() + seconds
+        try:
+            while True:
+                k, body = self.c.wait(wire.EXTENDED, seconds=max(0.01, end - time.monotonic()))
+                if body[0] == 3:
+                    return wire.bdecode(body[1:])
+        except TimeoutError:
+            return None
+
+    def tell(self, peers):
+        body = wire.bencode({"added": b"".join(peers)})
+        self.c.send(wire.msg(wire.EXTENDED, body=bytes([self.ours[b"m"][b"ut_pex"]]) + body))
+
+
+def compact(host, port):
+    return bytes(map(int, host.split("."))) + struct.pack(">H", port)
+
+
+@test("peers are told of each other, and what they tell is dialled")
+def _(w):
+    src, e, p, at = shared(w, 1 * MIB)
+    hash_v1 = bytes.fromhex(e["hash_v1"])
+    one, two = Exchanger(p.port(), hash_v1, 7001), Exchanger(p.port(), hash_v1, 7002)
+    got = one.told(20 * h.SLOW)
+    check(got, "the first is told of the second")
+    check_eq(got[b"added"], compact("127.0.0.1", 7002), "where he listens")
+    check_eq(two.told(20 * h.SLOW)[b"added"], compact("127.0.0.1", 7001), "and the other way")
+    b = w.peer("b", NOBODY)
+    b.run("create", src, "-o", b.path("d.torrent"), "--piece-length", "64K").expect(h.OK)
+    t = wire.Torrent.load(b.path("d.torrent"), src)
+    seed = wire.FakeSeed(t, host="127.0.0.1")
+    get = b.start("get", "d.torrent", "--wait", "60")
+    hash_v1 = t.hash_v1
+    teller = Exchanger(get.port(), hash_v1)
+    teller.tell([compact("127.0.0.1", seed.port)])
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.path("d"), src)
+    seed.stop()
+
+
+@test("O-21: a private torrent neither tells nor takes any peers, nor gives its metadata")
+def _(w):
+    a, b = w.peer("a", NOBODY), w.peer("b", NOBODY)
+    src = h.make_file(a.path("f"), 300_000)
+    a.run("create", src, "-o", a.path("f.torrent"), "--private").expect(h.OK)
+    t = wire.Torrent.load(a.path("f.torrent"), src)
+    seed = a.start("get", a.path("f.torrent"), "-o", src, "--seed")
+    h.wait_for(lambda: b"there already" in seed.out(), 30 * h.SLOW, "the seed is up")
+    one, two = Exchanger(seed.port(), t.hash_v1, 7001), Exchanger(seed.port(), t.hash_v1, 7002)
+    check(b"ut_pex" not in one.ours[b"m"] and b"ut_metadata" not in one.ours[b"m"], "not offered", one.ours)
+    check_eq(one.told(5), None, "nothing is told")
+    fake = wire.FakeSeed(t, host="127.0.0.1")
+    two.c.send(wire.msg(wire.EXTENDED, body=b"\1" + wire.bencode({"added": compact("127.0.0.1", fake.port)})))
+    check_eq(two.told(2), None, "nothing is told")
+    check_eq(fake.accepted, 0, "nobody was dialled")
+    fake.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
