@@ -87,8 +87,14 @@ static json_t *hex_json(bool has, const uint8_t *hash, size_t len)
 	return json_string(hex);
 }
 
-/* The path is there for people who look; what is no UTF-8 in it is escaped. */
-static char *encode(const char *real, const struct placed *p)
+static int put_text(const char *text, size_t len, void *out)
+{
+	return buf_put(out, bytes_of(text, len));
+}
+
+/* The path is there for people who look; what is no UTF-8 in it is escaped. Not json_dumps(), which
+ * leaves out keys without a word when memory runs out. */
+static int encode(const char *real, const struct placed *p, struct buf *out)
 {
 	char safe[4096];
 	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:o}", "path",
@@ -97,10 +103,11 @@ static char *encode(const char *real, const struct placed *p)
 			      hex_json(p->has_v1, p->hash_v1, SHA1_LEN), "hash_v2",
 			      hex_json(p->has_v2, p->hash_v2, SHA256_LEN), "wrote", p->wrote,
 			      "stamp", hex_json(true, p->stamp.sum, sizeof(p->stamp.sum)));
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
 
+	if (j == NULL || json_dump_callback(j, put_text, out, JSON_COMPACT) != 0)
+		out->err = out->err == OK ? ERR_NOMEM : out->err;
 	json_decref(j);
-	return text;
+	return out->err;
 }
 
 static bool take_hex(const json_t *j, const char *key, uint8_t *out, size_t len)
@@ -172,16 +179,15 @@ static int read_record(const char *real, const char *ending, struct placed *out)
 }
 
 /* Not synced: a power cut merely leaves what was put there to be taken for somebody's own. */
-static int write_quickly(const struct root *r, const char *rel, const char *text,
+static int write_quickly(const struct root *r, const char *rel, struct bytes text,
 			 struct err_info *info)
 {
 	int fd = root_openat(r, rel, O_WRONLY | O_CREAT | O_TRUNC, 0600, info);
-	size_t len = strlen(text);
 	bool ok;
 
 	if (fd < 0)
 		return fd;
-	ok = write(fd, text, len) == (ssize_t)len;
+	ok = write(fd, text.ptr, text.len) == (ssize_t)text.len;
 	close(fd);
 	return ok ? OK : root_errno_at(r, rel, ENOSPC, info);
 }
@@ -189,22 +195,29 @@ static int write_quickly(const struct root *r, const char *rel, const char *text
 static int write_record(const char *real, const char *ending, const struct placed *p,
 			struct err_info *info)
 {
-	char *text = encode(real, p), rel[REL_BYTES];
+	char rel[REL_BYTES];
+	struct buf text;
 	struct root r;
-	int err = text == NULL ? err_set(info, ERR_NOMEM, "out of memory") : open_home(&r, info);
+	int err;
 
+	buf_init(&text, PLACED_BYTES_MAX);
+	err = encode(real, p, &text);
+	if (err != OK)
+		err_set(info, err, "%s", err_text(err));
+	else
+		err = open_home(&r, info);
 	if (err == OK) {
 		rel_of(real, ending, rel);
 		if (strcmp(ending, COMING) == 0)
-			err = write_quickly(&r, rel, text, info);
+			err = write_quickly(&r, rel, buf_bytes(&text), info);
 		else
-			err = durable_write(&r, rel, bytes_str(text), 0600, info);
+			err = durable_write(&r, rel, buf_bytes(&text), 0600, info);
 		rel_of(real, COMING, rel);
 		if (err == OK && strcmp(ending, COMING) != 0)
 			(void)root_unlink(&r, rel, NULL);
 		root_close(&r);
 	}
-	free(text);
+	buf_fini(&text);
 	return err;
 }
 
