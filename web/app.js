@@ -75,6 +75,8 @@ async function askStatus() {
 		skew = page.status.now - Date.now() / 1000;
 		if (shown === "list")
 			views.list.say();
+		else if (shown === "entry")
+			views.entry.fillCommand();
 		return page.status;
 	} catch (error) {
 		complain(error);

@@ -70,19 +70,26 @@ export class EntryView {
 		this.fillFacts();
 	}
 
+	// Again when the index has said what its pin is.
+	fillCommand() {
+		if (!this.parts || this.entry === null)
+			return;
+		const command = commandOf(this.entry, location.origin, this.page.status?.pin ?? null);
+		putText(this.parts.command, command);
+		copyButton(this.parts["copy-command"], () => command);
+	}
+
 	fillWays() {
 		const {parts, entry} = this;
 		const magnet = magnetOf(entry, location.origin);
 		const torrent = API + "entries/" + entry.id + "/torrent";
-		const command = commandOf(entry, location.origin);
-		putText(parts.command, command);
+		this.fillCommand();
 		putText(parts["magnet-text"], magnet);
 		parts.magnet.href = magnet;
 		putText(parts["torrent-text"], location.origin + torrent);
 		// The visitor's token goes to the index, not into what is passed on.
 		parts.torrent.href = linkTo(torrent);
 		parts.torrent.download = "";
-		copyButton(parts["copy-command"], () => command);
 		copyButton(parts["copy-magnet"], () => magnet);
 		copyButton(parts["copy-torrent"], () => location.origin + torrent);
 		parts["qr-box"].addEventListener("toggle", () => {

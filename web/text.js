@@ -95,10 +95,12 @@ function quoted(text) {
 	return /^[A-Za-z0-9_.,:\/@+=-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'";
 }
 
-export function commandOf(entry, origin) {
+// `pin`: of an index whose certificate nobody else vouches for; else null.
+export function commandOf(entry, origin, pin) {
 	const ref = entry.owner + "/" + entry.name + "@" + entry.version;
 	const here = origin === "http://127.0.0.1:6969" ? "" : " --index " + origin;
-	return "shoal get" + here + (ref.startsWith("-") ? " -- " : " ") + quoted(ref);
+	const known = pin === null ? "" : " --pin " + quoted(pin);
+	return "shoal get" + here + known + (ref.startsWith("-") ? " -- " : " ") + quoted(ref);
 }
 
 // Never anything but a magnet link, whatever the index says: it becomes a link's target.

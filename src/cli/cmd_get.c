@@ -387,7 +387,8 @@ static void watch(struct session *s, void *user)
 		fail(g, &g->last.why);
 	} else if (g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
-		wanted_done(g->o, g->wanted.path, g->wanted.placed, transfer_meta(g->transfer));
+		wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
+			    transfer_meta(g->transfer));
 		print_done(g);
 		if (!g->o->seed && !g->o->follow)
 			end_fetched(g);

@@ -153,7 +153,7 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 	return node_add(sh->session.node, &p, &s->transfer, info);
 }
 
-/* Without a record a newer version cannot take its place, and that is all. */
+/* So that a later `get` to this place can say which version is there, and use its bytes. */
 static void remember_place(struct sharing *sh, const struct share *s, const struct build *b)
 {
 	struct err_info why;
@@ -161,8 +161,7 @@ static void remember_place(struct sharing *sh, const struct share *s, const stru
 
 	placed_from_entry(&p, &s->entry);
 	if (placed_remember(b->data_path, &p, &why) != OK)
-		session_say(&sh->session,
-			    "%s: not remembered, so a newer version will not replace it: %s",
+		session_say(&sh->session, "%s: which version is there is not remembered: %s",
 			    s->label, why.text);
 }
 

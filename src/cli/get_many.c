@@ -124,7 +124,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 	m->n_there += it->there_already;
 	m->done_bytes += st->wanted_bytes;
 	progress_clear(&m->session.progress);
-	wanted_done(m->o, it->path, it->placed, transfer_meta(it->t));
+	wanted_done(m->o, it->path, it->there_already, it->placed, transfer_meta(it->t));
 	if (m->o->json) {
 		print_json(it, st);
 	} else if (!m->o->quiet && !it->there_already) {

@@ -1,8 +1,11 @@
 #include "cli/placed.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -11,8 +14,10 @@
 #include "store/durable.h"
 
 #define FOLDER "placed"
-/* "placed/", 16 bytes in hex, ".json" */
-#define REL_BYTES (sizeof(FOLDER) + 32 + sizeof(".json"))
+#define THERE ".json"
+#define COMING ".coming"
+/* "placed/", 16 bytes in hex, one of the two */
+#define REL_BYTES (sizeof(FOLDER) + 32 + sizeof(COMING))
 
 void placed_from_entry(struct placed *p, const struct entry *e)
 {
@@ -60,14 +65,14 @@ static char *real_path(const char *path)
 	return out;
 }
 
-static void rel_of(const char *real, char rel[REL_BYTES])
+static void rel_of(const char *real, const char *ending, char rel[REL_BYTES])
 {
 	uint8_t sum[SHA256_LEN];
 	char hex[33];
 
 	sha256_of(bytes_str(real), sum);
 	text_hex(hex, bytes_of(sum, 16));
-	snprintf(rel, REL_BYTES, FOLDER "/%s.json", hex);
+	snprintf(rel, REL_BYTES, FOLDER "/%s%s", hex, ending);
 }
 
 /* ---- the record as JSON -------------------------------------------------------- */
@@ -82,20 +87,27 @@ static json_t *hex_json(bool has, const uint8_t *hash, size_t len)
 	return json_string(hex);
 }
 
-/* The path is there for people who look; what is no UTF-8 in it is escaped. */
-static char *encode(const char *real, const struct placed *p)
+static int put_text(const char *text, size_t len, void *out)
+{
+	return buf_put(out, bytes_of(text, len));
+}
+
+/* The path is there for people who look; what is no UTF-8 in it is escaped. Not json_dumps(), which
+ * leaves out keys without a word when memory runs out. */
+static int encode(const char *real, const struct placed *p, struct buf *out)
 {
 	char safe[4096];
-	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o}", "path",
+	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:o}", "path",
 			      text_escape(safe, sizeof(safe), bytes_str(real)), "owner", p->owner,
 			      "name", p->name, "version", (int)p->version, "hash_v1",
 			      hex_json(p->has_v1, p->hash_v1, SHA1_LEN), "hash_v2",
-			      hex_json(p->has_v2, p->hash_v2, SHA256_LEN), "stamp",
-			      hex_json(true, p->stamp.sum, sizeof(p->stamp.sum)));
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+			      hex_json(p->has_v2, p->hash_v2, SHA256_LEN), "wrote", p->wrote,
+			      "stamp", hex_json(true, p->stamp.sum, sizeof(p->stamp.sum)));
 
+	if (j == NULL || json_dump_callback(j, put_text, out, JSON_COMPACT) != 0)
+		out->err = out->err == OK ? ERR_NOMEM : out->err;
 	json_decref(j);
-	return text;
+	return out->err;
 }
 
 static bool take_hex(const json_t *j, const char *key, uint8_t *out, size_t len)
@@ -120,6 +132,7 @@ static bool decode(struct bytes in, struct placed *p)
 		snprintf(p->owner, sizeof(p->owner), "%s", owner);
 		snprintf(p->name, sizeof(p->name), "%s", name);
 	}
+	p->wrote = json_is_true(json_object_get(j, "wrote"));
 	p->has_v1 = take_hex(j, "hash_v1", p->hash_v1, SHA1_LEN);
 	p->has_v2 = take_hex(j, "hash_v2", p->hash_v2, SHA256_LEN);
 	ok = ok && (p->has_v1 || p->has_v2) &&
@@ -130,50 +143,123 @@ static bool decode(struct bytes in, struct placed *p)
 
 /* ---- reading and writing -------------------------------------------------------- */
 
-int placed_remember(const char *path, struct placed *p, struct err_info *info)
+static int open_home(struct root *r, struct err_info *info)
 {
-	char *real = real_path(path), *dir = NULL, *text = NULL, rel[REL_BYTES];
-	struct root r;
-	int err = real == NULL ? err_set(info, ERR_IO, "the folder is gone") : OK;
+	char *dir = NULL;
+	int err = home_make_dir(&dir, info);
 
 	if (err == OK)
-		err = stamp_take(real, &p->stamp, info);
-	if (err == OK)
-		err = home_make_dir(&dir, info);
-	if (err == OK) {
-		text = encode(real, p);
-		err = text == NULL ? err_set(info, ERR_NOMEM, "out of memory")
-				   : root_open(&r, dir, info);
-	}
-	if (err == OK) {
-		rel_of(real, rel);
-		err = root_mkdirs(&r, FOLDER, info);
-		if (err == OK)
-			err = durable_write(&r, rel, bytes_str(text), 0600, info);
-		root_close(&r);
-	}
-	free(text);
+		err = root_open(r, dir, info);
 	free(dir);
-	free(real);
+	if (err != OK)
+		return err;
+	err = root_mkdirs(r, FOLDER, info);
+	if (err != OK)
+		root_close(r);
 	return err;
 }
 
-int placed_find(const char *path, struct placed *out)
+static int read_record(const char *real, const char *ending, struct placed *out)
 {
-	char *real = real_path(path), *dir = home_dir(), rel[REL_BYTES];
+	char *dir = home_dir(), rel[REL_BYTES];
 	struct root r;
 	struct buf in;
 	int err = ERR_NOENT;
 
 	buf_init(&in, PLACED_BYTES_MAX);
-	if (real != NULL && dir != NULL && root_open(&r, dir, NULL) == OK) {
-		rel_of(real, rel);
+	if (dir != NULL && root_open(&r, dir, NULL) == OK) {
+		rel_of(real, ending, rel);
 		if (durable_read(&r, rel, &in, NULL) == OK && decode(buf_bytes(&in), out))
 			err = OK;
 		root_close(&r);
 	}
 	buf_fini(&in);
 	free(dir);
+	return err;
+}
+
+/* Not synced: a power cut merely leaves what was put there to be taken for somebody's own. */
+static int write_quickly(const struct root *r, const char *rel, struct bytes text,
+			 struct err_info *info)
+{
+	int fd = root_openat(r, rel, O_WRONLY | O_CREAT | O_TRUNC, 0600, info);
+	bool ok;
+
+	if (fd < 0)
+		return fd;
+	ok = write(fd, text.ptr, text.len) == (ssize_t)text.len;
+	close(fd);
+	return ok ? OK : root_errno_at(r, rel, ENOSPC, info);
+}
+
+static int write_record(const char *real, const char *ending, const struct placed *p,
+			struct err_info *info)
+{
+	char rel[REL_BYTES];
+	struct buf text;
+	struct root r;
+	int err;
+
+	buf_init(&text, PLACED_BYTES_MAX);
+	err = encode(real, p, &text);
+	if (err != OK)
+		err_set(info, err, "%s", err_text(err));
+	else
+		err = open_home(&r, info);
+	if (err == OK) {
+		rel_of(real, ending, rel);
+		if (strcmp(ending, COMING) == 0)
+			err = write_quickly(&r, rel, buf_bytes(&text), info);
+		else
+			err = durable_write(&r, rel, buf_bytes(&text), 0600, info);
+		rel_of(real, COMING, rel);
+		if (err == OK && strcmp(ending, COMING) != 0)
+			(void)root_unlink(&r, rel, NULL);
+		root_close(&r);
+	}
+	buf_fini(&text);
+	return err;
+}
+
+static bool is_ours(const char *real, const struct placed *p)
+{
+	struct placed before;
+
+	if (read_record(real, THERE, &before) == OK && before.wrote &&
+	    stamp_eq(&before.stamp, &p->stamp))
+		return true;
+	return read_record(real, COMING, &before) == OK && placed_same_content(&before, p);
+}
+
+int placed_expect(const char *path, const struct placed *p, struct err_info *info)
+{
+	char *real = real_path(path);
+	int err = real == NULL ? err_set(info, ERR_IO, "the folder is gone")
+			       : write_record(real, COMING, p, info);
+
+	free(real);
+	return err;
+}
+
+int placed_remember(const char *path, struct placed *p, struct err_info *info)
+{
+	char *real = real_path(path);
+	int err = real == NULL ? err_set(info, ERR_IO, "the folder is gone")
+			       : stamp_take(real, &p->stamp, info);
+
+	if (err == OK) {
+		p->wrote = p->wrote || is_ours(real, p);
+		err = write_record(real, THERE, p, info);
+	}
+	free(real);
+	return err;
+}
+
+int placed_find(const char *path, struct placed *out)
+{
+	char *real = real_path(path);
+	int err = real == NULL ? ERR_NOENT : read_record(real, THERE, out);
+
 	free(real);
 	return err;
 }

@@ -151,7 +151,7 @@ static int take_reuse(struct renewal *r, const struct opts *o, const struct rene
 int renewal_plan(struct renewal *r, const struct opts *o, const struct renewal_ask *ask,
 		 struct err_info *info)
 {
-	bool there, known, untouched;
+	bool there, known, untouched, ours;
 	struct placed p;
 	struct stat st;
 
@@ -164,9 +164,10 @@ int renewal_plan(struct renewal *r, const struct opts *o, const struct renewal_a
 	untouched = known && stamp_eq(&p.stamp, &r->old);
 	if (untouched && placed_same_content(&p, ask->wanted))
 		return OK; /* it only has to be verified */
-	if (known && !untouched)
+	ours = untouched && p.wrote;
+	if (known && !ours)
 		r->touched = p.version;
-	r->replaces = there && (untouched || o->replace);
+	r->replaces = there && (ours || o->replace);
 	if (o->reuse != NULL)
 		return take_reuse(r, o, ask, info);
 	if (!r->replaces)

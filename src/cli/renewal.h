@@ -4,7 +4,7 @@
  *   at the destination                  then
  *   nothing                             a plain download; with --reuse, from that copy's bytes
  *   a version of the same entry that    the new one is built beside it from its bytes, and takes
- *   shoal knows to be there, untouched  its place
+ *   shoal has put there, untouched      its place
  *   anything, with --replace            the same
  *   anything else                       it is left alone */
 #ifndef SHOAL_CLI_RENEWAL_H
@@ -18,7 +18,9 @@
 struct renewal {
 	bool replaces; /* `old` may be replaced */
 	struct stamp old;
-	uint32_t touched; /* it was this version of the entry, but has been changed since; 0 no */
+	/* It was this version of the entry, but has been changed since or was never shoal's; 0 no.
+	 */
+	uint32_t touched;
 	char *donor_folder;
 	struct store_donor *donors;
 	uint32_t n_donors;

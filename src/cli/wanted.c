@@ -392,7 +392,10 @@ static int add(struct wanted *w, struct node *node, struct transfer_params *p, s
 	w->meta = NULL; /* taken over, also on error */
 	err = node_add(node, p, out, info);
 	if (err == ERR_EXISTS && !r->replaces)
-		err = add_existing(w, node, p, out, info);
+		return add_existing(w, node, p, out, info);
+	/* Without that no harm is done: after a crash it is taken for the user's own. */
+	if (err == OK && w->placed != NULL)
+		(void)placed_expect(w->path, w->placed, NULL);
 	return err;
 }
 
@@ -446,14 +449,14 @@ int wanted_other_content(const char *path, uint32_t touched, struct err_info *in
 	if (touched != 0)
 		return err_set(
 		    info, ERR_EXISTS,
-		    "%s: was version %u of it, and was changed since; --replace replaces "
-		    "it, -o chooses another place",
+		    "%s: was version %u of it, but was changed since or not put there by "
+		    "shoal; --replace replaces it, -o chooses another place",
 		    safe, touched);
 	return err_set(info, ERR_EXISTS,
 		       "%s: is there already, with other content; choose another with -o", safe);
 }
 
-void wanted_done(const struct opts *o, const char *path, struct placed *placed,
+void wanted_done(const struct opts *o, const char *path, bool there_already, struct placed *placed,
 		 const struct metainfo *meta)
 {
 	struct err_info why;
@@ -461,7 +464,10 @@ void wanted_done(const struct opts *o, const char *path, struct placed *placed,
 
 	store_sweep(meta, path);
 	linked_forget(meta);
-	if (placed == NULL || placed_remember(path, placed, &why) == OK || o->quiet)
+	if (placed == NULL)
+		return;
+	placed->wrote = !there_already;
+	if (placed_remember(path, placed, &why) == OK || o->quiet)
 		return;
 	fprintf(stderr, "%s: not remembered, so a newer version will not replace it: %s\n",
 		text_escape(safe, sizeof(safe), bytes_str(path)), why.text);

@@ -21,11 +21,11 @@ struct wanted {
 	bool from_index;
 	bool there_already; /* something is at the final name, and is served if it is the same */
 	bool replaces;	    /* an older version is at the final name, and will be replaced */
-	uint32_t touched;   /* there_already: it was this version, but was changed; 0 no */
+	uint32_t touched;   /* there_already: as in struct renewal */
 	bool linked;	    /* a magnet link or an info-hash was given: */
 	struct magnet link;
-	struct err_info
-	    index_why; /* then: why the index is no help; code OK: it is, or was not asked */
+	struct err_info index_why;    /* then: why the index is no help; code OK: it is, or was not
+				       * asked */
 	struct metadata_fetch *fetch; /* NULL: none is under way */
 	struct placed *placed; /* the version it is, to be remembered; NULL: no index's entry */
 	uint8_t *files;	       /* an enum want for each of meta->files; NULL: all */
@@ -69,8 +69,9 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
  * one that was there already. `touched` as above. Returns ERR_EXISTS. */
 int wanted_other_content(const char *path, uint32_t touched, struct err_info *info);
 
-/* It is verified and at its final name: remember that, and clear up what a crash may have left. */
-void wanted_done(const struct opts *o, const char *path, struct placed *placed,
+/* It is verified and at its final name, was `there_already` or not: remember that, and clear up
+ * what a crash may have left. */
+void wanted_done(const struct opts *o, const char *path, bool there_already, struct placed *placed,
 		 const struct metainfo *meta);
 
 #endif

@@ -133,6 +133,11 @@ const char *tls_pin(const struct tls *t)
 	return t->pin;
 }
 
+bool tls_is_self_signed(const struct tls *t)
+{
+	return (X509_get_extension_flags(SSL_CTX_get0_certificate(t->ctx)) & EXFLAG_SS) != 0;
+}
+
 struct bufferevent *tls_accepting(struct tls *t, struct loop *l)
 {
 	SSL *ssl = SSL_new(t->ctx);

@@ -20,6 +20,8 @@ int tls_reload(struct tls *t, struct err_info *info);
 void tls_free(struct tls *t);
 /* Of the public key: it stays when the certificate is renewed with the same key. */
 const char *tls_pin(const struct tls *t);
+/* Has nobody else signed the certificate, so that clients must know its pin? */
+bool tls_is_self_signed(const struct tls *t);
 /* For an accepted socket, which it closes at its end. NULL: out of memory. */
 struct bufferevent *tls_accepting(struct tls *t, struct loop *l);
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "meta/magnet.h"
+#include "net/tls.h"
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
 #include "node/qr_svg.h"
@@ -201,6 +202,7 @@ static json_t *udp_json(const struct index_server *s, const struct index_udp_cou
 
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
+	const char *pin = s->tls != NULL && tls_is_self_signed(s->tls) ? tls_pin(s->tls) : NULL;
 	uint64_t entries = 0, bytes = 0, swarms, peers;
 	struct index_udp_counts udp = {0};
 
@@ -215,11 +217,11 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 		index_udp_counts(s->udp, &udp);
 	index_reply_json(
 	    reply, 200,
-	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-		      "version", SHOAL_VERSION, "now", (json_int_t)loop_wall_s(), "uptime",
-		      (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
-		      (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
-		      "peers", (json_int_t)peers, "sessions",
+	    json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		      "version", SHOAL_VERSION, "pin", pin, "now", (json_int_t)loop_wall_s(),
+		      "uptime", (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000),
+		      "entries", (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms",
+		      (json_int_t)swarms, "peers", (json_int_t)peers, "sessions",
 		      (json_int_t)roster_sessions(s->roster), "announces",
 		      (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
 		      (json_int_t)(s->counts.refused + udp.refused), "scrapes",

@@ -284,9 +284,11 @@ static void tell_changes(struct live *l)
 		if (!put_rate(l, t, &v, rates))
 			clean(l, t);
 	}
+	/* That alone is missing when there is no memory for it: what was told before counts as
+	 * told. */
 	if (json_array_size(rates) > 0)
 		session_line_put(&lines, json_pack("{s:s, s:O}", "t", "rates", "rates", rates));
-	if (lines.err == OK && lines.len > 0)
+	if (lines.len > 0)
 		line_client_write(l->line, buf_bytes(&lines));
 	buf_fini(&lines);
 	json_decref(rates);

@@ -96,9 +96,10 @@ void live_more(struct live *l, struct live_torrent *t);
 /* ---- live_map.c: what is told of maps ------------------------------------------------- */
 
 struct buf;
-/* Append the lines of a join. On success all of `have` counts as told. */
+/* Append the lines of a join. On success all of `have` counts as told; on error nothing does, and
+ * `out` is as it was. */
 int live_map_join(struct live_torrent *t, const struct live_view *v, struct buf *out);
-/* Append the lines that tell what changed, if anything did. */
+/* Append the lines that tell what changed, if anything did. The same on error. */
 int live_map_change(struct live_torrent *t, const struct live_view *v, struct buf *out);
 
 #endif

@@ -11,13 +11,27 @@ static bool was_told(const struct live_torrent *t, uint32_t i)
 	return t->told.bits == NULL ? t->told_n > 0 : bitfield_has(&t->told, i);
 }
 
-static int remember(struct live_torrent *t, const struct bitfield *have)
+/* To be remembered as told; made before anything is said, so that what was said can be. */
+static int copy_map(struct bitfield *out, const struct bitfield *have)
 {
+	*out = (struct bitfield){.bits = NULL};
+	return have->count == 0 || bitfield_full(have) ? OK : bitfield_copy(out, have);
+}
+
+/* All lines are there, or none and nothing counts as told. Takes `copy`. */
+static int settle(struct live_torrent *t, const struct live_view *v, struct bitfield *copy, int err,
+		  struct buf *out, size_t start)
+{
+	if (err != OK) {
+		out->len = start;
+		out->err = OK;
+		bitfield_fini(copy);
+		return err;
+	}
 	bitfield_fini(&t->told);
-	t->told_n = have->count;
-	if (have->count == 0 || bitfield_full(have))
-		return OK;
-	return bitfield_copy(&t->told, have);
+	t->told = *copy;
+	t->told_n = v->have->count;
+	return OK;
 }
 
 static int set_hash(json_t *j, const char *key, bool there, const uint8_t *hash, size_t len)
@@ -48,7 +62,7 @@ static int put_rest(const struct live_torrent *t, const struct bitfield *have, u
 	return out->err;
 }
 
-int live_map_join(struct live_torrent *t, const struct live_view *v, struct buf *out)
+static int put_join(const struct live_torrent *t, const struct live_view *v, struct buf *out)
 {
 	const struct metainfo *m = t->meta;
 	json_t *j = json_pack("{s:s, s:I, s:I, s:I}", "t", "join", "id", (json_int_t)t->number,
@@ -67,9 +81,17 @@ int live_map_join(struct live_torrent *t, const struct live_view *v, struct buf 
 		return ERR_NOMEM;
 	}
 	session_line_put(out, j);
-	if (put_rest(t, v->have, told, out) != OK)
+	return put_rest(t, v->have, told, out);
+}
+
+int live_map_join(struct live_torrent *t, const struct live_view *v, struct buf *out)
+{
+	size_t start = out->len;
+	struct bitfield copy;
+
+	if (copy_map(&copy, v->have) != OK)
 		return ERR_NOMEM;
-	return remember(t, v->have);
+	return settle(t, v, &copy, put_join(t, v, out), out, start);
 }
 
 static int compare(const struct live_torrent *t, const struct bitfield *have, struct bitfield *got,
@@ -135,15 +157,19 @@ static int put_change(const struct live_torrent *t, const struct live_view *v,
 
 int live_map_change(struct live_torrent *t, const struct live_view *v, struct buf *out)
 {
-	struct bitfield got, lost;
+	struct bitfield copy, got, lost;
+	size_t start = out->len;
 	int err;
 
 	if (is_as_told(t, v->have))
 		return OK;
-	if (compare(t, v->have, &got, &lost) != OK)
+	if (copy_map(&copy, v->have) != OK)
 		return ERR_NOMEM;
-	err = put_change(t, v, &got, &lost, out);
-	bitfield_fini(&got);
-	bitfield_fini(&lost);
-	return err != OK ? err : remember(t, v->have);
+	err = compare(t, v->have, &got, &lost);
+	if (err == OK) {
+		err = put_change(t, v, &got, &lost, out);
+		bitfield_fini(&got);
+		bitfield_fini(&lost);
+	}
+	return settle(t, v, &copy, err, out, start);
 }

@@ -11,9 +11,13 @@ static int put_text(const char *text, size_t len, void *user)
 
 void session_line_put(struct buf *out, json_t *j)
 {
+	size_t start = out->len;
+
 	if (j == NULL || json_dump_callback(j, put_text, out, JSON_COMPACT) != 0)
 		out->err = out->err == OK ? ERR_NOMEM : out->err;
 	buf_put_u8(out, '\n');
+	if (out->err != OK)
+		out->len = start;
 	json_decref(j);
 }
 

@@ -34,7 +34,9 @@ def _(w):
     h.wait_for(lambda: index.holders("f")["peers"][0]["session"], 10 * h.SLOW, "the sharer has a live session")
     b.run("get", "f", "--pin", index.pin()).expect(h.OK)
     h.check_same(b.path("f"), src)
-    check_eq(index.api("status")["announces_refused"], 0, "refused announces")
+    status = index.api("status")
+    check_eq(status["announces_refused"], 0, "refused announces")
+    check_eq(status["pin"], index.pin(), "the pin, for the page")
     check(index.announce.startswith("https://"), "the URL")
     check_eq(wire.bdecode(index.torrent("f"))[b"announce"], index.announce.encode(), "the tracker of a .torrent")
     magnet = index.api(f"entries/{index.entry('f')['id']}")["magnet"]

@@ -3,6 +3,7 @@
 
 import os
 import random
+import shutil
 import signal
 
 import harness as h
@@ -145,6 +146,27 @@ def _(w):
     pair.publish()
     b.run("get", "data", "--replace").expect(h.TAKEN)
     check(os.path.islink(mine) and h.sha256(mine) == before, "a link is nobody's version")
+
+
+@test("a file that somebody put there himself is not replaced because get once verified it, or share hashed it")
+def _(w):
+    pair = Pair(w, lambda p: h.make_file(p, MIB, 1))
+    b, his = pair.b, pair.b.path("own/data")
+    os.makedirs(b.path("own"))
+    shutil.copyfile(pair.src, his)
+    check(b.get("data", "-o", his, "--json").json()["there_already"], "it is his own, and verified")
+    check(b.get("data", "--json").json()["there_already"], "what was fetched is there already too")
+    before = h.sha256(his)
+    change(pair.src, 0.05)
+    pair.publish()
+    b.run("get", "data", "-o", his).expect(h.TAKEN).error_line("version 1", "--replace")
+    check_eq(h.sha256(his), before, "it is untouched")
+    check(pair.renew()["replaced"], "and what was fetched is brought up to date")
+    done = b.get("data", "-o", his, "--replace", "--json").json()
+    check(done["replaced"] and done["downloaded"] < 0.3 * MIB, "--replace uses what is there", done)
+    before = h.sha256(pair.src)
+    pair.a.run("get", "data@1", "-o", pair.src).expect(h.TAKEN).error_line("version 2", "--replace")
+    check_eq(h.sha256(pair.src), before, "what was shared is untouched")
 
 
 @test("a folder that somebody put a file into is not replaced")

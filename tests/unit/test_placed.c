@@ -53,6 +53,48 @@ TEST(what_was_put_at_a_path_is_found_again_whatever_the_path_looks_like)
 	dir_remove(dir);
 }
 
+TEST(what_was_found_is_shoals_own_only_if_it_was_before_and_nobody_touched_it)
+{
+	struct placed p = version(1), q;
+
+	begin();
+	CHECK_INT(placed_remember(in("file"), &p, NULL), 0);
+	CHECK(!p.wrote);
+	CHECK(placed_find(in("file"), &q) == 0 && !q.wrote);
+	p.wrote = true;
+	CHECK_INT(placed_remember(in("file"), &p, NULL), 0);
+	CHECK(placed_find(in("file"), &q) == 0 && q.wrote);
+	p = version(2);
+	CHECK_INT(placed_remember(in("file"), &p, NULL), 0);
+	CHECK(p.wrote && placed_find(in("file"), &q) == 0 && q.wrote && q.version == 2);
+	file_write(in("file"), "theirs", 6);
+	p = version(3);
+	CHECK_INT(placed_remember(in("file"), &p, NULL), 0);
+	CHECK(!p.wrote && placed_find(in("file"), &q) == 0 && !q.wrote);
+	dir_remove(dir);
+}
+
+TEST(what_was_expected_at_a_path_is_shoals_own_when_it_is_found_there_after_a_crash)
+{
+	struct placed p1 = version(1), p2 = version(2), q;
+
+	begin();
+	CHECK_INT(placed_expect(in("gone/file"), &p1, NULL), ERR_IO);
+	CHECK_INT(placed_expect(in("file"), &p2, NULL), 0);
+	CHECK_INT(placed_find(in("file"), &q), ERR_NOENT);
+	CHECK_INT(placed_remember(in("file"), &p2, NULL), 0);
+	CHECK(p2.wrote);
+	CHECK_INT(placed_expect(in("file"), &p2, NULL), 0);
+	file_write(in("file"), "theirs", 6);
+	CHECK_INT(placed_remember(in("file"), &p1, NULL), 0);
+	CHECK(!p1.wrote);
+	file_write(in("file"), "his", 3);
+	p2.wrote = false;
+	CHECK_INT(placed_remember(in("file"), &p2, NULL), 0);
+	CHECK(!p2.wrote); /* the expectation ended with what was remembered */
+	dir_remove(dir);
+}
+
 TEST(a_newer_version_at_the_path_takes_the_place_of_the_older_one)
 {
 	struct placed p = version(1), p2 = version(2), q;

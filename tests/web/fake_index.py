@@ -192,7 +192,7 @@ class FakeIndex:
 
     def api(self, path, q):
         if path == "status":
-            return {"version": "0.1.0", "now": NOW, "uptime": 90000, "entries": len(self.entries),
+            return {"version": "0.1.0", "pin": None, "now": NOW, "uptime": 90000, "entries": len(self.entries),
                     "bytes": sum(e["bytes"] for e in self.entries), "swarms": len(self.swarms), "peers": 7,
                     "announces": 52000,
                     "announces_refused": 3, "scrapes": 12, "requests": 60000, "udp": None}

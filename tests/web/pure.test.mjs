@@ -38,8 +38,10 @@ test("characters that cannot be seen are named", () => {
 
 test("commands are quoted for a shell, links are magnet links or nothing", () => {
 	const entry = {owner: "a", name: "it's; rm", version: 2, magnet: "javascript:alert(1)"};
-	assert.equal(text.commandOf(entry, "http://127.0.0.1:6969"), "shoal get 'a/it'\\''s; rm@2'");
-	assert.equal(text.commandOf({...entry, owner: "-o", name: "x"}, "http://h:1"), "shoal get --index http://h:1 -- -o/x@2");
+	assert.equal(text.commandOf(entry, "http://127.0.0.1:6969", null), "shoal get 'a/it'\\''s; rm@2'");
+	assert.equal(text.commandOf({...entry, owner: "-o", name: "x"}, "http://h:1", null), "shoal get --index http://h:1 -- -o/x@2");
+	assert.equal(text.commandOf({...entry, name: "x"}, "https://h:1", "sha256//Yf4/+w=="), "shoal get --index https://h:1 --pin sha256//Yf4/+w== a/x@2");
+	assert.equal(text.commandOf({...entry, name: "x"}, "https://h:1", "; rm"), "shoal get --index https://h:1 --pin '; rm' a/x@2");
 	assert.equal(text.magnetOf(entry, "http://h:1"), "magnet:?");
 	assert.equal(text.magnetOf({magnet: "magnet:?xt=1"}, "http://h:1"), "magnet:?xt=1&tr=http%3A%2F%2Fh%3A1%2Fannounce");
 	assert.equal(text.magnetOf({magnet: "magnet:?xt=1&tr=y"}, "http://h:1"), "magnet:?xt=1&tr=y");

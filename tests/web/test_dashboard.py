@@ -187,6 +187,20 @@ def _(w):
     p.check_quiet()
 
 
+@test("the command that fetches from a self-signed index names its pin")
+def _(w):
+    index = w.index(args=["--tls-self-signed"])
+    a = w.peer("alice")
+    a.start("share", h.make_file(a.path("f.bin"), 5000), "--pin", index.pin())
+    index.wait_seeds("f.bin")
+    p = chrome.Browser(w).page("about:blank")
+    p.call("Security.setIgnoreCertificateErrors", ignore=True)
+    p.call("Page.navigate", url=index.url + "/#/entry/1")
+    p.origin = index.url
+    p.wait_text("[data-part=command]", f"shoal get --index {index.url} --pin {index.pin()} alice/f.bin@1")
+    p.check_quiet()
+
+
 @test("versions of a name lead to one another")
 def _(w):
     index = w.index()
