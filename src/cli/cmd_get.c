@@ -1,10 +1,12 @@
 /* cli/cmd_get.c - find by name, fetch from everyone who has it, verify, put at its final name. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/get_many.h"
+#include "cli/outflow.h"
 #include "cli/session.h"
 #include "cli/torrent.h"
 #include "cli/wanted.h"
@@ -22,6 +24,8 @@ struct get {
 	bool checked; /* what was on disk is known: */
 	uint64_t found_bytes;
 	struct transfer_status last;
+
+	struct outflow *flow; /* -o -: what is fetched goes there; else NULL */
 
 	/* --follow */
 	struct index_watch *watch;
@@ -301,10 +305,28 @@ static int start_watch(struct get *g, struct err_info *info)
 /* ---- all of it together ------------------------------------------------------------------------
  */
 
+static void on_flowed(void *user, const struct err_info *how)
+{
+	struct get *g = user;
+
+	if (how->code == OK) {
+		end_fetched(g);
+	} else if (how->code == ERR_CANCELLED) {
+		session_end(&g->session, EXIT_NO_READER);
+	} else if (!g->session.ending) {
+		fail(g, how);
+	}
+}
+
 static int start(struct get *g, struct err_info *info)
 {
-	return wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g, &g->transfer,
-			    info);
+	int err = wanted_start(&g->wanted, g->o, g->index, g->session.node, on_phase, g,
+			       &g->transfer, info);
+
+	if (err != OK || !wanted_flows(g->o))
+		return err;
+	err = outflow_new(g->session.loop, g->transfer, STDOUT_FILENO, on_flowed, g, &g->flow);
+	return err == OK ? OK : err_set(info, err, "-o -: %s", err_text(err));
 }
 
 /* ---- what a link means ------------------------------------------------------------------------
@@ -385,7 +407,7 @@ static void watch(struct session *s, void *user)
 		fail(g, &why);
 	} else if (g->last.phase == TRANSFER_FAILED) {
 		fail(g, &g->last.why);
-	} else if (g->last.phase == TRANSFER_SEEDING && !was_seeding) {
+	} else if (g->flow == NULL && g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
 		wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
 			    transfer_meta(g->transfer));
@@ -407,16 +429,35 @@ static void say_interrupted(struct get *g)
 {
 	char done[32], total[32];
 
-	if (g->session.interrupted && g->last.phase != TRANSFER_SEEDING)
+	if (g->session.interrupted && g->flow == NULL && g->last.phase != TRANSFER_SEEDING)
 		session_say(
 		    &g->session, "%s: stopped with %s of %s; the same command goes on from there",
 		    g->wanted.label, text_size(done, sizeof(done), g->last.wanted_done_bytes),
 		    text_size(total, sizeof(total), g->last.wanted_bytes));
 }
 
+static int check_flow(const struct get *g, struct err_info *info)
+{
+	const struct opts *o = g->o;
+
+	if (!wanted_flows(o))
+		return OK;
+	if (o->json || o->seed || o->follow || o->preallocate || o->replace || o->ends_first)
+		return err_set(info, ERR_INVALID,
+			       "-o - goes with neither --json, --seed, --follow, --preallocate, "
+			       "--replace nor --ends-first");
+	if (isatty(STDOUT_FILENO))
+		return err_set(info, ERR_INVALID,
+			       "-o -: standard output is a terminal; give it a program to read it");
+	return OK;
+}
+
 static int run(struct get *g, struct err_info *info)
 {
-	int err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
+	int err = check_flow(g, info);
+
+	if (err == OK)
+		err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
 
 	if (err == OK)
 		err = session_init(&g->session, g->o, info);
@@ -444,10 +485,11 @@ static int get_one(const struct opts *o)
 
 	if (g.transfer != NULL)
 		say_interrupted(&g);
-	if (g.session.interrupted && g.last.phase == TRANSFER_SEEDING)
+	if (g.session.interrupted && g.flow == NULL && g.last.phase == TRANSFER_SEEDING)
 		code = EXIT_OK;
 	index_watch_free(g.watch);
 	wanted_fini(&g.wanted);
+	outflow_free(g.flow);
 	session_fini(&g.session);
 	if (g.index != NULL)
 		index_client_free(g.index);
@@ -460,8 +502,8 @@ int cmd_get(const struct opts *o)
 
 	if (o->n_args == 1 && o->input == NULL)
 		return get_one(o);
-	if (!o->follow)
+	if (!o->follow && !wanted_flows(o))
 		return get_many(o);
-	err_set(&info, ERR_INVALID, "--follow goes with one NAME");
+	err_set(&info, ERR_INVALID, "%s goes with one NAME", o->follow ? "--follow" : "-o -");
 	return opts_fail(o, "get", &info);
 }

@@ -11,6 +11,7 @@
 #include "cli/index_open.h"
 #include "cli/placed.h"
 #include "cli/session.h"
+#include "cli/spool.h"
 #include "cli/torrent.h"
 #include "node/index_client.h"
 #include "store/root.h"
@@ -20,7 +21,8 @@
 
 /* One PATH of the command line. */
 struct share {
-	char *path; /* absolute, so that messages and the store agree */
+	char *path;   /* absolute, so that messages and the store agree */
+	bool spooled; /* it was standard input */
 	struct entry entry;
 	struct transfer *transfer;
 	bool said_changed, heard; /* heard: a tracker answered, or did not */
@@ -171,7 +173,15 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	char safe[512];
 	int err;
 
-	s->path = realpath(path, NULL);
+	s->spooled = strcmp(path, "-") == 0;
+	if (s->spooled) {
+		err = spool_stdin(sh->o->name, sh->o->spool, &s->path, info);
+		if (err != OK)
+			return err;
+		path = s->path;
+	} else {
+		s->path = realpath(path, NULL);
+	}
 	if (s->path == NULL)
 		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
 	err = build_torrent(sh->o, s->path, index_client_tracker_url(sh->index), true, &b, info);
@@ -277,13 +287,38 @@ static void watch(struct session *session, void *user)
 	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
 }
 
+/* What was read is a file by now, which the user must know of. */
+static void say_spooled(const struct sharing *sh)
+{
+	char safe[512];
+
+	for (int i = 0; i < sh->o->n_args; i++) {
+		if (sh->shares[i].spooled && sh->shares[i].path != NULL && !sh->o->quiet)
+			fprintf(stderr, "standard input is kept in %s\n",
+				text_escape(safe, sizeof(safe), bytes_str(sh->shares[i].path)));
+	}
+}
+
+/* Its name is that of a file, too. */
+static int check_stdin(const struct opts *o, struct err_info *info)
+{
+	for (int i = 0; i < o->n_args; i++) {
+		if (strcmp(o->args[i], "-") != 0)
+			continue;
+		if (o->name == NULL)
+			return err_set(info, ERR_INVALID, "standard input needs a --name");
+		return entry_check_name(bytes_str(o->name), info);
+	}
+	return OK;
+}
+
 /* All paths or none: a mistyped one must not leave the others published. */
 static int check_paths(const struct opts *o, struct err_info *info)
 {
 	char safe[512];
 
 	for (int i = 0; i < o->n_args; i++)
-		if (access(o->args[i], R_OK) != 0)
+		if (strcmp(o->args[i], "-") != 0 && access(o->args[i], R_OK) != 0)
 			return root_errno(
 			    info, text_escape(safe, sizeof(safe), bytes_str(o->args[i])), errno);
 	return OK;
@@ -292,7 +327,10 @@ static int check_paths(const struct opts *o, struct err_info *info)
 static int start(struct sharing *sh, struct err_info *info)
 {
 	const struct opts *o = sh->o;
-	int err = check_paths(o, info);
+	int err = check_stdin(o, info);
+
+	if (err == OK)
+		err = check_paths(o, info);
 
 	if (err == OK)
 		err = home_open(&sh->home, info);
@@ -329,6 +367,7 @@ int cmd_share(const struct opts *o)
 		code = session_run(&sh.session, watch, &sh);
 	else
 		code = opts_fail(o, "share", &info);
+	say_spooled(&sh);
 	/* Ctrl-C is how serving ends. */
 	if (sh.session.interrupted)
 		code = EXIT_OK;

@@ -16,6 +16,7 @@ enum exit_code {
 	EXIT_DENIED = 8,	/* permission */
 	EXIT_NO_SPACE = 9,	/* disk full or quota */
 	EXIT_CORRUPT = 10,	/* a .torrent, or data, is not what it should be */
+	EXIT_NO_READER = 141,	/* nobody reads our standard output any more */
 	EXIT_INTERRUPTED = 130, /* Ctrl-C; what was fetched stays and is resumed */
 };
 

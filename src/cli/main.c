@@ -59,7 +59,10 @@ static const struct command commands[] = {
 	.name = "share",
 	.summary = "publish files and folders, in place, and serve them",
 	.usage = "shoal share PATH... [--name NAME]",
-	.help = "  --name NAME        publish under this name (with one PATH)\n"
+	.help = "PATH is a file or a folder; '-' is standard input, which is kept and needs a "
+		"name.\n"
+		"\n"
+		"  --name NAME        publish under this name (with one PATH)\n"
 		"  --as OWNER         own the names as OWNER, now and later\n"
 		"  --description TEXT one line about it\n"
 		"  --tag WORD         to be found by; may be repeated\n"
@@ -70,6 +73,7 @@ static const struct command commands[] = {
 		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
+		"  --spool DIR        keep standard input there\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
 		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 		"  --drain            before leaving, hand on what nobody else has\n"
@@ -79,10 +83,11 @@ static const struct command commands[] = {
 		"\n"
 		"examples:\n"
 		"  shoal share genome.tar\n"
-		"  shoal share ./photos --name holiday-2026\n",
+		"  shoal share ./photos --name holiday-2026\n"
+		"  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout no-map",
+	    "v2-only listen drain drain-timeout no-map spool",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -95,7 +100,9 @@ static const struct command commands[] = {
 	.help =
 	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
 	    "\n"
-	    "  -o, --out DEST   file or folder to make, or the folder to make it in\n"
+	    "  -o, --out DEST   file or folder to make, or the folder to make it in; '-': write it "
+	    "to\n"
+	    "                   standard output as it comes, a folder as a tar archive\n"
 	    "  -i, --input-file FILE  get what its lines name, too ('-': standard input)\n"
 	    "  --latest         of several contents take the newest\n"
 	    "  --seed           go on serving when all is there\n"
@@ -132,6 +139,7 @@ static const struct command commands[] = {
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
 	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
+	    "  shoal get alice@lab/site.tar -o - | tar x\n"
 	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",

@@ -67,6 +67,7 @@ static const struct option options[] = {
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"spool", 0, KIND_FILE, AT(spool), NULL, false},
     {"sequential", 0, KIND_FLAG, AT(sequential), NULL, false},
     {"ends-first", 0, KIND_FLAG, AT(ends_first), NULL, false},
     {"reuse", 0, KIND_FILE, AT(reuse), NULL, false},

@@ -42,6 +42,7 @@ struct opts {
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
 	bool sequential, ends_first;
+	const char *spool; /* --spool DIR: where `share -` keeps what it read */
 	const char *reuse; /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */

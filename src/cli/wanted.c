@@ -10,6 +10,7 @@
 #include "cli/known_owners.h"
 #include "cli/linked.h"
 #include "cli/renewal.h"
+#include "cli/scratch.h"
 #include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
@@ -199,10 +200,12 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 	const char *name = content_name(w->meta), *out = o->out;
 	struct buf b;
 
-	if (out != NULL && strcmp(out, "-") == 0)
-		return err_set(info, ERR_INVALID, "-o -: writing to a pipe is not possible yet");
+	if (wanted_flows(o) && scratch_make(&w->scratch, info) != OK)
+		return info->code;
 	buf_init(&b, 16384);
-	if (out == NULL) {
+	if (w->scratch != NULL) {
+		(void)buf_printf(&b, "%s/%s", w->scratch, name);
+	} else if (out == NULL) {
 		(void)buf_put_str(&b, "./");
 		(void)buf_put_str(&b, name);
 	} else if (goes_into(w, out)) {
@@ -215,6 +218,11 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 	w->path = buf_cstr(&b) == NULL ? NULL : strdup(buf_cstr(&b));
 	buf_fini(&b);
 	return w->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
+bool wanted_flows(const struct opts *o)
+{
+	return o->out != NULL && strcmp(o->out, "-") == 0;
 }
 
 /* The torrent is known. */
@@ -246,6 +254,8 @@ void wanted_fini(struct wanted *w)
 	meta_free(w->meta);
 	buf_fini(&w->torrent);
 	free(w->path);
+	scratch_remove(w->scratch);
+	free(w->scratch);
 	free(w->placed);
 	free(w->files);
 }
@@ -410,9 +420,9 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .path = w->path,
 	    .preallocate = o->preallocate,
 	    .wanted = w->files,
-	    .order = o->sequential   ? ORDER_SEQUENTIAL
-		     : o->ends_first ? ORDER_ENDS_FIRST
-				     : ORDER_RAREST,
+	    .order = o->sequential || wanted_flows(o) ? ORDER_SEQUENTIAL
+		     : o->ends_first		      ? ORDER_ENDS_FIRST
+						      : ORDER_RAREST,
 	    .trackers = trackers,
 	    .webseeds = o->webseeds,
 	    .webseeds_nearest = w->from_index ? index_client_scope(index) : ADDR_PUBLIC,

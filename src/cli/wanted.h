@@ -13,10 +13,14 @@
 /* Addresses from --peer and x.pe. */
 #define PEERS_MAX 64
 
+/* -o -: to standard output. */
+bool wanted_flows(const struct opts *o);
+
 struct wanted {
 	struct buf torrent;
 	struct metainfo *meta; /* until the node takes it */
 	char *path;	       /* final name */
+	char *scratch;	       /* -o -: the folder it is in, removed at the end */
 	char label[256];       /* what it is called, for people */
 	bool from_index;
 	bool there_already; /* something is at the final name, and is served if it is the same */

@@ -246,16 +246,34 @@ static struct open_piece *urgent_for(struct picker *p, const struct asker *a, ui
 	return NULL;
 }
 
+bool picker_pick_urgent(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
+			uint32_t *block)
+{
+	struct open_piece *o = urgent_for(p, a, now_ms);
+
+	if (o == NULL)
+		return false;
+	if (o != asker_current(p, a))
+		asker_enter(p, a, o);
+	*piece = o->piece;
+	*block = take_block(p, a, o);
+	return true;
+}
+
+uint32_t picker_next_fresh(struct picker *p, struct asker *a)
+{
+	return next_fresh(p, a);
+}
+
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block)
 {
-	struct open_piece *o = urgent_for(p, a, now_ms);
+	struct open_piece *o;
 	uint32_t fresh = PICKER_NONE;
 
-	if (o == NULL)
-		o = asker_current(p, a);
-	else if (o != asker_current(p, a))
-		asker_enter(p, a, o);
+	if (picker_pick_urgent(p, a, now_ms, piece, block))
+		return true;
+	o = asker_current(p, a);
 	if (o == NULL || !is_joinable(p, o, a)) {
 		if (a->dry == p->version)
 			return false;

@@ -5,7 +5,8 @@
  * goes on from piece to piece until it meets one that somebody else has begun. Where the piece
  * before the gap is being fetched, whoever does that may be on its way into it: then the run begins
  * in its middle. The very first run begins anywhere, so that of many who start together each
- * brings the others something else. */
+ * brings the others something else. In sequence it begins at the lowest piece, and what is urgent
+ * comes before any run. */
 #include "swarm/picker_impl.h"
 
 struct gap {
@@ -75,11 +76,13 @@ bool picker_pick_run(struct picker *p, struct asker *a, bool seeds, uint64_t now
 {
 	uint32_t next = a->current == PICKER_NONE ? PICKER_NONE : a->current + 1;
 
+	if (picker_pick_urgent(p, a, now_ms, piece, block))
+		return true;
 	*piece = a->current;
 	if (next != PICKER_NONE && picker_pick_in(p, a, a->current, now_ms, block))
 		return true;
 	if (next >= p->have.n || !picker_is_fresh(p, next))
-		next = new_run(p, a, seeds);
+		next = p->sequential ? picker_next_fresh(p, a) : new_run(p, a, seeds);
 	*piece = next;
 	if (next != PICKER_NONE && picker_pick_in(p, a, next, now_ms, block))
 		return true;

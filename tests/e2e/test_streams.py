@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""get -o -: verified bytes in order to a pipe; share -: standard input."""
+
+import os
+import subprocess
+import tarfile
+
+import harness as h
+from harness import KIB, MIB, check, check_eq, test
+
+TO_FILE = ("bash", "-c", '"$@" > got', "bash")
+TO_CAT = ("bash", "-c", '"$@" | cat > got; exit ${PIPESTATUS[0]}', "bash")
+
+
+def piped(p, name, *args, wrap=TO_CAT, code=h.OK):
+    return p.start("get", name, "-o", "-", *args, wrap=wrap).wait(90 * h.SLOW).expect(code)
+
+
+def nothing_left(p):
+    check_eq([f for f in os.listdir(p.dir) if f != "got"], [], "files left in the folder")
+    home = os.path.join(p.home, "scratch")
+    check_eq(os.listdir(home) if os.path.isdir(home) else [], [], "files left in the home")
+
+
+for kind in ((), ("--v1-only",), ("--v2-only",)):
+    @test(f"get -o - writes a file to a pipe and to a file, and leaves nothing {' '.join(kind)}")
+    def _(w, kind=kind):
+        w.index()
+        a, b = w.peer("a"), w.peer("b")
+        src = h.make_file(a.path("film"), 5 * MIB + 77)
+        a.share(src, *kind)
+        for wrap in (TO_CAT, TO_FILE):
+            piped(b, "film", wrap=wrap)
+            h.check_same(b.path("got"), src)
+            nothing_left(b)
+
+
+@test("get -o - of a folder is a tar archive, with long and odd names; of one chosen file that file")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    files = {"a.txt": 100, "sub/" + "long" * 40: 70_000, "sub/é ü\n": 1, "z/empty": 0, "z/block": 512}
+    src = h.make_tree(a.path("data"), files)
+    os.chmod(os.path.join(src, "a.txt"), 0o755)
+    a.share(src)
+    piped(b, "data")
+    with tarfile.open(b.path("got")) as tar:
+        check_eq(sorted(tar.getnames()), sorted("data/" + f for f in files), "names")
+        check_eq(tar.getmember("data/a.txt").mode & 0o111, 0o111, "the executable one")
+        for f in files:
+            want = open(os.path.join(src, f), "rb").read()
+            check_eq(tar.extractfile("data/" + f).read(), want, f)
+    os.mkdir(b.path("out"))
+    piped(b, "data", wrap=("bash", "-c", '"$@" | tar x -C out; exit ${PIPESTATUS[1]}', "bash"))
+    h.check_same(b.path("out", "data"), src)
+    piped(b, "data", "--only", "z/block")
+    check_eq(open(b.path("got"), "rb").read(), open(os.path.join(src, "z/block"), "rb").read(), "one file")
+
+
+@test("get -o - ends quietly when its reader has had enough")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("film"), 8 * MIB))
+    done = piped(b, "film", wrap=("bash", "-c", '"$@" | head -c 1000 > got; exit ${PIPESTATUS[0]}', "bash"), code=141)
+    check_eq(done.err, "", "what was said")
+    check_eq(open(b.path("got"), "rb").read(), open(a.path("film"), "rb").read()[:1000], "the first bytes")
+    nothing_left(b)
+
+
+@test("get -o - to a reader that takes nothing holds little memory and goes on when it does")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("film"), 48 * MIB)
+    a.share(src)
+    env = {**w.env(b.home), "TMPDIR": b.dir}
+    proc = subprocess.Popen(b.args("get", "film", "-o", "-", "-q"), stdout=subprocess.PIPE, env=env, cwd=b.dir)
+    try:
+        data = lambda: sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(b.dir) for f in fs)
+        h.wait_for(lambda: data() > 40 * MIB or proc.poll() is not None, 60 * h.SLOW, "the data in TMPDIR")
+        with open(f"/proc/{proc.pid}/status") as f:
+            peak = next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
+        check(h.SANITIZED or peak < 64 * KIB, f"{peak} KiB resident")
+        check_eq(proc.stdout.read() == open(src, "rb").read(), True, "all of it")
+        check_eq(proc.wait(30 * h.SLOW), 0, "exit code")
+    finally:
+        proc.kill()
+        proc.wait()
+    nothing_left(b)
+
+
+@test("get -o - refuses what does not go with it")
+def _(w):
+    w.index()
+    b = w.peer("b")
+    for more in (["--json"], ["--seed"], ["--follow"], ["y"]):
+        b.run("get", "x", "-o", "-", *more).expect(h.USAGE)
+    piped(b, "nothing", code=h.NOT_FOUND)
+
+
+@test("share - publishes standard input under a name, and says where it is kept")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("in"), 3 * MIB + 1)
+    proc = a.start("share", "-", "--name", "backup.img", wrap=("sh", "-c", 'exec "$@" < in', "sh"))
+    index.wait_seeds("backup.img")
+    os.remove(src)
+    b.get("backup.img")
+    got = h.sha256(b.path("backup.img"))
+    done = proc.stop().expect(h.OK)
+    kept = done.err.split("standard input is kept in ")[1].split("\n")[0]
+    check_eq(h.sha256(kept), got, "what is kept")
+    os.mkdir(a.path("spool"))
+    proc = a.start("share", "-", "--name", "two", "--spool", a.path("spool"), wrap=("sh", "-c", 'echo two | "$@"', "sh"))
+    index.wait_seeds("two")
+    check_eq(len(os.listdir(a.path("spool"))), 1, "the folder that was asked for")
+    a.run("share", "-").expect(h.USAGE)
+    a.run("share", "-", "--name", "a/../b").expect(h.USAGE)
+
+
+if __name__ == "__main__":
+    h.main()
