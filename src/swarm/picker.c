@@ -246,6 +246,20 @@ static struct open_piece *urgent_for(struct picker *p, const struct asker *a, ui
 	return NULL;
 }
 
+bool picker_pick_urgent(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
+			uint32_t *block)
+{
+	struct open_piece *o = urgent_for(p, a, now_ms);
+
+	if (o == NULL)
+		return false;
+	if (o != asker_current(p, a))
+		asker_enter(p, a, o);
+	*piece = o->piece;
+	*block = take_block(p, a, o);
+	return true;
+}
+
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block)
 {
