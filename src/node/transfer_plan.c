@@ -3,6 +3,7 @@
 
 #include "meta/selection.h"
 #include "node/link.h"
+#include "node/webseed.h"
 
 static uint64_t now_ms(const struct transfer *t)
 {
@@ -59,6 +60,7 @@ static void go_on(struct transfer *t)
 	transfer_plan_swarm(t);
 	if (t->phase == TRANSFER_SEEDING)
 		transfer_set_phase(t, TRANSFER_DOWNLOADING);
+	webseeds_on_fetch(t->webseeds);
 	transfer_perform(t);
 	node_settle(t->node);
 }

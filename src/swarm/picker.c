@@ -260,11 +260,6 @@ bool picker_pick_urgent(struct picker *p, struct asker *a, uint64_t now_ms, uint
 	return true;
 }
 
-uint32_t picker_next_fresh(struct picker *p, struct asker *a)
-{
-	return next_fresh(p, a);
-}
-
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block)
 {

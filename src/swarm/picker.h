@@ -189,6 +189,9 @@ void picker_near_drop(struct picker *p);
 /* The next block for `a`, marked as asked. False: none, other than by asking twice. */
 bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
 		 uint32_t *block);
+/* From urgent pieces alone. */
+bool picker_pick_urgent(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
+			uint32_t *block);
 /* The same for who gives long runs best (picker_run.c). `seeds`: somebody else has everything; else
  * pieces that no peer has come first. */
 bool picker_pick_run(struct picker *p, struct asker *a, bool seeds, uint64_t now_ms,

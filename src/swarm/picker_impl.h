@@ -45,12 +45,6 @@ void picker_count_missing(struct picker *p);
 /* It is not urgent any more. */
 void picker_urgent_had(struct picker *p, uint32_t piece);
 
-/* A block of an urgent piece, if there is one for it. */
-bool picker_pick_urgent(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *piece,
-			uint32_t *block);
-/* The fresh piece that comes next in the order; PICKER_NONE. */
-uint32_t picker_next_fresh(struct picker *p, struct asker *a);
-
 /* Take a fresh piece out of the order. */
 void picker_order_take(struct picker *p, uint32_t piece);
 /* Every piece is had: nothing is left to order. */

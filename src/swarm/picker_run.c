@@ -5,8 +5,10 @@
  * goes on from piece to piece until it meets one that somebody else has begun. Where the piece
  * before the gap is being fetched, whoever does that may be on its way into it: then the run begins
  * in its middle. The very first run begins anywhere, so that of many who start together each
- * brings the others something else. In sequence it begins at the lowest piece, and what is urgent
- * comes before any run. */
+ * brings the others something else.
+ *
+ * Urgent pieces come before all that; and of what is wanted more, or is to come in sequence, the
+ * run begins at the first piece. */
 #include "swarm/picker_impl.h"
 
 struct gap {
@@ -17,11 +19,13 @@ struct gap_search {
 	const struct picker *p;
 	const struct asker *a;
 	bool only_here; /* pieces that no peer has */
+	uint32_t rank;
 };
 
 static bool fits(const struct gap_search *g, uint32_t piece)
 {
-	if (!picker_is_fresh(g->p, piece) || (g->only_here && g->p->avail[piece] > 0))
+	if (!picker_is_fresh(g->p, piece) || picker_rank(g->p, piece) != g->rank ||
+	    (g->only_here && g->p->avail[piece] > 0))
 		return false;
 	return g->a->has == NULL || bitfield_has(g->a->has, piece);
 }
@@ -43,6 +47,14 @@ static struct gap longest_gap(const struct gap_search *g)
 	return best;
 }
 
+static uint32_t first_of_all(const struct gap_search *g)
+{
+	for (uint32_t i = 0; i < g->p->have.n; i++)
+		if (fits(g, i))
+			return i;
+	return PICKER_NONE;
+}
+
 static uint32_t begin_in(const struct picker *p, struct gap gap)
 {
 	if (gap.n == p->have.n)
@@ -52,37 +64,53 @@ static uint32_t begin_in(const struct picker *p, struct gap gap)
 	return gap.first;
 }
 
+/* PICKER_NONE: there is none. */
+static uint32_t best_of_rank(struct gap_search *g)
+{
+	struct gap gap;
+
+	if (picker_fresh_in(g->p, g->rank) == 0)
+		return PICKER_NONE;
+	if (g->p->sequential)
+		return first_of_all(g);
+	gap = longest_gap(g);
+	if (gap.n == 0 && g->only_here) {
+		g->only_here = false;
+		gap = longest_gap(g);
+	}
+	return gap.n == 0 ? PICKER_NONE : begin_in(g->p, gap);
+}
+
 /* PICKER_NONE: there is no gap. */
 static uint32_t new_run(const struct picker *p, struct asker *a, bool seeds)
 {
-	struct gap_search g = {p, a, !seeds};
-	struct gap gap;
+	struct gap_search g = {.p = p, .a = a};
+	uint32_t best = PICKER_NONE;
 
 	if (p->n_order == 0 || a->dry_fresh == p->version_fresh)
 		return PICKER_NONE;
-	gap = longest_gap(&g);
-	if (gap.n == 0 && g.only_here) {
-		g.only_here = false;
-		gap = longest_gap(&g);
+	for (; g.rank < p->n_ranks && best == PICKER_NONE; g.rank++) {
+		g.only_here = !seeds && !p->sequential;
+		best = best_of_rank(&g);
 	}
-	if (gap.n > 0)
-		return begin_in(p, gap);
-	a->dry_fresh = p->version_fresh;
-	return PICKER_NONE;
+	if (best == PICKER_NONE)
+		a->dry_fresh = p->version_fresh;
+	return best;
 }
 
 bool picker_pick_run(struct picker *p, struct asker *a, bool seeds, uint64_t now_ms,
 		     uint32_t *piece, uint32_t *block)
 {
-	uint32_t next = a->current == PICKER_NONE ? PICKER_NONE : a->current + 1;
+	uint32_t next;
 
-	if (picker_pick_urgent(p, a, now_ms, piece, block))
+	if (p->n_urgent > 0 && picker_pick_urgent(p, a, now_ms, piece, block))
 		return true;
+	next = a->current == PICKER_NONE ? PICKER_NONE : a->current + 1;
 	*piece = a->current;
 	if (next != PICKER_NONE && picker_pick_in(p, a, a->current, now_ms, block))
 		return true;
 	if (next >= p->have.n || !picker_is_fresh(p, next))
-		next = p->sequential ? picker_next_fresh(p, a) : new_run(p, a, seeds);
+		next = new_run(p, a, seeds);
 	*piece = next;
 	if (next != PICKER_NONE && picker_pick_in(p, a, next, now_ms, block))
 		return true;

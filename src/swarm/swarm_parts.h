@@ -132,6 +132,8 @@ struct peer_ref swarm_take_slot(struct swarm *s);
 /* All that is ever said to one. */
 void swarm_tell_source(struct turn *t, const struct peer *p, enum wire_type type);
 uint32_t swarm_source_depth(const struct peer *p, uint64_t now_ms);
+/* The first urgent piece is asked of nobody: what sources are at makes way for it. */
+void swarm_urge_sources(struct turn *t);
 bool swarm_pick_for_source(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block);
 /* swarm_plan.c */
 void swarm_count_left(struct swarm *s);

@@ -86,6 +86,21 @@ static void rest(struct turn *t, struct peer *p)
 	swarm_unreserve(t, p);
 }
 
+void swarm_urge_sources(struct turn *t)
+{
+	const struct picker *k = &t->s->picker;
+	uint32_t piece = k->n_urgent == 0 ? PICKER_NONE : k->urgent[0].piece;
+	const struct open_piece *o = picker_open(k, piece);
+	struct peer *p;
+
+	if (piece == PICKER_NONE || (o != NULL && o->n_free == 0))
+		return;
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (p->source && p->n_live > 0 && peer_has(p, piece))
+			rest(t, p);
+	}
+}
+
 void swarm_source_rest(struct swarm *s, struct peer_ref ref, uint64_t hold_ms, uint64_t now_ms,
 		       struct effects *fx)
 {

@@ -169,6 +169,7 @@ void swarm_set_urgent(struct swarm *s, const struct piece_run *runs, uint32_t n,
 		fx->failed = true;
 		return;
 	}
+	swarm_urge_sources(&t);
 	swarm_hurry(&t);
 	s->returned = len > 0;
 	swarm_settle(&t);

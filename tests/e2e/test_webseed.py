@@ -208,5 +208,22 @@ def _(w):
         check(web.sent < 34 * MIB, "little came twice", web.sent)
 
 
+@test("of a folder only what is wanted is asked of a web server, and in sequence if told so", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "d"), {"a": 4 * MIB, "b": 4 * MIB, "c": 4 * MIB})
+    p, q = w.peer("p"), w.peer("q")
+    t = torrent(p, src, more=["--piece-length", "64K"])
+    with Web(www) as web:
+        p.run("get", t, "--only", "b", "--webseed", web.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("d", "b"), os.path.join(src, "b"))
+        check(web.sent < 4 * MIB + 300 * KIB, "nothing else was asked for", web.sent, web.asked)
+    with Web(www) as web:
+        q.run("get", t, "--sequential", "--webseed", web.url, seconds=50).expect(h.OK)
+        h.check_same(q.path("d"), src)
+        starts = [(path, int(ask[6:].split("-")[0])) for path, ask in web.asked]
+        check_eq(starts, sorted(starts), "from the front to the end")
+
+
 if __name__ == "__main__":
     h.main()

@@ -270,6 +270,46 @@ TEST(what_a_silent_seed_owes_is_asked_of_a_source)
 	stop(&b);
 }
 
+TEST(what_is_urgent_comes_before_what_a_source_is_at)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct piece_run urgent = {6, 2};
+
+	CHECK(start(&b, 32, "*......."));
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "1 2");
+	effects_clear(&b.fx);
+	swarm_set_urgent(b.s, &urgent, 1, b.now, &b.fx);
+	swarm_check(b.s);
+	CHECK_STR(expected(&b, r), "6 7");
+	CHECK(count(&b, EFFECT_FETCH) > 0);
+	/* The next one is asked for already: nothing is given up for it. */
+	urgent = (struct piece_run){7, 1};
+	effects_clear(&b.fx);
+	swarm_set_urgent(b.s, &urgent, 1, b.now, &b.fx);
+	CHECK_INT(count(&b, EFFECT_FETCH), 0);
+	CHECK_STR(expected(&b, r), "6 7");
+	stop(&b);
+}
+
+TEST(a_source_follows_what_is_wanted_and_in_which_order)
+{
+	static const uint8_t wanted[] = {2, 0, 2, 2, 0, 3, 3, 2};
+	struct bench b;
+	struct peer_ref r;
+
+	CHECK(start(&b, 32, "........"));
+	swarm_set_wanted(b.s, wanted, b.now, &b.fx);
+	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
+	r = source(&b);
+	CHECK_STR(expected(&b, r), "5 6");
+	bring(&b, r, 5, 32);
+	bring(&b, r, 6, 32);
+	CHECK(strncmp(expected(&b, r), "7 0 2 3", 7) == 0);
+	stop(&b);
+}
+
 static void short_life(struct bench *b)
 {
 	struct peer_ref r = swarm_add_source(b->s, b->now, &b->fx);
