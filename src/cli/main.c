@@ -75,6 +75,9 @@ static const struct command commands[] = {
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --spool DIR        keep standard input there\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
+		"  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
+		"  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
+		"  --limit-lan        also with peers of the own network\n"
 		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 		"  --drain            before leaving, hand on what nobody else has\n"
 		"  --drain-timeout TIME  for so long at most (10m)\n"
@@ -87,7 +90,8 @@ static const struct command commands[] = {
 		"  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout no-map spool",
+	    "v2-only listen drain drain-timeout no-map spool limit-down limit-up limit-at "
+	    "limit-lan",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -119,6 +123,10 @@ static const struct command commands[] = {
 	    "  --reuse PATH     take what can be used from this older copy, which is only read\n"
 	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
+	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
+	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
+	    "  --limit-lan      also with peers of the own network\n"
+	    "  --no-upload      serve nobody meanwhile\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -145,7 +153,8 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts =
 	    "out input-file latest seed wait peer tracker webseed preallocate listen "
-	    "reuse replace follow every drain drain-timeout no-map only sequential ends-first",
+	    "reuse replace follow every drain drain-timeout no-map only sequential ends-first "
+	    "limit-down limit-up limit-at limit-lan no-upload",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,

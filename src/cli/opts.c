@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/schedule.h"
 #include "base/text.h"
 #include "cli/config.h"
 #include "cli/index_choice.h"
@@ -67,6 +68,11 @@ static const struct option options[] = {
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"limit-down", 0, KIND_RATE, AT(limit_down), NULL, false},
+    {"limit-up", 0, KIND_RATE, AT(limit_up), NULL, false},
+    {"limit-at", 0, KIND_LIST, AT(limit_at), NULL, false},
+    {"limit-lan", 0, KIND_FLAG, AT(limit_lan), NULL, false},
+    {"no-upload", 0, KIND_FLAG, AT(no_upload), NULL, false},
     {"spool", 0, KIND_FILE, AT(spool), NULL, false},
     {"sequential", 0, KIND_FLAG, AT(sequential), NULL, false},
     {"ends-first", 0, KIND_FLAG, AT(ends_first), NULL, false},
@@ -302,6 +308,11 @@ static int store_value(struct parser *p, const struct option *opt, const char *w
 			return refuse_value(p, what, value, "not a power of two from 16K to 128M");
 		*(uint64_t *)place = n;
 		return 0;
+	case KIND_RATE:
+		if (schedule_rate(value, &n) != OK)
+			return refuse_value(p, what, value, "not a rate (500K, 2M, 0 for none)");
+		*(uint64_t *)place = n;
+		return 0;
 	case KIND_NUMBER:
 		if (text_parse_u64(bytes_str(value), UINT32_MAX, &n) != 0 || n == 0)
 			return refuse_value(p, what, value, "not a number from 1 up");
@@ -495,6 +506,7 @@ static int check(struct parser *p)
 {
 	const struct opts *o = p->o;
 	const struct command *c = p->c;
+	struct schedule_rule rule;
 	char safe[128];
 
 	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
@@ -502,6 +514,12 @@ static int check(struct parser *p)
 		return refuse_value(p, "--progress", o->progress, "neither auto, json nor none");
 	if (o->v1_only && o->v2_only)
 		return err_set(&p->info, ERR_INVALID, "--v1-only and --v2-only exclude each other");
+	for (size_t i = 0; o->limit_at != NULL && o->limit_at[i] != NULL; i++) {
+		if (schedule_parse(o->limit_at[i], &rule) != OK)
+			return refuse_value(p, "--limit-at", o->limit_at[i],
+					    "not FROM-TO=DOWN[/UP] (08:00-18:00=1M, "
+					    "22:30-06:00=0/200K)");
+	}
 	if (o->sequential && o->ends_first)
 		return err_set(&p->info, ERR_INVALID,
 			       "--sequential and --ends-first exclude each other");
@@ -585,6 +603,7 @@ void opts_fini(struct opts *o)
 	free(o->config);
 	free(o->origins);
 	free((void *)o->only);
+	free((void *)o->limit_at);
 	*o = (struct opts){.port = -1};
 }
 

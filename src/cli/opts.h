@@ -42,6 +42,9 @@ struct opts {
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
 	bool sequential, ends_first;
+	uint64_t limit_down, limit_up; /* bytes a second; 0: none */
+	const char *const *limit_at;   /* --limit-at FROM-TO=RATE, repeated */
+	bool limit_lan, no_upload;
 	const char *spool; /* --spool DIR: where `share -` keeps what it read */
 	const char *reuse; /* --reuse: an older copy to take bytes from */
 	const char *comment;

@@ -190,6 +190,8 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 	err = s->timer == NULL ? err_set(info, ERR_NOMEM, "out of memory")
 			       : node_new(&p, &s->node, info);
 	if (err == OK)
+		err = pacing_new(s->loop, s->node, o, &s->pacing, info);
+	if (err == OK)
 		err = use_index(s, info);
 	if (err == OK && make_parting(s) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
@@ -242,6 +244,8 @@ int session_run(struct session *s, void (*watch)(struct session *s, void *user),
 void session_fini(struct session *s)
 {
 	control_free(s->control);
+	pacing_free(s->pacing);
+	s->pacing = NULL;
 	parting_free(s->parting);
 	if (s->parting_timer != NULL)
 		loop_timer_free(s->parting_timer);

@@ -5,6 +5,7 @@
 #include "cli/control.h"
 #include "cli/opts.h"
 #include "cli/out.h"
+#include "cli/pacing.h"
 #include "node/node.h"
 
 /* Without --wait, a download that nobody can serve is given up after this long. A peer that
@@ -20,6 +21,7 @@ struct session {
 	/* Asked, before it leaves, who else has what this peer has. May be set any time; borrowed.
 	 */
 	const struct index_client *index;
+	struct pacing *pacing;
 	struct control *control; /* NULL: nobody can ask */
 	struct parting *parting;
 	struct loop_timer *parting_timer;

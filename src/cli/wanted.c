@@ -419,6 +419,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
 	    .preallocate = o->preallocate,
+	    .no_upload = o->no_upload,
 	    .wanted = w->files,
 	    .order = o->sequential || wanted_flows(o) ? ORDER_SEQUENTIAL
 		     : o->ends_first		      ? ORDER_ENDS_FIRST

@@ -38,9 +38,9 @@ static void find(struct verdict *v, enum explain_cause cause, const char *fmt, .
 
 const char *explain_word(enum explain_cause c)
 {
-	static const char *const words[] = {"not_downloading", "tracker", "no_peers", "incomplete",
-					    "choked",	       "silent",  "disk",     "one_peer",
-					    "few_sources",     "peers"};
+	static const char *const words[] = {"limit",	  "not_downloading", "tracker", "no_peers",
+					    "incomplete", "choked",	     "silent",	"disk",
+					    "one_peer",	  "few_sources",     "peers"};
 
 	return words[c];
 }
@@ -138,6 +138,10 @@ uint32_t explain_judge(const struct explain_facts *f,
 
 	if (not_downloading(&v, f))
 		return v.n;
+	if (f->limit_bps > 0)
+		find(&v, EXPLAIN_LIMIT, "the limit: %s is allowed %s",
+		     text_rate(rate, sizeof(rate), f->limit_bps),
+		     f->limit_own ? "for this one" : "for all together");
 	judge_company(&v, f);
 	if (f->peers > 0 && f->nowhere > 0)
 		find(&v, EXPLAIN_INCOMPLETE,

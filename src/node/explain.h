@@ -24,12 +24,15 @@ struct explain_facts {
 	uint32_t requests;		     /* blocks asked for and not here yet */
 	uint64_t best_bps;		     /* of the fastest peer */
 	uint32_t best_rtt_us;		     /* its round trip; 0 unknown */
+	uint64_t limit_bps;		     /* the limit that holds it up now; 0 none does */
+	bool limit_own;			     /* that is its own, not that of all together */
 	uint32_t nowhere;		     /* pieces we lack that no connected peer has */
 	uint32_t tracker_ok, tracker_failed; /* announces answered, and not */
 	const char *tracker_error;	     /* of the newest one; "" none */
 };
 
 enum explain_cause {
+	EXPLAIN_LIMIT,		 /* more is not allowed */
 	EXPLAIN_NOT_DOWNLOADING, /* complete, checking, paused by the disk, failed */
 	EXPLAIN_TRACKER,	 /* nobody tells us of peers */
 	EXPLAIN_NO_PEERS,

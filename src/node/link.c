@@ -118,6 +118,7 @@ void link_close(struct link *l, const char *reason)
 	if (reason != NULL)
 		node_log(n, "%s: %s", addr_text(text, &l->addr), reason);
 	link_recv_drop(l);
+	throttle_drop(l);
 	if (l->t == NULL)
 		link_stranger_gone(l);
 	else if (transfer_link(l->t, l->ref) == l)
@@ -182,7 +183,7 @@ void link_set_interest(struct link *l)
 
 	if (l->state == LINK_DEAD)
 		return;
-	if (!l->starved && !link_is_clogged(l))
+	if (!l->starved && !link_is_clogged(l) && !l->throttle.waits[DIR_DOWN])
 		want |= LOOP_READ;
 	if (l->wants_write)
 		want |= LOOP_WRITE;

@@ -86,6 +86,7 @@ struct link {
 	uint32_t msg_sent;   /* of head and payload */
 	struct link *prev, *next, *next_dirty, *next_grave;
 	struct link *older, *newer; /* among strangers */
+	struct link_throttle throttle;
 };
 
 /* A socket that was accepted; takes over the descriptor. */

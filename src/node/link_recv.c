@@ -23,8 +23,10 @@ struct forecast {
 	struct span dst;
 };
 
+#define PLAN_PARTS (2 + 2 * LINK_RECV_BLOCKS)
+
 struct plan {
-	struct iovec iov[2 + 2 * LINK_RECV_BLOCKS];
+	struct iovec iov[PLAN_PARTS];
 	int n_iov;
 	size_t rest; /* bytes of iov[0] that belong to the block under way */
 	struct forecast next[LINK_RECV_BLOCKS];
@@ -551,17 +553,37 @@ void link_unstarve(struct link *l)
 	link_set_interest(l);
 }
 
+/* As much of the plan as may be read now. Returns its bytes, and in *n_iov its parts. */
+static size_t cut_plan(const struct plan *p, uint64_t most, struct iovec *iov, int *n_iov)
+{
+	size_t sum = 0;
+
+	for (*n_iov = 0; *n_iov < p->n_iov && sum < most; (*n_iov)++) {
+		iov[*n_iov] = p->iov[*n_iov];
+		if (iov[*n_iov].iov_len > most - sum)
+			iov[*n_iov].iov_len = (size_t)(most - sum);
+		sum += iov[*n_iov].iov_len;
+	}
+	return sum;
+}
+
 void link_read(struct link *l)
 {
 	for (int round = 0; round < LINK_READ_ROUNDS; round++) {
+		uint64_t most = throttle_allows(l, DIR_DOWN);
+		struct iovec iov[PLAN_PARTS];
 		struct plan p;
 		ssize_t n;
-		size_t asked = 0;
+		size_t asked;
+		int n_iov;
 
+		if (most == 0) {
+			link_set_interest(l);
+			return;
+		}
 		make_plan(l, &p);
-		for (int i = 0; i < p.n_iov; i++)
-			asked += p.iov[i].iov_len;
-		n = readv(l->fd, p.iov, p.n_iov);
+		asked = cut_plan(&p, most, iov, &n_iov);
+		n = readv(l->fd, iov, n_iov);
 		if (n <= 0) {
 			int error = errno;
 
@@ -571,6 +593,7 @@ void link_read(struct link *l)
 			link_lost(l, n == 0 ? "closed the connection" : strerror(error));
 			return;
 		}
+		throttle_took(l, DIR_DOWN, (uint64_t)n);
 		walk_plan(l, &p, (size_t)n);
 		if (l->state == LINK_DEAD)
 			return;

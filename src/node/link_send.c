@@ -153,14 +153,28 @@ static int send_payload(struct link *l)
 	return -1;
 }
 
+/* Choose the next message. False: others are to go first. With a limit it is one block: what is
+ * begun is sent whole. */
+static bool begin_blocks(struct link *l)
+{
+	uint64_t most = throttle_allows(l, DIR_UP);
+	uint32_t run = most == UINT64_MAX ? swarm_run_bytes(l->t->swarm, l->ref) : BLOCK_BYTES;
+
+	if (most == 0)
+		return false;
+	l->msg_blocks = row_of(l, run, &l->msg_bytes);
+	throttle_took(l, DIR_UP, l->msg_bytes);
+	return true;
+}
+
 /* One message of blocks. Returns 1 all out, 0 to wait, -1 closed. */
 static int send_blocks(struct link *l)
 {
 	uint32_t before = l->msg_sent;
 	int out = 1;
 
-	if (l->msg_blocks == 0)
-		l->msg_blocks = row_of(l, swarm_run_bytes(l->t->swarm, l->ref), &l->msg_bytes);
+	if (l->msg_blocks == 0 && !begin_blocks(l))
+		return 0;
 	if (!make_ready(l))
 		return l->state == LINK_DEAD ? -1 : 0;
 	if (l->msg_sent < WIRE_PIECE_HEAD)

@@ -286,8 +286,10 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	n->listen_io = loop_io_new(n->loop, n->listener, on_accept, n);
 	n->pool_io = loop_io_new(n->loop, pool_fd(n->pool), on_pool, n);
 	n->second = loop_timer_new(n->loop, on_second, n);
+	n->throttle.timer = loop_timer_new(n->loop, throttle_on_tick, n);
 	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
-	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
+	    n->pool_io == NULL || n->second == NULL || n->throttle.timer == NULL ||
+	    http_client_new(n->loop, &n->http) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -358,6 +360,8 @@ void node_free(struct node *n)
 		loop_timer_free(n->second);
 	if (n->leave_timer != NULL)
 		loop_timer_free(n->leave_timer);
+	if (n->throttle.timer != NULL)
+		loop_timer_free(n->throttle.timer);
 	if (n->pool != NULL)
 		pool_free(n->pool);
 	if (n->listener >= 0)

@@ -84,6 +84,7 @@ struct transfer_params {
 	 * meta->files; copied. NULL: all of it. */
 	const uint8_t *wanted;
 	enum swarm_order order;
+	bool no_upload; /* see transfer_set_upload() */
 	const char *const
 	    *trackers; /* besides those of the torrent, in a tier before them; NULL-ended */
 	/* Download: web servers that have it (BEP 19), besides those of the torrent. The user named

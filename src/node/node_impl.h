@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "node/reach.h"
 #include "node/reader.h"
+#include "node/throttle.h"
 #include "store/store.h"
 #include "wire/handshake.h"
 
@@ -59,6 +60,7 @@ struct node {
 
 	uint32_t n_readers;
 	uint64_t reader_ids;
+	struct throttle throttle;
 };
 
 struct transfer {
@@ -93,6 +95,7 @@ struct transfer {
 	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
 	enum swarm_order order;
 	bool reselect; /* `wanted` changed while finishing */
+	struct transfer_throttle throttle;
 	struct reader *readers;
 	bool urgent; /* the swarm was told of their windows */
 	struct hash_task *hash_tasks;

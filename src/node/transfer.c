@@ -345,6 +345,8 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	memcpy(ap.peer_id, n->peer_id, sizeof(ap.peer_id));
 	t->swarm = swarm_new(&wp);
 	t->timer = loop_timer_new(n->loop, on_timer, t);
+	if (t->swarm != NULL && p->no_upload)
+		swarm_set_upload(t->swarm, false, now_ms(t), &t->fx);
 	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	t->webseeds = webseeds_new(t, p, &n_webseeds);
@@ -590,5 +592,6 @@ void explain_gather(struct transfer *t, struct transfer_status *st, struct expla
 	    .tracker_failed = st->tracker_failed,
 	    .tracker_error = st->tracker_error.code == OK ? "" : st->tracker_error.text,
 	};
+	throttle_explain(t, out);
 	count_peers(t, out);
 }

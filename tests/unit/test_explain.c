@@ -57,6 +57,11 @@ static void full_disk(struct explain_facts *f)
 	f->why = "data: No space left on device";
 }
 
+static void limited(struct explain_facts *f)
+{
+	f->limit_bps = MIB;
+}
+
 static void dead_tracker(struct explain_facts *f)
 {
 	f->tracker_ok = f->peers = f->useful = f->unchoked = f->addresses = 0;
@@ -153,6 +158,7 @@ TEST(each_cause_is_found_with_its_numbers_and_the_worst_first)
 	    {with(NULL), "peers", "4 peers send 10.0 MiB/s together, 120 blocks"},
 	    {with(complete), "not_downloading", "complete"},
 	    {with(checking), "not_downloading", "checked"},
+	    {with(limited), "limit", "the limit: 1.0 MiB/s is allowed for all together"},
 	    {with(full_disk), "disk", "No space left on device"},
 	    {with(dead_tracker), "tracker no_peers",
 	     "(3 announces failed): tracker.lan: connection refused"},
