@@ -1,6 +1,6 @@
 #!/bin/sh
-# scripts/deps.sh SET... - install what building (build), testing (test) and measuring (bench, which
-# takes what test has too) need on Debian 12.
+# scripts/deps.sh SET... - install what building (build), packing (deb), testing (test) and measuring
+# (bench, which takes what test has too) need on Debian 12.
 # Does nothing when all of it is there; else needs root or sudo.
 set -eu
 
@@ -8,9 +8,14 @@ build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 valgrind
+<<<<<<< HEAD
 	chromium fonts-dejavu-core mandoc zsh fish"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$(dpkg --print-architecture)" != amd64 ] || build="$build libipsec-mb-dev"
+=======
+	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
+deb="dpkg-dev"
+>>>>>>> 7e272ab (make deb, make uninstall; completions are installed where shells look)
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""
@@ -19,6 +24,7 @@ for set in "$@"; do
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
 	bench) want="$want $bench" ;;
+	deb) want="$want $deb" ;;
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done
