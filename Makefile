@@ -81,5 +81,10 @@ deb:
 	scripts/deps.sh build deb
 	scripts/deb.sh build-deb
 
+# build-static/shoal, for any Linux with a C library as new as here.
+static:
+	scripts/deps.sh build deb
+	scripts/static.sh build-static
+
 clean:
 	rm -rf build build-*

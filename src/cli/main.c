@@ -302,6 +302,21 @@ static const struct command commands[] = {
 	.run = cmd_whoami,
     },
     {
+	.name = "doctor",
+	.summary = "look for what could be wrong with this machine",
+	.usage = "shoal doctor",
+	.help = "One line each: settings, key, space and speed of the disk here, limits, port,\n"
+		"index, clock, running peers, versions; and what to do where something is wrong.\n"
+		"Exit status 0: nothing that stops you; 1: something does.\n"
+		"\n"
+		"examples:\n"
+		"  shoal doctor\n"
+		"  shoal doctor -q --index https://box:6969\n",
+	.accepts = "listen",
+	.max_args = 0,
+	.run = cmd_doctor,
+    },
+    {
 	.name = "config",
 	.summary = "show the settings that hold, and where from",
 	.usage = "shoal config [COMMAND]",

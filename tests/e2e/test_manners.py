@@ -130,6 +130,45 @@ def _(w):
     b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("neither auto, json nor none")
 
 
+# ---- doctor -------------------------------------------------------------------------------
+
+@test("doctor: a line for each thing that can be wrong, with what to do; as JSON; the exit code says whether it matters")
+def _(w):
+    w.index()
+    p = w.peer("a")
+    p.run("whoami").expect(h.OK)
+
+    def doctor(*args, code, env=None):
+        found = p.run("doctor", "--json", *args, env=env).expect(code).json()
+        return {c["check"]: c for c in found["checks"]}
+    seen = doctor("--port", "0", code=h.OK)
+    check_eq(set(seen), {"settings", "key", "space", "disk", "files", "watches", "port", "index", "clock", "peers", "versions"},
+             "what is looked at")
+    for name in ("settings", "key", "port", "index", "clock", "peers", "versions"):
+        check_eq(seen[name]["result"], "ok", f"{name}: {seen[name]['text']}")
+    text = p.run("doctor", "--port", "0").expect(h.OK).out
+    check(re.search(r"^ok    index     http\S+ answers, version", text, re.M), "in words", text)
+
+    os.chmod(os.path.join(p.home, "key"), 0o644)
+    settings(p, "token = secret\n")
+    os.chmod(os.path.join(p.home, "config"), 0o644)
+    taken = h.socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    seen = doctor("--listen", "127.0.0.1", "--port", str(port), "--index", "http://127.0.0.1:1", code=h.FAILED)
+    taken.close()
+    for name, result, says, advice in (
+            ("key", "fail", "others may read this secret key", "chmod 600"),
+            ("settings", "warn", "has a token, and others may read it", "chmod 600"),
+            ("port", "fail", str(port), "--port"),
+            ("index", "fail", "connection refused", "shoal index"),
+            ("clock", "warn", "no index", "")):
+        got = seen[name]
+        check_eq(got["result"], result, name)
+        check(says in got["text"] and advice in got["advice"], name, got)
+    quiet = p.run("doctor", "-q", "--index", "http://127.0.0.1:1").expect(h.FAILED).out
+    check("fail  index" in quiet and "ok " not in quiet, "-q says what is wrong alone", quiet)
+
+
 # ---- completions --------------------------------------------------------------------------
 
 class Catalogue:
