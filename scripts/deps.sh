@@ -5,17 +5,14 @@
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
-	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev"
+	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
+	libedit-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 valgrind
-<<<<<<< HEAD
-	chromium fonts-dejavu-core mandoc zsh fish"
+	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$(dpkg --print-architecture)" != amd64 ] || build="$build libipsec-mb-dev"
-=======
-	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 deb="dpkg-dev"
->>>>>>> 7e272ab (make deb, make uninstall; completions are installed where shells look)
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""

@@ -50,10 +50,18 @@ libraries() {
 		--with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --with-ca-path=/etc/ssl/certs
 }
 
+# Debian's own does not say what the archive of libbsd needs in turn.
+libedit() {
+	mkdir -p "$prefix/lib/pkgconfig"
+	printf 'Name: libedit\nDescription: line editor\nVersion: %s\nCflags: %s\nLibs: -ledit -ltinfo -lbsd -lmd\n' \
+		"$(pkg-config --modversion libedit)" "$(pkg-config --cflags libedit)" >"$prefix/lib/pkgconfig/libedit.pc"
+}
+
 if [ ! -f "$dir/libraries.done" ]; then
 	{ fetch && libraries; } >"$dir/libraries.log" 2>&1 || { tail -n 20 "$dir/libraries.log" >&2; exit 1; }
 	touch "$dir/libraries.done"
 fi
+libedit
 if [ ! -f "$dir/build.ninja" ]; then
 	PKG_CONFIG_PATH=$prefix/lib/pkgconfig meson setup "$dir" "$here" --buildtype=release --prefer-static \
 		-Dc_link_args='-static-libgcc -Wl,--gc-sections,-z,relro,-z,now' >"$dir/setup.log"

@@ -72,6 +72,7 @@ static const struct command commands[] = {
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
 		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+		"  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 		"  --drain            before leaving, hand on what nobody else has\n"
 		"  --drain-timeout TIME  for so long at most (10m)\n"
 		"\n"
@@ -82,7 +83,7 @@ static const struct command commands[] = {
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout no-map",
+	    "v2-only listen reply-delay drain drain-timeout no-map",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -103,6 +104,7 @@ static const struct command commands[] = {
 	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
+	    "  --from ADDR:PORT fetch from this peer alone; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
 	    "  --webseed URL    fetch from this web server too (BEP 19); may be repeated\n"
 	    "  --only GLOB      of a folder only these files, '!GLOB': not these; may be repeated\n"
@@ -113,6 +115,7 @@ static const struct command commands[] = {
 	    "  --replace        replace what is at DEST, whatever it is\n"
 	    "  --listen ADDR    listen for peers on this address alone\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
@@ -136,8 +139,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts =
-	    "out input-file latest seed wait peer tracker webseed preallocate listen "
-	    "reuse replace follow every drain drain-timeout no-map only sequential ends-first",
+	    "out input-file latest seed wait peer from tracker webseed preallocate listen "
+	    "reuse replace follow every reply-delay drain drain-timeout no-map only sequential ends-first",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -302,12 +305,31 @@ static const struct command commands[] = {
 	.run = cmd_whoami,
     },
     {
+	.name = "shell",
+	.summary = "a prompt: transfers run on while you type",
+	.usage = "shoal shell",
+	.help = "With history (Ctrl-R searches it) and completion of commands, options, names and\n"
+		"paths. 'help' lists its commands; all others of shoal work in it, too. Shares and\n"
+		"downloads run on behind it until 'quit', which unpublishes what it has shared.\n"
+		"Reads commands from a pipe as well, and waits for downloads at its end.\n"
+		"\n"
+		"examples:\n"
+		"  shoal shell\n"
+		"  shoal shell --index http://nas:6969\n"
+		"  echo 'get genome.tar' | shoal shell\n",
+	.accepts = "",
+	.max_args = 0,
+	.run = cmd_shell,
+    },
+    {
 	.name = "doctor",
 	.summary = "look for what could be wrong with this machine",
 	.usage = "shoal doctor",
 	.help = "One line each: settings, key, space and speed of the disk here, limits, port,\n"
 		"index, clock, running peers, versions; and what to do where something is wrong.\n"
 		"Exit status 0: nothing that stops you; 1: something does.\n"
+		"\n"
+		"  --listen ADDR  the address that a peer is to listen on\n"
 		"\n"
 		"examples:\n"
 		"  shoal doctor\n"

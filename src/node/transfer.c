@@ -239,7 +239,9 @@ static void on_found(void *user, const struct addr *list, size_t n)
 {
 	struct transfer *t = user;
 
-	swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
+	/* They were asked for counts, and told ours; who there is does not matter. */
+	if (!t->only_peers)
+		swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
 }
@@ -350,6 +352,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	t->webseeds = webseeds_new(t, p, &n_webseeds);
 	if (n_webseeds > 0 && !p->seed && t->webseeds == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	t->only_peers = p->only_peers;
 	if (p->n_peers > 0) {
 		t->first_peers = calloc(p->n_peers, sizeof(*t->first_peers));
 		if (t->first_peers == NULL)
@@ -358,6 +361,15 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 		t->n_first_peers = p->n_peers;
 	}
 	return OK;
+}
+
+bool transfer_takes(const struct transfer *t, const struct addr *from)
+{
+	bool takes = !t->only_peers || t->complete;
+
+	for (size_t i = 0; i < t->n_first_peers && !takes; i++)
+		takes = addr_same_host(&t->first_peers[i], from);
+	return takes;
 }
 
 int transfer_go_live(struct transfer *t)

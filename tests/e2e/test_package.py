@@ -82,6 +82,7 @@ echo hello >f
 SHOAL_HOME=/tmp/t/i shoal index --listen 127.0.0.1:6977 --data /tmp/t/data >index.log 2>&1 & index=$!
 n=0; until grep -q 'index at' index.log; do n=$((n + 1)); [ $n -lt 100 ] || exit 9; sleep 0.2; done
 SHOAL_HOME=/tmp/t/a shoal share f --port 0 --listen 127.0.0.1 >share.log 2>&1 & share=$!
+n=0; until grep -q serving share.log; do n=$((n + 1)); [ $n -lt 100 ] || exit 9; sleep 0.2; done
 SHOAL_HOME=/tmp/t/b shoal get f --wait 60 --port 0 -o g
 cmp f g
 kill $share $index; wait
@@ -131,6 +132,10 @@ def _(w):
     do(w, "mmdebstrap", "--quiet", "--variant=extract", "--include=libc6,busybox-static",
        os.environ.get("OTHER_SUITE", "trixie"), root, os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian"))
     bin_dir = os.path.join(root, "usr", "bin")
+    for link in ("bin", "lib", "lib64"):  # the package that brings these is not here
+        if not os.path.lexists(os.path.join(root, link)):
+            os.symlink(f"usr/{link}", os.path.join(root, link))
+    os.makedirs(os.path.join(root, "tmp"), exist_ok=True)
     shutil.copy(shoal, os.path.join(bin_dir, "shoal"))
     for applet in ("sh", "mkdir", "grep", "sleep", "cmp", "kill", "cat"):
         if not os.path.lexists(os.path.join(bin_dir, applet)):
