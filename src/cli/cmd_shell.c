@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/entries.h"
 #include "cli/home.h"
+#include "cli/index_choice.h"
 #include "cli/index_open.h"
 #include "cli/shell.h"
 
@@ -40,19 +41,17 @@ static void complain(struct shell *sh, const char *command, const struct err_inf
 /* ---- the index ------------------------------------------------------------------------------- */
 
 /* For this shell and all that it runs. */
-static void use_index(const struct opts *o, const char *url)
+static void use_index(const struct opts *o)
 {
-	char port[16];
+	const char *url, *pin;
 
+	index_chosen(o, &url, &pin);
 	setenv("SHOAL_INDEX", url, 1);
-	snprintf(port, sizeof(port), "%d", o->port);
-	if (o->port >= 0)
-		setenv("SHOAL_PORT", port, 1);
 	/* Not on command lines, which others see. */
 	if (o->token != NULL)
 		setenv("SHOAL_TOKEN", o->token, 1);
-	if (o->pin != NULL)
-		setenv("SHOAL_PIN", o->pin, 1);
+	if (pin != NULL)
+		setenv("SHOAL_PIN", pin, 1);
 }
 
 static int greet(const struct opts *o, struct err_info *info)
@@ -76,6 +75,25 @@ static int greet(const struct opts *o, struct err_info *info)
 	return err;
 }
 
+/* What the shell was told is for all that it runs. Without an index each looks for one. */
+static void begin_with(const struct opts *o, bool talk)
+{
+	struct err_info why;
+	char port[16];
+	bool there;
+
+	snprintf(port, sizeof(port), "%d", o->port);
+	if (o->port >= 0)
+		setenv("SHOAL_PORT", port, 1);
+	if (talk)
+		puts("'help' lists the commands, 'quit' ends");
+	there = talk && greet(o, &why) == OK;
+	if (talk && !there)
+		printf("%s\n'connect URL' uses another\n", why.text);
+	if (there || o->index != NULL)
+		use_index(o);
+}
+
 static void do_connect(struct shell *sh, int argc, char **argv)
 {
 	static const struct command connect = {
@@ -88,7 +106,7 @@ static void do_connect(struct shell *sh, int argc, char **argv)
 		if (o.n_args > 0)
 			o.index = o.args[0];
 		if (greet(&o, &why) == OK) {
-			use_index(&o, o.index);
+			use_index(&o);
 			json_decref(sh->names);
 			sh->names = NULL;
 		} else {
@@ -453,11 +471,7 @@ int cmd_shell(const struct opts *o)
 	if (err == OK)
 		err = prompt_new(&p, &sh.prompt, &why);
 	if (err == OK) {
-		use_index(o, o->index);
-		if (prompt_is_terminal(sh.prompt) && !o->quiet)
-			puts("'help' lists the commands, 'quit' ends");
-		if (prompt_is_terminal(sh.prompt) && !o->quiet && greet(o, &why) != OK)
-			printf("%s\n'connect URL' uses another\n", why.text);
+		begin_with(o, prompt_is_terminal(sh.prompt) && !o->quiet);
 		run(&sh);
 	}
 	prompt_free(sh.prompt);

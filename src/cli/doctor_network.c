@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/control.h"
 #include "cli/entries.h"
+#include "cli/index_choice.h"
 #include "cli/index_open.h"
 #include "net/tcp.h"
 #include "node/node.h"
@@ -44,23 +45,27 @@ void doctor_port(const struct opts *o, struct doctor_finding *f)
 		doctor_say(f, DOCTOR_FAIL, "choose another one (--port)", "%s", why.text);
 }
 
-static int ask_index(const struct opts *o, json_t **status, struct err_info *info)
+/* *url is borrowed from `o`. */
+static int ask_index(const struct opts *o, const char **url, json_t **status, struct err_info *info)
 {
+	const char *pin;
 	struct index_client *c = NULL;
 	int err = index_open(o, &c, info);
 
 	if (err == OK)
 		err = index_client_status(c, status, info);
 	index_client_free(c);
+	index_chosen(o, url, &pin);
 	return err;
 }
 
 void doctor_index(const struct opts *o, struct doctor_finding *f)
 {
 	char safe[256], version[64];
+	const char *url;
 	struct err_info info;
 	json_t *status = NULL;
-	int err = ask_index(o, &status, &info);
+	int err = ask_index(o, &url, &status, &info);
 
 	if (err == ERR_DENIED)
 		doctor_say(f, DOCTOR_FAIL,
@@ -71,7 +76,7 @@ void doctor_index(const struct opts *o, struct doctor_finding *f)
 			   "%s", info.text);
 	else
 		doctor_say(f, DOCTOR_FINE, NULL, "%s answers, version %s%s",
-			   text_escape(safe, sizeof(safe), bytes_str(o->index)),
+			   text_escape(safe, sizeof(safe), bytes_str(url)),
 			   text_escape(version, sizeof(version),
 				       bytes_str(entries_str(status, "version"))),
 			   o->pin != NULL ? ", its key is the pinned one" : "");
@@ -80,9 +85,10 @@ void doctor_index(const struct opts *o, struct doctor_finding *f)
 
 void doctor_clock(const struct opts *o, struct doctor_finding *f)
 {
+	const char *url;
 	struct err_info info;
 	json_t *status = NULL;
-	int err = ask_index(o, &status, &info);
+	int err = ask_index(o, &url, &status, &info);
 	int64_t now = (int64_t)time(NULL), theirs = entries_int(status, "now");
 	int64_t off = now > theirs ? now - theirs : theirs - now;
 	char text[32];

@@ -59,28 +59,29 @@ static const struct command commands[] = {
 	.name = "share",
 	.summary = "publish files and folders, in place, and serve them",
 	.usage = "shoal share PATH... [--name NAME]",
-	.help = "  --name NAME        publish under this name (with one PATH)\n"
-		"  --as OWNER         own the names as OWNER, now and later\n"
-		"  --description TEXT one line about it\n"
-		"  --tag WORD         to be found by; may be repeated\n"
-		"  --meta KEY=VALUE   kept with it; may be repeated\n"
-		"  --comment TEXT     goes into the .torrent\n"
-		"  --piece-length N   16K to 128M, a power of two\n"
-		"  --tracker URL      announce there too; may be repeated\n"
-		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
-		"  --private          BEP 27: peers come from the trackers alone\n"
-		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
-		"  --listen ADDR      listen for peers on this address alone\n"
-		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
-		"  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
-		"  --drain            before leaving, hand on what nobody else has\n"
-		"  --drain-timeout TIME  for so long at most (10m)\n"
-		"\n"
-		"It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
-		"\n"
-		"examples:\n"
-		"  shoal share genome.tar\n"
-		"  shoal share ./photos --name holiday-2026\n",
+	.help =
+	    "  --name NAME        publish under this name (with one PATH)\n"
+	    "  --as OWNER         own the names as OWNER, now and later\n"
+	    "  --description TEXT one line about it\n"
+	    "  --tag WORD         to be found by; may be repeated\n"
+	    "  --meta KEY=VALUE   kept with it; may be repeated\n"
+	    "  --comment TEXT     goes into the .torrent\n"
+	    "  --piece-length N   16K to 128M, a power of two\n"
+	    "  --tracker URL      announce there too; may be repeated\n"
+	    "  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
+	    "  --private          BEP 27: peers come from the trackers alone\n"
+	    "  --v1-only, --v2-only  instead of a hybrid torrent\n"
+	    "  --listen ADDR      listen for peers on this address alone\n"
+	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
+	    "  --drain            before leaving, hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
+	    "\n"
+	    "It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal share genome.tar\n"
+	    "  shoal share ./photos --name holiday-2026\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map",
@@ -138,9 +139,9 @@ static const struct command commands[] = {
 	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts =
-	    "out input-file latest seed wait peer from tracker webseed preallocate listen "
-	    "reuse replace follow every reply-delay drain drain-timeout no-map only sequential ends-first",
+	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
+		   "reuse replace follow every reply-delay drain drain-timeout no-map only "
+		   "sequential ends-first",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -308,15 +309,16 @@ static const struct command commands[] = {
 	.name = "shell",
 	.summary = "a prompt: transfers run on while you type",
 	.usage = "shoal shell",
-	.help = "With history (Ctrl-R searches it) and completion of commands, options, names and\n"
-		"paths. 'help' lists its commands; all others of shoal work in it, too. Shares and\n"
-		"downloads run on behind it until 'quit', which unpublishes what it has shared.\n"
-		"Reads commands from a pipe as well, and waits for downloads at its end.\n"
-		"\n"
-		"examples:\n"
-		"  shoal shell\n"
-		"  shoal shell --index http://nas:6969\n"
-		"  echo 'get genome.tar' | shoal shell\n",
+	.help =
+	    "With history (Ctrl-R searches it) and completion of commands, options, names and\n"
+	    "paths. 'help' lists its commands; all others of shoal work in it, too. Shares and\n"
+	    "downloads run on behind it until 'quit', which unpublishes what it has shared.\n"
+	    "Reads commands from a pipe as well, and waits for downloads at its end.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal shell\n"
+	    "  shoal shell --index http://nas:6969\n"
+	    "  echo 'get genome.tar' | shoal shell\n",
 	.accepts = "",
 	.max_args = 0,
 	.run = cmd_shell,

@@ -338,7 +338,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .covered = is_covered,
 	    .user = t,
 	};
-	size_t n_webseeds;
+	size_t n_webseeds = 0;
 	int err = store_open(&sp, &t->store, info);
 
 	if (err != OK)
@@ -349,10 +349,11 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	t->timer = loop_timer_new(n->loop, on_timer, t);
 	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	t->webseeds = webseeds_new(t, p, &n_webseeds);
+	t->only_peers = p->only_peers;
+	if (!t->only_peers)
+		t->webseeds = webseeds_new(t, p, &n_webseeds);
 	if (n_webseeds > 0 && !p->seed && t->webseeds == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	t->only_peers = p->only_peers;
 	if (p->n_peers > 0) {
 		t->first_peers = calloc(p->n_peers, sizeof(*t->first_peers));
 		if (t->first_peers == NULL)
