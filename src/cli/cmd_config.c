@@ -8,6 +8,7 @@
 #include "cli/opts_table.h"
 #include "cli/out.h"
 #include "cli/torrent.h"
+#include "node/index_client.h"
 
 #define FROM_BYTES_MAX 8192u
 
