@@ -47,35 +47,6 @@ static struct prompt *of_editor(EditLine *el)
 	return p;
 }
 
-/* The next character; other things are done until it is typed. */
-static int next_char(EditLine *el, wchar_t *out)
-{
-	struct prompt *p = of_editor(el);
-	char byte;
-
-	for (;;) {
-		ssize_t n;
-		size_t used;
-
-		if (!p->p.wait(p->p.user, STDIN_FILENO)) {
-			/* What was typed is not meant: as if it ended here. */
-			p->interrupted = true;
-			*out = L'\n';
-			return 1;
-		}
-		n = read(STDIN_FILENO, &byte, 1);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			return (int)n;
-		used = mbrtowc(out, &byte, 1, &p->state);
-		if (used == (size_t)-1)
-			p->state = (mbstate_t){0};
-		else if (used != (size_t)-2)
-			return 1;
-	}
-}
-
 /* Columns that `n` bytes take; what cannot be told takes one. */
 static size_t columns_of(const char *s, size_t n)
 {
@@ -191,35 +162,65 @@ static void replace_word(struct prompt *p, size_t at, const char *text, size_t n
 	free(part);
 }
 
-static unsigned char on_tab(EditLine *el, int c)
+static void complete(struct prompt *p)
 {
-	struct prompt *p = of_editor(el);
-	const LineInfo *line = el_line(el);
+	const LineInfo *line = el_line(p->el);
 	char *typed = strndup(line->buffer, (size_t)(line->cursor - line->buffer));
 	json_t *list = json_array();
-	unsigned char answer = CC_ERROR;
 	size_t at = 0, common;
 	struct words w;
 	struct err_info why;
 
-	(void)c;
 	if (typed != NULL)
 		p->p.complete(p->p.user, typed, list, &at);
 	if (json_array_size(list) > 0 && words_split(&w, typed + at, &why) == OK) {
 		size_t had = w.n == 0 ? 0 : strlen(w.list[0]);
 
 		common = common_start(list);
-		if (json_array_size(list) == 1 || common > had)
+		if (json_array_size(list) == 1 || common > had) {
+			wipe(p);
 			replace_word(p, at, json_string_value(json_array_get(list, 0)), common,
 				     json_array_size(list) == 1);
-		else
+			(void)el_set(p->el, EL_REFRESH);
+		} else {
 			list_them(p, list);
+		}
 		words_fini(&w);
-		answer = CC_REFRESH;
 	}
 	free(typed);
 	json_decref(list);
-	return answer;
+}
+
+/* The next character; other things are done until it is typed. A tab is for us: libedit never frees
+ * what it is told of functions that are added to it. */
+static int next_char(EditLine *el, wchar_t *out)
+{
+	struct prompt *p = of_editor(el);
+	char byte;
+
+	for (;;) {
+		ssize_t n;
+		size_t used;
+
+		if (!p->p.wait(p->p.user, STDIN_FILENO)) {
+			/* What was typed is not meant: as if it ended here. */
+			p->interrupted = true;
+			*out = L'\n';
+			return 1;
+		}
+		n = read(STDIN_FILENO, &byte, 1);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return (int)n;
+		used = mbrtowc(out, &byte, 1, &p->state);
+		if (used == (size_t)-1)
+			p->state = (mbstate_t){0};
+		else if (used != (size_t)-2 && *out == L'\t')
+			complete(p);
+		else if (used != (size_t)-2)
+			return 1;
+	}
 }
 
 /* ---- history ---------------------------------------------------------------------------- */
@@ -344,8 +345,6 @@ static int open_terminal(struct prompt *p, struct err_info *info)
 	(void)el_set(p->el, EL_EDITOR, "emacs");
 	(void)el_set(p->el, EL_SIGNAL, 0);
 	(void)el_set(p->el, EL_GETCFN, next_char);
-	(void)el_set(p->el, EL_ADDFN, "shoal-complete", "complete the word", on_tab);
-	(void)el_set(p->el, EL_BIND, "^I", "shoal-complete", NULL);
 	(void)el_set(p->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 	load_history(p);
 	return OK;
