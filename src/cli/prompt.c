@@ -275,6 +275,8 @@ static enum prompt_answer read_terminal(struct prompt *p)
 
 	p->typing = true;
 	p->interrupted = false;
+	/* Before the prompt is shown: whoever sees it may type. */
+	(void)el_set(p->el, EL_PREP_TERM, 1);
 	line = el_gets(p->el, &n);
 	p->typing = false;
 	if (p->interrupted)
