@@ -3,12 +3,15 @@
 #   make demo     install what is needed, build, show a share and three getters
 #   make check    install what is needed, build, run all tests, print the tally
 #   make          build build/src/cli/shoal
+#   make install  program, manual, completions, units, docs; PREFIX, DESTDIR
+#   make deb      a Debian package
+#   make static   one program that needs only a C library
 
 MESON ?= meson
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: all demo check test asan tsan clang fuzz bench deps-bench perf-baseline format install deps deps-test clean
+.PHONY: all demo check test asan tsan clang fuzz bench deps-bench perf-baseline format install uninstall deb static deps deps-test clean
 
 all: build
 	ninja -C build
@@ -65,8 +68,23 @@ perf-baseline: build
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
+# DESTDIR counts here, PREFIX when build/ is made.
 install: all
 	$(MESON) install -C build
+
+# What the last install put there, with the same DESTDIR.
+uninstall:
+	ninja -C build uninstall
+
+# build-deb/shoal_VERSION_ARCH.deb, for the Debian that runs here.
+deb:
+	scripts/deps.sh build deb
+	scripts/deb.sh build-deb
+
+# build-static/shoal, for any Linux with a C library as new as here.
+static:
+	scripts/deps.sh build deb
+	scripts/static.sh build-static
 
 clean:
 	rm -rf build build-*

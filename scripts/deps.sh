@@ -1,16 +1,18 @@
 #!/bin/sh
-# scripts/deps.sh SET... - install what building (build), testing (test) and measuring (bench, which
-# takes what test has too) need on Debian 12.
+# scripts/deps.sh SET... - install what building (build), packing (deb), testing (test) and measuring
+# (bench, which takes what test has too) need on Debian 12.
 # Does nothing when all of it is there; else needs root or sudo.
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
-	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev"
+	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
+	libedit-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 valgrind
-	chromium fonts-dejavu-core mandoc zsh fish"
+	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$(dpkg --print-architecture)" != amd64 ] || build="$build libipsec-mb-dev"
+deb="dpkg-dev"
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""
@@ -19,6 +21,7 @@ for set in "$@"; do
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
 	bench) want="$want $bench" ;;
+	deb) want="$want $deb" ;;
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done

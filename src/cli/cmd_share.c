@@ -234,7 +234,7 @@ static void print_serving(const struct sharing *sh)
 	}
 	if (sh->o->json)
 		out_json(list);
-	else if (!sh->o->quiet)
+	else if (!sh->o->quiet && opts_progress(sh->o) != PROGRESS_JSON) /* a person reads it */
 		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",
 		       node_port(sh->session.node), index_client_url(sh->index));
 	json_decref(list);

@@ -19,6 +19,8 @@ int cmd_create(const struct opts *o);
 int cmd_verify(const struct opts *o);
 int cmd_explain(const struct opts *o);
 int cmd_leave(const struct opts *o);
+int cmd_shell(const struct opts *o);
+int cmd_doctor(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 

@@ -176,6 +176,22 @@ void control_tell(struct control *c, const struct parting_loss *loss, bool left)
 		c->n_leavers = 0;
 }
 
+/* ---- set ---------------------------------------------------------------------------- */
+
+static void do_set(struct control *c, struct local_call *call, const json_t *question)
+{
+	const json_t *delay = json_object_get(question, "delay_ms"), *peer;
+	bool meant = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(question, "peers"), i, peer) meant =
+	    meant || json_integer_value(peer) == (json_int_t)getpid();
+	if (meant && json_is_integer(delay) && json_integer_value(delay) >= 0 &&
+	    json_integer_value(delay) <= UINT32_MAX)
+		node_set_reply_delay(c->p.node, (uint32_t)json_integer_value(delay));
+	say(call, json_pack("{s:b}", "set", meant), true);
+}
+
 /* ---- the table ------------------------------------------------------------------------ */
 
 static const struct verb {
@@ -184,6 +200,7 @@ static const struct verb {
 } verbs[] = {
     {"explain", do_explain},
     {"leave", do_leave},
+    {"set", do_set},
 };
 
 static void on_asked(void *user, struct local_call *call, struct bytes text)

@@ -6,6 +6,8 @@
  *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name
  *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
  *    "timeout_s": 600}                      {"left": true, "pieces": N, "torrents": N, "title": T}
+ *   {"verb": "set", "peers": [PID, ...],    {"set": true}; by those alone that are among `peers`
+ *    "delay_ms": N}
  *   anything else                           {"error": {"code": C, "message": TEXT}}
  *
  * Members may be added to any of them. Who answers more verbs adds a row to the table in

@@ -59,38 +59,41 @@ static const struct command commands[] = {
 	.name = "share",
 	.summary = "publish files and folders, in place, and serve them",
 	.usage = "shoal share PATH... [--name NAME]",
-	.help = "PATH is a file or a folder; '-' is standard input, which is kept and needs a "
-		"name.\n"
-		"\n"
-		"  --name NAME        publish under this name (with one PATH)\n"
-		"  --as OWNER         own the names as OWNER, now and later\n"
-		"  --description TEXT one line about it\n"
-		"  --tag WORD         to be found by; may be repeated\n"
-		"  --meta KEY=VALUE   kept with it; may be repeated\n"
-		"  --comment TEXT     goes into the .torrent\n"
-		"  --piece-length N   16K to 128M, a power of two\n"
-		"  --tracker URL      announce there too; may be repeated\n"
-		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
-		"  --private          BEP 27: peers come from the trackers alone\n"
-		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
-		"  --spool DIR        keep standard input there\n"
-		"  --listen ADDR      listen for peers on this address alone\n"
-		"  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
-		"  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
-		"  --limit-lan        also with peers of the own network\n"
-		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
-		"  --drain            before leaving, hand on what nobody else has\n"
-		"  --drain-timeout TIME  for so long at most (10m)\n"
-		"\n"
-		"It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
-		"\n"
-		"examples:\n"
-		"  shoal share genome.tar\n"
-		"  shoal share ./photos --name holiday-2026\n"
-		"  tar c ./site | shoal share - --name site.tar\n",
+	.help =
+	    "PATH is a file or a folder; '-' is standard input, which is kept and needs a "
+	    "name.\n"
+	    "\n"
+	    "  --name NAME        publish under this name (with one PATH)\n"
+	    "  --as OWNER         own the names as OWNER, now and later\n"
+	    "  --description TEXT one line about it\n"
+	    "  --tag WORD         to be found by; may be repeated\n"
+	    "  --meta KEY=VALUE   kept with it; may be repeated\n"
+	    "  --comment TEXT     goes into the .torrent\n"
+	    "  --piece-length N   16K to 128M, a power of two\n"
+	    "  --tracker URL      announce there too; may be repeated\n"
+	    "  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
+	    "  --private          BEP 27: peers come from the trackers alone\n"
+	    "  --v1-only, --v2-only  instead of a hybrid torrent\n"
+	    "  --spool DIR        keep standard input there\n"
+	    "  --listen ADDR      listen for peers on this address alone\n"
+	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
+	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
+	    "  --limit-lan        also with peers of the own network\n"
+	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
+	    "  --drain            before leaving, hand on what nobody else has\n"
+	    "  --drain-timeout TIME  for so long at most (10m)\n"
+	    "\n"
+	    "It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal share genome.tar\n"
+	    "  shoal share ./photos --name holiday-2026\n"
+	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout no-map spool limit-down limit-up limit-at "
+	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
+	    "limit-at "
 	    "limit-lan",
 	.completes = "@path",
 	.min_args = 1,
@@ -114,6 +117,7 @@ static const struct command commands[] = {
 	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
 	    "  --peer ADDR:PORT dial this peer too; may be repeated\n"
+	    "  --from ADDR:PORT fetch from this peer alone; may be repeated\n"
 	    "  --tracker URL    ask this tracker too; may be repeated\n"
 	    "  --webseed URL    fetch from this web server too (BEP 19); may be repeated\n"
 	    "  --only GLOB      of a folder only these files, '!GLOB': not these; may be repeated\n"
@@ -128,6 +132,7 @@ static const struct command commands[] = {
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
@@ -151,10 +156,10 @@ static const struct command commands[] = {
 	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts =
-	    "out input-file latest seed wait peer tracker webseed preallocate listen "
-	    "reuse replace follow every drain drain-timeout no-map only sequential ends-first "
-	    "limit-down limit-up limit-at limit-lan no-upload",
+	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
+		   "reuse replace follow every reply-delay drain drain-timeout no-map only "
+		   "sequential ends-first "
+		   "limit-down limit-up limit-at limit-lan no-upload",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -317,6 +322,41 @@ static const struct command commands[] = {
 	.accepts = "as",
 	.max_args = 0,
 	.run = cmd_whoami,
+    },
+    {
+	.name = "shell",
+	.summary = "a prompt: transfers run on while you type",
+	.usage = "shoal shell",
+	.help =
+	    "With history (Ctrl-R searches it) and completion of commands, options, names and\n"
+	    "paths. 'help' lists its commands; all others of shoal work in it, too. Shares and\n"
+	    "downloads run on behind it until 'quit', which unpublishes what it has shared.\n"
+	    "Reads commands from a pipe as well, and waits for downloads at its end.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal shell\n"
+	    "  shoal shell --index http://nas:6969\n"
+	    "  echo 'get genome.tar' | shoal shell\n",
+	.accepts = "",
+	.max_args = 0,
+	.run = cmd_shell,
+    },
+    {
+	.name = "doctor",
+	.summary = "look for what could be wrong with this machine",
+	.usage = "shoal doctor",
+	.help = "One line each: settings, key, space and speed of the disk here, limits, port,\n"
+		"index, clock, running peers, versions; and what to do where something is wrong.\n"
+		"Exit status 0: nothing that stops you; 1: something does.\n"
+		"\n"
+		"  --listen ADDR  the address that a peer is to listen on\n"
+		"\n"
+		"examples:\n"
+		"  shoal doctor\n"
+		"  shoal doctor -q --index https://box:6969\n",
+	.accepts = "listen",
+	.max_args = 0,
+	.run = cmd_doctor,
     },
     {
 	.name = "config",

@@ -50,6 +50,7 @@ static const struct option options[] = {
     {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
     {"webseed", 0, KIND_LIST, AT(webseeds), NULL, false},
     {"peer", 0, KIND_LIST, AT(peers), NULL, false},
+    {"from", 0, KIND_LIST, AT(from), NULL, false},
     {"v1-only", 0, KIND_FLAG, AT(v1_only), NULL, false},
     {"v2-only", 0, KIND_FLAG, AT(v2_only), NULL, false},
     {"private", 0, KIND_FLAG, AT(private), NULL, false},
@@ -80,6 +81,7 @@ static const struct option options[] = {
     {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
     {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
     {"every", 0, KIND_TIME, AT(every_s), NULL, false},
+    {"reply-delay", 0, KIND_NUMBER, AT(reply_delay_ms), NULL, false},
     {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
     {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
 };
@@ -512,6 +514,8 @@ static int check(struct parser *p)
 	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
 	    strcmp(o->progress, "json") != 0 && strcmp(o->progress, "none") != 0)
 		return refuse_value(p, "--progress", o->progress, "neither auto, json nor none");
+	if (o->from != NULL && o->peers != NULL)
+		return err_set(&p->info, ERR_INVALID, "--from and --peer exclude each other");
 	if (o->v1_only && o->v2_only)
 		return err_set(&p->info, ERR_INVALID, "--v1-only and --v2-only exclude each other");
 	for (size_t i = 0; o->limit_at != NULL && o->limit_at[i] != NULL; i++) {
@@ -595,6 +599,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->trackers);
 	free((void *)o->peers);
 	free((void *)o->webseeds);
+	free((void *)o->from);
 	free((void *)o->tags);
 	free((void *)o->notes);
 	free((void *)o->sites);

@@ -39,6 +39,7 @@ struct opts {
 	bool follow;
 	bool drain;		  /* --drain */
 	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
+	uint32_t reply_delay_ms;  /* --reply-delay */
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
 	bool sequential, ends_first;
@@ -54,6 +55,7 @@ struct opts {
 	const char *const *tags;  /* --tag, repeated */
 	const char *const *notes; /* --meta KEY=VALUE, repeated */
 	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
+	const char *const *from;  /* --from ADDR:PORT, repeated: these alone; NULL-terminated */
 	char **args;		  /* what is not an option */
 	int n_args;
 	struct config *config;	     /* what the texts above may point into; owned */

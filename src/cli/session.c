@@ -199,6 +199,7 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 		session_fini(s);
 		return err;
 	}
+	node_set_reply_delay(s->node, o->reply_delay_ms);
 	progress_init(&s->progress, opts_progress(o), loop_now_ms(s->loop));
 	listen_to_commands(s);
 	return OK;

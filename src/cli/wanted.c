@@ -148,13 +148,24 @@ static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 	return OK;
 }
 
+static int read_list(struct wanted *w, const char *const *list, const char *option,
+		     struct err_info *info)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL && w->n_peers < PEERS_MAX; i++)
+		if (addr_parse(bytes_str(list[i]), NODE_PORT_FIRST, &w->peers[w->n_peers++]) != OK)
+			return err_set(info, ERR_INVALID, "%s: not ADDRESS:PORT", option);
+	return OK;
+}
+
 static int read_peers(struct wanted *w, const struct opts *o, struct err_info *info)
 {
-	for (size_t i = 0; o->peers != NULL && o->peers[i] != NULL && w->n_peers < PEERS_MAX; i++)
-		if (addr_parse(bytes_str(o->peers[i]), NODE_PORT_FIRST, &w->peers[w->n_peers++]) !=
-		    OK)
-			return err_set(info, ERR_INVALID, "--peer: not ADDRESS:PORT");
-	return OK;
+	int err = read_list(w, o->peers, "--peer", info);
+
+	if (err == OK && o->from != NULL) {
+		w->n_peers = 0; /* those of a magnet link are others, too */
+		err = read_list(w, o->from, "--from", info);
+	}
+	return err;
 }
 
 /* ---- how much of it ------------------------------------------------------------------ */
@@ -429,6 +440,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .webseeds_nearest = w->from_index ? index_client_scope(index) : ADDR_PUBLIC,
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
+	    .only_peers = o->from != NULL,
 	    .on_phase = on_phase,
 	    .user = user,
 	};

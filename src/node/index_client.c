@@ -471,6 +471,11 @@ int index_client_peers(struct index_client *c, json_t **out, struct err_info *in
 	return index_client_get(c, "/api/v1/peers?limit=1000", out, info);
 }
 
+int index_client_status(struct index_client *c, json_t **out, struct err_info *info)
+{
+	return index_client_get(c, "/api/v1/status", out, info);
+}
+
 int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out,
 			 struct err_info *info)
 {

@@ -58,6 +58,7 @@ int index_client_holders(struct index_client *c, uint64_t id, json_t **out, stru
 /* ERR_NOENT from an index that does not keep maps of pieces. */
 int index_client_pieces(struct index_client *c, uint64_t id, json_t **out, struct err_info *info);
 int index_client_peers(struct index_client *c, json_t **out, struct err_info *info);
+int index_client_status(struct index_client *c, json_t **out, struct err_info *info);
 
 /* Publish: `e` is signed already; `sha256` has one hex string per real file in torrent order
  * (NULL: none). Sets e->id and e->version. ERR_DENIED "name taken". */

@@ -126,6 +126,9 @@ void link_close(struct link *l, const char *reason)
 	l->state = LINK_DEAD;
 	loop_io_free(l->io);
 	l->io = NULL;
+	if (l->reply_timer != NULL)
+		loop_timer_free(l->reply_timer);
+	l->reply_timer = NULL;
 	tcp_close(l->fd);
 	if (l->prev != NULL)
 		l->prev->next = l->next;

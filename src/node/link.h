@@ -84,6 +84,9 @@ struct link {
 	uint32_t msg_blocks; /* of them, in the message that is going out; 0: none is */
 	uint32_t msg_bytes;  /* its payload */
 	uint32_t msg_sent;   /* of head and payload */
+	uint64_t
+	    reply_at_ms; /* node_set_reply_delay(): the next message may go; 0: not known yet */
+	struct loop_timer *reply_timer; /* NULL until there is such a delay */
 	struct link *prev, *next, *next_dirty, *next_grave;
 	struct link *older, *newer; /* among strangers */
 	struct link_throttle throttle;

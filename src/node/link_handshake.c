@@ -42,7 +42,7 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 	t = node_transfer_by_hash(n, h->info_hash);
 	/* Before it is known what we have, a swarm takes nobody in. */
 	if (t == NULL || t->leaving || t->phase == TRANSFER_CHECKING ||
-	    t->phase == TRANSFER_FAILED ||
+	    t->phase == TRANSFER_FAILED || !transfer_takes(t, &l->addr) ||
 	    swarm_is_banned(t->swarm, &l->addr, loop_now_ms(n->loop)))
 		return false;
 	link_stranger_gone(l);

@@ -194,7 +194,37 @@ static int send_blocks(struct link *l)
 	l->n_ready -= l->msg_blocks;
 	memmove(l->up, l->up + l->msg_blocks, l->n_up * sizeof(l->up[0]));
 	l->msg_blocks = l->msg_sent = 0;
+	l->reply_at_ms = 0;
 	return 1;
+}
+
+static void on_reply_due(void *arg)
+{
+	struct link *l = arg;
+	struct node *n = l->node;
+
+	link_mark_dirty(l);
+	node_settle(n);
+}
+
+/* node_set_reply_delay(): is the next message of blocks still held back? */
+static bool is_held_back(struct link *l)
+{
+	struct node *n = l->node;
+	uint64_t now = loop_now_ms(n->loop);
+
+	if (n->reply_delay_ms == 0 || l->n_up == 0 || l->msg_blocks > 0)
+		return false;
+	if (l->reply_at_ms == 0)
+		l->reply_at_ms = now + n->reply_delay_ms;
+	if (now >= l->reply_at_ms)
+		return false;
+	if (l->reply_timer == NULL)
+		l->reply_timer = loop_timer_new(n->loop, on_reply_due, l);
+	if (l->reply_timer == NULL)
+		return false; /* without memory it is not held back */
+	loop_timer_set(l->reply_timer, l->reply_at_ms - now);
+	return true;
 }
 
 static void send_all(struct link *l)
@@ -209,7 +239,7 @@ static void send_all(struct link *l)
 			return;
 		if (l->uploading)
 			pull_blocks(l);
-		if (l->n_up == 0 || send_blocks(l) != 1)
+		if (l->n_up == 0 || is_held_back(l) || send_blocks(l) != 1)
 			return;
 		sent += l->msg_bytes;
 	}

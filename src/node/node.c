@@ -371,6 +371,11 @@ void node_free(struct node *n)
 	free(n);
 }
 
+void node_set_reply_delay(struct node *n, uint32_t ms)
+{
+	n->reply_delay_ms = ms;
+}
+
 uint16_t node_port(const struct node *n)
 {
 	return n->port;

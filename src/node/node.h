@@ -57,6 +57,9 @@ struct node_status {
 	uint64_t down_bps, up_bps;
 };
 void node_status(struct node *n, struct node_status *out);
+/* Answer requests for pieces only so much later, one message at a time: to watch how others choose
+ * among their sources. 0: at once, as from the start. */
+void node_set_reply_delay(struct node *n, uint32_t ms);
 
 enum transfer_phase {
 	TRANSFER_CHECKING, /* hashing what is on disk */
@@ -94,6 +97,7 @@ struct transfer_params {
 	enum addr_scope webseeds_nearest;
 	const struct addr *peers; /* dialed from the start */
 	size_t n_peers;
+	bool only_peers; /* have to do with their hosts alone, whoever else there is */
 	/* The phase changed. May not free the node. May be NULL. */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;

@@ -55,7 +55,8 @@ struct node {
 
 	void (*leave_done)(void *user);
 	void *leave_user;
-	uint32_t leaving; /* transfers that have not said goodbye yet */
+	uint32_t reply_delay_ms; /* node_set_reply_delay() */
+	uint32_t leaving;	 /* transfers that have not said goodbye yet */
 	struct loop_timer *leave_timer;
 
 	uint32_t n_readers;
@@ -83,6 +84,7 @@ struct transfer {
 	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
 	bool seed;	  /* data was complete from the start, and is never written */
 	bool complete, leaving;
+	bool only_peers;     /* first_peers, which stay then */
 	bool removed, gone;  /* by node_remove(); the last word was said */
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */
 	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
@@ -126,6 +128,9 @@ void transfer_fail(struct transfer *t, const struct err_info *why);
  * ERR_NOMEM. */
 int transfer_check(struct transfer *t, bool all);
 /* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
+/* May this host have to do with it? See transfer_params.only_peers; who has it all serves everyone.
+ */
+bool transfer_takes(const struct transfer *t, const struct addr *from);
 int transfer_go_live(struct transfer *t);
 void transfer_say_goodbye(struct transfer *t);
 /* Do what the swarm wants done. */

@@ -239,7 +239,9 @@ static void on_found(void *user, const struct addr *list, size_t n)
 {
 	struct transfer *t = user;
 
-	swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
+	/* They were asked for counts, and told ours; who there is does not matter. */
+	if (!t->only_peers)
+		swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
 }
@@ -336,7 +338,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .covered = is_covered,
 	    .user = t,
 	};
-	size_t n_webseeds;
+	size_t n_webseeds = 0;
 	int err = store_open(&sp, &t->store, info);
 
 	if (err != OK)
@@ -349,7 +351,9 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 		swarm_set_upload(t->swarm, false, now_ms(t), &t->fx);
 	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	t->webseeds = webseeds_new(t, p, &n_webseeds);
+	t->only_peers = p->only_peers;
+	if (!t->only_peers)
+		t->webseeds = webseeds_new(t, p, &n_webseeds);
 	if (n_webseeds > 0 && !p->seed && t->webseeds == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	if (p->n_peers > 0) {
@@ -360,6 +364,15 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 		t->n_first_peers = p->n_peers;
 	}
 	return OK;
+}
+
+bool transfer_takes(const struct transfer *t, const struct addr *from)
+{
+	bool takes = !t->only_peers || t->complete;
+
+	for (size_t i = 0; i < t->n_first_peers && !takes; i++)
+		takes = addr_same_host(&t->first_peers[i], from);
+	return takes;
 }
 
 int transfer_go_live(struct transfer *t)

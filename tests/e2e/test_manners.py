@@ -28,6 +28,120 @@ def commands():
     return re.findall(r"^  ([a-z]+) +\S", out.split("Two machines")[0], re.M)
 
 
+class Screen:
+    """What a terminal shows: as much of xterm as a line editor uses."""
+
+    SEQUENCE = re.compile(rb"\x1b\[([0-9;?]*)([A-Za-z@])")
+
+    def __init__(self):
+        self.rows, self.row, self.column = [[]], 0, 0
+
+    def control(self, how_many, what):
+        n = int(how_many) if how_many.isdigit() else 1
+        row = self.rows[self.row]
+        if what == "G":
+            self.column = n - 1
+        elif what == "A":
+            self.row = max(self.row - n, 0)
+        elif what == "C":
+            self.column += n
+        elif what == "D":
+            self.column = max(self.column - n, 0)
+        elif what == "P":
+            del row[self.column:self.column + n]
+        elif what == "@":
+            row[self.column:self.column] = " " * n
+        elif what in "JK":
+            del row[self.column:]
+            if what == "J":
+                del self.rows[self.row + 1:]
+
+    def put(self, c):
+        row = self.rows[self.row]
+        row += " " * (self.column + 1 - len(row))
+        row[self.column] = c
+        self.column += 1
+
+    def feed(self, data):
+        """Takes what is whole; returns the rest."""
+        while data:
+            sequence = self.SEQUENCE.match(data)
+            if sequence:
+                self.control(sequence[1].decode(), sequence[2].decode())
+                data = data[sequence.end():]
+                continue
+            if data[:1] == b"\x1b" and (len(data) < 2 or data[1:2] == b"["):
+                return data
+            c = data[:1].decode("latin-1")
+            data = data[1:]
+            if c == "\r":
+                self.column = 0
+            elif c == "\n":
+                self.row += 1
+                if self.row == len(self.rows):
+                    self.rows.append([])
+            elif c == "\b":
+                self.column = max(self.column - 1, 0)
+            elif c >= " ":
+                self.put(c)
+        return data
+
+    def text(self):
+        return "\n".join("".join(r) for r in self.rows)
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, args, env, cwd):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execvpe(args[0], args, env)
+        self.seen, self.screen = b"", Screen()
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def until(self, what, seconds=30):
+        """What was printed up to and with `what`, which is taken away."""
+        end = time.monotonic() + seconds * h.SLOW
+        while what not in self.seen:
+            left = end - time.monotonic()
+            check(left > 0, f"never printed: {what!r}", self.seen[-1500:])
+            if select.select([self.fd], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self.fd, 65536)
+                except OSError:
+                    raise h.Failed(f"ended before {what!r}: {self.seen[-1500:]!r}") from None
+        at = self.seen.index(what) + len(what)
+        out, self.seen = self.seen[:at], self.seen[at:]
+        return out
+
+    def until_shown(self, pattern, seconds=30):
+        """Until the screen matches; of all that was ever printed."""
+        end = time.monotonic() + seconds * h.SLOW
+        while not re.search(pattern, self.screen.text(), re.M):
+            left = end - time.monotonic()
+            check(left > 0, f"never shown: {pattern!r}", self.screen.text()[-1500:])
+            if select.select([self.fd], [], [], left)[0]:
+                try:
+                    self.seen = self.screen.feed(self.seen + os.read(self.fd, 65536))
+                except OSError:
+                    raise h.Failed(f"ended before {pattern!r}: {self.screen.text()[-1500:]!r}") from None
+
+    def close(self):
+        """Until it has ended by itself."""
+        while True:
+            try:
+                if not os.read(self.fd, 65536):
+                    break
+            except OSError:
+                break
+        os.close(self.fd)
+        return os.waitpid(self.pid, 0)[1]
+
+
 # ---- settings -----------------------------------------------------------------------------
 
 @test("settings: the file is used, a section is of one command, flags and environment beat it")
@@ -99,7 +213,7 @@ def _(w):
         "share": None, "get": ["f", "-o", p.path("g")], "ls": [], "search": ["f"], "info": ["f"], "versions": ["f"],
         "peers": [], "unshare": ["f"], "explain": [], "leave": [], "whoami": [], "config": [],
         "completions": ["fish"], "create": [src, "-o", p.path("t.torrent")], "verify": [p.path("t.torrent"), src],
-        "index": ["token", "list", "--data", p.path("data")], "doctor": [],
+        "index": ["token", "list", "--data", p.path("data")], "doctor": [], "shell": None,
     }
     order = sorted(commands(), key=lambda c: (c in ("leave", "unshare"), c))
     for c in order:
@@ -128,6 +242,186 @@ def _(w):
             check(label is None or x["label"] == label, "its label", x)
     check_eq(b.run("get", "f", "--progress", "none").expect(h.OK).err, "", "none")
     b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("neither auto, json nor none")
+
+
+# ---- doctor -------------------------------------------------------------------------------
+
+@test("doctor: a line for each thing that can be wrong, with what to do; as JSON; the exit code says whether it matters")
+def _(w):
+    w.index()
+    p = w.peer("a")
+    p.run("whoami").expect(h.OK)
+
+    def doctor(*args, code, env=None):
+        found = p.run("doctor", "--json", *args, env=env).expect(code).json()
+        return {c["check"]: c for c in found["checks"]}
+    seen = doctor("--port", "0", code=h.OK)
+    check_eq(set(seen), {"settings", "key", "space", "disk", "files", "watches", "port", "index", "clock", "peers", "versions"},
+             "what is looked at")
+    for name in ("settings", "key", "port", "index", "clock", "peers", "versions"):
+        check_eq(seen[name]["result"], "ok", f"{name}: {seen[name]['text']}")
+    text = p.run("doctor", "--port", "0").expect(h.OK).out
+    check(re.search(r"^ok    index     http\S+ answers, version", text, re.M), "in words", text)
+
+    os.chmod(os.path.join(p.home, "key"), 0o644)
+    settings(p, "token = secret\n")
+    os.chmod(os.path.join(p.home, "config"), 0o644)
+    taken = h.socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    seen = doctor("--listen", "127.0.0.1", "--port", str(port), "--index", "http://127.0.0.1:1", code=h.FAILED)
+    taken.close()
+    for name, result, says, advice in (
+            ("key", "fail", "others may read this secret key", "chmod 600"),
+            ("settings", "warn", "has a token, and others may read it", "chmod 600"),
+            ("port", "fail", str(port), "--port"),
+            ("index", "fail", "connection refused", "shoal index"),
+            ("clock", "warn", "no index", "")):
+        got = seen[name]
+        check_eq(got["result"], result, name)
+        check(says in got["text"] and advice in got["advice"], name, got)
+    quiet = p.run("doctor", "-q", "--index", "http://127.0.0.1:1").expect(h.FAILED).out
+    check("fail  index" in quiet and "ok " not in quiet, "-q says what is wrong alone", quiet)
+
+
+# ---- the shell ----------------------------------------------------------------------------
+
+def pipe_shell(peer, script, *args, seconds=90):
+    """Commands from a pipe."""
+    env = {**peer.world.env(peer.home), "SHOAL_INDEX": peer.index_url, "SHOAL_PORT": "0"}
+    path = peer.path(f"script-{peer.world.n_procs}")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(script)
+    with open(path, "rb") as f:
+        p = h.Proc(peer.world, [h.BIN, "shell", *args], env=env, cwd=peer.dir, name=f"{peer.name}-shell", stdin=f)
+    return p.wait(seconds * h.SLOW)
+
+
+@test("shell: commands from a pipe; a download is waited for at the end, a share is unpublished by quit", seconds=120)
+def _(w):
+    i = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f 1"), 3 * MIB)
+    a.share(src, name="the f")
+    done = pipe_shell(b, "# a comment\n\nls\nget 'the f' -o g\nlocal\nnonsense\nls --nonsense\nget 'x\n")
+    check_eq(done.code, h.OK, f"shell: {done.err}")
+    h.check_same(b.path("g"), src)
+    check(done.out.startswith("the f\t1\t3.0 MiB"), "ls", done.out)
+    check(re.search(r"^\[1\] g: 3.0 MiB verified|^\[1\] .*/g: 3.0 MiB verified", done.out, re.M), "it said so", done.out)
+    for line in ("no command 'nonsense'; 'help' lists them", "shoal ls: unknown option '--nonsense'", "shell: a quote is not closed"):
+        check(line in done.err, line, done.err)
+    h.make_file(b.path("mine"), 100 * KIB)
+    path = b.path("fifo")
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    with open(path, "rb") as f:
+        p = h.Proc(w, [h.BIN, "shell"], env={**w.env(b.home), "SHOAL_INDEX": i.url, "SHOAL_PORT": "0"}, cwd=b.dir,
+                   name="b-shell", stdin=f)
+    os.write(fd, b"share mine --as b\n")
+    i.wait_seeds("mine")
+    h.wait_for(lambda: b"serving b/mine@1" in p.out(), 30 * h.SLOW, "the shell says that it serves")
+    os.write(fd, b"local\nstatus\n")
+    h.wait_for(lambda: b"mine\t100.0 KiB\tserved\tb/mine@1" in p.out() and b"1\tshare\tb/mine@1\tserving" in p.out(),
+               30 * h.SLOW, "local and status")
+    os.write(fd, b"quit\n")
+    check_eq(p.wait(30 * h.SLOW).code, h.OK, "quit")
+    os.close(fd)
+    check_eq(i.entries(name="mine"), [], "what it shared is unpublished")
+    check(i.entry("the f"), "what others shared is not")
+
+
+@test("shell on a terminal: history, completion, messages above the line that is typed, Ctrl-C, quit", seconds=180)
+def _(w):
+    i = w.index()
+    a = w.peer("a")
+    for n in ("genome.tar", "genetics.csv"):
+        h.make_file(a.path(n), 300 * KIB, seed=n)
+    a.share(a.path("genome.tar"), name="genome of all")
+    env = {**w.env(a.home), "SHOAL_PORT": "0", "TERM": "xterm"}
+    t = Terminal([h.BIN, "shell", "--index", i.url], env, a.dir)
+    t.until_shown(f"^connected to {i.url}")
+    t.until_shown(r"^shoal> $")
+    t.type("sha\t")  # the command, then a path that two files begin with
+    t.until_shown(r"^shoal> share $")
+    t.type("gene\t")
+    t.until_shown(r"^shoal> share genetics.csv $")
+    t.type("--name gen\n")
+    t.type("get genome\\ o")  # while this stands there, the share says that it serves: above it
+    t.until_shown(r"^\[1\] serving a/gen@1 .*\n+shoal> get genome\\ o$")
+    t.type("\t -o got\n")
+    t.until_shown(r"^shoal> get genome\\ of\\ all  ?-o got *$")
+    t.until_shown(r"^\[2\] .*got: 300.0 KiB verified in")
+    t.until_shown(r"^shoal> $")
+    t.type("garbage\x03")
+    t.until_shown(r"'quit' ends\nshoal> $")
+    t.type("\x1b[A")  # the line before
+    t.until_shown(r"'quit' ends\nshoal> get genome\\ of\\ all  ?-o got *$")
+    t.type("\x15ls --sort ho\t")
+    t.until_shown(r"^shoal> ls --sort holders $")
+    t.type("\n")
+    t.until_shown(r"^NAME +VERSION +SIZE[^~]*^gen [^~]*^shoal> \Z")
+    t.type("ge\t")  # only one command
+    t.until_shown(r"^shoal> get $")
+    t.type("gen\t")  # two names
+    t.until_shown(r"^gen  genome of all\nshoal> get gen$")
+    t.type("\x15help quit\n")
+    t.until_shown(r"^usage: quit \[--keep\]\nshoal> \Z")
+    t.type("connect http://127.0.0.1:1\n")
+    t.until_shown("connection refused.*\nshoal> \Z")
+    t.type("quit\n")
+    check_eq(t.close(), 0, "quit")
+    check_eq([e["name"] for e in i.entries()], ["genome of all"], "what it shared is unpublished")
+    history = os.path.join(a.home, "history")
+    check_eq(os.stat(history).st_mode & 0o777, 0o600, "the history is private")
+    with open(history, encoding="utf-8") as f:
+        text = f.read()
+    check("help\\040quit" in text or "help quit" in text, "remembered", text)
+    t = Terminal([h.BIN, "shell", "--index", i.url], env, a.dir)
+    t.until_shown(r"^shoal> $")
+    t.type("\x12help q")
+    t.until_shown("help quit")
+    t.type("\x1b\x05\n")
+    t.until_shown(r"^usage: quit.*\nshoal> \Z")
+    t.type("\x04")  # the end of input ends it, too
+    check_eq(t.close(), 0, "the end of input")
+
+
+@test("shell: --from takes one holder alone; set delay makes this peer slow to answer", seconds=180)
+def _(w):
+    w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    src = h.make_file(a.path("f"), 4 * MIB)
+    one = a.share(src, "--listen", h.other(0), name="f")
+    # Who listens there alone is found by nobody, as the index sees another address of it.
+    b.get("f", "-o", b.path("f"), "--peer", f"{h.other(0)}:{one.port()}")
+    two = b.start("get", "f", "-o", b.path("f"), "--seed", "--listen", "127.0.0.1", "--progress", "json")
+    h.wait_for(lambda: w.indexes[0].holders("f"), 30 * h.SLOW, "a second holder")
+    port = one.port()
+    done = pipe_shell(c, f"get f --from {h.other(0)}:{port}\n")
+    h.check_same(c.path("f"), src)
+    sent = [json.loads(x) for x in two.err_text().splitlines() if x.startswith("{")]
+    check_eq(max((x["up_bps"] for x in sent), default=0), 0, f"the other one sent something; {done.out}")
+    c.run("get", "f", "--from", "x", "--peer", "y").expect(h.USAGE).error_line("exclude each other")
+    two.stop()
+
+    def seconds(*args):
+        d = w.peer(f"d{len(args)}")
+        return d.get("f", "-o", d.path("f"), "--from", f"{h.other(0)}:{port}").seconds
+    fast = seconds()
+    pids = json.dumps([one.pid])
+    check_eq(ask(a, '{"verb": "set", "peers": [1], "delay_ms": 400}')["set"], False, "another peer is meant")
+    check_eq(ask(a, f'{{"verb": "set", "peers": {pids}, "delay_ms": 400}}')["set"], True, "set")
+    slow = seconds("slow")
+    check(slow > fast + 1, "as fast as before", fast, slow)
+
+
+def ask(peer, question):
+    """The answer of the one peer that runs from this home."""
+    run = os.path.join(peer.home, "run")
+    with h.socket.socket(h.socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(os.path.join(run, os.listdir(run)[0]))
+        s.sendall(question.encode() + b"\n")
+        return json.loads(s.makefile().readline())
 
 
 # ---- completions --------------------------------------------------------------------------
@@ -197,39 +491,6 @@ def _(w):
         return c.run("fish", "--no-config", "-c", 'shoal completions fish | source; complete -C $argv[1]', "--", line)
     compare(lambda line: [x.split("\t")[0] for x in raw(line)])
     check("--replace\treplace what is at DEST, whatever it is" in raw("shoal get --repl"), "a description", raw("shoal get --repl"))
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, args, env, cwd):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(cwd)
-            os.execvpe(args[0], args, env)
-        self.seen = b""
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def until(self, what, seconds=30):
-        """What was printed up to and with `what`, which is taken away."""
-        end = time.monotonic() + seconds * h.SLOW
-        while what not in self.seen:
-            left = end - time.monotonic()
-            check(left > 0, f"never printed: {what!r}", self.seen[-1500:])
-            if select.select([self.fd], [], [], left)[0]:
-                try:
-                    self.seen += os.read(self.fd, 65536)
-                except OSError:
-                    raise h.Failed(f"ended before {what!r}: {self.seen[-1500:]!r}") from None
-        at = self.seen.index(what) + len(what)
-        out, self.seen = self.seen[:at], self.seen[at:]
-        return out
-
-    def close(self):
-        os.close(self.fd)
-        os.waitpid(self.pid, 0)
 
 
 @test("completions: zsh offers the same on a terminal", seconds=180)

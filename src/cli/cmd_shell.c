@@ -1,0 +1,482 @@
+/* cli/cmd_shell.c - a prompt: transfers run on while one types. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/entries.h"
+#include "cli/home.h"
+#include "cli/index_choice.h"
+#include "cli/index_open.h"
+#include "cli/shell.h"
+
+#define HISTORY_FILE "history"
+
+void shell_say(struct shell *sh, const struct shell_job *j, const char *fmt, ...)
+{
+	char *text = NULL, *line = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n >= 0 && j != NULL)
+		n = asprintf(&line, "[%u] %s", j->id, text);
+	if (n >= 0)
+		prompt_say(sh->prompt, line == NULL ? text : line);
+	if (n >= 0 || text != NULL)
+		free(text);
+	free(line);
+}
+
+static void complain(struct shell *sh, const char *command, const struct err_info *why)
+{
+	(void)fflush(stdout);
+	(void)sh;
+	fprintf(stderr, "%s: %s\n", command, why->text);
+}
+
+/* ---- the index ------------------------------------------------------------------------------- */
+
+/* For this shell and all that it runs. */
+static void use_index(const struct opts *o)
+{
+	const char *url, *pin;
+
+	index_chosen(o, &url, &pin);
+	setenv("SHOAL_INDEX", url, 1);
+	/* Not on command lines, which others see. */
+	if (o->token != NULL)
+		setenv("SHOAL_TOKEN", o->token, 1);
+	if (pin != NULL)
+		setenv("SHOAL_PIN", pin, 1);
+}
+
+static int greet(const struct opts *o, struct err_info *info)
+{
+	struct index_client *c = NULL;
+	json_t *status = NULL;
+	char version[64];
+	int err = index_open(o, &c, info);
+
+	if (err == OK)
+		err = index_client_status(c, &status, info);
+	if (err == OK)
+		printf("connected to %s, version %s: %lld entries, %lld peers on line\n",
+		       index_client_url(c),
+		       text_escape(version, sizeof(version),
+				   bytes_str(entries_str(status, "version"))),
+		       (long long)entries_int(status, "entries"),
+		       (long long)entries_int(status, "peers"));
+	json_decref(status);
+	index_client_free(c);
+	return err;
+}
+
+/* What the shell was told is for all that it runs. Without an index each looks for one. */
+static void begin_with(const struct opts *o, bool talk)
+{
+	struct err_info why;
+	char port[16];
+	bool there;
+
+	snprintf(port, sizeof(port), "%d", o->port);
+	if (o->port >= 0)
+		setenv("SHOAL_PORT", port, 1);
+	if (talk)
+		puts("'help' lists the commands, 'quit' ends");
+	there = talk && greet(o, &why) == OK;
+	if (talk && !there)
+		printf("%s\n'connect URL' uses another\n", why.text);
+	if (there || o->index != NULL)
+		use_index(o);
+}
+
+static void do_connect(struct shell *sh, int argc, char **argv)
+{
+	static const struct command connect = {
+	    .name = "connect", .usage = "connect URL", .accepts = "", .max_args = 1};
+	struct err_info why;
+	struct opts o;
+	char **shifted = argv - 1; /* the words behind the command begin at 2 */
+
+	if (opts_parse(&o, &connect, argc + 1, shifted) < 0) {
+		if (o.n_args > 0)
+			o.index = o.args[0];
+		if (greet(&o, &why) == OK) {
+			use_index(&o);
+			json_decref(sh->names);
+			sh->names = NULL;
+		} else {
+			complain(sh, "connect", &why);
+		}
+	}
+	opts_fini(&o);
+}
+
+/* ---- shares and downloads ----------------------------------------------------------------------
+ */
+
+static void begin(struct shell *sh, int argc, char **argv, const char *more)
+{
+	const struct command *c = commands_find(argv[0]);
+	char delay[32];
+	const char *words[] = {"--progress=json", more, NULL, NULL};
+	struct err_info why;
+	struct opts o;
+
+	snprintf(delay, sizeof(delay), "--reply-delay=%u", sh->delay_ms);
+	if (sh->delay_ms > 0)
+		words[more == NULL ? 1 : 2] = delay;
+	/* What makes no sense is said before anything is begun. What goes to standard output, or is
+	 * asked for as JSON, is wanted now. */
+	if (opts_parse(&o, c, argc + 1, argv - 1) < 0) {
+		if (o.json || (o.out != NULL && strcmp(o.out, "-") == 0))
+			(void)shell_run(sh, argc, argv);
+		else if (shell_begin(sh, &o, argc, argv, words, &why) != OK)
+			complain(sh, argv[0], &why);
+	}
+	opts_fini(&o);
+}
+
+static void do_share(struct shell *sh, int argc, char **argv)
+{
+	begin(sh, argc, argv, NULL);
+}
+
+/* Who has fetched something serves it, until quit. */
+static void do_get(struct shell *sh, int argc, char **argv)
+{
+	begin(sh, argc, argv, "--seed");
+}
+
+static bool is_of(const struct shell_job *j, const char *ref)
+{
+	const char *slash = j->ref == NULL ? NULL : strchr(j->ref, '/');
+	size_t n = strlen(ref);
+
+	if (slash == NULL)
+		return false;
+	/* NAME or OWNER/NAME, with its version or without. */
+	for (const char *s = j->ref; s != NULL; s = s == j->ref ? slash + 1 : NULL)
+		if (strncmp(s, ref, n) == 0 && (s[n] == '\0' || s[n] == '@'))
+			return true;
+	return false;
+}
+
+static void do_unshare(struct shell *sh, int argc, char **argv)
+{
+	if (shell_run(sh, argc, argv) != EXIT_OK)
+		return;
+	for (size_t i = 0; i < sh->n_jobs; i++)
+		for (int k = 1; k < argc; k++)
+			if (is_of(sh->jobs[i], argv[k]))
+				shell_job_stop(sh->jobs[i]);
+}
+
+static void do_stop(struct shell *sh, int argc, char **argv)
+{
+	struct shell_job *j = shell_job_find(sh, argv[1]);
+
+	(void)argc;
+	if (j == NULL)
+		fprintf(stderr, "stop: %s: nothing that runs here; see 'status'\n", argv[1]);
+	else
+		shell_job_stop(j);
+}
+
+static bool downloads_run(const struct shell *sh)
+{
+	for (size_t i = 0; i < sh->n_jobs; i++)
+		if (sh->jobs[i]->is_get && !sh->jobs[i]->complete)
+			return true;
+	return false;
+}
+
+static void do_wait(struct shell *sh, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	while (downloads_run(sh))
+		if (shell_wait(sh, -1, -1) < 0)
+			return; /* Ctrl-C */
+}
+
+/* ---- what there is --------------------------------------------------------------------------- */
+
+static const char *state_of(const struct shell_job *j)
+{
+	const char *note = entries_str(j->progress, "note");
+
+	if (j->stopped)
+		return "leaving";
+	if (j->complete || (!j->is_get && j->ref != NULL))
+		return "serving";
+	if (*note != '\0')
+		return note;
+	return j->is_get ? "fetching" : "hashing";
+}
+
+static void put_job(struct out_table *t, const struct shell_job *j)
+{
+	uint64_t done = (uint64_t)entries_int(j->progress, "done");
+	uint64_t total = (uint64_t)entries_int(j->progress, "total");
+	char text[64];
+
+	out_row(t);
+	snprintf(text, sizeof(text), "%u", j->id);
+	out_cell(t, text);
+	out_cell(t, j->is_get ? "get" : "share");
+	out_cell(t, j->ref != NULL ? j->ref : j->what);
+	out_cell(t, state_of(j));
+	if (j->complete)
+		snprintf(text, sizeof(text), "100%%");
+	else if (total > 0)
+		snprintf(text, sizeof(text), "%.1f%%", 100.0 * (double)done / (double)total);
+	else
+		snprintf(text, sizeof(text), "-");
+	out_cell(t, text);
+	out_cell(t, text_rate(text, sizeof(text), (uint64_t)entries_int(j->progress, "down_bps")));
+	out_cell(t, text_rate(text, sizeof(text), (uint64_t)entries_int(j->progress, "up_bps")));
+	snprintf(text, sizeof(text), "%lld", (long long)entries_int(j->progress, "peers"));
+	out_cell(t, text);
+}
+
+static void do_status(struct shell *sh, int argc, char **argv)
+{
+	static const char *const columns[] = {"ID",   "WHAT", "NAME", "STATE",
+					      "HAVE", "DOWN", "UP",   "PEERS"};
+	static const bool right[] = {true, false, false, false, true, true, true, true};
+	struct out_table *t = out_table_new(columns, 8, right);
+
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < sh->n_jobs; i++)
+		put_job(t, sh->jobs[i]);
+	out_table_print(t);
+	if (sh->n_jobs == 0)
+		puts("nothing runs here; 'share PATH' or 'get NAME' begins");
+}
+
+static void do_pieces(struct shell *sh, int argc, char **argv)
+{
+	static char info[] = "info", pieces[] = "--pieces";
+	char *words[] = {info, pieces, argv[1], NULL};
+
+	(void)argc;
+	(void)shell_run(sh, 3, words);
+}
+
+/* ---- settings ----------------------------------------------------------------------------------
+ */
+
+static void do_set(struct shell *sh, int argc, char **argv)
+{
+	uint64_t ms;
+
+	if (argc == 1) {
+		printf("delay %u ms\n", sh->delay_ms);
+	} else if (strcmp(argv[1], "delay") != 0) {
+		fprintf(stderr, "set: no setting '%s'; there is: delay\n", argv[1]);
+	} else if (argc < 3 || text_parse_u64(bytes_str(argv[2]), SHELL_DELAY_MAX_MS, &ms) != OK) {
+		fprintf(stderr, "set: delay takes milliseconds, 0 to %u\n", SHELL_DELAY_MAX_MS);
+	} else {
+		sh->delay_ms = (uint32_t)ms;
+		shell_jobs_set_delay(sh);
+	}
+}
+
+/* ---- help, and the end ------------------------------------------------------------------------
+ */
+
+static void do_help(struct shell *sh, int argc, char **argv)
+{
+	const struct shell_command *own = argc > 1 ? shell_find(argv[1]) : NULL;
+	const struct command *c = argc > 1 ? commands_find(argv[1]) : NULL;
+	static char help[] = "--help";
+	char *words[] = {argc > 1 ? argv[1] : argv[0], help, NULL};
+	size_t n;
+
+	if (argc > 1 && own == NULL && c == NULL) {
+		fprintf(stderr, "help: no command '%s'\n", argv[1]);
+		return;
+	}
+	if (own != NULL)
+		printf("%s - %s\n\nusage: %s\n", own->name, own->summary, own->usage);
+	if (own != NULL && c != NULL)
+		putchar('\n');
+	if (c != NULL)
+		(void)shell_run(sh, 2, words);
+	if (argc > 1)
+		return;
+	own = shell_commands(&n);
+	for (size_t i = 0; i < n; i++)
+		printf("  %-12s%s\n", own[i].name, own[i].summary);
+	c = commands_all(&n);
+	for (size_t i = 0; i < n; i++)
+		if (shell_find(c[i].name) == NULL && strcmp(c[i].name, "shell") != 0)
+			printf("  %-12s%s\n", c[i].name, c[i].summary);
+	puts("\n'help COMMAND' tells more. Tab completes, arrows and Ctrl-R go back.");
+}
+
+static void do_quit(struct shell *sh, int argc, char **argv)
+{
+	sh->keep = argc > 1 && strcmp(argv[1], "--keep") == 0;
+	if (argc > 1 && !sh->keep)
+		fprintf(stderr, "quit: --keep, or nothing\n");
+	else
+		sh->over = true;
+}
+
+static const struct shell_command table[] = {
+    {"connect", "connect [URL] [--token TOKEN] [--pin PIN]",
+     "use this index from now on; without URL: is it there?", "", 0, -1, do_connect},
+    {"share", "share PATH... [OPTIONS]", "publish and serve files and folders", NULL, 1, -1,
+     do_share},
+    {"unshare", "unshare NAME [OPTIONS]", "remove an entry of yours, and serve it no more", NULL, 1,
+     -1, do_unshare},
+    {"get", "get NAME [-o DEST] [OPTIONS]", "fetch a name, and serve it then", NULL, 1, -1, do_get},
+    {"local", "local [FOLDER]", "what is on disk, and which of it is published", "@path", 0, 1,
+     shell_local},
+    {"pieces", "pieces NAME", "who has which pieces of it", "@name", 1, 1, do_pieces},
+    {"status", "status", "what this shell shares and fetches", "", 0, 0, do_status},
+    {"stop", "stop ID|NAME", "end one of them; what was shared stays listed", "@job", 1, 1,
+     do_stop},
+    {"wait", "wait", "until all downloads are there", "", 0, 0, do_wait},
+    {"set", "set [delay MS]", "delay: answer requests for pieces that much later", "delay", 0, 2,
+     do_set},
+    {"help", "help [COMMAND]", "this", "@command", 0, 1, do_help},
+    {"quit", "quit [--keep]", "end; what was shared here is unpublished, unless --keep", "--keep",
+     0, 1, do_quit},
+    {"exit", "exit [--keep]", "the same", "--keep", 0, 1, do_quit},
+};
+
+const struct shell_command *shell_commands(size_t *n)
+{
+	*n = sizeof(table) / sizeof(table[0]);
+	return table;
+}
+
+const struct shell_command *shell_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------
+ */
+
+static void dispatch(struct shell *sh, int argc, char **argv)
+{
+	const struct shell_command *own = shell_find(argv[0]);
+	char safe[128];
+
+	if (own != NULL &&
+	    (argc - 1 < own->min_args || (own->max_args >= 0 && argc - 1 > own->max_args)))
+		fprintf(stderr, "usage: %s\n", own->usage);
+	else if (own != NULL)
+		own->run(sh, argc, argv);
+	else if (strcmp(argv[0], "shell") == 0)
+		fprintf(stderr, "this is one\n");
+	else if (commands_find(argv[0]) != NULL)
+		(void)shell_run(sh, argc, argv);
+	else
+		fprintf(stderr, "no command '%s'; 'help' lists them\n",
+			text_escape(safe, sizeof(safe), bytes_str(argv[0])));
+}
+
+static void take_line(struct shell *sh, const char *line)
+{
+	struct err_info why = {.text = "a quote is not closed"};
+	struct words w;
+	/* Commands look at words as main() has them: the command is the second. */
+	char *argv[WORDS_MAX + 2];
+	int err = words_split(&w, line, &why);
+
+	if (err != OK || w.open) {
+		fprintf(stderr, "shell: %s\n", why.text);
+	} else if (w.n > 0) {
+		argv[0] = w.list[0];
+		memcpy(argv + 1, w.list, (w.n + 1) * sizeof(*argv));
+		if (strstr(line, "--token") != NULL)
+			prompt_forget(sh->prompt);
+		dispatch(sh, (int)w.n, argv + 1);
+	}
+	words_fini(&w);
+	(void)fflush(stdout);
+}
+
+static bool wait_for_key(void *user, int fd)
+{
+	struct shell *sh = user;
+	int ready;
+
+	do
+		ready = shell_wait(sh, fd, -1);
+	while (ready == 0);
+	return ready > 0;
+}
+
+/* What this shell has published, and serves no longer. */
+static void unpublish(struct shell *sh)
+{
+	static char unshare[] = "unshare", quiet[] = "-q";
+
+	for (size_t i = 0; i < sh->n_jobs && !sh->keep; i++) {
+		char *words[] = {unshare, quiet, sh->jobs[i]->ref, NULL};
+
+		if (sh->jobs[i]->ref != NULL && !sh->jobs[i]->stopped)
+			(void)shell_run(sh, 3, words);
+	}
+}
+
+static void run(struct shell *sh)
+{
+	static char wait[] = "wait";
+	char *words[] = {wait, NULL};
+	enum prompt_answer answer = PROMPT_LINE;
+	const char *line;
+
+	while (!sh->over && answer != PROMPT_END) {
+		answer = prompt_read(sh->prompt, &line);
+		if (answer == PROMPT_LINE)
+			take_line(sh, line);
+		else if (answer == PROMPT_INTERRUPTED && prompt_is_terminal(sh->prompt) &&
+			 !sh->over)
+			puts("^C; 'quit' ends");
+		else if (answer == PROMPT_INTERRUPTED)
+			sh->over = true;
+	}
+	/* The end of a script is not to take away what it began. */
+	if (!sh->over && !prompt_is_terminal(sh->prompt))
+		do_wait(sh, 1, words);
+	unpublish(sh);
+	shell_jobs_end(sh);
+}
+
+int cmd_shell(const struct opts *o)
+{
+	struct shell sh = {.o = o};
+	struct prompt_params p = {.wait = wait_for_key, .complete = shell_complete, .user = &sh};
+	struct err_info why;
+	char *dir = NULL, *history = NULL;
+	int err = home_make_dir(&dir, &why);
+
+	if (err == OK && asprintf(&history, "%s/" HISTORY_FILE, dir) >= 0)
+		p.history = history;
+	if (err == OK)
+		err = prompt_new(&p, &sh.prompt, &why);
+	if (err == OK) {
+		begin_with(o, prompt_is_terminal(sh.prompt) && !o->quiet);
+		run(&sh);
+	}
+	prompt_free(sh.prompt);
+	json_decref(sh.names);
+	free(history);
+	free(dir);
+	return err == OK ? EXIT_OK : opts_fail(o, "shell", &why);
+}

@@ -1,0 +1,127 @@
+#include "cli/doctor.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/control.h"
+#include "cli/entries.h"
+#include "cli/index_choice.h"
+#include "cli/index_open.h"
+#include "net/tcp.h"
+#include "node/node.h"
+
+/* Entries are signed with their time: an index refuses those that are far off. */
+#define CLOCK_OFF_S 60
+#define PEERS_SILENCE_MS 3000u
+
+static bool is_free(const char *host, uint16_t port, struct err_info *why)
+{
+	uint16_t bound;
+	int fd = tcp_listen(host, port, &bound, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void doctor_port(const struct opts *o, struct doctor_finding *f)
+{
+	uint16_t first = o->port < 0 ? NODE_PORT_FIRST : (uint16_t)o->port;
+	uint16_t last = o->port < 0 ? NODE_PORT_LAST : first, port = first;
+	struct err_info why;
+
+	while (!is_free(o->listen, port, &why) && port < last)
+		port++;
+	if (is_free(o->listen, port, &why))
+		doctor_say(f, DOCTOR_FINE, NULL, "a peer can listen on %s%u",
+			   port == 0 ? "any, asked for as " : "", port);
+	else if (o->port < 0)
+		doctor_say(f, DOCTOR_WARN, "choose one that your router lets through (--port)",
+			   "%u to %u are taken: a peer takes any other", (unsigned)first,
+			   (unsigned)last);
+	else
+		doctor_say(f, DOCTOR_FAIL, "choose another one (--port)", "%s", why.text);
+}
+
+/* *url is borrowed from `o`. */
+static int ask_index(const struct opts *o, const char **url, json_t **status, struct err_info *info)
+{
+	const char *pin;
+	struct index_client *c = NULL;
+	int err = index_open(o, &c, info);
+
+	if (err == OK)
+		err = index_client_status(c, status, info);
+	index_client_free(c);
+	index_chosen(o, url, &pin);
+	return err;
+}
+
+void doctor_index(const struct opts *o, struct doctor_finding *f)
+{
+	char safe[256], version[64];
+	const char *url;
+	struct err_info info;
+	json_t *status = NULL;
+	int err = ask_index(o, &url, &status, &info);
+
+	if (err == ERR_DENIED)
+		doctor_say(f, DOCTOR_FAIL,
+			   "ask who runs it for a token (--token) or its pin (--pin)", "%s",
+			   info.text);
+	else if (err != OK)
+		doctor_say(f, DOCTOR_FAIL, "start one (shoal index), or name another (--index)",
+			   "%s", info.text);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%s answers, version %s%s",
+			   text_escape(safe, sizeof(safe), bytes_str(url)),
+			   text_escape(version, sizeof(version),
+				       bytes_str(entries_str(status, "version"))),
+			   o->pin != NULL ? ", its key is the pinned one" : "");
+	json_decref(status);
+}
+
+void doctor_clock(const struct opts *o, struct doctor_finding *f)
+{
+	const char *url;
+	struct err_info info;
+	json_t *status = NULL;
+	int err = ask_index(o, &url, &status, &info);
+	int64_t now = (int64_t)time(NULL), theirs = entries_int(status, "now");
+	int64_t off = now > theirs ? now - theirs : theirs - now;
+	char text[32];
+
+	if (err != OK || theirs <= 0)
+		doctor_say(f, DOCTOR_WARN, NULL, "no index to compare it with");
+	else if (off > CLOCK_OFF_S)
+		doctor_say(f, DOCTOR_WARN, "set the one that is wrong (timedatectl set-ntp true)",
+			   "%s %s the index's", text_duration(text, sizeof(text), (uint64_t)off),
+			   now > theirs ? "ahead of" : "behind");
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "as the index's");
+	json_decref(status);
+}
+
+static void ignore(void *user, const char *peer, const json_t *line)
+{
+	(void)user;
+	(void)peer;
+	(void)line;
+}
+
+void doctor_peers(const struct opts *o, struct doctor_finding *f)
+{
+	json_t *question = json_pack("{s:s}", "verb", "explain");
+	struct err_info info;
+	int n = control_ask(question, PEERS_SILENCE_MS, ignore, NULL, &info);
+
+	(void)o;
+	if (n < 0)
+		doctor_say(f, DOCTOR_WARN, "end those that do not answer", "%s", info.text);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%d run%s from this home and answer%s", n,
+			   n == 1 ? "s" : "", n == 1 ? "s" : "");
+	json_decref(question);
+}

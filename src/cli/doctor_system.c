@@ -1,0 +1,239 @@
+#include "cli/doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <libsmartcols.h>
+#include <openssl/crypto.h>
+#include <sqlite3.h>
+
+#include "base/text.h"
+#include "cli/config.h"
+#include "cli/home.h"
+
+/* Less room than this is said. */
+#define SPACE_LOW_BYTES (1ull << 30)
+/* A sync that takes longer makes resuming and finishing slow. */
+#define SYNC_SLOW_MS 100u
+#define SYNC_TRIES 5u
+/* A peer with a few hundred connections and files wants so many. */
+#define FILES_LOW 1024u
+#define WATCHES_LOW 8192u
+
+void doctor_settings(const struct opts *o, struct doctor_finding *f)
+{
+	const struct config *c = o->config;
+	char safe[256];
+	struct stat st;
+	bool secret = false;
+
+	if (c->path == NULL) {
+		doctor_say(f, DOCTOR_FAIL, "set HOME or SHOAL_HOME", "there is no home folder");
+		return;
+	}
+	text_escape(safe, sizeof(safe), bytes_str(c->path));
+	for (size_t i = 0; i < c->n; i++)
+		secret = secret || strcmp(c->list[i].key, "token") == 0;
+	if (!c->exists)
+		doctor_say(f, DOCTOR_FINE, NULL, "no file %s", safe);
+	else if (secret && stat(c->path, &st) == 0 && (st.st_mode & 077) != 0)
+		doctor_say(f, DOCTOR_WARN, "chmod 600 it", "%s has a token, and others may read it",
+			   safe);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%s: %zu lines", safe, c->n);
+}
+
+/* Looks, but does not make one. */
+void doctor_key(const struct opts *o, struct doctor_finding *f)
+{
+	char *dir = home_dir(), *path = NULL;
+	char safe[256];
+	struct stat st;
+
+	(void)o;
+	if (dir == NULL || asprintf(&path, "%s/key", dir) < 0) {
+		doctor_say(f, DOCTOR_FAIL, "set HOME or SHOAL_HOME", "there is no home folder");
+		free(dir);
+		return;
+	}
+	text_escape(safe, sizeof(safe), bytes_str(path));
+	if (stat(path, &st) != 0 && errno == ENOENT)
+		doctor_say(f, DOCTOR_FINE, NULL, "none yet; the first share makes %s", safe);
+	else if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+		doctor_say(f, DOCTOR_FAIL, "give it back to yourself", "%s cannot be read: %s",
+			   safe, strerror(errno));
+	else if ((st.st_mode & 077) != 0)
+		doctor_say(f, DOCTOR_FAIL, "chmod 600 it", "%s: others may read this secret key",
+			   safe);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%s is yours alone", safe);
+	free(path);
+	free(dir);
+}
+
+void doctor_space(const struct opts *o, struct doctor_finding *f)
+{
+	struct statvfs fs;
+	char room[32];
+	uint64_t bytes;
+
+	(void)o;
+	if (statvfs(".", &fs) != 0) {
+		doctor_say(f, DOCTOR_FAIL, NULL, "the current folder: %s", strerror(errno));
+		return;
+	}
+	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	text_size(room, sizeof(room), bytes);
+	if (bytes < SPACE_LOW_BYTES)
+		doctor_say(f, DOCTOR_WARN, "make room, or download elsewhere (-o)",
+			   "%s left in the current folder", room);
+	else if (fs.f_files > 0 && fs.f_favail < 1000)
+		doctor_say(f, DOCTOR_WARN, "remove files", "room for %llu files more",
+			   (unsigned long long)fs.f_favail);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%s left in the current folder", room);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* A file without a name in the current folder. */
+static int nameless_file(void)
+{
+	char path[] = ".shoal-doctor-XXXXXX";
+	int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+/* The median of a few. Returns -1 with errno. */
+static int64_t sync_us(int fd)
+{
+	static const char page[4096];
+	uint64_t took[SYNC_TRIES];
+
+	for (size_t i = 0; i < SYNC_TRIES; i++) {
+		uint64_t start = now_us();
+		size_t k = i;
+
+		if (pwrite(fd, page, sizeof(page), (off_t)(i * sizeof(page))) !=
+			(ssize_t)sizeof(page) ||
+		    fsync(fd) != 0)
+			return -1;
+		for (start = now_us() - start; k > 0 && took[k - 1] > start; k--)
+			took[k] = took[k - 1];
+		took[k] = start;
+	}
+	return (int64_t)took[SYNC_TRIES / 2];
+}
+
+static bool has_holes(int fd)
+{
+	struct stat st;
+
+	return ftruncate(fd, 1 << 24) == 0 && fstat(fd, &st) == 0 && st.st_blocks < 1 << 14;
+}
+
+static bool has_reflinks(int fd)
+{
+	int copy = nameless_file();
+	bool can = copy >= 0 && ioctl(copy, FICLONE, fd) == 0;
+
+	if (copy >= 0)
+		close(copy);
+	return can;
+}
+
+void doctor_disk(const struct opts *o, struct doctor_finding *f)
+{
+	int fd = nameless_file();
+	int64_t us = fd < 0 ? -1 : sync_us(fd);
+	bool slow = us > (int64_t)SYNC_SLOW_MS * 1000, holes, links;
+
+	(void)o;
+	if (us < 0) {
+		doctor_say(f, DOCTOR_WARN, "download elsewhere (-o)",
+			   "the current folder cannot be written to: %s", strerror(errno));
+	} else {
+		links = has_reflinks(fd);
+		holes = has_holes(fd);
+		doctor_say(f, slow ? DOCTOR_WARN : DOCTOR_FINE,
+			   slow ? "pieces are recorded as slowly as that; another disk is faster"
+				: NULL,
+			   "a sync takes %lld.%02lld ms; files with holes: %s; copies that share "
+			   "blocks: %s",
+			   (long long)us / 1000, (long long)us % 1000 / 10, holes ? "yes" : "no",
+			   links ? "yes" : "no");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void doctor_files(const struct opts *o, struct doctor_finding *f)
+{
+	struct rlimit limit;
+
+	(void)o;
+	/* The soft one is raised to the hard one by every peer. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		doctor_say(f, DOCTOR_WARN, NULL, "%s", strerror(errno));
+	else
+		doctor_say(
+		    f, limit.rlim_max < FILES_LOW ? DOCTOR_WARN : DOCTOR_FINE,
+		    limit.rlim_max < FILES_LOW ? "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+					       : NULL,
+		    "%llu files and connections at a time", (unsigned long long)limit.rlim_max);
+}
+
+void doctor_watches(const struct opts *o, struct doctor_finding *f)
+{
+	FILE *file = fopen("/proc/sys/fs/inotify/max_user_watches", "re");
+	unsigned long n = 0;
+	bool known = file != NULL && fscanf(file, "%lu", &n) == 1;
+
+	(void)o;
+	if (file != NULL)
+		(void)fclose(file);
+	if (!known)
+		doctor_say(f, DOCTOR_WARN, "changes of shared files are noticed when they are read",
+			   "this system does not tell of changed files");
+	else
+		doctor_say(f, n < WATCHES_LOW ? DOCTOR_WARN : DOCTOR_FINE,
+			   n < WATCHES_LOW ? "sysctl fs.inotify.max_user_watches=65536" : NULL,
+			   "%lu folders can be watched for changes", n);
+}
+
+void doctor_versions(const struct opts *o, struct doctor_finding *f)
+{
+	const char *smartcols = "";
+
+	(void)o;
+	(void)scols_get_library_version(&smartcols);
+	doctor_say(f, DOCTOR_FINE, NULL,
+		   "shoal " SHOAL_VERSION "; %s, libcurl %s, libevent %s, SQLite %s, Jansson %s, "
+		   "libsmartcols %s",
+		   OpenSSL_version(OPENSSL_VERSION), curl_version_info(CURLVERSION_NOW)->version,
+		   event_get_version(), sqlite3_libversion(), jansson_version_str(), smartcols);
+}
