@@ -72,6 +72,9 @@ static const struct command commands[] = {
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
 		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+		"  --watch            publish what changes as new versions\n"
+		"  --settle TIME      once nothing was written for so long (3s)\n"
+		"  --rehash           also read what nobody touched since it was hashed\n"
 		"  --drain            before leaving, hand on what nobody else has\n"
 		"  --drain-timeout TIME  for so long at most (10m)\n"
 		"\n"
@@ -82,7 +85,7 @@ static const struct command commands[] = {
 		"  shoal share ./photos --name holiday-2026\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen drain drain-timeout no-map",
+	    "v2-only listen watch settle rehash drain drain-timeout no-map",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,

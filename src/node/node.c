@@ -287,7 +287,8 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	n->pool_io = loop_io_new(n->loop, pool_fd(n->pool), on_pool, n);
 	n->second = loop_timer_new(n->loop, on_second, n);
 	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
-	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK)
+	    n->pool_io == NULL || n->second == NULL || http_client_new(n->loop, &n->http) != OK ||
+	    folder_watcher_new(n->loop, &n->watcher) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -344,6 +345,7 @@ void node_free(struct node *n)
 	free(n->transfers);
 	live_free(n->live);
 	reach_free(n->reach);
+	folder_watcher_free(n->watcher);
 	hash_map_fini(&n->by_hash);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
@@ -365,6 +367,11 @@ void node_free(struct node *n)
 	free(n->scratch_in);
 	free(n->sink);
 	free(n);
+}
+
+struct folder_watcher *node_folder_watcher(const struct node *n)
+{
+	return n->watcher;
 }
 
 uint16_t node_port(const struct node *n)
