@@ -6,8 +6,11 @@
 #include "cli/out.h"
 #include "meta/create.h"
 #include "net/loop.h"
-#include "store/hashing.h"
+#include "store/hashing_known.h"
 #include "store/scan.h"
+
+/* Pieces so many times too long or too short are taken as they are, rather than hash all anew. */
+#define PIECE_LENGTH_OFF 4u
 
 /* Everything that is needed between the scan and the written torrent. */
 struct work {
@@ -18,6 +21,8 @@ struct work {
 	struct hashing_params params;
 	struct hashing hashing;
 	struct create_file *files;
+	struct hash_record *record; /* NULL: all is read */
+	const atomic_bool *stop;    /* NULL: nobody stops it, and progress is shown */
 	struct progress progress;
 	char label[64];
 };
@@ -38,8 +43,24 @@ static bool on_progress(void *user, uint64_t done, uint64_t total)
 {
 	struct work *w = user;
 
+	if (w->stop != NULL)
+		return !atomic_load(w->stop);
 	progress_work(&w->progress, w->label, "hashing", done, total);
 	return true;
+}
+
+/* A new version has the pieces of the one before, so that what did not change need not be hashed,
+ * nor fetched, again. */
+static uint32_t choose_piece_length(const struct work *w, const uint64_t *lengths)
+{
+	uint32_t before = w->record == NULL || !w->o->watch ? 0 : w->record->piece_length, best;
+
+	if (w->o->piece_length != 0)
+		return (uint32_t)w->o->piece_length;
+	best = create_piece_length(lengths, w->scan.n_files, w->v2);
+	return before > 0 && before / PIECE_LENGTH_OFF <= best && best / PIECE_LENGTH_OFF <= before
+		   ? before
+		   : best;
 }
 
 /* How long pieces are, where each file stands in the piece space, and what shall be hashed. */
@@ -60,8 +81,7 @@ static int lay_out(struct work *w, struct err_info *info)
 	qsort(w->scan.files, n, sizeof(*w->scan.files), w->v2 ? compare_v2 : compare_v1);
 	for (size_t i = 0; i < n; i++)
 		lengths[i] = w->scan.files[i].length;
-	w->params.piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
-							 : create_piece_length(lengths, n, w->v2);
+	w->params.piece_length = choose_piece_length(w, lengths);
 	w->params.space_bytes =
 	    create_offsets(lengths, n, w->params.piece_length, w->v1 && w->v2, offsets);
 	for (size_t i = 0; i < n; i++) {
@@ -87,7 +107,8 @@ static int hash(struct work *w, bool plain, struct err_info *info)
 	w->params.user = w;
 	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
 	progress_begin(&w->progress, opts_progress(w->o));
-	err = hashing_run(&w->params, &w->hashing, info);
+	err = w->record == NULL ? hashing_run(&w->params, &w->hashing, info)
+				: hashing_known_run(&w->params, w->record, &w->hashing, info);
 	progress_clear(&w->progress);
 	return err;
 }
@@ -235,25 +256,44 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	return set_data_path(w, path, out, info);
 }
 
-int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
-		  struct build *out, struct err_info *info)
+static int build_with(struct work *w, const char *path, const char *tracker, bool plain,
+		      struct build *out, struct err_info *info)
 {
-	struct work w = {.o = o, .v1 = !o->v2_only, .v2 = !o->v1_only, .root = {.fd = -1}};
 	int err;
 
 	*out = (struct build){.meta = NULL};
 	buf_init(&out->torrent, META_BYTES_MAX);
-	err = build(&w, path, tracker, plain, out, info);
-	if (w.params.files != NULL)
-		hashing_fini(&w.hashing, w.params.files, w.params.n_files);
-	free(w.params.files);
-	free(w.files);
-	if (w.root.path != NULL)
-		root_close(&w.root);
-	scan_fini(&w.scan);
+	w->v1 = !w->o->v2_only;
+	w->v2 = !w->o->v1_only;
+	w->root.fd = -1;
+	err = build(w, path, tracker, plain, out, info);
+	if (w->params.files != NULL)
+		hashing_fini(&w->hashing, w->params.files, w->params.n_files);
+	free(w->params.files);
+	free(w->files);
+	if (w->root.path != NULL)
+		root_close(&w->root);
+	scan_fini(&w->scan);
 	if (err != OK)
 		build_fini(out);
 	return err;
+}
+
+int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
+		  struct build *out, struct err_info *info)
+{
+	struct work w = {.o = o};
+
+	return build_with(&w, path, tracker, plain, out, info);
+}
+
+int build_share(const struct opts *o, const char *path, const char *tracker,
+		struct hash_record *record, const atomic_bool *stop, struct build *out,
+		struct err_info *info)
+{
+	struct work w = {.o = o, .record = record, .stop = stop};
+
+	return build_with(&w, path, tracker, true, out, info);
 }
 
 void build_fini(struct build *b)

@@ -4,10 +4,12 @@
 #define SHOAL_CLI_BUILD_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "cli/opts.h"
 #include "meta/metainfo.h"
+#include "store/hash_record.h"
 
 struct build {
 	struct buf torrent;    /* the .torrent */
@@ -24,6 +26,13 @@ struct build {
  * Returns 0, or the error with its sentence. Owns: *out is the caller's: build_fini(). */
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
 		  struct build *out, struct err_info *info);
+/* The same with `plain` for a share that may have been hashed before: what `record` knows of it is
+ * not read again, and it holds what is known now. With `stop` (may be NULL) it shows no progress,
+ * may run on a thread of its own and ends soon after that becomes true: ERR_CANCELLED. With
+ * o->watch, pieces stay as long as they were unless there would be far too many or few of them. */
+int build_share(const struct opts *o, const char *path, const char *tracker,
+		struct hash_record *record, const atomic_bool *stop, struct build *out,
+		struct err_info *info);
 void build_fini(struct build *b);
 
 #endif

@@ -158,6 +158,8 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
 		g->said_changed = true;
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);
+	} else if (st->phase == TRANSFER_SEEDING && st->why.code == OK) {
+		g->said_changed = false;
 	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
 		g->said_stalled = false;
 	}

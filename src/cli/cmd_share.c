@@ -9,7 +9,9 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/index_open.h"
+#include "cli/known_hashes.h"
 #include "cli/placed.h"
+#include "cli/renewer.h"
 #include "cli/session.h"
 #include "cli/spool.h"
 #include "cli/torrent.h"
@@ -28,6 +30,14 @@ struct share {
 	bool said_changed, heard; /* heard: a tracker answered, or did not */
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
+	struct hash_record record; /* --watch; the renewer's thread's while it works on this one */
+};
+
+/* A new version in the making. */
+struct newer {
+	struct entry entry;
+	struct build build;
+	bool same; /* as what is served: nothing was published */
 };
 
 struct sharing {
@@ -38,7 +48,9 @@ struct sharing {
 	struct share *shares;
 	size_t n, patrol, n_heard;
 	uint64_t up_bytes;
-	bool announced; /* said "serving" already */
+	bool announced;		 /* said "serving" already */
+	struct renewer *renewer; /* --watch */
+	struct newer newer;	 /* its thread's, while that runs */
 };
 
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
@@ -77,9 +89,8 @@ static int sign_entry(struct entry *e, const struct home *h, struct err_info *in
 	return err == OK ? OK : err_set(info, err, "cannot sign the entry: %s", err_text(err));
 }
 
-static void fill_entry(struct share *s, const struct build *b)
+static void fill_entry(struct entry *e, const struct build *b)
 {
-	struct entry *e = &s->entry;
 	const struct metainfo *m = b->meta;
 
 	e->has_v1 = m->v1;
@@ -156,15 +167,38 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 }
 
 /* So that a later `get` to this place can say which version is there, and use its bytes. */
-static void remember_place(struct sharing *sh, const struct share *s, const struct build *b)
+static int remember_place(const struct entry *e, const struct build *b, struct err_info *why)
 {
-	struct err_info why;
 	struct placed p;
 
-	placed_from_entry(&p, &s->entry);
-	if (placed_remember(b->data_path, &p, &why) != OK)
+	placed_from_entry(&p, e);
+	return placed_remember(b->data_path, &p, why);
+}
+
+static void remember(struct sharing *sh, const struct share *s, const struct build *b)
+{
+	struct err_info why;
+
+	if (remember_place(&s->entry, b, &why) != OK)
 		session_say(&sh->session, "%s: which version is there is not remembered: %s",
 			    s->label, why.text);
+}
+
+/* What was hashed before, and was not touched since, is not read. */
+static int hash_share(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
+{
+	struct err_info why;
+	int err;
+
+	if (!sh->o->rehash)
+		known_hashes_load(s->path, &s->record);
+	err = build_share(sh->o, s->path, index_client_tracker_url(sh->index), &s->record, NULL, b,
+			  info);
+	if (err == OK && known_hashes_save(s->path, &s->record, &why) != OK)
+		session_say(&sh->session, "what was hashed is not remembered: %s", why.text);
+	if (!sh->o->watch)
+		hash_record_fini(&s->record);
+	return err;
 }
 
 static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
@@ -184,13 +218,13 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	}
 	if (s->path == NULL)
 		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
-	err = build_torrent(sh->o, s->path, index_client_tracker_url(sh->index), true, &b, info);
+	err = hash_share(sh, s, &b, info);
 	if (err != OK)
 		return err;
 	if (b.skipped > 0)
 		session_say(&sh->session, "%s: %u links and special files left out",
 			    text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
-	fill_entry(s, &b);
+	fill_entry(&s->entry, &b);
 	err = choose_name(sh, s, &b, info);
 	if (err == OK)
 		err = fill_about(sh->o, &s->entry, info);
@@ -202,35 +236,42 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	if (err == OK)
 		err = serve(sh, s, &b, info);
 	if (err == OK)
-		remember_place(sh, s, &b);
+		remember(sh, s, &b);
 	build_fini(&b);
 	return err;
 }
 
 /* ---- while it runs ------------------------------------------------------------- */
 
+static json_t *share_json(const struct share *s)
+{
+	const struct entry *e = &s->entry;
+
+	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner, "name", e->name,
+			 "version", (int)e->version, "id", (json_int_t)e->id, "files",
+			 (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
+			 torrent_text(s->path));
+}
+
+static void print_share(const struct share *s)
+{
+	const struct entry *e = &s->entry;
+	char size[32], owner[ENTRY_OWNER_BYTES_MAX * 4];
+
+	printf("serving %s/%s@%u  %s  %u file%s\n",
+	       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
+	       text_size(size, sizeof(size), e->bytes), e->n_files, e->n_files == 1 ? "" : "s");
+}
+
 static void print_serving(const struct sharing *sh)
 {
 	json_t *list = json_array();
-	char size[32], owner[ENTRY_OWNER_BYTES_MAX * 4];
 
 	for (size_t i = 0; i < sh->n; i++) {
-		const struct share *s = &sh->shares[i];
-		const struct entry *e = &s->entry;
-
-		if (sh->o->json) {
-			json_array_append_new(
-			    list,
-			    json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner,
-				      "name", e->name, "version", (int)e->version, "id",
-				      (json_int_t)e->id, "files", (int)e->n_files, "bytes",
-				      (json_int_t)e->bytes, "path", torrent_text(s->path)));
-			continue;
-		}
-		printf("serving %s/%s@%u  %s  %u file%s\n",
-		       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
-		       text_size(size, sizeof(size), e->bytes), e->n_files,
-		       e->n_files == 1 ? "" : "s");
+		if (sh->o->json)
+			json_array_append_new(list, share_json(&sh->shares[i]));
+		else
+			print_share(&sh->shares[i]);
 	}
 	if (sh->o->json)
 		out_json(list);
@@ -251,10 +292,13 @@ static bool look_at(struct sharing *sh, struct share *s)
 		session_end(&sh->session, opts_fail(sh->o, "share", &st.why));
 		return false;
 	}
-	if (st.why.code != OK && !s->said_changed) {
+	if (st.why.code != OK && !s->said_changed && !sh->o->watch) {
 		s->said_changed = true;
 		session_say(&sh->session, "%s; share it again to publish what it is now",
 			    st.why.text);
+	} else if (st.why.code == OK && s->said_changed) {
+		s->said_changed = false;
+		session_say(&sh->session, "%s: is as it was, and served again", s->label);
 	}
 	if (!s->heard && st.tracker_ok + st.tracker_failed > 0) {
 		s->heard = true;
@@ -285,6 +329,108 @@ static void watch(struct session *session, void *user)
 	line.peers = st.peers;
 	line.done = sh->up_bytes;
 	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
+}
+
+/* ---- --watch: newer versions ----------------------------------------------------- */
+
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+	return a->has_v1 == b->has_v1 && a->has_v2 == b->has_v2 &&
+	       memcmp(a->hash_v1, b->hash_v1, sizeof(a->hash_v1)) == 0 &&
+	       memcmp(a->hash_v2, b->hash_v2, sizeof(a->hash_v2)) == 0;
+}
+
+/* On a thread of its own; of `sh` it uses the index, the key and what never changes. */
+static int make_newer(void *user, void *item, const atomic_bool *stop, struct err_info *why)
+{
+	struct sharing *sh = user;
+	struct share *s = item;
+	struct newer *n = &sh->newer;
+	int err;
+
+	n->entry = s->entry;
+	n->entry.version = 0;
+	n->entry.has_sha256 = false;
+	n->same = false;
+	err = build_share(sh->o, s->path, index_client_tracker_url(sh->index), &s->record, stop,
+			  &n->build, why);
+	if (err != OK)
+		return err;
+	fill_entry(&n->entry, &n->build);
+	n->same = is_same(&n->entry, &s->entry);
+	if (!n->same)
+		err = sign_entry(&n->entry, &sh->home, why);
+	if (!n->same && err == OK)
+		err = index_client_publish(sh->index, &n->entry, buf_bytes(&n->build.torrent),
+					   n->build.sha256, why);
+	if (err != OK)
+		build_fini(&n->build);
+	if (n->same || err != OK)
+		return err;
+	/* Both only save work later. */
+	(void)known_hashes_save(s->path, &s->record, NULL);
+	(void)remember_place(&n->entry, &n->build, NULL);
+	return OK;
+}
+
+/* The older version was served until now, as far as its files are what they were. */
+static int serve_newer(struct sharing *sh, struct share *s, struct err_info *info)
+{
+	struct newer *n = &sh->newer;
+	struct share next = {.entry = n->entry};
+	int err = serve(sh, &next, &n->build, info);
+
+	if (err != OK)
+		return err;
+	node_remove(sh->session.node, s->transfer);
+	s->transfer = next.transfer;
+	s->entry = n->entry;
+	s->up_bytes = 0;
+	progress_clear(&sh->session.progress);
+	if (sh->o->json) {
+		json_t *line = share_json(s);
+
+		out_json_line(stdout, line);
+		json_decref(line);
+	} else {
+		print_share(s);
+		(void)fflush(stdout);
+	}
+	return OK;
+}
+
+static int use_newer(void *user, void *item, struct err_info *why)
+{
+	struct sharing *sh = user;
+	int err = sh->newer.same || sh->session.ending ? OK : serve_newer(sh, item, why);
+
+	build_fini(&sh->newer.build);
+	return err;
+}
+
+static void say_renewing(void *user, void *item, const char *text)
+{
+	struct sharing *sh = user;
+
+	session_say(&sh->session, "%s: %s", ((struct share *)item)->label, text);
+}
+
+static int watch_shares(struct sharing *sh, struct err_info *info)
+{
+	struct renewer_params p = {
+	    .loop = sh->session.loop,
+	    .watcher = node_folder_watcher(sh->session.node),
+	    .settle_ms = (sh->o->settle_s == 0 ? SHARE_SETTLE_S : sh->o->settle_s) * 1000,
+	    .make = make_newer,
+	    .use = use_newer,
+	    .say = say_renewing,
+	    .user = sh,
+	};
+	int err = sh->o->watch ? renewer_new(&p, &sh->renewer) : OK;
+
+	for (size_t i = 0; sh->o->watch && i < sh->n && err == OK; i++)
+		err = renewer_add(sh->renewer, sh->shares[i].path, &sh->shares[i]);
+	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
 
 /* What was read is a file by now, which the user must know of. */
@@ -347,7 +493,7 @@ static int start(struct sharing *sh, struct err_info *info)
 		if (err == OK)
 			sh->n++;
 	}
-	return err;
+	return err == OK ? watch_shares(sh, info) : err;
 }
 
 int cmd_share(const struct opts *o)
@@ -371,12 +517,16 @@ int cmd_share(const struct opts *o)
 	/* Ctrl-C is how serving ends. */
 	if (sh.session.interrupted)
 		code = EXIT_OK;
+	renewer_free(sh.renewer);
+	build_fini(&sh.newer.build);
 	session_fini(&sh.session);
 	if (sh.index != NULL)
 		index_client_free(sh.index);
 	home_fini(&sh.home);
-	for (int i = 0; i < o->n_args; i++)
+	for (int i = 0; i < o->n_args; i++) {
+		hash_record_fini(&sh.shares[i].record);
 		free(sh.shares[i].path);
+	}
 	free(sh.shares);
 	return code;
 }

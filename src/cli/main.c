@@ -75,6 +75,9 @@ static const struct command commands[] = {
 	    "  --private          BEP 27: peers come from the trackers alone\n"
 	    "  --v1-only, --v2-only  instead of a hybrid torrent\n"
 	    "  --spool DIR        keep standard input there\n"
+	    "  --watch            publish what changes as new versions\n"
+	    "  --settle TIME      once nothing was written for so long (3s)\n"
+	    "  --rehash           also read what nobody touched since it was hashed\n"
 	    "  --listen ADDR      listen for peers on this address alone\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
@@ -93,8 +96,7 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at "
-	    "limit-lan",
+	    "limit-at limit-lan watch settle rehash",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,

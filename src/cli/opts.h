@@ -37,6 +37,8 @@ struct opts {
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
 	bool replace;
 	bool follow;
+	bool watch, rehash;	  /* --watch --rehash */
+	uint32_t settle_s;	  /* --settle; 0: SHARE_SETTLE_S */
 	bool drain;		  /* --drain */
 	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
 	uint32_t reply_delay_ms;  /* --reply-delay */

@@ -289,7 +289,8 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	n->throttle.timer = loop_timer_new(n->loop, throttle_on_tick, n);
 	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
 	    n->pool_io == NULL || n->second == NULL || n->throttle.timer == NULL ||
-	    http_client_new(n->loop, &n->http) != OK)
+	    http_client_new(n->loop, &n->http) != OK ||
+	    folder_watcher_new(n->loop, &n->watcher) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -346,6 +347,7 @@ void node_free(struct node *n)
 	free(n->transfers);
 	live_free(n->live);
 	reach_free(n->reach);
+	folder_watcher_free(n->watcher);
 	hash_map_fini(&n->by_hash);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
@@ -374,6 +376,11 @@ void node_free(struct node *n)
 void node_set_reply_delay(struct node *n, uint32_t ms)
 {
 	n->reply_delay_ms = ms;
+}
+
+struct folder_watcher *node_folder_watcher(const struct node *n)
+{
+	return n->watcher;
 }
 
 uint16_t node_port(const struct node *n)

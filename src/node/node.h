@@ -51,6 +51,10 @@ const struct portmap_state *node_reach(const struct node *n);
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info);
 
+/* Who wants to know of changes on disk shares this one. */
+struct folder_watcher;
+struct folder_watcher *node_folder_watcher(const struct node *n);
+
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {
 	uint32_t transfers, peers;
@@ -65,7 +69,8 @@ enum transfer_phase {
 	TRANSFER_CHECKING, /* hashing what is on disk */
 	TRANSFER_DOWNLOADING,
 	TRANSFER_FINISHING, /* complete and verified; syncing, renaming */
-	TRANSFER_SEEDING,   /* `why` set: a file was changed since, what is left is served */
+	TRANSFER_SEEDING,   /* `why` set: "changed": a file is not what it was, what is left is
+			       served; all of it again once it is back */
 	TRANSFER_STALLED,   /* the disk said no: `why` tells; tried again every few seconds */
 	TRANSFER_FAILED,    /* for good: `why` tells */
 };

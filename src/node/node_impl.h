@@ -4,6 +4,7 @@
 
 #include "base/hash_map.h"
 #include "base/rng.h"
+#include "net/folder_watch.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
 #include "node/live.h"
@@ -29,7 +30,9 @@ struct node {
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
 	struct reach *reach; /* NULL: the router is not asked */
-	struct live *live; /* with our index; NULL: no index is used */
+	struct live *live;   /* with our index; NULL: no index is used */
+	struct folder_watcher *watcher;
+	bool said_unwatched; /* that no more folders can be watched */
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -64,6 +67,18 @@ struct node {
 	struct throttle throttle;
 };
 
+/* transfer_guard.c: its files as they lie on disk, while they are served. Zeroed is a good start.
+ */
+struct transfer_guard {
+	struct folder_watch **folders;
+	uint32_t n;
+	const char *file;    /* the only one of interest in the folder; NULL: all */
+	uint64_t look_at_ms; /* 0: no look is due */
+	uint64_t looked_ms;  /* 0: never */
+	uint64_t again_ms;   /* pause before the next look for what is not as it was */
+	bool checking;	     /* what may be as it was is being hashed */
+};
+
 struct transfer {
 	struct node *node;
 	struct metainfo *meta;
@@ -92,8 +107,9 @@ struct transfer {
 	uint64_t save_at_ms;  /* next checkpoint; 0: nothing new to record */
 	uint64_t retry_at_ms; /* STALLED: try the disk again */
 	uint64_t done_bytes;  /* real bytes of verified pieces */
-	uint8_t *wanted;      /* an enum want for each of meta->files; NULL: all are */
-	uint8_t *pieces;      /* the same for each piece */
+	struct transfer_guard guard;
+	uint8_t *wanted; /* an enum want for each of meta->files; NULL: all are */
+	uint8_t *pieces; /* the same for each piece */
 	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
 	enum swarm_order order;
 	bool reselect; /* `wanted` changed while finishing */
@@ -151,6 +167,8 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e);
 void transfer_count_done(struct transfer *t);
 /* Bytes of a piece that lie in real files. */
 uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece);
+/* We have it, or have it no more. */
+void transfer_count_piece(struct transfer *t, uint32_t piece, bool good);
 
 /* ---- transfer_plan.c ---- */
 /* Before it is live. Returns 0 or ERR_NOMEM. */
@@ -167,6 +185,19 @@ void readers_poke(struct transfer *t);
 void readers_urge(struct transfer *t);
 void readers_on_read(struct transfer *t, const struct store_event *e);
 void readers_fail(struct transfer *t, const struct err_info *why);
+/* Our map is another one now. */
+void transfer_touch_live(struct transfer *t);
+
+/* ---- transfer_guard.c ---- */
+/* Seeding: notice when files change. */
+void transfer_guard(struct transfer *t);
+void transfer_unguard(struct transfer *t);
+/* See which files are as they were verified; now, or when more may have changed. */
+void transfer_look(struct transfer *t);
+void transfer_look_soon(struct transfer *t);
+void transfer_on_looked(struct transfer *t, const struct store_event *e);
+/* A piece was hashed while seeding. */
+void transfer_on_checked_again(struct transfer *t, const struct store_event *e);
 
 /* ---- hash_serve.c: answers to hash requests below the piece layer ---- */
 void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash_req *req);

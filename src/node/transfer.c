@@ -73,6 +73,8 @@ static void set_timer(struct transfer *t)
 		at = t->save_at_ms;
 	if (t->retry_at_ms != 0 && t->retry_at_ms < at)
 		at = t->retry_at_ms;
+	if (t->guard.look_at_ms != 0 && t->guard.look_at_ms < at)
+		at = t->guard.look_at_ms;
 	if (at == UINT64_MAX || (t->timer_at_ms <= at && t->timer_at_ms > now))
 		return;
 	t->timer_at_ms = at > now ? at : now;
@@ -216,6 +218,8 @@ static void on_timer(void *arg)
 		save_now(t);
 	if (t->retry_at_ms != 0 && now >= t->retry_at_ms)
 		try_disk_again(t);
+	if (t->guard.look_at_ms != 0 && now >= t->guard.look_at_ms)
+		transfer_look(t);
 	if (t->phase != TRANSFER_CHECKING && now >= swarm_deadline_ms(t->swarm))
 		swarm_on_tick(t->swarm, now, &t->fx);
 	transfer_perform(t);
@@ -400,6 +404,8 @@ int transfer_go_live(struct transfer *t)
 	transfer_perform(t);
 	readers_urge(t);
 	readers_poke(t);
+	if (t->seed)
+		transfer_guard(t);
 	return OK;
 }
 
@@ -506,6 +512,7 @@ void transfer_free(struct transfer *t)
 	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
 	hash_serve_fini(t);
 	webseeds_free(t->webseeds);
+	transfer_unguard(t);
 	if (t->node->live != NULL)
 		live_leave(t->node->live, &t->live);
 	if (t->announcer != NULL)

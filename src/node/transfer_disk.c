@@ -29,7 +29,7 @@ uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece)
 	return sum;
 }
 
-static void count_piece(struct transfer *t, uint32_t piece, bool good)
+void transfer_count_piece(struct transfer *t, uint32_t piece, bool good)
 {
 	uint64_t bytes = transfer_real_bytes(t, piece);
 
@@ -61,8 +61,7 @@ static void disk_forgot(struct transfer *t, const struct err_info *why)
 	transfer_fail(t, &full);
 }
 
-/* Our map is another one now. */
-static void touch_live(struct transfer *t)
+void transfer_touch_live(struct transfer *t)
 {
 	if (t->node->live != NULL)
 		live_touch(t->node->live, &t->live);
@@ -85,12 +84,15 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 		return;
 	}
 	t->why = why;
-	count_piece(t, piece, false);
+	transfer_count_piece(t, piece, false);
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);
 	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
-	touch_live(t);
+	store_doubt(t->store, piece);
+	transfer_touch_live(t);
 	transfer_perform(t);
+	/* It is not the only one. */
+	transfer_look_soon(t);
 }
 
 void transfer_count_done(struct transfer *t)
@@ -119,8 +121,8 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 		swarm_on_piece(t->swarm, e->piece, PIECE_BAD, e->hashes, now, &t->fx);
 		return;
 	}
-	count_piece(t, e->piece, true);
-	touch_live(t);
+	transfer_count_piece(t, e->piece, true);
+	transfer_touch_live(t);
 	if (t->save_at_ms == 0)
 		t->save_at_ms = now + TRANSFER_SAVE_MS;
 	swarm_on_piece(t->swarm, e->piece, PIECE_GOOD, e->n_hashes > 0 ? e->hashes : NULL, now,
@@ -132,6 +134,10 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 {
 	struct err_info why = e->err;
 
+	if (t->guard.checking) {
+		transfer_on_checked_again(t, e);
+		return;
+	}
 	t->checked_bytes += meta_piece_bytes(t->meta, e->piece);
 	if (t->phase != TRANSFER_CHECKING)
 		return;
@@ -174,6 +180,7 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 		if (t->node->live != NULL)
 			live_flush(t->node->live);
 		transfer_set_phase(t, TRANSFER_SEEDING);
+		transfer_guard(t);
 		transfer_reselect(t);
 	}
 }
@@ -244,6 +251,9 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 		break;
 	case STORE_FINISHED:
 		on_finished(t, e);
+		break;
+	case STORE_LOOKED:
+		transfer_on_looked(t, e);
 		break;
 	}
 	transfer_perform(t);

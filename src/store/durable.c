@@ -55,16 +55,17 @@ static int check_temp(const struct root *r, const char *rel, int fd, bool made, 
  * away meanwhile. */
 static int open_temp(const struct root *r, const char *rel, unsigned mode, struct err_info *info)
 {
-	int fd = root_openat(r, rel, O_RDWR | O_CREAT | O_EXCL, mode, info), err;
+	struct err_info why; /* a first answer that does not count must not reach the caller */
+	int fd = root_openat(r, rel, O_RDWR | O_CREAT | O_EXCL, mode, &why), err;
 	bool made = fd >= 0;
 
 	if (fd == ERR_EXISTS) {
-		fd = root_openat(r, rel, O_RDWR, 0, info);
+		fd = root_openat(r, rel, O_RDWR, 0, &why);
 		if (fd == ERR_NOENT)
 			return ERR_AGAIN;
 	}
 	if (fd < 0)
-		return fd;
+		return err_set(info, why.code, "%s", why.text);
 	/* Without locks (some network file systems) writers of one file are on their own. */
 	while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
 		continue;

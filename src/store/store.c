@@ -46,6 +46,7 @@ static void store_free(struct store *s)
 	bitfield_fini(&s->todo);
 	buf_fini(&s->torrent);
 	free(s->pieces);
+	free(s->seen);
 	free(s->final_rel);
 	free(s->part_rel);
 	free(s->state_rel);
@@ -241,7 +242,7 @@ static int check_seed_file(struct store *s, struct root_tour *tour, struct store
 	if ((uint64_t)st.st_size != f->length)
 		return root_fail(s->data, f->path, ERR_INVALID,
 				 "has another size than the torrent says", info);
-	f->mtime = st.st_mtim;
+	stamp_file(f, &st);
 	return OK;
 }
 
@@ -272,6 +273,7 @@ static int open_seed(struct store *s, struct err_info *info)
 	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
 		err = check_seed_file(s, &tour, &s->files[i], info);
 	root_tour_fini(&tour);
+	s->stamped = true;
 	return err == OK ? let_go(s, info) : err;
 }
 

@@ -29,6 +29,8 @@
 
 /* Files of one process that stay open between uses. */
 #define STORE_FDS_MAX 128u
+/* A file that was changed is believed to be at rest when two looks so far apart find it alike. */
+#define STORE_REST_MS 1500u
 
 struct store;
 
@@ -67,6 +69,8 @@ enum store_event_type {
 	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
+	STORE_LOOKED,	/* answer to store_look(): `n_changed` files are not what they were; `err`
+			   is ERR_MISMATCH with the first of them, or says why nobody could look */
 };
 
 struct store_event {
@@ -75,6 +79,7 @@ struct store_event {
 	uint32_t piece;
 	bool good, last;
 	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
+	uint32_t n_changed;    /* LOOKED */
 	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes; /* borrowed until the next store_next_event() */
 	struct bytes data;     /* READ: borrowed as `hashes` are */
@@ -156,7 +161,7 @@ void store_reopen_piece(struct store *s, uint32_t piece);
 /* Are these bytes of a verified piece in the page cache, so that sending them will not wait for the
  * disk? A page in 16 KiB is looked at.
  * Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID outside of the piece; ERR_IO or
- * ERR_MISMATCH (the file was changed: size or mtime differ from when it was opened; SEED only). */
+ * ERR_MISMATCH (the file was changed: size or mtime differ from when it was opened or finished). */
 int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
 /* Send them to a non-blocking socket without a copy (sendfile(2)); those of pads are zeros. What is
  * not ready is waited for.
@@ -171,6 +176,21 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
 void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
 /* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
+
+/* ---- files that somebody changes ------------------------------------------ */
+
+/* Look at every file by its name, at its size and times, as long as nobody looks already. What was
+ * changed, replaced or removed since it was verified takes its pieces out of store_have(). Once it
+ * is there again in its size, and at rest, its pieces are unsure: store_recheck() tells which of
+ * them are still what they were. SEED, and DOWNLOAD once it is finished. */
+void store_look(struct store *s);
+/* A piece could not be read as it was verified: it leaves store_have() and is unsure. */
+void store_doubt(struct store *s, uint32_t piece);
+/* Call `fn` with the path of each folder that holds files of the torrent or is on the way to them,
+ * from the top; `file` is the name of the only file of interest in it, or NULL: all. It may be
+ * called twice for one folder. Ends early when `fn` returns false. */
+void store_each_folder(const struct store *s,
+		       bool (*fn)(void *user, const char *folder, const char *file), void *user);
 
 /* ---- durability --------------------------------------------------------- */
 

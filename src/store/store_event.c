@@ -96,7 +96,7 @@ bool store_next_event(struct pool *p, struct store_event *out)
 	return true;
 }
 
-static uint64_t clock_ms(void)
+uint64_t store_clock_ms(void)
 {
 	struct timespec ts;
 
@@ -107,13 +107,13 @@ static uint64_t clock_ms(void)
 void store_wait_room(struct store *s)
 {
 	if (!s->wants_room)
-		s->room_from_ms = clock_ms();
+		s->room_from_ms = store_clock_ms();
 	s->wants_room = true;
 }
 
 uint64_t store_waited_ms(const struct store *s)
 {
-	return s->waited_ms + (s->wants_room ? clock_ms() - s->room_from_ms : 0);
+	return s->waited_ms + (s->wants_room ? store_clock_ms() - s->room_from_ms : 0);
 }
 
 void hub_tell_room(struct store_hub *h)

@@ -93,10 +93,25 @@ static void handle_close(struct store_hub *h, struct handle *x)
 {
 	lru_unlink(h, x);
 	h->n_handles--;
-	x->file->handle = NULL;
+	if (!x->forgotten)
+		x->file->handle = NULL;
 	close(x->fd);
 	pthread_mutex_destroy(&x->writer);
 	free(x);
+}
+
+void file_forget(struct store *s, struct store_file *f)
+{
+	struct store_hub *h = s->hub;
+
+	pthread_mutex_lock(&h->files_lock);
+	if (f->handle != NULL) {
+		f->handle->forgotten = true;
+		if (f->handle->refs == 0)
+			handle_close(h, f->handle);
+		f->handle = NULL;
+	}
+	pthread_mutex_unlock(&h->files_lock);
 }
 
 /* Close what is over the limit and in nobody's hands, oldest first. Called with the lock. */
@@ -113,24 +128,29 @@ static void evict(struct store_hub *h)
 	}
 }
 
-/* A seed's folder, which must be the one that it was. */
-static int open_again(const struct store *s, struct root *out, struct err_info *info)
+int seed_folder(struct store *s, struct root *out, struct err_info *info)
 {
 	struct stat st;
+	dev_t dev;
+	ino_t ino;
 	int err = root_open(out, s->data->path, info);
 
 	if (err != OK)
 		return err;
-	if (fstat(out->fd, &st) == 0 && st.st_dev == s->data_dev && st.st_ino == s->data_ino)
+	pthread_mutex_lock(&s->hub->files_lock);
+	dev = s->data_dev;
+	ino = s->data_ino;
+	pthread_mutex_unlock(&s->hub->files_lock);
+	if (fstat(out->fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
 		return OK;
 	root_close(out);
 	return root_errno(info, s->data->path, ENOENT);
 }
 
-static int open_shared(const struct store *s, const struct store_file *f, struct err_info *info)
+static int open_shared(struct store *s, const struct store_file *f, struct err_info *info)
 {
 	struct root folder = {.path = NULL};
-	int fd, err = open_again(s, &folder, info);
+	int fd, err = seed_folder(s, &folder, info);
 
 	if (err != OK)
 		return err;
@@ -158,8 +178,12 @@ static int open_file(struct store *s, const struct store_file *f, bool make, str
 	else
 		fd = root_openat(at.root, at.path, flags, f->executable ? 0777 : 0666, info);
 	/* The one file of a download may have got its final name this moment. */
-	if (fd == ERR_NOENT && s->data == &s->parent && atomic_load(&s->renaming))
+	if (fd == ERR_NOENT && s->data == &s->parent && atomic_load(&s->renaming)) {
 		fd = root_openat(s->data, s->final_rel, O_RDONLY, 0, info);
+		/* The first answer does not count. */
+		if (fd >= 0 && info != NULL)
+			info->code = OK;
+	}
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -235,6 +259,8 @@ void file_put(struct store *s, struct handle *x, bool wrote)
 	if (wrote)
 		x->file->dirty = true;
 	x->refs--;
+	if (x->forgotten && x->refs == 0)
+		handle_close(h, x);
 	if (h->n_handles > STORE_FDS_MAX)
 		evict(h);
 	pthread_mutex_unlock(&h->files_lock);
@@ -245,10 +271,17 @@ bool file_changed(const struct store *s, const struct handle *x)
 	const struct store_file *f = x->file;
 	struct stat st;
 
-	if (s->mode != STORE_SEED)
+	if (!s->stamped)
 		return false;
-	return fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
-	       st.st_mtim.tv_sec != f->mtime.tv_sec || st.st_mtim.tv_nsec != f->mtime.tv_nsec;
+	return f->changed || fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
+	       st.st_ino != f->ino || st.st_mtim.tv_sec != f->mtime.tv_sec ||
+	       st.st_mtim.tv_nsec != f->mtime.tv_nsec;
+}
+
+void stamp_file(struct store_file *f, const struct stat *st)
+{
+	f->mtime = st->st_mtim;
+	f->ino = st->st_ino;
 }
 
 /* No job is out any more, so nobody holds a handle but the loop. */

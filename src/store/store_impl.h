@@ -11,6 +11,7 @@
  *   store_name.c    the final name, and what may be there already
  *   store_fill.c    bytes of older copies
  *   store_place.c   files that are wanted, and those that are not
+ *   store_look.c    files that somebody changes
  *
  * Threads: the loop thread owns every struct here. A worker looks only at its own job, at the
  * parts of `struct store` marked "constant", and at open files under hub->files_lock. It never
@@ -87,6 +88,7 @@ void store_job_in(struct store *s);
 
 void event_push(struct event *ev);
 void events_forget(struct store *s);
+uint64_t store_clock_ms(void);
 /* STORE_ROOM shall be told. */
 void store_wait_room(struct store *s);
 /* A slab or spare may be had again: tell the stores that wait. */
@@ -97,7 +99,9 @@ void hub_tell_room(struct store_hub *h);
 struct store_file {
 	const char *path; /* beneath s->data */
 	uint64_t offset, length;
-	struct timespec mtime; /* SEED: when opened */
+	struct timespec mtime; /* with `ino`: when it was verified; once s->stamped */
+	ino_t ino;
+	bool changed;	       /* it is not that any more */
 	struct handle *handle; /* under files_lock, as the two flags below */
 	bool dirty;	       /* written since the last sync */
 	bool fresh;	       /* and its name may be new as well */
@@ -116,6 +120,7 @@ struct handle {
 	pthread_mutex_t writer;
 	/* The loop thread's: the file system has no RWF_NOWAIT; none of what sendfile needs. */
 	bool may_wait, no_sendfile;
+	bool forgotten; /* the file has another by now, or none: under files_lock */
 	struct store_file *file;
 	struct handle *newer, *older;
 };
@@ -139,8 +144,13 @@ void files_close(struct store *s);
 int file_get(struct store *s, struct store_file *f, bool make, struct handle **out,
 	     struct err_info *info);
 void file_put(struct store *s, struct handle *h, bool wrote);
-/* Has a seeded file changed since it was opened? */
+/* Has the file changed since it was verified? Loop thread. */
 bool file_changed(const struct store *s, const struct handle *h);
+/* What lies at its name now has nothing to do with what is open. */
+void file_forget(struct store *s, struct store_file *f);
+/* A seed's folder as it is found now, which must be the one that it was. */
+int seed_folder(struct store *s, struct root *out, struct err_info *info);
+void stamp_file(struct store_file *f, const struct stat *st);
 
 struct part_walk part_walk(const struct store *s, uint64_t offset, uint64_t len);
 bool part_next(struct part_walk *w, struct part *out);
@@ -254,8 +264,6 @@ struct store {
 	struct root folder; /* the data folder of a multi-file torrent */
 	struct root *data;  /* of the two, that which file paths start from */
 	uint32_t piece_length;
-	dev_t data_dev; /* SEED: which folder that is, as it is opened */
-	ino_t data_ino; /* anew with each file */
 	char *final_rel, *part_rel, *state_rel, *rest_rel; /* beneath `parent`; DOWNLOAD */
 	char *part_path;
 	bool replaces; /* DOWNLOAD: something with the stamp `old` may be at the final name */
@@ -273,6 +281,11 @@ struct store {
 	 * hub->files_lock. */
 	pthread_rwlock_t places;
 	atomic_bool placed; /* DOWNLOAD of a folder: what is whole has its final name */
+	dev_t data_dev;	    /* SEED: which folder `data` is, as it is opened anew with each file; */
+	ino_t data_ino;	    /* both under files_lock */
+	bool stamped;	    /* files are as they were verified: SEED, and DOWNLOAD once finished */
+	bool looking;	    /* a store_look() is out */
+	struct file_seen *seen; /* of `files`, as the last look found those that were changed */
 
 	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */
 	struct bitfield have, unsure;

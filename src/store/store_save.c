@@ -197,8 +197,13 @@ static int complete_file(struct store *s, struct root_tour *tour, struct store_f
 		return OK;
 	err = f->aside ? root_stat(at.root, at.path, &st) : root_tour_stat(tour, f->path, &st);
 
-	if (err == ERR_NOENT && f->length == 0)
-		return cut_to_length(s, f, info);
+	if (err == ERR_NOENT && f->length == 0) {
+		err = cut_to_length(s, f, info);
+		if (err == OK)
+			err = root_tour_stat(tour, f->path, &st);
+		if (err != OK)
+			return err;
+	}
 	if (err != OK)
 		return root_fail(s->data, f->path, err, err_text(err), info);
 	if (s->placed && !f->aside)
@@ -206,7 +211,13 @@ static int complete_file(struct store *s, struct root_tour *tour, struct store_f
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->length)
 		return root_fail(s->data, f->path, ERR_MISMATCH, "was changed by somebody else",
 				 info);
-	return (uint64_t)st.st_size > f->length ? cut_to_length(s, f, info) : OK;
+	if ((uint64_t)st.st_size > f->length) {
+		err = cut_to_length(s, f, info);
+		if (err != OK || root_tour_stat(tour, f->path, &st) != OK)
+			return err;
+	}
+	stamp_file(f, &st);
+	return OK;
 }
 
 static int complete_files(struct store *s, struct err_info *info)
@@ -295,6 +306,8 @@ static void save_done(struct pool_job *job)
 	bitfield_fini(&v->have);
 	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
 	    s->mode == STORE_DOWNLOAD) {
+		/* Of those that were at their names before it is not known what they were. */
+		s->stamped = !v->partial && !v->placed;
 		s->placed = s->data == &s->folder;
 		atomic_store(&s->finished, true);
 		unlock(s);

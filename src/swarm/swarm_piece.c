@@ -308,8 +308,30 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 		if (peer_has(p, piece) && picker_is_wanted(&s->picker, piece))
 			p->wanted++;
 		swarm_withdraw_piece(&t, p, piece);
-		swarm_update_interest(&t, p);
+		if (p->donthave_id == 0 && !peer_has(p, piece))
+			swarm_drop(&t, p, "was told of a piece that is gone");
+		else
+			swarm_update_interest(&t, p);
 	}
 	s->returned = s->redial = true;
+	swarm_settle(&t);
+}
+
+void swarm_on_piece_back(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct open_piece *o;
+
+	if (piece >= s->meta->n_pieces || bitfield_has(&s->picker.have, piece))
+		return;
+	o = picker_open(&s->picker, piece);
+	if (o == NULL)
+		o = picker_begin(&s->picker, piece, now_ms);
+	if (o == NULL) {
+		fx->failed = true;
+		return;
+	}
+	if (o->n_senders == 0 && o->n_free + o->n_done == o->n_blocks)
+		on_good(&t, o, NULL);
 	swarm_settle(&t);
 }

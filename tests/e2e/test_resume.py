@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Stopped and killed downloads go on where they were; what is recorded is on disk."""
+"""Stopped and killed downloads go on where they were; what is recorded is on disk.
+
+O-40, G-10: SHOAL_KILLS=200 kills so often in all, in downloads of 512 MiB; 50 times in smaller ones when not given."""
 
 import hashlib
 import os
@@ -11,6 +13,11 @@ import time
 import harness as h
 import wire
 from harness import KIB, MIB, check, check_eq, test
+
+KILLS = int(os.environ.get("SHOAL_KILLS", "50"))
+# Bytes, and bytes a second: about what is fetched while it is killed so often.
+SIZE, RATE = (512 * MIB, 512 * MIB // max(KILLS // 5, 12)) if "SHOAL_KILLS" in os.environ else (80 * MIB, 6 * MIB)
+SHARES = [KILLS // 3 + (i < KILLS % 3) for i in range(3)]
 
 
 def recorded(state_path):
@@ -63,7 +70,7 @@ def prepare(w, mode, size, rate, seed=1):
 def kill_many(w, mode, kills, seed):
     """Short runs that are killed; one in five is stopped properly and so records what it has, and one is long
     enough to record by itself."""
-    size, rate = 80 * MIB, 6 * MIB
+    size, rate = SIZE, RATE
     r = random.Random(seed)
     g, src, t, s, torrent = prepare(w, mode, size, rate, seed)
     before = 0
@@ -83,28 +90,30 @@ def kill_many(w, mode, kills, seed):
         check(held > before or not proper and i != kills // 2, f"run {i} recorded nothing ({held} pieces)")
         before = held
     check(before * t.piece_length > size // 4, f"only {before} pieces were ever recorded")
+    s.rate = max(rate, 64 * MIB)
     done = g.run("get", torrent, "--wait", "60", "--peer", s.addr, "--json", seconds=90).expect(h.OK).json()
     h.check_same(g.path("f"), src)
     check_eq(os.listdir(g.dir), ["f"], "nothing is left beside the download")
     lost = s.sent - size
     check(lost <= kills * 2 * MIB, f"{lost / MIB:.1f} MiB fetched again over {kills} kills")
+    print(f"# {kills} kills: {before} pieces recorded before the last run, {lost / MIB:.1f} MiB fetched again")
     check(done["downloaded"] <= size - before * t.piece_length, "the last run fetched no recorded piece", done)
     s.stop()
 
 
-@test("kill -9 at 17 random moments of a v1 download: no byte wrong, little fetched again", seconds=120)
+@test(f"O-40: kill -9 at {SHARES[0]} random moments of a v1 download: no byte wrong, little fetched again", seconds=90 + 2 * KILLS)
 def _(w):
-    kill_many(w, ["--v1-only"], 17, 101)
+    kill_many(w, ["--v1-only"], SHARES[0], 101)
 
 
-@test("kill -9 at 17 random moments of a v2 download: no byte wrong, little fetched again", seconds=120)
+@test(f"O-40: kill -9 at {SHARES[1]} random moments of a v2 download: no byte wrong, little fetched again", seconds=90 + 2 * KILLS)
 def _(w):
-    kill_many(w, ["--v2-only"], 17, 202)
+    kill_many(w, ["--v2-only"], SHARES[1], 202)
 
 
-@test("kill -9 at 16 random moments of a hybrid download: no byte wrong, little fetched again", seconds=120)
+@test(f"O-40: kill -9 at {SHARES[2]} random moments of a hybrid download: no byte wrong, little fetched again", seconds=90 + 2 * KILLS)
 def _(w):
-    kill_many(w, [], 16, 303)
+    kill_many(w, [], SHARES[2], 303)
 
 
 @test("a folder killed in mid-transfer is completed")

@@ -340,7 +340,8 @@ static inline int read_as(struct store *st, uint32_t piece, uint32_t begin, uint
 	uint32_t sent;
 
 	CHECK(fd >= 0 && fcntl(fd, F_SETFL, flags) == 0);
-	if (err == OK)
+	/* What the system has put out of memory meanwhile is waited for. */
+	if (err == OK || err == ERR_AGAIN)
 		err = store_send(st, fd, piece, begin, len, &sent);
 	if (err == OK) {
 		CHECK_INT(sent, len);

@@ -879,8 +879,85 @@ TEST(a_file_that_was_changed_is_not_offered_any_more)
 	CHECK_INT(r.payload, 0);
 	CHECK_INT(phase_of(t), TRANSFER_SEEDING);
 	CHECK_INT(status_of(t).why.code, ERR_MISMATCH);
-	CHECK_INT(status_of(t).swarm.have, 19);
+	/* The file is too short for any of them. */
+	WAIT_FOR(w.loop, status_of(t).swarm.have == 0);
+	CHECK_INT(status_of(t).done_bytes, 0);
 	raw_fini(&r);
 	node_free(n);
+	world_fini(&w);
+}
+
+TEST(a_file_that_is_moved_away_is_missed_at_once_and_served_again_when_it_is_back)
+{
+	static const struct sample_file files[] = {
+	    {"a", 5 * 16384, false}, {"d/e/b", 3 * 16384, false}, {"z", 16384, false}};
+	struct world w;
+	struct node *n;
+	struct transfer *t;
+	char path[400], away[400];
+
+	for (int whole = 0; whole < 2; whole++) {
+		world_init(&w, hybrid, 16 * KIB, files, 3);
+		n = world_node(&w);
+		t = world_seed(&w, n);
+		snprintf(path, sizeof(path), whole ? "%s" : "%s/d/e/b", w.seed);
+		snprintf(away, sizeof(away), "%s/away", w.dir);
+		CHECK_INT(rename(path, away), 0);
+		WAIT_FOR(w.loop, status_of(t).swarm.have == (whole ? 0 : 6));
+		CHECK_INT(status_of(t).why.code, ERR_MISMATCH);
+		CHECK(strstr(status_of(t).why.text, "moved away") != NULL);
+		CHECK_INT(rename(away, path), 0);
+		WAIT_FOR(w.loop, status_of(t).why.code == OK);
+		CHECK_INT(status_of(t).swarm.have, 9);
+		CHECK_INT(status_of(t).done_bytes, 9 * 16384);
+		node_free(n);
+		world_fini(&w);
+	}
+}
+
+TEST(of_a_file_that_is_changed_in_one_place_the_other_pieces_are_served_on)
+{
+	static const struct sample_file one = {NULL, 20 * 16384, false};
+	struct world w;
+	struct node *n;
+	struct transfer *t;
+	FILE *f;
+
+	world_init(&w, hybrid, 16 * KIB, &one, 1);
+	n = world_node(&w);
+	t = world_seed(&w, n);
+	f = fopen(w.seed, "r+b");
+	CHECK(f != NULL);
+	CHECK_INT(fseek(f, 7 * 16384 + 100, SEEK_SET), 0);
+	CHECK_INT(fputs("not what it was", f), 1);
+	fclose(f);
+	WAIT_FOR(w.loop, status_of(t).swarm.have == 0);
+	WAIT_FOR(w.loop, status_of(t).swarm.have == 19);
+	CHECK_INT(status_of(t).why.code, ERR_MISMATCH);
+	CHECK_INT(phase_of(t), TRANSFER_SEEDING);
+	node_free(n);
+	world_fini(&w);
+}
+
+TEST(a_finished_download_is_looked_after_like_a_share)
+{
+	static const struct sample_file files[] = {{"a", 5 * 16384, false}, {"b", 16384, false}};
+	struct world w;
+	struct node *a, *b;
+	struct transfer *t;
+	char path[400];
+
+	world_init(&w, hybrid, 16 * KIB, files, 2);
+	a = world_node(&w);
+	world_seed(&w, a);
+	b = world_node(&w);
+	t = world_get(&w, b, (uint16_t[]){node_port(a), 0});
+	WAIT_FOR(w.loop, phase_of(t) == TRANSFER_SEEDING);
+	snprintf(path, sizeof(path), "%s/a", w.out);
+	CHECK_INT(unlink(path), 0);
+	WAIT_FOR(w.loop, status_of(t).swarm.have == 1);
+	CHECK_INT(status_of(t).why.code, ERR_MISMATCH);
+	node_free(b);
+	node_free(a);
 	world_fini(&w);
 }

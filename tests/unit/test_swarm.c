@@ -1583,6 +1583,23 @@ TEST(swarm_withdraws_a_piece_that_is_gone)
 	CHECK_INT(be32(b.fx.list[1].u.msg.body.ptr), 1);
 	CHECK_STR(said(&b), "0:reject(1.0) 0:extended");
 	CHECK(!swarm_next_upload(b.s, r, &out));
+	/* Found again, it is offered as if it had just come. */
+	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(1) complete");
+	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+TEST(swarm_closes_who_cannot_be_told_that_a_piece_is_gone_unless_he_has_it)
+{
+	struct bench b;
+
+	start(&b, 2, "**", false);
+	open_taker(&b, FAST);
+	said(&b);
+	swarm_on_piece_gone(b.s, 1, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:close");
 	stop(&b);
 }
 

@@ -1,0 +1,157 @@
+#include "cli/renewer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/background.h"
+
+/* One that is watched. */
+struct renewal_item {
+	struct renewer *r;
+	struct renewal_item *next;
+	void *item;
+	struct share_watch *watch;
+	bool due; /* changed, and at rest */
+	uint32_t again_ms;
+	char said[ERR_TEXT_MAX];
+};
+
+struct renewer {
+	struct renewer_params p;
+	struct renewal_item *items, **tail;
+	struct renewal_item *making;
+	struct background *background;
+	struct err_info why; /* the thread's, while it runs */
+	atomic_bool stop;
+};
+
+int renewer_new(const struct renewer_params *p, struct renewer **out)
+{
+	struct renewer *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return ERR_NOMEM;
+	r->p = *p;
+	r->tail = &r->items;
+	atomic_init(&r->stop, false);
+	*out = r;
+	return OK;
+}
+
+void renewer_free(struct renewer *r)
+{
+	if (r == NULL)
+		return;
+	atomic_store(&r->stop, true);
+	background_free(r->background);
+	while (r->items != NULL) {
+		struct renewal_item *it = r->items;
+
+		r->items = it->next;
+		share_watch_free(it->watch);
+		free(it);
+	}
+	free(r);
+}
+
+static void make(void *arg)
+{
+	struct renewer *r = arg;
+
+	(void)r->p.make(r->p.user, r->making->item, &r->stop, &r->why);
+}
+
+static void try_again(struct renewal_item *it, const struct err_info *why)
+{
+	struct renewer *r = it->r;
+
+	it->again_ms = it->again_ms == 0 ? RENEWER_AGAIN_MS : it->again_ms * 2;
+	if (it->again_ms > RENEWER_AGAIN_MAX_MS)
+		it->again_ms = RENEWER_AGAIN_MAX_MS;
+	share_watch_again(it->watch, it->again_ms);
+	/* That it changes while it is read is nothing to tell. */
+	if (why->code == ERR_MISMATCH || strcmp(why->text, it->said) == 0)
+		return;
+	memcpy(it->said, why->text, sizeof(it->said));
+	r->p.say(r->p.user, it->item, why->text);
+}
+
+static void begin_next(struct renewer *r);
+
+static void on_made(void *arg)
+{
+	struct renewer *r = arg;
+	struct renewal_item *it = r->making;
+
+	background_free(r->background);
+	r->background = NULL;
+	r->making = NULL;
+	if (r->why.code == OK)
+		(void)r->p.use(r->p.user, it->item, &r->why);
+	if (r->why.code != OK) {
+		try_again(it, &r->why);
+	} else {
+		it->again_ms = 0;
+		it->said[0] = '\0';
+	}
+	begin_next(r);
+}
+
+/* Hashing has all cores anyway. */
+static void begin_next(struct renewer *r)
+{
+	struct renewal_item *it = r->items;
+
+	while (it != NULL && !it->due)
+		it = it->next;
+	if (it == NULL || r->background != NULL)
+		return;
+	it->due = false;
+	r->making = it;
+	r->why = (struct err_info){.code = OK};
+	if (background_begin(r->p.loop, make, on_made, r, &r->background) != OK)
+		share_watch_again(it->watch, RENEWER_AGAIN_MS);
+}
+
+static void on_rested(void *user)
+{
+	struct renewal_item *it = user;
+
+	it->due = true;
+	begin_next(it->r);
+}
+
+static void say(void *user, const char *line)
+{
+	struct renewal_item *it = user;
+
+	it->r->p.say(it->r->p.user, it->item, line);
+}
+
+int renewer_add(struct renewer *r, const char *path, void *item)
+{
+	struct renewal_item *it = calloc(1, sizeof(*it));
+	struct share_watch_params p = {
+	    .loop = r->p.loop,
+	    .watcher = r->p.watcher,
+	    .path = path,
+	    .settle_ms = r->p.settle_ms,
+	    .rested = on_rested,
+	    .say = say,
+	    .user = it,
+	};
+
+	if (it == NULL)
+		return ERR_NOMEM;
+	it->r = r;
+	it->item = item;
+	if (share_watch_new(&p, &it->watch) != OK) {
+		free(it);
+		return ERR_NOMEM;
+	}
+	*r->tail = it;
+	r->tail = &it->next;
+	/* What happened since it was hashed nobody saw. */
+	share_watch_again(it->watch, 0);
+	return OK;
+}

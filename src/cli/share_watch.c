@@ -1,0 +1,304 @@
+#include "cli/share_watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/siphash.h"
+#include "base/text.h"
+#include "store/scan.h"
+
+/* So much longer is waited for files that are not closed. */
+#define OPEN_FACTOR 4u
+
+struct watched {
+	struct share_watch *w;
+	struct folder_watch *f;
+	char *path;
+	LIST_ENTRY(watched) all;
+};
+
+struct share_watch {
+	struct share_watch_params p;
+	char *path;
+	const char *name; /* the only one of interest in its folder; NULL: a folder is shared */
+	LIST_HEAD(, watched) folders;
+	struct loop_timer *timer;
+	uint64_t due_ms;		     /* when it is told; 0: not */
+	uint64_t open[SHARE_WATCH_OPEN_MAX]; /* hashes of their folder and name */
+	unsigned n_open;
+	bool blind; /* not everything is watched */
+};
+
+/* ---- when it is told ------------------------------------------------------------------ */
+
+static void tell_at(struct share_watch *w, uint64_t at_ms)
+{
+	uint64_t now = loop_now_ms(w->p.loop);
+
+	w->due_ms = at_ms;
+	loop_timer_set(w->timer, at_ms > now ? at_ms - now : 0);
+}
+
+static void stir(struct share_watch *w)
+{
+	uint64_t wait = w->p.settle_ms;
+
+	if (w->n_open > 0)
+		wait *= OPEN_FACTOR;
+	tell_at(w, loop_now_ms(w->p.loop) + wait);
+}
+
+void share_watch_again(struct share_watch *w, uint32_t ms)
+{
+	uint64_t at = loop_now_ms(w->p.loop) + ms;
+
+	if (w->due_ms == 0 || w->due_ms > at)
+		tell_at(w, at);
+}
+
+/* ---- files that are being written -------------------------------------------------------- */
+
+static uint64_t hash_of(const struct watched *d, const char *name)
+{
+	static const struct siphash_key key = {0};
+
+	return siphash(key, bytes_str(d->path)) ^ siphash(key, bytes_str(name)) * 3;
+}
+
+static void note_open(struct share_watch *w, uint64_t hash, bool open)
+{
+	unsigned i = 0;
+
+	while (i < w->n_open && w->open[i] != hash)
+		i++;
+	if (open && i == w->n_open && i < SHARE_WATCH_OPEN_MAX)
+		w->open[w->n_open++] = hash;
+	else if (!open && i < w->n_open)
+		w->open[i] = w->open[--w->n_open];
+}
+
+/* ---- folders -------------------------------------------------------------------------- */
+
+static void watch_tree(struct share_watch *w, const char *path, unsigned depth);
+
+static void forget(struct watched *d)
+{
+	LIST_REMOVE(d, all);
+	folder_watch_remove(d->f);
+	free(d->path);
+	free(d);
+}
+
+/* What lies beneath it is somewhere else now, too. */
+static void forget_moved(struct watched *d)
+{
+	struct share_watch *w = d->w;
+	char *path = d->path;
+	size_t len = strlen(path);
+	struct watched *next;
+
+	d->path = NULL;
+	forget(d);
+	for (d = LIST_FIRST(&w->folders); d != NULL; d = next) {
+		next = LIST_NEXT(d, all);
+		if (strncmp(d->path, path, len) == 0 && d->path[len] == '/')
+			forget(d);
+	}
+	free(path);
+}
+
+static void forget_all(struct share_watch *w)
+{
+	while (!LIST_EMPTY(&w->folders))
+		forget(LIST_FIRST(&w->folders));
+	w->n_open = 0;
+}
+
+static void watch_all(struct share_watch *w)
+{
+	char *slash;
+
+	forget_all(w);
+	w->blind = false;
+	if (w->name == NULL) {
+		watch_tree(w, w->path, 0);
+		return;
+	}
+	slash = strrchr(w->path, '/');
+	*slash = '\0';
+	watch_tree(w, slash == w->path ? "/" : w->path, SCAN_DEPTH_MAX);
+	*slash = '/';
+}
+
+/* Whatever was made or moved into a folder before it was watched was not told: `d` is new. */
+static void on_folder_came(struct watched *d, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", d->path, name) > 0)
+		watch_tree(d->w, path, 1);
+	free(path);
+}
+
+/* One that was moved within the share was told to have come there, and is watched anew by then. */
+static void on_folder_gone(struct watched *d, enum folder_event event)
+{
+	struct stat st;
+
+	if (event == FOLDER_UNKNOWN)
+		watch_all(d->w);
+	else if (event == FOLDER_REMOVED)
+		forget(d);
+	else if (lstat(d->path, &st) != 0)
+		forget_moved(d);
+}
+
+static void on_news(void *user, const struct folder_news *news)
+{
+	struct watched *d = user;
+	struct share_watch *w = d->w;
+
+	if (news->name == NULL) {
+		on_folder_gone(d, news->event);
+		stir(w);
+		return;
+	}
+	if (w->name != NULL && strcmp(news->name, w->name) != 0)
+		return;
+	if (news->event == FOLDER_WRITTEN)
+		note_open(w, hash_of(d, news->name), true);
+	else if (news->event == FOLDER_CLOSED || news->event == FOLDER_WENT)
+		note_open(w, hash_of(d, news->name), false);
+	if (news->event == FOLDER_CAME && news->is_folder && w->name == NULL)
+		on_folder_came(d, news->name);
+	stir(w);
+}
+
+static void say_blind(struct share_watch *w, const struct err_info *why)
+{
+	char line[ERR_TEXT_MAX + 100];
+
+	if (!w->blind && w->p.say != NULL) {
+		snprintf(line, sizeof(line), "%s; looks for changes every %u s instead", why->text,
+			 SHARE_WATCH_POLL_MS / 1000);
+		w->p.say(w->p.user, line);
+	}
+	w->blind = true;
+	share_watch_again(w, SHARE_WATCH_POLL_MS);
+}
+
+static bool watch_one(struct share_watch *w, const char *path)
+{
+	struct watched *d = calloc(1, sizeof(*d));
+	struct err_info why;
+	int err;
+
+	if (d != NULL)
+		d->path = strdup(path);
+	if (d == NULL || d->path == NULL) {
+		free(d);
+		w->blind = true;
+		return false;
+	}
+	d->w = w;
+	err = folder_watch_add(w->p.watcher, path, on_news, d, &d->f, &why);
+	if (err == OK) {
+		LIST_INSERT_HEAD(&w->folders, d, all);
+		return true;
+	}
+	free(d->path);
+	free(d);
+	/* Gone or replaced meanwhile: that is told, too. */
+	if (err != ERR_NOENT && err != ERR_INVALID)
+		say_blind(w, &why);
+	return false;
+}
+
+static bool is_folder(int parent, const struct dirent *e)
+{
+	struct stat st;
+
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		return false;
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_DIR;
+	return fstatat(parent, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* First the folder is watched, then what is in it is looked up: nothing is missed in between. */
+static void watch_tree(struct share_watch *w, const char *path, unsigned depth)
+{
+	struct dirent *e;
+	DIR *dir;
+	int fd;
+
+	if (!watch_one(w, path) || depth >= SCAN_DEPTH_MAX)
+		return;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		char *sub = NULL;
+
+		if (is_folder(dirfd(dir), e) && asprintf(&sub, "%s/%s", path, e->d_name) > 0)
+			watch_tree(w, sub, depth + 1);
+		free(sub);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+static void on_timer(void *arg)
+{
+	struct share_watch *w = arg;
+
+	w->due_ms = 0;
+	if (LIST_EMPTY(&w->folders))
+		watch_all(w); /* it was gone, and may be back */
+	if (w->blind || LIST_EMPTY(&w->folders))
+		share_watch_again(w, SHARE_WATCH_POLL_MS);
+	w->p.rested(w->p.user);
+}
+
+int share_watch_new(const struct share_watch_params *p, struct share_watch **out)
+{
+	struct share_watch *w = calloc(1, sizeof(*w));
+	struct stat st;
+
+	if (w == NULL)
+		return ERR_NOMEM;
+	w->p = *p;
+	LIST_INIT(&w->folders);
+	w->path = strdup(p->path);
+	w->timer = loop_timer_new(p->loop, on_timer, w);
+	if (w->path == NULL || w->timer == NULL) {
+		share_watch_free(w);
+		return ERR_NOMEM;
+	}
+	if (stat(w->path, &st) == 0 && S_ISREG(st.st_mode))
+		w->name = strrchr(w->path, '/') + 1;
+	watch_all(w);
+	*out = w;
+	return OK;
+}
+
+void share_watch_free(struct share_watch *w)
+{
+	if (w == NULL)
+		return;
+	forget_all(w);
+	if (w->timer != NULL)
+		loop_timer_free(w->timer);
+	free(w->path);
+	free(w);
+}

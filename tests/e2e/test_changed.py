@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""Files that are changed, cut, replaced, moved or removed while they are shared."""
+
+import os
+import signal
+
+import harness as h
+from harness import KIB, MIB, SLOW, check, check_eq, test
+
+KINDS = [["--v1-only"], ["--v2-only"], []]
+
+
+def percent(index, name):
+    peers = index.holders(name)["peers"]
+    return max([p["percent"] for p in peers] or [0])
+
+
+def innocent(get):
+    """Nobody was taken for a liar."""
+    err = get.err()
+    check(b"banned" not in err and b"does not match" not in err, "a wrong byte was sent", err[-2000:])
+
+
+def held_up(w, kind, size):
+    """A getter that is stopped in the middle of what it gets from a share."""
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), size)
+    share = a.share(src, "-v", *kind)
+    get = g.start("get", "f", "-v", "--wait", "0")
+    h.wait_for(lambda: h.part_bytes(g.dir) > size // 16 or not get.alive(), 30 * SLOW, "get is under way", every=0.001)
+    get.send(signal.SIGSTOP)
+    check(get.alive(), "it was stopped in time", get.err())
+    return index, a, g, src, share, get
+
+
+def change_and_back(w, kind, change):
+    size = 768 * MIB
+    index, a, g, src, share, get = held_up(w, kind, size)
+    keep = a.path("keep")
+    os.link(src, keep)
+    if change == "removed":
+        os.unlink(src)
+    elif change == "replaced":
+        other = h.make_file(a.path("other"), size, seed=2)
+        os.rename(other, src)
+    elif change == "cut":
+        os.truncate(src, size // 2)
+    h.wait_for(lambda: b"since it was verified" in share.err() or b"moved away" in share.err() or
+               b"another size" in share.err(), 10 * SLOW, "share says what happened")
+    h.wait_for(lambda: percent(index, "f") < 60, 15 * SLOW, "the index knows")
+    check_eq(index.entry("f")["seeds"], 0, "seeds")
+    get.send(signal.SIGCONT)
+    if change == "cut":
+        return share, get
+    innocent(get)
+    os.rename(keep, src)
+    h.wait_for(lambda: b"served again" in share.err(), 60 * SLOW, "share serves it again")
+    get.wait(120 * SLOW).expect(h.OK)
+    innocent(get)
+    h.check_same(g.path("f"), src)
+    index.wait_seeds("f", seconds=20)
+    return share, get
+
+
+@test("a file that is removed while a peer gets it, and put back: no wrong byte, and the peer completes", seconds=200)
+def _(w):
+    change_and_back(w, [], "removed")
+
+
+@test("a file that is replaced by another while a peer gets it: no wrong byte; put back it goes on (v1)", seconds=200)
+def _(w):
+    change_and_back(w, ["--v1-only"], "replaced")
+
+
+@test("a file that is cut while a peer gets it: no wrong byte (v2)", seconds=200)
+def _(w):
+    share, get = change_and_back(w, ["--v2-only"], "cut")
+    share.stop().expect(h.OK)
+    innocent(get)
+
+
+@test("in a folder the other files are served on, whatever the kind of torrent; who gets it completes once all is back", seconds=150)
+def _(w):
+    index = w.index()
+    for n, kind in enumerate(KINDS):
+        name = f"d{n}"
+        a, g = w.peer(f"a{n}"), w.peer(f"g{n}")
+        src = h.make_tree(a.path(name), {"x/one": MIB, "x/two": 3 * MIB, "y/three": 2 * MIB, "empty": 0})
+        share = a.share(src, "-v", "--piece-length", "64K", *kind)
+        os.rename(os.path.join(src, "x"), a.path("away"))
+        h.wait_for(lambda: percent(index, name) < 40, 15 * SLOW, "the index knows that much is gone")
+        check(percent(index, name) > 25, "the rest is there", percent(index, name))
+        get = g.start("get", name, "-v", "--wait", "0")
+        h.wait_for(lambda: h.part_bytes(g.dir) >= 2 * MIB - 64 * KIB, 30 * SLOW, "get has the rest")
+        innocent(get)
+        os.rename(a.path("away"), os.path.join(src, "x"))
+        get.wait(60 * SLOW).expect(h.OK)
+        innocent(get)
+        h.check_same(g.path(name), src)
+        check(b"x/" in share.err() and b"moved away" in share.err(), "share names a file", share.err())
+
+
+@test("a file that is written to in one place: the rest is served; share says which file")
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 8 * MIB)
+    share = a.share(src, "--piece-length", "64K", "-v")
+    with open(src, "r+b") as f:
+        f.seek(3 * MIB + 5)
+        f.write(b"not what it was")
+    h.wait_for(lambda: 99 < percent(index, "f") < 100, 20 * SLOW, "all but one piece is there")
+    check(b"/f: was changed" in share.err(), "share names it", share.err())
+    get = g.start("get", "f", "-v", "--wait", "0")
+    h.wait_for(lambda: h.part_bytes(g.dir) >= 8 * MIB - 128 * KIB, 30 * SLOW, "get has the rest")
+    innocent(get)
+    get.stop(signal.SIGINT).expect(h.INTERRUPTED)
+    done = share.stop().expect(h.OK)
+    check("share it again" in done.err, "what to do", done.err)
+
+
+@test("without inotify a change is found when it is read, and said once")
+def _(w):
+    h.need_root()
+    h.need("unshare")
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 4 * MIB)
+    # Of a user of its own, who may watch nothing.
+    wrap = ("unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"', "sh")
+    share = a.start("share", src, "-v", wrap=wrap)
+    h.wait_for(lambda: b"serving" in share.out() or not share.alive(), 30 * SLOW, "share is up")
+    if not share.alive():
+        raise h.Skip("no user namespaces here")
+    check_eq(share.err().count(b"changes are found when they are read"), 1, "said once")
+    os.truncate(src, MIB)
+    get = g.start("get", "f", "-v", "--wait", "0")
+    h.wait_for(lambda: b"another size" in share.err() or b"changed" in share.err(), 30 * SLOW, "found")
+    innocent(get)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
