@@ -131,13 +131,11 @@ static bool has_proxy(void)
 static void note_sender(const struct http_call *call, struct http_answer *reply)
 {
 	curl_off_t retry = 0;
-	char *ip = NULL;
 
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry);
 	reply->retry_after_s = retry > 0 && retry < UINT32_MAX ? (uint32_t)retry : 0;
-	curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
-	if (ip == NULL || addr_parse(bytes_str(ip), 1, &reply->from) != OK ||
-	    (has_proxy() && !addr_is_loopback(&reply->from)))
+	http_call_from(call, &reply->from);
+	if (has_proxy() && !addr_is_loopback(&reply->from))
 		reply->from = (struct addr){.port = 0};
 }
 

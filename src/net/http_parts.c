@@ -33,6 +33,15 @@ int http_call_status(const struct http_call *call)
 	return (int)http_call_long(call->easy, CURLINFO_RESPONSE_CODE);
 }
 
+void http_call_from(const struct http_call *call, struct addr *out)
+{
+	char *ip = NULL;
+
+	curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
+	if (ip == NULL || addr_parse(bytes_str(ip), 1, out) != OK)
+		*out = (struct addr){.port = 0};
+}
+
 void http_call_resume(struct http_call *call)
 {
 	struct http_client *c = call->client;

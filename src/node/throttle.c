@@ -114,6 +114,34 @@ void throttle_took(struct link *l, enum direction d, uint64_t bytes)
 	l->throttle.dealt[d] -= bytes < l->throttle.dealt[d] ? bytes : l->throttle.dealt[d];
 }
 
+/* ---- web servers --------------------------------------------------------------- */
+
+static bool is_exempt(const struct transfer *t, const struct addr *from)
+{
+	return !t->node->throttle.lan && from->port != 0 && lan_has(from);
+}
+
+uint64_t throttle_wait_ms(struct transfer *t, const struct addr *from)
+{
+	struct token_bucket *all = &t->node->throttle.bucket[DIR_DOWN];
+	struct token_bucket *own = &t->throttle.bucket[DIR_DOWN];
+	uint64_t now = loop_now_ms(t->node->loop), a, b;
+
+	if (is_exempt(t, from))
+		return 0;
+	a = token_wait_ms(all, THROTTLE_LEAST, now);
+	b = token_wait_ms(own, THROTTLE_LEAST, now);
+	return a > b ? a : b;
+}
+
+void throttle_took_from(struct transfer *t, const struct addr *from, uint64_t bytes)
+{
+	if (is_exempt(t, from))
+		return;
+	token_take(&t->node->throttle.bucket[DIR_DOWN], bytes);
+	token_take(&t->throttle.bucket[DIR_DOWN], bytes);
+}
+
 /* ---- dealing ------------------------------------------------------------------ */
 
 static uint64_t part(uint64_t tokens, uint32_t n)

@@ -10,6 +10,7 @@
 #ifndef SHOAL_NODE_THROTTLE_H
 #define SHOAL_NODE_THROTTLE_H
 
+#include "base/addr.h"
 #include "base/token_bucket.h"
 #include "net/loop.h"
 
@@ -52,6 +53,10 @@ struct link_throttle {
 uint64_t throttle_allows(struct link *l, enum direction d);
 /* They moved. */
 void throttle_took(struct link *l, enum direction d, uint64_t bytes);
+/* Payload that comes by no link, from a web server at `from`, is taken first come, first served:
+ * how long to wait before more is taken, 0 not at all; and that it came. */
+uint64_t throttle_wait_ms(struct transfer *t, const struct addr *from);
+void throttle_took_from(struct transfer *t, const struct addr *from, uint64_t bytes);
 /* It is closed. */
 void throttle_drop(struct link *l);
 /* Limits changed: whoever waits looks again. */

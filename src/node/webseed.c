@@ -37,6 +37,7 @@ static void drop_row(struct webseed *s)
 	s->at = s->end = 0;
 	s->got = 0;
 	s->starved = false;
+	s->resume_ms = 0;
 }
 
 static void leave_swarm(struct webseed *s)
@@ -63,9 +64,19 @@ void webseed_put_aside(struct webseed *s, const char *why)
 	leave_swarm(s);
 }
 
+void webseeds_wake_at(struct webseeds *w, uint64_t at_ms)
+{
+	uint64_t now = webseeds_now_ms(w);
+
+	if (w->stopped || (w->timer_ms != 0 && w->timer_ms <= at_ms))
+		return;
+	w->timer_ms = at_ms > 0 ? at_ms : 1;
+	loop_timer_set(w->timer, at_ms > now ? at_ms - now : 0);
+}
+
 void webseeds_soon(struct webseeds *w)
 {
-	loop_timer_set(w->timer, 0);
+	webseeds_wake_at(w, 1);
 }
 
 /* The next one that may be tried: one that failed least. */
@@ -204,13 +215,28 @@ static bool is_of_use(const struct webseed *s, const struct block_ref *list, uin
 	return false;
 }
 
+/* A limit held it. */
+static void go_on(struct webseed *s)
+{
+	if (s->resume_ms == 0)
+		return;
+	if (s->resume_ms > webseeds_now_ms(s->all)) {
+		webseeds_wake_at(s->all, s->resume_ms);
+		return;
+	}
+	s->resume_ms = 0;
+	http_call_resume(s->call);
+}
+
 static void step(struct webseed *s, struct block_ref *list)
 {
 	struct transfer *t = s->all->t;
 	uint32_t n = swarm_expected(t->swarm, s->ref, list, ROW_BLOCKS_MAX);
 
-	if (s->call != NULL && is_of_use(s, list, n))
+	if (s->call != NULL && is_of_use(s, list, n)) {
+		go_on(s);
 		return;
+	}
 	if (s->call != NULL)
 		drop_row(s);
 	if (s->starved)
@@ -238,7 +264,7 @@ static void wake_for_idle(struct webseeds *w)
 			at = s->retry_ms;
 	}
 	if (active < SWARM_SOURCES_MAX && at != UINT64_MAX && !w->t->complete)
-		loop_timer_set(w->timer, at - now);
+		webseeds_wake_at(w, at);
 }
 
 static void on_timer(void *arg)
@@ -247,8 +273,9 @@ static void on_timer(void *arg)
 	struct transfer *t = w->t;
 	struct block_ref *list = malloc(ROW_BLOCKS_MAX * sizeof(*list));
 
+	w->timer_ms = 0;
 	if (list == NULL) {
-		loop_timer_set(w->timer, WEBSEED_RETRY_MS);
+		webseeds_wake_at(w, webseeds_now_ms(w) + WEBSEED_RETRY_MS);
 		return;
 	}
 	fill_places(w);

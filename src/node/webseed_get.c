@@ -132,12 +132,21 @@ static enum http_take on_part(void *user, struct http_call *call, struct bytes p
 	struct webseed *s = user;
 	struct node *n = s->all->t->node;
 	size_t from = s->taken, used, want;
+	struct addr from_addr;
+	uint64_t wait;
 	int err;
 
 	if (s->verdict == VERDICT_NONE)
 		s->verdict = judge(s, call);
 	if (s->verdict == VERDICT_BAD)
 		return HTTP_TAKE_STOP;
+	http_call_from(call, &from_addr);
+	wait = throttle_wait_ms(s->all->t, &from_addr);
+	if (wait > 0) {
+		s->resume_ms = webseeds_now_ms(s->all) + wait;
+		webseeds_wake_at(s->all, s->resume_ms);
+		return HTTP_TAKE_LATER;
+	}
 	/* `skip` counts down once, when the part is first seen. */
 	if (from == 0) {
 		from = s->skip < part.len ? (size_t)s->skip : part.len;
@@ -147,6 +156,7 @@ static enum http_take on_part(void *user, struct http_call *call, struct bytes p
 	if (want > s->call_end - s->at)
 		want = (size_t)(s->call_end - s->at);
 	err = feed(s, part.ptr + from, want, &used);
+	throttle_took_from(s->all->t, &from_addr, used);
 	s->taken = 0;
 	if (err == ERR_AGAIN) {
 		s->taken = from + used;

@@ -28,6 +28,7 @@ struct webseed {
 	uint8_t *block; /* BLOCK_BYTES; of them `got` belong to the block that ends behind `at` */
 	uint32_t got;
 	bool starved;
+	uint64_t resume_ms; /* a limit of rate holds the request until then; 0: none does */
 
 	/* The request under way brings up to `call_end`. */
 	struct http_call *call;
@@ -45,6 +46,7 @@ struct webseeds {
 	size_t n;
 	bool started, stopped;
 	struct loop_timer *timer;
+	uint64_t timer_ms; /* when it is due; 0: not set */
 };
 
 static inline uint64_t webseeds_now_ms(const struct webseeds *w)
@@ -60,6 +62,8 @@ static inline bool webseed_is_active(const struct webseed *s)
 /* ---- webseed.c ---- */
 /* Look again at what is to be done, in another turn of the loop. */
 void webseeds_soon(struct webseeds *w);
+/* The same, at that time at the latest. */
+void webseeds_wake_at(struct webseeds *w, uint64_t at_ms);
 void webseed_put_aside(struct webseed *s, const char *why);
 void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s);
 /* 404 and the like. */

@@ -2,8 +2,7 @@
 """Webseeds (BEP 19): what web servers have of a torrent is fetched from them, too, and believed no more than a peer."""
 
 import os
-import shutil
-import urllib.parse
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
@@ -223,6 +222,19 @@ def _(w):
         h.check_same(q.path("d"), src)
         starts = [(path, int(ask[6:].split("-")[0])) for path, ask in web.asked]
         check_eq(starts, sorted(starts), "from the front to the end")
+
+
+@test("limits of rate hold for web servers, too", 60)
+def _(w):
+    www = site(w)
+    src = h.make_file(os.path.join(www, "f.bin"), 2 * MIB)
+    p = w.peer("p")
+    with Web(www) as web:
+        start = time.monotonic()
+        p.run("get", torrent(p, src), "--webseed", web.url, "--limit-down", "512K", "--limit-lan", seconds=50).expect(h.OK)
+        took = time.monotonic() - start
+        h.check_same(p.path("f.bin"), src)
+        check(took > 3.2, "2 MiB at 512 KiB a second", took)
 
 
 if __name__ == "__main__":
