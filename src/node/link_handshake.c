@@ -88,6 +88,12 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 
 	if (used == 0)
 		return 0;
+	if (used < 0 && l->incoming && l->crypt == NULL)
+		return link_crypt_sniff(l, in);
+	if (used > 0 && l->node->encryption == NODE_ENCRYPT_REQUIRE && !link_is_sealed(l)) {
+		link_lost(l, "is not encrypted");
+		return 0;
+	}
 	if (used < 0) {
 		link_lost(l, "not a BitTorrent handshake");
 		return 0;

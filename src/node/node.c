@@ -38,6 +38,7 @@ static void drop_names(struct node *n, struct transfer *t)
 {
 	hash_map_drop(&n->by_hash, t->meta->hash_v1, t);
 	hash_map_drop(&n->by_hash, t->meta->hash_v2, t);
+	link_crypt_drop_names(n, t);
 }
 
 /* Two torrents that agree in a name, which nobody makes by chance: the first has it. */
@@ -49,6 +50,8 @@ static int put_names(struct node *n, struct transfer *t)
 		err = hash_map_put(&n->by_hash, t->meta->hash_v1, t);
 	if (t->meta->v2 && err != ERR_NOMEM)
 		err = hash_map_put(&n->by_hash, t->meta->hash_v2, t);
+	if (err != ERR_NOMEM)
+		err = link_crypt_put_names(n, t);
 	if (err != ERR_NOMEM)
 		return OK;
 	drop_names(n, t);
@@ -80,6 +83,7 @@ void node_delist(struct node *n, struct transfer *t)
 
 static void link_free(struct link *l)
 {
+	link_crypt_free(l);
 	buf_fini(&l->in);
 	buf_fini(&l->out);
 	free(l);
@@ -305,6 +309,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 		return err_set(info, ERR_NOMEM, "out of memory");
 	n->loop = p->loop;
 	n->listener = -1;
+	n->encryption = p->encryption;
 	n->log = p->log;
 	n->log_user = p->log_user;
 	entropy_fill(&seed, sizeof(seed));
@@ -312,6 +317,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	make_peer_id(n);
 	entropy_fill(&key, sizeof(key));
 	hash_map_init(&n->by_hash, key);
+	hash_map_init(&n->by_key, key);
 	announce_gate_init(&n->gate, key);
 	/* A peer that goes away, or a file-size limit, is an error code, not the end of the
 	 * process. */
@@ -347,6 +353,7 @@ void node_free(struct node *n)
 	live_free(n->live);
 	reach_free(n->reach);
 	hash_map_fini(&n->by_hash);
+	hash_map_fini(&n->by_key);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
 		http_client_free(n->http);

@@ -44,6 +44,8 @@ struct node {
 	uint32_t n_transfers, cap_transfers;
 	uint32_t n_removed;	 /* of them those that are on their way out */
 	struct hash_map by_hash; /* every name of each of them in handshakes */
+	struct hash_map by_key;	 /* and in encrypted ones */
+	enum node_encryption encryption;
 	uint32_t status_round;	 /* of node_status() */
 	struct link *links;	 /* every connection; doubly linked */
 	uint32_t n_links, max_links, n_strangers;
@@ -67,6 +69,7 @@ struct node {
 struct transfer {
 	struct node *node;
 	struct metainfo *meta;
+	uint8_t key_v1[SHA1_LEN], key_v2[SHA1_LEN]; /* its names in encrypted handshakes */
 	struct swarm *swarm;
 	struct store *store;
 	struct announcer *announcer;
