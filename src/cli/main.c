@@ -80,6 +80,7 @@ static const struct command commands[] = {
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
@@ -93,7 +94,8 @@ static const struct command commands[] = {
 	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen reply-delay drain drain-timeout no-map encryption spool limit-down limit-up "
+	    "v2-only listen reply-delay drain drain-timeout no-map no-lsd encryption spool "
+	    "limit-down limit-up "
 	    "limit-at "
 	    "limit-lan",
 	.completes = "@path",
@@ -133,6 +135,7 @@ static const struct command commands[] = {
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
@@ -159,7 +162,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
-		   "reuse replace follow every reply-delay drain drain-timeout no-map encryption only "
+		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
+		   "encryption only "
 		   "sequential ends-first "
 		   "limit-down limit-up limit-at limit-lan no-upload",
 	.completes = "@name @torrent",

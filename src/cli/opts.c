@@ -38,6 +38,7 @@ static const struct option options[] = {
     {"data", 0, KIND_FOLDER, AT(data), NULL, false},
     {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
     {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
+    {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},

@@ -182,7 +182,8 @@ int session_init(struct session *s, const struct opts *o, struct err_info *info)
 	struct node_params p = {.port = o->port,
 				.listen_host = o->listen,
 				.map_port = !o->no_map,
-				.encryption = encryption_of(o)};
+				.encryption = encryption_of(o),
+				.local = !o->no_lsd && o->listen == NULL};
 	int err;
 
 	*s = (struct session){.o = o};

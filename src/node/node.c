@@ -7,6 +7,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/lan_peers.h"
 #include "node/link.h"
 
 /* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
@@ -298,6 +299,15 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	return OK;
 }
 
+/* Without that the node is no worse than elsewhere. */
+static void find_neighbours(struct node *n)
+{
+	struct err_info why;
+
+	if (lan_peers_new(n, &n->lan, &why) != OK)
+		node_log(n, "no peers are looked for on the local network: %s", why.text);
+}
+
 int node_new(const struct node_params *p, struct node **out, struct err_info *info)
 {
 	struct node *n = calloc(1, sizeof(*n));
@@ -334,6 +344,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	loop_timer_set(n->second, SWEEP_MS);
 	if (p->map_port && !is_loopback(p->listen_host))
 		ask_router(n);
+	if (p->local)
+		find_neighbours(n);
 	*out = n;
 	return OK;
 }
@@ -344,6 +356,7 @@ void node_free(struct node *n)
 		return;
 	while (n->links != NULL)
 		link_close(n->links, NULL);
+	lan_peers_free(n->lan);
 	n->dirty = NULL;
 	bury(n);
 	announce_gate_close(&n->gate);

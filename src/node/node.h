@@ -37,6 +37,7 @@ struct node_params {
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
 	enum node_encryption encryption;
+	bool local;    /* find peers on the local network (node/lan_peers.h) */
 	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);

@@ -17,7 +17,9 @@
 /* One buffer for all reads of the process: a connection that is idle owns no memory for them. */
 #define NODE_SCRATCH_BYTES (256u * 1024u)
 
+struct lan_peers;
 struct link;
+struct metadata_fetch;
 struct hash_task;
 struct webseeds;
 
@@ -29,7 +31,7 @@ struct node {
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
 	struct reach *reach; /* NULL: the router is not asked */
-	struct live *live; /* with our index; NULL: no index is used */
+	struct live *live;   /* with our index; NULL: no index is used */
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -46,8 +48,10 @@ struct node {
 	struct hash_map by_hash; /* every name of each of them in handshakes */
 	struct hash_map by_key;	 /* and in encrypted ones */
 	enum node_encryption encryption;
-	uint32_t status_round;	 /* of node_status() */
-	struct link *links;	 /* every connection; doubly linked */
+	struct lan_peers *lan;		/* NULL: nobody is looked for on the local network */
+	struct metadata_fetch *fetches; /* linked; they are their makers' */
+	uint32_t status_round;		/* of node_status() */
+	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, max_links, n_strangers;
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
@@ -85,6 +89,7 @@ struct transfer {
 	struct err_info why;
 	char *title;	  /* what it is called, for those who ask */
 	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
+	uint64_t lan_ms;  /* said last on the local network; 0 never */
 	bool seed;	  /* data was complete from the start, and is never written */
 	bool complete, leaving;
 	bool only_peers;     /* first_peers, which stay then */
