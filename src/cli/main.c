@@ -83,6 +83,8 @@ static const struct command commands[] = {
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
+	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -96,7 +98,7 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at limit-lan watch settle rehash",
+	    "limit-at limit-lan watch settle rehash no-lsd encryption",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -134,6 +136,8 @@ static const struct command commands[] = {
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
+	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -159,7 +163,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
-		   "reuse replace follow every reply-delay drain drain-timeout no-map only "
+		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
+		   "encryption only "
 		   "sequential ends-first "
 		   "limit-down limit-up limit-at limit-lan no-upload",
 	.completes = "@name @torrent",

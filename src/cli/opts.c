@@ -37,6 +37,8 @@ static const struct option options[] = {
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
     {"data", 0, KIND_FOLDER, AT(data), NULL, false},
     {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
+    {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
+    {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
@@ -98,6 +100,7 @@ static const struct {
     {"right", "read publish admin"},
     {"log-format", "text json"},
     {"progress", "auto json none"},
+    {"encryption", "accept prefer require"},
 };
 
 /* One run of the parser. */

@@ -24,10 +24,11 @@ struct opts {
 	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
 	const char *const *webseeds;		     /* --webseed, repeated */
 	bool v1_only, v2_only, private, preallocate, all;
-	uint64_t piece_length; /* --piece-length in bytes (16K, 1M), 0: chosen */
-	uint32_t wait_s;       /* --wait: how long get waits for a holder; 0: for ever */
-	uint32_t limit;	       /* --limit rows */
-	bool no_udp, no_lan, no_map, accept_key, admin;
+	uint64_t piece_length;	/* --piece-length in bytes (16K, 1M), 0: chosen */
+	uint32_t wait_s;	/* --wait: how long get waits for a holder; 0: for ever */
+	uint32_t limit;		/* --limit rows */
+	const char *encryption; /* --encryption, SHOAL_ENCRYPTION; NULL: accept */
+	bool no_udp, no_lsd, no_lan, no_map, accept_key, admin;
 	bool pieces;			/* --pieces: who holds which */
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */

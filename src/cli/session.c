@@ -170,9 +170,20 @@ static int make_parting(struct session *s)
 	return s->parting_timer == NULL ? ERR_NOMEM : parting_new(s->loop, s->node, &s->parting);
 }
 
+static enum node_encryption encryption_of(const struct opts *o)
+{
+	if (o->encryption == NULL || strcmp(o->encryption, "accept") == 0)
+		return NODE_ENCRYPT_ACCEPT;
+	return strcmp(o->encryption, "prefer") == 0 ? NODE_ENCRYPT_PREFER : NODE_ENCRYPT_REQUIRE;
+}
+
 int session_init(struct session *s, const struct opts *o, struct err_info *info)
 {
-	struct node_params p = {.port = o->port, .listen_host = o->listen, .map_port = !o->no_map};
+	struct node_params p = {.port = o->port,
+				.listen_host = o->listen,
+				.map_port = !o->no_map,
+				.encryption = encryption_of(o),
+				.local = !o->no_lsd && o->listen == NULL};
 	int err;
 
 	*s = (struct session){.o = o};

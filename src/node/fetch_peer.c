@@ -110,13 +110,13 @@ void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req
 	say(p, &(struct wire_msg){.type = WIRE_HASH_REQUEST, .hash = *req});
 }
 
-static void say_handshake(struct fetch_peer *p)
+static void say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN])
 {
 	const struct metainfo *m = &p->f->named;
 	struct handshake h = {.fast = true, .extended = true, .v2 = m->v2};
 	uint8_t raw[HANDSHAKE_LEN];
 
-	memcpy(h.info_hash, meta_swarm_hash(m), sizeof(h.info_hash));
+	memcpy(h.info_hash, hash, sizeof(h.info_hash));
 	memcpy(h.peer_id, p->f->node->peer_id, sizeof(h.peer_id));
 	handshake_encode(&h, raw);
 	(void)buf_put(&p->out, bytes_of(raw, sizeof(raw)));
@@ -139,6 +139,18 @@ static void say_extensions(struct fetch_peer *p, bool fast)
 
 /* ---- receiving -------------------------------------------------------------------------- */
 
+/* Where one who came to us can be dialled: the transfer will want to know. */
+static void learn_port(struct fetch_peer *p, uint16_t port)
+{
+	struct address *a;
+
+	p->came = false;
+	p->addr.port = port;
+	a = addrbook_add(&p->f->book, &p->addr, SOURCE_TRACKER, now_ms(p));
+	if (a != NULL && a->state == ADDRESS_IDLE)
+		addrbook_set_state(&p->f->book, a, ADDRESS_CONNECTED);
+}
+
 /* Messages are answered with false when the peer was closed. */
 static bool on_extensions(struct fetch_peer *p, struct bytes body)
 {
@@ -149,6 +161,8 @@ static bool on_extensions(struct fetch_peer *p, struct bytes body)
 		return false;
 	}
 	p->metadata_id = h.ut_metadata;
+	if (p->came && h.port != 0)
+		learn_port(p, h.port);
 	if (h.ut_metadata != 0 &&
 	    metadata_on_size(p->f->metadata, p->number, h.metadata_size) < 0) {
 		fetch_peer_close(p, "claims a size of the metadata that cannot be", false);
@@ -302,7 +316,7 @@ static bool on_connected(struct fetch_peer *p)
 	}
 	tcp_tune(p->fd);
 	p->state = FETCH_HANDSHAKE;
-	say_handshake(p);
+	say_handshake(p, meta_swarm_hash(&p->f->named));
 	return flush(p);
 }
 
@@ -323,20 +337,18 @@ static void on_ready(void *arg, unsigned ready)
 	fetch_go_on(f);
 }
 
-void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
+/* Takes over the descriptor; NULL: it is closed. */
+static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, int fd,
+				   const struct addr *to)
 {
 	struct fetch_peer *p = calloc(1, sizeof(*p));
-	int fd = p == NULL ? -1 : tcp_connect(to);
 
-	if (fd >= 0)
+	if (p != NULL)
 		p->io = loop_io_new(f->node->loop, fd, on_ready, p);
-	if (fd < 0 || p->io == NULL) {
-		addrbook_on_failed(&f->book, addrbook_find(&f->book, to),
-				   loop_now_ms(f->node->loop));
-		if (fd >= 0)
-			tcp_close(fd);
+	if (p == NULL || p->io == NULL) {
+		tcp_close(fd);
 		free(p);
-		return;
+		return NULL;
 	}
 	p->f = f;
 	p->number = number;
@@ -347,5 +359,52 @@ void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct add
 	buf_init(&p->in, IN_MAX);
 	buf_init(&p->out, METADATA_FETCH_OUT_MAX);
 	f->peers[number] = p;
-	loop_io_want(p->io, LOOP_WRITE);
+	return p;
+}
+
+void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
+{
+	int fd = tcp_connect(to);
+	struct fetch_peer *p = fd < 0 ? NULL : peer_new(f, number, fd, to);
+
+	if (p != NULL)
+		loop_io_want(p->io, LOOP_WRITE);
+	else
+		addrbook_on_failed(&f->book, addrbook_find(&f->book, to),
+				   loop_now_ms(f->node->loop));
+}
+
+static uint32_t free_number(const struct metadata_fetch *f)
+{
+	uint32_t i = 0;
+
+	while (i < METADATA_FETCH_PEERS && f->peers[i] != NULL)
+		i++;
+	return i;
+}
+
+void fetch_peer_adopt(struct metadata_fetch *f, int fd, const struct addr *from,
+		      const struct handshake *h, struct bytes in)
+{
+	const struct metainfo *m = &f->named;
+	uint32_t number = free_number(f);
+	struct fetch_peer *p;
+
+	if (number == METADATA_FETCH_PEERS ||
+	    addrbook_is_banned(&f->book, from, loop_now_ms(f->node->loop))) {
+		tcp_close(fd);
+		return;
+	}
+	p = peer_new(f, number, fd, from);
+	if (p == NULL)
+		return;
+	p->came = true;
+	p->state = FETCH_HANDSHAKE;
+	say_handshake(p, m->v1 && m->v2 && h->v2 ? m->hash_v2 : h->info_hash);
+	(void)buf_put(&p->in, in);
+	if (p->in.err != OK)
+		fetch_peer_close(p, "out of memory", false);
+	else if (take_all(p))
+		(void)flush(p);
+	fetch_go_on(f);
 }

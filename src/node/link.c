@@ -87,7 +87,7 @@ void link_accept(struct node *n, int fd, const struct addr *from)
 	loop_io_want(l->io, LOOP_READ);
 }
 
-void link_dial(struct transfer *t, const struct addr *to)
+static void dial_as(struct transfer *t, const struct addr *to, bool encrypt, bool second)
 {
 	struct node *n = t->node;
 	struct link *l = NULL;
@@ -104,8 +104,22 @@ void link_dial(struct transfer *t, const struct addr *to)
 		return;
 	}
 	l->t = t;
+	l->encrypt = encrypt;
+	l->second = second;
 	l->state = LINK_CONNECTING;
 	loop_io_want(l->io, LOOP_WRITE);
+}
+
+void link_dial(struct transfer *t, const struct addr *to)
+{
+	dial_as(t, to, t->node->encryption != NODE_ENCRYPT_ACCEPT, false);
+}
+
+/* Who closes without a word may want it encrypted, or know no encryption. */
+static bool wants_other_way(const struct link *l)
+{
+	return l->t != NULL && !l->incoming && l->state == LINK_HANDSHAKE && !l->heard &&
+	       !l->second && !l->t->leaving && l->node->encryption != NODE_ENCRYPT_REQUIRE;
 }
 
 void link_close(struct link *l, const char *reason)
@@ -147,7 +161,7 @@ void link_lost(struct link *l, const char *reason)
 	enum link_state was = l->state;
 	struct peer_ref ref = l->ref;
 	struct addr addr = l->addr;
-	bool dialed = !l->incoming;
+	bool dialed = !l->incoming, other_way = wants_other_way(l), encrypt = !l->encrypt;
 	uint64_t now = loop_now_ms(l->node->loop);
 
 	if (was == LINK_DEAD)
@@ -157,6 +171,8 @@ void link_lost(struct link *l, const char *reason)
 		return;
 	if (was == LINK_OPEN)
 		swarm_on_closed(t->swarm, ref, now, &t->fx);
+	else if (other_way)
+		dial_as(t, &addr, encrypt, true);
 	else if (dialed)
 		swarm_on_dial_failed(t->swarm, &addr, now, &t->fx);
 	transfer_perform(t);
@@ -204,7 +220,8 @@ static bool join_request(struct link *l, const struct wire_msg *m)
 	uint8_t *last;
 
 	if (most == BLOCK_BYTES || l->out.len != l->last_message + REQUEST_BYTES ||
-	    l->out_sent > l->last_message || m->type != WIRE_REQUEST)
+	    l->out_sent > l->last_message || link_sealed_bytes(l) > l->last_message ||
+	    m->type != WIRE_REQUEST)
 		return false;
 	last = l->out.ptr + l->last_message;
 	begin = be32(last + 9);
@@ -242,7 +259,10 @@ static void on_connected(struct link *l)
 	l->rtt_us = tcp_rtt_us(l->fd);
 	l->state = LINK_HANDSHAKE;
 	loop_io_want(l->io, LOOP_READ);
-	link_send_handshake(l, meta_swarm_hash(l->t->meta));
+	if (!l->encrypt)
+		link_send_handshake(l, meta_swarm_hash(l->t->meta));
+	else if (link_crypt_dial(l) != OK)
+		link_lost(l, "out of memory");
 }
 
 static void link_on_ready(void *arg, unsigned ready)

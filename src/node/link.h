@@ -53,6 +53,8 @@ struct link_incoming {
 	uint8_t *spill;
 };
 
+struct link_crypt;
+
 struct link {
 	struct node *node;
 	struct transfer *t;  /* NULL until a handshake named one */
@@ -64,6 +66,9 @@ struct link {
 	bool incoming;
 	bool v2; /* hash messages may be used */
 	bool handshake_sent;
+	bool encrypt;	  /* we dial so */
+	bool heard;	  /* it said something */
+	bool second;	  /* dialled anew, in the other way */
 	bool wants_write; /* the socket was full */
 	bool in_dirty;
 	bool starved;	/* waits for slabs: not reading */
@@ -73,6 +78,7 @@ struct link {
 	uint64_t wrote_ms; /* the socket took something last, or the peer did */
 	uint32_t unacked;  /* bytes in the socket that the peer had not taken then */
 	uint32_t rtt_us;
+	struct link_crypt *crypt; /* NULL: the stream is plain */
 	struct buf in, out;
 	size_t out_sent;     /* of `out` */
 	size_t last_message; /* where in `out` its last one begins */
@@ -122,6 +128,27 @@ void link_read(struct link *l);
 void link_unstarve(struct link *l);
 /* Free the incoming block, if any. */
 void link_recv_drop(struct link *l);
+
+/* New bytes of the stream, as the peer meant them. */
+void link_take(struct link *l, struct bytes in);
+
+/* ---- link_crypt.c: beneath the stream ---- */
+/* Returns 0 or ERR_NOMEM. */
+int link_crypt_dial(struct link *l);
+/* What came first is no BitTorrent handshake. Returns bytes consumed, 0 when the link is closed. */
+size_t link_crypt_sniff(struct link *l, struct bytes in);
+/* Bytes as they were read; decrypted in place. The link may be closed. */
+void link_crypt_take(struct link *l, uint8_t *data, size_t n);
+void link_crypt_free(struct link *l);
+/* The stream is encrypted both ways. */
+bool link_is_sealed(const struct link *l);
+/* Encrypt what waits in `out` and was not yet. How much of it is; it was emptied. */
+void link_seal(struct link *l);
+size_t link_sealed_bytes(const struct link *l);
+void link_seal_cleared(struct link *l);
+/* By what a torrent is asked for by those who encrypt. Returns 0 or ERR_NOMEM. */
+int link_crypt_put_names(struct node *n, struct transfer *t);
+void link_crypt_drop_names(struct node *n, struct transfer *t);
 
 /* ---- link_send.c ---- */
 /* Write as much as the socket takes. */

@@ -1,7 +1,10 @@
 /* node/link_handshake.c - which torrent a connection is for, and who is there. */
 #include "node/link.h"
 
+#include <fcntl.h>
+
 #include "net/tcp.h"
+#include "node/metadata_fetch_impl.h"
 
 void link_send_handshake(struct link *l, const uint8_t hash[20])
 {
@@ -50,6 +53,23 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 	return true;
 }
 
+/* Nobody has the torrent, but a link to it is being asked about: the connection is for that. */
+static bool hand_to_fetch(struct link *l, const struct handshake *h, struct bytes in)
+{
+	struct metadata_fetch *f = metadata_fetch_by_hash(l->node, h->info_hash);
+	struct addr from = l->addr;
+	int fd;
+
+	if (l->t != NULL || f == NULL || l->crypt != NULL)
+		return false;
+	fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	link_close(l, NULL);
+	fetch_peer_adopt(f, fd, &from, h, in);
+	return true;
+}
+
 static void open_peer(struct link *l, const struct handshake *h)
 {
 	struct transfer *t = l->t;
@@ -88,11 +108,19 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 
 	if (used == 0)
 		return 0;
+	if (used < 0 && l->incoming && l->crypt == NULL)
+		return link_crypt_sniff(l, in);
+	if (used > 0 && l->node->encryption == NODE_ENCRYPT_REQUIRE && !link_is_sealed(l)) {
+		link_lost(l, "is not encrypted");
+		return 0;
+	}
 	if (used < 0) {
 		link_lost(l, "not a BitTorrent handshake");
 		return 0;
 	}
 	if (!find_torrent(l, &h)) {
+		if (hand_to_fetch(l, &h, in))
+			return 0;
 		link_lost(l, "asks for a torrent that is not here");
 		return 0;
 	}

@@ -333,7 +333,7 @@ static void drop_empty_in(struct link *l)
 }
 
 /* New stream bytes that stand apart from l->in. What is left over is kept there. */
-static void take_bytes(struct link *l, struct bytes in)
+void link_take(struct link *l, struct bytes in)
 {
 	size_t used = l->in.len > 0 ? 0 : take_stream(l, in);
 
@@ -432,7 +432,7 @@ static void make_plan(struct link *l, struct plan *p)
 	p->n_next = 0;
 	p->rest = 0;
 	p->short_of_memory = false;
-	if (l->state == LINK_OPEN && l->in.len == 0) {
+	if (l->state == LINK_OPEN && l->in.len == 0 && l->crypt == NULL) {
 		if (c->active) {
 			p->rest = c->block.length - c->got;
 			plan_add(p, c->place == PLACE_NOWHERE ? n->sink : c->dst.ptr + c->got,
@@ -504,7 +504,7 @@ static void take_rest(struct link *l, const struct plan *p, int i, uint32_t k, s
 	if (line.err != OK)
 		link_lost(l, "out of memory");
 	else if (n > 0)
-		take_bytes(l, k < p->n_next ? buf_bytes(&line) : bytes_of(p->iov[i].iov_base, n));
+		link_take(l, k < p->n_next ? buf_bytes(&line) : bytes_of(p->iov[i].iov_base, n));
 	buf_fini(&line);
 }
 
@@ -594,7 +594,11 @@ void link_read(struct link *l)
 			return;
 		}
 		throttle_took(l, DIR_DOWN, (uint64_t)n);
-		walk_plan(l, &p, (size_t)n);
+		l->heard = true;
+		if (l->crypt != NULL)
+			link_crypt_take(l, l->node->scratch_in, (size_t)n);
+		else
+			walk_plan(l, &p, (size_t)n);
 		if (l->state == LINK_DEAD)
 			return;
 		if (l->starved || link_is_clogged(l)) {

@@ -33,6 +33,7 @@ static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
 /* Write pending messages. Returns 1 all out, 0 the socket is full, -1 closed. */
 static int flush_messages(struct link *l)
 {
+	link_seal(l);
 	while (l->out_sent < l->out.len) {
 		ssize_t n = write_some(l, l->out.ptr + l->out_sent, l->out.len - l->out_sent);
 
@@ -42,6 +43,7 @@ static int flush_messages(struct link *l)
 		l->wrote_ms = loop_now_ms(l->node->loop);
 	}
 	l->out_sent = 0;
+	link_seal_cleared(l);
 	if (l->out.cap > LINK_OUT_KEEP) {
 		buf_fini(&l->out);
 		buf_init(&l->out, LINK_OUT_MAX);
@@ -167,6 +169,30 @@ static bool begin_blocks(struct link *l)
 	return true;
 }
 
+/* A whole message, to be encrypted: it waits with the others. Returns 1, or -1 closed. */
+static int queue_blocks(struct link *l)
+{
+	const struct block_ref *b = &l->up[0];
+	uint8_t head[WIRE_PIECE_HEAD];
+	struct span to;
+	int err;
+
+	wire_put_piece_head(head, b->piece, b->begin, l->msg_bytes);
+	if (buf_put(&l->out, bytes_of(head, sizeof(head))) < 0 ||
+	    buf_reserve(&l->out, l->msg_bytes, &to) < 0) {
+		link_lost(l, "out of memory");
+		return -1;
+	}
+	err = store_copy(l->t->store, b->piece, b->begin, to);
+	if (err != OK) {
+		lose_piece(l, b->piece, err);
+		return -1;
+	}
+	buf_commit(&l->out, to.len);
+	swarm_on_sent(l->t->swarm, l->ref, l->msg_bytes, loop_now_ms(l->node->loop));
+	return 1;
+}
+
 /* One message of blocks. Returns 1 all out, 0 to wait, -1 closed. */
 static int send_blocks(struct link *l)
 {
@@ -177,9 +203,11 @@ static int send_blocks(struct link *l)
 		return 0;
 	if (!make_ready(l))
 		return l->state == LINK_DEAD ? -1 : 0;
-	if (l->msg_sent < WIRE_PIECE_HEAD)
+	if (link_is_sealed(l))
+		out = queue_blocks(l);
+	else if (l->msg_sent < WIRE_PIECE_HEAD)
 		out = send_head(l);
-	if (out == 1)
+	if (out == 1 && !link_is_sealed(l))
 		out = send_payload(l);
 	if (out < 0)
 		return -1;

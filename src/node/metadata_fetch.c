@@ -216,6 +216,15 @@ void metadata_fetch_on_addresses(struct metadata_fetch *f, const struct addr *li
 	fetch_go_on(f);
 }
 
+struct metadata_fetch *metadata_fetch_by_hash(const struct node *n, const uint8_t hash[SHA1_LEN])
+{
+	struct metadata_fetch *f = n->fetches;
+
+	while (f != NULL && (f->result != ERR_AGAIN || !meta_has_swarm_hash(&f->named, hash)))
+		f = f->next;
+	return f;
+}
+
 /* ---- the announcer's questions and answers -------------------------------------------------- */
 
 static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
@@ -303,6 +312,8 @@ int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fe
 		metadata_fetch_free(f);
 		return ERR_NOMEM;
 	}
+	f->next = f->node->fetches;
+	f->node->fetches = f;
 	*out = f;
 	announcer_start(f->announcer);
 	for (size_t i = 0; i < p->n_peers; i++)
@@ -318,6 +329,12 @@ void metadata_fetch_free(struct metadata_fetch *f)
 {
 	if (f == NULL)
 		return;
+	for (struct metadata_fetch **at = &f->node->fetches; *at != NULL; at = &(*at)->next) {
+		if (*at != f)
+			continue;
+		*at = f->next;
+		break;
+	}
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
 		if (f->peers[i] != NULL)
 			fetch_peer_close(f->peers[i], NULL, false);

@@ -17,6 +17,7 @@ struct fetch_peer {
 	struct loop_io *io;
 	enum { FETCH_CONNECTING, FETCH_HANDSHAKE, FETCH_OPEN } state;
 	bool v2, gave;
+	bool came;	     /* to us, and where it listens is not known */
 	uint8_t metadata_id; /* its number for the extension; 0: none */
 	uint64_t deadline_ms;
 	struct buf in, out;
@@ -24,6 +25,8 @@ struct fetch_peer {
 
 struct metadata_fetch {
 	struct node *node;
+	struct metadata_fetch *next; /* of the node's */
+	uint64_t lan_ms;	     /* said last on the local network; 0 never */
 	void (*ready)(void *user);
 	void *user;
 	struct metainfo named; /* hashes, trackers and webseeds alone: what the link says */
@@ -45,9 +48,16 @@ struct metadata_fetch {
 /* The connection is open, or closed, or brought something: go on. */
 void fetch_go_on(struct metadata_fetch *f);
 
+/* The one that is under way for this hash; NULL: none. */
+struct metadata_fetch *metadata_fetch_by_hash(const struct node *n, const uint8_t hash[SHA1_LEN]);
+
 /* ---- fetch_peer.c ---- */
 /* Connect; nothing when it cannot be begun, which the address book then knows. */
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to);
+/* Somebody came to us who names the hash of what is fetched. Takes over the descriptor; `in`: what
+ * it said so far, its handshake `h` first. */
+void fetch_peer_adopt(struct metadata_fetch *f, int fd, const struct addr *from,
+		      const struct handshake *h, struct bytes in);
 /* `ban`: a liar. */
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
 void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);

@@ -7,6 +7,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/lan_peers.h"
 #include "node/link.h"
 
 /* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
@@ -38,6 +39,7 @@ static void drop_names(struct node *n, struct transfer *t)
 {
 	hash_map_drop(&n->by_hash, t->meta->hash_v1, t);
 	hash_map_drop(&n->by_hash, t->meta->hash_v2, t);
+	link_crypt_drop_names(n, t);
 }
 
 /* Two torrents that agree in a name, which nobody makes by chance: the first has it. */
@@ -49,6 +51,8 @@ static int put_names(struct node *n, struct transfer *t)
 		err = hash_map_put(&n->by_hash, t->meta->hash_v1, t);
 	if (t->meta->v2 && err != ERR_NOMEM)
 		err = hash_map_put(&n->by_hash, t->meta->hash_v2, t);
+	if (err != ERR_NOMEM)
+		err = link_crypt_put_names(n, t);
 	if (err != ERR_NOMEM)
 		return OK;
 	drop_names(n, t);
@@ -80,6 +84,7 @@ void node_delist(struct node *n, struct transfer *t)
 
 static void link_free(struct link *l)
 {
+	link_crypt_free(l);
 	buf_fini(&l->in);
 	buf_fini(&l->out);
 	free(l);
@@ -295,6 +300,15 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	return OK;
 }
 
+/* Without that the node is no worse than elsewhere. */
+static void find_neighbours(struct node *n)
+{
+	struct err_info why;
+
+	if (lan_peers_new(n, &n->lan, &why) != OK)
+		node_log(n, "no peers are looked for on the local network: %s", why.text);
+}
+
 int node_new(const struct node_params *p, struct node **out, struct err_info *info)
 {
 	struct node *n = calloc(1, sizeof(*n));
@@ -306,6 +320,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 		return err_set(info, ERR_NOMEM, "out of memory");
 	n->loop = p->loop;
 	n->listener = -1;
+	n->encryption = p->encryption;
 	n->log = p->log;
 	n->log_user = p->log_user;
 	entropy_fill(&seed, sizeof(seed));
@@ -313,6 +328,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	make_peer_id(n);
 	entropy_fill(&key, sizeof(key));
 	hash_map_init(&n->by_hash, key);
+	hash_map_init(&n->by_key, key);
 	announce_gate_init(&n->gate, key);
 	/* A peer that goes away, or a file-size limit, is an error code, not the end of the
 	 * process. */
@@ -329,6 +345,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	loop_timer_set(n->second, SWEEP_MS);
 	if (p->map_port && !is_loopback(p->listen_host))
 		ask_router(n);
+	if (p->local)
+		find_neighbours(n);
 	*out = n;
 	return OK;
 }
@@ -339,6 +357,7 @@ void node_free(struct node *n)
 		return;
 	while (n->links != NULL)
 		link_close(n->links, NULL);
+	lan_peers_free(n->lan);
 	n->dirty = NULL;
 	bury(n);
 	announce_gate_close(&n->gate);
@@ -349,6 +368,7 @@ void node_free(struct node *n)
 	reach_free(n->reach);
 	folder_watcher_free(n->watcher);
 	hash_map_fini(&n->by_hash);
+	hash_map_fini(&n->by_key);
 	announce_gate_fini(&n->gate);
 	if (n->http != NULL)
 		http_client_free(n->http);

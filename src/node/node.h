@@ -24,11 +24,20 @@
 struct node;
 struct transfer;
 
+/* May connections to peers be encrypted (wire/mse.h)? */
+enum node_encryption {
+	NODE_ENCRYPT_ACCEPT,  /* when the other side wants it, or takes nothing else */
+	NODE_ENCRYPT_PREFER,  /* tried first; and what can be is */
+	NODE_ENCRYPT_REQUIRE, /* nothing else is spoken */
+};
+
 struct node_params {
 	struct loop *loop;
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
+	enum node_encryption encryption;
+	bool local;    /* find peers on the local network (node/lan_peers.h) */
 	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);

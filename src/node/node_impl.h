@@ -18,7 +18,9 @@
 /* One buffer for all reads of the process: a connection that is idle owns no memory for them. */
 #define NODE_SCRATCH_BYTES (256u * 1024u)
 
+struct lan_peers;
 struct link;
+struct metadata_fetch;
 struct hash_task;
 struct webseeds;
 
@@ -47,8 +49,12 @@ struct node {
 	uint32_t n_transfers, cap_transfers;
 	uint32_t n_removed;	 /* of them those that are on their way out */
 	struct hash_map by_hash; /* every name of each of them in handshakes */
-	uint32_t status_round;	 /* of node_status() */
-	struct link *links;	 /* every connection; doubly linked */
+	struct hash_map by_key;	 /* and in encrypted ones */
+	enum node_encryption encryption;
+	struct lan_peers *lan;		/* NULL: nobody is looked for on the local network */
+	struct metadata_fetch *fetches; /* linked; they are their makers' */
+	uint32_t status_round;		/* of node_status() */
+	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, max_links, n_strangers;
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
@@ -82,6 +88,7 @@ struct transfer_guard {
 struct transfer {
 	struct node *node;
 	struct metainfo *meta;
+	uint8_t key_v1[SHA1_LEN], key_v2[SHA1_LEN]; /* its names in encrypted handshakes */
 	struct swarm *swarm;
 	struct store *store;
 	struct announcer *announcer;
@@ -97,6 +104,7 @@ struct transfer {
 	struct err_info why;
 	char *title;	  /* what it is called, for those who ask */
 	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
+	uint64_t lan_ms;  /* said last on the local network; 0 never */
 	bool seed;	  /* data was complete from the start, and is never written */
 	bool complete, leaving;
 	bool only_peers;     /* first_peers, which stay then */

@@ -169,6 +169,8 @@ int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
  * ERR_UNREACHABLE (the socket is broken), ERR_INVALID, ERR_IO or ERR_MISMATCH (the file ended). */
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent);
+/* The same into memory: all of `to`. Returns 0; ERR_INVALID, ERR_IO or ERR_MISMATCH. */
+int store_copy(struct store *s, uint32_t piece, uint32_t begin, struct span to);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
  * STORE_READ_MAX of them. */

@@ -192,6 +192,50 @@ int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint
 	return err == ERR_AGAIN ? OK : err;
 }
 
+static int read_part(struct store *s, const struct part *part, uint8_t *to)
+{
+	struct handle *x;
+	size_t done = 0;
+	int err = part_get(s, part, &x);
+
+	if (err != OK)
+		return err;
+	while (done < part->len && err == OK) {
+		ssize_t n = pread(x->fd, to + done, part->len - done, (off_t)(part->at + done));
+
+		if (n == 0)
+			err = ERR_MISMATCH;
+		else if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			err = ERR_IO;
+	}
+	file_put(s, x, false);
+	return err;
+}
+
+int store_copy(struct store *s, uint32_t piece, uint32_t begin, struct span to)
+{
+	uint32_t length = (uint32_t)to.len;
+	struct part_walk w;
+	struct part part;
+	size_t done = 0;
+	int err = OK;
+
+	if (!range_is_sane(s, piece, begin, length))
+		return ERR_INVALID;
+	w = part_walk(s, space_offset(s, piece, begin), length);
+	while (err == OK && part_next(&w, &part)) {
+		if (part.file == NULL)
+			memset(to.ptr + done, 0, part.len);
+		else
+			err = read_part(s, &part, to.ptr + done);
+		done += part.len;
+	}
+	s->read += done;
+	return err;
+}
+
 /* ---- fetch -------------------------------------------------------------- */
 
 struct fetch {

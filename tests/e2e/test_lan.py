@@ -7,6 +7,7 @@ import shutil
 import time
 
 import harness as h
+import wire
 from boxes import two_boxes
 from harness import KIB, SLOW, check, check_eq, test
 
@@ -125,6 +126,59 @@ def _(w):
     a.ip("link", "set", "cable", "up")
     h.wait_for(lambda: b.run("ls").code == h.OK, 40 * SLOW, "found")
     index.stop().expect(h.OK)
+
+
+# ---- peers (BEP 14) ------------------------------------------------------------------------
+
+LOOKING = {"SHOAL_NO_LSD": ""}
+
+
+def torrent_of(box, size, *args):
+    """A seed in a box, which nobody is told of but by the network: (source, .torrent, its facts)."""
+    src = h.make_file(box.peer.path(f"f{size}"), size)
+    box.peer.run("create", src, "-o", box.peer.path("f.torrent"), *args).expect(h.OK)
+    seed = box.start("get", box.peer.path("f.torrent"), "-o", src, "--seed", "-v", "--index", "http://127.0.0.1:1", env=LOOKING)
+    h.wait_for(lambda: b"there already" in seed.out(), 30 * SLOW, "the seed is up")
+    return src, box.peer.path("f.torrent"), wire.Torrent.load(box.peer.path("f.torrent"), src)
+
+
+@test("peers on one link find each other: for a .torrent without trackers, and for a bare info-hash")
+def _(w):
+    a, b = two_boxes(w)
+    src, torrent, t = torrent_of(a, 300 * KIB)
+    for ref in (torrent, t.hash_v1.hex(), t.hash_v2.hex()):
+        began = time.monotonic()
+        b.start("get", ref, "-o", "got", "--index", "http://127.0.0.1:1", "--wait", "30", env=LOOKING).wait(60 * SLOW).expect(h.OK)
+        check(time.monotonic() - began < 3 * SLOW, "within three seconds", time.monotonic() - began)
+        h.check_same(b.peer.path("got"), src)
+        os.unlink(b.peer.path("got"))
+    b.run("get", torrent, "-o", "got", "--index", "http://127.0.0.1:1", "--no-lsd").expect(h.NO_HOLDER)
+
+
+@test("a private torrent is not said to the local network, another one is: shown by what goes over the cable")
+def _(w):
+    a, b = two_boxes(w)
+    sniffer = b.w.start(*b.wrap, "python3", "-c", SNIFF, name="sniffer")
+    h.wait_for(lambda: b"ready" in sniffer.out(), 20 * SLOW, "the cable is looked at")
+    _, _, hidden = torrent_of(a, 100 * KIB, "--private")
+    os.unlink(a.peer.path("f.torrent"))
+    _, _, shown = torrent_of(a, 120 * KIB)
+    h.wait_for(lambda: shown.hash_v1.hex().encode() in sniffer.out(), 20 * SLOW, "the other one is said")
+    check(hidden.hash_v1.hex().encode() not in sniffer.out(), "the private one is not", sniffer.out())
+    sniffer.killed = True
+    sniffer.kill()
+
+
+SNIFF = """
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("", 6771))
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.192.152.143") + socket.inet_aton("10.79.0.2"))
+print("ready", flush=True)
+while True:
+    print(s.recv(2000).decode(), flush=True)
+"""
 
 
 if __name__ == "__main__":

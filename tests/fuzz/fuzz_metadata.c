@@ -26,7 +26,6 @@ static void check_message(struct bytes in)
 	FUZZ_CHECK(ext_metadata_decode(&back, buf_bytes(&out)) == OK);
 	FUZZ_CHECK(back.type == m.type && back.piece == m.piece && bytes_eq(back.data, m.data));
 	buf_fini(&out);
-	FUZZ_SEEDED(m.type == EXT_METADATA_REJECT && m.piece > 9);
 }
 
 /* One step of two bytes: who, and what. */
@@ -37,6 +36,7 @@ static void step(struct metadata *m, uint8_t who, uint8_t what, uint64_t *now_ms
 	uint32_t i = who % PEERS, bytes = sizes[what % 6], piece = who / PEERS;
 	struct ext_metadata msg = {.piece = piece, .total_bytes = bytes};
 	uint32_t peer, asked;
+	bool banned;
 
 	*now_ms += n * 50;
 	if (what % 7 == 0) {
@@ -47,7 +47,9 @@ static void step(struct metadata *m, uint8_t who, uint8_t what, uint64_t *now_ms
 	} else if (here[i] && bytes > 0 && piece < ext_metadata_pieces(bytes)) {
 		msg.type = what % 7 == 2 ? EXT_METADATA_REJECT : EXT_METADATA_DATA;
 		msg.data = bytes_of(zeros, ext_metadata_piece_bytes(bytes, piece));
-		(void)metadata_on_message(m, i, &msg, *now_ms);
+		banned = metadata_on_message(m, i, &msg, *now_ms) == ERR_DENIED;
+		FUZZ_CHECK(!banned || msg.type == EXT_METADATA_DATA);
+		FUZZ_SEEDED(banned);
 	}
 	while (metadata_next(m, *now_ms, &peer, &asked))
 		FUZZ_CHECK(peer < PEERS && here[peer] &&

@@ -443,6 +443,12 @@ def exchanges():
     }
     for name, data in samples.items():
         put("pex", name, data)
+    samples = {
+        "clean": b"\x00\x07", "one_byte": b"\x01\x00" + b"\x00\x60\x01", "many": b"\x02\x30" + bytes(range(1, 61)),
+        "rc4": b"\x03\x00", "cut": b"\x04\x05" + b"\x00\x10\xff" * 3, "late": b"\x05\xff" + b"\x02\x00\x80",
+    }
+    for name, data in samples.items():
+        put("mse", name, data)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,14 @@ class Aria2:
     # 1.36 forgets the empty names of a file tree and so arrives at an info-hash of its own.
     modes = ("v1",)
 
-    def __init__(self, w):
-        self.w, self.bin = w, h.need("aria2c")
+    def __init__(self, w, encrypted=False):
+        self.w, self.bin, self.encrypted = w, h.need("aria2c"), encrypted
 
     def _start(self, torrent, folder, *more):
         os.makedirs(folder, exist_ok=True)
         log = self.w.path(f"aria2-{self.w.n_procs}.log")
+        if self.encrypted:
+            more = ("--bt-require-crypto=true", "--bt-min-crypto-level=arc4", *more)
         p = self.w.start(self.bin, "--no-conf", f"--log={log}", "--log-level=debug", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
                             "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true",
                             "--file-allocation=none", "--follow-torrent=false", "--summary-interval=0", "--console-log-level=notice",
@@ -60,8 +62,8 @@ class Transmission:
     modes = ("v1",)
     makes_empty_files = False
 
-    def __init__(self, w):
-        self.w = w
+    def __init__(self, w, encrypted=False):
+        self.w, self.encryption = w, "--encryption-required" if encrypted else "--encryption-tolerated"
         self.bin, self.remote = h.need("transmission-daemon", "transmission-remote")
 
     def _start(self, torrent, folder):
@@ -70,7 +72,7 @@ class Transmission:
         os.makedirs(conf)
         rpc = h.free_port()
         p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), "--no-dht", "--no-lpd",
-                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", "--encryption-tolerated",
+                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", self.encryption,
                          name=self.name)
         p.rpc = rpc
         p.killed = True  # it is ended by a signal
@@ -103,14 +105,14 @@ class Libtorrent:
     name = "libtorrent"
     modes = ("v1", "v2", "hybrid")
 
-    def __init__(self, w):
-        self.w = w
+    def __init__(self, w, encrypted=False):
+        self.w, self.encrypted = w, encrypted
         if w.start(PYTHON, "-c", "import libtorrent", name="import").wait(20).code != 0:
             raise h.Skip("python3-libtorrent is not installed")
 
     def _start(self, what, torrent, folder):
         os.makedirs(folder, exist_ok=True)
-        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, name=self.name)
+        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, *(["encrypted"] if self.encrypted else []), name=self.name)
         p.killed = True
         return p
 
