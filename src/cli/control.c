@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/home.h"
+#include "cli/named.h"
 #include "cli/torrent.h"
 #include "net/local.h"
 #include "node/explain.h"
@@ -68,20 +69,13 @@ static void refuse(struct local_call *call, const char *code, const char *messag
 
 /* ---- explain ---------------------------------------------------------------------- */
 
-/* Is it called that: OWNER/NAME@VERSION, with or without owner or version, the name of its content,
- * or an info-hash? */
+/* By name, as named_as() says, or info-hash? */
 static bool is_called(const struct transfer *t, const char *name)
 {
 	const struct metainfo *m = transfer_meta(t);
-	const char *title = transfer_title(t), *at = strrchr(title, '@');
-	const char *slash = strchr(title, '/'), *leaf = slash == NULL ? title : slash + 1;
-	size_t n = strlen(name);
 	char hex[2 * SHA256_LEN + 1];
 
-	if (strcmp(name, title) == 0 || strcmp(name, leaf) == 0 || strcmp(name, m->name) == 0)
-		return true;
-	if (at != NULL && ((n == (size_t)(at - title) && strncmp(name, title, n) == 0) ||
-			   (at > leaf && n == (size_t)(at - leaf) && strncmp(name, leaf, n) == 0)))
+	if (named_as(transfer_title(t), m->name, name))
 		return true;
 	text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
 	if (m->v1 && strcmp(name, hex) == 0)

@@ -23,6 +23,10 @@
 /* Strings of one job's lists: trackers, words of a hook, URLs of hooks. */
 #define JOBS_LIST_MAX 64u
 #define JOBS_TITLE_MAX 1024u
+/* A download that has got nothing for so long makes room for the next. */
+#define JOBS_IDLE_MS 30000u
+/* What was sent and fetched is recorded this often. */
+#define JOBS_TOTALS_MS 60000u
 
 struct jobs;
 struct job;
@@ -50,8 +54,9 @@ struct job_spec {
 	/* Seed: it was as the torrent says when it had this stamp; NULL, or no longer: it is hashed
 	 * first. */
 	const struct stamp *stamp;
-	bool paused;  /* is not begun */
-	bool no_seed; /* is not served once it is complete: JOB_DONE */
+	bool paused;			 /* is not begun */
+	bool no_seed;			 /* is not served once it is complete: JOB_DONE */
+	const char *index, *token, *pin; /* node_use_index(); NULL: none */
 	bool preallocate;
 	int32_t priority;	     /* among those that are queued the highest begins first */
 	uint64_t down_bps, up_bps;   /* limits; 0: none */
@@ -77,6 +82,9 @@ struct job_view {
 	struct err_info why; /* code OK: nothing to say */
 	bool seed;	     /* was shared from here, not fetched */
 	bool complete, no_seed;
+	bool there_already;   /* download: the final name was taken, by the same content */
+	bool replaced;	      /* download: takes the place of an older version */
+	uint64_t found_bytes; /* download: that were there when it began */
 	int32_t priority;
 	uint64_t limit_down_bps, limit_up_bps; /* 0: none */
 	int64_t added_at, completed_at;	       /* Unix seconds; 0: not yet */
@@ -117,8 +125,8 @@ struct jobs_params {
 /* Loads what is kept and begins with it. What cannot be read is said and left out.
  * Returns 0; ERR_NOMEM; ERR_IO, ERR_DENIED when the folder cannot be read. */
 int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *info);
-/* Records what is to be recorded. The node goes on to be the caller's, and must be left
- * (node_leave) or freed afterwards: nothing is told of its transfers any more. NULL is fine. */
+/* Records what is to be recorded; the transfers stay in the node, which is left (node_leave) or
+ * freed afterwards. NULL is fine. */
 void jobs_free(struct jobs *js);
 
 /* Durable when it returns. Does not begin with it before the next turn of the loop.
@@ -149,7 +157,8 @@ int job_torrent(const struct job *j, struct buf *out, struct err_info *info);
 int jobs_pause(struct jobs *js, struct job *j, struct err_info *info);
 /* Goes on without hashing, unless its files have changed meanwhile. */
 int jobs_resume(struct jobs *js, struct job *j, struct err_info *info);
-/* Hashes all of it. What does not match is fetched again, if it is a download. */
+/* Hashes all of it, and goes on if it was paused. What does not match is fetched again as long as
+ * it is not complete; later, and in what is shared, it is a failure. */
 int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info);
 int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct err_info *info);
 int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
