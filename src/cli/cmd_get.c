@@ -462,7 +462,7 @@ static int run(struct get *g, struct err_info *info)
 		err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
 
 	if (err == OK)
-		err = session_init(&g->session, g->o, info);
+		err = session_init(&g->session, g->o, SESSION_PEER, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
 	g->session.index = g->index;

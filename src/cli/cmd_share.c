@@ -486,7 +486,7 @@ static int start(struct sharing *sh, struct err_info *info)
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
 	if (err == OK)
-		err = session_init(&sh->session, o, info);
+		err = session_init(&sh->session, o, SESSION_PEER, info);
 	sh->session.index = sh->index;
 	for (int i = 0; err == OK && i < o->n_args; i++) {
 		err = share_one(sh, &sh->shares[i], o->args[i], info);

@@ -308,6 +308,27 @@ static const struct command commands[] = {
 	.run = cmd_leave,
     },
     {
+	.name = "daemon",
+	.summary = "run the long-lived peer that share and get hand over to",
+	.usage = "shoal daemon [-d]",
+	.help = "  -d, --detach       go to the background once all is ready\n"
+		"  --max-active N     downloads at a time, the others wait (5)\n"
+		"  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
+		"any)\n"
+		"  --listen ADDR      listen for peers on this address alone\n"
+		"\n"
+		"What is shared and fetched through it goes on until it is removed, also after a "
+		"restart.\n"
+		"SIGHUP makes it read its settings again. One runs from a home at a time.\n"
+		"\n"
+		"examples:\n"
+		"  shoal daemon --detach\n"
+		"  shoal share genome.tar; shoal status\n",
+	.accepts = "detach max-active http-port listen",
+	.max_args = 0,
+	.run = cmd_daemon,
+    },
+    {
 	.name = "whoami",
 	.summary = "show the owner's name and key that you publish with",
 	.usage = "shoal whoami [--as OWNER]",

@@ -1,4 +1,4 @@
-#include "net/local.h"
+#include "net/local_impl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 
-#define SUFFIX ".sock"
+#define SUFFIX LOCAL_SUFFIX
 #define NEW_SUFFIX ".new"
 #define BACKLOG 16
 #define READ_STEP 4096u
@@ -59,8 +59,7 @@ static int open_folder(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* A descriptor, or -1 with errno: ECONNREFUSED when a crash left the name. */
-static int connect_to(int folder, const char *file)
+int local_connect(int folder, const char *file)
 {
 	struct sockaddr_un a = address_of(folder, file);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
@@ -257,6 +256,11 @@ void local_call_end(struct local_call *c, struct bytes line)
 	say(client, line, true);
 }
 
+bool local_call_is_gone(const struct local_call *c)
+{
+	return c->client == NULL;
+}
+
 /* ---- the server ------------------------------------------------------------------- */
 
 /* What refuses is nobody's. */
@@ -271,7 +275,7 @@ static void clear_stale(int folder)
 	while (list != NULL && (e = readdir(list)) != NULL) {
 		if (name_in(e->d_name) == 0)
 			continue;
-		fd = connect_to(folder, e->d_name);
+		fd = local_connect(folder, e->d_name);
 		if (fd >= 0)
 			close(fd);
 		else if (errno == ECONNREFUSED)
@@ -289,7 +293,7 @@ static int bind_name(struct local_server *s)
 
 	snprintf(s->name, sizeof(s->name), "%s" SUFFIX, s->p.name);
 	snprintf(fresh, sizeof(fresh), "%s" NEW_SUFFIX, s->name);
-	other = connect_to(s->folder, s->name);
+	other = local_connect(s->folder, s->name);
 	if (other >= 0) {
 		close(other);
 		return EEXIST;
@@ -393,8 +397,7 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* A question fits into the socket's buffer; one that does not is nobody's. */
-static bool put_question(int fd, struct bytes question)
+bool local_put_question(int fd, struct bytes question)
 {
 	char end = '\n';
 	struct iovec parts[] = {{(void *)question.ptr, question.len}, {&end, 1}};
@@ -407,14 +410,14 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 		       struct bytes question)
 {
 	struct talk *t = &a->talks[a->n];
-	int fd = connect_to(folder, file);
+	int fd = local_connect(folder, file);
 
 	if (fd < 0) {
 		if (errno == ECONNREFUSED)
 			(void)unlinkat(folder, file, 0);
 		return;
 	}
-	if (!put_question(fd, question)) {
+	if (!local_put_question(fd, question)) {
 		close(fd);
 		return;
 	}

@@ -8,6 +8,8 @@
 #ifndef SHOAL_NET_LOCAL_H
 #define SHOAL_NET_LOCAL_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 #include "net/loop.h"
@@ -16,7 +18,7 @@
 #define LOCAL_QUESTION_MAX 65536u
 #define LOCAL_ANSWER_MAX (16u << 20)
 /* Askers of one server at a time; further ones are hung up on. */
-#define LOCAL_CLIENTS_MAX 32u
+#define LOCAL_CLIENTS_MAX 128u
 /* Servers that are asked; a folder with more of them is not one of ours. */
 #define LOCAL_SERVERS_MAX 1000u
 /* Length of a server's name. */
@@ -45,6 +47,29 @@ void local_server_free(struct local_server *s);
 void local_call_say(struct local_call *c, struct bytes line);
 /* Say the last line; the call is gone for the caller. */
 void local_call_end(struct local_call *c, struct bytes line);
+
+/* The asker has hung up: nobody will hear what is said. */
+bool local_call_is_gone(const struct local_call *c);
+
+/* ---- the asker's side, on a loop --------------------------------------------- */
+
+struct local_talk;
+
+struct local_talk_params {
+	struct loop *loop;
+	const char *folder, *name;
+	struct bytes question;
+	void (*line)(void *user, struct bytes line); /* borrowed for the call */
+	/* The other end has hung up, or says too much. local_talk_free() is still to come. */
+	void (*ended)(void *user);
+	void *user;
+};
+
+/* Ask one server, and hear it out. Calls nothing from within. Returns 0; ERR_NOENT: there is no
+ * such server; ERR_TOO_BIG: the question; ERR_IO; ERR_NOMEM. */
+int local_talk_new(const struct local_talk_params *p, struct local_talk **out);
+/* Hangs up. May be called from the callbacks. NULL is fine. */
+void local_talk_free(struct local_talk *t);
 
 /* ---- the asker's side; waits -------------------------------------------- */
 
