@@ -296,7 +296,7 @@ static void on_line(void *user, const char *name, struct bytes line)
 	json_decref(j);
 }
 
-int control_ask(const json_t *question, uint32_t silence_ms,
+int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
 		struct err_info *info)
 {
@@ -306,7 +306,7 @@ int control_ask(const json_t *question, uint32_t silence_ms,
 	int n = ERR_NOMEM;
 
 	if (text != NULL && folder != NULL)
-		n = local_ask_all(folder, bytes_str(text), silence_ms, on_line, &a, &silent);
+		n = local_ask_all(folder, only, bytes_str(text), silence_ms, on_line, &a, &silent);
 	if (folder == NULL)
 		n = info->code;
 	else if (n < 0)

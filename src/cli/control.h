@@ -63,9 +63,10 @@ char *control_folder(struct err_info *info);
 
 /* ---- the other side ------------------------------------------------------- */
 
-/* Ask every running peer of this home at once. `answer` gets each line. Returns how many answered,
- * or an error: ERR_TIMEOUT when there are such, but all were silent for `silence_ms`. */
-int control_ask(const json_t *question, uint32_t silence_ms,
+/* Ask every running peer of this home at once, or, unless NULL, `only` the one of that name.
+ * `answer` gets each line. Returns how many answered, or an error: ERR_TIMEOUT when there are such,
+ * but all were silent for `silence_ms`. */
+int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
 		struct err_info *info);
 

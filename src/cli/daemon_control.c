@@ -11,70 +11,10 @@
 #define TOP_RUNS 500u
 #define TOP_DETAILS 32u
 
-/* Somebody who watches one job. */
-struct watch {
-	struct watch *next;
-	struct local_call *call;
-	uint32_t id;
-};
-
 struct daemon_control {
 	struct jobs *js;
 	struct node *node;
-	struct loop_timer *timer;
-	struct loop *loop;
-	struct watch *watches;
 };
-
-/* ---- watching ----------------------------------------------------------------- */
-
-/* False: it has ended. */
-static bool tell(struct daemon_control *d, struct watch *w)
-{
-	struct job *j = jobs_by_id(d->js, w->id);
-
-	if (j != NULL && !local_call_is_gone(w->call)) {
-		control_say(w->call, json_pack("{s:o}", "transfer", job_json(j)), false);
-		return true;
-	}
-	control_say(w->call, json_pack("{s:b}", "removed", 1), true);
-	return false;
-}
-
-static void on_timer(void *arg)
-{
-	struct daemon_control *d = arg;
-	struct watch **at = &d->watches;
-
-	while (*at != NULL) {
-		struct watch *w = *at;
-
-		if (tell(d, w)) {
-			at = &w->next;
-		} else {
-			*at = w->next;
-			free(w);
-		}
-	}
-	if (d->watches != NULL)
-		loop_timer_set(d->timer, DAEMON_WATCH_MS);
-}
-
-static void begin_watch(struct daemon_control *d, struct local_call *call, const struct job *j)
-{
-	struct watch *w = calloc(1, sizeof(*w));
-	struct job_view v;
-
-	if (w == NULL) {
-		control_refuse(call, "no_memory", "out of memory");
-		return;
-	}
-	job_view(j, &v);
-	*w = (struct watch){.next = d->watches, .call = call, .id = v.id};
-	d->watches = w;
-	control_say(call, json_pack("{s:o}", "transfer", job_json(j)), false);
-	loop_timer_set(d->timer, DAEMON_WATCH_MS);
-}
 
 /* ---- which one ------------------------------------------------------------------ */
 
@@ -137,18 +77,7 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 	}
 	control_say(call,
 		    json_pack("{s:o, s:b}", "added", job_json(j), "existed", err == ERR_EXISTS),
-		    !json_is_true(json_object_get(question, "watch")));
-	if (json_is_true(json_object_get(question, "watch")))
-		begin_watch(d, call, j);
-}
-
-static void do_watch(void *user, struct local_call *call, const json_t *question)
-{
-	struct daemon_control *d = user;
-	struct job *j = find(d, call, question, NULL);
-
-	if (j != NULL)
-		begin_watch(d, call, j);
+		    true);
 }
 
 static void do_status(void *user, struct local_call *call, const json_t *question)
@@ -275,11 +204,11 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	       {"watch", do_watch},  {"status", do_status},
-	    {"peers", do_peers},       {"top", do_top},	     {"pause", do_one},
-	    {"resume", do_one},	       {"recheck", do_one},  {"remove", do_one},
-	    {"limit", do_one},	       {"priority", do_one}, {"unshare", do_unshare},
-	    {"settings", do_settings}, {NULL, NULL},
+	    {"add", do_add},	  {"status", do_status},   {"peers", do_peers},
+	    {"top", do_top},	  {"pause", do_one},	   {"resume", do_one},
+	    {"recheck", do_one},  {"remove", do_one},	   {"limit", do_one},
+	    {"priority", do_one}, {"unshare", do_unshare}, {"settings", do_settings},
+	    {NULL, NULL},
 	};
 
 	return verbs;
@@ -287,8 +216,7 @@ const struct control_verb *daemon_control_verbs(void)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-int daemon_control_new(struct loop *loop, struct jobs *js, struct node *node,
-		       struct daemon_control **out)
+int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out)
 {
 	struct daemon_control *d = calloc(1, sizeof(*d));
 
@@ -296,27 +224,11 @@ int daemon_control_new(struct loop *loop, struct jobs *js, struct node *node,
 		return ERR_NOMEM;
 	d->js = js;
 	d->node = node;
-	d->loop = loop;
-	d->timer = loop_timer_new(loop, on_timer, d);
-	if (d->timer == NULL) {
-		free(d);
-		return ERR_NOMEM;
-	}
 	*out = d;
 	return OK;
 }
 
 void daemon_control_free(struct daemon_control *d)
 {
-	if (d == NULL)
-		return;
-	while (d->watches != NULL) {
-		struct watch *w = d->watches;
-
-		d->watches = w->next;
-		control_say(w->call, json_pack("{s:b}", "stopped", 1), true);
-		free(w);
-	}
-	loop_timer_free(d->timer);
 	free(d);
 }

@@ -1,10 +1,8 @@
 /* cli/daemon_control.h - what the daemon answers on its socket ("daemon" in the home's run folder)
  * besides the verbs of cli/control.h.
  *
- *   {"verb": "add", "file": PATH, "watch": true}   {"added": {transfer}, "existed": bool}, then as
- * watch the file holds what POST /api/v1/transfers takes, and is the asker's to remove
- *   {"verb": "watch", "ref": REF}                  {"transfer": {...}} now and five times a second,
- * at the end {"removed": true}
+ *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
+ * holds what POST /api/v1/transfers takes, and is the asker's
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
  *   {"verb": "top"}                                {"status", "transfers", "details": [{id, pieces,
@@ -25,12 +23,10 @@
 #define DAEMON_NAME "daemon"
 /* What "file" may hold: a torrent as base64, donors and lists. */
 #define DAEMON_REQUEST_MAX (192u << 20)
-#define DAEMON_WATCH_MS 200u
 
 struct daemon_control;
 
-int daemon_control_new(struct loop *loop, struct jobs *js, struct node *node,
-		       struct daemon_control **out);
+int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out);
 /* For control_params. Borrowed until it is freed. */
 const struct control_verb *daemon_control_verbs(void);
 /* Before the control whose calls it has. NULL is fine. */

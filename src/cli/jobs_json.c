@@ -6,6 +6,7 @@
 #include "base/ranges.h"
 #include "base/text.h"
 #include "cli/job_record.h"
+#include "cli/opts.h"
 #include "cli/torrent.h"
 #include "node/base64.h"
 
@@ -61,15 +62,16 @@ static json_t *numbers_json(const struct job_view *v)
 static json_t *words_json(const struct job_view *v)
 {
 	return json_pack(
-	    "{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
+	    "{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
 	    "s:I, s:I, s:I, s:I}",
 	    "id", (int)v->id, "title", torrent_text(v->title), "name", torrent_text(v->name),
 	    "path", torrent_text(v->path), "hash_v1", hash_json(v->has_v1, v->hash_v1, SHA1_LEN),
 	    "hash_v2", hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state",
-	    job_state_word(v->state), "why", why_json(&v->why), "tracker_error",
-	    why_json(&v->tracker_error), "seed", (int)v->seed, "complete", (int)v->complete,
-	    "no_seed", (int)v->no_seed, "there_already", (int)v->there_already, "replaced",
-	    (int)v->replaced, "priority", (int)v->priority, "limit_down_bps",
+	    job_state_word(v->state), "why", why_json(&v->why), "why_code",
+	    v->why.code == OK ? json_null() : json_string(opts_code_word(v->why.code)),
+	    "tracker_error", why_json(&v->tracker_error), "seed", (int)v->seed, "complete",
+	    (int)v->complete, "no_seed", (int)v->no_seed, "there_already", (int)v->there_already,
+	    "replaced", (int)v->replaced, "priority", (int)v->priority, "limit_down_bps",
 	    (json_int_t)v->limit_down_bps, "limit_up_bps", (json_int_t)v->limit_up_bps, "added_at",
 	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at);
 }

@@ -329,6 +329,106 @@ static const struct command commands[] = {
 	.run = cmd_daemon,
     },
     {
+	.name = "status",
+	.summary = "show what the daemon shares and fetches",
+	.usage = "shoal status [ID|NAME] [--watch]",
+	.help = "  --watch   again every second, until Ctrl-C\n"
+		"\n"
+		"examples:\n"
+		"  shoal status\n"
+		"  shoal status --watch\n"
+		"  shoal status genome.tar --json\n",
+	.accepts = "watch",
+	.completes = "@job",
+	.max_args = 1,
+	.run = cmd_status,
+    },
+    {
+	.name = "pause",
+	.summary = "let transfers of the daemon rest",
+	.usage = "shoal pause ID|NAME...",
+	.help = "What there is stays; 'shoal resume' goes on without hashing it again.\n"
+		"\n"
+		"examples:\n"
+		"  shoal pause 3\n"
+		"  shoal pause alice@lab/genome.tar 5\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_pause,
+    },
+    {
+	.name = "resume",
+	.summary = "go on with paused or failed transfers of the daemon",
+	.usage = "shoal resume ID|NAME...",
+	.help = "examples:\n"
+		"  shoal resume 3\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_resume,
+    },
+    {
+	.name = "remove",
+	.summary = "take transfers out of the daemon",
+	.usage = "shoal remove ID|NAME... [--with-data]",
+	.help = "  --with-data   remove their files, too: those that the torrent names\n"
+		"\n"
+		"The entry stays in the index; 'shoal unshare' removes that.\n"
+		"\n"
+		"examples:\n"
+		"  shoal remove 3\n"
+		"  shoal remove genome.tar --with-data\n",
+	.accepts = "with-data",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_remove,
+    },
+    {
+	.name = "recheck",
+	.summary = "hash what transfers of the daemon have on disk",
+	.usage = "shoal recheck ID|NAME...",
+	.help = "What does not match is fetched again as long as a download is not complete.\n"
+		"\n"
+		"examples:\n"
+		"  shoal recheck 3\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_recheck,
+    },
+    {
+	.name = "priority",
+	.summary = "which downloads of the daemon come first",
+	.usage = "shoal priority ID|NAME... high|normal|low|NUMBER",
+	.help = "Among those that wait the highest begins first, then the oldest.\n"
+		"\n"
+		"examples:\n"
+		"  shoal priority 7 high\n",
+	.accepts = "",
+	.completes = "@job high normal low",
+	.min_args = 2,
+	.max_args = -1,
+	.run = cmd_priority,
+    },
+    {
+	.name = "queue",
+	.summary = "how many downloads the daemon runs at a time",
+	.usage = "shoal queue [NUMBER]",
+	.help = "With NUMBER: so many, until the daemon ends; its --max-active is for ever.\n"
+		"\n"
+		"examples:\n"
+		"  shoal queue\n"
+		"  shoal queue 10\n",
+	.accepts = "",
+	.max_args = 1,
+	.run = cmd_queue,
+    },
+    {
 	.name = "whoami",
 	.summary = "show the owner's name and key that you publish with",
 	.usage = "shoal whoami [--as OWNER]",

@@ -1,4 +1,4 @@
-#include "net/local_impl.h"
+#include "net/local.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 
-#define SUFFIX LOCAL_SUFFIX
+#define SUFFIX ".sock"
 #define NEW_SUFFIX ".new"
 #define BACKLOG 16
 #define READ_STEP 4096u
@@ -59,7 +59,8 @@ static int open_folder(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int local_connect(int folder, const char *file)
+/* A descriptor, or -1 with errno: ECONNREFUSED when a crash left the name. */
+static int connect_to(int folder, const char *file)
 {
 	struct sockaddr_un a = address_of(folder, file);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
@@ -256,11 +257,6 @@ void local_call_end(struct local_call *c, struct bytes line)
 	say(client, line, true);
 }
 
-bool local_call_is_gone(const struct local_call *c)
-{
-	return c->client == NULL;
-}
-
 /* ---- the server ------------------------------------------------------------------- */
 
 /* What refuses is nobody's. */
@@ -275,7 +271,7 @@ static void clear_stale(int folder)
 	while (list != NULL && (e = readdir(list)) != NULL) {
 		if (name_in(e->d_name) == 0)
 			continue;
-		fd = local_connect(folder, e->d_name);
+		fd = connect_to(folder, e->d_name);
 		if (fd >= 0)
 			close(fd);
 		else if (errno == ECONNREFUSED)
@@ -293,7 +289,7 @@ static int bind_name(struct local_server *s)
 
 	snprintf(s->name, sizeof(s->name), "%s" SUFFIX, s->p.name);
 	snprintf(fresh, sizeof(fresh), "%s" NEW_SUFFIX, s->name);
-	other = local_connect(s->folder, s->name);
+	other = connect_to(s->folder, s->name);
 	if (other >= 0) {
 		close(other);
 		return EEXIST;
@@ -397,7 +393,8 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-bool local_put_question(int fd, struct bytes question)
+/* A question fits into the socket's buffer; one that does not is nobody's. */
+static bool put_question(int fd, struct bytes question)
 {
 	char end = '\n';
 	struct iovec parts[] = {{(void *)question.ptr, question.len}, {&end, 1}};
@@ -410,14 +407,14 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 		       struct bytes question)
 {
 	struct talk *t = &a->talks[a->n];
-	int fd = local_connect(folder, file);
+	int fd = connect_to(folder, file);
 
 	if (fd < 0) {
 		if (errno == ECONNREFUSED)
 			(void)unlinkat(folder, file, 0);
 		return;
 	}
-	if (!local_put_question(fd, question)) {
+	if (!put_question(fd, question)) {
 		close(fd);
 		return;
 	}
@@ -427,14 +424,15 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 	a->n++;
 }
 
-static void begin_all(struct asking *a, DIR *list, struct bytes question)
+static void begin_all(struct asking *a, DIR *list, const char *only, struct bytes question)
 {
 	struct dirent *e;
 
 	while (a->n < LOCAL_SERVERS_MAX && (e = readdir(list)) != NULL) {
 		size_t n = name_in(e->d_name);
 
-		if (n > 0)
+		if (n > 0 &&
+		    (only == NULL || (strlen(only) == n && strncmp(e->d_name, only, n) == 0)))
 			begin_talk(a, dirfd(list), e->d_name, n, question);
 	}
 }
@@ -508,7 +506,7 @@ static void hear_all(struct asking *a)
 	}
 }
 
-int local_ask_all(const char *folder, struct bytes question, uint32_t silence_ms,
+int local_ask_all(const char *folder, const char *only, struct bytes question, uint32_t silence_ms,
 		  void (*line)(void *user, const char *name, struct bytes line), void *user,
 		  uint32_t *n_silent)
 {
@@ -523,7 +521,7 @@ int local_ask_all(const char *folder, struct bytes question, uint32_t silence_ms
 	if (a.talks == NULL || a.polls == NULL)
 		a.answered = ERR_NOMEM;
 	else
-		begin_all(&a, list, question);
+		begin_all(&a, list, only, question);
 	closedir(list);
 	hear_all(&a);
 	free(a.talks);

@@ -8,8 +8,6 @@
 #ifndef SHOAL_NET_LOCAL_H
 #define SHOAL_NET_LOCAL_H
 
-#include <stdbool.h>
-
 #include "base/bytes.h"
 #include "base/err.h"
 #include "net/loop.h"
@@ -18,7 +16,7 @@
 #define LOCAL_QUESTION_MAX 65536u
 #define LOCAL_ANSWER_MAX (16u << 20)
 /* Askers of one server at a time; further ones are hung up on. */
-#define LOCAL_CLIENTS_MAX 128u
+#define LOCAL_CLIENTS_MAX 32u
 /* Servers that are asked; a folder with more of them is not one of ours. */
 #define LOCAL_SERVERS_MAX 1000u
 /* Length of a server's name. */
@@ -48,35 +46,13 @@ void local_call_say(struct local_call *c, struct bytes line);
 /* Say the last line; the call is gone for the caller. */
 void local_call_end(struct local_call *c, struct bytes line);
 
-/* The asker has hung up: nobody will hear what is said. */
-bool local_call_is_gone(const struct local_call *c);
-
-/* ---- the asker's side, on a loop --------------------------------------------- */
-
-struct local_talk;
-
-struct local_talk_params {
-	struct loop *loop;
-	const char *folder, *name;
-	struct bytes question;
-	void (*line)(void *user, struct bytes line); /* borrowed for the call */
-	/* The other end has hung up, or says too much. local_talk_free() is still to come. */
-	void (*ended)(void *user);
-	void *user;
-};
-
-/* Ask one server, and hear it out. Calls nothing from within. Returns 0; ERR_NOENT: there is no
- * such server; ERR_TOO_BIG: the question; ERR_IO; ERR_NOMEM. */
-int local_talk_new(const struct local_talk_params *p, struct local_talk **out);
-/* Hangs up. May be called from the callbacks. NULL is fine. */
-void local_talk_free(struct local_talk *t);
-
 /* ---- the asker's side; waits -------------------------------------------- */
 
-/* Ask all servers of the folder at once; `line` gets each line of their answers, as they come. One
- * that says nothing for `silence_ms`, or too much, is given up: *n_silent counts them.
- * Returns how many answered to the end, 0 also when there is no folder; ERR_IO; ERR_NOMEM. */
-int local_ask_all(const char *folder, struct bytes question, uint32_t silence_ms,
+/* Ask all servers of the folder at once, or, unless NULL, `only` that one; `line` gets each line of
+ * their answers, as they come. One that says nothing for `silence_ms`, or too much, is given up:
+ * *n_silent counts them. Returns how many answered to the end, 0 also when there is no folder;
+ * ERR_IO; ERR_NOMEM. */
+int local_ask_all(const char *folder, const char *only, struct bytes question, uint32_t silence_ms,
 		  void (*line)(void *user, const char *name, struct bytes line), void *user,
 		  uint32_t *n_silent);
 
