@@ -201,6 +201,8 @@ static int run(struct daemon *d, struct err_info *info)
 	say_ready(d);
 	d->session.leaving = close_all;
 	code = session_run(&d->session, NULL, d);
+	if (d->session.interrupted)
+		code = EXIT_OK; /* that is how it ends */
 	notify_service("STOPPING=1");
 	return code;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/addr.h"
+
 #define MAGIC "SHOALJOB"
 #define TOTALS_MAGIC "SHOALSUM"
 #define MAGIC_LEN 8u
@@ -31,6 +33,8 @@ enum tag {
 	TAG_INDEX = 19,
 	TAG_PIN = 20,
 	TAG_TOKEN = 21,
+	TAG_WEBSEED = 22,
+	TAG_NEAREST = 23,
 };
 
 enum {
@@ -163,7 +167,9 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_text(out, TAG_INDEX, r->index);
 	put_text(out, TAG_PIN, r->pin);
 	put_text(out, TAG_TOKEN, r->token);
+	put_u64(out, TAG_NEAREST, r->webseeds_nearest);
 	put_list(out, TAG_TRACKER, r->trackers);
+	put_list(out, TAG_WEBSEED, r->webseeds);
 	put_list(out, TAG_ON_COMPLETE, r->on_complete);
 	put_list(out, TAG_WEBHOOK, r->webhooks);
 	return seal(out);
@@ -239,6 +245,11 @@ static int take_number(struct job_record *r, unsigned tag, uint64_t n)
 			return ERR_PROTO;
 		r->priority = (int32_t)(int64_t)n;
 		break;
+	case TAG_NEAREST:
+		if (n > ADDR_LOOPBACK)
+			return ERR_PROTO;
+		r->webseeds_nearest = (uint32_t)n;
+		break;
 	case TAG_DOWN:
 		r->down_bps = n;
 		break;
@@ -264,6 +275,7 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 	case TAG_ID:
 	case TAG_FLAGS:
 	case TAG_PRIORITY:
+	case TAG_NEAREST:
 	case TAG_DOWN:
 	case TAG_UP:
 	case TAG_TOTAL:
@@ -292,6 +304,8 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_text(v, &r->token);
 	case TAG_TRACKER:
 		return take_item(v, &r->trackers);
+	case TAG_WEBSEED:
+		return take_item(v, &r->webseeds);
 	case TAG_ON_COMPLETE:
 		return take_item(v, &r->on_complete);
 	case TAG_WEBHOOK:
@@ -333,6 +347,7 @@ void job_record_fini(struct job_record *r)
 	free(r->pin);
 	free(r->token);
 	job_list_free(r->trackers);
+	job_list_free(r->webseeds);
 	job_list_free(r->on_complete);
 	job_list_free(r->webhooks);
 	*r = (struct job_record){.id = 0};

@@ -41,7 +41,8 @@ struct job_record {
 	uint64_t total_bytes;
 	int64_t added_at, completed_at;
 	char *path, *title, *name;
-	char **trackers, **on_complete, **webhooks;
+	uint32_t webseeds_nearest; /* enum addr_scope */
+	char **trackers, **webseeds, **on_complete, **webhooks;
 	char *index, *pin, *token; /* NULL: none */
 };
 

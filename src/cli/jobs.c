@@ -227,6 +227,8 @@ static int fill_texts(struct job_record *r, const struct job_spec *s, const stru
 	if (err == OK)
 		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
 	if (err == OK)
+		err = job_list_copy(s->webseeds, JOBS_LIST_MAX, &r->webseeds);
+	if (err == OK)
 		err = job_list_copy(s->on_complete, JOBS_LIST_MAX, &r->on_complete);
 	if (err == OK)
 		err = job_list_copy(s->webhooks, JOBS_LIST_MAX, &r->webhooks);
@@ -240,6 +242,7 @@ static void fill_values(struct job_record *r, const struct job_spec *s, const st
 	r->no_seed = s->no_seed;
 	r->preallocate = s->preallocate;
 	r->priority = s->priority;
+	r->webseeds_nearest = s->webseeds_nearest;
 	r->down_bps = s->down_bps;
 	r->up_bps = s->up_bps;
 	r->total_bytes = m->total_bytes;
@@ -444,6 +447,8 @@ int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_inf
 			buf_cstr(&numbers) == NULL ? "" : buf_cstr(&numbers),
 			found > 8 ? " or others" : "");
 	buf_fini(&numbers);
+	if (found != 1)
+		*out = NULL;
 	return found == 1 ? OK : found == 0 ? ERR_NOENT : ERR_AMBIGUOUS;
 }
 

@@ -61,7 +61,9 @@ struct job_spec {
 	int32_t priority;	     /* among those that are queued the highest begins first */
 	uint64_t down_bps, up_bps;   /* limits; 0: none */
 	const char *const *trackers; /* before those of the torrent; NULL-ended, or NULL */
-	const struct addr *peers;    /* dialed from the start; not remembered */
+	const char *const *webseeds; /* as in transfer_params, and how near they may be */
+	enum addr_scope webseeds_nearest;
+	const struct addr *peers; /* dialed from the start; not remembered */
 	size_t n_peers;
 	/* Download, see struct transfer_params; donors are not remembered: what was copied is. */
 	const struct stamp *replaces;
@@ -136,7 +138,8 @@ int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct
 
 /* By number, info-hash (either, hex), title, or torrent's name; else by a beginning of info-hash
  * (4 digits or more) or title that is one job's alone.
- * Returns 0; ERR_NOENT; ERR_AMBIGUOUS with the candidates' numbers in the sentence. */
+ * Returns 0; ERR_NOENT; ERR_AMBIGUOUS with the candidates' numbers in the sentence; after both
+ * *out is NULL. */
 int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_info *info);
 struct job *jobs_by_id(struct jobs *js, uint32_t id);
 struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN]); /* meta_swarm_hash() */

@@ -349,6 +349,8 @@ static int take_lists(struct job_request *r, const json_t *j, struct err_info *i
 	int err = take_list(j, "trackers", &r->trackers, info);
 
 	if (err == OK)
+		err = take_list(j, "webseeds", &r->webseeds, info);
+	if (err == OK)
 		err = take_list(j, "on_complete", &r->on_complete, info);
 	if (err == OK)
 		err = take_list(j, "webhooks", &r->webhooks, info);
@@ -357,6 +359,7 @@ static int take_lists(struct job_request *r, const json_t *j, struct err_info *i
 	if (err == OK)
 		err = take_donors(r, j, info);
 	s->trackers = (const char *const *)r->trackers;
+	s->webseeds = (const char *const *)r->webseeds;
 	s->on_complete = (const char *const *)r->on_complete;
 	s->webhooks = (const char *const *)r->webhooks;
 	return err;
@@ -364,7 +367,7 @@ static int take_lists(struct job_request *r, const json_t *j, struct err_info *i
 
 static int take_values(struct job_spec *s, const json_t *j, struct err_info *info)
 {
-	json_int_t down = 0, up = 0, priority = 0;
+	json_int_t down = 0, up = 0, priority = 0, nearest = ADDR_PUBLIC;
 	const struct {
 		const char *key;
 		bool *out;
@@ -382,6 +385,9 @@ static int take_values(struct job_spec *s, const json_t *j, struct err_info *inf
 		err = take_number(j, "limit_up_bps", 0, INT64_MAX, &up, info);
 	if (err == OK)
 		err = take_number(j, "priority", INT32_MIN, INT32_MAX, &priority, info);
+	if (err == OK)
+		err = take_number(j, "webseeds_nearest", 0, ADDR_LOOPBACK, &nearest, info);
+	s->webseeds_nearest = (enum addr_scope)nearest;
 	s->down_bps = (uint64_t)down;
 	s->up_bps = (uint64_t)up;
 	s->priority = (int32_t)priority;
@@ -424,6 +430,7 @@ void job_request_fini(struct job_request *r)
 	free(r->donor_folder);
 	free(r->path);
 	job_list_free(r->trackers);
+	job_list_free(r->webseeds);
 	job_list_free(r->on_complete);
 	job_list_free(r->webhooks);
 	buf_fini(&r->torrent);
@@ -483,11 +490,13 @@ static json_t *donors_json(const struct job_spec *s)
 json_t *job_spec_json(const struct job_spec *s)
 {
 	json_t *j = json_pack(
-	    "{s:o, s:s*, s:b, s:b, s:b, s:b, s:i, s:I, s:I, s:s*, s:s*, s:s*, s:o, s:o, s:o, s:o, "
+	    "{s:o, s:s*, s:b, s:b, s:b, s:b, s:i, s:i, s:o, s:I, s:I, s:s*, s:s*, s:s*, s:o, s:o, "
+	    "s:o, s:o, "
 	    "s:o, s:o, s:o}",
 	    "torrent", base64_json(s->torrent), "title", s->title, "seed", (int)s->seed, "paused",
 	    (int)s->paused, "no_seed", (int)s->no_seed, "preallocate", (int)s->preallocate,
-	    "priority", (int)s->priority, "limit_down_bps", (json_int_t)s->down_bps, "limit_up_bps",
+	    "priority", (int)s->priority, "webseeds_nearest", (int)s->webseeds_nearest, "webseeds",
+	    list_json(s->webseeds), "limit_down_bps", (json_int_t)s->down_bps, "limit_up_bps",
 	    (json_int_t)s->up_bps, "index", s->index, "token", s->token, "pin", s->pin, "stamp",
 	    stamp_json(s->stamp), "replaces", stamp_json(s->replaces), "trackers",
 	    list_json(s->trackers), "on_complete", list_json(s->on_complete), "webhooks",

@@ -271,6 +271,8 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	    .donors = j->donors,
 	    .n_donors = seed ? 0 : j->n_donors,
 	    .trackers = (const char *const *)r->trackers,
+	    .webseeds = (const char *const *)r->webseeds,
+	    .webseeds_nearest = (enum addr_scope)r->webseeds_nearest,
 	    .peers = j->peers,
 	    .n_peers = j->n_peers,
 	    .on_phase = on_phase,

@@ -82,6 +82,8 @@ static const struct command commands[] = {
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
+	    "  --no-daemon        serve it here, also when a daemon runs\n"
+	    "  -d, --detach       with a daemon: do not stay to show how it goes\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
@@ -96,7 +98,7 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at limit-lan watch settle rehash",
+	    "limit-at limit-lan watch settle rehash no-daemon detach",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -133,6 +135,9 @@ static const struct command commands[] = {
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
+	    "  --no-seed        with a daemon: it does not serve it when all is there\n"
+	    "  --no-daemon      do it here, also when a daemon runs\n"
+	    "  -d, --detach     with a daemon: do not wait until all is there\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
@@ -149,6 +154,7 @@ static const struct command commands[] = {
 	    "matches '/', too, and the last GLOB that matches a file decides. More of a folder is "
 	    "fetched\n"
 	    "when get is run again with other GLOBs, or with none.\n"
+	    "A daemon that runs does the work for one NAME, all of it, and goes on after Ctrl-C.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
@@ -160,8 +166,8 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map only "
-		   "sequential ends-first "
-		   "limit-down limit-up limit-at limit-lan no-upload",
+		   "sequential ends-first limit-down limit-up limit-at limit-lan no-upload "
+		   "no-daemon no-seed detach",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -324,7 +330,7 @@ static const struct command commands[] = {
 		"examples:\n"
 		"  shoal daemon --detach\n"
 		"  shoal share genome.tar; shoal status\n",
-	.accepts = "detach max-active http-port listen",
+	.accepts = "detach max-active http-port listen no-map",
 	.max_args = 0,
 	.run = cmd_daemon,
     },

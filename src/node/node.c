@@ -8,6 +8,7 @@
 #include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/link.h"
+#include "node/webseed.h"
 
 /* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
 #define ACCEPTS_PER_TURN 64
@@ -186,6 +187,8 @@ static void release_removed(struct node *n)
 		if (!t->removed || !t->recorded || t->store == NULL)
 			continue;
 		hash_serve_fini(t);
+		webseeds_free(t->webseeds);
+		t->webseeds = NULL;
 		store_close(t->store);
 		t->store = NULL;
 		t->released = NULL;
