@@ -349,6 +349,16 @@ static bool look_at_daemon(struct get *g)
 	return true;
 }
 
+/* Who follows, or drains, does so as long as the command runs; a part of a folder is fetched here.
+ */
+static bool can_hand_over(const struct get *g)
+{
+	const struct opts *o = g->o;
+
+	return !o->follow && !o->drain && !o->sequential && !o->ends_first &&
+	       g->wanted.files == NULL;
+}
+
 static int hand_over(struct get *g, struct err_info *info)
 {
 	int err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);
@@ -529,8 +539,7 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
 
-	/* Who follows, or drains, does so as long as the command runs. */
-	g->by_daemon = err == OK && !g->o->follow && !g->o->drain && handover_is_there(g->o);
+	g->by_daemon = err == OK && can_hand_over(g) && handover_is_there(g->o);
 	if (err == OK)
 		err = session_init(&g->session, g->o, g->by_daemon ? SESSION_CLIENT : SESSION_PEER,
 				   info);

@@ -1,10 +1,11 @@
-#include "cli/jobs_impl.h"
+#include "cli/jobs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "cli/jobs_impl.h"
 #include "cli/named.h"
 #include "meta/metainfo.h"
 

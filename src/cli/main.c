@@ -321,6 +321,7 @@ static const struct command commands[] = {
 		"  --max-active N     downloads at a time, the others wait (5)\n"
 		"  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
 		"any)\n"
+		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
 		"\n"
 		"What is shared and fetched through it goes on until it is removed, also after a "
