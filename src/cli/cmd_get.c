@@ -355,8 +355,8 @@ static bool can_hand_over(const struct get *g)
 {
 	const struct opts *o = g->o;
 
-	return !o->follow && !o->drain && !o->sequential && !o->ends_first &&
-	       g->wanted.files == NULL;
+	return !o->follow && !o->drain && !o->sequential && !o->ends_first && !wanted_flows(o) &&
+	       g->wanted.files == NULL && !wanted_is_unknown(&g->wanted);
 }
 
 static int hand_over(struct get *g, struct err_info *info)

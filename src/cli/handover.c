@@ -83,6 +83,8 @@ static void take_numbers(struct transfer_status *st, const json_t *j)
 {
 	st->total_bytes = number(j, "total_bytes");
 	st->done_bytes = number(j, "done_bytes");
+	st->wanted_bytes = st->total_bytes;
+	st->wanted_done_bytes = st->done_bytes;
 	st->checked_bytes = number(j, "checked_bytes");
 	st->to_check_bytes = number(j, "to_check_bytes");
 	st->swarm.up_bytes = number(j, "up_total");

@@ -133,7 +133,7 @@ static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 	char safe[256];
 	int err = find_torrent(w, o, ref, index, &e, info);
 
-	if (err != OK || w->torrent.len == 0)
+	if (err != OK || (w->linked && w->torrent.len == 0))
 		return err;
 	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
