@@ -14,6 +14,7 @@
 #include "cli/daemon_control.h"
 #include "cli/detach.h"
 #include "cli/home.h"
+#include "cli/pacing.h"
 #include "cli/session.h"
 #include "net/notify.h"
 #include "store/root.h"
@@ -31,6 +32,8 @@ struct daemon {
 	struct daemon_http *http;
 	struct daemon_api *api;
 	struct detach detach;
+	struct opts reloaded; /* by SIGHUP; pacing borrows from it */
+	bool was_reloaded;
 };
 
 static void on_say(void *user, const char *line)
@@ -120,6 +123,17 @@ static int open_control(struct daemon *d, struct err_info *info)
 
 /* ---- SIGHUP ------------------------------------------------------------------------------ */
 
+/* What they are now is as the file says; what it does not is as at the start. */
+static int use_settings(struct daemon *d, struct opts *o, struct err_info *info)
+{
+	struct session *s = &d->session;
+
+	pacing_free(s->pacing);
+	s->pacing = NULL;
+	jobs_set_active(d->jobs, o->max_active);
+	return pacing_new(s->loop, s->node, o, &s->pacing, info);
+}
+
 static void on_reload(void *user, int signo)
 {
 	struct daemon *d = user;
@@ -130,11 +144,17 @@ static void on_reload(void *user, int signo)
 	if (d->jobs == NULL)
 		return;
 	notify_service("RELOADING=1");
-	if (opts_defaults(&o, commands_find("daemon"), &why) == OK)
-		jobs_set_active(d->jobs, o.max_active);
-	else
-		session_say(&d->session, "settings stay as they were: %s", why.text);
-	opts_fini(&o);
+	if (opts_defaults(&o, commands_find("daemon"), &why) == OK &&
+	    use_settings(d, &o, &why) == OK) {
+		if (d->was_reloaded)
+			opts_fini(&d->reloaded);
+		d->reloaded = o;
+		d->was_reloaded = true;
+		session_say(&d->session, "settings are read again");
+	} else {
+		opts_fini(&o);
+		session_say(&d->session, "settings are not usable: %s", why.text);
+	}
 	notify_service("READY=1");
 }
 
@@ -224,6 +244,8 @@ int cmd_daemon(const struct opts *o)
 	code = run(&d, &info);
 	close_all(&d);
 	session_fini(&d.session);
+	if (d.was_reloaded)
+		opts_fini(&d.reloaded);
 	if (d.lock >= 0)
 		close(d.lock);
 	free(d.folder);

@@ -349,13 +349,13 @@ static bool look_at_daemon(struct get *g)
 	return true;
 }
 
-/* Who follows, or drains, does so as long as the command runs; a part of a folder is fetched here.
+/* Who follows does so as long as the command runs; a part of a folder is fetched here.
  */
 static bool can_hand_over(const struct get *g)
 {
 	const struct opts *o = g->o;
 
-	return !o->follow && !o->drain && !o->sequential && !o->ends_first && !wanted_flows(o) &&
+	return !o->follow && !o->sequential && !o->ends_first && !wanted_flows(o) &&
 	       g->wanted.files == NULL && !wanted_is_unknown(&g->wanted);
 }
 

@@ -122,6 +122,58 @@ int cmd_priority(const struct opts *o)
 	return code;
 }
 
+static json_t *limits_json(const struct opts *o)
+{
+	json_t *args = json_object();
+
+	if (o->down != UINT64_MAX)
+		json_object_set_new(args, "down_bps", json_integer((json_int_t)o->down));
+	if (o->up != UINT64_MAX)
+		json_object_set_new(args, "up_bps", json_integer((json_int_t)o->up));
+	return args;
+}
+
+static const char *limit_text(char *out, size_t cap, json_int_t bps)
+{
+	return bps <= 0 ? "no limit" : text_rate(out, cap, (uint64_t)bps);
+}
+
+/* Of all together: set, if anything is given, and shown. */
+static int limit_all(const struct opts *o)
+{
+	json_t *answer = NULL, *question = limits_json(o);
+	const json_t *status;
+	struct err_info info;
+	char down[32], up[32];
+
+	json_object_set_new(question, "verb", json_string("settings"));
+	if (daemon_ask(question, &answer, &info) != OK)
+		return opts_fail(o, "limit", &info);
+	status = json_object_get(answer, "status");
+	if (o->json)
+		out_json(status);
+	else if (!o->quiet)
+		printf("all together: down %s, up %s\n",
+		       limit_text(down, sizeof(down), entries_int(status, "limit_down_bps")),
+		       limit_text(up, sizeof(up), entries_int(status, "limit_up_bps")));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cmd_limit(const struct opts *o)
+{
+	static const struct deed deed = {"limit", "limited"};
+	json_t *args;
+	int code;
+
+	if (o->n_args == 0)
+		return limit_all(o);
+	args = limits_json(o);
+	code = do_all(o, &deed, o->args, o->n_args, args);
+	json_decref(args);
+	return code;
+}
+
 int cmd_queue(const struct opts *o)
 {
 	json_t *answer = NULL, *question = json_pack("{s:s}", "verb", "settings");

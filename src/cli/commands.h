@@ -29,6 +29,7 @@ int cmd_remove(const struct opts *o);
 int cmd_recheck(const struct opts *o);
 int cmd_priority(const struct opts *o);
 int cmd_queue(const struct opts *o);
+int cmd_limit(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 

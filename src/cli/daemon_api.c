@@ -275,18 +275,17 @@ static void on_transfer(void *user, const struct daemon_call *c)
 static void put_status(struct daemon_api *a, const struct daemon_call *c)
 {
 	json_t *body = body_of(c);
-	json_int_t n = json_integer_value(json_object_get(body, "max_active"));
+	struct err_info why;
+	int err;
 
 	if (body == NULL)
 		return;
+	err = jobs_set(a->js, a->node, body, &why);
 	json_decref(body);
-	if (n < 1 || n > INT32_MAX) {
-		daemon_reply_error(c, 400, "bad_request",
-				   "the member \"max_active\" is no number from 1 up");
-		return;
-	}
-	jobs_set_active(a->js, (uint32_t)n);
-	daemon_reply_json(c, 200, jobs_status_json(a->js, a->node));
+	if (err == OK)
+		daemon_reply_json(c, 200, jobs_status_json(a->js, a->node));
+	else
+		daemon_reply_fault(c, &why);
 }
 
 static void on_status(void *user, const struct daemon_call *c)

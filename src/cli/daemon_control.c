@@ -190,15 +190,13 @@ static void do_unshare(void *user, struct local_call *call, const json_t *questi
 static void do_settings(void *user, struct local_call *call, const json_t *question)
 {
 	struct daemon_control *d = user;
-	json_int_t n = json_integer_value(json_object_get(question, "max_active"));
+	struct err_info why;
 
-	if (n < 0 || n > INT32_MAX) {
-		control_refuse(call, "invalid", "\"max_active\" is no such number");
-		return;
-	}
-	if (n > 0)
-		jobs_set_active(d->js, (uint32_t)n);
-	control_say(call, json_pack("{s:o}", "status", jobs_status_json(d->js, d->node)), true);
+	if (jobs_set(d->js, d->node, question, &why) != OK)
+		control_refuse_err(call, &why);
+	else
+		control_say(call, json_pack("{s:o}", "status", jobs_status_json(d->js, d->node)),
+			    true);
 }
 
 const struct control_verb *daemon_control_verbs(void)

@@ -11,7 +11,7 @@
  * remove, limit, priority; arguments as jobs_do() takes them
  *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared under a title
  * that begins so
- *   {"verb": "settings", "max_active": N}          {"status": {...}}
+ *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them
  *
  * REF is what jobs_find() takes; where it may be absent all are meant. Errors as everywhere. */
 #ifndef SHOAL_CLI_DAEMON_CONTROL_H

@@ -17,7 +17,10 @@ bool handover_is_there(const struct opts *o)
 {
 	json_t *answer = NULL;
 
-	if (o->no_daemon || daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
+	/* What only a process of its own can do. */
+	if (o->no_daemon || o->drain || o->no_upload || o->limit_lan || o->limit_at != NULL)
+		return false;
+	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
 		return false;
 	json_decref(answer);
 	return true;
@@ -208,6 +211,8 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 		index_chosen(o, &url, &spec->pin);
 	spec->preallocate = o->preallocate;
 	spec->no_seed = o->no_seed;
+	spec->down_bps = o->limit_down;
+	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);
 	if (err != OK)
 		return err;

@@ -9,7 +9,8 @@
 #include "cli/opts.h"
 #include "node/index_client.h"
 
-/* Does a daemon of this home answer, and was not said otherwise (--no-daemon)? */
+/* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
+ * alone (--drain, --no-upload, --limit-lan, --limit-at), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
 
 /* One that was handed over, as it was when it was looked at last. */

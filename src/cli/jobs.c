@@ -584,6 +584,8 @@ int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t 
 	(void)js;
 	j->rec.down_bps = down_bps;
 	j->rec.up_bps = up_bps;
+	if (j->t != NULL)
+		transfer_set_limits(j->t, &(struct limits){down_bps, up_bps});
 	jobs_emit(j, JOB_CHANGED);
 	return changed(j, info);
 }

@@ -153,6 +153,8 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 {
 	json_t *states = json_object();
 	struct node_status st;
+	struct limits limits;
+	bool lan;
 	struct job *j;
 
 	for (int s = JOB_QUEUED; s <= JOB_DONE; s++)
@@ -168,10 +170,13 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 		    json_integer(json_integer_value(json_object_get(states, word)) + 1));
 	}
 	node_status(node, &st);
-	return json_pack("{s:s, s:i, s:i, s:o, s:i, s:I, s:I, s:i}", "version", SHOAL_VERSION,
-			 "port", (int)node_port(node), "transfers", (int)jobs_count(js), "states",
-			 states, "peers", (int)st.peers, "down_bps", (json_int_t)st.down_bps,
-			 "up_bps", (json_int_t)st.up_bps, "max_active", (int)jobs_active(js));
+	node_limits(node, &limits, &lan);
+	return json_pack("{s:s, s:i, s:i, s:o, s:i, s:I, s:I, s:i, s:I, s:I}", "version",
+			 SHOAL_VERSION, "port", (int)node_port(node), "transfers",
+			 (int)jobs_count(js), "states", states, "peers", (int)st.peers, "down_bps",
+			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
+			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
+			 "limit_up_bps", (json_int_t)limits.up_bps);
 }
 
 /* ---- adding ---------------------------------------------------------------------------- */
@@ -578,4 +583,27 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 		if (strcmp(table[i].word, word) == 0)
 			return table[i].run(js, j, args, info);
 	return err_set(info, ERR_INVALID, "no such thing to do");
+}
+
+int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_info *info)
+{
+	json_int_t active = jobs_active(js), down, up;
+	struct limits limits;
+	bool lan;
+	int err;
+
+	node_limits(node, &limits, &lan);
+	down = (json_int_t)limits.down_bps;
+	up = (json_int_t)limits.up_bps;
+	err = take_number(args, "max_active", 1, INT32_MAX, &active, info);
+	if (err == OK)
+		err = take_number(args, "down_bps", 0, INT64_MAX, &down, info);
+	if (err == OK)
+		err = take_number(args, "up_bps", 0, INT64_MAX, &up, info);
+	if (err != OK)
+		return err;
+	jobs_set_active(js, (uint32_t)active);
+	limits = (struct limits){(uint64_t)down, (uint64_t)up};
+	node_set_limits(node, &limits, lan);
+	return OK;
 }

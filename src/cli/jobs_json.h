@@ -47,5 +47,8 @@ json_t *job_spec_json(const struct job_spec *s);
  * jobs_*() say. */
 int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args,
 	    struct err_info *info);
+/* Settings of all together, until the process ends: "max_active", "down_bps", "up_bps"; what is
+ * absent stays. Returns 0 or ERR_INVALID. */
+int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_info *info);
 
 #endif

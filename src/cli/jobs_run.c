@@ -279,11 +279,15 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	    .user = j,
 	};
 	enum meta_fault fault = meta_parse(torrent, &p.meta);
+	int err;
 
 	if (fault != META_OK)
 		return err_set(info, ERR_PROTO, "its .torrent is damaged: %s",
 			       meta_fault_text(fault));
-	return node_add(j->js->p.node, &p, &j->t, info);
+	err = node_add(j->js->p.node, &p, &j->t, info);
+	if (err == OK && (r->down_bps > 0 || r->up_bps > 0))
+		transfer_set_limits(j->t, &(struct limits){r->down_bps, r->up_bps});
+	return err;
 }
 
 /* A seed that was not hashed just now, or has changed since, is hashed. */

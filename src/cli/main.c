@@ -322,6 +322,9 @@ static const struct command commands[] = {
 		"  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
 		"any)\n"
 		"  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+		"  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
+		"  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
+		"  --limit-lan        also with peers of the own network\n"
 		"  --listen ADDR      listen for peers on this address alone\n"
 		"\n"
 		"What is shared and fetched through it goes on until it is removed, also after a "
@@ -331,7 +334,8 @@ static const struct command commands[] = {
 		"examples:\n"
 		"  shoal daemon --detach\n"
 		"  shoal share genome.tar; shoal status\n",
-	.accepts = "detach max-active http-port listen no-map",
+	.accepts =
+	    "detach max-active http-port listen no-map limit-down limit-up limit-at limit-lan",
 	.max_args = 0,
 	.run = cmd_daemon,
     },
@@ -421,6 +425,24 @@ static const struct command commands[] = {
 	.min_args = 2,
 	.max_args = -1,
 	.run = cmd_priority,
+    },
+    {
+	.name = "limit",
+	.summary = "limit the rates of the daemon or of its transfers",
+	.usage = "shoal limit [ID|NAME...] [--down RATE] [--up RATE]",
+	.help =
+	    "  --down RATE, --up RATE  bytes a second (500K, 2M); 0: no limit\n"
+	    "\n"
+	    "Without ID of all together, until the daemon ends; its --limit-down and --limit-up\n"
+	    "are for ever. Of a transfer it is remembered. Nothing given: it is shown.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal limit --down 10M\n"
+	    "  shoal limit 3 --up 200K\n",
+	.accepts = "down up",
+	.completes = "@job",
+	.max_args = -1,
+	.run = cmd_limit,
     },
     {
 	.name = "queue",

@@ -172,6 +172,40 @@ def _(w):
     check_eq(sorted(os.listdir(os.path.join(a.home, "jobs"))), ["totals"], "records are gone")
 
 
+@test("limits: of all, of one, remembered, as options of the daemon and of get; SIGHUP reads settings again")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 3 * MIB)
+    a.share(src, "--as", "alice")
+    d = b.daemon("--limit-lan", "--limit-down", "2M")
+    check_eq(b.run("limit").expect(h.OK).out, "all together: down 2.0 MiB/s, up no limit\n", "options")
+    check_eq(b.run("limit", "--down", "0", "--up", "100K", "--json").expect(h.OK).json()["limit_up_bps"], 100 * KIB, "all")
+    b.run("get", "f", "-d", "--limit-down", "500K").expect(h.OK)
+    check_eq(b.transfers("f")[0]["limit_down_bps"], 500 * KIB, "of get")
+    begun = time.monotonic()
+    wait_state(b, "f", "seeding", 60)
+    check(time.monotonic() - begun > 3, "it is slow", time.monotonic() - begun)
+    b.run("limit", "f", "--up", "1M").expect(h.OK)
+    d.kill()
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("[daemon]\nmax-active = 7\n")
+    d = b.daemon()
+    t = b.transfers("f")[0]
+    check_eq((t["limit_down_bps"], t["limit_up_bps"]), (500 * KIB, MIB), "remembered")
+    check("7 downloads" in b.run("queue").out, "from the file")
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("[daemon]\nmax-active = 8\nlimit-down = 3M\n")
+    d.send(signal.SIGHUP)
+    h.wait_for(lambda: "8 downloads" in b.run("queue").out, 10 * h.SLOW, "SIGHUP")
+    check("down 3.0 MiB/s" in b.run("limit").out, "SIGHUP")
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("nonsense\n")
+    d.send(signal.SIGHUP)
+    h.wait_for(lambda: "not usable" in d.err_text(), 10 * h.SLOW, "it is said")
+    check(d.alive(), "it goes on")
+    os.unlink(os.path.join(b.home, "config"))
+
+
 @test("unshare ends what the daemon serves under that name")
 def _(w):
     index, a, _ = two(w)
