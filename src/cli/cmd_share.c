@@ -316,8 +316,7 @@ static void print_serving(const struct sharing *sh)
 	if (sh->o->json)
 		out_json(list);
 	else if (!sh->o->quiet && sh->by_daemon)
-		printf("by the daemon, index %s; Ctrl-C leaves it to it
-",
+		printf("by the daemon, index %s; Ctrl-C leaves it to it\n",
 		       index_client_url(sh->index));
 	else if (!sh->o->quiet && opts_progress(sh->o) != PROGRESS_JSON) /* a person reads it */
 		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",

@@ -188,7 +188,7 @@ static void do_set(struct control *c, struct local_call *call, const json_t *que
 	if (meant && json_is_integer(delay) && json_integer_value(delay) >= 0 &&
 	    json_integer_value(delay) <= UINT32_MAX)
 		node_set_reply_delay(c->p.node, (uint32_t)json_integer_value(delay));
-	say(call, json_pack("{s:b}", "set", meant), true);
+	control_say(call, json_pack("{s:b}", "set", meant), true);
 }
 
 /* ---- the table ------------------------------------------------------------------------ */

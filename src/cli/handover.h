@@ -10,7 +10,8 @@
 #include "node/index_client.h"
 
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
- * alone (--drain, --no-upload, --limit-lan, --limit-at), nor --no-daemon? */
+ * alone (--drain, --no-upload, --limit-lan,
+ * --limit-at, --from, --reply-delay), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
 
 /* One that was handed over, as it was when it was looked at last. */

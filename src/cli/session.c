@@ -203,6 +203,8 @@ static int make_node(struct session *s, struct err_info *info)
 	}
 	err = node_new(&p, &s->node, info);
 	if (err == OK)
+		node_set_reply_delay(s->node, s->o->reply_delay_ms);
+	if (err == OK)
 		err = pacing_new(s->loop, s->node, s->o, &s->pacing, info);
 	if (err == OK)
 		err = use_index(s, info);
@@ -231,7 +233,6 @@ int session_init(struct session *s, const struct opts *o, enum session_kind kind
 		session_fini(s);
 		return err;
 	}
-	node_set_reply_delay(s->node, o->reply_delay_ms);
 	progress_init(&s->progress, opts_progress(o), loop_now_ms(s->loop));
 	if (kind == SESSION_PEER)
 		listen_to_commands(s);
