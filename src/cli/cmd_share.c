@@ -561,7 +561,7 @@ static int start(struct sharing *sh, struct err_info *info)
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
 	if (err == OK)
-		sh->by_daemon = handover_is_there(o);
+		sh->by_daemon = !o->watch && handover_is_there(o);
 	if (err == OK)
 		err = session_init(&sh->session, o, sh->by_daemon ? SESSION_CLIENT : SESSION_PEER,
 				   info);
