@@ -494,16 +494,19 @@ static int watch_shares(struct sharing *sh, struct err_info *info)
 {
 	struct renewer_params p = {
 	    .loop = sh->session.loop,
-	    .watcher = node_folder_watcher(sh->session.node),
 	    .settle_ms = (sh->o->settle_s == 0 ? SHARE_SETTLE_S : sh->o->settle_s) * 1000,
 	    .make = make_newer,
 	    .use = use_newer,
 	    .say = say_renewing,
 	    .user = sh,
 	};
-	int err = sh->o->watch ? renewer_new(&p, &sh->renewer) : OK;
+	int err;
 
-	for (size_t i = 0; sh->o->watch && i < sh->n && err == OK; i++)
+	if (!sh->o->watch)
+		return OK;
+	p.watcher = node_folder_watcher(sh->session.node);
+	err = renewer_new(&p, &sh->renewer);
+	for (size_t i = 0; i < sh->n && err == OK; i++)
 		err = renewer_add(sh->renewer, sh->shares[i].path, &sh->shares[i]);
 	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
