@@ -84,7 +84,7 @@ int cmd_explain(const struct opts *o)
 	char safe[300];
 	size_t i;
 	int n = question == NULL ? err_set(&info, ERR_INVALID, "NAME is not UTF-8")
-				 : control_ask(question, SILENCE_MS, take, all, &info);
+				 : control_ask(NULL, question, SILENCE_MS, take, all, &info);
 
 	if (n == 0)
 		n = err_set(&info, ERR_NOENT, "no peer is running from this home");

@@ -18,7 +18,9 @@ struct get {
 	struct session session;
 	struct index_client *index; /* NULL when the .torrent came from a file */
 	struct wanted wanted;
-	struct transfer *transfer;
+	struct transfer *transfer; /* NULL: the daemon has it, as */
+	struct handed handed;
+	bool by_daemon;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	bool said_alone, said_stalled, said_changed;
 	bool checked; /* what was on disk is known: */
@@ -167,6 +169,8 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 
 static const char *note_of(const struct get *g, const struct transfer_status *st)
 {
+	if (g->by_daemon && (g->handed.state == JOB_QUEUED || g->handed.state == JOB_PAUSED))
+		return job_state_word(g->handed.state);
 	switch (st->phase) {
 	case TRANSFER_CHECKING:
 		return "checking";
@@ -304,6 +308,69 @@ static int start_watch(struct get *g, struct err_info *info)
 	return OK;
 }
 
+/* ---- where it is done ---------------------------------------------------------------------- */
+
+static const struct metainfo *meta_of(const struct get *g)
+{
+	return g->by_daemon ? g->wanted.meta : transfer_meta(g->transfer);
+}
+
+static bool look_at_transfer(struct get *g)
+{
+	transfer_status(g->transfer, &g->last);
+	return true;
+}
+
+static void take_handed(struct get *g)
+{
+	g->last = g->handed.status;
+	g->found_bytes = g->handed.found_bytes;
+	g->wanted.there_already = g->wanted.there_already || g->handed.there_already;
+}
+
+/* False: it goes on without us, or not at all. */
+static bool look_at_daemon(struct get *g)
+{
+	struct err_info why;
+	int err = handover_look(&g->handed, &why);
+
+	if (err != OK) {
+		fail(g, &why);
+		return false;
+	}
+	if (g->handed.gone) {
+		err_set(&why, ERR_CANCELLED,
+			"%s: was removed from the daemon, or the daemon has ended",
+			g->wanted.label);
+		fail(g, &why);
+		return false;
+	}
+	take_handed(g);
+	return true;
+}
+
+/* Who follows does so as long as the command runs; a part of a folder is fetched here.
+ */
+static bool can_hand_over(const struct get *g)
+{
+	const struct opts *o = g->o;
+
+	return !o->follow && !o->sequential && !o->ends_first && !wanted_flows(o) &&
+	       g->wanted.files == NULL && !wanted_is_unknown(&g->wanted);
+}
+
+static int hand_over(struct get *g, struct err_info *info)
+{
+	int err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);
+
+	if (err != OK)
+		return err;
+	g->wanted.there_already = g->handed.existed && g->handed.complete;
+	free(g->wanted.path);
+	g->wanted.path = strdup(g->handed.path);
+	return g->wanted.path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
 /* ---- all of it together ------------------------------------------------------------------------
  */
 
@@ -396,11 +463,12 @@ static void watch(struct session *s, void *user)
 	uint64_t now = loop_now_ms(s->loop);
 	bool was_seeding = g->last.phase == TRANSFER_SEEDING;
 
-	if (g->transfer == NULL)
+	if (g->transfer == NULL && !g->by_daemon)
 		follow_link(g, now);
-	if (g->transfer == NULL || s->ending)
+	if ((g->transfer == NULL && !g->by_daemon) || s->ending)
 		return;
-	transfer_status(g->transfer, &g->last);
+	if (g->by_daemon ? !look_at_daemon(g) : !look_at_transfer(g))
+		return;
 	if (g->last.phase == TRANSFER_FAILED && g->wanted.there_already &&
 	    g->last.why.code == ERR_MISMATCH) {
 		struct err_info why;
@@ -412,9 +480,9 @@ static void watch(struct session *s, void *user)
 	} else if (g->flow == NULL && g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
 		wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
-			    transfer_meta(g->transfer));
+			    meta_of(g));
 		print_done(g);
-		if (!g->o->seed && !g->o->follow)
+		if (g->by_daemon || (!g->o->seed && !g->o->follow))
 			end_fetched(g);
 	}
 	if (g->o->follow && !s->ending)
@@ -425,6 +493,16 @@ static void watch(struct session *s, void *user)
 	watch_holders(g, &g->last, now);
 	if (!s->ending)
 		draw(g, &g->last, now);
+}
+
+/* Who detaches has nothing to lose. */
+static void say_detached(struct get *g)
+{
+	if (g->session.interrupted && !g->handed.complete)
+		session_say(&g->session,
+			    "%s: the daemon goes on with it as number %u; 'shoal status' shows how "
+			    "far it is",
+			    g->wanted.label, g->handed.id);
 }
 
 static void say_interrupted(struct get *g)
@@ -461,21 +539,27 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
 
+	g->by_daemon = err == OK && can_hand_over(g) && handover_is_there(g->o);
 	if (err == OK)
-		err = session_init(&g->session, g->o, info);
+		err = session_init(&g->session, g->o, g->by_daemon ? SESSION_CLIENT : SESSION_PEER,
+				   info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
 	g->session.index = g->index;
 	g->start_ms = loop_now_ms(g->session.loop);
 	if (g->o->follow)
 		err = start_watch(g, info);
-	if (err == OK && wanted_is_unknown(&g->wanted))
+	if (err == OK && g->by_daemon)
+		err = hand_over(g, info);
+	else if (err == OK && wanted_is_unknown(&g->wanted))
 		err =
 		    wanted_fetch(&g->wanted, g->o, g->index, g->session.node, on_fetched, g, info);
 	else if (err == OK)
 		err = start(g, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
+	if (g->by_daemon && g->o->detach)
+		return EXIT_OK;
 	return session_run(&g->session, watch, g);
 }
 
@@ -487,6 +571,11 @@ static int get_one(const struct opts *o)
 
 	if (g.transfer != NULL)
 		say_interrupted(&g);
+	if (g.by_daemon)
+		say_detached(&g);
+	if (g.by_daemon && code != EXIT_OK && !g.session.interrupted)
+		handover_undo(&g.handed);
+	handed_fini(&g.handed);
 	if (g.session.interrupted && g.flow == NULL && g.last.phase == TRANSFER_SEEDING)
 		code = EXIT_OK;
 	index_watch_free(g.watch);

@@ -63,7 +63,7 @@ int cmd_leave(const struct opts *o)
 	json_t *question = json_pack("{s:s, s:b, s:I}", "verb", "leave", "drain", o->drain,
 				     "timeout_s", (json_int_t)o->drain_timeout_s);
 	struct err_info info;
-	int n = control_ask(question, SILENCE_MS, take, &l, &info);
+	int n = control_ask(NULL, question, SILENCE_MS, take, &l, &info);
 
 	if (n == 0)
 		n = err_set(&info, ERR_NOENT, "no peer is running from this home");

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/build.h"
 #include "cli/commands.h"
+#include "cli/handover.h"
 #include "cli/home.h"
 #include "cli/index_open.h"
 #include "cli/known_hashes.h"
@@ -26,7 +27,8 @@ struct share {
 	char *path;   /* absolute, so that messages and the store agree */
 	bool spooled; /* it was standard input */
 	struct entry entry;
-	struct transfer *transfer;
+	struct transfer *transfer; /* NULL: the daemon has it, as */
+	struct handed handed;
 	bool said_changed, heard; /* heard: a tracker answered, or did not */
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
@@ -51,6 +53,7 @@ struct sharing {
 	bool announced;		 /* said "serving" already */
 	struct renewer *renewer; /* --watch */
 	struct newer newer;	 /* its thread's, while that runs */
+	bool by_daemon;
 };
 
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
@@ -147,21 +150,51 @@ static int fill_about(const struct opts *o, struct entry *e, struct err_info *in
 	return err;
 }
 
+/* What a share is called, and who is told of it. */
+struct calling {
+	const char *trackers[2];
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+};
+
+static void call_it(struct calling *c, const struct sharing *sh, const struct share *s)
+{
+	c->trackers[0] = index_client_announce_url(sh->index);
+	c->trackers[1] = NULL;
+	snprintf(c->title, sizeof(c->title), "%s/%s@%u", s->entry.owner, s->entry.name,
+		 s->entry.version);
+}
+
+/* `before`: taken before it was hashed; NULL: there is none. */
+static int hand_over(struct sharing *sh, struct share *s, struct build *b,
+		     const struct stamp *before, struct err_info *info)
+{
+	struct calling c;
+	struct job_spec spec = {
+	    .torrent = buf_bytes(&b->torrent),
+	    .path = b->data_path,
+	    .title = c.title,
+	    .seed = true,
+	    .stamp = before,
+	    .trackers = c.trackers,
+	};
+
+	call_it(&c, sh, s);
+	return handover_add(&s->handed, sh->o, sh->index, &spec, info);
+}
+
 static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
 {
-	const char *trackers[] = {index_client_announce_url(sh->index), NULL};
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	struct calling c;
 	struct transfer_params p = {
 	    .meta = b->meta,
 	    .torrent = buf_bytes(&b->torrent),
 	    .path = b->data_path,
-	    .title = title,
+	    .title = c.title,
 	    .seed = true,
-	    .trackers = trackers,
+	    .trackers = c.trackers,
 	};
 
-	snprintf(title, sizeof(title), "%s/%s@%u", s->entry.owner, s->entry.name, s->entry.version);
-
+	call_it(&c, sh, s);
 	b->meta = NULL; /* taken over */
 	return node_add(sh->session.node, &p, &s->transfer, info);
 }
@@ -204,7 +237,9 @@ static int hash_share(struct sharing *sh, struct share *s, struct build *b, stru
 static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
 {
 	struct build b;
+	struct stamp before;
 	char safe[512];
+	bool stamped;
 	int err;
 
 	s->spooled = strcmp(path, "-") == 0;
@@ -218,6 +253,7 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	}
 	if (s->path == NULL)
 		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
+	stamped = stamp_take(s->path, &before, NULL) == OK;
 	err = hash_share(sh, s, &b, info);
 	if (err != OK)
 		return err;
@@ -233,7 +269,11 @@ static int share_one(struct sharing *sh, struct share *s, const char *path, stru
 	if (err == OK)
 		err = index_client_publish(sh->index, &s->entry, buf_bytes(&b.torrent), b.sha256,
 					   info);
-	if (err == OK)
+	/* Of a folder's only file it is not the stamp. */
+	stamped = stamped && err == OK && strcmp(b.data_path, s->path) == 0;
+	if (err == OK && sh->by_daemon)
+		err = hand_over(sh, s, &b, stamped ? &before : NULL, info);
+	else if (err == OK)
 		err = serve(sh, s, &b, info);
 	if (err == OK)
 		remember(sh, s, &b);
@@ -275,6 +315,9 @@ static void print_serving(const struct sharing *sh)
 	}
 	if (sh->o->json)
 		out_json(list);
+	else if (!sh->o->quiet && sh->by_daemon)
+		printf("by the daemon, index %s; Ctrl-C leaves it to it\n",
+		       index_client_url(sh->index));
 	else if (!sh->o->quiet && opts_progress(sh->o) != PROGRESS_JSON) /* a person reads it */
 		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",
 		       node_port(sh->session.node), index_client_url(sh->index));
@@ -282,12 +325,33 @@ static void print_serving(const struct sharing *sh)
 	(void)fflush(stdout);
 }
 
+/* False: it was said why there is none. */
+static bool status_of(struct sharing *sh, struct share *s, struct transfer_status *out)
+{
+	struct err_info why = {.code = OK};
+
+	if (!sh->by_daemon) {
+		transfer_status(s->transfer, out);
+		return true;
+	}
+	if (handover_look(&s->handed, &why) == OK && s->handed.gone)
+		err_set(&why, ERR_CANCELLED,
+			"%s: was removed from the daemon, or the daemon has ended", s->label);
+	if (why.code != OK) {
+		session_end(&sh->session, opts_fail(sh->o, "share", &why));
+		return false;
+	}
+	*out = s->handed.status;
+	return true;
+}
+
 /* False: serving has ended. */
 static bool look_at(struct sharing *sh, struct share *s)
 {
 	struct transfer_status st;
 
-	transfer_status(s->transfer, &st);
+	if (!status_of(sh, s, &st))
+		return false;
 	if (st.phase == TRANSFER_FAILED) {
 		session_end(&sh->session, opts_fail(sh->o, "share", &st.why));
 		return false;
@@ -315,16 +379,27 @@ static void watch(struct session *session, void *user)
 	struct progress_state line = {.label = "serving", .note = ""};
 	/* All of them until the trackers were told, which is soon. */
 	size_t turns = sh->announced && sh->n > PATROL ? PATROL : sh->n;
-	struct node_status st;
+	struct node_status st = {.peers = 0};
 
+	if (sh->by_daemon && sh->announced)
+		turns = 1;
 	for (size_t i = 0; i < turns; i++)
 		if (!look_at(sh, &sh->shares[sh->patrol++ % sh->n]))
 			return;
 	if (sh->n_heard == sh->n && !sh->announced) {
 		sh->announced = true;
 		print_serving(sh);
+		if (sh->by_daemon && sh->o->detach) {
+			session_end(session, EXIT_OK);
+			return;
+		}
 	}
-	node_status(session->node, &st);
+	if (!sh->by_daemon)
+		node_status(session->node, &st);
+	for (size_t i = 0; sh->by_daemon && i < sh->n; i++) {
+		st.up_bps += sh->shares[i].handed.status.swarm.up_bps;
+		st.peers += sh->shares[i].handed.status.swarm.peers;
+	}
 	line.up_bps = st.up_bps;
 	line.peers = st.peers;
 	line.done = sh->up_bytes;
@@ -486,7 +561,10 @@ static int start(struct sharing *sh, struct err_info *info)
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
 	if (err == OK)
-		err = session_init(&sh->session, o, info);
+		sh->by_daemon = !o->watch && handover_is_there(o);
+	if (err == OK)
+		err = session_init(&sh->session, o, sh->by_daemon ? SESSION_CLIENT : SESSION_PEER,
+				   info);
 	sh->session.index = sh->index;
 	for (int i = 0; err == OK && i < o->n_args; i++) {
 		err = share_one(sh, &sh->shares[i], o->args[i], info);
@@ -514,6 +592,9 @@ int cmd_share(const struct opts *o)
 	else
 		code = opts_fail(o, "share", &info);
 	say_spooled(&sh);
+	if (sh.session.interrupted && sh.by_daemon)
+		session_say(&sh.session, "the daemon goes on serving; 'shoal status' shows it, "
+					 "'shoal remove' ends it");
 	/* Ctrl-C is how serving ends. */
 	if (sh.session.interrupted)
 		code = EXIT_OK;
@@ -525,6 +606,7 @@ int cmd_share(const struct opts *o)
 	home_fini(&sh.home);
 	for (int i = 0; i < o->n_args; i++) {
 		hash_record_fini(&sh.shares[i].record);
+		handed_fini(&sh.shares[i].handed);
 		free(sh.shares[i].path);
 	}
 	free(sh.shares);

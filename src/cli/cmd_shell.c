@@ -123,13 +123,14 @@ static void begin(struct shell *sh, int argc, char **argv, const char *more)
 {
 	const struct command *c = commands_find(argv[0]);
 	char delay[32];
-	const char *words[] = {"--progress=json", more, NULL, NULL};
+	/* What the shell begins ends with it, whether a daemon runs or not. */
+	const char *words[] = {"--progress=json", "--no-daemon", more, NULL, NULL};
 	struct err_info why;
 	struct opts o;
 
 	snprintf(delay, sizeof(delay), "--reply-delay=%u", sh->delay_ms);
 	if (sh->delay_ms > 0)
-		words[more == NULL ? 1 : 2] = delay;
+		words[more == NULL ? 2 : 3] = delay;
 	/* What makes no sense is said before anything is begun. What goes to standard output, or is
 	 * asked for as JSON, is wanted now. */
 	if (opts_parse(&o, c, argc + 1, argv - 1) < 0) {

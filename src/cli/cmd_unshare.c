@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/daemon_ask.h"
 #include "cli/home.h"
 #include "cli/index_open.h"
 #include "cli/out.h"
@@ -66,6 +67,20 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 	}
 }
 
+/* A daemon that serves what has no name any more stops that; there need be none. */
+static void stop_serving(const struct entry *e)
+{
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	json_t *answer = NULL;
+
+	if (e->version == 0)
+		snprintf(title, sizeof(title), "%s/%s", e->owner, e->name);
+	else
+		snprintf(title, sizeof(title), "%s/%s@%u", e->owner, e->name, e->version);
+	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, NULL);
+	json_decref(answer);
+}
+
 int cmd_unshare(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
@@ -85,6 +100,8 @@ int cmd_unshare(const struct opts *o)
 	if (rc == 0)
 		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
 			      : index_client_unpublish(c, &e, &removed, &info);
+	if (rc == 0 && !o->admin)
+		stop_serving(&e);
 	if (rc == 0)
 		print_removed(o, &e, removed);
 	else

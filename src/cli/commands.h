@@ -21,6 +21,15 @@ int cmd_explain(const struct opts *o);
 int cmd_leave(const struct opts *o);
 int cmd_shell(const struct opts *o);
 int cmd_doctor(const struct opts *o);
+int cmd_daemon(const struct opts *o);
+int cmd_status(const struct opts *o);
+int cmd_pause(const struct opts *o);
+int cmd_resume(const struct opts *o);
+int cmd_remove(const struct opts *o);
+int cmd_recheck(const struct opts *o);
+int cmd_priority(const struct opts *o);
+int cmd_queue(const struct opts *o);
+int cmd_limit(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 

@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 #include "cli/home.h"
+#include "cli/named.h"
+#include "cli/opts.h"
 #include "cli/torrent.h"
 #include "net/local.h"
 #include "node/explain.h"
@@ -24,8 +26,7 @@ struct control {
 	uint32_t n_leavers;
 };
 
-/* Returns SHOAL_HOME/run, made if missing. Owns: the caller's. */
-static char *run_folder(struct err_info *info)
+char *control_folder(struct err_info *info)
 {
 	char *dir = NULL, *out = NULL;
 
@@ -45,8 +46,7 @@ static char *run_folder(struct err_info *info)
 
 /* ---- answers ------------------------------------------------------------------- */
 
-/* Takes `j`. */
-static void say(struct local_call *call, json_t *j, bool last)
+void control_say(struct local_call *call, json_t *j, bool last)
 {
 	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
 	struct bytes line = bytes_str(text == NULL ? "{\"error\": {\"code\": \"no_memory\", "
@@ -61,27 +61,26 @@ static void say(struct local_call *call, json_t *j, bool last)
 	free(text);
 }
 
-static void refuse(struct local_call *call, const char *code, const char *message)
+void control_refuse(struct local_call *call, const char *code, const char *message)
 {
-	say(call, json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message), true);
+	control_say(call, json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message),
+		    true);
+}
+
+void control_refuse_err(struct local_call *call, const struct err_info *why)
+{
+	control_refuse(call, opts_code_word(why->code), why->text);
 }
 
 /* ---- explain ---------------------------------------------------------------------- */
 
-/* Is it called that: OWNER/NAME@VERSION, with or without owner or version, the name of its content,
- * or an info-hash? */
+/* By name, as named_as() says, or info-hash? */
 static bool is_called(const struct transfer *t, const char *name)
 {
 	const struct metainfo *m = transfer_meta(t);
-	const char *title = transfer_title(t), *at = strrchr(title, '@');
-	const char *slash = strchr(title, '/'), *leaf = slash == NULL ? title : slash + 1;
-	size_t n = strlen(name);
 	char hex[2 * SHA256_LEN + 1];
 
-	if (strcmp(name, title) == 0 || strcmp(name, leaf) == 0 || strcmp(name, m->name) == 0)
-		return true;
-	if (at != NULL && ((n == (size_t)(at - title) && strncmp(name, title, n) == 0) ||
-			   (at > leaf && n == (size_t)(at - leaf) && strncmp(name, leaf, n) == 0)))
+	if (named_as(transfer_title(t), m->name, name))
 		return true;
 	text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
 	if (m->v1 && strcmp(name, hex) == 0)
@@ -140,7 +139,7 @@ static void do_explain(struct control *c, struct local_call *call, const json_t 
 	for (uint32_t i = 0; (t = node_next_transfer(c->p.node, &i)) != NULL;)
 		if (name == NULL || is_called(t, name))
 			json_array_append_new(list, explain_one(t));
-	say(call, json_pack("{s:o}", "explained", list), true);
+	control_say(call, json_pack("{s:o}", "explained", list), true);
 }
 
 /* ---- leave -------------------------------------------------------------------------- */
@@ -151,7 +150,7 @@ static void do_leave(struct control *c, struct local_call *call, const json_t *q
 	bool drain = json_is_true(json_object_get(question, "drain"));
 
 	if (c->n_leavers == LEAVERS_MAX) {
-		refuse(call, "busy", "too many wait for it already");
+		control_refuse(call, "busy", "too many wait for it already");
 		return;
 	}
 	c->leavers[c->n_leavers++] = call;
@@ -170,7 +169,7 @@ void control_tell(struct control *c, const struct parting_loss *loss, bool left)
 			json_object_set_new(j, "left", json_true());
 		else
 			j = json_pack("{s:o}", "draining", j);
-		say(c->leavers[i], j, left);
+		control_say(c->leavers[i], j, left);
 	}
 	if (c != NULL && left)
 		c->n_leavers = 0;
@@ -189,7 +188,7 @@ static void do_set(struct control *c, struct local_call *call, const json_t *que
 	if (meant && json_is_integer(delay) && json_integer_value(delay) >= 0 &&
 	    json_integer_value(delay) <= UINT32_MAX)
 		node_set_reply_delay(c->p.node, (uint32_t)json_integer_value(delay));
-	say(call, json_pack("{s:b}", "set", meant), true);
+	control_say(call, json_pack("{s:b}", "set", meant), true);
 }
 
 /* ---- the table ------------------------------------------------------------------------ */
@@ -203,31 +202,50 @@ static const struct verb {
     {"set", do_set},
 };
 
+/* False: there is no such verb here. */
+static bool run_own(struct control *c, const char *verb, struct local_call *call,
+		    const json_t *question)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verbs[i].name, verb) == 0) {
+			verbs[i].run(c, call, question);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool run_more(struct control *c, const char *verb, struct local_call *call,
+		     const json_t *question)
+{
+	for (const struct control_verb *v = c->p.verbs; v != NULL && v->name != NULL; v++) {
+		if (strcmp(v->name, verb) == 0) {
+			v->run(c->p.verbs_user, call, question);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void on_asked(void *user, struct local_call *call, struct bytes text)
 {
 	struct control *c = user;
 	json_t *question = NULL;
 	const char *verb = NULL;
-	size_t i = 0;
 
 	if (json_read_object(text, &question, NULL) == OK)
 		verb = json_string_value(json_object_get(question, "verb"));
-	while (verb != NULL && i < sizeof(verbs) / sizeof(verbs[0]) &&
-	       strcmp(verbs[i].name, verb) != 0)
-		i++;
 	if (verb == NULL)
-		refuse(call, "malformed", "not one JSON object with a verb");
-	else if (i == sizeof(verbs) / sizeof(verbs[0]))
-		refuse(call, "invalid", "no such verb");
-	else
-		verbs[i].run(c, call, question);
+		control_refuse(call, "malformed", "not one JSON object with a verb");
+	else if (!run_own(c, verb, call, question) && !run_more(c, verb, call, question))
+		control_refuse(call, "invalid", "no such verb");
 	json_decref(question);
 }
 
 int control_new(const struct control_params *p, struct control **out, struct err_info *info)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	char *folder = c == NULL ? NULL : run_folder(info);
+	char *folder = c == NULL ? NULL : control_folder(info);
 	char name[32];
 	struct local_params lp = {
 	    .loop = p->loop, .folder = folder, .name = name, .asked = on_asked, .user = c};
@@ -235,7 +253,10 @@ int control_new(const struct control_params *p, struct control **out, struct err
 
 	if (c == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	snprintf(name, sizeof(name), "%ld", (long)getpid());
+	if (p->name == NULL)
+		snprintf(name, sizeof(name), "%ld", (long)getpid());
+	else
+		lp.name = p->name;
 	c->p = *p;
 	err = folder == NULL ? info->code : local_server_new(&lp, &c->server, info);
 	free(folder);
@@ -275,17 +296,17 @@ static void on_line(void *user, const char *name, struct bytes line)
 	json_decref(j);
 }
 
-int control_ask(const json_t *question, uint32_t silence_ms,
+int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
 		struct err_info *info)
 {
 	struct asking a = {answer, user};
-	char *text = json_dumps(question, JSON_COMPACT), *folder = run_folder(info);
+	char *text = json_dumps(question, JSON_COMPACT), *folder = control_folder(info);
 	uint32_t silent = 0;
 	int n = ERR_NOMEM;
 
 	if (text != NULL && folder != NULL)
-		n = local_ask_all(folder, bytes_str(text), silence_ms, on_line, &a, &silent);
+		n = local_ask_all(folder, only, bytes_str(text), silence_ms, on_line, &a, &silent);
 	if (folder == NULL)
 		n = info->code;
 	else if (n < 0)

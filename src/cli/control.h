@@ -10,8 +10,8 @@
  *    "delay_ms": N}
  *   anything else                           {"error": {"code": C, "message": TEXT}}
  *
- * Members may be added to any of them. Who answers more verbs adds a row to the table in
- * control.c. */
+ * Members may be added to any of them. The daemon's socket is called "daemon"; it answers more
+ * verbs: see cli/daemon_control.h. */
 #ifndef SHOAL_CLI_CONTROL_H
 #define SHOAL_CLI_CONTROL_H
 
@@ -21,29 +21,52 @@
 
 #define CONTROL_FOLDER "run"
 
-/* What a peer in the foreground lets others do with it. */
+struct local_call;
+
+/* A verb of whoever runs the peer. */
+struct control_verb {
+	const char *name;
+	/* `call` is to be ended by control_say() or control_refuse(). */
+	void (*run)(void *user, struct local_call *call, const json_t *question);
+};
+
+/* What a peer lets others do with it. */
 struct control_params {
 	struct loop *loop;
 	struct node *node;
 	/* Leave; with `drain_s` not 0 first hand on what nobody else has, for so long at most. */
 	void (*leave)(void *user, uint32_t drain_s);
 	void *user;
+	const char *name;		  /* of the socket; NULL: the number of the process */
+	const struct control_verb *verbs; /* more of them, ended by one without name; NULL: none */
+	void *verbs_user;
 };
 
 struct control;
 
-/* Returns 0, or why nothing can be asked of this peer, which does no other harm. */
+/* Returns 0, or why nothing can be asked of this peer, which does no other harm; ERR_EXISTS:
+ * another one has the name. */
 int control_new(const struct control_params *p, struct control **out, struct err_info *info);
 void control_free(struct control *c);
 
 /* To those who asked for it to leave: how it stands. `left`: it is done. */
 void control_tell(struct control *c, const struct parting_loss *loss, bool left);
 
+/* A line of an answer. Takes `j`; NULL is "out of memory". `last`: the call is gone after it. */
+void control_say(struct local_call *call, json_t *j, bool last);
+void control_refuse(struct local_call *call, const char *code, const char *message);
+/* The same by the kind of error. */
+void control_refuse_err(struct local_call *call, const struct err_info *why);
+
+/* The folder of the sockets, made if missing. Owns: the caller's. NULL: `info` says why. */
+char *control_folder(struct err_info *info);
+
 /* ---- the other side ------------------------------------------------------- */
 
-/* Ask every running peer of this home at once. `answer` gets each line. Returns how many answered,
- * or an error: ERR_TIMEOUT when there are such, but all were silent for `silence_ms`. */
-int control_ask(const json_t *question, uint32_t silence_ms,
+/* Ask every running peer of this home at once, or, unless NULL, `only` the one of that name.
+ * `answer` gets each line. Returns how many answered, or an error: ERR_TIMEOUT when there are such,
+ * but all were silent for `silence_ms`. */
+int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
 		struct err_info *info);
 

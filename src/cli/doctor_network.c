@@ -115,7 +115,7 @@ void doctor_peers(const struct opts *o, struct doctor_finding *f)
 {
 	json_t *question = json_pack("{s:s}", "verb", "explain");
 	struct err_info info;
-	int n = control_ask(question, PEERS_SILENCE_MS, ignore, NULL, &info);
+	int n = control_ask(NULL, question, PEERS_SILENCE_MS, ignore, NULL, &info);
 
 	(void)o;
 	if (n < 0)

@@ -460,7 +460,7 @@ static int run(struct many *m, struct err_info *info)
 	if (err == OK)
 		err = check_folder(m, info);
 	if (err == OK)
-		err = session_init(&m->session, m->o, info);
+		err = session_init(&m->session, m->o, SESSION_PEER, info);
 	if (err != OK)
 		return opts_fail(m->o, "get", info);
 	return session_run(&m->session, watch, m);

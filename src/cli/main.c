@@ -82,6 +82,8 @@ static const struct command commands[] = {
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
+	    "  --no-daemon        serve it here, also when a daemon runs\n"
+	    "  -d, --detach       with a daemon: do not stay to show how it goes\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
@@ -98,7 +100,7 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at limit-lan watch settle rehash no-lsd encryption",
+	    "limit-at limit-lan watch settle rehash no-lsd encryption no-daemon detach",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -135,6 +137,9 @@ static const struct command commands[] = {
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
+	    "  --no-seed        with a daemon: it does not serve it when all is there\n"
+	    "  --no-daemon      do it here, also when a daemon runs\n"
+	    "  -d, --detach     with a daemon: do not wait until all is there\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
@@ -153,6 +158,7 @@ static const struct command commands[] = {
 	    "matches '/', too, and the last GLOB that matches a file decides. More of a folder is "
 	    "fetched\n"
 	    "when get is run again with other GLOBs, or with none.\n"
+	    "A daemon that runs does the work for one NAME, all of it, and goes on after Ctrl-C.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
@@ -164,9 +170,8 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
-		   "encryption only "
-		   "sequential ends-first "
-		   "limit-down limit-up limit-at limit-lan no-upload",
+		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
+		   "no-upload no-daemon no-seed detach",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -311,6 +316,153 @@ static const struct command commands[] = {
 	.accepts = "drain drain-timeout",
 	.max_args = 0,
 	.run = cmd_leave,
+    },
+    {
+	.name = "daemon",
+	.summary = "run the long-lived peer that share and get hand over to",
+	.usage = "shoal daemon [-d]",
+	.help =
+	    "  -d, --detach       go to the background once all is ready\n"
+	    "  --max-active N     downloads at a time, the others wait (5)\n"
+	    "  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
+	    "any)\n"
+	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
+	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
+	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
+	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
+	    "  --limit-lan        also with peers of the own network\n"
+	    "  --listen ADDR      listen for peers on this address alone\n"
+	    "\n"
+	    "What is shared and fetched through it goes on until it is removed, also after a "
+	    "restart.\n"
+	    "SIGHUP makes it read its settings again. One runs from a home at a time.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal daemon --detach\n"
+	    "  shoal share genome.tar; shoal status\n",
+	.accepts = "detach max-active http-port listen no-map no-lsd encryption limit-down "
+		   "limit-up limit-at limit-lan",
+	.max_args = 0,
+	.run = cmd_daemon,
+    },
+    {
+	.name = "status",
+	.summary = "show what the daemon shares and fetches",
+	.usage = "shoal status [ID|NAME] [--watch]",
+	.help = "  --watch   again every second, until Ctrl-C\n"
+		"\n"
+		"examples:\n"
+		"  shoal status\n"
+		"  shoal status --watch\n"
+		"  shoal status genome.tar --json\n",
+	.accepts = "watch",
+	.completes = "@job",
+	.max_args = 1,
+	.run = cmd_status,
+    },
+    {
+	.name = "pause",
+	.summary = "let transfers of the daemon rest",
+	.usage = "shoal pause ID|NAME...",
+	.help = "What there is stays; 'shoal resume' goes on without hashing it again.\n"
+		"\n"
+		"examples:\n"
+		"  shoal pause 3\n"
+		"  shoal pause alice@lab/genome.tar 5\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_pause,
+    },
+    {
+	.name = "resume",
+	.summary = "go on with paused or failed transfers of the daemon",
+	.usage = "shoal resume ID|NAME...",
+	.help = "examples:\n"
+		"  shoal resume 3\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_resume,
+    },
+    {
+	.name = "remove",
+	.summary = "take transfers out of the daemon",
+	.usage = "shoal remove ID|NAME... [--with-data]",
+	.help = "  --with-data   remove their files, too: those that the torrent names\n"
+		"\n"
+		"The entry stays in the index; 'shoal unshare' removes that.\n"
+		"\n"
+		"examples:\n"
+		"  shoal remove 3\n"
+		"  shoal remove genome.tar --with-data\n",
+	.accepts = "with-data",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_remove,
+    },
+    {
+	.name = "recheck",
+	.summary = "hash what transfers of the daemon have on disk",
+	.usage = "shoal recheck ID|NAME...",
+	.help = "What does not match is fetched again as long as a download is not complete.\n"
+		"\n"
+		"examples:\n"
+		"  shoal recheck 3\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = -1,
+	.run = cmd_recheck,
+    },
+    {
+	.name = "priority",
+	.summary = "which downloads of the daemon come first",
+	.usage = "shoal priority ID|NAME... high|normal|low|NUMBER",
+	.help = "Among those that wait the highest begins first, then the oldest.\n"
+		"\n"
+		"examples:\n"
+		"  shoal priority 7 high\n",
+	.accepts = "",
+	.completes = "@job high normal low",
+	.min_args = 2,
+	.max_args = -1,
+	.run = cmd_priority,
+    },
+    {
+	.name = "limit",
+	.summary = "limit the rates of the daemon or of its transfers",
+	.usage = "shoal limit [ID|NAME...] [--down RATE] [--up RATE]",
+	.help =
+	    "  --down RATE, --up RATE  bytes a second (500K, 2M); 0: no limit\n"
+	    "\n"
+	    "Without ID of all together, until the daemon ends; its --limit-down and --limit-up\n"
+	    "are for ever. Of a transfer it is remembered. Nothing given: it is shown.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal limit --down 10M\n"
+	    "  shoal limit 3 --up 200K\n",
+	.accepts = "down up",
+	.completes = "@job",
+	.max_args = -1,
+	.run = cmd_limit,
+    },
+    {
+	.name = "queue",
+	.summary = "how many downloads the daemon runs at a time",
+	.usage = "shoal queue [NUMBER]",
+	.help = "With NUMBER: so many, until the daemon ends; its --max-active is for ever.\n"
+		"\n"
+		"examples:\n"
+		"  shoal queue\n"
+		"  shoal queue 10\n",
+	.accepts = "",
+	.max_args = 1,
+	.run = cmd_queue,
     },
     {
 	.name = "whoami",

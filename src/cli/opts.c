@@ -88,6 +88,14 @@ static const struct option options[] = {
     {"every", 0, KIND_TIME, AT(every_s), NULL, false},
     {"reply-delay", 0, KIND_NUMBER, AT(reply_delay_ms), NULL, false},
     {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
+    {"http-port", 0, KIND_PORT, AT(http_port), NULL, false},
+    {"down", 0, KIND_RATE, AT(down), NULL, false},
+    {"up", 0, KIND_RATE, AT(up), NULL, false},
+    {"max-active", 0, KIND_NUMBER, AT(max_active), NULL, false},
+    {"detach", 'd', KIND_FLAG, AT(detach), NULL, false},
+    {"no-daemon", 0, KIND_FLAG, AT(no_daemon), NULL, false},
+    {"with-data", 0, KIND_FLAG, AT(with_data), NULL, false},
+    {"no-seed", 0, KIND_FLAG, AT(no_seed), NULL, false},
     {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
 };
 
@@ -557,7 +565,7 @@ static int take_standing(struct parser *p)
 	struct opts *o = p->o;
 	int rc;
 
-	*o = (struct opts){.port = -1};
+	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 	o->args = calloc((size_t)p->argc + 1, sizeof(*o->args));
 	o->origins = calloc(N_OPTIONS, sizeof(*o->origins));
 	o->choice = calloc(1, sizeof(*o->choice));
@@ -615,7 +623,7 @@ void opts_fini(struct opts *o)
 	free(o->origins);
 	free((void *)o->only);
 	free((void *)o->limit_at);
-	*o = (struct opts){.port = -1};
+	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 }
 
 /* Whoever asks for lines to be read by a program gets them, quiet or not. */

@@ -50,7 +50,11 @@ struct opts {
 	const char *const *limit_at;   /* --limit-at FROM-TO=RATE, repeated */
 	bool limit_lan, no_upload;
 	const char *spool; /* --spool DIR: where `share -` keeps what it read */
-	const char *reuse; /* --reuse: an older copy to take bytes from */
+	int http_port;	   /* --http-port; -1: DAEMON_HTTP_PORT, else any */
+	bool detach, no_daemon, no_seed, with_data;
+	uint64_t down, up;   /* --down, --up; UINT64_MAX: not given */
+	uint32_t max_active; /* --max-active; 0: JOBS_ACTIVE_DEFAULT */
+	const char *reuse;   /* --reuse: an older copy to take bytes from */
 	const char *comment;
 	const char *right;	  /* --right read, publish, admin */
 	const char *sort;	  /* --sort: name, size, date, holders */
@@ -101,6 +105,10 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
  * says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
 int opts_defaults(struct opts *o, const struct command *c, struct err_info *info);
 void opts_fini(struct opts *o);
+
+/* The words of errors in JSON, listed in docs/api.md; of an unknown word ERR_IO. */
+const char *opts_code_word(enum err code);
+enum err opts_code_from_word(const char *word);
 
 /* How much the user wants to see of what goes on. */
 enum progress_how opts_progress(const struct opts *o);

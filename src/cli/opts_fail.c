@@ -8,7 +8,7 @@
 #include "cli/out.h"
 
 /* Words for programs; docs/api.md lists them beside the exit codes. */
-static const char *code_word(enum err code)
+const char *opts_code_word(enum err code)
 {
 	switch (code) {
 	case OK:
@@ -47,14 +47,22 @@ static const char *code_word(enum err code)
 	return "failed";
 }
 
+enum err opts_code_from_word(const char *word)
+{
+	for (int code = ERR_PROTO; code >= ERR_CANCELLED; code--)
+		if (strcmp(opts_code_word((enum err)code), word) == 0)
+			return (enum err)code;
+	return ERR_IO;
+}
+
 int opts_fail(const struct opts *o, const char *command, const struct err_info *info)
 {
 	const char *text = info->text[0] == '\0' ? err_text(info->code) : info->text;
 	json_t *j;
 
 	if (o->json) {
-		j = json_pack("{s:{s:s, s:s%}}", "error", "code", code_word(info->code), "message",
-			      text, strlen(text));
+		j = json_pack("{s:{s:s, s:s%}}", "error", "code", opts_code_word(info->code),
+			      "message", text, strlen(text));
 		out_json(j);
 		json_decref(j);
 	} else {

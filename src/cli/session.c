@@ -12,6 +12,8 @@
 #define WATCH_MS 200u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
 #define LEAVE_MS 3000u
+/* Of a daemon, which systemd may be waiting for. */
+#define LEAVE_DAEMON_MS 1500u
 /* How often a peer that drains looks whether others have everything now. */
 #define DRAIN_LOOK_MS 1000u
 
@@ -106,6 +108,10 @@ static void on_signal(void *arg, int signo)
 	struct session *s = arg;
 
 	s->interrupted = true;
+	if (s->kind != SESSION_PEER) {
+		session_end(s, s->kind == SESSION_DAEMON ? EXIT_OK : EXIT_INTERRUPTED);
+		return;
+	}
 	if (s->going != SESSION_STAYS) {
 		session_end(s, s->going_code);
 		return;
@@ -154,13 +160,26 @@ static int use_index(struct session *s, struct err_info *info)
 	return err;
 }
 
+int session_listen(struct session *s, const char *name, const struct control_verb *verbs,
+		   void *verbs_user, struct err_info *info)
+{
+	struct control_params p = {.loop = s->loop,
+				   .node = s->node,
+				   .leave = on_leave,
+				   .user = s,
+				   .name = name,
+				   .verbs = verbs,
+				   .verbs_user = verbs_user};
+
+	return control_new(&p, &s->control, info);
+}
+
 /* Without a home, or where it cannot be written to, a peer runs all the same. */
 static void listen_to_commands(struct session *s)
 {
-	struct control_params p = {.loop = s->loop, .node = s->node, .leave = on_leave, .user = s};
 	struct err_info why;
 
-	if (control_new(&p, &s->control, &why) != OK && s->o->verbose > 0)
+	if (session_listen(s, NULL, NULL, NULL, &why) != OK && s->o->verbose > 0)
 		session_say(s, "other commands cannot ask this peer: %s", why.text);
 }
 
@@ -177,42 +196,55 @@ static enum node_encryption encryption_of(const struct opts *o)
 	return strcmp(o->encryption, "prefer") == 0 ? NODE_ENCRYPT_PREFER : NODE_ENCRYPT_REQUIRE;
 }
 
-int session_init(struct session *s, const struct opts *o, struct err_info *info)
+static int make_node(struct session *s, struct err_info *info)
 {
-	struct node_params p = {.port = o->port,
-				.listen_host = o->listen,
-				.map_port = !o->no_map,
-				.encryption = encryption_of(o),
-				.local = !o->no_lsd && o->listen == NULL};
+	struct node_params p = {.loop = s->loop,
+				.port = s->o->port,
+				.listen_host = s->o->listen,
+				.map_port = !s->o->no_map,
+				.encryption = encryption_of(s->o),
+				.local = !s->o->no_lsd && s->o->listen == NULL};
 	int err;
 
-	*s = (struct session){.o = o};
+	if (s->o->verbose > 0) {
+		p.log = log_line;
+		p.log_user = s;
+	}
+	err = node_new(&p, &s->node, info);
+	if (err == OK)
+		node_set_reply_delay(s->node, s->o->reply_delay_ms);
+	if (err == OK)
+		err = pacing_new(s->loop, s->node, s->o, &s->pacing, info);
+	if (err == OK)
+		err = use_index(s, info);
+	if (err == OK && make_parting(s) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
+}
+
+int session_init(struct session *s, const struct opts *o, enum session_kind kind,
+		 struct err_info *info)
+{
+	int err;
+
+	*s = (struct session){.o = o, .kind = kind};
 	if (o->drain)
 		s->drain_s = o->drain_timeout_s == 0 ? PARTING_DRAIN_S : o->drain_timeout_s;
 	err = loop_new(&s->loop);
 	if (err != OK)
 		return err_set(info, err, "no event loop: %s", err_text(err));
 	s->timer = loop_timer_new(s->loop, on_timer, s);
-	p.loop = s->loop;
-	if (o->verbose > 0) {
-		p.log = log_line;
-		p.log_user = s;
-	}
-	err = s->timer == NULL ? err_set(info, ERR_NOMEM, "out of memory")
-			       : node_new(&p, &s->node, info);
-	if (err == OK)
-		err = pacing_new(s->loop, s->node, o, &s->pacing, info);
-	if (err == OK)
-		err = use_index(s, info);
-	if (err == OK && make_parting(s) != OK)
+	if (s->timer == NULL)
 		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK && kind != SESSION_CLIENT)
+		err = make_node(s, info);
 	if (err != OK) {
 		session_fini(s);
 		return err;
 	}
-	node_set_reply_delay(s->node, o->reply_delay_ms);
 	progress_init(&s->progress, opts_progress(o), loop_now_ms(s->loop));
-	listen_to_commands(s);
+	if (kind == SESSION_PEER)
+		listen_to_commands(s);
 	return OK;
 }
 
@@ -231,12 +263,18 @@ void session_end(struct session *s, int code)
 	s->ending = true;
 	s->code = code;
 	progress_clear(&s->progress);
-	node_leave(s->node, LEAVE_MS, on_left, s);
+	if (s->leaving != NULL)
+		s->leaving(s->user);
+	if (s->node == NULL)
+		loop_stop(s->loop);
+	else
+		node_leave(s->node, s->kind == SESSION_DAEMON ? LEAVE_DAEMON_MS : LEAVE_MS, on_left,
+			   s);
 }
 
 void session_poke(struct session *s)
 {
-	if (!s->ending)
+	if (!s->ending && s->watch != NULL)
 		loop_timer_set(s->timer, 0);
 }
 
@@ -247,7 +285,8 @@ int session_run(struct session *s, void (*watch)(struct session *s, void *user),
 	if (loop_on_signal(s->loop, SIGINT, on_signal, s) != OK ||
 	    loop_on_signal(s->loop, SIGTERM, on_signal, s) != OK)
 		return EXIT_FAILED;
-	loop_timer_set(s->timer, 0);
+	if (watch != NULL)
+		loop_timer_set(s->timer, 0);
 	if (loop_run(s->loop) != OK)
 		return EXIT_FAILED;
 	return s->code;

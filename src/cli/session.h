@@ -12,8 +12,15 @@
  * just came up is found by then; one that will come tomorrow is not worth a hanging script. */
 #define NO_HOLDER_MS 6000u
 
+enum session_kind {
+	SESSION_PEER,	/* a node that ends with the command, and answers to other commands */
+	SESSION_DAEMON, /* a node that comes back: signals end it at once; see session_listen() */
+	SESSION_CLIENT, /* no node: the work is done by the daemon */
+};
+
 struct session {
 	const struct opts *o;
+	enum session_kind kind;
 	struct loop *loop;
 	struct node *node;
 	struct progress progress;
@@ -31,15 +38,23 @@ struct session {
 	uint64_t drain_until_ms;
 	struct parting_loss loss; /* of the last look */
 	int going_code;
-	/* Called five times a second and after each phase change. May call session_end(). */
+	/* Called five times a second and after each phase change. May call session_end(). May be
+	 * NULL. */
 	void (*watch)(struct session *s, void *user);
+	/* Called once before the node leaves; set before session_run(). May be NULL. */
+	void (*leaving)(void *user);
 	void *user;
 	bool ending, interrupted;
 	int code; /* what session_run() returns */
 };
 
-/* A loop and a node on o->port, not running yet. */
-int session_init(struct session *s, const struct opts *o, struct err_info *info);
+/* A loop and, unless it is a client, a node on o->port, not running yet. */
+int session_init(struct session *s, const struct opts *o, enum session_kind kind,
+		 struct err_info *info);
+/* DAEMON: answer to other commands under this name, with these verbs, too (struct control_params).
+ * ERR_EXISTS: another one does. */
+int session_listen(struct session *s, const char *name, const struct control_verb *verbs,
+		   void *verbs_user, struct err_info *info);
 /* Run until session_end(), session_leave(), Ctrl-C or `shoal leave`; then leave the swarms
  * properly. Returns the exit code. */
 int session_run(struct session *s, void (*watch)(struct session *s, void *user), void *user);

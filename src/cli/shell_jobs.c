@@ -436,7 +436,7 @@ void shell_jobs_set_delay(struct shell *sh)
 		json_array_append_new(peers, json_integer(sh->jobs[i]->pid));
 	question = json_pack("{s:s, s:O, s:i}", "verb", "set", "peers", peers, "delay_ms",
 			     (int)sh->delay_ms);
-	if (sh->n_jobs > 0 && control_ask(question, SET_SILENCE_MS, ignore, NULL, &why) < 0)
+	if (sh->n_jobs > 0 && control_ask(NULL, question, SET_SILENCE_MS, ignore, NULL, &why) < 0)
 		shell_say(sh, NULL, "set: %s", why.text);
 	json_decref(question);
 	json_decref(peers);

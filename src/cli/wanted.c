@@ -133,7 +133,7 @@ static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 	char safe[256];
 	int err = find_torrent(w, o, ref, index, &e, info);
 
-	if (err != OK || w->torrent.len == 0)
+	if (err != OK || (w->linked && w->torrent.len == 0))
 		return err;
 	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
@@ -420,12 +420,47 @@ static int add(struct wanted *w, struct node *node, struct transfer_params *p, s
 	return err;
 }
 
+/* What node and daemon alike are told. */
+struct plan {
+	const char **trackers;
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16]; /* "": the torrent's name */
+	struct renewal renewal;
+};
+
+static void plan_fini(struct plan *p)
+{
+	renewal_fini(&p->renewal);
+	free(p->trackers);
+}
+
+static int plan_make(struct plan *p, const struct wanted *w, const struct opts *o,
+		     struct index_client *index, struct err_info *info)
+{
+	struct renewal_ask ask = {w->meta, w->path, w->placed, index};
+	int err;
+
+	*p = (struct plan){.trackers = list_trackers(w, o, index)};
+	if (p->trackers == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (w->placed != NULL)
+		snprintf(p->title, sizeof(p->title), "%s/%s@%u", w->placed->owner, w->placed->name,
+			 w->placed->version);
+	err = renewal_plan(&p->renewal, o, &ask, info);
+	if (err != OK)
+		plan_fini(p);
+	return err;
+}
+
+static enum addr_scope nearest_webseed(const struct wanted *w, const struct index_client *index)
+{
+	return w->from_index ? index_client_scope(index) : ADDR_PUBLIC;
+}
+
 int wanted_start(struct wanted *w, const struct opts *o, struct index_client *index,
 		 struct node *node,
 		 void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase),
 		 void *user, struct transfer **out, struct err_info *info)
 {
-	const char **trackers = list_trackers(w, o, index);
 	struct transfer_params p = {
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
@@ -435,32 +470,52 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .order = o->sequential || wanted_flows(o) ? ORDER_SEQUENTIAL
 		     : o->ends_first		      ? ORDER_ENDS_FIRST
 						      : ORDER_RAREST,
-	    .trackers = trackers,
 	    .webseeds = o->webseeds,
-	    .webseeds_nearest = w->from_index ? index_client_scope(index) : ADDR_PUBLIC,
+	    .webseeds_nearest = nearest_webseed(w, index),
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
 	    .only_peers = o->from != NULL,
 	    .on_phase = on_phase,
 	    .user = user,
 	};
-	struct renewal_ask ask = {w->meta, w->path, w->placed, index};
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
-	struct renewal r;
-	int err;
+	struct plan plan;
+	int err = plan_make(&plan, w, o, index, info);
 
-	if (trackers == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	if (w->placed != NULL) {
-		snprintf(title, sizeof(title), "%s/%s@%u", w->placed->owner, w->placed->name,
-			 w->placed->version);
-		p.title = title;
-	}
-	err = renewal_plan(&r, o, &ask, info);
-	if (err == OK)
-		err = add(w, node, &p, &r, out, info);
-	renewal_fini(&r);
-	free(trackers);
+	if (err != OK)
+		return err;
+	p.trackers = plan.trackers;
+	p.title = plan.title[0] == '\0' ? NULL : plan.title;
+	err = add(w, node, &p, &plan.renewal, out, info);
+	plan_fini(&plan);
+	return err;
+}
+
+int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
+		     struct handed *out, struct err_info *info)
+{
+	struct job_spec s = {
+	    .torrent = buf_bytes(&w->torrent),
+	    .path = w->path,
+	    .webseeds = o->webseeds,
+	    .webseeds_nearest = nearest_webseed(w, index),
+	    .peers = w->peers,
+	    .n_peers = w->n_peers,
+	};
+	struct plan plan;
+	int err = plan_make(&plan, w, o, index, info);
+
+	if (err != OK)
+		return err;
+	s.trackers = plan.trackers;
+	s.title = plan.title[0] == '\0' ? NULL : plan.title;
+	s.replaces = plan.renewal.replaces ? &plan.renewal.old : NULL;
+	s.donor_folder = plan.renewal.donor_folder;
+	s.donors = plan.renewal.donors;
+	s.n_donors = plan.renewal.n_donors;
+	w->replaces = plan.renewal.replaces;
+	w->touched = plan.renewal.touched;
+	err = handover_add(out, o, w->from_index ? index : NULL, &s, info);
+	plan_fini(&plan);
 	return err;
 }
 

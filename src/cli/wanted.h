@@ -3,6 +3,7 @@
 #ifndef SHOAL_CLI_WANTED_H
 #define SHOAL_CLI_WANTED_H
 
+#include "cli/handover.h"
 #include "cli/opts.h"
 #include "cli/placed.h"
 #include "meta/selection.h"
@@ -68,6 +69,11 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 		 struct node *node,
 		 void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase),
 		 void *user, struct transfer **out, struct err_info *info);
+
+/* The same by the daemon; `w->meta` stays. Returns what handover_add() and renewal_plan() do.
+ * Owns: handed_fini(), also after an error. */
+int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
+		     struct handed *out, struct err_info *info);
 
 /* "PATH: is there already, with other content": what TRANSFER_FAILED with ERR_MISMATCH means for
  * one that was there already. `touched` as above. Returns ERR_EXISTS. */

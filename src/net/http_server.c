@@ -258,6 +258,10 @@ static const char *method_name(enum evhttp_cmd_type type)
 		return "POST";
 	case EVHTTP_REQ_DELETE:
 		return "DELETE";
+	case EVHTTP_REQ_PUT:
+		return "PUT";
+	case EVHTTP_REQ_PATCH:
+		return "PATCH";
 	default:
 		return "?";
 	}

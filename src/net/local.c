@@ -424,14 +424,15 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 	a->n++;
 }
 
-static void begin_all(struct asking *a, DIR *list, struct bytes question)
+static void begin_all(struct asking *a, DIR *list, const char *only, struct bytes question)
 {
 	struct dirent *e;
 
 	while (a->n < LOCAL_SERVERS_MAX && (e = readdir(list)) != NULL) {
 		size_t n = name_in(e->d_name);
 
-		if (n > 0)
+		if (n > 0 &&
+		    (only == NULL || (strlen(only) == n && strncmp(e->d_name, only, n) == 0)))
 			begin_talk(a, dirfd(list), e->d_name, n, question);
 	}
 }
@@ -505,7 +506,7 @@ static void hear_all(struct asking *a)
 	}
 }
 
-int local_ask_all(const char *folder, struct bytes question, uint32_t silence_ms,
+int local_ask_all(const char *folder, const char *only, struct bytes question, uint32_t silence_ms,
 		  void (*line)(void *user, const char *name, struct bytes line), void *user,
 		  uint32_t *n_silent)
 {
@@ -520,7 +521,7 @@ int local_ask_all(const char *folder, struct bytes question, uint32_t silence_ms
 	if (a.talks == NULL || a.polls == NULL)
 		a.answered = ERR_NOMEM;
 	else
-		begin_all(&a, list, question);
+		begin_all(&a, list, only, question);
 	closedir(list);
 	hear_all(&a);
 	free(a.talks);

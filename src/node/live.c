@@ -233,6 +233,11 @@ bool live_is_of(const struct live *l, const char *tracker_url)
 	       strncmp(tracker_url + n, "/announce", 9) == 0;
 }
 
+bool live_has_url(const struct live *l, const char *url)
+{
+	return strcmp(l->base, url) == 0;
+}
+
 bool live_covers(const struct live *l, const struct live_torrent *t)
 {
 	return l->state != LIVE_DOWN && (t->state == LIVE_QUEUED || t->state == LIVE_IN);

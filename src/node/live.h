@@ -79,6 +79,8 @@ void live_free(struct live *l);
 
 /* Is this a URL at which its index takes announces? */
 bool live_is_of(const struct live *l, const char *tracker_url);
+/* Is it the session with this index, given as in live_params? */
+bool live_has_url(const struct live *l, const char *url);
 /* Is the torrent told of in the session, or about to be? */
 bool live_covers(const struct live *l, const struct live_torrent *t);
 

@@ -9,6 +9,7 @@
 #include "net/tcp.h"
 #include "node/lan_peers.h"
 #include "node/link.h"
+#include "node/webseed.h"
 
 /* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
 #define ACCEPTS_PER_TURN 64
@@ -175,14 +176,37 @@ static bool is_stuck(struct link *l, uint64_t now)
 /* What has peers may get pieces and has rates; the index is told of that. */
 static void touch_busy(struct node *n)
 {
-	if (n->live == NULL)
-		return;
 	for (const struct link *l = n->links; l != NULL; l = l->next)
-		if (l->t != NULL)
-			live_touch(n->live, &l->t->live);
+		if (l->t != NULL && l->t->live_in != NULL)
+			live_touch(l->t->live_in, &l->t->live);
 }
 
-/* From a timer of ours: nobody further up is inside any of them. */
+/* From a timer of ours: nobody further up is inside any of them. The goodbyes to trackers may take
+ * long yet; the files need not wait for that. */
+static void release_removed(struct node *n)
+{
+	for (uint32_t i = 0; i < n->n_transfers; i++) {
+		struct transfer *t = n->transfers[i];
+		void (*released)(void *) = t->released;
+
+		if (!t->removed || !t->recorded || t->store == NULL)
+			continue;
+		hash_serve_fini(t);
+		webseeds_free(t->webseeds);
+		t->webseeds = NULL;
+		store_close(t->store);
+		t->store = NULL;
+		t->released = NULL;
+		if (released != NULL)
+			released(t->released_user);
+	}
+}
+
+void node_release_soon(struct node *n)
+{
+	loop_timer_set(n->second, 0);
+}
+
 static void free_removed(struct node *n)
 {
 	uint32_t kept = 0;
@@ -221,8 +245,10 @@ static void on_second(void *arg)
 	}
 	touch_busy(n);
 	node_settle(n);
-	if (n->n_removed > 0)
+	if (n->n_removed > 0) {
+		release_removed(n);
 		free_removed(n);
+	}
 	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
 }
@@ -364,9 +390,10 @@ void node_free(struct node *n)
 	for (uint32_t i = 0; i < n->n_transfers; i++)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
-	live_free(n->live);
 	reach_free(n->reach);
 	folder_watcher_free(n->watcher);
+	for (uint32_t i = 0; i < n->n_lives; i++)
+		live_free(n->lives[i]);
 	hash_map_fini(&n->by_hash);
 	hash_map_fini(&n->by_key);
 	announce_gate_fini(&n->gate);
@@ -430,8 +457,16 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 
 	if (err != OK)
 		return err;
+	for (uint32_t i = 0; i < n->n_lives; i++)
+		if (live_has_url(n->lives[i], url))
+			return OK;
+	if (n->n_lives == NODE_INDEXES_MAX)
+		return err_set(info, ERR_TOO_BIG, "too many indexes for a live session with each");
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
-	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
+	if (live_new(&p, &n->lives[n->n_lives]) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	n->n_lives++;
+	return OK;
 }
 
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at)
@@ -491,8 +526,15 @@ void node_transfer_left(struct node *n, struct transfer *t)
 
 void node_remove(struct node *n, struct transfer *t)
 {
+	node_remove_then(n, t, NULL, NULL);
+}
+
+void node_remove_then(struct node *n, struct transfer *t, void (*released)(void *user), void *user)
+{
 	struct link *l = n->links;
 
+	t->released = released;
+	t->released_user = user;
 	t->removed = t->leaving = true;
 	t->on_phase = NULL;
 	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
@@ -508,6 +550,21 @@ void node_remove(struct node *n, struct transfer *t)
 	}
 	transfer_leave(t);
 	node_settle(n);
+}
+
+int node_discard(struct node *n, const struct metainfo *m, struct bytes torrent, const char *path,
+		 struct err_info *info)
+{
+	struct store_params sp = {
+	    .mode = STORE_DOWNLOAD, .pool = n->pool, .meta = m, .torrent = torrent, .path = path};
+	struct store *s;
+	int err = store_open(&sp, &s, info);
+
+	if (err != OK)
+		return err;
+	err = store_discard(s, info);
+	store_close(s);
+	return err;
 }
 
 void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user)

@@ -54,9 +54,12 @@ uint16_t node_port(const struct node *n);
 /* How the world reaches us; NULL: the router was not asked, or has not answered yet. Borrowed for
  * this turn of the loop. */
 const struct portmap_state *node_reach(const struct node *n);
+/* Live sessions of one process: a torrent is told of in the first whose index it announces to. */
+#define NODE_INDEXES_MAX 16u
 /* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
- * announces to it. `token`: NULL or "", none. `pin`: NULL, or by what its key is trusted, for
- * announces, too (http_client_pin()). Returns 0, ERR_INVALID or ERR_NOMEM. */
+ * announces to it; for torrents that are added after this. `token`: NULL or "", none. `pin`: NULL,
+ * or by what its key is trusted, for announces, too (http_client_pin()). One that is there already
+ * stays as it is. Returns 0, ERR_INVALID, ERR_TOO_BIG (announces alone do it then) or ERR_NOMEM. */
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info);
 
@@ -90,7 +93,7 @@ struct transfer_params {
 	const char *path;      /* the file or folder: data to seed, or the final name */
 	const char *title;     /* what it is called, "OWNER/NAME@VERSION"; copied; NULL: its name */
 	bool seed;	       /* data is complete and was just hashed or is trusted */
-	bool check;	       /* seed: hash everything first */
+	bool check;	       /* hash everything first, also what the state file vouches for */
 	bool preallocate;
 	/* Download: see store_open() and store_fill(); `donors` lie beneath `donor_folder`. */
 	const struct stamp *replaces;
@@ -136,9 +139,19 @@ struct transfer_status {
 	uint32_t tracker_peers;		     /* others in the newest reply */
 };
 void transfer_status(const struct transfer *t, struct transfer_status *out);
+enum transfer_phase transfer_phase_now(const struct transfer *t);
 /* Take one out, properly: its state is saved and trackers hear "stopped" in the background. It is
  * gone for the caller, who hears no more of it, at once. Not from inside on_phase of itself. */
 void node_remove(struct node *n, struct transfer *t);
+/* The same; `released` is called, from a later turn of the loop, when its files are closed and what
+ * is unfinished is recorded: from then on the same torrent may be added again. */
+void node_remove_then(struct node *n, struct transfer *t, void (*released)(void *user), void *user);
+/* Remove what is unfinished of a torrent at `path`, and its state. Nothing may have it open. Waits
+ * for the disk. Returns 0, also when there is none, or what store_open() says. */
+int node_discard(struct node *n, const struct metainfo *m, struct bytes torrent, const char *path,
+		 struct err_info *info);
+/* Whoever added it, or took it out, hears no more of it. */
+void transfer_hush(struct transfer *t);
 /* From now on these files are wanted (as in transfer_params; NULL: all). May be called at any time:
  * when more is wanted, a transfer that was complete downloads again. What a file has already is
  * kept. Returns 0; ERR_INVALID for a seed or one that failed; ERR_NOMEM, or what the disk says. */
@@ -161,6 +174,8 @@ void transfer_set_upload(struct transfer *t, bool on);
 
 const struct metainfo *transfer_meta(const struct transfer *t);
 const char *transfer_title(const struct transfer *t);
+/* Pieces that are there and verified. Borrowed until the next turn of the loop. */
+const struct bitfield *transfer_have(const struct transfer *t);
 /* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at);
 uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap);

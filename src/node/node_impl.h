@@ -32,9 +32,10 @@ struct node {
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
 	struct reach *reach; /* NULL: the router is not asked */
-	struct live *live;   /* with our index; NULL: no index is used */
 	struct folder_watcher *watcher;
 	bool said_unwatched; /* that no more folders can be watched */
+	struct live *lives[NODE_INDEXES_MAX]; /* with our indexes */
+	uint32_t n_lives;
 	struct rng rng;
 	uint8_t peer_id[20];
 	int listener;
@@ -94,6 +95,7 @@ struct transfer {
 	struct announcer *announcer;
 	struct webseeds *webseeds; /* NULL: none */
 	struct live_torrent live;
+	struct live *live_in; /* whose it is; NULL: nobody's */
 	struct effects fx;
 	bool performing;       /* inside transfer_perform(): do not nest */
 	struct link **by_slot; /* swarm slot -> connection */
@@ -109,6 +111,7 @@ struct transfer {
 	bool complete, leaving;
 	bool only_peers;     /* first_peers, which stay then */
 	bool removed, gone;  /* by node_remove(); the last word was said */
+	bool recorded;	     /* leaving: what is on disk is as it shall stay */
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */
 	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
@@ -130,6 +133,8 @@ struct transfer {
 	uint32_t status_round; /* counted by node_status() already */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;
+	void (*released)(void *user); /* of node_remove_then() */
+	void *released_user;
 };
 
 /* ---- node.c ---- */
@@ -167,6 +172,8 @@ void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
 void node_transfer_left(struct node *n, struct transfer *t);
+/* A transfer that was taken out needs its files no more. */
+void node_release_soon(struct node *n);
 
 /* ---- transfer_disk.c ---- */
 /* A verified piece cannot be read any more: its file was changed. */

@@ -123,8 +123,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		break;
 	case EFFECT_WANT_PEERS:
 		announcer_more(t->announcer);
-		if (t->node->live != NULL)
-			live_more(t->node->live, &t->live);
+		if (t->live_in != NULL)
+			live_more(t->live_in, &t->live);
 		break;
 	case EFFECT_COMPLETE:
 		t->complete = true;
@@ -134,7 +134,7 @@ static void perform_one(struct transfer *t, const struct effect *e)
 
 static void start_finish(struct transfer *t)
 {
-	if (!t->complete || t->phase != TRANSFER_DOWNLOADING)
+	if (!t->complete || t->phase != TRANSFER_DOWNLOADING || t->store == NULL)
 		return;
 	transfer_set_phase(t, TRANSFER_FINISHING);
 	store_finish(t->store);
@@ -214,6 +214,8 @@ static void on_timer(void *arg)
 	uint64_t now = now_ms(t);
 
 	t->timer_at_ms = 0;
+	if (t->removed)
+		return;
 	if (t->save_at_ms != 0 && now >= t->save_at_ms)
 		save_now(t);
 	if (t->retry_at_ms != 0 && now >= t->retry_at_ms)
@@ -253,7 +255,7 @@ static void on_found(void *user, const struct addr *list, size_t n)
 static bool is_covered(void *user, const char *url)
 {
 	const struct transfer *t = user;
-	const struct live *l = t->node->live;
+	const struct live *l = t->live_in;
 
 	return l != NULL && live_is_of(l, url) && live_covers(l, &t->live);
 }
@@ -291,13 +293,24 @@ static bool is_of_live(const void *live, const char *url)
 	return live_is_of(live, url);
 }
 
-/* Torrents of other trackers are no business of our index. */
+/* Torrents of other trackers are no business of our indexes. */
+static struct live *live_of(const struct transfer *t)
+{
+	const struct node *n = t->node;
+
+	for (uint32_t i = 0; i < n->n_lives; i++)
+		if (announcer_has(t->announcer, is_of_live, n->lives[i]))
+			return n->lives[i];
+	return NULL;
+}
+
 static void join_live(struct transfer *t)
 {
-	struct live *l = t->node->live;
+	struct live *l = live_of(t);
 
-	if (l == NULL || !announcer_has(t->announcer, is_of_live, l))
+	if (l == NULL)
 		return;
+	t->live_in = l;
 	t->live = (struct live_torrent){.meta = t->meta,
 					.view = live_view,
 					.found = on_live_found,
@@ -430,7 +443,7 @@ static int begin(struct transfer *t, const struct transfer_params *p, struct err
 	if (!p->seed && p->n_donors > 0 &&
 	    store_fill(t->store, p->donor_folder, p->donors, p->n_donors, info) == OK)
 		return OK;
-	if (transfer_check(t, p->seed && p->check) != OK)
+	if (transfer_check(t, p->check) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }
@@ -488,8 +501,11 @@ static void say_left(void *user)
 
 void transfer_say_goodbye(struct transfer *t)
 {
-	if (t->node->live != NULL)
-		live_leave(t->node->live, &t->live);
+	t->recorded = true;
+	if (t->removed)
+		node_release_soon(t->node);
+	if (t->live_in != NULL)
+		live_leave(t->live_in, &t->live);
 	announcer_stop(t->announcer, say_left, t);
 }
 
@@ -507,14 +523,20 @@ void transfer_leave(struct transfer *t)
 	}
 }
 
+void transfer_hush(struct transfer *t)
+{
+	t->on_phase = NULL;
+	t->released = NULL;
+}
+
 void transfer_free(struct transfer *t)
 {
 	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
 	hash_serve_fini(t);
 	webseeds_free(t->webseeds);
 	transfer_unguard(t);
-	if (t->node->live != NULL)
-		live_leave(t->node->live, &t->live);
+	if (t->live_in != NULL)
+		live_leave(t->live_in, &t->live);
 	if (t->announcer != NULL)
 		announcer_free(t->announcer);
 	if (t->timer != NULL)
@@ -556,9 +578,19 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->tracker_peers = a.peers;
 }
 
+enum transfer_phase transfer_phase_now(const struct transfer *t)
+{
+	return t->phase;
+}
+
 const char *transfer_title(const struct transfer *t)
 {
 	return t->title;
+}
+
+const struct bitfield *transfer_have(const struct transfer *t)
+{
+	return swarm_have(t->swarm);
 }
 
 const struct metainfo *transfer_meta(const struct transfer *t)

@@ -63,8 +63,8 @@ static void disk_forgot(struct transfer *t, const struct err_info *why)
 
 void transfer_touch_live(struct transfer *t)
 {
-	if (t->node->live != NULL)
-		live_touch(t->node->live, &t->live);
+	if (t->live_in != NULL)
+		live_touch(t->live_in, &t->live);
 }
 
 void transfer_piece_gone(struct transfer *t, uint32_t piece)
@@ -177,8 +177,8 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 	} else {
 		if (bitfield_full(swarm_have(t->swarm)))
 			announcer_completed(t->announcer);
-		if (t->node->live != NULL)
-			live_flush(t->node->live);
+		if (t->live_in != NULL)
+			live_flush(t->live_in);
 		transfer_set_phase(t, TRANSFER_SEEDING);
 		transfer_guard(t);
 		transfer_reselect(t);

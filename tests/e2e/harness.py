@@ -499,8 +499,10 @@ class Peer:
         out = [BIN, verb]
         if verb not in ("create", "verify", "index") and self.index_url:
             out += ["--index", self.index_url]
-        if verb in ("share", "get"):
+        if verb in ("share", "get", "daemon"):
             out += ["--port", "0"]
+        if verb == "daemon":
+            out += ["--http-port", "0"]
         if verb == "share" and self.owner and "--as" not in args:
             out += ["--as", self.owner]
         return out + [os.fspath(a) for a in args]
@@ -511,6 +513,34 @@ class Peer:
 
     def run(self, verb, *args, seconds=60, env=None, limits=None):
         return self.start(verb, *args, env=env, limits=limits).wait(seconds * SLOW)
+
+    def daemon(self, *args, **kw):
+        """Start `shoal daemon`, and wait until it answers."""
+        p = self.start("daemon", *args, **kw)
+
+        def up():
+            if not p.alive():
+                raise Failed(f"the daemon ended: {p.err()[-1000:]!r}")
+            return b"daemon" in p.out()
+        wait_for(up, 30 * SLOW, "the daemon is up")
+        return p
+
+    def transfers(self, *ref):
+        return self.run("status", *ref, "--json").expect(OK).json()["transfers"]
+
+    def api(self, method, path, body=None, headers=None, token=True):
+        """(status, decoded JSON) of the daemon's HTTP API."""
+        with open(os.path.join(self.home, "run", "api")) as f:
+            url = f.read().strip()
+        send = dict(headers or {})
+        if token:
+            with open(os.path.join(self.home, "api-token")) as f:
+                send.setdefault("Authorization", "Bearer " + f.read().strip())
+        if body is not None:
+            body = json.dumps(body).encode()
+            send.setdefault("Content-Type", "application/json")
+        status, text = http(url + "/api/v1/" + path, method, body, send)
+        return status, json.loads(text) if text else None
 
     def share(self, path, *args, name=None, wait=True):
         """Start `shoal share` and wait until the index knows it as a seed."""

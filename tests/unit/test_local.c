@@ -84,8 +84,8 @@ static void *ask(void *arg)
 {
 	struct asker *a = arg;
 
-	a->n_answered = local_ask_all(a->folder, bytes_str(a->question), a->silence_ms, take_line,
-				      a, &a->n_silent);
+	a->n_answered = local_ask_all(a->folder, NULL, bytes_str(a->question), a->silence_ms,
+				      take_line, a, &a->n_silent);
 	atomic_store(&a->done, true);
 	return NULL;
 }
@@ -161,7 +161,8 @@ TEST(all_servers_of_a_folder_are_asked_at_once_and_none_of_no_folder)
 	CHECK_INT(a.n_answered, 2);
 	CHECK_INT(a.n_lines, 4);
 	local_server_free(first);
-	CHECK_INT(local_ask_all("/nonexistent", bytes_str("x"), 10, take_line, &a, &silent), 0);
+	CHECK_INT(local_ask_all("/nonexistent", NULL, bytes_str("x"), 10, take_line, &a, &silent),
+		  0);
 	fini(&s);
 }
 

@@ -1,0 +1,254 @@
+/* cli/cmd_daemon.c - the long-lived peer: jobs, and two doors to them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/daemon_api.h"
+#include "cli/daemon_control.h"
+#include "cli/detach.h"
+#include "cli/home.h"
+#include "cli/pacing.h"
+#include "cli/session.h"
+#include "net/notify.h"
+#include "store/root.h"
+
+#define JOBS_FOLDER "jobs"
+#define LOG_FILE "daemon.log"
+
+struct daemon {
+	const struct opts *o;
+	char *home, *folder;
+	int lock; /* -1: not ours */
+	struct session session;
+	struct jobs *jobs;
+	struct daemon_control *control;
+	struct daemon_http *http;
+	struct daemon_api *api;
+	struct detach detach;
+	struct opts reloaded; /* by SIGHUP; pacing borrows from it */
+	bool was_reloaded;
+};
+
+static void on_say(void *user, const char *line)
+{
+	struct daemon *d = user;
+
+	session_say(&d->session, "%s", line);
+}
+
+/* ---- one a home --------------------------------------------------------------------- */
+
+static int take_lock(struct daemon *d, struct err_info *info)
+{
+	char *run = control_folder(info), *path = NULL, safe[300];
+	int err = run == NULL ? info->code : OK;
+
+	if (err == OK && asprintf(&path, "%s/" DAEMON_NAME ".lock", run) < 0) {
+		path = NULL;
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	}
+	if (err == OK) {
+		d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (d->lock < 0)
+			err = root_errno(info, path, errno);
+		else if (flock(d->lock, LOCK_EX | LOCK_NB) != 0)
+			err =
+			    err_set(info, ERR_EXISTS,
+				    "a daemon runs from this home already (%s); see 'shoal status'",
+				    text_escape(safe, sizeof(safe), bytes_str(d->home)));
+	}
+	free(path);
+	free(run);
+	return err;
+}
+
+static int make_folder(struct daemon *d, struct err_info *info)
+{
+	if (asprintf(&d->folder, "%s/" JOBS_FOLDER, d->home) < 0) {
+		d->folder = NULL;
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	if (mkdir(d->folder, 0700) == 0 || errno == EEXIST)
+		return OK;
+	return root_errno(info, d->folder, errno);
+}
+
+/* ---- its parts ------------------------------------------------------------------------ */
+
+static int open_jobs(struct daemon *d, struct err_info *info)
+{
+	struct jobs_params p = {
+	    .loop = d->session.loop,
+	    .node = d->session.node,
+	    .folder = d->folder,
+	    .max_active = d->o->max_active,
+	    .say = on_say,
+	    .user = d,
+	};
+
+	return jobs_new(&p, &d->jobs, info);
+}
+
+static int open_http(struct daemon *d, struct err_info *info)
+{
+	struct daemon_http_params p = {.loop = d->session.loop, .home = d->home};
+	int err;
+
+	p.port = d->o->http_port < 0 ? DAEMON_HTTP_PORT : d->o->http_port;
+	err = daemon_http_new(&p, &d->http, info);
+	/* Where nobody asked for that one, another will do: its address is in the home. */
+	if (err == ERR_EXISTS && d->o->http_port < 0) {
+		p.port = 0;
+		err = daemon_http_new(&p, &d->http, info);
+	}
+	if (err == OK &&
+	    daemon_api_new(d->http, d->session.loop, d->jobs, d->session.node, &d->api) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
+}
+
+static int open_control(struct daemon *d, struct err_info *info)
+{
+	if (daemon_control_new(d->jobs, d->session.node, &d->control) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return session_listen(&d->session, DAEMON_NAME, daemon_control_verbs(), d->control, info);
+}
+
+/* ---- SIGHUP ------------------------------------------------------------------------------ */
+
+/* What they are now is as the file says; what it does not is as at the start. */
+static int use_settings(struct daemon *d, struct opts *o, struct err_info *info)
+{
+	struct session *s = &d->session;
+
+	pacing_free(s->pacing);
+	s->pacing = NULL;
+	jobs_set_active(d->jobs, o->max_active);
+	return pacing_new(s->loop, s->node, o, &s->pacing, info);
+}
+
+static void on_reload(void *user, int signo)
+{
+	struct daemon *d = user;
+	struct err_info why;
+	struct opts o;
+
+	(void)signo;
+	if (d->jobs == NULL)
+		return;
+	notify_service("RELOADING=1");
+	if (opts_defaults(&o, commands_find("daemon"), &why) == OK &&
+	    use_settings(d, &o, &why) == OK) {
+		if (d->was_reloaded)
+			opts_fini(&d->reloaded);
+		d->reloaded = o;
+		d->was_reloaded = true;
+		session_say(&d->session, "settings are read again");
+	} else {
+		opts_fini(&o);
+		session_say(&d->session, "settings are not usable: %s", why.text);
+	}
+	notify_service("READY=1");
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void say_ready(struct daemon *d)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line),
+		 "daemon %ld: %zu transfer%s, peer on port %u, http://127.0.0.1:%u", (long)getpid(),
+		 jobs_count(d->jobs), jobs_count(d->jobs) == 1 ? "" : "s",
+		 node_port(d->session.node), daemon_http_port(d->http));
+	if (!d->o->quiet && !detach_is_child(&d->detach)) {
+		puts(line);
+		(void)fflush(stdout);
+	}
+	detach_ready(&d->detach, line);
+	notify_service("READY=1");
+}
+
+static int open_all(struct daemon *d, struct err_info *info)
+{
+	int err = session_init(&d->session, d->o, SESSION_DAEMON, info);
+
+	if (err == OK)
+		err = open_jobs(d, info);
+	if (err == OK)
+		err = open_http(d, info);
+	if (err == OK)
+		err = open_control(d, info);
+	if (err == OK && loop_on_signal(d->session.loop, SIGHUP, on_reload, d) != OK)
+		err = err_set(info, ERR_IO, "signals cannot be caught");
+	return err;
+}
+
+/* Nobody asks any more, jobs are recorded; then the transfers leave. */
+static void close_all(void *user)
+{
+	struct daemon *d = user;
+
+	daemon_control_free(d->control);
+	daemon_http_free(d->http);
+	daemon_api_free(d->api);
+	jobs_free(d->jobs);
+	d->control = NULL;
+	d->http = NULL;
+	d->api = NULL;
+	d->jobs = NULL;
+}
+
+static int run(struct daemon *d, struct err_info *info)
+{
+	int err = home_make_dir(&d->home, info), code = EXIT_FAILED;
+
+	if (err == OK)
+		err = take_lock(d, info);
+	if (err == OK)
+		err = make_folder(d, info);
+	if (err == OK)
+		err = open_all(d, info);
+	if (err != OK)
+		return opts_fail(d->o, "daemon", info);
+	say_ready(d);
+	d->session.leaving = close_all;
+	code = session_run(&d->session, NULL, d);
+	if (d->session.interrupted)
+		code = EXIT_OK; /* that is how it ends */
+	notify_service("STOPPING=1");
+	return code;
+}
+
+int cmd_daemon(const struct opts *o)
+{
+	struct daemon d = {.o = o, .lock = -1};
+	struct err_info info = {.code = OK};
+	char *home = NULL;
+	int code = EXIT_OK;
+
+	if (o->detach && home_make_dir(&home, &info) != OK)
+		return opts_fail(o, "daemon", &info);
+	if (o->detach && detach_begin(&d.detach, o, home, LOG_FILE, &code)) {
+		free(home);
+		return code; /* we are the one who was asked, and know how it went */
+	}
+	free(home);
+	code = run(&d, &info);
+	close_all(&d);
+	session_fini(&d.session);
+	if (d.was_reloaded)
+		opts_fini(&d.reloaded);
+	if (d.lock >= 0)
+		close(d.lock);
+	free(d.folder);
+	free(d.home);
+	return code;
+}

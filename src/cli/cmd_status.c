@@ -1,0 +1,139 @@
+/* cli/cmd_status.c - what the daemon has, as a table, once or again and again. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/daemon_ask.h"
+#include "cli/entries.h"
+#include "cli/out.h"
+
+#define REDRAW_S 1
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	stopped = 1;
+}
+
+static uint64_t number(const json_t *j, const char *key)
+{
+	json_int_t n = entries_int(j, key);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+static void put_percent(struct out_table *t, const json_t *j)
+{
+	bool checking = strcmp(entries_str(j, "state"), "checking") == 0;
+	uint64_t done = number(j, checking ? "checked_bytes" : "done_bytes");
+	uint64_t total = number(j, checking ? "to_check_bytes" : "total_bytes");
+	char text[32];
+
+	/* Never 100 before it is. */
+	snprintf(text, sizeof(text), "%u%%",
+		 done >= total ? 100u : (unsigned)((double)done * 100.0 / (double)total));
+	out_cell(t, text);
+}
+
+static void put_rate(struct out_table *t, uint64_t bps)
+{
+	char text[32];
+
+	out_cell(t, bps == 0 ? "" : text_rate(text, sizeof(text), bps));
+}
+
+/* How long yet, or why not. */
+static void put_note(struct out_table *t, const json_t *j)
+{
+	uint64_t left = number(j, "total_bytes") - number(j, "done_bytes");
+	uint64_t bps = number(j, "down_bps");
+	char text[32];
+
+	if (json_is_string(json_object_get(j, "why")))
+		out_cell(t, entries_str(j, "why"));
+	else
+		out_cell(t,
+			 left > 0 && bps > 0 ? text_duration(text, sizeof(text), left / bps) : "");
+}
+
+static void put_row(struct out_table *t, const json_t *j)
+{
+	char text[32];
+
+	out_row(t);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number(j, "id"));
+	out_cell(t, text);
+	out_cell(t, entries_str(j, "title"));
+	out_cell(t, entries_str(j, "state"));
+	put_percent(t, j);
+	out_cell(t, text_size(text, sizeof(text), number(j, "total_bytes")));
+	put_rate(t, number(j, "down_bps"));
+	put_rate(t, number(j, "up_bps"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number(j, "peers"));
+	out_cell(t, text);
+	put_note(t, j);
+}
+
+static void print_table(const json_t *answer)
+{
+	static const char *const columns[] = {"ID",   "NAME", "STATE", "DONE", "SIZE",
+					      "DOWN", "UP",   "PEERS", "ETA"};
+	static const bool right[] = {true, false, false, true, true, true, true, true, false};
+	const json_t *list = json_object_get(answer, "transfers"), *j;
+	struct out_table *t = out_table_new(columns, sizeof(columns) / sizeof(columns[0]), right);
+	size_t i;
+
+	json_array_foreach(list, i, j) put_row(t, j);
+	out_table_print(t);
+	if (json_array_size(list) == 0 && isatty(STDOUT_FILENO))
+		puts("the daemon has no transfers");
+}
+
+static int ask(const struct opts *o, json_t **out, struct err_info *info)
+{
+	return daemon_ask(
+	    json_pack("{s:s, s:s*}", "verb", "status", "ref", o->n_args > 0 ? o->args[0] : NULL),
+	    out, info);
+}
+
+static int print_once(const struct opts *o, bool clear)
+{
+	struct err_info info;
+	json_t *answer;
+
+	if (ask(o, &answer, &info) != OK)
+		return opts_fail(o, "status", &info);
+	if (clear)
+		fputs("\x1b[H\x1b[J", stdout);
+	if (o->json)
+		out_json(answer);
+	else
+		print_table(answer);
+	(void)fflush(stdout);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cmd_status(const struct opts *o)
+{
+	const struct timespec pause = {.tv_sec = REDRAW_S};
+	struct sigaction act = {.sa_handler = on_signal};
+	int code = EXIT_OK;
+
+	if (!o->watch)
+		return print_once(o, false);
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	while (!stopped && code == EXIT_OK) {
+		code = print_once(o, !o->json && isatty(STDOUT_FILENO));
+		if (code == EXIT_OK && !stopped)
+			(void)nanosleep(&pause, NULL);
+	}
+	return code;
+}

@@ -1,0 +1,232 @@
+#include "cli/daemon_control.h"
+
+#include <stdlib.h>
+
+#include "cli/jobs_json.h"
+#include "net/local.h"
+#include "node/json_read.h"
+#include "store/durable.h"
+
+/* Runs of pieces, transfers in detail that "top" is told. */
+#define TOP_RUNS 500u
+#define TOP_DETAILS 32u
+
+struct daemon_control {
+	struct jobs *js;
+	struct node *node;
+};
+
+/* ---- which one ------------------------------------------------------------------ */
+
+/* The job that "ref" means. NULL: it was refused, or, if `all` is given, none is named. */
+static struct job *find(struct daemon_control *d, struct local_call *call, const json_t *question,
+			bool *all)
+{
+	const json_t *ref = json_object_get(question, "ref");
+	struct job *j = NULL;
+	struct err_info why;
+
+	if (all != NULL)
+		*all = ref == NULL || json_is_null(ref);
+	if (all != NULL && *all)
+		return NULL;
+	if (!json_is_string(ref))
+		control_refuse(call, "invalid", "\"ref\" is missing");
+	else if (jobs_find(d->js, json_string_value(ref), &j, &why) != OK)
+		control_refuse_err(call, &why);
+	return j;
+}
+
+/* ---- the verbs ------------------------------------------------------------------- */
+
+static int load_request(const json_t *question, json_t **out, struct err_info *info)
+{
+	const char *file = json_string_value(json_object_get(question, "file"));
+	struct buf in;
+	int err;
+
+	if (file == NULL)
+		return err_set(info, ERR_INVALID, "\"file\" is missing");
+	buf_init(&in, DAEMON_REQUEST_MAX);
+	err = durable_read_path(file, &in, info);
+	if (err == OK && json_read_object(buf_bytes(&in), out, info) != OK)
+		err = info->code;
+	buf_fini(&in);
+	return err;
+}
+
+static void do_add(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	struct job_request r;
+	json_t *request = NULL;
+	struct job *j = NULL;
+	struct err_info why;
+	int err = load_request(question, &request, &why);
+
+	if (err == OK) {
+		err = job_request_from_json(&r, request, &why);
+		if (err == OK)
+			err = jobs_add(d->js, &r.spec, &j, &why);
+		job_request_fini(&r);
+	}
+	json_decref(request);
+	if (err != OK && err != ERR_EXISTS) {
+		control_refuse_err(call, &why);
+		return;
+	}
+	control_say(call,
+		    json_pack("{s:o, s:b}", "added", job_json(j), "existed", err == ERR_EXISTS),
+		    true);
+}
+
+static void do_status(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	bool all;
+	struct job *j = find(d, call, question, &all);
+	json_t *out;
+
+	if (j == NULL && !all)
+		return;
+	out = j == NULL ? jobs_json(d->js) : json_pack("{s:[o]}", "transfers", job_json(j));
+	if (out != NULL)
+		json_object_set_new(out, "status", jobs_status_json(d->js, d->node));
+	control_say(call, out, true);
+}
+
+static void do_peers(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	struct job *j = find(d, call, question, NULL);
+
+	if (j != NULL)
+		control_say(call, job_peers_json(j), true);
+}
+
+/* Those that do something, in detail. */
+static json_t *details(struct jobs *js)
+{
+	json_t *list = json_array();
+	struct job *j;
+
+	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;) {
+		struct job_view v;
+		json_t *one;
+
+		job_view(j, &v);
+		if (job_transfer(j) == NULL || (v.peers == 0 && v.complete) ||
+		    json_array_size(list) == TOP_DETAILS)
+			continue;
+		one = job_peers_json(j);
+		if (one == NULL)
+			continue;
+		json_object_set_new(one, "id", json_integer(v.id));
+		json_object_set_new(one, "pieces", job_pieces_json(j, TOP_RUNS));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+static void do_top(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	json_t *out = jobs_json(d->js);
+
+	(void)question;
+	if (out != NULL) {
+		json_object_set_new(out, "status", jobs_status_json(d->js, d->node));
+		json_object_set_new(out, "details", details(d->js));
+	}
+	control_say(call, out, true);
+}
+
+/* The verb is the word. */
+static void do_one(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	const char *verb = json_string_value(json_object_get(question, "verb"));
+	struct job *j = find(d, call, question, NULL);
+	struct err_info why;
+	json_t *shown;
+
+	if (j == NULL)
+		return;
+	shown = job_json(j);
+	if (jobs_do(d->js, j, verb, question, &why) != OK) {
+		json_decref(shown);
+		control_refuse_err(call, &why);
+		return;
+	}
+	if (strcmp(verb, "remove") != 0) {
+		json_decref(shown);
+		shown = job_json(j);
+	}
+	control_say(call, json_pack("{s:o}", "transfer", shown), true);
+}
+
+static void do_unshare(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	const char *title = json_string_value(json_object_get(question, "title"));
+	size_t n = title == NULL ? 0 : strlen(title);
+	json_int_t removed = 0;
+	struct job *j;
+
+	for (size_t at = 0; n > 0 && (j = jobs_next(d->js, &at)) != NULL;) {
+		struct job_view v;
+
+		job_view(j, &v);
+		if (!v.seed || strncmp(v.title, title, n) != 0 ||
+		    (v.title[n] != '\0' && v.title[n] != '@'))
+			continue;
+		(void)jobs_remove(d->js, j, false, NULL);
+		removed++;
+		at--;
+	}
+	control_say(call, json_pack("{s:I}", "removed", removed), true);
+}
+
+static void do_settings(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	struct err_info why;
+
+	if (jobs_set(d->js, d->node, question, &why) != OK)
+		control_refuse_err(call, &why);
+	else
+		control_say(call, json_pack("{s:o}", "status", jobs_status_json(d->js, d->node)),
+			    true);
+}
+
+const struct control_verb *daemon_control_verbs(void)
+{
+	static const struct control_verb verbs[] = {
+	    {"add", do_add},	  {"status", do_status},   {"peers", do_peers},
+	    {"top", do_top},	  {"pause", do_one},	   {"resume", do_one},
+	    {"recheck", do_one},  {"remove", do_one},	   {"limit", do_one},
+	    {"priority", do_one}, {"unshare", do_unshare}, {"settings", do_settings},
+	    {NULL, NULL},
+	};
+
+	return verbs;
+}
+
+/* ---- life ------------------------------------------------------------------------- */
+
+int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out)
+{
+	struct daemon_control *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return ERR_NOMEM;
+	d->js = js;
+	d->node = node;
+	*out = d;
+	return OK;
+}
+
+void daemon_control_free(struct daemon_control *d)
+{
+	free(d);
+}

@@ -1,0 +1,35 @@
+/* cli/daemon_control.h - what the daemon answers on its socket ("daemon" in the home's run folder)
+ * besides the verbs of cli/control.h.
+ *
+ *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
+ * holds what POST /api/v1/transfers takes, and is the asker's
+ *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
+ *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
+ *   {"verb": "top"}                                {"status", "transfers", "details": [{id, pieces,
+ * peers}]}
+ *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
+ * remove, limit, priority; arguments as jobs_do() takes them
+ *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared under a title
+ * that begins so
+ *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them
+ *
+ * REF is what jobs_find() takes; where it may be absent all are meant. Errors as everywhere. */
+#ifndef SHOAL_CLI_DAEMON_CONTROL_H
+#define SHOAL_CLI_DAEMON_CONTROL_H
+
+#include "cli/control.h"
+#include "cli/jobs.h"
+
+#define DAEMON_NAME "daemon"
+/* What "file" may hold: a torrent as base64, donors and lists. */
+#define DAEMON_REQUEST_MAX (192u << 20)
+
+struct daemon_control;
+
+int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out);
+/* For control_params. Borrowed until it is freed. */
+const struct control_verb *daemon_control_verbs(void);
+/* Before the control whose calls it has. NULL is fine. */
+void daemon_control_free(struct daemon_control *d);
+
+#endif

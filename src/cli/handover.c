@@ -1,0 +1,261 @@
+#include "cli/handover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/control.h"
+#include "cli/daemon_ask.h"
+#include "cli/entries.h"
+#include "cli/index_choice.h"
+#include "cli/jobs_json.h"
+#include "store/durable.h"
+
+bool handover_is_there(const struct opts *o)
+{
+	json_t *answer = NULL;
+
+	/* What only a process of its own can do. */
+	if (o->no_daemon || o->drain || o->no_upload || o->limit_lan || o->limit_at != NULL ||
+	    o->from != NULL || o->reply_delay_ms > 0 || o->encryption != NULL || o->no_lsd)
+		return false;
+	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
+		return false;
+	json_decref(answer);
+	return true;
+}
+
+/* ---- how it stands --------------------------------------------------------------- */
+
+static uint64_t number(const json_t *j, const char *key)
+{
+	json_int_t n = entries_int(j, key);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+static bool flag(const json_t *j, const char *key)
+{
+	return json_is_true(json_object_get(j, key));
+}
+
+static enum job_state state_of(const json_t *j)
+{
+	const char *word = entries_str(j, "state");
+
+	for (int s = JOB_QUEUED; s <= JOB_DONE; s++)
+		if (strcmp(job_state_word((enum job_state)s), word) == 0)
+			return (enum job_state)s;
+	return JOB_FAILED;
+}
+
+/* Those that wait do nothing yet, as while checking. */
+static enum transfer_phase phase_of(enum job_state s)
+{
+	switch (s) {
+	case JOB_QUEUED:
+	case JOB_PAUSED:
+	case JOB_CHECKING:
+		return TRANSFER_CHECKING;
+	case JOB_DOWNLOADING:
+		return TRANSFER_DOWNLOADING;
+	case JOB_FINISHING:
+		return TRANSFER_FINISHING;
+	case JOB_SEEDING:
+	case JOB_DONE:
+		return TRANSFER_SEEDING;
+	case JOB_STALLED:
+		return TRANSFER_STALLED;
+	case JOB_FAILED:
+		break;
+	}
+	return TRANSFER_FAILED;
+}
+
+static void take_error(const json_t *j, const char *key, enum err code, struct err_info *out)
+{
+	const char *text = json_string_value(json_object_get(j, key));
+
+	out->code = OK;
+	if (text != NULL)
+		err_set(out, code, "%s", text);
+}
+
+static void take_numbers(struct transfer_status *st, const json_t *j)
+{
+	st->total_bytes = number(j, "total_bytes");
+	st->done_bytes = number(j, "done_bytes");
+	st->wanted_bytes = st->total_bytes;
+	st->wanted_done_bytes = st->done_bytes;
+	st->checked_bytes = number(j, "checked_bytes");
+	st->to_check_bytes = number(j, "to_check_bytes");
+	st->swarm.up_bytes = number(j, "up_total");
+	st->swarm.wasted_bytes = number(j, "wasted_bytes");
+	st->swarm.down_bps = number(j, "down_bps");
+	st->swarm.up_bps = number(j, "up_bps");
+	st->swarm.peers = (uint32_t)number(j, "peers");
+	st->swarm.seeds = (uint32_t)number(j, "seeds");
+	st->swarm.dialing = (uint32_t)number(j, "dialing");
+	st->swarm.can_complete = flag(j, "can_complete");
+	st->tracker_ok = (uint32_t)number(j, "tracker_ok");
+	st->tracker_failed = (uint32_t)number(j, "tracker_failed");
+}
+
+static void take(struct handed *h, const json_t *j)
+{
+	struct transfer_status *st = &h->status;
+
+	h->id = (uint32_t)number(j, "id");
+	h->state = state_of(j);
+	h->complete = flag(j, "complete");
+	h->there_already = flag(j, "there_already");
+	h->found_bytes = number(j, "found_bytes");
+	*st = (struct transfer_status){.phase = phase_of(h->state)};
+	take_numbers(st, j);
+	st->swarm.down_bytes = number(j, "down_total") - h->down_before;
+	take_error(j, "why", opts_code_from_word(entries_str(j, "why_code")), &st->why);
+	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
+}
+
+/* ---- handing over ------------------------------------------------------------------- */
+
+/* The parent's real path and the name in it: what is not there yet has no real path of its own. */
+static char *absolute(const char *path, struct err_info *info)
+{
+	char *copy = strdup(path), *slash = copy == NULL ? NULL : strrchr(copy, '/');
+	char *parent = NULL, *out = NULL;
+	char safe[300];
+
+	if (slash != NULL)
+		*slash = '\0';
+	if (copy != NULL)
+		parent = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
+	if (parent == NULL)
+		(void)root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
+				 copy == NULL ? ENOMEM : errno);
+	else if (asprintf(&out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
+			  slash == NULL ? path : slash + 1) < 0)
+		out = NULL;
+	if (parent != NULL && out == NULL)
+		err_set(info, ERR_NOMEM, "out of memory");
+	free(parent);
+	free(copy);
+	return out;
+}
+
+/* The request in a file of the run folder: it may be larger than a question. Owns: *path is the
+ * caller's, who removes the file. */
+static int write_request(const struct job_spec *s, char **path, struct err_info *info)
+{
+	json_t *j = job_spec_json(s);
+	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT), *folder = NULL;
+	int err = text == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+
+	json_decref(j);
+	if (err == OK && (folder = control_folder(info)) == NULL)
+		err = info->code;
+	if (err == OK && asprintf(path, "%s/add-%ld.json", folder, (long)getpid()) < 0) {
+		*path = NULL;
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	}
+	if (err == OK)
+		err = durable_write_path(*path, bytes_str(text), 0600, info);
+	free(folder);
+	free(text);
+	return err;
+}
+
+static int ask(const struct job_spec *s, json_t **answer, struct err_info *info)
+{
+	char *path = NULL;
+	int err = write_request(s, &path, info);
+
+	if (err == OK)
+		err =
+		    daemon_ask(json_pack("{s:s, s:s}", "verb", "add", "file", path), answer, info);
+	if (path != NULL)
+		(void)unlink(path);
+	free(path);
+	return err;
+}
+
+static int check_place(struct handed *h, const json_t *j, struct err_info *info)
+{
+	const char *there = json_string_value(json_object_get(j, "path"));
+	char safe[300];
+
+	if (!h->existed || there == NULL || strcmp(there, h->path) == 0)
+		return OK;
+	return err_set(
+	    info, ERR_EXISTS,
+	    "the daemon has it already, as number %u at %s; --no-daemon gets it once more", h->id,
+	    text_escape(safe, sizeof(safe), bytes_str(there)));
+}
+
+int handover_add(struct handed *h, const struct opts *o, const struct index_client *index,
+		 struct job_spec *spec, struct err_info *info)
+{
+	json_t *answer = NULL;
+	const json_t *j;
+	const char *url;
+	int err = OK;
+
+	*h = (struct handed){.path = absolute(spec->path, info)};
+	if (h->path == NULL)
+		return info->code;
+	spec->path = h->path;
+	spec->index = index == NULL ? NULL : index_client_url(index);
+	spec->token = o->token;
+	if (index != NULL)
+		index_chosen(o, &url, &spec->pin);
+	spec->preallocate = o->preallocate;
+	spec->no_seed = o->no_seed;
+	spec->down_bps = o->limit_down;
+	spec->up_bps = o->limit_up;
+	err = ask(spec, &answer, info);
+	if (err != OK)
+		return err;
+	j = json_object_get(answer, "added");
+	h->existed = flag(answer, "existed");
+	h->down_before = h->existed ? number(j, "down_total") : 0;
+	take(h, j);
+	if (!spec->seed)
+		err = check_place(h, j, info);
+	json_decref(answer);
+	return err;
+}
+
+int handover_look(struct handed *h, struct err_info *info)
+{
+	char ref[16];
+	json_t *answer = NULL;
+	int err;
+
+	snprintf(ref, sizeof(ref), "%u", h->id);
+	err = daemon_ask(json_pack("{s:s, s:s}", "verb", "status", "ref", ref), &answer, info);
+	if (err == OK)
+		take(h, json_array_get(json_object_get(answer, "transfers"), 0));
+	h->gone = err == ERR_NOENT;
+	json_decref(answer);
+	return h->gone ? OK : err;
+}
+
+void handover_undo(const struct handed *h)
+{
+	json_t *answer = NULL;
+	char ref[16];
+
+	if (h->existed || h->gone || h->id == 0)
+		return;
+	snprintf(ref, sizeof(ref), "%u", h->id);
+	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "remove", "ref", ref), &answer, NULL);
+	json_decref(answer);
+}
+
+void handed_fini(struct handed *h)
+{
+	free(h->path);
+	h->path = NULL;
+}

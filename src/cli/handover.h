@@ -1,0 +1,41 @@
+/* cli/handover.h - share and get with a daemon: it does the work, the command shows how it goes.
+ *
+ * The command asks, resolves, hashes, signs, publishes; then it hands over a transfer, and looks at
+ * it now and then. Who presses Ctrl-C leaves it to the daemon. */
+#ifndef SHOAL_CLI_HANDOVER_H
+#define SHOAL_CLI_HANDOVER_H
+
+#include "cli/jobs.h"
+#include "cli/opts.h"
+#include "node/index_client.h"
+
+/* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
+ * alone (--drain, --no-upload, --limit-lan,
+ * --limit-at, --from, --reply-delay, --encryption, --no-lsd), nor --no-daemon? */
+bool handover_is_there(const struct opts *o);
+
+/* One that was handed over, as it was when it was looked at last. */
+struct handed {
+	uint32_t id;
+	bool existed; /* it was there before */
+	char *path;   /* where it is */
+	enum job_state state;
+	struct transfer_status status; /* of a phase that fits; `why` from the daemon */
+	bool complete, there_already;
+	uint64_t found_bytes, up_total;
+	uint64_t down_before; /* bytes that it had fetched before it was handed over */
+	bool gone;	      /* somebody removed it, or the daemon has left */
+};
+
+/* Index, options of `o` and what else is the same of all are filled in here. `path` may be
+ * relative; its parent exists. Returns 0, or what the daemon says; ERR_EXISTS when it has the
+ * torrent already, elsewhere. Owns: handed_fini(), also after an error. */
+int handover_add(struct handed *h, const struct opts *o, const struct index_client *index,
+		 struct job_spec *spec, struct err_info *info);
+/* Look again. Returns 0, also when it is gone, or why the daemon does not say. */
+int handover_look(struct handed *h, struct err_info *info);
+/* Take it out again, unless it was there before. */
+void handover_undo(const struct handed *h);
+void handed_fini(struct handed *h);
+
+#endif

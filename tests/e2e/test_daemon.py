@@ -1,0 +1,434 @@
+#!/usr/bin/python3
+"""The long-lived peer: what it keeps over restarts and kills, its two doors, and commands that hand over to it."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import harness as h
+from harness import KIB, MIB, check, check_eq, test
+
+
+def state(peer, ref):
+    found = peer.transfers(ref)
+    return found[0]["state"]
+
+
+def wait_state(peer, ref, want, seconds=30):
+    h.wait_for(lambda: state(peer, ref) == want, seconds * h.SLOW, f"{ref} is {want}", every=0.1)
+
+
+def api_url(peer):
+    with open(os.path.join(peer.home, "run", "api")) as f:
+        return f.read().strip()
+
+
+def two(w, **kw):
+    index = w.index(**kw)
+    return index, w.peer("a"), w.peer("b")
+
+
+@test("one daemon a home; it is asked, and ends within two seconds; without one commands say so")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    a.run("status").expect(h.NOT_FOUND).error_line("no daemon runs", "shoal daemon")
+    d = a.daemon()
+    a.run("daemon").expect(h.TAKEN).error_line("runs from this home already")
+    check_eq(a.transfers(), [], "transfers")
+    check_eq(os.stat(os.path.join(a.home, "api-token")).st_mode & 0o777, 0o600, "mode of the token")
+    check_eq(os.stat(os.path.join(a.home, "jobs")).st_mode & 0o777, 0o700, "mode of the folder")
+    begun = time.monotonic()
+    d.stop(signal.SIGTERM).expect(h.OK)
+    check(time.monotonic() - begun < 2 * h.SLOW, "ends within two seconds")
+    check(not os.path.exists(os.path.join(a.home, "run", "api")), "the address is gone")
+    check_eq(os.listdir(os.path.join(a.home, "run")), ["daemon.lock"], "sockets are gone")
+    d = a.daemon()
+    a.run("leave").expect(h.OK)
+    d.wait(10 * h.SLOW).expect(h.OK)
+
+
+@test("daemon --detach answers once all is ready, and tells why not")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    done = a.run("daemon", "--detach").expect(h.OK)
+    check(done.out.startswith("daemon "), "what it says", done.out)
+    pid = int(done.out.split()[1].rstrip(":"))
+    w.closers.append(lambda: os.path.exists(f"/proc/{pid}") and os.kill(pid, signal.SIGKILL))
+    check_eq(a.transfers(), [], "it answers")
+    a.run("daemon", "-d").expect(h.TAKEN).error_line("runs from this home already")
+    os.kill(pid, signal.SIGTERM)
+    h.wait_for(lambda: a.run("status").code == h.NOT_FOUND, 10 * h.SLOW, "it has ended")
+
+
+@test("share and get hand over; the daemons go on with it after restarts, without hashing")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 3 * MIB)
+    da, db = a.daemon(), b.daemon()
+    done = a.run("share", src, "-d", "--as", "alice").expect(h.OK)
+    check("serving alice/f@1" in done.out and "by the daemon" in done.out, "share", done.out)
+    done = b.run("get", "f", "--json").expect(h.OK)
+    check_eq(os.path.realpath(done.json()["path"]), os.path.realpath(b.path("f")), "path")
+    h.check_same(b.path("f"), src)
+    index.wait_seeds("f", 2)
+    for p, seed in ((a, True), (b, False)):
+        t = p.transfers("f")[0]
+        check_eq((t["state"], t["title"], t["seed"], t["complete"]), ("seeding", "alice/f@1", seed, True), p.name)
+    da.stop(signal.SIGTERM).expect(h.OK)
+    db.kill()
+    da, db = a.daemon(), b.daemon()
+    wait_state(a, "f", "seeding")
+    wait_state(b, "f", "seeding")
+    check(b.transfers("f")[0]["down_total"] in (0, 3 * MIB), "what was fetched", b.transfers("f"))
+    index.wait_seeds("f", 2)
+    check("hashed again" not in da.err_text() + db.err_text(), "nothing was hashed")
+    done = b.run("get", "f").expect(h.OK)
+    check("there already" in done.out, "again", done.out)
+    c = w.peer("c")
+    c.get("f", "--json")
+    h.check_same(c.path("f"), src)
+
+
+@test("Ctrl-C leaves get and share to the daemon, and says so; get -d does not wait")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 2 * MIB)
+    a.daemon()
+    share = a.start("share", src, "--as", "alice")
+    index.wait_seeds("f")
+    h.wait_for(lambda: b"serving" in share.out(), 20 * h.SLOW, "it serves")
+    done = share.stop().expect(h.OK)
+    check("the daemon goes on serving" in done.err, "share", done.err)
+    check_eq(state(a, "f"), "seeding", "it goes on")
+    a.run("pause", "f").expect(h.OK)
+    b.daemon()
+    get = b.start("get", "f", "--wait", "60")
+    h.wait_for(lambda: b.transfers(), 20 * h.SLOW, "it is handed over")
+    done = get.stop().expect(h.INTERRUPTED)
+    check("the daemon goes on with it as number 1" in done.err, "get", done.err)
+    a.run("resume", "f").expect(h.OK)
+    wait_state(b, "f", "seeding", 60)
+    h.check_same(b.path("f"), src)
+    b.run("remove", "f", "--with-data").expect(h.OK)
+    h.wait_for(lambda: not os.path.exists(b.path("f")), 10 * h.SLOW, "its file is gone")
+    b.run("get", "f", "-d").expect(h.OK)
+    h.wait_for(lambda: os.path.exists(b.path("f")), 60 * h.SLOW, "it arrives")
+    h.check_same(b.path("f"), src)
+
+
+@test("get by the daemon fails as by itself: no holder, other content, a folder that is not there")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 300 * KIB)
+    share = a.share(src, "--as", "alice")
+    b.daemon()
+    h.make_file(b.path("f"), 5000, seed=7)
+    b.run("get", "f").expect(h.TAKEN).error_line("is there already, with other content")
+    b.run("get", "f", "-o", "no/such/folder/f").expect(h.NOT_FOUND)
+    share.stop(signal.SIGTERM)
+    b.run("get", "f", "-o", "g", seconds=60).expect(h.NO_HOLDER).error_line("no holder on line")
+    check_eq(b.transfers(), [], "what failed is not kept")
+    share = a.share(src, "--as", "alice")
+    b.run("get", "f", "-o", "g", "--no-seed").expect(h.OK)
+    check_eq(b.transfers("f")[0]["state"], "done", "not served")
+    b.run("get", "f", "-o", "other").expect(h.TAKEN).error_line("the daemon has it already", "--no-daemon")
+    b.run("get", "f", "-o", "other", "--no-daemon").expect(h.OK)
+    h.check_same(b.path("other"), src)
+
+
+@test("pause, resume, recheck, priority, queue, remove; by number, name or hash")
+def _(w):
+    index, a, _ = two(w)
+    srcs = [h.make_file(a.path(f"f{i}"), 200_000, seed=i) for i in range(3)]
+    a.daemon("--max-active", "2")
+    a.run("share", *srcs, "-d", "--as", "alice").expect(h.OK)
+    done = a.run("pause", "1", "f1").expect(h.OK)
+    check_eq(done.out, "paused 1: alice/f0@1\npaused 2: alice/f1@1\n", "what it says")
+    check_eq([t["state"] for t in a.transfers()], ["paused", "paused", "seeding"], "states")
+    h.wait_for(lambda: not index.entries(name="f0", online=1), 20 * h.SLOW, "the index was told")
+    a.run("resume", a.transfers("1")[0]["hash_v1"][:8]).expect(h.OK)
+    index.wait_seeds("f0")
+    check_eq(a.run("priority", "3", "high", "--json").expect(h.OK).json()["priority"], 10, "priority")
+    a.run("priority", "3", "tall").expect(h.USAGE)
+    check("2 downloads at a time" in a.run("queue").expect(h.OK).out, "queue")
+    check_eq(a.run("queue", "9", "--json").expect(h.OK).json()["max_active"], 9, "queue")
+    with open(srcs[2], "r+b") as f:
+        f.write(b"other")
+    a.run("recheck", "f2").expect(h.OK)
+    wait_state(a, "f2", "failed")
+    check(a.transfers("f2")[0]["why"], "why")
+    a.run("pause", "nothing").expect(h.NOT_FOUND).error_line("no such transfer")
+    a.run("pause", "f").expect(h.AMBIGUOUS).error_line("number 1, 2, 3")
+    a.run("remove", "1", "2", "3").expect(h.OK)
+    check_eq(a.transfers(), [], "all are gone")
+    check(all(os.path.exists(s) for s in srcs), "their files are not")
+    check_eq(sorted(os.listdir(os.path.join(a.home, "jobs"))), ["totals"], "records are gone")
+
+
+@test("limits: of all, of one, remembered, as options of the daemon and of get; SIGHUP reads settings again")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 3 * MIB)
+    a.share(src, "--as", "alice")
+    d = b.daemon("--limit-lan", "--limit-down", "2M")
+    check_eq(b.run("limit").expect(h.OK).out, "all together: down 2.0 MiB/s, up no limit\n", "options")
+    check_eq(b.run("limit", "--down", "0", "--up", "100K", "--json").expect(h.OK).json()["limit_up_bps"], 100 * KIB, "all")
+    b.run("get", "f", "-d", "--limit-down", "500K").expect(h.OK)
+    check_eq(b.transfers("f")[0]["limit_down_bps"], 500 * KIB, "of get")
+    begun = time.monotonic()
+    wait_state(b, "f", "seeding", 60)
+    check(time.monotonic() - begun > 3, "it is slow", time.monotonic() - begun)
+    b.run("limit", "f", "--up", "1M").expect(h.OK)
+    d.kill()
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("[daemon]\nmax-active = 7\n")
+    d = b.daemon()
+    t = b.transfers("f")[0]
+    check_eq((t["limit_down_bps"], t["limit_up_bps"]), (500 * KIB, MIB), "remembered")
+    check("7 downloads" in b.run("queue").out, "from the file")
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("[daemon]\nmax-active = 8\nlimit-down = 3M\n")
+    d.send(signal.SIGHUP)
+    h.wait_for(lambda: "8 downloads" in b.run("queue").out, 10 * h.SLOW, "SIGHUP")
+    check("down 3.0 MiB/s" in b.run("limit").out, "SIGHUP")
+    with open(os.path.join(b.home, "config"), "w") as f:
+        f.write("nonsense\n")
+    d.send(signal.SIGHUP)
+    h.wait_for(lambda: "not usable" in d.err_text(), 10 * h.SLOW, "it is said")
+    check(d.alive(), "it goes on")
+    os.unlink(os.path.join(b.home, "config"))
+
+
+@test("unshare ends what the daemon serves under that name")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    a.run("share", h.make_file(a.path("f"), 20_000), h.make_file(a.path("g"), 20_000, seed=2), "-d",
+          "--as", "alice").expect(h.OK)
+    a.run("unshare", "f").expect(h.OK)
+    check_eq([t["title"] for t in a.transfers()], ["alice/g@1"], "what is left")
+    check(os.path.exists(a.path("f")), "the file stays")
+
+
+@test("status: a table, one transfer, again and again until Ctrl-C")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    a.run("share", h.make_file(a.path("f"), 200_000), "-d", "--as", "alice").expect(h.OK)
+    row = a.run("status").expect(h.OK).out.split("\t")
+    check_eq(row[:5], ["1", "alice/f@1", "seeding", "100%", "195.3 KiB"], "row")
+    watch = a.start("status", "--watch")
+    h.wait_for(lambda: watch.out().count(b"alice/f@1") >= 2, 20 * h.SLOW, "it is shown again")
+    watch.stop().expect(h.OK)
+
+
+# ---- the HTTP door ------------------------------------------------------------------------
+
+@test("API: only by its own names, from its own pages, with the token (O-36)")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    a.daemon()
+    port = int(api_url(a).rsplit(":", 1)[1])
+
+    def ask(code, path="transfers", method="GET", **kw):
+        status, body = a.api(method, path, **kw)
+        check_eq(status, code, f"{method} {path} {kw}")
+        return body
+    ask(200)
+    for host in ("evil.example", "127.0.0.1", f"127.0.0.1:{port + 1}", "evil.example:%d" % port, ""):
+        check_eq(ask(421, headers={"Host": host})["error"]["code"], "wrong_host", host)
+    for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
+        ask(200, headers={"Host": host})
+    check_eq(ask(403, headers={"Origin": "http://evil.example"})["error"]["code"], "forbidden_origin", "origin")
+    ask(403, headers={"Origin": "null"})
+    ask(403, headers={"Sec-Fetch-Site": "cross-site"})
+    ask(403, headers={"Sec-Fetch-Site": "same-site"})
+    ask(200, headers={"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"})
+    check_eq(ask(401, token=False)["error"]["code"], "token_needed", "no token")
+    ask(401, headers={"Authorization": "Bearer " + "0" * 64})
+    ask(401, path="no/such", token=False)
+    ask(404, path="no/such")
+    ask(405, method="DELETE")
+    ask(415, method="POST", body={}, headers={"Content-Type": "text/plain"})
+    ask(421, token=False, headers={"Host": "evil.example", "Origin": "http://evil.example"})
+    # Nothing but loopback.
+    d = [p for p in w.procs if p.name.endswith("daemon")][0]
+    check(port in d.listening(), "it listens")
+    with open("/proc/net/tcp") as f:
+        mine = [x.split()[1] for x in f if f":{port:04X} 00000000:0000 0A" in x]
+    check_eq(mine, [f"0100007F:{port:04X}"], "on loopback alone")
+    for raw in (b"GET /announce?info_hash=" + b"a" * 20 + b" HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n"):
+        check(b" 421 " in h.raw_http(port, raw, host="127.0.0.1").split(b"\r\n")[0], "without a Host")
+
+
+def request_of(a, path, **more):
+    with open(a.path("f.torrent"), "rb") as f:
+        return {"torrent": base64.b64encode(f.read()).decode(), "path": path, **more}
+
+
+@test("API: add, list, look, change, recheck, remove; what is malformed is refused by name")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), 500_000)
+    a.run("create", src, "-o", a.path("f.torrent"), "--tracker", index.announce).expect(h.OK)
+    a.daemon()
+    status, t = a.api("POST", "transfers", request_of(a, src, seed=True, title="mine/f@1", priority=3))
+    check_eq((status, t["id"], t["title"], t["priority"]), (201, 1, "mine/f@1", 3), "added")
+    check_eq(a.api("POST", "transfers", request_of(a, src))[0], 409, "twice")
+    wait_state(a, "1", "seeding")
+    check_eq(a.api("GET", "transfers/mine%2Ff@1")[1]["transfer"]["id"], 1, "by title")
+    check_eq(len(a.api("GET", "transfers")[1]["transfers"]), 1, "list")
+    check_eq(a.api("GET", "transfers/1/peers")[1], {"peers": []}, "peers")
+    t = a.api("PATCH", "transfers/1", {"down_bps": 1000, "priority": -4, "paused": True})[1]["transfer"]
+    check_eq((t["limit_down_bps"], t["limit_up_bps"], t["priority"], t["state"]), (1000, 0, -4, "paused"), "changed")
+    check_eq(a.api("POST", "transfers/1/resume", {})[1]["transfer"]["state"], "queued", "resumed")
+    check_eq(a.api("POST", "transfers/1/recheck", {})[0], 200, "recheck")
+    wait_state(a, "1", "seeding")
+    check_eq(a.api("PUT", "status", {"max_active": 3})[1]["max_active"], 3, "status")
+    for body, member in ((request_of(a, "f"), "path"), (request_of(a, src, seed=1), "seed"),
+                         (request_of(a, src, trackers="x"), "trackers"), (request_of(a, src, title=["x"]), "title"),
+                         (request_of(a, src, stamp="00"), "stamp"), (request_of(a, src, peers=["nowhere"]), "peers"),
+                         ({"path": src}, "torrent"), ({"torrent": "!!", "path": src}, "torrent"),
+                         (request_of(a, src, priority=1 << 40), "priority")):
+        status, got = a.api("POST", "transfers", body)
+        check(status == 400 and member in got["error"]["message"], f"without {member}", status, got)
+    status, got = a.api("POST", "transfers", {"torrent": base64.b64encode(b"de").decode(), "path": src})
+    check_eq((status, got["error"]["code"]), (422, "bad_torrent"), "no torrent")
+    for raw in (b"", b"[1]", b'{"a":1,"a":2}', b"{" * 5000, b"\xff"):
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer " +
+                   open(os.path.join(a.home, "api-token")).read().strip()}
+        check_eq(h.http(api_url(a) + "/api/v1/transfers", "POST", raw, headers)[0], 400, repr(raw[:10]))
+    check_eq(a.api("PATCH", "transfers/1", {"paused": 1})[0], 400, "no boolean")
+    check_eq(a.api("GET", "transfers/2")[0], 404, "none such")
+    check_eq(a.api("GET", "transfers/1/fly")[0], 404, "no such word")
+    check_eq(a.api("DELETE", "transfers/1?data=1")[1]["removed"]["id"], 1, "removed")
+    h.wait_for(lambda: not os.path.exists(src), 10 * h.SLOW, "its file is gone")
+
+
+class Events:
+    """Server-sent events, as they come."""
+
+    def __init__(self, peer):
+        with open(os.path.join(peer.home, "api-token")) as f:
+            token = f.read().strip()
+        port = int(api_url(peer).rsplit(":", 1)[1])
+        self.s = socket.create_connection(("127.0.0.1", port))
+        peer.world.closers.append(self.s.close)
+        self.s.sendall(f"GET /api/v1/events?token={token} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        self.s.setblocking(False)
+        self.text = b""
+
+    def seen(self):
+        try:
+            while chunk := self.s.recv(65536):
+                self.text += chunk
+        except BlockingIOError:
+            pass
+        out = []
+        for block in self.text.split(b"\n\n"):
+            lines = dict(x.split(b": ", 1) for x in block.split(b"\n") if b": " in x and x[:1] in b"ed")
+            if b"event" in lines:
+                out.append((lines[b"event"].decode(), json.loads(lines[b"data"])))
+        return out
+
+    def wait(self, name, seconds=30):
+        def there():
+            return next((d for n, d in self.seen() if n == name), None)
+        return h.wait_for(there, seconds * h.SLOW, f"the event {name}")
+
+
+@test("API: what happens to transfers is told as server-sent events")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), MIB)
+    a.share(src, "--as", "alice")
+    b.daemon()
+    events = Events(b)
+    h.wait_for(lambda: events.seen() == [] and b"200 OK" in events.text, 10 * h.SLOW, "the stream is open")
+    b.run("get", "f").expect(h.OK)
+    check_eq(events.wait("added")["title"], "alice/f@1", "added")
+    check_eq(events.wait("complete")["complete"], True, "complete")
+    events.wait("state")
+    b.run("remove", "f").expect(h.OK)
+    check_eq(events.wait("removed")["id"], 1, "removed")
+
+
+# ---- what is kept -----------------------------------------------------------------------------
+
+@test("killed at any system call that touches files while one is added: there whole, or not at all (O-41)", seconds=240)
+def _(w):
+    strace = h.need("strace")
+    if h.SANITIZED:
+        raise h.Skip("strace and ASan do not go together")
+    index, a, _ = two(w)
+    srcs = [h.make_file(a.path(f"f{i}"), 50_000, seed=i) for i in range(2)]
+    a.daemon()
+    a.run("share", srcs[0], "-d", "--as", "alice").expect(h.OK)
+    [p for p in w.procs if p.name.endswith("daemon")][0].stop(signal.SIGTERM)
+    keep = a.home + "-keep"
+    shutil.copytree(a.home, keep, symlinks=True)
+    a.run("create", srcs[1], "-o", a.path("f.torrent"), "--tracker", index.announce).expect(h.OK)
+    calls, kills = ("openat2", "write", "fsync", "renameat", "renameat2"), 0
+    for call in calls:
+        for n in range(1, 12):
+            shutil.rmtree(a.home)
+            shutil.copytree(keep, a.home, symlinks=True)
+            d = a.daemon()
+            tracer = w.start(strace, "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={n}",
+                             "-p", str(d.pid), name="strace")
+            h.wait_for(lambda: b"TracerPid:\t0" not in open(f"/proc/{d.pid}/status", "rb").read(), 10, "it is traced")
+            d.killed = True
+            try:
+                a.api("POST", "transfers", request_of(a, srcs[1], seed=True))
+            except (OSError, ValueError):
+                pass
+            try:
+                d.p.wait(0.5)
+                dead = True
+            except subprocess.TimeoutExpired:
+                dead = False
+            d.kill()
+            tracer.p.wait(10)
+            again = a.daemon()
+            names = [t["name"] for t in a.transfers()]
+            check(names in (["f0"], ["f0", "f1"]), f"{call} {n}", names)
+            if len(names) == 2:
+                wait_state(a, "2", "seeding")
+            wait_state(a, "1", "seeding")
+            check("damaged" not in again.err_text(), f"{call} {n}", again.err_text())
+            kills += dead
+            again.stop(signal.SIGTERM)
+            if not dead:
+                break
+    check(kills >= 5, f"it was killed {kills} times")
+
+
+@test("a damaged record costs that transfer alone, and is said")
+def _(w):
+    index, a, _ = two(w)
+    srcs = [h.make_file(a.path(f"f{i}"), 50_000, seed=i) for i in range(3)]
+    d = a.daemon()
+    a.run("share", *srcs, "-d", "--as", "alice").expect(h.OK)
+    d.kill()
+    record = os.path.join(a.home, "jobs", "2.job")
+    with open(record, "r+b") as f:
+        f.seek(60)
+        byte = f.read(1)
+        f.seek(60)
+        f.write(bytes([byte[0] ^ 1]))
+    d = a.daemon()
+    check_eq([t["name"] for t in a.transfers()], ["f0", "f2"], "the others")
+    check("number 2 is lost" in d.err_text(), "it is said", d.err_text())
+    check(os.path.exists(record), "it is left to look at")
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
