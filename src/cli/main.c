@@ -170,9 +170,8 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
-		   "encryption only "
-		   "sequential ends-first "
-		   "limit-down limit-up limit-at limit-lan no-upload no-daemon no-seed detach",
+		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
+		   "no-upload no-daemon no-seed detach",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
