@@ -48,6 +48,9 @@ uint64_t token_wait_ms(struct token_bucket *b, uint64_t bytes, uint64_t now_ms)
 {
 	int64_t lack;
 
+	/* More never gathers. */
+	if (b->bps != 0 && bytes > (uint64_t)burst(b) / 1000)
+		bytes = (uint64_t)burst(b) / 1000;
 	if (token_left(b, now_ms) >= bytes)
 		return 0;
 	lack = (int64_t)(bytes * 1000) - b->micro;

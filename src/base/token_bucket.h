@@ -23,7 +23,7 @@ void token_set(struct token_bucket *b, uint64_t bps, uint64_t now_ms);
 uint64_t token_left(struct token_bucket *b, uint64_t now_ms);
 /* They went. */
 void token_take(struct token_bucket *b, uint64_t bytes);
-/* Milliseconds until `bytes` (at most a burst) may go; 0 now. */
+/* Milliseconds until `bytes`, or a whole burst if that is less, may go; 0 now. */
 uint64_t token_wait_ms(struct token_bucket *b, uint64_t bytes, uint64_t now_ms);
 
 #endif

@@ -1699,6 +1699,13 @@ static void whole_life(struct bench *b)
 	hear_type(b, c, WIRE_INTERESTED);
 	hear_type(b, c, WIRE_UNCHOKE);
 	hear(b, a, ask_hashes(b, 0, 0, 2, 0));
+	want(b, "-nnnnnnn");
+	swarm_set_urgent(b->s, &(struct piece_run){2, 3}, 1, b->now, &b->fx);
+	swarm_set_order(b->s, ORDER_ENDS_FIRST, b->now, &b->fx);
+	swarm_check(b->s);
+	swarm_set_urgent(b->s, NULL, 0, b->now, &b->fx);
+	swarm_set_order(b->s, ORDER_SEQUENTIAL, b->now, &b->fx);
+	swarm_set_wanted(b->s, NULL, b->now, &b->fx);
 	for (uint32_t k = 0; k < 4; k++)
 		block(b, k % 2 == 0 ? a : c, 0, k);
 	swarm_check(b->s);

@@ -59,6 +59,7 @@ TEST(token_bucket_has_a_debt_paid_before_it_gives)
 	CHECK_INT(token_left(&b, 1101), 1);
 	CHECK_INT(token_wait_ms(&b, 1, 1101), 0);
 	CHECK_INT(token_wait_ms(&b, 51, 1101), 50);
+	CHECK_INT(token_wait_ms(&b, 1000000, 1101), 249);
 }
 
 TEST(token_bucket_takes_a_lower_rate_at_once)
