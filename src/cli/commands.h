@@ -21,6 +21,7 @@ int cmd_explain(const struct opts *o);
 int cmd_leave(const struct opts *o);
 int cmd_shell(const struct opts *o);
 int cmd_doctor(const struct opts *o);
+int cmd_dht(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 

@@ -85,6 +85,8 @@ static const struct command commands[] = {
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
+	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -97,7 +99,8 @@ static const struct command commands[] = {
 	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
+	    "v2-only listen reply-delay drain drain-timeout no-map dht-node no-dht spool "
+	    "limit-down limit-up "
 	    "limit-at limit-lan watch settle rehash no-lsd encryption",
 	.completes = "@path",
 	.min_args = 1,
@@ -138,6 +141,8 @@ static const struct command commands[] = {
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
+	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -163,7 +168,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
-		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
+		   "reuse replace follow every reply-delay drain drain-timeout no-map dht-node "
+		   "no-dht no-lsd "
 		   "encryption only "
 		   "sequential ends-first "
 		   "limit-down limit-up limit-at limit-lan no-upload",
@@ -294,6 +300,36 @@ static const struct command commands[] = {
 	.completes = "@name",
 	.max_args = 1,
 	.run = cmd_explain,
+    },
+    {
+	.name = "dht",
+	.summary = "the distributed hash table: how it stands, put, get, look up",
+	.usage = "shoal dht [status]\n"
+		 "       shoal dht lookup INFO-HASH | get TARGET-OR-KEY | put VALUE",
+	.help =
+	    "Peers take part in the table that all BitTorrent clients share, for torrents that "
+	    "are\n"
+	    "not private. 'status' asks the peers that run from this home; the others are done by "
+	    "a\n"
+	    "node that lives as long as the command and begins where peers of this home began.\n"
+	    "\n"
+	    "  --dht-node HOST:PORT  begin there; may be repeated\n"
+	    "  --sign                put: sign it with your key; the next one replaces it\n"
+	    "  --salt TEXT           put: the same, one for each TEXT; get: the one of KEY and "
+	    "TEXT\n"
+	    "  --listen ADDR         use this address alone\n"
+	    "\n"
+	    "'put' prints what 'get' wants: the target of a value, or of a signed one your key. "
+	    "Others\n"
+	    "keep a value for about two hours.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal dht\n"
+	    "  shoal dht lookup 0123456789abcdef0123456789abcdef01234567\n"
+	    "  shoal dht put 'it is 42' --salt news\n",
+	.accepts = "dht-node sign salt listen",
+	.max_args = 2,
+	.run = cmd_dht,
     },
     {
 	.name = "leave",

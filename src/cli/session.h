@@ -12,6 +12,9 @@
  * just came up is found by then; one that will come tomorrow is not worth a hanging script. */
 #define NO_HOLDER_MS 6000u
 
+/* In the home: what is remembered of the distributed hash table. */
+#define SESSION_DHT_FILE "dht"
+
 struct session {
 	const struct opts *o;
 	struct loop *loop;

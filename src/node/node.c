@@ -220,6 +220,8 @@ static void on_second(void *arg)
 		loop_io_want(n->listen_io, LOOP_READ);
 	}
 	touch_busy(n);
+	if (n->dht != NULL)
+		node_dht_second(n->dht);
 	node_settle(n);
 	if (n->n_removed > 0)
 		free_removed(n);
@@ -366,6 +368,7 @@ void node_free(struct node *n)
 	free(n->transfers);
 	live_free(n->live);
 	reach_free(n->reach);
+	node_dht_free(n->dht);
 	folder_watcher_free(n->watcher);
 	hash_map_fini(&n->by_hash);
 	hash_map_fini(&n->by_key);
@@ -432,6 +435,16 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 		return err;
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
 	return live_new(&p, &n->live) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
+}
+
+int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_info *info)
+{
+	return node_dht_new(n, p, &n->dht, info);
+}
+
+const struct dht_shell *node_dht(const struct node *n)
+{
+	return n->dht == NULL ? NULL : node_dht_shell(n->dht);
 }
 
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at)
