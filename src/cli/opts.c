@@ -608,6 +608,7 @@ void opts_fini(struct opts *o)
 	free(o->choice);
 	free((void *)o->trackers);
 	free((void *)o->peers);
+	free((void *)o->dht_nodes);
 	free((void *)o->webseeds);
 	free((void *)o->from);
 	free((void *)o->tags);

@@ -33,8 +33,9 @@ class TransmissionDht(Transmission):
         self.first = first
 
     def dht(self, conf):
+        # It takes the table for broken while it knows fewer than nine nodes.
         with open(os.path.join(conf, "dht.bootstrap"), "w", encoding="ascii") as f:
-            f.write(f"{h.HOST} {self.first}\n")
+            f.write("".join(f"{h.HOST} {port}\n" for port in (self.first, *crowd(self.w, self.first))))
         return ["--dht"]
 
 
@@ -84,6 +85,12 @@ class Ours:
 
 def first_node(w):
     return Ours(w, "first", *made(w, "other", 64 * KIB))
+
+
+def crowd(w, first, n=10):
+    """Nodes of ours besides the first one. Returns their ports."""
+    path, src = w.path("other.torrent"), w.peer("maker", NOWHERE).path("other")
+    return [Ours(w, f"crowd{i}", path, src, first).port for i in range(n)]
 
 
 def they_find_us(w, client):
