@@ -4,7 +4,7 @@
 
 #include "dht/dht_impl.h"
 
-/* Of both families together, less than a datagram's worth of queries a turn. */
+/* A burst of it holds the longest datagram twice, so that none waits for ever. */
 #define RATE_LEAST_BPS 4000u
 
 struct dht *dht_new(const struct dht_params *p, uint64_t now_ms)

@@ -28,9 +28,10 @@ class Serving:
         self.peer = w.peer(name, NOWHERE)
         self.port = h.free_port()
         self.place = f"{h.HOST}:{self.port}"
-        os.link(src, self.peer.path(os.path.basename(src)))
-        self.proc = self.peer.start("get", path, "-o", self.peer.path(os.path.basename(src)), "--seed", "--port", str(self.port),
-                                    "--listen", h.HOST, *args, env=ON if env is None else env)
+        copy = self.peer.path(os.path.basename(src))
+        os.link(src, copy)
+        self.proc = self.peer.start("get", path, "-o", copy, "--seed", "--port", str(self.port), "--listen", h.HOST, *args,
+                                    env=ON if env is None else env)
         h.wait_for(lambda: b"verified" in self.proc.out() + self.proc.err(), 30 * h.SLOW, f"{name} serves")
 
     def status(self):

@@ -74,8 +74,8 @@ class Ours:
         copy = self.peer.path(os.path.basename(src))
         os.link(src, copy)
         more = ["--dht-node", f"{h.HOST}:{first}"] if first else []
-        self.proc = self.peer.start("get", path, "-o", copy, "--seed", "--port", str(self.port), "--listen", h.HOST, *more,
-                                    env=ON)
+        self.proc = self.peer.start("get", path, "-o", copy, "--seed", "--port", str(self.port), "--listen", h.HOST,
+                                    *more, env=ON)
         h.wait_for(lambda: b"verified" in self.proc.out(), 30 * h.SLOW, f"{name} serves")
 
     def status(self):
@@ -138,7 +138,8 @@ def _(w):
     a, b = w.peer("a", NOWHERE), w.peer("b", NOWHERE)
     at = ("--dht-node", f"{h.HOST}:{first.port}", "--listen", h.HOST)
     for salt in ("", "a name"):
-        key = a.run("dht", "put", f"ours {salt}", *(["--salt", salt] if salt else ["--sign"]), *at, env=ON).expect(h.OK).out.strip()
+        how = ("--salt", salt) if salt else ("--sign",)
+        key = a.run("dht", "put", f"ours {salt}", *how, *at, env=ON).expect(h.OK).out.strip()
         p = lt.read(key, salt.encode().hex())
         h.wait_for(lambda: f"ours {salt}".encode() in p.out(), 60 * h.SLOW, f"libtorrent reads it: {p.out()[-500:]!r}")
         lt.stop(p)
