@@ -30,6 +30,7 @@ int cmd_recheck(const struct opts *o);
 int cmd_priority(const struct opts *o);
 int cmd_queue(const struct opts *o);
 int cmd_limit(const struct opts *o);
+int cmd_dht(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 

@@ -12,6 +12,7 @@
 #include "cli/opts.h"
 #include "cli/torrent.h"
 #include "net/local.h"
+#include "node/dht_shell.h"
 #include "node/explain.h"
 #include "node/json_read.h"
 #include "store/root.h"
@@ -142,6 +143,31 @@ static void do_explain(struct control *c, struct local_call *call, const json_t 
 	control_say(call, json_pack("{s:o}", "explained", list), true);
 }
 
+/* ---- dht -------------------------------------------------------------------------- */
+
+static void do_dht(struct control *c, struct local_call *call, const json_t *question)
+{
+	const struct dht_shell *d = node_dht(c->p.node);
+	struct dht_stats st;
+	char id[41];
+
+	(void)question;
+	if (d == NULL) {
+		control_say(call, json_pack("{s:n}", "dht"), true);
+		return;
+	}
+	dht_shell_stats(d, &st);
+	text_hex(id, bytes_of(dht_shell_id(d, false), 20));
+	control_say(call,
+		    json_pack("{s:{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}}", "dht", "id",
+			      id, "port", (int)dht_shell_port(d), "nodes", (int)st.nodes[0],
+			      "nodes6", (int)st.nodes[1], "torrents", (int)st.hashes, "peers",
+			      (int)st.peers, "items", (int)st.items, "queries",
+			      (json_int_t)st.queries, "sent_bytes", (json_int_t)st.sent_bytes,
+			      "received_bytes", (json_int_t)st.received_bytes),
+		    true);
+}
+
 /* ---- leave -------------------------------------------------------------------------- */
 
 static void do_leave(struct control *c, struct local_call *call, const json_t *question)
@@ -197,6 +223,7 @@ static const struct verb {
 	const char *name;
 	void (*run)(struct control *c, struct local_call *call, const json_t *question);
 } verbs[] = {
+    {"dht", do_dht},
     {"explain", do_explain},
     {"leave", do_leave},
     {"set", do_set},

@@ -4,6 +4,7 @@
  * A question is one object with a "verb", the answer one object or more, a line each:
  *
  *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name
+ *   {"verb": "dht"}                         {"dht": {...}}, null when it takes no part
  *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
  *    "timeout_s": 600}                      {"left": true, "pieces": N, "torrents": N, "title": T}
  *   {"verb": "set", "peers": [PID, ...],    {"set": true}; by those alone that are among `peers`

@@ -87,6 +87,8 @@ static const struct command commands[] = {
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
+	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -100,7 +102,8 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at limit-lan watch settle rehash no-lsd encryption no-daemon detach",
+	    "limit-at limit-lan watch settle rehash no-lsd encryption no-daemon detach dht-node "
+	    "no-dht",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -143,6 +146,8 @@ static const struct command commands[] = {
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
+	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -171,7 +176,7 @@ static const struct command commands[] = {
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
 		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
-		   "no-upload no-daemon no-seed detach",
+		   "no-upload no-daemon no-seed detach dht-node no-dht",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -301,6 +306,36 @@ static const struct command commands[] = {
 	.run = cmd_explain,
     },
     {
+	.name = "dht",
+	.summary = "the distributed hash table: how it stands, put, get, look up",
+	.usage = "shoal dht [status]\n"
+		 "       shoal dht lookup INFO-HASH | get TARGET-OR-KEY | put VALUE",
+	.help =
+	    "Peers take part in the table that all BitTorrent clients share, for torrents that "
+	    "are\n"
+	    "not private. 'status' asks the peers that run from this home; the others are done by "
+	    "a\n"
+	    "node that lives as long as the command and begins where peers of this home began.\n"
+	    "\n"
+	    "  --dht-node HOST:PORT  begin there; may be repeated\n"
+	    "  --sign                put: sign it with your key; the next one replaces it\n"
+	    "  --salt TEXT           put: the same, one for each TEXT; get: the one of KEY and "
+	    "TEXT\n"
+	    "  --listen ADDR         use this address alone\n"
+	    "\n"
+	    "'put' prints what 'get' wants: the target of a value, or of a signed one your key. "
+	    "Others\n"
+	    "keep a value for about two hours.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal dht\n"
+	    "  shoal dht lookup 0123456789abcdef0123456789abcdef01234567\n"
+	    "  shoal dht put 'it is 42' --salt news\n",
+	.accepts = "dht-node sign salt listen",
+	.max_args = 2,
+	.run = cmd_dht,
+    },
+    {
 	.name = "leave",
 	.summary = "ask the peers that run from this home to leave",
 	.usage = "shoal leave [--drain] [--drain-timeout TIME]",
@@ -328,6 +363,8 @@ static const struct command commands[] = {
 	    "any)\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
+	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
@@ -341,7 +378,8 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
-	.accepts = "detach max-active http-port listen no-map no-lsd encryption limit-down "
+	.accepts = "detach max-active http-port listen no-map no-lsd no-dht dht-node encryption "
+		   "limit-down "
 		   "limit-up limit-at limit-lan",
 	.max_args = 0,
 	.run = cmd_daemon,

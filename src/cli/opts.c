@@ -39,6 +39,10 @@ static const struct option options[] = {
     {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
     {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
     {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
+    {"no-dht", 0, KIND_FLAG, AT(no_dht), "SHOAL_NO_DHT", false},
+    {"dht-node", 0, KIND_LIST, AT(dht_nodes), NULL, false},
+    {"sign", 0, KIND_FLAG, AT(sign), NULL, false},
+    {"salt", 0, KIND_TEXT, AT(salt), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
@@ -612,6 +616,7 @@ void opts_fini(struct opts *o)
 	free(o->choice);
 	free((void *)o->trackers);
 	free((void *)o->peers);
+	free((void *)o->dht_nodes);
 	free((void *)o->webseeds);
 	free((void *)o->from);
 	free((void *)o->tags);

@@ -61,9 +61,12 @@ struct opts {
 	const char *description;  /* --description */
 	const char *const *tags;  /* --tag, repeated */
 	const char *const *notes; /* --meta KEY=VALUE, repeated */
-	const char *const *peers; /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
-	const char *const *from;  /* --from ADDR:PORT, repeated: these alone; NULL-terminated */
-	char **args;		  /* what is not an option */
+	bool no_dht, sign;	  /* --sign: a value put is replaced by newer ones of this key */
+	const char *const *dht_nodes; /* --dht-node HOST:PORT, repeated */
+	const char *salt;	      /* --salt */
+	const char *const *peers;     /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
+	const char *const *from;      /* --from ADDR:PORT, repeated: these alone; NULL-terminated */
+	char **args;		      /* what is not an option */
 	int n_args;
 	struct config *config;	     /* what the texts above may point into; owned */
 	struct opts_origin *origins; /* as many as opts_table() has rows; owned */

@@ -3,11 +3,14 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/home.h"
 #include "cli/index_choice.h"
 #include "node/index_client.h"
+#include "node/node_dht.h"
 
 #define WATCH_MS 200u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
@@ -174,6 +177,23 @@ int session_listen(struct session *s, const char *name, const struct control_ver
 	return control_new(&p, &s->control, info);
 }
 
+/* Without a home nothing is remembered of it. */
+static int use_dht(struct session *s, struct err_info *info)
+{
+	struct node_dht_params p = {.listen_host = s->o->listen, .places = s->o->dht_nodes};
+	char *home = NULL, state[4096];
+	int err;
+
+	if (s->o->no_dht)
+		return OK;
+	if (home_make_dir(&home, NULL) == OK &&
+	    snprintf(state, sizeof(state), "%s/" SESSION_DHT_FILE, home) < (int)sizeof(state))
+		p.state = state;
+	err = node_use_dht(s->node, &p, info);
+	free(home);
+	return err;
+}
+
 /* Without a home, or where it cannot be written to, a peer runs all the same. */
 static void listen_to_commands(struct session *s)
 {
@@ -217,6 +237,8 @@ static int make_node(struct session *s, struct err_info *info)
 		err = pacing_new(s->loop, s->node, s->o, &s->pacing, info);
 	if (err == OK)
 		err = use_index(s, info);
+	if (err == OK)
+		err = use_dht(s, info);
 	if (err == OK && make_parting(s) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	return err;

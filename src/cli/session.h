@@ -12,6 +12,8 @@
  * just came up is found by then; one that will come tomorrow is not worth a hanging script. */
 #define NO_HOLDER_MS 6000u
 
+/* In the home: what is remembered of the distributed hash table. */
+#define SESSION_DHT_FILE "dht"
 enum session_kind {
 	SESSION_PEER,	/* a node that ends with the command, and answers to other commands */
 	SESSION_DAEMON, /* a node that comes back: signals end it at once; see session_listen() */

@@ -42,7 +42,7 @@ void loop_timer_free(struct loop_timer *t);
 /* Call `fn` on the loop thread when the process gets `signo`. Lives as long as the loop. */
 int loop_on_signal(struct loop *l, int signo, void (*fn)(void *arg, int signo), void *arg);
 
-/* struct event_base *, for net/http_*.c alone. */
+/* struct event_base *, for net/http_*.c and net/resolve.c alone. */
 void *loop_event_base(struct loop *l);
 
 #endif

@@ -36,7 +36,7 @@ struct udp_batch {
 	int fd;
 	unsigned n;
 	struct addr bound; /* the wildcard, when each datagram tells its own */
-	bool is_wild;
+	bool is_wild, is_v6;
 	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
 	struct place places[UDP_BATCH];
 };
@@ -261,6 +261,7 @@ struct udp_batch *udp_batch_new(int fd)
 	if (getsockname(fd, &at.any, &len) == 0)
 		to_addr(&b->bound, &at);
 	b->is_wild = is_wild(&at);
+	b->is_v6 = at.any.sa_family == AF_INET6;
 	lay_out(b);
 	return b;
 }
@@ -369,4 +370,35 @@ unsigned udp_answer(struct udp_batch *b)
 		}
 	}
 	return dropped;
+}
+
+/* A socket of IPv6 reaches IPv4 by mapped addresses. */
+static socklen_t from_addr(union sock *out, const struct addr *a, bool v6_socket)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (!v6_socket) {
+		*out = (union sock){.v4 = {.sin_family = AF_INET, .sin_port = htons(a->port)}};
+		memcpy(&out->v4.sin_addr, a->ip, 4);
+		return sizeof(out->v4);
+	}
+	*out = (union sock){.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)}};
+	if (a->v6) {
+		memcpy(&out->v6.sin6_addr, a->ip, 16);
+	} else {
+		memcpy(&out->v6.sin6_addr, mapped, sizeof(mapped));
+		memcpy((uint8_t *)&out->v6.sin6_addr + sizeof(mapped), a->ip, 4);
+	}
+	return sizeof(out->v6);
+}
+
+bool udp_send(struct udp_batch *b, const struct addr *to, struct bytes data)
+{
+	union sock at;
+	socklen_t len;
+
+	if (to->v6 && !b->is_v6)
+		return false;
+	len = from_addr(&at, to, b->is_v6);
+	return sendto(b->fd, data.ptr, data.len, MSG_DONTWAIT, &at.any, len) == (ssize_t)data.len;
 }

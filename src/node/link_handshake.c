@@ -6,9 +6,16 @@
 #include "net/tcp.h"
 #include "node/metadata_fetch_impl.h"
 
+/* Of our node, for this peer; 0: none. */
+static uint16_t link_dht_port(const struct link *l)
+{
+	return l->node->dht == NULL ? 0 : node_dht_port(l->node->dht, l->t);
+}
+
 void link_send_handshake(struct link *l, const uint8_t hash[20])
 {
-	struct handshake h = {.fast = true, .extended = true, .v2 = l->t->meta->v2};
+	struct handshake h = {
+	    .fast = true, .extended = true, .dht = link_dht_port(l) != 0, .v2 = l->t->meta->v2};
 	uint8_t raw[HANDSHAKE_LEN];
 
 	memcpy(h.info_hash, hash, sizeof(h.info_hash));
@@ -99,6 +106,8 @@ static void open_peer(struct link *l, const struct handshake *h)
 		link_close(former, "gives way to another connection");
 	transfer_set_link(t, l->ref, l);
 	transfer_perform(t);
+	if (h->dht && l->state == LINK_OPEN && link_dht_port(l) != 0)
+		link_send(l, &(struct wire_msg){.type = WIRE_PORT, .port = link_dht_port(l)});
 }
 
 size_t link_take_handshake(struct link *l, struct bytes in)

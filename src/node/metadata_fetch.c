@@ -293,6 +293,22 @@ static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_para
 	return announcer_new(&ap, &f->announcer);
 }
 
+static void on_sought(void *user, const struct addr *list, size_t n)
+{
+	metadata_fetch_on_addresses(user, list, n, SOURCE_DHT);
+}
+
+/* Whether it is private only the dictionary says. */
+static void seek(struct metadata_fetch *f)
+{
+	if (f->node->dht == NULL)
+		return;
+	if (f->named.v1)
+		(void)node_dht_seek(f->node->dht, f->named.hash_v1, on_sought, f);
+	if (f->named.v2)
+		(void)node_dht_seek(f->node->dht, f->named.hash_v2, on_sought, f);
+}
+
 int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fetch **out)
 {
 	struct metadata_fetch *f = calloc(1, sizeof(*f));
@@ -316,6 +332,7 @@ int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fe
 	f->node->fetches = f;
 	*out = f;
 	announcer_start(f->announcer);
+	seek(f);
 	for (size_t i = 0; i < p->n_peers; i++)
 		(void)addrbook_add(&f->book, &p->peers[i], SOURCE_USER, now_ms(f));
 	for (uint32_t i = 0; i < p->magnet->n_peers; i++)
@@ -335,6 +352,8 @@ void metadata_fetch_free(struct metadata_fetch *f)
 		*at = f->next;
 		break;
 	}
+	if (f->node->dht != NULL)
+		node_dht_unseek(f->node->dht, f);
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
 		if (f->peers[i] != NULL)
 			fetch_peer_close(f->peers[i], NULL, false);

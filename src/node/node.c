@@ -244,6 +244,8 @@ static void on_second(void *arg)
 		loop_io_want(n->listen_io, LOOP_READ);
 	}
 	touch_busy(n);
+	if (n->dht != NULL)
+		node_dht_second(n->dht);
 	node_settle(n);
 	if (n->n_removed > 0) {
 		release_removed(n);
@@ -391,6 +393,7 @@ void node_free(struct node *n)
 		transfer_free(n->transfers[i]);
 	free(n->transfers);
 	reach_free(n->reach);
+	node_dht_free(n->dht);
 	folder_watcher_free(n->watcher);
 	for (uint32_t i = 0; i < n->n_lives; i++)
 		live_free(n->lives[i]);
@@ -467,6 +470,20 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 		return err_set(info, ERR_NOMEM, "out of memory");
 	n->n_lives++;
 	return OK;
+}
+
+int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_info *info)
+{
+	int err = node_dht_new(n, p, &n->dht, info);
+
+	if (err == OK && n->reach != NULL)
+		reach_use_udp(n->reach);
+	return err;
+}
+
+const struct dht_shell *node_dht(const struct node *n)
+{
+	return n->dht == NULL ? NULL : node_dht_shell(n->dht);
 }
 
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at)

@@ -67,6 +67,14 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 struct folder_watcher;
 struct folder_watcher *node_folder_watcher(const struct node *n);
 
+/* Take part in the distributed hash table for torrents that are not private. Before the first
+ * torrent. Returns 0, ERR_INVALID (a place to begin is none) or ERR_NOMEM. */
+struct node_dht_params;
+int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_info *info);
+/* NULL: it takes no part, or not yet. */
+struct dht_shell;
+const struct dht_shell *node_dht(const struct node *n);
+
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {
 	uint32_t transfers, peers;

@@ -9,6 +9,7 @@
 #include "node/announcer.h"
 #include "node/live.h"
 #include "node/node.h"
+#include "node/node_dht.h"
 #include "node/reach.h"
 #include "node/reader.h"
 #include "node/throttle.h"
@@ -31,9 +32,10 @@ struct node {
 	/* For webseeds that may be so near; NULL: not needed yet. */
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
-	struct reach *reach; /* NULL: the router is not asked */
+	struct reach *reach;  /* NULL: the router is not asked */
+	struct node_dht *dht; /* NULL: off */
 	struct folder_watcher *watcher;
-	bool said_unwatched; /* that no more folders can be watched */
+	bool said_unwatched;		      /* that no more folders can be watched */
 	struct live *lives[NODE_INDEXES_MAX]; /* with our indexes */
 	uint32_t n_lives;
 	struct rng rng;
@@ -130,7 +132,9 @@ struct transfer {
 	struct hash_task *hash_tasks;
 	struct addr *first_peers;
 	size_t n_first_peers;
-	uint32_t status_round; /* counted by node_status() already */
+	uint32_t status_round;	/* counted by node_status() already */
+	uint64_t dht_at_ms;	/* next announce in the distributed hash table */
+	uint32_t dht_search[2]; /* that is under way, by v1 and v2 name; 0 none */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;
 	void (*released)(void *user); /* of node_remove_then() */

@@ -8,7 +8,7 @@ struct reach {
 	struct portmap *map; /* NULL: not yet */
 	struct loop_timer *timer;
 	struct portmap_state state;
-	bool known;
+	bool known, udp;
 };
 
 static void say(struct reach *r, const char *text)
@@ -35,11 +35,8 @@ static void on_changed(void *user, const struct portmap_state *s)
 static void on_timer(void *arg)
 {
 	struct reach *r = arg;
-	struct portmap_params m = {.loop = r->p.loop,
-				   .port = r->p.port,
-				   .udp = r->p.udp,
-				   .changed = on_changed,
-				   .user = r};
+	struct portmap_params m = {
+	    .loop = r->p.loop, .port = r->p.port, .udp = r->udp, .changed = on_changed, .user = r};
 	struct err_info why;
 
 	if (portmap_new(&m, &r->map, &why) != 0)
@@ -71,6 +68,11 @@ void reach_free(struct reach *r)
 	portmap_free(r->map);
 	loop_timer_free(r->timer);
 	free(r);
+}
+
+void reach_use_udp(struct reach *r)
+{
+	r->udp = true;
 }
 
 /* ---- which side? ----------------------------------------------------------------- */

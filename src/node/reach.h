@@ -13,7 +13,6 @@ struct reach;
 struct reach_params {
 	struct loop *loop;
 	uint16_t port; /* ours */
-	bool udp;      /* it is also that of a UDP socket */
 	/* A line about what changed. May be NULL. */
 	void (*log)(void *user, const char *line);
 	void *user;
@@ -23,6 +22,9 @@ struct reach_params {
 int reach_new(const struct reach_params *p, struct reach **out);
 /* Gives it back. NULL is fine. */
 void reach_free(struct reach *r);
+/* The port is also that of a UDP socket, which shall be reached, too. Before the router is asked.
+ */
+void reach_use_udp(struct reach *r);
 
 /* The port to tell a tracker or index: ours when it is on our side of the router, as far as its
  * URL shows: a numeric private address, "localhost", a name of the link or without a dot. */

@@ -487,6 +487,8 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 		transfer_free(t);
 		return err;
 	}
+	if (n->dht != NULL)
+		node_dht_add(n->dht, t, p->torrent);
 	*out = t;
 	node_settle(n);
 	return OK;

@@ -574,7 +574,7 @@ class World:
     def env(self, home):
         keep = {k: v for k, v in os.environ.items()
                 if not k.startswith("SHOAL_") and k.lower() not in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")}
-        keep.update(SHOAL_HOME=home, SHOAL_NO_MAP="yes", SHOAL_NO_LSD="yes", LC_ALL="C.UTF-8",
+        keep.update(SHOAL_HOME=home, SHOAL_NO_MAP="yes", SHOAL_NO_LSD="yes", SHOAL_NO_DHT="yes", LC_ALL="C.UTF-8",
                     UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TERM="dumb")
         keep.setdefault("ASAN_OPTIONS", "detect_leaks=1")
         return keep

@@ -451,6 +451,48 @@ def exchanges():
         put("mse", name, data)
 
 
+# ---- the distributed hash table --------------------------------------------------
+
+def krpc_messages(tid):
+    def query(method, **args):
+        return {"t": tid, "y": "q", "q": method, "a": {"id": A20, **args}}
+
+    def reply(**what):
+        return {"t": tid, "y": "r", "r": {"id": B20, **what}}
+    item = {"v": {"ih": A20}, "k": b"k" * 32, "sig": b"s" * 64, "seq": 4}
+    return {
+        "ping": query("ping"), "find": query("find_node", target=B20), "find_ro": {**query("find_node", target=B20), "ro": 1},
+        "want": query("find_node", target=B20, want=["n4", "n6"]), "get_peers": query("get_peers", info_hash=B20),
+        "announce": query("announce_peer", info_hash=B20, port=6881, token=b"aoeusnth"),
+        "implied": query("announce_peer", info_hash=B20, port=6881, token=b"aoeusnth", implied_port=1),
+        "get": query("get", target=B20, seq=3), "put": query("put", token=b"aoeusnth", v="hello"),
+        "put_mutable": query("put", token=b"aoeusnth", salt=b"n", cas=3, **item), "sample": query("sample_infohashes", target=B20),
+        "unknown": query("vote", target=B20), "no_id": {"t": tid, "y": "q", "q": "ping", "a": {}},
+        "pong": reply(), "nodes": reply(nodes=A20 + b"axje.u", nodes6=A20 + b"ABCDEFGHIJKLMNOPqr"),
+        "peers": {**reply(token=b"aoeusnth", values=[b"axje.u", b"ABCDEFGHIJKLMNOPqr"]), "ip": b"axje.u"},
+        "item": reply(token=b"aoeusnth", nodes=b"", **item), "samples": reply(samples=A20, interval=60, num=1, nodes=b""),
+        "error": {"t": tid, "y": "e", "e": [201, "no"]},
+    }
+
+
+def hash_table():
+    for name, m in krpc_messages(b"aa").items():
+        put("krpc", name, benc(m))
+
+    def said(kind, m):
+        raw = benc(m)
+        return bytes([kind]) + struct.pack(">H", len(raw)) + raw
+    mine, theirs = krpc_messages(b"TTTT"), krpc_messages(b"aa")
+    place, later = bytes([3, 7]), bytes([4]) + struct.pack(">H", 1500)
+    put("dht", "asked", b"".join(said(0, theirs[k]) for k in ("ping", "find", "want", "get_peers", "get", "sample", "unknown", "no_id")))
+    put("dht", "stored", b"".join(said(0, theirs[k]) for k in ("announce", "put", "put_mutable", "implied")))
+    put("dht", "joined", place + said(1, mine["nodes"]) + later + later + later)
+    put("dht", "searched", place + said(1, mine["pong"]) + b"".join(bytes([2, i]) + said(1, mine["peers"]) for i in range(4)))
+    put("dht", "got", place + said(1, mine["pong"]) + bytes([2, 1]) + said(1, mine["item"]) + later)
+    put("dht", "refused", place + said(1, mine["pong"]) + bytes([2, 0]) + said(1, mine["peers"]) + said(1, mine["error"]))
+    put("dht", "silent", place + bytes([2, 2]) + later * 8)
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -467,3 +509,4 @@ if __name__ == "__main__":
     session_lines()
     discovery()
     exchanges()
+    hash_table()

@@ -71,7 +71,7 @@ class Transmission:
         conf = self.w.path(f"transmission-{self.w.n_procs}")
         os.makedirs(conf)
         rpc = h.free_port()
-        p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), "--no-dht", "--no-lpd",
+        p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), *self.dht(conf), "--no-lpd",
                          "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", self.encryption,
                          name=self.name)
         p.rpc = rpc
@@ -80,6 +80,9 @@ class Transmission:
         said = self._ask(p, "-w", folder, "-a", torrent)
         h.check("Error" not in said.out, "the torrent was added", said.out)
         return p
+
+    def dht(self, conf):
+        return ["--no-dht"]
 
     def _ask(self, p, *args):
         r = self.w.start(self.remote, f"127.0.0.1:{p.rpc}", *args, name="remote")

@@ -1,0 +1,128 @@
+#include "dht/item_store.h"
+
+#include <stdlib.h>
+
+struct stored_item {
+	uint8_t target[NODE_ID_LEN];
+	uint64_t at_ms;
+	struct dht_item item;
+};
+
+void item_store_init(struct item_store *s, const uint8_t self[NODE_ID_LEN], struct siphash_key key)
+{
+	*s = (struct item_store){.n = 0};
+	memcpy(s->self, self, NODE_ID_LEN);
+	hash_map_init(&s->by_target, key);
+}
+
+static void drop(struct item_store *s, uint32_t i)
+{
+	struct stored_item *gone = s->list[i];
+
+	hash_map_drop(&s->by_target, gone->target, gone);
+	s->list[i] = s->list[--s->n];
+	free(gone);
+}
+
+void item_store_fini(struct item_store *s)
+{
+	while (s->n > 0)
+		drop(s, s->n - 1);
+	free(s->list);
+	hash_map_fini(&s->by_target);
+}
+
+static bool make_room(struct item_store *s, const uint8_t target[NODE_ID_LEN])
+{
+	uint32_t far = 0;
+
+	if (s->n < ITEM_STORE_MAX)
+		return true;
+	for (uint32_t i = 1; i < s->n; i++)
+		if (node_id_nearer(s->self, s->list[far]->target, s->list[i]->target) < 0)
+			far = i;
+	if (node_id_nearer(s->self, target, s->list[far]->target) >= 0)
+		return false;
+	drop(s, far);
+	return true;
+}
+
+static struct stored_item *add(struct item_store *s, const uint8_t target[NODE_ID_LEN])
+{
+	struct stored_item *fresh;
+
+	if (!make_room(s, target))
+		return NULL;
+	if (s->n == s->cap) {
+		uint32_t cap = s->cap == 0 ? 4 : s->cap * 2;
+		struct stored_item **grown = realloc(s->list, cap * sizeof(struct stored_item *));
+
+		if (grown == NULL)
+			return NULL;
+		s->list = grown;
+		s->cap = cap;
+	}
+	fresh = calloc(1, sizeof(*fresh));
+	if (fresh == NULL)
+		return NULL;
+	memcpy(fresh->target, target, NODE_ID_LEN);
+	if (hash_map_put(&s->by_target, fresh->target, fresh) != 0) {
+		free(fresh);
+		return NULL;
+	}
+	s->list[s->n++] = fresh;
+	return fresh;
+}
+
+/* May `fresh` stand where `old` does? Returns 0 or the fault. */
+static int judge(const struct dht_item *old, const struct dht_item *fresh, const int64_t *cas)
+{
+	if (!fresh->is_mutable)
+		return 0;
+	if (cas != NULL && *cas != old->seq)
+		return KRPC_FAULT_CAS;
+	if (fresh->seq < old->seq)
+		return KRPC_FAULT_SEQ;
+	if (fresh->seq == old->seq &&
+	    !bytes_eq(bytes_of(fresh->v, fresh->v_len), bytes_of(old->v, old->v_len)))
+		return KRPC_FAULT_SEQ;
+	return 0;
+}
+
+int item_store_put(struct item_store *s, const struct dht_item *i, const int64_t *cas,
+		   uint64_t now_ms)
+{
+	uint8_t target[NODE_ID_LEN];
+	struct stored_item *at;
+	int fault;
+
+	dht_item_target(i, target);
+	at = hash_map_find(&s->by_target, target);
+	if (at != NULL) {
+		fault = judge(&at->item, i, cas);
+		if (fault != 0)
+			return fault;
+	} else {
+		at = add(s, target);
+		if (at == NULL)
+			return KRPC_FAULT_SERVER;
+	}
+	at->item = *i;
+	at->at_ms = now_ms;
+	return 0;
+}
+
+const struct dht_item *item_store_find(const struct item_store *s,
+				       const uint8_t target[NODE_ID_LEN])
+{
+	const struct stored_item *at = hash_map_find(&s->by_target, target);
+
+	return at == NULL ? NULL : &at->item;
+}
+
+void item_store_expire(struct item_store *s, uint64_t now_ms)
+{
+	for (uint32_t i = s->n; i-- > 0;)
+		if (now_ms - s->list[i]->at_ms >= ITEM_STORE_KEEP_MS)
+			drop(s, i);
+}

@@ -1,0 +1,325 @@
+#include "node/node_dht.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bencode.h"
+#include "node/node_impl.h"
+
+struct seek {
+	uint8_t hash[20];
+	uint32_t search; /* under way; 0 none */
+	uint64_t at_ms;
+	void (*found)(void *user, const struct addr *list, size_t n);
+	void *user; /* NULL: free */
+};
+
+struct node_dht {
+	struct node *node;
+	struct node_dht_params p; /* copies */
+	char **places;
+	uint32_t n_places;
+	struct dht_shell *shell; /* NULL: no public torrent yet, or no socket */
+	bool failed;
+	uint32_t asking; /* searches under way */
+	struct seek seeks[NODE_DHT_SEEKS_MAX];
+};
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+/* Whose search is it? Removed torrents have none. */
+static struct transfer *find_transfer(struct node_dht *d, uint32_t search, int *which)
+{
+	for (uint32_t i = 0; i < d->node->n_transfers; i++) {
+		struct transfer *t = d->node->transfers[i];
+
+		for (*which = 0; *which < 2; ++*which)
+			if (t->dht_search[*which] == search)
+				return t;
+	}
+	return NULL;
+}
+
+static bool takes_part(const struct transfer *t)
+{
+	return !t->removed && !t->leaving && t->live_ms != 0 && !t->meta->private &&
+	       t->phase != TRANSFER_FAILED;
+}
+
+static size_t peers_of(const struct dht_effects *fx, const struct dht_effect *e,
+		       struct addr list[KRPC_PEERS_MAX])
+{
+	size_t n = 0;
+
+	while (n < KRPC_PEERS_MAX && dht_effect_peer(fx, e, n, &list[n]))
+		n++;
+	return n;
+}
+
+static void take_sought(struct node_dht *d, const struct dht_effects *fx,
+			const struct dht_effect *e)
+{
+	struct addr list[KRPC_PEERS_MAX];
+
+	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++) {
+		struct seek *s = &d->seeks[i];
+
+		if (s->user == NULL || s->search != e->search)
+			continue;
+		if (e->type == DHT_PEERS)
+			s->found(s->user, list, peers_of(fx, e, list));
+		else if (e->type == DHT_DONE)
+			s->search = 0;
+		return;
+	}
+}
+
+static void take_peers(struct transfer *t, const struct dht_effects *fx, const struct dht_effect *e)
+{
+	struct addr list[KRPC_PEERS_MAX];
+	size_t n = peers_of(fx, e, list);
+
+	swarm_on_addresses(t->swarm, list, n, SOURCE_DHT, loop_now_ms(t->node->loop), &t->fx);
+	transfer_perform(t);
+}
+
+static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)
+{
+	struct node_dht *d = user;
+	int which;
+	struct transfer *t = find_transfer(d, e->search, &which);
+
+	if (e->type == DHT_DONE && d->asking > 0)
+		d->asking--;
+	if (t == NULL) {
+		take_sought(d, fx, e);
+		node_settle(d->node);
+		return;
+	}
+	if (e->type == DHT_PEERS && takes_part(t))
+		take_peers(t, fx, e);
+	if (e->type == DHT_DONE) {
+		t->dht_search[which] = 0;
+		/* Nobody to ask, or nobody who keeps it: not yet. */
+		if (e->stored == 0)
+			t->dht_at_ms = loop_now_ms(d->node->loop) + NODE_DHT_SOON_MS;
+	}
+	node_settle(d->node);
+}
+
+/* ---- announces --------------------------------------------------------------------------- */
+
+static uint64_t next_time(const struct transfer *t, uint64_t now)
+{
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, now, &s);
+	return now + (s.peers == 0 && !t->complete ? NODE_DHT_LONELY_MS : NODE_DHT_AGAIN_MS);
+}
+
+/* Under each name that peers may know it by. */
+static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
+{
+	const struct metainfo *m = t->meta;
+	const uint8_t *names[2] = {m->v1 ? m->hash_v1 : NULL, m->v2 ? m->hash_v2 : NULL};
+
+	t->dht_at_ms = next_time(t, now);
+	for (int i = 0; i < 2; i++) {
+		if (names[i] == NULL || t->dht_search[i] != 0)
+			continue;
+		t->dht_search[i] = dht_shell_announce(d->shell, names[i], d->node->port);
+		d->asking += t->dht_search[i] != 0;
+	}
+}
+
+static void seek_some(struct node_dht *d, uint64_t now)
+{
+	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++) {
+		struct seek *s = &d->seeks[i];
+
+		if (s->user == NULL || s->search != 0 || now < s->at_ms)
+			continue;
+		s->at_ms = now + NODE_DHT_SOON_MS;
+		s->search = dht_shell_get_peers(d->shell, s->hash);
+		d->asking += s->search != 0;
+	}
+}
+
+void node_dht_second(struct node_dht *d)
+{
+	uint64_t now = loop_now_ms(d->node->loop);
+
+	if (d->shell == NULL)
+		return;
+	seek_some(d, now);
+	for (uint32_t i = 0; i < d->node->n_transfers && d->asking < NODE_DHT_ASKING_MAX; i++) {
+		struct transfer *t = d->node->transfers[i];
+
+		if (takes_part(t) && now >= t->dht_at_ms)
+			announce(d, t, now);
+	}
+}
+
+/* ---- places to begin ---------------------------------------------------------------------- */
+
+/* Source: BEP 5 "nodes": a list of [host, port]. */
+static void take_nodes(struct node_dht *d, struct bytes torrent)
+{
+	struct benc top, list, pair, host, port;
+	struct benc_iter it, in;
+	char text[300];
+
+	if (benc_parse_all(torrent, &top, NULL) != OK || !benc_find_list(&top, "nodes", &list))
+		return;
+	it = benc_iter(&list);
+	for (unsigned n = 0; n < NODE_DHT_TORRENT_NODES_MAX && benc_next(&it, NULL, &pair); n++) {
+		in = benc_iter(&pair);
+		if (pair.type != BENC_LIST || !benc_next(&in, NULL, &host) ||
+		    !benc_next(&in, NULL, &port) || host.type != BENC_STR ||
+		    port.type != BENC_INT || port.num <= 0 || port.num > UINT16_MAX ||
+		    host.str.len > 253 || memchr(host.str.ptr, 0, host.str.len) != NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.*s:%u", (int)host.str.len,
+			 (const char *)host.str.ptr, (unsigned)port.num);
+		(void)dht_shell_add_host(d->shell, text);
+	}
+}
+
+static void start(struct node_dht *d)
+{
+	struct dht_shell_params p = {.loop = d->node->loop,
+				     .listen_host = d->p.listen_host,
+				     .port = d->node->port,
+				     .state = d->p.state,
+				     .on_effect = on_effect,
+				     .user = d};
+	struct err_info why;
+
+	if (dht_shell_new(&p, &d->shell, &why) != OK) {
+		d->failed = true;
+		node_log(d->node, "no distributed hash table: %s", why.text);
+		return;
+	}
+	for (uint32_t i = 0; i < d->n_places; i++)
+		(void)dht_shell_add_host(d->shell, d->places[i]);
+}
+
+void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent)
+{
+	if (t->meta->private || d->failed)
+		return;
+	if (d->shell == NULL)
+		start(d);
+	if (d->shell != NULL)
+		take_nodes(d, torrent);
+}
+
+bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
+		   void (*found)(void *user, const struct addr *list, size_t n), void *user)
+{
+	if (d->shell == NULL && !d->failed)
+		start(d);
+	for (uint32_t i = 0; d->shell != NULL && i < NODE_DHT_SEEKS_MAX; i++) {
+		struct seek *s = &d->seeks[i];
+
+		if (s->user != NULL)
+			continue;
+		*s = (struct seek){.found = found, .user = user};
+		memcpy(s->hash, hash, sizeof(s->hash));
+		seek_some(d, loop_now_ms(d->node->loop));
+		return true;
+	}
+	return false;
+}
+
+void node_dht_unseek(struct node_dht *d, const void *user)
+{
+	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++) {
+		struct seek *s = &d->seeks[i];
+
+		if (s->user != user)
+			continue;
+		if (s->search != 0 && d->shell != NULL) {
+			dht_shell_cancel(d->shell, s->search);
+			d->asking -= d->asking > 0;
+		}
+		*s = (struct seek){.user = NULL};
+	}
+}
+
+void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port)
+{
+	struct addr a = *peer;
+
+	a.port = port;
+	if (d->shell != NULL)
+		dht_shell_add_place(d->shell, &a);
+}
+
+uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t)
+{
+	return d->shell == NULL || t->meta->private ? 0 : dht_shell_port(d->shell);
+}
+
+const struct dht_shell *node_dht_shell(const struct node_dht *d)
+{
+	return d->shell;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static int copy_places(struct node_dht *d, const char *const *places, struct err_info *info)
+{
+	uint32_t n = 0;
+
+	while (places != NULL && places[n] != NULL)
+		n++;
+	d->places = calloc(n + 1, sizeof(d->places[0]));
+	if (d->places == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (; d->n_places < n; d->n_places++) {
+		if (!dht_shell_is_place(places[d->n_places]))
+			return err_set(info, ERR_INVALID, "--dht-node wants HOST:PORT");
+		d->places[d->n_places] = strdup(places[d->n_places]);
+		if (d->places[d->n_places] == NULL)
+			return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	return OK;
+}
+
+int node_dht_new(struct node *n, const struct node_dht_params *p, struct node_dht **out,
+		 struct err_info *info)
+{
+	struct node_dht *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (d == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	d->node = n;
+	d->p.listen_host = p->listen_host == NULL ? NULL : strdup(p->listen_host);
+	d->p.state = p->state == NULL ? NULL : strdup(p->state);
+	err = copy_places(d, p->places, info);
+	if (err == OK && ((d->p.listen_host == NULL) != (p->listen_host == NULL) ||
+			  (d->p.state == NULL) != (p->state == NULL)))
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err != OK) {
+		node_dht_free(d);
+		return err;
+	}
+	*out = d;
+	return OK;
+}
+
+void node_dht_free(struct node_dht *d)
+{
+	if (d == NULL)
+		return;
+	dht_shell_free(d->shell);
+	for (uint32_t i = 0; i < d->n_places; i++)
+		free(d->places[i]);
+	free(d->places);
+	free((char *)d->p.listen_host);
+	free((char *)d->p.state);
+	free(d);
+}

@@ -1,0 +1,54 @@
+/* node/node_dht.h - the distributed hash table in the service of a node's torrents: announces those
+ * that are public, dials whom it finds, tells peers and hears from peers where their nodes are. */
+#ifndef SHOAL_NODE_NODE_DHT_H
+#define SHOAL_NODE_NODE_DHT_H
+
+#include "node/dht_shell.h"
+
+struct node;
+struct transfer;
+struct node_dht;
+
+/* Announces are kept by others for half an hour. */
+#define NODE_DHT_AGAIN_MS (15u * 60u * 1000u)
+/* While a download has no peer, or nobody was there to ask. */
+#define NODE_DHT_SOON_MS 15000u
+#define NODE_DHT_LONELY_MS 60000u
+/* Torrents announced at once; the others wait for their turn. */
+#define NODE_DHT_ASKING_MAX 16u
+/* Of "nodes" in a torrent (attack: a torrent that names thousands). */
+#define NODE_DHT_TORRENT_NODES_MAX 16u
+
+struct node_dht_params {
+	const char *listen_host;   /* NULL: all addresses */
+	const char *state;	   /* see struct dht_shell_params */
+	const char *const *places; /* "HOST:PORT", NULL-ended; may be NULL */
+};
+
+/* The socket is opened, on the node's port, when the first public torrent goes live. `info` tells
+ * of a place that is none: ERR_INVALID; or ERR_NOMEM. Strings are copied. */
+int node_dht_new(struct node *n, const struct node_dht_params *p, struct node_dht **out,
+		 struct err_info *info);
+void node_dht_free(struct node_dht *d);
+
+/* A torrent goes live: its "nodes" are places to begin. Nothing happens for private ones (BEP 27).
+ */
+void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent);
+/* Peers of an info-hash that is no torrent yet, now and again until node_dht_unseek(). `found` may
+ * not seek or unseek. False: too many, or there is no table. */
+#define NODE_DHT_SEEKS_MAX 64u
+bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
+		   void (*found)(void *user, const struct addr *list, size_t n), void *user);
+/* All of this user. */
+void node_dht_unseek(struct node_dht *d, const void *user);
+
+/* Once a second: announce what is due. */
+void node_dht_second(struct node_dht *d);
+/* A PORT message came. */
+void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port);
+/* Our node's port for peers of this torrent; 0: none for them. */
+uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t);
+/* NULL: it is not at work. */
+const struct dht_shell *node_dht_shell(const struct node_dht *d);
+
+#endif

@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+"""The distributed hash table with stock clients: each finds peers that the other announced, and libtorrent
+reads the items that we put, as we read its."""
+
+import os
+
+import clients
+from clients import Aria2, Libtorrent, Transmission
+
+h = clients.h
+import wire  # noqa: E402
+from harness import KIB, MIB, check, check_eq, test  # noqa: E402
+
+ON = {"SHOAL_NO_DHT": ""}
+NOWHERE = "http://127.0.0.1:1"
+LT_DHT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lt_dht.py")
+
+
+class Aria2Dht(Aria2):
+    def __init__(self, w, first):
+        super().__init__(w)
+        self.first = first
+
+    def _start(self, torrent, folder, *more):
+        return super()._start(torrent, folder, "--enable-dht=true", f"--dht-listen-port={h.free_port()}",
+                              f"--dht-entry-point={h.HOST}:{self.first}",
+                              f"--dht-file-path={self.w.path(f'dht-{self.w.n_procs}.dat')}", *more)
+
+
+class TransmissionDht(Transmission):
+    def __init__(self, w, first):
+        super().__init__(w)
+        self.first = first
+
+    def dht(self, conf):
+        # It takes the table for broken while it knows fewer than nine nodes.
+        with open(os.path.join(conf, "dht.bootstrap"), "w", encoding="ascii") as f:
+            f.write("".join(f"{h.HOST} {port}\n" for port in (self.first, *crowd(self.w, self.first))))
+        return ["--dht"]
+
+
+class LibtorrentDht(Libtorrent):
+    def __init__(self, w, first):
+        super().__init__(w)
+        self.first = first
+
+    def _start(self, what, *rest):
+        if what in ("seed", "get"):
+            os.makedirs(rest[1], exist_ok=True)
+        p = self.w.start(clients.PYTHON, LT_DHT, h.HOST, str(self.first), what, *rest, name=self.name)
+        p.killed = True
+        return p
+
+    def put(self, *rest):
+        return self._start("put", *rest)
+
+    def read(self, *rest):
+        return self._start("read", *rest)
+
+
+def made(w, name, size):
+    a = w.peer("maker", NOWHERE)
+    src = h.make_file(a.path(name), size)
+    path = w.path(name + ".torrent")
+    a.run("create", src, "-o", path, "--v1-only").expect(h.OK)
+    return path, src
+
+
+class Ours:
+    """A peer of ours that has a torrent and a node, at which the others begin."""
+
+    def __init__(self, w, name, path, src, first=None):
+        self.peer, self.port = w.peer(name, NOWHERE), h.free_port()
+        copy = self.peer.path(os.path.basename(src))
+        os.link(src, copy)
+        more = ["--dht-node", f"{h.HOST}:{first}"] if first else []
+        self.proc = self.peer.start("get", path, "-o", copy, "--seed", "--port", str(self.port), "--listen", h.HOST,
+                                    *more, env=ON)
+        h.wait_for(lambda: b"verified" in self.proc.out(), 30 * h.SLOW, f"{name} serves")
+
+    def status(self):
+        got = self.peer.run("dht", "--json", env=ON)
+        return got.json()["dht"][0] if got.code == h.OK and got.json()["dht"] else {}
+
+
+def first_node(w):
+    return Ours(w, "first", *made(w, "other", 64 * KIB))
+
+
+def crowd(w, first, n=10):
+    """Nodes of ours besides the first one. Returns their ports."""
+    path, src = w.path("other.torrent"), w.peer("maker", NOWHERE).path("other")
+    return [Ours(w, f"crowd{i}", path, src, first).port for i in range(n)]
+
+
+def they_find_us(w, client):
+    first = first_node(w)
+    path, src = made(w, "the file", 2 * MIB + 77)
+    Ours(w, "a", path, src, first.port)
+    h.wait_for(lambda: first.status().get("torrents", 0) >= 1, 40 * h.SLOW, "our peer is announced", every=0.3)
+    c, into = client(w, first.port), w.path("theirs")
+    p = c.get(path, into)
+    c.wait(p, os.path.join(into, "the file"), 100 * h.SLOW)
+    h.check_same(os.path.join(into, "the file"), src)
+
+
+def we_find_them(w, client):
+    first = first_node(w)
+    path, src = made(w, "the file", 2 * MIB + 77)
+    client(w, first.port).seed(path, os.path.dirname(src))
+    hash_ = wire.Torrent.load(path).hash_v1.hex()
+    asker = w.peer("asker", NOWHERE)
+
+    def announced():
+        got = asker.run("dht", "lookup", hash_, "--dht-node", f"{h.HOST}:{first.port}", "--listen", h.HOST, env=ON)
+        return got.code == h.OK and got.out.strip()
+    h.wait_for(announced, 150 * h.SLOW, "their peer is announced", every=0.5)
+    b = w.peer("b", NOWHERE)
+    b.run("get", path, "-o", b.path("f"), "--listen", h.HOST, "--dht-node", f"{h.HOST}:{first.port}", "--wait", "60",
+          env=ON, seconds=100).expect(h.OK)
+    h.check_same(b.path("f"), src)
+
+
+for one in (LibtorrentDht, Aria2Dht, TransmissionDht):
+    def _(w, one=one):
+        they_find_us(w, one)
+    test(f"{one.name} finds our peer in the table", seconds=270)(_)
+
+    def _(w, one=one):
+        we_find_them(w, one)
+    test(f"our peer finds {one.name} in the table", seconds=270)(_)
+
+
+@test("libtorrent reads the items that we put, and we read those of libtorrent, with and without salt", seconds=200)
+def _(w):
+    first = first_node(w)
+    lt = LibtorrentDht(w, first.port)
+    a, b = w.peer("a", NOWHERE), w.peer("b", NOWHERE)
+    at = ("--dht-node", f"{h.HOST}:{first.port}", "--listen", h.HOST)
+    for salt in ("", "a name"):
+        how = ("--salt", salt) if salt else ("--sign",)
+        key = a.run("dht", "put", f"ours {salt}", *how, *at, env=ON).expect(h.OK).out.strip()
+        p = lt.read(key, salt.encode().hex())
+        h.wait_for(lambda: f"ours {salt}".encode() in p.out(), 60 * h.SLOW, f"libtorrent reads it: {p.out()[-500:]!r}")
+        lt.stop(p)
+    key = b.run("whoami", "--json").expect(h.OK).json()["key"]
+    with open(os.path.join(b.home, "key"), encoding="ascii") as f:
+        seed = f.read().split()[0]
+    for salt in ("", "a name"):
+        p = lt.put(seed, key, salt.encode().hex(), f"theirs {salt}")
+        h.wait_for(lambda: b"done" in p.out(), 60 * h.SLOW, f"libtorrent puts it: {p.out()[-500:]!r}")
+        more = ("--salt", salt) if salt else ()
+        j = a.run("dht", "get", key, *more, "--json", *at, env=ON).expect(h.OK).json()
+        want = f"theirs {salt}".encode()
+        check_eq(bytes.fromhex(j["value"]), b"%d:%s" % (len(want), want), "what libtorrent put")
+        lt.stop(p)
+    check(first.status()["items"] >= 4, "kept by our node", first.status())
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main(own_net=True))

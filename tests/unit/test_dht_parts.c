@@ -1,0 +1,561 @@
+/* The parts of a DHT node: ids, tokens, buckets, stores, signed values, rates. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "dht/gate.h"
+#include "dht/item_store.h"
+#include "dht/lookup.h"
+#include "dht/peer_store.h"
+#include "dht/routes.h"
+#include "dht/token.h"
+#include "failmalloc.h"
+
+#include "test.h"
+
+static struct addr at(const char *text)
+{
+	struct addr a;
+
+	CHECK_INT(addr_parse(bytes_str(text), 6881, &a), 0);
+	return a;
+}
+
+static struct addr v4(uint32_t ip, uint16_t port)
+{
+	struct addr a = {.port = port};
+
+	put_be32(a.ip, ip);
+	return a;
+}
+
+/* ---- ids ---------------------------------------------------------------- */
+
+/* O-38: the five vectors of BEP 42. */
+TEST(ids_fit_the_addresses_of_bep_42)
+{
+	static const struct {
+		const char *ip, *id;
+	} vectors[] = {
+	    {"124.31.75.21", "5fbfbff10c5d6a4ec8a88e4c6ab4c28b95eee401"},
+	    {"21.75.31.124", "5a3ce9c14e7a08645677bbd1cfe7d8f956d53256"},
+	    {"65.23.51.170", "a5d43220bc8f112a3d426c84764f8c2a1150e616"},
+	    {"84.124.73.14", "1b0321dd1bb1fe518101ceef99462b947a01ff41"},
+	    {"43.213.53.83", "e56f6cbf5b7c4be0237986d5243b87aa6d51305a"},
+	};
+	struct rng rng;
+	uint8_t id[NODE_ID_LEN], made[NODE_ID_LEN];
+
+	rng_seed(&rng, 1);
+	for (size_t i = 0; i < 5; i++) {
+		struct addr a = at(vectors[i].ip), other = at("8.8.8.8");
+
+		CHECK_INT(text_unhex(bytes_str(vectors[i].id), id, sizeof(id)), 0);
+		CHECK(node_id_fits(id, &a));
+		CHECK(!node_id_fits(id, &other));
+		node_id_for(made, &a, id[19], &rng);
+		CHECK(made[0] == id[0] && made[1] == id[1] && (made[2] ^ id[2]) < 8 &&
+		      made[19] == id[19]);
+		CHECK(node_id_fits(made, &a));
+	}
+}
+
+TEST(local_addresses_may_have_any_id)
+{
+	static const char *const local[] = {"127.0.0.1",   "10.1.2.3",	  "172.31.0.1",
+					    "192.168.9.9", "169.254.1.1", "[::1]:1",
+					    "[fe80::1]:1", "[fd00::1]:1"};
+	uint8_t id[NODE_ID_LEN] = {7};
+	struct addr a;
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+		a = at(local[i]);
+		CHECK(node_id_fits(id, &a));
+	}
+	a = at("172.32.0.1");
+	CHECK(!node_id_is_local(&a));
+}
+
+TEST(an_id_beside_another_shares_just_so_many_bits)
+{
+	uint8_t id[NODE_ID_LEN], out[NODE_ID_LEN];
+	struct rng rng;
+
+	rng_seed(&rng, 2);
+	rng_fill(&rng, id, sizeof(id));
+	for (unsigned bits = 0; bits < NODE_ID_BITS; bits++) {
+		node_id_beside(out, id, bits, &rng);
+		CHECK_INT(node_id_common(id, out), bits);
+	}
+	CHECK_INT(node_id_common(id, id), NODE_ID_BITS);
+}
+
+/* ---- tokens ------------------------------------------------------------- */
+
+/* O-38: no token, a foreign one, one of eleven minutes. */
+TEST(a_token_is_good_for_its_host_and_for_ten_minutes)
+{
+	struct siphash_key key = {1, 2}, other = {1, 3};
+	struct addr a = at("9.9.9.9:1"), port = at("9.9.9.9:2"), b = at("9.9.9.8:1");
+	const uint64_t made = 7 * TOKEN_PERIOD_MS;
+	uint8_t raw[TOKEN_LEN];
+	struct bytes t = bytes_of(raw, sizeof(raw));
+
+	token_make(raw, key, &a, made);
+	CHECK(token_is_good(t, key, &a, made));
+	CHECK(token_is_good(t, key, &port, made + 2 * TOKEN_PERIOD_MS - 1));
+	CHECK(!token_is_good(t, key, &a, made + 11 * 60 * 1000));
+	CHECK(!token_is_good(t, key, &b, made));
+	CHECK(!token_is_good(t, other, &a, made));
+	CHECK(!token_is_good(bytes_of(NULL, 0), key, &a, made));
+	CHECK(!token_is_good(bytes_sub(t, 0, 7), key, &a, made));
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static struct contact node_like(const uint8_t *self, unsigned bits, struct addr a, struct rng *rng)
+{
+	struct contact c = {.addr = a};
+
+	node_id_beside(c.id, self, bits, rng);
+	return c;
+}
+
+TEST(a_bucket_holds_eight_and_keeps_spares)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct contact c, first;
+	struct routes t;
+	struct rng rng;
+
+	rng_seed(&rng, 3);
+	routes_init(&t, self);
+	for (uint32_t i = 0; i < 40; i++) {
+		c = node_like(self, i % 2, v4(0x08000001 + (i << 16), 6881), &rng);
+		if (i == 0)
+			first = c;
+		routes_on_answer(&t, &c, 1000 + i);
+		routes_check(&t);
+	}
+	CHECK_INT(routes_count(&t), 16);
+	/* It falls silent twice; a spare takes its place. */
+	routes_on_silence(&t, &first.addr);
+	CHECK_INT(routes_count(&t), 16);
+	routes_on_silence(&t, &first.addr);
+	CHECK_INT(routes_count(&t), 16);
+	for (uint32_t i = 0; routes_at(&t, i) != NULL; i++)
+		CHECK(!addr_eq(&routes_at(&t, i)->at.addr, &first.addr));
+	routes_check(&t);
+	routes_fini(&t);
+}
+
+/* O-38: a thousand ids from one /24. */
+TEST(one_network_gets_one_place_in_a_bucket_and_one_host_one_in_all)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct routes t;
+	struct rng rng;
+
+	rng_seed(&rng, 4);
+	routes_init(&t, self);
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct contact c =
+		    node_like(self, i % 12, v4(0x2d430100 + i % 200 + 1, 6881), &rng);
+
+		routes_on_answer(&t, &c, 1000);
+		routes_check(&t);
+	}
+	/* At most one for each bucket there is. */
+	CHECK(routes_count(&t) <= t.n);
+	routes_fini(&t);
+}
+
+TEST(who_only_asks_is_not_kept)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct contact c = {.id = {1}, .addr = at("8.8.8.8:1")};
+	struct routes t;
+
+	routes_init(&t, self);
+	CHECK(routes_wants(&t, &c));
+	CHECK(!routes_on_query(&t, &c, 5));
+	CHECK_INT(routes_count(&t), 0);
+	routes_on_answer(&t, &c, 5);
+	CHECK(routes_on_query(&t, &c, 6));
+	CHECK_INT(routes_count(&t), 1);
+	memset(c.id, 0, sizeof(c.id));
+	routes_on_answer(&t, &c, 7); /* our own id */
+	CHECK_INT(routes_count(&t), 1);
+	routes_fini(&t);
+}
+
+TEST(doubtful_nodes_are_asked_when_a_spare_waits_and_stale_buckets_renewed)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, target[NODE_ID_LEN];
+	struct contact c;
+	struct routes t;
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	routes_init(&t, self);
+	for (uint32_t i = 0; i < 30; i++) {
+		c = node_like(self, 0, v4(0x08000001 + (i << 16), 6881), &rng);
+		routes_on_answer(&t, &c, 1000 + i);
+	}
+	CHECK(!routes_doubtful(&t, 2000, &c));
+	CHECK(routes_doubtful(&t, 1000 + ROUTES_GOOD_MS, &c));
+	CHECK(!routes_refresh(&t, 2000, &rng, target));
+	CHECK(routes_refresh(&t, 2000 + ROUTES_REFRESH_MS, &rng, target));
+	routes_fini(&t);
+}
+
+TEST(the_nearest_come_in_their_order)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, target[NODE_ID_LEN];
+	struct contact c, out[8];
+	struct routes t;
+	struct rng rng;
+
+	rng_seed(&rng, 6);
+	routes_init(&t, self);
+	for (uint32_t i = 0; i < 300; i++) {
+		c = (struct contact){.addr = v4(0x08000001 + (i << 16), 6881)};
+		rng_fill(&rng, c.id, sizeof(c.id));
+		routes_on_answer(&t, &c, 1000);
+	}
+	for (int round = 0; round < 50; round++) {
+		uint32_t n;
+
+		rng_fill(&rng, target, sizeof(target));
+		n = routes_nearest(&t, target, false, out, 8);
+		CHECK_INT(n, 8);
+		for (uint32_t i = 1; i < n; i++)
+			CHECK(node_id_nearer(target, out[i - 1].id, out[i].id) < 0);
+		for (uint32_t i = 0; routes_at(&t, i) != NULL; i++)
+			CHECK(node_id_nearer(target, routes_at(&t, i)->at.id, out[7].id) >= 0 ||
+			      addr_eq(&routes_at(&t, i)->at.addr, &out[0].addr) ||
+			      node_id_nearer(target, out[0].id, routes_at(&t, i)->at.id) < 0);
+	}
+	routes_fini(&t);
+}
+
+/* ---- stores ------------------------------------------------------------- */
+
+/* O-39: 10^6 announces of distinct info-hashes (a tenth of them here). */
+TEST(announces_of_invented_hashes_do_not_displace_near_ones)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, hash[20] = {0}, near[20] = {0};
+	struct addr peer = at("8.8.8.8:1"), out[4];
+	struct peer_store s;
+	struct rng rng;
+
+	rng_seed(&rng, 7);
+	peer_store_init(&s, self, (struct siphash_key){1, 2});
+	near[5] = 1;
+	CHECK_INT(peer_store_add(&s, near, &peer, 1000, &rng), 0);
+	for (uint32_t i = 0; i < 100000; i++) {
+		rng_fill(&rng, hash, sizeof(hash));
+		peer = v4(0x08080000 + i, 6881);
+		(void)peer_store_add(&s, hash, &peer, 1000, &rng);
+	}
+	CHECK_INT(s.n, PEER_STORE_HASHES_MAX);
+	CHECK(s.total <= PEER_STORE_TOTAL_MAX);
+	CHECK_INT(peer_store_pick(&s, near, false, out, 4, &rng), 1);
+	peer_store_expire(&s, 1000 + PEER_STORE_KEEP_MS);
+	CHECK_INT(s.n, 0);
+	CHECK_INT(s.total, 0);
+	peer_store_fini(&s);
+}
+
+/* O-39: 10,000 peers on one. */
+TEST(one_hash_has_so_many_peers_and_one_host_one_place)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, hash[20] = {1};
+	struct addr peer, out[20];
+	struct peer_store s;
+	struct rng rng;
+
+	rng_seed(&rng, 8);
+	peer_store_init(&s, self, (struct siphash_key){1, 2});
+	for (uint16_t i = 1; i <= 100; i++) {
+		peer = v4(0x08080808, i);
+		CHECK_INT(peer_store_add(&s, hash, &peer, 1000, &rng), 0);
+	}
+	CHECK_INT(peer_store_pick(&s, hash, false, out, 20, &rng), 1);
+	CHECK_INT(out[0].port, 100);
+	for (uint32_t i = 0; i < 10000; i++) {
+		peer = v4(0x09000000 + i, 6881);
+		CHECK_INT(peer_store_add(&s, hash, &peer, 1000, &rng), 0);
+	}
+	CHECK_INT(s.total, PEER_STORE_PEERS_MAX);
+	CHECK_INT(peer_store_pick(&s, hash, false, out, 20, &rng), 20);
+	CHECK_INT(peer_store_pick(&s, hash, true, out, 20, &rng), 0);
+	peer_store_fini(&s);
+}
+
+TEST(stores_are_whole_when_memory_runs_out)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, hash[20] = {0};
+	struct addr peer = at("8.8.8.8:1");
+	struct dht_item item;
+	struct rng rng;
+
+	rng_seed(&rng, 9);
+	for (size_t nth = 1; nth < 12; nth++) {
+		struct peer_store s;
+		struct item_store i;
+
+		peer_store_init(&s, self, (struct siphash_key){1, 2});
+		item_store_init(&i, self, (struct siphash_key){1, 2});
+		CHECK_INT(dht_item_immutable(&item, bytes_str("i1e")), 0);
+		failmalloc_start(nth, false);
+		for (uint8_t k = 0; k < 20; k++) {
+			hash[0] = k;
+			(void)peer_store_add(&s, hash, &peer, 1000, &rng);
+			item.v[1] = (uint8_t)('0' + k % 10);
+			(void)item_store_put(&i, &item, NULL, 1000);
+		}
+		failmalloc_stop();
+		CHECK(s.n >= 19 && s.total == s.n && i.n >= 9);
+		peer_store_fini(&s);
+		item_store_fini(&i);
+	}
+}
+
+/* ---- values ------------------------------------------------------------- */
+
+static const uint8_t seed[SIGN_SEED_LEN] = {9};
+
+TEST(targets_are_those_of_bep_44_and_46)
+{
+	static const char *const key_44 =
+	    "77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548";
+	static const char *const key_46 =
+	    "8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e";
+	uint8_t key[32], target[20];
+	char hex[41];
+	struct dht_item i;
+
+	CHECK_INT(text_unhex(bytes_str(key_44), key, 32), 0);
+	dht_item_target_of(key, bytes_of(NULL, 0), target);
+	text_hex(hex, bytes_of(target, 20));
+	CHECK_STR(hex, "4a533d47ec9c7d95b1ad75f576cffc641853b750");
+	dht_item_target_of(key, bytes_str("foobar"), target);
+	text_hex(hex, bytes_of(target, 20));
+	CHECK_STR(hex, "411eba73b6f087ca51a3795d9c8c938d365e32c1");
+	CHECK_INT(text_unhex(bytes_str(key_46), key, 32), 0);
+	dht_item_target_of(key, bytes_str("n"), target);
+	text_hex(hex, bytes_of(target, 20));
+	CHECK_STR(hex, "59ee7c2cb9b4f7eb1986ee2d18fd2fdb8a56554f");
+	CHECK_INT(dht_item_immutable(&i, bytes_str("12:Hello World!")), 0);
+	dht_item_target(&i, target);
+	text_hex(hex, bytes_of(target, 20));
+	CHECK_STR(hex, "e5f96f6f38320f0f33959cb4d3d656452117aadb");
+}
+
+/* The vectors of BEP 44: value, key, signature, with and without salt. */
+TEST(signatures_of_bep_44_are_accepted_and_forged_ones_are_not)
+{
+	static const char *const sigs[] = {
+	    "305ac8aeb6c9c151fa120f120ea2cfb923564e11552d06a5d856091e5e853cff"
+	    "1260d3f39e4999684aa92eb73ffd136e6f4f3ecbfda0ce53a1608ecd7ae21f01",
+	    "6834284b6b24c3204eb2fea824d82f88883a3d95e8b4a21b8c0ded553d17d17d"
+	    "df9a8a7104b1258f30bed3787e6cb896fca78c58f8e03b5f18f14951a87d9a08",
+	};
+	uint8_t key[32], sig[64];
+	struct krpc m = {.v = bytes_str("12:Hello World!"), .has_seq = true, .seq = 1};
+	struct dht_item i;
+
+	CHECK_INT(text_unhex(bytes_str("77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3"
+				       "e7e548"),
+			     key, 32),
+		  0);
+	m.key = key;
+	m.sig = sig;
+	CHECK_INT(text_unhex(bytes_str(sigs[0]), sig, 64), 0);
+	CHECK_INT(dht_item_read(&i, &m, bytes_of(NULL, 0)), 0);
+	CHECK_INT(dht_item_read(&i, &m, bytes_str("foobar")), KRPC_FAULT_SIGNATURE);
+	CHECK_INT(text_unhex(bytes_str(sigs[1]), sig, 64), 0);
+	CHECK_INT(dht_item_read(&i, &m, bytes_str("foobar")), 0);
+	m.seq = 2;
+	CHECK_INT(dht_item_read(&i, &m, bytes_str("foobar")), KRPC_FAULT_SIGNATURE);
+}
+
+TEST(a_newer_value_replaces_an_older_one_and_never_the_other_way)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, target[20];
+	struct dht_item one, two, other;
+	struct item_store s;
+	int64_t cas = 1;
+
+	item_store_init(&s, self, (struct siphash_key){1, 2});
+	CHECK_INT(dht_item_sign(&one, seed, bytes_str("n"), 1, bytes_str("i1e")), 0);
+	CHECK_INT(dht_item_sign(&two, seed, bytes_str("n"), 2, bytes_str("i2e")), 0);
+	CHECK_INT(dht_item_sign(&other, seed, bytes_str("n"), 2, bytes_str("i3e")), 0);
+	dht_item_target(&one, target);
+	CHECK_INT(item_store_put(&s, &one, &cas, 1000), 0); /* nothing there: cas is ignored */
+	cas = 7;
+	CHECK_INT(item_store_put(&s, &two, &cas, 1000), KRPC_FAULT_CAS);
+	cas = 1;
+	CHECK_INT(item_store_put(&s, &two, &cas, 1000), 0);
+	CHECK_INT(item_store_put(&s, &one, NULL, 1000), KRPC_FAULT_SEQ);
+	CHECK_INT(item_store_put(&s, &other, NULL, 1000), KRPC_FAULT_SEQ);
+	CHECK_INT(item_store_put(&s, &two, NULL, 5000), 0); /* keeps it alive */
+	item_store_expire(&s, 4999 + ITEM_STORE_KEEP_MS);
+	CHECK(item_store_find(&s, target) != NULL);
+	item_store_expire(&s, 5000 + ITEM_STORE_KEEP_MS);
+	CHECK(item_store_find(&s, target) == NULL);
+	item_store_fini(&s);
+}
+
+TEST(values_have_bounds)
+{
+	char big[1100];
+	struct dht_item i;
+
+	memset(big, 'x', sizeof(big));
+	memcpy(big, "996:", 4);
+	CHECK_INT(dht_item_immutable(&i, bytes_of(big, 1000)), 0);
+	memcpy(big, "997:", 4);
+	CHECK_INT(dht_item_immutable(&i, bytes_of(big, 1001)), ERR_TOO_BIG);
+	CHECK_INT(dht_item_immutable(&i, bytes_str("12:short")), ERR_INVALID);
+	CHECK_INT(dht_item_sign(&i, seed, bytes_of(big, 65), 1, bytes_str("i1e")), ERR_TOO_BIG);
+	CHECK_INT(dht_item_sign(&i, seed, bytes_of(NULL, 0), -1, bytes_str("i1e")), ERR_INVALID);
+}
+
+TEST(only_so_many_items_are_kept)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	char text[32];
+	struct item_store s;
+	struct dht_item i;
+
+	item_store_init(&s, self, (struct siphash_key){1, 2});
+	for (int n = 0; n < 3000; n++) {
+		snprintf(text, sizeof(text), "i%de", n);
+		CHECK_INT(dht_item_immutable(&i, bytes_str(text)), 0);
+		(void)item_store_put(&s, &i, NULL, 1000);
+	}
+	CHECK_INT(s.n, ITEM_STORE_MAX);
+	item_store_fini(&s);
+}
+
+/* ---- rates -------------------------------------------------------------- */
+
+/* O-39, G-17: 10,000 packets a second for a minute, from one and from 250 addresses. */
+static void flood(uint32_t addresses)
+{
+	uint64_t sent = 0, own = 0, limit = 60 * GATE_RATE_BPS;
+	struct gate g;
+
+	gate_init(&g, (struct siphash_key){3, 4}, GATE_RATE_BPS, 1000);
+	for (uint32_t i = 0; i < 600000; i++) {
+		uint64_t now = 1000 + i / 10;
+		struct addr from = v4(0x08080000 + i % addresses, 6881);
+
+		if (gate_hears(&g, &from, now) && gate_replies(&g, 280, now))
+			sent += 280;
+		/* And ten queries a second of our own. */
+		if (i % 1000 == 0 && gate_asks(&g, 100, now))
+			own += 100;
+	}
+	CHECK_INT(own, 60000); /* none was kept back */
+	CHECK(sent + own <= limit + limit / 20);
+	if (addresses > 50)
+		CHECK(sent + own >= limit - limit / 20);
+	else
+		CHECK(sent <= 280 * (60 * GATE_ASKER_PER_S + GATE_ASKER_BURST));
+}
+
+TEST(a_flood_from_one_address_gets_no_more_than_its_share)
+{
+	flood(1);
+}
+
+TEST(a_flood_from_many_addresses_stays_below_the_rate)
+{
+	flood(250);
+}
+
+/* ---- lookups ------------------------------------------------------------ */
+
+TEST(a_lookup_asks_nearer_and_nearer_nodes_and_ends)
+{
+	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
+	static struct lookup l;
+	const struct lookup_node *near[LOOKUP_K];
+	struct contact c[3];
+	uint8_t nodes[3 * CONTACT_V6_LEN];
+	const uint8_t *id;
+	struct addr to;
+	size_t len = 0;
+	struct rng rng;
+
+	rng_seed(&rng, 10);
+	lookup_init(&l, target, self, false, 0);
+	for (int i = 0; i < 3; i++) {
+		c[i].addr = v4(0x0a000001 + ((uint32_t)i << 16), 6881);
+		node_id_beside(c[i].id, target, 4 * (unsigned)i, &rng);
+		if (i > 0)
+			len += contact_put(nodes + len, &c[i]);
+	}
+	lookup_add(&l, &c[0]);
+	CHECK(lookup_next(&l, &to, &id));
+	CHECK(addr_eq(&to, &c[0].addr));
+	CHECK(!lookup_next(&l, &to, &id) && !lookup_is_done(&l));
+	lookup_on_answer(&l, &c[0], bytes_of(nodes, len), bytes_str("t"));
+	CHECK(lookup_next(&l, &to, &id));
+	CHECK(addr_eq(&to, &c[2].addr)); /* the nearest of them */
+	CHECK(lookup_next(&l, &to, &id));
+	lookup_on_failed(&l, &c[1].addr);
+	/* An answer with another id than it was said to have is worth nothing. */
+	c[2].id[0] ^= 0x80;
+	lookup_on_answer(&l, &c[2], bytes_of(NULL, 0), bytes_str("t"));
+	CHECK(lookup_is_done(&l));
+	CHECK_INT(lookup_nearest(&l, true, near, LOOKUP_K), 1);
+	CHECK_INT(lookup_hops(&l), 1);
+}
+
+TEST(a_stranger_cannot_send_us_to_addresses_of_our_own)
+{
+	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
+	static struct lookup l;
+	struct contact far = {.addr = at("8.8.8.8:1")}, inside = {.addr = at("192.168.1.1:80")};
+	uint8_t nodes[CONTACT_V6_LEN];
+	const uint8_t *id;
+	struct addr to;
+	struct rng rng;
+	size_t len;
+
+	rng_seed(&rng, 11);
+	node_id_for(far.id, &far.addr, 3, &rng);
+	lookup_init(&l, target, self, false, 0);
+	lookup_add(&l, &far);
+	CHECK(lookup_next(&l, &to, &id));
+	len = contact_put(nodes, &inside);
+	lookup_on_answer(&l, &far, bytes_of(nodes, len), bytes_of(NULL, 0));
+	CHECK(!lookup_next(&l, &to, &id));
+	CHECK(lookup_is_done(&l));
+}
+
+TEST(of_one_range_two_are_asked)
+{
+	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
+	static struct lookup l;
+	uint32_t asked = 0;
+	const uint8_t *id;
+	struct addr to;
+	struct rng rng;
+
+	rng_seed(&rng, 12);
+	lookup_init(&l, target, self, false, 0);
+	for (uint32_t i = 0; i < 50; i++) {
+		struct contact c = {.addr = v4(0x2d430001 + (i << 8), 6881)};
+
+		node_id_for(c.id, &c.addr, (uint8_t)i, &rng);
+		lookup_add(&l, &c);
+	}
+	while (lookup_next(&l, &to, &id))
+		asked++;
+	CHECK_INT(asked, LOOKUP_PER_RANGE);
+}
