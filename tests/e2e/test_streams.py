@@ -113,7 +113,7 @@ def _(w):
     kept = done.err.split("standard input is kept in ")[1].split("\n")[0]
     check_eq(h.sha256(kept), got, "what is kept")
     os.mkdir(a.path("spool"))
-    proc = a.start("share", "-", "--name", "two", "--spool", a.path("spool"), wrap=("sh", "-c", 'echo two | "$@"', "sh"))
+    proc = a.start("share", "-", "--name", "two", "--spool", a.path("spool"), wrap=("sh", "-c", 'echo two > two.in; exec "$@" < two.in', "sh"))
     index.wait_seeds("two")
     check_eq(len(os.listdir(a.path("spool"))), 1, "the folder that was asked for")
     a.run("share", "-").expect(h.USAGE)
