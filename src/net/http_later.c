@@ -112,7 +112,7 @@ bool http_later_begin(struct http_later *l, const struct http_reply *reply, uint
 	return true;
 }
 
-void http_later_give(struct http_later *l, struct bytes data)
+bool http_later_give(struct http_later *l, struct bytes data)
 {
 	struct evbuffer *b = evbuffer_new();
 
@@ -122,16 +122,18 @@ void http_later_give(struct http_later *l, struct bytes data)
 		if (b != NULL)
 			evbuffer_free(b);
 		http_later_abort(l);
-		return;
+		return false;
 	}
 	l->left -= data.len;
 	if (l->left > 0) {
 		evhttp_send_reply_chunk_with_cb(l->req, b, on_drained, l);
-	} else {
-		evhttp_send_reply_chunk(l->req, b);
-		end(l);
+		evbuffer_free(b);
+		return true;
 	}
+	evhttp_send_reply_chunk(l->req, b);
 	evbuffer_free(b);
+	end(l);
+	return false;
 }
 
 void http_later_abort(struct http_later *l)

@@ -44,9 +44,10 @@ static void on_more(void *user)
 	}
 	memset(chunk, (int)(g->given / CHUNK), sizeof(chunk));
 	g->given += CHUNK;
-	http_later_give(g->later, bytes_of(chunk, CHUNK));
-	if (g->given == LENGTH)
+	if (!http_later_give(g->later, bytes_of(chunk, CHUNK))) {
+		CHECK_INT(g->given, LENGTH);
 		g->later = NULL;
+	}
 }
 
 static void on_closed(void *user)
