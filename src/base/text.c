@@ -290,6 +290,27 @@ void text_put_percent(struct buf *out, struct bytes in)
 	}
 }
 
+void text_put_xml(struct buf *out, struct bytes in)
+{
+	static const struct {
+		char c;
+		const char *entity;
+	} entities[] = {
+	    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+
+	for (size_t i = 0; i < in.len; i++) {
+		const char *entity = NULL;
+
+		for (size_t k = 0; k < sizeof(entities) / sizeof(entities[0]); k++)
+			if (in.ptr[i] == (uint8_t)entities[k].c)
+				entity = entities[k].entity;
+		if (entity != NULL)
+			buf_put_str(out, entity);
+		else
+			buf_put_u8(out, in.ptr[i]);
+	}
+}
+
 int text_unpercent(struct bytes in, struct buf *out)
 {
 	size_t start = out->len;

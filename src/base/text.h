@@ -39,6 +39,8 @@ int text_unbase32(struct bytes in, uint8_t *out, size_t out_len);
 
 /* Percent-encode everything but unreserved characters (RFC 3986 2.3). */
 void text_put_percent(struct buf *out, struct bytes in);
+/* For XML and HTML: & < > " ' as entities. */
+void text_put_xml(struct buf *out, struct bytes in);
 /* Decode into `out`; '+' stays '+'. ERR_PROTO on a bad escape. */
 int text_unpercent(struct bytes in, struct buf *out);
 

@@ -13,6 +13,7 @@
 #include "cli/daemon_api.h"
 #include "cli/daemon_control.h"
 #include "cli/detach.h"
+#include "cli/gateway.h"
 #include "cli/home.h"
 #include "cli/pacing.h"
 #include "cli/session.h"
@@ -20,17 +21,20 @@
 #include "store/root.h"
 
 #define JOBS_FOLDER "jobs"
+/* What the gateway fetches lies beneath it. */
+#define GATEWAY_FOLDER "gateway"
 #define LOG_FILE "daemon.log"
 
 struct daemon {
 	const struct opts *o;
-	char *home, *folder;
+	char *home, *folder, *fetched;
 	int lock; /* -1: not ours */
 	struct session session;
 	struct jobs *jobs;
 	struct daemon_control *control;
 	struct daemon_http *http;
 	struct daemon_api *api;
+	struct gateway *gateway;
 	struct detach detach;
 	struct opts reloaded; /* by SIGHUP; pacing borrows from it */
 	bool was_reloaded;
@@ -114,6 +118,19 @@ static int open_http(struct daemon *d, struct err_info *info)
 	return err;
 }
 
+static int open_gateway(struct daemon *d, struct err_info *info)
+{
+	struct gateway_params p = {
+	    .loop = d->session.loop, .jobs = d->jobs, .http = d->http, .opts = d->o};
+
+	if (asprintf(&d->fetched, "%s/" GATEWAY_FOLDER, d->home) < 0)
+		d->fetched = NULL;
+	p.folder = d->fetched;
+	if (d->fetched == NULL || gateway_new(&p, &d->gateway) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return OK;
+}
+
 static int open_control(struct daemon *d, struct err_info *info)
 {
 	if (daemon_control_new(d->jobs, d->session.node, &d->control) != OK)
@@ -185,6 +202,8 @@ static int open_all(struct daemon *d, struct err_info *info)
 	if (err == OK)
 		err = open_http(d, info);
 	if (err == OK)
+		err = open_gateway(d, info);
+	if (err == OK)
 		err = open_control(d, info);
 	if (err == OK && loop_on_signal(d->session.loop, SIGHUP, on_reload, d) != OK)
 		err = err_set(info, ERR_IO, "signals cannot be caught");
@@ -198,11 +217,13 @@ static void close_all(void *user)
 
 	daemon_control_free(d->control);
 	daemon_http_free(d->http);
+	gateway_free(d->gateway);
 	daemon_api_free(d->api);
 	jobs_free(d->jobs);
 	d->control = NULL;
 	d->http = NULL;
 	d->api = NULL;
+	d->gateway = NULL;
 	d->jobs = NULL;
 }
 
@@ -249,6 +270,7 @@ int cmd_daemon(const struct opts *o)
 	if (d.lock >= 0)
 		close(d.lock);
 	free(d.folder);
+	free(d.fetched);
 	free(d.home);
 	return code;
 }

@@ -129,6 +129,21 @@ static bool is_our_host(const struct daemon_http *h, const char *host)
 	return false;
 }
 
+/* Some clients leave the port out of what they call us (libtorrent does, of its webseeds): no name
+ * of a stranger comes in by that. */
+static bool is_our_name(const struct daemon_http *h, const char *host)
+{
+	if (is_our_host(h, host))
+		return true;
+	for (size_t i = 0; host != NULL && i < N_HOSTS; i++) {
+		size_t n = (size_t)(strrchr(h->hosts[i], ':') - h->hosts[i]);
+
+		if (strncasecmp(host, h->hosts[i], n) == 0 && host[n] == '\0')
+			return true;
+	}
+	return false;
+}
+
 static bool is_our_origin(const struct daemon_http *h, const struct http_request *r)
 {
 	static const char scheme[] = "http://";
@@ -253,7 +268,7 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 	size_t n = route == NULL ? 0 : strlen(route->path);
 
 	begin_reply(reply);
-	if (!is_our_host(h, http_request_header(r, "Host"))) {
+	if (!is_our_name(h, http_request_header(r, "Host"))) {
 		daemon_reply_error(&c, 421, "wrong_host", "this is %s", h->hosts[0]);
 		return;
 	}

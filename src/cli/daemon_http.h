@@ -1,7 +1,8 @@
 /* cli/daemon_http.h - the daemon's HTTP server on loopback: who may ask, and a table of what.
  *
  * Every request passes the same door first, in this order:
- *   Host      must be 127.0.0.1, [::1] or localhost with our port, else 421 (DNS rebinding, O-36)
+ *   Host      must be 127.0.0.1, [::1] or localhost, with our port or none, else 421 (DNS
+ *             rebinding, O-36)
  *   Origin    when there is one it must be our own, else 403; so must Sec-Fetch-Site, unless it is
  *             "none" or "same-origin" (a page of another site in the user's browser)
  *   token     `Authorization: Bearer TOKEN` or `?token=TOKEN`, else 401; not asked of a row that is

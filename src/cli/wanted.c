@@ -11,6 +11,7 @@
 #include "cli/linked.h"
 #include "cli/renewal.h"
 #include "cli/scratch.h"
+#include "node/index_fetch.h"
 #include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
@@ -53,14 +54,6 @@ static int check_owner(const struct opts *o, const struct entry *e, struct err_i
 	if (!o->quiet)
 		fprintf(stderr, "the owner's key is not remembered: %s\n", info->text);
 	return OK;
-}
-
-/* What the index hands out must be what the owner signed. */
-static bool is_content_of(const struct entry *e, const struct metainfo *m)
-{
-	return e->has_v1 == m->v1 && e->has_v2 == m->v2 &&
-	       (!m->v1 || memcmp(e->hash_v1, m->hash_v1, SHA1_LEN) == 0) &&
-	       (!m->v2 || memcmp(e->hash_v2, m->hash_v2, SHA256_LEN) == 0);
 }
 
 static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
@@ -140,7 +133,7 @@ static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 		return err_set(info, ERR_PROTO, "%s: not a usable .torrent: %s",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)),
 			       meta_fault_text(fault));
-	if (w->from_index && !is_content_of(&e, w->meta))
+	if (w->from_index && !index_fetch_is_content(&e, w->meta))
 		return err_set(info, ERR_MISMATCH,
 			       "%s: the index's .torrent is not what the owner signed",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)));

@@ -22,9 +22,9 @@
 
 /* ---- connections --------------------------------------------------------- */
 
-static void conn_enter(struct conn *c, enum phase phase)
+void http_server_enter(struct conn *c, enum phase phase)
 {
-	if (phase != PHASE_SENDING) {
+	if (phase != PHASE_SENDING && phase != PHASE_LATER) {
 		c->server->in_held -= c->in_held;
 		c->in_held = 0;
 	}
@@ -35,10 +35,10 @@ static void conn_enter(struct conn *c, enum phase phase)
 
 void http_server_idle(struct conn *c)
 {
-	conn_enter(c, PHASE_IDLE);
+	http_server_enter(c, PHASE_IDLE);
 }
 
-static void hang_up(const struct conn *c)
+void http_server_hang_up(const struct conn *c)
 {
 	if (c->fd < 0)
 		return;
@@ -54,15 +54,16 @@ static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, vo
 	struct conn *c = arg;
 
 	(void)b;
-	if (info->n_added == 0 || c->phase == PHASE_SENDING || c->phase == PHASE_STREAM)
+	if (info->n_added == 0 || c->phase == PHASE_SENDING || c->phase == PHASE_LATER ||
+	    c->phase == PHASE_STREAM)
 		return;
 	if (c->phase == PHASE_IDLE)
-		conn_enter(c, PHASE_RECEIVING);
+		http_server_enter(c, PHASE_RECEIVING);
 	c->moved += info->n_added;
 	c->in_held += info->n_added;
 	c->server->in_held += info->n_added;
 	if (c->server->in_held > HTTP_HELD_BYTES_MAX)
-		hang_up(c);
+		http_server_hang_up(c);
 }
 
 static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
@@ -70,7 +71,8 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	struct conn *c = arg;
 
 	(void)b;
-	if (c->phase == PHASE_STREAM && (info->n_deleted > 0 || c->out_held == 0))
+	if ((c->phase == PHASE_STREAM || c->phase == PHASE_LATER) &&
+	    (info->n_deleted > 0 || c->out_held == 0))
 		c->since_ms = loop_now_ms(c->server->loop);
 	c->moved += info->n_deleted;
 	c->out_held += info->n_added - info->n_deleted;
@@ -79,7 +81,7 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 
 void http_server_count_stream(struct conn *c)
 {
-	conn_enter(c, PHASE_STREAM);
+	http_server_enter(c, PHASE_STREAM);
 	c->server->n_streams++;
 	c->server->n_conns--;
 }
@@ -95,6 +97,8 @@ static void conn_free(struct conn *c)
 	if (c->fd >= 0 && s->by_fd[c->fd] == c)
 		s->by_fd[c->fd] = NULL;
 	LIST_REMOVE(c, link);
+	if (c->later != NULL)
+		http_later_gone(c);
 	if (c->stream != NULL) {
 		s->n_streams--;
 		http_stream_free(c);
@@ -205,6 +209,7 @@ static uint64_t conn_limit_ms(const struct conn *c)
 		unacked = tcp_unacked_bytes(c->fd);
 		return HTTP_ANSWER_S * 1000u +
 		       (c->moved > unacked ? c->moved - unacked : 0) * 1000 / HTTP_SLOWEST_BPS;
+	case PHASE_LATER:
 	case PHASE_STREAM:
 		return UINT64_MAX;
 	case PHASE_RECEIVING:
@@ -221,8 +226,9 @@ static void on_sweep(void *arg)
 
 	LIST_FOREACH(c, &s->adopted, link)
 	{
-		if (now - c->since_ms >= conn_limit_ms(c) || http_stream_lags(c, now))
-			hang_up(c);
+		if (now - c->since_ms >= conn_limit_ms(c) || http_stream_lags(c, now) ||
+		    http_later_lags(c, now))
+			http_server_hang_up(c);
 	}
 	loop_timer_set(s->sweep, SWEEP_MS);
 }
@@ -294,7 +300,7 @@ static bool is_clean(const char *s)
 	return strpbrk(s, "\r\n") == NULL;
 }
 
-static bool put_headers(struct evhttp_request *req, const struct http_reply *reply)
+bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply)
 {
 	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
 	const size_t n = sizeof(reply->headers) / sizeof(reply->headers[0]);
@@ -348,6 +354,14 @@ static void refuse(struct evhttp_request *req, int status)
 	evhttp_send_error(req, status, NULL);
 }
 
+void http_server_reply(struct evhttp_request *req, struct http_reply *reply)
+{
+	if (reply->body.err == OK && http_server_put_headers(req, reply) && put_body(req, reply))
+		evhttp_send_reply(req, reply->status, NULL, NULL);
+	else
+		refuse(req, HTTP_INTERNAL);
+}
+
 static void answer(struct http_server *s, struct conn *c, struct evhttp_request *req,
 		   const struct http_request *r)
 {
@@ -355,12 +369,10 @@ static void answer(struct http_server *s, struct conn *c, struct evhttp_request 
 
 	buf_init(&reply.body, REPLY_BYTES_MAX);
 	s->handle(s->user, r, &reply);
-	if (c->stream != NULL)
-		; /* it has been answered, and goes on */
-	else if (reply.body.err == OK && put_headers(req, &reply) && put_body(req, &reply))
-		evhttp_send_reply(req, reply.status, NULL, NULL);
-	else
-		refuse(req, HTTP_INTERNAL);
+	/* Otherwise it has been answered and goes on, or is answered later. */
+	if (c->stream == NULL && !c->taken)
+		http_server_reply(req, &reply);
+	c->taken = false;
 	buf_fini(&reply.body);
 }
 
@@ -370,10 +382,10 @@ static void on_sent(struct evhttp_request *req, void *arg)
 	size_t ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
 
 	(void)req;
-	conn_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
+	http_server_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
 	if (c->server->drained != NULL && ahead == 0)
-		hang_up(c);
+		http_server_hang_up(c);
 }
 
 bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
@@ -436,7 +448,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 	evhttp_request_set_on_complete_cb(req, on_sent, c);
 	/* A client that sends on and on while it takes no answer stops here. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_AHEAD_BYTES);
-	conn_enter(c, PHASE_SENDING);
+	http_server_enter(c, PHASE_SENDING);
 	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
 		refuse(req, HTTP_BADREQUEST);
 	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, s, req))
@@ -476,7 +488,7 @@ void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(vo
 		if (c->phase == PHASE_RECEIVING && c->moved == 0)
 			c->phase = PHASE_IDLE; /* nothing was asked yet */
 		if (c->phase == PHASE_IDLE)
-			hang_up(c);
+			http_server_hang_up(c);
 	}
 	loop_timer_set(s->last_call, s->n_conns == 0 ? 0 : limit_ms);
 }

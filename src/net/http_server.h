@@ -43,7 +43,7 @@ bool http_request_param(const struct http_request *r, const char *name, struct b
 struct http_reply {
 	int status;
 	const char *type;	 /* Content-Type */
-	const char *headers[12]; /* name, value, name, value, ..., NULL: extra ones; names and
+	const char *headers[24]; /* name, value, name, value, ..., NULL: extra ones; names and
 				    values without CR or LF (checked) */
 	struct buf body;	 /* initialised by the server with no ceiling that matters */
 };

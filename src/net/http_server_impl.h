@@ -16,6 +16,7 @@ enum phase {
 	PHASE_RECEIVING, /* from the first byte of a request, or the accept */
 	PHASE_SENDING,
 	PHASE_IDLE,
+	PHASE_LATER,  /* answered later, or bit by bit: http_later.c */
 	PHASE_STREAM, /* taken over: http_stream.c */
 };
 
@@ -27,10 +28,12 @@ struct conn {
 	struct bufferevent *bev;
 	struct evhttp_connection *evcon; /* once adopted */
 	struct http_stream *stream;	 /* NULL: an ordinary connection */
+	struct http_later *later;	 /* NULL: none is under way */
+	bool taken;			 /* by http_later.c, within the handler that runs */
 	struct evbuffer_cb_entry *in_cb, *out_cb;
 	int fd; /* -1 until adopted */
 	enum phase phase;
-	uint64_t since_ms; /* STREAM: that its output moved, or was empty */
+	uint64_t since_ms; /* STREAM, LATER: that its output moved, or was empty */
 	uint64_t moved;	   /* bytes of this phase */
 	uint64_t in_held, out_held;
 	struct {
@@ -70,6 +73,19 @@ void http_server_count_stream(struct conn *c);
 bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
 /* All that it asked is answered. */
 void http_server_idle(struct conn *c);
+
+void http_server_enter(struct conn *c, enum phase phase);
+void http_server_hang_up(const struct conn *c);
+/* Headers that a reply has, and that each has. False: they cannot be sent. */
+bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply);
+/* The answer, whole; takes the body's memory. */
+void http_server_reply(struct evhttp_request *req, struct http_reply *reply);
+
+/* ---- http_later.c ---- */
+
+bool http_later_lags(const struct conn *c, uint64_t now_ms);
+/* Its connection is gone, and it with it. */
+void http_later_gone(struct conn *c);
 
 /* ---- http_lane.c ---- */
 

@@ -439,7 +439,7 @@ int index_client_list(struct index_client *c, const struct index_list_ask *ask, 
 	return r;
 }
 
-static const char *entry_path(char out[64], uint64_t id, const char *what)
+const char *index_client_entry_path(char out[64], uint64_t id, const char *what)
 {
 	snprintf(out, 64, "/api/v1/entries/%llu%s", (unsigned long long)id, what);
 	return out;
@@ -449,21 +449,21 @@ int index_client_info(struct index_client *c, uint64_t id, json_t **out, struct 
 {
 	char path[64];
 
-	return index_client_get(c, entry_path(path, id, ""), out, info);
+	return index_client_get(c, index_client_entry_path(path, id, ""), out, info);
 }
 
 int index_client_holders(struct index_client *c, uint64_t id, json_t **out, struct err_info *info)
 {
 	char path[64];
 
-	return index_client_get(c, entry_path(path, id, "/holders"), out, info);
+	return index_client_get(c, index_client_entry_path(path, id, "/holders"), out, info);
 }
 
 int index_client_pieces(struct index_client *c, uint64_t id, json_t **out, struct err_info *info)
 {
 	char path[64];
 
-	return index_client_get(c, entry_path(path, id, "/pieces"), out, info);
+	return index_client_get(c, index_client_entry_path(path, id, "/pieces"), out, info);
 }
 
 int index_client_peers(struct index_client *c, json_t **out, struct err_info *info)
@@ -481,7 +481,8 @@ int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out,
 {
 	char path[64];
 
-	return call(c, entry_path(path, id, "/torrent"), NULL, META_BYTES_MAX, out, info);
+	return call(c, index_client_entry_path(path, id, "/torrent"), NULL, META_BYTES_MAX, out,
+		    info);
 }
 
 int index_client_entry(const json_t *j, struct entry *out)

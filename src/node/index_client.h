@@ -51,6 +51,9 @@ int index_client_resolve(struct index_client *c, const char *ref, bool latest, j
 /* Take an entry's JSON into the value. ERR_PROTO when it breaks docs/api.md. */
 int index_client_entry(const json_t *j, struct entry *out);
 
+/* Did its owner sign it as it stands? An index may lie about anything else. */
+bool index_client_is_signed(const struct entry *e);
+
 int index_client_info(struct index_client *c, uint64_t id, json_t **out, struct err_info *info);
 int index_client_torrent(struct index_client *c, uint64_t id, struct buf *out,
 			 struct err_info *info);

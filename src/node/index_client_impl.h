@@ -23,6 +23,9 @@ int index_client_get(struct index_client *c, const char *path, json_t **out, str
 /* For questions from another loop, which trust the index as `c` does. Returns 0 or ERR_NOMEM. */
 int index_client_http(const struct index_client *c, struct loop *l, struct http_client **out);
 
+/* "/api/v1/entries/ID" and what follows. Returns `out`. */
+const char *index_client_entry_path(char out[64], uint64_t id, const char *what);
+
 /* "&key=value", percent-encoded. */
 void index_client_put_param(struct buf *path, const char *key, const char *value);
 

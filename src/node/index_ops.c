@@ -75,28 +75,6 @@ void index_metrics(struct index_server *s, const struct http_request *r, struct 
 
 /* ---- feed ---- */
 
-static void put_xml(struct buf *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '&':
-			buf_put_str(out, "&amp;");
-			break;
-		case '<':
-			buf_put_str(out, "&lt;");
-			break;
-		case '>':
-			buf_put_str(out, "&gt;");
-			break;
-		case '"':
-			buf_put_str(out, "&quot;");
-			break;
-		default:
-			buf_put_u8(out, (uint8_t)*text);
-		}
-	}
-}
-
 /* RFC 3339. */
 static void put_time(struct buf *out, int64_t unix_s)
 {
@@ -116,16 +94,16 @@ static void put_entry(struct buf *out, const struct entry *e)
 
 	text_hex(key, bytes_of(e->key, SIGN_KEY_LEN));
 	buf_printf(out, "<entry><id>urn:shoal:%s:%llu</id><title>", key, (unsigned long long)e->id);
-	put_xml(out, e->name);
+	text_put_xml(out, bytes_str(e->name));
 	buf_printf(out, "@%u</title><author><name>", e->version);
-	put_xml(out, e->owner);
+	text_put_xml(out, bytes_str(e->owner));
 	buf_put_str(out, "</name></author><updated>");
 	put_time(out, e->published_at);
 	buf_printf(out,
 		   "</updated><link rel=\"enclosure\" type=\"application/x-bittorrent\""
 		   " href=\"api/v1/entries/%llu/torrent\"/><summary>",
 		   (unsigned long long)e->id);
-	put_xml(out, e->description);
+	text_put_xml(out, bytes_str(e->description));
 	buf_printf(out, "%s%s in %u file%s</summary></entry>\n",
 		   e->description[0] == '\0' ? "" : " - ", text_size(size, sizeof(size), e->bytes),
 		   e->n_files, e->n_files == 1 ? "" : "s");

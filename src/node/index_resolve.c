@@ -34,8 +34,7 @@ static void candidates_fini(struct candidates *c)
 	*c = (struct candidates){0};
 }
 
-/* An index may lie about anything but what the owner signed. */
-static bool is_signed(const struct entry *e)
+bool index_client_is_signed(const struct entry *e)
 {
 	struct buf b;
 	bool ok;
@@ -217,7 +216,7 @@ static int choose(struct index_client *c, const char *ref, const char *name, boo
 		return nothing(c, ref, name, info);
 	if (!latest && !all_same(found))
 		return several(ref, found, info);
-	if (!is_signed(&found->list[0].entry))
+	if (!index_client_is_signed(&found->list[0].entry))
 		return err_set(info, ERR_PROTO,
 			       "%s: the index shows an entry its owner did not sign", c->url);
 	*out = json_incref(found->list[0].json);
