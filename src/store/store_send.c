@@ -10,6 +10,61 @@
 /* A page in each of so many bytes is looked at: what the kernel reads, it reads in longer runs. */
 #define PROBE_BYTES 16384u
 
+/* ---- one file after the other -------------------------------------------- */
+
+/* Does [begin, begin + length) lie inside the piece? */
+static bool range_is_sane(const struct store *s, uint32_t piece, uint32_t begin, uint32_t length)
+{
+	uint32_t bytes;
+
+	if (piece >= s->meta->n_pieces)
+		return false;
+	bytes = meta_request_bytes(s->meta, piece);
+	return begin <= bytes && length <= bytes - begin;
+}
+
+static uint64_t space_offset(const struct store *s, uint32_t piece, uint32_t begin)
+{
+	return (uint64_t)piece * s->meta->piece_length + begin;
+}
+
+/* Verified once, now not there or not ours to read: it was changed under us. */
+static int part_get(struct store *s, const struct part *part, struct handle **x)
+{
+	int err = file_get(s, part->file, false, x, NULL);
+
+	if (err == OK)
+		return OK;
+	return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
+}
+
+/* `each` is called for the parts of these bytes, with an open file, or NULL for a pad, until it
+ * returns what is not OK. */
+static int each_part(struct store *s, uint32_t piece, uint32_t begin, uint32_t length,
+		     int (*each)(struct store *s, struct handle *x, const struct part *part,
+				 void *arg),
+		     void *arg)
+{
+	struct part_walk w;
+	struct part part;
+	int err = OK;
+
+	if (!range_is_sane(s, piece, begin, length))
+		return ERR_INVALID;
+	w = part_walk(s, space_offset(s, piece, begin), length);
+	while (err == OK && part_next(&w, &part)) {
+		struct handle *x = NULL;
+
+		if (part.file != NULL)
+			err = part_get(s, &part, &x);
+		if (err == OK)
+			err = each(s, x, &part, arg);
+		if (x != NULL)
+			file_put(s, x, false);
+	}
+	return err;
+}
+
 /* ---- is it in memory? ---------------------------------------------------- */
 
 /* One byte, without waiting for the disk; where the file system cannot promise that, nothing is
@@ -42,58 +97,17 @@ static int probe_part(struct handle *x, const struct part *part)
 	return err == OK ? probe(x, last) : err;
 }
 
-/* Verified once, now not there or not ours to read: it was changed under us. */
-static int part_get(struct store *s, const struct part *part, struct handle **x)
+static int part_ready(struct store *s, struct handle *x, const struct part *part, void *arg)
 {
-	int err = file_get(s, part->file, false, x, NULL);
-
-	if (err == OK)
+	(void)arg;
+	if (x == NULL)
 		return OK;
-	return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
-}
-
-static int part_ready(struct store *s, const struct part *part)
-{
-	struct handle *x;
-	int err = part_get(s, part, &x);
-
-	if (err != OK)
-		return err;
-	err = file_changed(s, x) ? ERR_MISMATCH : probe_part(x, part);
-	file_put(s, x, false);
-	return err;
-}
-
-/* Does [begin, begin + length) lie inside the piece? */
-static bool range_is_sane(const struct store *s, uint32_t piece, uint32_t begin, uint32_t length)
-{
-	uint32_t bytes;
-
-	if (piece >= s->meta->n_pieces)
-		return false;
-	bytes = meta_request_bytes(s->meta, piece);
-	return begin <= bytes && length <= bytes - begin;
-}
-
-static uint64_t space_offset(const struct store *s, uint32_t piece, uint32_t begin)
-{
-	return (uint64_t)piece * s->meta->piece_length + begin;
+	return file_changed(s, x) ? ERR_MISMATCH : probe_part(x, part);
 }
 
 int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length)
 {
-	struct part_walk w;
-	struct part part;
-	int err = OK;
-
-	if (!range_is_sane(s, piece, begin, length))
-		return ERR_INVALID;
-	w = part_walk(s, space_offset(s, piece, begin), length);
-	while (err == OK && part_next(&w, &part)) {
-		if (part.file != NULL)
-			err = part_ready(s, &part);
-	}
-	return err;
+	return each_part(s, piece, begin, length, part_ready, NULL);
 }
 
 /* ---- out ----------------------------------------------------------------- */
@@ -156,39 +170,31 @@ static int send_zeros(int socket, size_t len, size_t *done)
 	return err;
 }
 
-static int send_part(struct store *s, int socket, const struct part *part, size_t *done)
-{
-	struct handle *x;
-	int err;
+struct outlet {
+	int socket;
+	uint32_t sent;
+};
 
-	if (part->file == NULL)
-		return send_zeros(socket, part->len, done);
-	err = part_get(s, part, &x);
-	if (err != OK)
-		return err;
-	err = send_file(socket, x, part, done);
-	file_put(s, x, false);
+static int send_part(struct store *s, struct handle *x, const struct part *part, void *arg)
+{
+	struct outlet *out = arg;
+	size_t done = 0;
+	int err = x == NULL ? send_zeros(out->socket, part->len, &done)
+			    : send_file(out->socket, x, part, &done);
+
+	(void)s;
+	out->sent += (uint32_t)done;
 	return err;
 }
 
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent)
 {
-	struct part_walk w;
-	struct part part;
-	int err = OK;
+	struct outlet out = {.socket = socket};
+	int err = each_part(s, piece, begin, length, send_part, &out);
 
-	*sent = 0;
-	if (!range_is_sane(s, piece, begin, length))
-		return ERR_INVALID;
-	w = part_walk(s, space_offset(s, piece, begin), length);
-	while (err == OK && part_next(&w, &part)) {
-		size_t done = 0;
-
-		err = send_part(s, socket, &part, &done);
-		*sent += (uint32_t)done;
-	}
-	s->read += *sent;
+	*sent = out.sent;
+	s->read += out.sent;
 	return err == ERR_AGAIN ? OK : err;
 }
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 TOLERANCE = 0.10
-WORKLOADS = ("download", "upload", "haves", "encode", "decode", "parse")
+WORKLOADS = ("download", "upload", "haves", "encode", "decode", "parse", "announce")
 COST = re.compile(r"^[+\-*]?\d+\s+(\d+)$|^\*\s+(\d+)$")
 
 
@@ -76,8 +76,8 @@ def read_baseline(path):
 
 def write_baseline(path, compiler, counts):
     with open(path, "w", encoding="utf-8") as f:
-        f.write("# Instructions of our own code per block (download, upload), message (haves, encode, decode)\n"
-                "# and file (parse), in a release build. Written by `make perf-baseline`.\n"
+        f.write("# Instructions of our own code per block (download, upload), message (haves, encode, decode),\n"
+                "# file (parse) and announce, in a release build. Written by `make perf-baseline`.\n"
                 f"compiler {compiler}\n")
         f.writelines(f"{name} {n}\n" for name, n in counts.items())
 

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "announces.h"
 #include "base/buf.h"
+#include "index/tracker.h"
 #include "meta/create.h"
 #include "meta/metainfo.h"
 #include "sim/net.h"
@@ -24,6 +26,8 @@
 #define MESSAGES 4000u
 #define FILES 500u
 #define BLOCKS_A_MS 64u
+#define ANNOUNCES 5000u
+#define TRACKED 50u
 
 static void check(bool holds, const char *what)
 {
@@ -350,13 +354,50 @@ static uint32_t parse(void)
 	return n;
 }
 
+/* ---- a tracker and its peers -------------------------------------------------------------- */
+
+/* Peers who come, come again and are told of fifty others each. */
+static NOINLINE uint32_t measure_announce(struct tracker *t, const struct announce *list,
+					  const struct addr *from)
+{
+	struct announce_reply r;
+
+	for (uint32_t i = 0; i < 2 * ANNOUNCES; i++) {
+		check(tracker_announce(t, &list[i % ANNOUNCES], &from[i % ANNOUNCES], NULL,
+				       1000 + i / 100, &r) == 0,
+		      "an announce");
+	}
+	return 2 * ANNOUNCES;
+}
+
+static uint32_t announce(void)
+{
+	struct tracker_params p = {.seed = 7, .key = {1, 2}};
+	struct tracker *t = tracker_new(&p);
+	struct announce *list = calloc(ANNOUNCES, sizeof(*list));
+	struct addr *from = calloc(ANNOUNCES, sizeof(*from));
+	uint32_t n;
+
+	check(t != NULL && list != NULL && from != NULL, "no tracker");
+	for (uint32_t i = 0; i < ANNOUNCES; i++) {
+		announce_make(i, ANNOUNCES, TRACKED, &list[i], &from[i]);
+		list[i].numwant = 50;
+	}
+	n = measure_announce(t, list, from);
+	tracker_free(t);
+	free(list);
+	free(from);
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		uint32_t (*run)(void);
 	} workloads[] = {{"download", download}, {"upload", upload}, {"haves", haves},
-			 {"encode", encode},	 {"decode", decode}, {"parse", parse}};
+			 {"encode", encode},	 {"decode", decode}, {"parse", parse},
+			 {"announce", announce}};
 
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
 		if (argc == 2 && strcmp(argv[1], workloads[i].name) == 0) {
@@ -364,6 +405,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("usage: perf_workload download|upload|haves|encode|decode|parse\n", stderr);
+	fputs("usage: perf_workload download|upload|haves|encode|decode|parse|announce\n", stderr);
 	return 2;
 }
