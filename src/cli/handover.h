@@ -11,8 +11,7 @@
 
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
  * alone (--drain, --no-upload, --limit-lan,
- * --limit-at, --from, --reply-delay, --encryption, --no-lsd, --no-dht, --dht-node), nor
- * --no-daemon? */
+ * --limit-at, --from, --reply-delay, --encryption), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
 
 /* One that was handed over, as it was when it was looked at last. */

@@ -28,8 +28,6 @@ enum tag {
 	TAG_TITLE = 14,
 	TAG_NAME = 15,
 	TAG_TRACKER = 16,
-	TAG_ON_COMPLETE = 17,
-	TAG_WEBHOOK = 18,
 	TAG_INDEX = 19,
 	TAG_PIN = 20,
 	TAG_TOKEN = 21,
@@ -170,8 +168,6 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_u64(out, TAG_NEAREST, r->webseeds_nearest);
 	put_list(out, TAG_TRACKER, r->trackers);
 	put_list(out, TAG_WEBSEED, r->webseeds);
-	put_list(out, TAG_ON_COMPLETE, r->on_complete);
-	put_list(out, TAG_WEBHOOK, r->webhooks);
 	return seal(out);
 }
 
@@ -306,10 +302,6 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_item(v, &r->trackers);
 	case TAG_WEBSEED:
 		return take_item(v, &r->webseeds);
-	case TAG_ON_COMPLETE:
-		return take_item(v, &r->on_complete);
-	case TAG_WEBHOOK:
-		return take_item(v, &r->webhooks);
 	}
 	return OK;
 }
@@ -348,8 +340,6 @@ void job_record_fini(struct job_record *r)
 	free(r->token);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
-	job_list_free(r->on_complete);
-	job_list_free(r->webhooks);
 	*r = (struct job_record){.id = 0};
 }
 

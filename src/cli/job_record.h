@@ -42,7 +42,7 @@ struct job_record {
 	int64_t added_at, completed_at;
 	char *path, *title, *name;
 	uint32_t webseeds_nearest; /* enum addr_scope */
-	char **trackers, **webseeds, **on_complete, **webhooks;
+	char **trackers, **webseeds;
 	char *index, *pin, *token; /* NULL: none */
 };
 

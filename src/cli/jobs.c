@@ -229,10 +229,6 @@ static int fill_texts(struct job_record *r, const struct job_spec *s, const stru
 		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
 	if (err == OK)
 		err = job_list_copy(s->webseeds, JOBS_LIST_MAX, &r->webseeds);
-	if (err == OK)
-		err = job_list_copy(s->on_complete, JOBS_LIST_MAX, &r->on_complete);
-	if (err == OK)
-		err = job_list_copy(s->webhooks, JOBS_LIST_MAX, &r->webhooks);
 	return err;
 }
 

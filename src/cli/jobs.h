@@ -20,7 +20,7 @@
 #define JOBS_MAX 50000u
 /* Downloads at a time when nothing else is said; the others are queued. */
 #define JOBS_ACTIVE_DEFAULT 5u
-/* Strings of one job's lists: trackers, words of a hook, URLs of hooks. */
+/* Strings of one job's lists: trackers, webseeds. */
 #define JOBS_LIST_MAX 64u
 #define JOBS_TITLE_MAX 1024u
 /* A download that has got nothing for so long makes room for the next. */
@@ -70,9 +70,6 @@ struct job_spec {
 	const char *donor_folder;
 	const struct store_donor *donors;
 	uint32_t n_donors;
-	/* What to run and whom to tell at its end, see cli/hooks.h; NULL-ended, or NULL. */
-	const char *const *on_complete;
-	const char *const *webhooks;
 };
 
 struct job_view {

@@ -356,17 +356,11 @@ static int take_lists(struct job_request *r, const json_t *j, struct err_info *i
 	if (err == OK)
 		err = take_list(j, "webseeds", &r->webseeds, info);
 	if (err == OK)
-		err = take_list(j, "on_complete", &r->on_complete, info);
-	if (err == OK)
-		err = take_list(j, "webhooks", &r->webhooks, info);
-	if (err == OK)
 		err = take_peers(r, j, info);
 	if (err == OK)
 		err = take_donors(r, j, info);
 	s->trackers = (const char *const *)r->trackers;
 	s->webseeds = (const char *const *)r->webseeds;
-	s->on_complete = (const char *const *)r->on_complete;
-	s->webhooks = (const char *const *)r->webhooks;
 	return err;
 }
 
@@ -436,8 +430,6 @@ void job_request_fini(struct job_request *r)
 	free(r->path);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
-	job_list_free(r->on_complete);
-	job_list_free(r->webhooks);
 	buf_fini(&r->torrent);
 }
 
@@ -496,7 +488,6 @@ json_t *job_spec_json(const struct job_spec *s)
 {
 	json_t *j = json_pack(
 	    "{s:o, s:s*, s:b, s:b, s:b, s:b, s:i, s:i, s:o, s:I, s:I, s:s*, s:s*, s:s*, s:o, s:o, "
-	    "s:o, s:o, "
 	    "s:o, s:o, s:o}",
 	    "torrent", base64_json(s->torrent), "title", s->title, "seed", (int)s->seed, "paused",
 	    (int)s->paused, "no_seed", (int)s->no_seed, "preallocate", (int)s->preallocate,
@@ -504,8 +495,7 @@ json_t *job_spec_json(const struct job_spec *s)
 	    list_json(s->webseeds), "limit_down_bps", (json_int_t)s->down_bps, "limit_up_bps",
 	    (json_int_t)s->up_bps, "index", s->index, "token", s->token, "pin", s->pin, "stamp",
 	    stamp_json(s->stamp), "replaces", stamp_json(s->replaces), "trackers",
-	    list_json(s->trackers), "on_complete", list_json(s->on_complete), "webhooks",
-	    list_json(s->webhooks), "peers", addrs_json(s), "donors", donors_json(s));
+	    list_json(s->trackers), "peers", addrs_json(s), "donors", donors_json(s));
 
 	if (j != NULL &&
 	    (job_json_put_path(j, "path", s->path) != 0 ||

@@ -29,7 +29,7 @@ struct job_request {
 	struct job_spec spec;
 	struct buf torrent;
 	char *path, *donor_folder;
-	char **trackers, **webseeds, **on_complete, **webhooks;
+	char **trackers, **webseeds;
 	struct addr peers[JOBS_JSON_PEERS_MAX];
 	struct stamp stamp, replaces;
 	struct store_donor *donors;

@@ -27,7 +27,7 @@ static struct job_record sample(void)
 	    .title = (char *)"alice/f@1",
 	    .name = (char *)"f",
 	    .trackers = trackers,
-	    .on_complete = hook,
+	    .webseeds = hook,
 	    .index = (char *)"http://i:6969",
 	};
 
@@ -60,8 +60,7 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 		CHECK_STR(a->trackers[i], b->trackers[i]);
 	CHECK(a->trackers[2] == NULL);
 	for (size_t i = 0; i < 3; i++)
-		CHECK_STR(a->on_complete[i], b->on_complete[i]);
-	CHECK(a->webhooks == NULL);
+		CHECK_STR(a->webseeds[i], b->webseeds[i]);
 }
 
 TEST(a_record_is_what_it_was_after_the_round_trip)
