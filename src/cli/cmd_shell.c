@@ -122,15 +122,17 @@ static void do_connect(struct shell *sh, int argc, char **argv)
 static void begin(struct shell *sh, int argc, char **argv, const char *more)
 {
 	const struct command *c = commands_find(argv[0]);
-	char delay[32];
 	/* What the shell begins ends with it, whether a daemon runs or not. */
-	const char *words[] = {"--progress=json", "--no-daemon", more, NULL, NULL};
+	const char *words[SHELL_SETTINGS + 4] = {"--progress=json", "--no-daemon"};
 	struct err_info why;
 	struct opts o;
+	size_t n = 2;
 
-	snprintf(delay, sizeof(delay), "--reply-delay=%u", sh->delay_ms);
-	if (sh->delay_ms > 0)
-		words[more == NULL ? 2 : 3] = delay;
+	if (more != NULL)
+		words[n++] = more;
+	for (size_t i = 0; i < SHELL_SETTINGS; i++)
+		if (sh->set[i] != NULL)
+			words[n++] = sh->set[i];
 	/* What makes no sense is said before anything is begun. What goes to standard output, or is
 	 * asked for as JSON, is wanted now. */
 	if (opts_parse(&o, c, argc + 1, argv - 1) < 0) {
@@ -270,25 +272,6 @@ static void do_pieces(struct shell *sh, int argc, char **argv)
 	(void)shell_run(sh, 3, words);
 }
 
-/* ---- settings ----------------------------------------------------------------------------------
- */
-
-static void do_set(struct shell *sh, int argc, char **argv)
-{
-	uint64_t ms;
-
-	if (argc == 1) {
-		printf("delay %u ms\n", sh->delay_ms);
-	} else if (strcmp(argv[1], "delay") != 0) {
-		fprintf(stderr, "set: no setting '%s'; there is: delay\n", argv[1]);
-	} else if (argc < 3 || text_parse_u64(bytes_str(argv[2]), SHELL_DELAY_MAX_MS, &ms) != OK) {
-		fprintf(stderr, "set: delay takes milliseconds, 0 to %u\n", SHELL_DELAY_MAX_MS);
-	} else {
-		sh->delay_ms = (uint32_t)ms;
-		shell_jobs_set_delay(sh);
-	}
-}
-
 /* ---- help, and the end ------------------------------------------------------------------------
  */
 
@@ -346,8 +329,9 @@ static const struct shell_command table[] = {
     {"stop", "stop ID|NAME", "end one of them; what was shared stays listed", "@job", 1, 1,
      do_stop},
     {"wait", "wait", "until all downloads are there", "", 0, 0, do_wait},
-    {"set", "set [delay MS]", "delay: answer requests for pieces that much later", "delay", 0, 2,
-     do_set},
+    {"set", "set [delay MS | limit-down RATE | limit-up RATE]",
+     "of each share and download: answer that much later, no faster than that; 0: none",
+     "delay limit-down limit-up", 0, 2, shell_set},
     {"help", "help [COMMAND]", "this", "@command", 0, 1, do_help},
     {"quit", "quit [--keep]", "end; what was shared here is unpublished, unless --keep", "--keep",
      0, 1, do_quit},
@@ -477,6 +461,7 @@ int cmd_shell(const struct opts *o)
 	}
 	prompt_free(sh.prompt);
 	json_decref(sh.names);
+	shell_set_fini(&sh);
 	free(history);
 	free(dir);
 	return err == OK ? EXIT_OK : opts_fail(o, "shell", &why);

@@ -203,17 +203,34 @@ void control_tell(struct control *c, const struct parting_loss *loss, bool left)
 
 /* ---- set ---------------------------------------------------------------------------- */
 
+/* A number that may be set; what is not said, or makes no sense, stays. */
+static void take_number(const json_t *question, const char *key, uint64_t *out)
+{
+	const json_t *j = json_object_get(question, key);
+
+	if (json_is_integer(j) && json_integer_value(j) >= 0)
+		*out = (uint64_t)json_integer_value(j);
+}
+
 static void do_set(struct control *c, struct local_call *call, const json_t *question)
 {
-	const json_t *delay = json_object_get(question, "delay_ms"), *peer;
-	bool meant = false;
+	uint64_t delay_ms = UINT64_MAX;
+	struct limits limits, before;
+	const json_t *peer;
+	bool meant = false, lan;
 	size_t i;
 
 	json_array_foreach(json_object_get(question, "peers"), i, peer) meant =
 	    meant || json_integer_value(peer) == (json_int_t)getpid();
-	if (meant && json_is_integer(delay) && json_integer_value(delay) >= 0 &&
-	    json_integer_value(delay) <= UINT32_MAX)
-		node_set_reply_delay(c->p.node, (uint32_t)json_integer_value(delay));
+	node_limits(c->p.node, &before, &lan);
+	limits = before;
+	take_number(question, "delay_ms", &delay_ms);
+	take_number(question, "down_bps", &limits.down_bps);
+	take_number(question, "up_bps", &limits.up_bps);
+	if (meant && delay_ms <= UINT32_MAX)
+		node_set_reply_delay(c->p.node, (uint32_t)delay_ms);
+	if (meant && (limits.down_bps != before.down_bps || limits.up_bps != before.up_bps))
+		node_set_limits(c->p.node, &limits, lan);
 	control_say(call, json_pack("{s:b}", "set", meant), true);
 }
 

@@ -17,7 +17,8 @@
 #define SHELL_JOBS_MAX 256u
 /* A line that one of them says (attack: none, it is our own program). */
 #define SHELL_LINE_MAX (64u * 1024u)
-#define SHELL_DELAY_MAX_MS 60000u
+/* What `set` knows. */
+#define SHELL_SETTINGS 3u
 /* Names of the index are kept for completion for so long, and waited for no longer than this. */
 #define SHELL_NAMES_MS 5000u
 #define SHELL_NAMES_WAIT_MS 2000u
@@ -42,8 +43,8 @@ struct shell {
 	struct shell_job *jobs[SHELL_JOBS_MAX];
 	size_t n_jobs;
 	unsigned last_id;
-	uint32_t delay_ms;
-	bool keep; /* what was shared stays listed */
+	char *set[SHELL_SETTINGS]; /* options for what is begun; NULL */
+	bool keep;		   /* what was shared stays listed */
 	bool over;
 	json_t *names; /* of the index, for completion */
 	uint64_t names_ms;
@@ -78,10 +79,13 @@ int shell_begin(struct shell *sh, const struct opts *o, int argc, char **argv,
 /* By number or name; NULL. */
 struct shell_job *shell_job_find(struct shell *sh, const char *ref);
 void shell_job_stop(struct shell_job *j);
-/* All of them, now and later, answer requests for pieces `delay_ms` later. */
-void shell_jobs_set_delay(struct shell *sh);
 /* End them all, and wait until they are gone. */
 void shell_jobs_end(struct shell *sh);
+
+/* ---- shell_set.c ---- */
+/* The command `set`: for what runs, and what will be begun. */
+void shell_set(struct shell *sh, int argc, char **argv);
+void shell_set_fini(struct shell *sh);
 
 /* ---- shell_local.c ---- */
 /* The command `local`. */

@@ -13,13 +13,11 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/control.h"
 #include "cli/entries.h"
 
 #define PROGRAM "/proc/self/exe"
 /* Who was told to leave says goodbye to the index first. */
 #define END_MS 8000
-#define SET_SILENCE_MS 2000u
 
 static volatile sig_atomic_t caught;
 
@@ -418,26 +416,4 @@ void shell_jobs_end(struct shell *sh)
 		kill(sh->jobs[0]->pid, SIGKILL);
 		job_gone(sh, sh->jobs[0]);
 	}
-}
-
-static void ignore(void *user, const char *peer, const json_t *line)
-{
-	(void)user;
-	(void)peer;
-	(void)line;
-}
-
-void shell_jobs_set_delay(struct shell *sh)
-{
-	json_t *peers = json_array(), *question;
-	struct err_info why;
-
-	for (size_t i = 0; i < sh->n_jobs; i++)
-		json_array_append_new(peers, json_integer(sh->jobs[i]->pid));
-	question = json_pack("{s:s, s:O, s:i}", "verb", "set", "peers", peers, "delay_ms",
-			     (int)sh->delay_ms);
-	if (sh->n_jobs > 0 && control_ask(NULL, question, SET_SILENCE_MS, ignore, NULL, &why) < 0)
-		shell_say(sh, NULL, "set: %s", why.text);
-	json_decref(question);
-	json_decref(peers);
 }

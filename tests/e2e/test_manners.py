@@ -322,6 +322,9 @@ def _(w):
     os.write(fd, b"local\nstatus\n")
     h.wait_for(lambda: b"mine\t100.0 KiB\tserved\tb/mine@1" in p.out() and b"1\tshare\tb/mine@1\tserving" in p.out(),
                30 * h.SLOW, "local and status")
+    os.write(fd, b"set delay 5\nset limit-up 100K\nset limit-up much\nset\n")
+    h.wait_for(lambda: re.search(rb"^delay +5\nlimit-down +0\nlimit-up +100K$", p.out(), re.M), 30 * h.SLOW, "set")
+    check("--limit-up 'much'" in p.err_text(), "a limit that is none", p.err_text())
     os.write(fd, b"quit\n")
     check_eq(p.wait(30 * h.SLOW).code, h.OK, "quit")
     os.close(fd)
