@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/link.h"
 #include "wire/ext.h"
 
 /* Our number for "ut_metadata". */
@@ -38,9 +40,22 @@ static void tell_book(struct fetch_peer *p, bool ban)
 		(void)addrbook_ban(b, &p->addr, now_ms(p), SWARM_BAN_MS);
 }
 
+/* Who closes without a word may want it encrypted, or know no encryption. */
+static bool wants_other_way(const struct fetch_peer *p)
+{
+	return p->state == FETCH_HANDSHAKE && !p->heard && !p->second && !p->came &&
+	       p->f->result == ERR_AGAIN && p->f->node->encryption != NODE_ENCRYPT_REQUIRE;
+}
+
+static void dial_as(struct metadata_fetch *f, uint32_t number, const struct addr *to, bool encrypt,
+		    bool second);
+
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 {
 	struct metadata_fetch *f = p->f;
+	bool again = reason != NULL && wants_other_way(p), encrypt = !p->encrypt;
+	uint32_t number = p->number;
+	struct addr addr = p->addr;
 	char text[ADDR_TEXT_MAX];
 
 	if (reason != NULL)
@@ -49,13 +64,17 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 		ban = true;
 	if (f->layers != NULL)
 		layers_on_closed(f->layers, p->number);
-	tell_book(p, ban);
-	f->peers[p->number] = NULL;
+	if (!again)
+		tell_book(p, ban);
+	f->peers[number] = NULL;
 	loop_io_free(p->io);
 	tcp_close(p->fd);
 	buf_fini(&p->in);
 	buf_fini(&p->out);
+	mse_free(p->mse);
 	free(p);
+	if (again)
+		dial_as(f, number, &addr, encrypt, true);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -63,6 +82,10 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 /* False: it was closed. */
 static bool flush(struct fetch_peer *p)
 {
+	if (p->rc4) {
+		rc4_apply(&p->to, p->out.ptr + p->sealed, p->out.len - p->sealed);
+		p->sealed = p->out.len;
+	}
 	while (p->out.len > 0) {
 		ssize_t n = send(p->fd, p->out.ptr, p->out.len, MSG_NOSIGNAL);
 
@@ -75,6 +98,7 @@ static bool flush(struct fetch_peer *p)
 			return false;
 		}
 		buf_consume(&p->out, (size_t)n);
+		p->sealed -= p->rc4 ? (size_t)n : 0;
 	}
 	loop_io_want(p->io, LOOP_READ | (p->out.len > 0 ? LOOP_WRITE : 0));
 	return true;
@@ -281,6 +305,52 @@ static bool take_all(struct fetch_peer *p)
 	return true;
 }
 
+/* ---- encryption beneath it --------------------------------------------------------------- */
+
+/* Our handshake, which waits to be sent, goes along with the choice of a cipher. */
+static int begin_crypt(struct fetch_peer *p)
+{
+	uint8_t hello[HANDSHAKE_LEN], random[MSE_RANDOM_BYTES];
+	struct mse_params mp = {.random = random,
+				.skey = meta_swarm_hash(&p->f->named),
+				.initial = bytes_of(hello, sizeof(hello))};
+
+	if (p->out.len != sizeof(hello))
+		return ERR_NOMEM;
+	memcpy(hello, p->out.ptr, sizeof(hello));
+	buf_clear(&p->out);
+	link_crypt_policy(p->f->node, &mp);
+	entropy_fill(random, sizeof(random));
+	return mse_new(&mp, &p->out, &p->mse);
+}
+
+/* Bytes as they were read become, in place, bytes of the stream: returns how many, -1 when the peer
+ * was closed. */
+static ssize_t decrypt(struct fetch_peer *p, uint8_t *data, size_t n)
+{
+	int used = 0;
+
+	if (p->mse != NULL) {
+		used = mse_take(p->mse, bytes_of(data, n), &p->out);
+		if (used < 0) {
+			fetch_peer_close(p, "no encrypted handshake", false);
+			return -1;
+		}
+		if (!mse_is_done(p->mse))
+			return 0;
+		p->rc4 = mse_chosen(p->mse) == MSE_RC4;
+		mse_ciphers(p->mse, &p->from, &p->to);
+		p->sealed = p->out.len;
+		mse_free(p->mse);
+		p->mse = NULL;
+		n -= (size_t)used;
+		memmove(data, data + used, n);
+	}
+	if (p->rc4)
+		rc4_apply(&p->from, data, n);
+	return (ssize_t)n;
+}
+
 static bool read_some(struct fetch_peer *p)
 {
 	for (int round = 0; round < 4; round++) {
@@ -299,6 +369,10 @@ static bool read_some(struct fetch_peer *p)
 					 false);
 			return false;
 		}
+		p->heard = true;
+		n = decrypt(p, to.ptr, (size_t)n);
+		if (n < 0)
+			return false;
 		buf_commit(&p->in, (size_t)n);
 		if (!take_all(p))
 			return false;
@@ -317,6 +391,10 @@ static bool on_connected(struct fetch_peer *p)
 	tcp_tune(p->fd);
 	p->state = FETCH_HANDSHAKE;
 	say_handshake(p, meta_swarm_hash(&p->f->named));
+	if (p->encrypt && begin_crypt(p) != OK) {
+		fetch_peer_close(p, NULL, false);
+		return false;
+	}
 	return flush(p);
 }
 
@@ -362,16 +440,25 @@ static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, in
 	return p;
 }
 
-void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
+static void dial_as(struct metadata_fetch *f, uint32_t number, const struct addr *to, bool encrypt,
+		    bool second)
 {
 	int fd = tcp_connect(to);
 	struct fetch_peer *p = fd < 0 ? NULL : peer_new(f, number, fd, to);
+	struct address *a = addrbook_find(&f->book, to);
 
-	if (p != NULL)
+	if (p != NULL) {
+		p->encrypt = encrypt;
+		p->second = second;
 		loop_io_want(p->io, LOOP_WRITE);
-	else
-		addrbook_on_failed(&f->book, addrbook_find(&f->book, to),
-				   loop_now_ms(f->node->loop));
+	} else if (a != NULL) {
+		addrbook_on_failed(&f->book, a, loop_now_ms(f->node->loop));
+	}
+}
+
+void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
+{
+	dial_as(f, number, to, f->node->encryption != NODE_ENCRYPT_ACCEPT, false);
 }
 
 static uint32_t free_number(const struct metadata_fetch *f)

@@ -54,6 +54,7 @@ struct link_incoming {
 };
 
 struct link_crypt;
+struct mse_params;
 
 struct link {
 	struct node *node;
@@ -133,6 +134,8 @@ void link_recv_drop(struct link *l);
 void link_take(struct link *l, struct bytes in);
 
 /* ---- link_crypt.c: beneath the stream ---- */
+/* What the node would have, and prefers. */
+void link_crypt_policy(const struct node *n, struct mse_params *p);
 /* Returns 0 or ERR_NOMEM. */
 int link_crypt_dial(struct link *l);
 /* What came first is no BitTorrent handshake. Returns bytes consumed, 0 when the link is closed. */

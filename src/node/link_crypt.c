@@ -17,9 +17,10 @@ struct link_crypt {
 	size_t sealed; /* of the link's `out`: encrypted already */
 };
 
-static unsigned allowed(const struct node *n)
+void link_crypt_policy(const struct node *n, struct mse_params *p)
 {
-	return n->encryption == NODE_ENCRYPT_REQUIRE ? MSE_RC4 : MSE_RC4 | MSE_PLAIN;
+	p->allowed = n->encryption == NODE_ENCRYPT_REQUIRE ? MSE_RC4 : MSE_RC4 | MSE_PLAIN;
+	p->prefer_rc4 = n->encryption != NODE_ENCRYPT_ACCEPT;
 }
 
 bool link_is_sealed(const struct link *l)
@@ -76,8 +77,6 @@ static int begin(struct link *l, const uint8_t *skey, struct bytes initial)
 {
 	uint8_t random[MSE_RANDOM_BYTES];
 	struct mse_params p = {
-	    .allowed = allowed(l->node),
-	    .prefer_rc4 = l->node->encryption != NODE_ENCRYPT_ACCEPT,
 	    .random = random,
 	    .skey = skey,
 	    .initial = initial,
@@ -88,6 +87,7 @@ static int begin(struct link *l, const uint8_t *skey, struct bytes initial)
 	l->crypt = calloc(1, sizeof(*l->crypt));
 	if (l->crypt == NULL)
 		return ERR_NOMEM;
+	link_crypt_policy(l->node, &p);
 	entropy_fill(random, sizeof(random));
 	link_mark_dirty(l);
 	return mse_new(&p, &l->out, &l->crypt->mse);

@@ -7,6 +7,7 @@
 #include "swarm/addrbook.h"
 #include "swarm/layers.h"
 #include "swarm/metadata.h"
+#include "wire/mse.h"
 
 /* One connection. */
 struct fetch_peer {
@@ -17,6 +18,11 @@ struct fetch_peer {
 	struct loop_io *io;
 	enum { FETCH_CONNECTING, FETCH_HANDSHAKE, FETCH_OPEN } state;
 	bool v2, gave;
+	bool encrypt, second, heard; /* as of a link */
+	struct mse *mse;	     /* while the encrypted handshake goes on */
+	bool rc4;
+	struct rc4 from, to;
+	size_t sealed;	     /* of `out`: encrypted already */
 	bool came;	     /* to us, and where it listens is not known */
 	uint8_t metadata_id; /* its number for the extension; 0: none */
 	uint64_t deadline_ms;

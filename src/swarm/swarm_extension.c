@@ -3,26 +3,52 @@
 #include "swarm/swarm_parts.h"
 #include "wire/ext.h"
 
-void swarm_put_extension(struct turn *t, struct peer *p)
+static struct ext_handshake handshake_of(const struct swarm *s)
 {
-	struct swarm *s = t->s;
 	struct ext_handshake h = {.upload_only = swarm_complete(s),
 				  .port = s->port,
 				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
 				  .run_bytes = SWARM_RUN_BYTES,
 				  .donthave = SWARM_EXT_DONTHAVE,
 				  .ut_pex = s->meta->private ? 0 : SWARM_EXT_PEX,
-				  .metadata_size = swarm_metadata_bytes(s),
-				  .has_yourip = true,
-				  .yourip = p->addr};
+				  .metadata_size = swarm_metadata_bytes(s)};
 
 	_Static_assert(sizeof(h.client) == sizeof(s->client), "one size of client names");
 	h.ut_metadata = h.metadata_size > 0 ? SWARM_EXT_METADATA : 0;
-	h.yourip.port = 0;
 	memcpy(h.client, s->client, sizeof(h.client));
+	return h;
+}
+
+void swarm_put_extension(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+	struct ext_handshake h = handshake_of(s);
+
+	h.has_yourip = true;
+	h.yourip = p->addr;
+	h.yourip.port = 0;
 	if (ext_encode(&s->scratch, &h) < 0)
 		return;
 	swarm_send(t, p, &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&s->scratch)});
+}
+
+/* The same message to all of them, as they borrow one buffer. */
+void swarm_tell_upload_only(struct turn *t)
+{
+	struct swarm *s = t->s;
+	struct ext_handshake h = handshake_of(s);
+	struct peer *p;
+
+	if (bitfield_full(&s->picker.have))
+		return;
+	buf_clear(&s->scratch);
+	if (ext_encode(&s->scratch, &h) < 0)
+		return;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		if (p->extended)
+			swarm_send(t, p,
+				   &(struct wire_msg){.type = WIRE_EXTENDED,
+						      .body = buf_bytes(&s->scratch)});
 }
 
 /* Where the peer can be dialled is known now. False: it was sent away. */

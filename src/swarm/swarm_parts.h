@@ -247,6 +247,9 @@ bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);
+/* BEP 21: a seed of everything is known by what it has; one of a part has to say that it wants no
+ * more, or does again. */
+void swarm_tell_upload_only(struct turn *t);
 bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m);
 
 #endif

@@ -258,6 +258,7 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 		return;
 	effects_add(t->fx, EFFECT_COMPLETE, (struct peer_ref){SWARM_NO_SLOT, 0});
 	swarm_drop_useless(t);
+	swarm_tell_upload_only(t);
 }
 
 void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,

@@ -105,6 +105,8 @@ static void follow_plan(struct turn *t, bool was_complete)
 		effects_add(t->fx, EFFECT_COMPLETE, (struct peer_ref){SWARM_NO_SLOT, 0});
 		swarm_drop_useless(t);
 	}
+	if (was_complete != swarm_complete(s))
+		swarm_tell_upload_only(t);
 }
 
 static void set_plan(struct turn *t, const uint8_t *pieces, bool ends)

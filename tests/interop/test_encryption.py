@@ -2,6 +2,7 @@
 """Stream encryption (MSE): stock clients that take nothing else, both directions, and shoal with itself."""
 
 import os
+import urllib.parse
 
 import clients
 from clients import Aria2, Libtorrent, Transmission
@@ -79,6 +80,20 @@ def _(w):
     g.get(torrent, "--peer", plain.addr, "--encryption", "prefer", "--wait", "30")
     h.check_same(g.path("the file"), src)
     plain.stop()
+
+
+@test("what a magnet link means is asked encrypted, too: of libtorrent that requires it, and when we require it")
+def _(w):
+    index, a, src = start(w, None)
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--tracker", index.announce, "--v1-only").expect(h.OK)
+    t = wire.Torrent.load(torrent, src)
+    Libtorrent(w, encrypted=True).seed(torrent, a.dir)
+    link = f"magnet:?xt=urn:btih:{t.hash_v1.hex()}&tr={urllib.parse.quote(index.announce, '')}"
+    for how in ("accept", "require"):
+        g = w.peer(f"g-{how}", "http://127.0.0.1:1")
+        g.run("get", link, "--wait", "40", "--encryption", how, seconds=60).expect(h.OK)
+        h.check_same(g.path("the file"), src)
 
 
 @test("hostile: noise, keys without a secret, pads without end, torrents that are not here; slow ones time out")

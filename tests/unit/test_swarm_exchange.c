@@ -377,6 +377,38 @@ TEST(this_machines_own_addresses_are_not_taken_from_others)
 	stop(&b);
 }
 
+/* ---- upload only -------------------------------------------------------------------------- */
+
+static bool upload_only(const struct bench *b, struct peer_ref r)
+{
+	const struct wire_msg *m = said(b, r, 0);
+	struct ext_handshake h;
+
+	CHECK(m != NULL);
+	CHECK_INT(ext_decode(&h, m->body), OK);
+	return h.upload_only;
+}
+
+TEST(who_has_all_that_it_wants_says_that_it_uploads_only_and_takes_it_back)
+{
+	uint8_t some[100] = {0};
+	struct peer_ref r, second;
+	struct bench b;
+
+	start(&b, false);
+	r = join(&b, 1, true);
+	second = join(&b, 2, false);
+	effects_clear(&b.fx);
+	swarm_set_wanted(b.s, some, b.now, &b.fx);
+	CHECK(upload_only(&b, r));
+	CHECK(upload_only(&b, second));
+	memset(some, 1, sizeof(some));
+	effects_clear(&b.fx);
+	swarm_set_wanted(b.s, some, b.now, &b.fx);
+	CHECK(!upload_only(&b, r));
+	stop(&b);
+}
+
 TEST(without_memory_a_swarm_goes_on_exchanging_later)
 {
 	struct peer_ref r;
