@@ -93,10 +93,12 @@ SHOAL_HOME=$work/b "$shoal" info system.img | head -n 12
 
 say "All four are equal. What to try next"
 cat <<EOF
-  shoal index                        on one machine; others set SHOAL_INDEX=http://THAT:6969
+  shoal index                        on one machine; others of its network find it, the rest
+                                     set SHOAL_INDEX=http://THAT:6969
   shoal share FILE-OR-FOLDER         on another, and on a third:
   shoal get NAME                     Ctrl-C and the same command again: it goes on
   shoal search WORDS; shoal info NAME; shoal peers
+  shoal daemon -d; shoal status      a peer that stays, to which share and get hand over
   http://localhost:6969/             the catalogue in a browser, with links for any client
   shoal --help
 EOF
