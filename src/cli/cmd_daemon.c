@@ -93,6 +93,7 @@ static int open_jobs(struct daemon *d, struct err_info *info)
 	    .node = d->session.node,
 	    .folder = d->folder,
 	    .max_active = d->o->max_active,
+	    .queue_seeds = d->o->queue_seeds,
 	    .say = on_say,
 	    .user = d,
 	};

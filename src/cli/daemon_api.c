@@ -235,6 +235,8 @@ static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct 
 		err = jobs_do(a->js, j, "limit", body, &why);
 	if (err == OK && json_object_get(body, "priority") != NULL)
 		err = jobs_do(a->js, j, "priority", body, &why);
+	if (err == OK && json_object_get(body, "title") != NULL)
+		err = jobs_do(a->js, j, "title", body, &why);
 	if (err == OK && paused != NULL && !json_is_boolean(paused))
 		err = err_set(&why, ERR_INVALID, "the member \"paused\" is not true or false");
 	else if (err == OK && paused != NULL)

@@ -7,10 +7,6 @@
 #include "node/json_read.h"
 #include "store/durable.h"
 
-/* Runs of pieces, transfers in detail that "top" is told. */
-#define TOP_RUNS 500u
-#define TOP_DETAILS 32u
-
 struct daemon_control {
 	struct jobs *js;
 	struct node *node;
@@ -104,43 +100,6 @@ static void do_peers(void *user, struct local_call *call, const json_t *question
 		control_say(call, job_peers_json(j), true);
 }
 
-/* Those that do something, in detail. */
-static json_t *details(struct jobs *js)
-{
-	json_t *list = json_array();
-	struct job *j;
-
-	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;) {
-		struct job_view v;
-		json_t *one;
-
-		job_view(j, &v);
-		if (job_transfer(j) == NULL || (v.peers == 0 && v.complete) ||
-		    json_array_size(list) == TOP_DETAILS)
-			continue;
-		one = job_peers_json(j);
-		if (one == NULL)
-			continue;
-		json_object_set_new(one, "id", json_integer(v.id));
-		json_object_set_new(one, "pieces", job_pieces_json(j, TOP_RUNS));
-		json_array_append_new(list, one);
-	}
-	return list;
-}
-
-static void do_top(void *user, struct local_call *call, const json_t *question)
-{
-	struct daemon_control *d = user;
-	json_t *out = jobs_json(d->js);
-
-	(void)question;
-	if (out != NULL) {
-		json_object_set_new(out, "status", jobs_status_json(d->js, d->node));
-		json_object_set_new(out, "details", details(d->js));
-	}
-	control_say(call, out, true);
-}
-
 /* The verb is the word. */
 static void do_one(void *user, struct local_call *call, const json_t *question)
 {
@@ -202,11 +161,10 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	  {"status", do_status},   {"peers", do_peers},
-	    {"top", do_top},	  {"pause", do_one},	   {"resume", do_one},
-	    {"recheck", do_one},  {"remove", do_one},	   {"limit", do_one},
-	    {"priority", do_one}, {"unshare", do_unshare}, {"settings", do_settings},
-	    {NULL, NULL},
+	    {"add", do_add},	     {"status", do_status},	{"peers", do_peers},
+	    {"pause", do_one},	     {"resume", do_one},	{"recheck", do_one},
+	    {"remove", do_one},	     {"limit", do_one},		{"priority", do_one},
+	    {"unshare", do_unshare}, {"settings", do_settings}, {NULL, NULL},
 	};
 
 	return verbs;

@@ -5,7 +5,6 @@
  * holds what POST /api/v1/transfers takes, and is the asker's
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
- *   {"verb": "top"}                                {"status", "transfers", "details": [{id, pieces,
  * peers}]}
  *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
  * remove, limit, priority; arguments as jobs_do() takes them

@@ -404,8 +404,3 @@ uint16_t daemon_http_port(const struct daemon_http *h)
 {
 	return h->port;
 }
-
-const char *daemon_http_token(const struct daemon_http *h)
-{
-	return h->token;
-}

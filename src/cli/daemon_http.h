@@ -59,7 +59,6 @@ int daemon_http_new(const struct daemon_http_params *p, struct daemon_http **out
 int daemon_http_add(struct daemon_http *h, const struct daemon_route *routes, void *user);
 void daemon_http_free(struct daemon_http *h);
 uint16_t daemon_http_port(const struct daemon_http *h);
-const char *daemon_http_token(const struct daemon_http *h);
 
 /* Takes `j`; NULL is "out of memory". */
 void daemon_reply_json(const struct daemon_call *c, int status, json_t *j);

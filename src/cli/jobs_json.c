@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/ranges.h"
 #include "base/text.h"
 #include "cli/job_record.h"
 #include "cli/opts.h"
@@ -132,21 +131,6 @@ json_t *job_peers_json(const struct job *j)
 		json_array_append_new(out, peer_json(&list[i], transfer_meta(t)->n_pieces));
 	free(list);
 	return out == NULL ? NULL : json_pack("{s:o}", "peers", out);
-}
-
-json_t *job_pieces_json(const struct job *j, size_t max)
-{
-	const struct transfer *t = job_transfer(j);
-	json_t *out = json_null();
-	struct buf text;
-
-	if (t == NULL)
-		return out;
-	buf_init(&text, 64u << 10);
-	if (ranges_put(&text, transfer_have(t), (uint32_t)max) == 0 && text.err == OK)
-		out = json_stringn(text.len == 0 ? "" : (const char *)text.ptr, text.len);
-	buf_fini(&text);
-	return out;
 }
 
 json_t *jobs_status_json(struct jobs *js, struct node *node)
@@ -533,6 +517,16 @@ static int do_priority(struct jobs *js, struct job *j, const json_t *args, struc
 	return err == OK ? jobs_set_priority(js, j, (int32_t)priority, info) : err;
 }
 
+static int do_title(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+{
+	const char *title = NULL;
+	int err = take_text(args, "title", &title, info);
+
+	if (err == OK && (title == NULL || strlen(title) > JOBS_TITLE_MAX))
+		err = refuse("title", info);
+	return err == OK ? jobs_set_title(js, j, title, info) : err;
+}
+
 static int do_remove(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	bool data = false;
@@ -567,7 +561,8 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 		int (*run)(struct jobs *js, struct job *j, const json_t *args,
 			   struct err_info *info);
 	} table[] = {{"pause", do_pause},   {"resume", do_resume}, {"recheck", do_recheck},
-		     {"remove", do_remove}, {"limit", do_limit},   {"priority", do_priority}};
+		     {"remove", do_remove}, {"limit", do_limit},   {"priority", do_priority},
+		     {"title", do_title}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].word, word) == 0)

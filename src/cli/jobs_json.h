@@ -18,8 +18,6 @@ json_t *jobs_json(struct jobs *js);
 json_t *job_peers_json(const struct job *j);
 /* Counts by state, rates, limits, versions. */
 json_t *jobs_status_json(struct jobs *js, struct node *node);
-/* Runs of pieces that are there, "0-99,104", at most `max` runs; null: more, or not known. */
-json_t *job_pieces_json(const struct job *j, size_t max);
 
 /* Text that is UTF-8 as `key`, else its bytes as hex as `key` with "_hex" behind. */
 int job_json_put_path(json_t *to, const char *key, const char *path);
@@ -42,9 +40,9 @@ void job_request_fini(struct job_request *r);
 json_t *job_spec_json(const struct job_spec *s);
 
 /* What can be done to a job by a word and its JSON arguments: "pause", "resume", "recheck",
- * "remove" {"data": bool}, "limit" {"down_bps", "up_bps"}, "priority" {"priority"}. In both of
- * the latter what is absent stays. Returns 0, ERR_INVALID (no such word, bad argument), or what
- * jobs_*() say. */
+ * "remove" {"data": bool}, "limit" {"down_bps", "up_bps"}, "priority" {"priority"}, "title"
+ * {"title"}. Of "limit" what is absent stays. Returns 0, ERR_INVALID (no such word, bad argument),
+ * or what jobs_*() say. */
 int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args,
 	    struct err_info *info);
 /* Settings of all together, until the process ends: "max_active", "down_bps", "up_bps"; what is

@@ -359,6 +359,7 @@ static const struct command commands[] = {
 	.help =
 	    "  -d, --detach       go to the background once all is ready\n"
 	    "  --max-active N     downloads at a time, the others wait (5)\n"
+	    "  --queue-seeds      what is complete waits for a turn, too\n"
 	    "  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
 	    "any)\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
@@ -378,9 +379,8 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
-	.accepts = "detach max-active http-port listen no-map no-lsd no-dht dht-node encryption "
-		   "limit-down "
-		   "limit-up limit-at limit-lan",
+	.accepts = "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
+		   "encryption limit-down limit-up limit-at limit-lan",
 	.max_args = 0,
 	.run = cmd_daemon,
     },

@@ -98,6 +98,7 @@ static const struct option options[] = {
     {"max-active", 0, KIND_NUMBER, AT(max_active), NULL, false},
     {"detach", 'd', KIND_FLAG, AT(detach), NULL, false},
     {"no-daemon", 0, KIND_FLAG, AT(no_daemon), NULL, false},
+    {"queue-seeds", 0, KIND_FLAG, AT(queue_seeds), NULL, false},
     {"with-data", 0, KIND_FLAG, AT(with_data), NULL, false},
     {"no-seed", 0, KIND_FLAG, AT(no_seed), NULL, false},
     {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},

@@ -51,7 +51,7 @@ struct opts {
 	bool limit_lan, no_upload;
 	const char *spool; /* --spool DIR: where `share -` keeps what it read */
 	int http_port;	   /* --http-port; -1: DAEMON_HTTP_PORT, else any */
-	bool detach, no_daemon, no_seed, with_data;
+	bool detach, no_daemon, no_seed, with_data, queue_seeds;
 	uint64_t down, up;   /* --down, --up; UINT64_MAX: not given */
 	uint32_t max_active; /* --max-active; 0: JOBS_ACTIVE_DEFAULT */
 	const char *reuse;   /* --reuse: an older copy to take bytes from */

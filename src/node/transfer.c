@@ -590,11 +590,6 @@ const char *transfer_title(const struct transfer *t)
 	return t->title;
 }
 
-const struct bitfield *transfer_have(const struct transfer *t)
-{
-	return swarm_have(t->swarm);
-}
-
 const struct metainfo *transfer_meta(const struct transfer *t)
 {
 	return t->meta;

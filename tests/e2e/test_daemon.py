@@ -289,6 +289,8 @@ def _(w):
     check_eq(a.api("GET", "transfers/1/peers")[1], {"peers": []}, "peers")
     t = a.api("PATCH", "transfers/1", {"down_bps": 1000, "priority": -4, "paused": True})[1]["transfer"]
     check_eq((t["limit_down_bps"], t["limit_up_bps"], t["priority"], t["state"]), (1000, 0, -4, "paused"), "changed")
+    check_eq(a.api("PATCH", "transfers/1", {"title": "mine/g@2"})[1]["transfer"]["title"], "mine/g@2", "title")
+    check_eq(a.api("PATCH", "transfers/1", {"title": "x" * 1025})[0], 400, "a title too long")
     check_eq(a.api("POST", "transfers/1/resume", {})[1]["transfer"]["state"], "queued", "resumed")
     check_eq(a.api("POST", "transfers/1/recheck", {})[0], 200, "recheck")
     wait_state(a, "1", "seeding")
