@@ -169,7 +169,7 @@ def _(w):
     a.run("remove", "1", "2", "3").expect(h.OK)
     check_eq(a.transfers(), [], "all are gone")
     check(all(os.path.exists(s) for s in srcs), "their files are not")
-    check_eq(sorted(os.listdir(os.path.join(a.home, "jobs"))), ["totals"], "records are gone")
+    check_eq([n for n in os.listdir(os.path.join(a.home, "jobs")) if n != "totals"], [], "records are gone")
 
 
 @test("limits: of all, of one, remembered, as options of the daemon and of get; SIGHUP reads settings again")
@@ -243,9 +243,9 @@ def _(w):
         check_eq(status, code, f"{method} {path} {kw}")
         return body
     ask(200)
-    for host in ("evil.example", "127.0.0.1", f"127.0.0.1:{port + 1}", "evil.example:%d" % port, ""):
+    for host in ("evil.example", f"127.0.0.1:{port + 1}", "evil.example:%d" % port, ""):
         check_eq(ask(421, headers={"Host": host})["error"]["code"], "wrong_host", host)
-    for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
+    for host in ("127.0.0.1", f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
         ask(200, headers={"Host": host})
     check_eq(ask(403, headers={"Origin": "http://evil.example"})["error"]["code"], "forbidden_origin", "origin")
     ask(403, headers={"Origin": "null"})
@@ -386,7 +386,7 @@ def _(w):
             d = a.daemon()
             tracer = w.start(strace, "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={n}",
                              "-p", str(d.pid), name="strace")
-            h.wait_for(lambda: b"TracerPid:\t0" not in open(f"/proc/{d.pid}/status", "rb").read(), 10, "it is traced")
+            h.wait_for(lambda: b"TracerPid:\t0" not in open(f"/proc/{d.pid}/status", "rb").read(), 60, "it is traced")
             d.killed = True
             try:
                 a.api("POST", "transfers", request_of(a, srcs[1], seed=True))
