@@ -5,6 +5,7 @@
 
 #include "net/tcp.h"
 #include "node/metadata_fetch_impl.h"
+#include "wire/mse.h"
 
 /* Of our node, for this peer; 0: none. */
 static uint16_t link_dht_port(const struct link *l)
@@ -117,7 +118,7 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 
 	if (used == 0)
 		return 0;
-	if (used < 0 && l->incoming && l->crypt == NULL)
+	if (used < 0 && l->incoming && l->crypt == NULL && !mse_is_foreign(in))
 		return link_crypt_sniff(l, in);
 	if (used > 0 && l->node->encryption == NODE_ENCRYPT_REQUIRE && !link_is_sealed(l)) {
 		link_lost(l, "is not encrypted");

@@ -331,6 +331,18 @@ int mse_take(struct mse *m, struct bytes in, struct buf *out)
 	return (int)(m->state == MSE_DONE ? at - m->in.len : at);
 }
 
+bool mse_is_foreign(struct bytes in)
+{
+	static const char *const words[] = {"GET ", "POST", "HEAD", "PUT ", "OPTI", "SSH-"};
+
+	for (size_t i = 0; in.len >= 4 && i < sizeof(words) / sizeof(words[0]); i++)
+		if (memcmp(in.ptr, words[i], 4) == 0)
+			return true;
+	/* A TLS record of version 3.x with a ClientHello in it. */
+	return in.len >= 6 && in.ptr[0] == 0x16 && in.ptr[1] == 3 && in.ptr[2] <= 4 &&
+	       in.ptr[5] == 1;
+}
+
 bool mse_is_done(const struct mse *m)
 {
 	return m->state == MSE_DONE;
