@@ -53,7 +53,8 @@ void mse_free(struct mse *m);
  * ERR_NOENT: no torrent of ours; ERR_NOMEM. */
 int mse_take(struct mse *m, struct bytes in, struct buf *out);
 bool mse_is_done(const struct mse *m);
-/* Does a connection begin as one of HTTP, TLS or SSH does? Of a thousand million keys one at most
+/* Does a connection that is not BitTorrent's begin as one of HTTP, TLS or SSH does, or nearly as
+ * BitTorrent's? Of a thousand million keys one at most
  * would, so whoever scans ports need not be waited for. */
 bool mse_is_foreign(struct bytes in);
 

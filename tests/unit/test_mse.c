@@ -263,6 +263,8 @@ TEST(other_protocols_are_known_by_their_first_bytes)
 {
 	CHECK(mse_is_foreign(bytes_str("GET / HTTP/1.1\r\n")));
 	CHECK(mse_is_foreign(bytes_str("SSH-2.0-x")));
+	CHECK(mse_is_foreign(bytes_str("\x13"
+				       "BitTorrent protoc0l")));
 	CHECK(mse_is_foreign(bytes_of("\x16\x03\x01\x02\x00\x01", 6)));
 	CHECK(!mse_is_foreign(bytes_of("\x16\x03\x01\x02\x00\x02", 6)));
 	CHECK(!mse_is_foreign(bytes_of("\x16\x03\x01\x02\x00", 5)));
