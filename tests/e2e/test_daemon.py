@@ -386,7 +386,8 @@ def _(w):
             d = a.daemon()
             tracer = w.start(strace, "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={n}",
                              "-p", str(d.pid), name="strace")
-            h.wait_for(lambda: b"TracerPid:\t0" not in open(f"/proc/{d.pid}/status", "rb").read(), 60, "it is traced")
+            h.wait_for(lambda: not d.alive() or b"TracerPid:\t0" not in open(f"/proc/{d.pid}/status", "rb").read(), 60,
+                       "it is traced, or was killed while it recorded totals")
             d.killed = True
             try:
                 a.api("POST", "transfers", request_of(a, srcs[1], seed=True))
