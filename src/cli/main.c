@@ -430,7 +430,7 @@ static const struct command commands[] = {
 	.name = "remove",
 	.summary = "take transfers out of the daemon",
 	.usage = "shoal remove ID|NAME... [--with-data]",
-	.help = "  --with-data   remove their files, too: those that the torrent names\n"
+	.help = "  --with-data   remove their files, too: those that the torrent names (--data)\n"
 		"\n"
 		"The entry stays in the index; 'shoal unshare' removes that.\n"
 		"\n"

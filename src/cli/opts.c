@@ -377,11 +377,24 @@ static int take(struct parser *p, const struct option *opt, const char *what, co
 	return store(p, opt, what, value);
 }
 
+/* Where a command takes no --data, but --with-data, that is what is meant. */
+static const struct option *or_with(const struct command *c, const struct option *opt)
+{
+	const struct option *with;
+	char name[32];
+
+	if (opt == NULL || opts_accepts(c, opt))
+		return opt;
+	snprintf(name, sizeof(name), "with-%s", opt->name);
+	with = opts_find(name, strlen(name));
+	return with != NULL && opts_accepts(c, with) ? with : opt;
+}
+
 static int take_long(struct parser *p, const char *arg)
 {
 	const char *equals = strchr(arg, '=');
 	size_t len = equals == NULL ? strlen(arg + 2) : (size_t)(equals - arg) - 2;
-	const struct option *opt = opts_find(arg + 2, len);
+	const struct option *opt = or_with(p->c, opts_find(arg + 2, len));
 	char what[32];
 
 	if (opt == NULL)

@@ -116,7 +116,7 @@ def _(w):
     a.run("resume", "f").expect(h.OK)
     wait_state(b, "f", "seeding", 60)
     h.check_same(b.path("f"), src)
-    b.run("remove", "f", "--with-data").expect(h.OK)
+    b.run("remove", "f", "--data").expect(h.OK)
     h.wait_for(lambda: not os.path.exists(b.path("f")), 10 * h.SLOW, "its file is gone")
     b.run("get", "f", "-d").expect(h.OK)
     h.wait_for(lambda: os.path.exists(b.path("f")), 60 * h.SLOW, "it arrives")
