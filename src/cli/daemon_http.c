@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/api_reply.h"
 #include "store/durable.h"
 
 #define HOST "127.0.0.1"
@@ -47,62 +48,24 @@ static void begin_reply(struct http_reply *reply)
 		reply->headers[i] = headers[i];
 }
 
-static void add_header(struct http_reply *reply, const char *name, const char *value)
-{
-	size_t i = 0;
-
-	while (reply->headers[i] != NULL)
-		i += 2;
-	reply->headers[i] = name;
-	reply->headers[i + 1] = value;
-}
-
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
-
 void daemon_reply_json(const struct daemon_call *c, int status, json_t *j)
 {
-	struct http_reply *reply = c->reply;
-
-	reply->status = status;
-	reply->type = "application/json";
-	buf_clear(&reply->body);
-	if (j == NULL || json_dump_callback(j, put_text, &reply->body,
-					    JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0) {
-		buf_clear(&reply->body);
-		reply->status = 503;
-		buf_put_str(&reply->body,
-			    "{\"error\":{\"code\":\"busy\",\"message\":\"out of memory\"}}");
-	}
-	buf_put_u8(&reply->body, '\n');
-	json_decref(j);
+	api_reply_json(c->reply, status, j);
 }
 
 void daemon_reply_error(const struct daemon_call *c, int status, const char *code, const char *fmt,
 			...)
 {
-	char message[ERR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	api_reply_verror(c->reply, status, code, fmt, ap);
 	va_end(ap);
-	/* Cut in the middle of a character it would be no JSON. */
-	while (!text_is_utf8(bytes_str(message)) && message[0] != '\0')
-		message[strlen(message) - 1] = '\0';
-	daemon_reply_json(c, status,
-			  json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message));
 }
 
 void daemon_reply_fault(const struct daemon_call *c, const struct err_info *why)
 {
-	static const struct {
-		enum err err;
-		int status;
-		const char *code;
-	} table[] = {
+	static const struct api_fault table[] = {
 	    {ERR_NOENT, 404, "not_found"},     {ERR_EXISTS, 409, "exists"},
 	    {ERR_AMBIGUOUS, 409, "ambiguous"}, {ERR_INVALID, 400, "bad_request"},
 	    {ERR_PROTO, 422, "bad_torrent"},   {ERR_TOO_BIG, 413, "too_large"},
@@ -110,13 +73,9 @@ void daemon_reply_fault(const struct daemon_call *c, const struct err_info *why)
 	    {ERR_NOMEM, 503, "busy"},	       {ERR_AGAIN, 503, "busy"},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (table[i].err == why->code) {
-			daemon_reply_error(c, table[i].status, table[i].code, "%s", why->text);
-			return;
-		}
-	}
-	daemon_reply_error(c, 500, "io", "%s", why->text);
+	struct api_fault f = api_fault_of(table, sizeof(table) / sizeof(table[0]), why->code);
+
+	daemon_reply_error(c, f.status, f.code, "%s", why->text);
 }
 
 /* ---- the door --------------------------------------------------------------- */
@@ -251,7 +210,7 @@ static void pass(const struct daemon_call *c, const struct daemon_route *route, 
 		daemon_reply_error(c, 404, "not_found", "no such path");
 	} else if (!is_method(route, r->method)) {
 		daemon_reply_error(c, 405, "method_not_allowed", "only %s here", route->methods);
-		add_header(c->reply, "Allow", route->methods);
+		api_reply_header(c->reply, "Allow", route->methods);
 	} else if (has_body(r) && (route->flags & ROUTE_RAW) == 0 && !is_json(r)) {
 		daemon_reply_error(c, 415, "bad_content_type", "send application/json");
 	} else {
@@ -280,7 +239,7 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 	if (!c.has_token && (route == NULL || (route->flags & ROUTE_OPEN) == 0)) {
 		daemon_reply_error(&c, 401, "token_needed",
 				   "show the token in the file " DAEMON_TOKEN_FILE);
-		add_header(reply, "WWW-Authenticate", "Bearer");
+		api_reply_header(reply, "WWW-Authenticate", "Bearer");
 		return;
 	}
 	c.rest = bytes_sub(r->path, n, r->path.len - n);

@@ -22,25 +22,31 @@ int scratch_make_in(const char *in, char **out, struct err_info *info)
 	return root_errno(info, in, errno);
 }
 
-int scratch_make(char **out, struct err_info *info)
+int scratch_make_at_home(const char *name, char **out, struct err_info *info)
 {
-	const char *tmp = getenv("TMPDIR");
 	char *home, *in;
 	int err;
 
 	*out = NULL;
-	if (tmp != NULL && tmp[0] != '\0')
-		return scratch_make_in(tmp, out, info);
 	err = home_make_dir(&home, info);
 	if (err != OK)
 		return err;
-	if (asprintf(&in, "%s/scratch", home) < 0)
+	if (asprintf(&in, "%s/%s", home, name) < 0)
 		in = NULL;
 	free(home);
 	err =
 	    in == NULL ? err_set(info, ERR_NOMEM, "out of memory") : scratch_make_in(in, out, info);
 	free(in);
 	return err;
+}
+
+int scratch_make(char **out, struct err_info *info)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (tmp != NULL && tmp[0] != '\0')
+		return scratch_make_in(tmp, out, info);
+	return scratch_make_at_home("scratch", out, info);
 }
 
 void scratch_remove(const char *path)

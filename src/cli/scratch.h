@@ -9,6 +9,8 @@
 int scratch_make(char **out, struct err_info *info);
 /* The same in the folder `in`, which is made if it is missing. */
 int scratch_make_in(const char *in, char **out, struct err_info *info);
+/* The same in the folder `name` of the home. */
+int scratch_make_at_home(const char *name, char **out, struct err_info *info);
 /* Remove it with all that is in it. NULL is fine. */
 void scratch_remove(const char *path);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/home.h"
+#include "base/bytes.h"
 #include "cli/scratch.h"
 #include "store/root.h"
 
@@ -63,30 +63,11 @@ static int fill(const char *folder, const char *name, char **out, struct err_inf
 	return err;
 }
 
-static int make_folder(const char *dir, char **out, struct err_info *info)
-{
-	char *home, *in;
-	int err;
-
-	*out = NULL;
-	if (dir != NULL)
-		return scratch_make_in(dir, out, info);
-	err = home_make_dir(&home, info);
-	if (err != OK)
-		return err;
-	if (asprintf(&in, "%s/spool", home) < 0)
-		in = NULL;
-	free(home);
-	err =
-	    in == NULL ? err_set(info, ERR_NOMEM, "out of memory") : scratch_make_in(in, out, info);
-	free(in);
-	return err;
-}
-
 int spool_stdin(const char *name, const char *dir, char **out, struct err_info *info)
 {
 	char *folder;
-	int err = make_folder(dir, &folder, info);
+	int err = dir != NULL ? scratch_make_in(dir, &folder, info)
+			      : scratch_make_at_home("spool", &folder, info);
 
 	if (err != OK)
 		return err;

@@ -98,7 +98,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		json_decref(j);
 		j = NULL;
 	}
-	index_reply_json(reply, 200, j);
+	api_reply_json(reply, 200, j);
 }
 
 static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
@@ -170,7 +170,7 @@ void index_entry(struct index_server *s, const struct http_request *r, struct by
 	else if (bytes_eq(what, bytes_str("/qr.svg")))
 		qr(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/holders")))
-		index_reply_json(reply, 200, index_holders_json(s, &e));
+		api_reply_json(reply, 200, index_holders_json(s, &e));
 	else if (bytes_eq(what, bytes_str("/pieces")))
 		index_pieces(s, &e, reply);
 	else
@@ -186,7 +186,7 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply) ||
 	    index_take_number(r, "limit", 1, INDEX_PEERS_MAX, &limit, reply) < 0)
 		return;
-	index_reply_json(reply, 200, index_peers_json(s, (uint32_t)limit));
+	api_reply_json(reply, 200, index_peers_json(s, (uint32_t)limit));
 }
 
 static json_t *udp_json(const struct index_server *s, const struct index_udp_counts *c)
@@ -215,7 +215,7 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 	shards_totals(s->shards, &swarms, &peers);
 	if (s->udp != NULL)
 		index_udp_counts(s->udp, &udp);
-	index_reply_json(
+	api_reply_json(
 	    reply, 200,
 	    json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		      "version", SHOAL_VERSION, "pin", pin, "now", (json_int_t)loop_wall_s(),

@@ -311,7 +311,7 @@ static void list(struct index_server *s, struct list_ask *a, struct http_reply *
 		index_reply_fault(reply, &why);
 		return;
 	}
-	index_reply_json(
+	api_reply_json(
 	    reply, 200,
 	    json_pack("{s:o, s:o}", "entries", rows, "next", next == NULL ? json_null() : next));
 }
@@ -350,8 +350,8 @@ void index_near(struct index_server *s, const struct http_request *r, struct htt
 				      &why) < 0)
 			index_reply_fault(reply, &why);
 		else
-			index_reply_json(reply, 200,
-					 json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
+			api_reply_json(reply, 200,
+				       json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
 	}
 	buf_fini(&name);
 }

@@ -172,5 +172,5 @@ void index_audit(struct index_server *s, const struct http_request *r, struct ht
 		return;
 	}
 	next = json_array_size(l.list) == limit ? json_integer((json_int_t)l.last_id) : json_null();
-	index_reply_json(reply, 200, json_pack("{s:o, s:o}", "changes", l.list, "next", next));
+	api_reply_json(reply, 200, json_pack("{s:o, s:o}", "changes", l.list, "next", next));
 }

@@ -152,5 +152,5 @@ void index_pieces(struct index_server *s, const struct entry *e, struct http_rep
 		j = NULL;
 	}
 	free(list);
-	index_reply_json(reply, 200, j);
+	api_reply_json(reply, 200, j);
 }

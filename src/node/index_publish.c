@@ -241,8 +241,8 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 	if (change != CATALOGUE_ADDED && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
 		index_reply_fault(reply, &why);
 	else
-		index_reply_json(reply, change == CATALOGUE_ADDED ? 201 : 200,
-				 index_entry_json(s, &p->e));
+		api_reply_json(reply, change == CATALOGUE_ADDED ? 201 : 200,
+			       index_entry_json(s, &p->e));
 }
 
 void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
@@ -366,8 +366,8 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 			log_entry(s, admin ? "admin_unpublish" : "unpublish", &e, &who);
 			for (size_t i = 0; i < n; i++)
 				index_events_catalogue(s, "unpublish", s->rows[i].id);
-			index_reply_json(reply, 200,
-					 json_pack("{s:I}", "removed", (json_int_t)removed));
+			api_reply_json(reply, 200,
+				       json_pack("{s:I}", "removed", (json_int_t)removed));
 		}
 	}
 	json_decref(body);

@@ -20,6 +20,7 @@
 #include "index/roster.h"
 #include "net/http_server.h"
 #include "net/http_stream.h"
+#include "node/api_reply.h"
 #include "node/index_access.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
@@ -105,8 +106,6 @@ static inline uint16_t index_told_udp_port(const struct index_server *s)
 
 /* ---- index_reply.c ---- */
 
-/* Takes `j`; NULL is an answer for want of memory. */
-void index_reply_json(struct http_reply *reply, int status, json_t *j);
 /* {"error": {"code", "message"}}. */
 void index_reply_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
