@@ -15,6 +15,7 @@
 #include "cli/detach.h"
 #include "cli/gateway.h"
 #include "cli/home.h"
+#include "cli/hooks.h"
 #include "cli/pacing.h"
 #include "cli/session.h"
 #include "net/notify.h"
@@ -35,6 +36,8 @@ struct daemon {
 	struct daemon_http *http;
 	struct daemon_api *api;
 	struct gateway *gateway;
+	struct hooks *hooks; /* NULL: none */
+	struct jobs_watcher watcher;
 	struct detach detach;
 	struct opts reloaded; /* by SIGHUP; pacing borrows from it */
 	bool was_reloaded;
@@ -45,6 +48,37 @@ static void on_say(void *user, const char *line)
 	struct daemon *d = user;
 
 	session_say(&d->session, "%s", line);
+}
+
+/* ---- whom to tell of what ends ------------------------------------------------------- */
+
+static void on_job(void *user, struct job *j, enum job_event e)
+{
+	struct daemon *d = user;
+	struct job_view v;
+
+	if (e != JOB_COMPLETE && e != JOB_FAIL)
+		return;
+	job_view(j, &v);
+	hooks_fire(d->hooks, &(struct hook_facts){.event = job_event_word(e),
+						  .title = v.title,
+						  .name = v.name,
+						  .path = v.path,
+						  .bytes = v.total_bytes,
+						  .error = v.why.code == OK ? "" : v.why.text});
+}
+
+static int open_hooks(struct daemon *d, struct err_info *info)
+{
+	struct hooks_params p = {.loop = d->session.loop,
+				 .command = d->o->on_complete,
+				 .urls = d->o->webhooks,
+				 .say = on_say,
+				 .user = d};
+
+	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
+	jobs_watch(d->jobs, &d->watcher);
+	return hooks_new(&p, &d->hooks, info);
 }
 
 /* ---- one a home --------------------------------------------------------------------- */
@@ -201,6 +235,8 @@ static int open_all(struct daemon *d, struct err_info *info)
 	if (err == OK)
 		err = open_jobs(d, info);
 	if (err == OK)
+		err = open_hooks(d, info);
+	if (err == OK)
 		err = open_http(d, info);
 	if (err == OK)
 		err = open_gateway(d, info);
@@ -220,7 +256,11 @@ static void close_all(void *user)
 	daemon_http_free(d->http);
 	gateway_free(d->gateway);
 	daemon_api_free(d->api);
+	if (d->jobs != NULL)
+		jobs_unwatch(d->jobs, &d->watcher);
 	jobs_free(d->jobs);
+	hooks_free(d->hooks);
+	d->hooks = NULL;
 	d->control = NULL;
 	d->http = NULL;
 	d->api = NULL;

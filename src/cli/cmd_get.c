@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/get_many.h"
+#include "cli/hooks.h"
 #include "cli/outflow.h"
 #include "cli/session.h"
 #include "cli/torrent.h"
@@ -26,6 +27,9 @@ struct get {
 	bool checked; /* what was on disk is known: */
 	uint64_t found_bytes;
 	struct transfer_status last;
+
+	struct hooks *hooks; /* NULL: none */
+	bool ends;	     /* once they have run */
 
 	struct outflow *flow; /* -o -: what is fetched goes there; else NULL */
 
@@ -208,6 +212,34 @@ static void end_fetched(struct get *g)
 		session_leave(&g->session, EXIT_OK);
 	else
 		session_end(&g->session, EXIT_OK);
+}
+
+static void say_hook(void *user, const char *line)
+{
+	session_say(user, "%s", line);
+}
+
+static int open_hooks(struct get *g, struct err_info *info)
+{
+	struct hooks_params p = {.loop = g->session.loop,
+				 .command = g->o->on_complete,
+				 .urls = g->o->webhooks,
+				 .say = say_hook,
+				 .user = &g->session};
+
+	return hooks_new(&p, &g->hooks, info);
+}
+
+static void fire_hooks(struct get *g)
+{
+	struct hook_facts f = {.event = "complete",
+			       .title = transfer_title(g->transfer),
+			       .name = transfer_meta(g->transfer)->name,
+			       .path = g->wanted.path,
+			       .bytes = g->last.wanted_bytes,
+			       .error = ""};
+
+	hooks_fire(g->hooks, &f);
 }
 
 /* ---- newer versions ------------------------------------------------------------------------- */
@@ -463,6 +495,11 @@ static void watch(struct session *s, void *user)
 	uint64_t now = loop_now_ms(s->loop);
 	bool was_seeding = g->last.phase == TRANSFER_SEEDING;
 
+	if (g->ends) {
+		if (hooks_are_idle(g->hooks))
+			end_fetched(g);
+		return;
+	}
 	if (g->transfer == NULL && !g->by_daemon)
 		follow_link(g, now);
 	if ((g->transfer == NULL && !g->by_daemon) || s->ending)
@@ -482,7 +519,10 @@ static void watch(struct session *s, void *user)
 		wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
 			    meta_of(g));
 		print_done(g);
-		if (g->by_daemon || (!g->o->seed && !g->o->follow))
+		if (g->hooks != NULL)
+			fire_hooks(g);
+		g->ends = g->by_daemon || (!g->o->seed && !g->o->follow);
+		if (g->ends && hooks_are_idle(g->hooks))
 			end_fetched(g);
 	}
 	if (g->o->follow && !s->ending)
@@ -522,10 +562,11 @@ static int check_flow(const struct get *g, struct err_info *info)
 
 	if (!wanted_flows(o))
 		return OK;
-	if (o->json || o->seed || o->follow || o->preallocate || o->replace || o->ends_first)
+	if (o->json || o->seed || o->follow || o->preallocate || o->replace || o->ends_first ||
+	    o->on_complete != NULL || o->webhooks != NULL)
 		return err_set(info, ERR_INVALID,
 			       "-o - goes with neither --json, --seed, --follow, --preallocate, "
-			       "--replace nor --ends-first");
+			       "--replace, --ends-first, --on-complete nor --webhook");
 	if (isatty(STDOUT_FILENO))
 		return err_set(info, ERR_INVALID,
 			       "-o -: standard output is a terminal; give it a program to read it");
@@ -543,6 +584,8 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = session_init(&g->session, g->o, g->by_daemon ? SESSION_CLIENT : SESSION_PEER,
 				   info);
+	if (err == OK)
+		err = open_hooks(g, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
 	g->session.index = g->index;
@@ -581,6 +624,7 @@ static int get_one(const struct opts *o)
 	index_watch_free(g.watch);
 	wanted_fini(&g.wanted);
 	outflow_free(g.flow);
+	hooks_free(g.hooks);
 	session_fini(&g.session);
 	if (g.index != NULL)
 		index_client_free(g.index);
@@ -589,12 +633,17 @@ static int get_one(const struct opts *o)
 
 int cmd_get(const struct opts *o)
 {
+	const char *alone = o->follow		     ? "--follow"
+			    : wanted_flows(o)	     ? "-o -"
+			    : o->on_complete != NULL ? "--on-complete"
+			    : o->webhooks != NULL    ? "--webhook"
+						     : NULL;
 	struct err_info info;
 
 	if (o->n_args == 1 && o->input == NULL)
 		return get_one(o);
-	if (!o->follow && !wanted_flows(o))
+	if (alone == NULL)
 		return get_many(o);
-	err_set(&info, ERR_INVALID, "%s goes with one NAME", o->follow ? "--follow" : "-o -");
+	err_set(&info, ERR_INVALID, "%s goes with one NAME", alone);
 	return opts_fail(o, "get", &info);
 }

@@ -11,7 +11,8 @@
 
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
  * alone (--drain, --no-upload, --limit-lan,
- * --limit-at, --from, --reply-delay, --encryption), nor --no-daemon? */
+ * --limit-at, --from, --reply-delay, --encryption,
+ * --on-complete, --webhook), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
 
 /* One that was handed over, as it was when it was looked at last. */

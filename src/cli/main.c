@@ -140,6 +140,9 @@ static const struct command commands[] = {
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan      also with peers of the own network\n"
 	    "  --no-upload      serve nobody meanwhile\n"
+	    "  --on-complete COMMAND  run it then, never by a shell; '{path}' in it is where it "
+	    "is\n"
+	    "  --webhook URL    tell it then, as JSON by POST; may be repeated\n"
 	    "  --no-seed        with a daemon: it does not serve it when all is there\n"
 	    "  --no-daemon      do it here, also when a daemon runs\n"
 	    "  -d, --detach     with a daemon: do not wait until all is there\n"
@@ -176,7 +179,7 @@ static const struct command commands[] = {
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
 		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
-		   "no-upload no-daemon no-seed detach dht-node no-dht",
+		   "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -370,6 +373,9 @@ static const struct command commands[] = {
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
+	    "  --on-complete COMMAND  run it for each that is complete or failed, never by a "
+	    "shell\n"
+	    "  --webhook URL      tell it of each, as JSON by POST; may be repeated\n"
 	    "  --listen ADDR      listen for peers on this address alone\n"
 	    "\n"
 	    "What is shared and fetched through it goes on until it is removed, also after a "
@@ -380,7 +386,7 @@ static const struct command commands[] = {
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
 	.accepts = "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
-		   "encryption limit-down limit-up limit-at limit-lan",
+		   "encryption limit-down limit-up limit-at limit-lan on-complete webhook",
 	.max_args = 0,
 	.run = cmd_daemon,
     },

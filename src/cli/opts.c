@@ -36,6 +36,8 @@ static const struct option options[] = {
     {"input-file", 'i', KIND_FILE, AT(input), NULL, false},
     {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
     {"data", 0, KIND_FOLDER, AT(data), NULL, false},
+    {"on-complete", 0, KIND_TEXT, AT(on_complete), NULL, false},
+    {"webhook", 0, KIND_LIST, AT(webhooks), NULL, false},
     {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
     {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
     {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
@@ -631,6 +633,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->trackers);
 	free((void *)o->peers);
 	free((void *)o->dht_nodes);
+	free((void *)o->webhooks);
 	free((void *)o->webseeds);
 	free((void *)o->from);
 	free((void *)o->tags);

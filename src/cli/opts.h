@@ -56,12 +56,14 @@ struct opts {
 	uint32_t max_active; /* --max-active; 0: JOBS_ACTIVE_DEFAULT */
 	const char *reuse;   /* --reuse: an older copy to take bytes from */
 	const char *comment;
-	const char *right;	  /* --right read, publish, admin */
-	const char *sort;	  /* --sort: name, size, date, holders */
-	const char *description;  /* --description */
-	const char *const *tags;  /* --tag, repeated */
-	const char *const *notes; /* --meta KEY=VALUE, repeated */
-	bool no_dht, sign;	  /* --sign: a value put is replaced by newer ones of this key */
+	const char *right;	     /* --right read, publish, admin */
+	const char *sort;	     /* --sort: name, size, date, holders */
+	const char *description;     /* --description */
+	const char *const *tags;     /* --tag, repeated */
+	const char *const *notes;    /* --meta KEY=VALUE, repeated */
+	bool no_dht, sign;	     /* --sign: a value put is replaced by newer ones of this key */
+	const char *on_complete;     /* --on-complete: a command, see cli/hooks.h */
+	const char *const *webhooks; /* --webhook, repeated */
 	const char *const *dht_nodes; /* --dht-node HOST:PORT, repeated */
 	const char *salt;	      /* --salt */
 	const char *const *peers;     /* --peer ADDR:PORT, repeated: dial these; NULL-terminated */
