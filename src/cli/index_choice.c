@@ -61,11 +61,12 @@ static void remember(struct weighing *w, const struct lan_index *i)
 {
 	struct err_info why;
 	struct known k;
+	int rc = known_open(&k, FILE_NAME, &why);
 
-	if (known_open(&k, FILE_NAME, &why) == OK)
-		(void)known_set(&k, i->id, i->pin[0] == '\0' ? NO_PIN : i->pin, &why);
+	if (rc == OK)
+		rc = known_set(&k, i->id, i->pin[0] == '\0' ? NO_PIN : i->pin, &why);
 	known_close(&k);
-	if (w->o->verbose > 0 && why.code != OK)
+	if (w->o->verbose > 0 && rc != OK)
 		fprintf(stderr, "the index is not remembered: %s\n", why.text);
 }
 

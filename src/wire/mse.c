@@ -333,14 +333,8 @@ int mse_take(struct mse *m, struct bytes in, struct buf *out)
 
 bool mse_is_foreign(struct bytes in)
 {
-	static const char *const words[] = {"GET ",
-					    "POST",
-					    "HEAD",
-					    "PUT ",
-					    "OPTI",
-					    "SSH-",
-					    "\x13"
-					    "Bit"};
+	static const char *const words[] = {"GET ", "POST", "HEAD",   "PUT ",
+					    "OPTI", "SSH-", "\023Bit"};
 
 	for (size_t i = 0; in.len >= 4 && i < sizeof(words) / sizeof(words[0]); i++)
 		if (memcmp(in.ptr, words[i], 4) == 0)

@@ -86,7 +86,8 @@ def mixed_swarm(w, kinds, mode):
         f.write(index.torrent("f"))
     there = []
     missing = []
-    for client in kinds:
+    # Transmission tells peers apart by their addresses alone, which are one here: it must hear of the sharer before of others.
+    for client in sorted(kinds, key=lambda k: k.name != "transmission"):
         try:
             c = client(w)
         except h.Skip as e:
@@ -94,6 +95,8 @@ def mixed_swarm(w, kinds, mode):
             continue
         into = w.path(c.name)
         there.append((c, c.get(torrent, into), os.path.join(into, "f")))
+        if c.name == "transmission":
+            h.wait_for(lambda: index.entry("f")["online"] >= 2, 30 * h.SLOW, "it has announced")
     get = g.start("get", "f", "--seed")
     for c, p, path in there:
         c.wait(p, path, 80 * h.SLOW)
