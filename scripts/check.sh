@@ -20,9 +20,9 @@ run() { # directory, meson test arguments...; builds only what those tests need
 	echo "== $*"
 	dir=$1
 	shift
-	# Two tests a core: most of them wait for something most of the time.
+	# Three tests a core: most of them wait for something most of the time.
 	# A test that failed is in the tally; a build that failed ends it here.
-	meson test -C "$dir" --print-errorlogs --num-processes $(($(nproc) * 2)) "$@" >"$dir/check.log" 2>&1 ||
+	meson test -C "$dir" --print-errorlogs --num-processes $(($(nproc) * 3)) "$@" >"$dir/check.log" 2>&1 ||
 		[ -s "$dir/meson-logs/testlog.json" ] || { tail -n 60 "$dir/check.log"; exit 1; }
 	grep -E 'ERROR|FAIL|TIMEOUT|INTERRUPT' "$dir/check.log" | head -n 40
 }
