@@ -50,7 +50,7 @@ def _share(run, url, tries):
     """`shoal share` until the index lists it: hashed and published."""
     name = f"data-{next(tries)}."
     cmd = Shoal.command(run, "share", run.data, "--index", url, "--port", str(run.ports.take()), "--piece-length",
-                        PIECE, "--name", name)
+                        PIECE, "--name", name, "--rehash")
     begun = time.monotonic()
     p = Watched(cmd, run.log("share"))
     try:
