@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/jobs_json.h"
 #include "net/http_stream.h"
+#include "node/json_put.h"
 #include "node/json_read.h"
 
 /* Text of one event. */
@@ -29,11 +30,6 @@ struct daemon_api {
 
 /* ---- events ------------------------------------------------------------------- */
 
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
-
 /* Takes `data`. For want of memory the event is left out. */
 static void tell_all(struct daemon_api *a, const char *name, json_t *data)
 {
@@ -41,7 +37,7 @@ static void tell_all(struct daemon_api *a, const char *name, json_t *data)
 
 	buf_init(&text, EVENT_BYTES_MAX);
 	buf_printf(&text, "event: %s\ndata: ", name);
-	if (data != NULL && json_dump_callback(data, put_text, &text, JSON_COMPACT) == 0 &&
+	if (data != NULL && json_put(&text, data, JSON_COMPACT) == 0 &&
 	    buf_put_str(&text, "\n\n") == OK)
 		for (struct stream *s = a->streams; s != NULL; s = s->next)
 			http_stream_write(s->out, buf_bytes(&text));

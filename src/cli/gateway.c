@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/gateway_impl.h"
+#include "node/json_put.h"
 
 /* Requests that wait are looked at this often. */
 #define LOOK_MS 50u
@@ -19,11 +20,6 @@ void ask_free(struct ask *a)
 	a->g->n_asks--;
 	reader_free(a->reader);
 	free(a);
-}
-
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
 }
 
 void ask_refuse(struct ask *a, int status, const char *code, const char *fmt, ...)
@@ -40,7 +36,7 @@ void ask_refuse(struct ask *a, int status, const char *code, const char *fmt, ..
 	j = json_pack("{s:{s:s, s:s%}}", "error", "code", code, "message", message,
 		      text_is_utf8(bytes_str(message)) ? strlen(message) : (size_t)0);
 	if (j != NULL)
-		(void)json_dump_callback(j, put_text, &reply.body, JSON_COMPACT);
+		(void)json_put(&reply.body, j, JSON_COMPACT);
 	(void)buf_put_u8(&reply.body, '\n');
 	json_decref(j);
 	if (status == 503) {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/gateway_impl.h"
 #include "cli/gateway_list.h"
+#include "node/json_put.h"
 #include "wire/http_range.h"
 
 /* A listing (attack: a folder of half a million files). */
@@ -78,11 +79,6 @@ static void redirect(struct ask *a)
 	buf_fini(&to);
 }
 
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
-
 static void list(struct ask *a, const struct metainfo *m, const char *folder)
 {
 	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 4];
@@ -95,7 +91,7 @@ static void list(struct ask *a, const struct metainfo *m, const char *folder)
 	if (a->json) {
 		r.type = "application/json";
 		j = gateway_list_json(m, folder);
-		if (j == NULL || json_dump_callback(j, put_text, &r.body, JSON_COMPACT) != 0)
+		if (j == NULL || json_put(&r.body, j, JSON_COMPACT) != 0)
 			r.body.err = ERR_NOMEM;
 		json_decref(j);
 	} else {

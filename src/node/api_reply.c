@@ -3,19 +3,14 @@
 #include <stdio.h>
 
 #include "base/text.h"
-
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
+#include "node/json_put.h"
 
 void api_reply_json(struct http_reply *reply, int status, json_t *j)
 {
 	reply->status = status;
 	reply->type = "application/json";
 	buf_clear(&reply->body);
-	if (j == NULL || json_dump_callback(j, put_text, &reply->body,
-					    JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0) {
+	if (j == NULL || json_put(&reply->body, j, JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0) {
 		buf_clear(&reply->body);
 		reply->status = 503;
 		buf_put_str(&reply->body,

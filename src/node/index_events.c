@@ -7,6 +7,7 @@
 
 #include "base/ranges.h"
 #include "node/index_server_impl.h"
+#include "node/json_put.h"
 
 /* Text of one event. */
 #define EVENT_BYTES_MAX (2u << 20)
@@ -26,16 +27,11 @@ struct event_stream {
 
 /* ---- writing ------------------------------------------------------------------------ */
 
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
-
 /* Takes `data`. For want of memory the event is left out: the next one says as much. */
 static void put_event(struct buf *out, const char *name, json_t *data)
 {
 	buf_printf(out, "event: %s\ndata: ", name);
-	if (data == NULL || json_dump_callback(data, put_text, out, JSON_COMPACT) != 0)
+	if (data == NULL || json_put(out, data, JSON_COMPACT) != 0)
 		buf_clear(out);
 	else
 		buf_put_str(out, "\n\n");

@@ -2,18 +2,14 @@
 
 #include "base/ranges.h"
 #include "node/base64.h"
+#include "node/json_put.h"
 #include "node/json_read.h"
-
-static int put_text(const char *text, size_t len, void *user)
-{
-	return buf_put(user, bytes_of(text, len));
-}
 
 void session_line_put(struct buf *out, json_t *j)
 {
 	size_t start = out->len;
 
-	if (j == NULL || json_dump_callback(j, put_text, out, JSON_COMPACT) != 0)
+	if (j == NULL || json_put(out, j, JSON_COMPACT) != 0)
 		out->err = out->err == OK ? ERR_NOMEM : out->err;
 	buf_put_u8(out, '\n');
 	if (out->err != OK)

@@ -30,7 +30,7 @@ for folder in $folders; do
 	done
 done
 case " $* " in *" session_line "*)
-	for name in base64 json_read session_line; do
+	for name in base64 json_put json_read session_line; do
 		$cc $san -fsanitize=fuzzer-no-link -c "$root/src/node/$name.c" -o "$work/obj/node-$name.o"
 	done
 	;;

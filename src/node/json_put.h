@@ -1,0 +1,13 @@
+/* node/json_put.h - JSON as text behind what a buffer has. Pure. */
+#ifndef SHOAL_NODE_JSON_PUT_H
+#define SHOAL_NODE_JSON_PUT_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+
+/* `flags` are Jansson's (JSON_COMPACT ...). Returns 0; else a part may be there already, and the
+ * buffer's own error says whether that was for want of room. */
+int json_put(struct buf *out, const json_t *j, size_t flags);
+
+#endif
