@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *err_text(enum err code)
 {
@@ -40,6 +41,54 @@ const char *err_text(enum err code)
 		return "cancelled";
 	}
 	return "unknown error";
+}
+
+/* Words for programs; docs/api.md lists them beside the exit codes. */
+const char *err_word(enum err code)
+{
+	switch (code) {
+	case OK:
+		return "ok";
+	case ERR_PROTO:
+		return "malformed";
+	case ERR_TOO_BIG:
+		return "too_big";
+	case ERR_NOMEM:
+		return "no_memory";
+	case ERR_IO:
+		return "io";
+	case ERR_NOENT:
+		return "not_found";
+	case ERR_EXISTS:
+		return "exists";
+	case ERR_DENIED:
+		return "denied";
+	case ERR_NOSPACE:
+		return "no_space";
+	case ERR_AGAIN:
+		return "busy";
+	case ERR_TIMEOUT:
+		return "timeout";
+	case ERR_UNREACHABLE:
+		return "unreachable";
+	case ERR_INVALID:
+		return "invalid";
+	case ERR_MISMATCH:
+		return "mismatch";
+	case ERR_AMBIGUOUS:
+		return "ambiguous";
+	case ERR_CANCELLED:
+		return "interrupted";
+	}
+	return "failed";
+}
+
+enum err err_from_word(const char *word)
+{
+	for (int code = ERR_PROTO; code >= ERR_CANCELLED; code--)
+		if (strcmp(err_word((enum err)code), word) == 0)
+			return (enum err)code;
+	return ERR_IO;
 }
 
 /* A cut may fall inside a UTF-8 sequence, and half a character makes the whole

@@ -38,6 +38,10 @@ struct err_info {
 
 /* The code in a few English words, for instance "no such thing". */
 const char *err_text(enum err code);
+/* The code in one word for programs, for instance "not_found"; of an unknown word ERR_IO.
+ * docs/api.md lists them beside the exit codes. */
+const char *err_word(enum err code);
+enum err err_from_word(const char *word);
 
 /* Fill `info` (may be NULL) and return `code`, so that a failing function can
  * say `return err_set(info, ERR_NOENT, "%s: no such entry", name);`. */

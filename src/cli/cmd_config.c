@@ -7,8 +7,8 @@
 #include "cli/entries.h"
 #include "cli/opts_table.h"
 #include "cli/out.h"
-#include "cli/torrent.h"
 #include "node/index_client.h"
+#include "node/torrent_file.h"
 
 #define FROM_BYTES_MAX 8192u
 

@@ -9,7 +9,8 @@
 #include "cli/build.h"
 #include "cli/commands.h"
 #include "cli/out.h"
-#include "cli/torrent.h"
+#include "cli/torrent_print.h"
+#include "node/torrent_file.h"
 #include "store/durable.h"
 
 static bool to_stdout(const struct opts *o)

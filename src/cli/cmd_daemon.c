@@ -10,14 +10,17 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/daemon_api.h"
 #include "cli/daemon_control.h"
 #include "cli/detach.h"
-#include "cli/gateway.h"
 #include "cli/home.h"
-#include "cli/hooks.h"
+#include "cli/index_choice.h"
+#include "cli/index_open.h"
+#include "cli/known_owners.h"
 #include "cli/pacing.h"
 #include "cli/session.h"
+#include "daemon/daemon_api.h"
+#include "daemon/gateway.h"
+#include "daemon/hooks.h"
 #include "net/notify.h"
 #include "store/root.h"
 
@@ -153,10 +156,35 @@ static int open_http(struct daemon *d, struct err_info *info)
 	return err;
 }
 
+/* ---- names, for the gateway: as `get` does it ------------------------------------------ */
+
+static int on_open_index(void *user, struct gateway_index *out, struct err_info *info)
+{
+	struct daemon *d = user;
+	const char *url;
+	int err = index_open(d->o, &out->client, info);
+
+	out->token = d->o->token;
+	index_chosen(d->o, &url, &out->pin);
+	return err;
+}
+
+static int on_check_owner(void *user, const struct entry *e, struct err_info *info)
+{
+	int err = known_owners_check(e, false, info);
+
+	(void)user;
+	return err == ERR_IO ? OK : err; /* what cannot be remembered can be had all the same */
+}
+
 static int open_gateway(struct daemon *d, struct err_info *info)
 {
-	struct gateway_params p = {
-	    .loop = d->session.loop, .jobs = d->jobs, .http = d->http, .opts = d->o};
+	struct gateway_params p = {.loop = d->session.loop,
+				   .jobs = d->jobs,
+				   .http = d->http,
+				   .open_index = on_open_index,
+				   .check_owner = on_check_owner,
+				   .user = d};
 
 	if (asprintf(&d->fetched, "%s/" GATEWAY_FOLDER, d->home) < 0)
 		d->fetched = NULL;

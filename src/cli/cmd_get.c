@@ -6,12 +6,12 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/get_many.h"
-#include "cli/hooks.h"
 #include "cli/outflow.h"
 #include "cli/session.h"
-#include "cli/torrent.h"
 #include "cli/wanted.h"
+#include "daemon/hooks.h"
 #include "node/index_watch.h"
+#include "node/torrent_file.h"
 #include "wire/ext_metadata.h"
 
 struct get {

@@ -7,7 +7,8 @@
 #include "cli/index_open.h"
 #include "cli/info_pieces.h"
 #include "cli/out.h"
-#include "cli/torrent.h"
+#include "cli/torrent_print.h"
+#include "node/torrent_file.h"
 
 #define FILES_SHOWN 100u
 

@@ -15,8 +15,8 @@
 #include "cli/renewer.h"
 #include "cli/session.h"
 #include "cli/spool.h"
-#include "cli/torrent.h"
 #include "node/index_client.h"
+#include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Shares that are looked at each time; the others have their turn later. */

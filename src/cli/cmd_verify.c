@@ -8,7 +8,7 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/out.h"
-#include "cli/torrent.h"
+#include "node/torrent_file.h"
 
 #define LINE_BYTES_MAX (16u << 20)
 

@@ -8,13 +8,13 @@
 
 #include "base/text.h"
 #include "cli/home.h"
-#include "cli/named.h"
 #include "cli/opts.h"
-#include "cli/torrent.h"
+#include "daemon/named.h"
 #include "net/local.h"
 #include "node/dht_shell.h"
 #include "node/explain.h"
 #include "node/json_read.h"
+#include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Commands that wait for the end. */
@@ -70,7 +70,7 @@ void control_refuse(struct local_call *call, const char *code, const char *messa
 
 void control_refuse_err(struct local_call *call, const struct err_info *why)
 {
-	control_refuse(call, opts_code_word(why->code), why->text);
+	control_refuse(call, err_word(why->code), why->text);
 }
 
 /* ---- explain ---------------------------------------------------------------------- */

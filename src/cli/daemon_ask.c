@@ -30,7 +30,7 @@ int daemon_ask(json_t *question, json_t **out, struct err_info *info)
 		n = err_set(info, ERR_NOENT,
 			    "no daemon runs from this home; start one with 'shoal daemon -d'");
 	else if (n > 0 && error != NULL)
-		n = err_set(info, opts_code_from_word(entries_str(error, "code")), "%s",
+		n = err_set(info, err_from_word(entries_str(error, "code")), "%s",
 			    entries_str(error, "message"));
 	if (n < 0) {
 		json_decref(last);

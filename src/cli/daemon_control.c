@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "cli/jobs_json.h"
+#include "daemon/jobs_json.h"
 #include "net/local.h"
 #include "node/json_read.h"
 #include "store/durable.h"

@@ -17,7 +17,7 @@
 #define SHOAL_CLI_DAEMON_CONTROL_H
 
 #include "cli/control.h"
-#include "cli/jobs.h"
+#include "daemon/jobs.h"
 
 #define DAEMON_NAME "daemon"
 /* What "file" may hold: a torrent as base64, donors and lists. */

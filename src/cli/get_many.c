@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "cli/lines.h"
 #include "cli/session.h"
-#include "cli/torrent.h"
 #include "cli/wanted.h"
+#include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Of those that are complete, so many are looked at each time for files that were changed. */

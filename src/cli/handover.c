@@ -10,7 +10,7 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/index_choice.h"
-#include "cli/jobs_json.h"
+#include "daemon/jobs_json.h"
 #include "store/durable.h"
 
 bool handover_is_there(const struct opts *o)
@@ -116,7 +116,7 @@ static void take(struct handed *h, const json_t *j)
 	*st = (struct transfer_status){.phase = phase_of(h->state)};
 	take_numbers(st, j);
 	st->swarm.down_bytes = number(j, "down_total") - h->down_before;
-	take_error(j, "why", opts_code_from_word(entries_str(j, "why_code")), &st->why);
+	take_error(j, "why", err_from_word(entries_str(j, "why_code")), &st->why);
 	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
 }
 

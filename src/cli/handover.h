@@ -5,8 +5,8 @@
 #ifndef SHOAL_CLI_HANDOVER_H
 #define SHOAL_CLI_HANDOVER_H
 
-#include "cli/jobs.h"
 #include "cli/opts.h"
+#include "daemon/jobs.h"
 #include "node/index_client.h"
 
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command

@@ -62,7 +62,7 @@ struct opts {
 	const char *const *tags;     /* --tag, repeated */
 	const char *const *notes;    /* --meta KEY=VALUE, repeated */
 	bool no_dht, sign;	     /* --sign: a value put is replaced by newer ones of this key */
-	const char *on_complete;     /* --on-complete: a command, see cli/hooks.h */
+	const char *on_complete;     /* --on-complete: a command, see daemon/hooks.h */
 	const char *const *webhooks; /* --webhook, repeated */
 	const char *const *dht_nodes; /* --dht-node HOST:PORT, repeated */
 	const char *salt;	      /* --salt */
@@ -110,10 +110,6 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
  * says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
 int opts_defaults(struct opts *o, const struct command *c, struct err_info *info);
 void opts_fini(struct opts *o);
-
-/* The words of errors in JSON, listed in docs/api.md; of an unknown word ERR_IO. */
-const char *opts_code_word(enum err code);
-enum err opts_code_from_word(const char *word);
 
 /* How much the user wants to see of what goes on. */
 enum progress_how opts_progress(const struct opts *o);

@@ -12,7 +12,7 @@
 #include <histedit.h>
 
 #include "base/text.h"
-#include "cli/words.h"
+#include "base/words.h"
 
 #define PROMPT_TEXT "shoal> "
 #define PROMPT_COLUMNS 7u

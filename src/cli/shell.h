@@ -9,9 +9,9 @@
 
 #include <sys/types.h>
 
+#include "base/words.h"
 #include "cli/opts.h"
 #include "cli/prompt.h"
-#include "cli/words.h"
 
 /* Shares and downloads of one shell: a process each. */
 #define SHELL_JOBS_MAX 256u

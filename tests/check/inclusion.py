@@ -16,7 +16,8 @@ MAY = {
     "store": PURE,
     "net": PURE,
     "node": PURE | {"swarm", "dht", "index", "store", "net"},
-    "cli": PURE | {"swarm", "dht", "index", "store", "net", "node"},
+    "daemon": PURE | {"store", "net", "node"},
+    "cli": PURE | {"swarm", "dht", "index", "store", "net", "node", "daemon"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 

@@ -1,4 +1,4 @@
-#include "cli/gateway_path.h"
+#include "daemon/gateway_path.h"
 
 #include <stdlib.h>
 

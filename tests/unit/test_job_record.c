@@ -2,7 +2,7 @@
 
 #include "test.h"
 
-#include "cli/job_record.h"
+#include "daemon/job_record.h"
 #include "failmalloc.h"
 
 static char *trackers[] = {(char *)"http://a/announce", (char *)"udp://b:6969", NULL};

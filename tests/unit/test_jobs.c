@@ -3,8 +3,8 @@
 #include "test.h"
 
 #include "base/text.h"
-#include "cli/job_record.h"
-#include "cli/jobs.h"
+#include "daemon/job_record.h"
+#include "daemon/jobs.h"
 #include "node_fixture.h"
 
 #define KIB 1024u

@@ -1,0 +1,344 @@
+#include "daemon/daemon_api.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "daemon/jobs_json.h"
+#include "net/http_stream.h"
+#include "node/json_put.h"
+#include "node/json_read.h"
+
+/* Text of one event. */
+#define EVENT_BYTES_MAX (1u << 20)
+/* A comment now and then finds out who has gone. */
+#define BEAT_MS 15000u
+
+struct stream {
+	struct stream *next;
+	struct daemon_api *api;
+	struct http_stream *out;
+};
+
+struct daemon_api {
+	struct jobs *js;
+	struct node *node;
+	struct jobs_watcher watcher;
+	struct stream *streams;
+	unsigned n_streams;
+	struct loop_timer *beat;
+};
+
+/* ---- events ------------------------------------------------------------------- */
+
+/* Takes `data`. For want of memory the event is left out. */
+static void tell_all(struct daemon_api *a, const char *name, json_t *data)
+{
+	struct buf text;
+
+	buf_init(&text, EVENT_BYTES_MAX);
+	buf_printf(&text, "event: %s\ndata: ", name);
+	if (data != NULL && json_put(&text, data, JSON_COMPACT) == 0 &&
+	    buf_put_str(&text, "\n\n") == OK)
+		for (struct stream *s = a->streams; s != NULL; s = s->next)
+			http_stream_write(s->out, buf_bytes(&text));
+	json_decref(data);
+	buf_fini(&text);
+}
+
+static void on_event(void *user, struct job *j, enum job_event e)
+{
+	struct daemon_api *a = user;
+
+	if (a->streams != NULL)
+		tell_all(a, job_event_word(e), job_json(j));
+}
+
+static void on_beat(void *arg)
+{
+	struct daemon_api *a = arg;
+
+	for (struct stream *s = a->streams; s != NULL; s = s->next)
+		http_stream_write(s->out, bytes_str(":\n\n"));
+	loop_timer_set(a->beat, BEAT_MS);
+}
+
+static void on_closed(void *user)
+{
+	struct stream *s = user;
+	struct stream **at = &s->api->streams;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	s->api->n_streams--;
+	free(s);
+}
+
+static void get_events(void *user, const struct daemon_call *c)
+{
+	struct daemon_api *a = user;
+	struct stream *s;
+	struct http_stream_params p = {
+	    .head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+		    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+		    "Cross-Origin-Resource-Policy: same-origin\r\n",
+	    .closed = on_closed,
+	};
+
+	if (a->n_streams >= DAEMON_EVENT_STREAMS_MAX) {
+		daemon_reply_error(c, 503, "busy", "too many listen already");
+		return;
+	}
+	s = calloc(1, sizeof(*s));
+	p.user = s;
+	if (s != NULL) {
+		s->api = a;
+		s->out = http_stream_take(c->request, &p);
+	}
+	if (s == NULL || s->out == NULL) {
+		free(s);
+		daemon_reply_error(c, 503, "busy", "out of memory");
+		return;
+	}
+	s->next = a->streams;
+	a->streams = s;
+	a->n_streams++;
+	http_stream_write(s->out, bytes_str(":\n\n"));
+}
+
+/* ---- transfers ------------------------------------------------------------------ */
+
+/* NULL: it was answered. */
+static json_t *body_of(const struct daemon_call *c)
+{
+	struct err_info why = {.code = OK};
+	json_t *j = NULL;
+
+	if (json_read_object(c->request->body, &j, &why) == OK)
+		return j;
+	daemon_reply_error(c, 400, "bad_json", "%s", why.text);
+	return NULL;
+}
+
+static void post_transfers(struct daemon_api *a, const struct daemon_call *c)
+{
+	json_t *body = body_of(c);
+	struct job_request r;
+	struct err_info why;
+	struct job *j = NULL;
+	int err;
+
+	if (body == NULL)
+		return;
+	err = job_request_from_json(&r, body, &why);
+	if (err == OK)
+		err = jobs_add(a->js, &r.spec, &j, &why);
+	job_request_fini(&r);
+	json_decref(body);
+	if (err == OK)
+		daemon_reply_json(c, 201, job_json(j));
+	else
+		daemon_reply_fault(c, &why);
+}
+
+/* HEAD is GET without its body. */
+static bool is(const struct daemon_call *c, const char *method)
+{
+	const char *given = c->request->method;
+
+	return strcmp(strcmp(given, "HEAD") == 0 ? "GET" : given, method) == 0;
+}
+
+static void on_transfers(void *user, const struct daemon_call *c)
+{
+	struct daemon_api *a = user;
+
+	if (is(c, "POST"))
+		post_transfers(a, c);
+	else
+		daemon_reply_json(c, 200, jobs_json(a->js));
+}
+
+/* "REF/word": the job, and the word in *word, which may be empty. NULL: it was answered. */
+static struct job *find(struct daemon_api *a, const struct daemon_call *c, char word[16])
+{
+	struct bytes ref = c->rest, rest = {NULL, 0};
+	const uint8_t *slash = ref.len == 0 ? NULL : memchr(ref.ptr, '/', ref.len);
+	struct err_info why = {.code = ERR_NOENT, .text = "no such path"};
+	struct job *j = NULL;
+	struct buf text;
+
+	if (slash != NULL) {
+		ref.len = (size_t)(slash - ref.ptr);
+		rest = bytes_sub(c->rest, ref.len + 1, c->rest.len - ref.len - 1);
+	}
+	buf_init(&text, JOBS_TITLE_MAX * 3);
+	if (rest.len < 16 && text_unpercent(ref, &text) == OK && buf_cstr(&text) != NULL)
+		(void)jobs_find(a->js, buf_cstr(&text), &j, &why);
+	buf_fini(&text);
+	if (j == NULL) {
+		daemon_reply_fault(c, &why);
+		return NULL;
+	}
+	if (rest.len > 0)
+		memcpy(word, rest.ptr, rest.len);
+	word[rest.len] = '\0';
+	return j;
+}
+
+static void do_word(struct daemon_api *a, const struct daemon_call *c, struct job *j,
+		    const char *word, const json_t *args)
+{
+	struct err_info why;
+
+	if (jobs_do(a->js, j, word, args, &why) == OK)
+		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
+	else
+		daemon_reply_fault(c, &why);
+}
+
+static void delete_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
+{
+	json_t *shown = job_json(j), *args;
+	struct err_info why;
+	struct buf data;
+
+	buf_init(&data, 16);
+	args = json_pack("{s:b}", "data",
+			 http_request_param(c->request, "data", &data) &&
+			     bytes_eq(buf_bytes(&data), bytes_str("1")));
+	buf_fini(&data);
+	if (jobs_do(a->js, j, "remove", args, &why) == OK) {
+		daemon_reply_json(c, 200, json_pack("{s:o}", "removed", shown));
+	} else {
+		json_decref(shown);
+		daemon_reply_fault(c, &why);
+	}
+	json_decref(args);
+}
+
+/* Limits, priority and state in one: what is absent stays. */
+static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
+{
+	json_t *body = body_of(c);
+	const json_t *paused = json_object_get(body, "paused");
+	struct err_info why = {.code = OK};
+	int err = OK;
+
+	if (body == NULL)
+		return;
+	if (json_object_get(body, "down_bps") != NULL || json_object_get(body, "up_bps") != NULL)
+		err = jobs_do(a->js, j, "limit", body, &why);
+	if (err == OK && json_object_get(body, "priority") != NULL)
+		err = jobs_do(a->js, j, "priority", body, &why);
+	if (err == OK && json_object_get(body, "title") != NULL)
+		err = jobs_do(a->js, j, "title", body, &why);
+	if (err == OK && paused != NULL && !json_is_boolean(paused))
+		err = err_set(&why, ERR_INVALID, "the member \"paused\" is not true or false");
+	else if (err == OK && paused != NULL)
+		err = jobs_do(a->js, j, json_is_true(paused) ? "pause" : "resume", body, &why);
+	json_decref(body);
+	if (err == OK)
+		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
+	else
+		daemon_reply_fault(c, &why);
+}
+
+static void on_transfer(void *user, const struct daemon_call *c)
+{
+	struct daemon_api *a = user;
+	char word[16];
+	struct job *j = find(a, c, word);
+
+	if (j == NULL)
+		return;
+	if (word[0] == '\0' && is(c, "GET"))
+		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
+	else if (word[0] == '\0' && is(c, "DELETE"))
+		delete_one(a, c, j);
+	else if (word[0] == '\0' && is(c, "PATCH"))
+		patch_one(a, c, j);
+	else if (strcmp(word, "peers") == 0 && is(c, "GET"))
+		daemon_reply_json(c, 200, job_peers_json(j));
+	else if ((strcmp(word, "pause") == 0 || strcmp(word, "resume") == 0 ||
+		  strcmp(word, "recheck") == 0) &&
+		 is(c, "POST"))
+		do_word(a, c, j, word, NULL);
+	else
+		daemon_reply_error(c, 404, "not_found", "no such path, or not with this method");
+}
+
+/* ---- the peer as a whole ------------------------------------------------------------ */
+
+static void put_status(struct daemon_api *a, const struct daemon_call *c)
+{
+	json_t *body = body_of(c);
+	struct err_info why;
+	int err;
+
+	if (body == NULL)
+		return;
+	err = jobs_set(a->js, a->node, body, &why);
+	json_decref(body);
+	if (err == OK)
+		daemon_reply_json(c, 200, jobs_status_json(a->js, a->node));
+	else
+		daemon_reply_fault(c, &why);
+}
+
+static void on_status(void *user, const struct daemon_call *c)
+{
+	struct daemon_api *a = user;
+
+	if (is(c, "PUT"))
+		put_status(a, c);
+	else
+		daemon_reply_json(c, 200, jobs_status_json(a->js, a->node));
+}
+
+static const struct daemon_route routes[] = {
+    {"GET HEAD POST", "/api/v1/transfers", 0, on_transfers},
+    {"GET HEAD POST PATCH DELETE", "/api/v1/transfers/", 0, on_transfer},
+    {"GET", "/api/v1/events", 0, get_events},
+    {"GET HEAD PUT", "/api/v1/status", 0, on_status},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+int daemon_api_new(struct daemon_http *h, struct loop *loop, struct jobs *js, struct node *node,
+		   struct daemon_api **out)
+{
+	struct daemon_api *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return ERR_NOMEM;
+	a->js = js;
+	a->node = node;
+	a->beat = loop_timer_new(loop, on_beat, a);
+	if (a->beat == NULL || daemon_http_add(h, routes, a) != OK) {
+		daemon_api_free(a);
+		return ERR_NOMEM;
+	}
+	a->watcher = (struct jobs_watcher){.event = on_event, .user = a};
+	jobs_watch(js, &a->watcher);
+	loop_timer_set(a->beat, BEAT_MS);
+	*out = a;
+	return OK;
+}
+
+void daemon_api_free(struct daemon_api *a)
+{
+	if (a == NULL)
+		return;
+	jobs_unwatch(a->js, &a->watcher);
+	while (a->streams != NULL) {
+		struct stream *s = a->streams;
+
+		a->streams = s->next;
+		free(s);
+	}
+	if (a->beat != NULL)
+		loop_timer_free(a->beat);
+	free(a);
+}

@@ -1,0 +1,175 @@
+/* daemon/gateway_fetch.c - a name that is no job yet: what the index says of it is checked as `get`
+ * does, and becomes a job. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "daemon/gateway_impl.h"
+
+/* Before what is only queued. */
+#define SOMEBODY_WAITS 100
+
+static void tell_all(struct fetch *f, uint32_t job, const struct err_info *why)
+{
+	struct gateway *g = f->g;
+	struct ask *a, *next;
+
+	for (a = TAILQ_FIRST(&g->asks); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (a->fetch != f)
+			continue;
+		a->fetch = NULL;
+		a->job = job;
+		if (a->later == NULL)
+			ask_free(a);
+		else if (job == 0)
+			ask_fail(a, why);
+	}
+	gateway_poke(g);
+}
+
+void gateway_fetch_free(struct fetch *f)
+{
+	LIST_REMOVE(f, link);
+	f->g->n_fetches--;
+	index_fetch_free(f->fetch);
+	free(f);
+}
+
+static int make_folder(const char *path, struct err_info *info)
+{
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return OK;
+	return err_set(info, errno == ENOSPC ? ERR_NOSPACE : ERR_IO, "%s: %s", path,
+		       strerror(errno));
+}
+
+/* FOLDER/INFOHASH/NAME: nobody else's file is there. */
+static int choose_path(const struct gateway *g, const struct metainfo *m, struct buf *out,
+		       struct err_info *info)
+{
+	char hex[2 * SHA1_LEN + 1];
+	int err = make_folder(g->p.folder, info);
+
+	text_hex(hex, bytes_of(meta_swarm_hash(m), SHA1_LEN));
+	(void)buf_printf(out, "%s/%s", g->p.folder, hex);
+	if (err == OK && buf_cstr(out) == NULL)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK)
+		err = make_folder(buf_cstr(out), info);
+	(void)buf_printf(out, "/%s", m->single ? m->files[0].path : m->name);
+	if (err == OK && buf_cstr(out) == NULL)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
+}
+
+static int add_job(struct gateway *g, const struct entry *e, struct bytes torrent,
+		   enum addr_scope from, uint32_t *id, struct err_info *info)
+{
+	const char *trackers[] = {index_client_announce_url(g->index.client), NULL};
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	struct job_spec s = {
+	    .torrent = torrent,
+	    .title = title,
+	    .trackers = trackers,
+	    .webseeds_nearest = from,
+	    .priority = SOMEBODY_WAITS,
+	    .index = index_client_url(g->index.client),
+	    .token = g->index.token,
+	    .pin = g->index.pin,
+	};
+	struct metainfo *m = NULL;
+	struct job_view v;
+	struct job *j = NULL;
+	struct buf path;
+	int err;
+
+	snprintf(title, sizeof(title), "%s/%s@%u", e->owner, e->name, e->version);
+	if (meta_parse(torrent, &m) != META_OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	buf_init(&path, 8192);
+	err = choose_path(g, m, &path, info);
+	s.path = buf_cstr(&path);
+	if (err == OK)
+		err = jobs_add(g->p.jobs, &s, &j, info);
+	/* Under another name it may be here already. */
+	if (err == OK || (err == ERR_EXISTS && j != NULL)) {
+		job_view(j, &v);
+		*id = v.id;
+		err = OK;
+	}
+	buf_fini(&path);
+	meta_free(m);
+	return err;
+}
+
+static void on_done(void *user, const struct err_info *why, const struct entry *e,
+		    struct bytes torrent, enum addr_scope from)
+{
+	struct fetch *f = user;
+	struct err_info info = *why;
+	uint32_t id = 0;
+	int err = why->code;
+
+	if (err == OK)
+		err = f->g->p.check_owner(f->g->p.user, e, &info);
+	if (err == OK)
+		err = add_job(f->g, e, torrent, from, &id, &info);
+	tell_all(f, err == OK ? id : 0, &info);
+	f->fetch = NULL; /* frees itself */
+	gateway_fetch_free(f);
+}
+
+static struct fetch *find_fetch(const struct gateway *g, const struct entry_ref *ref)
+{
+	struct fetch *f;
+
+	LIST_FOREACH(f, &g->fetches, link)
+	{
+		if (f->ref.version == ref->version && strcmp(f->ref.owner, ref->owner) == 0 &&
+		    strcmp(f->ref.name, ref->name) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static int begin(struct gateway *g, const struct entry_ref *ref, struct fetch **out,
+		 struct err_info *info)
+{
+	struct index_fetch_params p = {.loop = g->p.loop, .ref = *ref, .done = on_done};
+	struct fetch *f;
+	int err = g->index.client != NULL ? OK : g->p.open_index(g->p.user, &g->index, info);
+
+	if (err != OK)
+		return err;
+	if (g->n_fetches >= GATEWAY_FETCHES_MAX)
+		return err_set(info, ERR_AGAIN, "too many names are being looked for");
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	f->g = g;
+	f->ref = *ref;
+	p.index = g->index.client;
+	p.user = f;
+	if (index_fetch_new(&p, &f->fetch) != OK) {
+		free(f);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	LIST_INSERT_HEAD(&g->fetches, f, link);
+	g->n_fetches++;
+	*out = f;
+	return OK;
+}
+
+void gateway_fetch(struct ask *a)
+{
+	struct fetch *f = find_fetch(a->g, &a->path.ref);
+	struct err_info why;
+
+	if (f == NULL && begin(a->g, &a->path.ref, &f, &why) != OK)
+		ask_fail(a, &why);
+	else
+		a->fetch = f;
+}

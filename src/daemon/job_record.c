@@ -1,0 +1,382 @@
+#include "daemon/job_record.h"
+
+#include <stdlib.h>
+
+#include "base/addr.h"
+
+#define MAGIC "SHOALJOB"
+#define TOTALS_MAGIC "SHOALSUM"
+#define MAGIC_LEN 8u
+#define HEAD (MAGIC_LEN + 4u)
+#define TOTAL_BYTES (4u + 3u * 8u)
+
+/* Never renumber: they are on disks. */
+enum tag {
+	TAG_ID = 1,
+	TAG_FLAGS = 2,
+	TAG_HASH_V1 = 3,
+	TAG_HASH_V2 = 4,
+	TAG_STAMP = 5,
+	TAG_REPLACES = 6,
+	TAG_PRIORITY = 7,
+	TAG_DOWN = 8,
+	TAG_UP = 9,
+	TAG_TOTAL = 10,
+	TAG_ADDED = 11,
+	TAG_COMPLETED = 12,
+	TAG_PATH = 13,
+	TAG_TITLE = 14,
+	TAG_NAME = 15,
+	TAG_TRACKER = 16,
+	TAG_INDEX = 19,
+	TAG_PIN = 20,
+	TAG_TOKEN = 21,
+	TAG_WEBSEED = 22,
+	TAG_NEAREST = 23,
+};
+
+enum {
+	FLAG_SEED = 1,
+	FLAG_COMPLETE = 2,
+	FLAG_PAUSED = 4,
+	FLAG_NO_SEED = 8,
+	FLAG_PREALLOCATE = 16,
+	FLAG_ERASE = 32,
+};
+
+/* ---- lists ---------------------------------------------------------------- */
+
+static size_t list_len(char *const *list)
+{
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	return n;
+}
+
+void job_list_free(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}
+
+/* Takes `text`. */
+static int list_add(char ***list, char *text)
+{
+	size_t n = list_len(*list);
+	char **grown = text == NULL ? NULL : realloc(*list, (n + 2) * sizeof(*grown));
+
+	if (grown == NULL) {
+		free(text);
+		return ERR_NOMEM;
+	}
+	grown[n] = text;
+	grown[n + 1] = NULL;
+	*list = grown;
+	return OK;
+}
+
+int job_list_copy(const char *const *list, size_t max, char ***out)
+{
+	int err = OK;
+
+	*out = NULL;
+	for (size_t i = 0; list != NULL && list[i] != NULL && err == OK; i++)
+		err = i == max ? ERR_TOO_BIG : list_add(out, strdup(list[i]));
+	if (err != OK) {
+		job_list_free(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
+/* ---- writing ----------------------------------------------------------------- */
+
+static void put_field(struct buf *b, enum tag tag, struct bytes value)
+{
+	buf_put_be16(b, (uint16_t)tag);
+	buf_put_be32(b, (uint32_t)value.len);
+	buf_put(b, value);
+}
+
+static void put_u64(struct buf *b, enum tag tag, uint64_t v)
+{
+	uint8_t raw[8];
+
+	put_be64(raw, v);
+	put_field(b, tag, bytes_of(raw, sizeof(raw)));
+}
+
+static void put_text(struct buf *b, enum tag tag, const char *text)
+{
+	if (text != NULL)
+		put_field(b, tag, bytes_str(text));
+}
+
+static void put_list(struct buf *b, enum tag tag, char *const *list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		put_text(b, tag, list[i]);
+}
+
+static uint64_t flags_of(const struct job_record *r)
+{
+	return (r->seed ? FLAG_SEED : 0u) | (r->complete ? FLAG_COMPLETE : 0u) |
+	       (r->paused ? FLAG_PAUSED : 0u) | (r->no_seed ? FLAG_NO_SEED : 0u) |
+	       (r->preallocate ? FLAG_PREALLOCATE : 0u) | (r->erase ? FLAG_ERASE : 0u);
+}
+
+/* Everything so far is vouched for. */
+static int seal(struct buf *out)
+{
+	uint8_t sum[SHA256_LEN];
+
+	if (out->err != OK)
+		return out->err;
+	sha256_of(buf_bytes(out), sum);
+	return buf_put(out, bytes_of(sum, sizeof(sum)));
+}
+
+int job_record_encode(const struct job_record *r, struct buf *out)
+{
+	buf_put_str(out, MAGIC);
+	buf_put_be32(out, JOB_RECORD_VERSION);
+	put_u64(out, TAG_ID, r->id);
+	put_u64(out, TAG_FLAGS, flags_of(r));
+	if (r->has_v1)
+		put_field(out, TAG_HASH_V1, bytes_of(r->hash_v1, SHA1_LEN));
+	if (r->has_v2)
+		put_field(out, TAG_HASH_V2, bytes_of(r->hash_v2, SHA256_LEN));
+	if (r->has_stamp)
+		put_field(out, TAG_STAMP, bytes_of(r->stamp.sum, SHA256_LEN));
+	if (r->has_replaces)
+		put_field(out, TAG_REPLACES, bytes_of(r->replaces.sum, SHA256_LEN));
+	put_u64(out, TAG_PRIORITY, (uint64_t)(int64_t)r->priority);
+	put_u64(out, TAG_DOWN, r->down_bps);
+	put_u64(out, TAG_UP, r->up_bps);
+	put_u64(out, TAG_TOTAL, r->total_bytes);
+	put_u64(out, TAG_ADDED, (uint64_t)r->added_at);
+	put_u64(out, TAG_COMPLETED, (uint64_t)r->completed_at);
+	put_text(out, TAG_PATH, r->path);
+	put_text(out, TAG_TITLE, r->title);
+	put_text(out, TAG_NAME, r->name);
+	put_text(out, TAG_INDEX, r->index);
+	put_text(out, TAG_PIN, r->pin);
+	put_text(out, TAG_TOKEN, r->token);
+	put_u64(out, TAG_NEAREST, r->webseeds_nearest);
+	put_list(out, TAG_TRACKER, r->trackers);
+	put_list(out, TAG_WEBSEED, r->webseeds);
+	return seal(out);
+}
+
+/* ---- reading -------------------------------------------------------------------- */
+
+/* The part between the head and the checksum. */
+static int unseal(struct bytes in, const char *magic, struct bytes *body)
+{
+	uint8_t sum[SHA256_LEN];
+
+	if (in.len < HEAD + SHA256_LEN || memcmp(in.ptr, magic, MAGIC_LEN) != 0 ||
+	    be32(in.ptr + MAGIC_LEN) != JOB_RECORD_VERSION)
+		return ERR_PROTO;
+	sha256_of(bytes_sub(in, 0, in.len - SHA256_LEN), sum);
+	if (memcmp(sum, in.ptr + in.len - SHA256_LEN, SHA256_LEN) != 0)
+		return ERR_PROTO;
+	*body = bytes_sub(in, HEAD, in.len - HEAD - SHA256_LEN);
+	return OK;
+}
+
+/* Strings are C's: a NUL would cut them. */
+static int take_text(struct bytes v, char **out)
+{
+	if (memchr(v.ptr, '\0', v.len) != NULL)
+		return ERR_PROTO;
+	free(*out);
+	*out = strndup((const char *)v.ptr, v.len);
+	return *out == NULL ? ERR_NOMEM : OK;
+}
+
+static int take_item(struct bytes v, char ***list)
+{
+	char *text = NULL;
+	int err = take_text(v, &text);
+
+	return err == OK ? list_add(list, text) : err;
+}
+
+static int take_raw(struct bytes v, void *out, size_t len, bool *has)
+{
+	if (v.len != len)
+		return ERR_PROTO;
+	memcpy(out, v.ptr, len);
+	*has = true;
+	return OK;
+}
+
+static void take_flags(struct job_record *r, uint64_t flags)
+{
+	r->seed = (flags & FLAG_SEED) != 0;
+	r->complete = (flags & FLAG_COMPLETE) != 0;
+	r->paused = (flags & FLAG_PAUSED) != 0;
+	r->no_seed = (flags & FLAG_NO_SEED) != 0;
+	r->preallocate = (flags & FLAG_PREALLOCATE) != 0;
+	r->erase = (flags & FLAG_ERASE) != 0;
+}
+
+static int take_number(struct job_record *r, unsigned tag, uint64_t n)
+{
+	switch (tag) {
+	case TAG_ID:
+		if (n == 0 || n > UINT32_MAX)
+			return ERR_PROTO;
+		r->id = (uint32_t)n;
+		break;
+	case TAG_FLAGS:
+		take_flags(r, n);
+		break;
+	case TAG_PRIORITY:
+		if ((int64_t)n < INT32_MIN || (int64_t)n > INT32_MAX)
+			return ERR_PROTO;
+		r->priority = (int32_t)(int64_t)n;
+		break;
+	case TAG_NEAREST:
+		if (n > ADDR_LOOPBACK)
+			return ERR_PROTO;
+		r->webseeds_nearest = (uint32_t)n;
+		break;
+	case TAG_DOWN:
+		r->down_bps = n;
+		break;
+	case TAG_UP:
+		r->up_bps = n;
+		break;
+	case TAG_TOTAL:
+		r->total_bytes = n;
+		break;
+	case TAG_ADDED:
+		r->added_at = (int64_t)n;
+		break;
+	case TAG_COMPLETED:
+		r->completed_at = (int64_t)n;
+		break;
+	}
+	return OK;
+}
+
+static int take_field(struct job_record *r, unsigned tag, struct bytes v)
+{
+	switch (tag) {
+	case TAG_ID:
+	case TAG_FLAGS:
+	case TAG_PRIORITY:
+	case TAG_NEAREST:
+	case TAG_DOWN:
+	case TAG_UP:
+	case TAG_TOTAL:
+	case TAG_ADDED:
+	case TAG_COMPLETED:
+		return v.len == 8 ? take_number(r, tag, be64(v.ptr)) : ERR_PROTO;
+	case TAG_HASH_V1:
+		return take_raw(v, r->hash_v1, SHA1_LEN, &r->has_v1);
+	case TAG_HASH_V2:
+		return take_raw(v, r->hash_v2, SHA256_LEN, &r->has_v2);
+	case TAG_STAMP:
+		return take_raw(v, r->stamp.sum, SHA256_LEN, &r->has_stamp);
+	case TAG_REPLACES:
+		return take_raw(v, r->replaces.sum, SHA256_LEN, &r->has_replaces);
+	case TAG_PATH:
+		return take_text(v, &r->path);
+	case TAG_TITLE:
+		return take_text(v, &r->title);
+	case TAG_NAME:
+		return take_text(v, &r->name);
+	case TAG_INDEX:
+		return take_text(v, &r->index);
+	case TAG_PIN:
+		return take_text(v, &r->pin);
+	case TAG_TOKEN:
+		return take_text(v, &r->token);
+	case TAG_TRACKER:
+		return take_item(v, &r->trackers);
+	case TAG_WEBSEED:
+		return take_item(v, &r->webseeds);
+	}
+	return OK;
+}
+
+int job_record_decode(struct bytes in, struct job_record *r)
+{
+	struct bytes at;
+	int err;
+
+	*r = (struct job_record){.id = 0};
+	err = unseal(in, MAGIC, &at);
+	while (err == OK && at.len > 0) {
+		uint32_t len;
+
+		if (at.len < 6)
+			return ERR_PROTO;
+		len = be32(at.ptr + 2);
+		if (at.len - 6 < len)
+			return ERR_PROTO;
+		err = take_field(r, be16(at.ptr), bytes_sub(at, 6, len));
+		at = bytes_sub(at, 6 + len, at.len - 6 - len);
+	}
+	if (err == OK && (r->id == 0 || r->path == NULL || r->path[0] != '/' || r->title == NULL ||
+			  r->name == NULL || (!r->has_v1 && !r->has_v2)))
+		err = ERR_PROTO;
+	return err;
+}
+
+void job_record_fini(struct job_record *r)
+{
+	free(r->path);
+	free(r->title);
+	free(r->name);
+	free(r->index);
+	free(r->pin);
+	free(r->token);
+	job_list_free(r->trackers);
+	job_list_free(r->webseeds);
+	*r = (struct job_record){.id = 0};
+}
+
+/* ---- totals ------------------------------------------------------------------------ */
+
+int job_totals_encode(const struct job_total *list, size_t n, struct buf *out)
+{
+	buf_put_str(out, TOTALS_MAGIC);
+	buf_put_be32(out, JOB_RECORD_VERSION);
+	buf_put_be32(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		buf_put_be32(out, list[i].id);
+		buf_put_be64(out, list[i].down);
+		buf_put_be64(out, list[i].up);
+		buf_put_be64(out, list[i].done);
+	}
+	return seal(out);
+}
+
+int job_totals_decode(struct bytes in, struct job_total **out, size_t *n)
+{
+	struct bytes at;
+	int err = unseal(in, TOTALS_MAGIC, &at);
+
+	if (err != OK)
+		return err;
+	if (at.len < 4 || (at.len - 4) % TOTAL_BYTES != 0 ||
+	    be32(at.ptr) != (at.len - 4) / TOTAL_BYTES)
+		return ERR_PROTO;
+	*n = be32(at.ptr);
+	*out = calloc(*n + 1, sizeof(**out));
+	if (*out == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < *n; i++) {
+		const uint8_t *p = at.ptr + 4 + i * TOTAL_BYTES;
+
+		(*out)[i] = (struct job_total){be32(p), be64(p + 4), be64(p + 12), be64(p + 20)};
+	}
+	return OK;
+}

@@ -1,0 +1,67 @@
+/* daemon/job_record.h - what is kept of a job, as bytes. Pure.
+ *
+ * All integers big-endian and of fixed width; SHA-256 of everything before it at the end.
+ *
+ *   "SHOALJOB" | version u32 | fields | sha256 32
+ *   field:  tag u16 | length u32 | that many bytes; strings without NUL, lists as fields in a row
+ *
+ * Fields with unknown tags are passed over, so that a newer shoal may add some.
+ *
+ *   "SHOALSUM" | version u32 | entries u32
+ *   | each: id u32 | down u64 | up u64 | done u64 | sha256 32
+ *
+ * The second is one file for all jobs, so that what grows all the time costs one write and not a
+ * thousand. */
+#ifndef SHOAL_DAEMON_JOB_RECORD_H
+#define SHOAL_DAEMON_JOB_RECORD_H
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "store/stamp.h"
+
+#define JOB_RECORD_VERSION 1u
+/* A record (attack: none, it is our own; but what lies there may be something else). */
+#define JOB_RECORD_BYTES_MAX (1u << 20)
+#define JOB_TOTALS_BYTES_MAX (4u << 20)
+
+/* A list of strings, NULL-ended; NULL when it is empty. Owns both. */
+struct job_record {
+	uint32_t id;
+	bool seed;     /* was complete when it was added */
+	bool complete; /* is now */
+	bool paused, no_seed, preallocate;
+	bool erase; /* is being removed, and its data with it */
+	bool has_v1, has_v2;
+	uint8_t hash_v1[SHA1_LEN], hash_v2[SHA256_LEN];
+	bool has_stamp, has_replaces;
+	struct stamp stamp;    /* of complete data that is known to be right */
+	struct stamp replaces; /* download: what may be replaced at the end */
+	int32_t priority;
+	uint64_t down_bps, up_bps; /* limits */
+	uint64_t total_bytes;
+	int64_t added_at, completed_at;
+	char *path, *title, *name;
+	uint32_t webseeds_nearest; /* enum addr_scope */
+	char **trackers, **webseeds;
+	char *index, *pin, *token; /* NULL: none */
+};
+
+int job_record_encode(const struct job_record *r, struct buf *out);
+/* Returns 0, ERR_PROTO (damaged, cut short, other version, something missing) or ERR_NOMEM.
+ * Owns: job_record_fini(), also after an error. */
+int job_record_decode(struct bytes in, struct job_record *r);
+void job_record_fini(struct job_record *r);
+
+struct job_total {
+	uint32_t id;
+	uint64_t down, up, done;
+};
+int job_totals_encode(const struct job_total *list, size_t n, struct buf *out);
+/* Owns: *out is the caller's (free). */
+int job_totals_decode(struct bytes in, struct job_total **out, size_t *n);
+
+/* A copy of a list. Returns 0, ERR_TOO_BIG beyond `max`, or ERR_NOMEM. Owns: job_list_free(). */
+int job_list_copy(const char *const *list, size_t max, char ***out);
+void job_list_free(char **list);
+
+#endif

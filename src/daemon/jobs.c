@@ -1,0 +1,574 @@
+#include "daemon/jobs.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "daemon/jobs_impl.h"
+#include "meta/metainfo.h"
+
+const char *job_state_word(enum job_state s)
+{
+	static const char *const words[] = {[JOB_QUEUED] = "queued",
+					    [JOB_CHECKING] = "checking",
+					    [JOB_DOWNLOADING] = "downloading",
+					    [JOB_FINISHING] = "finishing",
+					    [JOB_SEEDING] = "seeding",
+					    [JOB_PAUSED] = "paused",
+					    [JOB_STALLED] = "stalled",
+					    [JOB_FAILED] = "failed",
+					    [JOB_DONE] = "done"};
+
+	return words[s];
+}
+
+const char *job_event_word(enum job_event e)
+{
+	static const char *const words[] = {
+	    [JOB_ADDED] = "added",     [JOB_STATE] = "state",	    [JOB_PROGRESS] = "progress",
+	    [JOB_CHANGED] = "changed", [JOB_COMPLETE] = "complete", [JOB_FAIL] = "failed",
+	    [JOB_REMOVED] = "removed"};
+
+	return words[e];
+}
+
+void jobs_say(struct jobs *js, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (js->p.say == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	js->p.say(js->p.user, line);
+}
+
+/* ---- watchers --------------------------------------------------------------- */
+
+void jobs_watch(struct jobs *js, struct jobs_watcher *w)
+{
+	w->next = js->watchers;
+	js->watchers = w;
+}
+
+void jobs_unwatch(struct jobs *js, struct jobs_watcher *w)
+{
+	struct jobs_watcher **at = &js->watchers;
+
+	while (*at != NULL && *at != w)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = w->next;
+}
+
+void jobs_emit(struct job *j, enum job_event e)
+{
+	struct jobs_watcher *next;
+
+	for (struct jobs_watcher *w = j->js->watchers; w != NULL; w = next) {
+		next = w->next;
+		w->event(w->user, j, e);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------- */
+
+void job_free(struct job *j)
+{
+	if (j == NULL)
+		return;
+	job_record_fini(&j->rec);
+	buf_fini(&j->torrent);
+	for (uint32_t i = 0; i < j->n_donors; i++)
+		free((void *)j->donors[i].rel);
+	free(j->donors);
+	free(j->donor_folder);
+	free(j->peers);
+	free(j);
+}
+
+int jobs_enlist(struct jobs *js, struct job *j)
+{
+	if (js->n == js->cap) {
+		size_t cap = js->cap == 0 ? 16 : js->cap * 2;
+		struct job **grown = realloc(js->list, cap * sizeof(struct job *));
+
+		if (grown == NULL)
+			return ERR_NOMEM;
+		js->list = grown;
+		js->cap = cap;
+	}
+	js->list[js->n++] = j;
+	if (j->rec.id > js->last_id)
+		js->last_id = j->rec.id;
+	return OK;
+}
+
+int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *info)
+{
+	struct jobs *js = calloc(1, sizeof(*js));
+	int err = OK;
+
+	if (js == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	js->p = *p;
+	js->folder.fd = -1;
+	js->max_active = p->max_active == 0 ? JOBS_ACTIVE_DEFAULT : p->max_active;
+	js->turn = loop_timer_new(p->loop, jobs_turn, js);
+	js->second = loop_timer_new(p->loop, jobs_second, js);
+	if (js->turn == NULL || js->second == NULL)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK && p->folder != NULL)
+		err = root_open(&js->folder, p->folder, info);
+	if (err == OK && p->folder != NULL)
+		err = jobs_load(js, info);
+	if (err != OK) {
+		jobs_free(js);
+		return err;
+	}
+	loop_timer_set(js->turn, 0);
+	loop_timer_set(js->second, 1000);
+	*out = js;
+	return OK;
+}
+
+/* Its transfers go on without it. */
+static void let_go(struct job *j)
+{
+	if (j->t != NULL)
+		transfer_hush(j->t);
+	if (j->leaving != NULL)
+		transfer_hush(j->leaving);
+	job_free(j);
+}
+
+void jobs_free(struct jobs *js)
+{
+	if (js == NULL)
+		return;
+	if (js->totals_changed)
+		jobs_save_totals(js);
+	for (size_t i = 0; i < js->n; i++)
+		let_go(js->list[i]);
+	/* What is to be erased yet is erased at the next start. */
+	for (size_t i = 0; i < js->n_going; i++)
+		let_go(js->going[i]);
+	if (js->turn != NULL)
+		loop_timer_free(js->turn);
+	if (js->second != NULL)
+		loop_timer_free(js->second);
+	if (js->folder.fd >= 0)
+		root_close(&js->folder);
+	free(js->list);
+	free(js->going);
+	free(js);
+}
+
+/* ---- adding --------------------------------------------------------------------- */
+
+static int copy_donors(struct job *j, const struct job_spec *s)
+{
+	if (s->n_donors == 0)
+		return OK;
+	j->donor_folder = strdup(s->donor_folder);
+	j->donors = calloc(s->n_donors, sizeof(*j->donors));
+	if (j->donor_folder == NULL || j->donors == NULL)
+		return ERR_NOMEM;
+	for (; j->n_donors < s->n_donors; j->n_donors++) {
+		struct store_donor *d = &j->donors[j->n_donors];
+
+		d->file = s->donors[j->n_donors].file;
+		d->rel = strdup(s->donors[j->n_donors].rel);
+		if (d->rel == NULL)
+			return ERR_NOMEM;
+	}
+	return OK;
+}
+
+static int copy_peers(struct job *j, const struct job_spec *s)
+{
+	if (s->n_peers == 0)
+		return OK;
+	j->peers = calloc(s->n_peers, sizeof(*j->peers));
+	if (j->peers == NULL)
+		return ERR_NOMEM;
+	memcpy(j->peers, s->peers, s->n_peers * sizeof(*j->peers));
+	j->n_peers = s->n_peers;
+	return OK;
+}
+
+/* NULL stays NULL. */
+static int copy_text(const char *text, char **out)
+{
+	*out = text == NULL ? NULL : strdup(text);
+	return text != NULL && *out == NULL ? ERR_NOMEM : OK;
+}
+
+static int fill_texts(struct job_record *r, const struct job_spec *s, const struct metainfo *m)
+{
+	int err = copy_text(s->path, &r->path);
+
+	if (err == OK)
+		err = copy_text(s->title == NULL ? m->name : s->title, &r->title);
+	if (err == OK)
+		err = copy_text(m->single ? m->files[0].path : m->name, &r->name);
+	if (err == OK)
+		err = copy_text(s->index, &r->index);
+	if (err == OK)
+		err = copy_text(s->pin, &r->pin);
+	if (err == OK)
+		err = copy_text(s->token, &r->token);
+	if (err == OK)
+		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
+	if (err == OK)
+		err = job_list_copy(s->webseeds, JOBS_LIST_MAX, &r->webseeds);
+	return err;
+}
+
+static void fill_values(struct job_record *r, const struct job_spec *s, const struct metainfo *m)
+{
+	r->seed = r->complete = s->seed;
+	r->paused = s->paused;
+	r->no_seed = s->no_seed;
+	r->preallocate = s->preallocate;
+	r->priority = s->priority;
+	r->webseeds_nearest = s->webseeds_nearest;
+	r->down_bps = s->down_bps;
+	r->up_bps = s->up_bps;
+	r->total_bytes = m->total_bytes;
+	r->added_at = loop_wall_s();
+	r->completed_at = s->seed ? r->added_at : 0;
+	r->has_v1 = m->v1;
+	r->has_v2 = m->v2;
+	memcpy(r->hash_v1, m->hash_v1, sizeof(r->hash_v1));
+	memcpy(r->hash_v2, m->hash_v2, sizeof(r->hash_v2));
+	r->has_stamp = s->seed && s->stamp != NULL;
+	if (r->has_stamp)
+		r->stamp = *s->stamp;
+	r->has_replaces = s->replaces != NULL;
+	if (r->has_replaces)
+		r->replaces = *s->replaces;
+}
+
+static int fill(struct job *j, const struct job_spec *s, const struct metainfo *m,
+		struct err_info *info)
+{
+	int err = fill_texts(&j->rec, s, m);
+
+	if (err == OK)
+		err = copy_peers(j, s);
+	if (err == OK)
+		err = copy_donors(j, s);
+	if (err == ERR_TOO_BIG)
+		return err_set(info, err, "a list has more than %u members", JOBS_LIST_MAX);
+	if (err != OK)
+		return err_set(info, err, "out of memory");
+	fill_values(&j->rec, s, m);
+	j->before.done = s->seed ? m->total_bytes : 0;
+	return OK;
+}
+
+static int check_spec(const struct jobs *js, const struct job_spec *s, struct err_info *info)
+{
+	if (s->path == NULL || s->path[0] != '/')
+		return err_set(info, ERR_INVALID, "the path is not an absolute one");
+	if (s->title != NULL && strlen(s->title) > JOBS_TITLE_MAX)
+		return err_set(info, ERR_INVALID, "the title is too long");
+	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
+		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
+	return OK;
+}
+
+static int add_parsed(struct jobs *js, const struct job_spec *s, const struct metainfo *m,
+		      struct job **out, struct err_info *info)
+{
+	struct job *j = jobs_by_hash(js, meta_swarm_hash(m));
+	int err;
+
+	if (j != NULL) {
+		*out = j;
+		return err_set(info, ERR_EXISTS, "this torrent is there already, as number %u",
+			       j->rec.id);
+	}
+	j = calloc(1, sizeof(*j));
+	if (j == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	j->js = js;
+	buf_init(&j->torrent, META_BYTES_MAX);
+	err = fill(j, s, m, info);
+	j->rec.id = js->last_id + 1;
+	if (err == OK)
+		err = job_save_torrent(j, s->torrent, info);
+	if (err == OK)
+		err = job_save(j, info);
+	if (err == OK && jobs_enlist(js, j) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err != OK) {
+		job_forget(j);
+		job_free(j);
+		return err;
+	}
+	j->state = job_state_now(j);
+	*out = j;
+	jobs_emit(j, JOB_ADDED);
+	job_touch(j);
+	return OK;
+}
+
+int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info)
+{
+	struct metainfo *m;
+	enum meta_fault fault;
+	int err = check_spec(js, s, info);
+
+	if (err != OK)
+		return err;
+	fault = meta_parse(s->torrent, &m);
+	if (fault != META_OK)
+		return err_set(info, ERR_PROTO, "not a usable .torrent: %s",
+			       meta_fault_text(fault));
+	err = add_parsed(js, s, m, out, info);
+	meta_free(m);
+	return err;
+}
+
+/* ---- finding ------------------------------------------------------------------------ */
+
+struct job *jobs_by_id(struct jobs *js, uint32_t id)
+{
+	for (size_t i = 0; i < js->n; i++)
+		if (js->list[i]->rec.id == id)
+			return js->list[i];
+	return NULL;
+}
+
+/* The name in handshakes: v1's, or the beginning of v2's. */
+static const uint8_t *swarm_hash(const struct job *j)
+{
+	return j->rec.has_v1 ? j->rec.hash_v1 : j->rec.hash_v2;
+}
+
+struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN])
+{
+	for (size_t i = 0; i < js->n; i++)
+		if (memcmp(swarm_hash(js->list[i]), hash, SHA1_LEN) == 0)
+			return js->list[i];
+	return NULL;
+}
+
+struct job *jobs_next(struct jobs *js, size_t *at)
+{
+	return *at < js->n ? js->list[(*at)++] : NULL;
+}
+
+size_t jobs_count(const struct jobs *js)
+{
+	return js->n;
+}
+
+/* ---- looking in ---------------------------------------------------------------------- */
+
+struct transfer *job_transfer(const struct job *j)
+{
+	return j->t;
+}
+
+static void view_transfer(const struct job *j, struct job_view *out)
+{
+	struct transfer_status st;
+
+	transfer_status(j->t, &st);
+	if (st.why.code != OK)
+		out->why = st.why;
+	out->done_bytes = st.phase == TRANSFER_CHECKING ? j->before.done : st.done_bytes;
+	out->checked_bytes = st.checked_bytes;
+	out->to_check_bytes = st.to_check_bytes;
+	out->down_total += st.swarm.down_bytes;
+	out->up_total += st.swarm.up_bytes;
+	out->wasted_bytes = st.swarm.wasted_bytes;
+	out->down_bps = st.swarm.down_bps;
+	out->up_bps = st.swarm.up_bps;
+	out->peers = st.swarm.peers;
+	out->seeds = st.swarm.seeds;
+	out->dialing = st.swarm.dialing;
+	out->can_complete = st.swarm.can_complete;
+	out->tracker_ok = st.tracker_ok;
+	out->tracker_failed = st.tracker_failed;
+	out->tracker_error = st.tracker_error;
+}
+
+void job_view(const struct job *j, struct job_view *out)
+{
+	const struct job_record *r = &j->rec;
+
+	*out = (struct job_view){
+	    .id = r->id,
+	    .title = r->title,
+	    .path = r->path,
+	    .name = r->name,
+	    .has_v1 = r->has_v1,
+	    .has_v2 = r->has_v2,
+	    .state = job_state_now(j),
+	    .why = j->why,
+	    .seed = r->seed,
+	    .complete = r->complete,
+	    .no_seed = r->no_seed,
+	    .there_already = j->there_already,
+	    .replaced = r->has_replaces,
+	    .found_bytes = j->found_bytes,
+	    .priority = r->priority,
+	    .limit_down_bps = r->down_bps,
+	    .limit_up_bps = r->up_bps,
+	    .added_at = r->added_at,
+	    .completed_at = r->completed_at,
+	    .total_bytes = r->total_bytes,
+	    .done_bytes = j->before.done,
+	    .down_total = j->before.down,
+	    .up_total = j->before.up,
+	};
+	memcpy(out->hash_v1, r->hash_v1, sizeof(out->hash_v1));
+	memcpy(out->hash_v2, r->hash_v2, sizeof(out->hash_v2));
+	if (j->t != NULL)
+		view_transfer(j, out);
+}
+
+/* ---- what the user wants of one ------------------------------------------------------ */
+
+static int changed(struct job *j, struct err_info *info)
+{
+	int err = job_save(j, info);
+
+	job_touch(j);
+	return err;
+}
+
+static void forgive(struct job *j)
+{
+	j->failed = false;
+	j->why.code = OK;
+}
+
+int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
+{
+	(void)js;
+	j->rec.paused = true;
+	forgive(j);
+	job_stop(j);
+	return changed(j, info);
+}
+
+int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
+{
+	bool failed = job_state_now(j) == JOB_FAILED;
+
+	(void)js;
+	if (!j->rec.paused && !failed)
+		return OK;
+	/* Its transfer may have failed without that having been looked at yet. */
+	if (failed)
+		job_stop(j);
+	j->rec.paused = false;
+	forgive(j);
+	return changed(j, info);
+}
+
+int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
+{
+	(void)js;
+	j->rec.paused = false;
+	j->rec.has_stamp = false;
+	j->recheck = true;
+	forgive(j);
+	job_stop(j);
+	return changed(j, info);
+}
+
+int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct err_info *info)
+{
+	(void)js;
+	j->rec.priority = priority;
+	jobs_emit(j, JOB_CHANGED);
+	return changed(j, info);
+}
+
+int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
+		    struct err_info *info)
+{
+	(void)js;
+	j->rec.down_bps = down_bps;
+	j->rec.up_bps = up_bps;
+	if (j->t != NULL)
+		transfer_set_limits(j->t, &(struct limits){down_bps, up_bps});
+	jobs_emit(j, JOB_CHANGED);
+	return changed(j, info);
+}
+
+int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info)
+{
+	char *copy = strdup(title);
+
+	(void)js;
+	if (copy == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	free(j->rec.title);
+	j->rec.title = copy;
+	jobs_emit(j, JOB_CHANGED);
+	return changed(j, info);
+}
+
+/* ---- removing ---------------------------------------------------------------------------- */
+
+static int make_room_for_going(struct jobs *js)
+{
+	size_t cap = js->cap_going + 16;
+	struct job **grown;
+
+	if (js->n_going < js->cap_going)
+		return OK;
+	grown = realloc(js->going, cap * sizeof(struct job *));
+	if (grown == NULL)
+		return ERR_NOMEM;
+	js->going = grown;
+	js->cap_going = cap;
+	return OK;
+}
+
+int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info)
+{
+	size_t i = 0;
+	int err = OK;
+
+	if (make_room_for_going(js) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	job_stop(j);
+	if (data) {
+		j->rec.erase = true;
+		err = job_save(j, info);
+	} else {
+		job_forget(j);
+	}
+	while (js->list[i] != j)
+		i++;
+	memmove(js->list + i, js->list + i + 1, (js->n - i - 1) * sizeof(struct job *));
+	js->n--;
+	js->totals_changed = true;
+	j->removed = true;
+	js->going[js->n_going++] = j;
+	jobs_emit(j, JOB_REMOVED);
+	job_touch(j);
+	return err;
+}
+
+void jobs_set_active(struct jobs *js, uint32_t max_active)
+{
+	js->max_active = max_active == 0 ? JOBS_ACTIVE_DEFAULT : max_active;
+	loop_timer_set(js->turn, 0);
+}
+
+uint32_t jobs_active(const struct jobs *js)
+{
+	return js->max_active;
+}

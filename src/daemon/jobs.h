@@ -1,0 +1,184 @@
+/* daemon/jobs.h - what a long-lived peer works on: a set of transfers that outlives its process.
+ *
+ *     commands, API --> add, pause, remove ... --> records on disk
+ *                                             `-> transfers in the node --> events to watchers
+ *
+ * A job is a transfer with a number, a title and what the user wants of it. It holds no keys and
+ * resolves no names: whoever adds it has done that. While it is paused or waits for its turn it
+ * has no transfer in the node and costs some hundred bytes; what it has on disk stays known.
+ *
+ * Persistence: in `folder`, "ID.torrent" and "ID.job" (daemon/job_record.h) a job, and "totals" for
+ * all, each replaced as store/durable.h does. A job is there from the moment its record is; what
+ * has no record is cleared away at the next start. A damaged record costs that job alone. */
+#ifndef SHOAL_DAEMON_JOBS_H
+#define SHOAL_DAEMON_JOBS_H
+
+#include "node/node.h"
+#include "store/stamp.h"
+
+/* Jobs of one peer (attack: none, they are the user's; a script that adds for ever). */
+#define JOBS_MAX 50000u
+/* Downloads at a time when nothing else is said; the others are queued. */
+#define JOBS_ACTIVE_DEFAULT 5u
+/* Strings of one job's lists: trackers, webseeds. */
+#define JOBS_LIST_MAX 64u
+#define JOBS_TITLE_MAX 1024u
+/* A download that has got nothing for so long makes room for the next. */
+#define JOBS_IDLE_MS 30000u
+/* What was sent and fetched is recorded this often. */
+#define JOBS_TOTALS_MS 60000u
+
+struct jobs;
+struct job;
+
+enum job_state {
+	JOB_QUEUED, /* waits for its turn */
+	JOB_CHECKING,
+	JOB_DOWNLOADING,
+	JOB_FINISHING,
+	JOB_SEEDING, /* `why` set: a file was changed since, what is left is served */
+	JOB_PAUSED,
+	JOB_STALLED, /* the disk said no: `why` tells; tried again by itself */
+	JOB_FAILED,  /* `why` tells; jobs_resume() or jobs_recheck() tries again */
+	JOB_DONE,    /* complete, and not to be served */
+};
+/* "queued", "checking", ... as commands and API say it. */
+const char *job_state_word(enum job_state s);
+
+/* What to add. All is copied. Zeroed is a good start. */
+struct job_spec {
+	struct bytes torrent; /* the .torrent */
+	const char *path;     /* absolute: data to seed, or the final name */
+	const char *title;    /* "OWNER/NAME@VERSION"; NULL: the torrent's name */
+	bool seed;	      /* the data is there */
+	/* Seed: it was as the torrent says when it had this stamp; NULL, or no longer: it is hashed
+	 * first. */
+	const struct stamp *stamp;
+	bool paused;			 /* is not begun */
+	bool no_seed;			 /* is not served once it is complete: JOB_DONE */
+	const char *index, *token, *pin; /* node_use_index(); NULL: none */
+	bool preallocate;
+	int32_t priority;	     /* among those that are queued the highest begins first */
+	uint64_t down_bps, up_bps;   /* limits; 0: none */
+	const char *const *trackers; /* before those of the torrent; NULL-ended, or NULL */
+	const char *const *webseeds; /* as in transfer_params, and how near they may be */
+	enum addr_scope webseeds_nearest;
+	const struct addr *peers; /* dialed from the start; not remembered */
+	size_t n_peers;
+	/* Download, see struct transfer_params; donors are not remembered: what was copied is. */
+	const struct stamp *replaces;
+	const char *donor_folder;
+	const struct store_donor *donors;
+	uint32_t n_donors;
+};
+
+struct job_view {
+	uint32_t id;			 /* 1 and up, never used again by the same process */
+	const char *title, *path, *name; /* borrowed until the job is changed; not escaped */
+	bool has_v1, has_v2;
+	uint8_t hash_v1[SHA1_LEN], hash_v2[SHA256_LEN];
+	enum job_state state;
+	struct err_info why; /* code OK: nothing to say */
+	bool seed;	     /* was shared from here, not fetched */
+	bool complete, no_seed;
+	bool there_already;   /* download: the final name was taken, by the same content */
+	bool replaced;	      /* download: takes the place of an older version */
+	uint64_t found_bytes; /* download: that were there when it began */
+	int32_t priority;
+	uint64_t limit_down_bps, limit_up_bps; /* 0: none */
+	int64_t added_at, completed_at;	       /* Unix seconds; 0: not yet */
+	uint64_t total_bytes, done_bytes;
+	uint64_t checked_bytes, to_check_bytes; /* CHECKING */
+	uint64_t down_total, up_total;		/* bytes over all runs */
+	uint64_t down_bps, up_bps, wasted_bytes;
+	uint32_t peers, seeds, dialing;
+	bool can_complete; /* those who are connected have all that is missing */
+	uint32_t tracker_ok, tracker_failed;
+	struct err_info tracker_error;
+};
+
+enum job_event {
+	JOB_ADDED,
+	JOB_STATE,    /* the state is another one, or why */
+	JOB_PROGRESS, /* numbers have changed; at most once a second a job */
+	JOB_CHANGED,  /* title, priority, limits */
+	JOB_COMPLETE, /* all is there, verified, at its final name; once in its life */
+	JOB_FAIL,     /* it has failed */
+	JOB_REMOVED,  /* the last one; the job is freed after it */
+};
+/* "added", "state", "progress", "changed", "complete", "failed", "removed" */
+const char *job_event_word(enum job_event e);
+
+struct jobs_params {
+	struct loop *loop;
+	struct node *node;
+	const char *folder;  /* where they are kept, exists; NULL: they end with the process */
+	uint32_t max_active; /* downloads at a time; 0: JOBS_ACTIVE_DEFAULT */
+	bool queue_seeds;    /* seeds wait for a turn, too */
+	/* What a person should know: a damaged record, data that has changed. Escaped. May be NULL.
+	 */
+	void (*say)(void *user, const char *line);
+	void *user;
+};
+
+/* Loads what is kept and begins with it. What cannot be read is said and left out.
+ * Returns 0; ERR_NOMEM; ERR_IO, ERR_DENIED when the folder cannot be read. */
+int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *info);
+/* Records what is to be recorded; the transfers stay in the node, which is left (node_leave) or
+ * freed afterwards. NULL is fine. */
+void jobs_free(struct jobs *js);
+
+/* Durable when it returns. Does not begin with it before the next turn of the loop.
+ * Returns 0; ERR_EXISTS, with the job in *out, for a torrent that is there already; ERR_PROTO (no
+ * usable .torrent), ERR_INVALID (path, lists), ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
+int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info);
+
+/* By number, info-hash (either, hex), title, or torrent's name; else by a beginning of info-hash
+ * (4 digits or more) or title that is one job's alone.
+ * Returns 0; ERR_NOENT; ERR_AMBIGUOUS with the candidates' numbers in the sentence; after both
+ * *out is NULL. */
+int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_info *info);
+struct job *jobs_by_id(struct jobs *js, uint32_t id);
+struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN]); /* meta_swarm_hash() */
+/* One after the other, oldest first; NULL at the end. `*at` 0 to begin with; nothing may be added
+ * or removed meanwhile. */
+struct job *jobs_next(struct jobs *js, size_t *at);
+size_t jobs_count(const struct jobs *js);
+
+void job_view(const struct job *j, struct job_view *out);
+/* NULL while it has none: queued, paused, failed to begin, done. Ask anew in each turn. */
+struct transfer *job_transfer(const struct job *j);
+/* The .torrent as it was added. Appends to `out`. */
+int job_torrent(const struct job *j, struct buf *out, struct err_info *info);
+
+/* All return 0, or what the disk says of the record; what was asked for is done all the same. */
+
+/* Peers are let go, trackers hear "stopped", what there is is kept. */
+int jobs_pause(struct jobs *js, struct job *j, struct err_info *info);
+/* Goes on without hashing, unless its files have changed meanwhile. */
+int jobs_resume(struct jobs *js, struct job *j, struct err_info *info);
+/* Hashes all of it, and goes on if it was paused. What does not match is fetched again as long as
+ * it is not complete; later, and in what is shared, it is a failure. */
+int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info);
+int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct err_info *info);
+int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
+		    struct err_info *info);
+int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
+/* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing
+ * else; and what is unfinished. The job is gone at once; its files within seconds. */
+int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info);
+
+/* Of all jobs together. */
+void jobs_set_active(struct jobs *js, uint32_t max_active);
+uint32_t jobs_active(const struct jobs *js);
+
+/* Whoever wants to know. A watcher may be taken out in its own call. */
+struct jobs_watcher {
+	void (*event)(void *user, struct job *j, enum job_event e);
+	void *user;
+	struct jobs_watcher *next; /* private */
+};
+void jobs_watch(struct jobs *js, struct jobs_watcher *w);
+void jobs_unwatch(struct jobs *js, struct jobs_watcher *w);
+
+#endif

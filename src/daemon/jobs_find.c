@@ -1,0 +1,85 @@
+/* daemon/jobs_find.c - which job is meant by what somebody typed. */
+#include <strings.h>
+
+#include "base/text.h"
+#include "daemon/jobs_impl.h"
+#include "daemon/named.h"
+
+/* Digits of an info-hash that may stand for it. */
+#define PREFIX_MIN 4u
+
+static bool hash_begins(const struct job *j, const char *ref, size_t n)
+{
+	char hex[2 * SHA256_LEN + 1];
+
+	text_hex(hex, bytes_of(j->rec.hash_v1, SHA1_LEN));
+	if (j->rec.has_v1 && strncasecmp(hex, ref, n) == 0)
+		return true;
+	text_hex(hex, bytes_of(j->rec.hash_v2, SHA256_LEN));
+	return j->rec.has_v2 && strncasecmp(hex, ref, n) == 0;
+}
+
+static bool fits_exactly(const struct job *j, const char *ref, size_t n)
+{
+	return ((n == 2 * SHA1_LEN || n == 2 * SHA256_LEN) && hash_begins(j, ref, n)) ||
+	       named_as(j->rec.title, j->rec.name, ref);
+}
+
+static bool fits_beginning(const struct job *j, const char *ref, size_t n)
+{
+	const char *slash = strchr(j->rec.title, '/');
+
+	if (slash != NULL && strncmp(slash + 1, ref, n) == 0)
+		return true;
+	return (n >= PREFIX_MIN && hash_begins(j, ref, n)) || strncmp(j->rec.title, ref, n) == 0 ||
+	       strncmp(j->rec.name, ref, n) == 0;
+}
+
+/* How many fit; the first of them, and the numbers of some. */
+static size_t find_by(struct jobs *js, const char *ref,
+		      bool (*fits)(const struct job *j, const char *ref, size_t n),
+		      struct job **out, struct buf *numbers)
+{
+	size_t found = 0, len = strlen(ref);
+
+	for (size_t i = 0; i < js->n && len > 0; i++) {
+		if (!fits(js->list[i], ref, len))
+			continue;
+		if (found++ == 0)
+			*out = js->list[i];
+		if (found <= 8)
+			buf_printf(numbers, found == 1 ? "%u" : ", %u", js->list[i]->rec.id);
+	}
+	return found;
+}
+
+int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_info *info)
+{
+	struct buf numbers;
+	char safe[256];
+	size_t found;
+	uint64_t id;
+
+	text_escape(safe, sizeof(safe), bytes_str(ref));
+	if (text_parse_u64(bytes_str(ref), UINT32_MAX, &id) == OK) {
+		*out = jobs_by_id(js, (uint32_t)id);
+		if (*out != NULL)
+			return OK;
+	}
+	buf_init(&numbers, 1024);
+	found = find_by(js, ref, fits_exactly, out, &numbers);
+	if (found == 0) {
+		buf_clear(&numbers);
+		found = find_by(js, ref, fits_beginning, out, &numbers);
+	}
+	if (found == 0)
+		err_set(info, ERR_NOENT, "%s: no such transfer", safe);
+	else if (found > 1)
+		err_set(info, ERR_AMBIGUOUS, "%s: can be number %s%s", safe,
+			buf_cstr(&numbers) == NULL ? "" : buf_cstr(&numbers),
+			found > 8 ? " or others" : "");
+	buf_fini(&numbers);
+	if (found != 1)
+		*out = NULL;
+	return found == 1 ? OK : found == 0 ? ERR_NOENT : ERR_AMBIGUOUS;
+}

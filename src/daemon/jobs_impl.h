@@ -1,0 +1,92 @@
+/* daemon/jobs_impl.h - what jobs.c, jobs_run.c and jobs_disk.c share; private to them.
+ *
+ *     asked for (record)      node                    what is shown
+ *     paused                  nothing                 PAUSED
+ *     not paused              nothing, no turn yet    QUEUED
+ *                             a transfer              its phase
+ *     complete, no_seed       nothing                 DONE
+ *
+ * jobs_run.c brings the middle column in line with the left one, in turns of the loop of its own:
+ * whatever is called from a callback of the node or of a watcher only says that this is due. */
+#ifndef SHOAL_DAEMON_JOBS_IMPL_H
+#define SHOAL_DAEMON_JOBS_IMPL_H
+
+#include "daemon/job_record.h"
+#include "daemon/jobs.h"
+#include "store/root.h"
+
+struct job {
+	struct jobs *js;
+	struct job_record rec;
+	struct buf torrent; /* of one that is not kept on disk */
+	struct transfer *t;
+	struct transfer *leaving; /* was taken out, but has the files open yet; NULL: none */
+	bool removed; /* out of the list; goes when its files are closed and, with ERASE, gone */
+	bool recheck; /* hash all when it begins */
+	bool failed;
+	bool due; /* in the list of those to be attended to */
+	bool there_already;
+	bool measured;	      /* found_bytes is known */
+	bool idle;	      /* does not count among the active */
+	enum job_state state; /* as was told last */
+	struct err_info why;
+	struct job_total before; /* of transfers that are no more; `done`: known last */
+	uint64_t found_bytes, idle_since_ms, got_bytes;
+	struct job_total told; /* in the last JOB_PROGRESS */
+	uint64_t told_checked, told_bps;
+	struct stamp began; /* what there was when hashing began */
+	bool has_began;
+	struct job *next_due;
+	/* for its first transfer alone */
+	struct addr *peers;
+	size_t n_peers;
+	char *donor_folder;
+	struct store_donor *donors;
+	uint32_t n_donors;
+};
+
+struct jobs {
+	struct jobs_params p;
+	struct root folder; /* fd -1: nothing is kept */
+	struct job **list;
+	size_t n, cap;
+	uint32_t last_id;
+	uint32_t max_active;
+	struct job **going; /* removed, but not gone */
+	size_t n_going, cap_going;
+	struct job *due;
+	struct loop_timer *turn, *second;
+	struct jobs_watcher *watchers;
+	size_t patrol;
+	bool totals_changed;
+	uint64_t totals_ms;
+};
+
+void jobs_say(struct jobs *js, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void jobs_emit(struct job *j, enum job_event e);
+void job_free(struct job *j);
+/* At the end of the list. */
+int jobs_enlist(struct jobs *js, struct job *j);
+
+/* ---- jobs_run.c ---- */
+void jobs_turn(void *arg); /* the timers' */
+void jobs_second(void *arg);
+/* Look at it in the next turn. */
+void job_touch(struct job *j);
+/* Take its transfer, if any, out of the node. */
+void job_stop(struct job *j);
+enum job_state job_state_now(const struct job *j);
+/* Sent, fetched, had: of all its transfers. */
+struct job_total job_total_now(const struct job *j);
+
+/* ---- jobs_disk.c ---- */
+int jobs_load(struct jobs *js, struct err_info *info);
+int job_save(struct job *j, struct err_info *info);
+int job_save_torrent(struct job *j, struct bytes torrent, struct err_info *info);
+/* Record and torrent. */
+void job_forget(struct job *j);
+void jobs_save_totals(struct jobs *js);
+/* The data of one that is removed, or what is unfinished of it. */
+void job_erase(struct job *j);
+
+#endif

@@ -1,0 +1,497 @@
+/* daemon/jobs_run.c - which jobs have a transfer in the node, and what is told of them. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "daemon/jobs_impl.h"
+
+/* A thousand jobs begin at a start; in between the loop does its other work. */
+#define SLICE_MS 20
+/* Jobs that serve are looked at in turn, so many a second: of thousands few do anything. */
+#define PATROL 100u
+
+static uint64_t now_ms(const struct jobs *js)
+{
+	return loop_now_ms(js->p.loop);
+}
+
+/* ---- what it is now ---------------------------------------------------------- */
+
+static enum job_state state_of_phase(enum transfer_phase phase)
+{
+	switch (phase) {
+	case TRANSFER_CHECKING:
+		return JOB_CHECKING;
+	case TRANSFER_DOWNLOADING:
+		return JOB_DOWNLOADING;
+	case TRANSFER_FINISHING:
+		return JOB_FINISHING;
+	case TRANSFER_SEEDING:
+		return JOB_SEEDING;
+	case TRANSFER_STALLED:
+		return JOB_STALLED;
+	case TRANSFER_FAILED:
+		break;
+	}
+	return JOB_FAILED;
+}
+
+static bool is_done(const struct job *j)
+{
+	return j->rec.complete && j->rec.no_seed;
+}
+
+enum job_state job_state_now(const struct job *j)
+{
+	if (j->failed)
+		return JOB_FAILED;
+	if (j->rec.paused)
+		return JOB_PAUSED;
+	if (j->t != NULL)
+		return state_of_phase(transfer_phase_now(j->t));
+	return is_done(j) ? JOB_DONE : JOB_QUEUED;
+}
+
+static struct job_total total_with(const struct job *j, const struct transfer_status *st)
+{
+	struct job_total sum = j->before;
+
+	sum.id = j->rec.id;
+	sum.down += st->swarm.down_bytes;
+	sum.up += st->swarm.up_bytes;
+	if (st->phase != TRANSFER_CHECKING)
+		sum.done = st->done_bytes;
+	return sum;
+}
+
+struct job_total job_total_now(const struct job *j)
+{
+	struct job_total sum = j->before;
+	struct transfer_status st;
+
+	sum.id = j->rec.id;
+	if (j->t == NULL)
+		return sum;
+	transfer_status(j->t, &st);
+	return total_with(j, &st);
+}
+
+void job_touch(struct job *j)
+{
+	if (!j->due) {
+		j->due = true;
+		j->next_due = j->js->due;
+		j->js->due = j;
+	}
+	loop_timer_set(j->js->turn, 0);
+}
+
+static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
+{
+	(void)t;
+	(void)phase;
+	job_touch(user);
+}
+
+/* ---- ending a transfer ---------------------------------------------------------- */
+
+static void on_released(void *user)
+{
+	struct job *j = user;
+
+	j->leaving = NULL;
+	job_touch(j);
+}
+
+void job_stop(struct job *j)
+{
+	struct transfer *t = j->t;
+
+	if (t == NULL)
+		return;
+	j->before = job_total_now(j);
+	j->js->totals_changed = true;
+	j->t = NULL;
+	j->leaving = t;
+	j->idle = false;
+	node_remove_then(j->js->p.node, t, on_released, j);
+}
+
+static void fail(struct job *j, const struct err_info *why)
+{
+	j->failed = true;
+	j->why = *why;
+	job_stop(j);
+}
+
+/* ---- what happened to one ------------------------------------------------------------ */
+
+static void save_or_say(struct job *j)
+{
+	struct err_info why;
+
+	if (job_save(j, &why) != OK)
+		jobs_say(j->js, "number %u is not recorded: %s", j->rec.id, why.text);
+}
+
+/* What is there now is right, as far as stamps can tell. */
+static void keep_stamp(struct job *j, bool hashed_before)
+{
+	struct stamp now;
+
+	if (stamp_take(j->rec.path, &now, NULL) != OK)
+		return;
+	/* What changed while it was hashed is hashed again at the next start. */
+	if (hashed_before && (!j->has_began || !stamp_eq(&now, &j->began)))
+		return;
+	j->rec.stamp = now;
+	j->rec.has_stamp = true;
+}
+
+static void on_complete(struct job *j, const struct transfer_status *st)
+{
+	bool first = !j->rec.complete;
+
+	if (!first && (j->rec.has_stamp || st->why.code != OK))
+		return;
+	keep_stamp(j, j->rec.complete || j->there_already);
+	j->rec.complete = true;
+	if (first) {
+		j->rec.completed_at = loop_wall_s();
+		j->before.done = j->rec.total_bytes;
+		j->js->totals_changed = true;
+	}
+	save_or_say(j);
+	if (first)
+		jobs_emit(j, JOB_COMPLETE);
+}
+
+static int other_content(const struct job *j, struct err_info *info)
+{
+	char safe[300];
+
+	return err_set(info, ERR_EXISTS, "%s: is there already, with other content",
+		       text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
+}
+
+static void look_at_transfer(struct job *j)
+{
+	struct transfer_status st;
+	struct err_info why;
+
+	transfer_status(j->t, &st);
+	if (st.phase == TRANSFER_FAILED) {
+		why = st.why;
+		if (j->there_already && why.code == ERR_MISMATCH)
+			(void)other_content(j, &why);
+		fail(j, &why);
+		return;
+	}
+	j->why = st.why;
+	if (st.phase == TRANSFER_DOWNLOADING && !j->measured) {
+		j->measured = true;
+		j->found_bytes = st.done_bytes;
+		j->js->totals_changed = true;
+	}
+	if (st.phase == TRANSFER_SEEDING)
+		on_complete(j, &st);
+}
+
+/* The last step of one that is removed. */
+static void bury(struct job *j)
+{
+	struct jobs *js = j->js;
+	size_t i = 0;
+
+	if (j->rec.erase)
+		job_erase(j);
+	while (js->going[i] != j)
+		i++;
+	js->going[i] = js->going[--js->n_going];
+	job_free(j);
+}
+
+static void attend(struct job *j)
+{
+	enum err why = j->why.code;
+	enum job_state now;
+
+	if (j->removed) {
+		if (j->leaving == NULL)
+			bury(j);
+		return;
+	}
+	if (j->t != NULL)
+		look_at_transfer(j);
+	if (j->removed) /* by a watcher */
+		return;
+	if (j->t != NULL && is_done(j))
+		job_stop(j);
+	now = job_state_now(j);
+	if (now == j->state && j->why.code == why)
+		return;
+	j->state = now;
+	jobs_emit(j, JOB_STATE);
+	if (now == JOB_FAILED && !j->removed)
+		jobs_emit(j, JOB_FAIL);
+}
+
+/* ---- beginning one ---------------------------------------------------------------- */
+
+/* Is the data what it was when it was known to be right? */
+static bool is_unchanged(struct job *j)
+{
+	j->has_began = stamp_take(j->rec.path, &j->began, NULL) == OK;
+	return j->has_began && j->rec.has_stamp && !j->recheck &&
+	       stamp_eq(&j->began, &j->rec.stamp);
+}
+
+static void use_index(struct job *j)
+{
+	const struct job_record *r = &j->rec;
+	struct err_info why;
+
+	if (r->index != NULL &&
+	    node_use_index(j->js->p.node, r->index, r->token, r->pin, &why) != OK)
+		jobs_say(j->js, "%s", why.text);
+}
+
+static int add(struct job *j, struct bytes torrent, bool seed, bool check, struct err_info *info)
+{
+	const struct job_record *r = &j->rec;
+	struct transfer_params p = {
+	    .torrent = torrent,
+	    .path = r->path,
+	    .title = r->title,
+	    .seed = seed,
+	    .check = check,
+	    .preallocate = r->preallocate,
+	    .replaces = r->has_replaces && !seed ? &r->replaces : NULL,
+	    .donor_folder = j->donor_folder,
+	    .donors = j->donors,
+	    .n_donors = seed ? 0 : j->n_donors,
+	    .trackers = (const char *const *)r->trackers,
+	    .webseeds = (const char *const *)r->webseeds,
+	    .webseeds_nearest = (enum addr_scope)r->webseeds_nearest,
+	    .peers = j->peers,
+	    .n_peers = j->n_peers,
+	    .on_phase = on_phase,
+	    .user = j,
+	};
+	enum meta_fault fault = meta_parse(torrent, &p.meta);
+	int err;
+
+	if (fault != META_OK)
+		return err_set(info, ERR_PROTO, "its .torrent is damaged: %s",
+			       meta_fault_text(fault));
+	err = node_add(j->js->p.node, &p, &j->t, info);
+	if (err == OK && (r->down_bps > 0 || r->up_bps > 0))
+		transfer_set_limits(j->t, &(struct limits){r->down_bps, r->up_bps});
+	return err;
+}
+
+/* A seed that was not hashed just now, or has changed since, is hashed. */
+static int add_complete(struct job *j, struct bytes torrent, struct err_info *info)
+{
+	bool trusted = is_unchanged(j);
+	char safe[300];
+
+	if (!trusted && j->rec.has_stamp && j->has_began)
+		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
+			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
+	return add(j, torrent, true, !trusted, info);
+}
+
+/* Where its final name is taken the same content is fine, and served. */
+static int add_download(struct job *j, struct bytes torrent, struct err_info *info)
+{
+	int err = add(j, torrent, false, j->recheck, info);
+	struct err_info why;
+
+	if (err != ERR_EXISTS)
+		return err;
+	j->has_began = stamp_take(j->rec.path, &j->began, NULL) == OK;
+	err = add(j, torrent, true, true, &why);
+	if (err == OK)
+		j->there_already = true;
+	else if (err == ERR_INVALID || err == ERR_NOENT || err == ERR_MISMATCH)
+		return other_content(j, info);
+	else
+		*info = why;
+	return err;
+}
+
+static void begin(struct job *j)
+{
+	struct err_info why = {.code = OK};
+	struct buf torrent;
+	int err;
+
+	buf_init(&torrent, META_BYTES_MAX);
+	use_index(j);
+	j->measured = false;
+	j->idle_since_ms = now_ms(j->js);
+	err = job_torrent(j, &torrent, &why);
+	if (err == OK)
+		err = j->rec.complete ? add_complete(j, buf_bytes(&torrent), &why)
+				      : add_download(j, buf_bytes(&torrent), &why);
+	buf_fini(&torrent);
+	if (err != OK)
+		fail(j, &why);
+	else
+		j->recheck = false;
+	attend(j);
+}
+
+/* ---- whose turn it is ---------------------------------------------------------------- */
+
+static bool wants_turn(const struct job *j)
+{
+	return j->t == NULL && j->leaving == NULL && !j->failed && !j->rec.paused && !is_done(j);
+}
+
+static bool counts(const struct jobs *js, const struct job *j)
+{
+	return j->t != NULL && !j->idle && (!j->rec.complete || js->p.queue_seeds);
+}
+
+static bool is_queued_kind(const struct jobs *js, const struct job *j)
+{
+	return !j->rec.complete || js->p.queue_seeds;
+}
+
+static struct job *next_of_queue(struct jobs *js)
+{
+	struct job *best = NULL;
+
+	for (size_t i = 0; i < js->n; i++) {
+		struct job *j = js->list[i];
+
+		if (wants_turn(j) && is_queued_kind(js, j) &&
+		    (best == NULL || j->rec.priority > best->rec.priority))
+			best = j;
+	}
+	return best;
+}
+
+static bool slice_is_over(const struct timespec *begun)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000 >=
+	       SLICE_MS;
+}
+
+/* False: there is more to begin. */
+static bool begin_seeds(struct jobs *js, const struct timespec *begun)
+{
+	for (size_t i = 0; i < js->n; i++) {
+		if (!wants_turn(js->list[i]) || is_queued_kind(js, js->list[i]))
+			continue;
+		if (slice_is_over(begun))
+			return false;
+		begin(js->list[i]);
+	}
+	return true;
+}
+
+static bool begin_queued(struct jobs *js, const struct timespec *begun)
+{
+	uint32_t active = 0;
+	struct job *j;
+
+	for (size_t i = 0; i < js->n; i++)
+		active += counts(js, js->list[i]);
+	while (active < js->max_active && (j = next_of_queue(js)) != NULL) {
+		if (slice_is_over(begun))
+			return false;
+		begin(j);
+		active += j->t != NULL;
+	}
+	return true;
+}
+
+void jobs_turn(void *arg)
+{
+	struct jobs *js = arg;
+	struct timespec begun;
+	struct job *j;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
+	while ((j = js->due) != NULL) {
+		js->due = j->next_due;
+		j->due = false;
+		attend(j);
+	}
+	if (!begin_seeds(js, &begun) || !begin_queued(js, &begun) || js->due != NULL)
+		loop_timer_set(js->turn, 0);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+static bool has_moved(struct job *j, const struct job_total *now, const struct transfer_status *st)
+{
+	uint64_t bps = st->swarm.down_bps + st->swarm.up_bps;
+	bool moved = now->down != j->told.down || now->up != j->told.up ||
+		     now->done != j->told.done || st->checked_bytes != j->told_checked ||
+		     bps != j->told_bps;
+
+	j->told = *now;
+	j->told_checked = st->checked_bytes;
+	j->told_bps = bps;
+	return moved;
+}
+
+/* A download that gets nothing must not keep others waiting for ever. */
+static void judge_idle(struct job *j, const struct job_total *now, const struct transfer_status *st)
+{
+	uint64_t ms = now_ms(j->js);
+	bool idle;
+
+	if (st->phase != TRANSFER_DOWNLOADING || now->down != j->got_bytes) {
+		j->got_bytes = now->down;
+		j->idle_since_ms = ms;
+	}
+	idle = ms - j->idle_since_ms >= JOBS_IDLE_MS;
+	if (idle != j->idle)
+		job_touch(j);
+	j->idle = idle;
+}
+
+static void measure(struct job *j)
+{
+	struct job_total now;
+	struct transfer_status st;
+
+	if (j->t == NULL)
+		return;
+	transfer_status(j->t, &st);
+	now = total_with(j, &st);
+	judge_idle(j, &now, &st);
+	if (st.why.code != j->why.code)
+		job_touch(j);
+	if (!has_moved(j, &now, &st))
+		return;
+	j->js->totals_changed = true;
+	jobs_emit(j, JOB_PROGRESS);
+}
+
+void jobs_second(void *arg)
+{
+	struct jobs *js = arg;
+	size_t n = js->n;
+
+	loop_timer_set(js->second, 1000);
+	for (size_t i = 0; i < js->n; i++)
+		if (!js->list[i]->rec.complete)
+			measure(js->list[i]);
+	for (size_t i = 0; i < n && i < PATROL && js->n > 0; i++) {
+		struct job *j = js->list[js->patrol++ % js->n];
+
+		if (j->rec.complete)
+			measure(j);
+	}
+	if (js->totals_changed && now_ms(js) - js->totals_ms >= JOBS_TOTALS_MS)
+		jobs_save_totals(js);
+}

@@ -1,0 +1,24 @@
+/* node/torrent_file.h - a .torrent file of the user's: read, and shown as JSON. */
+#ifndef SHOAL_NODE_TORRENT_FILE_H
+#define SHOAL_NODE_TORRENT_FILE_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "meta/metainfo.h"
+
+/* Read and check the file at `path`. `bytes` (may be NULL, else uninitialised) takes the file
+ * as it is; the caller ends it with buf_fini(), also after an error.
+ * Returns 0; ERR_PROTO with the fault; what durable_read_path() says. Owns: *out: meta_free(). */
+int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, struct err_info *info);
+
+/* Everything about it; `files`: also the list of files. */
+json_t *torrent_json(const struct metainfo *m, bool files);
+
+/* Its magnet link; null where there is none. */
+json_t *torrent_magnet(const struct metainfo *m);
+
+/* A name or path out of a torrent as a JSON string: bytes that are no UTF-8 as \xHH. */
+json_t *torrent_text(const char *raw);
+
+#endif
