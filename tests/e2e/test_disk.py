@@ -1,12 +1,24 @@
 #!/usr/bin/python3
 """The disk says no: full, over a limit, full under the catalogue."""
 
+import json
 import os
 import resource
 import signal
 
 import harness as h
-from harness import KIB, MIB, check, check_eq, test
+import wire
+from harness import MIB, check, check_eq, test
+
+
+def fill_up(path):
+    """Leave no byte of its disk."""
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            pass
 
 
 @test("a full disk pauses the download with the reason; it completes within 60 s of space", seconds=150)
@@ -78,19 +90,27 @@ def _(w):
     a = w.peer("a")
     a.share(h.make_file(a.path("before"), 1000))
     fill = os.path.join(mnt, "fill")
-    with open(fill, "wb", buffering=0) as f:
-        try:
-            while True:
-                f.write(bytes(4096))
-        except OSError:
-            pass
+    fill_up(fill)
     big = h.make_tree(a.path("big"), {f"file-{i:05}": 1 for i in range(3000)})
     status, codes = None, []
-    for i in range(3):
+    for i in range(2):
         done = a.run("share", big, "--name", f"big{i}", seconds=30)
         codes.append(done.code)
         done.error_line("catalogue|index", "full|space")
-    check_eq(codes, [h.NO_SPACE] * 3, "exit of share")
+    check_eq(codes, [h.NO_SPACE] * 2, "exit of share")
+    signer = wire.Signer()
+    w.closers.append(signer.close)
+    torrent = a.path("after.torrent")
+    a.run("create", h.make_file(a.path("after"), 4 * MIB), "-o", torrent, "--piece-length", "16K").expect(h.OK)
+    with open(torrent, "rb") as f:
+        body = wire.publish_body(signer, "dora", "after", f.read())
+
+    def publish():
+        return h.http(index.url + "/api/v1/entries", "POST", body, {"Content-Type": "application/json"})
+    status, said = publish()
+    check_eq((status, json.loads(said)["error"]["code"]), (507, "no_space"), "the answer on a full disk")
+    for path in ("/api/v1/entries", "/api/v1/entries?q=before", "/api/v1/status", "/healthz", "/feed.atom", "/metrics"):
+        check_eq(h.http(index.url + path)[0], 200, f"GET {path} on a full disk")
     check("before" in a.run("ls", "--all").expect(h.OK).out, "ls keeps working")
     b = w.peer("b")
     b.get("before")
@@ -98,10 +118,39 @@ def _(w):
     check(index.proc.alive(), "the index lives")
     os.unlink(fill)
     w.remount(mnt, "32m")
+    check_eq(publish()[0], 201, "publishing once there is room")
     a.share(big, name="big")
     index.proc.kill()
     index.start()
-    check_eq({e["name"] for e in index.entries()}, {"before", "big"}, "entries after kill -9")
+    check_eq({e["name"] for e in index.entries()}, {"before", "big", "after"}, "entries after kill -9")
+
+
+@test("a daemon whose home is full says so to each command and goes on with what it has; room heals it")
+def _(w):
+    mnt = w.mount(w.path("small"), "4m")
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.home = os.path.join(mnt, "home")
+    srcs = [h.make_file(a.path(f"f{i}"), 700_000, seed=i) for i in range(3)]
+    d = a.daemon()
+    a.run("share", srcs[0], "-d", "--as", "alice").expect(h.OK)
+    fill = os.path.join(mnt, "fill")
+    fill_up(fill)
+    torrent = b.path("f2.torrent")
+    b.run("create", srcs[2], "-o", torrent).expect(h.OK)
+    for args in (("share", srcs[1], "-d"), ("get", torrent)):
+        a.run(*args).expect(h.NO_SPACE).error_line("full|space")
+    b.get("f0")
+    h.check_same(b.path("f0"), srcs[0])
+    # What was asked for is done all the same; it is the record that is missing.
+    a.run("pause", "1").expect(h.NO_SPACE).error_line("full|space")
+    check_eq([(t["name"], t["state"]) for t in a.transfers()], [("f0", "paused")], "transfers on a full disk")
+    os.unlink(fill)
+    a.run("share", srcs[1], "-d").expect(h.OK)
+    a.run("pause", "1").expect(h.OK)
+    d.kill()
+    d = a.daemon()
+    check_eq([(t["name"], t["state"]) for t in a.transfers()], [("f0", "paused"), ("f1", "seeding")], "after kill -9")
 
 
 @test("a download folder that does not exist, or is a file, is an error that names it")
