@@ -276,10 +276,14 @@ static void on_asked(void *user, struct local_call *call, struct bytes text)
 	struct control *c = user;
 	json_t *question = NULL;
 	const char *verb = NULL;
+	struct err_info why;
+	int err = json_read_object(text, &question, &why);
 
-	if (json_read_object(text, &question, NULL) == OK)
+	if (err == OK)
 		verb = json_string_value(json_object_get(question, "verb"));
-	if (verb == NULL)
+	if (err == ERR_NOMEM)
+		control_refuse_err(call, &why);
+	else if (verb == NULL)
 		control_refuse(call, "malformed", "not one JSON object with a verb");
 	else if (!run_own(c, verb, call, question) && !run_more(c, verb, call, question))
 		control_refuse(call, "invalid", "no such verb");

@@ -116,7 +116,10 @@ static json_t *body_of(const struct daemon_call *c)
 
 	if (json_read_object(c->request->body, &j, &why) == OK)
 		return j;
-	daemon_reply_error(c, 400, "bad_json", "%s", why.text);
+	if (why.code == ERR_NOMEM)
+		daemon_reply_error(c, 503, "busy", "%s", why.text);
+	else
+		daemon_reply_error(c, 400, "bad_json", "%s", why.text);
 	return NULL;
 }
 

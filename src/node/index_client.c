@@ -296,10 +296,12 @@ static int refused(const struct index_client *c, const struct answer *a, struct 
 	const char *code = NULL, *message = NULL;
 	char shown[ERR_TEXT_MAX];
 	json_t *j = NULL;
-	int r;
+	int r = json_read_object(buf_bytes(&a->body), &j, NULL);
 
-	if (json_read_object(buf_bytes(&a->body), &j, NULL) < 0 ||
-	    json_unpack(j, "{s:{s:s, s:s}}", "error", "code", &code, "message", &message) != 0)
+	if (r == ERR_NOMEM)
+		r = err_set(info, ERR_NOMEM, "out of memory");
+	else if (r < 0 ||
+		 json_unpack(j, "{s:{s:s, s:s}}", "error", "code", &code, "message", &message) != 0)
 		r = err_set(info, ERR_PROTO, "%s: not an index: it answers with status %d", c->url,
 			    a->status);
 	else
@@ -372,13 +374,17 @@ static int call(struct index_client *c, const char *path, const json_t *post, si
 static int call_json(struct index_client *c, const char *path, const json_t *post, json_t **out,
 		     struct err_info *info)
 {
-	struct err_info why;
+	struct err_info why = {.code = OK};
 	struct buf body;
 	int r;
 
 	buf_init(&body, INDEX_JSON_BYTES_MAX);
 	r = call(c, path, post, INDEX_JSON_BYTES_MAX, &body, info);
-	if (r == 0 && json_read_object(buf_bytes(&body), out, &why) < 0)
+	if (r == 0)
+		r = json_read_object(buf_bytes(&body), out, &why);
+	if (why.code == ERR_NOMEM)
+		r = err_set(info, ERR_NOMEM, "%s", why.text);
+	else if (why.code != OK)
 		r = err_set(info, ERR_PROTO, "%s: not an index: its answer is %s", c->url,
 			    why.text);
 	buf_fini(&body);

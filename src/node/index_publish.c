@@ -26,6 +26,7 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 {
 	struct err_info why = {0};
 	json_t *j = NULL;
+	int err;
 
 	/* Our own page changes nothing, so whatever has an origin is foreign. Comparing it with
 	 * Host would not do: a rebound name is the same in both. */
@@ -35,7 +36,9 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 	else if (!is_json(http_request_header(r, "Content-Type")))
 		index_reply_error(reply, 415, "bad_content_type",
 				  "Content-Type must be application/json");
-	else if (json_read_object(r->body, &j, &why) < 0)
+	else if ((err = json_read_object(r->body, &j, &why)) == ERR_NOMEM)
+		index_reply_fault(reply, &why);
+	else if (err < 0)
 		index_reply_error(reply, 400, "bad_json", "%s", why.text);
 	return j;
 }

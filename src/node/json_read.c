@@ -1,5 +1,7 @@
 #include "node/json_read.h"
 
+#include <stdlib.h>
+
 #include "base/text.h"
 
 #define BAD(...) err_set(info, ERR_PROTO, __VA_ARGS__)
@@ -30,6 +32,24 @@ static bool is_shallow(struct bytes text)
 	return true;
 }
 
+/* Jansson goes on when it gets no memory for the text of a token: a key loses a letter, a string
+ * that is right is called an "invalid token". So it is noted here. Its allocators are the
+ * process's. */
+static _Thread_local bool starved;
+
+static void *json_alloc(size_t n)
+{
+	void *ptr = malloc(n);
+
+	starved = starved || ptr == NULL;
+	return ptr;
+}
+
+__attribute__((constructor)) static void watch_allocations(void)
+{
+	json_set_alloc_funcs(json_alloc, free);
+}
+
 int json_read_object(struct bytes text, json_t **out, struct err_info *info)
 {
 	char reason[JSON_ERROR_TEXT_LENGTH];
@@ -38,9 +58,14 @@ int json_read_object(struct bytes text, json_t **out, struct err_info *info)
 
 	if (!is_shallow(text))
 		return BAD("nested deeper than %d levels", JSON_READ_DEPTH_MAX);
+	starved = false;
 	j = text.len == 0
 		? NULL
 		: json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
+	if (starved) {
+		json_decref(j);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
 	if (j == NULL && text.len > 0)
 		return BAD("not JSON: %s",
 			   text_escape(reason, sizeof(reason), bytes_str(why.text)));

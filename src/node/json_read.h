@@ -13,7 +13,8 @@
 /* Levels of arrays and objects (attack: a body of 100,000 brackets, O-30). */
 #define JSON_READ_DEPTH_MAX 16
 
-/* A whole document that is one object: no key twice, nothing behind it.
+/* A whole document that is one object: no key twice, nothing behind it. ERR_NOMEM, too: nothing is
+ * known of the document then.
  * Owns: *out is the caller's. */
 int json_read_object(struct bytes text, json_t **out, struct err_info *info);
 
