@@ -10,9 +10,9 @@
 #include "cli/index_log.h"
 #include "cli/index_say.h"
 #include "cli/index_sites.h"
+#include "net/descriptors.h"
 #include "net/loop.h"
 #include "net/notify.h"
-#include "net/descriptors.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
 

@@ -201,12 +201,13 @@ void doctor_files(const struct opts *o, struct doctor_finding *f)
 	char memory[32];
 
 	quota_settle(&q, &asked, limit, descriptors_open());
-	doctor_say(f, low ? DOCTOR_WARN : DOCTOR_FINE,
-		   low ? "raise the hard limit (ulimit -Hn, LimitNOFILE=)" : NULL,
-		   "%llu files and connections at a time: %u peers (%u a transfer), %u files; %s of "
-		   "buffers",
-		   (unsigned long long)limit, q.max_peers, q.max_peers_per_transfer,
-		   q.max_open_files, text_size(memory, sizeof(memory), q.max_memory_bytes));
+	doctor_say(
+	    f, low ? DOCTOR_WARN : DOCTOR_FINE,
+	    low ? "raise the hard limit (ulimit -Hn, LimitNOFILE=)" : NULL,
+	    "%llu files and connections at a time: %u peers (%u a transfer), %u files; %s of "
+	    "buffers",
+	    (unsigned long long)limit, q.max_peers, q.max_peers_per_transfer, q.max_open_files,
+	    text_size(memory, sizeof(memory), q.max_memory_bytes));
 }
 
 void doctor_watches(const struct opts *o, struct doctor_finding *f)

@@ -89,7 +89,8 @@ static const struct command commands[] = {
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
-	    "  --max-peers N      connections to peers at a time (4000, as far as the system lets)\n"
+	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
+	    "lets)\n"
 	    "  --max-peers-per-transfer N  of one transfer (200)\n"
 	    "  --max-open-files N files of transfers that are open at a time (128)\n"
 	    "  --max-memory SIZE  of buffers for pieces and messages (128M)\n"
@@ -382,7 +383,8 @@ static const struct command commands[] = {
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
-	    "  --max-peers N      connections to peers at a time (4000, as far as the system lets)\n"
+	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
+	    "lets)\n"
 	    "  --max-peers-per-transfer N  of one transfer (200)\n"
 	    "  --max-open-files N files of transfers that are open at a time (128)\n"
 	    "  --max-memory SIZE  of buffers for pieces and messages (128M)\n"
@@ -562,17 +564,18 @@ static const struct command commands[] = {
 	.name = "doctor",
 	.summary = "look for what could be wrong with this machine",
 	.usage = "shoal doctor",
-	.help = "One line each: settings, key, space and speed of the disk here, limits, port,\n"
-		"index, clock, running peers, versions; and what to do where something is wrong.\n"
-		"Exit status 0: nothing that stops you; 1: something does.\n"
-		"\n"
-		"  --listen ADDR  the address that a peer is to listen on\n"
-		"  --max-peers N, --max-peers-per-transfer N, --max-open-files N, --max-memory SIZE\n"
-		"                 what a peer is to have at most\n"
-		"\n"
-		"examples:\n"
-		"  shoal doctor\n"
-		"  shoal doctor -q --index https://box:6969\n",
+	.help =
+	    "One line each: settings, key, space and speed of the disk here, limits, port,\n"
+	    "index, clock, running peers, versions; and what to do where something is wrong.\n"
+	    "Exit status 0: nothing that stops you; 1: something does.\n"
+	    "\n"
+	    "  --listen ADDR  the address that a peer is to listen on\n"
+	    "  --max-peers N, --max-peers-per-transfer N, --max-open-files N, --max-memory SIZE\n"
+	    "                 what a peer is to have at most\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal doctor\n"
+	    "  shoal doctor -q --index https://box:6969\n",
 	.accepts = "listen max-peers max-peers-per-transfer max-open-files max-memory",
 	.max_args = 0,
 	.run = cmd_doctor,

@@ -229,7 +229,8 @@ static int parse_scaled(const char *text, const char *units, const uint64_t *sca
 /* "16K", "1MiB", "2G" */
 static int parse_bytes(const char *text, uint64_t max, uint64_t *out)
 {
-	static const uint64_t scales[] = {1u << 10, 1u << 10, 1u << 20, 1u << 20, 1u << 30, 1u << 30};
+	static const uint64_t scales[] = {1u << 10, 1u << 10, 1u << 20,
+					  1u << 20, 1u << 30, 1u << 30};
 	char plain[24];
 	size_t len = strlen(text);
 

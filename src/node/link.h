@@ -58,7 +58,7 @@ struct mse_params;
 
 struct link {
 	struct node *node;
-	size_t counted; /* of its buffers, in node->message_bytes */
+	size_t counted;	     /* of its buffers, in node->message_bytes */
 	struct transfer *t;  /* NULL until a handshake named one */
 	struct peer_ref ref; /* slot UINT32_MAX until OPEN */
 	int fd;

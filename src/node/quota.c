@@ -29,8 +29,8 @@ static void share_out(struct quota *out, const struct quota *asked, uint64_t lef
 	files = most(1, least(asked_or(asked->max_open_files, files), left > 1 ? left - 1 : 1));
 	left -= least(left, files);
 	out->max_open_files = (uint32_t)files;
-	out->max_peers = (uint32_t)most(
-	    1, least(asked_or(asked->max_peers, QUOTA_PEERS_DEFAULT), least(left, QUOTA_PEERS_MAX)));
+	out->max_peers = (uint32_t)most(1, least(asked_or(asked->max_peers, QUOTA_PEERS_DEFAULT),
+						 least(left, QUOTA_PEERS_MAX)));
 }
 
 void quota_settle(struct quota *out, const struct quota *asked, uint64_t limit, uint32_t open)

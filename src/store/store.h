@@ -91,7 +91,8 @@ struct store_event {
 	struct err_info err;   /* code OK when fine */
 };
 
-/* At most so many files (1 or more) of all stores on this pool stay open. Returns 0 or ERR_NOMEM. */
+/* At most so many files (1 or more) of all stores on this pool stay open. Returns 0 or ERR_NOMEM.
+ */
 int store_limit_files(struct pool *p, uint32_t n);
 /* How many are open now. */
 uint32_t store_open_files(const struct pool *p);
