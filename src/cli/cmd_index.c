@@ -10,9 +10,9 @@
 #include "cli/index_log.h"
 #include "cli/index_say.h"
 #include "cli/index_sites.h"
+#include "net/descriptors.h"
 #include "net/loop.h"
 #include "net/notify.h"
-#include "net/tcp.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
 
@@ -251,7 +251,7 @@ static int run_index(const struct opts *o, const char *data, struct err_info *in
 		rc = index_log_open(&run.log, o->log, o->log_format, o->quiet, info);
 	if (rc != 0)
 		return rc;
-	(void)tcp_raise_fd_limit();
+	(void)descriptors_raise_limit();
 	rc = loop_new(&run.loop);
 	if (rc == 0)
 		rc = serve(&run, &w, data, info);

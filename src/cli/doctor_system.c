@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -22,6 +21,8 @@
 #include "base/text.h"
 #include "cli/config.h"
 #include "cli/home.h"
+#include "cli/session.h"
+#include "net/descriptors.h"
 
 /* Less room than this is said. */
 #define SPACE_LOW_BYTES (1ull << 30)
@@ -193,18 +194,20 @@ void doctor_disk(const struct opts *o, struct doctor_finding *f)
 
 void doctor_files(const struct opts *o, struct doctor_finding *f)
 {
-	struct rlimit limit;
+	/* As every peer does it. */
+	uint64_t limit = descriptors_raise_limit();
+	struct quota asked = session_quota(o), q;
+	bool low = limit < FILES_LOW;
+	char memory[32];
 
-	(void)o;
-	/* The soft one is raised to the hard one by every peer. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		doctor_say(f, DOCTOR_WARN, NULL, "%s", strerror(errno));
-	else
-		doctor_say(
-		    f, limit.rlim_max < FILES_LOW ? DOCTOR_WARN : DOCTOR_FINE,
-		    limit.rlim_max < FILES_LOW ? "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
-					       : NULL,
-		    "%llu files and connections at a time", (unsigned long long)limit.rlim_max);
+	quota_settle(&q, &asked, limit, descriptors_open());
+	doctor_say(
+	    f, low ? DOCTOR_WARN : DOCTOR_FINE,
+	    low ? "raise the hard limit (ulimit -Hn, LimitNOFILE=)" : NULL,
+	    "%llu files and connections at a time: %u peers (%u a transfer), %u files; %s of "
+	    "buffers",
+	    (unsigned long long)limit, q.max_peers, q.max_peers_per_transfer, q.max_open_files,
+	    text_size(memory, sizeof(memory), q.max_memory_bytes));
 }
 
 void doctor_watches(const struct opts *o, struct doctor_finding *f)

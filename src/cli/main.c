@@ -89,6 +89,11 @@ static const struct command commands[] = {
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
+	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
+	    "lets)\n"
+	    "  --max-peers-per-transfer N  of one transfer (200)\n"
+	    "  --max-open-files N files of transfers that are open at a time (128)\n"
+	    "  --max-memory SIZE  of buffers for pieces and messages (128M)\n"
 	    "  --reply-delay MS   answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain            before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -103,7 +108,7 @@ static const struct command commands[] = {
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
 	    "limit-at limit-lan watch settle rehash no-lsd encryption no-daemon detach dht-node "
-	    "no-dht",
+	    "no-dht max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -151,6 +156,10 @@ static const struct command commands[] = {
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
+	    "  --max-peers N    connections to peers at a time (4000, as far as the system lets)\n"
+	    "  --max-peers-per-transfer N  of one transfer (200)\n"
+	    "  --max-open-files N  files of transfers that are open at a time (128)\n"
+	    "  --max-memory SIZE of buffers for pieces and messages (128M)\n"
 	    "  --reply-delay MS answer requests for pieces so much later, to watch the choice\n"
 	    "  --drain          before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
@@ -179,7 +188,8 @@ static const struct command commands[] = {
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
 		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
-		   "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook",
+		   "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook "
+		   "max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -373,6 +383,11 @@ static const struct command commands[] = {
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
+	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
+	    "lets)\n"
+	    "  --max-peers-per-transfer N  of one transfer (200)\n"
+	    "  --max-open-files N files of transfers that are open at a time (128)\n"
+	    "  --max-memory SIZE  of buffers for pieces and messages (128M)\n"
 	    "  --on-complete COMMAND  run it for each that is complete or failed, never by a "
 	    "shell\n"
 	    "  --webhook URL      tell it of each, as JSON by POST; may be repeated\n"
@@ -386,7 +401,8 @@ static const struct command commands[] = {
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
 	.accepts = "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
-		   "encryption limit-down limit-up limit-at limit-lan on-complete webhook",
+		   "encryption limit-down limit-up limit-at limit-lan on-complete webhook "
+		   "max-peers max-peers-per-transfer max-open-files max-memory",
 	.max_args = 0,
 	.run = cmd_daemon,
     },
@@ -548,16 +564,19 @@ static const struct command commands[] = {
 	.name = "doctor",
 	.summary = "look for what could be wrong with this machine",
 	.usage = "shoal doctor",
-	.help = "One line each: settings, key, space and speed of the disk here, limits, port,\n"
-		"index, clock, running peers, versions; and what to do where something is wrong.\n"
-		"Exit status 0: nothing that stops you; 1: something does.\n"
-		"\n"
-		"  --listen ADDR  the address that a peer is to listen on\n"
-		"\n"
-		"examples:\n"
-		"  shoal doctor\n"
-		"  shoal doctor -q --index https://box:6969\n",
-	.accepts = "listen",
+	.help =
+	    "One line each: settings, key, space and speed of the disk here, limits, port,\n"
+	    "index, clock, running peers, versions; and what to do where something is wrong.\n"
+	    "Exit status 0: nothing that stops you; 1: something does.\n"
+	    "\n"
+	    "  --listen ADDR  the address that a peer is to listen on\n"
+	    "  --max-peers N, --max-peers-per-transfer N, --max-open-files N, --max-memory SIZE\n"
+	    "                 what a peer is to have at most\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal doctor\n"
+	    "  shoal doctor -q --index https://box:6969\n",
+	.accepts = "listen max-peers max-peers-per-transfer max-open-files max-memory",
 	.max_args = 0,
 	.run = cmd_doctor,
     },

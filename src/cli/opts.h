@@ -52,7 +52,9 @@ struct opts {
 	const char *spool; /* --spool DIR: where `share -` keeps what it read */
 	int http_port;	   /* --http-port; -1: DAEMON_HTTP_PORT, else any */
 	bool detach, no_daemon, no_seed, with_data, queue_seeds;
-	uint64_t down, up;   /* --down, --up; UINT64_MAX: not given */
+	uint64_t down, up; /* --down, --up; UINT64_MAX: not given */
+	uint32_t max_peers, max_peers_per_transfer, max_open_files; /* 0: see node/quota.h */
+	uint64_t max_memory;					    /* bytes; 0: the same */
 	uint32_t max_active; /* --max-active; 0: JOBS_ACTIVE_DEFAULT */
 	const char *reuse;   /* --reuse: an older copy to take bytes from */
 	const char *comment;

@@ -16,6 +16,7 @@ enum kind {
 	KIND_LIST,   /* const char *const *, repeated */
 	KIND_PORT,   /* int */
 	KIND_SIZE,   /* uint64_t, bytes: 16K, 1M */
+	KIND_BYTES,  /* uint64_t: 64M, 2G */
 	KIND_RATE,   /* uint64_t, bytes a second: 500K, 2M, 0 */
 	KIND_NUMBER, /* uint32_t */
 	KIND_TIME,   /* uint32_t, seconds: 30, 5m, 2h */

@@ -216,6 +216,14 @@ static enum node_encryption encryption_of(const struct opts *o)
 	return strcmp(o->encryption, "prefer") == 0 ? NODE_ENCRYPT_PREFER : NODE_ENCRYPT_REQUIRE;
 }
 
+struct quota session_quota(const struct opts *o)
+{
+	return (struct quota){.max_peers = o->max_peers,
+			      .max_peers_per_transfer = o->max_peers_per_transfer,
+			      .max_open_files = o->max_open_files,
+			      .max_memory_bytes = o->max_memory};
+}
+
 static int make_node(struct session *s, struct err_info *info)
 {
 	struct node_params p = {.loop = s->loop,
@@ -223,6 +231,7 @@ static int make_node(struct session *s, struct err_info *info)
 				.listen_host = s->o->listen,
 				.map_port = !s->o->no_map,
 				.encryption = encryption_of(s->o),
+				.quota = session_quota(s->o),
 				.local = !s->o->no_lsd && s->o->listen == NULL};
 	int err;
 

@@ -132,6 +132,21 @@ json_t *job_peers_json(const struct job *j)
 	return out == NULL ? NULL : json_pack("{s:o}", "peers", out);
 }
 
+/* What may be taken of the system, and what is. */
+static json_t *quota_json(const struct node *node)
+{
+	const struct quota *q = node_quota(node);
+	struct node_usage u;
+
+	node_usage(node, &u);
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:I}", "max_peers", (int)q->max_peers,
+			 "max_peers_per_transfer", (int)q->max_peers_per_transfer, "max_open_files",
+			 (int)q->max_open_files, "max_memory_bytes",
+			 (json_int_t)q->max_memory_bytes, "connections", (int)u.peers, "open_files",
+			 (int)u.open_files, "memory_bytes",
+			 (json_int_t)(u.piece_bytes + u.message_bytes));
+}
+
 json_t *jobs_status_json(struct jobs *js, struct node *node)
 {
 	json_t *states = json_object();
@@ -154,12 +169,12 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:i, s:o, s:i, s:I, s:I, s:i, s:I, s:I}", "version",
+	return json_pack("{s:s, s:i, s:i, s:o, s:i, s:I, s:I, s:i, s:I, s:I, s:o}", "version",
 			 SHOAL_VERSION, "port", (int)node_port(node), "transfers",
 			 (int)jobs_count(js), "states", states, "peers", (int)st.peers, "down_bps",
 			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
 			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
-			 "limit_up_bps", (json_int_t)limits.up_bps);
+			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node));
 }
 
 /* ---- adding ---------------------------------------------------------------------------- */

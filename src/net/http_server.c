@@ -16,6 +16,10 @@
 
 #define SWEEP_MS 1000u
 #define ACCEPT_PAUSE_MS 100u
+/* Connections without a request that make way each time descriptors are out. */
+#define SILENT_SPARED 8u
+/* An event that is there must be due some time. */
+#define MARK_S (3600 * 24)
 /* Once a request is being answered, so much of the next one is read ahead. */
 #define READ_AHEAD_BYTES 65536u
 #define REPLY_BYTES_MAX ((size_t)1 << 30)
@@ -233,14 +237,68 @@ static void on_sweep(void *arg)
 	loop_timer_set(s->sweep, SWEEP_MS);
 }
 
-/* Descriptors are out: the connection stays in the queue and would wake us without end. */
-static void on_accept_error(struct evconnlistener *l, void *arg)
+static struct conn *longest_silent(const struct http_server *s)
 {
-	struct http_server *s = arg;
+	struct conn *c, *found = NULL;
 
-	(void)arg;
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		bool silent =
+		    c->phase == PHASE_IDLE || (c->phase == PHASE_RECEIVING && c->moved == 0);
+
+		if (silent && (found == NULL || c->since_ms < found->since_ms))
+			found = c;
+	}
+	return found;
+}
+
+/* evhttp closes what was hung up on in its own time; one that is told so twice is not silent. */
+static void spare_silent(struct http_server *s)
+{
+	struct conn *c;
+
+	for (unsigned i = 0; i < SILENT_SPARED && (c = longest_silent(s)) != NULL; i++) {
+		http_server_hang_up(c);
+		http_server_enter(c, PHASE_SENDING);
+	}
+}
+
+struct search {
+	const struct evconnlistener *listener;
+	struct http_server *found;
+};
+
+/* Only marks the server among the events of its loop. */
+static void on_mark(evutil_socket_t unused, short what, void *arg)
+{
+	(void)unused, (void)what, (void)arg;
+}
+
+static int look_at_event(const struct event_base *base, const struct event *ev, void *arg)
+{
+	struct search *search = arg;
+	struct http_server *s = event_get_callback_arg(ev);
+
+	(void)base;
+	if (event_get_callback(ev) == on_mark && s->listener == search->listener)
+		search->found = s;
+	return search->found != NULL;
+}
+
+/* Descriptors are out: the connection stays in the queue and would wake us without end. Who has
+ * asked nothing so far makes way for it. The argument is evhttp's own, and nothing of evhttp leads
+ * back to us, so we look for ourselves. */
+static void on_accept_error(struct evconnlistener *l, void *evhttps)
+{
+	struct search search = {.listener = l};
+
+	(void)evhttps;
+	(void)event_base_foreach_event(evconnlistener_get_base(l), look_at_event, &search);
+	if (search.found == NULL)
+		return;
 	evconnlistener_disable(l);
-	loop_timer_set(s->resume, ACCEPT_PAUSE_MS);
+	spare_silent(search.found);
+	loop_timer_set(search.found->resume, ACCEPT_PAUSE_MS);
 }
 
 static void on_resume(void *arg)
@@ -511,6 +569,7 @@ static int server_start(struct http_server *s, int fd)
 		return ERR_NOMEM;
 	event_assign(&s->adopt, base, -1, 0, on_adopt, s);
 	event_assign(&s->reap, base, -1, 0, on_reap, s);
+	event_assign(&s->mark, base, -1, EV_PERSIST, on_mark, s);
 	evhttp_set_max_headers_size(s->http, HTTP_HEADERS_MAX);
 	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
 	evhttp_set_timeout(s->http, 24 * 3600); /* on_sweep() has the deadlines */
@@ -525,6 +584,8 @@ static int server_start(struct http_server *s, int fd)
 	if (s->bound == NULL)
 		return ERR_NOMEM;
 	s->listener = evhttp_bound_socket_get_listener(s->bound);
+	if (event_add(&s->mark, &(struct timeval){.tv_sec = MARK_S}) != 0)
+		return ERR_NOMEM;
 	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	loop_timer_set(s->sweep, SWEEP_MS);
 	return 0;
@@ -573,6 +634,7 @@ void http_server_free(struct http_server *s)
 		evhttp_free(s->http);
 		event_del(&s->adopt);
 		event_del(&s->reap);
+		event_del(&s->mark);
 	}
 	loop_timer_free(s->sweep);
 	loop_timer_free(s->resume);

@@ -49,7 +49,7 @@ struct http_server {
 	struct evhttp_bound_socket *bound;
 	struct evconnlistener *listener; /* NULL: no more */
 	struct tls *tls;		 /* NULL: plain HTTP */
-	struct event adopt, reap;
+	struct event adopt, reap, mark;
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
 	void *user;

@@ -18,6 +18,7 @@
 #define SUFFIX ".sock"
 #define NEW_SUFFIX ".new"
 #define BACKLOG 16
+#define ACCEPT_PAUSE_MS 100u
 #define READ_STEP 4096u
 
 struct client {
@@ -38,6 +39,7 @@ struct local_server {
 	struct local_params p;
 	int folder, fd;
 	struct loop_io *io;
+	struct loop_timer *resume; /* accepting, after descriptors ran out */
 	struct client *clients;
 	unsigned n_clients;
 	char name[LOCAL_NAME_MAX + sizeof(SUFFIX)];
@@ -213,12 +215,28 @@ static void client_new(struct local_server *s, int fd)
 	loop_io_want(c->io, LOOP_READ);
 }
 
+static void on_resume(void *arg)
+{
+	struct local_server *s = arg;
+
+	loop_io_want(s->io, LOOP_READ);
+}
+
+/* Who waits would wake us without end. */
+static void pause_accepting(struct local_server *s)
+{
+	loop_io_want(s->io, 0);
+	loop_timer_set(s->resume, ACCEPT_PAUSE_MS);
+}
+
 static void on_accept(void *arg, unsigned ready)
 {
 	struct local_server *s = arg;
 	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)ready;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+		pause_accepting(s);
 	if (fd < 0)
 		return;
 	if (s->n_clients >= LOCAL_CLIENTS_MAX || !is_ours(fd))
@@ -340,7 +358,8 @@ int local_server_new(const struct local_params *p, struct local_server **out, st
 			s->name[0] = '\0';
 	}
 	s->io = error == 0 ? loop_io_new(p->loop, s->fd, on_accept, s) : NULL;
-	if (s->io == NULL) {
+	s->resume = loop_timer_new(p->loop, on_resume, s);
+	if (s->io == NULL || s->resume == NULL) {
 		local_server_free(s);
 		return fail_with(info, error == 0 ? ENOMEM : error);
 	}
@@ -358,6 +377,7 @@ void local_server_free(struct local_server *s)
 	while (s->clients != NULL)
 		client_free(s->clients);
 	loop_io_free(s->io);
+	loop_timer_free(s->resume);
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->folder >= 0)

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -303,20 +302,4 @@ void tcp_close(int fd)
 	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
 		tcp_reset_on_close(fd);
 	close(fd);
-}
-
-uint64_t tcp_raise_fd_limit(void)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
-		return 0;
-	if (lim.rlim_cur < lim.rlim_max) {
-		rlim_t before = lim.rlim_cur;
-
-		lim.rlim_cur = lim.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
-			lim.rlim_cur = before;
-	}
-	return lim.rlim_cur;
 }

@@ -36,7 +36,4 @@ uint32_t tcp_unacked_bytes(int fd);
 
 int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len);
 
-/* Raise the soft limit of descriptors to the hard one; returns the limit. */
-uint64_t tcp_raise_fd_limit(void);
-
 #endif

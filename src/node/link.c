@@ -63,15 +63,23 @@ void link_stranger_gone(struct link *l)
 	n->n_strangers--;
 }
 
+/* Room for one more? A stranger makes way for it; who named a torrent does not. */
+static bool make_room(struct node *n)
+{
+	if (n->n_links >= n->quota.max_peers && n->oldest_stranger != NULL)
+		link_close(n->oldest_stranger, NULL);
+	return n->n_links < n->quota.max_peers;
+}
+
 /* When all places for strangers are taken the one that has been silent for longest makes way: an
  * honest peer names its torrent in a round trip, a flood of silent ones pushes only itself out. */
 void link_accept(struct node *n, int fd, const struct addr *from)
 {
 	struct link *l;
 
-	if (n->n_strangers >= NODE_STRANGERS_MAX)
+	if (n->n_strangers >= quota_strangers(&n->quota))
 		link_close(n->oldest_stranger, NULL);
-	if (n->n_links >= n->max_links) {
+	if (!make_room(n)) {
 		tcp_close(fd);
 		return;
 	}
@@ -93,7 +101,7 @@ static void dial_as(struct transfer *t, const struct addr *to, bool encrypt, boo
 	struct link *l = NULL;
 	int fd = -1;
 
-	if (n->n_links < n->max_links)
+	if (make_room(n))
 		fd = tcp_connect(to);
 	if (fd >= 0)
 		l = link_new(n, fd, to);
@@ -151,6 +159,7 @@ void link_close(struct link *l, const char *reason)
 	if (l->next != NULL)
 		l->next->prev = l->prev;
 	n->n_links--;
+	n->message_bytes -= l->counted;
 	l->next_grave = n->grave;
 	n->grave = l;
 }
@@ -176,6 +185,28 @@ void link_lost(struct link *l, const char *reason)
 	else if (dialed)
 		swarm_on_dial_failed(t->swarm, &addr, now, &t->fx);
 	transfer_perform(t);
+}
+
+void link_count(struct link *l)
+{
+	size_t now = l->in.cap + l->out.cap;
+
+	if (l->state == LINK_DEAD)
+		return; /* link_close() has settled it */
+	l->node->message_bytes += now - l->counted;
+	l->counted = now;
+}
+
+void links_shed(struct node *n)
+{
+	while (n->message_bytes > quota_message_bytes(&n->quota)) {
+		struct link *most = n->links;
+
+		for (struct link *l = n->links; l != NULL; l = l->next)
+			if (l->counted > most->counted)
+				most = l;
+		link_lost(most, "holds more than its share of our memory");
+	}
 }
 
 void link_mark_dirty(struct link *l)
@@ -278,5 +309,6 @@ static void link_on_ready(void *arg, unsigned ready)
 		l->wants_write = false;
 		link_mark_dirty(l);
 	}
+	link_count(l);
 	node_settle(n);
 }

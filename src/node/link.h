@@ -58,6 +58,7 @@ struct mse_params;
 
 struct link {
 	struct node *node;
+	size_t counted;	     /* of its buffers, in node->message_bytes */
 	struct transfer *t;  /* NULL until a handshake named one */
 	struct peer_ref ref; /* slot UINT32_MAX until OPEN */
 	int fd;
@@ -116,6 +117,10 @@ void link_lost(struct link *l, const char *reason);
 int link_place_block(struct transfer *t, const struct block_ref *b, const uint8_t *data);
 
 void link_send(struct link *l, const struct wire_msg *m);
+/* Count what its buffers hold now; wherever they may have grown or shrunk. */
+void link_count(struct link *l);
+/* While the messages of all take more than their quota: close those that hold most. */
+void links_shed(struct node *n);
 /* Remember to flush at the end of this event. */
 void link_mark_dirty(struct link *l);
 /* Tell the loop what the connection waits for. */

@@ -169,7 +169,8 @@ static bool begin_blocks(struct link *l)
 	return true;
 }
 
-/* A whole message, to be encrypted: it waits with the others. Returns 1, or -1 closed. */
+/* A whole message, to be encrypted: it waits with the others. Returns 1, 0 to fetch it anew, or -1
+ * closed. */
 static int queue_blocks(struct link *l)
 {
 	const struct block_ref *b = &l->up[0];
@@ -184,6 +185,10 @@ static int queue_blocks(struct link *l)
 		return -1;
 	}
 	err = store_copy(l->t->store, b->piece, b->begin, to);
+	if (err == ERR_AGAIN) {
+		l->out.len -= sizeof(head);
+		return 0;
+	}
 	if (err != OK) {
 		lose_piece(l, b->piece, err);
 		return -1;
@@ -284,6 +289,7 @@ void link_flush(struct link *l)
 	}
 	if (!l->wants_write)
 		send_all(l);
+	link_count(l);
 	link_set_interest(l);
 }
 

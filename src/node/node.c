@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/descriptors.h"
 #include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/lan_peers.h"
@@ -15,8 +16,8 @@
 #define ACCEPTS_PER_TURN 64
 /* Housekeeping: deadlines of handshakes, accepting again after descriptors ran out. */
 #define SWEEP_MS 1000u
-/* Descriptors that are not for peers. */
-#define FDS_KEPT (STORE_FDS_MAX + 64u)
+/* Strangers that make way when descriptors are out: files and trackers get theirs. */
+#define STRANGERS_SPARED 4
 
 void node_log(struct node *n, const char *fmt, ...)
 {
@@ -114,6 +115,7 @@ static void take_store_events(struct node *n)
 void node_settle(struct node *n)
 {
 	take_store_events(n);
+	links_shed(n);
 	while (n->dirty != NULL) {
 		struct link *l = n->dirty;
 
@@ -127,6 +129,15 @@ void node_settle(struct node *n)
 
 /* ---- events of the loop ------------------------------------------------------- */
 
+/* No descriptors: level-triggered, so look away a while. */
+static void pause_accepting(struct node *n)
+{
+	n->accept_paused = true;
+	loop_io_want(n->listen_io, 0);
+	for (int i = 0; i < STRANGERS_SPARED && n->oldest_stranger != NULL; i++)
+		link_close(n->oldest_stranger, NULL);
+}
+
 static void on_accept(void *arg, unsigned ready)
 {
 	struct node *n = arg;
@@ -138,9 +149,8 @@ static void on_accept(void *arg, unsigned ready)
 
 		if (fd == ERR_AGAIN)
 			break;
-		if (fd == ERR_TOO_BIG) { /* no descriptors: level-triggered, so look away a while */
-			n->accept_paused = true;
-			loop_io_want(n->listen_io, 0);
+		if (fd == ERR_TOO_BIG) {
+			pause_accepting(n);
 			break;
 		}
 		if (fd >= 0)
@@ -280,14 +290,6 @@ static void make_peer_id(struct node *n)
 		n->peer_id[i] = (uint8_t)digits[rng_below(&n->rng, sizeof(digits) - 1)];
 }
 
-/* Peers may not take the descriptors that the disk, trackers and the process itself need. */
-static uint32_t links_within(uint64_t fd_limit)
-{
-	uint64_t links = fd_limit > 2 * FDS_KEPT ? fd_limit - FDS_KEPT : fd_limit / 2;
-
-	return links < NODE_LINKS_MAX ? (uint32_t)links : NODE_LINKS_MAX;
-}
-
 static bool is_loopback(const char *host)
 {
 	struct addr a;
@@ -307,10 +309,12 @@ static void ask_router(struct node *n)
 
 static int start_parts(struct node *n, const struct node_params *p, struct err_info *info)
 {
-	int err = pool_new(p->workers, 0, &n->pool, info);
+	int err = pool_new(p->workers, quota_slabs(&n->quota), &n->pool, info);
 
 	if (err != OK)
 		return err;
+	if (store_limit_files(n->pool, n->quota.max_open_files) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
 	n->listener = listen_somewhere(n, p, info);
 	if (n->listener < 0)
 		return n->listener;
@@ -362,7 +366,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	 * process. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
-	n->max_links = links_within(tcp_raise_fd_limit());
+	quota_settle(&n->quota, &p->quota, descriptors_raise_limit(), descriptors_open());
 	err = start_parts(n, p, info);
 	if (err != OK) {
 		node_free(n);
@@ -421,6 +425,21 @@ void node_free(struct node *n)
 	free(n->scratch_in);
 	free(n->sink);
 	free(n);
+}
+
+const struct quota *node_quota(const struct node *n)
+{
+	return &n->quota;
+}
+
+void node_usage(const struct node *n, struct node_usage *out)
+{
+	uint32_t slabs = quota_slabs(&n->quota) - pool_slabs_free(n->pool);
+
+	*out = (struct node_usage){.peers = n->n_links,
+				   .open_files = store_open_files(n->pool),
+				   .piece_bytes = (uint64_t)slabs * POOL_SLAB_BYTES,
+				   .message_bytes = n->message_bytes};
 }
 
 void node_set_reply_delay(struct node *n, uint32_t ms)

@@ -6,16 +6,13 @@
 #include "meta/metainfo.h"
 #include "net/loop.h"
 #include "net/portmap.h"
+#include "node/quota.h"
 #include "store/store.h"
 #include "swarm/swarm.h"
 
 #define NODE_PORT_FIRST 6881
 #define NODE_PORT_LAST 6889
 
-/* Connections of one process, and of them those that have not named a torrent yet (attack:
- * thousands of silent connects, O-11, O-22). */
-#define NODE_LINKS_MAX 4000u
-#define NODE_STRANGERS_MAX 256u
 /* A connection must be made and both handshakes done within this (G-23). */
 #define NODE_HANDSHAKE_MS 10000u
 /* Transfers of one process. */
@@ -36,6 +33,7 @@ struct node_params {
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
 	const char *listen_host; /* NULL: all interfaces */
 	unsigned workers;	 /* 0: one per core */
+	struct quota quota;	 /* as asked for; the limit of descriptors is raised first */
 	enum node_encryption encryption;
 	bool local;    /* find peers on the local network (node/lan_peers.h) */
 	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
@@ -74,6 +72,15 @@ int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_inf
 /* NULL: it takes no part, or not yet. */
 struct dht_shell;
 const struct dht_shell *node_dht(const struct node *n);
+
+/* What it may take, and takes. */
+struct node_usage {
+	uint32_t peers; /* connections, strangers and dials counted */
+	uint32_t open_files;
+	uint64_t piece_bytes, message_bytes; /* buffers */
+};
+const struct quota *node_quota(const struct node *n);
+void node_usage(const struct node *n, struct node_usage *out);
 
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {

@@ -58,7 +58,9 @@ struct node {
 	struct metadata_fetch *fetches; /* linked; they are their makers' */
 	uint32_t status_round;		/* of node_status() */
 	struct link *links;		/* every connection; doubly linked */
-	uint32_t n_links, max_links, n_strangers;
+	uint32_t n_links, n_strangers;
+	struct quota quota;				/* as settled */
+	uint64_t message_bytes;				/* in the buffers of all of them */
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
 	struct link *grave; /* closed during this event, freed at its end */

@@ -340,6 +340,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .seed = rng_next(&n->rng),
 	    .port = n->port,
 	    .client = "shoal " SHOAL_VERSION,
+	    .max_peers = n->quota.max_peers_per_transfer,
 	};
 	struct announcer_params ap = {
 	    .loop = n->loop,

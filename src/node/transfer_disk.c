@@ -4,8 +4,10 @@
 #include "node/link.h"
 #include "node/webseed.h"
 
-/* After the disk said no, try again this often (G-13). */
+/* After the disk said no, try again this often (G-13); where a descriptor was all that it wanted,
+ * sooner. */
 #define RETRY_DISK_MS 5000u
+#define RETRY_DESCRIPTOR_MS 500u
 
 static uint64_t now_ms(const struct transfer *t)
 {
@@ -45,7 +47,8 @@ static void disk_said_no(struct transfer *t, const struct err_info *why)
 	if (t->phase == TRANSFER_FAILED)
 		return;
 	t->why = *why;
-	t->retry_at_ms = now_ms(t) + RETRY_DISK_MS;
+	t->retry_at_ms =
+	    now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
 	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
 	transfer_set_phase(t, TRANSFER_STALLED);
 }
@@ -170,7 +173,8 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 {
 	if (e->lost) {
 		disk_forgot(t, &e->err);
-	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO) {
+	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO ||
+		   e->err.code == ERR_TOO_BIG) {
 		disk_said_no(t, &e->err);
 	} else if (e->err.code != OK) {
 		transfer_fail(t, &e->err);

@@ -194,6 +194,10 @@ void transfer_on_looked(struct transfer *t, const struct store_event *e)
 
 	if (t->phase != TRANSFER_SEEDING || t->leaving)
 		return;
+	if (e->err.code == ERR_TOO_BIG) {
+		look_at(t, now + LOOK_AGAIN_MS);
+		return;
+	}
 	if (e->err.code != OK)
 		say_changed(t, &e->err);
 	if (is_missing_pieces(t))

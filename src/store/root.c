@@ -43,6 +43,9 @@ static enum err code_of(int error)
 		return ERR_NOSPACE;
 	case ENOMEM:
 		return ERR_NOMEM;
+	case EMFILE:
+	case ENFILE:
+		return ERR_TOO_BIG;
 	case EISDIR:
 	case EINVAL:
 	case ENAMETOOLONG:

@@ -332,10 +332,10 @@ static int open_in(struct store *s, const struct store_params *p, struct err_inf
 	return s->mode == STORE_DOWNLOAD ? open_download(s, p, info) : open_seed(s, info);
 }
 
-int store_open(const struct store_params *p, struct store **out, struct err_info *info)
+static int open_new(const struct store_params *p, struct store_hub *h, struct store **out,
+		    struct err_info *info)
 {
-	struct store_hub *h = hub_of(p->pool);
-	struct store *s = h == NULL ? NULL : calloc(1, sizeof(*s));
+	struct store *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (s == NULL)
@@ -366,6 +366,20 @@ int store_open(const struct store_params *p, struct store **out, struct err_info
 	}
 	*out = s;
 	return OK;
+}
+
+int store_open(const struct store_params *p, struct store **out, struct err_info *info)
+{
+	struct store_hub *h = hub_of(p->pool);
+	uint64_t since_ms = 0;
+	int err;
+
+	if (h == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	do
+		err = open_new(p, h, out, info);
+	while (err == ERR_TOO_BIG && hub_spare(h, &since_ms));
+	return err;
 }
 
 /* ---- the rest ----------------------------------------------------------- */

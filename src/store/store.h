@@ -27,8 +27,11 @@
 #include "store/pool.h"
 #include "store/stamp.h"
 
-/* Files of one process that stay open between uses. */
+/* Files of one process that stay open between uses, unless store_limit_files() says otherwise. */
 #define STORE_FDS_MAX 128u
+/* Without a descriptor for a file, or for the disk's other needs, a worker waits so long for one
+ * before it says ERR_TOO_BIG. The loop never waits. */
+#define STORE_FDS_WAIT_MS 2000u
 /* A file that was changed is believed to be at rest when two looks so far apart find it alike. */
 #define STORE_REST_MS 1500u
 
@@ -70,7 +73,8 @@ enum store_event_type {
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
 	STORE_LOOKED,	/* answer to store_look(): `n_changed` files are not what they were; `err`
-			   is ERR_MISMATCH with the first of them, or says why nobody could look */
+			   is ERR_MISMATCH with the first of them, or says why nobody could look:
+			   ERR_TOO_BIG, for want of a descriptor, so look again */
 };
 
 struct store_event {
@@ -87,6 +91,12 @@ struct store_event {
 	struct err_info err;   /* code OK when fine */
 };
 
+/* At most so many files (1 or more) of all stores on this pool stay open. Returns 0 or ERR_NOMEM.
+ */
+int store_limit_files(struct pool *p, uint32_t n);
+/* How many are open now. */
+uint32_t store_open_files(const struct pool *p);
+
 /* The next event of any store on this pool; false when there is none. */
 bool store_next_event(struct pool *p, struct store_event *out);
 
@@ -94,7 +104,8 @@ bool store_next_event(struct pool *p, struct store_event *out);
  * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already that may not be
  *          replaced; ERR_NOENT /
  *          ERR_DENIED (also: another process has it open) / ERR_INVALID (a folder where a file
- *          should be, wrong size when seeding) / ERR_NOSPACE / ERR_IO with the sentence.
+ *          should be, wrong size when seeding) / ERR_NOSPACE / ERR_TOO_BIG (no descriptor is left)
+ *          / ERR_IO with the sentence.
  * Waits for the last jobs of a store of the same path that was closed just before; so it may
  * run other jobs' done(). store_discard() does, too. */
 int store_open(const struct store_params *p, struct store **out, struct err_info *info);
@@ -159,7 +170,7 @@ void store_reopen_piece(struct store *s, uint32_t piece);
 /* ---- sending ------------------------------------------------------------ */
 
 /* Are these bytes of a verified piece in the page cache, so that sending them will not wait for the
- * disk? A page in 16 KiB is looked at.
+ * disk, nor for a descriptor? A page in 16 KiB is looked at.
  * Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID outside of the piece; ERR_IO or
  * ERR_MISMATCH (the file was changed: size or mtime differ from when it was opened or finished). */
 int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length);
@@ -169,7 +180,8 @@ int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
  * ERR_UNREACHABLE (the socket is broken), ERR_INVALID, ERR_IO or ERR_MISMATCH (the file ended). */
 int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint32_t length,
 	       uint32_t *sent);
-/* The same into memory: all of `to`. Returns 0; ERR_INVALID, ERR_IO or ERR_MISMATCH. */
+/* The same into memory: all of `to`. Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID,
+ * ERR_IO or ERR_MISMATCH. */
 int store_copy(struct store *s, uint32_t piece, uint32_t begin, struct span to);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most

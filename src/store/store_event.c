@@ -37,6 +37,8 @@ struct store_hub *hub_of(struct pool *p)
 		return NULL;
 	h->pool = p;
 	h->tail = &h->head;
+	h->max_handles = STORE_FDS_MAX;
+	h->loop = pthread_self();
 	pthread_mutex_init(&h->files_lock, NULL);
 	pool_set_shared(p, h, hub_free);
 	return h;
@@ -166,7 +168,11 @@ void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_work
 void task_end(struct task *t)
 {
 	struct store *s = t->s;
+	uint64_t since_ms = 0;
 
+	/* So that it goes better the next time. */
+	if (t->event.e.err.code == ERR_TOO_BIG)
+		(void)hub_spare(s->hub, &since_ms);
 	if (s->closed)
 		event_free(&t->event);
 	else

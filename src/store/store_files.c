@@ -7,6 +7,8 @@
 
 #include "store/store_impl.h"
 
+/* Between two tries to open a file while descriptors are out. */
+#define FDS_RETRY_MS 20u
 /* Shorter stretches are left to the kernel's own pace. */
 #define WRITEBACK_MIN (256u << 10)
 
@@ -114,18 +116,63 @@ void file_forget(struct store *s, struct store_file *f)
 	pthread_mutex_unlock(&h->files_lock);
 }
 
-/* Close what is over the limit and in nobody's hands, oldest first. Called with the lock. */
-static void evict(struct store_hub *h)
+/* Close what is over `most` and in nobody's hands, oldest first. Called with the lock. */
+static void evict(struct store_hub *h, unsigned most)
 {
 	struct handle *x = h->stale;
 
-	while (h->n_handles > STORE_FDS_MAX && x != NULL) {
+	while (h->n_handles > most && x != NULL) {
 		struct handle *newer = x->newer;
 
 		if (x->refs == 0)
 			handle_close(h, x);
 		x = newer;
 	}
+}
+
+int store_limit_files(struct pool *p, uint32_t n)
+{
+	struct store_hub *h = hub_of(p);
+
+	if (h == NULL)
+		return ERR_NOMEM;
+	h->max_handles = n;
+	return OK;
+}
+
+uint32_t store_open_files(const struct pool *p)
+{
+	struct store_hub *h = pool_shared(p);
+	uint32_t n = 0;
+
+	if (h != NULL) {
+		pthread_mutex_lock(&h->files_lock);
+		n = h->n_handles;
+		pthread_mutex_unlock(&h->files_lock);
+	}
+	return n;
+}
+
+bool hub_spare(struct store_hub *h, uint64_t *since_ms)
+{
+	const struct timespec pause = {.tv_nsec = FDS_RETRY_MS * 1000000l};
+	uint64_t now = store_clock_ms();
+	bool first = *since_ms == 0;
+	unsigned before;
+	bool spared;
+
+	if (first)
+		*since_ms = now;
+	pthread_mutex_lock(&h->files_lock);
+	before = h->n_handles;
+	evict(h, 0);
+	spared = h->n_handles < before;
+	pthread_mutex_unlock(&h->files_lock);
+	if (pthread_equal(pthread_self(), h->loop))
+		return first && spared;
+	if (!spared)
+		(void)nanosleep(&pause, NULL);
+	return now - *since_ms < STORE_FDS_WAIT_MS;
 }
 
 int seed_folder(struct store *s, struct root *out, struct err_info *info)
@@ -216,7 +263,7 @@ static int handle_add(struct store *s, struct store_file *f, int fd, bool make, 
 		f->handle = x;
 		lru_link(h, x);
 		h->n_handles++;
-		evict(h);
+		evict(h, h->max_handles);
 	}
 	pthread_mutex_unlock(&h->files_lock);
 	*out = x;
@@ -227,6 +274,7 @@ int file_get(struct store *s, struct store_file *f, bool make, struct handle **o
 	     struct err_info *info)
 {
 	struct store_hub *h = s->hub;
+	uint64_t since_ms = 0;
 	struct handle *x;
 	int fd;
 
@@ -243,11 +291,15 @@ int file_get(struct store *s, struct store_file *f, bool make, struct handle **o
 	*out = x;
 	if (x != NULL)
 		return OK;
-	pthread_rwlock_rdlock(&s->places);
-	fd = open_file(s, f, make, info);
-	if (fd >= 0)
-		fd = handle_add(s, f, fd, make, out, info);
-	pthread_rwlock_unlock(&s->places);
+	do {
+		pthread_rwlock_rdlock(&s->places);
+		fd = open_file(s, f, make, info);
+		if (fd >= 0)
+			fd = handle_add(s, f, fd, make, out, info);
+		pthread_rwlock_unlock(&s->places);
+	} while (fd == ERR_TOO_BIG && hub_spare(h, &since_ms));
+	if (fd == OK && since_ms != 0 && info != NULL)
+		info->code = OK; /* the first answers do not count */
 	return fd;
 }
 
@@ -261,8 +313,8 @@ void file_put(struct store *s, struct handle *x, bool wrote)
 	x->refs--;
 	if (x->forgotten && x->refs == 0)
 		handle_close(h, x);
-	if (h->n_handles > STORE_FDS_MAX)
-		evict(h);
+	if (h->n_handles > h->max_handles)
+		evict(h, h->max_handles);
 	pthread_mutex_unlock(&h->files_lock);
 }
 

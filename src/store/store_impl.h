@@ -60,6 +60,8 @@ struct store_hub {
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
 	unsigned n_handles;	       /* under files_lock */
+	unsigned max_handles;	       /* constant once there are stores */
+	pthread_t loop;		       /* constant: the thread that never waits */
 };
 
 /* The pool's hub, made at first use; NULL without memory. */
@@ -140,6 +142,10 @@ struct part_walk {
 int files_load(struct store *s, const struct metainfo *m);
 void files_close(struct store *s);
 
+/* Descriptors are out: spare those of files that nobody reads right now. A worker may be made to
+ * wait, for others may take what was spared. `*since_ms` is 0 before the first try. False: to try
+ * again would be in vain. */
+bool hub_spare(struct store_hub *h, uint64_t *since_ms);
 /* `make`: create it, and its folders. Drop with file_put(). */
 int file_get(struct store *s, struct store_file *f, bool make, struct handle **out,
 	     struct err_info *info);

@@ -22,19 +22,23 @@ struct look {
 	dev_t dev;
 	ino_t ino;
 	bool folder_known;
+	int err; /* ERR_TOO_BIG: who finds no descriptor finds no file either; nothing was seen */
 };
 
 /* ---- on a worker ----------------------------------------------------------------- */
 
-static void see(struct root_tour *tour, const char *path, struct file_seen *out)
+static int see(struct root_tour *tour, const char *path, struct file_seen *out)
 {
 	struct stat st;
+	int err = root_tour_stat(tour, path, &st);
 
 	*out = (struct file_seen){.there = false};
-	if (root_tour_stat(tour, path, &st) != OK || !S_ISREG(st.st_mode))
-		return;
-	*out = (struct file_seen){
-	    .there = true, .size = (uint64_t)st.st_size, .mtime = st.st_mtim, .ino = st.st_ino};
+	if (err == OK && S_ISREG(st.st_mode))
+		*out = (struct file_seen){.there = true,
+					  .size = (uint64_t)st.st_size,
+					  .mtime = st.st_mtim,
+					  .ino = st.st_ino};
+	return err == ERR_TOO_BIG ? err : OK;
 }
 
 /* The folder at the seed's path, be it another by now: its files tell. */
@@ -62,11 +66,18 @@ static void look_run(struct pool_job *job, struct pool_worker *w)
 	struct root_tour tour;
 
 	(void)w;
-	if (atomic_load(&s->cancel) || (seed && open_folder(l, &folder) != OK))
+	if (atomic_load(&s->cancel))
 		return;
+	if (seed) {
+		int err = open_folder(l, &folder);
+
+		l->err = err == ERR_TOO_BIG ? err : OK;
+		if (err != OK)
+			return;
+	}
 	root_tour_init(&tour, seed ? &folder : s->data);
-	for (uint32_t i = 0; i < s->n_files; i++)
-		see(&tour, one ? s->final_rel : s->files[i].path, &l->found[i]);
+	for (uint32_t i = 0; i < s->n_files && l->err == OK; i++)
+		l->err = see(&tour, one ? s->final_rel : s->files[i].path, &l->found[i]);
 	root_tour_fini(&tour);
 	if (seed)
 		root_close(&folder);
@@ -181,7 +192,9 @@ static void look_done(struct pool_job *job)
 
 	l->task.event.e.token = store_clock_ms();
 	s->looking = false;
-	if (!s->closed)
+	if (l->err != OK)
+		err_set(&l->task.event.e.err, (enum err)l->err, "no descriptor is left to look");
+	else if (!s->closed)
 		judge_all(s, l);
 	free(l->found);
 	task_end(&l->task);

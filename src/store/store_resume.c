@@ -78,7 +78,9 @@ static void mark_data(struct store *s, const struct store_file *f, int fd, uint6
 	}
 }
 
-static void inspect_file(struct store *s, const struct store_file *f, bool may_be_there)
+/* ERR_TOO_BIG, for want of a descriptor, says nothing of the file. */
+static int inspect_file(struct store *s, const struct store_file *f, bool may_be_there,
+			struct err_info *info)
 {
 	struct stat st;
 	uint64_t size = 0;
@@ -87,7 +89,8 @@ static void inspect_file(struct store *s, const struct store_file *f, bool may_b
 
 	store_place_of(s, f, &at);
 	fd = may_be_there || f->aside ? root_openat(at.root, at.path, O_RDONLY, 0, NULL) : -1;
-
+	if (fd == ERR_TOO_BIG)
+		return root_fail(at.root, at.path, ERR_TOO_BIG, "no descriptor is left", info);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
 		mark_data(s, f, fd, size);
@@ -96,6 +99,7 @@ static void inspect_file(struct store *s, const struct store_file *f, bool may_b
 		close(fd);
 	/* Missing or cut short: whatever the state says, those pieces are gone. */
 	mark_pieces(s, f, size, f->length, bitfield_unset, &s->have);
+	return OK;
 }
 
 /* A new download of thousands of files need not look for each of them. */
@@ -128,8 +132,10 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 	err = store_places_open(s, wanted, info);
 	if (err != OK)
 		return err;
-	for (uint32_t i = 0; i < s->n_data; i++)
-		inspect_file(s, &s->files[i], may_be_there);
+	for (uint32_t i = 0; i < s->n_data && err == OK; i++)
+		err = inspect_file(s, &s->files[i], may_be_there, info);
+	if (err != OK)
+		return err;
 	/* The user may have worked with what is at its final name. */
 	if (s->placed)
 		bitfield_clear(&s->have);

@@ -28,13 +28,16 @@ static uint64_t space_offset(const struct store *s, uint32_t piece, uint32_t beg
 	return (uint64_t)piece * s->meta->piece_length + begin;
 }
 
-/* Verified once, now not there or not ours to read: it was changed under us. */
+/* Verified once, now not there or not ours to read: it was changed under us. Without a descriptor a
+ * worker waits for one (store_fetch()), the loop does not. */
 static int part_get(struct store *s, const struct part *part, struct handle **x)
 {
 	int err = file_get(s, part->file, false, x, NULL);
 
 	if (err == OK)
 		return OK;
+	if (err == ERR_TOO_BIG)
+		return ERR_AGAIN;
 	return err == ERR_NOMEM || err == ERR_IO ? ERR_IO : ERR_MISMATCH;
 }
 

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "store_fixture.h"
@@ -357,6 +358,66 @@ TEST(no_more_files_are_open_than_the_limit_says)
 	check_content(&c.s, c.path);
 	store_close(st);
 	CHECK_INT(names_in("/proc/self/fd"), before);
+	scene_fini(&c);
+}
+
+/* Until room_again(), the process may open no file more. */
+static struct rlimit no_room(void)
+{
+	struct rlimit old, full;
+	int highest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+	full = (struct rlimit){(rlim_t)highest, old.rlim_max};
+	close(highest);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &full), 0);
+	return old;
+}
+
+static void room_again(const struct rlimit *old)
+{
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, old), 0);
+}
+
+TEST(without_descriptors_open_files_make_way_for_one_another_and_the_loop_never_waits)
+{
+	struct scene c;
+	struct store *st, *other = NULL;
+	struct store_event e;
+	struct rlimit old;
+	uint8_t byte;
+
+	scene_init(&c, kinds[1], 128 * KIB, many, N_MANY, 0);
+	scene_fill(&c);
+	st = scene_open(&c, STORE_SEED);
+	store_trust_all(st);
+	CHECK_INT(store_limit_files(c.p, 1), 0);
+	CHECK_INT(read_one(st, 0, 0, 1, &byte), 0);
+	CHECK_INT(store_open_files(c.p), 1);
+	CHECK_INT(read_one(st, 1, 0, 1, &byte), 0);
+	CHECK_INT(store_open_files(c.p), 1);
+
+	/* Opening one takes another for its folder, so there is none but by waiting. */
+	old = no_room();
+	CHECK_INT(store_ready(st, 5, 0, 1), ERR_AGAIN);
+	CHECK_INT(store_open_files(c.p), 0);
+	store_fetch(st, 5, 0, 1, 7);
+	store_look(st);
+	CHECK(store_open(
+		  &(struct store_params){
+		      .mode = STORE_SEED, .pool = c.p, .meta = c.s.m, .path = c.path},
+		  &other, NULL) != OK);
+	e = wait_event(c.p, STORE_LOOKED);
+	CHECK_INT(e.err.code, ERR_TOO_BIG);
+	CHECK_INT(e.n_changed, 0);
+	e = wait_event(c.p, STORE_FETCHED);
+	CHECK_INT(e.err.code, ERR_TOO_BIG);
+	room_again(&old);
+	CHECK(bitfield_full(store_have(st)));
+	store_fetch(st, 5, 0, 1, 8);
+	CHECK_INT(wait_event(c.p, STORE_FETCHED).err.code, OK);
+	CHECK_INT(store_ready(st, 5, 0, 1), OK);
+	store_close(st);
 	scene_fini(&c);
 }
 

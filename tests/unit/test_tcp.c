@@ -244,18 +244,6 @@ TEST(running_out_of_descriptors_is_not_an_error_of_the_listener)
 	close(listener);
 }
 
-TEST(the_soft_limit_of_descriptors_becomes_the_hard_one)
-{
-	struct rlimit lim;
-
-	CHECK_INT(getrlimit(RLIMIT_NOFILE, &lim), 0);
-	lim.rlim_cur = 64;
-	CHECK_INT(setrlimit(RLIMIT_NOFILE, &lim), 0);
-	CHECK(tcp_raise_fd_limit() == lim.rlim_max);
-	CHECK_INT(getrlimit(RLIMIT_NOFILE, &lim), 0);
-	CHECK(lim.rlim_cur == lim.rlim_max);
-}
-
 TEST(an_address_of_another_kind_or_cut_short_is_refused)
 {
 	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
