@@ -106,6 +106,9 @@ void link_accept(struct node *n, int fd, const struct addr *from);
 void link_stranger_gone(struct link *l);
 /* Connect for a transfer; failure is told to the swarm (perhaps at once). */
 void link_dial(struct transfer *t, const struct addr *to);
+/* The same over uTP alone and at once: for peers behind routers, of which both dial at the same
+ * time (net/utp_net.h says when SYNs leave). */
+void link_dial_utp(struct transfer *t, const struct addr *to);
 /* Close and forget. The swarm must know already (or never have known). */
 void link_close(struct link *l, const char *reason);
 /* Close because the socket ended or failed: tells the swarm. */
