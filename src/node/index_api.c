@@ -104,18 +104,15 @@ static void details(struct index_server *s, const struct http_request *r, const 
 static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		    struct http_reply *reply)
 {
-	struct bytes passkey = bytes_of(NULL, 0);
 	struct err_info why = {0};
 	struct buf stored, token;
 
 	buf_init(&stored, META_BYTES_MAX);
 	buf_init(&token, HTTP_HEADERS_MAX);
-	if (!index_access_is_open(s->access))
-		passkey = index_token_of(r, &token);
 	if (catalogue_db_torrent(s->db, e->id, &stored, &why) < 0)
 		index_reply_fault(reply, &why);
-	else if (index_torrent_put(buf_bytes(&stored), r, passkey, index_told_udp_port(s),
-				   &reply->body) < 0)
+	else if (index_torrent_put(buf_bytes(&stored), r, index_passkey_of(s, r, &token),
+				   index_told_udp_port(s), &reply->body) < 0)
 		index_reply_error(reply, 503, "busy", "out of memory");
 	else
 		reply->type = "application/x-bittorrent";

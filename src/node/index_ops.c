@@ -1,9 +1,4 @@
-/* node/index_ops.c - for those who run an index: is it well, how busy is it, who changed what; and
- * what is new, for feed readers. */
-#include <stdio.h>
-#include <time.h>
-
-#include "base/text.h"
+/* node/index_ops.c - for those who run an index: is it well, how busy is it, who changed what. */
 #include "node/entry_json.h"
 #include "node/index_server_impl.h"
 
@@ -71,68 +66,6 @@ void index_metrics(struct index_server *s, const struct http_request *r, struct 
 	metric(out, "udp_ignored_total", "counter", "Datagrams without a good connection id.",
 	       udp.ignored);
 	metric(out, "udp_dropped_total", "counter", "Answers that could not be sent.", udp.dropped);
-}
-
-/* ---- feed ---- */
-
-/* RFC 3339. */
-static void put_time(struct buf *out, int64_t unix_s)
-{
-	time_t t = (time_t)unix_s;
-	struct tm tm;
-	char text[32] = "1970-01-01T00:00:00Z";
-
-	if (gmtime_r(&t, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	buf_put_str(out, text);
-}
-
-/* Entries have no address of their own that stays: the owner's key and the name do. */
-static void put_entry(struct buf *out, const struct entry *e)
-{
-	char key[2 * SIGN_KEY_LEN + 1], size[32];
-
-	text_hex(key, bytes_of(e->key, SIGN_KEY_LEN));
-	buf_printf(out, "<entry><id>urn:shoal:%s:%llu</id><title>", key, (unsigned long long)e->id);
-	text_put_xml(out, bytes_str(e->name));
-	buf_printf(out, "@%u</title><author><name>", e->version);
-	text_put_xml(out, bytes_str(e->owner));
-	buf_put_str(out, "</name></author><updated>");
-	put_time(out, e->published_at);
-	buf_printf(out,
-		   "</updated><link rel=\"enclosure\" type=\"application/x-bittorrent\""
-		   " href=\"api/v1/entries/%llu/torrent\"/><summary>",
-		   (unsigned long long)e->id);
-	text_put_xml(out, bytes_str(e->description));
-	buf_printf(out, "%s%s in %u file%s</summary></entry>\n",
-		   e->description[0] == '\0' ? "" : " - ", text_size(size, sizeof(size), e->bytes),
-		   e->n_files, e->n_files == 1 ? "" : "s");
-}
-
-/* Source: RFC 4287. */
-void index_feed(struct index_server *s, const struct http_request *r, struct http_reply *reply)
-{
-	struct catalogue_query q = {.limit = INDEX_FEED_ENTRIES};
-	struct buf *out = &reply->body;
-	struct err_info why = {0};
-	size_t n = 0;
-
-	if (!index_reply_method(r, reply, "GET"))
-		return;
-	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
-		index_reply_fault(reply, &why);
-		return;
-	}
-	reply->type = "application/atom+xml; charset=utf-8";
-	buf_put_str(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
-			 "<feed xmlns=\"http://www.w3.org/2005/Atom\">"
-			 "<id>urn:shoal:catalogue</id><title>shoal catalogue</title>"
-			 "<link rel=\"self\" href=\"feed.atom\"/><updated>");
-	put_time(out, n > 0 ? s->rows[0].published_at : 0);
-	buf_put_str(out, "</updated>\n");
-	for (size_t i = 0; i < n; i++)
-		put_entry(out, &s->rows[i]);
-	buf_put_str(out, "</feed>\n");
 }
 
 /* ---- audit ---- */

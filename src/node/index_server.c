@@ -1,10 +1,14 @@
 #include "node/index_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "net/entropy.h"
 #include "net/tcp.h"
 #include "node/index_cert.h"
@@ -81,6 +85,12 @@ struct bytes index_token_of(const struct http_request *r, struct buf *buf)
 	else if (!http_request_param(r, "token", buf))
 		buf_clear(buf);
 	return buf_bytes(buf);
+}
+
+struct bytes index_passkey_of(const struct index_server *s, const struct http_request *r,
+			      struct buf *buf)
+{
+	return index_access_is_open(s->access) ? bytes_of(NULL, 0) : index_token_of(r, buf);
 }
 
 int index_token_keep(const struct http_request *r, char **out)
@@ -224,6 +234,20 @@ static int make_dir(const char *path, struct err_info *info)
 	return r;
 }
 
+/* Two indexes on one catalogue would not tell each other's listeners what changed, and each would
+ * know half of the peers. Where there are no locks (some network file systems), users see to that.
+ */
+static int lock_dir(struct index_server *s, const char *path, struct err_info *info)
+{
+	char safe[300];
+
+	s->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	return err_set(info, ERR_EXISTS, "%s: another index runs with this data",
+		       text_escape(safe, sizeof(safe), bytes_str(path)));
+}
+
 /* TCP and UDP on one number. Returns the listening descriptor. */
 static int listen_both(struct index_server *s, const struct index_server_params *p,
 		       struct err_info *info)
@@ -289,6 +313,8 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = make_dir(p->data_dir, info);
 	if (r == 0)
+		r = lock_dir(s, p->data_dir, info);
+	if (r == 0)
 		r = catalogue_db_open(p->data_dir, &s->db, info);
 	if (r == 0)
 		r = index_access_new(s->db, &s->access, info);
@@ -322,6 +348,7 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	if (s == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	s->loop = l;
+	s->lock = -1;
 	s->started_ms = loop_now_ms(l);
 	LIST_INIT(&s->links);
 	LIST_INIT(&s->streams);
@@ -365,6 +392,8 @@ void index_server_free(struct index_server *s)
 	index_access_free(s->access);
 	if (s->db != NULL)
 		catalogue_db_close(s->db);
+	if (s->lock >= 0)
+		close(s->lock);
 	shards_free(s->shards);
 	roster_free(s->roster);
 	free(s->rows);

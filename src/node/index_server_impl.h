@@ -4,7 +4,8 @@
  *     index_announce.c  /announce and /scrape
  *     index_list.c      lists and searches
  *     index_api.c       what else only reads
- *     index_ops.c       health, metrics, feed, audit
+ *     index_ops.c       health, metrics, audit
+ *     index_feed.c      what is new, for feed readers
  *     index_publish.c   what changes the catalogue
  *     index_udp.c       the UDP tracker, with a header of its own
  *     index_presence.c  the tracker's peers as holders of an entry
@@ -69,6 +70,7 @@ struct presence_counts {
 
 struct index_server {
 	struct loop *loop;
+	int lock; /* the data folder, which has one index at a time; -1: not yet */
 	struct http_server *http;
 	struct loop_timer *timer;
 	struct catalogue_db *db;
@@ -122,6 +124,10 @@ bool index_reply_method(const struct http_request *r, struct http_reply *reply,
 /* The token that came with a request: of its Authorization header (Bearer), else `token` in the
  * query. Borrows from `buf`, which the caller initialised and ends. */
 struct bytes index_token_of(const struct http_request *r, struct buf *buf);
+/* The same for what is handed out to be used later by programs that know no header: none when the
+ * index is open. */
+struct bytes index_passkey_of(const struct index_server *s, const struct http_request *r,
+			      struct buf *buf);
 /* For what outlives its request: a copy of the token, NULL when none was shown; 0 or ERR_NOMEM.
  * Owns: the caller. And later, each second: may who showed it still read? Every few seconds it is
  * looked at, otherwise believed. */

@@ -382,6 +382,21 @@ int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor
 	return err;
 }
 
+int catalogue_db_id(struct catalogue_db *db, uint8_t out[CATALOGUE_ID_LEN], struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_SELF_GET, info);
+	int err = 0;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == CATALOGUE_ID_LEN)
+		memcpy(out, sqlite3_column_blob(s, 0), CATALOGUE_ID_LEN);
+	else
+		err = catalogue_fault(db, info);
+	sqlite3_reset(s);
+	return err;
+}
+
 int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes)
 {
 	*entries = db->entries;

@@ -19,6 +19,10 @@ struct catalogue_db;
 int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info);
 void catalogue_db_close(struct catalogue_db *db);
 
+#define CATALOGUE_ID_LEN 16
+/* By chance, when it was made; a copy of it has the same. */
+int catalogue_db_id(struct catalogue_db *db, uint8_t out[CATALOGUE_ID_LEN], struct err_info *info);
+
 struct catalogue_file {
 	const char *path;
 	uint64_t length;

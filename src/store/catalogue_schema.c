@@ -51,7 +51,9 @@ static const char step_2[] =
 static const char step_3[] =
     "CREATE TABLE tokens (name TEXT PRIMARY KEY, hash BLOB NOT NULL, right INTEGER NOT NULL,"
     " created_at INTEGER NOT NULL) WITHOUT ROWID;";
-static const char *const steps[] = {step_1, step_2, step_3};
+static const char step_4[] = "CREATE TABLE self (id BLOB NOT NULL);"
+			     "INSERT INTO self VALUES (randomblob(" TEXT_OF(CATALOGUE_ID_LEN) "));";
+static const char *const steps[] = {step_1, step_2, step_3, step_4};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 /* Searchable are the paths of the first files only: an entry of 500,000 files would
@@ -90,6 +92,7 @@ static const char *const statements[N_STMTS] = {
     [STMT_TOKEN_ADD] = "INSERT INTO tokens (name, hash, right, created_at) VALUES (?1, ?2, ?3, ?4)",
     [STMT_TOKEN_DROP] = "DELETE FROM tokens WHERE name = ?1",
     [STMT_TOKENS_GET] = "SELECT name, hash, right, created_at FROM tokens ORDER BY name",
+    [STMT_SELF_GET] = "SELECT id FROM self",
     [STMT_DATA_VERSION] = "PRAGMA data_version",
     [STMT_WORDS_ADD] = "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_OF,
     [STMT_WORDS_DROP] = "INSERT INTO words (words, rowid, name, owner, paths, description)"

@@ -447,7 +447,7 @@ class Index:
         if not self.proc.alive():
             raise Failed(f"the index ended: {self.proc.err()[-1000:]!r}")
         try:
-            return http(self.url + "/api/v1/status", timeout=5)[0] == 200
+            return http(self.url + "/healthz", timeout=5)[0] == 200
         except OSError:
             return False
 

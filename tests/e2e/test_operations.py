@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 import urllib.parse
+import xml.etree.ElementTree as ElementTree
 
 import harness as h
 import wire
@@ -185,6 +186,148 @@ def _(w):
     check(re.search(line, text.proc.err_text()), "a line of text", text.proc.err_text())
     w.start(h.BIN, "index", "--log-format", "xml", "--data", w.path("d3")).wait(20) \
         .expect(h.USAGE).error_line("text or json")
+
+
+# ---- monitoring and feeds -----------------------------------------------------------------
+
+def samples_of(text):
+    """What a Prometheus scraper reads, by the rules of its text format and `promtool check metrics`."""
+    kinds, helped, out = {}, set(), {}
+    check(text.endswith("\n"), "the last line ends")
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            name, words = line[7:].split(" ", 1)
+            check(name not in helped and words.strip(), f"{name} has one HELP")
+            helped.add(name)
+        elif line.startswith("# TYPE "):
+            name, kind = line[7:].split(" ")
+            check(name in helped and name not in kinds and kind in ("counter", "gauge"), line)
+            check(name.endswith("_total") == (kind == "counter"), f"{name}: counters end with _total, gauges do not")
+            kinds[name] = kind
+        else:
+            m = re.fullmatch(r"([a-z_:][a-z0-9_:]*)(\{[a-z_]+=\"[^\"\\\n]*\"\})? ([0-9.e+]+)", line)
+            check(m is not None and m.group(1) in kinds and m.group(1) not in out, f"a sample: {line}")
+            out[m.group(1)] = float(m.group(3))
+    check_eq(set(kinds), set(out), "each metric has a sample")
+    return out
+
+
+@test("/metrics is what Prometheus reads, and counts what happens")
+def _(w):
+    index = w.index()
+    before = samples_of(h.http(index.url + "/metrics")[1].decode())
+    announce(index, "127.0.0.9")
+    w.peer("a").share(h.make_file(w.path("f"), 1000))
+    after = samples_of(h.http(index.url + "/metrics")[1].decode())
+    check(all(n.startswith("shoal_") for n in after), "names", after)
+    for name, more in (("shoal_announces_total", 1), ("shoal_entries", 1), ("shoal_sessions", 1), ("shoal_entry_bytes", 1000)):
+        check_eq(after[name] - before[name], more, name)
+
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def feed_of(index, query=""):
+    """Its id, and id, time and links of each entry by title; holds it against what RFC 4287 asks."""
+    status, body = h.http(index.url + "/feed.atom" + query)
+    check_eq(status, 200, "status of the feed")
+    feed = ElementTree.fromstring(body)
+    check_eq(feed.tag, ATOM + "feed")
+    uuid_urn, stamp = r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    out = {}
+    for e in [feed] + feed.findall(ATOM + "entry"):
+        for tag, form in (("id", uuid_urn), ("title", r".+"), ("updated", stamp)):
+            found = e.findall(ATOM + tag)
+            check(len(found) == 1 and re.fullmatch(form, found[0].text), f"one {tag}", ElementTree.tostring(e))
+        links = {k.get("rel"): k for k in e.findall(ATOM + "link")}
+        # Without a content an entry must have a link to where there is one.
+        check("alternate" in links and ("self" if e is feed else "enclosure") in links, "links", list(links))
+        if e is not feed:
+            check(e.findtext(f"{ATOM}author/{ATOM}name"), "an author")
+            out[e.findtext(ATOM + "title")] = (
+                e.findtext(ATOM + "id"), e.findtext(ATOM + "updated"),
+                {rel: urllib.parse.urljoin(index.url + "/feed.atom", k.get("href")) for rel, k in links.items()})
+    ids = [feed.findtext(ATOM + "id")] + [e[0] for e in out.values()]
+    check_eq(len(set(ids)), len(ids), "ids are of one thing each")
+    check_eq(feed.findtext(ATOM + "updated"), max([e[1] for e in out.values()] or ["1970-01-01T00:00:00Z"]), "the newest")
+    return ids[0], out
+
+
+@test("the feed is valid Atom; ids stay over a restart, a change of words and a backup, and are no other index's")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    feed_of(index)
+    for name in ("f <&>", "g"):
+        a.share(h.make_file(a.path(name), 100, name), "--description", "one").stop(signal.SIGINT).expect(h.OK)
+    feed, entries = feed_of(index)
+    check_eq(list(entries), ["g@1", "f <&>@1"], "newest first")
+    status, body = h.http(entries["g@1"][2]["enclosure"])
+    check(status == 200 and b"4:info" in body, "the enclosure is the .torrent")
+    check_eq(h.http(entries["g@1"][2]["alternate"].split("#")[0])[0], 200, "the page")
+    a.share(a.path("g"), "--description", "two").stop(signal.SIGINT).expect(h.OK)
+    index.proc.stop()
+    index.start()
+    feed2, again = feed_of(index)
+    check_eq((feed2, {t: e[0] for t, e in again.items()}), (feed, {t: e[0] for t, e in entries.items()}), "ids")
+    copy, other = w.path("copy"), w.index(data=w.path("other"))
+    os.mkdir(copy)
+    a.run("index", "backup", copy + "/catalogue.db", "--data", index.data).expect(h.OK)
+    check_eq(feed_of(w.index(data=copy)), (feed, {t: (*e[:2], {k: v.replace(index.url, w.indexes[-1].url)
+                                                              for k, v in e[2].items()}) for t, e in again.items()}),
+             "the feed of the copy")
+    w.peer("b", other).share(h.make_file(w.path("g"), 100, "g"), name="g")
+    feed3, entries3 = feed_of(other)
+    check(feed3 != feed and entries3["g@1"][0] != entries["g@1"][0], "another index and owner have other ids")
+
+
+@test("at a closed index the feed's .torrents carry the token that the reader showed")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    a.share(h.make_file(a.path("f"), 100)).stop(signal.SIGINT).expect(h.OK)
+    secret = a.run("index", "token", "add", "reader", "--data", index.data, "--json").expect(h.OK).json()["token"]
+    h.wait_for(lambda: h.http(index.url + "/feed.atom")[0] == 401, 5 * h.SLOW, "the index closes")
+    status, body = h.http(feed_of(index, "?token=" + secret)[1]["f@1"][2]["enclosure"])
+    check(status == 200 and b"/announce/" + secret.encode() in body, "the .torrent, with a passkey", body[:200])
+
+
+# ---- data ---------------------------------------------------------------------------------
+
+@test("one index at a time has the data; it is free again when that one ends, however it does")
+def _(w):
+    index = w.index()
+    w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", index.data).wait(20).expect(h.TAKEN) \
+        .error_line("another index")
+    index.proc.kill()
+    index.proc.wait(10)
+    index.start()
+
+
+@test("a backup that was made while the index ran is an index again: names, versions, keys and tokens")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    for n in (1, 2):
+        a.share(h.make_file(a.path("f"), 1000, n), "--as", "alice").stop(signal.SIGINT).expect(h.OK)
+    copy = w.path("copy")
+    os.mkdir(copy)
+    secret = a.run("index", "token", "add", "reader", "--right", "publish", "--data", index.data, "--json").json()["token"]
+    a.run("index", "backup", copy + "/catalogue.db", "--data", index.data).expect(h.OK)
+    index.proc.kill()
+    index.proc.wait(10)
+    restored = w.index(data=copy)
+    check_eq(h.http(restored.url + "/api/v1/entries")[0], 401, "without a token")
+    b = w.peer("b", restored)
+    check_eq(b.run("versions", "f", env={"SHOAL_TOKEN": secret}).expect(h.OK).out.count("alice"), 2, "versions")
+    h.make_file(b.path("f"), 10)
+    b.run("share", b.path("f"), "--as", "alice", env={"SHOAL_TOKEN": secret}).expect(h.TAKEN)
+    a2 = w.peer("a", restored)
+    p = a2.start("share", a2.path("f"), "--as", "alice", env={"SHOAL_TOKEN": secret})
+    h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "it is served")
+    b.run("get", "f", "-o", "got", env={"SHOAL_TOKEN": secret}).expect(h.OK)
+    h.check_same(b.path("got"), a2.path("f"))
+    p.stop(signal.SIGINT).expect(h.OK)
 
 
 # ---- systemd ------------------------------------------------------------------------------
