@@ -119,14 +119,37 @@ static int add(const struct opts *o, struct catalogue_db *db, struct err_info *i
 	return rc;
 }
 
+static void show_revoked(const struct opts *o, bool open)
+{
+	char safe[128];
+	json_t *j;
+
+	if (o->json) {
+		j = json_pack("{s:s, s:b}", "revoked", o->args[2], "open", (int)open);
+		out_json(j);
+		json_decref(j);
+		return;
+	}
+	if (!o->quiet)
+		printf("revoked: %s\n", text_escape(safe, sizeof(safe), bytes_str(o->args[2])));
+	if (open)
+		fputs("warning: that was the last token: the index is open to everyone who can "
+		      "reach it\n",
+		      stderr);
+}
+
 static int revoke(const struct opts *o, struct catalogue_db *db, struct err_info *info)
 {
+	struct catalogue_token *left = NULL;
 	struct catalogue_actor who;
-	char safe[128];
+	size_t n = 0;
 	int rc = catalogue_db_token_revoke(db, actor(&who), o->args[2], info);
 
-	if (rc == 0 && !o->quiet && !o->json)
-		printf("revoked: %s\n", text_escape(safe, sizeof(safe), bytes_str(o->args[2])));
+	if (rc == 0)
+		rc = catalogue_db_tokens(db, &left, &n, info);
+	free(left);
+	if (rc == 0)
+		show_revoked(o, n == 0);
 	return rc;
 }
 

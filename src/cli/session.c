@@ -235,10 +235,10 @@ static int make_node(struct session *s, struct err_info *info)
 				.local = !s->o->no_lsd && s->o->listen == NULL};
 	int err;
 
-	if (s->o->verbose > 0) {
+	p.warn = log_line;
+	p.log_user = s;
+	if (s->o->verbose > 0)
 		p.log = log_line;
-		p.log_user = s;
-	}
 	err = node_new(&p, &s->node, info);
 	if (err == OK)
 		node_set_reply_delay(s->node, s->o->reply_delay_ms);

@@ -72,7 +72,8 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 	case CURLE_TOO_MANY_REDIRECTS:
 		return say(out, cap, ERR_PROTO, "redirects without end");
 	case CURLE_GOT_NOTHING:
-		return say(out, cap, ERR_UNREACHABLE, "closed the connection without an answer");
+		return say(out, cap, ERR_UNREACHABLE,
+			   "closed the connection without an answer (does it want https?)");
 	case CURLE_PARTIAL_FILE:
 		return say(out, cap, ERR_UNREACHABLE, "closed the connection in mid-answer");
 	case CURLE_SEND_ERROR:

@@ -44,6 +44,7 @@ struct live {
 	bool was_up;	 /* once at least */
 	uint32_t failed; /* before that */
 	bool said_why;	 /* once, not every few seconds */
+	bool warned;	 /* the same */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -72,6 +73,21 @@ static void log_why(struct live *l, const char *why)
 	snprintf(line, sizeof(line), "%s: no live session: %s", l->base,
 		 text_escape(safe, sizeof(safe), bytes_str(why)));
 	l->p.log(l->p.log_user, line);
+}
+
+/* The index does not know this token, or wants one now: who serves would wait for guests in vain.
+ */
+static void warn_refused(struct live *l, int status)
+{
+	char line[ERR_TEXT_MAX];
+
+	if ((status != 401 && status != 403) || l->warned || l->p.warn == NULL)
+		return;
+	l->warned = true;
+	snprintf(line, sizeof(line),
+		 "%s: does not let this peer in without a good token: it tells nobody of it",
+		 l->base);
+	l->p.warn(l->p.log_user, line);
 }
 
 /* ---- numbers ------------------------------------------------------------------------ */
@@ -349,6 +365,7 @@ static void lose(struct live *l, const char *why, int status)
 
 	drop_line(l);
 	log_why(l, why);
+	warn_refused(l, status);
 	if (was_up) {
 		l->state = LIVE_TRYING;
 		requeue_all(l);
@@ -432,7 +449,7 @@ static void on_welcome(struct live *l)
 {
 	l->state = LIVE_UP;
 	l->was_up = true;
-	l->said_why = false;
+	l->said_why = l->warned = false;
 	l->beat_ms = now_ms(l);
 	loop_timer_clear(l->grace);
 }

@@ -69,7 +69,8 @@ struct live_params {
 	uint16_t port;
 	const struct reach *reach; /* knows a better one; may be NULL */
 	uint64_t seed;
-	void (*log)(void *user, const char *line); /* may be NULL */
+	void (*log)(void *user, const char *line);  /* for -v; may be NULL */
+	void (*warn)(void *user, const char *line); /* that the index lets us in no more; or NULL */
 	void *log_user;
 };
 /* Nobody is asked before the first torrent joins. */

@@ -354,6 +354,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	n->listener = -1;
 	n->encryption = p->encryption;
 	n->log = p->log;
+	n->warn = p->warn;
 	n->log_user = p->log_user;
 	entropy_fill(&seed, sizeof(seed));
 	rng_seed(&n->rng, seed);
@@ -473,6 +474,7 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 				.reach = n->reach,
 				.seed = rng_next(&n->rng),
 				.log = n->log,
+				.warn = n->warn,
 				.log_user = n->log_user};
 
 	int err = pin == NULL ? OK : http_client_pin(n->http, url, pin, info);

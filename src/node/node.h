@@ -39,7 +39,9 @@ struct node_params {
 	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
 	void (*log)(void *user, const char *line);
-	void *log_user;
+	/* What the user must know without -v. May be NULL. */
+	void (*warn)(void *user, const char *line);
+	void *log_user; /* of both */
 };
 
 int node_new(const struct node_params *p, struct node **out, struct err_info *info);

@@ -46,6 +46,7 @@ struct node {
 	struct loop_timer *second; /* handshake deadlines, accepting again */
 	bool accept_paused;
 	void (*log)(void *user, const char *line);
+	void (*warn)(void *user, const char *line);
 	void *log_user;
 
 	struct transfer **transfers;

@@ -80,6 +80,18 @@ def _(w):
     check(b"peers" in raw_announce(index, t, "/" + read), "a stock client announces with its passkey")
 
 
+@test("a sharer whom its index lets in no more says so, once; with its token it would be")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    p = a.share(h.make_file(a.path("f"), 100))
+    secret = token(w, index, "reader")
+    h.wait_for(lambda: b"does not let this peer in" in p.err(), 20 * h.SLOW, "it is told")
+    check(index.url in p.err_text() and p.err_text().count("token") == 1, "once", p.err_text())
+    check_eq(json.loads(h.http(index.url + "/api/v1/peers?token=" + secret)[1])["peers"], [], "nobody is listed")
+    p.stop(signal.SIGINT).expect(h.OK)
+
+
 @test("'anonymous' gives everyone a right; a revoked token is worth nothing within seconds")
 def _(w):
     index = w.index()
@@ -98,13 +110,16 @@ def _(w):
     a.run("index", "token", "add", "ci", "--data", index.data).expect(h.TAKEN)
     a.run("index", "token", "revoke", "nobody", "--data", index.data).expect(h.NOT_FOUND)
     a.run("index", "token", "add", "x", "--right", "root", "--data", index.data).expect(h.USAGE)
-    a.run("index", "token", "revoke", "ci", "--data", index.data).expect(h.OK)
+    done = a.run("index", "token", "revoke", "ci", "--data", index.data, "--json").expect(h.OK)
+    check_eq((done.json()["revoked"], done.json()["open"]), ("ci", False), "revoked")
 
     def worthless():
         return h.http(index.url + "/api/v1/entries", "POST", b"{}", {"Content-Type": "application/json",
                                                                      "Authorization": "Bearer " + secret})[0] == 401
     h.wait_for(worthless, 5 * h.SLOW, "the revoked token is refused")
     with_token(a, secret, "share", a.path("f")).expect(h.DENIED).error_line("no such token")
+    check("open to everyone" in a.run("index", "token", "revoke", "anonymous", "--data", index.data).expect(h.OK).err,
+          "the last one opens the index: that is said")
 
 
 @test("the admin removes anybody's entry, without the owner's key; nobody else does")

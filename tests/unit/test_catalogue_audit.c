@@ -295,12 +295,14 @@ static void make_first_version(void)
 TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 {
 	struct entry e = entry_of("new", 3, 100), gone = entry_of("old", 0, 500);
+	uint8_t id[CATALOGUE_ID_LEN], again[CATALOGUE_ID_LEN];
 	struct catalogue_db *db;
 	uint32_t removed;
 
 	dir_make();
 	make_first_version();
 	db = db_open();
+	CHECK_INT(catalogue_db_id(db, id, &info), 0);
 	CHECK_STR(FOUND(db, .match = "\"old\""), "old");
 	must_put(db, &e);
 	CHECK_INT(e.id, 8);
@@ -308,7 +310,10 @@ TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 	CHECK_STR(FOUND(db, .match = "\"old\""), "");
 	CHECK_STR(FOUND(db, .match = "\"ann\""), "new");
 	catalogue_db_close(db);
-	catalogue_db_close(db_open());
+	db = db_open();
+	CHECK_INT(catalogue_db_id(db, again, &info), 0);
+	CHECK(memcmp(id, again, sizeof(id)) == 0);
+	catalogue_db_close(db);
 	dir_remove();
 }
 

@@ -228,6 +228,7 @@ def _(w):
     check("shoal" in p.text("tbody tr"), "the client", p.text("tbody tr"))
     p.click("[data-page=health]")
     p.wait_text("[data-part=figures]", "ok")
+    check_eq(p.eval("document.querySelector('.chart').clientHeight"), 120, "the chart's height before it has anything")
     p.wait_text("[data-part=figures]", "/s", 15)
     check_eq(p.eval("document.querySelector('nav [aria-current]').textContent"), "Index", "the page in the navigation")
     p.check_quiet()
