@@ -23,6 +23,7 @@ struct get {
 	struct handed handed;
 	bool by_daemon;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
+	uint64_t alone_bytes;	     /* what had come when that was said */
 	bool said_alone, said_stalled, said_changed;
 	bool checked; /* what was on disk is known: */
 	uint64_t found_bytes;
@@ -122,7 +123,7 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 				     !st->swarm.can_complete && st->swarm.down_bps == 0);
 
 	if (!gone) {
-		if (st->swarm.down_bps > 0 && g->said_alone) {
+		if (g->said_alone && st->swarm.down_bytes > g->alone_bytes) {
 			g->said_alone = false;
 			session_say(&g->session, "%s: holders are back, going on", g->wanted.label);
 		}
@@ -136,6 +137,7 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 
 		if (!g->said_alone && now - g->alone_ms > 1000) {
 			g->said_alone = true;
+			g->alone_bytes = st->swarm.down_bytes;
 			session_say(&g->session,
 				    "%s: no holder on line has what is missing; waiting for one",
 				    g->wanted.label);
