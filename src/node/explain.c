@@ -62,7 +62,13 @@ static bool not_downloading(struct verdict *v, const struct explain_facts *f)
 		find(v, EXPLAIN_NOT_DOWNLOADING, "all is here; the disk is writing the last of it");
 		return true;
 	case TRANSFER_SEEDING:
-		find(v, EXPLAIN_NOT_DOWNLOADING, "it is complete, and served to others");
+		if (f->done_bytes < f->total_bytes)
+			find(v, EXPLAIN_NOT_DOWNLOADING,
+			     "%s of %s is served to others: the rest was changed on disk",
+			     text_size(done, sizeof(done), f->done_bytes),
+			     text_size(total, sizeof(total), f->total_bytes));
+		else
+			find(v, EXPLAIN_NOT_DOWNLOADING, "it is complete, and served to others");
 		return true;
 	case TRANSFER_STALLED:
 		find(v, EXPLAIN_DISK, "paused by the disk: %.160s", f->why);

@@ -44,6 +44,12 @@ static struct explain_facts with(void (*change)(struct explain_facts *f))
 static void complete(struct explain_facts *f)
 {
 	f->phase = TRANSFER_SEEDING;
+	f->done_bytes = f->total_bytes;
+}
+
+static void changed_on_disk(struct explain_facts *f)
+{
+	f->phase = TRANSFER_SEEDING;
 }
 
 static void checking(struct explain_facts *f)
@@ -157,6 +163,7 @@ TEST(each_cause_is_found_with_its_numbers_and_the_worst_first)
 	const struct expected table[] = {
 	    {with(NULL), "peers", "4 peers send 10.0 MiB/s together, 120 blocks"},
 	    {with(complete), "not_downloading", "complete"},
+	    {with(changed_on_disk), "not_downloading", "50.0 MiB of 100.0 MiB is served"},
 	    {with(checking), "not_downloading", "checked"},
 	    {with(limited), "limit", "the limit: 1.0 MiB/s is allowed for all together"},
 	    {with(full_disk), "disk", "No space left on device"},
