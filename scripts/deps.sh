@@ -6,7 +6,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
-	libedit-dev"
+	libedit-dev libncurses-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 valgrind
 	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"

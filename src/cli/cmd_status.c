@@ -10,6 +10,7 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/out.h"
+#include "cli/transfer_words.h"
 
 #define REDRAW_S 1
 
@@ -21,26 +22,6 @@ static void on_signal(int signo)
 	stopped = 1;
 }
 
-static uint64_t number(const json_t *j, const char *key)
-{
-	json_int_t n = entries_int(j, key);
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
-static void put_percent(struct out_table *t, const json_t *j)
-{
-	bool checking = strcmp(entries_str(j, "state"), "checking") == 0;
-	uint64_t done = number(j, checking ? "checked_bytes" : "done_bytes");
-	uint64_t total = number(j, checking ? "to_check_bytes" : "total_bytes");
-	char text[32];
-
-	/* Never 100 before it is. */
-	snprintf(text, sizeof(text), "%u%%",
-		 done >= total ? 100u : (unsigned)((double)done * 100.0 / (double)total));
-	out_cell(t, text);
-}
-
 static void put_rate(struct out_table *t, uint64_t bps)
 {
 	char text[32];
@@ -48,36 +29,22 @@ static void put_rate(struct out_table *t, uint64_t bps)
 	out_cell(t, bps == 0 ? "" : text_rate(text, sizeof(text), bps));
 }
 
-/* How long yet, or why not. */
-static void put_note(struct out_table *t, const json_t *j)
-{
-	uint64_t left = number(j, "total_bytes") - number(j, "done_bytes");
-	uint64_t bps = number(j, "down_bps");
-	char text[32];
-
-	if (json_is_string(json_object_get(j, "why")))
-		out_cell(t, entries_str(j, "why"));
-	else
-		out_cell(t,
-			 left > 0 && bps > 0 ? text_duration(text, sizeof(text), left / bps) : "");
-}
-
 static void put_row(struct out_table *t, const json_t *j)
 {
-	char text[32];
+	char percent[TRANSFER_PERCENT_MAX], note[TRANSFER_NOTE_MAX], text[32];
 
 	out_row(t);
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)number(j, "id"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "id"));
 	out_cell(t, text);
 	out_cell(t, entries_str(j, "title"));
 	out_cell(t, entries_str(j, "state"));
-	put_percent(t, j);
-	out_cell(t, text_size(text, sizeof(text), number(j, "total_bytes")));
-	put_rate(t, number(j, "down_bps"));
-	put_rate(t, number(j, "up_bps"));
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)number(j, "peers"));
+	out_cell(t, transfer_percent(percent, j));
+	out_cell(t, text_size(text, sizeof(text), transfer_number(j, "total_bytes")));
+	put_rate(t, transfer_number(j, "down_bps"));
+	put_rate(t, transfer_number(j, "up_bps"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "peers"));
 	out_cell(t, text);
-	put_note(t, j);
+	out_cell(t, transfer_note(note, j));
 }
 
 static void print_table(const json_t *answer)

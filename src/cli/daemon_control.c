@@ -100,6 +100,15 @@ static void do_peers(void *user, struct local_call *call, const json_t *question
 		control_say(call, job_peers_json(j), true);
 }
 
+static void do_pieces(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	struct job *j = find(d, call, question, NULL);
+
+	if (j != NULL)
+		control_say(call, job_pieces_json(j), true);
+}
+
 /* The verb is the word. */
 static void do_one(void *user, struct local_call *call, const json_t *question)
 {
@@ -161,10 +170,11 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	     {"status", do_status},	{"peers", do_peers},
-	    {"pause", do_one},	     {"resume", do_one},	{"recheck", do_one},
-	    {"remove", do_one},	     {"limit", do_one},		{"priority", do_one},
-	    {"unshare", do_unshare}, {"settings", do_settings}, {NULL, NULL},
+	    {"add", do_add},	   {"status", do_status},   {"peers", do_peers},
+	    {"pieces", do_pieces}, {"pause", do_one},	    {"resume", do_one},
+	    {"recheck", do_one},   {"remove", do_one},	    {"limit", do_one},
+	    {"priority", do_one},  {"unshare", do_unshare}, {"settings", do_settings},
+	    {NULL, NULL},
 	};
 
 	return verbs;

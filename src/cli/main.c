@@ -422,6 +422,19 @@ static const struct command commands[] = {
 	.run = cmd_status,
     },
     {
+	.name = "top",
+	.summary = "watch the daemon on a whole screen, and steer it",
+	.usage = "shoal top",
+	.help = "Transfers with their rates, and the selected one's pieces and peers; '?' lists the "
+		"keys.\n"
+		"\n"
+		"examples:\n"
+		"  shoal daemon -d; shoal top\n",
+	.accepts = "",
+	.max_args = 0,
+	.run = cmd_top,
+    },
+    {
 	.name = "pause",
 	.summary = "let transfers of the daemon rest",
 	.usage = "shoal pause ID|NAME...",

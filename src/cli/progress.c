@@ -6,9 +6,9 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "base/text.h"
+#include "cli/columns.h"
 
 #define REDRAW_MS 100u
 #define JSON_MS 500u
@@ -30,31 +30,6 @@ static int terminal_width(void)
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
 		return 80;
 	return size.ws_col;
-}
-
-/* Bytes of `line` that fit into `width` columns. */
-static size_t fitting(const char *line, size_t len, int width)
-{
-	mbstate_t state = {0};
-	size_t at = 0;
-
-	while (at < len) {
-		wchar_t c;
-		size_t n = mbrtowc(&c, line + at, len - at, &state);
-		int columns = 1;
-
-		if (n == 0 || n > len - at) {
-			n = 1;
-			state = (mbstate_t){0};
-		} else if (wcwidth(c) >= 0) {
-			columns = wcwidth(c);
-		}
-		if (columns > width)
-			break;
-		width -= columns;
-		at += n;
-	}
-	return at;
 }
 
 /* "1.2 of 2.8 GiB", or "900 KiB of 2.8 GiB" */
@@ -138,7 +113,7 @@ void progress_draw(struct progress *p, const struct progress_state *s, uint64_t 
 	put_line(&b, s);
 	/* The last column stays free: some terminals wrap as soon as it is written. */
 	fprintf(stderr, "\r%.*s\033[K",
-		(int)fitting((const char *)b.ptr, b.len, p->width > 1 ? p->width - 1 : 1),
+		(int)columns_fit(buf_bytes(&b), p->width > 1 ? (unsigned)p->width - 1 : 1, NULL),
 		b.len == 0 ? "" : (const char *)b.ptr);
 	(void)fflush(stderr);
 	buf_fini(&b);

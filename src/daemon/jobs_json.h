@@ -16,6 +16,10 @@ json_t *job_json(const struct job *j);
 json_t *jobs_json(struct jobs *js);
 /* {"peers": [...]} of those that are connected. */
 json_t *job_peers_json(const struct job *j);
+/* What it has, as {"pieces", "have", "cells"}: the pieces in at most JOB_CELLS_MAX runs, of each
+ * two hex digits: 00 nothing, ff all of it. 0 pieces: it does not run. */
+#define JOB_CELLS_MAX 512u
+json_t *job_pieces_json(const struct job *j);
 /* Counts by state, rates, limits, versions. */
 json_t *jobs_status_json(struct jobs *js, struct node *node);
 

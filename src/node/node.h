@@ -190,6 +190,8 @@ void transfer_limits(const struct transfer *t, struct limits *out);
 void transfer_set_upload(struct transfer *t, bool on);
 
 const struct metainfo *transfer_meta(const struct transfer *t);
+/* Pieces that are verified. Borrowed for this turn of the loop. */
+const struct bitfield *transfer_have(const struct transfer *t);
 const char *transfer_title(const struct transfer *t);
 /* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at);

@@ -586,6 +586,11 @@ enum transfer_phase transfer_phase_now(const struct transfer *t)
 	return t->phase;
 }
 
+const struct bitfield *transfer_have(const struct transfer *t)
+{
+	return swarm_have(t->swarm);
+}
+
 const char *transfer_title(const struct transfer *t)
 {
 	return t->title;

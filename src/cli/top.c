@@ -1,0 +1,198 @@
+#include "cli/top.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/entries.h"
+#include "cli/transfer_words.h"
+
+void top_init(struct top *t)
+{
+	*t = (struct top){.rows = 1};
+}
+
+void top_fini(struct top *t)
+{
+	json_decref(t->status);
+	json_decref(t->peers);
+	json_decref(t->pieces);
+	free(t->list);
+}
+
+/* ---- order --------------------------------------------------------------------- */
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static double part_done(const json_t *j)
+{
+	double total = (double)transfer_number(j, "total_bytes");
+
+	return total > 0 ? (double)transfer_number(j, "done_bytes") / total : 1;
+}
+
+/* What is done least, and what is fastest, is of most interest. */
+static int compare_by(enum top_sort sort, const json_t *a, const json_t *b)
+{
+	double done_a, done_b;
+
+	switch (sort) {
+	case TOP_BY_NAME:
+		return strcmp(entries_str(a, "title"), entries_str(b, "title"));
+	case TOP_BY_STATE:
+		return strcmp(entries_str(a, "state"), entries_str(b, "state"));
+	case TOP_BY_DONE:
+		done_a = part_done(a);
+		done_b = part_done(b);
+		return done_a < done_b ? -1 : done_a > done_b;
+	case TOP_BY_DOWN:
+		return compare_numbers(transfer_number(b, "down_bps"),
+				       transfer_number(a, "down_bps"));
+	case TOP_BY_UP:
+		return compare_numbers(transfer_number(b, "up_bps"), transfer_number(a, "up_bps"));
+	case TOP_BY_ID:
+	case TOP_SORTS:
+		break;
+	}
+	return 0;
+}
+
+static int compare(const void *x, const void *y, void *arg)
+{
+	const json_t *a = *(const json_t *const *)x, *b = *(const json_t *const *)y;
+	int order = compare_by(((const struct top *)arg)->sort, a, b);
+
+	return order != 0 ? order
+			  : compare_numbers(transfer_number(a, "id"), transfer_number(b, "id"));
+}
+
+/* Whoever is selected stays so where it moves to; where it is gone, its neighbour is. */
+static void put_in_order(struct top *t)
+{
+	qsort_r(t->list, t->n, sizeof(*t->list), compare, t);
+	for (size_t i = 0; i < t->n; i++) {
+		if (transfer_number(t->list[i], "id") == t->selected) {
+			t->at = i;
+			return;
+		}
+	}
+	t->at = t->at < t->n ? t->at : t->n == 0 ? 0 : t->n - 1;
+	t->selected = t->n == 0 ? 0 : transfer_number(t->list[t->at], "id");
+	top_take_details(t, NULL, NULL);
+}
+
+/* ---- answers --------------------------------------------------------------------- */
+
+int top_take_status(struct top *t, json_t *answer)
+{
+	const json_t *all = json_object_get(answer, "transfers"), *j;
+	size_t n = json_array_size(all), i;
+	const json_t **list = malloc((n + 1) * sizeof(*list));
+
+	if (list == NULL) {
+		json_decref(answer);
+		return ERR_NOMEM;
+	}
+	json_array_foreach(all, i, j) list[i] = j;
+	if (t->lost)
+		t->note[0] = '\0';
+	t->lost = false;
+	free(t->list);
+	json_decref(t->status);
+	t->status = answer;
+	t->list = list;
+	t->n = n;
+	put_in_order(t);
+	return OK;
+}
+
+void top_take_details(struct top *t, json_t *peers, json_t *pieces)
+{
+	json_decref(t->peers);
+	json_decref(t->pieces);
+	t->peers = peers;
+	t->pieces = pieces;
+}
+
+void top_note(struct top *t, const char *text)
+{
+	text_escape(t->note, sizeof(t->note), bytes_str(text));
+}
+
+void top_note_lost(struct top *t, const char *text)
+{
+	top_note(t, text);
+	t->lost = true;
+}
+
+/* ---- keys ------------------------------------------------------------------------- */
+
+static enum top_wish move(struct top *t, size_t to)
+{
+	if (t->n == 0)
+		return TOP_SHOW;
+	to = to < t->n ? to : t->n - 1;
+	if (to == t->at)
+		return TOP_SHOW;
+	t->at = to;
+	t->selected = transfer_number(t->list[to], "id");
+	top_take_details(t, NULL, NULL);
+	return TOP_ASK;
+}
+
+static size_t less(size_t a, size_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static enum top_wish turn_to(struct top *t, enum top_page page)
+{
+	t->page = t->page == page ? TOP_LIST : page;
+	return TOP_SHOW;
+}
+
+enum top_wish top_on_key(struct top *t, int key)
+{
+	t->note[0] = '\0';
+	switch (key) {
+	case 'q':
+		return TOP_QUIT;
+	case SCREEN_KEY_UP:
+	case 'k':
+		return move(t, less(t->at, 1));
+	case SCREEN_KEY_DOWN:
+	case 'j':
+		return move(t, t->at + 1);
+	case SCREEN_KEY_PAGE_UP:
+		return move(t, less(t->at, t->rows));
+	case SCREEN_KEY_PAGE_DOWN:
+		return move(t, t->at + t->rows);
+	case SCREEN_KEY_HOME:
+	case 'g':
+		return move(t, 0);
+	case SCREEN_KEY_END:
+	case 'G':
+		return move(t, SIZE_MAX);
+	case 'p':
+		return t->n == 0 ? TOP_SHOW : TOP_PAUSE;
+	case 'r':
+		return t->n == 0 ? TOP_SHOW : TOP_RESUME;
+	case SCREEN_KEY_ENTER:
+	case 'd':
+		return turn_to(t, TOP_DETAILS);
+	case '?':
+	case 'h':
+		return turn_to(t, TOP_HELP);
+	case SCREEN_KEY_ESCAPE:
+		return turn_to(t, TOP_LIST);
+	case 's':
+		t->sort = (enum top_sort)((t->sort + 1) % TOP_SORTS);
+		put_in_order(t);
+		return TOP_SHOW;
+	default:
+		return TOP_SHOW;
+	}
+}
