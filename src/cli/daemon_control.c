@@ -164,7 +164,7 @@ const struct control_verb *daemon_control_verbs(void)
 	    {"add", do_add},	     {"status", do_status},	{"peers", do_peers},
 	    {"pause", do_one},	     {"resume", do_one},	{"recheck", do_one},
 	    {"remove", do_one},	     {"limit", do_one},		{"priority", do_one},
-	    {"unshare", do_unshare}, {"settings", do_settings}, {NULL, NULL},
+	    {"item", do_one},	     {"unshare", do_unshare},	{"settings", do_settings}, {NULL, NULL},
 	};
 
 	return verbs;

@@ -97,7 +97,8 @@ static int run(struct dht_visit *v, struct err_info *info)
 	v->look = loop_timer_new(v->loop, on_look, v);
 	if (v->late == NULL || v->look == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	(void)loop_on_signal(v->loop, SIGINT, on_interrupt, v);
+	if (!v->p->nested)
+		(void)loop_on_signal(v->loop, SIGINT, on_interrupt, v);
 	loop_timer_set(v->late, DHT_VISIT_MS);
 	loop_timer_set(v->look, 0);
 	if (loop_run(v->loop) != OK)

@@ -13,6 +13,7 @@ struct dht_visit;
 
 struct dht_visit_params {
 	const struct opts *o; /* --dht-node, --listen */
+	bool nested;	      /* a loop is running already: Ctrl-C is its */
 	/* Somebody may be there to ask: begin with searches of dht_visit_shell(). */
 	void (*begin)(void *user, struct dht_visit *v);
 	/* As in struct dht_shell_params. */

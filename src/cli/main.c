@@ -244,7 +244,7 @@ static const struct command commands[] = {
 		"  shoal info genome.tar\n"
 		"  shoal info alice@lab/genome.tar@1 --json\n"
 		"  shoal info ./debian.torrent\n",
-	.accepts = "latest all pieces",
+	.accepts = "latest all pieces listen dht-node no-dht",
 	.completes = "@name @torrent",
 	.min_args = 1,
 	.max_args = 1,

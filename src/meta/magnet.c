@@ -306,22 +306,37 @@ void magnet_fini(struct magnet *m)
 	*m = (struct magnet){0};
 }
 
-int magnet_put(const struct metainfo *m, struct buf *out)
+/* Hashes that are there, name and size. */
+static void put_what(struct buf *out, const uint8_t *v1, const uint8_t *v2, const char *name,
+		     uint64_t bytes)
 {
 	char hex[2 * SHA256_LEN + 1];
 
 	buf_put_str(out, SCHEME);
-	if (m->v1) {
-		text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
+	if (v1 != NULL) {
+		text_hex(hex, bytes_of(v1, SHA1_LEN));
 		buf_printf(out, "xt=urn:btih:%s&", hex);
 	}
-	if (m->v2) {
-		text_hex(hex, bytes_of(m->hash_v2, SHA256_LEN));
+	if (v2 != NULL) {
+		text_hex(hex, bytes_of(v2, SHA256_LEN));
 		buf_printf(out, "xt=urn:btmh:1220%s&", hex);
 	}
 	buf_put_str(out, "dn=");
-	text_put_percent(out, bytes_str(m->name));
-	buf_printf(out, "&xl=%llu", (unsigned long long)m->total_bytes);
+	text_put_percent(out, bytes_str(name));
+	buf_printf(out, "&xl=%llu", (unsigned long long)bytes);
+}
+
+int magnet_put_entry(const struct entry *e, struct buf *out)
+{
+	put_what(out, e->has_v1 ? e->hash_v1 : NULL, e->has_v2 ? e->hash_v2 : NULL, e->name,
+		 e->bytes);
+	return out->err;
+}
+
+int magnet_put(const struct metainfo *m, struct buf *out)
+{
+	put_what(out, m->v1 ? m->hash_v1 : NULL, m->v2 ? m->hash_v2 : NULL, m->name,
+		 m->total_bytes);
 	for (uint32_t i = 0; i < m->n_trackers; i++) {
 		buf_put_str(out, "&tr=");
 		text_put_percent(out, bytes_str(m->trackers[i].url));

@@ -52,6 +52,8 @@ void magnet_fini(struct magnet *m);
 
 /* The link for a torrent: hashes, dn, its trackers and webseeds, xl. Appends to `out`. */
 int magnet_put(const struct metainfo *m, struct buf *out);
+/* The same as far as an entry knows it. */
+int magnet_put_entry(const struct entry *e, struct buf *out);
 /* The link for whatever the owner of this key publishes under a name. Appends to `out`. */
 int magnet_put_key(const uint8_t key[SIGN_KEY_LEN], struct bytes name, struct buf *out);
 

@@ -91,6 +91,7 @@ static void take_peers(struct transfer *t, const struct dht_effects *fx, const s
 static void on_put(struct node_dht_item *i, const struct dht_effect *e, uint64_t now)
 {
 	i->nodes = e->stored;
+	i->newest = e->seq;
 	i->is_old = e->stored == 0 && e->fault == KRPC_FAULT_SEQ;
 	i->at_ms = now + (e->stored > 0 || i->is_old ? NODE_DHT_ITEM_AGAIN_MS : NODE_DHT_SOON_MS);
 }
@@ -154,16 +155,26 @@ static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
 	d->asking += i->search != 0;
 }
 
-int transfer_set_item(struct transfer *t, const struct dht_item *item)
+int node_check_item(struct bytes item)
+{
+	struct dht_item i;
+
+	return dht_item_take(item, &i);
+}
+
+int transfer_set_item(struct transfer *t, struct bytes item)
 {
 	struct node_dht_item *i = &t->item;
 	struct dht_item *copy = NULL;
+	int err = OK;
 
-	if (item != NULL) {
+	if (item.len > 0) {
 		copy = malloc(sizeof(*copy));
-		if (copy == NULL)
-			return ERR_NOMEM;
-		*copy = *item;
+		err = copy == NULL ? ERR_NOMEM : dht_item_take(item, copy);
+	}
+	if (err != OK) {
+		free(copy);
+		return err;
 	}
 	if (i->search != 0) {
 		dht_shell_cancel(t->node->dht->shell, i->search);

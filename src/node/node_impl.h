@@ -143,6 +143,7 @@ struct transfer {
 		uint32_t nodes;
 		uint64_t at_ms; /* next time */
 		bool is_old;
+		int64_t newest; /* found on the way; -1 none */
 	} item;
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;

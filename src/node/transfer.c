@@ -582,6 +582,7 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->tracker_peers = a.peers;
 	out->item_nodes = t->item.nodes;
 	out->item_is_old = t->item.is_old;
+	out->item_newest = t->item.newest;
 }
 
 enum transfer_phase transfer_phase_now(const struct transfer *t)
