@@ -23,7 +23,8 @@ bool dht_name_parse(const char *ref, struct dht_name *out)
 
 	if (strlen(ref) <= KEY_DIGITS || ref[KEY_DIGITS] != '/' ||
 	    text_unhex(bytes_of(ref, KEY_DIGITS), out->key, SIGN_KEY_LEN) != OK ||
-	    entry_ref_parse(bytes_str(ref + KEY_DIGITS + 1), &name, NULL) != OK)
+	    entry_ref_parse(bytes_str(ref + KEY_DIGITS + 1), &name, NULL) != OK ||
+	    name.owner[0] != '\0')
 		return false;
 	set_name(out, &name);
 	return true;
