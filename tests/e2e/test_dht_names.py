@@ -179,7 +179,7 @@ def _(w):
     c.run("info", ref, *again.at, env=ON).expect(h.OK)
     body = {"torrent": base64.b64encode(index.torrent("data")).decode(), "path": a.path("other"), "item": "ZGU="}
     status, got = a.api("POST", "transfers", body)
-    check_eq((status, got["error"]["code"]), (400, "invalid"), "an item that nobody signed")
+    check_eq((status, got["error"]["code"]), (400, "bad_request"), "an item that nobody signed")
 
 
 @test("what is private, or shared with --no-dht, puts nothing", seconds=60)
