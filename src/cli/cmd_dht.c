@@ -1,6 +1,5 @@
 /* cli/cmd_dht.c - the distributed hash table by hand: how the peers of this home stand in it, and
  * values put, got and looked up by a node that lives as long as the command. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +7,12 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/control.h"
+#include "cli/dht_visit.h"
 #include "cli/entries.h"
 #include "cli/home.h"
 #include "cli/out.h"
-#include "cli/session.h"
-#include "node/dht_shell.h"
 
 #define SILENCE_MS 5000u
-/* Until nodes answered; then for the search itself. */
-#define GIVE_UP_MS 45000u
 /* Peers that are told of one torrent (attack: nodes that invent them). */
 #define PEERS_MAX 1000u
 
@@ -80,9 +76,7 @@ enum verb { VERB_GET, VERB_PUT, VERB_LOOKUP };
 struct work {
 	const struct opts *o;
 	enum verb verb;
-	struct loop *loop;
-	struct loop_timer *timer;
-	struct dht_shell *dht;
+	struct dht_visit *visit;
 	uint8_t target[20];
 	uint8_t key[SIGN_KEY_LEN], seed[SIGN_SEED_LEN];
 	bool is_mutable;
@@ -94,15 +88,8 @@ struct work {
 	bool putting, found;
 	json_t *peers; /* their addresses are its keys */
 	json_t *nodes;
-	int rc;
 	struct err_info info;
 };
-
-static void fail(struct work *w, enum err code, const char *text)
-{
-	w->rc = err_set(&w->info, code, "%s", text);
-	loop_stop(w->loop);
-}
 
 /* One newer than what is there. */
 static void put_now(struct work *w)
@@ -113,13 +100,13 @@ static void put_now(struct work *w)
 		      : dht_item_immutable(&item, buf_bytes(&w->value));
 
 	if (err != OK) {
-		fail(w, (enum err)err, err_text((enum err)err));
+		dht_visit_end(w->visit, (enum err)err, err_text((enum err)err));
 		return;
 	}
 	w->seq = item.seq;
 	w->putting = true;
 	dht_item_target(&item, w->target);
-	w->search = dht_shell_put(w->dht, &item, NULL);
+	w->search = dht_shell_put(dht_visit_shell(w->visit), &item, NULL);
 }
 
 static void take_peers(struct work *w, const struct dht_effects *fx, const struct dht_effect *e)
@@ -150,21 +137,23 @@ static void on_done(struct work *w, const struct dht_effects *fx, const struct d
 	json_array_clear(w->nodes);
 	take_nodes(w, fx, e);
 	if (e->answers == 0)
-		fail(w, ERR_UNREACHABLE, "no node of the table answered");
+		dht_visit_end(w->visit, ERR_UNREACHABLE, "no node of the table answered");
 	else if (w->verb == VERB_PUT && !w->putting)
 		put_now(w);
 	else if (w->verb == VERB_PUT && e->stored == 0)
-		fail(w, ERR_UNREACHABLE, "no node took it");
+		dht_visit_end(w->visit, ERR_UNREACHABLE, "no node took it");
 	else if (w->verb == VERB_GET && !w->found)
-		fail(w, ERR_NOENT, "nothing is stored there");
+		dht_visit_end(w->visit, ERR_NOENT, "nothing is stored there");
 	else
-		loop_stop(w->loop);
+		dht_visit_end(w->visit, OK, NULL);
 }
 
-static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)
+static void on_effect(void *user, struct dht_visit *v, const struct dht_effects *fx,
+		      const struct dht_effect *e)
 {
 	struct work *w = user;
 
+	(void)v;
 	if (e->search != w->search)
 		return;
 	if (e->type == DHT_PEERS) {
@@ -179,17 +168,6 @@ static void on_effect(void *user, const struct dht_effects *fx, const struct dht
 	} else {
 		on_done(w, fx, e);
 	}
-}
-
-static void on_late(void *arg)
-{
-	fail(arg, ERR_TIMEOUT, "no answer in time");
-}
-
-static void on_interrupt(void *arg, int signo)
-{
-	(void)signo;
-	fail(arg, ERR_CANCELLED, "interrupted");
 }
 
 /* ---- what is asked for --------------------------------------------------------------- */
@@ -230,53 +208,27 @@ static int read_arguments(struct work *w)
 	return OK;
 }
 
-static void start_search(struct work *w)
+static void begin(void *user, struct dht_visit *v)
 {
+	struct dht_shell *dht = dht_visit_shell(v);
+	struct work *w = user;
+
+	w->visit = v;
 	if (w->verb == VERB_LOOKUP)
-		w->search = dht_shell_get_peers(w->dht, w->target);
+		w->search = dht_shell_get_peers(dht, w->target);
 	else if (w->is_mutable)
-		w->search = dht_shell_get_mutable(w->dht, w->key, w->salt);
+		w->search = dht_shell_get_mutable(dht, w->key, w->salt);
 	else if (w->verb == VERB_GET)
-		w->search = dht_shell_get(w->dht, w->target);
+		w->search = dht_shell_get(dht, w->target);
 	else
 		put_now(w);
 }
 
 static int run(struct work *w)
 {
-	struct dht_shell_params p = {
-	    .listen_host = w->o->listen, .read_only = true, .on_effect = on_effect, .user = w};
-	char *home = home_dir(), state[4096];
-	int err = loop_new(&w->loop);
+	struct dht_visit_params p = {.o = w->o, .begin = begin, .on_effect = on_effect, .user = w};
 
-	if (err != OK) {
-		free(home);
-		return err_set(&w->info, err, "no event loop: %s", err_text(err));
-	}
-	p.loop = w->loop;
-	if (home != NULL &&
-	    snprintf(state, sizeof(state), "%s/" SESSION_DHT_FILE, home) < (int)sizeof(state))
-		p.state = state;
-	err = dht_shell_new(&p, &w->dht, &w->info);
-	for (size_t i = 0; err == OK && w->o->dht_nodes != NULL && w->o->dht_nodes[i] != NULL; i++)
-		if (dht_shell_add_host(w->dht, w->o->dht_nodes[i]) != OK)
-			err = err_set(&w->info, ERR_INVALID, "--dht-node wants HOST:PORT");
-	w->timer = loop_timer_new(w->loop, on_late, w);
-	if (err == OK && w->timer == NULL)
-		err = err_set(&w->info, ERR_NOMEM, "out of memory");
-	if (err == OK) {
-		(void)loop_on_signal(w->loop, SIGINT, on_interrupt, w);
-		loop_timer_set(w->timer, GIVE_UP_MS);
-		start_search(w);
-		if (w->rc == OK && loop_run(w->loop) != OK)
-			err = err_set(&w->info, ERR_IO, "the event loop failed");
-	}
-	dht_shell_free(w->dht);
-	if (w->timer != NULL)
-		loop_timer_free(w->timer);
-	loop_free(w->loop);
-	free(home);
-	return err != OK ? err : w->rc;
+	return dht_visit(&p, &w->info);
 }
 
 /* ---- what is said --------------------------------------------------------------------- */

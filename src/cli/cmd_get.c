@@ -267,7 +267,7 @@ static int next_wanted(struct get *g, struct wanted *next, struct err_info *info
 	int err;
 
 	snprintf(ref, sizeof(ref), "%s/%s@%u", now->owner, now->name, g->newest);
-	err = wanted_load(next, g->o, ref, &g->index, info);
+	err = wanted_load(next, g->o, ref, true, &g->index, info);
 	/* Wherever the first one went, whatever this one's file is called. */
 	if (err == OK) {
 		free(next->path);
@@ -332,7 +332,7 @@ static int start_watch(struct get *g, struct err_info *info)
 	};
 	struct entry_ref ref;
 
-	if (g->wanted.placed == NULL ||
+	if (g->wanted.placed == NULL || g->wanted.item.len > 0 ||
 	    (entry_ref_parse(bytes_str(g->o->args[0]), &ref, NULL) == OK && ref.version != 0))
 		return err_set(info, ERR_INVALID, "--follow: give NAME or OWNER/NAME");
 	p.owner = g->wanted.placed->owner;
@@ -580,7 +580,7 @@ static int run(struct get *g, struct err_info *info)
 	int err = check_flow(g, info);
 
 	if (err == OK)
-		err = wanted_load(&g->wanted, g->o, g->o->args[0], &g->index, info);
+		err = wanted_load(&g->wanted, g->o, g->o->args[0], false, &g->index, info);
 
 	g->by_daemon = err == OK && can_hand_over(g) && handover_is_there(g->o);
 	if (err == OK)

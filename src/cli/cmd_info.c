@@ -1,11 +1,14 @@
 #include <stdio.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/entries.h"
 #include "cli/index_open.h"
+#include "cli/info_name.h"
 #include "cli/info_pieces.h"
+#include "cli/linked.h"
 #include "cli/out.h"
 #include "cli/torrent_print.h"
 #include "node/torrent_file.h"
@@ -104,13 +107,25 @@ static void print_about(const json_t *e)
 	}
 }
 
+/* Under what it is found when there is no index. */
+static void put_link(struct buf *out, const json_t *e)
+{
+	uint8_t key[SIGN_KEY_LEN];
+
+	buf_init(out, MAGNET_BYTES_MAX);
+	if (text_unhex(bytes_str(entries_str(e, "key")), key, sizeof(key)) == OK)
+		(void)magnet_put_key(key, bytes_str(entries_str(e, "name")), out);
+}
+
 static void print_entry(const struct opts *o, const json_t *e, const json_t *holders,
 			const json_t *pieces)
 {
 	const json_t *peers = json_object_get(holders, "peers");
 	char line[160], size[32], date[ENTRIES_DATE_MAX];
 	json_int_t bytes = entries_int(e, "bytes");
+	struct buf link;
 
+	put_link(&link, e);
 	out_field("name", entries_str(e, "name"));
 	out_field("owner", entries_str(e, "owner"));
 	snprintf(line, sizeof(line), "%lld, published %s", (long long)entries_int(e, "version"),
@@ -126,6 +141,9 @@ static void print_entry(const struct opts *o, const json_t *e, const json_t *hol
 	out_field("info-hash v2", entries_str(e, "hash_v2"));
 	out_field("owner's key", entries_str(e, "key"));
 	out_field("magnet", entries_str(e, "magnet"));
+	if (buf_cstr(&link) != NULL)
+		out_field("by its key", buf_cstr(&link));
+	buf_fini(&link);
 	snprintf(line, sizeof(line), "%lld, %lld with all of it",
 		 (long long)entries_int(holders, "holders"),
 		 (long long)entries_int(holders, "seeds"));
@@ -159,6 +177,12 @@ static int ask_pieces(struct index_client *c, uint64_t id, json_t **out, struct 
 
 static void print_json(const struct opts *o, json_t *entry, const json_t *holders, json_t *pieces)
 {
+	struct buf link;
+
+	put_link(&link, entry);
+	if (link.len > 0)
+		json_object_set_new(entry, "link", json_string(buf_cstr(&link)));
+	buf_fini(&link);
 	json_object_set(entry, "peers", json_object_get(holders, "peers"));
 	if (pieces != NULL) {
 		info_pieces_spell(pieces, o->pieces);
@@ -167,11 +191,12 @@ static void print_json(const struct opts *o, json_t *entry, const json_t *holder
 	out_json(entry);
 }
 
-static int show_entry(const struct opts *o, struct index_client *c, struct err_info *info)
+static int show_entry(const struct opts *o, struct index_client *c, const char *ref,
+		      struct err_info *info)
 {
 	json_t *found = NULL, *entry = NULL, *holders = NULL, *pieces = NULL;
 	uint64_t id;
-	int rc = index_client_resolve(c, o->args[0], o->latest, &found, info);
+	int rc = index_client_resolve(c, ref, o->latest, &found, info);
 
 	if (rc != 0)
 		return rc;
@@ -192,19 +217,62 @@ static int show_entry(const struct opts *o, struct index_client *c, struct err_i
 	return rc;
 }
 
+/* What the index says of it; where that is gone, what the owner signed, if we know whom we mean. */
+static int show_named(const struct opts *o, const char *ref, struct err_info *info)
+{
+	struct index_client *c = NULL;
+	struct err_info why;
+	struct dht_name n;
+	int rc = index_open(o, &c, info);
+
+	if (rc == 0)
+		rc = show_entry(o, c, ref, info);
+	index_client_free(c);
+	if ((rc != ERR_UNREACHABLE && rc != ERR_TIMEOUT) || o->no_dht ||
+	    !dht_name_of_owner(ref, &n))
+		return rc;
+	if (!o->quiet)
+		fprintf(stderr, "%s; asking the distributed hash table for what the owner signed\n",
+			info->text);
+	if (info_name_show(o, &n, &why) == OK)
+		return OK;
+	return err_set(info, (enum err)rc, "%.200s; nor is it known without an index: %.200s",
+		       info->text, why.text);
+}
+
+static int show_link(const struct opts *o, struct err_info *info)
+{
+	char hash[LINKED_HASH_MAX];
+	struct dht_name n;
+	struct magnet m;
+	int rc = magnet_parse(bytes_str(o->args[0]), &m);
+
+	if (rc != OK)
+		return err_set(info, (enum err)rc, "not a magnet link that can be used: %s",
+			       err_text((enum err)rc));
+	if (m.has_v1 || m.has_v2) {
+		rc = show_named(o, linked_hash(&m, hash), info);
+	} else {
+		dht_name_of_link(&m, &n);
+		rc = info_name_show(o, &n, info);
+	}
+	magnet_fini(&m);
+	return rc;
+}
+
 int cmd_info(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
-	struct index_client *c = NULL;
+	struct dht_name n;
 	int rc;
 
-	if (is_torrent_file(o->args[0])) {
+	if (is_torrent_file(o->args[0]))
 		rc = show_torrent(o, &info);
-	} else {
-		rc = index_open(o, &c, &info);
-		if (rc == 0)
-			rc = show_entry(o, c, &info);
-		index_client_free(c);
-	}
+	else if (strncasecmp(o->args[0], "magnet:", 7) == 0)
+		rc = show_link(o, &info);
+	else if (dht_name_parse(o->args[0], &n))
+		rc = info_name_show(o, &n, &info);
+	else
+		rc = show_named(o, o->args[0], &info);
 	return rc == 0 ? EXIT_OK : opts_fail(o, "info", &info);
 }

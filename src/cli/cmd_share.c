@@ -14,6 +14,7 @@
 #include "cli/placed.h"
 #include "cli/renewer.h"
 #include "cli/session.h"
+#include "cli/share_name.h"
 #include "cli/spool.h"
 #include "node/index_client.h"
 #include "node/torrent_file.h"
@@ -30,6 +31,7 @@ struct share {
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed handed;
 	bool said_changed, heard; /* heard: a tracker answered, or did not */
+	struct share_name name;
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
 	struct hash_record record; /* --watch; the renewer's thread's while it works on this one */
@@ -164,6 +166,12 @@ static void call_it(struct calling *c, const struct sharing *sh, const struct sh
 		 s->entry.version);
 }
 
+/* Nothing of it is told to the distributed hash table? */
+static bool is_secret(const struct sharing *sh, const struct metainfo *m)
+{
+	return sh->o->no_dht || m->private;
+}
+
 /* `before`: taken before it was hashed; NULL: there is none. */
 static int hand_over(struct sharing *sh, struct share *s, struct build *b,
 		     const struct stamp *before, struct err_info *info)
@@ -177,9 +185,27 @@ static int hand_over(struct sharing *sh, struct share *s, struct build *b,
 	    .stamp = before,
 	    .trackers = c.trackers,
 	};
+	struct buf item;
+	int err = OK;
 
 	call_it(&c, sh, s);
-	return handover_add(&s->handed, sh->o, sh->index, &spec, info);
+	buf_init(&item, DHT_ITEM_BYTES_MAX);
+	if (!is_secret(sh, b->meta))
+		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
+	spec.item = buf_bytes(&item);
+	if (err == OK)
+		err = handover_add(&s->handed, sh->o, sh->index, &spec, info);
+	buf_fini(&item);
+	return err;
+}
+
+static struct share_name_of name_of(const struct sharing *sh, const struct share *s)
+{
+	return (struct share_name_of){.home = &sh->home,
+				      .entry = &s->entry,
+				      .label = s->label,
+				      .transfer = s->transfer,
+				      .handed = &s->handed};
 }
 
 static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
@@ -194,9 +220,17 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 	    .trackers = c.trackers,
 	};
 
+	bool secret = is_secret(sh, b->meta);
+	struct share_name_of name;
+	int err;
+
 	call_it(&c, sh, s);
 	b->meta = NULL; /* taken over */
-	return node_add(sh->session.node, &p, &s->transfer, info);
+	err = node_add(sh->session.node, &p, &s->transfer, info);
+	if (err != OK || secret)
+		return err;
+	name = name_of(sh, s);
+	return share_name_set(&name, -1, info);
 }
 
 /* So that a later `get` to this place can say which version is there, and use its bytes. */
@@ -348,6 +382,7 @@ static bool status_of(struct sharing *sh, struct share *s, struct transfer_statu
 /* False: serving has ended. */
 static bool look_at(struct sharing *sh, struct share *s)
 {
+	struct share_name_of name = name_of(sh, s);
 	struct transfer_status st;
 
 	if (!status_of(sh, s, &st))
@@ -364,6 +399,7 @@ static bool look_at(struct sharing *sh, struct share *s)
 		s->said_changed = false;
 		session_say(&sh->session, "%s: is as it was, and served again", s->label);
 	}
+	share_name_look(&s->name, &name, &st, &sh->session);
 	if (!s->heard && st.tracker_ok + st.tracker_failed > 0) {
 		s->heard = true;
 		sh->n_heard++;
@@ -460,6 +496,8 @@ static int serve_newer(struct sharing *sh, struct share *s, struct err_info *inf
 	node_remove(sh->session.node, s->transfer);
 	s->transfer = next.transfer;
 	s->entry = n->entry;
+	s->name.settled = false;
+	s->name.again = 0;
 	s->up_bytes = 0;
 	progress_clear(&sh->session.progress);
 	if (sh->o->json) {

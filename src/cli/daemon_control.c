@@ -170,11 +170,13 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	   {"status", do_status},   {"peers", do_peers},
-	    {"pieces", do_pieces}, {"pause", do_one},	    {"resume", do_one},
-	    {"recheck", do_one},   {"remove", do_one},	    {"limit", do_one},
-	    {"priority", do_one},  {"unshare", do_unshare}, {"settings", do_settings},
-	    {NULL, NULL},
+	    {"add", do_add},	     {"status", do_status},
+	    {"peers", do_peers},     {"pieces", do_pieces},
+	    {"pause", do_one},	     {"resume", do_one},
+	    {"recheck", do_one},     {"remove", do_one},
+	    {"limit", do_one},	     {"priority", do_one},
+	    {"unshare", do_unshare}, {"settings", do_settings},
+	    {"item", do_one},	     {NULL, NULL},
 	};
 
 	return verbs;

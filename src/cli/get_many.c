@@ -299,8 +299,8 @@ static void begin_one(struct many *m, struct item *it)
 		item_fail(it, NULL);
 		return;
 	}
-	err = wanted_load(&w, m->o, it->ref, &m->index, &why);
-	if (err == ERR_UNREACHABLE || err == ERR_TIMEOUT)
+	err = wanted_load(&w, m->o, it->ref, true, &m->index, &why);
+	if ((err == ERR_UNREACHABLE || err == ERR_TIMEOUT) && wanted_needs_index(it->ref))
 		m->index_is_gone = true;
 	m->session.index = m->index;
 	if (err == OK && wanted_is_unknown(&w))

@@ -11,6 +11,7 @@
 #include "cli/entries.h"
 #include "cli/index_choice.h"
 #include "daemon/jobs_json.h"
+#include "node/base64.h"
 #include "store/durable.h"
 
 bool handover_is_there(const struct opts *o)
@@ -116,6 +117,9 @@ static void take(struct handed *h, const json_t *j)
 	*st = (struct transfer_status){.phase = phase_of(h->state)};
 	take_numbers(st, j);
 	st->swarm.down_bytes = number(j, "down_total") - h->down_before;
+	st->item_nodes = (uint32_t)number(j, "name_nodes");
+	st->item_is_old = flag(j, "name_is_old");
+	st->item_newest = entries_int(j, "name_newest");
 	take_error(j, "why", err_from_word(entries_str(j, "why_code")), &st->why);
 	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
 }
@@ -241,6 +245,27 @@ int handover_look(struct handed *h, struct err_info *info)
 	h->gone = err == ERR_NOENT;
 	json_decref(answer);
 	return h->gone ? OK : err;
+}
+
+int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info)
+{
+	json_t *answer = NULL;
+	struct buf text;
+	char ref[16];
+	int err;
+
+	snprintf(ref, sizeof(ref), "%u", h->id);
+	buf_init(&text, 2 * JOBS_ITEM_BYTES_MAX);
+	err = base64_put(&text, item);
+	if (err != OK || buf_cstr(&text) == NULL)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	else
+		err = daemon_ask(json_pack("{s:s, s:s, s:s}", "verb", "item", "ref", ref, "item",
+					   buf_cstr(&text)),
+				 &answer, info);
+	json_decref(answer);
+	buf_fini(&text);
+	return err;
 }
 
 void handover_undo(const struct handed *h)

@@ -35,6 +35,8 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 		 struct job_spec *spec, struct err_info *info);
 /* Look again. Returns 0, also when it is gone, or why the daemon does not say. */
 int handover_look(struct handed *h, struct err_info *info);
+/* Another item: see struct job_spec. */
+int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info);
 /* Take it out again, unless it was there before. */
 void handover_undo(const struct handed *h);
 void handed_fini(struct handed *h);

@@ -50,3 +50,35 @@ int known_owners_check(const struct entry *e, bool accept_new, struct err_info *
 	known_close(&k);
 	return rc;
 }
+
+bool known_owners_key(const char *owner, uint8_t key[SIGN_KEY_LEN])
+{
+	struct bytes value;
+	struct known k;
+	bool found = known_open(&k, FILE_NAME, NULL) == OK && known_find(&k, owner, &value) &&
+		     text_unhex(value, key, SIGN_KEY_LEN) == 0;
+
+	known_close(&k);
+	return found;
+}
+
+bool known_owners_of(const uint8_t key[SIGN_KEY_LEN], char owner[ENTRY_OWNER_BYTES_MAX + 1])
+{
+	struct bytes name, value;
+	char hex[HEX_LEN + 1];
+	bool found = false;
+	struct known k;
+	size_t at = 0;
+
+	text_hex(hex, bytes_of(key, SIGN_KEY_LEN));
+	if (known_open(&k, FILE_NAME, NULL) == OK)
+		while (!found && known_next(&k, &at, &name, &value))
+			found =
+			    bytes_eq(value, bytes_str(hex)) && entry_check_owner(name, NULL) == OK;
+	if (found) {
+		memcpy(owner, name.ptr, name.len);
+		owner[name.len] = '\0';
+	}
+	known_close(&k);
+	return found;
+}

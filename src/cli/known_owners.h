@@ -14,4 +14,9 @@
  * new, but cannot be remembered. */
 int known_owners_check(const struct entry *e, bool accept_new, struct err_info *info);
 
+/* The key that is remembered of an owner, and the owner that it is remembered of. False: none is.
+ */
+bool known_owners_key(const char *owner, uint8_t key[SIGN_KEY_LEN]);
+bool known_owners_of(const uint8_t key[SIGN_KEY_LEN], char owner[ENTRY_OWNER_BYTES_MAX + 1]);
+
 #endif

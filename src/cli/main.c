@@ -98,7 +98,9 @@ static const struct command commands[] = {
 	    "  --drain            before leaving, hand on what nobody else has\n"
 	    "  --drain-timeout TIME  for so long at most (10m)\n"
 	    "\n"
-	    "It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it.\n"
+	    "It serves until Ctrl-C; the entry stays listed, 'shoal unshare' removes it. What is "
+	    "not\n"
+	    "private is found without an index, too, by the KEY/NAME that it says.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal share genome.tar\n"
@@ -180,6 +182,7 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal get genome.tar\n"
 	    "  shoal get alice@lab/genome.tar@2 -o /data/genome.tar\n"
+	    "  shoal get d8528fbe...29/genome.tar    # the owner's whole key: without an index\n"
 	    "  shoal get alice@lab/genome.tar -o /data/ --follow\n"
 	    "  shoal get alice@lab/site.tar -o - | tar x\n"
 	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
@@ -233,18 +236,24 @@ static const struct command commands[] = {
     {
 	.name = "info",
 	.summary = "show an entry and its holders, or a .torrent file",
-	.usage = "shoal info NAME|FILE.torrent",
-	.help = "  --latest   of several contents take the newest\n"
-		"  --all      every file (otherwise the first 100)\n"
-		"  --pieces   which pieces each holder has, as ranges\n"
-		"\n"
-		"A .torrent file is shown without asking an index.\n"
-		"\n"
-		"examples:\n"
-		"  shoal info genome.tar\n"
-		"  shoal info alice@lab/genome.tar@1 --json\n"
-		"  shoal info ./debian.torrent\n",
-	.accepts = "latest all pieces",
+	.usage = "shoal info NAME|KEY/NAME|FILE.torrent",
+	.help =
+	    "  --latest   of several contents take the newest\n"
+	    "  --all      every file (otherwise the first 100)\n"
+	    "  --pieces   which pieces each holder has, as ranges\n"
+	    "  --dht-node HOST:PORT  begin there in the distributed hash table\n"
+	    "  --no-dht   do not ask it (SHOAL_NO_DHT=yes)\n"
+	    "  --listen ADDR  use this address alone for that\n"
+	    "\n"
+	    "A .torrent file is shown without asking an index; KEY/NAME, a magnet link of a key "
+	    "and,\n"
+	    "when no index answers, the OWNER/NAME of an owner who is known, by asking the table.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal info genome.tar\n"
+	    "  shoal info alice@lab/genome.tar@1 --json\n"
+	    "  shoal info ./debian.torrent\n",
+	.accepts = "latest all pieces listen dht-node no-dht",
 	.completes = "@name @torrent",
 	.min_args = 1,
 	.max_args = 1,

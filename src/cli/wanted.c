@@ -2,88 +2,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
-#include "cli/index_open.h"
-#include "cli/known_owners.h"
 #include "cli/linked.h"
 #include "cli/renewal.h"
 #include "cli/scratch.h"
+#include "cli/wanted_find.h"
 #include "node/index_fetch.h"
-#include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
-
-bool wanted_needs_index(const char *ref)
-{
-	size_t n = strlen(ref);
-
-	return n <= 8 || strcmp(ref + n - 8, ".torrent") != 0;
-}
-
-/* Is it a link, or a hash? Then what it is called until more is known. */
-static int read_link(struct wanted *w, const char *ref, struct err_info *info)
-{
-	bool magnet = strncasecmp(ref, "magnet:", 7) == 0;
-	int err = magnet ? magnet_parse(bytes_str(ref), &w->link)
-			 : magnet_from_hash(bytes_str(ref), &w->link);
-
-	if (magnet && err != OK)
-		return err_set(info, err, "not a magnet link that can be used: %s", err_text(err));
-	w->linked = err == OK;
-	if (!w->linked)
-		return OK;
-	for (uint32_t i = 0; i < w->link.n_peers && w->n_peers < PEERS_MAX; i++)
-		w->peers[w->n_peers++] = w->link.peers[i];
-	if (w->link.name[0] != '\0')
-		text_escape(w->label, sizeof(w->label), bytes_str(w->link.name));
-	else
-		linked_hash(&w->link, w->label);
-	return OK;
-}
-
-/* Is this the owner we know? Where nothing can be remembered, that is said and no more. */
-static int check_owner(const struct opts *o, const struct entry *e, struct err_info *info)
-{
-	int err = known_owners_check(e, o->accept_key, info);
-
-	if (err != ERR_IO)
-		return err;
-	if (!o->quiet)
-		fprintf(stderr, "the owner's key is not remembered: %s\n", info->text);
-	return OK;
-}
-
-static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
-			 struct index_client **index, struct entry *e, struct err_info *info)
-{
-	char hash[LINKED_HASH_MAX];
-	json_t *found = NULL;
-	int err = *index != NULL ? OK : index_open(o, index, info);
-
-	/* A link stands for the info-hash in it, which the index may know. */
-	if (w->linked)
-		ref = linked_hash(&w->link, hash);
-	if (err == OK)
-		err = index_client_resolve(*index, ref, o->latest, &found, info);
-	if (err == OK && index_client_entry(found, e) != OK)
-		err = err_set(info, ERR_PROTO, "%s: answers what no index would",
-			      index_client_url(*index));
-	if (err == OK)
-		err = check_owner(o, e, info);
-	if (err == OK)
-		err = index_client_torrent(*index, e->id, &w->torrent, info);
-	json_decref(found);
-	w->from_index = true;
-	w->placed = err == OK ? malloc(sizeof(*w->placed)) : NULL;
-	if (err == OK && w->placed == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	if (err == OK)
-		placed_from_entry(w->placed, e);
-	return err;
-}
 
 /* What the content is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
 static const char *content_name(const struct metainfo *m)
@@ -91,40 +19,13 @@ static const char *content_name(const struct metainfo *m)
 	return m->single ? m->files[0].path : m->name;
 }
 
-/* Where the index is no help, peers may be. */
-static bool others_may_know(const struct wanted *w, int err)
-{
-	return w->linked && (err == ERR_NOENT || err == ERR_UNREACHABLE || err == ERR_TIMEOUT ||
-			     err == ERR_DENIED || err == ERR_PROTO);
-}
-
-/* The bytes of the torrent; none when only peers can have them. */
-static int find_torrent(struct wanted *w, const struct opts *o, const char *ref,
-			struct index_client **index, struct entry *e, struct err_info *info)
-{
-	int err;
-
-	if (!wanted_needs_index(ref))
-		return durable_read_path(ref, &w->torrent, info);
-	err = read_link(w, ref, info);
-	if (err != OK || (w->linked && linked_recall(&w->link, &w->torrent)))
-		return err;
-	err = fetch_torrent(w, o, ref, index, e, info);
-	if (!others_may_know(w, err))
-		return err;
-	w->index_why = *info;
-	w->from_index = false;
-	buf_clear(&w->torrent);
-	return OK;
-}
-
-static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
+static int load_torrent(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 			struct index_client **index, struct err_info *info)
 {
 	enum meta_fault fault;
 	struct entry e;
 	char safe[256];
-	int err = find_torrent(w, o, ref, index, &e, info);
+	int err = wanted_find(w, o, ref, nested, index, &e, info);
 
 	if (err != OK || (w->linked && w->torrent.len == 0))
 		return err;
@@ -237,14 +138,14 @@ static int choose(struct wanted *w, const struct opts *o, struct err_info *info)
 	return err == OK ? choose_path(w, o, info) : err;
 }
 
-int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
+int wanted_load(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		struct index_client **index, struct err_info *info)
 {
 	int err;
 
 	*w = (struct wanted){.from_index = false};
 	buf_init(&w->torrent, META_BYTES_MAX);
-	err = load_torrent(w, o, ref, index, info);
+	err = load_torrent(w, o, ref, nested, index, info);
 	if (err == OK)
 		err = read_peers(w, o, info);
 	return err == OK && w->meta != NULL ? choose(w, o, info) : err;
@@ -257,6 +158,7 @@ void wanted_fini(struct wanted *w)
 		magnet_fini(&w->link);
 	meta_free(w->meta);
 	buf_fini(&w->torrent);
+	buf_fini(&w->item);
 	free(w->path);
 	scratch_remove(w->scratch);
 	free(w->scratch);
@@ -480,6 +382,9 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	p.title = plan.title[0] == '\0' ? NULL : plan.title;
 	err = add(w, node, &p, &plan.renewal, out, info);
 	plan_fini(&plan);
+	/* What its owner signed is kept alive by whoever has it. */
+	if (err == OK && w->item.len > 0)
+		(void)transfer_set_item(*out, buf_bytes(&w->item));
 	return err;
 }
 
@@ -489,6 +394,7 @@ int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client
 	struct job_spec s = {
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
+	    .item = buf_bytes(&w->item),
 	    .webseeds = o->webseeds,
 	    .webseeds_nearest = nearest_webseed(w, index),
 	    .peers = w->peers,

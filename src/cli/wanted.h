@@ -32,19 +32,23 @@ struct wanted {
 	struct err_info index_why;    /* then: why the index is no help; code OK: it is, or was not
 				       * asked */
 	struct metadata_fetch *fetch; /* NULL: none is under way */
-	struct placed *placed; /* the version it is, to be remembered; NULL: no index's entry */
-	uint8_t *files;	       /* an enum want for each of meta->files; NULL: all */
+	struct placed *placed;	      /* the version it is, to be remembered; NULL: no entry */
+	struct buf item; /* what its owner signed, found without an index; empty: none */
+	uint8_t *files;	 /* an enum want for each of meta->files; NULL: all */
 	struct addr peers[PEERS_MAX];
 	size_t n_peers;
 };
 
-/* Is it the index that knows what `ref` means? Else it is the name of a .torrent file. */
+/* Is it the index that knows what `ref` means? Else it is the name of a .torrent file, or the
+ * distributed hash table has it (cli/dht_name.h). */
 bool wanted_needs_index(const char *ref);
 
 /* Find the torrent that `ref` means, and where it goes. `index` is made at first need. What a link
- * or info-hash stands for may be unknown after that: wanted_is_unknown().
+ * or info-hash stands for may be unknown after that: wanted_is_unknown(). So is the torrent of a
+ * name that an owner's key stands for, and of OWNER/NAME when no index answers but the owner's key
+ * is known: the distributed hash table is asked for them. `nested`: a loop is running already.
  * Owns: wanted_fini(), also after an error. */
-int wanted_load(struct wanted *w, const struct opts *o, const char *ref,
+int wanted_load(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		struct index_client **index, struct err_info *info);
 void wanted_fini(struct wanted *w); /* before the node goes, if it fetches */
 

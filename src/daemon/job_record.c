@@ -33,6 +33,7 @@ enum tag {
 	TAG_TOKEN = 21,
 	TAG_WEBSEED = 22,
 	TAG_NEAREST = 23,
+	TAG_ITEM = 40,
 };
 
 enum {
@@ -166,6 +167,8 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_text(out, TAG_PIN, r->pin);
 	put_text(out, TAG_TOKEN, r->token);
 	put_u64(out, TAG_NEAREST, r->webseeds_nearest);
+	if (r->item != NULL)
+		put_field(out, TAG_ITEM, bytes_of(r->item, r->item_len));
 	put_list(out, TAG_TRACKER, r->trackers);
 	put_list(out, TAG_WEBSEED, r->webseeds);
 	return seal(out);
@@ -198,7 +201,7 @@ static int take_text(struct bytes v, char **out)
 	return *out == NULL ? ERR_NOMEM : OK;
 }
 
-static int take_item(struct bytes v, char ***list)
+static int take_line(struct bytes v, char ***list)
 {
 	char *text = NULL;
 	int err = take_text(v, &text);
@@ -212,6 +215,20 @@ static int take_raw(struct bytes v, void *out, size_t len, bool *has)
 		return ERR_PROTO;
 	memcpy(out, v.ptr, len);
 	*has = true;
+	return OK;
+}
+
+int job_record_set_item(struct job_record *r, struct bytes item)
+{
+	uint8_t *copy = item.len == 0 ? NULL : malloc(item.len);
+
+	if (item.len > 0 && copy == NULL)
+		return ERR_NOMEM;
+	if (copy != NULL)
+		memcpy(copy, item.ptr, item.len);
+	free(r->item);
+	r->item = copy;
+	r->item_len = item.len;
 	return OK;
 }
 
@@ -298,10 +315,12 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_text(v, &r->pin);
 	case TAG_TOKEN:
 		return take_text(v, &r->token);
+	case TAG_ITEM:
+		return job_record_set_item(r, v);
 	case TAG_TRACKER:
-		return take_item(v, &r->trackers);
+		return take_line(v, &r->trackers);
 	case TAG_WEBSEED:
-		return take_item(v, &r->webseeds);
+		return take_line(v, &r->webseeds);
 	}
 	return OK;
 }
@@ -338,6 +357,7 @@ void job_record_fini(struct job_record *r)
 	free(r->index);
 	free(r->pin);
 	free(r->token);
+	free(r->item);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
 	*r = (struct job_record){.id = 0};

@@ -44,6 +44,8 @@ struct job_record {
 	uint32_t webseeds_nearest; /* enum addr_scope */
 	char **trackers, **webseeds;
 	char *index, *pin, *token; /* NULL: none */
+	uint8_t *item;		   /* as in struct job_spec; NULL: none */
+	size_t item_len;
 };
 
 int job_record_encode(const struct job_record *r, struct buf *out);
@@ -59,6 +61,9 @@ struct job_total {
 int job_totals_encode(const struct job_total *list, size_t n, struct buf *out);
 /* Owns: *out is the caller's (free). */
 int job_totals_decode(struct bytes in, struct job_total **out, size_t *n);
+
+/* Another item, or none. Returns 0 or ERR_NOMEM. */
+int job_record_set_item(struct job_record *r, struct bytes item);
 
 /* A copy of a list. Returns 0, ERR_TOO_BIG beyond `max`, or ERR_NOMEM. Owns: job_list_free(). */
 int job_list_copy(const char *const *list, size_t max, char ***out);

@@ -225,6 +225,8 @@ static int fill_texts(struct job_record *r, const struct job_spec *s, const stru
 		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
 	if (err == OK)
 		err = job_list_copy(s->webseeds, JOBS_LIST_MAX, &r->webseeds);
+	if (err == OK)
+		err = job_record_set_item(r, s->item);
 	return err;
 }
 
@@ -277,6 +279,8 @@ static int check_spec(const struct jobs *js, const struct job_spec *s, struct er
 		return err_set(info, ERR_INVALID, "the path is not an absolute one");
 	if (s->title != NULL && strlen(s->title) > JOBS_TITLE_MAX)
 		return err_set(info, ERR_INVALID, "the title is too long");
+	if (s->item.len > 0 && node_check_item(s->item) != OK)
+		return err_set(info, ERR_INVALID, "the item is not signed as it should be");
 	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
 		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
 	return OK;
@@ -290,6 +294,8 @@ static int add_parsed(struct jobs *js, const struct job_spec *s, const struct me
 
 	if (j != NULL) {
 		*out = j;
+		if (s->item.len > 0)
+			(void)jobs_set_item(js, j, s->item, info);
 		return err_set(info, ERR_EXISTS, "this torrent is there already, as number %u",
 			       j->rec.id);
 	}
@@ -398,6 +404,9 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->tracker_ok = st.tracker_ok;
 	out->tracker_failed = st.tracker_failed;
 	out->tracker_error = st.tracker_error;
+	out->item_nodes = st.item_nodes;
+	out->item_is_old = st.item_is_old;
+	out->item_newest = st.item_newest;
 }
 
 void job_view(const struct job *j, struct job_view *out)
@@ -503,6 +512,17 @@ int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t 
 	if (j->t != NULL)
 		transfer_set_limits(j->t, &(struct limits){down_bps, up_bps});
 	jobs_emit(j, JOB_CHANGED);
+	return changed(j, info);
+}
+
+int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_info *info)
+{
+	(void)js;
+	if (node_check_item(item) != OK)
+		return err_set(info, ERR_INVALID, "the item is not signed as it should be");
+	if (job_record_set_item(&j->rec, item) != OK ||
+	    (j->t != NULL && transfer_set_item(j->t, item) != OK))
+		return err_set(info, ERR_NOMEM, "out of memory");
 	return changed(j, info);
 }
 

@@ -23,6 +23,8 @@
 /* Strings of one job's lists: trackers, webseeds. */
 #define JOBS_LIST_MAX 64u
 #define JOBS_TITLE_MAX 1024u
+/* What transfer_set_item() takes is no longer. */
+#define JOBS_ITEM_BYTES_MAX 1300u
 /* A download that has got nothing for so long makes room for the next. */
 #define JOBS_IDLE_MS 30000u
 /* What was sent and fetched is recorded this often. */
@@ -63,6 +65,7 @@ struct job_spec {
 	const char *const *trackers; /* before those of the torrent; NULL-ended, or NULL */
 	const char *const *webseeds; /* as in transfer_params, and how near they may be */
 	enum addr_scope webseeds_nearest;
+	struct bytes item;	  /* see transfer_set_item(); empty: none */
 	const struct addr *peers; /* dialed from the start; not remembered */
 	size_t n_peers;
 	/* Download, see struct transfer_params; donors are not remembered: what was copied is. */
@@ -95,6 +98,9 @@ struct job_view {
 	bool can_complete; /* those who are connected have all that is missing */
 	uint32_t tracker_ok, tracker_failed;
 	struct err_info tracker_error;
+	uint32_t item_nodes; /* as in struct transfer_status */
+	bool item_is_old;
+	int64_t item_newest;
 };
 
 enum job_event {
@@ -128,9 +134,10 @@ int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *in
  * freed afterwards. NULL is fine. */
 void jobs_free(struct jobs *js);
 
-/* Durable when it returns. Does not begin with it before the next turn of the loop.
- * Returns 0; ERR_EXISTS, with the job in *out, for a torrent that is there already; ERR_PROTO (no
- * usable .torrent), ERR_INVALID (path, lists), ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
+/* Durable when it returns. Does not begin with it before the next turn of the loop. An item is
+ * taken for a torrent that is there already, too. Returns 0; ERR_EXISTS, with the job in *out, for
+ * a torrent that is there already; ERR_PROTO (no usable .torrent), ERR_INVALID (path, lists, item),
+ * ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
 int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info);
 
 /* By number, info-hash (either, hex), title, or torrent's name; else by a beginning of info-hash
@@ -163,6 +170,7 @@ int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info);
 int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct err_info *info);
 int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
 		    struct err_info *info);
+int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing
  * else; and what is unfinished. The job is gone at once; its files within seconds. */

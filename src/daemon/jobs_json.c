@@ -46,7 +46,8 @@ int job_json_put_path(json_t *to, const char *key, const char *path)
 static json_t *numbers_json(const struct job_view *v)
 {
 	return json_pack(
-	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:i, s:i}",
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:i, s:i, "
+	    "s:i, s:b, s:I}",
 	    "total_bytes", (json_int_t)v->total_bytes, "done_bytes", (json_int_t)v->done_bytes,
 	    "checked_bytes", (json_int_t)v->checked_bytes, "to_check_bytes",
 	    (json_int_t)v->to_check_bytes, "found_bytes", (json_int_t)v->found_bytes, "down_total",
@@ -54,7 +55,8 @@ static json_t *numbers_json(const struct job_view *v)
 	    (json_int_t)v->wasted_bytes, "down_bps", (json_int_t)v->down_bps, "up_bps",
 	    (json_int_t)v->up_bps, "peers", (int)v->peers, "seeds", (int)v->seeds, "dialing",
 	    (int)v->dialing, "can_complete", (int)v->can_complete, "tracker_ok", (int)v->tracker_ok,
-	    "tracker_failed", (int)v->tracker_failed);
+	    "tracker_failed", (int)v->tracker_failed, "name_nodes", (int)v->item_nodes,
+	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest);
 }
 
 static json_t *words_json(const struct job_view *v)
@@ -333,17 +335,30 @@ static int take_donors(struct job_request *r, const json_t *j, struct err_info *
 	return OK;
 }
 
-static int take_torrent(struct job_request *r, const json_t *j, struct err_info *info)
+static int take_base64(const json_t *j, const char *key, struct buf *out, struct err_info *info)
 {
 	const char *text = NULL;
-	int err = take_text(j, "torrent", &text, info);
+	int err = take_text(j, key, &text, info);
 
-	if (err == OK)
-		err = text == NULL ? ERR_PROTO : base64_take(bytes_str(text), &r->torrent);
-	r->spec.torrent = buf_bytes(&r->torrent);
-	if (err == ERR_PROTO)
-		return refuse("torrent", info);
+	if (err != OK || text == NULL)
+		return err;
+	err = base64_take(bytes_str(text), out);
+	if (err == ERR_PROTO || err == ERR_TOO_BIG)
+		return refuse(key, info);
 	return err == OK ? OK : err_set(info, (enum err)err, "%s", err_text((enum err)err));
+}
+
+static int take_torrent(struct job_request *r, const json_t *j, struct err_info *info)
+{
+	int err = take_base64(j, "torrent", &r->torrent, info);
+
+	if (err == OK && r->torrent.len == 0)
+		err = refuse("torrent", info);
+	if (err == OK)
+		err = take_base64(j, "item", &r->item, info);
+	r->spec.torrent = buf_bytes(&r->torrent);
+	r->spec.item = buf_bytes(&r->item);
+	return err;
 }
 
 static int take_lists(struct job_request *r, const json_t *j, struct err_info *info)
@@ -398,6 +413,7 @@ int job_request_from_json(struct job_request *r, const json_t *j, struct err_inf
 
 	*r = (struct job_request){.path = NULL};
 	buf_init(&r->torrent, META_BYTES_MAX);
+	buf_init(&r->item, JOBS_ITEM_BYTES_MAX);
 	err = take_torrent(r, j, info);
 	if (err == OK)
 		err = take_path(j, "path", &r->path, info);
@@ -429,6 +445,7 @@ void job_request_fini(struct job_request *r)
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
 	buf_fini(&r->torrent);
+	buf_fini(&r->item);
 }
 
 /* ---- the way there ------------------------------------------------------------------------ */
@@ -495,6 +512,8 @@ json_t *job_spec_json(const struct job_spec *s)
 	    stamp_json(s->stamp), "replaces", stamp_json(s->replaces), "trackers",
 	    list_json(s->trackers), "peers", addrs_json(s), "donors", donors_json(s));
 
+	if (j != NULL && s->item.len > 0)
+		json_object_set_new(j, "item", base64_json(s->item));
 	if (j != NULL &&
 	    (job_json_put_path(j, "path", s->path) != 0 ||
 	     (s->n_donors > 0 && job_json_put_path(j, "donor_folder", s->donor_folder) != 0))) {
@@ -541,6 +560,19 @@ static int do_title(struct jobs *js, struct job *j, const json_t *args, struct e
 	return err == OK ? jobs_set_title(js, j, title, info) : err;
 }
 
+static int do_item(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+{
+	struct buf item;
+	int err;
+
+	buf_init(&item, JOBS_ITEM_BYTES_MAX);
+	err = take_base64(args, "item", &item, info);
+	if (err == OK)
+		err = jobs_set_item(js, j, buf_bytes(&item), info);
+	buf_fini(&item);
+	return err;
+}
+
 static int do_remove(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	bool data = false;
@@ -576,7 +608,7 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 			   struct err_info *info);
 	} table[] = {{"pause", do_pause},   {"resume", do_resume}, {"recheck", do_recheck},
 		     {"remove", do_remove}, {"limit", do_limit},   {"priority", do_priority},
-		     {"title", do_title}};
+		     {"title", do_title},   {"item", do_item}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].word, word) == 0)

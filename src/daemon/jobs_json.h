@@ -29,7 +29,7 @@ int job_json_put_path(json_t *to, const char *key, const char *path);
 /* What such a request asks to add, with the memory behind it. */
 struct job_request {
 	struct job_spec spec;
-	struct buf torrent;
+	struct buf torrent, item;
 	char *path, *donor_folder;
 	char **trackers, **webseeds;
 	struct addr peers[JOBS_JSON_PEERS_MAX];
@@ -45,8 +45,8 @@ json_t *job_spec_json(const struct job_spec *s);
 
 /* What can be done to a job by a word and its JSON arguments: "pause", "resume", "recheck",
  * "remove" {"data": bool}, "limit" {"down_bps", "up_bps"}, "priority" {"priority"}, "title"
- * {"title"}. Of "limit" what is absent stays. Returns 0, ERR_INVALID (no such word, bad argument),
- * or what jobs_*() say. */
+ * {"title"}, "item" {"item"}. Of "limit" what is absent stays. Returns 0, ERR_INVALID (no such
+ * word, bad argument), or what jobs_*() say. */
 int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args,
 	    struct err_info *info);
 /* Settings of all together, until the process ends: "max_active", "down_bps", "up_bps"; what is

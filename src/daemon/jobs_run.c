@@ -287,6 +287,8 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	err = node_add(j->js->p.node, &p, &j->t, info);
 	if (err == OK && (r->down_bps > 0 || r->up_bps > 0))
 		transfer_set_limits(j->t, &(struct limits){r->down_bps, r->up_bps});
+	if (err == OK && r->item != NULL)
+		(void)transfer_set_item(j->t, bytes_of(r->item, r->item_len));
 	return err;
 }
 

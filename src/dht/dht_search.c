@@ -120,6 +120,12 @@ static bool begin(struct dht *d, struct search *s)
 	return true;
 }
 
+static bool is_settled(const struct search *s)
+{
+	return s->active && (s->side[0] == NULL || lookup_is_settled(s->side[0])) &&
+	       (s->side[1] == NULL || lookup_is_settled(s->side[1]));
+}
+
 /* Are our neighbours being looked for, or somebody asked who could name us the first nodes? Whoever
  * knows hardly anybody would be led wherever those few want. */
 static bool is_bootstrapping(const struct dht *d)
@@ -127,7 +133,7 @@ static bool is_bootstrapping(const struct dht *d)
 	uint32_t known = routes_count(&d->table[0]) + routes_count(&d->table[1]);
 
 	for (uint32_t i = 0; known < NODES_FEW && i < d->n_searches; i++)
-		if (d->searches[i]->ours)
+		if (d->searches[i]->ours && (known == 0 || !is_settled(d->searches[i])))
 			return true;
 	return known == 0 && d->n_pings > 0;
 }
@@ -344,6 +350,8 @@ static bool lookups_are_done(const struct search *s)
 {
 	/* What was found by its hash cannot become any better. */
 	if (s->kind == SEARCH_GET && s->found && s->newest < 0)
+		return true;
+	if (s->kind == SEARCH_GET && s->found && is_settled(s))
 		return true;
 	return (s->side[0] == NULL || lookup_is_done(s->side[0])) &&
 	       (s->side[1] == NULL || lookup_is_done(s->side[1]));

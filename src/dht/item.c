@@ -108,3 +108,41 @@ int dht_item_read(struct dht_item *i, const struct krpc *m, struct bytes salt)
 	i->seq = m->seq;
 	return check_signature(i);
 }
+
+int dht_item_put(const struct dht_item *i, struct buf *out)
+{
+	benc_put_raw(out, 'd');
+	benc_put_str(out, "k");
+	benc_put_bytes(out, bytes_of(i->key, sizeof(i->key)));
+	benc_put_str(out, "salt");
+	benc_put_bytes(out, bytes_of(i->salt, i->salt_len));
+	benc_put_str(out, "seq");
+	benc_put_int(out, i->seq);
+	benc_put_str(out, "sig");
+	benc_put_bytes(out, bytes_of(i->sig, sizeof(i->sig)));
+	benc_put_str(out, "v");
+	buf_put(out, bytes_of(i->v, i->v_len));
+	benc_put_raw(out, 'e');
+	return out->err;
+}
+
+int dht_item_take(struct bytes in, struct dht_item *i)
+{
+	struct bytes key, salt, sig;
+	struct krpc m = {.has_seq = true};
+	struct benc top, v;
+	int fault;
+
+	if (benc_parse_all(in, &top, NULL) != 0 || !benc_find_str(&top, "k", &key) ||
+	    !benc_find_str(&top, "salt", &salt) || !benc_find_int(&top, "seq", &m.seq) ||
+	    !benc_find_str(&top, "sig", &sig) || !benc_find(&top, "v", &v) ||
+	    key.len != SIGN_KEY_LEN || sig.len != SIGN_LEN)
+		return ERR_PROTO;
+	m.key = key.ptr;
+	m.sig = sig.ptr;
+	m.v = v.raw;
+	fault = dht_item_read(i, &m, salt);
+	if (fault == KRPC_FAULT_SERVER)
+		return ERR_NOMEM;
+	return fault == 0 ? 0 : ERR_PROTO;
+}

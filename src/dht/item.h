@@ -28,6 +28,14 @@ int dht_item_immutable(struct dht_item *i, struct bytes v);
 int dht_item_sign(struct dht_item *i, const uint8_t seed[SIGN_SEED_LEN], struct bytes salt,
 		  int64_t seq, struct bytes v);
 
+/* A mutable one as bytes, for those who keep it and put it anew: its owner's key is not needed for
+ * that. Appends to `out`. */
+#define DHT_ITEM_BYTES_MAX 1300u
+int dht_item_put(const struct dht_item *i, struct buf *out);
+/* The way back. The signature is checked. Returns 0, ERR_PROTO (also for a bad signature) or
+ * ERR_NOMEM. */
+int dht_item_take(struct bytes in, struct dht_item *i);
+
 /* What a put carries, or what a get found for `salt`, which is not sent again. A mutable one's
  * signature is checked.
  * Returns: 0, or the fault that is answered with: KRPC_FAULT_*. */

@@ -331,16 +331,19 @@ void lookup_on_answer(struct lookup *l, const struct contact *from, struct bytes
 	take_named(l, &from->addr, like, nodes);
 }
 
+bool lookup_is_settled(const struct lookup *l)
+{
+	for (uint8_t path = 0; path <= l->n_paths; path++)
+		if (stand_on(l, path).waits)
+			return false;
+	return true;
+}
+
 bool lookup_is_done(const struct lookup *l)
 {
 	struct standing s = stand_on(l, 0);
 
-	if (s.waits || (s.slow && s.nearest < LOOKUP_K))
-		return false;
-	for (uint8_t path = 1; path <= l->n_paths; path++)
-		if (stand_on(l, path).waits)
-			return false;
-	return true;
+	return lookup_is_settled(l) && (!s.slow || s.nearest >= LOOKUP_K);
 }
 
 /* The nearest of our own table that was not asked begins a path. */

@@ -91,6 +91,10 @@ void lookup_on_slow(struct lookup *l, const struct addr *a);
 void lookup_on_failed(struct lookup *l, const struct addr *a);
 /* The nearest have all answered, or there is nobody left to ask. */
 bool lookup_is_done(const struct lookup *l);
+/* The same, but that slow ones may still answer. In a table of hardly more than LOOKUP_K nodes each
+ * that has left is one of the nearest, and not worth waiting for once there is something to go on
+ * with. */
+bool lookup_is_settled(const struct lookup *l);
 /* lookup_bits() of what it found. */
 uint32_t lookup_found_bits(const struct lookup *l);
 /* It is done: does it go on by other paths, since what it found is too sparse? */

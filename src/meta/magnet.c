@@ -85,6 +85,28 @@ static int take_topic(struct magnet *m, struct bytes urn)
 	return 0;
 }
 
+/* Other sources are a way to the same torrent that we do not go. */
+static int take_source(struct magnet *m, struct bytes urn)
+{
+	uint8_t key[SIGN_KEY_LEN];
+
+	if (!starts(urn, "urn:btpk:"))
+		return 0;
+	if (urn.len - 9 != 2 * sizeof(key) ||
+	    text_unhex(bytes_sub(urn, 9, urn.len - 9), key, sizeof(key)) != 0)
+		return ERR_PROTO;
+	return take_hash(m->key, &m->has_key, key, sizeof(key));
+}
+
+static int take_salt(struct magnet *m, struct bytes digits)
+{
+	if (digits.len > 2 * sizeof(m->salt) || digits.len % 2 != 0 ||
+	    text_unhex(digits, m->salt, digits.len / 2) != 0)
+		return ERR_PROTO;
+	m->salt_len = (uint8_t)(digits.len / 2);
+	return 0;
+}
+
 static int take_name(struct magnet *m, struct bytes name)
 {
 	char *cut_name;
@@ -183,6 +205,10 @@ static int take_param(struct magnet *m, struct bytes key, struct bytes value)
 {
 	if (key_is(key, "xt"))
 		return take_topic(m, value);
+	if (key_is(key, "xs"))
+		return take_source(m, value);
+	if (key_is(key, "s"))
+		return take_salt(m, value);
 	if (key_is(key, "dn"))
 		return take_name(m, value);
 	if (key_is(key, "tr"))
@@ -229,7 +255,7 @@ static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, 
 		if (err != 0)
 			return err;
 	}
-	return m->has_v1 || m->has_v2 ? 0 : ERR_PROTO;
+	return m->has_v1 || m->has_v2 || m->has_key ? 0 : ERR_PROTO;
 }
 
 int magnet_parse(struct bytes uri, struct magnet *out)
@@ -280,22 +306,37 @@ void magnet_fini(struct magnet *m)
 	*m = (struct magnet){0};
 }
 
-int magnet_put(const struct metainfo *m, struct buf *out)
+/* Hashes that are there, name and size. */
+static void put_what(struct buf *out, const uint8_t *v1, const uint8_t *v2, const char *name,
+		     uint64_t bytes)
 {
 	char hex[2 * SHA256_LEN + 1];
 
 	buf_put_str(out, SCHEME);
-	if (m->v1) {
-		text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
+	if (v1 != NULL) {
+		text_hex(hex, bytes_of(v1, SHA1_LEN));
 		buf_printf(out, "xt=urn:btih:%s&", hex);
 	}
-	if (m->v2) {
-		text_hex(hex, bytes_of(m->hash_v2, SHA256_LEN));
+	if (v2 != NULL) {
+		text_hex(hex, bytes_of(v2, SHA256_LEN));
 		buf_printf(out, "xt=urn:btmh:1220%s&", hex);
 	}
 	buf_put_str(out, "dn=");
-	text_put_percent(out, bytes_str(m->name));
-	buf_printf(out, "&xl=%llu", (unsigned long long)m->total_bytes);
+	text_put_percent(out, bytes_str(name));
+	buf_printf(out, "&xl=%llu", (unsigned long long)bytes);
+}
+
+int magnet_put_entry(const struct entry *e, struct buf *out)
+{
+	put_what(out, e->has_v1 ? e->hash_v1 : NULL, e->has_v2 ? e->hash_v2 : NULL, e->name,
+		 e->bytes);
+	return out->err;
+}
+
+int magnet_put(const struct metainfo *m, struct buf *out)
+{
+	put_what(out, m->v1 ? m->hash_v1 : NULL, m->v2 ? m->hash_v2 : NULL, m->name,
+		 m->total_bytes);
 	for (uint32_t i = 0; i < m->n_trackers; i++) {
 		buf_put_str(out, "&tr=");
 		text_put_percent(out, bytes_str(m->trackers[i].url));
@@ -304,5 +345,16 @@ int magnet_put(const struct metainfo *m, struct buf *out)
 		buf_put_str(out, "&ws=");
 		text_put_percent(out, bytes_str(m->webseeds[i]));
 	}
+	return out->err;
+}
+
+int magnet_put_key(const uint8_t key[SIGN_KEY_LEN], struct bytes name, struct buf *out)
+{
+	char hex[2 * SIGN_KEY_LEN + 1], salt_hex[2 * NAME_ITEM_SALT_MAX + 1];
+	uint8_t salt[NAME_ITEM_SALT_MAX];
+
+	text_hex(hex, bytes_of(key, SIGN_KEY_LEN));
+	text_hex(salt_hex, bytes_of(salt, name_item_salt(name, salt)));
+	buf_printf(out, SCHEME "xs=urn:btpk:%s&s=%s", hex, salt_hex);
 	return out->err;
 }

@@ -5,7 +5,9 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/sign.h"
 #include "meta/metainfo.h"
+#include "meta/name_item.h"
 
 /* Attack: links with tens of thousands of parameters (CVE-2010-1853, O-10). What
  * passes a limit is dropped and counted in `dropped`, so the caller can say so. */
@@ -21,9 +23,12 @@ struct magnet_range {
 };
 
 struct magnet {
-	bool has_v1, has_v2;
+	bool has_v1, has_v2; /* neither: it has a key */
 	uint8_t hash_v1[SHA1_LEN];
 	uint8_t hash_v2[SHA256_LEN];
+	bool has_key; /* xs=urn:btpk, s: a name that its owner signs (BEP 46) */
+	uint8_t key[SIGN_KEY_LEN];
+	uint8_t salt_len, salt[NAME_ITEM_SALT_MAX];
 	char name[MAGNET_NAME_MAX + 1]; /* dn, "" when absent */
 	char **trackers;		/* tr */
 	uint32_t n_trackers;
@@ -36,9 +41,9 @@ struct magnet {
 	uint32_t dropped; /* parameters left out for a limit or form */
 };
 
-/* Source:  BEP 9 "magnet URI format", BEP 52 (btmh 1220...), BEP 53 (so).
- * Returns: 0; ERR_PROTO not a magnet link, bad hash, or two different hashes of a
- *          kind; ERR_TOO_BIG; ERR_NOMEM. */
+/* Source:  BEP 9 "magnet URI format", BEP 46 (xs, s), BEP 52 (btmh 1220...), BEP 53 (so).
+ * Returns: 0; ERR_PROTO not a magnet link, neither hash nor key in it, a bad one, or two different
+ *          ones of a kind; ERR_TOO_BIG; ERR_NOMEM. */
 int magnet_parse(struct bytes uri, struct magnet *out);
 /* The same from an info-hash alone: 40 hexadecimal digits or 32 of base32 are v1's, 64 hexadecimal
  * ones v2's. Returns 0 or ERR_PROTO. */
@@ -47,5 +52,9 @@ void magnet_fini(struct magnet *m);
 
 /* The link for a torrent: hashes, dn, its trackers and webseeds, xl. Appends to `out`. */
 int magnet_put(const struct metainfo *m, struct buf *out);
+/* The same as far as an entry knows it. */
+int magnet_put_entry(const struct entry *e, struct buf *out);
+/* The link for whatever the owner of this key publishes under a name. Appends to `out`. */
+int magnet_put_key(const uint8_t key[SIGN_KEY_LEN], struct bytes name, struct buf *out);
 
 #endif

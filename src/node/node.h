@@ -74,6 +74,12 @@ int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_inf
 /* NULL: it takes no part, or not yet. */
 struct dht_shell;
 const struct dht_shell *node_dht(const struct node *n);
+/* What its owner signed about a torrent (meta/name_item.h), as dht_item_put() writes it: stands in
+ * the table as long as the torrent is served here and public. The same bytes are put again, so that
+ * no key is needed. `item`: empty: none. Returns 0, ERR_PROTO (it is no such item) or ERR_NOMEM. */
+int transfer_set_item(struct transfer *t, struct bytes item);
+/* Is it one? The same answers. */
+int node_check_item(struct bytes item);
 
 /* What it may take, and takes. */
 struct node_usage {
@@ -154,6 +160,9 @@ struct transfer_status {
 	uint32_t tracker_ok, tracker_failed; /* announces answered, and not */
 	struct err_info tracker_error;	     /* the newest one, code OK when the last went well */
 	uint32_t tracker_peers;		     /* others in the newest reply */
+	uint32_t item_nodes;		     /* that keep what was set with transfer_set_item() */
+	bool item_is_old;		     /* they have a newer one, which stays: */
+	int64_t item_newest;		     /* its number */
 };
 void transfer_status(const struct transfer *t, struct transfer_status *out);
 enum transfer_phase transfer_phase_now(const struct transfer *t);

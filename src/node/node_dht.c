@@ -28,15 +28,18 @@ struct node_dht {
 
 /* ---- answers ---------------------------------------------------------------------------- */
 
-/* Whose search is it? Removed torrents have none. */
-static struct transfer *find_transfer(struct node_dht *d, uint32_t search, int *which)
+/* Whose search is it, and where is that said? Removed torrents have none. */
+static struct transfer *find_transfer(struct node_dht *d, uint32_t search, uint32_t **place)
 {
 	for (uint32_t i = 0; i < d->node->n_transfers; i++) {
 		struct transfer *t = d->node->transfers[i];
+		uint32_t *places[] = {&t->dht_search[0], &t->dht_search[1], &t->item.search};
 
-		for (*which = 0; *which < 2; ++*which)
-			if (t->dht_search[*which] == search)
+		for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++) {
+			*place = places[k];
+			if (*places[k] == search)
 				return t;
+		}
 	}
 	return NULL;
 }
@@ -84,11 +87,20 @@ static void take_peers(struct transfer *t, const struct dht_effects *fx, const s
 	transfer_perform(t);
 }
 
+/* Where a newer one is, ours is put again once nobody keeps that alive. */
+static void on_put(struct node_dht_item *i, const struct dht_effect *e, uint64_t now)
+{
+	i->nodes = e->stored;
+	i->newest = e->seq;
+	i->is_old = e->stored == 0 && e->fault == KRPC_FAULT_SEQ;
+	i->at_ms = now + (e->stored > 0 || i->is_old ? NODE_DHT_ITEM_AGAIN_MS : NODE_DHT_SOON_MS);
+}
+
 static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)
 {
 	struct node_dht *d = user;
-	int which;
-	struct transfer *t = find_transfer(d, e->search, &which);
+	uint32_t *place;
+	struct transfer *t = find_transfer(d, e->search, &place);
 
 	if (e->type == DHT_DONE && d->asking > 0)
 		d->asking--;
@@ -100,9 +112,11 @@ static void on_effect(void *user, const struct dht_effects *fx, const struct dht
 	if (e->type == DHT_PEERS && takes_part(t))
 		take_peers(t, fx, e);
 	if (e->type == DHT_DONE) {
-		t->dht_search[which] = 0;
+		*place = 0;
+		if (place == &t->item.search)
+			on_put(&t->item, e, loop_now_ms(d->node->loop));
 		/* Nobody to ask, or nobody who keeps it: not yet. */
-		if (e->stored == 0)
+		else if (e->stored == 0)
 			t->dht_at_ms = loop_now_ms(d->node->loop) + NODE_DHT_SOON_MS;
 	}
 	node_settle(d->node);
@@ -133,6 +147,44 @@ static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
 	}
 }
 
+static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
+{
+	if (i->item == NULL || i->search != 0 || now < i->at_ms)
+		return;
+	i->search = dht_shell_put(d->shell, i->item, NULL);
+	d->asking += i->search != 0;
+}
+
+int node_check_item(struct bytes item)
+{
+	struct dht_item i;
+
+	return dht_item_take(item, &i);
+}
+
+int transfer_set_item(struct transfer *t, struct bytes item)
+{
+	struct node_dht_item *i = &t->item;
+	struct dht_item *copy = NULL;
+	int err = OK;
+
+	if (item.len > 0) {
+		copy = malloc(sizeof(*copy));
+		err = copy == NULL ? ERR_NOMEM : dht_item_take(item, copy);
+	}
+	if (err != OK) {
+		free(copy);
+		return err;
+	}
+	if (i->search != 0) {
+		dht_shell_cancel(t->node->dht->shell, i->search);
+		t->node->dht->asking -= t->node->dht->asking > 0;
+	}
+	free(i->item);
+	*i = (struct node_dht_item){.item = copy};
+	return OK;
+}
+
 static void seek_some(struct node_dht *d, uint64_t now)
 {
 	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++) {
@@ -158,6 +210,8 @@ void node_dht_second(struct node_dht *d)
 
 		if (takes_part(t) && now >= t->dht_at_ms)
 			announce(d, t, now);
+		if (takes_part(t))
+			put_item(d, &t->item, now);
 	}
 }
 

@@ -14,6 +14,8 @@ struct node_dht;
 /* While a download has no peer, or nobody was there to ask. */
 #define NODE_DHT_SOON_MS 15000u
 #define NODE_DHT_LONELY_MS 60000u
+/* Source: BEP 44: what shall stay is put again once an hour. */
+#define NODE_DHT_ITEM_AGAIN_MS (60u * 60u * 1000u)
 /* Torrents announced at once; the others wait for their turn. */
 #define NODE_DHT_ASKING_MAX 16u
 /* Of "nodes" in a torrent (attack: a torrent that names thousands). */
@@ -42,7 +44,7 @@ bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
 /* All of this user. */
 void node_dht_unseek(struct node_dht *d, const void *user);
 
-/* Once a second: announce what is due. */
+/* Once a second: announce and put what is due. */
 void node_dht_second(struct node_dht *d);
 /* A PORT message came. */
 void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port);

@@ -138,6 +138,14 @@ struct transfer {
 	uint32_t status_round;	/* counted by node_status() already */
 	uint64_t dht_at_ms;	/* next announce in the distributed hash table */
 	uint32_t dht_search[2]; /* that is under way, by v1 and v2 name; 0 none */
+	struct node_dht_item {	/* transfer_set_item() */
+		struct dht_item *item;
+		uint32_t search; /* that puts it, under way; 0 none */
+		uint32_t nodes;
+		uint64_t at_ms; /* next time */
+		bool is_old;
+		int64_t newest; /* found on the way; -1 none */
+	} item;
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;
 	void (*released)(void *user); /* of node_remove_then() */

@@ -551,6 +551,7 @@ void transfer_free(struct transfer *t)
 	effects_fini(&t->fx);
 	meta_free(t->meta);
 	free(t->title);
+	free(t->item.item);
 	free(t->first_peers);
 	free(t->by_slot);
 	free(t->wanted);
@@ -579,6 +580,9 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->tracker_failed = a.failed;
 	out->tracker_error = a.error;
 	out->tracker_peers = a.peers;
+	out->item_nodes = t->item.nodes;
+	out->item_is_old = t->item.is_old;
+	out->item_newest = t->item.newest;
 }
 
 enum transfer_phase transfer_phase_now(const struct transfer *t)

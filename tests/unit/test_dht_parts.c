@@ -559,3 +559,47 @@ TEST(of_one_range_two_are_asked)
 		asked++;
 	CHECK_INT(asked, LOOKUP_PER_RANGE);
 }
+
+TEST(an_item_is_kept_as_bytes_and_nobody_can_change_them)
+{
+	uint8_t raw[DHT_ITEM_BYTES_MAX];
+	struct dht_item i, back;
+	uint32_t taken = 0;
+	size_t n;
+	struct buf b;
+
+	CHECK_INT(dht_item_sign(&i, seed, bytes_str("name"), 7, bytes_str("d2:ih2:xye")), 0);
+	buf_init(&b, DHT_ITEM_BYTES_MAX);
+	CHECK_INT(dht_item_put(&i, &b), 0);
+	CHECK_INT(dht_item_take(buf_bytes(&b), &back), 0);
+	CHECK(back.seq == 7 && back.is_mutable && back.v_len == i.v_len && back.salt_len == 4);
+	CHECK_MEM(back.sig, i.sig, sizeof(i.sig));
+	n = b.len;
+	memcpy(raw, b.ptr, n);
+	for (size_t k = 0; k < n; k++) {
+		raw[k] ^= 1;
+		taken += dht_item_take(bytes_of(raw, n), &back) == 0;
+		raw[k] ^= 1;
+		CHECK(dht_item_take(bytes_of(raw, k), &back) == ERR_PROTO);
+	}
+	CHECK_INT(taken, 0);
+	buf_fini(&b);
+}
+
+TEST(the_largest_item_fits_its_bytes)
+{
+	char salt[KRPC_SALT_MAX], value[KRPC_VALUE_MAX];
+	struct dht_item i, back;
+	struct buf b;
+
+	memset(salt, 's', sizeof(salt));
+	memset(value, 'v', sizeof(value));
+	memcpy(value, "996:", 4);
+	CHECK_INT(dht_item_sign(&i, seed, bytes_of(salt, sizeof(salt)), INT64_MAX,
+				bytes_of(value, sizeof(value))),
+		  0);
+	buf_init(&b, DHT_ITEM_BYTES_MAX);
+	CHECK_INT(dht_item_put(&i, &b), 0);
+	CHECK_INT(dht_item_take(buf_bytes(&b), &back), 0);
+	buf_fini(&b);
+}

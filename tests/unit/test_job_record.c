@@ -8,6 +8,8 @@
 static char *trackers[] = {(char *)"http://a/announce", (char *)"udp://b:6969", NULL};
 static char *hook[] = {(char *)"/bin/echo", (char *)"", (char *)"x y", NULL};
 
+static uint8_t item[] = "d1:k3:\0\1\2e";
+
 static struct job_record sample(void)
 {
 	struct job_record r = {
@@ -29,6 +31,8 @@ static struct job_record sample(void)
 	    .trackers = trackers,
 	    .webseeds = hook,
 	    .index = (char *)"http://i:6969",
+	    .item = item,
+	    .item_len = sizeof(item),
 	};
 
 	memset(r.hash_v1, 1, sizeof(r.hash_v1));
@@ -56,6 +60,8 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 	CHECK_STR(a->name, b->name);
 	CHECK_STR(a->index, b->index);
 	CHECK(a->pin == NULL && a->token == NULL);
+	CHECK_INT(a->item_len, b->item_len);
+	CHECK_MEM(a->item, b->item, a->item_len);
 	for (size_t i = 0; i < 2; i++)
 		CHECK_STR(a->trackers[i], b->trackers[i]);
 	CHECK(a->trackers[2] == NULL);

@@ -102,3 +102,21 @@ TEST(the_file_is_for_its_user_alone)
 	CHECK_INT(st.st_mode & 0777, 0600);
 	end();
 }
+
+TEST(keys_are_found_by_owner_and_owners_by_key)
+{
+	char owner[ENTRY_OWNER_BYTES_MAX + 1];
+	uint8_t key[SIGN_KEY_LEN], other[SIGN_KEY_LEN] = {9};
+
+	begin();
+	CHECK(!known_owners_key("ann b", key));
+	CHECK_INT(check_key("ann", 1, false), 0);
+	CHECK_INT(check_key("ann b", 2, false), 0);
+	CHECK(known_owners_key("ann b", key));
+	CHECK_INT(key[31], 2);
+	CHECK(known_owners_of(key, owner));
+	CHECK_STR(owner, "ann b");
+	CHECK(!known_owners_key("ann c", key));
+	CHECK(!known_owners_of(other, owner));
+	end();
+}

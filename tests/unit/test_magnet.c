@@ -228,6 +228,39 @@ TEST(magnet_of_a_hybrid_names_both_hashes)
 	buf_fini(&torrent);
 }
 
+/* The links of BEP 46. */
+#define KEY46 "8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e"
+
+TEST(magnet_may_have_a_key_and_a_salt_instead_of_a_hash)
+{
+	struct magnet m;
+	struct buf b;
+
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46, &m), 0);
+	CHECK(m.has_key && !m.has_v1 && !m.has_v2);
+	CHECK_INT(m.key[0], 0x85);
+	CHECK_INT(m.salt_len, 0);
+	magnet_fini(&m);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=6e&dn=x", &m), 0);
+	CHECK_INT(m.salt_len, 1);
+	CHECK_INT(m.salt[0], 'n');
+	buf_init(&b, 1000);
+	CHECK_INT(magnet_put_key(m.key, bytes_str("n"), &b), 0);
+	CHECK_STR(buf_cstr(&b), "magnet:?xs=urn:btpk:" KEY46 "&s=6e");
+	buf_fini(&b);
+	magnet_fini(&m);
+	CHECK_INT(parse(V1 "&xs=http://x/y", &m), 0); /* another way to the same torrent */
+	CHECK(!m.has_key);
+	magnet_fini(&m);
+	CHECK_INT(parse("magnet:?xs=http://x/y", &m), ERR_PROTO);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:85", &m), ERR_PROTO);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=6", &m), ERR_PROTO);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=zz", &m), ERR_PROTO);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=" KEY46 KEY46, &m), 0);
+	magnet_fini(&m);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=" KEY46 KEY46 "00", &m), ERR_PROTO);
+}
+
 static const char full[] =
     V1 "&xt=urn:btmh:1220" HEX2 "&dn=a%20b&tr=http%3A%2F%2Ft&x.pe=192.0.2.1:5&so=0,2-3";
 
