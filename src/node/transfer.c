@@ -118,6 +118,9 @@ static void perform_one(struct transfer *t, const struct effect *e)
 	case EFFECT_SERVE_HASHES:
 		hash_serve(t, e->peer, &e->u.msg.hash);
 		break;
+	case EFFECT_READ_HASHES:
+		store_leaves(t->store, e->u.piece, TRANSFER_OWN_LEAVES);
+		break;
 	case EFFECT_FETCH:
 		webseeds_on_fetch(t->webseeds);
 		break;
@@ -397,8 +400,11 @@ int transfer_go_live(struct transfer *t)
 {
 	int err = swarm_set_have(t->swarm, store_have(t->store));
 
+	if (err == OK && t->stale.count > 0)
+		err = swarm_set_stale(t->swarm, &t->stale);
 	if (err != OK)
 		return err;
+	bitfield_fini(&t->stale);
 	transfer_count_done(t);
 	transfer_plan_swarm(t);
 	if (t->seed && !t->complete) {
@@ -549,6 +555,7 @@ void transfer_free(struct transfer *t)
 	if (t->store != NULL)
 		store_close(t->store);
 	effects_fini(&t->fx);
+	bitfield_fini(&t->stale);
 	meta_free(t->meta);
 	free(t->title);
 	free(t->first_peers);

@@ -82,9 +82,10 @@ struct store_event {
 	void *user;
 	uint32_t piece;
 	bool good, last;
-	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
-	uint32_t n_changed;    /* LOOKED */
-	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
+	bool stored;	    /* CHECKED: there are bytes of the piece on disk, whatever they are */
+	bool lost;	    /* SAVED, FINISHED: only opening the store again helps, see there */
+	uint32_t n_changed; /* LOOKED */
+	uint32_t n_hashes;  /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes; /* borrowed until the next store_next_event() */
 	struct bytes data;     /* READ: borrowed as `hashes` are */
 	uint64_t token;	       /* FETCHED, LEAVES, READ: the caller's */
@@ -188,7 +189,8 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
  * STORE_READ_MAX of them. */
 #define STORE_READ_MAX (256u * 1024u)
 void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
-/* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
+/* Hash the 16 KiB blocks of a piece that nothing is being received of: STORE_LEAVES with this
+ * token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 
 /* ---- files that somebody changes ------------------------------------------ */
