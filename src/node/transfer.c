@@ -396,15 +396,27 @@ bool transfer_takes(const struct transfer *t, const struct addr *from)
 	return takes;
 }
 
+static int use_stale(struct transfer *t)
+{
+	uint32_t n = t->stale.count;
+	int err = n == 0 ? OK : swarm_set_stale(t->swarm, &t->stale);
+
+	bitfield_fini(&t->stale);
+	if (n > 0 && err == OK)
+		node_log(t->node, "%u pieces are on disk in another form: %s", n,
+			 t->meta->v2 ? "the blocks that differ are fetched"
+				     : "they are fetched whole, as the torrent is v1");
+	return err;
+}
+
 int transfer_go_live(struct transfer *t)
 {
 	int err = swarm_set_have(t->swarm, store_have(t->store));
 
-	if (err == OK && t->stale.count > 0)
-		err = swarm_set_stale(t->swarm, &t->stale);
+	if (err == OK)
+		err = use_stale(t);
 	if (err != OK)
 		return err;
-	bitfield_fini(&t->stale);
 	transfer_count_done(t);
 	transfer_plan_swarm(t);
 	if (t->seed && !t->complete) {

@@ -136,8 +136,7 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 /* Without memory it is fetched whole. */
 static void note_stale(struct transfer *t, uint32_t piece)
 {
-	if (t->seed || !t->meta->v2 ||
-	    (t->stale.bits == NULL && bitfield_init(&t->stale, t->meta->n_pieces) != OK))
+	if (t->seed || (t->stale.bits == NULL && bitfield_init(&t->stale, t->meta->n_pieces) != OK))
 		return;
 	bitfield_set(&t->stale, piece);
 }

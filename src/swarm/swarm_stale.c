@@ -21,10 +21,11 @@
 /* Idle time that is spent on waiting for hashes, at most at one time; what each piece earns. */
 #define STALE_PATIENCE_MS 5000u
 #define STALE_EARNED_MS 100u
-/* A peer that rejects is asked again after this long; one that did so this often in a row, or was
- * silent, is not asked for leaves any more for a minute (LEAVES_REFUSED_MS). */
+/* A peer that rejects, since it answers only so much a second, is asked again after this long, then
+ * twice as long; one that did so this often in a row, or was silent, is not asked for leaves for a
+ * minute (LEAVES_REFUSED_MS). */
 #define STALE_REJECT_MS 250u
-#define STALE_REJECTS_MAX 3u
+#define STALE_REJECTS_MAX 4u
 
 int swarm_set_stale(struct swarm *s, const struct bitfield *pieces)
 {
@@ -220,8 +221,11 @@ void swarm_on_stale_reject(struct turn *t, struct peer *p, const struct wire_msg
 	if (a == NULL)
 		return;
 	remove_ask(t->s, a);
-	p->stale_hold_ms = t->now_ms + STALE_REJECT_MS;
-	if (++p->stale_rejects >= STALE_REJECTS_MAX)
+	/* What was asked before the first reject is rejected for the same reason. */
+	if (t->now_ms < p->stale_hold_ms)
+		return;
+	p->stale_hold_ms = t->now_ms + (STALE_REJECT_MS << p->stale_rejects);
+	if (++p->stale_rejects == STALE_REJECTS_MAX)
 		refuses(t, p);
 }
 
