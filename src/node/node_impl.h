@@ -208,6 +208,8 @@ void transfer_plan_status(const struct transfer *t, struct transfer_status *out)
 void readers_poke(struct transfer *t);
 void readers_urge(struct transfer *t);
 void readers_on_read(struct transfer *t, const struct store_event *e);
+/* Some pieces are gone, which the swarm knows: who was lent any of them is told why. */
+void readers_on_gone(struct transfer *t, const struct err_info *why);
 void readers_fail(struct transfer *t, const struct err_info *why);
 /* Our map is another one now. */
 void transfer_touch_live(struct transfer *t);

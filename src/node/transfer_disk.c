@@ -91,6 +91,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);
 	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
+	readers_on_gone(t, &why);
 	store_doubt(t->store, piece);
 	transfer_touch_live(t);
 	transfer_perform(t);

@@ -184,6 +184,17 @@ int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint
 /* The same into memory: all of `to`. Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID,
  * ERR_IO or ERR_MISMATCH. */
 int store_copy(struct store *s, uint32_t piece, uint32_t begin, struct span to);
+/* Where these bytes of verified pieces, anywhere in the piece space, lie: for whoever passes them
+ * on without a copy. `fd` is a duplicate, the caller's to close; `length` may be shorter than
+ * asked, as all is in one file. */
+struct store_loan {
+	int fd;
+	uint64_t at;
+	uint32_t length;
+};
+/* Returns 0; ERR_AGAIN: they are not in the page cache, or in no file: store_read() them; else as
+ * store_ready(). */
+int store_lend(struct store *s, uint64_t offset, uint32_t length, struct store_loan *out);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
  * STORE_READ_MAX of them. */
