@@ -148,7 +148,7 @@ static void disk(struct bench *b, uint32_t piece, unsigned right)
 
 	true_hashes(piece, hashes);
 	for (uint32_t k = 0; k < BLOCKS; k++)
-		hashes[k * SHA256_LEN] ^= (right >> k & 1) == 0;
+		hashes[k * SHA256_LEN] ^= (uint8_t)(~right >> k & 1);
 	swarm_on_disk_hashes(b->s, piece, hashes, b->now, &b->fx);
 }
 
