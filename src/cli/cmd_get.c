@@ -71,8 +71,9 @@ static void print_done(const struct get *g)
 		    torrent_text(g->wanted.path), "bytes", (json_int_t)st->wanted_bytes,
 		    "downloaded", (json_int_t)st->swarm.down_bytes, "uploaded",
 		    (json_int_t)st->swarm.up_bytes, "wasted", (json_int_t)st->swarm.wasted_bytes,
-		    "reused", (json_int_t)g->found_bytes, "seconds", seconds, "there_already",
-		    g->wanted.there_already, "replaced", g->wanted.replaces);
+		    "reused", (json_int_t)(g->found_bytes + st->swarm.kept_bytes), "seconds",
+		    seconds, "there_already", g->wanted.there_already, "replaced",
+		    g->wanted.replaces);
 
 		json_object_set_new(j, "files", json_integer(st->wanted_files));
 		json_object_set_new(j, "files_in_all", json_integer(st->files));

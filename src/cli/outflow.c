@@ -142,7 +142,7 @@ static void on_failed(void *user, const struct err_info *why)
 	finish(user, why);
 }
 
-static const struct reader_events events = {on_data, on_end, on_failed};
+static const struct reader_events events = {.data = on_data, .end = on_end, .failed = on_failed};
 
 /* ---- file after file ------------------------------------------------------------ */
 

@@ -1,6 +1,7 @@
 /* daemon/gateway_answer.c - a file or folder of a transfer as an HTTP answer. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "daemon/gateway_impl.h"
@@ -116,6 +117,16 @@ static void on_data(void *user, struct bytes data)
 		ask_free(a);
 }
 
+static void on_lent(void *user, int fd, uint64_t at, uint32_t length)
+{
+	struct ask *a = user;
+
+	if (a->later == NULL)
+		(void)close(fd);
+	else if (!http_later_give_file(a->later, fd, at, length))
+		ask_free(a);
+}
+
 static void on_end(void *user)
 {
 	/* With the last byte it was freed already. */
@@ -156,7 +167,8 @@ static enum http_range choose_range(const struct ask *a, const char *etag, uint6
 static void give(struct ask *a, struct transfer *t, uint32_t file, struct http_reply *r,
 		 uint64_t offset, uint64_t length)
 {
-	static const struct reader_events events = {on_data, on_end, on_failed};
+	static const struct reader_events events = {
+	    .data = on_data, .lent = on_lent, .end = on_end, .failed = on_failed};
 	int err = a->head || length == 0
 		      ? OK
 		      : reader_new(t, file, offset, length, &events, a, &a->reader);

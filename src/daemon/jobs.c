@@ -399,6 +399,7 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->up_bps = st.swarm.up_bps;
 	out->peers = st.swarm.peers;
 	out->seeds = st.swarm.seeds;
+	out->found_bytes += st.swarm.kept_bytes;
 	out->dialing = st.swarm.dialing;
 	out->can_complete = st.swarm.can_complete;
 	out->tracker_ok = st.tracker_ok;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 
@@ -112,19 +113,14 @@ bool http_later_begin(struct http_later *l, const struct http_reply *reply, uint
 	return true;
 }
 
-bool http_later_give(struct http_later *l, struct bytes data)
+/* `b` is what comes next; NULL: there was no memory for it. */
+static bool give(struct http_later *l, struct evbuffer *b)
 {
-	struct evbuffer *b = evbuffer_new();
-
-	if (data.len > l->left)
-		data.len = (size_t)l->left;
-	if (b == NULL || evbuffer_add(b, data.ptr, data.len) != 0) {
-		if (b != NULL)
-			evbuffer_free(b);
+	if (b == NULL) {
 		http_later_abort(l);
 		return false;
 	}
-	l->left -= data.len;
+	l->left -= evbuffer_get_length(b);
 	if (l->left > 0) {
 		evhttp_send_reply_chunk_with_cb(l->req, b, on_drained, l);
 		evbuffer_free(b);
@@ -134,6 +130,41 @@ bool http_later_give(struct http_later *l, struct bytes data)
 	evbuffer_free(b);
 	end(l);
 	return false;
+}
+
+bool http_later_give(struct http_later *l, struct bytes data)
+{
+	struct evbuffer *b = evbuffer_new();
+
+	if (data.len > l->left)
+		data.len = (size_t)l->left;
+	if (b != NULL && evbuffer_add(b, data.ptr, data.len) != 0) {
+		evbuffer_free(b);
+		b = NULL;
+	}
+	return give(l, b);
+}
+
+bool http_later_give_file(struct http_later *l, int fd, uint64_t at, uint32_t length)
+{
+	struct evbuffer_file_segment *seg;
+	struct evbuffer *b = evbuffer_new();
+
+	if (length > l->left)
+		length = (uint32_t)l->left;
+	seg = evbuffer_file_segment_new(fd, (ev_off_t)at, length, EVBUF_FS_CLOSE_ON_FREE);
+	if (seg == NULL)
+		close(fd);
+	/* What drains to a descriptor takes sendfile(2); others map the file. */
+	if (b != NULL)
+		evbuffer_set_flags(b, EVBUFFER_FLAG_DRAINS_TO_FD);
+	if (b != NULL && (seg == NULL || evbuffer_add_file_segment(b, seg, 0, length) != 0)) {
+		evbuffer_free(b);
+		b = NULL;
+	}
+	if (seg != NULL)
+		evbuffer_file_segment_free(seg);
+	return give(l, b);
 }
 
 void http_later_abort(struct http_later *l)

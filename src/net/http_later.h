@@ -35,9 +35,12 @@ void http_later_answer(struct http_later *l, struct http_reply *reply);
  * without any bytes, that was all, and it is no more: then false. `more` comes from another turn of
  * the loop. */
 bool http_later_begin(struct http_later *l, const struct http_reply *reply, uint64_t length);
-/* At most HTTP_LATER_GIVE_MAX; what lies beyond the length is left out. False: it is no more, as
- * that was the last byte, or memory is out and the connection was cut. */
+/* At most HTTP_LATER_GIVE_MAX, of memory; what lies beyond the length is left out. False: it is no
+ * more, as that was the last byte, or memory is out and the connection was cut. */
 bool http_later_give(struct http_later *l, struct bytes data);
+/* The same of a file, in the page cache: sent without a copy. Owns: `fd`, closed when it is sent or
+ * cut off. */
+bool http_later_give_file(struct http_later *l, int fd, uint64_t at, uint32_t length);
 /* The rest will not come: the connection is cut, so that the client knows. It is no more. */
 void http_later_abort(struct http_later *l);
 

@@ -13,7 +13,7 @@
 #include "meta/merkle.h"
 
 /* Requests being worked on, for one torrent (attack: each costs the reading of a piece). */
-#define HASH_TASKS_MAX 16
+#define HASH_TASKS_MAX 64
 
 struct hash_task {
 	struct hash_task *next;

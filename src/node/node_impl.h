@@ -120,9 +120,10 @@ struct transfer {
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */
 	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
-	uint64_t save_at_ms;  /* next checkpoint; 0: nothing new to record */
-	uint64_t retry_at_ms; /* STALLED: try the disk again */
-	uint64_t done_bytes;  /* real bytes of verified pieces */
+	uint64_t save_at_ms;   /* next checkpoint; 0: nothing new to record */
+	uint64_t retry_at_ms;  /* STALLED: try the disk again */
+	struct bitfield stale; /* CHECKING: pieces of which other bytes are on disk */
+	uint64_t done_bytes;   /* real bytes of verified pieces */
 	struct transfer_guard guard;
 	uint8_t *wanted; /* an enum want for each of meta->files; NULL: all are */
 	uint8_t *pieces; /* the same for each piece */
@@ -191,6 +192,8 @@ void node_transfer_left(struct node *n, struct transfer *t);
 void node_release_soon(struct node *n);
 
 /* ---- transfer_disk.c ---- */
+/* Token of store_leaves() for the swarm's own use; others are addresses of hash_tasks. */
+#define TRANSFER_OWN_LEAVES 0u
 /* A verified piece cannot be read any more: its file was changed. */
 void transfer_piece_gone(struct transfer *t, uint32_t piece);
 void transfer_on_store_event(struct transfer *t, const struct store_event *e);
@@ -214,6 +217,8 @@ void transfer_plan_status(const struct transfer *t, struct transfer_status *out)
 void readers_poke(struct transfer *t);
 void readers_urge(struct transfer *t);
 void readers_on_read(struct transfer *t, const struct store_event *e);
+/* Some pieces are gone, which the swarm knows: who was lent any of them is told why. */
+void readers_on_gone(struct transfer *t, const struct err_info *why);
 void readers_fail(struct transfer *t, const struct err_info *why);
 /* Our map is another one now. */
 void transfer_touch_live(struct transfer *t);

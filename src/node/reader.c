@@ -11,8 +11,9 @@ struct reader {
 	uint64_t id;	     /* of its jobs at the store */
 	uint64_t start;	     /* of the range, in the piece space */
 	uint64_t length, given;
-	bool asked; /* the consumer waits */
-	bool out;   /* a job is */
+	uint32_t lent; /* of the last bytes given: they may be on their way from the file */
+	bool asked;    /* the consumer waits */
+	bool out;      /* a job is */
 	struct err_info why;
 	struct loop_timer *timer;
 	const struct reader_events *ev;
@@ -78,22 +79,50 @@ void readers_urge(struct transfer *t)
 
 /* ---- giving ------------------------------------------------------------------------ */
 
-/* Verified bytes in a row from its place on, at most a chunk. */
-static uint32_t ready_bytes(const struct reader *r)
+/* Verified bytes in a row from its place on, at most `most`. */
+static uint32_t ready_bytes(const struct reader *r, uint32_t most)
 {
 	const struct transfer *t = r->t;
 	uint64_t left = r->length - r->given, n = 0;
 
 	if (t->live_ms == 0)
 		return 0;
-	if (left > READER_CHUNK_BYTES)
-		left = READER_CHUNK_BYTES;
+	if (left > most)
+		left = most;
 	while (n < left && bitfield_has(swarm_have(t->swarm), piece_at(r, r->given + n))) {
 		uint64_t into = (r->start + r->given + n) % t->meta->piece_length;
 
 		n += t->meta->piece_length - into;
 	}
 	return (uint32_t)(n < left ? n : left);
+}
+
+/* So many bytes are given now. */
+static void pass(struct reader *r, uint32_t n)
+{
+	uint32_t before = piece_at(r, r->given);
+
+	r->given += n;
+	r->asked = false;
+	if (r->given == r->length || piece_at(r, r->given) != before)
+		readers_urge(r->t);
+}
+
+/* False: they have to be read. */
+static bool lend(struct reader *r)
+{
+	uint32_t n = r->ev->lent == NULL ? 0 : ready_bytes(r, READER_LENT_BYTES);
+	uint64_t left = r->length - r->given;
+	struct store_loan loan;
+
+	if (n == left)
+		n = left > READER_CHUNK_BYTES ? (uint32_t)left - READER_CHUNK_BYTES : 0;
+	if (n == 0 || store_lend(r->t->store, r->start + r->given, n, &loan) != OK)
+		return false;
+	pass(r, loan.length);
+	r->lent = loan.length;
+	r->ev->lent(r->user, loan.fd, loan.at, loan.length);
+	return true;
 }
 
 /* An answer is given to what was asked, if there is one by now. */
@@ -114,7 +143,10 @@ static void step(void *arg)
 		r->ev->end(r->user);
 		return;
 	}
-	n = ready_bytes(r);
+	r->lent = 0; /* whoever asks has passed on what came before */
+	if (lend(r))
+		return;
+	n = ready_bytes(r, READER_CHUNK_BYTES);
 	if (n == 0)
 		return;
 	r->out = true;
@@ -154,9 +186,30 @@ void readers_fail(struct transfer *t, const struct err_info *why)
 		end_badly(t->readers, why);
 }
 
+static bool has_lent(const struct reader *r)
+{
+	uint64_t from = r->given - r->lent;
+
+	for (uint32_t i = piece_at(r, from); r->lent > 0 && i <= piece_at(r, r->given - 1); i++) {
+		if (!bitfield_has(swarm_have(r->t->swarm), i))
+			return false;
+	}
+	return true;
+}
+
+void readers_on_gone(struct transfer *t, const struct err_info *why)
+{
+	struct reader *next;
+
+	for (struct reader *r = t->readers; r != NULL; r = next) {
+		next = r->next;
+		if (!has_lent(r))
+			end_badly(r, why);
+	}
+}
+
 void readers_on_read(struct transfer *t, const struct store_event *e)
 {
-	uint32_t before;
 	struct reader *r = t->readers;
 
 	while (r != NULL && r->id != e->token)
@@ -169,11 +222,7 @@ void readers_on_read(struct transfer *t, const struct store_event *e)
 		readers_urge(t);
 		return;
 	}
-	before = piece_at(r, r->given);
-	r->given += e->data.len;
-	r->asked = false;
-	if (r->given == r->length || piece_at(r, r->given) != before)
-		readers_urge(t);
+	pass(r, (uint32_t)e->data.len);
 	r->ev->data(r->user, e->data);
 }
 

@@ -16,6 +16,8 @@
 
 /* Bytes of one `data`, at most; what one reader holds in memory. */
 #define READER_CHUNK_BYTES (256u * 1024u)
+/* Bytes of one `lent`, at most. They are in no memory of ours. */
+#define READER_LENT_BYTES (512u * 1024u)
 /* How far ahead of a reader pieces are urgent: two pieces at least, whatever they measure. */
 #define READER_AHEAD_BYTES (8u << 20)
 /* Readers of one process (attack: a web page that opens the same film a thousand times). */
@@ -31,7 +33,14 @@ struct reader_events {
 	/* The transfer failed, is removed, its data was changed under us, or memory ran out. No
 	 * other call follows; it is also told when nothing was asked for. */
 	void (*failed)(void *user, const struct err_info *why);
-	/* In each of the three the reader may be freed. */
+	/* May be NULL; else it may come instead of `data`: the next bytes, 1 to READER_LENT_BYTES
+	 * of them, are in this file at this place, in the page cache. `fd` is the consumer's to
+	 * close. They are as they were verified for as long as `failed` is not called, which it is
+	 * also when they have been given already and the file is changed before the next is asked
+	 * for: then what was not passed on of them must not be. The last bytes of the range come as
+	 * `data`, so that a consumer who has it all has nothing lent. */
+	void (*lent)(void *user, int fd, uint64_t at, uint32_t length);
+	/* In each of the four the reader may be freed. */
 };
 
 /* Read `length` bytes of file `file` (index in the metainfo; not a pad) from `offset`; beyond the

@@ -118,6 +118,9 @@ static void perform_one(struct transfer *t, const struct effect *e)
 	case EFFECT_SERVE_HASHES:
 		hash_serve(t, e->peer, &e->u.msg.hash);
 		break;
+	case EFFECT_READ_HASHES:
+		store_leaves(t->store, e->u.piece, TRANSFER_OWN_LEAVES);
+		break;
 	case EFFECT_FETCH:
 		webseeds_on_fetch(t->webseeds);
 		break;
@@ -393,10 +396,25 @@ bool transfer_takes(const struct transfer *t, const struct addr *from)
 	return takes;
 }
 
+static int use_stale(struct transfer *t)
+{
+	uint32_t n = t->stale.count;
+	int err = n == 0 ? OK : swarm_set_stale(t->swarm, &t->stale);
+
+	bitfield_fini(&t->stale);
+	if (n > 0 && err == OK)
+		node_log(t->node, "%u pieces are on disk in another form: %s", n,
+			 t->meta->v2 ? "the blocks that differ are fetched"
+				     : "they are fetched whole, as the torrent is v1");
+	return err;
+}
+
 int transfer_go_live(struct transfer *t)
 {
 	int err = swarm_set_have(t->swarm, store_have(t->store));
 
+	if (err == OK)
+		err = use_stale(t);
 	if (err != OK)
 		return err;
 	transfer_count_done(t);
@@ -549,6 +567,7 @@ void transfer_free(struct transfer *t)
 	if (t->store != NULL)
 		store_close(t->store);
 	effects_fini(&t->fx);
+	bitfield_fini(&t->stale);
 	meta_free(t->meta);
 	free(t->title);
 	free(t->item.item);

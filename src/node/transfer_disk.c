@@ -91,6 +91,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);
 	swarm_on_piece_gone(t->swarm, piece, now, &t->fx);
+	readers_on_gone(t, &why);
 	store_doubt(t->store, piece);
 	transfer_touch_live(t);
 	transfer_perform(t);
@@ -133,6 +134,14 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 	readers_poke(t);
 }
 
+/* Without memory it is fetched whole. */
+static void note_stale(struct transfer *t, uint32_t piece)
+{
+	if (t->seed || (t->stale.bits == NULL && bitfield_init(&t->stale, t->meta->n_pieces) != OK))
+		return;
+	bitfield_set(&t->stale, piece);
+}
+
 static void on_checked(struct transfer *t, const struct store_event *e)
 {
 	struct err_info why = e->err;
@@ -149,6 +158,8 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 		transfer_fail(t, &why);
 		return;
 	}
+	if (e->stored && !e->good)
+		note_stale(t, e->piece);
 	if (!e->last)
 		return;
 	if (!t->seed)
@@ -242,7 +253,14 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 			link_on_fetched(l, e->err.code);
 		break;
 	case STORE_LEAVES:
-		hash_serve_on_leaves(t, e->token, e->hashes, e->err.code == OK ? e->n_hashes : 0);
+		if (e->token == TRANSFER_OWN_LEAVES)
+			swarm_on_disk_hashes(t->swarm, e->piece,
+					     e->err.code == OK && e->n_hashes > 0 ? e->hashes
+										  : NULL,
+					     now_ms(t), &t->fx);
+		else
+			hash_serve_on_leaves(t, e->token, e->hashes,
+					     e->err.code == OK ? e->n_hashes : 0);
 		break;
 	case STORE_READ:
 		readers_on_read(t, e);

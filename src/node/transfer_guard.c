@@ -155,6 +155,7 @@ static void lose_pieces(struct transfer *t)
 		swarm_on_piece_gone(t->swarm, i, now_ms(t), &t->fx);
 		transfer_perform(t); /* each says its number from one buffer */
 	}
+	readers_on_gone(t, &t->why);
 	transfer_touch_live(t);
 }
 

@@ -82,9 +82,10 @@ struct store_event {
 	void *user;
 	uint32_t piece;
 	bool good, last;
-	bool lost;	       /* SAVED, FINISHED: only opening the store again helps, see there */
-	uint32_t n_changed;    /* LOOKED */
-	uint32_t n_hashes;     /* block hashes behind `hashes` (32 bytes each), 0 when none */
+	bool stored;	    /* CHECKED: there are bytes of the piece on disk, whatever they are */
+	bool lost;	    /* SAVED, FINISHED: only opening the store again helps, see there */
+	uint32_t n_changed; /* LOOKED */
+	uint32_t n_hashes;  /* block hashes behind `hashes` (32 bytes each), 0 when none */
 	const uint8_t *hashes; /* borrowed until the next store_next_event() */
 	struct bytes data;     /* READ: borrowed as `hashes` are */
 	uint64_t token;	       /* FETCHED, LEAVES, READ: the caller's */
@@ -183,12 +184,24 @@ int store_send(struct store *s, int socket, uint32_t piece, uint32_t begin, uint
 /* The same into memory: all of `to`. Returns 0; ERR_AGAIN: store_fetch() them first; ERR_INVALID,
  * ERR_IO or ERR_MISMATCH. */
 int store_copy(struct store *s, uint32_t piece, uint32_t begin, struct span to);
+/* Where these bytes of verified pieces, anywhere in the piece space, lie: for whoever passes them
+ * on without a copy. `fd` is a duplicate, the caller's to close; `length` may be shorter than
+ * asked, as all is in one file. */
+struct store_loan {
+	int fd;
+	uint64_t at;
+	uint32_t length;
+};
+/* Returns 0; ERR_AGAIN: they are not in the page cache, or in no file: store_read() them; else as
+ * store_ready(). */
+int store_lend(struct store *s, uint64_t offset, uint32_t length, struct store_loan *out);
 void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
  * STORE_READ_MAX of them. */
 #define STORE_READ_MAX (256u * 1024u)
 void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
-/* Hash the 16 KiB blocks of a verified piece: STORE_LEAVES with this token. */
+/* Hash the 16 KiB blocks of a piece that nothing is being received of: STORE_LEAVES with this
+ * token. */
 void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 
 /* ---- files that somebody changes ------------------------------------------ */

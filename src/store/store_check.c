@@ -309,6 +309,7 @@ static void recheck_done(struct pool_job *job)
 		e->err.code = OK;
 	e->good = c->good && e->err.code == OK;
 	if (!s->closed) {
+		e->stored = bitfield_has(&s->have, e->piece) || bitfield_has(&s->unsure, e->piece);
 		mark_had(s, e->piece, e->good);
 		e->last = s->todo.count == 0 && s->checks_out == 0;
 		if (e->last)

@@ -1,5 +1,6 @@
 /* store/store_send.c - bytes of verified pieces for other peers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -111,6 +112,30 @@ static int part_ready(struct store *s, struct handle *x, const struct part *part
 int store_ready(struct store *s, uint32_t piece, uint32_t begin, uint32_t length)
 {
 	return each_part(s, piece, begin, length, part_ready, NULL);
+}
+
+int store_lend(struct store *s, uint64_t offset, uint32_t length, struct store_loan *out)
+{
+	struct part_walk w = part_walk(s, offset, length);
+	struct part part;
+	struct handle *x;
+	int err;
+
+	if (!part_next(&w, &part) || part.file == NULL)
+		return ERR_AGAIN;
+	err = part_get(s, &part, &x);
+	if (err != OK)
+		return err;
+	err = part_ready(s, x, &part, NULL);
+	*out = (struct store_loan){-1, part.at, (uint32_t)part.len};
+	if (err == OK)
+		out->fd = fcntl(x->fd, F_DUPFD_CLOEXEC, 0);
+	file_put(s, x, false);
+	if (err == OK && out->fd < 0)
+		return ERR_AGAIN;
+	if (err == OK)
+		s->read += part.len;
+	return err;
 }
 
 /* ---- out ----------------------------------------------------------------- */

@@ -24,6 +24,8 @@ enum effect_type {
 	EFFECT_SERVE_HASHES, /* `peer` asks in `msg.hash` for hashes below the piece layer:
 			    compute them from a piece we have, answer with HASHES or
 			    HASH_REJECT to the peer */
+	EFFECT_READ_HASHES,  /* hash the blocks of `piece` as they lie on disk: answer with
+				swarm_on_disk_hashes() */
 	EFFECT_FETCH,	     /* what the source `peer` shall bring has changed:
 				swarm_expected() has it */
 	EFFECT_WANT_PEERS,   /* an announce would help now */

@@ -62,6 +62,9 @@ struct peer {
 	uint32_t leaf_piece; /* PICKER_NONE: none */
 	uint64_t leaf_until_ms;
 	uint64_t leaf_refused_ms; /* 0 never */
+	uint32_t stale_asks;	  /* of them for stale pieces */
+	uint32_t stale_rejects;	  /* since the last answer */
+	uint64_t stale_hold_ms;	  /* none before */
 
 	/* What it asks of us. */
 	struct requests queue;

@@ -2,10 +2,12 @@
 
 #include "swarm/picker_impl.h"
 
-/* It has the piece, and is not asked for what a near one has. */
+/* It has the piece, which may be asked for, and is not asked for what a near one has. */
 static bool asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
 {
 	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))
+		return false;
+	if (picker_is_held(p, piece))
 		return false;
 	return a->has == NULL || bitfield_has(a->has, piece);
 }

@@ -78,6 +78,7 @@ struct open_piece {
 	uint32_t n_blocks, n_free, n_done;
 	uint32_t cursor; /* no block before it is free */
 	uint32_t n_on;	 /* peers whose current piece it is */
+	uint32_t n_kept; /* blocks that nobody sent: they lay on disk before */
 	enum open_state state;
 	struct peer_ref only; /* slot != PICKER_NONE: this peer alone may be asked */
 	uint64_t serial;
@@ -116,7 +117,8 @@ struct picker {
 	const struct metainfo *meta;
 	struct rng *rng;
 	struct bitfield have;
-	uint16_t *avail; /* peers with the piece, those with everything left out */
+	struct bitfield held; /* nobody is asked for them yet; without memory: none */
+	uint16_t *avail;      /* peers with the piece, those with everything left out */
 	uint32_t n_all;
 	uint16_t
 	    *near; /* near peers with the piece, those with everything left out; NULL: all are */
@@ -171,6 +173,18 @@ void picker_set_sequential(struct picker *p, bool on);
 /* Replace the urgent ones. Returns 0 or ERR_NOMEM, then nothing changed. */
 int picker_set_urgent(struct picker *p, const uint32_t *pieces, uint32_t n);
 
+/* Nobody is asked for these pieces until each is released, or begun by picker_begin(). Before
+ * anything is begun, once. Returns 0 or ERR_NOMEM. */
+int picker_hold(struct picker *p, const struct bitfield *pieces);
+void picker_release(struct picker *p, uint32_t piece);
+static inline bool picker_is_held(const struct picker *p, uint32_t piece)
+{
+	return p->held.count > 0 && bitfield_has(&p->held, piece);
+}
+
+/* The first held piece at or after `from`, or the number of pieces. */
+uint32_t picker_next_held(const struct picker *p, uint32_t from);
+
 /* Make room for this many peers with part of the pieces. Returns 0 or ERR_NOMEM. */
 int picker_reserve(struct picker *p, uint32_t peers);
 /* One more (one less) peer has it. */
@@ -221,6 +235,9 @@ bool picker_ask_again(struct picker *p, uint32_t piece, uint32_t block);
 void picker_unask(struct picker *p, uint32_t piece, uint32_t block, bool late);
 /* Came from `from`. Returns whether others may have been asked for it. */
 bool picker_receive(struct picker *p, uint32_t piece, uint32_t block, const struct sender *from);
+
+/* The block is on disk, from nobody. False when it is there already. */
+bool picker_keep(struct picker *p, struct open_piece *o, uint32_t block);
 
 /* Every block is there: nobody shall be asked until a verdict. */
 void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state);

@@ -43,7 +43,7 @@ static void blocks_reset(struct picker *p, struct open_piece *o)
 {
 	memset(o->blocks, 0, o->n_blocks * sizeof(o->blocks[0]));
 	o->n_free = o->n_blocks;
-	o->n_done = o->cursor = o->n_senders = 0;
+	o->n_done = o->cursor = o->n_senders = o->n_kept = 0;
 	if (!p->pads)
 		return;
 	for (uint32_t b = 0; b < o->n_blocks; b++) {
@@ -94,6 +94,10 @@ struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_m
 				 .opened_ms = now_ms};
 	blocks_reset(p, o);
 	picker_order_take(p, piece);
+	if (picker_is_held(p, piece)) {
+		bitfield_unset(&p->held, piece);
+		p->version++;
+	}
 	p->place[piece] = PICKER_OPEN | p->n_open;
 	p->open[p->n_open++] = o;
 	fetch_more(p, o);
@@ -151,6 +155,21 @@ void picker_unask(struct picker *p, uint32_t piece, uint32_t block, bool late)
 		b->flags |= BLOCK_SHARED;
 	if (b->asked == 0 && (b->flags & BLOCK_DONE) == 0)
 		block_freed(p, o, block);
+}
+
+bool picker_keep(struct picker *p, struct open_piece *o, uint32_t block)
+{
+	struct block *b = &o->blocks[block];
+
+	assert(o->state == OPEN_FETCHING && b->asked == 0);
+	if ((b->flags & BLOCK_DONE) != 0)
+		return false;
+	b->flags |= BLOCK_DONE;
+	o->n_free--;
+	p->free_blocks--;
+	o->n_done++;
+	o->n_kept++;
+	return true;
 }
 
 /* Index + 1 of the sender in the piece's list; 0 when it cannot be remembered. */
@@ -236,6 +255,7 @@ void picker_block_again(struct picker *p, struct open_piece *o, uint32_t block)
 
 	if ((b->flags & BLOCK_DONE) == 0)
 		return;
+	o->n_kept -= b->by == 0 && o->n_kept > 0;
 	*b = (struct block){0};
 	o->n_done--;
 	block_freed(p, o, block);

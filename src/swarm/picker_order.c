@@ -184,6 +184,7 @@ void picker_fini(struct picker *p)
 	free(p->plan);
 	free(p->urgent);
 	bitfield_fini(&p->have);
+	bitfield_fini(&p->held);
 	*p = (struct picker){0};
 }
 
@@ -197,6 +198,24 @@ int picker_set_have(struct picker *p, const struct bitfield *have)
 	picker_order_drop(p);
 	picker_count_missing(p);
 	return bitfield_full(&p->have) ? 0 : order_make(p);
+}
+
+int picker_hold(struct picker *p, const struct bitfield *pieces)
+{
+	assert(p->n_open == 0 && p->held.bits == NULL && pieces->n == p->have.n);
+	return bitfield_copy(&p->held, pieces);
+}
+
+void picker_release(struct picker *p, uint32_t piece)
+{
+	bitfield_unset(&p->held, piece);
+	p->version++;
+	p->version_fresh++;
+}
+
+uint32_t picker_next_held(const struct picker *p, uint32_t from)
+{
+	return picker_next_bit(&p->held, from);
 }
 
 int picker_reserve(struct picker *p, uint32_t peers)

@@ -54,6 +54,8 @@ void swarm_free(struct swarm *s)
 	free(s->given_to);
 	addrbook_fini(&s->book);
 	blame_fini(&s->blame);
+	for (uint32_t i = 0; i < s->stale.n_asks; i++)
+		free(s->stale.asks[i].leaves);
 	buf_fini(&s->scratch);
 	free(s);
 }

@@ -64,6 +64,18 @@ void swarm_free(struct swarm *s);
 int swarm_set_have(struct swarm *s, const struct bitfield *have);
 const struct bitfield *swarm_have(const struct swarm *s);
 
+/* Pieces that we lack, of which other bytes lie on disk: of an older version, or of a download that
+ * was cut off. Blocks of them may be right all the same. Where the torrent is v2, peers are asked
+ * for the leaf hashes of each before anything of it is fetched; what on disk hashes to the same is
+ * kept, and only the rest is fetched. When nobody gives hashes, or they come too slowly to be worth
+ * waiting for, whole pieces are fetched. Before the first event, after swarm_set_have(). Borrows
+ * for the call. Returns 0 or ERR_NOMEM (then they are fetched whole). */
+int swarm_set_stale(struct swarm *s, const struct bitfield *pieces);
+/* Answer to READ_HASHES: SHA-256 of each block of the piece as it lies on disk (32 bytes each,
+ * meta_piece_blocks() of them); NULL: it cannot be read. */
+void swarm_on_disk_hashes(struct swarm *s, uint32_t piece, const uint8_t *hashes, uint64_t now_ms,
+			  struct effects *fx);
+
 /* While paused (disk full, user) nothing is asked for; what is asked is cancelled.
  * Serving goes on. */
 void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effects *fx);
@@ -245,6 +257,7 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx);
 struct swarm_stats {
 	uint64_t down_bytes, up_bytes; /* payload, this run */
 	uint64_t wasted_bytes;	       /* duplicates and bad blocks */
+	uint64_t kept_bytes;	       /* of blocks that were on disk, see swarm_set_stale() */
 	uint64_t down_bps, up_bps;     /* smoothed over some seconds */
 	uint64_t left_bytes;	       /* of wanted pieces still missing */
 	uint64_t missing_bytes;	       /* of all pieces still missing: what trackers are told */

@@ -66,17 +66,12 @@ static void store_block(struct turn *t, struct peer *p, struct block_ref b)
 	struct swarm *s = t->s;
 	struct sender from = {p->ref, p->listen.port != 0 ? p->listen : p->addr};
 	struct open_piece *o;
-	struct effect *e;
 
 	if (picker_receive(&s->picker, b.piece, b.begin / BLOCK_BYTES, &from))
 		swarm_cancel_others(t, p, b.piece, b.begin);
 	o = picker_open(&s->picker, b.piece);
-	if (o->n_done < o->n_blocks)
-		return;
-	picker_freeze(&s->picker, o, OPEN_VERIFYING);
-	e = effects_add(t->fx, EFFECT_VERIFY, p->ref);
-	if (e != NULL)
-		e->u.piece = b.piece;
+	if (o->n_done == o->n_blocks)
+		swarm_verify(t, o);
 }
 
 /* Its answer has come. */

@@ -33,6 +33,7 @@ static void forget(struct turn *t, struct peer *p)
 	s->n_peers--;
 	s->n_sources -= p->source;
 	swarm_unreserve(t, p);
+	swarm_forget_stale(s, p);
 	swarm_leaves_failed(t, p);
 	if (a != NULL && a->state == ADDRESS_CONNECTED) {
 		bool useful = p->down_bytes > 0 || p->up_bytes > 0 ||

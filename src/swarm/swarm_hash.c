@@ -9,7 +9,7 @@
  * walk over the whole piece layer). Whoever comes too late is rejected and may ask again. */
 #define HASHES_A_SECOND 400000u
 /* A leaf costs as much as so many nodes, and a disk read. */
-#define LEAF_COST 100u
+#define LEAF_COST 25u
 /* A peer that gave no leaves when asked is not asked again for this long. */
 #define LEAVES_REFUSED_MS 60000u
 
@@ -165,7 +165,7 @@ void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg
 /* ---- asking -------------------------------------------------------------- */
 
 /* The leaves of one piece; a file shorter than a piece has a narrower tree. */
-static struct wire_hash_req leaves_of(const struct swarm *s, uint32_t piece)
+struct wire_hash_req swarm_leaves_of(const struct swarm *s, uint32_t piece)
 {
 	const struct meta_file *f = meta_piece_file(s->meta, piece);
 	uint32_t width = s->meta->piece_length / BLOCK_BYTES;
@@ -179,10 +179,15 @@ static struct wire_hash_req leaves_of(const struct swarm *s, uint32_t piece)
 	return q;
 }
 
+bool swarm_gives_leaves(const struct turn *t, const struct peer *p)
+{
+	return p->v2 &&
+	       (p->leaf_refused_ms == 0 || t->now_ms - p->leaf_refused_ms > LEAVES_REFUSED_MS);
+}
+
 static bool may_give_leaves(const struct turn *t, const struct peer *p, uint32_t piece)
 {
-	return p->v2 && p->leaf_piece == PICKER_NONE && peer_has(p, piece) &&
-	       (p->leaf_refused_ms == 0 || t->now_ms - p->leaf_refused_ms > LEAVES_REFUSED_MS);
+	return p->leaf_piece == PICKER_NONE && peer_has(p, piece) && swarm_gives_leaves(t, p);
 }
 
 static bool sent_some(const struct open_piece *o, const struct peer *p)
@@ -202,7 +207,7 @@ bool swarm_ask_leaves(struct turn *t, struct open_piece *o)
 
 	if (meta_piece_file(t->s->meta, o->piece) == NULL)
 		return false;
-	m.hash = leaves_of(t->s, o->piece);
+	m.hash = swarm_leaves_of(t->s, o->piece);
 	if (m.hash.length < 2)
 		return false;
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
@@ -233,62 +238,71 @@ void swarm_leaves_failed(struct turn *t, struct peer *p)
 		swarm_refetch(t, o);
 }
 
-static bool is_answer(const struct turn *t, const struct peer *p, const struct wire_msg *m)
+bool swarm_is_of_leaves(const struct swarm *s, uint32_t piece, const struct wire_msg *m)
 {
-	struct wire_hash_req q;
+	struct wire_hash_req q = swarm_leaves_of(s, piece);
 
-	if (p->leaf_piece == PICKER_NONE)
-		return false;
-	q = leaves_of(t->s, p->leaf_piece);
 	return memcmp(q.root, m->hash.root, sizeof(q.root)) == 0 && q.base == m->hash.base &&
 	       q.index == m->hash.index && q.length == m->hash.length;
 }
 
-/* Do these leaves make the piece's hash? `tmp` is a copy that is used up. */
-static bool leaves_hold(const struct swarm *s, uint32_t piece, uint8_t *tmp, uint32_t n)
+static bool is_answer(const struct turn *t, const struct peer *p, const struct wire_msg *m)
+{
+	return p->leaf_piece != PICKER_NONE && swarm_is_of_leaves(t->s, p->leaf_piece, m);
+}
+
+int swarm_prove_leaves(const struct swarm *s, uint32_t piece, const struct wire_msg *m,
+		       uint8_t **out)
 {
 	const uint8_t *want = meta_piece_hash_v2(s->meta, piece);
-	uint8_t got[SHA256_LEN];
+	size_t need = (size_t)m->hash.length * SHA256_LEN;
+	uint8_t got[SHA256_LEN], *copy;
 
-	merkle_root(tmp, n, n, 0, got);
-	return want != NULL && memcmp(got, want, sizeof(got)) == 0;
+	if (m->body.len < need || want == NULL)
+		return ERR_PROTO;
+	copy = malloc(need);
+	if (copy == NULL)
+		return ERR_NOMEM;
+	memcpy(copy, m->body.ptr, need);
+	merkle_root(copy, m->hash.length, m->hash.length, 0, got);
+	memcpy(copy, m->body.ptr, need); /* it was used up */
+	if (memcmp(got, want, sizeof(got)) != 0) {
+		free(copy);
+		return ERR_PROTO;
+	}
+	*out = copy;
+	return OK;
 }
 
 void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
-	size_t need = (size_t)m->hash.length * SHA256_LEN;
 	uint32_t piece = p->leaf_piece;
 	struct open_piece *o;
-	uint8_t *tmp;
+	uint8_t *leaves;
+	int err;
 
-	/* Late answers, and hashes we have no use for. */
-	if (!is_answer(t, p, m))
-		return;
-	if (m->body.len < need) {
-		swarm_breach(t, p, "sent fewer hashes than it was asked for");
+	if (!is_answer(t, p, m)) {
+		swarm_on_stale_hashes(t, p, m);
 		return;
 	}
-	tmp = malloc(need);
-	if (tmp == NULL) {
+	err = swarm_prove_leaves(t->s, piece, m, &leaves);
+	if (err == ERR_NOMEM)
 		swarm_leaves_failed(t, p);
-		return;
-	}
-	memcpy(tmp, m->body.ptr, need);
-	if (!leaves_hold(t->s, piece, tmp, m->hash.length)) {
-		free(tmp);
+	else if (err != OK)
 		swarm_breach(t, p, "sent hashes that do not belong to the torrent");
+	if (err != OK)
 		return;
-	}
-	memcpy(tmp, m->body.ptr, need);
 	p->leaf_piece = PICKER_NONE;
 	o = picker_open(&t->s->picker, piece);
 	if (o != NULL && o->state == OPEN_JUDGING)
-		swarm_judge(t, o, tmp);
-	free(tmp);
+		swarm_judge(t, o, leaves);
+	free(leaves);
 }
 
 void swarm_on_hash_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
 	if (is_answer(t, p, m))
 		swarm_leaves_failed(t, p);
+	else
+		swarm_on_stale_reject(t, p, m);
 }

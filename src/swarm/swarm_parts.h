@@ -40,6 +40,28 @@
 /* Contacts that a peer was told of at one time; what we remember of it. */
 #define SWARM_PEX_TOLD_MAX 100u
 
+/* Hash requests under way for pieces that may be partly on disk, in all and at one peer: enough to
+ * hide its round trip, and less than what others answer at a time (HASH_TASKS_MAX). */
+#define STALE_ASKS_MAX 32u
+#define STALE_ASKS_PEER 8u
+
+/* Leaves of one piece that were asked for. */
+struct stale_ask {
+	uint32_t piece;
+	struct peer_ref peer;
+	uint64_t until_ms;
+	uint8_t *leaves; /* proven, while the disk is read; NULL: the peer has not answered */
+	uint32_t n_leaves;
+};
+
+struct stale {
+	struct stale_ask asks[STALE_ASKS_MAX];
+	uint32_t n_asks;
+	uint32_t next;	      /* where to look for the next piece */
+	uint32_t patience_ms; /* how much longer peers may stand idle for hashes */
+	uint64_t looked_ms;   /* last */
+};
+
 struct slot {
 	struct peer *peer; /* NULL: free */
 	uint32_t gen;
@@ -59,6 +81,7 @@ struct swarm {
 	struct addrbook book;
 	struct choker choker;
 	struct blame blame;
+	struct stale stale;
 	struct slot *slots;
 	uint32_t n_slots;
 	uint32_t n_peers, n_sources; /* of all in slots; of them sources */
@@ -68,7 +91,7 @@ struct swarm {
 	uint32_t give_at; /* where it looks for the next */
 	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
 	uint32_t n_partial;	     /* peers with a bitfield of their own */
-	uint64_t down_bytes, up_bytes, wasted_bytes;
+	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
 	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */
 	struct rate down, up;
 	bool paused;
@@ -86,7 +109,7 @@ struct swarm {
 	uint64_t haves_ms;			  /* when some were told last */
 	uint64_t haves_at_ms;
 	uint64_t want_pause_ms;
-	uint64_t pex_at_ms; /* some peer is due to be told of others */
+	uint64_t pex_at_ms;   /* some peer is due to be told of others */
 	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
 	struct buf scratch; /* what msg.body of the current effects points to */
@@ -182,6 +205,8 @@ void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, u
 
 /* swarm_piece.c */
 void swarm_tell_haves(struct turn *t);
+/* Every block is there. */
+void swarm_verify(struct turn *t, struct open_piece *o);
 void swarm_begin_pads(struct turn *t);
 /* The true hash of each block of a bad piece is known. */
 void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
@@ -193,13 +218,34 @@ void swarm_unreserve(struct turn *t, const struct peer *p);
 /* Pieces that one peer takes too long over are anybody's again. */
 void swarm_check_reserved(struct turn *t);
 
+/* swarm_stale.c: pieces that may be partly on disk */
+/* Ask for as many leaves as may be under way. */
+void swarm_ask_stale(struct turn *t);
+/* From time to time; false: nothing is left to look at. */
+bool swarm_check_stale(struct turn *t);
+/* An answer to something else, perhaps. */
+void swarm_on_stale_hashes(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_stale_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
+/* It leaves. */
+void swarm_forget_stale(struct swarm *s, const struct peer *p);
+
 /* swarm_hash.c */
+/* It may be asked for leaves: it speaks of them, and did not refuse them lately. */
+bool swarm_gives_leaves(const struct turn *t, const struct peer *p);
+/* What asks for the leaves of one piece. Its length is below 2 where nothing is to be asked: the
+ * piece's hash is that of its only block. */
+struct wire_hash_req swarm_leaves_of(const struct swarm *s, uint32_t piece);
+bool swarm_is_of_leaves(const struct swarm *s, uint32_t piece, const struct wire_msg *m);
+/* Do the hashes of this answer make the piece's? Returns OK and a copy of them from malloc,
+ * ERR_PROTO or ERR_NOMEM. */
+int swarm_prove_leaves(const struct swarm *s, uint32_t piece, const struct wire_msg *m,
+		       uint8_t **out);
 void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_hash_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
 /* Ask somebody for the leaves of a bad piece; false: nobody can be asked. */
 bool swarm_ask_leaves(struct turn *t, struct open_piece *o);
-/* `p` owes leaves and will not give them. */
+/* `p` owes leaves of a bad piece and will not give them. */
 void swarm_leaves_failed(struct turn *t, struct peer *p);
 
 /* swarm_upload.c */

@@ -7,6 +7,15 @@
  * the better choice. */
 #define RESERVED_MS 4000u
 
+void swarm_verify(struct turn *t, struct open_piece *o)
+{
+	struct effect *e = effects_add(t->fx, EFFECT_VERIFY, (struct peer_ref){SWARM_NO_SLOT, 0});
+
+	picker_freeze(&t->s->picker, o, OPEN_VERIFYING);
+	if (e != NULL)
+		e->u.piece = o->piece;
+}
+
 void swarm_begin_pads(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -15,7 +24,6 @@ void swarm_begin_pads(struct turn *t)
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
 		uint32_t n = meta_piece_blocks(s->meta, i), b = 0;
 		struct open_piece *o;
-		struct effect *e;
 
 		if (bitfield_has(&s->picker.have, i))
 			continue;
@@ -28,10 +36,7 @@ void swarm_begin_pads(struct turn *t)
 			o = picker_begin(&s->picker, i, t->now_ms);
 		if (o == NULL || o->state == OPEN_VERIFYING)
 			continue;
-		picker_freeze(&s->picker, o, OPEN_VERIFYING);
-		e = effects_add(t->fx, EFFECT_VERIFY, (struct peer_ref){SWARM_NO_SLOT, 0});
-		if (e != NULL)
-			e->u.piece = i;
+		swarm_verify(t, o);
 	}
 }
 
@@ -143,12 +148,13 @@ void swarm_unreserve(struct turn *t, const struct peer *p)
 	}
 }
 
-/* One sender: it alone can be the cause. Several: the piece again, from one. */
+/* One sender, and nothing that lay on disk: it alone can be the cause. Several: the piece again,
+ * from one. */
 void swarm_refetch(struct turn *t, struct open_piece *o)
 {
 	struct swarm *s = t->s;
 	struct sender only = {0};
-	bool alone = o->n_senders == 1;
+	bool alone = o->n_senders == 1 && o->n_kept == 0;
 
 	if (alone)
 		only = o->senders[0];
@@ -180,8 +186,13 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 	struct swarm *s = t->s;
 
 	if (o->n_senders == 0) {
-		/* All pad: asking anybody for it changes nothing. */
-		picker_freeze(&s->picker, o, OPEN_DEAD);
+		/* All pad: asking anybody for it changes nothing. What lay on disk is another now.
+		 */
+		if (o->n_kept == 0)
+			picker_freeze(&s->picker, o, OPEN_DEAD);
+		else
+			picker_again(&s->picker, o, t->now_ms);
+		s->returned = true;
 		return;
 	}
 	if (block_hashes == NULL || blame_keep(&s->blame, o, block_hashes) < 0) {

@@ -362,6 +362,7 @@ void swarm_check_requests(struct turn *t)
 	swarm_sort_near(t);
 	/* Who waits for near ones to get something must not wait for ever. */
 	more |= s->split && !swarm_complete(s);
+	more |= swarm_check_stale(t);
 	/* Also those with nothing to do: whom they may help in the end changes with time. */
 	s->returned = more;
 	s->check_at_ms = more ? t->now_ms + SWARM_CHECK_MS : UINT64_MAX;

@@ -37,6 +37,7 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 	*out = (struct swarm_stats){.down_bytes = s->down_bytes,
 				    .up_bytes = s->up_bytes,
 				    .wasted_bytes = s->wasted_bytes,
+				    .kept_bytes = s->kept_bytes,
 				    .down_bps = rate_bps(&s->down, now_ms),
 				    .up_bps = rate_bps(&s->up, now_ms),
 				    .left_bytes = s->left_bytes,
@@ -153,6 +154,23 @@ static void check_given(const struct swarm *s)
 	}
 }
 
+/* Nobody is asked for what is held, and asks for leaves are counted where they are. */
+static void check_stale(const struct swarm *s)
+{
+	const struct picker *k = &s->picker;
+	uint32_t n_asks = 0, waiting = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; i < k->held.n; i++)
+		assert(!bitfield_has(&k->held, i) ||
+		       (!bitfield_has(&k->have, i) && picker_open(k, i) == NULL));
+	for (uint32_t i = 0; i < s->stale.n_asks; i++)
+		waiting += s->stale.asks[i].leaves == NULL;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL; n_asks += p->stale_asks)
+		assert(p->stale_asks <= STALE_ASKS_PEER);
+	assert(s->stale.n_asks <= STALE_ASKS_MAX && n_asks == waiting);
+}
+
 void swarm_check(const struct swarm *s)
 {
 	uint32_t n = 0, n_all = 0, n_partial = 0, n_taken = 0, n_waiting = 0;
@@ -187,4 +205,5 @@ void swarm_check(const struct swarm *s)
 		assert(bitfield_has(&s->picker.have, s->haves[i]));
 	assert((s->n_haves > 0) == (s->haves_at_ms != UINT64_MAX));
 	assert(s->split == (s->picker.near != NULL));
+	check_stale(s);
 }

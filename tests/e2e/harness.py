@@ -133,6 +133,15 @@ def make_file(path, n, seed=1):
     return path
 
 
+def scatter(path, every=20, seed=1):
+    """Overwrite one block of 16 KiB in `every`, all over the file."""
+    r = random.Random(seed)
+    with open(path, "r+b") as f:
+        for at in range(0, os.path.getsize(path), every * 16 * KIB):
+            f.seek(at + r.randrange(every) * 16 * KIB)
+            f.write(r.randbytes(100))
+
+
 def make_tree(root, files, seed=1):
     """files: {relative path (str or bytes): length}."""
     root = os.fsencode(root)

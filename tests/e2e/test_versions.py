@@ -25,10 +25,10 @@ def change(path, share, seed=1, run=128 * KIB):
 class Pair:
     """An owner who publishes versions of `name`, and a peer who has fetched the first."""
 
-    def __init__(self, w, make, kind=(), name="data"):
+    def __init__(self, w, make, kind=(), name="data", piece="64K"):
         self.index = w.index()
         self.a, self.b = w.peer("a"), w.peer("b")
-        self.kind, self.name = kind, name
+        self.kind, self.name, self.piece = kind, name, piece
         self.src = self.a.path(name)
         make(self.src)
         self.p = None
@@ -39,7 +39,7 @@ class Pair:
     def publish(self):
         if self.p:
             self.p.stop(signal.SIGINT).expect(h.OK)
-        self.p = self.a.share(self.src, "--as", "alice", "--piece-length", "64K", *self.kind)
+        self.p = self.a.share(self.src, "--as", "alice", "--piece-length", self.piece, *self.kind)
 
     def renew(self, *args):
         """Fetch the newest version over the old one."""
@@ -76,6 +76,31 @@ def _(w):
             check(done["replaced"] and done["downloaded"] < 0.06 * 24 * MIB, f"{kind}: fetched", done)
             check(done["reused"] > 0.94 * 24 * MIB, f"{kind}: reused", done)
             check(pair.b.get("data", "--json").json()["there_already"], "again: it is there")
+        finally:
+            wrong = w2.close()
+            w2.remove()
+        check(not wrong, "processes", wrong)
+
+
+@test("one block of 16 KiB in twenty changed all over: v2 and hybrid fetch those alone, v1 whole pieces, and says so")
+def _(w):
+    size = int(os.environ.get("SHOAL_REUSE_MIB", 20)) * MIB
+    for i, kind in enumerate(KINDS):
+        w2 = h.World()
+        try:
+            pair = Pair(w2, lambda p: h.make_file(p, size, i), kind, piece="512K")
+            h.scatter(pair.src)
+            pair.publish()
+            got = pair.b.run("get", "data", "--json", "-v").expect(h.OK)
+            h.check_same(pair.b.path("data"), pair.src)
+            done = got.json()
+            print(f"# {kind}: {done['downloaded'] / size:.2%} fetched, {done['reused'] / size:.2%} reused")
+            if "--v1-only" in kind:
+                check(done["downloaded"] > 0.9 * size and "fetched whole, as the torrent is v1" in got.err, kind, got)
+            else:
+                check(done["downloaded"] < 0.06 * size, f"{kind}: fetched", done)
+                check(done["reused"] > 0.94 * size, f"{kind}: reused", done)
+            check_eq(done["wasted"], 0, "wasted")
         finally:
             wrong = w2.close()
             w2.remove()

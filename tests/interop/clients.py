@@ -122,6 +122,9 @@ class Libtorrent:
     def seed(self, torrent, folder):
         return self._start("seed", torrent, folder)
 
+    def seed_checked(self, torrent, folder):
+        return self._start("check", torrent, folder)
+
     def get(self, torrent, folder):
         return self._start("get", torrent, folder)
 

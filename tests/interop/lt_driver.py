@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Usage: lt_driver.py seed|get HOST TORRENT|LINK FOLDER [encrypted] - one libtorrent session; prints "done"
-when the torrent is complete, and stays until it is told to end."""
+"""Usage: lt_driver.py seed|check|get HOST TORRENT|LINK FOLDER [encrypted] - one libtorrent session; "seed" takes
+what is there on trust, and knows no hashes of blocks, "check" hashes it first. Prints "done" when the torrent is complete,
+and stays until it is told to end."""
 
 import signal
 import sys

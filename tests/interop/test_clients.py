@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 
 import clients
@@ -120,6 +121,22 @@ def _(w):
 @test("a mixed swarm of shoal and libtorrent completes with equal sums (v2)", seconds=120)
 def _(w):
     mixed_swarm(w, (Libtorrent,), "v2")
+
+
+@test("an older copy of which one block in twenty differs is renewed from libtorrent (v2)", seconds=90)
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    c = Libtorrent(w)
+    size = 8 * MIB
+    src, old = h.make_file(a.path("f"), size), g.path("old")
+    shutil.copy(src, old)
+    h.scatter(old)
+    a.run("create", src, "-o", w.path("f.torrent"), "--tracker", index.announce, "--v2-only", "--piece-length", "512K").expect(h.OK)
+    c.wait(c.seed_checked(w.path("f.torrent"), a.dir), src, 40)
+    done = g.run("get", w.path("f.torrent"), "--wait", "40", "--reuse", old, "--json", seconds=80).expect(h.OK).json()
+    h.check_same(g.path("f"), src)
+    check(done["downloaded"] < 0.06 * size, "fetched", done)
 
 
 @test("stock clients fetch from a shoal getter alone after the sharer has left", seconds=90)

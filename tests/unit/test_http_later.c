@@ -1,6 +1,8 @@
 /* Answers that come after their handler, and bodies that come bit by bit. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@ struct rig {
 	struct http_later *later;
 	uint32_t given, stop_at; /* what was given; abort there (0: not) */
 	bool begun, closed;
+	bool of_file; /* it is given as a file */
 	/* the client's side */
 	bool done;
 	int status;
@@ -32,6 +35,25 @@ struct rig {
 };
 
 static uint8_t chunk[CHUNK];
+
+/* A file with the chunk in it, behind some other bytes. */
+static int file_of_chunk(void)
+{
+	int fd = memfd_create("chunk", MFD_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_INT(pwrite(fd, chunk, CHUNK, 7), CHUNK);
+	return fd;
+}
+
+static unsigned n_open(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
 
 static void on_more(void *user)
 {
@@ -44,7 +66,8 @@ static void on_more(void *user)
 	}
 	memset(chunk, (int)(g->given / CHUNK), sizeof(chunk));
 	g->given += CHUNK;
-	if (!http_later_give(g->later, bytes_of(chunk, CHUNK))) {
+	if (!(g->of_file ? http_later_give_file(g->later, file_of_chunk(), 7, CHUNK)
+			 : http_later_give(g->later, bytes_of(chunk, CHUNK)))) {
 		CHECK_INT(g->given, LENGTH);
 		g->later = NULL;
 	}
@@ -179,6 +202,27 @@ TEST(a_body_that_is_given_bit_by_bit_comes_whole)
 		CHECK(g.got == LENGTH && g.right);
 	}
 	CHECK(!g.closed);
+	rig_close(&g);
+}
+
+TEST(a_body_of_files_comes_whole_and_they_are_closed)
+{
+	struct rig g;
+	unsigned before;
+
+	rig_open(&g);
+	g.of_file = true;
+	ask(&g, "GET", "/body");
+	before = n_open();
+	for (int i = 0; i < 3; i++) {
+		ask(&g, "GET", "/body");
+		CHECK_INT(g.err.code, OK);
+		CHECK(g.got == LENGTH && g.right);
+	}
+	CHECK_INT(n_open(), before);
+	g.stop_at = 300000;
+	ask(&g, "GET", "/body");
+	CHECK(g.err.code != OK);
 	rig_close(&g);
 }
 

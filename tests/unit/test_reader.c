@@ -16,7 +16,7 @@ struct consumer {
 	struct reader *r;
 	uint8_t *got;
 	uint64_t n;
-	int chunks, ends, fails;
+	int chunks, lends, ends, fails;
 	enum err why;
 	bool greedy; /* asks for the next at once */
 	bool frees;  /* at the first chunk */
@@ -51,7 +51,25 @@ static void on_failed(void *user, const struct err_info *why)
 	c->why = why->code;
 }
 
-static const struct reader_events events = {on_data, on_end, on_failed};
+static const struct reader_events events = {.data = on_data, .end = on_end, .failed = on_failed};
+
+/* One at a time: `greedy` asks for the next when these have been read. */
+static void on_lent(void *user, int fd, uint64_t at, uint32_t length)
+{
+	struct consumer *c = user;
+
+	CHECK(length > 0 && length <= READER_LENT_BYTES);
+	CHECK(c->n + length < reader_length(c->r));
+	CHECK_INT(pread(fd, c->got + c->n, length, (off_t)at), length);
+	close(fd);
+	c->n += length;
+	c->lends++;
+	if (c->greedy)
+		reader_next(c->r);
+}
+
+static const struct reader_events lending = {
+    .data = on_data, .lent = on_lent, .end = on_end, .failed = on_failed};
 
 struct pair {
 	struct world w;
@@ -81,12 +99,18 @@ static void pair_fini(struct pair *p)
 	world_fini(&p->w);
 }
 
+static void consumer_open(struct consumer *c, struct transfer *t, uint32_t file, uint64_t offset,
+			  uint64_t length, const struct reader_events *ev)
+{
+	*c = (struct consumer){.greedy = true};
+	CHECK_INT(reader_new(t, file, offset, length, ev, c, &c->r), 0);
+	c->got = malloc(reader_length(c->r) + 1);
+}
+
 static void consumer_init(struct consumer *c, struct transfer *t, uint32_t file, uint64_t offset,
 			  uint64_t length)
 {
-	*c = (struct consumer){.greedy = true};
-	CHECK_INT(reader_new(t, file, offset, length, &events, c, &c->r), 0);
-	c->got = malloc(reader_length(c->r) + 1);
+	consumer_open(c, t, file, offset, length, &events);
 }
 
 static void check_got(const struct pair *p, struct consumer *c, uint32_t file, uint64_t offset)
@@ -138,6 +162,48 @@ TEST(a_reader_gives_one_chunk_for_each_question)
 		loop_turn(p.w.loop, 1);
 	CHECK_INT(c.chunks, 1);
 	CHECK_INT(c.n, READER_CHUNK_BYTES);
+	reader_free(c.r);
+	free(c.got);
+	pair_fini(&p);
+}
+
+TEST(a_reader_lends_the_file_itself_but_for_the_last_bytes)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct consumer all, part, fresh;
+		struct pair p;
+
+		pair_init(&p, kinds[k], one, 1);
+		consumer_open(&all, p.from, 0, 0, UINT64_MAX, &lending);
+		consumer_open(&part, p.from, 0, 2000 * KIB + 5, 300 * KIB, &lending);
+		pair_get(&p);
+		consumer_open(&fresh, p.to, 0, 0, UINT64_MAX, &lending);
+		reader_next(all.r);
+		reader_next(part.r);
+		reader_next(fresh.r);
+		WAIT_FOR(p.w.loop, all.ends > 0 && part.ends > 0 && fresh.ends > 0);
+		/* Where the file system can tell what is in memory. */
+		CHECK(all.lends == 0 || (all.lends >= 5 && all.chunks == 1));
+		check_got(&p, &all, 0, 0);
+		check_got(&p, &part, 0, 2000 * KIB + 5);
+		check_got(&p, &fresh, 0, 0);
+		pair_fini(&p);
+	}
+}
+
+TEST(a_reader_tells_that_what_it_has_lent_was_changed)
+{
+	struct consumer c;
+	struct pair p;
+
+	pair_init(&p, kinds[0], one, 1);
+	consumer_open(&c, p.from, 0, 0, UINT64_MAX, &lending);
+	c.greedy = false;
+	reader_next(c.r);
+	WAIT_FOR(p.w.loop, c.lends > 0 || c.chunks > 0);
+	file_write(p.w.seed, "other", 5);
+	WAIT_FOR(p.w.loop, c.fails > 0 || c.lends == 0);
+	CHECK(c.lends == 0 || c.why == ERR_MISMATCH);
 	reader_free(c.r);
 	free(c.got);
 	pair_fini(&p);

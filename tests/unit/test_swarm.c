@@ -88,6 +88,9 @@ static size_t put_effect(char *out, size_t cap, const struct effect *e)
 	case EFFECT_SERVE_HASHES:
 		n = snprintf(out, cap, "%u:serve", e->peer.slot);
 		break;
+	case EFFECT_READ_HASHES:
+		n = snprintf(out, cap, "read(%u)", e->u.piece);
+		break;
 	case EFFECT_FETCH:
 		n = snprintf(out, cap, "%u:fetch", e->peer.slot);
 		break;
