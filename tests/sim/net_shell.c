@@ -123,7 +123,9 @@ static void perform_one(struct net *n, uint32_t node, const struct effect *e)
 	case EFFECT_SERVE_HASHES:
 		leaves_answer(n, net_find_end(n, node, e->peer), &e->u.msg);
 		break;
-	case EFFECT_FETCH: /* nobody here is a source */
+	case EFFECT_FETCH:   /* nobody here is a source */
+	case EFFECT_PUNCH:   /* nor behind a router */
+	case EFFECT_SEEN_AS: /* all have the address that they know */
 		break;
 	case EFFECT_WANT_PEERS:
 		net_on_want_peers(n, node);
