@@ -29,6 +29,11 @@ bool addr_same_host(const struct addr *a, const struct addr *b)
 	return a->v6 == b->v6 && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+bool addr_same_range(const struct addr *a, const struct addr *b)
+{
+	return a->v6 == b->v6 && memcmp(a->ip, b->ip, a->v6 ? 4 : 2) == 0;
+}
+
 bool addr_is_loopback(const struct addr *a)
 {
 	static const uint8_t one[16] = {[15] = 1};

@@ -19,6 +19,8 @@ int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);
 
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
+/* Do both belong to one provider, as far as can be told: a /16 of IPv4, a /32 of IPv6? */
+bool addr_same_range(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
 /* How near to us an address is, public ones first; what can be reached from everywhere is no secret
  * door of this network or this machine. Addresses that carry an IPv4 one (RFC 6052, 6to4) are what

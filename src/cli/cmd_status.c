@@ -47,6 +47,15 @@ static void put_row(struct out_table *t, const json_t *j)
 	out_cell(t, transfer_note(note, j));
 }
 
+static void print_external(const json_t *list)
+{
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(list, i, j) printf("the world sees this machine at %s: the word of %s\n",
+					      entries_str(j, "address"), entries_str(j, "by"));
+}
+
 static void print_table(const json_t *answer)
 {
 	static const char *const columns[] = {"ID",   "NAME", "STATE", "DONE", "SIZE",
@@ -58,6 +67,8 @@ static void print_table(const json_t *answer)
 
 	json_array_foreach(list, i, j) put_row(t, j);
 	out_table_print(t);
+	if (isatty(STDOUT_FILENO))
+		print_external(json_object_get(json_object_get(answer, "status"), "external"));
 	if (json_array_size(list) == 0 && isatty(STDOUT_FILENO))
 		puts("the daemon has no transfers");
 }

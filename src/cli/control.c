@@ -13,6 +13,7 @@
 #include "net/local.h"
 #include "node/dht_shell.h"
 #include "node/explain.h"
+#include "node/external_json.h"
 #include "node/json_read.h"
 #include "node/torrent_file.h"
 #include "store/root.h"
@@ -168,6 +169,14 @@ static void do_dht(struct control *c, struct local_call *call, const json_t *que
 		    true);
 }
 
+/* ---- external --------------------------------------------------------------------- */
+
+static void do_external(struct control *c, struct local_call *call, const json_t *question)
+{
+	(void)question;
+	control_say(call, json_pack("{s:o}", "external", external_json(c->p.node)), true);
+}
+
 /* ---- leave -------------------------------------------------------------------------- */
 
 static void do_leave(struct control *c, struct local_call *call, const json_t *question)
@@ -240,10 +249,8 @@ static const struct verb {
 	const char *name;
 	void (*run)(struct control *c, struct local_call *call, const json_t *question);
 } verbs[] = {
-    {"dht", do_dht},
-    {"explain", do_explain},
-    {"leave", do_leave},
-    {"set", do_set},
+    {"dht", do_dht},	 {"explain", do_explain}, {"external", do_external},
+    {"leave", do_leave}, {"set", do_set},
 };
 
 /* False: there is no such verb here. */

@@ -5,6 +5,7 @@
  *
  *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name
  *   {"verb": "dht"}                         {"dht": {...}}, null when it takes no part
+ *   {"verb": "external"}                    {"external": [...]}: node/external_json.h
  *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
  *    "timeout_s": 600}                      {"left": true, "pieces": N, "torrents": N, "title": T}
  *   {"verb": "set", "peers": [PID, ...],    {"set": true}; by those alone that are among `peers`,

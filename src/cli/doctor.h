@@ -31,6 +31,7 @@ void doctor_versions(const struct opts *o, struct doctor_finding *f);
 void doctor_port(const struct opts *o, struct doctor_finding *f);
 void doctor_index(const struct opts *o, struct doctor_finding *f);
 void doctor_clock(const struct opts *o, struct doctor_finding *f);
+void doctor_external(const struct opts *o, struct doctor_finding *f);
 void doctor_peers(const struct opts *o, struct doctor_finding *f);
 
 /* Set a finding. `advice` may be NULL. */

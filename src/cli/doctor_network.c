@@ -125,3 +125,31 @@ void doctor_peers(const struct opts *o, struct doctor_finding *f)
 			   n == 1 ? "s" : "", n == 1 ? "s" : "");
 	json_decref(question);
 }
+
+/* The first of each peer that knows. */
+static void note_external(void *user, const char *peer, const json_t *line)
+{
+	struct doctor_finding *f = user;
+	const json_t *one = json_array_get(json_object_get(line, "external"), 0);
+	char at[ADDR_TEXT_MAX], by[64];
+
+	(void)peer;
+	if (one != NULL && f->text[0] == '\0')
+		doctor_say(f, DOCTOR_FINE, NULL,
+			   "the world sees this machine at %s: the word of %s",
+			   text_escape(at, sizeof(at), bytes_str(entries_str(one, "address"))),
+			   text_escape(by, sizeof(by), bytes_str(entries_str(one, "by"))));
+}
+
+void doctor_external(const struct opts *o, struct doctor_finding *f)
+{
+	json_t *question = json_pack("{s:s}", "verb", "external");
+	struct err_info info;
+
+	(void)o;
+	(void)control_ask(NULL, question, PEERS_SILENCE_MS, note_external, f, &info);
+	if (f->text[0] == '\0')
+		doctor_say(f, DOCTOR_FINE, NULL,
+			   "no peer that runs from this home was told yet how the world sees it");
+	json_decref(question);
+}

@@ -19,8 +19,3 @@ bool contact_same_net(const struct addr *a, const struct addr *b)
 {
 	return a->v6 == b->v6 && memcmp(a->ip, b->ip, a->v6 ? 8 : 3) == 0;
 }
-
-bool contact_same_range(const struct addr *a, const struct addr *b)
-{
-	return a->v6 == b->v6 && memcmp(a->ip, b->ip, a->v6 ? 4 : 2) == 0;
-}

@@ -23,7 +23,5 @@ void contact_get(struct bytes in, struct contact *out);
 
 /* Do both belong to one network, as far as an attacker's means go: a /24 of IPv4, a /64 of IPv6? */
 bool contact_same_net(const struct addr *a, const struct addr *b);
-/* And one provider's: a /16, a /32. */
-bool contact_same_range(const struct addr *a, const struct addr *b);
 
 #endif

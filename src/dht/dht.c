@@ -257,11 +257,16 @@ void dht_stats(const struct dht *d, uint64_t now_ms, struct dht_stats *out)
 
 		out->nodes[v6] = routes_count(&d->table[v6]);
 		out->buckets[v6] = d->table[v6].n;
-		out->knows_address[v6] = d->votes[v6].is_known;
-		out->address[v6] = d->votes[v6].address;
+		out->knows_address[v6] = dht_address(d, v6 != 0, &out->address[v6]);
 		for (uint32_t i = 0; (n = routes_at(&d->table[v6], i)) != NULL; i++)
 			out->good[v6] += routes_is_good(n, now_ms);
 	}
+}
+
+bool dht_address(const struct dht *d, bool v6, struct addr *out)
+{
+	*out = d->votes[v6].address;
+	return d->votes[v6].is_known;
 }
 
 bool dht_node_at(const struct dht *d, uint32_t i, struct contact *out)

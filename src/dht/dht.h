@@ -27,7 +27,6 @@
 #define DHT_SAMPLES_MAX 8u
 /* So many answers from different ranges must agree before we believe what our address is. */
 #define DHT_VOTES_NEEDED 6u
-#define DHT_VOTES_MAX 24u
 
 struct dht;
 
@@ -87,6 +86,8 @@ struct dht_stats {
 	struct addr address[2];
 };
 void dht_stats(const struct dht *d, uint64_t now_ms, struct dht_stats *out);
+/* What enough others agree on; false: they do not, yet. */
+bool dht_address(const struct dht *d, bool v6, struct addr *out);
 /* The i-th node that answered lately, or false at the end. */
 bool dht_node_at(const struct dht *d, uint32_t i, struct contact *out);
 

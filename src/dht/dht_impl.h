@@ -2,6 +2,7 @@
 #ifndef SHOAL_DHT_DHT_IMPL_H
 #define SHOAL_DHT_DHT_IMPL_H
 
+#include "base/addr_votes.h"
 #include "dht/dht.h"
 #include "dht/item_store.h"
 #include "dht/lookup.h"
@@ -63,8 +64,7 @@ struct search {
 
 /* What answers say our address is, the newest ones. */
 struct votes {
-	struct addr seen[DHT_VOTES_MAX], by[DHT_VOTES_MAX];
-	uint32_t n, at;
+	struct addr_votes votes;
 	bool is_known;
 	struct addr address;
 };

@@ -9,24 +9,6 @@ static const uint8_t magic[8] = {'s', 'h', 'o', 'a', 'l', 'D', 'H', '1'};
 
 /* ---- our address and id -------------------------------------------------- */
 
-/* The newest of each range alone, so that one network has one voice. */
-static void count_vote(struct votes *v, const struct addr *voter, const struct addr *seen)
-{
-	uint32_t at = v->n;
-
-	for (uint32_t i = 0; i < v->n; i++)
-		if (contact_same_range(&v->by[i], voter))
-			at = i;
-	if (at == DHT_VOTES_MAX) {
-		at = v->at;
-		v->at = (v->at + 1) % DHT_VOTES_MAX;
-	}
-	v->by[at] = *voter;
-	v->seen[at] = *seen;
-	if (at == v->n)
-		v->n++;
-}
-
 /* Other ids have other neighbours, and those we know lie elsewhere among our buckets. */
 static void become(struct dht *d, bool v6, const struct addr *seen)
 {
@@ -49,16 +31,11 @@ static void become(struct dht *d, bool v6, const struct addr *seen)
 void dht_vote(struct dht *d, const struct addr *voter, struct bytes seen_as)
 {
 	struct votes *v = &d->votes[voter->v6];
-	uint32_t agree = 0;
 	struct addr seen;
 
-	if (seen_as.ptr == NULL || krpc_endpoint_get(seen_as, &seen) != 0 || seen.v6 != voter->v6 ||
-	    node_id_is_local(voter) || node_id_is_local(&seen))
-		return;
-	count_vote(v, voter, &seen);
-	for (uint32_t i = 0; i < v->n; i++)
-		agree += addr_same_host(&v->seen[i], &seen);
-	if (agree < DHT_VOTES_NEEDED || agree * 2 <= v->n)
+	if (seen_as.ptr == NULL || krpc_endpoint_get(seen_as, &seen) != 0 ||
+	    !addr_votes_add(&v->votes, voter, &seen) ||
+	    !addr_votes_agree(&v->votes, &seen, DHT_VOTES_NEEDED))
 		return;
 	v->is_known = true;
 	v->address = seen;

@@ -70,7 +70,7 @@ static bool is_crowded(const struct lookup *l, const struct lookup_node *fresh)
 		if (!is_alive(n) || n->no_id)
 			continue;
 		unfit += n->unfit;
-		in_range += contact_same_range(&n->at.addr, &fresh->at.addr);
+		in_range += addr_same_range(&n->at.addr, &fresh->at.addr);
 		if (!node_id_is_local(&fresh->at.addr) &&
 		    addr_same_host(&n->at.addr, &fresh->at.addr))
 			return true;

@@ -1,5 +1,7 @@
 #include "dht/node_id.h"
 
+#include "base/crc32c.h"
+
 #define BOUND_BITS_IN_THIRD 0xf8u /* 21 bits are bound to the address */
 
 int node_id_nearer(const uint8_t target[NODE_ID_LEN], const uint8_t a[NODE_ID_LEN],
@@ -37,19 +39,6 @@ void node_id_beside(uint8_t out[NODE_ID_LEN], const uint8_t id[NODE_ID_LEN], uns
 		return;
 	out[at] = (uint8_t)((id[at] & keep) | (out[at] & ~keep));
 	out[at] = (uint8_t)((out[at] & ~flip) | (~id[at] & flip));
-}
-
-/* Source: RFC 3720 B.4, CRC32C, reflected; few bytes, so bit by bit. */
-static uint32_t crc32c(struct bytes in)
-{
-	uint32_t crc = 0xffffffffu;
-
-	for (size_t i = 0; i < in.len; i++) {
-		crc ^= in.ptr[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (0x82f63b78u & (0u - (crc & 1)));
-	}
-	return ~crc;
 }
 
 /* The first three bytes of ids for this address whose last byte has these low three bits. */

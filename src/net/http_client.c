@@ -128,15 +128,20 @@ static bool has_proxy(void)
 	return false;
 }
 
+void http_call_sender(const struct http_call *call, struct addr *out)
+{
+	http_call_from(call, out);
+	if (has_proxy() && !addr_is_loopback(out))
+		*out = (struct addr){.port = 0};
+}
+
 static void note_sender(const struct http_call *call, struct http_answer *reply)
 {
 	curl_off_t retry = 0;
 
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry);
 	reply->retry_after_s = retry > 0 && retry < UINT32_MAX ? (uint32_t)retry : 0;
-	http_call_from(call, &reply->from);
-	if (has_proxy() && !addr_is_loopback(&reply->from))
-		reply->from = (struct addr){.port = 0};
+	http_call_sender(call, &reply->from);
 }
 
 static void answer(struct http_call *call)

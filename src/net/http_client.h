@@ -80,6 +80,8 @@ const char *http_call_header(const struct http_call *call, const char *name);
 int http_call_status(const struct http_call *call);
 /* The other end of its connection; port 0: unknown. */
 void http_call_from(const struct http_call *call, struct addr *out);
+/* The same, as in http_answer: port 0 also when a proxy may be between. */
+void http_call_sender(const struct http_call *call, struct addr *out);
 /* Not from within `part`. */
 void http_call_resume(struct http_call *call);
 

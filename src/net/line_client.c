@@ -103,6 +103,13 @@ void line_client_write(struct line_client *c, struct bytes data)
 		flush(c);
 }
 
+void line_client_from(const struct line_client *c, struct addr *out)
+{
+	*out = (struct addr){.port = 0};
+	if (c->call != NULL)
+		http_call_sender(c->call, out);
+}
+
 size_t line_client_held(const struct line_client *c)
 {
 	return c->out.len;

@@ -5,6 +5,7 @@
 #ifndef SHOAL_NET_LINE_CLIENT_H
 #define SHOAL_NET_LINE_CLIENT_H
 
+#include "base/addr.h"
 #include "base/buf.h"
 #include "net/loop.h"
 
@@ -38,6 +39,8 @@ int line_client_new(const struct line_client_params *p, struct line_client **out
 void line_client_free(struct line_client *c);
 /* Never calls back from within; what cannot be written ends the connection. */
 void line_client_write(struct line_client *c, struct bytes data);
+/* The other end; port 0: unknown, or a proxy may be between. Once it is open. */
+void line_client_from(const struct line_client *c, struct addr *out);
 /* Bytes that the kernel has not taken yet. */
 size_t line_client_held(const struct line_client *c);
 

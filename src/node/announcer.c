@@ -208,6 +208,8 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 		    r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
 		tracker_url_keep_id(t, r.tracker_id);
 		t->heard = true;
+		if (r.has_external_ip && answer->from.port != 0 && a->p.seen_as != NULL)
+			a->p.seen_as(a->p.user, &answer->from, &r.external_ip);
 		give_peers(a, &r);
 	}
 	free(peers);

@@ -38,6 +38,8 @@ struct announcer_params {
 	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
 	/* Peers from a reply. */
 	void (*found)(void *user, const struct addr *list, size_t n);
+	/* The tracker at `by` sees us as `us` (BEP 24). May be NULL. */
+	void (*seen_as)(void *user, const struct addr *by, const struct addr *us);
 	/* Is this tracker told otherwise, so that it need not be asked? NULL: none is. Once that
 	 * changes, announcer_resume(). */
 	bool (*covered)(void *user, const char *url);

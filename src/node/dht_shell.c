@@ -345,6 +345,11 @@ void dht_shell_stats(const struct dht_shell *s, struct dht_stats *out)
 	dht_stats(s->dht, now_ms(s), out);
 }
 
+bool dht_shell_address(const struct dht_shell *s, bool v6, struct addr *out)
+{
+	return dht_address(s->dht, v6, out);
+}
+
 const uint8_t *dht_shell_id(const struct dht_shell *s, bool v6)
 {
 	return dht_id(s->dht, v6);

@@ -50,6 +50,7 @@ uint32_t dht_shell_get_mutable(struct dht_shell *s, const uint8_t key[SIGN_KEY_L
 uint32_t dht_shell_put(struct dht_shell *s, const struct dht_item *i, const int64_t *cas);
 void dht_shell_cancel(struct dht_shell *s, uint32_t search);
 void dht_shell_stats(const struct dht_shell *s, struct dht_stats *out);
+bool dht_shell_address(const struct dht_shell *s, bool v6, struct addr *out);
 const uint8_t *dht_shell_id(const struct dht_shell *s, bool v6);
 
 #endif

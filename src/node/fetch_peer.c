@@ -150,8 +150,12 @@ static void say_extensions(struct fetch_peer *p, bool fast)
 {
 	struct ext_handshake h = {.port = p->f->node->port,
 				  .ut_metadata = OUR_METADATA,
+				  .has_yourip = true,
+				  .yourip = p->addr,
 				  .client = "shoal " SHOAL_VERSION};
 	struct buf body;
+
+	h.yourip.port = 0;
 
 	if (fast)
 		say(p, &(struct wire_msg){.type = WIRE_HAVE_NONE});
@@ -185,6 +189,8 @@ static bool on_extensions(struct fetch_peer *p, struct bytes body)
 		return false;
 	}
 	p->metadata_id = h.ut_metadata;
+	if (h.has_yourip)
+		node_on_seen_as(p->f->node, &p->addr, &h.yourip);
 	if (p->came && h.port != 0)
 		learn_port(p, h.port);
 	if (h.ut_metadata != 0 &&
@@ -470,26 +476,37 @@ static uint32_t free_number(const struct metadata_fetch *f)
 	return i;
 }
 
-void fetch_peer_adopt(struct metadata_fetch *f, int fd, const struct addr *from,
-		      const struct handshake *h, struct bytes in)
+/* What its link has begun goes on here. */
+static void take_over(struct fetch_peer *p, const struct fetch_guest *g)
+{
+	p->came = true;
+	p->state = FETCH_HANDSHAKE;
+	p->rc4 = g->rc4;
+	p->from = g->reads;
+	p->to = g->writes;
+	(void)buf_put(&p->out, g->out);
+	p->sealed = p->out.len;
+	(void)buf_put(&p->in, g->in);
+}
+
+void fetch_peer_adopt(struct metadata_fetch *f, const struct fetch_guest *g)
 {
 	const struct metainfo *m = &f->named;
+	const struct handshake *h = g->hello;
 	uint32_t number = free_number(f);
 	struct fetch_peer *p;
 
 	if (number == METADATA_FETCH_PEERS ||
-	    addrbook_is_banned(&f->book, from, loop_now_ms(f->node->loop))) {
-		tcp_close(fd);
+	    addrbook_is_banned(&f->book, &g->from, loop_now_ms(f->node->loop))) {
+		tcp_close(g->fd);
 		return;
 	}
-	p = peer_new(f, number, fd, from);
+	p = peer_new(f, number, g->fd, &g->from);
 	if (p == NULL)
 		return;
-	p->came = true;
-	p->state = FETCH_HANDSHAKE;
+	take_over(p, g);
 	say_handshake(p, m->v1 && m->v2 && h->v2 ? m->hash_v2 : h->info_hash);
-	(void)buf_put(&p->in, in);
-	if (p->in.err != OK)
+	if (p->in.err != OK || p->out.err != OK)
 		fetch_peer_close(p, "out of memory", false);
 	else if (take_all(p))
 		(void)flush(p);

@@ -177,6 +177,7 @@ static int on_hello(struct session_link *l, const json_t *j, struct err_info *in
 {
 	struct roster_session hello = {.addr = l->from, .here = l->to, .user = l}, *twin;
 	uint64_t now = loop_now_ms(l->server->loop), port;
+	char you[ADDR_TEXT_MAX];
 	int err;
 
 	if (l->who != NULL)
@@ -195,8 +196,9 @@ static int on_hello(struct session_link *l, const json_t *j, struct err_info *in
 	if (err != OK)
 		return err_set(info, (enum err)err, "out of memory");
 	l->who->rtt_us = http_stream_rtt_us(l->stream);
-	say(l, json_pack("{s:s, s:I, s:I}", "t", "welcome", "session", (json_int_t)l->who->id,
-			 "beat_ms", (json_int_t)ROSTER_BEAT_MS));
+	say(l, json_pack("{s:s, s:I, s:I, s:s}", "t", "welcome", "session", (json_int_t)l->who->id,
+			 "beat_ms", (json_int_t)ROSTER_BEAT_MS, "you",
+			 addr_host_text(you, &hello.addr)));
 	return OK;
 }
 

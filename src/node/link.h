@@ -55,6 +55,7 @@ struct link_incoming {
 
 struct link_crypt;
 struct mse_params;
+struct rc4;
 
 struct link {
 	struct node *node;
@@ -153,6 +154,8 @@ void link_crypt_take(struct link *l, uint8_t *data, size_t n);
 void link_crypt_free(struct link *l);
 /* The stream is encrypted both ways. */
 bool link_is_sealed(const struct link *l);
+/* The ciphers that the stream goes on with. False: it is plain. */
+bool link_crypt_ciphers(const struct link *l, struct rc4 *reads, struct rc4 *writes);
 /* Encrypt what waits in `out` and was not yet. How much of it is; it was emptied. */
 void link_seal(struct link *l);
 size_t link_sealed_bytes(const struct link *l);

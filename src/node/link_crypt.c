@@ -9,6 +9,7 @@
 
 #include "net/entropy.h"
 #include "node/link.h"
+#include "node/metadata_fetch_impl.h"
 #include "wire/mse.h"
 
 struct link_crypt {
@@ -64,7 +65,7 @@ static bool find_torrent(void *user, const uint8_t req2[SHA1_LEN], uint8_t skey[
 	const struct transfer *t = hash_map_find(&l->node->by_key, req2);
 
 	if (t == NULL)
-		return false;
+		return metadata_fetch_by_key(l->node, req2, skey) != NULL;
 	memcpy(skey, memcmp(t->key_v1, req2, SHA1_LEN) == 0 ? t->meta->hash_v1 : t->meta->hash_v2,
 	       SHA1_LEN);
 	return true;
@@ -187,6 +188,15 @@ void link_seal(struct link *l)
 		return;
 	rc4_apply(&c->to, l->out.ptr + c->sealed, l->out.len - c->sealed);
 	c->sealed = l->out.len;
+}
+
+bool link_crypt_ciphers(const struct link *l, struct rc4 *reads, struct rc4 *writes)
+{
+	if (!link_is_sealed(l))
+		return false;
+	*reads = l->crypt->from;
+	*writes = l->crypt->to;
+	return true;
 }
 
 size_t link_sealed_bytes(const struct link *l)

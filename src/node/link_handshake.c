@@ -65,16 +65,18 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 static bool hand_to_fetch(struct link *l, const struct handshake *h, struct bytes in)
 {
 	struct metadata_fetch *f = metadata_fetch_by_hash(l->node, h->info_hash);
-	struct addr from = l->addr;
-	int fd;
+	struct fetch_guest g = {.from = l->addr, .hello = h, .in = in};
 
-	if (l->t != NULL || f == NULL || l->crypt != NULL)
+	if (l->t != NULL || f == NULL)
 		return false;
-	fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
+	g.fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	if (g.fd < 0)
 		return false;
+	g.out = bytes_sub(buf_bytes(&l->out), l->out_sent, l->out.len - l->out_sent);
+	g.rc4 = link_crypt_ciphers(l, &g.reads, &g.writes);
+	/* Closed links keep their memory until the turn ends. */
 	link_close(l, NULL);
-	fetch_peer_adopt(f, fd, &from, h, in);
+	fetch_peer_adopt(f, &g);
 	return true;
 }
 

@@ -445,13 +445,27 @@ static void on_peers(struct live *l, const json_t *j)
 	t->found(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX), answer);
 }
 
-static void on_welcome(struct live *l)
+/* An older index does not say. */
+static void hear_seen_as(const struct live *l, const json_t *welcome)
+{
+	const char *text = json_string_value(json_object_get(welcome, "you"));
+	struct addr by, us;
+
+	if (l->p.seen_as == NULL || text == NULL || addr_parse(bytes_str(text), 0, &us) != OK)
+		return;
+	line_client_from(l->line, &by);
+	if (by.port != 0)
+		l->p.seen_as(l->p.user, &by, &us);
+}
+
+static void on_welcome(struct live *l, const json_t *j)
 {
 	l->state = LIVE_UP;
 	l->was_up = true;
 	l->said_why = l->warned = false;
 	l->beat_ms = now_ms(l);
 	loop_timer_clear(l->grace);
+	hear_seen_as(l, j);
 }
 
 static void on_object(struct live *l, const json_t *j)
@@ -462,7 +476,7 @@ static void on_object(struct live *l, const json_t *j)
 	if (json_read_text(j, "t", kind, sizeof(kind), NULL, NULL) < 0)
 		return;
 	if (strcmp(kind, "welcome") == 0) {
-		on_welcome(l);
+		on_welcome(l, j);
 	} else if (strcmp(kind, "ack") == 0) {
 		say(l, json_pack("{s:s}", "t", "pong"));
 	} else if (strcmp(kind, "peers") == 0) {

@@ -69,6 +69,9 @@ struct live_params {
 	uint16_t port;
 	const struct reach *reach; /* knows a better one; may be NULL */
 	uint64_t seed;
+	/* The index at `by` sees us as `us`. May be NULL. */
+	void (*seen_as)(void *user, const struct addr *by, const struct addr *us);
+	void *user;
 	void (*log)(void *user, const char *line);  /* for -v; may be NULL */
 	void (*warn)(void *user, const char *line); /* that the index lets us in no more; or NULL */
 	void *log_user;

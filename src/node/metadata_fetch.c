@@ -225,6 +225,22 @@ struct metadata_fetch *metadata_fetch_by_hash(const struct node *n, const uint8_
 	return f;
 }
 
+struct metadata_fetch *metadata_fetch_by_key(const struct node *n, const uint8_t key[SHA1_LEN],
+					     uint8_t hash[SHA1_LEN])
+{
+	for (struct metadata_fetch *f = n->fetches; f != NULL; f = f->next) {
+		const struct metainfo *m = &f->named;
+		bool v1 = m->v1 && memcmp(f->key_v1, key, SHA1_LEN) == 0;
+
+		if (f->result != ERR_AGAIN ||
+		    (!v1 && !(m->v2 && memcmp(f->key_v2, key, SHA1_LEN) == 0)))
+			continue;
+		memcpy(hash, v1 ? m->hash_v1 : m->hash_v2, SHA1_LEN);
+		return f;
+	}
+	return NULL;
+}
+
 /* ---- the announcer's questions and answers -------------------------------------------------- */
 
 static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
@@ -328,6 +344,8 @@ int metadata_fetch_new(const struct metadata_fetch_params *p, struct metadata_fe
 		metadata_fetch_free(f);
 		return ERR_NOMEM;
 	}
+	mse_lookup_key(f->named.hash_v1, f->key_v1);
+	mse_lookup_key(f->named.hash_v2, f->key_v2);
 	f->next = f->node->fetches;
 	f->node->fetches = f;
 	*out = f;

@@ -36,6 +36,7 @@ struct metadata_fetch {
 	void (*ready)(void *user);
 	void *user;
 	struct metainfo named; /* hashes, trackers and webseeds alone: what the link says */
+	uint8_t key_v1[SHA1_LEN], key_v2[SHA1_LEN]; /* its names in encrypted handshakes */
 	struct announcer *announcer;
 	struct rng rng;
 	struct addrbook book;
@@ -57,13 +58,25 @@ void fetch_go_on(struct metadata_fetch *f);
 /* The one that is under way for this hash; NULL: none. */
 struct metadata_fetch *metadata_fetch_by_hash(const struct node *n, const uint8_t hash[SHA1_LEN]);
 
+/* The same by one of its names in encrypted handshakes; its info-hash goes to `hash`. */
+struct metadata_fetch *metadata_fetch_by_key(const struct node *n, const uint8_t key[SHA1_LEN],
+					     uint8_t hash[SHA1_LEN]);
+
 /* ---- fetch_peer.c ---- */
 /* Connect; nothing when it cannot be begun, which the address book then knows. */
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to);
-/* Somebody came to us who names the hash of what is fetched. Takes over the descriptor; `in`: what
- * it said so far, its handshake `h` first. */
-void fetch_peer_adopt(struct metadata_fetch *f, int fd, const struct addr *from,
-		      const struct handshake *h, struct bytes in);
+/* Somebody who came to us and names the hash of what is fetched. */
+struct fetch_guest {
+	int fd; /* taken over */
+	struct addr from;
+	const struct handshake *hello;
+	struct bytes in;  /* what it said so far, its handshake first */
+	struct bytes out; /* what waits to be sent to it, as it shall go out */
+	bool rc4;	  /* what follows is encrypted, both ways: */
+	struct rc4 reads, writes;
+};
+/* All but the descriptor is borrowed for the call. */
+void fetch_peer_adopt(struct metadata_fetch *f, const struct fetch_guest *g);
 /* `ban`: a liar. */
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
 void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);

@@ -54,6 +54,9 @@ uint16_t node_port(const struct node *n);
 /* How the world reaches us; NULL: the router was not asked, or has not answered yet. Borrowed for
  * this turn of the loop. */
 const struct portmap_state *node_reach(const struct node *n);
+/* How the world sees us in one family (node/external.h), port 0, and who says so; NULL: not known.
+ */
+const char *node_external(const struct node *n, bool v6, struct addr *out);
 /* Live sessions of one process: a torrent is told of in the first whose index it announces to. */
 #define NODE_INDEXES_MAX 16u
 /* Keep a live session with the index at this URL (without final '/'), once a torrent is added that

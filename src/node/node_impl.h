@@ -7,6 +7,7 @@
 #include "net/folder_watch.h"
 #include "net/http_client.h"
 #include "node/announcer.h"
+#include "node/external.h"
 #include "node/live.h"
 #include "node/node.h"
 #include "node/node_dht.h"
@@ -32,7 +33,8 @@ struct node {
 	/* For webseeds that may be so near; NULL: not needed yet. */
 	struct http_client *web[ADDR_LOOPBACK + 1];
 	struct announce_gate gate;
-	struct reach *reach;  /* NULL: the router is not asked */
+	struct reach *reach; /* NULL: the router is not asked */
+	struct external external;
 	struct node_dht *dht; /* NULL: off */
 	struct folder_watcher *watcher;
 	bool said_unwatched;		      /* that no more folders can be watched */
@@ -160,6 +162,8 @@ struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
 int node_enlist(struct node *n, struct transfer *t);
 /* The newest one goes again. */
 void node_delist(struct node *n, struct transfer *t);
+/* Somebody out there says what our address is. */
+void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us);
 /* The end of every callback from the loop: flush what was queued, free what was closed. */
 void node_settle(struct node *n);
 

@@ -112,6 +112,12 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		if (!t->leaving)
 			link_dial(t, &e->u.addr);
 		break;
+	case EFFECT_PUNCH: /* without uTP it is not asked for */
+		break;
+	case EFFECT_SEEN_AS:
+		if (l != NULL)
+			node_on_seen_as(t->node, &l->addr, &e->u.addr);
+		break;
 	case EFFECT_VERIFY:
 		store_verify(t->store, e->u.piece, swarm_wants_hashes(t->swarm, e->u.piece));
 		break;
@@ -255,6 +261,13 @@ static void on_found(void *user, const struct addr *list, size_t n)
 	node_settle(t->node);
 }
 
+static void on_seen_as(void *user, const struct addr *by, const struct addr *us)
+{
+	const struct transfer *t = user;
+
+	node_on_seen_as(t->node, by, us);
+}
+
 static bool is_covered(void *user, const char *url)
 {
 	const struct transfer *t = user;
@@ -356,6 +369,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .seed = rng_next(&n->rng),
 	    .counts = announce_counts,
 	    .found = on_found,
+	    .seen_as = on_seen_as,
 	    .covered = is_covered,
 	    .user = t,
 	};
@@ -427,6 +441,9 @@ int transfer_go_live(struct transfer *t)
 		return OK;
 	}
 	t->live_ms = now_ms(t);
+	for (int v6 = 0; v6 < 2; v6++)
+		if (external_address(&t->node->external, v6 != 0) != NULL)
+			swarm_set_self(t->swarm, external_address(&t->node->external, v6 != 0));
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
 			   &t->fx);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "swarm/priority.h"
+
 #define ADDRBOOK_FIRST 16u
 
 void addrbook_init(struct addrbook *b, struct rng *rng)
@@ -133,9 +135,38 @@ struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr
 			return NULL;
 		b->n++;
 	}
-	b->list[at] = (struct address){.addr = *a, .source = (uint8_t)src, .due_ms = now_ms};
+	b->list[at] = (struct address){.addr = *a,
+				       .source = (uint8_t)src,
+				       .told_by = {UINT32_MAX, 0},
+				       .priority = addrbook_priority(b, a),
+				       .due_ms = now_ms};
 	chain_in(b, at);
 	return &b->list[at];
+}
+
+/* ---- priority ------------------------------------------------------------ */
+
+uint32_t addrbook_priority(const struct addrbook *b, const struct addr *a)
+{
+	/* A peer of our own network sees us at another address. */
+	if (!b->knows_self[a->v6] || addr_scope(a) != ADDR_PUBLIC)
+		return 0;
+	return peer_priority(&b->self[a->v6], a);
+}
+
+void addrbook_set_self(struct addrbook *b, const struct addr *self)
+{
+	b->knows_self[self->v6] = true;
+	b->self[self->v6] = *self;
+	for (uint32_t i = 0; i < b->n; i++)
+		b->list[i].priority = addrbook_priority(b, &b->list[i].addr);
+}
+
+static bool is_better(const struct address *a, const struct address *b)
+{
+	uint32_t ours = worth(a), theirs = worth(b);
+
+	return ours > theirs || (ours == theirs && a->priority > b->priority);
 }
 
 /* ---- dialling ------------------------------------------------------------ */
@@ -165,7 +196,7 @@ struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms
 				*due_ms = a->due_ms;
 			continue;
 		}
-		if (best == NULL || worth(a) > worth(best))
+		if (best == NULL || is_better(a, best))
 			best = a;
 	}
 	if (best != NULL) {

@@ -30,10 +30,13 @@ struct address {
 	uint8_t state;	/* enum address_state */
 	uint8_t source; /* enum addr_source */
 	uint8_t failures;
-	bool good;	 /* gave us something once */
-	bool seed;	 /* has everything: of no use to a seed */
-	bool self;	 /* it is us */
-	uint64_t due_ms; /* may be dialled from then on */
+	bool good;		 /* gave us something once */
+	bool seed;		 /* has everything: of no use to a seed */
+	bool self;		 /* it is us */
+	bool punch;		 /* not reachable, it is said, but by hole punching */
+	struct peer_ref told_by; /* who said so in a peer exchange last; none: finds nobody */
+	uint32_t priority;	 /* swarm/priority.h; 0 while we do not know our address */
+	uint64_t due_ms;	 /* may be dialled from then on */
 };
 
 struct addr_mark {
@@ -53,6 +56,8 @@ struct addrbook {
 	uint32_t n_bans, bans_cap;
 	struct addr_mark *strikes; /* a ring */
 	uint32_t n_strikes, strike_at;
+	bool knows_self[2]; /* [v6]: how others see us */
+	struct addr self[2];
 };
 
 /* Borrows `rng`. Allocates nothing yet. */
@@ -64,6 +69,12 @@ struct address *addrbook_find(const struct addrbook *b, const struct addr *a);
  * little useful, or no memory. */
 struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
 			     uint64_t now_ms);
+
+/* How others see us: of addresses that are worth the same, those of a higher priority come first.
+ */
+void addrbook_set_self(struct addrbook *b, const struct addr *self);
+/* Between us and a peer there; 0: not known. */
+uint32_t addrbook_priority(const struct addrbook *b, const struct addr *a);
 
 /* The most promising idle address that is due, now ADDRESS_DIALING; or NULL, and *due_ms is when
  * the next one will be (UINT64_MAX: none). `no_seeds`: skip those that have everything. */

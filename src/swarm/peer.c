@@ -21,6 +21,7 @@ struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t 
 		p->listen = h->addr;
 	memcpy(p->peer_id, h->peer_id, sizeof(p->peer_id));
 	p->incoming = h->incoming;
+	p->utp = h->utp;
 	p->fast = h->fast;
 	p->extended = h->extended;
 	p->v2 = h->v2;

@@ -2,6 +2,7 @@
 #ifndef SHOAL_SWARM_PEER_H
 #define SHOAL_SWARM_PEER_H
 
+#include "swarm/holepunch.h"
 #include "swarm/picker.h"
 #include "swarm/pipeline.h"
 #include "swarm/rate.h"
@@ -28,7 +29,7 @@
 struct peer {
 	struct peer_ref ref;
 	bool source; /* a web server: gives, and is not talked with */
-	bool incoming, fast, extended, v2, shoal, upload_only;
+	bool incoming, utp, fast, extended, v2, shoal, upload_only;
 	bool am_choked, am_interested, is_choked, is_interested;
 	bool far;	     /* others answer many times sooner */
 	bool snubbed;	     /* our requests went unanswered for too long */
@@ -77,6 +78,9 @@ struct peer {
 	uint32_t metadata_served, metadata_refused;
 	uint32_t metadata_spent; /* of its burst, as of: */
 	uint64_t metadata_ms;
+
+	/* Hole punching: what it may have us do. */
+	struct allowance relays, heed;
 
 	/* Peer exchange. */
 	uint64_t pex_due_ms, pex_heard_ms;

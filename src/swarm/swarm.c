@@ -29,7 +29,8 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
 	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = s->haves_at_ms = UINT64_MAX;
-	s->pex_at_ms = UINT64_MAX;
+	s->pex_at_ms = s->punch_at_ms = UINT64_MAX;
+	s->punches = p->utp && !p->meta->private;
 	if (picker_init(&s->picker, p->meta, &s->rng) < 0) {
 		swarm_free(s);
 		return NULL;
@@ -56,6 +57,7 @@ void swarm_free(struct swarm *s)
 	blame_fini(&s->blame);
 	for (uint32_t i = 0; i < s->stale.n_asks; i++)
 		free(s->stale.asks[i].leaves);
+	free(s->holepunch);
 	buf_fini(&s->scratch);
 	free(s);
 }
@@ -117,9 +119,15 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 	if (known != NULL && known->state == ADDRESS_DIALING) {
 		addrbook_on_failed(&s->book, known, now_ms);
 		s->n_in_vain += s->n_in_vain < s->max_dials;
+		swarm_punch(&t, known);
 	}
 	s->redial = true;
 	swarm_settle(&t);
+}
+
+void swarm_set_self(struct swarm *s, const struct addr *self)
+{
+	addrbook_set_self(&s->book, self);
 }
 
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms)
@@ -141,7 +149,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 	if (s->pads_due)
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
-	at = earlier(at, s->pex_at_ms);
+	at = earlier(at, earlier(s->pex_at_ms, s->punch_at_ms));
 	return earlier(at, earlier(s->want_at_ms, s->turnover_at_ms));
 }
 
@@ -220,6 +228,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 		check_idle(&t);
 	if (now_ms >= s->pex_at_ms)
 		swarm_tell_pex(&t);
+	if (now_ms >= s->punch_at_ms)
+		swarm_check_punches(&t);
 	if (now_ms >= s->turnover_at_ms)
 		swarm_turn_over(&t);
 	if (now_ms >= s->dial_at_ms)

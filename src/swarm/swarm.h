@@ -52,6 +52,7 @@ struct swarm_params {
 	uint32_t max_peers;    /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
 	uint32_t max_dials;    /* connections being made at once; 0: 100 */
 	uint32_t upload_slots; /* unchoked peers; 0: chosen by what they take */
+	bool utp;	       /* EFFECT_PUNCH can be performed */
 	char client[64];       /* "v" of the extension handshake */
 };
 
@@ -124,6 +125,9 @@ void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum
 			uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
+/* How the world sees us, in one family; the port does not count. Peers are dialled, and let in when
+ * all places are taken, in the order that both ends then agree on (swarm/priority.h). */
+void swarm_set_self(struct swarm *s, const struct addr *self);
 /* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one
  * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
@@ -133,6 +137,7 @@ bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_m
 struct peer_hello {
 	struct addr addr; /* the remote end of the socket */
 	bool incoming;
+	bool utp;		 /* and it is one of uTP */
 	bool fast, extended, v2; /* what both sides speak; v2: hash messages work */
 	uint8_t peer_id[20];
 	uint32_t rtt_us; /* measured while connecting; 0 unknown */

@@ -170,6 +170,28 @@ static struct peer *most_bored(const struct turn *t)
 	return best;
 }
 
+/* All places are taken, and nobody is bored: the one of lowest priority, lower than the newcomer's,
+ * who neither gave nor got anything of late (attack: addresses chosen for their priority push out
+ * those who serve us). Both ends of a connection see its priority alike, so that it is made again
+ * by neither; and places are found by newcomers of a crowd that is connected among itself.
+ * Source: BEP 40. */
+static struct peer *least_wanted(const struct turn *t, const struct addr *newcomer)
+{
+	uint32_t lowest = addrbook_priority(&t->s->book, newcomer);
+	struct peer *p, *worst = NULL;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		uint32_t priority = addrbook_priority(&t->s->book, &p->addr);
+
+		if (p->source || priority >= lowest || t->now_ms - p->given_ms < GENEROUS_MS ||
+		    rate_bps(&p->up, t->now_ms) > 0)
+			continue;
+		lowest = priority;
+		worst = p;
+	}
+	return worst;
+}
+
 /* ---- arriving ------------------------------------------------------------ */
 
 static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])
@@ -201,7 +223,7 @@ static bool newcomer_wins(const struct turn *t, const struct peer *old, const st
 static const char *refuse(struct turn *t, const struct peer_hello *h, struct address *a)
 {
 	struct swarm *s = t->s;
-	struct peer *twin, *bored;
+	struct peer *twin, *leaves;
 
 	if (memcmp(h->peer_id, s->peer_id, 20) == 0) {
 		if (a != NULL && !h->incoming)
@@ -218,10 +240,12 @@ static const char *refuse(struct turn *t, const struct peer_hello *h, struct add
 	}
 	if (s->n_peers - s->n_sources < s->max_peers)
 		return NULL;
-	bored = most_bored(t);
-	if (bored == NULL)
+	leaves = most_bored(t);
+	if (leaves == NULL)
+		leaves = least_wanted(t, &h->addr);
+	if (leaves == NULL)
 		return "there are enough peers";
-	swarm_drop(t, bored, "gives way to another peer");
+	swarm_drop(t, leaves, "gives way to another peer");
 	return NULL;
 }
 
@@ -413,6 +437,8 @@ void swarm_dial(struct turn *t)
 			return;
 		}
 		e->u.addr = a->addr;
+		if (a->punch)
+			swarm_punch(t, a);
 		s->dial_at_ms = UINT64_MAX;
 	}
 	if (has_enough(s) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)

@@ -10,6 +10,7 @@ static struct ext_handshake handshake_of(const struct swarm *s)
 				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
 				  .run_bytes = SWARM_RUN_BYTES,
 				  .donthave = SWARM_EXT_DONTHAVE,
+				  .holepunch = s->punches ? SWARM_EXT_HOLEPUNCH : 0,
 				  .ut_pex = s->meta->private ? 0 : SWARM_EXT_PEX,
 				  .metadata_size = swarm_metadata_bytes(s)};
 
@@ -72,6 +73,14 @@ static bool learn_port(struct turn *t, struct peer *p, uint16_t port)
 	return true;
 }
 
+static void note_seen_as(struct turn *t, const struct peer *p, const struct addr *us)
+{
+	struct effect *e = effects_add(t->fx, EFFECT_SEEN_AS, p->ref);
+
+	if (e != NULL)
+		e->u.addr = *us;
+}
+
 static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_handshake h;
@@ -92,6 +101,8 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 	if (h.client[0] != '\0')
 		memcpy(p->client, h.client, sizeof(p->client));
 	p->client[sizeof(p->client) - 1] = '\0';
+	if (h.has_yourip)
+		note_seen_as(t, p, &h.yourip);
 	if (!learn_port(t, p, h.port))
 		return false;
 	if (swarm_is_useless(t->s, p)) {
@@ -120,6 +131,8 @@ bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
 		return swarm_on_metadata(t, p, m->body);
 	if (m->ext_id == SWARM_EXT_PEX)
 		return swarm_on_pex(t, p, m->body);
+	if (m->ext_id == SWARM_EXT_HOLEPUNCH)
+		return swarm_on_holepunch(t, p, m->body);
 	if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
 		swarm_on_donthave(t, p, be32(m->body.ptr));
 	return true;

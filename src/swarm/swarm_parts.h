@@ -25,9 +25,11 @@
 #define SWARM_PEERS_FEW 4u
 /* How long a peer may take over leaf hashes. */
 #define SWARM_LEAVES_MS 10000u
-/* Our numbers for BEP 11 "ut_pex", BEP 9 "ut_metadata" and BEP 54 "lt_donthave". */
+/* Our numbers for BEP 11 "ut_pex", BEP 9 "ut_metadata", BEP 55 "ut_holepunch" and BEP 54
+ * "lt_donthave". */
 #define SWARM_EXT_PEX 1u
 #define SWARM_EXT_METADATA 2u
+#define SWARM_EXT_HOLEPUNCH 4u
 #define SWARM_EXT_DONTHAVE 7u
 /* A peer is told of others so long after it said that it wants to know, and then no more often than
  * BEP 11 allows; while there is nothing new, this often is looked. */
@@ -109,8 +111,11 @@ struct swarm {
 	uint64_t haves_ms;			  /* when some were told last */
 	uint64_t haves_at_ms;
 	uint64_t want_pause_ms;
-	uint64_t pex_at_ms;   /* some peer is due to be told of others */
-	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
+	uint64_t pex_at_ms;	     /* some peer is due to be told of others */
+	bool punches;		     /* BEP 55 is spoken */
+	struct holepunch *holepunch; /* NULL: not needed yet */
+	uint64_t punch_at_ms;	     /* an introducer should have answered */
+	uint64_t hash_second;	     /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
 	struct buf scratch; /* what msg.body of the current effects points to */
 };
@@ -290,6 +295,14 @@ void swarm_begin_pex(struct turn *t, struct peer *p, uint8_t id);
 void swarm_tell_pex(struct turn *t);
 /* False: the peer was closed. */
 bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body);
+
+/* swarm_holepunch.c */
+/* Ask a common peer to bring us together with it, if that may help. */
+void swarm_punch(struct turn *t, const struct address *to);
+/* Some introducers may not have answered. */
+void swarm_check_punches(struct turn *t);
+/* False: the peer was closed. */
+bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);

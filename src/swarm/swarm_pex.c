@@ -149,6 +149,19 @@ void swarm_tell_pex(struct turn *t)
 	}
 }
 
+static void take(struct turn *t, const struct peer *p, const struct ext_pex_peer *told)
+{
+	struct address *a;
+
+	if (addr_is_loopback(&told->addr) && !addr_is_loopback(&p->addr))
+		return;
+	a = addrbook_add(&t->s->book, &told->addr, SOURCE_PEX, t->now_ms);
+	if (a == NULL)
+		return;
+	a->told_by = p->ref;
+	a->punch = (told->flags & (EXT_PEX_HOLEPUNCH | EXT_PEX_REACHABLE)) == EXT_PEX_HOLEPUNCH;
+}
+
 bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_pex m;
@@ -164,8 +177,7 @@ bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)
 	p->pex_heard = true;
 	p->pex_heard_ms = t->now_ms;
 	for (uint32_t i = 0; i < m.n_added; i++)
-		if (!addr_is_loopback(&m.added[i].addr) || addr_is_loopback(&p->addr))
-			(void)addrbook_add(&t->s->book, &m.added[i].addr, SOURCE_PEX, t->now_ms);
+		take(t, p, &m.added[i]);
 	t->s->redial = true;
 	return true;
 }

@@ -96,6 +96,35 @@ def _(w):
         h.check_same(g.path("the file"), src)
 
 
+def asked_for(w, name, torrent, src, how):
+    """A peer that asks what a link means, and knows nobody: others have to come to it."""
+    g = w.peer(name, "http://127.0.0.1:1")
+    link = f"magnet:?xt=urn:btih:{wire.Torrent.load(torrent, src).hash_v1.hex()}"
+    p = g.start("get", link, "-v", "--wait", "40", "--encryption", how)
+    return g, p, p.port()
+
+
+@test("who comes encrypted to a link that is still being asked is asked in turn: our own peers and libtorrent")
+def _(w):
+    index, a, src = start(w, None)
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent).expect(h.OK)
+    for ours, theirs in (("accept", "require"), ("require", "prefer")):
+        g, p, port = asked_for(w, f"g-{ours}", torrent, src, ours)
+        seed = a.start("get", torrent, "-o", src, "--seed", "--peer", f"{h.HOST}:{port}", "--encryption", theirs)
+        p.wait(60 * h.SLOW).expect(h.OK)
+        h.check_same(g.path("the file"), src)
+        seed.stop()
+    tracker = wire.FakeTracker(lambda q: wire.bencode({"interval": 60, "peers": wire.compact([(h.HOST, port)])}))
+    torrent = w.path("y.torrent")
+    a.run("create", src, "-o", torrent, "--v1-only", "--tracker", tracker.announce).expect(h.OK)
+    g, p, port = asked_for(w, "g", torrent, src, "accept")
+    Libtorrent(w, encrypted=True).seed(torrent, a.dir)
+    p.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(g.path("the file"), src)
+    tracker.stop()
+
+
 @test("hostile: noise, keys without a secret, pads without end, torrents that are not here; slow ones time out")
 def _(w):
     index, a, src = start(w, None)

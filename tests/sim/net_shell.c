@@ -125,6 +125,8 @@ static void perform_one(struct net *n, uint32_t node, const struct effect *e)
 		break;
 	case EFFECT_FETCH:	 /* nobody here is a source, */
 	case EFFECT_READ_HASHES: /* nor has an older version */
+	case EFFECT_PUNCH:	 /* nor behind a router */
+	case EFFECT_SEEN_AS:	 /* all have the address that they know */
 		break;
 	case EFFECT_WANT_PEERS:
 		net_on_want_peers(n, node);

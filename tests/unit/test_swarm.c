@@ -82,6 +82,12 @@ static size_t put_effect(char *out, size_t cap, const struct effect *e)
 	case EFFECT_DIAL:
 		n = snprintf(out, cap, "dial(%u)", e->u.addr.ip[3]);
 		break;
+	case EFFECT_PUNCH:
+		n = snprintf(out, cap, "punch(%u)", e->u.addr.ip[3]);
+		break;
+	case EFFECT_SEEN_AS:
+		n = snprintf(out, cap, "%u:sees(%u)", e->peer.slot, e->u.addr.ip[3]);
+		break;
 	case EFFECT_VERIFY:
 		n = snprintf(out, cap, "verify(%u)", e->u.piece);
 		break;
