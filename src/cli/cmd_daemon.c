@@ -21,6 +21,7 @@
 #include "daemon/daemon_api.h"
 #include "daemon/gateway.h"
 #include "daemon/hooks.h"
+#include "net/inherited.h"
 #include "net/notify.h"
 #include "store/root.h"
 
@@ -32,7 +33,8 @@
 struct daemon {
 	const struct opts *o;
 	char *home, *folder, *fetched;
-	int lock; /* -1: not ours */
+	int lock;		    /* -1: not ours */
+	struct inherited inherited; /* sockets from the service manager */
 	struct session session;
 	struct jobs *jobs;
 	struct daemon_control *control;
@@ -143,6 +145,7 @@ static int open_http(struct daemon *d, struct err_info *info)
 	struct daemon_http_params p = {.loop = d->session.loop, .home = d->home};
 	int err;
 
+	p.listener = inherited_claim(&d->inherited, INHERITED_TCP);
 	p.port = d->o->http_port < 0 ? DAEMON_HTTP_PORT : d->o->http_port;
 	err = daemon_http_new(&p, &d->http, info);
 	/* Where nobody asked for that one, another will do: its address is in the home. */
@@ -198,6 +201,7 @@ static int open_control(struct daemon *d, struct err_info *info)
 {
 	if (daemon_control_new(d->jobs, d->session.node, &d->control) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	d->session.control_listener = inherited_claim(&d->inherited, INHERITED_LOCAL);
 	return session_listen(&d->session, DAEMON_NAME, daemon_control_verbs(), d->control, info);
 }
 
@@ -324,6 +328,10 @@ int cmd_daemon(const struct opts *o)
 	char *home = NULL;
 	int code = EXIT_OK;
 
+	if (inherited_take(&d.inherited, &info) != OK) {
+		inherited_fini(&d.inherited);
+		return opts_fail(o, "daemon", &info);
+	}
 	if (o->detach && home_make_dir(&home, &info) != OK)
 		return opts_fail(o, "daemon", &info);
 	if (o->detach && detach_begin(&d.detach, o, home, LOG_FILE, &code)) {
@@ -334,6 +342,7 @@ int cmd_daemon(const struct opts *o)
 	code = run(&d, &info);
 	close_all(&d);
 	session_fini(&d.session);
+	inherited_fini(&d.inherited);
 	if (d.was_reloaded)
 		opts_fini(&d.reloaded);
 	if (d.lock >= 0)

@@ -11,8 +11,10 @@
 #include "cli/index_say.h"
 #include "cli/index_sites.h"
 #include "net/descriptors.h"
+#include "net/inherited.h"
 #include "net/loop.h"
 #include "net/notify.h"
+#include "net/tcp.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
 
@@ -56,6 +58,25 @@ static int parse_listen(const struct opts *o, struct where *w, struct err_info *
 		return refuse_listen(info, o->listen);
 	addr_host_text(w->host, &a);
 	w->port = a.port;
+	return 0;
+}
+
+/* A socket from the service manager instead of one of our own: *listener, 0 if there is none. */
+static int take_listener(const struct opts *o, struct inherited *in, struct where *w, int *listener,
+			 struct err_info *info)
+{
+	static const uint8_t all[16];
+	struct addr at;
+	int rc = inherited_take(in, info);
+
+	*listener = rc == 0 ? inherited_claim(in, INHERITED_TCP) : 0;
+	if (*listener == 0)
+		return rc;
+	if (o->listen != NULL)
+		return err_set(info, ERR_INVALID,
+			       "--listen and a socket from the service manager exclude each other");
+	if (tcp_local_addr(*listener, &at) == 0 && memcmp(at.ip, all, at.v6 ? 16 : 4) != 0)
+		addr_host_text(w->host, &at);
 	return 0;
 }
 
@@ -187,13 +208,14 @@ static void tell_network(struct running *run, const struct where *w, const char 
 		say(run, "lan_failed", json_pack("{s:s%}", "error", why.text, strlen(why.text)));
 }
 
-static int serve(struct running *run, const struct where *w, const char *data,
+static int serve(struct running *run, const struct where *w, int listener, const char *data,
 		 struct err_info *info)
 {
 	const struct opts *o = run->o;
 	struct index_server_params p = {
 	    .listen_host = w->host[0] == '\0' ? NULL : w->host,
 	    .port = w->port,
+	    .listener = listener,
 	    .udp_threads = udp_threads(o),
 	    .data_dir = data,
 	    .tls_cert = o->tls_cert,
@@ -240,9 +262,13 @@ static char *data_dir(const struct opts *o)
 static int run_index(const struct opts *o, const char *data, struct err_info *info)
 {
 	struct running run = {.o = o};
+	struct inherited in = {.n = 0};
 	struct where w;
-	int rc = parse_listen(o, &w, info);
+	int listener = 0, rc = parse_listen(o, &w, info);
 
+	if (rc == 0)
+		rc = take_listener(o, &in, &w, &listener, info);
+	inherited_fini(&in);
 	if (rc == 0)
 		rc = check_options(o, info);
 	if (rc == 0)
@@ -254,7 +280,7 @@ static int run_index(const struct opts *o, const char *data, struct err_info *in
 	(void)descriptors_raise_limit();
 	rc = loop_new(&run.loop);
 	if (rc == 0)
-		rc = serve(&run, &w, data, info);
+		rc = serve(&run, &w, listener, data, info);
 	else
 		(void)err_set(info, (enum err)rc, "no event loop");
 	loop_free(run.loop);

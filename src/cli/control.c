@@ -302,8 +302,12 @@ int control_new(const struct control_params *p, struct control **out, struct err
 	struct control *c = calloc(1, sizeof(*c));
 	char *folder = c == NULL ? NULL : control_folder(info);
 	char name[32];
-	struct local_params lp = {
-	    .loop = p->loop, .folder = folder, .name = name, .asked = on_asked, .user = c};
+	struct local_params lp = {.loop = p->loop,
+				  .folder = folder,
+				  .name = name,
+				  .asked = on_asked,
+				  .user = c,
+				  .listener = p->listener};
 	int err;
 
 	if (c == NULL)

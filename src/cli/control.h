@@ -41,6 +41,7 @@ struct control_params {
 	void (*leave)(void *user, uint32_t drain_s);
 	void *user;
 	const char *name;		  /* of the socket; NULL: the number of the process */
+	int listener;			  /* see struct local_params */
 	const struct control_verb *verbs; /* more of them, ended by one without name; NULL: none */
 	void *verbs_user;
 };

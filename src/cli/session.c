@@ -171,6 +171,7 @@ int session_listen(struct session *s, const char *name, const struct control_ver
 				   .leave = on_leave,
 				   .user = s,
 				   .name = name,
+				   .listener = s->control_listener,
 				   .verbs = verbs,
 				   .verbs_user = verbs_user};
 

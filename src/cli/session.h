@@ -31,6 +31,7 @@ struct session {
 	 */
 	const struct index_client *index;
 	struct pacing *pacing;
+	int control_listener;	 /* one that listens already, for session_listen(); 0: none */
 	struct control *control; /* NULL: nobody can ask */
 	struct parting *parting;
 	struct loop_timer *parting_timer;

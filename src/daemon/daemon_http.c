@@ -307,6 +307,22 @@ static int publish_address(struct daemon_http *h, struct err_info *info)
 	return durable_write(&h->home, DAEMON_ADDRESS_FILE, bytes_of(line, (size_t)n), 0600, info);
 }
 
+static int listen_here(struct daemon_http *h, const struct daemon_http_params *p,
+		       struct err_info *info)
+{
+	struct addr at;
+
+	if (p->listener == 0)
+		return tcp_listen(HOST, (uint16_t)p->port, &h->port, info);
+	if (tcp_local_addr(p->listener, &at) != OK || at.v6 || !addr_is_loopback(&at)) {
+		tcp_close(p->listener);
+		return err_set(info, ERR_INVALID,
+			       "the socket for HTTP from the service manager is not on " HOST);
+	}
+	h->port = at.port;
+	return p->listener;
+}
+
 int daemon_http_new(const struct daemon_http_params *p, struct daemon_http **out,
 		    struct err_info *info)
 {
@@ -319,7 +335,7 @@ int daemon_http_new(const struct daemon_http_params *p, struct daemon_http **out
 	err = root_open(&h->home, p->home, info);
 	if (err == OK)
 		err = load_token(h, info);
-	fd = err == OK ? tcp_listen(HOST, (uint16_t)p->port, &h->port, info) : err;
+	fd = err == OK ? listen_here(h, p, info) : err;
 	if (fd >= 0)
 		err = http_server_new(p->loop, fd, handle, h, &h->server);
 	else

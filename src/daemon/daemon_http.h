@@ -48,9 +48,11 @@ struct daemon_http_params {
 	struct loop *loop;
 	const char *home; /* token and address lie in it */
 	int port;	  /* 0: any */
+	int listener;	  /* a socket that listens already, instead; taken over. 0: none */
 };
 
-/* Nothing is answered before the first table is added. ERR_EXISTS: the port is taken. */
+/* Nothing is answered before the first table is added. ERR_EXISTS: the port is taken. ERR_INVALID:
+ * `listener` can be reached from elsewhere. */
 int daemon_http_new(const struct daemon_http_params *p, struct daemon_http **out,
 		    struct err_info *info);
 /* `routes`, ended by a row without path, and `user` are borrowed until the server is freed. Longer

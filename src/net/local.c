@@ -347,11 +347,11 @@ int local_server_new(const struct local_params *p, struct local_server **out, st
 	if (s == NULL)
 		return fail_with(info, is_name(p->name) ? ENOMEM : EINVAL);
 	s->p = *p;
-	s->fd = -1;
+	s->fd = p->listener > 0 ? p->listener : -1;
 	s->folder = open_folder(p->folder);
 	if (s->folder < 0) {
 		error = errno;
-	} else {
+	} else if (p->listener == 0) {
 		clear_stale(s->folder);
 		error = bind_name(s);
 		if (error == EEXIST)

@@ -29,6 +29,8 @@ struct local_params {
 	struct loop *loop;
 	const char *folder; /* exists */
 	const char *name;   /* letters, digits, '-' and '.' */
+	int listener; /* a socket that listens there already, taken over; its name stays at the
+			 end. 0: none */
 	/* A question, without the line break. `call` has to be ended, now or later; what it borrows
 	 * does not outlive this. */
 	void (*asked)(void *user, struct local_call *call, struct bytes question);

@@ -76,12 +76,9 @@ static int listen_at(const union sock *at, socklen_t len, int *error)
 
 static uint16_t port_of(int fd)
 {
-	union sock at = {0};
-	socklen_t len = sizeof(at);
+	struct addr at;
 
-	if (getsockname(fd, &at.any, &len) != 0)
-		return 0;
-	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+	return tcp_local_addr(fd, &at) == OK ? at.port : 0;
 }
 
 static int listen_all(uint16_t port, int *error)
@@ -155,6 +152,15 @@ int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len)
 	if (len >= sizeof(at.v6) && at.any.sa_family == AF_INET6)
 		return addr_from_ip(out, bytes_of(&at.v6.sin6_addr, 16), ntohs(at.v6.sin6_port));
 	return ERR_INVALID;
+}
+
+int tcp_local_addr(int fd, struct addr *out)
+{
+	union sock at = {0};
+	socklen_t len = sizeof(at);
+
+	return getsockname(fd, &at.any, &len) == 0 ? tcp_addr_from_sockaddr(out, &at, len)
+						   : ERR_INVALID;
 }
 
 /* accept(2): errors of the network that wait on the new socket are given to us as ours. */

@@ -34,6 +34,8 @@ void tcp_reset_on_close(int fd);
 /* Bytes that were written and that the other end has not acknowledged. */
 uint32_t tcp_unacked_bytes(int fd);
 
+/* The address at which a socket is bound. Returns 0 or ERR_INVALID. */
+int tcp_local_addr(int fd, struct addr *out);
 int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len);
 
 #endif

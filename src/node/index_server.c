@@ -248,12 +248,33 @@ static int lock_dir(struct index_server *s, const char *path, struct err_info *i
 		       text_escape(safe, sizeof(safe), bytes_str(path)));
 }
 
+/* UDP on the number of a TCP socket that was made by others. */
+static int join_listener(struct index_server *s, const struct index_server_params *p,
+			 struct err_info *info)
+{
+	struct addr at;
+	int r = tcp_local_addr(p->listener, &at);
+
+	if (r == 0)
+		s->port = at.port;
+	else
+		(void)err_set(info, (enum err)r, "the socket from the service manager has no port");
+	if (r == 0 && p->udp_threads > 0)
+		r = index_udp_new(p->listen_host, s->port, p->udp_threads, &s->udp, info);
+	if (r == 0)
+		return p->listener;
+	tcp_close(p->listener);
+	return r;
+}
+
 /* TCP and UDP on one number. Returns the listening descriptor. */
 static int listen_both(struct index_server *s, const struct index_server_params *p,
 		       struct err_info *info)
 {
 	int fd, r = 0;
 
+	if (p->listener > 0)
+		return join_listener(s, p, info);
 	for (int tries = p->port == 0 ? ANY_PORT_TRIES : 1; tries > 0; tries--) {
 		fd = tcp_listen(p->listen_host, p->port, &s->port, info);
 		if (fd < 0 || p->udp_threads == 0)

@@ -18,8 +18,9 @@ struct index_server;
 struct index_server_params {
 	const char *listen_host; /* NULL: all interfaces */
 	uint16_t port;		 /* 0: any; UDP has the same number */
-	unsigned udp_threads;	 /* at most INDEX_UDP_THREADS_MAX; 0: no UDP */
-	const char *data_dir;	 /* made if missing, 0700 */
+	int listener;	      /* a TCP socket that listens already, instead; taken over. 0: none */
+	unsigned udp_threads; /* at most INDEX_UDP_THREADS_MAX; 0: no UDP */
+	const char *data_dir; /* made if missing, 0700 */
 	/* PEM files for TLS; NULL: plain HTTP, unless the index shall make its own certificate. */
 	const char *tls_cert, *tls_key;
 	bool tls_self_signed;

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The systemd unit of a user's daemon: systemd understands it, and it runs what it should."""
+"""The systemd units of a user's daemon, and the sockets that start it and the index: systemd understands them, and
+they run what they should."""
 
 import os
 import re
@@ -9,26 +10,45 @@ import sys
 import tempfile
 
 
-def main():
-    with open(sys.argv[1], encoding="ascii") as f:
-        text = f.read()
-    print("1..2")
-    ok = all(x in text for x in ("/shoal daemon\n", "Type=notify\n", "NoNewPrivileges=yes\n", "WantedBy=default.target\n"))
-    print(f"{'' if ok else 'not '}ok 1 - the unit runs the daemon, which says when it is ready, without new rights")
-    if not shutil.which("systemd-analyze"):
-        print("ok 2 - systemd understands it # SKIP there is no systemd-analyze")
-        return 0 if ok else 1
+def complaints(unit, text, manager, service):
+    """What systemd has to say to a unit, beside a service of that name."""
     with tempfile.TemporaryDirectory() as d:
-        path = os.path.join(d, "shoal.service")
-        with open(path, "w", encoding="ascii") as f:
-            f.write(re.sub(r"^ExecStart=\S+", "ExecStart=" + (shutil.which("true") or "/bin/true"), text, flags=re.M))
-        seen = subprocess.run(["systemd-analyze", "--user", "verify", "--man=no", path], stdout=subprocess.PIPE,
+        for name, content in ((unit, text), (service, "[Service]\nExecStart=/bin/true\n")):
+            path = os.path.join(d, name)
+            if not os.path.exists(path):
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(re.sub(r"^ExecStart=\S+", "ExecStart=" + (shutil.which("true") or "/bin/true"), content, flags=re.M))
+        seen = subprocess.run(["systemd-analyze", manager, "verify", "--man=no", os.path.join(d, unit)], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, "XDG_RUNTIME_DIR": d})
-        mine = [x for x in seen.stdout.splitlines() if "shoal.service" in x]
-        print(f"{'not ' if mine else ''}ok 2 - systemd understands every line of it")
+        return [x for x in seen.stdout.splitlines() if unit in x]
+
+
+def main():
+    texts = {}
+    for path in sys.argv[1:]:
+        with open(path, encoding="ascii") as f:
+            texts[os.path.basename(path)] = f.read()
+    wants = {
+        "shoal.service": ("/shoal daemon\n", "Type=notify\n", "NoNewPrivileges=yes\n", "WantedBy=default.target\n"),
+        "shoal.socket": ("ListenStream=%h/.local/share/shoal/run/daemon.sock\n", "ListenStream=127.0.0.1:6880\n", "SocketMode=0600\n",
+                         "DirectoryMode=0700\n", "WantedBy=sockets.target\n"),
+        "shoal-index.socket": ("ListenStream=6969\n", "BindIPv6Only=both\n", "WantedBy=sockets.target\n"),
+    }
+    bad = 0
+    print(f"1..{2 * len(wants)}")
+    for n, (unit, parts) in enumerate(wants.items()):
+        ok = all(x in texts[unit] for x in parts)
+        bad += not ok
+        print(f"{'' if ok else 'not '}ok {2 * n + 1} - {unit} says what it should")
+        if not shutil.which("systemd-analyze"):
+            print(f"ok {2 * n + 2} - systemd understands {unit} # SKIP there is no systemd-analyze")
+            continue
+        mine = complaints(unit, texts[unit], "--system" if "index" in unit else "--user", unit.replace(".socket", ".service"))
+        bad += bool(mine)
+        print(f"{'not ' if mine else ''}ok {2 * n + 2} - systemd understands every line of {unit}")
         for line in mine:
             print("#", line)
-    return 0 if ok and not mine else 1
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

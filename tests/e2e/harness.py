@@ -302,7 +302,7 @@ class Done:
 class Proc:
     """A program that runs. Output goes to files, so that it never blocks."""
 
-    def __init__(self, world, args, env=None, limits=None, cwd=None, name="proc", stdin=None):
+    def __init__(self, world, args, env=None, limits=None, cwd=None, name="proc", stdin=None, fds=()):
         world.n_procs += 1
         self.args, self.name = [os.fspath(a) for a in args], f"{world.n_procs}-{name}"
         self.out_path = os.path.join(world.dir, "log", self.name + ".out")
@@ -311,7 +311,7 @@ class Proc:
         self.started = time.monotonic()
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.p = subprocess.Popen(self.args, stdout=out, stderr=err, stdin=stdin or subprocess.DEVNULL, env=env,
-                                      cwd=cwd, preexec_fn=_before_exec(limits or {}))
+                                      cwd=cwd, preexec_fn=_before_exec(limits or {}), pass_fds=fds)
         self.pid = self.p.pid
         self.killed = False
         self.quiet = False  # of no interest when a test fails

@@ -40,7 +40,8 @@ def _(w):
     do(w, "meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root)
     names = files_of(root)
     for end in ("bin/shoal", "man/man1/shoal.1", "bash-completion/completions/shoal", "_shoal", "vendor_completions.d/shoal.fish",
-                "systemd/system/shoal-index.service", "doc/shoal/operations.md", "doc/shoal/README.md"):
+                "systemd/system/shoal-index.service", "systemd/system/shoal-index.socket", "systemd/user/shoal.service",
+                "systemd/user/shoal.socket", "doc/shoal/operations.md", "doc/shoal/README.md"):
         check(any(n.endswith(end) for n in names), f"no {end}", names)
     shoal = os.path.join(root, next(n for n in names if n.endswith("bin/shoal")))
     unit = os.path.join(root, next(n for n in names if n.endswith("shoal-index.service")))
