@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -23,7 +22,7 @@
 #include "daemon/hooks.h"
 #include "net/inherited.h"
 #include "net/notify.h"
-#include "store/root.h"
+#include "store/durable.h"
 
 #define JOBS_FOLDER "jobs"
 /* What the gateway fetches lies beneath it. */
@@ -118,9 +117,7 @@ static int make_folder(struct daemon *d, struct err_info *info)
 		d->folder = NULL;
 		return err_set(info, ERR_NOMEM, "out of memory");
 	}
-	if (mkdir(d->folder, 0700) == 0 || errno == EEXIST)
-		return OK;
-	return root_errno(info, d->folder, errno);
+	return durable_mkdirs(d->folder, 0700, info);
 }
 
 /* ---- its parts ------------------------------------------------------------------------ */

@@ -51,29 +51,6 @@ char *home_dir(void)
 	return dir;
 }
 
-static int make_dirs(const char *dir, struct err_info *info)
-{
-	char *path = strdup(dir);
-	int rc = 0;
-
-	if (path == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	for (char *at = path + 1; rc == 0; at++) {
-		bool last = *at == '\0';
-
-		if (!last && *at != '/')
-			continue;
-		*at = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			rc = root_errno(info, path, errno);
-		if (last)
-			break;
-		*at = '/';
-	}
-	free(path);
-	return rc;
-}
-
 int home_make_dir(char **out, struct err_info *info)
 {
 	int rc;
@@ -81,7 +58,7 @@ int home_make_dir(char **out, struct err_info *info)
 	*out = home_dir();
 	if (*out == NULL)
 		return err_set(info, ERR_INVALID, "no home folder: set HOME or SHOAL_HOME");
-	rc = make_dirs(*out, info);
+	rc = durable_mkdirs(*out, 0700, info);
 	if (rc != 0) {
 		free(*out);
 		*out = NULL;

@@ -1,12 +1,11 @@
 /* daemon/gateway_fetch.c - a name that is no job yet: what the index says of it is checked as `get`
  * does, and becomes a job. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "daemon/gateway_impl.h"
+#include "store/durable.h"
 
 /* Before what is only queued. */
 #define SOMEBODY_WAITS 100
@@ -38,27 +37,18 @@ void gateway_fetch_free(struct fetch *f)
 	free(f);
 }
 
-static int make_folder(const char *path, struct err_info *info)
-{
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
-		return OK;
-	return err_set(info, errno == ENOSPC ? ERR_NOSPACE : ERR_IO, "%s: %s", path,
-		       strerror(errno));
-}
-
 /* FOLDER/INFOHASH/NAME: nobody else's file is there. */
 static int choose_path(const struct gateway *g, const struct metainfo *m, struct buf *out,
 		       struct err_info *info)
 {
 	char hex[2 * SHA1_LEN + 1];
-	int err = make_folder(g->p.folder, info);
+	int err;
 
 	text_hex(hex, bytes_of(meta_swarm_hash(m), SHA1_LEN));
 	(void)buf_printf(out, "%s/%s", g->p.folder, hex);
-	if (err == OK && buf_cstr(out) == NULL)
-		err = err_set(info, ERR_NOMEM, "out of memory");
-	if (err == OK)
-		err = make_folder(buf_cstr(out), info);
+	if (buf_cstr(out) == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	err = durable_mkdirs(buf_cstr(out), 0755, info);
 	(void)buf_printf(out, "/%s", m->single ? m->files[0].path : m->name);
 	if (err == OK && buf_cstr(out) == NULL)
 		err = err_set(info, ERR_NOMEM, "out of memory");

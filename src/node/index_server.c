@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -14,6 +13,7 @@
 #include "node/index_cert.h"
 #include "node/index_server_impl.h"
 #include "node/web_assets.h"
+#include "store/durable.h"
 
 #define TICK_MS 1000u
 /* How often the tokens of sessions and streams are looked at again. */
@@ -213,27 +213,6 @@ void index_log_wrong_token(const struct index_server *s, const struct addr *from
 
 /* ---- life ---- */
 
-static int make_dir(const char *path, struct err_info *info)
-{
-	size_t len = strlen(path);
-	char *part = strdup(path);
-	int r = 0;
-
-	if (part == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	for (size_t i = 1; i <= len && r == 0; i++) {
-		if (part[i] != '/' && part[i] != '\0')
-			continue;
-		part[i] = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			r = err_set(info, errno == EACCES ? ERR_DENIED : ERR_IO, "%s: %s", part,
-				    strerror(errno));
-		part[i] = i < len ? '/' : '\0';
-	}
-	free(part);
-	return r;
-}
-
 /* Two indexes on one catalogue would not tell each other's listeners what changed, and each would
  * know half of the peers. Where there are no locks (some network file systems), users see to that.
  */
@@ -332,7 +311,7 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 	s->timer = loop_timer_new(s->loop, on_tick, s);
 	if (s->rows == NULL || s->peers == NULL || s->timer == NULL || s->roster == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	r = make_dir(p->data_dir, info);
+	r = durable_mkdirs(p->data_dir, 0700, info);
 	if (r == 0)
 		r = lock_dir(s, p->data_dir, info);
 	if (r == 0)

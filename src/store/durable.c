@@ -13,6 +13,67 @@
 #define TEMP_TRIES 32
 #define READ_STEP (64u << 10)
 
+/* ---- folders ------------------------------------------------------------ */
+
+static int make_one(const char *path, unsigned mode, struct err_info *info)
+{
+	const char *slash = strrchr(path, '/');
+	struct root above;
+	char *name;
+	int err;
+
+	if (mkdir(path, (mode_t)mode) != 0)
+		return errno == EEXIST ? OK : root_errno(info, path, errno);
+	name = slash == NULL || slash == path ? strdup(slash == NULL ? "." : "/")
+					      : strndup(path, (size_t)(slash - path));
+	if (name == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	/* What may not be listed cannot be synced, only hoped for. */
+	err = root_open(&above, name, NULL);
+	free(name);
+	if (err != OK)
+		return OK;
+	err = root_sync(&above, "", info);
+	root_close(&above);
+	return err;
+}
+
+int durable_mkdirs(const char *path, unsigned mode, struct err_info *info)
+{
+	char *part = strdup(path);
+	size_t len = strlen(path);
+	int err = OK;
+
+	if (part == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	for (size_t i = 1; i <= len && err == OK; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		err = make_one(part, mode, info);
+		part[i] = i < len ? '/' : '\0';
+	}
+	free(part);
+	return err;
+}
+
+int durable_sync_way(const struct root *r, const char *rel, struct err_info *info)
+{
+	char *folder = strdup(rel), *slash;
+	int err = OK;
+
+	if (folder == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	while (err == OK && (slash = strrchr(folder, '/')) != NULL) {
+		*slash = '\0';
+		err = root_sync(r, folder, info);
+	}
+	free(folder);
+	return err == OK ? root_sync(r, "", info) : err;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
 /* Returns 0 or an errno. */
 static int write_all(int fd, struct bytes data)
 {
@@ -100,14 +161,6 @@ static char *temp_of(const char *rel)
 	return temp;
 }
 
-/* The folder part of `rel`, "" for the root itself; or NULL without memory. */
-static char *folder_of(const char *rel)
-{
-	const char *slash = strrchr(rel, '/');
-
-	return strndup(rel, slash == NULL ? 0 : (size_t)(slash - rel));
-}
-
 static int write_as(const struct root *r, const char *temp, const char *rel, struct bytes data,
 		    unsigned mode, struct err_info *info)
 {
@@ -129,19 +182,15 @@ static int write_as(const struct root *r, const char *temp, const char *rel, str
 int durable_write(const struct root *r, const char *rel, struct bytes data, unsigned mode,
 		  struct err_info *info)
 {
-	char *temp = temp_of(rel), *folder = folder_of(rel);
-	int err = ERR_NOMEM;
+	char *temp = temp_of(rel);
+	int err;
 
-	if (temp == NULL || folder == NULL) {
-		err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-		goto end;
-	}
+	if (temp == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	err = write_as(r, temp, rel, data, mode, info);
 	if (err == OK)
-		err = root_sync(r, folder, info);
-end:
+		err = durable_sync_way(r, rel, info);
 	free(temp);
-	free(folder);
 	return err;
 }
 

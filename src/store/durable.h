@@ -5,8 +5,14 @@
 #include "base/buf.h"
 #include "store/root.h"
 
-/* Write `data` as `rel`: temp beside it, fsync, rename, fsync of the folder. Safe to run on a
- * worker. Returns 0 or the error; on error the old file is untouched. */
+/* Make the folder `path`, and those above it that are missing. Each is synced into the one that it
+ * lies in: else a power cut takes it, with whatever was synced in it. */
+int durable_mkdirs(const char *path, unsigned mode, struct err_info *info);
+/* fsync the folders on the way from the root to `rel`. */
+int durable_sync_way(const struct root *r, const char *rel, struct err_info *info);
+
+/* Write `data` as `rel`: temp beside it, fsync, rename, fsync of the folders on the way. Safe to
+ * run on a worker. Returns 0 or the error; on error the old file is untouched. */
 int durable_write(const struct root *r, const char *rel, struct bytes data, unsigned mode,
 		  struct err_info *info);
 /* Remove `rel`, and what a crash in the middle of writing it left. 0 also when there is none. */

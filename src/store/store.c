@@ -201,6 +201,8 @@ static int open_download(struct store *s, const struct store_params *p, struct e
 	err = s->placed ? OK : name_check(s, info);
 	if (err != OK)
 		return err;
+	if (!s->placed)
+		name_sweep(s);
 	fd = open_part(s, info);
 	if (fd < 0)
 		return fd;

@@ -351,6 +351,9 @@ int store_lock(struct store *s, struct err_info *info);
 int name_check(struct store *s, struct err_info *info);
 /* All is synced. On a worker. `partial`: the state file stays. */
 int name_give(struct store *s, bool partial, struct err_info *info);
+/* After a crash right behind it the older version has the unfinished name, and no state. Its files
+ * that are none of the torrent's would come along: away with it. */
+void name_sweep(struct store *s);
 /* Remove what lies at `rel`, if anything does. */
 int name_remove(const struct root *r, const char *rel);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "store/durable.h"
+#include "store/scan.h"
 #include "store/store_impl.h"
 
 /* Is what lies at the final name what may be replaced? */
@@ -63,6 +64,56 @@ int name_remove(const struct root *r, const char *rel)
 		return OK;
 	return S_ISDIR(st.st_mode) ? root_remove_tree(r, rel, NULL) : root_unlink(r, rel, NULL);
 }
+
+/* ---- what a crash left of a replacement ----------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The paths of the torrent's files, sorted. NULL without memory. */
+static const char **sorted_paths(const struct store *s)
+{
+	const char **out = calloc((size_t)s->n_files + 1, sizeof(*out));
+
+	for (uint32_t i = 0; out != NULL && i < s->n_files; i++)
+		out[i] = s->files[i].path;
+	if (out != NULL && s->n_files > 0)
+		qsort(out, s->n_files, sizeof(*out), by_text);
+	return out;
+}
+
+/* Is a file there that the torrent does not have? */
+static bool has_strange_file(const struct store *s)
+{
+	struct scan there;
+	const char **known;
+	bool found = false;
+
+	if (scan_path(s->part_path, &there, NULL) != OK)
+		return false;
+	known = sorted_paths(s);
+	for (size_t i = 0; known != NULL && i < there.n_files && !found; i++)
+		found = bsearch(&there.files[i].path, known, s->n_files, sizeof(*known), by_text) ==
+			NULL;
+	free(known);
+	scan_fini(&there);
+	return found;
+}
+
+void name_sweep(struct store *s)
+{
+	struct stat st;
+
+	if (s->data != &s->folder || root_stat(&s->parent, s->part_rel, &st) != OK ||
+	    !S_ISDIR(st.st_mode) || root_stat(&s->parent, s->state_rel, &st) != ERR_NOENT)
+		return;
+	if (has_strange_file(s))
+		(void)name_remove(&s->parent, s->part_rel);
+}
+
+/* ---- the final name -------------------------------------------------------- */
 
 /* Who was kept out of the old one is kept out of the new one. */
 static void keep_mode(const struct store *s, const struct stat *old)

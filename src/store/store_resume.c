@@ -102,6 +102,18 @@ static int inspect_file(struct store *s, const struct store_file *f, bool may_be
 	return OK;
 }
 
+/* Whoever wrote what is unsure may have been killed before it was synced: what is found good of it
+ * is to be synced before it is recorded, names and all, as if we had written it. */
+static void distrust_file(struct store *s, struct store_file *f)
+{
+	uint64_t first = f->offset / s->meta->piece_length;
+	uint64_t last =
+	    f->length == 0 ? first : (f->offset + f->length - 1) / s->meta->piece_length;
+
+	for (uint64_t i = first; i <= last && i < s->unsure.n && !f->dirty; i++)
+		f->dirty = f->fresh = bitfield_has(&s->unsure, (uint32_t)i);
+}
+
 /* A new download of thousands of files need not look for each of them. */
 static bool nothing_there(const struct store *s)
 {
@@ -143,6 +155,8 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 		if (bitfield_has(&s->have, i))
 			bitfield_unset(&s->unsure, i);
 	}
+	for (uint32_t i = 0; i < s->n_data; i++)
+		distrust_file(s, &s->files[i]);
 	return OK;
 }
 

@@ -56,26 +56,15 @@ static void put_back(struct store *s, const struct dirty *list, uint32_t n)
 	pthread_mutex_unlock(&s->hub->files_lock);
 }
 
-/* fsync the folders on the way to a new file, the one that its path starts from included. */
+/* A new file's name. */
 static int sync_folders(struct store *s, const struct store_file *f, struct err_info *info)
 {
 	struct store_place at;
-	char *folder, *slash;
-	int err = OK;
 
 	pthread_rwlock_rdlock(&s->places);
 	store_place_of(s, f, &at);
 	pthread_rwlock_unlock(&s->places);
-	folder = strdup(at.path);
-
-	if (folder == NULL)
-		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	while (err == OK && (slash = strrchr(folder, '/')) != NULL) {
-		*slash = '\0';
-		err = root_sync(at.root, folder, info);
-	}
-	free(folder);
-	return err == OK ? root_sync(at.root, "", info) : err;
+	return durable_sync_way(at.root, at.path, info);
 }
 
 static int sync_file(struct store *s, const struct dirty *d, bool *lost, struct err_info *info)

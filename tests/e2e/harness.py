@@ -434,19 +434,20 @@ class Proc:
 class Index:
     """`shoal index` on a port of its own."""
 
-    def __init__(self, world, data=None, port=None, limits=None, args=()):
+    def __init__(self, world, data=None, port=None, limits=None, args=(), env=None):
         self.world = world
         self.data = data or os.path.join(world.dir, "index-data")
         self.port = port or free_port()
         self.url = f"{'https' if any(a.startswith('--tls') for a in args) else 'http'}://{HOST}:{self.port}"
         self.announce = self.url + "/announce"
-        self.limits, self.args = limits, list(args)
+        self.limits, self.args, self.env = limits, list(args), env or {}
         self.proc = None
         self.start()
 
     def start(self):
         self.proc = Proc(self.world, [BIN, "index", "--listen", f"{HOST}:{self.port}", "--data", self.data, *self.args],
-                         env=self.world.env(os.path.join(self.world.dir, "home-index")), limits=self.limits, name="index")
+                         env={**self.world.env(os.path.join(self.world.dir, "home-index")), **self.env}, limits=self.limits,
+                         name="index")
         wait_for(self.up, 15 * SLOW, "the index answers")
 
     def pin(self):

@@ -184,6 +184,26 @@ static void *write_often(void *arg)
 	return NULL;
 }
 
+/* That they are synced is seen in e2e test_power. */
+TEST(folders_are_made_with_those_above_them)
+{
+	struct err_info why;
+	struct place p;
+	char path[640];
+
+	place_init(&p);
+	snprintf(path, sizeof(path), "%s/a//b/c", p.dir);
+	CHECK_INT(durable_mkdirs(path, 0700, &why), 0);
+	CHECK_INT(durable_mkdirs(path, 0700, &why), 0);
+	CHECK(path_exists(in(&p, "a/b/c")));
+	CHECK_INT(durable_write(&p.r, "a/b/c/f", bytes_str("x"), 0600, &why), 0);
+	check_holds(&p, "a/b/c/f", "x");
+	snprintf(path, sizeof(path), "%s/a/b/c/f/d", p.dir);
+	CHECK(durable_mkdirs(path, 0700, &why) != OK);
+	CHECK(strstr(why.text, "f/d") != NULL);
+	place_fini(&p);
+}
+
 TEST(of_two_writers_one_wins_whole)
 {
 	struct place p;

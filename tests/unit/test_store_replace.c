@@ -85,12 +85,17 @@ static struct store_event finish(struct renewal *r, struct store *st)
 	return wait_event(r->c.p, STORE_FINISHED);
 }
 
+static void unfinished_name(const struct renewal *r, char path[400])
+{
+	snprintf(path, 400, "%s/.out.%08x.shoal", r->c.dir,
+		 be32(r->c.s.m->v2 ? r->c.s.m->hash_v2 : r->c.s.m->hash_v1));
+}
+
 static void check_alone(const struct renewal *r)
 {
 	char path[400];
 
-	snprintf(path, sizeof(path), "%s/.out.%08x.shoal", r->c.dir,
-		 be32(r->c.s.m->v2 ? r->c.s.m->hash_v2 : r->c.s.m->hash_v1));
+	unfinished_name(r, path);
 	CHECK(!path_exists(path));
 }
 
@@ -220,6 +225,33 @@ TEST(the_new_one_is_open_to_nobody_who_was_kept_out_of_the_old_one)
 		CHECK_STR(finish(&r, st).err.text, "");
 		CHECK_INT(stat(r.c.path, &info), 0);
 		CHECK_INT(info.st_mode & 077, 0);
+		store_close(st);
+		scene_fini(&r.c);
+	}
+}
+
+/* The power went when old and new had changed places: the old one has the unfinished name. */
+TEST(files_of_an_older_version_under_the_unfinished_name_do_not_come_along)
+{
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct renewal r;
+		struct store *st;
+		char part[400], file[420];
+
+		init(&r, kind, false);
+		unfinished_name(&r, part);
+		CHECK_INT(mkdir(part, 0700), 0);
+		snprintf(file, sizeof(file), "%s/a", part);
+		CHECK_INT(mkdir(file, 0700), 0);
+		snprintf(file, sizeof(file), "%s/a/strange", part);
+		file_write(file, "old", 3);
+		CHECK_INT(open_over(&r, &st), 0);
+		CHECK_INT(fill(&r, st), r.c.s.m->n_pieces);
+		CHECK_STR(finish(&r, st).err.text, "");
+		check_content(&r.c.s, r.c.path);
+		snprintf(file, sizeof(file), "%s/a/strange", r.c.path);
+		CHECK(!path_exists(file));
+		check_alone(&r);
 		store_close(st);
 		scene_fini(&r.c);
 	}
