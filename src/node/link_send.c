@@ -171,8 +171,7 @@ static bool begin_blocks(struct link *l)
 }
 
 /* A whole message, to be encrypted or to go over uTP: it waits with the others. Returns 1, 0 to
- * fetch it anew, or -1
- * closed. */
+ * fetch it anew, or -1 closed. */
 static int queue_blocks(struct link *l)
 {
 	const struct block_ref *b = &l->up[0];

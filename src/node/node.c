@@ -153,10 +153,8 @@ static void on_accept(void *arg, unsigned ready)
 			pause_accepting(n);
 			break;
 		}
-		if (fd >= 0 && n->transport != NODE_TRANSPORT_UTP)
+		if (fd >= 0)
 			link_accept(n, fd, &from);
-		else if (fd >= 0)
-			tcp_close(fd);
 	}
 	node_settle(n);
 }
@@ -411,7 +409,10 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 		node_free(n);
 		return err;
 	}
-	loop_io_want(n->listen_io, LOOP_READ);
+	if (n->transport == NODE_TRANSPORT_UTP)
+		tcp_stop_listening(n->listener);
+	else
+		loop_io_want(n->listen_io, LOOP_READ);
 	loop_io_want(n->pool_io, LOOP_READ);
 	loop_timer_set(n->second, SWEEP_MS);
 	if (p->map_port && !is_loopback(p->listen_host))
