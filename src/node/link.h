@@ -171,6 +171,8 @@ void link_crypt_drop_names(struct node *n, struct transfer *t);
 /* ---- link_send.c ---- */
 /* Write as much as the socket takes. */
 void link_flush(struct link *l);
+/* The same of the messages that wait. False: the link is closed. */
+bool link_flush_messages(struct link *l);
 void link_on_fetched(struct link *l, enum err code);
 
 /* ---- link_handshake.c ---- */

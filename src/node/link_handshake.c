@@ -138,6 +138,10 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 		l->rtt_us = stream_rtt_us(&l->stream);
 	if (!l->handshake_sent)
 		link_send_handshake(l, reply_hash(l, &h));
+	/* Transmission 3.00 looks at what is behind it in the same packet of uTP only when another
+	 * one comes. */
+	if (stream_is_utp(&l->stream) && !link_flush_messages(l))
+		return 0;
 	open_peer(l, &h);
 	return l->state == LINK_DEAD ? 0 : (size_t)used;
 }

@@ -52,6 +52,11 @@ static int flush_messages(struct link *l)
 	return 1;
 }
 
+bool link_flush_messages(struct link *l)
+{
+	return l->wants_write || flush_messages(l) >= 0;
+}
+
 static void pull_blocks(struct link *l)
 {
 	while (l->n_up < LINK_SEND_BLOCKS) {

@@ -163,4 +163,4 @@ def _(w):
 
 
 if __name__ == "__main__":
-    h.main()
+    raise SystemExit(h.main())

@@ -348,6 +348,12 @@ TEST(a_close_waits_for_what_was_sent_and_resets_behind_what_was_not)
 	CHECK_INT(h.got.seq, 12);
 	CHECK_INT(utp_conn_state(h.c), UTP_CLOSING);
 	give(&h, UTP_STATE, 100, 12, "");
+	CHECK_INT(utp_conn_state(h.c), UTP_CLOSING); /* theirs has not come */
+	give(&h, UTP_DATA, 100, 12, "late");
+	give(&h, UTP_FIN, 101, 12, "");
+	CHECK_INT(pull(&h), 1);
+	CHECK_INT(h.got.type, UTP_STATE);
+	CHECK_INT(h.got.ack, 101);
 	CHECK_INT(utp_conn_state(h.c), UTP_DEAD);
 	CHECK_INT(utp_conn_why(h.c), OK);
 	finish(&h);
