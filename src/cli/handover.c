@@ -21,7 +21,7 @@ bool handover_is_there(const struct opts *o)
 	/* What only a process of its own can do. */
 	if (o->no_daemon || o->drain || o->no_upload || o->limit_lan || o->limit_at != NULL ||
 	    o->on_complete != NULL || o->webhooks != NULL || o->from != NULL ||
-	    o->reply_delay_ms > 0 || o->encryption != NULL)
+	    o->reply_delay_ms > 0 || o->encryption != NULL || o->transport != NULL)
 		return false;
 	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
 		return false;

@@ -11,7 +11,7 @@
 
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
  * alone (--drain, --no-upload, --limit-lan,
- * --limit-at, --from, --reply-delay, --encryption,
+ * --limit-at, --from, --reply-delay, --encryption, --transport,
  * --on-complete, --webhook), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
 

@@ -87,6 +87,7 @@ static const struct command commands[] = {
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
+	    "  --transport WHAT   of connections to peers: both (default), tcp or utp\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
@@ -109,8 +110,8 @@ static const struct command commands[] = {
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
-	    "limit-at limit-lan watch settle rehash no-lsd encryption no-daemon detach dht-node "
-	    "no-dht max-peers max-peers-per-transfer max-open-files max-memory",
+	    "limit-at limit-lan watch settle rehash no-lsd encryption transport no-daemon detach "
+	    "dht-node no-dht max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = -1,
@@ -156,6 +157,7 @@ static const struct command commands[] = {
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
 	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
+	    "  --transport WHAT of connections to peers: both (default), tcp or utp\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --max-peers N    connections to peers at a time (4000, as far as the system lets)\n"
@@ -190,7 +192,8 @@ static const struct command commands[] = {
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
 		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
-		   "encryption only sequential ends-first limit-down limit-up limit-at limit-lan "
+		   "encryption transport only sequential ends-first limit-down limit-up limit-at "
+		   "limit-lan "
 		   "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook "
 		   "max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@name @torrent",
@@ -389,6 +392,7 @@ static const struct command commands[] = {
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
+	    "  --transport WHAT   of connections to peers: both (default), tcp or utp\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
 	    "  --limit-lan        also with peers of the own network\n"
@@ -409,9 +413,10 @@ static const struct command commands[] = {
 	    "examples:\n"
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
-	.accepts = "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
-		   "encryption limit-down limit-up limit-at limit-lan on-complete webhook "
-		   "max-peers max-peers-per-transfer max-open-files max-memory",
+	.accepts =
+	    "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
+	    "encryption transport limit-down limit-up limit-at limit-lan on-complete webhook "
+	    "max-peers max-peers-per-transfer max-open-files max-memory",
 	.max_args = 0,
 	.run = cmd_daemon,
     },

@@ -43,6 +43,7 @@ static const struct option options[] = {
     {"webhook", 0, KIND_LIST, AT(webhooks), NULL, false},
     {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
     {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
+    {"transport", 0, KIND_TEXT, AT(transport), "SHOAL_TRANSPORT", false},
     {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
     {"no-dht", 0, KIND_FLAG, AT(no_dht), "SHOAL_NO_DHT", false},
     {"dht-node", 0, KIND_LIST, AT(dht_nodes), NULL, false},
@@ -124,6 +125,7 @@ static const struct {
     {"log-format", "text json"},
     {"progress", "auto json none"},
     {"encryption", "accept prefer require"},
+    {"transport", "both tcp utp"},
 };
 
 /* One run of the parser. */

@@ -225,6 +225,13 @@ struct quota session_quota(const struct opts *o)
 			      .max_memory_bytes = o->max_memory};
 }
 
+static enum node_transport transport_of(const struct opts *o)
+{
+	if (o->transport == NULL || strcmp(o->transport, "both") == 0)
+		return NODE_TRANSPORT_BOTH;
+	return strcmp(o->transport, "tcp") == 0 ? NODE_TRANSPORT_TCP : NODE_TRANSPORT_UTP;
+}
+
 static int make_node(struct session *s, struct err_info *info)
 {
 	struct node_params p = {.loop = s->loop,
@@ -233,6 +240,7 @@ static int make_node(struct session *s, struct err_info *info)
 				.map_port = !s->o->no_map,
 				.encryption = encryption_of(s->o),
 				.quota = session_quota(s->o),
+				.transport = transport_of(s->o),
 				.local = !s->o->no_lsd && s->o->listen == NULL};
 	int err;
 

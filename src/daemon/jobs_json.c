@@ -112,14 +112,14 @@ static json_t *peer_json(const struct swarm_peer *p, uint32_t pieces)
 	char addr[ADDR_TEXT_MAX], client[256];
 
 	text_escape(client, sizeof(client), bytes_str(p->client));
-	return json_pack("{s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:b, s:b, s:b, s:b}",
-			 "addr", addr_text(addr, &p->addr), "client", client, "incoming",
-			 (int)p->incoming, "have", (int)p->have, "pieces", (int)pieces, "down_bps",
-			 (json_int_t)p->down_bps, "up_bps", (json_int_t)p->up_bps, "down_bytes",
-			 (json_int_t)p->down_bytes, "up_bytes", (json_int_t)p->up_bytes, "rtt_us",
-			 (int)p->rtt_us, "am_choked", (int)p->am_choked, "am_interested",
-			 (int)p->am_interested, "is_choked", (int)p->is_choked, "is_interested",
-			 (int)p->is_interested);
+	return json_pack(
+	    "{s:s, s:s, s:b, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:b, s:b, s:b, s:b}", "addr",
+	    addr_text(addr, &p->addr), "client", client, "incoming", (int)p->incoming, "transport",
+	    p->utp ? "utp" : "tcp", "have", (int)p->have, "pieces", (int)pieces, "down_bps",
+	    (json_int_t)p->down_bps, "up_bps", (json_int_t)p->up_bps, "down_bytes",
+	    (json_int_t)p->down_bytes, "up_bytes", (json_int_t)p->up_bytes, "rtt_us",
+	    (int)p->rtt_us, "am_choked", (int)p->am_choked, "am_interested", (int)p->am_interested,
+	    "is_choked", (int)p->is_choked, "is_interested", (int)p->is_interested);
 }
 
 json_t *job_peers_json(const struct job *j)
@@ -172,13 +172,13 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:I, s:I, s:i, s:I, s:I, s:o}", "version",
-			 SHOAL_VERSION, "port", (int)node_port(node), "external",
+	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:i, s:I, s:I, s:i, s:I, s:I, s:o}",
+			 "version", SHOAL_VERSION, "port", (int)node_port(node), "external",
 			 external_json(node), "transfers", (int)jobs_count(js), "states", states,
-			 "peers", (int)st.peers, "down_bps", (json_int_t)st.down_bps, "up_bps",
-			 (json_int_t)st.up_bps, "max_active", (int)jobs_active(js),
-			 "limit_down_bps", (json_int_t)limits.down_bps, "limit_up_bps",
-			 (json_int_t)limits.up_bps, "quota", quota_json(node));
+			 "peers", (int)st.peers, "utp_peers", (int)st.utp_peers, "down_bps",
+			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
+			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
+			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node));
 }
 
 /* ---- adding ---------------------------------------------------------------------------- */

@@ -147,6 +147,14 @@ int loop_turn(struct loop *l, uint32_t ms)
 	return rc;
 }
 
+uint64_t loop_clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 uint64_t loop_now_ms(struct loop *l)
 {
 	struct timespec ts;

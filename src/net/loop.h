@@ -23,6 +23,8 @@ int loop_turn(struct loop *l, uint32_t ms);
 
 /* Monotonic milliseconds, read once per turn of the loop. */
 uint64_t loop_now_ms(struct loop *l);
+/* Monotonic microseconds, read anew. */
+uint64_t loop_clock_us(void);
 /* Unix seconds. */
 int64_t loop_wall_s(void);
 

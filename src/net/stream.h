@@ -38,6 +38,8 @@ ssize_t stream_write(struct stream *s, const void *data, size_t len);
 uint32_t stream_rtt_us(const struct stream *s);
 /* Written, and not acknowledged by the other end. */
 uint32_t stream_unacked(const struct stream *s);
+/* As tcp_reset_on_close(); uTP lends no pages, and goes on with the copy it has. */
+void stream_reset_on_close(struct stream *s);
 /* Closed so that the peer learns at once; nothing comes any more. */
 void stream_close(struct stream *s);
 

@@ -140,6 +140,11 @@ int tcp_listen(const char *host, uint16_t port, uint16_t *bound_port, struct err
 	return fd;
 }
 
+void tcp_stop_listening(int listener)
+{
+	(void)shutdown(listener, SHUT_RD);
+}
+
 int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len)
 {
 	union sock at = {0};

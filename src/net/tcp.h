@@ -10,6 +10,8 @@
  * Returns the descriptor or ERR_EXISTS (port taken), ERR_DENIED, ERR_INVALID, ERR_IO. */
 int tcp_listen(const char *host, uint16_t port, uint16_t *bound_port, struct err_info *info);
 
+/* Whoever connects is refused from now on. */
+void tcp_stop_listening(int listener);
 /* Returns a descriptor, ERR_AGAIN when nobody waits, ERR_TOO_BIG when descriptors or memory are
  * out (EMFILE: the caller pauses accepting), or ERR_IO. */
 int tcp_accept(int listener, struct addr *from);

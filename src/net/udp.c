@@ -11,16 +11,12 @@
 
 #include <linux/filter.h>
 
+#include "net/sock.h"
+
 /* For the moments in which a thread does not run: 4 MiB are some 5,000 small datagrams. The kernel
  * grants no more than net.core.rmem_max. */
 #define SOCKET_BUFFER_BYTES (4 << 20)
 #define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
-
-union sock {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
 
 /* Not a power of two long: equal parts of neighbours would crowd the same lines of the cache. */
 struct place {
@@ -225,14 +221,6 @@ int udp_open(const char *host, uint16_t port, unsigned n, unsigned word_at, int 
 
 /* ---- receiving ----------------------------------------------------------- */
 
-static void to_addr(struct addr *out, const union sock *at)
-{
-	if (at->any.sa_family == AF_INET6)
-		addr_from_ip(out, bytes_of(&at->v6.sin6_addr, 16), ntohs(at->v6.sin6_port));
-	else
-		addr_from_ip(out, bytes_of(&at->v4.sin_addr, 4), ntohs(at->v4.sin_port));
-}
-
 static void lay_out(struct udp_batch *b)
 {
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
@@ -259,7 +247,7 @@ struct udp_batch *udp_batch_new(int fd)
 		return NULL;
 	b->fd = fd;
 	if (getsockname(fd, &at.any, &len) == 0)
-		to_addr(&b->bound, &at);
+		sock_to_addr(&b->bound, &at);
 	b->is_wild = is_wild(&at);
 	b->is_v6 = at.any.sa_family == AF_INET6;
 	lay_out(b);
@@ -298,7 +286,7 @@ static void take_in(struct udp_batch *b, unsigned i)
 	struct place *p = &b->places[i];
 	struct udp_datagram *d = &p->about;
 
-	to_addr(&d->from, &p->from);
+	sock_to_addr(&d->from, &p->from);
 	d->v6 = d->from.v6 != 0;
 	d->to = b->bound;
 	if (b->is_wild)
@@ -372,26 +360,6 @@ unsigned udp_answer(struct udp_batch *b)
 	return dropped;
 }
 
-/* A socket of IPv6 reaches IPv4 by mapped addresses. */
-static socklen_t from_addr(union sock *out, const struct addr *a, bool v6_socket)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (!v6_socket) {
-		*out = (union sock){.v4 = {.sin_family = AF_INET, .sin_port = htons(a->port)}};
-		memcpy(&out->v4.sin_addr, a->ip, 4);
-		return sizeof(out->v4);
-	}
-	*out = (union sock){.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)}};
-	if (a->v6) {
-		memcpy(&out->v6.sin6_addr, a->ip, 16);
-	} else {
-		memcpy(&out->v6.sin6_addr, mapped, sizeof(mapped));
-		memcpy((uint8_t *)&out->v6.sin6_addr + sizeof(mapped), a->ip, 4);
-	}
-	return sizeof(out->v6);
-}
-
 bool udp_send(struct udp_batch *b, const struct addr *to, struct bytes data)
 {
 	union sock at;
@@ -399,6 +367,6 @@ bool udp_send(struct udp_batch *b, const struct addr *to, struct bytes data)
 
 	if (to->v6 && !b->is_v6)
 		return false;
-	len = from_addr(&at, to, b->is_v6);
+	len = sock_from_addr(&at, to, b->is_v6);
 	return sendto(b->fd, data.ptr, data.len, MSG_DONTWAIT, &at.any, len) == (ssize_t)data.len;
 }

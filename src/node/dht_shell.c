@@ -2,26 +2,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "net/entropy.h"
 #include "net/resolve.h"
-#include "net/udp.h"
 #include "store/durable.h"
 
 #define STATE_MODE 0600
-/* Datagrams are spread over several sockets by a word that lies there; here is one. */
-#define NO_WORD 4u
 
 struct dht_shell {
 	struct dht_shell_params p;
 	char *state;
 	struct dht *dht;
-	int fd;
-	uint16_t port;
-	struct udp_batch *batch;
-	struct loop_io *io;
+	struct udp_port *udp, *own; /* `own`: ours to free, or NULL */
 	struct loop_timer *timer;
 	struct resolver *resolver;
 	struct dht_effects fx, performing;
@@ -38,13 +31,20 @@ static uint64_t now_ms(const struct dht_shell *s)
 
 /* ---- effects ------------------------------------------------------------------------ */
 
+static void send_one(struct dht_shell *s, const struct dht_effect *e)
+{
+	struct bytes data = dht_effect_bytes(&s->performing, e);
+
+	(void)udp_port_send(s->udp, &e->to, &data, 1);
+}
+
 static void perform_all(struct dht_shell *s)
 {
 	for (size_t i = 0; i < s->performing.n; i++) {
 		const struct dht_effect *e = &s->performing.list[i];
 
 		if (e->type == DHT_SEND)
-			(void)udp_send(s->batch, &e->to, dht_effect_bytes(&s->performing, e));
+			send_one(s, e);
 		else
 			s->p.on_effect(s->p.user, &s->performing, e);
 	}
@@ -72,23 +72,19 @@ static void settle(struct dht_shell *s)
 	loop_timer_set(s->timer, at > now ? at - now : 0);
 }
 
-static void on_datagrams(void *arg, unsigned ready)
+static void on_datagram(void *user, const struct addr *from, struct bytes in)
 {
-	struct dht_shell *s = arg;
+	struct dht_shell *s = user;
 
-	(void)ready;
-	for (unsigned turn = 0; turn < DHT_SHELL_BATCHES; turn++) {
-		int n = udp_receive(s->batch);
+	dht_on_packet(s->dht, from, in, now_ms(s), &s->fx);
+}
 
-		for (int i = 0; i < n; i++) {
-			const struct udp_datagram *d = udp_at(s->batch, (unsigned)i);
+static void on_idle(void *user)
+{
+	struct dht_shell *s = user;
 
-			dht_on_packet(s->dht, &d->from, d->in, now_ms(s), &s->fx);
-		}
-		if (n < (int)UDP_BATCH)
-			break;
-	}
-	settle(s);
+	if (s->fx.n > 0)
+		settle(s);
 }
 
 /* ---- places to begin ------------------------------------------------------------------ */
@@ -220,23 +216,23 @@ static void choose_families(const char *host, struct dht_params *p)
 static int start(struct dht_shell *s, struct err_info *info)
 {
 	struct dht_params p = {.read_only = s->p.read_only};
-	int n = udp_open(s->p.listen_host, s->p.port, 1, NO_WORD, &s->fd, &s->port, info);
+	struct udp_port_user u = {.on_datagram = on_datagram, .on_idle = on_idle, .user = s};
+	int err = OK;
 
-	if (n < 0) {
-		s->fd = -1;
-		return n;
-	}
+	if (s->p.udp == NULL)
+		err = udp_port_new(s->p.loop, s->p.listen_host, s->p.port, &s->own, info);
+	if (err != OK)
+		return err;
+	s->udp = s->p.udp != NULL ? s->p.udp : s->own;
 	choose_families(s->p.listen_host, &p);
 	entropy_fill(&p.seed, sizeof(p.seed));
 	entropy_fill(&p.secret, sizeof(p.secret));
 	s->dht = dht_new(&p, now_ms(s));
-	s->batch = udp_batch_new(s->fd);
-	s->io = loop_io_new(s->p.loop, s->fd, on_datagrams, s);
 	s->timer = loop_timer_new(s->p.loop, on_timer, s);
 	s->resolver = resolver_new(s->p.loop);
-	if (s->dht == NULL || s->batch == NULL || s->io == NULL || s->timer == NULL ||
-	    s->resolver == NULL)
+	if (s->dht == NULL || s->timer == NULL || s->resolver == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	udp_port_serve(s->udp, UDP_PORT_KRPC, &u);
 	return OK;
 }
 
@@ -248,7 +244,6 @@ int dht_shell_new(const struct dht_shell_params *p, struct dht_shell **out, stru
 	if (s == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	s->p = *p;
-	s->fd = -1;
 	s->state = p->state == NULL ? NULL : strdup(p->state);
 	dht_effects_init(&s->fx);
 	dht_effects_init(&s->performing);
@@ -259,7 +254,6 @@ int dht_shell_new(const struct dht_shell_params *p, struct dht_shell **out, stru
 	}
 	s->again_ms = now_ms(s) + DHT_SHELL_AGAIN_MS;
 	s->save_ms = now_ms(s) + DHT_SHELL_SAVE_MS;
-	loop_io_want(s->io, LOOP_READ);
 	load(s);
 	settle(s);
 	*out = s;
@@ -273,13 +267,11 @@ void dht_shell_free(struct dht_shell *s)
 	if (s->dht != NULL)
 		save(s);
 	resolver_free(s->resolver);
-	if (s->io != NULL)
-		loop_io_free(s->io);
+	if (s->udp != NULL)
+		udp_port_serve(s->udp, UDP_PORT_KRPC, NULL);
+	udp_port_free(s->own);
 	if (s->timer != NULL)
 		loop_timer_free(s->timer);
-	udp_batch_free(s->batch);
-	if (s->fd >= 0)
-		close(s->fd);
 	dht_free(s->dht);
 	dht_effects_fini(&s->fx);
 	dht_effects_fini(&s->performing);
@@ -291,7 +283,7 @@ void dht_shell_free(struct dht_shell *s)
 
 uint16_t dht_shell_port(const struct dht_shell *s)
 {
-	return s->port;
+	return udp_port_number(s->udp);
 }
 
 /* ---- searches -------------------------------------------------------------------------- */

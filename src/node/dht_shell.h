@@ -5,22 +5,21 @@
 #define SHOAL_NODE_DHT_SHELL_H
 
 #include "dht/dht.h"
-#include "net/loop.h"
+#include "net/udp_port.h"
 
 /* While nobody is known, the places that were named are asked anew. */
 #define DHT_SHELL_AGAIN_MS 20000u
 #define DHT_SHELL_SAVE_MS (5u * 60u * 1000u)
 /* Names of places that are kept (attack: torrents with thousands of them). */
 #define DHT_SHELL_PLACES_MAX 64u
-/* Turns of receiving before others have theirs (attack: a flood of datagrams, O-39). */
-#define DHT_SHELL_BATCHES 4u
 
 struct dht_shell;
 
 struct dht_shell_params {
 	struct loop *loop;
 	const char *listen_host; /* NULL: all addresses */
-	uint16_t port;
+	uint16_t port;		 /* without `udp`; 0: any */
+	struct udp_port *udp;	 /* borrowed; listens there. NULL: one of its own */
 	bool read_only;
 	const char *state; /* file that remembers id and nodes; NULL: none. Copied */
 	/* PEERS, ITEM and DONE of searches. May begin and cancel searches; may not free the shell.

@@ -47,15 +47,20 @@ static bool wants_other_way(const struct fetch_peer *p)
 	       p->f->result == ERR_AGAIN && p->f->node->encryption != NODE_ENCRYPT_REQUIRE;
 }
 
-static void dial_as(struct metadata_fetch *f, uint32_t number, const struct addr *to, bool encrypt,
-		    bool second);
+struct dial {
+	struct addr to;
+	bool encrypt, second, utp;
+};
+
+static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next);
 
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 {
 	struct metadata_fetch *f = p->f;
-	bool again = reason != NULL && wants_other_way(p), encrypt = !p->encrypt;
+	bool again = reason != NULL && wants_other_way(p);
+	bool by_utp = reason != NULL && p->utp_next && p->state == FETCH_CONNECTING;
 	uint32_t number = p->number;
-	struct addr addr = p->addr;
+	struct dial d = {p->addr, p->encrypt != again, again, by_utp || stream_is_utp(&p->stream)};
 	char text[ADDR_TEXT_MAX];
 
 	if (reason != NULL)
@@ -64,17 +69,16 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 		ban = true;
 	if (f->layers != NULL)
 		layers_on_closed(f->layers, p->number);
-	if (!again)
+	if (!again && !by_utp)
 		tell_book(p, ban);
 	f->peers[number] = NULL;
-	loop_io_free(p->io);
-	tcp_close(p->fd);
+	stream_close(&p->stream);
 	buf_fini(&p->in);
 	buf_fini(&p->out);
 	mse_free(p->mse);
 	free(p);
-	if (again)
-		dial_as(f, number, &addr, encrypt, true);
+	if (again || by_utp)
+		dial_as(f, number, d, false);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -87,7 +91,7 @@ static bool flush(struct fetch_peer *p)
 		p->sealed = p->out.len;
 	}
 	while (p->out.len > 0) {
-		ssize_t n = send(p->fd, p->out.ptr, p->out.len, MSG_NOSIGNAL);
+		ssize_t n = stream_write(&p->stream, p->out.ptr, p->out.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -100,7 +104,7 @@ static bool flush(struct fetch_peer *p)
 		buf_consume(&p->out, (size_t)n);
 		p->sealed -= p->rc4 ? (size_t)n : 0;
 	}
-	loop_io_want(p->io, LOOP_READ | (p->out.len > 0 ? LOOP_WRITE : 0));
+	stream_want(&p->stream, LOOP_READ | (p->out.len > 0 ? LOOP_WRITE : 0));
 	return true;
 }
 
@@ -108,7 +112,7 @@ static bool flush(struct fetch_peer *p)
 static void say(struct fetch_peer *p, const struct wire_msg *m)
 {
 	(void)wire_encode(&p->out, m);
-	loop_io_want(p->io, LOOP_READ | LOOP_WRITE);
+	stream_want(&p->stream, LOOP_READ | LOOP_WRITE);
 }
 
 static void say_metadata(struct fetch_peer *p, enum ext_metadata_type type, uint32_t piece)
@@ -367,7 +371,7 @@ static bool read_some(struct fetch_peer *p)
 			fetch_peer_close(p, "out of memory", false);
 			return false;
 		}
-		n = recv(p->fd, to.ptr, to.len, 0);
+		n = stream_readv(&p->stream, &(struct iovec){to.ptr, to.len}, 1);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
 		if (n <= 0) {
@@ -388,14 +392,16 @@ static bool read_some(struct fetch_peer *p)
 
 static bool on_connected(struct fetch_peer *p)
 {
-	int err = tcp_connect_result(p->fd);
+	int err = stream_result(&p->stream);
 
 	if (err != OK) {
 		fetch_peer_close(p, err_text(err), false);
 		return false;
 	}
-	tcp_tune(p->fd);
+	if (!stream_is_utp(&p->stream))
+		tcp_tune(p->stream.fd);
 	p->state = FETCH_HANDSHAKE;
+	p->deadline_ms = now_ms(p) + NODE_HANDSHAKE_MS;
 	say_handshake(p, meta_swarm_hash(&p->f->named));
 	if (p->encrypt && begin_crypt(p) != OK) {
 		fetch_peer_close(p, NULL, false);
@@ -421,23 +427,20 @@ static void on_ready(void *arg, unsigned ready)
 	fetch_go_on(f);
 }
 
-/* Takes over the descriptor; NULL: it is closed. */
-static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, int fd,
+/* Takes over the stream; NULL: it is closed. */
+static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, struct stream *stream,
 				   const struct addr *to)
 {
 	struct fetch_peer *p = calloc(1, sizeof(*p));
 
-	if (p != NULL)
-		p->io = loop_io_new(f->node->loop, fd, on_ready, p);
-	if (p == NULL || p->io == NULL) {
-		tcp_close(fd);
+	if (p == NULL || stream_move(&p->stream, stream, f->node->loop, on_ready, p) != OK) {
+		stream_close(stream);
 		free(p);
 		return NULL;
 	}
 	p->f = f;
 	p->number = number;
 	p->addr = *to;
-	p->fd = fd;
 	p->state = FETCH_CONNECTING;
 	p->deadline_ms = now_ms(p) + NODE_HANDSHAKE_MS;
 	buf_init(&p->in, IN_MAX);
@@ -446,25 +449,49 @@ static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, in
 	return p;
 }
 
-static void dial_as(struct metadata_fetch *f, uint32_t number, const struct addr *to, bool encrypt,
-		    bool second)
+static struct fetch_peer *connect_by(struct metadata_fetch *f, uint32_t number,
+				     const struct dial *d)
 {
-	int fd = tcp_connect(to);
-	struct fetch_peer *p = fd < 0 ? NULL : peer_new(f, number, fd, to);
-	struct address *a = addrbook_find(&f->book, to);
+	struct stream stream = {.fd = -1};
 
-	if (p != NULL) {
-		p->encrypt = encrypt;
-		p->second = second;
-		loop_io_want(p->io, LOOP_WRITE);
-	} else if (a != NULL) {
-		addrbook_on_failed(&f->book, a, loop_now_ms(f->node->loop));
+	if (!d->utp)
+		stream.fd = tcp_connect(&d->to);
+	else if (f->node->utp == NULL || utp_stream_dial(f->node->utp, &d->to, &stream.utp) != OK)
+		return NULL;
+	return d->utp || stream.fd >= 0 ? peer_new(f, number, &stream, &d->to) : NULL;
+}
+
+static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next)
+{
+	struct address *a = addrbook_find(&f->book, &d.to);
+	struct fetch_peer *p = connect_by(f, number, &d);
+
+	if (p == NULL && utp_next) {
+		d.utp = true;
+		utp_next = false;
+		p = connect_by(f, number, &d);
 	}
+	if (p == NULL) {
+		if (a != NULL)
+			addrbook_on_failed(&f->book, a, loop_now_ms(f->node->loop));
+		return;
+	}
+	p->encrypt = d.encrypt;
+	p->second = d.second;
+	p->utp_next = utp_next;
+	if (utp_next)
+		p->deadline_ms = now_ms(p) + NODE_TCP_FIRST_MS;
+	stream_want(&p->stream, LOOP_WRITE);
 }
 
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
 {
-	dial_as(f, number, to, f->node->encryption != NODE_ENCRYPT_ACCEPT, false);
+	struct node *n = f->node;
+	struct dial d = {.to = *to,
+			 .encrypt = n->encryption != NODE_ENCRYPT_ACCEPT,
+			 .utp = n->transport == NODE_TRANSPORT_UTP};
+
+	dial_as(f, number, d, n->utp != NULL && !d.utp);
 }
 
 static uint32_t free_number(const struct metadata_fetch *f)
@@ -489,7 +516,7 @@ static void take_over(struct fetch_peer *p, const struct fetch_guest *g)
 	(void)buf_put(&p->in, g->in);
 }
 
-void fetch_peer_adopt(struct metadata_fetch *f, const struct fetch_guest *g)
+void fetch_peer_adopt(struct metadata_fetch *f, struct fetch_guest *g)
 {
 	const struct metainfo *m = &f->named;
 	const struct handshake *h = g->hello;
@@ -498,10 +525,10 @@ void fetch_peer_adopt(struct metadata_fetch *f, const struct fetch_guest *g)
 
 	if (number == METADATA_FETCH_PEERS ||
 	    addrbook_is_banned(&f->book, &g->from, loop_now_ms(f->node->loop))) {
-		tcp_close(g->fd);
+		stream_close(&g->stream);
 		return;
 	}
-	p = peer_new(f, number, g->fd, &g->from);
+	p = peer_new(f, number, &g->stream, &g->from);
 	if (p == NULL)
 		return;
 	take_over(p, g);

@@ -7,19 +7,23 @@
 
 static void link_on_ready(void *arg, unsigned ready);
 
-static struct link *link_new(struct node *n, int fd, const struct addr *addr)
+/* Takes over the descriptor, or else the stream of uTP. NULL: it is closed. */
+static struct link *link_new(struct node *n, int fd, struct utp_stream *u, const struct addr *addr)
 {
 	struct link *l = calloc(1, sizeof(*l));
 
-	if (l == NULL)
-		return NULL;
-	l->io = loop_io_new(n->loop, fd, link_on_ready, l);
-	if (l->io == NULL) {
+	if (l == NULL ||
+	    (u == NULL && stream_from_tcp(&l->stream, n->loop, fd, link_on_ready, l) != OK)) {
 		free(l);
+		if (u != NULL)
+			utp_stream_close(u);
+		else
+			tcp_close(fd);
 		return NULL;
 	}
+	if (u != NULL)
+		stream_from_utp(&l->stream, u, link_on_ready, l);
 	l->node = n;
-	l->fd = fd;
 	l->addr = *addr;
 	l->ref.slot = UINT32_MAX;
 	l->wrote_ms = loop_now_ms(n->loop);
@@ -73,54 +77,101 @@ static bool make_room(struct node *n)
 
 /* When all places for strangers are taken the one that has been silent for longest makes way: an
  * honest peer names its torrent in a round trip, a flood of silent ones pushes only itself out. */
-void link_accept(struct node *n, int fd, const struct addr *from)
+static bool has_place(struct node *n)
 {
-	struct link *l;
-
 	if (n->n_strangers >= quota_strangers(&n->quota))
 		link_close(n->oldest_stranger, NULL);
-	if (!make_room(n)) {
+	return make_room(n);
+}
+
+static void accepted(struct link *l)
+{
+	if (l == NULL)
+		return;
+	l->incoming = true;
+	l->state = LINK_HANDSHAKE;
+	stranger_link(l);
+	stream_want(&l->stream, LOOP_READ);
+}
+
+void link_accept(struct node *n, int fd, const struct addr *from)
+{
+	if (!has_place(n)) {
 		tcp_close(fd);
 		return;
 	}
 	tcp_tune(fd);
-	l = link_new(n, fd, from);
-	if (l == NULL) {
-		tcp_close(fd);
-		return;
-	}
-	l->incoming = true;
-	l->state = LINK_HANDSHAKE;
-	stranger_link(l);
-	loop_io_want(l->io, LOOP_READ);
+	accepted(link_new(n, fd, NULL, from));
 }
 
-static void dial_as(struct transfer *t, const struct addr *to, bool encrypt, bool second)
+void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from)
+{
+	if (has_place(n))
+		accepted(link_new(n, -1, u, from));
+	else
+		utp_stream_close(u);
+}
+
+struct dial {
+	struct addr to;
+	bool encrypt, second, utp;
+};
+
+static struct link *connect_by(struct node *n, const struct dial *d)
+{
+	struct utp_stream *u;
+	int fd;
+
+	if (!make_room(n))
+		return NULL;
+	if (d->utp)
+		return n->utp != NULL && utp_stream_dial(n->utp, &d->to, &u) == OK
+			   ? link_new(n, -1, u, &d->to)
+			   : NULL;
+	fd = tcp_connect(&d->to);
+	return fd < 0 ? NULL : link_new(n, fd, NULL, &d->to);
+}
+
+static void dial_as(struct transfer *t, struct dial d, bool utp_next)
 {
 	struct node *n = t->node;
-	struct link *l = NULL;
-	int fd = -1;
+	struct link *l = connect_by(n, &d);
 
-	if (make_room(n))
-		fd = tcp_connect(to);
-	if (fd >= 0)
-		l = link_new(n, fd, to);
+	if (l == NULL && utp_next) {
+		d.utp = true;
+		utp_next = false;
+		l = connect_by(n, &d);
+	}
 	if (l == NULL) {
-		if (fd >= 0)
-			tcp_close(fd);
-		swarm_on_dial_failed(t->swarm, to, loop_now_ms(n->loop), &t->fx);
+		swarm_on_dial_failed(t->swarm, &d.to, loop_now_ms(n->loop), &t->fx);
 		return;
 	}
 	l->t = t;
-	l->encrypt = encrypt;
-	l->second = second;
+	l->encrypt = d.encrypt;
+	l->second = d.second;
+	l->utp_next = utp_next;
+	if (utp_next)
+		l->deadline_ms = loop_now_ms(n->loop) + NODE_TCP_FIRST_MS;
 	l->state = LINK_CONNECTING;
-	loop_io_want(l->io, LOOP_WRITE);
+	stream_want(&l->stream, LOOP_WRITE);
 }
 
 void link_dial(struct transfer *t, const struct addr *to)
 {
-	dial_as(t, to, t->node->encryption != NODE_ENCRYPT_ACCEPT, false);
+	struct node *n = t->node;
+	struct dial d = {.to = *to,
+			 .encrypt = n->encryption != NODE_ENCRYPT_ACCEPT,
+			 .utp = n->transport == NODE_TRANSPORT_UTP};
+
+	dial_as(t, d, n->utp != NULL && !d.utp);
+}
+
+void link_dial_utp(struct transfer *t, const struct addr *to)
+{
+	struct dial d = {
+	    .to = *to, .encrypt = t->node->encryption != NODE_ENCRYPT_ACCEPT, .utp = true};
+
+	dial_as(t, d, false);
 }
 
 /* Who closes without a word may want it encrypted, or know no encryption. */
@@ -146,12 +197,10 @@ void link_close(struct link *l, const char *reason)
 	else if (transfer_link(l->t, l->ref) == l)
 		transfer_set_link(l->t, l->ref, NULL);
 	l->state = LINK_DEAD;
-	loop_io_free(l->io);
-	l->io = NULL;
 	if (l->reply_timer != NULL)
 		loop_timer_free(l->reply_timer);
 	l->reply_timer = NULL;
-	tcp_close(l->fd);
+	stream_close(&l->stream);
 	if (l->prev != NULL)
 		l->prev->next = l->next;
 	else
@@ -169,8 +218,9 @@ void link_lost(struct link *l, const char *reason)
 	struct transfer *t = l->t;
 	enum link_state was = l->state;
 	struct peer_ref ref = l->ref;
-	struct addr addr = l->addr;
-	bool dialed = !l->incoming, other_way = wants_other_way(l), encrypt = !l->encrypt;
+	struct dial d = {.to = l->addr, .encrypt = l->encrypt, .utp = stream_is_utp(&l->stream)};
+	bool dialed = !l->incoming, other_way = wants_other_way(l);
+	bool utp_next = l->utp_next && was == LINK_CONNECTING;
 	uint64_t now = loop_now_ms(l->node->loop);
 
 	if (was == LINK_DEAD)
@@ -181,9 +231,11 @@ void link_lost(struct link *l, const char *reason)
 	if (was == LINK_OPEN)
 		swarm_on_closed(t->swarm, ref, now, &t->fx);
 	else if (other_way)
-		dial_as(t, &addr, encrypt, true);
+		dial_as(t, (struct dial){d.to, !d.encrypt, true, d.utp}, false);
+	else if (utp_next && !t->leaving)
+		dial_as(t, (struct dial){d.to, d.encrypt, false, true}, false);
 	else if (dialed)
-		swarm_on_dial_failed(t->swarm, &addr, now, &t->fx);
+		swarm_on_dial_failed(t->swarm, &d.to, now, &t->fx);
 	transfer_perform(t);
 }
 
@@ -237,7 +289,7 @@ void link_set_interest(struct link *l)
 		want |= LOOP_READ;
 	if (l->wants_write)
 		want |= LOOP_WRITE;
-	loop_io_want(l->io, want);
+	stream_want(&l->stream, want);
 }
 
 /* Where a REQUEST has its length, and where it ends. */
@@ -280,16 +332,18 @@ void link_send(struct link *l, const struct wire_msg *m)
 
 static void on_connected(struct link *l)
 {
-	int err = tcp_connect_result(l->fd);
+	int err = stream_result(&l->stream);
 
 	if (err != OK) {
 		link_lost(l, err_text(err));
 		return;
 	}
-	tcp_tune(l->fd);
-	l->rtt_us = tcp_rtt_us(l->fd);
+	if (!stream_is_utp(&l->stream))
+		tcp_tune(l->stream.fd);
+	l->rtt_us = stream_rtt_us(&l->stream);
 	l->state = LINK_HANDSHAKE;
-	loop_io_want(l->io, LOOP_READ);
+	l->deadline_ms = loop_now_ms(l->node->loop) + NODE_HANDSHAKE_MS;
+	stream_want(&l->stream, LOOP_READ);
 	if (!l->encrypt)
 		link_send_handshake(l, meta_swarm_hash(l->t->meta));
 	else if (link_crypt_dial(l) != OK)

@@ -1,4 +1,4 @@
-/* node/link.h - one peer connection: a socket, its handshake, bytes in and out.
+/* node/link.h - one peer connection: a stream over TCP or uTP, its handshake, bytes in and out.
  *
  * Receiving: payload goes from the socket into its slab by one scatter read over the blocks we
  * expect next; their heads are predicted and checked after (link_recv.c). Sending: messages wait
@@ -7,6 +7,7 @@
 #ifndef SHOAL_NODE_LINK_H
 #define SHOAL_NODE_LINK_H
 
+#include "net/stream.h"
 #include "node/node_impl.h"
 
 /* Messages that wait for a peer who does not read (attack: O-15; requests themselves wait in
@@ -62,8 +63,7 @@ struct link {
 	size_t counted;	     /* of its buffers, in node->message_bytes */
 	struct transfer *t;  /* NULL until a handshake named one */
 	struct peer_ref ref; /* slot UINT32_MAX until OPEN */
-	int fd;
-	struct loop_io *io;
+	struct stream stream;
 	struct addr addr;
 	enum link_state state;
 	bool incoming;
@@ -72,6 +72,7 @@ struct link {
 	bool encrypt;	  /* we dial so */
 	bool heard;	  /* it said something */
 	bool second;	  /* dialled anew, in the other way */
+	bool utp_next;	  /* dialled over TCP; when that fails, over uTP */
 	bool wants_write; /* the socket was full */
 	bool in_dirty;
 	bool starved;	/* waits for slabs: not reading */
@@ -103,9 +104,12 @@ struct link {
 
 /* A socket that was accepted; takes over the descriptor. */
 void link_accept(struct node *n, int fd, const struct addr *from);
+void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from);
 /* An accepted connection named its torrent, or is closed. */
 void link_stranger_gone(struct link *l);
-/* Connect for a transfer; failure is told to the swarm (perhaps at once). */
+/* Connect for a transfer; failure is told to the swarm (perhaps at once). TCP is tried first: it
+ * costs less, and to a peer that both reach it is as good. When it fails, or after
+ * NODE_TCP_FIRST_MS, uTP is. Both at once would double the dials of all addresses that are dead. */
 void link_dial(struct transfer *t, const struct addr *to);
 /* The same over uTP alone and at once: for peers behind routers, of which both dial at the same
  * time (net/utp_net.h says when SYNs leave). */
@@ -167,6 +171,8 @@ void link_crypt_drop_names(struct node *n, struct transfer *t);
 /* ---- link_send.c ---- */
 /* Write as much as the socket takes. */
 void link_flush(struct link *l);
+/* The same of the messages that wait. False: the link is closed. */
+bool link_flush_messages(struct link *l);
 void link_on_fetched(struct link *l, enum err code);
 
 /* ---- link_handshake.c ---- */

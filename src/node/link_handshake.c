@@ -1,9 +1,6 @@
 /* node/link_handshake.c - which torrent a connection is for, and who is there. */
 #include "node/link.h"
 
-#include <fcntl.h>
-
-#include "net/tcp.h"
 #include "node/metadata_fetch_impl.h"
 #include "wire/mse.h"
 
@@ -69,9 +66,8 @@ static bool hand_to_fetch(struct link *l, const struct handshake *h, struct byte
 
 	if (l->t != NULL || f == NULL)
 		return false;
-	g.fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-	if (g.fd < 0)
-		return false;
+	g.stream = l->stream;
+	l->stream = (struct stream){.fd = -1};
 	g.out = bytes_sub(buf_bytes(&l->out), l->out_sent, l->out.len - l->out_sent);
 	g.rc4 = link_crypt_ciphers(l, &g.reads, &g.writes);
 	/* Closed links keep their memory until the turn ends. */
@@ -89,6 +85,7 @@ static void open_peer(struct link *l, const struct handshake *h)
 	    .fast = h->fast,
 	    .extended = h->extended,
 	    .v2 = l->v2,
+	    .utp = stream_is_utp(&l->stream),
 	    .rtt_us = l->rtt_us,
 	};
 	const char *why = "not wanted";
@@ -138,9 +135,13 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 	}
 	l->v2 = names_v2(l->t->meta, &h);
 	if (l->rtt_us == 0)
-		l->rtt_us = tcp_rtt_us(l->fd);
+		l->rtt_us = stream_rtt_us(&l->stream);
 	if (!l->handshake_sent)
 		link_send_handshake(l, reply_hash(l, &h));
+	/* Transmission 3.00 looks at what is behind it in the same packet of uTP only when another
+	 * one comes. */
+	if (stream_is_utp(&l->stream) && !link_flush_messages(l))
+		return 0;
 	open_peer(l, &h);
 	return l->state == LINK_DEAD ? 0 : (size_t)used;
 }

@@ -585,7 +585,7 @@ void link_read(struct link *l)
 		}
 		make_plan(l, &p);
 		asked = cut_plan(&p, most, iov, &n_iov);
-		n = readv(l->fd, iov, n_iov);
+		n = stream_readv(&l->stream, iov, n_iov);
 		if (n <= 0) {
 			int error = errno;
 

@@ -18,7 +18,7 @@ static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
 	ssize_t n;
 
 	do
-		n = write(l->fd, data, len);
+		n = stream_write(&l->stream, data, len);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -50,6 +50,11 @@ static int flush_messages(struct link *l)
 	}
 	buf_clear(&l->out);
 	return 1;
+}
+
+bool link_flush_messages(struct link *l)
+{
+	return l->wants_write || flush_messages(l) >= 0;
 }
 
 static void pull_blocks(struct link *l)
@@ -126,7 +131,7 @@ static int send_head(struct link *l)
 
 	wire_put_piece_head(head, l->up[0].piece, l->up[0].begin, l->msg_bytes);
 	do
-		n = send(l->fd, head + l->msg_sent, sizeof(head) - l->msg_sent, MSG_MORE);
+		n = send(l->stream.fd, head + l->msg_sent, sizeof(head) - l->msg_sent, MSG_MORE);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN) {
 		link_lost(l, strerror(errno));
@@ -141,7 +146,8 @@ static int send_payload(struct link *l)
 {
 	const struct block_ref *b = &l->up[0];
 	uint32_t at = l->msg_sent - WIRE_PIECE_HEAD, n;
-	int err = store_send(l->t->store, l->fd, b->piece, b->begin + at, l->msg_bytes - at, &n);
+	int err =
+	    store_send(l->t->store, l->stream.fd, b->piece, b->begin + at, l->msg_bytes - at, &n);
 
 	l->msg_sent += n;
 	if (n > 0)
@@ -169,8 +175,8 @@ static bool begin_blocks(struct link *l)
 	return true;
 }
 
-/* A whole message, to be encrypted: it waits with the others. Returns 1, 0 to fetch it anew, or -1
- * closed. */
+/* A whole message, to be encrypted or to go over uTP: it waits with the others. Returns 1, 0 to
+ * fetch it anew, or -1 closed. */
 static int queue_blocks(struct link *l)
 {
 	const struct block_ref *b = &l->up[0];
@@ -201,6 +207,7 @@ static int queue_blocks(struct link *l)
 /* One message of blocks. Returns 1 all out, 0 to wait, -1 closed. */
 static int send_blocks(struct link *l)
 {
+	bool copies = stream_is_utp(&l->stream) || link_is_sealed(l);
 	uint32_t before = l->msg_sent;
 	int out = 1;
 
@@ -208,11 +215,11 @@ static int send_blocks(struct link *l)
 		return 0;
 	if (!make_ready(l))
 		return l->state == LINK_DEAD ? -1 : 0;
-	if (link_is_sealed(l))
+	if (copies)
 		out = queue_blocks(l);
 	else if (l->msg_sent < WIRE_PIECE_HEAD)
 		out = send_head(l);
-	if (out == 1 && !link_is_sealed(l))
+	if (out == 1 && !copies)
 		out = send_payload(l);
 	if (out < 0)
 		return -1;

@@ -2,6 +2,7 @@
 #ifndef SHOAL_NODE_METADATA_FETCH_IMPL_H
 #define SHOAL_NODE_METADATA_FETCH_IMPL_H
 
+#include "net/stream.h"
 #include "node/metadata_fetch.h"
 #include "node/node_impl.h"
 #include "swarm/addrbook.h"
@@ -14,8 +15,8 @@ struct fetch_peer {
 	struct metadata_fetch *f;
 	uint32_t number; /* in f->peers, and to swarm/metadata.h and layers.h */
 	struct addr addr;
-	int fd;
-	struct loop_io *io;
+	struct stream stream;
+	bool utp_next; /* as of a link */
 	enum { FETCH_CONNECTING, FETCH_HANDSHAKE, FETCH_OPEN } state;
 	bool v2, gave;
 	bool encrypt, second, heard; /* as of a link */
@@ -67,7 +68,7 @@ struct metadata_fetch *metadata_fetch_by_key(const struct node *n, const uint8_t
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to);
 /* Somebody who came to us and names the hash of what is fetched. */
 struct fetch_guest {
-	int fd; /* taken over */
+	struct stream stream; /* taken over */
 	struct addr from;
 	const struct handshake *hello;
 	struct bytes in;  /* what it said so far, its handshake first */
@@ -75,8 +76,8 @@ struct fetch_guest {
 	bool rc4;	  /* what follows is encrypted, both ways: */
 	struct rc4 reads, writes;
 };
-/* All but the descriptor is borrowed for the call. */
-void fetch_peer_adopt(struct metadata_fetch *f, const struct fetch_guest *g);
+/* All but the stream is borrowed for the call. */
+void fetch_peer_adopt(struct metadata_fetch *f, struct fetch_guest *g);
 /* `ban`: a liar. */
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
 void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);

@@ -175,7 +175,7 @@ static bool is_stuck(struct link *l, uint64_t now)
 
 	if (l->state != LINK_OPEN || !l->wants_write)
 		return false;
-	unacked = tcp_unacked_bytes(l->fd);
+	unacked = stream_unacked(&l->stream);
 	if (unacked != l->unacked) {
 		l->unacked = unacked;
 		l->wrote_ms = now;
@@ -361,7 +361,7 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	    http_client_new(n->loop, &n->http) != OK ||
 	    folder_watcher_new(n->loop, &n->watcher) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	return OK;
+	return p->transport == NODE_TRANSPORT_TCP ? OK : node_use_utp(n, info);
 }
 
 /* Without that the node is no worse than elsewhere. */
@@ -385,6 +385,7 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	n->loop = p->loop;
 	n->listener = -1;
 	n->encryption = p->encryption;
+	n->transport = p->transport;
 	n->log = p->log;
 	n->warn = p->warn;
 	n->log_user = p->log_user;
@@ -400,12 +401,18 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	quota_settle(&n->quota, &p->quota, descriptors_raise_limit(), descriptors_open());
-	err = start_parts(n, p, info);
+	n->listen_host = p->listen_host == NULL ? NULL : strdup(p->listen_host);
+	err = (n->listen_host == NULL) != (p->listen_host == NULL)
+		  ? err_set(info, ERR_NOMEM, "out of memory")
+		  : start_parts(n, p, info);
 	if (err != OK) {
 		node_free(n);
 		return err;
 	}
-	loop_io_want(n->listen_io, LOOP_READ);
+	if (n->transport == NODE_TRANSPORT_UTP)
+		tcp_stop_listening(n->listener);
+	else
+		loop_io_want(n->listen_io, LOOP_READ);
 	loop_io_want(n->pool_io, LOOP_READ);
 	loop_timer_set(n->second, SWEEP_MS);
 	if (p->map_port && !is_loopback(p->listen_host))
@@ -431,6 +438,9 @@ void node_free(struct node *n)
 	free(n->transfers);
 	reach_free(n->reach);
 	node_dht_free(n->dht);
+	utp_net_free(n->utp);
+	udp_port_free(n->udp);
+	free(n->listen_host);
 	folder_watcher_free(n->watcher);
 	for (uint32_t i = 0; i < n->n_lives; i++)
 		live_free(n->lives[i]);
@@ -576,6 +586,7 @@ void node_status(struct node *n, struct node_status *out)
 	for (const struct link *l = n->links; l != NULL; l = l->next) {
 		struct swarm_stats s;
 
+		out->utp_peers += l->state == LINK_OPEN && stream_is_utp(&l->stream);
 		if (l->t == NULL || l->t->status_round == n->status_round)
 			continue;
 		l->t->status_round = n->status_round;

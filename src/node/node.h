@@ -18,6 +18,10 @@
 /* Transfers of one process. */
 #define NODE_TRANSFERS_MAX 100000u
 
+/* A dial that TCP has not brought to anything by then goes on over uTP; a lost SYN of TCP is sent
+ * again after one second. */
+#define NODE_TCP_FIRST_MS 2500u
+
 struct node;
 struct transfer;
 
@@ -28,6 +32,13 @@ enum node_encryption {
 	NODE_ENCRYPT_REQUIRE, /* nothing else is spoken */
 };
 
+/* What carries connections to peers? */
+enum node_transport {
+	NODE_TRANSPORT_BOTH, /* TCP, and uTP to those whom it does not reach */
+	NODE_TRANSPORT_TCP,
+	NODE_TRANSPORT_UTP,
+};
+
 struct node_params {
 	struct loop *loop;
 	int port;		 /* -1: 6881..6889, else any free one; 0: any; else that one */
@@ -35,6 +46,7 @@ struct node_params {
 	unsigned workers;	 /* 0: one per core */
 	struct quota quota;	 /* as asked for; the limit of descriptors is raised first */
 	enum node_encryption encryption;
+	enum node_transport transport;
 	bool local;    /* find peers on the local network (node/lan_peers.h) */
 	bool map_port; /* ask the router for a port, unless it listens on loopback alone */
 	/* A line about peers and trackers for -v; network text in it is escaped. May be NULL. */
@@ -93,9 +105,14 @@ struct node_usage {
 const struct quota *node_quota(const struct node *n);
 void node_usage(const struct node *n, struct node_usage *out);
 
+/* NULL: no uTP. */
+struct utp_net;
+const struct utp_net *node_utp(const struct node *n);
+
 /* Of all transfers together. Costs as much as there are connections, however many transfers. */
 struct node_status {
 	uint32_t transfers, peers;
+	uint32_t utp_peers; /* of them over uTP */
 	uint64_t down_bps, up_bps;
 };
 void node_status(struct node *n, struct node_status *out);

@@ -244,13 +244,13 @@ static void start(struct node_dht *d)
 {
 	struct dht_shell_params p = {.loop = d->node->loop,
 				     .listen_host = d->p.listen_host,
-				     .port = d->node->port,
 				     .state = d->p.state,
 				     .on_effect = on_effect,
 				     .user = d};
 	struct err_info why;
 
-	if (dht_shell_new(&p, &d->shell, &why) != OK) {
+	p.udp = node_udp(d->node, &why);
+	if (p.udp == NULL || dht_shell_new(&p, &d->shell, &why) != OK) {
 		d->failed = true;
 		node_log(d->node, "no distributed hash table: %s", why.text);
 		return;

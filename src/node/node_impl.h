@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "net/folder_watch.h"
 #include "net/http_client.h"
+#include "net/utp_net.h"
 #include "node/announcer.h"
 #include "node/external.h"
 #include "node/live.h"
@@ -36,6 +37,10 @@ struct node {
 	struct reach *reach; /* NULL: the router is not asked */
 	struct external external;
 	struct node_dht *dht; /* NULL: off */
+	struct udp_port *udp; /* NULL: nobody needs it yet, or it could not be had */
+	struct utp_net *utp;  /* NULL: off */
+	char *listen_host;    /* NULL: all */
+	enum node_transport transport;
 	struct folder_watcher *watcher;
 	bool said_unwatched;		      /* that no more folders can be watched */
 	struct live *lives[NODE_INDEXES_MAX]; /* with our indexes */
@@ -166,6 +171,13 @@ void node_delist(struct node *n, struct transfer *t);
 void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us);
 /* The end of every callback from the loop: flush what was queued, free what was closed. */
 void node_settle(struct node *n);
+
+/* ---- node_udp.c ---- */
+/* The UDP port of the same number as the TCP one; opened when first asked for. NULL: see *info. */
+struct udp_port *node_udp(struct node *n, struct err_info *info);
+/* Without uTP the node is no worse than elsewhere, unless it shall use nothing else. Returns 0 or
+ * an error. */
+int node_use_utp(struct node *n, struct err_info *info);
 
 /* ---- transfer.c ---- */
 /* A checkpoint this long after the first piece that is not recorded. */

@@ -127,10 +127,10 @@ static void cut_those_underway(struct transfer *t, bool all)
 
 	while (l != NULL) {
 		bool cut = l->t == t && l->state == LINK_OPEN &&
-			   (all || l->msg_sent > 0 || tcp_unacked_bytes(l->fd) > 0);
+			   (all || l->msg_sent > 0 || stream_unacked(&l->stream) > 0);
 
 		if (cut) {
-			tcp_reset_on_close(l->fd);
+			stream_reset_on_close(&l->stream);
 			link_lost(l, "what it was being sent was changed on disk");
 		}
 		/* The swarm, being told, may have closed others. */

@@ -283,7 +283,7 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 struct swarm_peer {
 	struct peer_ref ref;
 	struct addr addr;
-	bool incoming, shoal;
+	bool incoming, shoal, utp;
 	char client[64]; /* not escaped */
 	uint32_t have;	 /* pieces it has */
 	bool am_choked, am_interested, is_choked, is_interested, snubbed;

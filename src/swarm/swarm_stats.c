@@ -71,6 +71,7 @@ uint32_t swarm_peers(const struct swarm *s, uint64_t now_ms, struct swarm_peer *
 		*o = (struct swarm_peer){.ref = p->ref,
 					 .addr = p->addr,
 					 .incoming = p->incoming,
+					 .utp = p->utp,
 					 .shoal = p->shoal,
 					 .have = peer_have_count(p, s->meta->n_pieces),
 					 .am_choked = p->am_choked,

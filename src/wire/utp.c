@@ -19,11 +19,8 @@ static int take_extensions(struct utp_packet *p, struct bytes in, uint8_t kind)
 		at += 2;
 		if (in.len - at < len)
 			return 0;
-		if (kind == EXTENSION_SACK) {
-			if (len == 0 || len % 4 != 0)
-				return ERR_PROTO;
+		if (kind == EXTENSION_SACK)
 			p->sack = bytes_sub(in, at, len);
-		}
 		at += len;
 		kind = next;
 	}

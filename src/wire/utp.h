@@ -18,7 +18,7 @@
 /* Extensions of one packet that are skipped or read (attack: a chain of empty ones that costs more
  * to walk than to send). */
 #define UTP_EXTENSIONS_MAX 8u
-/* Bytes of a selective acknowledgement: the extension's length is one byte, a multiple of four. */
+/* Bytes of a selective acknowledgement that we send: the length is one byte, a multiple of four. */
 #define UTP_SACK_MAX 252u
 
 enum utp_type { UTP_DATA, UTP_FIN, UTP_STATE, UTP_RESET, UTP_SYN };
@@ -37,7 +37,8 @@ static inline bool utp_is_packet(uint8_t first)
 	return (first & 0x0f) == 1 && first >> 4 <= UTP_SYN;
 }
 
-/* Source:  BEP 29 "header format". Other extensions than selective acknowledgement are skipped.
+/* Source:  BEP 29 "header format". Other extensions than selective acknowledgement are skipped. Its
+ *          mask has a multiple of four bytes there; libtorrent sends eleven.
  * Returns: > 0 bytes, all of `in`; 0 when it ends before its payload begins; ERR_PROTO.
  * Owns:    p->sack and p->payload borrow from `in`. */
 int utp_decode(struct utp_packet *p, struct bytes in);

@@ -116,8 +116,8 @@ static void take_open(struct utp_conn *c, const struct utp_packet *p, uint64_t n
 		utp_out_on_ack(c, p, now_us);
 	if (p->type == UTP_DATA || p->type == UTP_FIN)
 		utp_in_take(c, p, now_us);
-	if (c->state == UTP_CLOSING && c->first == c->next)
-		utp_die(c, OK);
+	if (c->state == UTP_CLOSING && c->first == c->next && c->fin)
+		c->peace = true;
 }
 
 void utp_conn_on_packet(struct utp_conn *c, const struct utp_packet *p, uint64_t now_us)
@@ -147,11 +147,11 @@ void utp_conn_on_refused(struct utp_conn *c)
 void utp_conn_on_time(struct utp_conn *c, uint64_t now_us)
 {
 	if (now_us >= c->linger_us) {
-		/* Who never proved an address gets nothing more. */
-		if (c->state == UTP_CLOSING)
+		/* Who never proved an address gets nothing more, nor who has got everything. */
+		if (c->state == UTP_CLOSING && c->first != c->next)
 			reset(c, ERR_TIMEOUT);
 		else
-			utp_die(c, ERR_TIMEOUT);
+			utp_die(c, c->state == UTP_CLOSING ? OK : ERR_TIMEOUT);
 		return;
 	}
 	if (now_us >= c->ack_us)
@@ -229,6 +229,9 @@ size_t utp_conn_packets(struct utp_conn *c, uint64_t now_us, struct bytes *list,
 		c->ack_us = UINT64_MAX;
 		c->ack_now = false;
 	}
+	/* Both ends have said all, and the last acknowledgement of ours is out. */
+	if (c->peace && n < cap)
+		utp_die(c, OK);
 	return n;
 }
 

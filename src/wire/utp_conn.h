@@ -89,8 +89,10 @@ enum err utp_conn_why(const struct utp_conn *c);
 size_t utp_conn_readable(const struct utp_conn *c);
 /* The other end closed, and everything was read. */
 bool utp_conn_at_end(const struct utp_conn *c);
-/* Bytes that utp_conn_write() would take. */
+/* Bytes that utp_conn_write() would take: of what would only wait, no more than is sent soon. */
 size_t utp_conn_room(const struct utp_conn *c);
+/* There is room for more than a little. */
+bool utp_conn_is_writable(const struct utp_conn *c);
 /* Bytes written and not acknowledged. */
 size_t utp_conn_unacked(const struct utp_conn *c);
 uint16_t utp_conn_id(const struct utp_conn *c);

@@ -7,6 +7,7 @@
 /* So many later ones arrived: then it is lost, not late. Source: BEP 29 "packet loss". */
 #define LOST_AFTER 3u
 #define RING_FIRST 16u
+#define OUT_LEAST 32768u
 
 static struct utp_slot *slot_at(const struct utp_conn *c, uint16_t seq)
 {
@@ -60,15 +61,28 @@ static struct utp_slot *add_slot(struct utp_conn *c, enum utp_type type, size_t 
 	return s;
 }
 
+/* Twice the window: the next one waits ready when this one is acknowledged. */
+static size_t most_out(const struct utp_conn *c)
+{
+	size_t most = 2 * (size_t)c->window.bytes + OUT_LEAST;
+
+	return most < UTP_OUT_MAX ? most : UTP_OUT_MAX;
+}
+
 size_t utp_conn_room(const struct utp_conn *c)
 {
 	uint32_t slots = UTP_REORDER_MAX - utp_since(c->next, c->first);
-	size_t left = UTP_OUT_MAX - c->out_bytes;
+	size_t left = most_out(c) > c->out_bytes ? most_out(c) - c->out_bytes : 0;
 
 	/* One is for the FIN. */
 	if (c->state != UTP_OPEN || slots <= 1)
 		return 0;
 	return left < (slots - 1) * UTP_PAYLOAD_BYTES ? left : (slots - 1) * UTP_PAYLOAD_BYTES;
+}
+
+bool utp_conn_is_writable(const struct utp_conn *c)
+{
+	return utp_conn_room(c) >= most_out(c) / 4;
 }
 
 size_t utp_conn_write(struct utp_conn *c, struct bytes data)

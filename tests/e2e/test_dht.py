@@ -106,7 +106,7 @@ def _(w):
     path, src = torrent(w, "f")
     secret, src2 = torrent(w, "g", MIB, "--private", "--tracker", "http://127.0.0.1:1/announce", seed=2)
     a = Serving(w, "a", path, src)
-    s = Serving(w, "s", secret, src2)
+    s = Serving(w, "s", secret, src2, "--transport", "tcp")
     b, c = w.peer("b", NOWHERE), w.peer("c", NOWHERE)
     get = b.start("get", path, "-o", b.path("f"), "--seed", "--listen", h.HOST, "--peer", a.place, env=ON)
     a.wait("nodes", 1, "its peer's node is known")
@@ -119,10 +119,10 @@ def _(w):
     get.stop().expect(h.OK)
 
 
-@test("with --no-dht no port is opened", seconds=60)
+@test("with --no-dht and without uTP no port is opened", seconds=60)
 def _(w):
     path, src = torrent(w, "f")
-    a = Serving(w, "a", path, src, "--no-dht")
+    a = Serving(w, "a", path, src, "--no-dht", "--transport", "tcp")
     check_eq(a.status(), {}, "it takes no part")
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind((h.HOST, a.port))

@@ -62,7 +62,8 @@ class Transmission:
     modes = ("v1",)
     makes_empty_files = False
 
-    def __init__(self, w, encrypted=False):
+    def __init__(self, w, encrypted=False, utp=False):
+        self.utp = "--utp" if utp else "--no-utp"
         self.w, self.encryption = w, "--encryption-required" if encrypted else "--encryption-tolerated"
         self.bin, self.remote = h.need("transmission-daemon", "transmission-remote")
 
@@ -72,7 +73,7 @@ class Transmission:
         os.makedirs(conf)
         rpc = h.free_port()
         p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), *self.dht(conf), "--no-lpd",
-                         "--no-portmap", "--no-utp", "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", self.encryption,
+                         "--no-portmap", self.utp, "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", self.encryption,
                          name=self.name)
         p.rpc = rpc
         p.killed = True  # it is ended by a signal
@@ -108,14 +109,14 @@ class Libtorrent:
     name = "libtorrent"
     modes = ("v1", "v2", "hybrid")
 
-    def __init__(self, w, encrypted=False):
-        self.w, self.encrypted = w, encrypted
+    def __init__(self, w, encrypted=False, utp=False):
+        self.w, self.words = w, ["encrypted"] * encrypted + ["utp"] * utp
         if w.start(PYTHON, "-c", "import libtorrent", name="import").wait(20).code != 0:
             raise h.Skip("python3-libtorrent is not installed")
 
     def _start(self, what, torrent, folder):
         os.makedirs(folder, exist_ok=True)
-        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, *(["encrypted"] if self.encrypted else []), name=self.name)
+        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, *self.words, name=self.name)
         p.killed = True
         return p
 

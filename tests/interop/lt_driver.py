@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Usage: lt_driver.py seed|check|get HOST TORRENT|LINK FOLDER [encrypted] - one libtorrent session; "seed" takes
+"""Usage: lt_driver.py seed|check|get HOST TORRENT|LINK FOLDER [encrypted] [utp] - one libtorrent session; "seed" takes
 what is there on trust, and knows no hashes of blocks, "check" hashes it first. Prints "done" when the torrent is complete,
 and stays until it is told to end."""
 
@@ -12,12 +12,14 @@ import libtorrent as lt
 
 def main():
     what, host, torrent, folder = sys.argv[1:5]
+    utp = "utp" in sys.argv[5:]
     policy = 0 if "encrypted" in sys.argv[5:] else 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     s = lt.session({
         "listen_interfaces": host + ":0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
-        "enable_natpmp": False, "allow_multiple_connections_per_ip": True, "enable_outgoing_utp": False,
-        "enable_incoming_utp": False, "in_enc_policy": policy, "out_enc_policy": policy, "allowed_enc_level": 2 if policy == 0 else 3,
+        "enable_natpmp": False, "allow_multiple_connections_per_ip": True, "enable_outgoing_utp": utp,
+        "enable_incoming_utp": utp, "enable_outgoing_tcp": not utp, "enable_incoming_tcp": not utp,
+        "in_enc_policy": policy, "out_enc_policy": policy, "allowed_enc_level": 2 if policy == 0 else 3,
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification |
         lt.alert.category_t.tracker_notification | lt.alert.category_t.peer_notification,
     })

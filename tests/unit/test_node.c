@@ -763,7 +763,7 @@ TEST(a_message_comes_between_blocks_that_never_end)
 	raw_say_hello(&r);
 	raw_say(&r, WIRE_INTERESTED);
 	WAIT_FOR(w.loop, raw_pump(&r) && r.unchoked);
-	CHECK_INT(setsockopt(n->links->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	CHECK_INT(setsockopt(n->links->stream.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
 	while (next < 300)
 		raw_ask(&r, next++, 0);
 	for (int i = 0; i < 50; i++) {

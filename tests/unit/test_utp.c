@@ -79,7 +79,7 @@ TEST(a_head_without_acknowledgements_has_twenty_bytes)
 	CHECK_INT(back.id, 7);
 }
 
-TEST(other_versions_types_and_masks_are_refused)
+TEST(other_versions_and_types_are_refused_and_masks_have_any_length)
 {
 	uint8_t raw[UTP_HEAD + 2 + UTP_SACK_MAX] = {0x21, 1};
 	struct utp_packet p;
@@ -95,8 +95,8 @@ TEST(other_versions_types_and_masks_are_refused)
 	raw[1] = 1;
 	for (unsigned len = 0; len <= UTP_SACK_MAX; len++) {
 		raw[UTP_HEAD + 1] = (uint8_t)len;
-		CHECK_INT(decode_exact(&p, raw, UTP_HEAD + 2 + len),
-			  len > 0 && len % 4 == 0 ? (int)(UTP_HEAD + 2 + len) : ERR_PROTO);
+		CHECK_INT(decode_exact(&p, raw, UTP_HEAD + 2 + len), (int)(UTP_HEAD + 2 + len));
+		CHECK_INT(p.sack.len, len);
 	}
 }
 

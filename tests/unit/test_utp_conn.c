@@ -336,7 +336,7 @@ TEST(a_reset_ends_it_and_what_came_can_be_read)
 
 TEST(a_close_waits_for_what_was_sent_and_resets_behind_what_was_not)
 {
-	uint8_t data[64 * UTP_PAYLOAD_BYTES] = {0};
+	uint8_t data[20 * UTP_PAYLOAD_BYTES] = {0};
 	struct hand h;
 
 	open_dialled(&h);
@@ -348,6 +348,12 @@ TEST(a_close_waits_for_what_was_sent_and_resets_behind_what_was_not)
 	CHECK_INT(h.got.seq, 12);
 	CHECK_INT(utp_conn_state(h.c), UTP_CLOSING);
 	give(&h, UTP_STATE, 100, 12, "");
+	CHECK_INT(utp_conn_state(h.c), UTP_CLOSING); /* theirs has not come */
+	give(&h, UTP_DATA, 100, 12, "late");
+	give(&h, UTP_FIN, 101, 12, "");
+	CHECK_INT(pull(&h), 1);
+	CHECK_INT(h.got.type, UTP_STATE);
+	CHECK_INT(h.got.ack, 101);
 	CHECK_INT(utp_conn_state(h.c), UTP_DEAD);
 	CHECK_INT(utp_conn_why(h.c), OK);
 	finish(&h);
@@ -456,9 +462,18 @@ TEST(the_writer_is_held_back)
 	struct hand h;
 
 	open_dialled(&h);
-	CHECK_INT(utp_conn_write(h.c, bytes_of(data, sizeof(data))), UTP_OUT_MAX);
+	CHECK(utp_conn_write(h.c, bytes_of(data, sizeof(data))) < 64u * 1024u);
 	CHECK_INT(utp_conn_room(h.c), 0);
+	CHECK(!utp_conn_is_writable(h.c));
 	CHECK_INT(utp_conn_write(h.c, bytes_str("x")), 0);
+	/* Each time that all of it is acknowledged more is taken, up to the limit. */
+	for (unsigned i = 0; i < 12; i++) {
+		pull(&h);
+		give(&h, UTP_STATE, 100, h.got.seq, "");
+		(void)utp_conn_write(h.c, bytes_of(data, sizeof(data)));
+		CHECK(utp_conn_unacked(h.c) <= UTP_OUT_MAX);
+	}
+	CHECK_INT(utp_conn_unacked(h.c), UTP_OUT_MAX);
 	finish(&h);
 }
 

@@ -1,0 +1,20 @@
+/* net/sock.h - addresses as the kernel has them. */
+#ifndef SHOAL_NET_SOCK_H
+#define SHOAL_NET_SOCK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+
+union sock {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+void sock_to_addr(struct addr *out, const union sock *at);
+/* A socket of IPv6 reaches IPv4 by mapped addresses. Returns the length. */
+socklen_t sock_from_addr(union sock *out, const struct addr *a, bool v6_socket);
+
+#endif

@@ -1,0 +1,304 @@
+#include "net/udp_port.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/errqueue.h>
+
+#include "net/sock.h"
+#include "net/udp.h"
+
+/* Datagrams are spread over several sockets by a word that lies there; here is one. */
+#define NO_WORD 4u
+#define CONTROL_BYTES 256u
+/* What the kernel takes as one (UDP_MAX_SEGMENTS; an IPv4 packet less heads). */
+#define SEND_ROW 64u
+#define SEND_ROW_BYTES 65000u
+/* News of what did not arrive, read in one turn. */
+#define REFUSALS_A_TURN 64u
+
+struct udp_row {
+	uint8_t bytes[UDP_PORT_ROW_BYTES];
+	alignas(size_t) uint8_t control[CONTROL_BYTES];
+	union sock from;
+	struct iovec at;
+};
+
+struct udp_port {
+	struct loop_io *io;
+	int fd;
+	uint16_t number;
+	bool v6;
+	bool rows_out; /* the kernel cuts a row into datagrams */
+	struct udp_port_user users[UDP_PORT_KINDS];
+	struct mmsghdr heads[UDP_PORT_ROWS];
+	struct udp_row rows[UDP_PORT_ROWS];
+};
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void hand_over(struct udp_port *p, const struct addr *from, struct bytes in)
+{
+	const struct udp_port_user *u;
+
+	if (in.len == 0)
+		return;
+	u = &p->users[in.ptr[0] == 'd' ? UDP_PORT_KRPC : UDP_PORT_UTP];
+	if (u->on_datagram != NULL)
+		u->on_datagram(u->user, from, in);
+}
+
+/* How long each datagram of a row is; 0: there is one alone. */
+static size_t cut_of(struct msghdr *h)
+{
+	int size = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&size, CMSG_DATA(c), sizeof(size));
+	return size > 0 ? (size_t)size : 0;
+}
+
+static void take_row(struct udp_port *p, unsigned i)
+{
+	struct msghdr *h = &p->heads[i].msg_hdr;
+	size_t len = p->heads[i].msg_len, cut = cut_of(h);
+	struct addr from;
+
+	if ((h->msg_flags & MSG_TRUNC) != 0)
+		return;
+	sock_to_addr(&from, &p->rows[i].from);
+	if (cut == 0)
+		cut = len;
+	for (size_t at = 0; at < len; at += cut)
+		hand_over(p, &from,
+			  bytes_of(p->rows[i].bytes + at, len - at < cut ? len - at : cut));
+}
+
+static int receive(struct udp_port *p)
+{
+	int n;
+
+	for (unsigned i = 0; i < UDP_PORT_ROWS; i++) {
+		p->heads[i].msg_hdr.msg_namelen = sizeof(p->rows[i].from);
+		p->heads[i].msg_hdr.msg_controllen = CONTROL_BYTES;
+	}
+	n = recvmmsg(p->fd, p->heads, UDP_PORT_ROWS, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++)
+		take_row(p, (unsigned)i);
+	return n;
+}
+
+static bool is_refusal(struct msghdr *h)
+{
+	struct sock_extended_err e;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		return e.ee_errno == ECONNREFUSED;
+	}
+	return false;
+}
+
+/* Each carries the address that was written to. */
+static void take_refusals(struct udp_port *p)
+{
+	for (unsigned i = 0; i < REFUSALS_A_TURN; i++) {
+		alignas(size_t) uint8_t control[CONTROL_BYTES];
+		union sock to = {0};
+		struct msghdr h = {.msg_name = &to,
+				   .msg_namelen = sizeof(to),
+				   .msg_control = control,
+				   .msg_controllen = sizeof(control)};
+		struct addr a;
+
+		if (recvmsg(p->fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+		if (!is_refusal(&h))
+			continue;
+		sock_to_addr(&a, &to);
+		for (unsigned k = 0; k < UDP_PORT_KINDS; k++)
+			if (p->users[k].on_refused != NULL)
+				p->users[k].on_refused(p->users[k].user, &a);
+	}
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct udp_port *p = arg;
+
+	(void)ready;
+	for (unsigned round = 0; round < UDP_PORT_ROUNDS; round++) {
+		int n = receive(p);
+
+		if (n <= 0)
+			take_refusals(p);
+		if (n < (int)UDP_PORT_ROWS)
+			break;
+	}
+	for (unsigned k = 0; k < UDP_PORT_KINDS; k++)
+		if (p->users[k].on_idle != NULL)
+			p->users[k].on_idle(p->users[k].user);
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* How many of them, from the first on, go as one: all alike, but for a shorter one at the end. */
+static size_t row_of(const struct bytes *list, size_t n)
+{
+	size_t i = 1, sum = list[0].len;
+
+	while (i < n && i < SEND_ROW && list[i].len <= list[0].len &&
+	       sum + list[i].len <= SEND_ROW_BYTES) {
+		sum += list[i].len;
+		if (list[i++].len < list[0].len)
+			break;
+	}
+	return i;
+}
+
+static bool send_row(struct udp_port *p, const union sock *to, socklen_t to_len,
+		     const struct bytes *list, size_t n)
+{
+	alignas(size_t) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = {0};
+	struct iovec iov[SEND_ROW];
+	union sock at = *to;
+	struct msghdr h = {.msg_name = &at, .msg_namelen = to_len, .msg_iov = iov, .msg_iovlen = n};
+	uint16_t size = (uint16_t)list[0].len;
+
+	for (size_t i = 0; i < n; i++)
+		iov[i] = (struct iovec){(void *)list[i].ptr, list[i].len};
+	if (n > 1) {
+		struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+
+		h.msg_control = control;
+		h.msg_controllen = sizeof(control);
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP,
+				      .cmsg_type = UDP_SEGMENT,
+				      .cmsg_len = CMSG_LEN(sizeof(size))};
+		memcpy(CMSG_DATA(c), &size, sizeof(size));
+	}
+	/* What it says may be of another datagram, before this one: that is said once. */
+	for (unsigned attempt = 0; attempt < 3; attempt++) {
+		if (sendmsg(p->fd, &h, MSG_DONTWAIT) >= 0)
+			return true;
+		if (errno == EAGAIN || errno == ENOBUFS || errno == EINVAL || errno == EMSGSIZE)
+			break;
+	}
+	return false;
+}
+
+size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct bytes *list, size_t n)
+{
+	size_t done = 0;
+	union sock at;
+	socklen_t len;
+
+	if (to->v6 && !p->v6)
+		return 0;
+	len = sock_from_addr(&at, to, p->v6);
+	while (done < n) {
+		size_t row = p->rows_out ? row_of(list + done, n - done) : 1;
+		bool sent = send_row(p, &at, len, list + done, row);
+
+		/* A way that is narrower than a packet takes no rows. */
+		for (size_t i = 0; !sent && row > 1 && i < row; i++) {
+			if (errno == EAGAIN || errno == ENOBUFS ||
+			    !send_row(p, &at, len, list + done + i, 1))
+				return done + i;
+			sent = i + 1 == row;
+		}
+		if (!sent)
+			break;
+		done += row;
+	}
+	return done;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static bool set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+static void tune(struct udp_port *p)
+{
+	(void)set(p->fd, IPPROTO_UDP, UDP_GRO, 1);
+	p->rows_out = set(p->fd, IPPROTO_UDP, UDP_SEGMENT, 0);
+	/* Routers may cut packets: nobody here looks for the largest that passes. */
+	(void)set(p->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	(void)set(p->fd, IPPROTO_IP, IP_RECVERR, 1);
+	if (!p->v6)
+		return;
+	(void)set(p->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	(void)set(p->fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+}
+
+static void lay_out(struct udp_port *p)
+{
+	for (unsigned i = 0; i < UDP_PORT_ROWS; i++) {
+		struct udp_row *r = &p->rows[i];
+
+		r->at = (struct iovec){r->bytes, sizeof(r->bytes)};
+		p->heads[i].msg_hdr = (struct msghdr){.msg_name = &r->from,
+						      .msg_iov = &r->at,
+						      .msg_iovlen = 1,
+						      .msg_control = r->control};
+	}
+}
+
+int udp_port_new(struct loop *loop, const char *host, uint16_t port, struct udp_port **out,
+		 struct err_info *info)
+{
+	struct udp_port *p = calloc(1, sizeof(*p));
+	union sock at = {0};
+	socklen_t len = sizeof(at);
+	int n;
+
+	if (p == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	n = udp_open(host, port, 1, NO_WORD, &p->fd, &p->number, info);
+	if (n < 0) {
+		free(p);
+		return n;
+	}
+	p->v6 = getsockname(p->fd, &at.any, &len) == 0 && at.any.sa_family == AF_INET6;
+	tune(p);
+	lay_out(p);
+	p->io = loop_io_new(loop, p->fd, on_ready, p);
+	if (p->io == NULL) {
+		udp_port_free(p);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	loop_io_want(p->io, LOOP_READ);
+	*out = p;
+	return OK;
+}
+
+void udp_port_free(struct udp_port *p)
+{
+	if (p == NULL)
+		return;
+	if (p->io != NULL)
+		loop_io_free(p->io);
+	close(p->fd);
+	free(p);
+}
+
+uint16_t udp_port_number(const struct udp_port *p)
+{
+	return p->number;
+}
+
+void udp_port_serve(struct udp_port *p, enum udp_port_kind kind, const struct udp_port_user *u)
+{
+	p->users[kind] = u == NULL ? (struct udp_port_user){.user = NULL} : *u;
+}

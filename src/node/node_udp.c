@@ -1,0 +1,37 @@
+/* node/node_udp.c - the node's UDP port, and uTP on it. */
+#include "node/link.h"
+
+struct udp_port *node_udp(struct node *n, struct err_info *info)
+{
+	if (n->udp == NULL && udp_port_new(n->loop, n->listen_host, n->port, &n->udp, info) != OK)
+		n->udp = NULL;
+	return n->udp;
+}
+
+static void on_accept(void *user, struct utp_stream *u, const struct addr *from)
+{
+	struct node *n = user;
+
+	link_accept_utp(n, u, from);
+	node_settle(n);
+}
+
+int node_use_utp(struct node *n, struct err_info *info)
+{
+	struct err_info why;
+	struct udp_port *udp = node_udp(n, &why);
+
+	if (udp != NULL && utp_net_new(n->loop, udp, on_accept, n, &n->utp) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (n->utp != NULL)
+		return OK;
+	if (n->transport == NODE_TRANSPORT_UTP)
+		return err_set(info, why.code, "uTP: %s", why.text);
+	node_log(n, "no uTP: %s", why.text);
+	return OK;
+}
+
+const struct utp_net *node_utp(const struct node *n)
+{
+	return n->utp;
+}
