@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "net/lan.h"
 #include "node/explain.h"
 #include "node/link.h"
 #include "node/webseed.h"
@@ -81,6 +82,21 @@ static void set_timer(struct transfer *t)
 	loop_timer_set(t->timer, at > now ? at - now : 0);
 }
 
+/* Attack: a stranger's word makes us knock at doors of networks that lie behind ours. */
+static void punch(struct transfer *t, const struct link *by, const struct addr *to)
+{
+	char text[ADDR_TEXT_MAX], who[ADDR_TEXT_MAX];
+	bool may = addr_scope(to) == ADDR_PUBLIC || lan_has(to);
+
+	if (t->leaving || by == NULL)
+		return;
+	addr_text(who, &by->addr);
+	node_log(t->node, "%s: %s %s", who, may ? "brings us together with" : "names",
+		 addr_text(text, to));
+	if (may)
+		link_dial_utp(t, to);
+}
+
 static void perform_one(struct transfer *t, const struct effect *e)
 {
 	struct link *l = transfer_link(t, e->peer);
@@ -112,7 +128,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		if (!t->leaving)
 			link_dial(t, &e->u.addr);
 		break;
-	case EFFECT_PUNCH: /* without uTP it is not asked for */
+	case EFFECT_PUNCH:
+		punch(t, l, &e->u.addr);
 		break;
 	case EFFECT_SEEN_AS:
 		if (l != NULL)
@@ -355,6 +372,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .meta = t->meta,
 	    .seed = rng_next(&n->rng),
 	    .port = n->port,
+	    .utp = n->utp != NULL && !p->only_peers,
 	    .client = "shoal " SHOAL_VERSION,
 	    .max_peers = n->quota.max_peers_per_transfer,
 	};
