@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "net/lan.h"
 #include "node/explain.h"
 #include "node/link.h"
 #include "node/webseed.h"
@@ -82,21 +81,6 @@ static void set_timer(struct transfer *t)
 	loop_timer_set(t->timer, at > now ? at - now : 0);
 }
 
-/* Attack: a stranger's word makes us knock at doors of networks that lie behind ours. */
-static void punch(struct transfer *t, const struct link *by, const struct addr *to)
-{
-	char text[ADDR_TEXT_MAX], who[ADDR_TEXT_MAX];
-	bool may = addr_scope(to) == ADDR_PUBLIC || lan_has(to);
-
-	if (t->leaving || by == NULL)
-		return;
-	addr_text(who, &by->addr);
-	node_log(t->node, "%s: %s %s", who, may ? "brings us together with" : "names",
-		 addr_text(text, to));
-	if (may)
-		link_dial_utp(t, to);
-}
-
 static void perform_one(struct transfer *t, const struct effect *e)
 {
 	struct link *l = transfer_link(t, e->peer);
@@ -129,7 +113,7 @@ static void perform_one(struct transfer *t, const struct effect *e)
 			link_dial(t, &e->u.addr);
 		break;
 	case EFFECT_PUNCH:
-		punch(t, l, &e->u.addr);
+		transfer_punch(t, l, &e->u.addr);
 		break;
 	case EFFECT_SEEN_AS:
 		if (l != NULL)
@@ -347,6 +331,7 @@ static void join_live(struct transfer *t)
 	t->live = (struct live_torrent){.meta = t->meta,
 					.view = live_view,
 					.found = on_live_found,
+					.punch = transfer_on_introduced,
 					.uncovered = on_uncovered,
 					.user = t};
 	live_join(l, &t->live);

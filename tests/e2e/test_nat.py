@@ -40,6 +40,23 @@ def _(w):
     share.stop().expect(h.OK)
 
 
+@test("without a common peer the index brings them together")
+def _(w):
+    net = Routers(w)
+    anna, bert = net.inside
+    net.world.index(listen="0.0.0.0:6969")
+    url = ("--index", f"http://{net.WORLD}:6969")
+    src = h.make_file(anna.peer.path("film"), 1 * MIB)
+    share = anna.start("share", src, *url, *QUIET)
+    h.wait_for(lambda: b"serving" in share.out(), 20 * SLOW, "it serves")
+    got = bert.start("get", "film", *url, *QUIET, "--wait", "40", "-o", bert.peer.path("film"))
+    got.wait(60 * SLOW).expect(h.OK)
+    check_eq(h.sha256(bert.peer.path("film")), h.sha256(src), "the same bytes")
+    for p, other in ((got, net.SEEN[0]), (share, net.SEEN[1])):
+        check(f"the index brings us together with {other}:" in p.err().decode(), "as the index said", p.err())
+    share.stop().expect(h.OK)
+
+
 # ---- an introducer that is not what it seems ------------------------------------------------------
 
 def pack(kind, addr, error=0):
