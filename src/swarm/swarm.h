@@ -132,6 +132,8 @@ void swarm_on_introduced(struct swarm *s, const struct addr *list, size_t n, uin
 /* How the world sees us, in one family; the port does not count. Peers are dialled, and let in when
  * all places are taken, in the order that both ends then agree on (swarm/priority.h). */
 void swarm_set_self(struct swarm *s, const struct addr *self);
+/* Is there still somebody to be found there? Not when he came to us meanwhile. */
+bool swarm_is_dialing(const struct swarm *s, const struct addr *a);
 /* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one
  * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);
