@@ -585,6 +585,27 @@ TEST(a_full_swarm_takes_a_newcomer_of_higher_priority_for_one_that_gives_and_get
 	stop(&b);
 }
 
+TEST(ourselves_are_dialled_once_whichever_end_is_looked_at_first)
+{
+	struct peer_hello h = {.addr = at(1), .incoming = true, .fast = true, .extended = true};
+	struct addr us = {.ip = {8, 8, 8, 1}, .port = OUR_PORT};
+	const char *why = NULL;
+	struct bench b;
+
+	start(&b, (struct setting){0});
+	swarm_on_addresses(b.s, &us, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK(effect_of(&b, EFFECT_DIAL) != NULL);
+	memset(h.peer_id, 'm', sizeof(h.peer_id));
+	(void)swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
+	CHECK(why != NULL);
+	swarm_on_dial_failed(b.s, &us, b.now, &b.fx);
+	effects_clear(&b.fx);
+	b.now += 3600000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK(effect_of(&b, EFFECT_DIAL) == NULL);
+	stop(&b);
+}
+
 TEST(both_addresses_of_a_peer_lead_to_one_connection)
 {
 	struct peer_hello h = {.addr = at(1), .fast = true, .extended = true, .peer_id = "x"};
