@@ -99,12 +99,12 @@ class Door:
         return self.s.recv(2000)[0] >> 4
 
 
-def swarm_of(w, *args, name="a"):
-    index = w.index()
-    a = w.peer(name, index)
-    src = h.make_file(a.path("f"), 100 * KIB)
+def swarm_of(w, *args, name="f"):
+    index = w.indexes[0] if w.indexes else w.index()
+    a = w.peer(f"sharer-of-{name}", index)
+    src = h.make_file(a.path(name), 100 * KIB)
     p = a.share(src, "-v", *args)
-    return p, bytes.fromhex(index.entry("f")["hash_v1"])
+    return p, bytes.fromhex(index.entry(name)["hash_v1"])
 
 
 @test("told to connect, a peer dials its own network and not this machine, networks it is not in, nobody or itself; each once")
