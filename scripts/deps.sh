@@ -8,7 +8,7 @@ build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
 	libedit-dev libncurses-dev"
 test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
-	python3-libtorrent opentracker openssl iproute2 valgrind
+	python3-libtorrent opentracker openssl iproute2 nftables valgrind
 	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$(dpkg --print-architecture)" != amd64 ] || build="$build libipsec-mb-dev"

@@ -405,6 +405,26 @@ struct roster_member *roster_tell_next(const struct roster_member *m,
 	return next;
 }
 
+struct roster_member *roster_introduce(struct roster_member *m)
+{
+	uint32_t seen = 0, looked = 0;
+	struct roster_member *k;
+
+	LIST_FOREACH(k, &m->swarm->members, of_swarm)
+	{
+		if (++looked > ROSTER_INTRODUCE_LOOK_MAX)
+			break;
+		if (k->session == m->session || (k->have == 0 && !roster_is_complete(k)))
+			continue;
+		if (seen++ == m->introduced) {
+			m->introduced++;
+			return k;
+		}
+	}
+	m->introduced = 0;
+	return NULL;
+}
+
 static int by_addr(const void *a, const void *b)
 {
 	const struct roster_member *x = *(const struct roster_member *const *)a;

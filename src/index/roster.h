@@ -36,6 +36,10 @@
 /* Members told of a newcomer who has something, at most (attack: joining over and over, each time
  * told to all). The others hear of it when they ask. */
 #define ROSTER_TELL_MAX 100u
+/* Whoever asks for more peers is brought together with so many of those who have something, other
+ * ones each time, of so many that are looked at (attack: asking over and over). */
+#define ROSTER_INTRODUCE_MAX 3u
+#define ROSTER_INTRODUCE_LOOK_MAX 1000u
 #define ROSTER_CLIENT_MAX 64
 
 struct roster;
@@ -68,6 +72,7 @@ struct roster_member {
 	uint64_t left, since_s;
 	uint32_t down_bps, up_bps;
 	struct bitfield map; /* without bits when `have` is none or all */
+	uint32_t introduced; /* how many givers it was brought together with, in this round */
 	/* private */
 	struct bitfield shown; /* what watchers of the swarm know; without bits: nothing */
 	bool shown_all;
@@ -124,6 +129,9 @@ size_t roster_map_bytes(const struct roster *r);
  * the next, from `*at` NULL; NULL at the end. */
 struct roster_member *roster_tell_next(const struct roster_member *m,
 				       const struct roster_member *at);
+/* The next who has something for `m`, after those it was brought together with; it counts as one of
+ * them. NULL: there are no more, and the next call begins anew. */
+struct roster_member *roster_introduce(struct roster_member *m);
 bool roster_is_complete(const struct roster_member *m);
 const uint8_t *roster_hash(const struct roster_member *m);
 

@@ -65,10 +65,10 @@ static bool addr_for(const struct roster_session *whom, const struct roster_sess
 	return !addr_is_loopback(&whom->here);
 }
 
-static void say_peers(struct roster_member *to, json_t *list)
+static void say_peers(struct roster_member *to, const char *kind, json_t *list)
 {
-	say(to->session->user, json_pack("{s:s, s:I, s:o}", "t", "peers", "id",
-					 (json_int_t)to->number, "peers", list));
+	say(to->session->user,
+	    json_pack("{s:s, s:I, s:o}", "t", kind, "id", (json_int_t)to->number, "peers", list));
 }
 
 /* ---- the tracker ------------------------------------------------------------------------- */
@@ -111,7 +111,18 @@ static void answer_peers(struct index_server *s, struct roster_member *m, enum a
 
 	if (peers != NULL)
 		tell_trackers(s, m, event, peers);
-	say_peers(m, peers);
+	say_peers(m, "peers", peers);
+}
+
+static void tell_of(struct roster_member *to, const char *kind, const struct roster_member *m)
+{
+	json_t *list = json_array();
+	struct addr a;
+
+	if (list != NULL && addr_for(to->session, m->session, &a) && add_addr(list, &a) == 0)
+		say_peers(to, kind, list);
+	else
+		json_decref(list);
 }
 
 /* Those who still lack something learn of it at once. */
@@ -122,15 +133,24 @@ static void tell_of_newcomer(struct roster_member *m)
 	uint32_t told = 0;
 
 	while (told++ < ROSTER_TELL_MAX && l->tells > 0 && (to = roster_tell_next(m, to)) != NULL) {
-		json_t *list = json_array();
-		struct addr a;
-
 		l->tells--;
-		if (list != NULL && addr_for(to->session, m->session, &a) &&
-		    add_addr(list, &a) == 0)
-			say_peers(to, list);
-		else
-			json_decref(list);
+		tell_of(to, "peers", m);
+	}
+}
+
+/* They do not find each other: if neither can be dialled, they may yet when both dial at once. */
+static void introduce(struct roster_member *m)
+{
+	struct session_link *l = m->session->user;
+	struct roster_member *k;
+
+	for (uint32_t i = 0; i < ROSTER_INTRODUCE_MAX && l->tells > 0; i++) {
+		k = roster_introduce(m);
+		if (k == NULL)
+			break;
+		l->tells--;
+		tell_of(k, "punch", m);
+		tell_of(m, "punch", k);
 	}
 }
 
@@ -314,6 +334,8 @@ static int on_more(struct session_link *l, const json_t *j, struct err_info *inf
 	if (m == NULL)
 		return ERR_PROTO;
 	answer_peers(l->server, m, EVENT_NONE);
+	if (!roster_is_complete(m))
+		introduce(m);
 	return OK;
 }
 

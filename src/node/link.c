@@ -232,7 +232,7 @@ void link_lost(struct link *l, const char *reason)
 		swarm_on_closed(t->swarm, ref, now, &t->fx);
 	else if (other_way)
 		dial_as(t, (struct dial){d.to, !d.encrypt, true, d.utp}, false);
-	else if (utp_next && !t->leaving)
+	else if (utp_next && !t->leaving && swarm_is_dialing(t->swarm, &d.to))
 		dial_as(t, (struct dial){d.to, d.encrypt, false, true}, false);
 	else if (dialed)
 		swarm_on_dial_failed(t->swarm, &d.to, now, &t->fx);

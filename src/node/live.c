@@ -458,6 +458,15 @@ static void hear_seen_as(const struct live *l, const json_t *welcome)
 		l->p.seen_as(l->p.user, &by, &us);
 }
 
+static void on_punch(struct live *l, const json_t *j)
+{
+	struct live_torrent *t = torrent_of(l, j);
+	struct addr list[LIVE_PEERS_MAX];
+
+	if (t != NULL)
+		t->punch(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX));
+}
+
 static void on_welcome(struct live *l, const json_t *j)
 {
 	l->state = LIVE_UP;
@@ -481,6 +490,8 @@ static void on_object(struct live *l, const json_t *j)
 		say(l, json_pack("{s:s}", "t", "pong"));
 	} else if (strcmp(kind, "peers") == 0) {
 		on_peers(l, j);
+	} else if (strcmp(kind, "punch") == 0) {
+		on_punch(l, j);
 	} else if (strcmp(kind, "refused") == 0) {
 		t = torrent_of(l, j);
 		if (t != NULL)

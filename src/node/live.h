@@ -46,6 +46,8 @@ struct live_torrent {
 	void (*view)(void *user, struct live_view *out);
 	/* Addresses from the index; `answer`: to our join or question. */
 	void (*found)(void *user, const struct addr *list, size_t n, bool answer);
+	/* The index brings us together with these, who are told the same (BEP 55). */
+	void (*punch)(void *user, const struct addr *list, size_t n);
 	/* The session does not cover it any more: announce as ever. */
 	void (*uncovered)(void *user);
 	void *user;

@@ -219,6 +219,12 @@ uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece);
 /* We have it, or have it no more. */
 void transfer_count_piece(struct transfer *t, uint32_t piece, bool good);
 
+/* ---- transfer_punch.c ---- */
+/* `by` NULL: the index. */
+void transfer_punch(struct transfer *t, const struct link *by, const struct addr *to);
+/* As live_torrent.punch; `user` is the transfer. */
+void transfer_on_introduced(void *user, const struct addr *list, size_t n);
+
 /* ---- transfer_plan.c ---- */
 /* Before it is live. Returns 0 or ERR_NOMEM. */
 int transfer_plan(struct transfer *t, const uint8_t *wanted);

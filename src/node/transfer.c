@@ -112,7 +112,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		if (!t->leaving)
 			link_dial(t, &e->u.addr);
 		break;
-	case EFFECT_PUNCH: /* without uTP it is not asked for */
+	case EFFECT_PUNCH:
+		transfer_punch(t, l, &e->u.addr);
 		break;
 	case EFFECT_SEEN_AS:
 		if (l != NULL)
@@ -330,6 +331,7 @@ static void join_live(struct transfer *t)
 	t->live = (struct live_torrent){.meta = t->meta,
 					.view = live_view,
 					.found = on_live_found,
+					.punch = transfer_on_introduced,
 					.uncovered = on_uncovered,
 					.user = t};
 	live_join(l, &t->live);
@@ -355,6 +357,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .meta = t->meta,
 	    .seed = rng_next(&n->rng),
 	    .port = n->port,
+	    .utp = n->utp != NULL && !p->only_peers,
 	    .client = "shoal " SHOAL_VERSION,
 	    .max_peers = n->quota.max_peers_per_transfer,
 	};

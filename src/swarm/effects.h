@@ -20,8 +20,9 @@ enum effect_type {
 	EFFECT_DIAL,	     /* connect to `addr`; ends in swarm_on_connected() or
 				swarm_on_dial_failed() */
 	EFFECT_PUNCH,	     /* dial `addr` over uTP at once, as a common peer says that it dials us
-				(BEP 55); not when it is in a private network that we have no part
-				in. Ends in swarm_on_connected() or in nothing */
+				(BEP 55), or an index (`peer` finds nobody); not when it is in a private
+				network that we have no part        in. Ends in swarm_on_connected() or in nothing
+			      */
 	EFFECT_SEEN_AS,	     /* `peer` says that our address is `addr`, port 0 */
 	EFFECT_VERIFY,	     /* every block of `piece` was received: check it on disk and
 				answer with swarm_on_piece() */

@@ -57,8 +57,8 @@ struct holepunch_attempt {
 /* What a torrent knows of its attempts. Zeroed is a good start. */
 struct holepunch {
 	struct holepunch_attempt list[HOLEPUNCH_ATTEMPTS_MAX];
-	struct allowance relays;
-	uint8_t messages[2][24]; /* to the two who are brought together */
+	struct allowance relays, heed; /* what the index may have us do */
+	uint8_t messages[2][24];       /* to the two who are brought together */
 };
 
 /* The one for this address that is not over; NULL: none. */

@@ -125,6 +125,13 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 	swarm_settle(&t);
 }
 
+bool swarm_is_dialing(const struct swarm *s, const struct addr *a)
+{
+	const struct address *known = addrbook_find(&s->book, a);
+
+	return known != NULL && known->state == ADDRESS_DIALING;
+}
+
 void swarm_set_self(struct swarm *s, const struct addr *self)
 {
 	addrbook_set_self(&s->book, self);

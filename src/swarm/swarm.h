@@ -125,9 +125,15 @@ void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum
 			uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
+/* An index tells us and these to dial each other now; heeded as what a peer says of the kind
+ * (swarm/holepunch.h). May append PUNCH, from a peer of slot UINT32_MAX. */
+void swarm_on_introduced(struct swarm *s, const struct addr *list, size_t n, uint64_t now_ms,
+			 struct effects *fx);
 /* How the world sees us, in one family; the port does not count. Peers are dialled, and let in when
  * all places are taken, in the order that both ends then agree on (swarm/priority.h). */
 void swarm_set_self(struct swarm *s, const struct addr *self);
+/* Is there still somebody to be found there? Not when he came to us meanwhile. */
+bool swarm_is_dialing(const struct swarm *s, const struct addr *a);
 /* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one
  * address (the remote end and where it takes connections). */
 bool swarm_is_banned(const struct swarm *s, const struct addr *a, uint64_t now_ms);

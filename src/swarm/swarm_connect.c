@@ -219,15 +219,27 @@ static bool newcomer_wins(const struct turn *t, const struct peer *old, const st
 	return we_are_greater != h->incoming;
 }
 
+/* Whichever end of a dial to ourselves is looked at first, it is not made again. */
+static void note_self(struct swarm *s, const struct peer_hello *h)
+{
+	struct addr at = h->addr;
+	struct address *a;
+
+	if (h->incoming)
+		at.port = s->port;
+	a = addrbook_find(&s->book, &at);
+	if (a != NULL)
+		a->self = true;
+}
+
 /* Why the peer shall not come in, or NULL. */
-static const char *refuse(struct turn *t, const struct peer_hello *h, struct address *a)
+static const char *refuse(struct turn *t, const struct peer_hello *h)
 {
 	struct swarm *s = t->s;
 	struct peer *twin, *leaves;
 
 	if (memcmp(h->peer_id, s->peer_id, 20) == 0) {
-		if (a != NULL && !h->incoming)
-			a->self = true;
+		note_self(s, h);
 		return "that is ourselves";
 	}
 	if (addrbook_is_banned(&s->book, &h->addr, t->now_ms))
@@ -311,7 +323,7 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 {
 	struct turn t = {s, now_ms, fx};
 	struct address *a = h->incoming ? NULL : addrbook_find(&s->book, &h->addr);
-	const char *reason = refuse(&t, h, a);
+	const char *reason = refuse(&t, h);
 	struct peer_ref ref;
 	struct peer *p;
 

@@ -144,7 +144,8 @@ static void on_error(struct turn *t, const struct peer *p, const struct ext_hole
 
 /* ---- being brought together ----------------------------------------------------------------- */
 
-static void on_connect(struct turn *t, struct peer *p, const struct addr *to)
+static void on_connect(struct turn *t, struct peer_ref by, struct allowance *heed,
+		       const struct addr *to)
 {
 	struct swarm *s = t->s;
 	const struct address *known = addrbook_find(&s->book, to);
@@ -153,11 +154,22 @@ static void on_connect(struct turn *t, struct peer *p, const struct addr *to)
 	if (s->n_peers - s->n_sources >= s->max_peers || find_by_addr(s, to) != NULL ||
 	    is_ourselves(s, to) || addrbook_is_banned(&s->book, to, t->now_ms) ||
 	    (known != NULL && known->seed && swarm_complete(s)) ||
-	    holepunch_on_connect(s->holepunch, p->ref, to, &p->heed, t->now_ms) == NULL)
+	    holepunch_on_connect(s->holepunch, by, to, heed, t->now_ms) == NULL)
 		return;
-	e = effects_add(t->fx, EFFECT_PUNCH, p->ref);
+	e = effects_add(t->fx, EFFECT_PUNCH, by);
 	if (e != NULL)
 		e->u.addr = *to;
+}
+
+void swarm_on_introduced(struct swarm *s, const struct addr *list, size_t n, uint64_t now_ms,
+			 struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+
+	if (!s->punches || attempts_of(s) == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		on_connect(&t, (struct peer_ref){SWARM_NO_SLOT, 1}, &s->holepunch->heed, &list[i]);
 }
 
 /* ---- bringing others together --------------------------------------------------------------- */
@@ -228,7 +240,7 @@ bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body)
 		on_rendezvous(t, p, &m.addr);
 		break;
 	case EXT_HOLEPUNCH_CONNECT:
-		on_connect(t, p, &m.addr);
+		on_connect(t, p->ref, &p->heed, &m.addr);
 		break;
 	case EXT_HOLEPUNCH_ERROR:
 		on_error(t, p, &m);

@@ -22,7 +22,7 @@ static uint8_t flags_of(const struct peer *p)
 {
 	return (uint8_t)((p->has_all || p->upload_only ? EXT_PEX_SEED : 0) |
 			 (p->holepunch_id != 0 ? EXT_PEX_HOLEPUNCH : 0) |
-			 (p->incoming ? 0 : EXT_PEX_REACHABLE));
+			 (p->utp ? EXT_PEX_UTP : 0) | (p->incoming ? 0 : EXT_PEX_REACHABLE));
 }
 
 /* Shall `p` know of `other`? Two seeds have nothing to do with each other, and what this machine
@@ -160,6 +160,9 @@ static void take(struct turn *t, const struct peer *p, const struct ext_pex_peer
 		return;
 	a->told_by = p->ref;
 	a->punch = (told->flags & (EXT_PEX_HOLEPUNCH | EXT_PEX_REACHABLE)) == EXT_PEX_HOLEPUNCH;
+	/* Others are when they are dialled. */
+	if (a->punch && a->state == ADDRESS_DIALING)
+		swarm_punch(t, a);
 }
 
 bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)

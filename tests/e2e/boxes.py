@@ -49,3 +49,58 @@ def two_boxes(w):
         box.ip("addr", "add", f"10.79.0.{host}/24", "dev", "cable")
         box.ip("link", "set", "cable", "up")
     return a, b
+
+
+# ---- behind routers ------------------------------------------------------------------------
+
+# Many routers are like this one: ports are kept where they can be, and what comes uncalled is dropped without a
+# word.
+ROUTER = """
+table ip router {
+    chain post { type nat hook postrouting priority 100; oifname "out" masquerade; }
+    chain in { type filter hook input priority 0; iifname "out" drop; }
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        iifname "in" accept
+        ct state established,related accept
+    }
+}
+"""
+
+
+def cable(x, y, ends, addrs):
+    """Between two boxes: the names of its ends and their addresses."""
+    x.ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1], "netns", str(y.hold.pid))
+    for box, end, addr in zip((x, y), ends, addrs):
+        box.ip("addr", "add", addr, "dev", end)
+        box.ip("link", "set", end, "up")
+
+
+def forward(box):
+    r = subprocess.run([*box.wrap, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], capture_output=True)
+    if r.returncode != 0:
+        raise h.Skip("cannot forward packets here")
+
+
+class Routers:
+    """The world, where everyone is reached at WORLD, and two machines in it that are behind a router each."""
+
+    WORLD = "20.9.0.1"
+    SEEN = ("20.1.0.2", "20.2.0.2")  # where the world sees the two
+
+    def __init__(self, w):
+        h.need_root()
+        nft = h.need("ip", "unshare", "nsenter", "nft")[-1]
+        self.world, self.inside = Box(w, "world"), []
+        self.world.ip("addr", "add", self.WORLD + "/32", "dev", "lo")
+        forward(self.world)
+        for i, name in ((1, "anna"), (2, "bert")):
+            router, box = Box(w, f"router-{name}"), Box(w, name)
+            cable(router, self.world, ("out", f"to-{name}"), (f"20.{i}.0.2/16", f"20.{i}.0.1/16"))
+            cable(box, router, ("net", "in"), (f"192.168.{i}.2/24", f"192.168.{i}.1/24"))
+            box.ip("route", "add", "default", "via", f"192.168.{i}.1")
+            router.ip("route", "add", "default", "via", f"20.{i}.0.1")
+            forward(router)
+            if subprocess.run([*router.wrap, nft, "-f", "-"], input=ROUTER, text=True, capture_output=True).returncode != 0:
+                raise h.Skip("addresses cannot be translated here")
+            self.inside.append(box)

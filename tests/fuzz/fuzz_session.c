@@ -8,6 +8,7 @@
  *                3      the oldest piece to verify is good, bad or lost; without one, a
  *                       peer hangs up, or the swarm is paused or goes on
  * The payload of blocks is not in the script: only that it came. */
+#include "swarm/holepunch.h"
 #include "swarm/swarm.h"
 
 #include <string.h>
@@ -156,6 +157,8 @@ static void perform(struct session *s)
 			want_verify(s, e.u.piece);
 		} else if (e.type == EFFECT_BAN) {
 			s->banned = true;
+		} else if (e.type == EFFECT_PUNCH) {
+			FUZZ_CHECK(holepunch_may_dial(&e.u.addr));
 		}
 	}
 	for (uint32_t i = 0; i < PEERS; i++)
@@ -308,7 +311,7 @@ static void set_have(struct session *s, uint8_t pieces)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct session s = {.in = bytes_of(data, size), .now_ms = 1000};
-	struct swarm_params params = {.seed = 1, .port = 6881, .client = "fuzz"};
+	struct swarm_params params = {.seed = 1, .port = 6881, .utp = true, .client = "fuzz"};
 	struct swarm_stats stats;
 	uint8_t kind;
 

@@ -443,6 +443,20 @@ def exchanges():
     }
     for name, data in samples.items():
         put("pex", name, data)
+
+    def said(slot, kind, addr, error=b"\0\0\0\0", seconds=0):
+        body = bytes([kind, len(addr) > 6]) + addr + error
+        return bytes([slot, seconds, len(body)]) + body
+    host = b"\x08\x08\x08\x08\x1a\xe1"
+    samples = {
+        "rendezvous": said(0, 0, host), "connect": said(0, 1, host), "connect6": said(2, 1, six), "refused": said(0, 2, host, b"\0\0\0\2"),
+        "bare": said(0, 1, host, b""), "asked": said(1, 1, host), "again": said(0, 1, host) + said(2, 1, host, seconds=130),
+        "loopback": said(0, 1, b"\x7f\0\0\1\0\x50"), "multicast": said(0, 1, b"\xe0\0\0\1\0\x50"),
+        "ports": b"".join(said(1, 1, host[:5] + bytes([i])) for i in range(8)),
+        "many": b"".join(said(i, 1, b"\x08\x08" + bytes([i, 1]) + b"\1\1") for i in range(100)), "cut": said(0, 1, host)[:9],
+    }
+    for name, data in samples.items():
+        put("holepunch", name, data)
     samples = {
         "clean": b"\x00\x07", "one_byte": b"\x01\x00" + b"\x00\x60\x01", "many": b"\x02\x30" + bytes(range(1, 61)),
         "rc4": b"\x03\x00", "cut": b"\x04\x05" + b"\x00\x10\xff" * 3, "late": b"\x05\xff" + b"\x02\x00\x80",

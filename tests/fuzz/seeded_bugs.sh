@@ -17,7 +17,7 @@ work=${1:-$(mktemp -d)}
 cc="${CLANG:-clang} -std=c17 -D_GNU_SOURCE -g -O1 -I$root/src"
 san="-fsanitize=address,undefined -fno-sanitize-recover=all"
 folders="base meta wire"
-case " $* " in *" session "* | *" metadata "*) folders="$folders swarm" ;; esac
+case " $* " in *" session "* | *" metadata "* | *" holepunch "*) folders="$folders swarm" ;; esac
 case " $* " in *" dht "*) folders="$folders dht" ;; esac
 case " $* " in *" search "* | *" session_line "*) folders="$folders index" ;; esac
 

@@ -23,6 +23,7 @@ def main():
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification |
         lt.alert.category_t.tracker_notification | lt.alert.category_t.peer_notification,
     })
+    s.apply_settings({"enable_lsd": "lsd" in sys.argv[5:]})
     if torrent.startswith("magnet:"):
         p = lt.parse_magnet_uri(torrent)
     else:

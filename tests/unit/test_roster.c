@@ -372,6 +372,42 @@ TEST(roster_a_newcomer_is_told_to_those_who_lack_something)
 	roster_free(r);
 }
 
+TEST(who_asks_for_more_is_brought_together_with_other_givers_each_time)
+{
+	struct roster *r = made();
+	struct roster_member *getter = joined(r, entered(r, 1, 1, 0), 'a', 0, 4);
+	struct roster_member *part = joined(r, entered(r, 2, 1, 0), 'a', 0, 4);
+	struct roster_member *full = joined(r, entered(r, 4, 1, 0), 'a', 0, 4);
+
+	(void)joined(r, entered(r, 3, 1, 0), 'a', 0, 4); /* has nothing */
+	roster_on_pieces(r, part, 1, 2, true);
+	full->left = 0;
+	for (int round = 0; round < 2; round++) {
+		CHECK(roster_introduce(getter) == full);
+		CHECK(roster_introduce(getter) == part);
+		CHECK(roster_introduce(getter) == NULL);
+	}
+	CHECK(roster_introduce(full) == part);
+	CHECK(roster_introduce(full) == NULL);
+	roster_free(r);
+}
+
+TEST(of_a_large_swarm_only_so_many_are_looked_at)
+{
+	struct roster *r = made();
+	struct roster_member *getter = joined(r, entered(r, 1, 1, 0), 'a', 0, 4);
+	struct roster_member *full = joined(r, entered(r, 2, 1, 0), 'a', 0, 4);
+
+	full->left = 0;
+	for (uint32_t i = 0; i < ROSTER_INTRODUCE_LOOK_MAX - 1; i++)
+		(void)joined(r, entered(r, 3 + i, 1, 0), 'a', 0, 4);
+	CHECK(roster_introduce(getter) == full);
+	CHECK(roster_introduce(getter) == NULL);
+	(void)joined(r, entered(r, 60000, 1, 0), 'a', 0, 4);
+	CHECK(roster_introduce(getter) == NULL);
+	roster_free(r);
+}
+
 /* ---- at random, beside a plain table ---------------------------------------------------- */
 
 #define HOSTS 12u

@@ -273,6 +273,29 @@ TEST(both_who_are_told_to_connect_dial)
 	stop(&b);
 }
 
+TEST(an_index_is_heeded_within_the_same_bounds)
+{
+	struct addr list[20];
+	struct bench b;
+	uint32_t n = 0;
+
+	for (uint8_t i = 0; i < 20; i++)
+		list[i] = at((uint8_t)(i + 50));
+	list[0] = (struct addr){.ip = {127, 0, 0, 1}, .port = 5};
+	start(&b, (struct setting){0});
+	swarm_on_introduced(b.s, list, 20, b.now, &b.fx);
+	for (size_t i = 0; i < b.fx.n; i++, n++) {
+		CHECK_INT(b.fx.list[i].type, EFFECT_PUNCH);
+		CHECK(!addr_is_loopback(&b.fx.list[i].u.addr));
+	}
+	CHECK_INT(n, HOLEPUNCH_HEED_BURST);
+	stop(&b);
+	start(&b, (struct setting){.private = true});
+	swarm_on_introduced(b.s, list, 20, b.now, &b.fx);
+	CHECK_INT(b.fx.n, 0);
+	stop(&b);
+}
+
 TEST(what_a_stranger_should_not_make_us_dial_is_not_dialled)
 {
 	static const char *const list[] = {"127.0.0.1:80",  "0.0.0.0:80",   "169.254.9.9:80",
@@ -559,6 +582,27 @@ TEST(a_full_swarm_takes_a_newcomer_of_higher_priority_for_one_that_gives_and_get
 	CHECK(enter(&b, &g[0], &r[0]) != NULL);
 	CHECK(enter(&b, &g[2], &r[2]) == NULL);
 	CHECK(enter(&b, &g[1], &r[1]) != NULL);
+	stop(&b);
+}
+
+TEST(ourselves_are_dialled_once_whichever_end_is_looked_at_first)
+{
+	struct peer_hello h = {.addr = at(1), .incoming = true, .fast = true, .extended = true};
+	struct addr us = {.ip = {8, 8, 8, 1}, .port = OUR_PORT};
+	const char *why = NULL;
+	struct bench b;
+
+	start(&b, (struct setting){0});
+	swarm_on_addresses(b.s, &us, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK(effect_of(&b, EFFECT_DIAL) != NULL);
+	memset(h.peer_id, 'm', sizeof(h.peer_id));
+	(void)swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
+	CHECK(why != NULL);
+	swarm_on_dial_failed(b.s, &us, b.now, &b.fx);
+	effects_clear(&b.fx);
+	b.now += 3600000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK(effect_of(&b, EFFECT_DIAL) == NULL);
 	stop(&b);
 }
 

@@ -1,0 +1,27 @@
+/* node/transfer_punch.c - dialling peers whom a common peer, or the index, brings us together with.
+ */
+#include "net/lan.h"
+#include "node/link.h"
+
+/* Attack: a stranger's word makes us knock at doors of networks that lie behind ours. */
+void transfer_punch(struct transfer *t, const struct link *by, const struct addr *to)
+{
+	char text[ADDR_TEXT_MAX], who[ADDR_TEXT_MAX];
+	bool may = addr_scope(to) == ADDR_PUBLIC || lan_has(to);
+
+	if (t->leaving)
+		return;
+	node_log(t->node, "%s %s %s", by == NULL ? "the index" : addr_text(who, &by->addr),
+		 may ? "brings us together with" : "names", addr_text(text, to));
+	if (may)
+		link_dial_utp(t, to);
+}
+
+void transfer_on_introduced(void *user, const struct addr *list, size_t n)
+{
+	struct transfer *t = user;
+
+	swarm_on_introduced(t->swarm, list, n, loop_now_ms(t->node->loop), &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
