@@ -366,8 +366,9 @@ static void take_handed(struct get *g)
 /* False: it goes on without us, or not at all. */
 static bool look_at_daemon(struct get *g)
 {
+	struct handed *handed = &g->handed;
 	struct err_info why;
-	int err = handover_look(&g->handed, &why);
+	int err = handover_look(&handed, 1, &why);
 
 	if (err != OK) {
 		fail(g, &why);

@@ -76,13 +76,37 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 		    true);
 }
 
+/* Those of the numbers in `ids` that there are. */
+static json_t *some_json(struct jobs *js, const json_t *ids)
+{
+	json_t *list = json_array();
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id)
+	{
+		json_int_t n = json_integer_value(id);
+		struct job *j = n <= 0 || n > UINT32_MAX ? NULL : jobs_by_id(js, (uint32_t)n);
+
+		if (j != NULL)
+			json_array_append_new(list, job_json(j));
+	}
+	return json_pack("{s:o}", "transfers", list);
+}
+
 static void do_status(void *user, struct local_call *call, const json_t *question)
 {
 	struct daemon_control *d = user;
+	const json_t *ids = json_object_get(question, "ids");
 	bool all;
-	struct job *j = find(d, call, question, &all);
+	struct job *j;
 	json_t *out;
 
+	if (json_is_array(ids)) {
+		control_say(call, some_json(d->js, ids), true);
+		return;
+	}
+	j = find(d, call, question, &all);
 	if (j == NULL && !all)
 		return;
 	out = j == NULL ? jobs_json(d->js) : json_pack("{s:[o]}", "transfers", job_json(j));

@@ -14,19 +14,56 @@
 #include "node/base64.h"
 #include "store/durable.h"
 
-bool handover_is_there(const struct opts *o)
+/* What only a process of its own can do; NULL: nothing of that was asked for. */
+static const char *alone(const struct opts *o)
+{
+	const struct {
+		bool given;
+		const char *option;
+	} table[] = {
+	    {o->no_daemon, "--no-daemon"},
+	    {o->watch, "--watch"},
+	    {o->drain, "--drain"},
+	    {o->no_upload, "--no-upload"},
+	    {o->limit_lan, "--limit-lan"},
+	    {o->limit_at != NULL, "--limit-at"},
+	    {o->on_complete != NULL, "--on-complete"},
+	    {o->webhooks != NULL, "--webhook"},
+	    {o->from != NULL, "--from"},
+	    {o->reply_delay_ms > 0, "--reply-delay"},
+	    {o->encryption != NULL, "--encryption"},
+	    {o->out != NULL && strcmp(o->out, "-") == 0, "-o -"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].given)
+			return table[i].option;
+	return NULL;
+}
+
+static int ask_if_there(struct err_info *info)
 {
 	json_t *answer = NULL;
+	int err = daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, info);
 
-	/* What only a process of its own can do. */
-	if (o->no_daemon || o->drain || o->no_upload || o->limit_lan || o->limit_at != NULL ||
-	    o->on_complete != NULL || o->webhooks != NULL || o->from != NULL ||
-	    o->reply_delay_ms > 0 || o->encryption != NULL)
-		return false;
-	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
-		return false;
 	json_decref(answer);
-	return true;
+	return err;
+}
+
+bool handover_is_there(const struct opts *o)
+{
+	return alone(o) == NULL && ask_if_there(NULL) == OK;
+}
+
+int handover_why_not(const struct opts *o, struct err_info *info)
+{
+	const char *option = alone(o);
+
+	if (option != NULL)
+		return err_set(info, ERR_INVALID,
+			       "--detach leaves it to the daemon, which does not go with %s",
+			       option);
+	return ask_if_there(info);
 }
 
 /* ---- how it stands --------------------------------------------------------------- */
@@ -232,19 +269,36 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	return err;
 }
 
-int handover_look(struct handed *h, struct err_info *info)
+static const json_t *find_by_id(const json_t *list, uint32_t id)
 {
-	char ref[16];
-	json_t *answer = NULL;
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(list, i, j)
+	{
+		if (entries_int(j, "id") == (json_int_t)id)
+			return j;
+	}
+	return NULL;
+}
+
+int handover_look(struct handed *const *list, size_t n, struct err_info *info)
+{
+	json_t *answer = NULL, *ids = json_array();
 	int err;
 
-	snprintf(ref, sizeof(ref), "%u", h->id);
-	err = daemon_ask(json_pack("{s:s, s:s}", "verb", "status", "ref", ref), &answer, info);
-	if (err == OK)
-		take(h, json_array_get(json_object_get(answer, "transfers"), 0));
-	h->gone = err == ERR_NOENT;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(ids, json_integer((json_int_t)list[i]->id));
+	err = daemon_ask(json_pack("{s:s, s:o}", "verb", "status", "ids", ids), &answer, info);
+	for (size_t i = 0; i < n && (err == OK || err == ERR_NOENT); i++) {
+		const json_t *j = find_by_id(json_object_get(answer, "transfers"), list[i]->id);
+
+		list[i]->gone = j == NULL;
+		if (j != NULL)
+			take(list[i], j);
+	}
 	json_decref(answer);
-	return h->gone ? OK : err;
+	return err == ERR_NOENT ? OK : err;
 }
 
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info)
