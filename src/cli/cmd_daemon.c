@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/daemon_control.h"
+#include "cli/daemon_places.h"
 #include "cli/detach.h"
 #include "cli/home.h"
 #include "cli/index_choice.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct daemon_http *http;
 	struct daemon_api *api;
 	struct gateway *gateway;
+	struct daemon_places *places;
 	struct hooks *hooks; /* NULL: none */
 	struct jobs_watcher watcher;
 	struct detach detach;
@@ -134,7 +136,11 @@ static int open_jobs(struct daemon *d, struct err_info *info)
 	    .user = d,
 	};
 
-	return jobs_new(&p, &d->jobs, info);
+	int err = jobs_new(&p, &d->jobs, info);
+
+	if (err == OK && daemon_places_new(d->jobs, on_say, d, &d->places) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
 }
 
 static int open_http(struct daemon *d, struct err_info *info)
@@ -285,6 +291,8 @@ static void close_all(void *user)
 	daemon_http_free(d->http);
 	gateway_free(d->gateway);
 	daemon_api_free(d->api);
+	daemon_places_free(d->places);
+	d->places = NULL;
 	if (d->jobs != NULL)
 		jobs_unwatch(d->jobs, &d->watcher);
 	jobs_free(d->jobs);

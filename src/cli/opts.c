@@ -80,6 +80,7 @@ static const struct option options[] = {
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"file", 0, KIND_LIST, AT(files), NULL, false},
     {"limit-down", 0, KIND_RATE, AT(limit_down), NULL, false},
     {"limit-up", 0, KIND_RATE, AT(limit_up), NULL, false},
     {"limit-at", 0, KIND_LIST, AT(limit_at), NULL, false},
@@ -664,6 +665,7 @@ void opts_fini(struct opts *o)
 	free(o->config);
 	free(o->origins);
 	free((void *)o->only);
+	free((void *)o->files);
 	free((void *)o->limit_at);
 	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 }

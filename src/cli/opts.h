@@ -45,6 +45,7 @@ struct opts {
 	uint32_t reply_delay_ms;  /* --reply-delay */
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
+	const char *const *files; /* --file GLOB, repeated: the same, of a transfer of the daemon */
 	bool sequential, ends_first;
 	uint64_t limit_down, limit_up; /* bytes a second; 0: none */
 	const char *const *limit_at;   /* --limit-at FROM-TO=RATE, repeated */
