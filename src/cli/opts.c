@@ -626,21 +626,39 @@ int opts_defaults(struct opts *o, const struct command *c, struct err_info *info
 	return rc;
 }
 
+static int take_everything(struct parser *p)
+{
+	int rc = take_standing(p);
+
+	p->o->argc = p->argc;
+	p->o->argv = p->argv;
+	p->from = FROM_COMMAND_LINE;
+	p->line = 0;
+	if (rc == 0)
+		rc = take_all(p);
+	return rc == 0 && !p->help ? check(p) : rc;
+}
+
+int opts_again(struct opts *o, const struct command *c, const struct opts *first,
+	       struct err_info *info)
+{
+	struct parser p = {.o = o, .c = c, .argv = first->argv, .argc = first->argc, .at = 2};
+	int rc = take_everything(&p);
+
+	if (rc != 0)
+		*info = p.info;
+	return rc;
+}
+
 int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
 {
 	struct parser p = {.o = o, .c = c, .argv = argv, .argc = argc, .at = 2};
-	int rc = take_standing(&p);
+	int rc = take_everything(&p);
 
-	p.from = FROM_COMMAND_LINE;
-	p.line = 0;
-	if (rc == 0)
-		rc = take_all(&p);
 	if (rc == 0 && p.help) {
 		opts_print_help(c);
 		return EXIT_OK;
 	}
-	if (rc == 0)
-		rc = check(&p);
 	if (rc == 0)
 		return -1;
 	o->json = o->json || wants_json(argc, argv);

@@ -447,3 +447,9 @@ uint32_t jobs_active(const struct jobs *js)
 {
 	return js->max_active;
 }
+
+void jobs_set_queue_seeds(struct jobs *js, bool on)
+{
+	js->p.queue_seeds = on;
+	loop_timer_set(js->turn, 0);
+}

@@ -210,6 +210,7 @@ int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info
 /* Of all jobs together. */
 void jobs_set_active(struct jobs *js, uint32_t max_active);
 uint32_t jobs_active(const struct jobs *js);
+void jobs_set_queue_seeds(struct jobs *js, bool on); /* as in jobs_params */
 
 /* Whoever wants to know. A watcher may be taken out in its own call. */
 struct jobs_watcher {

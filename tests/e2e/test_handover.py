@@ -129,7 +129,7 @@ def _(w):
     a.start("get", a.path("t.torrent"), "--seed", "--port", str(port))
     done = proc.wait(60 * h.SLOW).expect(h.OK)
     check("2 of 4 files" in done.out and "data" in done.out, "what it says", done.out)
-    check_eq(len(files_of(b.path("data"))), 2, "files", files_of(b.path("data")))
+    check_eq(files_of(b.path("data")), ["a.txt", "b/one.jpg"], "files")
     wait_state(b, "data", "seeding")
     check_eq(b.transfers()[0]["name"], "data", "its name")
     b.run("get", link).expect(h.OK)
