@@ -52,6 +52,7 @@ static bool same(const struct opts *a, const struct opts *b, const struct option
 		return same_list(*(const char *const *const *)(const void *)x,
 				 *(const char *const *const *)(const void *)y);
 	case KIND_SIZE:
+	case KIND_BYTES:
 	case KIND_RATE:
 		return memcmp(x, y, sizeof(uint64_t)) == 0;
 	case KIND_NUMBER:
