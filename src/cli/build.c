@@ -22,7 +22,7 @@ struct work {
 	struct hashing hashing;
 	struct create_file *files;
 	struct hash_record *record; /* NULL: all is read */
-	const atomic_bool *stop;    /* NULL: nobody stops it, and progress is shown */
+	struct build_aside *aside;  /* NULL: progress is shown */
 	struct progress progress;
 	char label[64];
 };
@@ -43,8 +43,11 @@ static bool on_progress(void *user, uint64_t done, uint64_t total)
 {
 	struct work *w = user;
 
-	if (w->stop != NULL)
-		return !atomic_load(w->stop);
+	if (w->aside != NULL) {
+		atomic_store(&w->aside->done, done);
+		atomic_store(&w->aside->total, total);
+		return !atomic_load(w->aside->stop);
+	}
 	progress_work(&w->progress, w->label, "hashing", done, total);
 	return true;
 }
@@ -106,7 +109,8 @@ static int hash(struct work *w, bool plain, struct err_info *info)
 	w->params.progress = on_progress;
 	w->params.user = w;
 	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
-	progress_begin(&w->progress, opts_progress(w->o));
+	if (w->aside == NULL)
+		progress_begin(&w->progress, opts_progress(w->o));
 	err = w->record == NULL ? hashing_run(&w->params, &w->hashing, info)
 				: hashing_known_run(&w->params, w->record, &w->hashing, info);
 	progress_clear(&w->progress);
@@ -288,10 +292,10 @@ int build_torrent(const struct opts *o, const char *path, const char *tracker, b
 }
 
 int build_share(const struct opts *o, const char *path, const char *tracker,
-		struct hash_record *record, const atomic_bool *stop, struct build *out,
+		struct hash_record *record, struct build_aside *aside, struct build *out,
 		struct err_info *info)
 {
-	struct work w = {.o = o, .record = record, .stop = stop};
+	struct work w = {.o = o, .record = record, .aside = aside};
 
 	return build_with(&w, path, tracker, true, out, info);
 }

@@ -20,6 +20,12 @@ struct build {
 	uint32_t skipped; /* links and special files left out */
 };
 
+/* A build that runs on a thread of its own, as others see it. */
+struct build_aside {
+	const atomic_bool *stop;	  /* once it is true the build ends soon: ERR_CANCELLED */
+	atomic_uint_fast64_t done, total; /* bytes that were hashed so far, and shall be */
+};
+
 /* Hash `path` and write its metainfo, with progress on a terminal. Taken from `o`: v1_only,
  * v2_only, piece_length, trackers, private, comment, quiet. `tracker` (may be NULL) comes before
  * those of `o`. `plain`: also each file's own SHA-256, in the same read.
@@ -27,11 +33,10 @@ struct build {
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
 		  struct build *out, struct err_info *info);
 /* The same with `plain` for a share that may have been hashed before: what `record` knows of it is
- * not read again, and it holds what is known now. With `stop` (may be NULL) it shows no progress,
- * may run on a thread of its own and ends soon after that becomes true: ERR_CANCELLED. With
- * o->watch, pieces stay as long as they were unless there would be far too many or few of them. */
+ * not read again, and it holds what is known now. With `aside` it prints nothing. With o->watch,
+ * pieces stay as long as they were unless there would be far too many or few of them. */
 int build_share(const struct opts *o, const char *path, const char *tracker,
-		struct hash_record *record, const atomic_bool *stop, struct build *out,
+		struct hash_record *record, struct build_aside *aside, struct build *out,
 		struct err_info *info);
 void build_fini(struct build *b);
 

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/daemon_control.h"
+#include "cli/daemon_places.h"
+#include "cli/daemon_reload.h"
 #include "cli/detach.h"
 #include "cli/home.h"
 #include "cli/index_choice.h"
@@ -40,10 +42,11 @@ struct daemon {
 	struct daemon_http *http;
 	struct daemon_api *api;
 	struct gateway *gateway;
+	struct daemon_places *places;
 	struct hooks *hooks; /* NULL: none */
 	struct jobs_watcher watcher;
 	struct detach detach;
-	struct opts reloaded; /* by SIGHUP; pacing borrows from it */
+	struct opts reloaded; /* by SIGHUP; pacing and hooks borrow from it */
 	bool was_reloaded;
 };
 
@@ -72,17 +75,23 @@ static void on_job(void *user, struct job *j, enum job_event e)
 						  .error = v.why.code == OK ? "" : v.why.text});
 }
 
-static int open_hooks(struct daemon *d, struct err_info *info)
+static int make_hooks(struct daemon *d, const struct opts *o, struct hooks **out,
+		      struct err_info *info)
 {
 	struct hooks_params p = {.loop = d->session.loop,
-				 .command = d->o->on_complete,
-				 .urls = d->o->webhooks,
+				 .command = o->on_complete,
+				 .urls = o->webhooks,
 				 .say = on_say,
 				 .user = d};
 
+	return hooks_new(&p, out, info);
+}
+
+static int open_hooks(struct daemon *d, struct err_info *info)
+{
 	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
 	jobs_watch(d->jobs, &d->watcher);
-	return hooks_new(&p, &d->hooks, info);
+	return make_hooks(d, d->o, &d->hooks, info);
 }
 
 /* ---- one a home --------------------------------------------------------------------- */
@@ -134,7 +143,11 @@ static int open_jobs(struct daemon *d, struct err_info *info)
 	    .user = d,
 	};
 
-	return jobs_new(&p, &d->jobs, info);
+	int err = jobs_new(&p, &d->jobs, info);
+
+	if (err == OK && daemon_places_new(d->jobs, on_say, d, &d->places) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
 }
 
 static int open_http(struct daemon *d, struct err_info *info)
@@ -204,20 +217,50 @@ static int open_control(struct daemon *d, struct err_info *info)
 
 /* ---- SIGHUP ------------------------------------------------------------------------------ */
 
-/* What they are now is as the file says; what it does not is as at the start. */
-static int use_settings(struct daemon *d, struct opts *o, struct err_info *info)
+/* Those that are in use, until the next ones are. */
+static const struct opts *settings(const struct daemon *d)
+{
+	return d->was_reloaded ? &d->reloaded : d->o;
+}
+
+static int use_hooks(struct daemon *d, const struct opts *o, struct err_info *info)
+{
+	struct hooks *next = NULL;
+	int err;
+
+	if (daemon_reload_same(settings(d), o, "on-complete") &&
+	    daemon_reload_same(settings(d), o, "webhook"))
+		return OK;
+	err = make_hooks(d, o, &next, info);
+	if (err != OK)
+		return err;
+	hooks_free(d->hooks);
+	d->hooks = next;
+	return OK;
+}
+
+static int use_settings(struct daemon *d, const struct opts *o, struct err_info *info)
 {
 	struct session *s = &d->session;
+	struct pacing *pacing = NULL;
+	int err = use_hooks(d, o, info);
 
+	if (err == OK)
+		err = pacing_new(s->loop, s->node, o, &pacing, info);
+	if (err != OK)
+		return err;
 	pacing_free(s->pacing);
-	s->pacing = NULL;
+	s->pacing = pacing;
 	jobs_set_active(d->jobs, o->max_active);
-	return pacing_new(s->loop, s->node, o, &s->pacing, info);
+	jobs_set_queue_seeds(d->jobs, o->queue_seeds);
+	return OK;
 }
 
 static void on_reload(void *user, int signo)
 {
 	struct daemon *d = user;
+	const struct command *c = commands_find("daemon");
+	char later[DAEMON_RELOAD_TEXT_MAX];
 	struct err_info why;
 	struct opts o;
 
@@ -225,13 +268,14 @@ static void on_reload(void *user, int signo)
 	if (d->jobs == NULL)
 		return;
 	notify_service("RELOADING=1");
-	if (opts_defaults(&o, commands_find("daemon"), &why) == OK &&
-	    use_settings(d, &o, &why) == OK) {
+	if (opts_again(&o, c, d->o, &why) == OK && use_settings(d, &o, &why) == OK) {
+		(void)daemon_reload_later(d->o, &o, c, later);
 		if (d->was_reloaded)
 			opts_fini(&d->reloaded);
 		d->reloaded = o;
 		d->was_reloaded = true;
-		session_say(&d->session, "settings are read again");
+		session_say(&d->session, "settings are read again%s%s",
+			    later[0] == '\0' ? "" : "; from the next start on also: ", later);
 	} else {
 		opts_fini(&o);
 		session_say(&d->session, "settings are not usable: %s", why.text);
@@ -285,6 +329,8 @@ static void close_all(void *user)
 	daemon_http_free(d->http);
 	gateway_free(d->gateway);
 	daemon_api_free(d->api);
+	daemon_places_free(d->places);
+	d->places = NULL;
 	if (d->jobs != NULL)
 		jobs_unwatch(d->jobs, &d->watcher);
 	jobs_free(d->jobs);

@@ -14,6 +14,9 @@
 #include "node/torrent_file.h"
 #include "wire/ext_metadata.h"
 
+/* What a link stands for is not known yet. */
+#define ASKING "asking what it is"
+
 struct get {
 	const struct opts *o;
 	struct session session;
@@ -116,12 +119,26 @@ static bool is_alone(const struct transfer_status *st)
 	       st->swarm.dialing == 0 && st->swarm.sources == 0;
 }
 
+static void give_up_link(struct get *g, const struct err_info *tracker)
+{
+	struct err_info why;
+	bool nobody = wanted_nobody_tells(&g->wanted, g->o, tracker, &why);
+	int code;
+
+	progress_clear(&g->session.progress);
+	code = opts_fail(g->o, "get", &why);
+	session_end(&g->session, nobody ? EXIT_NO_HOLDER : code);
+}
+
 /* Says when the last holder is gone; gives up when there never was one. */
 static void watch_holders(struct get *g, const struct transfer_status *st, uint64_t now)
 {
 	struct err_info why;
-	bool gone = is_alone(st) || (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 &&
-				     !st->swarm.can_complete && st->swarm.down_bps == 0);
+	bool unknown = g->by_daemon && g->handed.state == JOB_METADATA;
+	bool gone = is_alone(st) ||
+		    (unknown && st->swarm.dialing == 0 && st->to_check_bytes == 0) ||
+		    (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 &&
+		     !st->swarm.can_complete && st->swarm.down_bps == 0);
 
 	if (!gone) {
 		if (g->said_alone && st->swarm.down_bytes > g->alone_bytes) {
@@ -146,6 +163,10 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 		if (g->o->wait_s == 0 || now - g->alone_ms < limit)
 			return;
 	} else if (now - g->alone_ms < NO_HOLDER_MS) {
+		return;
+	}
+	if (unknown) {
+		give_up_link(g, &st->tracker_error);
 		return;
 	}
 	if (st->tracker_error.code != OK)
@@ -178,6 +199,8 @@ static const char *note_of(const struct get *g, const struct transfer_status *st
 {
 	if (g->by_daemon && (g->handed.state == JOB_QUEUED || g->handed.state == JOB_PAUSED))
 		return job_state_word(g->handed.state);
+	if (g->by_daemon && g->handed.state == JOB_METADATA)
+		return ASKING;
 	switch (st->phase) {
 	case TRANSFER_CHECKING:
 		return "checking";
@@ -345,15 +368,27 @@ static int start_watch(struct get *g, struct err_info *info)
 
 /* ---- where it is done ---------------------------------------------------------------------- */
 
-static const struct metainfo *meta_of(const struct get *g)
-{
-	return g->by_daemon ? g->wanted.meta : transfer_meta(g->transfer);
-}
-
 static bool look_at_transfer(struct get *g)
 {
 	transfer_status(g->transfer, &g->last);
 	return true;
+}
+
+/* What a link is called, and where it is, becomes known late. */
+static void take_name(struct get *g)
+{
+	const char *slash = strrchr(g->handed.path, '/');
+	char *path;
+
+	if (g->handed.state == JOB_METADATA || strcmp(g->wanted.path, g->handed.path) == 0)
+		return;
+	path = strdup(g->handed.path);
+	if (path == NULL)
+		return;
+	free(g->wanted.path);
+	g->wanted.path = path;
+	text_escape(g->wanted.label, sizeof(g->wanted.label),
+		    bytes_str(slash == NULL ? g->handed.path : slash + 1));
 }
 
 static void take_handed(struct get *g)
@@ -361,13 +396,15 @@ static void take_handed(struct get *g)
 	g->last = g->handed.status;
 	g->found_bytes = g->handed.found_bytes;
 	g->wanted.there_already = g->wanted.there_already || g->handed.there_already;
+	take_name(g);
 }
 
 /* False: it goes on without us, or not at all. */
 static bool look_at_daemon(struct get *g)
 {
+	struct handed *handed = &g->handed;
 	struct err_info why;
-	int err = handover_look(&g->handed, &why);
+	int err = handover_look(&handed, 1, &why);
 
 	if (err != OK) {
 		fail(g, &why);
@@ -382,28 +419,6 @@ static bool look_at_daemon(struct get *g)
 	}
 	take_handed(g);
 	return true;
-}
-
-/* Who follows does so as long as the command runs; a part of a folder is fetched here.
- */
-static bool can_hand_over(const struct get *g)
-{
-	const struct opts *o = g->o;
-
-	return !o->follow && !o->sequential && !o->ends_first && !wanted_flows(o) &&
-	       g->wanted.files == NULL && !wanted_is_unknown(&g->wanted);
-}
-
-static int hand_over(struct get *g, struct err_info *info)
-{
-	int err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);
-
-	if (err != OK)
-		return err;
-	g->wanted.there_already = g->handed.existed && g->handed.complete;
-	free(g->wanted.path);
-	g->wanted.path = strdup(g->handed.path);
-	return g->wanted.path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
 /* ---- all of it together ------------------------------------------------------------------------
@@ -443,23 +458,12 @@ static void on_fetched(void *user)
 	session_poke(&g->session);
 }
 
-static void give_up_link(struct get *g)
-{
-	struct err_info why;
-	bool nobody = wanted_nobody_tells(&g->wanted, g->o, &why);
-	int code;
-
-	progress_clear(&g->session.progress);
-	code = opts_fail(g->o, "get", &why);
-	session_end(&g->session, nobody ? EXIT_NO_HOLDER : code);
-}
-
 /* Nobody is there, or nobody who has it. */
 static void watch_link(struct get *g, uint64_t now)
 {
 	uint64_t limit = g->o->wait_s > 0 ? (uint64_t)g->o->wait_s * 1000 : NO_HOLDER_MS;
 	struct metadata_fetch_status st;
-	struct progress_state line = {.label = g->wanted.label, .note = "asking what it is"};
+	struct progress_state line = {.label = g->wanted.label, .note = ASKING};
 
 	metadata_fetch_status(g->wanted.fetch, &st);
 	if (st.dialing > 0 || st.pieces > 0)
@@ -467,7 +471,7 @@ static void watch_link(struct get *g, uint64_t now)
 	else if (g->alone_ms == 0)
 		g->alone_ms = now;
 	else if (now - g->alone_ms >= limit)
-		give_up_link(g);
+		give_up_link(g, &st.tracker_error);
 	if (g->session.ending)
 		return;
 	line.peers = st.peers;
@@ -519,8 +523,9 @@ static void watch(struct session *s, void *user)
 		fail(g, &g->last.why);
 	} else if (g->flow == NULL && g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);
-		wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
-			    meta_of(g));
+		if (!g->by_daemon) /* which remembers it, too */
+			wanted_done(g->o, g->wanted.path, g->wanted.there_already, g->wanted.placed,
+				    transfer_meta(g->transfer));
 		print_done(g);
 		if (g->hooks != NULL)
 			fire_hooks(g);
@@ -536,6 +541,23 @@ static void watch(struct session *s, void *user)
 	watch_holders(g, &g->last, now);
 	if (!s->ending)
 		draw(g, &g->last, now);
+}
+
+/* -d */
+static void print_left(const struct get *g)
+{
+	if (g->o->json) {
+		json_t *j = json_pack("{s:i, s:o, s:s}", "id", (int)g->handed.id, "path",
+				      torrent_text(g->handed.path), "state",
+				      job_state_word(g->handed.state));
+
+		out_json(j);
+		json_decref(j);
+	} else if (!g->o->quiet) {
+		printf("%s: left to the daemon as number %u; 'shoal status' shows how far it is\n",
+		       g->wanted.label, g->handed.id);
+	}
+	(void)fflush(stdout);
 }
 
 /* Who detaches has nothing to lose. */
@@ -583,7 +605,9 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, g->o->args[0], false, &g->index, info);
 
-	g->by_daemon = err == OK && can_hand_over(g) && handover_is_there(g->o);
+	g->by_daemon = err == OK && !g->o->follow && handover_is_there(g->o);
+	if (err == OK && g->o->detach && !g->by_daemon)
+		err = handover_why_not(g->o, info);
 	if (err == OK)
 		err = session_init(&g->session, g->o, g->by_daemon ? SESSION_CLIENT : SESSION_PEER,
 				   info);
@@ -596,7 +620,7 @@ static int run(struct get *g, struct err_info *info)
 	if (g->o->follow)
 		err = start_watch(g, info);
 	if (err == OK && g->by_daemon)
-		err = hand_over(g, info);
+		err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);
 	else if (err == OK && wanted_is_unknown(&g->wanted))
 		err =
 		    wanted_fetch(&g->wanted, g->o, g->index, g->session.node, on_fetched, g, info);
@@ -604,8 +628,10 @@ static int run(struct get *g, struct err_info *info)
 		err = start(g, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
-	if (g->by_daemon && g->o->detach)
+	if (g->by_daemon && g->o->detach) {
+		print_left(g);
 		return EXIT_OK;
+	}
 	return session_run(&g->session, watch, g);
 }
 

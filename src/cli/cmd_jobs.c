@@ -11,6 +11,7 @@
 
 struct deed {
 	const char *verb, *done; /* "paused" */
+	const char *command;	 /* NULL: called as the verb */
 };
 
 /* Takes `answer`. */
@@ -31,6 +32,7 @@ static void say(const struct opts *o, const struct deed *d, json_t *answer)
 static int do_all(const struct opts *o, const struct deed *d, char *const *refs, int n,
 		  const json_t *args)
 {
+	const char *command = d->command == NULL ? d->verb : d->command;
 	int code = EXIT_OK;
 
 	for (int i = 0; i < n; i++) {
@@ -45,37 +47,37 @@ static int do_all(const struct opts *o, const struct deed *d, char *const *refs,
 			continue;
 		}
 		if (code == EXIT_OK)
-			code = opts_fail(o, d->verb, &info);
+			code = opts_fail(o, command, &info);
 		else
-			(void)opts_fail(o, d->verb, &info);
+			(void)opts_fail(o, command, &info);
 	}
 	return code;
 }
 
 int cmd_pause(const struct opts *o)
 {
-	static const struct deed deed = {"pause", "paused"};
+	static const struct deed deed = {"pause", "paused", NULL};
 
 	return do_all(o, &deed, o->args, o->n_args, NULL);
 }
 
 int cmd_resume(const struct opts *o)
 {
-	static const struct deed deed = {"resume", "resumed"};
+	static const struct deed deed = {"resume", "resumed", NULL};
 
 	return do_all(o, &deed, o->args, o->n_args, NULL);
 }
 
 int cmd_recheck(const struct opts *o)
 {
-	static const struct deed deed = {"recheck", "checking"};
+	static const struct deed deed = {"recheck", "checking", NULL};
 
 	return do_all(o, &deed, o->args, o->n_args, NULL);
 }
 
 int cmd_remove(const struct opts *o)
 {
-	static const struct deed deed = {"remove", "removed"};
+	static const struct deed deed = {"remove", "removed", NULL};
 	json_t *args = json_pack("{s:b}", "data", (int)o->with_data);
 	int code = do_all(o, &deed, o->args, o->n_args, args);
 
@@ -106,14 +108,48 @@ static int parse_priority(const char *text, json_int_t *out, struct err_info *in
 	return OK;
 }
 
+static json_t *list_json(const char *const *list)
+{
+	json_t *out = json_array();
+
+	for (; *list != NULL; list++)
+		json_array_append_new(out, json_string(*list));
+	return out;
+}
+
+/* Of some of its files. */
+static int prioritise_files(const struct opts *o)
+{
+	static const char *const words[] = {"skip", "low", "normal", "high"};
+	static const struct deed deed = {"files", "changed", "priority"};
+	const char *want = o->args[o->n_args - 1];
+	struct err_info info;
+	json_t *args;
+	size_t i = 0;
+	int code;
+
+	while (i < sizeof(words) / sizeof(words[0]) && strcmp(words[i], want) != 0)
+		i++;
+	if (i == sizeof(words) / sizeof(words[0])) {
+		err_set(&info, ERR_INVALID, "a file's priority is high, normal, low or skip");
+		return opts_fail(o, "priority", &info);
+	}
+	args = json_pack("{s:s, s:o}", "want", want, "files", list_json(o->files));
+	code = do_all(o, &deed, o->args, o->n_args - 1, args);
+	json_decref(args);
+	return code;
+}
+
 int cmd_priority(const struct opts *o)
 {
-	static const struct deed deed = {"priority", "changed"};
+	static const struct deed deed = {"priority", "changed", NULL};
 	struct err_info info;
 	json_int_t value = 0;
 	json_t *args;
 	int code;
 
+	if (o->files != NULL)
+		return prioritise_files(o);
 	if (parse_priority(o->args[o->n_args - 1], &value, &info) != OK)
 		return opts_fail(o, "priority", &info);
 	args = json_pack("{s:I}", "priority", value);
@@ -162,7 +198,7 @@ static int limit_all(const struct opts *o)
 
 int cmd_limit(const struct opts *o)
 {
-	static const struct deed deed = {"limit", "limited"};
+	static const struct deed deed = {"limit", "limited", NULL};
 	json_t *args;
 	int code;
 

@@ -2,26 +2,30 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/build.h"
+#include "cli/background.h"
 #include "cli/commands.h"
 #include "cli/handover.h"
-#include "cli/home.h"
 #include "cli/index_open.h"
-#include "cli/known_hashes.h"
 #include "cli/placed.h"
+#include "cli/publish.h"
 #include "cli/renewer.h"
 #include "cli/session.h"
 #include "cli/share_name.h"
 #include "cli/spool.h"
-#include "node/index_client.h"
 #include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Shares that are looked at each time; the others have their turn later. */
 #define PATROL 64u
+/* Small ones are published so many, or for so long, at a time before they are served. */
+#define BATCH_MAX 16u
+#define BATCH_MS 50
+#define BATCH_FILE_BYTES (1 << 20)
 
 /* One PATH of the command line. */
 struct share {
@@ -34,123 +38,35 @@ struct share {
 	struct share_name name;
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
-	struct hash_record record; /* --watch; the renewer's thread's while it works on this one */
+	struct hash_record record; /* --watch; the thread's while it works on this one */
 };
 
-/* A new version in the making. */
-struct newer {
-	struct entry entry;
-	struct build build;
-	bool same; /* as what is served: nothing was published */
+/* What a thread publishes while the loop serves what was published before. */
+struct batch {
+	struct background *background; /* NULL: none is under way */
+	struct publication list[BATCH_MAX];
+	size_t n;
+	struct err_info why; /* of the one after those */
+	atomic_bool stop;
+	struct build_aside aside;
 };
 
 struct sharing {
 	const struct opts *o;
 	struct home home;
 	struct index_client *index;
+	struct publisher publisher;
 	struct session session;
 	struct share *shares;
-	size_t n, patrol, n_heard;
+	size_t n_paths, n; /* all; those that are served, the first ones */
+	size_t patrol, n_heard;
 	uint64_t up_bytes;
-	bool announced;		 /* said "serving" already */
-	struct renewer *renewer; /* --watch */
-	struct newer newer;	 /* its thread's, while that runs */
+	bool announced; /* said "serving" already */
+	struct batch batch;
+	struct renewer *renewer;  /* --watch */
+	struct publication newer; /* its thread's, while that runs */
 	bool by_daemon;
 };
-
-/* The entry's name when --name is not given: the file's own, with what a name may not hold
- * replaced, so that a file with any name can be shared. */
-static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
-{
-	struct bytes raw = bytes_str(file_name);
-	size_t n = 0;
-
-	if (!text_is_utf8(raw) || entry_check_name(raw, NULL) != OK) {
-		for (size_t i = 0; i < raw.len && n < ENTRY_NAME_BYTES_MAX; i++) {
-			uint8_t c = raw.ptr[i];
-
-			out[n++] = c > ' ' && c < 0x7f && c != '@' ? (char)c : '_';
-		}
-		out[n] = '\0';
-		return;
-	}
-	memcpy(out, raw.ptr, raw.len);
-	out[raw.len] = '\0';
-}
-
-static int sign_entry(struct entry *e, const struct home *h, struct err_info *info)
-{
-	struct buf msg;
-	int err;
-
-	memcpy(e->owner, h->owner, sizeof(e->owner));
-	memcpy(e->key, h->key, sizeof(e->key));
-	e->published_at = loop_wall_s();
-	buf_init(&msg, 64u << 10);
-	err = entry_signed_bytes(e, "publish", &msg);
-	if (err == OK)
-		err = sign_make(h->seed, buf_bytes(&msg), e->signature);
-	buf_fini(&msg);
-	return err == OK ? OK : err_set(info, err, "cannot sign the entry: %s", err_text(err));
-}
-
-static void fill_entry(struct entry *e, const struct build *b)
-{
-	const struct metainfo *m = b->meta;
-
-	e->has_v1 = m->v1;
-	e->has_v2 = m->v2;
-	memcpy(e->hash_v1, m->hash_v1, sizeof(e->hash_v1));
-	memcpy(e->hash_v2, m->hash_v2, sizeof(e->hash_v2));
-	e->bytes = m->total_bytes;
-	e->n_files = m->n_real_files;
-	if (m->single) {
-		const char *hex = json_string_value(json_array_get(b->sha256, 0));
-
-		e->has_sha256 =
-		    hex != NULL && text_unhex(bytes_str(hex), e->sha256, SHA256_LEN) == OK;
-	}
-}
-
-static int choose_name(struct sharing *sh, struct share *s, const struct build *b,
-		       struct err_info *info)
-{
-	const char *wanted = sh->o->name;
-	struct bytes name;
-
-	if (wanted == NULL) {
-		name_from_path(b->meta->name, s->entry.name);
-		wanted = s->entry.name;
-	}
-	name = bytes_str(wanted);
-	if (entry_check_name(name, info) != OK)
-		return ERR_INVALID;
-	memmove(s->entry.name, wanted, name.len + 1);
-	text_escape(s->label, sizeof(s->label), name);
-	return OK;
-}
-
-/* --description, --tag, --meta */
-static int fill_about(const struct opts *o, struct entry *e, struct err_info *info)
-{
-	int err = OK;
-
-	if (o->description != NULL)
-		err = entry_set_description(e, bytes_str(o->description), info);
-	for (const char *const *t = o->tags; t != NULL && *t != NULL && err == OK; t++)
-		err = entry_add_tags(e, bytes_str(*t), info);
-	for (const char *const *n = o->notes; n != NULL && *n != NULL && err == OK; n++) {
-		struct bytes note = bytes_str(*n);
-		const char *equals = strchr(*n, '=');
-		size_t at = equals == NULL ? 0 : (size_t)(equals - *n);
-
-		if (equals == NULL)
-			return err_set(info, ERR_INVALID, "--meta: give KEY=VALUE");
-		err = entry_set_meta(e, bytes_sub(note, 0, at),
-				     bytes_sub(note, at + 1, note.len - at - 1), info);
-	}
-	return err;
-}
 
 /* What a share is called, and who is told of it. */
 struct calling {
@@ -172,17 +88,16 @@ static bool is_secret(const struct sharing *sh, const struct metainfo *m)
 	return sh->o->no_dht || m->private;
 }
 
-/* `before`: taken before it was hashed; NULL: there is none. */
-static int hand_over(struct sharing *sh, struct share *s, struct build *b,
-		     const struct stamp *before, struct err_info *info)
+static int hand_over(struct sharing *sh, struct share *s, const struct publication *p,
+		     struct err_info *info)
 {
 	struct calling c;
 	struct job_spec spec = {
-	    .torrent = buf_bytes(&b->torrent),
-	    .path = b->data_path,
+	    .torrent = buf_bytes(&p->build.torrent),
+	    .path = p->build.data_path,
 	    .title = c.title,
 	    .seed = true,
-	    .stamp = before,
+	    .stamp = p->stamped ? &p->before : NULL,
 	    .trackers = c.trackers,
 	};
 	struct buf item;
@@ -190,7 +105,7 @@ static int hand_over(struct sharing *sh, struct share *s, struct build *b,
 
 	call_it(&c, sh, s);
 	buf_init(&item, DHT_ITEM_BYTES_MAX);
-	if (!is_secret(sh, b->meta))
+	if (!is_secret(sh, p->build.meta))
 		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
 	spec.item = buf_bytes(&item);
 	if (err == OK)
@@ -234,85 +149,139 @@ static int serve(struct sharing *sh, struct share *s, struct build *b, struct er
 }
 
 /* So that a later `get` to this place can say which version is there, and use its bytes. */
-static int remember_place(const struct entry *e, const struct build *b, struct err_info *why)
-{
-	struct placed p;
-
-	placed_from_entry(&p, e);
-	return placed_remember(b->data_path, &p, why);
-}
-
 static void remember(struct sharing *sh, const struct share *s, const struct build *b)
 {
 	struct err_info why;
+	struct placed p;
 
-	if (remember_place(&s->entry, b, &why) != OK)
+	placed_from_entry(&p, &s->entry);
+	if (placed_remember(b->data_path, &p, &why) != OK)
 		session_say(&sh->session, "%s: which version is there is not remembered: %s",
 			    s->label, why.text);
 }
 
-/* What was hashed before, and was not touched since, is not read. */
-static int hash_share(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
+static int use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
 {
-	struct err_info why;
+	char safe[512];
 	int err;
 
-	if (!sh->o->rehash)
-		known_hashes_load(s->path, &s->record);
-	err = build_share(sh->o, s->path, index_client_tracker_url(sh->index), &s->record, NULL, b,
-			  info);
-	if (err == OK && known_hashes_save(s->path, &s->record, &why) != OK)
-		session_say(&sh->session, "what was hashed is not remembered: %s", why.text);
+	s->entry = p->entry;
+	memcpy(s->label, p->label, sizeof(s->label));
+	if (p->unkept.code != OK)
+		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
+	if (p->build.skipped > 0)
+		session_say(&sh->session, "%s: %u links and special files left out",
+			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped);
+	err = sh->by_daemon ? hand_over(sh, s, p, info) : serve(sh, s, &p->build, info);
+	if (err == OK)
+		remember(sh, s, &p->build);
 	if (!sh->o->watch)
 		hash_record_fini(&s->record);
 	return err;
 }
 
-static int share_one(struct sharing *sh, struct share *s, const char *path, struct err_info *info)
+/* ---- publishing, on a thread of its own --------------------------------------------- */
+
+static int64_t clock_ms(void)
 {
-	struct build b;
-	struct stamp before;
-	char safe[512];
-	bool stamped;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Are the others worth waiting for the next one? */
+static bool goes_on(const struct sharing *sh, int64_t end_ms)
+{
+	const struct batch *b = &sh->batch;
+	struct stat st;
+
+	return b->n < BATCH_MAX && sh->n + b->n < sh->n_paths && clock_ms() < end_ms &&
+	       stat(sh->shares[sh->n + b->n].path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size <= BATCH_FILE_BYTES;
+}
+
+/* Of `sh` it uses the publisher, the batch and shares that are not served yet. */
+static void publish_batch(void *arg)
+{
+	struct sharing *sh = arg;
+	struct batch *b = &sh->batch;
+	int64_t end_ms = clock_ms() + BATCH_MS;
+
+	do {
+		struct share *s = &sh->shares[sh->n + b->n];
+
+		if (publish_path(&sh->publisher, s->path, NULL, &s->record, &b->aside,
+				 &b->list[b->n], &b->why) != OK) {
+			publication_fini(&b->list[b->n]);
+			return;
+		}
+		b->n++;
+	} while (goes_on(sh, end_ms));
+}
+
+static void fail(struct sharing *sh, const struct err_info *why)
+{
+	progress_clear(&sh->session.progress);
+	session_end(&sh->session, opts_fail(sh->o, "share", why));
+}
+
+static void end_batch(struct sharing *sh)
+{
+	struct batch *b = &sh->batch;
+
+	background_free(b->background);
+	b->background = NULL;
+	for (size_t i = 0; i < b->n; i++)
+		publication_fini(&b->list[i]);
+	b->n = 0;
+}
+
+static int watch_shares(struct sharing *sh, struct err_info *info);
+static int begin_batch(struct sharing *sh, struct err_info *info);
+
+/* They are on the index: serve them, while the next ones are published. */
+static void on_batch(void *arg)
+{
+	struct sharing *sh = arg;
+	struct batch *b = &sh->batch;
+	struct err_info why = {.code = OK};
+
+	for (size_t i = 0; i < b->n && !sh->session.ending && why.code == OK; i++)
+		if (use(sh, &sh->shares[sh->n], &b->list[i], &why) == OK)
+			sh->n++;
+	if (why.code == OK)
+		why = b->why;
+	end_batch(sh);
+	if (sh->session.interrupted || sh->session.ending)
+		return;
+	if (why.code == OK && sh->n < sh->n_paths)
+		(void)begin_batch(sh, &why);
+	else if (why.code == OK)
+		(void)watch_shares(sh, &why);
+	if (why.code != OK)
+		fail(sh, &why);
+	session_poke(&sh->session);
+}
+
+static int begin_batch(struct sharing *sh, struct err_info *info)
+{
+	struct batch *b = &sh->batch;
 	int err;
 
-	s->spooled = strcmp(path, "-") == 0;
-	if (s->spooled) {
-		err = spool_stdin(sh->o->name, sh->o->spool, &s->path, info);
-		if (err != OK)
-			return err;
-		path = s->path;
-	} else {
-		s->path = realpath(path, NULL);
-	}
-	if (s->path == NULL)
-		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), errno);
-	stamped = stamp_take(s->path, &before, NULL) == OK;
-	err = hash_share(sh, s, &b, info);
-	if (err != OK)
-		return err;
-	if (b.skipped > 0)
-		session_say(&sh->session, "%s: %u links and special files left out",
-			    text_escape(safe, sizeof(safe), bytes_str(path)), b.skipped);
-	fill_entry(&s->entry, &b);
-	err = choose_name(sh, s, &b, info);
-	if (err == OK)
-		err = fill_about(sh->o, &s->entry, info);
-	if (err == OK)
-		err = sign_entry(&s->entry, &sh->home, info);
-	if (err == OK)
-		err = index_client_publish(sh->index, &s->entry, buf_bytes(&b.torrent), b.sha256,
-					   info);
-	/* Of a folder's only file it is not the stamp. */
-	stamped = stamped && err == OK && strcmp(b.data_path, s->path) == 0;
-	if (err == OK && sh->by_daemon)
-		err = hand_over(sh, s, &b, stamped ? &before : NULL, info);
-	else if (err == OK)
-		err = serve(sh, s, &b, info);
-	if (err == OK)
-		remember(sh, s, &b);
-	build_fini(&b);
-	return err;
+	b->why.code = OK;
+	atomic_store(&b->aside.total, 0);
+	progress_begin(&sh->session.progress, opts_progress(sh->o));
+	err = background_begin(sh->session.loop, publish_batch, on_batch, sh, &b->background);
+	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
+}
+
+/* Nothing is published any more. */
+static void on_leaving(void *user)
+{
+	struct sharing *sh = user;
+
+	atomic_store(&sh->batch.stop, true);
 }
 
 /* ---- while it runs ------------------------------------------------------------- */
@@ -339,90 +308,145 @@ static void print_share(const struct share *s)
 
 static void print_serving(const struct sharing *sh)
 {
+	const char *index = index_client_url(sh->index);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < sh->n; i++) {
-		if (sh->o->json)
-			json_array_append_new(list, share_json(&sh->shares[i]));
-		else
-			print_share(&sh->shares[i]);
-	}
+	for (size_t i = 0; i < sh->n && sh->o->json; i++)
+		json_array_append_new(list, share_json(&sh->shares[i]));
 	if (sh->o->json)
 		out_json(list);
+	else if (!sh->o->quiet && sh->by_daemon && sh->o->detach)
+		printf("by the daemon, index %s; 'shoal status' shows it\n", index);
 	else if (!sh->o->quiet && sh->by_daemon)
-		printf("by the daemon, index %s; Ctrl-C leaves it to it\n",
-		       index_client_url(sh->index));
+		printf("by the daemon, index %s; Ctrl-C leaves it to it\n", index);
 	else if (!sh->o->quiet && opts_progress(sh->o) != PROGRESS_JSON) /* a person reads it */
 		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",
-		       node_port(sh->session.node), index_client_url(sh->index));
+		       node_port(sh->session.node), index);
 	json_decref(list);
 	(void)fflush(stdout);
 }
 
-/* False: it was said why there is none. */
-static bool status_of(struct sharing *sh, struct share *s, struct transfer_status *out)
+/* Somebody can find it. */
+static void on_heard(struct sharing *sh, struct share *s)
 {
-	struct err_info why = {.code = OK};
-
-	if (!sh->by_daemon) {
-		transfer_status(s->transfer, out);
-		return true;
-	}
-	if (handover_look(&s->handed, &why) == OK && s->handed.gone)
-		err_set(&why, ERR_CANCELLED,
-			"%s: was removed from the daemon, or the daemon has ended", s->label);
-	if (why.code != OK) {
-		session_end(&sh->session, opts_fail(sh->o, "share", &why));
-		return false;
-	}
-	*out = s->handed.status;
-	return true;
+	s->heard = true;
+	sh->n_heard++;
+	if (sh->o->json)
+		return;
+	progress_clear(&sh->session.progress);
+	print_share(s);
+	(void)fflush(stdout);
 }
 
-/* False: serving has ended. */
-static bool look_at(struct sharing *sh, struct share *s)
+static void take_status(struct sharing *sh, struct share *s, const struct transfer_status *st)
 {
 	struct share_name_of name = name_of(sh, s);
-	struct transfer_status st;
 
-	if (!status_of(sh, s, &st))
-		return false;
-	if (st.phase == TRANSFER_FAILED) {
-		session_end(&sh->session, opts_fail(sh->o, "share", &st.why));
-		return false;
-	}
-	if (st.why.code != OK && !s->said_changed && !sh->o->watch) {
+	if (st->why.code != OK && !s->said_changed && !sh->o->watch) {
 		s->said_changed = true;
 		session_say(&sh->session, "%s; share it again to publish what it is now",
-			    st.why.text);
-	} else if (st.why.code == OK && s->said_changed) {
+			    st->why.text);
+	} else if (st->why.code == OK && s->said_changed) {
 		s->said_changed = false;
 		session_say(&sh->session, "%s: is as it was, and served again", s->label);
 	}
-	share_name_look(&s->name, &name, &st, &sh->session);
-	if (!s->heard && st.tracker_ok + st.tracker_failed > 0) {
-		s->heard = true;
-		sh->n_heard++;
+	share_name_look(&s->name, &name, st, &sh->session);
+	if (!s->heard && st->tracker_ok + st->tracker_failed > 0)
+		on_heard(sh, s);
+	sh->up_bytes += st->swarm.up_bytes - s->up_bytes;
+	s->up_bytes = st->swarm.up_bytes;
+}
+
+static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
+{
+	struct transfer_status st;
+
+	if (!sh->by_daemon)
+		transfer_status(s->transfer, &st);
+	else if (s->handed.gone)
+		return err_set(info, ERR_CANCELLED,
+			       "%s: was removed from the daemon, or the daemon has ended",
+			       s->label);
+	else
+		st = s->handed.status;
+	if (st.phase == TRANSFER_FAILED) {
+		*info = st.why;
+		return st.why.code;
 	}
-	sh->up_bytes += st.swarm.up_bytes - s->up_bytes;
-	s->up_bytes = st.swarm.up_bytes;
-	return true;
+	take_status(sh, s, &st);
+	return OK;
+}
+
+/* The next ones in turn, at most HANDOVER_LOOK_MAX. */
+static int look_at_some(struct sharing *sh, size_t n, struct err_info *info)
+{
+	struct handed *handed[HANDOVER_LOOK_MAX];
+	int err = OK;
+
+	for (size_t i = 0; i < n; i++)
+		handed[i] = &sh->shares[(sh->patrol + i) % sh->n].handed;
+	if (sh->by_daemon)
+		err = handover_look(handed, n, info);
+	for (size_t i = 0; i < n && err == OK; i++)
+		err = look_at(sh, &sh->shares[sh->patrol++ % sh->n], info);
+	return err;
+}
+
+/* All of them until the trackers were told, which is soon. */
+static int look(struct sharing *sh, struct err_info *info)
+{
+	size_t left = sh->announced && sh->n > PATROL ? PATROL : sh->n;
+	int err = OK;
+
+	while (left > 0 && err == OK) {
+		size_t n = left < HANDOVER_LOOK_MAX ? left : HANDOVER_LOOK_MAX;
+
+		err = look_at_some(sh, n, info);
+		left -= n;
+	}
+	return err;
+}
+
+static void draw(struct sharing *sh)
+{
+	struct progress_state line = {.label = "serving", .note = "", .done = sh->up_bytes};
+	struct node_status st = {.peers = 0};
+
+	if (!sh->by_daemon)
+		node_status(sh->session.node, &st);
+	for (size_t i = 0; sh->by_daemon && i < sh->n; i++) {
+		st.up_bps += sh->shares[i].handed.status.swarm.up_bps;
+		st.peers += sh->shares[i].handed.status.swarm.peers;
+	}
+	line.up_bps = st.up_bps;
+	line.peers = st.peers;
+	progress_draw(&sh->session.progress, &line, loop_now_ms(sh->session.loop));
+}
+
+static void draw_hashing(struct sharing *sh)
+{
+	struct build_aside *aside = &sh->batch.aside;
+	char label[256];
+
+	if (sh->n_paths == 1)
+		text_escape(label, sizeof(label), bytes_str(sh->o->args[0]));
+	else
+		snprintf(label, sizeof(label), "%zu of %zu", sh->n + 1, sh->n_paths);
+	if (atomic_load(&aside->total) > 0)
+		progress_work(&sh->session.progress, label, "hashing", atomic_load(&aside->done),
+			      atomic_load(&aside->total));
 }
 
 static void watch(struct session *session, void *user)
 {
 	struct sharing *sh = user;
-	struct progress_state line = {.label = "serving", .note = ""};
-	/* All of them until the trackers were told, which is soon. */
-	size_t turns = sh->announced && sh->n > PATROL ? PATROL : sh->n;
-	struct node_status st = {.peers = 0};
+	struct err_info why;
 
-	if (sh->by_daemon && sh->announced)
-		turns = 1;
-	for (size_t i = 0; i < turns; i++)
-		if (!look_at(sh, &sh->shares[sh->patrol++ % sh->n]))
-			return;
-	if (sh->n_heard == sh->n && !sh->announced) {
+	if (look(sh, &why) != OK) {
+		fail(sh, &why);
+		return;
+	}
+	if (sh->n_heard == sh->n_paths && !sh->announced) {
 		sh->announced = true;
 		print_serving(sh);
 		if (sh->by_daemon && sh->o->detach) {
@@ -430,75 +454,43 @@ static void watch(struct session *session, void *user)
 			return;
 		}
 	}
-	if (!sh->by_daemon)
-		node_status(session->node, &st);
-	for (size_t i = 0; sh->by_daemon && i < sh->n; i++) {
-		st.up_bps += sh->shares[i].handed.status.swarm.up_bps;
-		st.peers += sh->shares[i].handed.status.swarm.peers;
-	}
-	line.up_bps = st.up_bps;
-	line.peers = st.peers;
-	line.done = sh->up_bytes;
-	progress_draw(&session->progress, &line, loop_now_ms(session->loop));
+	if (sh->batch.background != NULL)
+		draw_hashing(sh);
+	else
+		draw(sh);
 }
 
 /* ---- --watch: newer versions ----------------------------------------------------- */
 
-static bool is_same(const struct entry *a, const struct entry *b)
-{
-	return a->has_v1 == b->has_v1 && a->has_v2 == b->has_v2 &&
-	       memcmp(a->hash_v1, b->hash_v1, sizeof(a->hash_v1)) == 0 &&
-	       memcmp(a->hash_v2, b->hash_v2, sizeof(a->hash_v2)) == 0;
-}
-
-/* On a thread of its own; of `sh` it uses the index, the key and what never changes. */
+/* On a thread of its own. */
 static int make_newer(void *user, void *item, const atomic_bool *stop, struct err_info *why)
 {
 	struct sharing *sh = user;
 	struct share *s = item;
-	struct newer *n = &sh->newer;
-	int err;
+	struct build_aside aside = {.stop = stop};
+	int err =
+	    publish_path(&sh->publisher, s->path, &s->entry, &s->record, &aside, &sh->newer, why);
 
-	n->entry = s->entry;
-	n->entry.version = 0;
-	n->entry.has_sha256 = false;
-	n->same = false;
-	err = build_share(sh->o, s->path, index_client_tracker_url(sh->index), &s->record, stop,
-			  &n->build, why);
 	if (err != OK)
-		return err;
-	fill_entry(&n->entry, &n->build);
-	n->same = is_same(&n->entry, &s->entry);
-	if (!n->same)
-		err = sign_entry(&n->entry, &sh->home, why);
-	if (!n->same && err == OK)
-		err = index_client_publish(sh->index, &n->entry, buf_bytes(&n->build.torrent),
-					   n->build.sha256, why);
-	if (err != OK)
-		build_fini(&n->build);
-	if (n->same || err != OK)
-		return err;
-	/* Both only save work later. */
-	(void)known_hashes_save(s->path, &s->record, NULL);
-	(void)remember_place(&n->entry, &n->build, NULL);
-	return OK;
+		publication_fini(&sh->newer);
+	return err;
 }
 
 /* The older version was served until now, as far as its files are what they were. */
 static int serve_newer(struct sharing *sh, struct share *s, struct err_info *info)
 {
-	struct newer *n = &sh->newer;
-	struct share next = {.entry = n->entry};
-	int err = serve(sh, &next, &n->build, info);
+	struct share next = {.entry = sh->newer.entry};
+	int err = serve(sh, &next, &sh->newer.build, info);
 
 	if (err != OK)
 		return err;
 	node_remove(sh->session.node, s->transfer);
 	s->transfer = next.transfer;
-	s->entry = n->entry;
+	s->entry = next.entry;
 	s->name.settled = false;
 	s->name.again = 0;
 	s->up_bytes = 0;
+	remember(sh, s, &sh->newer.build);
 	progress_clear(&sh->session.progress);
 	if (sh->o->json) {
 		json_t *line = share_json(s);
@@ -517,7 +509,7 @@ static int use_newer(void *user, void *item, struct err_info *why)
 	struct sharing *sh = user;
 	int err = sh->newer.same || sh->session.ending ? OK : serve_newer(sh, item, why);
 
-	build_fini(&sh->newer.build);
+	publication_fini(&sh->newer);
 	return err;
 }
 
@@ -549,18 +541,6 @@ static int watch_shares(struct sharing *sh, struct err_info *info)
 	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
 
-/* What was read is a file by now, which the user must know of. */
-static void say_spooled(const struct sharing *sh)
-{
-	char safe[512];
-
-	for (int i = 0; i < sh->o->n_args; i++) {
-		if (sh->shares[i].spooled && sh->shares[i].path != NULL && !sh->o->quiet)
-			fprintf(stderr, "standard input is kept in %s\n",
-				text_escape(safe, sizeof(safe), bytes_str(sh->shares[i].path)));
-	}
-}
-
 /* Its name is that of a file, too. */
 static int check_stdin(const struct opts *o, struct err_info *info)
 {
@@ -586,6 +566,56 @@ static int check_paths(const struct opts *o, struct err_info *info)
 	return OK;
 }
 
+static int resolve_paths(struct sharing *sh, struct err_info *info)
+{
+	char safe[512];
+
+	for (size_t i = 0; i < sh->n_paths; i++) {
+		const char *path = sh->o->args[i];
+		struct share *s = &sh->shares[i];
+		int err = OK;
+
+		s->spooled = strcmp(path, "-") == 0;
+		if (s->spooled)
+			err = spool_stdin(sh->o->name, sh->o->spool, &s->path, info);
+		else if ((s->path = realpath(path, NULL)) == NULL)
+			err = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
+					 errno);
+		if (err != OK)
+			return err;
+	}
+	return OK;
+}
+
+static int check_detach(const struct sharing *sh, struct err_info *info)
+{
+	if (!sh->o->detach || sh->by_daemon)
+		return OK;
+	return handover_why_not(sh->o, info);
+}
+
+static int open_all(struct sharing *sh, struct err_info *info)
+{
+	const struct opts *o = sh->o;
+	int err = home_open(&sh->home, info);
+
+	if (err == OK && o->as != NULL)
+		err = home_set_owner(&sh->home, o->as, info);
+	if (err == OK)
+		err = index_open(o, &sh->index, info);
+	sh->by_daemon = err == OK && !o->watch && handover_is_there(o);
+	if (err == OK)
+		err = check_detach(sh, info);
+	if (err == OK)
+		err = session_init(&sh->session, o, sh->by_daemon ? SESSION_CLIENT : SESSION_PEER,
+				   info);
+	sh->session.index = sh->index;
+	sh->session.leaving = on_leaving;
+	sh->session.user = sh;
+	sh->publisher = (struct publisher){o, &sh->home, sh->index};
+	return err;
+}
+
 static int start(struct sharing *sh, struct err_info *info)
 {
 	const struct opts *o = sh->o;
@@ -593,31 +623,64 @@ static int start(struct sharing *sh, struct err_info *info)
 
 	if (err == OK)
 		err = check_paths(o, info);
+	if (err == OK)
+		err = open_all(sh, info);
+	if (err == OK)
+		err = resolve_paths(sh, info);
+	if (err == OK)
+		index_client_stop_on(sh->index, &sh->batch.stop);
+	return err == OK ? begin_batch(sh, info) : err;
+}
 
-	if (err == OK)
-		err = home_open(&sh->home, info);
+/* What was read is a file by now, which the user must know of. */
+static void say_spooled(const struct sharing *sh)
+{
+	char safe[512];
 
-	if (err == OK && o->as != NULL)
-		err = home_set_owner(&sh->home, o->as, info);
-	if (err == OK)
-		err = index_open(o, &sh->index, info);
-	if (err == OK)
-		sh->by_daemon = !o->watch && handover_is_there(o);
-	if (err == OK)
-		err = session_init(&sh->session, o, sh->by_daemon ? SESSION_CLIENT : SESSION_PEER,
-				   info);
-	sh->session.index = sh->index;
-	for (int i = 0; err == OK && i < o->n_args; i++) {
-		err = share_one(sh, &sh->shares[i], o->args[i], info);
-		if (err == OK)
-			sh->n++;
+	for (size_t i = 0; i < sh->n_paths; i++) {
+		if (sh->shares[i].spooled && sh->shares[i].path != NULL && !sh->o->quiet)
+			fprintf(stderr, "standard input is kept in %s\n",
+				text_escape(safe, sizeof(safe), bytes_str(sh->shares[i].path)));
 	}
-	return err == OK ? watch_shares(sh, info) : err;
+}
+
+/* Ctrl-C is how serving ends. */
+static int end_interrupted(struct sharing *sh)
+{
+	bool all = sh->n == sh->n_paths;
+
+	if (!all)
+		session_say(&sh->session,
+			    "stopped with %zu of %zu shared; the same command goes "
+			    "on from there",
+			    sh->n, sh->n_paths);
+	if (sh->by_daemon && sh->n > 0)
+		session_say(&sh->session, "the daemon goes on serving; 'shoal status' shows it, "
+					  "'shoal remove' ends it");
+	return all ? EXIT_OK : EXIT_INTERRUPTED;
+}
+
+static void free_all(struct sharing *sh)
+{
+	atomic_store(&sh->batch.stop, true);
+	end_batch(sh);
+	renewer_free(sh->renewer);
+	publication_fini(&sh->newer);
+	session_fini(&sh->session);
+	if (sh->index != NULL)
+		index_client_free(sh->index);
+	home_fini(&sh->home);
+	for (size_t i = 0; i < sh->n_paths; i++) {
+		hash_record_fini(&sh->shares[i].record);
+		handed_fini(&sh->shares[i].handed);
+		free(sh->shares[i].path);
+	}
+	free(sh->shares);
 }
 
 int cmd_share(const struct opts *o)
 {
-	struct sharing sh = {.o = o};
+	struct sharing sh = {.o = o, .n_paths = (size_t)o->n_args};
 	struct err_info info = {.code = OK};
 	int code;
 
@@ -625,31 +688,17 @@ int cmd_share(const struct opts *o)
 		err_set(&info, ERR_INVALID, "--name goes with one PATH");
 		return opts_fail(o, "share", &info);
 	}
-	sh.shares = calloc((size_t)o->n_args, sizeof(*sh.shares));
+	sh.shares = calloc(sh.n_paths, sizeof(*sh.shares));
 	if (sh.shares == NULL)
 		return EXIT_FAILED;
+	sh.batch.aside.stop = &sh.batch.stop;
 	if (start(&sh, &info) == OK)
 		code = session_run(&sh.session, watch, &sh);
 	else
 		code = opts_fail(o, "share", &info);
 	say_spooled(&sh);
-	if (sh.session.interrupted && sh.by_daemon)
-		session_say(&sh.session, "the daemon goes on serving; 'shoal status' shows it, "
-					 "'shoal remove' ends it");
-	/* Ctrl-C is how serving ends. */
 	if (sh.session.interrupted)
-		code = EXIT_OK;
-	renewer_free(sh.renewer);
-	build_fini(&sh.newer.build);
-	session_fini(&sh.session);
-	if (sh.index != NULL)
-		index_client_free(sh.index);
-	home_fini(&sh.home);
-	for (int i = 0; i < o->n_args; i++) {
-		hash_record_fini(&sh.shares[i].record);
-		handed_fini(&sh.shares[i].handed);
-		free(sh.shares[i].path);
-	}
-	free(sh.shares);
+		code = end_interrupted(&sh);
+	free_all(&sh);
 	return code;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/job_request.h"
 #include "daemon/jobs_json.h"
 #include "net/local.h"
 #include "node/json_read.h"
@@ -51,6 +52,18 @@ static int load_request(const json_t *question, json_t **out, struct err_info *i
 	return err;
 }
 
+/* Elsewhere it is another matter, which the asker tells its user. */
+static bool is_same_place(const struct job *j, const struct job_spec *s)
+{
+	size_t n = strlen(s->path);
+	struct job_view v;
+
+	job_view(j, &v);
+	if (!s->into)
+		return strcmp(v.path, s->path) == 0;
+	return strncmp(v.path, s->path, n) == 0 && (v.path[n] == '\0' || v.path[n] == '/');
+}
+
 static void do_add(void *user, struct local_call *call, const json_t *question)
 {
 	struct daemon_control *d = user;
@@ -58,12 +71,16 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 	json_t *request = NULL;
 	struct job *j = NULL;
 	struct err_info why;
+	bool existed = false;
 	int err = load_request(question, &request, &why);
 
 	if (err == OK) {
 		err = job_request_from_json(&r, request, &why);
 		if (err == OK)
 			err = jobs_add(d->js, &r.spec, &j, &why);
+		existed = err == ERR_EXISTS;
+		if (existed && is_same_place(j, &r.spec))
+			err = jobs_ask_again(d->js, j, &r.spec, &why);
 		job_request_fini(&r);
 	}
 	json_decref(request);
@@ -71,18 +88,40 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 		control_refuse_err(call, &why);
 		return;
 	}
-	control_say(call,
-		    json_pack("{s:o, s:b}", "added", job_json(j), "existed", err == ERR_EXISTS),
-		    true);
+	control_say(call, json_pack("{s:o, s:b}", "added", job_json(j), "existed", existed), true);
+}
+
+/* Those of the numbers in `ids` that there are. */
+static json_t *some_json(struct jobs *js, const json_t *ids)
+{
+	json_t *list = json_array();
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id)
+	{
+		json_int_t n = json_integer_value(id);
+		struct job *j = n <= 0 || n > UINT32_MAX ? NULL : jobs_by_id(js, (uint32_t)n);
+
+		if (j != NULL)
+			json_array_append_new(list, job_json(j));
+	}
+	return json_pack("{s:o}", "transfers", list);
 }
 
 static void do_status(void *user, struct local_call *call, const json_t *question)
 {
 	struct daemon_control *d = user;
+	const json_t *ids = json_object_get(question, "ids");
 	bool all;
-	struct job *j = find(d, call, question, &all);
+	struct job *j;
 	json_t *out;
 
+	if (json_is_array(ids)) {
+		control_say(call, some_json(d->js, ids), true);
+		return;
+	}
+	j = find(d, call, question, &all);
 	if (j == NULL && !all)
 		return;
 	out = j == NULL ? jobs_json(d->js) : json_pack("{s:[o]}", "transfers", job_json(j));
@@ -176,7 +215,8 @@ const struct control_verb *daemon_control_verbs(void)
 	    {"recheck", do_one},     {"remove", do_one},
 	    {"limit", do_one},	     {"priority", do_one},
 	    {"unshare", do_unshare}, {"settings", do_settings},
-	    {"item", do_one},	     {NULL, NULL},
+	    {"item", do_one},	     {"files", do_one},
+	    {NULL, NULL},
 	};
 
 	return verbs;

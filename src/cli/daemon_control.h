@@ -4,10 +4,10 @@
  *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
  * holds what POST /api/v1/transfers takes, and is the asker's
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
+ *   {"verb": "status", "ids": [ID, ...]}           {"transfers": [...]}, those that there are
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
- * peers}]}
  *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
- * remove, limit, priority; arguments as jobs_do() takes them
+ * remove, limit, priority, files; arguments as jobs_do() takes them
  *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared under a title
  * that begins so
  *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them

@@ -7,43 +7,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/lines.h"
-#include "cli/session.h"
-#include "cli/wanted.h"
+#include "cli/get_many_impl.h"
 #include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Of those that are complete, so many are looked at each time for files that were changed. */
 #define PATROL 64u
-
-struct item {
-	struct many *many;
-	const char *ref;
-	struct transfer *t;
-	struct wanted *linked; /* it is asked for what a link means; NULL: it is known */
-	char *path;	       /* final name, while it may be needed */
-	uint64_t alone_ms;
-	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
-	bool there_already, said_changed;
-	uint32_t touched;      /* as in struct wanted */
-	struct placed *placed; /* while it may be needed */
-};
-
-struct many {
-	const struct opts *o;
-	struct session session;
-	struct index_client *index;
-	struct lines lines;
-	struct item *items;
-	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
-	struct item *active[GET_ACTIVE_MAX];
-	uint32_t n_active;
-	size_t n_alone, n_done, n_there, n_failed;
-	uint64_t done_bytes;
-	uint64_t alone_ms; /* since when all that are left have no holder */
-	int code;	   /* of the first that failed */
-	bool said_stalled, said_serving, index_is_gone;
-};
 
 /* ---- the list ------------------------------------------------------------- */
 
@@ -79,12 +48,12 @@ static void item_drop(struct item *it)
 	it->linked = NULL;
 	free(it->path);
 	free(it->placed);
+	handed_fini(&it->handed);
 	it->path = NULL;
 	it->placed = NULL;
 }
 
-/* `why` NULL: it was said already. */
-static void item_fail(struct item *it, const struct err_info *why)
+void item_fail(struct item *it, const struct err_info *why)
 {
 	struct many *m = it->many;
 
@@ -99,6 +68,8 @@ static void item_fail(struct item *it, const struct err_info *why)
 	m->n_failed++;
 	m->n_alone -= it->state == ITEM_ALONE;
 	it->state = ITEM_FAILED;
+	if (m->by_daemon)
+		handed_undo(it);
 	item_drop(it);
 }
 
@@ -113,7 +84,7 @@ static void print_json(const struct item *it, const struct transfer_status *st)
 	json_decref(j);
 }
 
-static void item_done(struct item *it, const struct transfer_status *st)
+void item_done(struct item *it, const struct transfer_status *st)
 {
 	struct many *m = it->many;
 	char size[32], safe[512];
@@ -124,7 +95,8 @@ static void item_done(struct item *it, const struct transfer_status *st)
 	m->n_there += it->there_already;
 	m->done_bytes += st->wanted_bytes;
 	progress_clear(&m->session.progress);
-	wanted_done(m->o, it->path, it->there_already, it->placed, transfer_meta(it->t));
+	if (it->t != NULL)
+		wanted_done(m->o, it->path, it->there_already, it->placed, transfer_meta(it->t));
 	if (m->o->json) {
 		print_json(it, st);
 	} else if (!m->o->quiet && !it->there_already) {
@@ -137,8 +109,10 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 /* ---- while they run ------------------------------------------------------------ */
 
-static bool is_alone(const struct transfer_status *st)
+static bool is_alone(const struct item *it, const struct transfer_status *st)
 {
+	if (it->many->by_daemon && it->handed.state == JOB_METADATA)
+		return st->swarm.dialing == 0 && st->to_check_bytes == 0;
 	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
 	       st->swarm.dialing == 0 && st->swarm.sources == 0 &&
 	       (st->swarm.peers == 0 || !st->swarm.can_complete);
@@ -150,7 +124,7 @@ static void watch_alone(struct item *it, const struct transfer_status *st, uint6
 	struct many *m = it->many;
 	char safe[512];
 
-	if (!is_alone(st)) {
+	if (!is_alone(it, st)) {
 		it->alone_ms = 0;
 		return;
 	}
@@ -179,21 +153,28 @@ static void watch_stalled(struct item *it, const struct transfer_status *st)
 	}
 }
 
+void item_take(struct item *it, const struct transfer_status *st, uint64_t now)
+{
+	struct err_info why = st->why;
+
+	if (st->phase == TRANSFER_FAILED) {
+		if (it->there_already && why.code == ERR_MISMATCH)
+			(void)wanted_other_content(it->path, it->touched, &why);
+		item_fail(it, &why);
+	} else if (st->phase == TRANSFER_SEEDING) {
+		item_done(it, st);
+	} else if (it->state == ITEM_ACTIVE) {
+		watch_stalled(it, st);
+		watch_alone(it, st, now);
+	}
+}
+
 static void item_look(struct item *it, uint64_t now)
 {
 	struct transfer_status st;
 
 	transfer_status(it->t, &st);
-	if (st.phase == TRANSFER_FAILED) {
-		if (it->there_already && st.why.code == ERR_MISMATCH)
-			(void)wanted_other_content(it->path, it->touched, &st.why);
-		item_fail(it, &st.why);
-	} else if (st.phase == TRANSFER_SEEDING) {
-		item_done(it, &st);
-	} else if (it->state == ITEM_ACTIVE) {
-		watch_stalled(it, &st);
-		watch_alone(it, &st, now);
-	}
+	item_take(it, &st, now);
 }
 
 static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
@@ -259,7 +240,7 @@ static void look_at_asked(struct item *it, uint64_t now)
 	} else if (it->alone_ms == 0) {
 		it->alone_ms = now;
 	} else if (now - it->alone_ms >= limit) {
-		bool nobody = wanted_nobody_tells(it->linked, m->o, &why);
+		bool nobody = wanted_nobody_tells(it->linked, m->o, &st.tracker_error, &why);
 
 		item_fail(it, &why);
 		if (nobody && m->n_failed == 1)
@@ -289,29 +270,40 @@ static void look_at_linked(struct item *it, uint64_t now)
 	free(w);
 }
 
-static void begin_one(struct many *m, struct item *it)
+bool item_load(struct item *it, struct wanted *w, struct err_info *why)
 {
-	struct err_info why = {.code = OK};
-	struct wanted w;
+	struct many *m = it->many;
 	int err;
 
+	*w = (struct wanted){.ref = it->ref};
+	why->code = OK;
 	if (m->index_is_gone && wanted_needs_index(it->ref)) {
 		item_fail(it, NULL);
-		return;
+		return false;
 	}
-	err = wanted_load(&w, m->o, it->ref, true, &m->index, &why);
+	err = wanted_load(w, m->o, it->ref, true, &m->index, why);
 	if ((err == ERR_UNREACHABLE || err == ERR_TIMEOUT) && wanted_needs_index(it->ref))
 		m->index_is_gone = true;
 	m->session.index = m->index;
-	if (err == OK && wanted_is_unknown(&w))
-		err = ask_one(it, &w, &why);
-	else if (err == OK)
-		err = start_one(it, &w, &why);
-	if (err == OK) {
-		it->state = ITEM_ACTIVE;
-		m->active[m->n_active++] = it;
-	} else {
-		item_fail(it, &why);
+	if (err != OK)
+		item_fail(it, why);
+	return err == OK;
+}
+
+static void begin_one(struct many *m, struct item *it)
+{
+	struct err_info why;
+	struct wanted w;
+	int err = OK;
+
+	if (item_load(it, &w, &why)) {
+		err = wanted_is_unknown(&w) ? ask_one(it, &w, &why) : start_one(it, &w, &why);
+		if (err == OK) {
+			it->state = ITEM_ACTIVE;
+			m->active[m->n_active++] = it;
+		} else {
+			item_fail(it, &why);
+		}
 	}
 	wanted_fini(&w);
 }
@@ -378,8 +370,11 @@ static bool one_comes(const struct many *m)
 
 		if (m->items[i].state != ITEM_ALONE)
 			continue;
-		transfer_status(m->items[i].t, &st);
-		if (!is_alone(&st))
+		if (m->by_daemon)
+			st = m->items[i].handed.status;
+		else
+			transfer_status(m->items[i].t, &st);
+		if (!is_alone(&m->items[i], &st))
 			return true;
 	}
 	return false;
@@ -390,7 +385,7 @@ static void watch_end(struct many *m, uint64_t now)
 {
 	if (m->next < m->n || m->n_active > 0)
 		return;
-	if (m->o->seed && m->n_done > 0) {
+	if (m->o->seed && m->n_done > 0 && !m->by_daemon) {
 		if (!m->said_serving)
 			say_serving(m);
 		return;
@@ -414,7 +409,10 @@ static void draw(struct many *m, uint64_t now)
 
 	if (!m->session.progress.on)
 		return;
-	node_status(m->session.node, &st);
+	if (m->by_daemon)
+		st = (struct node_status){.down_bps = m->down_bps, .up_bps = m->up_bps};
+	else
+		node_status(m->session.node, &st);
 	snprintf(label, sizeof(label), "%zu of %zu", m->n_done, m->n);
 	line.done = m->done_bytes;
 	line.bps = st.down_bps;
@@ -429,6 +427,13 @@ static void watch(struct session *s, void *user)
 	struct many *m = user;
 	uint64_t now = loop_now_ms(s->loop);
 
+	if (m->by_daemon) {
+		handed_watch(m);
+		watch_end(m, now);
+		if (!s->ending)
+			draw(m, now);
+		return;
+	}
 	look_at_active(m, now);
 	for (uint32_t i = 0; i < GET_ACTIVE_MAX && m->n_active < GET_ACTIVE_MAX && m->next < m->n;
 	     i++)
@@ -459,8 +464,12 @@ static int run(struct many *m, struct err_info *info)
 
 	if (err == OK)
 		err = check_folder(m, info);
+	m->by_daemon = err == OK && handover_is_there(m->o);
+	if (err == OK && m->o->detach && !m->by_daemon)
+		err = handover_why_not(m->o, info);
 	if (err == OK)
-		err = session_init(&m->session, m->o, SESSION_PEER, info);
+		err = session_init(&m->session, m->o, m->by_daemon ? SESSION_CLIENT : SESSION_PEER,
+				   info);
 	if (err != OK)
 		return opts_fail(m->o, "get", info);
 	return session_run(&m->session, watch, m);
@@ -481,11 +490,17 @@ int get_many(const struct opts *o)
 	int code;
 
 	code = run(&m, &info);
-	say_interrupted(&m);
+	if (m.by_daemon)
+		handed_say_detached(&m);
+	else
+		say_interrupted(&m);
 	if (m.session.interrupted && m.n_done + m.n_failed == m.n)
 		code = m.code;
-	for (size_t i = 0; m.items != NULL && i < m.n; i++)
+	for (size_t i = 0; m.items != NULL && i < m.n; i++) {
+		if (m.by_daemon && m.items[i].state == ITEM_ALONE && !m.session.interrupted)
+			handed_undo(&m.items[i]);
 		item_drop(&m.items[i]);
+	}
 	session_fini(&m.session);
 	if (m.index != NULL)
 		index_client_free(m.index);

@@ -10,23 +10,61 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/index_choice.h"
-#include "daemon/jobs_json.h"
+#include "daemon/job_request.h"
 #include "node/base64.h"
 #include "store/durable.h"
 
-bool handover_is_there(const struct opts *o)
+/* What only a process of its own can do; NULL: nothing of that was asked for. */
+static const char *alone(const struct opts *o)
+{
+	const struct {
+		bool given;
+		const char *option;
+	} table[] = {
+	    {o->no_daemon, "--no-daemon"},
+	    {o->watch, "--watch"},
+	    {o->drain, "--drain"},
+	    {o->no_upload, "--no-upload"},
+	    {o->limit_lan, "--limit-lan"},
+	    {o->limit_at != NULL, "--limit-at"},
+	    {o->on_complete != NULL, "--on-complete"},
+	    {o->webhooks != NULL, "--webhook"},
+	    {o->from != NULL, "--from"},
+	    {o->reply_delay_ms > 0, "--reply-delay"},
+	    {o->encryption != NULL, "--encryption"},
+	    {o->transport != NULL, "--transport"},
+	    {o->out != NULL && strcmp(o->out, "-") == 0, "-o -"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].given)
+			return table[i].option;
+	return NULL;
+}
+
+static int ask_if_there(struct err_info *info)
 {
 	json_t *answer = NULL;
+	int err = daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, info);
 
-	/* What only a process of its own can do. */
-	if (o->no_daemon || o->drain || o->no_upload || o->limit_lan || o->limit_at != NULL ||
-	    o->on_complete != NULL || o->webhooks != NULL || o->from != NULL ||
-	    o->reply_delay_ms > 0 || o->encryption != NULL || o->transport != NULL)
-		return false;
-	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) != OK)
-		return false;
 	json_decref(answer);
-	return true;
+	return err;
+}
+
+bool handover_is_there(const struct opts *o)
+{
+	return alone(o) == NULL && ask_if_there(NULL) == OK;
+}
+
+int handover_why_not(const struct opts *o, struct err_info *info)
+{
+	const char *option = alone(o);
+
+	if (option != NULL)
+		return err_set(info, ERR_INVALID,
+			       "--detach leaves it to the daemon, which does not go with %s",
+			       option);
+	return ask_if_there(info);
 }
 
 /* ---- how it stands --------------------------------------------------------------- */
@@ -58,6 +96,7 @@ static enum transfer_phase phase_of(enum job_state s)
 {
 	switch (s) {
 	case JOB_QUEUED:
+	case JOB_METADATA:
 	case JOB_PAUSED:
 	case JOB_CHECKING:
 		return TRANSFER_CHECKING;
@@ -89,8 +128,10 @@ static void take_numbers(struct transfer_status *st, const json_t *j)
 {
 	st->total_bytes = number(j, "total_bytes");
 	st->done_bytes = number(j, "done_bytes");
-	st->wanted_bytes = st->total_bytes;
-	st->wanted_done_bytes = st->done_bytes;
+	st->wanted_bytes = number(j, "wanted_bytes");
+	st->wanted_done_bytes = number(j, "wanted_done_bytes");
+	st->files = (uint32_t)number(j, "files");
+	st->wanted_files = (uint32_t)number(j, "wanted_files");
 	st->checked_bytes = number(j, "checked_bytes");
 	st->to_check_bytes = number(j, "to_check_bytes");
 	st->swarm.up_bytes = number(j, "up_total");
@@ -105,6 +146,22 @@ static void take_numbers(struct transfer_status *st, const json_t *j)
 	st->tracker_failed = (uint32_t)number(j, "tracker_failed");
 }
 
+/* Of a link it is known late; without memory it stays what it was. */
+static void take_path(struct handed *h, const json_t *j)
+{
+	const char *hex = json_string_value(json_object_get(j, "path_hex"));
+	const char *text = json_string_value(json_object_get(j, "path"));
+	size_t n = hex == NULL ? 0 : strlen(hex) / 2;
+	char *path = hex != NULL ? calloc(n + 1, 1) : text != NULL ? strdup(text) : NULL;
+
+	if (path == NULL || (hex != NULL && text_unhex(bytes_str(hex), (uint8_t *)path, n) != OK)) {
+		free(path);
+		return;
+	}
+	free(h->path);
+	h->path = path;
+}
+
 static void take(struct handed *h, const json_t *j)
 {
 	struct transfer_status *st = &h->status;
@@ -114,7 +171,11 @@ static void take(struct handed *h, const json_t *j)
 	h->complete = flag(j, "complete");
 	h->there_already = flag(j, "there_already");
 	h->found_bytes = number(j, "found_bytes");
+	take_path(h, j);
 	*st = (struct transfer_status){.phase = phase_of(h->state)};
+	/* It is served already, but what the daemon has to do at the end is not done. */
+	if (st->phase == TRANSFER_SEEDING && !h->complete)
+		st->phase = TRANSFER_FINISHING;
 	take_numbers(st, j);
 	st->swarm.down_bytes = number(j, "down_total") - h->down_before;
 	st->item_nodes = (uint32_t)number(j, "name_nodes");
@@ -186,31 +247,48 @@ static int ask(const struct job_spec *s, json_t **answer, struct err_info *info)
 	return err;
 }
 
-static int check_place(struct handed *h, const json_t *j, struct err_info *info)
+/* `path`: where it was to go. */
+static int check_place(const struct handed *h, const char *path, bool into, struct err_info *info)
 {
-	const char *there = json_string_value(json_object_get(j, "path"));
+	size_t n = strlen(path);
 	char safe[300];
 
-	if (!h->existed || there == NULL || strcmp(there, h->path) == 0)
+	if (!h->existed ||
+	    (into ? strncmp(h->path, path, n) == 0 && (h->path[n] == '/' || h->path[n] == '\0')
+		  : strcmp(h->path, path) == 0))
 		return OK;
 	return err_set(
 	    info, ERR_EXISTS,
 	    "the daemon has it already, as number %u at %s; --no-daemon gets it once more", h->id,
-	    text_escape(safe, sizeof(safe), bytes_str(there)));
+	    text_escape(safe, sizeof(safe), bytes_str(h->path)));
+}
+
+static char *place_of(const struct job_spec *spec, struct err_info *info)
+{
+	char *path, safe[300];
+
+	if (!spec->into)
+		return absolute(spec->path, info);
+	path = realpath(spec->path, NULL);
+	if (path == NULL)
+		(void)root_errno(info, text_escape(safe, sizeof(safe), bytes_str(spec->path)),
+				 errno);
+	return path;
 }
 
 int handover_add(struct handed *h, const struct opts *o, const struct index_client *index,
 		 struct job_spec *spec, struct err_info *info)
 {
+	char *path = place_of(spec, info);
 	json_t *answer = NULL;
 	const json_t *j;
 	const char *url;
-	int err = OK;
+	int err;
 
-	*h = (struct handed){.path = absolute(spec->path, info)};
-	if (h->path == NULL)
+	*h = (struct handed){.id = 0};
+	if (path == NULL)
 		return info->code;
-	spec->path = h->path;
+	spec->path = path;
 	spec->index = index == NULL ? NULL : index_client_url(index);
 	spec->token = o->token;
 	if (index != NULL)
@@ -220,31 +298,50 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);
-	if (err != OK)
-		return err;
-	j = json_object_get(answer, "added");
-	h->existed = flag(answer, "existed");
-	h->down_before = h->existed ? number(j, "down_total") : 0;
-	take(h, j);
-	if (!spec->seed)
-		err = check_place(h, j, info);
+	if (err == OK) {
+		j = json_object_get(answer, "added");
+		h->existed = flag(answer, "existed");
+		h->down_before = h->existed ? number(j, "down_total") : 0;
+		take(h, j);
+		err = h->path == NULL ? err_set(info, ERR_NOMEM, "out of memory")
+		      : spec->seed    ? OK
+				      : check_place(h, path, spec->into, info);
+	}
 	json_decref(answer);
+	free(path);
 	return err;
 }
 
-int handover_look(struct handed *h, struct err_info *info)
+static const json_t *find_by_id(const json_t *list, uint32_t id)
 {
-	char ref[16];
-	json_t *answer = NULL;
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(list, i, j)
+	{
+		if (entries_int(j, "id") == (json_int_t)id)
+			return j;
+	}
+	return NULL;
+}
+
+int handover_look(struct handed *const *list, size_t n, struct err_info *info)
+{
+	json_t *answer = NULL, *ids = json_array();
 	int err;
 
-	snprintf(ref, sizeof(ref), "%u", h->id);
-	err = daemon_ask(json_pack("{s:s, s:s}", "verb", "status", "ref", ref), &answer, info);
-	if (err == OK)
-		take(h, json_array_get(json_object_get(answer, "transfers"), 0));
-	h->gone = err == ERR_NOENT;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(ids, json_integer((json_int_t)list[i]->id));
+	err = daemon_ask(json_pack("{s:s, s:o}", "verb", "status", "ids", ids), &answer, info);
+	for (size_t i = 0; i < n && (err == OK || err == ERR_NOENT); i++) {
+		const json_t *j = find_by_id(json_object_get(answer, "transfers"), list[i]->id);
+
+		list[i]->gone = j == NULL;
+		if (j != NULL)
+			take(list[i], j);
+	}
 	json_decref(answer);
-	return h->gone ? OK : err;
+	return err == ERR_NOENT ? OK : err;
 }
 
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info)

@@ -9,11 +9,14 @@
 #include "daemon/jobs.h"
 #include "node/index_client.h"
 
+/* Looked at with one question. */
+#define HANDOVER_LOOK_MAX 64u
+
 /* Does a daemon of this home answer, and was nothing asked for that it cannot do for this command
- * alone (--drain, --no-upload, --limit-lan,
- * --limit-at, --from, --reply-delay, --encryption, --transport,
- * --on-complete, --webhook), nor --no-daemon? */
+ * alone (a row of the table in handover.c), nor --no-daemon? */
 bool handover_is_there(const struct opts *o);
+/* For --detach, when it is not so: the reason. Returns its code. */
+int handover_why_not(const struct opts *o, struct err_info *info);
 
 /* One that was handed over, as it was when it was looked at last. */
 struct handed {
@@ -33,8 +36,9 @@ struct handed {
  * torrent already, elsewhere. Owns: handed_fini(), also after an error. */
 int handover_add(struct handed *h, const struct opts *o, const struct index_client *index,
 		 struct job_spec *spec, struct err_info *info);
-/* Look again. Returns 0, also when it is gone, or why the daemon does not say. */
-int handover_look(struct handed *h, struct err_info *info);
+/* Look at some again, at most HANDOVER_LOOK_MAX. Returns 0, also when they are gone, or why the
+ * daemon does not say. */
+int handover_look(struct handed *const *list, size_t n, struct err_info *info);
 /* Another item: see struct job_spec. */
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info);
 /* Take it out again, unless it was there before. */

@@ -508,14 +508,19 @@ static const struct command commands[] = {
     },
     {
 	.name = "priority",
-	.summary = "which downloads of the daemon come first",
-	.usage = "shoal priority ID|NAME... high|normal|low|NUMBER",
-	.help = "Among those that wait the highest begins first, then the oldest.\n"
-		"\n"
-		"examples:\n"
-		"  shoal priority 7 high\n",
-	.accepts = "",
-	.completes = "@job high normal low",
+	.summary = "which downloads of the daemon, and which of their files, come first",
+	.usage = "shoal priority ID|NAME... high|normal|low|NUMBER [--file GLOB]",
+	.help =
+	    "Among those that wait the highest begins first, then the oldest.\n"
+	    "\n"
+	    "  --file GLOB        of these files of it alone: high, normal, low, or skip, which\n"
+	    "                     is not to fetch them; may be repeated; '!GLOB' takes out\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal priority 7 high\n"
+	    "  shoal priority films skip --file '*.srt'\n",
+	.accepts = "file",
+	.completes = "@job high normal low skip",
 	.min_args = 2,
 	.max_args = -1,
 	.run = cmd_priority,

@@ -81,6 +81,7 @@ static const struct option options[] = {
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"file", 0, KIND_LIST, AT(files), NULL, false},
     {"limit-down", 0, KIND_RATE, AT(limit_down), NULL, false},
     {"limit-up", 0, KIND_RATE, AT(limit_up), NULL, false},
     {"limit-at", 0, KIND_LIST, AT(limit_at), NULL, false},
@@ -627,21 +628,39 @@ int opts_defaults(struct opts *o, const struct command *c, struct err_info *info
 	return rc;
 }
 
+static int take_everything(struct parser *p)
+{
+	int rc = take_standing(p);
+
+	p->o->argc = p->argc;
+	p->o->argv = p->argv;
+	p->from = FROM_COMMAND_LINE;
+	p->line = 0;
+	if (rc == 0)
+		rc = take_all(p);
+	return rc == 0 && !p->help ? check(p) : rc;
+}
+
+int opts_again(struct opts *o, const struct command *c, const struct opts *first,
+	       struct err_info *info)
+{
+	struct parser p = {.o = o, .c = c, .argv = first->argv, .argc = first->argc, .at = 2};
+	int rc = take_everything(&p);
+
+	if (rc != 0)
+		*info = p.info;
+	return rc;
+}
+
 int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
 {
 	struct parser p = {.o = o, .c = c, .argv = argv, .argc = argc, .at = 2};
-	int rc = take_standing(&p);
+	int rc = take_everything(&p);
 
-	p.from = FROM_COMMAND_LINE;
-	p.line = 0;
-	if (rc == 0)
-		rc = take_all(&p);
 	if (rc == 0 && p.help) {
 		opts_print_help(c);
 		return EXIT_OK;
 	}
-	if (rc == 0)
-		rc = check(&p);
 	if (rc == 0)
 		return -1;
 	o->json = o->json || wants_json(argc, argv);
@@ -666,6 +685,7 @@ void opts_fini(struct opts *o)
 	free(o->config);
 	free(o->origins);
 	free((void *)o->only);
+	free((void *)o->files);
 	free((void *)o->limit_at);
 	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 }

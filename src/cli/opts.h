@@ -46,6 +46,7 @@ struct opts {
 	uint32_t reply_delay_ms;  /* --reply-delay */
 	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
 	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
+	const char *const *files; /* --file GLOB, repeated: the same, of a transfer of the daemon */
 	bool sequential, ends_first;
 	uint64_t limit_down, limit_up; /* bytes a second; 0: none */
 	const char *const *limit_at;   /* --limit-at FROM-TO=RATE, repeated */
@@ -73,6 +74,8 @@ struct opts {
 	const char *const *from;      /* --from ADDR:PORT, repeated: these alone; NULL-terminated */
 	char **args;		      /* what is not an option */
 	int n_args;
+	char **argv; /* all that opts_parse() was given; borrowed */
+	int argc;
 	struct config *config;	     /* what the texts above may point into; owned */
 	struct opts_origin *origins; /* as many as opts_table() has rows; owned */
 };
@@ -112,6 +115,10 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
 /* The same without any words: what holds for `c` when nothing more is said. `c` NULL: what the file
  * says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
 int opts_defaults(struct opts *o, const struct command *c, struct err_info *info);
+/* The command line of `first` once more, with the file of settings and the environment as they are
+ * now. Prints nothing. Owns: as above. */
+int opts_again(struct opts *o, const struct command *c, const struct opts *first,
+	       struct err_info *info);
 void opts_fini(struct opts *o);
 
 /* How much the user wants to see of what goes on. */

@@ -178,7 +178,7 @@ static int read_record(const char *real, const char *ending, struct placed *out)
 	return err;
 }
 
-/* Not synced: a power cut merely leaves what was put there to be taken for somebody's own. */
+/* Not synced: a power cut merely leaves what is there to be taken for somebody's own. */
 static int write_quickly(const struct root *r, const char *rel, struct bytes text,
 			 struct err_info *info)
 {
@@ -208,7 +208,7 @@ static int write_record(const char *real, const char *ending, const struct place
 		err = open_home(&r, info);
 	if (err == OK) {
 		rel_of(real, ending, rel);
-		if (strcmp(ending, COMING) == 0)
+		if (strcmp(ending, COMING) == 0 || !p->wrote)
 			err = write_quickly(&r, rel, buf_bytes(&text), info);
 		else
 			err = durable_write(&r, rel, buf_bytes(&text), 0600, info);
@@ -231,6 +231,16 @@ static bool is_ours(const char *real, const struct placed *p)
 	return read_record(real, COMING, &before) == OK && placed_same_content(&before, p);
 }
 
+/* Word for word, so that nothing need be written. */
+static bool is_remembered(const char *real, const struct placed *p)
+{
+	struct placed before;
+
+	return read_record(real, THERE, &before) == OK && placed_same_entry(&before, p) &&
+	       placed_same_content(&before, p) && before.version == p->version &&
+	       before.wrote == p->wrote && stamp_eq(&before.stamp, &p->stamp);
+}
+
 int placed_expect(const char *path, const struct placed *p, struct err_info *info)
 {
 	char *real = real_path(path);
@@ -249,7 +259,8 @@ int placed_remember(const char *path, struct placed *p, struct err_info *info)
 
 	if (err == OK) {
 		p->wrote = p->wrote || is_ours(real, p);
-		err = write_record(real, THERE, p, info);
+		if (!is_remembered(real, p))
+			err = write_record(real, THERE, p, info);
 	}
 	free(real);
 	return err;

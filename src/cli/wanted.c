@@ -67,22 +67,12 @@ static int read_peers(struct wanted *w, const struct opts *o, struct err_info *i
 /* --only, or else what the magnet link says. */
 static int choose_files(struct wanted *w, const struct opts *o, struct err_info *info)
 {
-	uint32_t n_linked = w->linked ? w->link.n_only : 0, n;
+	int err = selection_choose(w->meta, o->only, w->linked ? w->link.only : NULL,
+				   w->linked ? w->link.n_only : 0, &w->files);
 
-	if (o->only == NULL && n_linked == 0)
-		return OK;
-	w->files = malloc(w->meta->n_files);
-	if (w->files == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	n = o->only != NULL ? selection_by_globs(w->meta, o->only, w->files)
-			    : selection_by_ranges(w->meta, w->link.only, n_linked, w->files);
-	if (n == 0)
-		return err_set(info, ERR_NOENT, "%s: none of its files is chosen", w->label);
-	if (n < w->meta->n_real_files)
-		return OK;
-	free(w->files);
-	w->files = NULL;
-	return OK;
+	if (err == ERR_NOENT)
+		return err_set(info, err, "%s: none of its files is chosen", w->label);
+	return err == OK ? OK : err_set(info, err, "out of memory");
 }
 
 /* ---- where it goes ---------------------------------------------------------------------- */
@@ -143,7 +133,7 @@ int wanted_load(struct wanted *w, const struct opts *o, const char *ref, bool ne
 {
 	int err;
 
-	*w = (struct wanted){.from_index = false};
+	*w = (struct wanted){.ref = ref};
 	buf_init(&w->torrent, META_BYTES_MAX);
 	err = load_torrent(w, o, ref, nested, index, info);
 	if (err == OK)
@@ -254,19 +244,17 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 	return choose(w, o, info);
 }
 
-bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info)
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o,
+			 const struct err_info *tracker, struct err_info *info)
 {
-	struct metadata_fetch_status st;
-
-	metadata_fetch_status(w->fetch, &st);
 	if (w->index_why.code != OK && w->link.n_trackers == 0 && w->n_peers == 0 &&
 	    o->trackers == NULL) {
 		*info = w->index_why;
 		return false;
 	}
-	if (st.tracker_error.code != OK)
+	if (tracker->code != OK)
 		err_set(info, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", w->label,
-			st.tracker_error.text);
+			tracker->text);
 	else
 		err_set(info, ERR_UNREACHABLE, "%s: no holder on line", w->label);
 	return true;
@@ -340,6 +328,8 @@ static int plan_make(struct plan *p, const struct wanted *w, const struct opts *
 	if (w->placed != NULL)
 		snprintf(p->title, sizeof(p->title), "%s/%s@%u", w->placed->owner, w->placed->name,
 			 w->placed->version);
+	if (w->meta == NULL)
+		return OK;
 	err = renewal_plan(&p->renewal, o, &ask, info);
 	if (err != OK)
 		plan_fini(p);
@@ -349,6 +339,13 @@ static int plan_make(struct plan *p, const struct wanted *w, const struct opts *
 static enum addr_scope nearest_webseed(const struct wanted *w, const struct index_client *index)
 {
 	return w->from_index ? index_client_scope(index) : ADDR_PUBLIC;
+}
+
+static enum swarm_order order_of(const struct opts *o)
+{
+	if (o->sequential || wanted_flows(o))
+		return ORDER_SEQUENTIAL;
+	return o->ends_first ? ORDER_ENDS_FIRST : ORDER_RAREST;
 }
 
 int wanted_start(struct wanted *w, const struct opts *o, struct index_client *index,
@@ -362,9 +359,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .preallocate = o->preallocate,
 	    .no_upload = o->no_upload,
 	    .wanted = w->files,
-	    .order = o->sequential || wanted_flows(o) ? ORDER_SEQUENTIAL
-		     : o->ends_first		      ? ORDER_ENDS_FIRST
-						      : ORDER_RAREST,
+	    .order = order_of(o),
 	    .webseeds = o->webseeds,
 	    .webseeds_nearest = nearest_webseed(w, index),
 	    .peers = w->peers,
@@ -388,34 +383,65 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	return err;
 }
 
+/* Where a link's content goes: its name is not known yet. */
+static void place_unknown(struct job_spec *s, const struct wanted *w, const struct opts *o)
+{
+	s->path = o->out == NULL || o->out[0] == '\0' ? "." : o->out;
+	s->into = o->out == NULL || goes_into(w, o->out);
+}
+
+static int hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
+		     struct job_spec *s, struct handed *out, struct err_info *info)
+{
+	struct plan plan;
+	int err = plan_make(&plan, w, o, index, info);
+
+	if (err != OK)
+		return err;
+	s->trackers = plan.trackers;
+	s->title = plan.title[0] == '\0' ? NULL : plan.title;
+	s->replaces = plan.renewal.replaces ? &plan.renewal.old : NULL;
+	s->donor_folder = plan.renewal.donor_folder;
+	s->donors = plan.renewal.donors;
+	s->n_donors = plan.renewal.n_donors;
+	w->replaces = plan.renewal.replaces;
+	w->touched = plan.renewal.touched;
+	err = handover_add(out, o, w->from_index ? index : NULL, s, info);
+	plan_fini(&plan);
+	return err;
+}
+
 int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
 		     struct handed *out, struct err_info *info)
 {
 	struct job_spec s = {
 	    .torrent = buf_bytes(&w->torrent),
+	    .magnet = w->linked ? w->ref : NULL,
 	    .path = w->path,
+	    .only = o->only,
+	    .order = order_of(o),
 	    .item = buf_bytes(&w->item),
 	    .webseeds = o->webseeds,
 	    .webseeds_nearest = nearest_webseed(w, index),
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
 	};
-	struct plan plan;
-	int err = plan_make(&plan, w, o, index, info);
+	int err;
 
+	if (wanted_is_unknown(w))
+		place_unknown(&s, w, o);
+	if (w->placed != NULL) {
+		s.owner = w->placed->owner;
+		s.entry = w->placed->name;
+		s.version = w->placed->version;
+	}
+	err = hand_over(w, o, index, &s, out, info);
 	if (err != OK)
 		return err;
-	s.trackers = plan.trackers;
-	s.title = plan.title[0] == '\0' ? NULL : plan.title;
-	s.replaces = plan.renewal.replaces ? &plan.renewal.old : NULL;
-	s.donor_folder = plan.renewal.donor_folder;
-	s.donors = plan.renewal.donors;
-	s.n_donors = plan.renewal.n_donors;
-	w->replaces = plan.renewal.replaces;
-	w->touched = plan.renewal.touched;
-	err = handover_add(out, o, w->from_index ? index : NULL, &s, info);
-	plan_fini(&plan);
-	return err;
+	w->there_already = out->existed && out->complete;
+	free(w->path);
+	w->path = strdup(out->path);
+	return w->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
 int wanted_other_content(const char *path, uint32_t touched, struct err_info *info)

@@ -27,6 +27,7 @@ struct wanted {
 	bool there_already; /* something is at the final name, and is served if it is the same */
 	bool replaces;	    /* an older version is at the final name, and will be replaced */
 	uint32_t touched;   /* there_already: as in struct renewal */
+	const char *ref;    /* what was asked for; borrowed */
 	bool linked;	    /* a magnet link or an info-hash was given: */
 	struct magnet link;
 	struct err_info index_why;    /* then: why the index is no help; code OK: it is, or was not
@@ -62,8 +63,9 @@ int wanted_fetch(struct wanted *w, const struct opts *o, struct index_client *in
  * as after wanted_load(); ERR_AGAIN: not yet; or the error. */
 int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info);
 /* Nobody was found who could tell: what to say of it. False: it is what the index said, and nobody
- * else could be asked; true: that no holder is on line. */
-bool wanted_nobody_tells(const struct wanted *w, const struct opts *o, struct err_info *info);
+ * else could be asked; true: that no holder is on line. `tracker`: the trackers' last error. */
+bool wanted_nobody_tells(const struct wanted *w, const struct opts *o,
+			 const struct err_info *tracker, struct err_info *info);
 
 /* Download it, beside what it replaces (cli/renewal.h); or, when its final name is taken, hash what
  * is there and serve it.
@@ -74,7 +76,8 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 		 void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase),
 		 void *user, struct transfer **out, struct err_info *info);
 
-/* The same by the daemon; `w->meta` stays. Returns what handover_add() and renewal_plan() do.
+/* The same by the daemon, which also asks peers what a link stands for; `w->meta` stays, and
+ * `w->path` is where the daemon has it. Returns what handover_add() and renewal_plan() do.
  * Owns: handed_fini(), also after an error. */
 int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
 		     struct handed *out, struct err_info *info);

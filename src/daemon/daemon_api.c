@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "daemon/job_request.h"
 #include "daemon/jobs_json.h"
 #include "net/http_stream.h"
 #include "node/json_put.h"
@@ -234,6 +235,8 @@ static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct 
 		err = jobs_do(a->js, j, "limit", body, &why);
 	if (err == OK && json_object_get(body, "priority") != NULL)
 		err = jobs_do(a->js, j, "priority", body, &why);
+	if (err == OK && json_object_get(body, "files") != NULL)
+		err = jobs_do(a->js, j, "files", body, &why);
 	if (err == OK && json_object_get(body, "title") != NULL)
 		err = jobs_do(a->js, j, "title", body, &why);
 	if (err == OK && paused != NULL && !json_is_boolean(paused))

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/words.h"
+#include "daemon/job_record.h"
 #include "net/http_client.h"
 #include "node/torrent_file.h"
 
@@ -37,7 +38,8 @@ struct call {
 };
 
 struct hooks {
-	struct hooks_params p;
+	struct hooks_params p; /* without command and urls, which are the caller's: */
+	char **urls;
 	struct words words;
 	struct http_client *http;
 	struct loop_timer *look;
@@ -335,7 +337,7 @@ void hooks_fire(struct hooks *h, const struct hook_facts *f)
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)f->bytes);
 	if (h->words.n > 0)
 		run_command(h, f, bytes);
-	for (const char *const *u = h->p.urls; u != NULL && *u != NULL; u++)
+	for (char *const *u = h->urls; u != NULL && *u != NULL; u++)
 		tell(h, *u, f);
 }
 
@@ -344,17 +346,22 @@ bool hooks_are_idle(const struct hooks *h)
 	return h == NULL || (h->n_children == 0 && h->n_calls == 0);
 }
 
-static int check(struct hooks *h, struct err_info *info)
+static int take(struct hooks *h, const struct hooks_params *p, struct err_info *info)
 {
-	int err = h->p.command == NULL ? OK : words_split(&h->words, h->p.command, info);
+	int err = p->command == NULL ? OK : words_split(&h->words, p->command, info);
 
-	if (err == OK && h->p.command != NULL && (h->words.open || h->words.n == 0))
+	h->p = *p;
+	h->p.command = NULL;
+	h->p.urls = NULL;
+	if (err == OK && p->command != NULL && (h->words.open || h->words.n == 0))
 		err = err_set(info, ERR_INVALID,
 			      h->words.open ? "--on-complete: ends within quotes"
 					    : "--on-complete: no command");
-	for (const char *const *u = h->p.urls; err == OK && u != NULL && *u != NULL; u++)
+	for (const char *const *u = p->urls; err == OK && u != NULL && *u != NULL; u++)
 		if (strncmp(*u, "http://", 7) != 0 && strncmp(*u, "https://", 8) != 0)
 			err = err_set(info, ERR_INVALID, "--webhook: not an http or https URL");
+	if (err == OK && job_list_copy(p->urls, SIZE_MAX, &h->urls) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
 	return err;
 }
 
@@ -369,8 +376,7 @@ int hooks_new(const struct hooks_params *p, struct hooks **out, struct err_info 
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	h->p = *p;
-	err = check(h, info);
+	err = take(h, p, info);
 	if (err == OK) {
 		h->look = loop_timer_new(p->loop, on_look, h);
 		if (h->look == NULL ||
@@ -395,5 +401,6 @@ void hooks_free(struct hooks *h)
 		http_client_free(h->http);
 	loop_timer_free(h->look);
 	words_fini(&h->words);
+	job_list_free(h->urls);
 	free(h);
 }

@@ -30,7 +30,7 @@ struct hooks;
 struct hooks_params {
 	struct loop *loop;
 	const char *command;	 /* NULL: none */
-	const char *const *urls; /* NULL-ended, borrowed; NULL: none */
+	const char *const *urls; /* NULL-ended; NULL: none */
 	/* What a person should know: a command that failed, a URL that nobody answers at. Escaped.
 	 */
 	void (*say)(void *user, const char *line);

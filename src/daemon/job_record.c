@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "meta/selection.h"
 
 #define MAGIC "SHOALJOB"
 #define TOTALS_MAGIC "SHOALSUM"
@@ -33,6 +34,16 @@ enum tag {
 	TAG_TOKEN = 21,
 	TAG_WEBSEED = 22,
 	TAG_NEAREST = 23,
+	TAG_ORDER = 24,
+	TAG_FILES = 25,
+	TAG_WANTED_FILES = 26,
+	TAG_WANTED_BYTES = 27,
+	TAG_WANTED = 28, /* a byte each */
+	TAG_MAGNET = 29,
+	TAG_ONLY = 30,
+	TAG_OWNER = 31,
+	TAG_ENTRY = 32,
+	TAG_VERSION = 33,
 	TAG_ITEM = 40,
 };
 
@@ -43,6 +54,7 @@ enum {
 	FLAG_NO_SEED = 8,
 	FLAG_PREALLOCATE = 16,
 	FLAG_ERASE = 32,
+	FLAG_INTO = 64,
 };
 
 /* ---- lists ---------------------------------------------------------------- */
@@ -126,7 +138,8 @@ static uint64_t flags_of(const struct job_record *r)
 {
 	return (r->seed ? FLAG_SEED : 0u) | (r->complete ? FLAG_COMPLETE : 0u) |
 	       (r->paused ? FLAG_PAUSED : 0u) | (r->no_seed ? FLAG_NO_SEED : 0u) |
-	       (r->preallocate ? FLAG_PREALLOCATE : 0u) | (r->erase ? FLAG_ERASE : 0u);
+	       (r->preallocate ? FLAG_PREALLOCATE : 0u) | (r->erase ? FLAG_ERASE : 0u) |
+	       (r->into ? FLAG_INTO : 0u);
 }
 
 /* Everything so far is vouched for. */
@@ -171,6 +184,17 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 		put_field(out, TAG_ITEM, bytes_of(r->item, r->item_len));
 	put_list(out, TAG_TRACKER, r->trackers);
 	put_list(out, TAG_WEBSEED, r->webseeds);
+	put_u64(out, TAG_ORDER, r->order);
+	put_u64(out, TAG_FILES, r->files);
+	put_u64(out, TAG_WANTED_FILES, r->wanted_files);
+	put_u64(out, TAG_WANTED_BYTES, r->wanted_bytes);
+	if (r->wanted != NULL)
+		put_field(out, TAG_WANTED, bytes_of(r->wanted, r->n_wanted));
+	put_text(out, TAG_MAGNET, r->magnet);
+	put_list(out, TAG_ONLY, r->only);
+	put_text(out, TAG_OWNER, r->owner);
+	put_text(out, TAG_ENTRY, r->entry);
+	put_u64(out, TAG_VERSION, r->version);
 	return seal(out);
 }
 
@@ -240,16 +264,36 @@ static void take_flags(struct job_record *r, uint64_t flags)
 	r->no_seed = (flags & FLAG_NO_SEED) != 0;
 	r->preallocate = (flags & FLAG_PREALLOCATE) != 0;
 	r->erase = (flags & FLAG_ERASE) != 0;
+	r->into = (flags & FLAG_INTO) != 0;
+}
+
+static int take_wanted(struct bytes v, struct job_record *r)
+{
+	for (size_t i = 0; i < v.len; i++)
+		if (v.ptr[i] > WANT_HIGH)
+			return ERR_PROTO;
+	free(r->wanted);
+	r->n_wanted = (uint32_t)v.len;
+	r->wanted = malloc(v.len + 1);
+	if (r->wanted == NULL)
+		return ERR_NOMEM;
+	memcpy(r->wanted, v.ptr, v.len);
+	return OK;
+}
+
+static int take_u32(uint64_t n, uint64_t max, uint32_t *out)
+{
+	if (n > max)
+		return ERR_PROTO;
+	*out = (uint32_t)n;
+	return OK;
 }
 
 static int take_number(struct job_record *r, unsigned tag, uint64_t n)
 {
 	switch (tag) {
 	case TAG_ID:
-		if (n == 0 || n > UINT32_MAX)
-			return ERR_PROTO;
-		r->id = (uint32_t)n;
-		break;
+		return n == 0 ? ERR_PROTO : take_u32(n, UINT32_MAX, &r->id);
 	case TAG_FLAGS:
 		take_flags(r, n);
 		break;
@@ -259,9 +303,17 @@ static int take_number(struct job_record *r, unsigned tag, uint64_t n)
 		r->priority = (int32_t)(int64_t)n;
 		break;
 	case TAG_NEAREST:
-		if (n > ADDR_LOOPBACK)
-			return ERR_PROTO;
-		r->webseeds_nearest = (uint32_t)n;
+		return take_u32(n, ADDR_LOOPBACK, &r->webseeds_nearest);
+	case TAG_ORDER:
+		return take_u32(n, UINT32_MAX, &r->order);
+	case TAG_FILES:
+		return take_u32(n, META_FILES_MAX, &r->files);
+	case TAG_WANTED_FILES:
+		return take_u32(n, META_FILES_MAX, &r->wanted_files);
+	case TAG_VERSION:
+		return take_u32(n, UINT32_MAX, &r->version);
+	case TAG_WANTED_BYTES:
+		r->wanted_bytes = n;
 		break;
 	case TAG_DOWN:
 		r->down_bps = n;
@@ -294,6 +346,11 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 	case TAG_TOTAL:
 	case TAG_ADDED:
 	case TAG_COMPLETED:
+	case TAG_ORDER:
+	case TAG_FILES:
+	case TAG_WANTED_FILES:
+	case TAG_WANTED_BYTES:
+	case TAG_VERSION:
 		return v.len == 8 ? take_number(r, tag, be64(v.ptr)) : ERR_PROTO;
 	case TAG_HASH_V1:
 		return take_raw(v, r->hash_v1, SHA1_LEN, &r->has_v1);
@@ -321,6 +378,16 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_line(v, &r->trackers);
 	case TAG_WEBSEED:
 		return take_line(v, &r->webseeds);
+	case TAG_WANTED:
+		return take_wanted(v, r);
+	case TAG_MAGNET:
+		return take_text(v, &r->magnet);
+	case TAG_ONLY:
+		return take_line(v, &r->only);
+	case TAG_OWNER:
+		return take_text(v, &r->owner);
+	case TAG_ENTRY:
+		return take_text(v, &r->entry);
 	}
 	return OK;
 }
@@ -344,7 +411,8 @@ int job_record_decode(struct bytes in, struct job_record *r)
 		at = bytes_sub(at, 6 + len, at.len - 6 - len);
 	}
 	if (err == OK && (r->id == 0 || r->path == NULL || r->path[0] != '/' || r->title == NULL ||
-			  r->name == NULL || (!r->has_v1 && !r->has_v2)))
+			  r->name == NULL || (!r->has_v1 && !r->has_v2) ||
+			  (r->owner == NULL) != (r->entry == NULL)))
 		err = ERR_PROTO;
 	return err;
 }
@@ -360,6 +428,11 @@ void job_record_fini(struct job_record *r)
 	free(r->item);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
+	job_list_free(r->only);
+	free(r->wanted);
+	free(r->magnet);
+	free(r->owner);
+	free(r->entry);
 	*r = (struct job_record){.id = 0};
 }
 

@@ -21,7 +21,7 @@
 
 #define JOB_RECORD_VERSION 1u
 /* A record (attack: none, it is our own; but what lies there may be something else). */
-#define JOB_RECORD_BYTES_MAX (1u << 20)
+#define JOB_RECORD_BYTES_MAX (2u << 20)
 #define JOB_TOTALS_BYTES_MAX (4u << 20)
 
 /* A list of strings, NULL-ended; NULL when it is empty. Owns both. */
@@ -46,6 +46,21 @@ struct job_record {
 	char *index, *pin, *token; /* NULL: none */
 	uint8_t *item;		   /* as in struct job_spec; NULL: none */
 	size_t item_len;
+	uint32_t order;		   /* enum swarm_order */
+	/* Of a folder: how many real files there are and are wanted, 0: not known; the bytes of
+	 * those; and an enum want for each of the torrent's files, `wanted` NULL: all. */
+	uint32_t files, wanted_files;
+	uint64_t wanted_bytes;
+	uint8_t *wanted;
+	uint32_t n_wanted;
+	/* What is known before there is a torrent; NULL: there is one. `path` is the folder it goes
+	 * into then, if `into`, and of its files these patterns are wanted. */
+	char *magnet;
+	bool into;
+	char **only;
+	/* The entry of an index that it is; NULL: it is none. */
+	char *owner, *entry;
+	uint32_t version;
 };
 
 int job_record_encode(const struct job_record *r, struct buf *out);

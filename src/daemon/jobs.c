@@ -6,19 +6,16 @@
 
 #include "base/text.h"
 #include "daemon/jobs_impl.h"
-#include "meta/metainfo.h"
+#include "wire/ext_metadata.h"
 
 const char *job_state_word(enum job_state s)
 {
-	static const char *const words[] = {[JOB_QUEUED] = "queued",
-					    [JOB_CHECKING] = "checking",
-					    [JOB_DOWNLOADING] = "downloading",
-					    [JOB_FINISHING] = "finishing",
-					    [JOB_SEEDING] = "seeding",
-					    [JOB_PAUSED] = "paused",
-					    [JOB_STALLED] = "stalled",
-					    [JOB_FAILED] = "failed",
-					    [JOB_DONE] = "done"};
+	static const char *const words[] = {
+	    [JOB_QUEUED] = "queued",	   [JOB_METADATA] = "metadata",
+	    [JOB_CHECKING] = "checking",   [JOB_DOWNLOADING] = "downloading",
+	    [JOB_FINISHING] = "finishing", [JOB_SEEDING] = "seeding",
+	    [JOB_PAUSED] = "paused",	   [JOB_STALLED] = "stalled",
+	    [JOB_FAILED] = "failed",	   [JOB_DONE] = "done"};
 
 	return words[s];
 }
@@ -80,6 +77,7 @@ void job_free(struct job *j)
 {
 	if (j == NULL)
 		return;
+	metadata_fetch_free(j->fetch);
 	job_record_fini(&j->rec);
 	buf_fini(&j->torrent);
 	for (uint32_t i = 0; i < j->n_donors; i++)
@@ -167,180 +165,6 @@ void jobs_free(struct jobs *js)
 	free(js);
 }
 
-/* ---- adding --------------------------------------------------------------------- */
-
-static int copy_donors(struct job *j, const struct job_spec *s)
-{
-	if (s->n_donors == 0)
-		return OK;
-	j->donor_folder = strdup(s->donor_folder);
-	j->donors = calloc(s->n_donors, sizeof(*j->donors));
-	if (j->donor_folder == NULL || j->donors == NULL)
-		return ERR_NOMEM;
-	for (; j->n_donors < s->n_donors; j->n_donors++) {
-		struct store_donor *d = &j->donors[j->n_donors];
-
-		d->file = s->donors[j->n_donors].file;
-		d->rel = strdup(s->donors[j->n_donors].rel);
-		if (d->rel == NULL)
-			return ERR_NOMEM;
-	}
-	return OK;
-}
-
-static int copy_peers(struct job *j, const struct job_spec *s)
-{
-	if (s->n_peers == 0)
-		return OK;
-	j->peers = calloc(s->n_peers, sizeof(*j->peers));
-	if (j->peers == NULL)
-		return ERR_NOMEM;
-	memcpy(j->peers, s->peers, s->n_peers * sizeof(*j->peers));
-	j->n_peers = s->n_peers;
-	return OK;
-}
-
-/* NULL stays NULL. */
-static int copy_text(const char *text, char **out)
-{
-	*out = text == NULL ? NULL : strdup(text);
-	return text != NULL && *out == NULL ? ERR_NOMEM : OK;
-}
-
-static int fill_texts(struct job_record *r, const struct job_spec *s, const struct metainfo *m)
-{
-	int err = copy_text(s->path, &r->path);
-
-	if (err == OK)
-		err = copy_text(s->title == NULL ? m->name : s->title, &r->title);
-	if (err == OK)
-		err = copy_text(m->single ? m->files[0].path : m->name, &r->name);
-	if (err == OK)
-		err = copy_text(s->index, &r->index);
-	if (err == OK)
-		err = copy_text(s->pin, &r->pin);
-	if (err == OK)
-		err = copy_text(s->token, &r->token);
-	if (err == OK)
-		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
-	if (err == OK)
-		err = job_list_copy(s->webseeds, JOBS_LIST_MAX, &r->webseeds);
-	if (err == OK)
-		err = job_record_set_item(r, s->item);
-	return err;
-}
-
-static void fill_values(struct job_record *r, const struct job_spec *s, const struct metainfo *m)
-{
-	r->seed = r->complete = s->seed;
-	r->paused = s->paused;
-	r->no_seed = s->no_seed;
-	r->preallocate = s->preallocate;
-	r->priority = s->priority;
-	r->webseeds_nearest = s->webseeds_nearest;
-	r->down_bps = s->down_bps;
-	r->up_bps = s->up_bps;
-	r->total_bytes = m->total_bytes;
-	r->added_at = loop_wall_s();
-	r->completed_at = s->seed ? r->added_at : 0;
-	r->has_v1 = m->v1;
-	r->has_v2 = m->v2;
-	memcpy(r->hash_v1, m->hash_v1, sizeof(r->hash_v1));
-	memcpy(r->hash_v2, m->hash_v2, sizeof(r->hash_v2));
-	r->has_stamp = s->seed && s->stamp != NULL;
-	if (r->has_stamp)
-		r->stamp = *s->stamp;
-	r->has_replaces = s->replaces != NULL;
-	if (r->has_replaces)
-		r->replaces = *s->replaces;
-}
-
-static int fill(struct job *j, const struct job_spec *s, const struct metainfo *m,
-		struct err_info *info)
-{
-	int err = fill_texts(&j->rec, s, m);
-
-	if (err == OK)
-		err = copy_peers(j, s);
-	if (err == OK)
-		err = copy_donors(j, s);
-	if (err == ERR_TOO_BIG)
-		return err_set(info, err, "a list has more than %u members", JOBS_LIST_MAX);
-	if (err != OK)
-		return err_set(info, err, "out of memory");
-	fill_values(&j->rec, s, m);
-	j->before.done = s->seed ? m->total_bytes : 0;
-	return OK;
-}
-
-static int check_spec(const struct jobs *js, const struct job_spec *s, struct err_info *info)
-{
-	if (s->path == NULL || s->path[0] != '/')
-		return err_set(info, ERR_INVALID, "the path is not an absolute one");
-	if (s->title != NULL && strlen(s->title) > JOBS_TITLE_MAX)
-		return err_set(info, ERR_INVALID, "the title is too long");
-	if (s->item.len > 0 && node_check_item(s->item) != OK)
-		return err_set(info, ERR_INVALID, "the item is not signed as it should be");
-	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
-		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
-	return OK;
-}
-
-static int add_parsed(struct jobs *js, const struct job_spec *s, const struct metainfo *m,
-		      struct job **out, struct err_info *info)
-{
-	struct job *j = jobs_by_hash(js, meta_swarm_hash(m));
-	int err;
-
-	if (j != NULL) {
-		*out = j;
-		if (s->item.len > 0)
-			(void)jobs_set_item(js, j, s->item, info);
-		return err_set(info, ERR_EXISTS, "this torrent is there already, as number %u",
-			       j->rec.id);
-	}
-	j = calloc(1, sizeof(*j));
-	if (j == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	j->js = js;
-	buf_init(&j->torrent, META_BYTES_MAX);
-	err = fill(j, s, m, info);
-	j->rec.id = js->last_id + 1;
-	if (err == OK)
-		err = job_save_torrent(j, s->torrent, info);
-	if (err == OK)
-		err = job_save(j, info);
-	if (err == OK && jobs_enlist(js, j) != OK)
-		err = err_set(info, ERR_NOMEM, "out of memory");
-	if (err != OK) {
-		job_forget(j);
-		job_free(j);
-		return err;
-	}
-	j->state = job_state_now(j);
-	*out = j;
-	jobs_emit(j, JOB_ADDED);
-	job_touch(j);
-	return OK;
-}
-
-int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info)
-{
-	struct metainfo *m;
-	enum meta_fault fault;
-	int err = check_spec(js, s, info);
-
-	if (err != OK)
-		return err;
-	fault = meta_parse(s->torrent, &m);
-	if (fault != META_OK)
-		return err_set(info, ERR_PROTO, "not a usable .torrent: %s",
-			       meta_fault_text(fault));
-	err = add_parsed(js, s, m, out, info);
-	meta_free(m);
-	return err;
-}
-
 /* ---- finding ------------------------------------------------------------------------ */
 
 struct job *jobs_by_id(struct jobs *js, uint32_t id)
@@ -408,6 +232,27 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->item_nodes = st.item_nodes;
 	out->item_is_old = st.item_is_old;
 	out->item_newest = st.item_newest;
+	out->files = st.files;
+	out->wanted_files = st.wanted_files;
+	out->wanted_bytes = st.wanted_bytes;
+	out->wanted_done_bytes = st.wanted_done_bytes;
+}
+
+static void view_fetch(const struct job *j, struct job_view *out)
+{
+	struct metadata_fetch_status st;
+
+	metadata_fetch_status(j->fetch, &st);
+	out->peers = st.peers;
+	out->dialing = st.dialing;
+	out->checked_bytes = (uint64_t)st.have * EXT_METADATA_PIECE;
+	out->to_check_bytes = (uint64_t)st.pieces * EXT_METADATA_PIECE;
+	out->tracker_error = st.tracker_error;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 void job_view(const struct job *j, struct job_view *out)
@@ -436,18 +281,27 @@ void job_view(const struct job *j, struct job_view *out)
 	    .completed_at = r->completed_at,
 	    .total_bytes = r->total_bytes,
 	    .done_bytes = j->before.done,
+	    .files = r->files,
+	    .wanted_files = r->wanted_files,
+	    .wanted_bytes = r->wanted == NULL ? r->total_bytes : r->wanted_bytes,
+	    .owner = r->owner,
+	    .entry = r->entry,
+	    .version = r->version,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
 	};
 	memcpy(out->hash_v1, r->hash_v1, sizeof(out->hash_v1));
 	memcpy(out->hash_v2, r->hash_v2, sizeof(out->hash_v2));
+	out->wanted_done_bytes = least(out->done_bytes, out->wanted_bytes);
 	if (j->t != NULL)
 		view_transfer(j, out);
+	else if (j->fetch != NULL)
+		view_fetch(j, out);
 }
 
 /* ---- what the user wants of one ------------------------------------------------------ */
 
-static int changed(struct job *j, struct err_info *info)
+int job_changed(struct job *j, struct err_info *info)
 {
 	int err = job_save(j, info);
 
@@ -455,7 +309,7 @@ static int changed(struct job *j, struct err_info *info)
 	return err;
 }
 
-static void forgive(struct job *j)
+void job_forgive(struct job *j)
 {
 	j->failed = false;
 	j->why.code = OK;
@@ -465,9 +319,9 @@ int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
 {
 	(void)js;
 	j->rec.paused = true;
-	forgive(j);
+	job_forgive(j);
 	job_stop(j);
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
@@ -481,8 +335,8 @@ int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 	if (failed)
 		job_stop(j);
 	j->rec.paused = false;
-	forgive(j);
-	return changed(j, info);
+	job_forgive(j);
+	return job_changed(j, info);
 }
 
 int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
@@ -491,9 +345,9 @@ int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 	j->rec.paused = false;
 	j->rec.has_stamp = false;
 	j->recheck = true;
-	forgive(j);
+	job_forgive(j);
 	job_stop(j);
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct err_info *info)
@@ -501,7 +355,7 @@ int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct e
 	(void)js;
 	j->rec.priority = priority;
 	jobs_emit(j, JOB_CHANGED);
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
@@ -513,7 +367,7 @@ int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t 
 	if (j->t != NULL)
 		transfer_set_limits(j->t, &(struct limits){down_bps, up_bps});
 	jobs_emit(j, JOB_CHANGED);
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_info *info)
@@ -524,7 +378,7 @@ int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_
 	if (job_record_set_item(&j->rec, item) != OK ||
 	    (j->t != NULL && transfer_set_item(j->t, item) != OK))
 		return err_set(info, ERR_NOMEM, "out of memory");
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info)
@@ -537,7 +391,7 @@ int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err
 	free(j->rec.title);
 	j->rec.title = copy;
 	jobs_emit(j, JOB_CHANGED);
-	return changed(j, info);
+	return job_changed(j, info);
 }
 
 /* ---- removing ---------------------------------------------------------------------------- */
@@ -592,4 +446,10 @@ void jobs_set_active(struct jobs *js, uint32_t max_active)
 uint32_t jobs_active(const struct jobs *js)
 {
 	return js->max_active;
+}
+
+void jobs_set_queue_seeds(struct jobs *js, bool on)
+{
+	js->p.queue_seeds = on;
+	loop_timer_set(js->turn, 0);
 }

@@ -7,12 +7,15 @@
  * resolves no names: whoever adds it has done that. While it is paused or waits for its turn it
  * has no transfer in the node and costs some hundred bytes; what it has on disk stays known.
  *
+ * Of a magnet link whose torrent nobody here has it asks peers first (node/metadata_fetch.h).
+ *
  * Persistence: in `folder`, "ID.torrent" and "ID.job" (daemon/job_record.h) a job, and "totals" for
  * all, each replaced as store/durable.h does. A job is there from the moment its record is; what
  * has no record is cleared away at the next start. A damaged record costs that job alone. */
 #ifndef SHOAL_DAEMON_JOBS_H
 #define SHOAL_DAEMON_JOBS_H
 
+#include "meta/selection.h"
 #include "node/node.h"
 #include "store/stamp.h"
 
@@ -25,6 +28,11 @@
 #define JOBS_TITLE_MAX 1024u
 /* What transfer_set_item() takes is no longer. */
 #define JOBS_ITEM_BYTES_MAX 1300u
+/* Patterns that choose files (meta/selection.h has the attack). */
+#define JOBS_PATTERNS_MAX SELECTION_PATTERNS_MAX
+/* Links whose torrent is asked for at one time; the others wait (attack: a list of thousands of
+ * links that nobody has, each with connections of its own). */
+#define JOBS_ASKING_MAX 64u
 /* A download that has got nothing for so long makes room for the next. */
 #define JOBS_IDLE_MS 30000u
 /* What was sent and fetched is recorded this often. */
@@ -34,7 +42,8 @@ struct jobs;
 struct job;
 
 enum job_state {
-	JOB_QUEUED, /* waits for its turn */
+	JOB_QUEUED,   /* waits for its turn */
+	JOB_METADATA, /* peers are asked what its link stands for */
 	JOB_CHECKING,
 	JOB_DOWNLOADING,
 	JOB_FINISHING,
@@ -49,10 +58,12 @@ const char *job_state_word(enum job_state s);
 
 /* What to add. All is copied. Zeroed is a good start. */
 struct job_spec {
-	struct bytes torrent; /* the .torrent */
+	struct bytes torrent; /* the .torrent; empty: only this is known of it: */
+	const char *magnet;   /* magnet link or info-hash, which may choose files (BEP 53), too */
 	const char *path;     /* absolute: data to seed, or the final name */
-	const char *title;    /* "OWNER/NAME@VERSION"; NULL: the torrent's name */
-	bool seed;	      /* the data is there */
+	bool into; /* download: its final name is in this folder, called what it is called */
+	const char *title; /* "OWNER/NAME@VERSION"; NULL: the torrent's name */
+	bool seed;	   /* the data is there */
 	/* Seed: it was as the torrent says when it had this stamp; NULL, or no longer: it is hashed
 	 * first. */
 	const struct stamp *stamp;
@@ -73,6 +84,11 @@ struct job_spec {
 	const char *donor_folder;
 	const struct store_donor *donors;
 	uint32_t n_donors;
+	/* Of a folder only these files, as selection_by_globs() takes them; NULL-ended, or NULL. */
+	const char *const *only;
+	enum swarm_order order;
+	const char *owner, *entry; /* the index's entry that it is; NULL: none, or unknown */
+	uint32_t version;
 };
 
 struct job_view {
@@ -91,8 +107,12 @@ struct job_view {
 	uint64_t limit_down_bps, limit_up_bps; /* 0: none */
 	int64_t added_at, completed_at;	       /* Unix seconds; 0: not yet */
 	uint64_t total_bytes, done_bytes;
-	uint64_t checked_bytes, to_check_bytes; /* CHECKING */
-	uint64_t down_total, up_total;		/* bytes over all runs */
+	uint32_t files, wanted_files;		  /* real ones; 0: not known */
+	uint64_t wanted_bytes, wanted_done_bytes; /* as in struct transfer_status */
+	uint64_t checked_bytes, to_check_bytes;	  /* CHECKING; METADATA: of the torrent */
+	const char *owner, *entry;		  /* of an index; NULL: it is none */
+	uint32_t version;
+	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;
 	uint32_t peers, seeds, dialing;
 	bool can_complete; /* those who are connected have all that is missing */
@@ -108,7 +128,8 @@ enum job_event {
 	JOB_STATE,    /* the state is another one, or why */
 	JOB_PROGRESS, /* numbers have changed; at most once a second a job */
 	JOB_CHANGED,  /* title, priority, limits */
-	JOB_COMPLETE, /* all is there, verified, at its final name; once in its life */
+	JOB_COMPLETE, /* what is wanted is there, verified, at its final name; again when more was
+		       */
 	JOB_FAIL,     /* it has failed */
 	JOB_REMOVED,  /* the last one; the job is freed after it */
 };
@@ -135,8 +156,10 @@ int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *in
 void jobs_free(struct jobs *js);
 
 /* Durable when it returns. Does not begin with it before the next turn of the loop. An item is
- * taken for a torrent that is there already, too. Returns 0; ERR_EXISTS, with the job in *out, for
- * a torrent that is there already; ERR_PROTO (no usable .torrent), ERR_INVALID (path, lists, item),
+ * taken for a torrent that is there already, too.
+ * Returns 0; ERR_EXISTS, with the job in *out, for a torrent that is there already; ERR_PROTO (no
+ * usable .torrent or link), ERR_INVALID (path, lists, item), ERR_NOENT (none of its files is
+ * chosen),
  * ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
 int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info);
 
@@ -171,6 +194,14 @@ int jobs_set_priority(struct jobs *js, struct job *j, int32_t priority, struct e
 int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t up_bps,
 		    struct err_info *info);
 int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_info *info);
+/* Files of a download that match `globs`, as in struct job_spec, are wanted so much from now on;
+ * one that was complete goes on if there is more to fetch. ERR_NOENT: no file matches, or none
+ * would be left; ERR_INVALID: it is shared from here, or its files are not known yet. */
+int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
+		   struct err_info *info);
+/* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
+ * had failed. */
+int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing
  * else; and what is unfinished. The job is gone at once; its files within seconds. */
@@ -179,6 +210,7 @@ int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info
 /* Of all jobs together. */
 void jobs_set_active(struct jobs *js, uint32_t max_active);
 uint32_t jobs_active(const struct jobs *js);
+void jobs_set_queue_seeds(struct jobs *js, bool on); /* as in jobs_params */
 
 /* Whoever wants to know. A watcher may be taken out in its own call. */
 struct jobs_watcher {

@@ -185,7 +185,9 @@ static int load_one(struct jobs *js, const char *file, uint32_t id)
 	if (err == OK)
 		err = jobs_enlist(js, j);
 	if (err == OK) {
-		j->before.done = j->rec.complete ? j->rec.total_bytes : 0;
+		j->before.done = !j->rec.complete	 ? 0
+				 : j->rec.wanted == NULL ? j->rec.total_bytes
+							 : j->rec.wanted_bytes;
 		j->state = job_state_now(j);
 		return OK;
 	}
@@ -315,13 +317,18 @@ void job_erase(struct job *j)
 	struct buf torrent;
 	int err;
 
+	if (job_is_link(j)) { /* there is nothing yet */
+		job_forget(j);
+		return;
+	}
 	buf_init(&torrent, META_BYTES_MAX);
 	err = job_torrent(j, &torrent, &why);
 	if (err == OK && meta_parse(buf_bytes(&torrent), &m) != META_OK)
 		err = err_set(&why, ERR_PROTO, "its .torrent is damaged");
-	if (err == OK && j->rec.complete)
+	/* A part has its final name, and beside it what is kept of files that are not wanted. */
+	if (err == OK && (j->rec.complete || store_is_partial(m, j->rec.path)))
 		remove_complete(j, m);
-	else if (err == OK)
+	if (err == OK && (!j->rec.complete || j->rec.wanted != NULL))
 		err = node_discard(j->js->p.node, m, buf_bytes(&torrent), j->rec.path, &why);
 	/* Something else has the final name: that is not ours. */
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)

@@ -1,9 +1,10 @@
-/* daemon/jobs_impl.h - what jobs.c, jobs_run.c and jobs_disk.c share; private to them.
+/* daemon/jobs_impl.h - what jobs*.c share; private to them.
  *
  *     asked for (record)      node                    what is shown
  *     paused                  nothing                 PAUSED
  *     not paused              nothing, no turn yet    QUEUED
  *                             a transfer              its phase
+ *                             a metadata fetch        METADATA
  *     complete, no_seed       nothing                 DONE
  *
  * jobs_run.c brings the middle column in line with the left one, in turns of the loop of its own:
@@ -13,6 +14,7 @@
 
 #include "daemon/job_record.h"
 #include "daemon/jobs.h"
+#include "node/metadata_fetch.h"
 #include "store/root.h"
 
 struct job {
@@ -20,7 +22,8 @@ struct job {
 	struct job_record rec;
 	struct buf torrent; /* of one that is not kept on disk */
 	struct transfer *t;
-	struct transfer *leaving; /* was taken out, but has the files open yet; NULL: none */
+	struct metadata_fetch *fetch; /* what its link stands for; NULL: not being asked */
+	struct transfer *leaving;     /* was taken out, but has the files open yet; NULL: none */
 	bool removed; /* out of the list; goes when its files are closed and, with ERASE, gone */
 	bool recheck; /* hash all when it begins */
 	bool failed;
@@ -68,7 +71,42 @@ void job_free(struct job *j);
 /* At the end of the list. */
 int jobs_enlist(struct jobs *js, struct job *j);
 
+/* ---- jobs_add.c ---- */
+/* What the record says of the torrent: hashes, name, sizes. Returns 0 or ERR_NOMEM. */
+int job_fill_from_meta(struct job *j, const struct metainfo *m);
+/* Which files: by `only`, or by what the link says. Returns 0, or the error with its sentence. */
+int job_choose_files(struct job *j, const struct metainfo *m, const char *const *only,
+		     const char *magnet, struct err_info *info);
+
+/* A magnet link or an info-hash. Owns: magnet_fini(). */
+int job_read_link(const char *text, struct magnet *m, struct err_info *info);
+/* Either hash, NULL: it has none of that kind. */
+struct job_hashes {
+	const uint8_t *v1, *v2;
+};
+/* The job of this content, `but` left out (may be NULL); NULL: there is none. */
+struct job *jobs_find_content(struct jobs *js, const struct job_hashes *h, const struct job *but);
+
+/* ---- jobs_select.c ---- */
+/* These are wanted now, `files` NULL: all; taken over, also on error. Not recorded yet. */
+int job_take_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info);
+
+/* All is there: which files came first does not matter any more. */
+void job_forget_order(struct job *j);
+
+/* ---- jobs_link.c ---- */
+bool job_is_link(const struct job *j); /* its torrent is not known yet */
+/* Ask peers for it. Returns 0, or the error with its sentence. */
+int job_ask(struct job *j, struct err_info *info);
+/* Is it there? Returns 0: the job has a torrent now, and is as any other; ERR_AGAIN: not yet; or
+ * why it will not be. */
+int job_take_answer(struct job *j, struct err_info *info);
+
 /* ---- jobs_run.c ---- */
+/* What is changed is recorded, and looked at in the next turn. */
+int job_changed(struct job *j, struct err_info *info);
+/* It has not failed any more. */
+void job_forgive(struct job *j);
 void jobs_turn(void *arg); /* the timers' */
 void jobs_second(void *arg);
 /* Look at it in the next turn. */

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "daemon/job_record.h"
-#include "node/base64.h"
+#include "daemon/job_request.h"
 #include "node/external_json.h"
 #include "node/torrent_file.h"
 
@@ -26,29 +26,11 @@ static json_t *why_json(const struct err_info *why)
 	return why->code == OK ? json_null() : torrent_text(why->text);
 }
 
-int job_json_put_path(json_t *to, const char *key, const char *path)
-{
-	struct bytes raw = bytes_str(path);
-	char name[64], *hex;
-	int err;
-
-	if (text_is_utf8(raw))
-		return json_object_set_new(to, key, json_string(path));
-	hex = malloc(2 * raw.len + 1);
-	if (hex == NULL)
-		return -1;
-	text_hex(hex, raw);
-	snprintf(name, sizeof(name), "%s_hex", key);
-	err = json_object_set_new(to, name, json_string(hex));
-	free(hex);
-	return err;
-}
-
 static json_t *numbers_json(const struct job_view *v)
 {
 	return json_pack(
 	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:i, s:i, "
-	    "s:i, s:b, s:I}",
+	    "s:i, s:b, s:I, s:i, s:i, s:I, s:I}",
 	    "total_bytes", (json_int_t)v->total_bytes, "done_bytes", (json_int_t)v->done_bytes,
 	    "checked_bytes", (json_int_t)v->checked_bytes, "to_check_bytes",
 	    (json_int_t)v->to_check_bytes, "found_bytes", (json_int_t)v->found_bytes, "down_total",
@@ -57,7 +39,10 @@ static json_t *numbers_json(const struct job_view *v)
 	    (json_int_t)v->up_bps, "peers", (int)v->peers, "seeds", (int)v->seeds, "dialing",
 	    (int)v->dialing, "can_complete", (int)v->can_complete, "tracker_ok", (int)v->tracker_ok,
 	    "tracker_failed", (int)v->tracker_failed, "name_nodes", (int)v->item_nodes,
-	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest);
+	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest,
+	    "files", (int)v->files, "wanted_files",
+	    (int)v->wanted_files, "wanted_bytes", (json_int_t)v->wanted_bytes, "wanted_done_bytes",
+	    (json_int_t)v->wanted_done_bytes);
 }
 
 static json_t *words_json(const struct job_view *v)
@@ -85,6 +70,9 @@ json_t *job_json(const struct job *j)
 	job_view(j, &v);
 	out = words_json(&v);
 	more = numbers_json(&v);
+	/* "path" is for people; what is no UTF-8 in it is there once more. */
+	if (out != NULL && !text_is_utf8(bytes_str(v.path)))
+		(void)job_json_put_path(out, "path", v.path);
 	if (out == NULL || more == NULL || json_object_update(out, more) != 0) {
 		json_decref(out);
 		out = NULL;
@@ -181,350 +169,6 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node));
 }
 
-/* ---- adding ---------------------------------------------------------------------------- */
-
-static int refuse(const char *key, struct err_info *info)
-{
-	return err_set(info, ERR_INVALID, "the member \"%s\" is missing or not what it should be",
-		       key);
-}
-
-static int take_flag(const json_t *j, const char *key, bool *out, struct err_info *info)
-{
-	const json_t *v = json_object_get(j, key);
-
-	if (v == NULL || json_is_null(v))
-		return OK;
-	*out = json_is_true(v);
-	return json_is_boolean(v) ? OK : refuse(key, info);
-}
-
-static int take_number(const json_t *j, const char *key, json_int_t min, json_int_t max,
-		       json_int_t *out, struct err_info *info)
-{
-	const json_t *v = json_object_get(j, key);
-
-	if (v == NULL || json_is_null(v))
-		return OK;
-	*out = json_integer_value(v);
-	return json_is_integer(v) && *out >= min && *out <= max ? OK : refuse(key, info);
-}
-
-/* A string without NUL in it; absent: *out stays. */
-static int take_text(const json_t *j, const char *key, const char **out, struct err_info *info)
-{
-	const json_t *v = json_object_get(j, key);
-
-	if (v == NULL || json_is_null(v))
-		return OK;
-	*out = json_string_value(v);
-	return *out != NULL && strlen(*out) == json_string_length(v) ? OK : refuse(key, info);
-}
-
-static int take_list(const json_t *j, const char *key, char ***out, struct err_info *info)
-{
-	const json_t *list = json_object_get(j, key), *v;
-	const char *texts[JOBS_LIST_MAX + 1] = {NULL};
-	size_t i;
-
-	if (list == NULL || json_is_null(list))
-		return OK;
-	if (!json_is_array(list) || json_array_size(list) > JOBS_LIST_MAX)
-		return refuse(key, info);
-	json_array_foreach(list, i, v)
-	{
-		texts[i] = json_string_value(v);
-		if (texts[i] == NULL || strlen(texts[i]) != json_string_length(v))
-			return refuse(key, info);
-	}
-	return job_list_copy(texts, JOBS_LIST_MAX, out) == OK
-		   ? OK
-		   : err_set(info, ERR_NOMEM, "out of memory");
-}
-
-static int take_stamp(const json_t *j, const char *key, struct stamp *out,
-		      const struct stamp **used, struct err_info *info)
-{
-	const char *hex = NULL;
-	int err = take_text(j, key, &hex, info);
-
-	if (err != OK || hex == NULL)
-		return err;
-	*used = out;
-	return text_unhex(bytes_str(hex), out->sum, sizeof(out->sum)) == OK ? OK
-									    : refuse(key, info);
-}
-
-/* A path as job_json_put_path() writes it. */
-static int take_path(const json_t *j, const char *key, char **out, struct err_info *info)
-{
-	const char *text = NULL, *hex = NULL;
-	char name[64];
-	size_t n;
-	int err = take_text(j, key, &text, info);
-
-	snprintf(name, sizeof(name), "%s_hex", key);
-	if (err == OK)
-		err = take_text(j, name, &hex, info);
-	if (err != OK || (text == NULL && hex == NULL))
-		return err == OK ? refuse(key, info) : err;
-	n = hex == NULL ? strlen(text) : strlen(hex) / 2;
-	*out = malloc(n + 1);
-	if (*out == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	(*out)[n] = '\0';
-	if (hex == NULL)
-		memcpy(*out, text, n);
-	else if (text_unhex(bytes_str(hex), (uint8_t *)*out, n) != OK)
-		return refuse(key, info);
-	return strlen(*out) == n ? OK : refuse(key, info);
-}
-
-static int take_peers(struct job_request *r, const json_t *j, struct err_info *info)
-{
-	const json_t *list = json_object_get(j, "peers"), *v;
-	size_t i;
-
-	if (json_array_size(list) > JOBS_JSON_PEERS_MAX)
-		return refuse("peers", info);
-	json_array_foreach(list, i, v)
-	{
-		const char *text = json_string_value(v);
-
-		if (text == NULL ||
-		    addr_parse(bytes_str(text), NODE_PORT_FIRST, &r->peers[i]) != OK)
-			return refuse("peers", info);
-		r->spec.n_peers = i + 1;
-	}
-	r->spec.peers = r->peers;
-	return OK;
-}
-
-static int take_donors(struct job_request *r, const json_t *j, struct err_info *info)
-{
-	const json_t *list = json_object_get(j, "donors"), *v;
-	size_t i;
-	int err;
-
-	if (json_array_size(list) == 0)
-		return OK;
-	err = take_path(j, "donor_folder", &r->donor_folder, info);
-	if (err != OK)
-		return err;
-	r->donors = calloc(json_array_size(list), sizeof(*r->donors));
-	if (r->donors == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	r->spec.donor_folder = r->donor_folder;
-	r->spec.donors = r->donors;
-	json_array_foreach(list, i, v)
-	{
-		struct store_donor *d = &r->donors[r->spec.n_donors];
-		json_int_t file = -1;
-		char *rel = NULL;
-
-		err = take_number(v, "file", 0, UINT32_MAX, &file, info);
-		if (err == OK && file < 0)
-			err = refuse("donors", info);
-		if (err == OK)
-			err = take_path(v, "rel", &rel, info);
-		if (err != OK) {
-			free(rel);
-			return err;
-		}
-		*d = (struct store_donor){.file = (uint32_t)file, .rel = rel};
-		r->spec.n_donors++;
-	}
-	return OK;
-}
-
-static int take_base64(const json_t *j, const char *key, struct buf *out, struct err_info *info)
-{
-	const char *text = NULL;
-	int err = take_text(j, key, &text, info);
-
-	if (err != OK || text == NULL)
-		return err;
-	err = base64_take(bytes_str(text), out);
-	if (err == ERR_PROTO || err == ERR_TOO_BIG)
-		return refuse(key, info);
-	return err == OK ? OK : err_set(info, (enum err)err, "%s", err_text((enum err)err));
-}
-
-static int take_torrent(struct job_request *r, const json_t *j, struct err_info *info)
-{
-	int err = take_base64(j, "torrent", &r->torrent, info);
-
-	if (err == OK && r->torrent.len == 0)
-		err = refuse("torrent", info);
-	if (err == OK)
-		err = take_base64(j, "item", &r->item, info);
-	r->spec.torrent = buf_bytes(&r->torrent);
-	r->spec.item = buf_bytes(&r->item);
-	return err;
-}
-
-static int take_lists(struct job_request *r, const json_t *j, struct err_info *info)
-{
-	struct job_spec *s = &r->spec;
-	int err = take_list(j, "trackers", &r->trackers, info);
-
-	if (err == OK)
-		err = take_list(j, "webseeds", &r->webseeds, info);
-	if (err == OK)
-		err = take_peers(r, j, info);
-	if (err == OK)
-		err = take_donors(r, j, info);
-	s->trackers = (const char *const *)r->trackers;
-	s->webseeds = (const char *const *)r->webseeds;
-	return err;
-}
-
-static int take_values(struct job_spec *s, const json_t *j, struct err_info *info)
-{
-	json_int_t down = 0, up = 0, priority = 0, nearest = ADDR_PUBLIC;
-	const struct {
-		const char *key;
-		bool *out;
-	} flags[] = {{"seed", &s->seed},
-		     {"paused", &s->paused},
-		     {"no_seed", &s->no_seed},
-		     {"preallocate", &s->preallocate}};
-	int err = OK;
-
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && err == OK; i++)
-		err = take_flag(j, flags[i].key, flags[i].out, info);
-	if (err == OK)
-		err = take_number(j, "limit_down_bps", 0, INT64_MAX, &down, info);
-	if (err == OK)
-		err = take_number(j, "limit_up_bps", 0, INT64_MAX, &up, info);
-	if (err == OK)
-		err = take_number(j, "priority", INT32_MIN, INT32_MAX, &priority, info);
-	if (err == OK)
-		err = take_number(j, "webseeds_nearest", 0, ADDR_LOOPBACK, &nearest, info);
-	s->webseeds_nearest = (enum addr_scope)nearest;
-	s->down_bps = (uint64_t)down;
-	s->up_bps = (uint64_t)up;
-	s->priority = (int32_t)priority;
-	return err;
-}
-
-int job_request_from_json(struct job_request *r, const json_t *j, struct err_info *info)
-{
-	struct job_spec *s = &r->spec;
-	int err;
-
-	*r = (struct job_request){.path = NULL};
-	buf_init(&r->torrent, META_BYTES_MAX);
-	buf_init(&r->item, JOBS_ITEM_BYTES_MAX);
-	err = take_torrent(r, j, info);
-	if (err == OK)
-		err = take_path(j, "path", &r->path, info);
-	s->path = r->path;
-	if (err == OK)
-		err = take_text(j, "title", &s->title, info);
-	if (err == OK)
-		err = take_text(j, "index", &s->index, info);
-	if (err == OK)
-		err = take_text(j, "token", &s->token, info);
-	if (err == OK)
-		err = take_text(j, "pin", &s->pin, info);
-	if (err == OK)
-		err = take_values(s, j, info);
-	if (err == OK)
-		err = take_stamp(j, "stamp", &r->stamp, &s->stamp, info);
-	if (err == OK)
-		err = take_stamp(j, "replaces", &r->replaces, &s->replaces, info);
-	return err == OK ? take_lists(r, j, info) : err;
-}
-
-void job_request_fini(struct job_request *r)
-{
-	for (uint32_t i = 0; r->donors != NULL && i < r->spec.n_donors; i++)
-		free((void *)r->donors[i].rel);
-	free(r->donors);
-	free(r->donor_folder);
-	free(r->path);
-	job_list_free(r->trackers);
-	job_list_free(r->webseeds);
-	buf_fini(&r->torrent);
-	buf_fini(&r->item);
-}
-
-/* ---- the way there ------------------------------------------------------------------------ */
-
-static json_t *list_json(const char *const *list)
-{
-	json_t *out = json_array();
-
-	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-		json_array_append_new(out, json_string(list[i]));
-	return out;
-}
-
-static json_t *stamp_json(const struct stamp *s)
-{
-	return hash_json(s != NULL, s == NULL ? NULL : s->sum, SHA256_LEN);
-}
-
-static json_t *base64_json(struct bytes in)
-{
-	json_t *out = NULL;
-	struct buf text;
-
-	buf_init(&text, 2 * META_BYTES_MAX);
-	if (base64_put(&text, in) == OK)
-		out = json_stringn((const char *)text.ptr, text.len);
-	buf_fini(&text);
-	return out;
-}
-
-static json_t *addrs_json(const struct job_spec *s)
-{
-	json_t *out = json_array();
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < s->n_peers; i++)
-		json_array_append_new(out, json_string(addr_text(text, &s->peers[i])));
-	return out;
-}
-
-static json_t *donors_json(const struct job_spec *s)
-{
-	json_t *out = json_array();
-
-	for (uint32_t i = 0; i < s->n_donors; i++) {
-		json_t *one = json_pack("{s:I}", "file", (json_int_t)s->donors[i].file);
-
-		(void)job_json_put_path(one, "rel", s->donors[i].rel);
-		json_array_append_new(out, one);
-	}
-	return out;
-}
-
-json_t *job_spec_json(const struct job_spec *s)
-{
-	json_t *j = json_pack(
-	    "{s:o, s:s*, s:b, s:b, s:b, s:b, s:i, s:i, s:o, s:I, s:I, s:s*, s:s*, s:s*, s:o, s:o, "
-	    "s:o, s:o, s:o}",
-	    "torrent", base64_json(s->torrent), "title", s->title, "seed", (int)s->seed, "paused",
-	    (int)s->paused, "no_seed", (int)s->no_seed, "preallocate", (int)s->preallocate,
-	    "priority", (int)s->priority, "webseeds_nearest", (int)s->webseeds_nearest, "webseeds",
-	    list_json(s->webseeds), "limit_down_bps", (json_int_t)s->down_bps, "limit_up_bps",
-	    (json_int_t)s->up_bps, "index", s->index, "token", s->token, "pin", s->pin, "stamp",
-	    stamp_json(s->stamp), "replaces", stamp_json(s->replaces), "trackers",
-	    list_json(s->trackers), "peers", addrs_json(s), "donors", donors_json(s));
-
-	if (j != NULL && s->item.len > 0)
-		json_object_set_new(j, "item", base64_json(s->item));
-	if (j != NULL &&
-	    (job_json_put_path(j, "path", s->path) != 0 ||
-	     (s->n_donors > 0 && job_json_put_path(j, "donor_folder", s->donor_folder) != 0))) {
-		json_decref(j);
-		return NULL;
-	}
-	return j;
-}
-
 /* ---- doing ---------------------------------------------------------------------------------- */
 
 static int do_limit(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
@@ -536,29 +180,56 @@ static int do_limit(struct jobs *js, struct job *j, const json_t *args, struct e
 	job_view(j, &v);
 	down = (json_int_t)v.limit_down_bps;
 	up = (json_int_t)v.limit_up_bps;
-	err = take_number(args, "down_bps", 0, INT64_MAX, &down, info);
+	err = job_args_number(args, "down_bps", 0, INT64_MAX, &down, info);
 	if (err == OK)
-		err = take_number(args, "up_bps", 0, INT64_MAX, &up, info);
+		err = job_args_number(args, "up_bps", 0, INT64_MAX, &up, info);
 	return err == OK ? jobs_set_limits(js, j, (uint64_t)down, (uint64_t)up, info) : err;
+}
+
+/* Of some files instead of the whole: {"files": [GLOB, ...], "want": WORD}. */
+static int do_files(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+{
+	static const char *const words[] = {[WANT_NOT] = "skip",
+					    [WANT_LOW] = "low",
+					    [WANT_NORMAL] = "normal",
+					    [WANT_HIGH] = "high"};
+	const char *word = NULL;
+	char **globs = NULL;
+	size_t want = 0;
+	int err = job_args_text(args, "want", &word, info);
+
+	while (want < sizeof(words) / sizeof(words[0]) &&
+	       (word == NULL || strcmp(words[want], word) != 0))
+		want++;
+	if (err == OK && want == sizeof(words) / sizeof(words[0]))
+		err = job_args_refuse("want", info);
+	if (err == OK)
+		err = job_args_list(args, "files", JOBS_PATTERNS_MAX, &globs, info);
+	if (err == OK && globs == NULL)
+		err = job_args_refuse("files", info);
+	if (err == OK)
+		err = jobs_set_files(js, j, (const char *const *)globs, (enum want)want, info);
+	job_list_free(globs);
+	return err;
 }
 
 static int do_priority(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	json_int_t priority = INT64_MAX;
-	int err = take_number(args, "priority", INT32_MIN, INT32_MAX, &priority, info);
+	int err = job_args_number(args, "priority", INT32_MIN, INT32_MAX, &priority, info);
 
 	if (err == OK && priority == INT64_MAX)
-		err = refuse("priority", info);
+		err = job_args_refuse("priority", info);
 	return err == OK ? jobs_set_priority(js, j, (int32_t)priority, info) : err;
 }
 
 static int do_title(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	const char *title = NULL;
-	int err = take_text(args, "title", &title, info);
+	int err = job_args_text(args, "title", &title, info);
 
 	if (err == OK && (title == NULL || strlen(title) > JOBS_TITLE_MAX))
-		err = refuse("title", info);
+		err = job_args_refuse("title", info);
 	return err == OK ? jobs_set_title(js, j, title, info) : err;
 }
 
@@ -568,7 +239,7 @@ static int do_item(struct jobs *js, struct job *j, const json_t *args, struct er
 	int err;
 
 	buf_init(&item, JOBS_ITEM_BYTES_MAX);
-	err = take_base64(args, "item", &item, info);
+	err = job_args_base64(args, "item", &item, info);
 	if (err == OK)
 		err = jobs_set_item(js, j, buf_bytes(&item), info);
 	buf_fini(&item);
@@ -578,7 +249,7 @@ static int do_item(struct jobs *js, struct job *j, const json_t *args, struct er
 static int do_remove(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	bool data = false;
-	int err = take_flag(args, "data", &data, info);
+	int err = job_args_flag(args, "data", &data, info);
 
 	return err == OK ? jobs_remove(js, j, data, info) : err;
 }
@@ -610,7 +281,8 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 			   struct err_info *info);
 	} table[] = {{"pause", do_pause},   {"resume", do_resume}, {"recheck", do_recheck},
 		     {"remove", do_remove}, {"limit", do_limit},   {"priority", do_priority},
-		     {"title", do_title},   {"item", do_item}};
+		     {"files", do_files},   {"title", do_title},
+		     {"item", do_item}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].word, word) == 0)
@@ -628,11 +300,11 @@ int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_
 	node_limits(node, &limits, &lan);
 	down = (json_int_t)limits.down_bps;
 	up = (json_int_t)limits.up_bps;
-	err = take_number(args, "max_active", 1, INT32_MAX, &active, info);
+	err = job_args_number(args, "max_active", 1, INT32_MAX, &active, info);
 	if (err == OK)
-		err = take_number(args, "down_bps", 0, INT64_MAX, &down, info);
+		err = job_args_number(args, "down_bps", 0, INT64_MAX, &down, info);
 	if (err == OK)
-		err = take_number(args, "up_bps", 0, INT64_MAX, &up, info);
+		err = job_args_number(args, "up_bps", 0, INT64_MAX, &up, info);
 	if (err != OK)
 		return err;
 	jobs_set_active(js, (uint32_t)active);

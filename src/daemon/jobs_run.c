@@ -49,6 +49,8 @@ enum job_state job_state_now(const struct job *j)
 		return JOB_PAUSED;
 	if (j->t != NULL)
 		return state_of_phase(transfer_phase_now(j->t));
+	if (j->fetch != NULL)
+		return JOB_METADATA;
 	return is_done(j) ? JOB_DONE : JOB_QUEUED;
 }
 
@@ -107,15 +109,19 @@ void job_stop(struct job *j)
 {
 	struct transfer *t = j->t;
 
+	metadata_fetch_free(j->fetch);
+	j->fetch = NULL;
+	j->idle = false;
 	if (t == NULL)
 		return;
 	j->before = job_total_now(j);
 	j->js->totals_changed = true;
 	j->t = NULL;
 	j->leaving = t;
-	j->idle = false;
 	node_remove_then(j->js->p.node, t, on_released, j);
 }
+
+static void begin(struct job *j);
 
 static void fail(struct job *j, const struct err_info *why)
 {
@@ -155,10 +161,11 @@ static void on_complete(struct job *j, const struct transfer_status *st)
 	if (!first && (j->rec.has_stamp || st->why.code != OK))
 		return;
 	keep_stamp(j, j->rec.complete || j->there_already);
+	job_forget_order(j);
 	j->rec.complete = true;
 	if (first) {
 		j->rec.completed_at = loop_wall_s();
-		j->before.done = j->rec.total_bytes;
+		j->before.done = st->done_bytes;
 		j->js->totals_changed = true;
 	}
 	save_or_say(j);
@@ -197,6 +204,21 @@ static void look_at_transfer(struct job *j)
 		on_complete(j, &st);
 }
 
+/* What its link stands for may be known now. */
+static void look_at_fetch(struct job *j)
+{
+	struct err_info why;
+	int err = job_take_answer(j, &why);
+
+	if (err == ERR_AGAIN)
+		return;
+	j->idle = false;
+	if (err != OK)
+		fail(j, &why);
+	else
+		begin(j);
+}
+
 /* The last step of one that is removed. */
 static void bury(struct job *j)
 {
@@ -223,6 +245,8 @@ static void attend(struct job *j)
 	}
 	if (j->t != NULL)
 		look_at_transfer(j);
+	else if (j->fetch != NULL)
+		look_at_fetch(j);
 	if (j->removed) /* by a watcher */
 		return;
 	if (j->t != NULL && is_done(j))
@@ -261,6 +285,8 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	const struct job_record *r = &j->rec;
 	struct transfer_params p = {
 	    .torrent = torrent,
+	    .wanted = seed ? NULL : r->wanted,
+	    .order = r->order > ORDER_ENDS_FIRST ? ORDER_RAREST : (enum swarm_order)r->order,
 	    .path = r->path,
 	    .title = r->title,
 	    .seed = seed,
@@ -284,6 +310,10 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	if (fault != META_OK)
 		return err_set(info, ERR_PROTO, "its .torrent is damaged: %s",
 			       meta_fault_text(fault));
+	if (p.wanted != NULL && r->n_wanted != p.meta->n_files) {
+		meta_free(p.meta);
+		return err_set(info, ERR_PROTO, "which of its files are wanted is damaged");
+	}
 	err = node_add(j->js->p.node, &p, &j->t, info);
 	if (err == OK && (r->down_bps > 0 || r->up_bps > 0))
 		transfer_set_limits(j->t, &(struct limits){r->down_bps, r->up_bps});
@@ -323,25 +353,35 @@ static int add_download(struct job *j, struct bytes torrent, struct err_info *in
 	return err;
 }
 
-static void begin(struct job *j)
+static int begin_transfer(struct job *j, struct err_info *info)
 {
-	struct err_info why = {.code = OK};
+	/* Of a part the state file says what is there. */
+	bool all = j->rec.complete && j->rec.wanted == NULL;
 	struct buf torrent;
 	int err;
 
 	buf_init(&torrent, META_BYTES_MAX);
-	use_index(j);
 	j->measured = false;
-	j->idle_since_ms = now_ms(j->js);
-	err = job_torrent(j, &torrent, &why);
+	err = job_torrent(j, &torrent, info);
 	if (err == OK)
-		err = j->rec.complete ? add_complete(j, buf_bytes(&torrent), &why)
-				      : add_download(j, buf_bytes(&torrent), &why);
+		err = all ? add_complete(j, buf_bytes(&torrent), info)
+			  : add_download(j, buf_bytes(&torrent), info);
 	buf_fini(&torrent);
+	if (err == OK)
+		j->recheck = false;
+	return err;
+}
+
+static void begin(struct job *j)
+{
+	struct err_info why = {.code = OK};
+	int err;
+
+	use_index(j);
+	j->idle_since_ms = now_ms(j->js);
+	err = job_is_link(j) ? job_ask(j, &why) : begin_transfer(j, &why);
 	if (err != OK)
 		fail(j, &why);
-	else
-		j->recheck = false;
 	attend(j);
 }
 
@@ -349,12 +389,14 @@ static void begin(struct job *j)
 
 static bool wants_turn(const struct job *j)
 {
-	return j->t == NULL && j->leaving == NULL && !j->failed && !j->rec.paused && !is_done(j);
+	return j->t == NULL && j->fetch == NULL && j->leaving == NULL && !j->failed &&
+	       !j->rec.paused && !is_done(j);
 }
 
 static bool counts(const struct jobs *js, const struct job *j)
 {
-	return j->t != NULL && !j->idle && (!j->rec.complete || js->p.queue_seeds);
+	return (j->t != NULL || j->fetch != NULL) && !j->idle &&
+	       (!j->rec.complete || js->p.queue_seeds);
 }
 
 static bool is_queued_kind(const struct jobs *js, const struct job *j)
@@ -362,14 +404,24 @@ static bool is_queued_kind(const struct jobs *js, const struct job *j)
 	return !j->rec.complete || js->p.queue_seeds;
 }
 
+static uint32_t count_asking(const struct jobs *js)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < js->n; i++)
+		n += js->list[i]->fetch != NULL;
+	return n;
+}
+
 static struct job *next_of_queue(struct jobs *js)
 {
+	bool may_ask = count_asking(js) < JOBS_ASKING_MAX;
 	struct job *best = NULL;
 
 	for (size_t i = 0; i < js->n; i++) {
 		struct job *j = js->list[i];
 
-		if (wants_turn(j) && is_queued_kind(js, j) &&
+		if (wants_turn(j) && is_queued_kind(js, j) && (may_ask || !job_is_link(j)) &&
 		    (best == NULL || j->rec.priority > best->rec.priority))
 			best = j;
 	}
@@ -409,7 +461,7 @@ static bool begin_queued(struct jobs *js, const struct timespec *begun)
 		if (slice_is_over(begun))
 			return false;
 		begin(j);
-		active += j->t != NULL;
+		active += j->t != NULL || j->fetch != NULL;
 	}
 	return true;
 }
@@ -466,6 +518,10 @@ static void measure(struct job *j)
 	struct job_total now;
 	struct transfer_status st;
 
+	if (j->fetch != NULL && !j->idle && now_ms(j->js) - j->idle_since_ms >= JOBS_IDLE_MS) {
+		j->idle = true;
+		job_touch(j);
+	}
 	if (j->t == NULL)
 		return;
 	transfer_status(j->t, &st);

@@ -1,5 +1,7 @@
 #include "meta/selection.h"
 
+#include <stdlib.h>
+
 #include <fnmatch.h>
 #include <string.h>
 
@@ -44,6 +46,26 @@ uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range
 			files[i] = selection_is_real(&m->files[i]) ? WANT_NORMAL : WANT_NOT;
 	}
 	return selection_count(m, files, NULL);
+}
+
+int selection_choose(const struct metainfo *m, const char *const *globs,
+		     const struct magnet_range *ranges, uint32_t n, uint8_t **files)
+{
+	uint32_t chosen;
+
+	*files = NULL;
+	if (globs == NULL && n == 0)
+		return OK;
+	*files = malloc((size_t)m->n_files + 1);
+	if (*files == NULL)
+		return ERR_NOMEM;
+	chosen = globs != NULL ? selection_by_globs(m, globs, *files)
+			       : selection_by_ranges(m, ranges, n, *files);
+	if (chosen > 0 && chosen < m->n_real_files)
+		return OK;
+	free(*files);
+	*files = NULL;
+	return chosen == 0 ? ERR_NOENT : OK;
 }
 
 void selection_pieces(const struct metainfo *m, const uint8_t *files, uint8_t *pieces)

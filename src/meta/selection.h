@@ -28,6 +28,11 @@ uint32_t selection_by_globs(const struct metainfo *m, const char *const *globs, 
 uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range *ranges,
 			     uint32_t n, uint8_t *files);
 
+/* By patterns or, without any (NULL), by ranges; without those all.
+ * Returns 0; ERR_NOENT: none is chosen; ERR_NOMEM. *files: as above, NULL: all; the caller's. */
+int selection_choose(const struct metainfo *m, const char *const *globs,
+		     const struct magnet_range *ranges, uint32_t n, uint8_t **files);
+
 /* What of each piece is wanted: `pieces` has meta->n_pieces bytes. `files` NULL: all, normally. */
 void selection_pieces(const struct metainfo *m, const uint8_t *files, uint8_t *pieces);
 

@@ -206,6 +206,11 @@ void index_client_free(struct index_client *c)
 	free(c);
 }
 
+void index_client_stop_on(struct index_client *c, const atomic_bool *stop)
+{
+	c->stop = stop;
+}
+
 const char *index_client_url(const struct index_client *c)
 {
 	return c->url;
@@ -311,6 +316,11 @@ static int refused(const struct index_client *c, const struct answer *a, struct 
 	return r;
 }
 
+static bool is_stopped(const struct index_client *c)
+{
+	return c->stop != NULL && atomic_load(c->stop);
+}
+
 static int wait_for(struct index_client *c, struct http_ask *ask, struct answer *a,
 		    struct err_info *info)
 {
@@ -322,10 +332,12 @@ static int wait_for(struct index_client *c, struct http_ask *ask, struct answer 
 	call = http_client_send(c->http, ask);
 	if (call == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	while (!a->done && r >= 0)
+	while (!a->done && r >= 0 && !is_stopped(c))
 		r = loop_turn(c->loop, TURN_MS);
 	if (!a->done) {
 		http_call_cancel(call);
+		if (is_stopped(c))
+			return err_set(info, ERR_CANCELLED, "%s: was not waited for", c->url);
 		return err_set(info, ERR_IO, "%s: waiting for the answer failed", c->url);
 	}
 	if (a->err.code != OK)

@@ -6,6 +6,7 @@
 #define SHOAL_NODE_INDEX_CLIENT_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "base/addr.h"
 #include "base/buf.h"
@@ -22,6 +23,8 @@ int index_client_new(const char *url, const char *token, struct index_client **o
 /* Trust the index by its public key, as http_client_pin() does. ERR_INVALID. */
 int index_client_pin(struct index_client *c, const char *pin, struct err_info *info);
 void index_client_free(struct index_client *c);
+/* Once *stop is true calls end within a second: ERR_CANCELLED. Borrowed. */
+void index_client_stop_on(struct index_client *c, const atomic_bool *stop);
 const char *index_client_url(const struct index_client *c);	    /* normalised, no final '/' */
 const char *index_client_tracker_url(const struct index_client *c); /* .../announce */
 /* The same with the token behind it, if any: for announcing, not for others' eyes. */

@@ -15,6 +15,7 @@ struct index_client {
 	enum addr_scope scope; /* of who answered last */
 	struct loop *loop;
 	struct http_client *http;
+	const atomic_bool *stop; /* NULL: nobody stops it */
 };
 
 /* GET url + path, which begins with '/'. The answer is an object. */

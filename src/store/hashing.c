@@ -9,6 +9,9 @@
 
 #define PROGRESS_EVERY_MS 100u
 
+/* A thread more for each so many bytes: to begin one costs as much as to hash some of them. */
+#define BYTES_PER_THREAD (1u << 20)
+
 /* Enough units for everyone to read ahead while a stream is behind. */
 #define UNITS_PER_THREAD 3u
 
@@ -240,6 +243,18 @@ static unsigned core_count(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
+static unsigned choose_threads(const struct hashing_params *p)
+{
+	unsigned n = p->threads == 0 ? core_count() : p->threads;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < p->n_files && bytes / BYTES_PER_THREAD < HASHING_THREADS_MAX; i++)
+		bytes += p->files[i].length;
+	if (n > HASHING_THREADS_MAX)
+		n = HASHING_THREADS_MAX;
+	return n > bytes / BYTES_PER_THREAD + 1 ? (unsigned)(bytes / BYTES_PER_THREAD + 1) : n;
+}
+
 static bool worker_init(const struct hashing_task *t, struct hashing_worker *w)
 {
 	uint64_t most = t->p->v1 && !t->p->plain && t->piece > UNIT_BYTES ? t->piece : UNIT_BYTES;
@@ -374,13 +389,11 @@ static struct hashing_thread *threads_new(struct hashing_run *r, unsigned n)
 
 int hashing_run(const struct hashing_params *p, struct hashing *out, struct err_info *info)
 {
-	unsigned n = p->threads == 0 ? core_count() : p->threads;
+	unsigned n = choose_threads(p);
 	struct hashing_run r = {.task = {.p = p}};
 	struct hashing_thread *threads = NULL;
 	int err;
 
-	if (n > HASHING_THREADS_MAX)
-		n = HASHING_THREADS_MAX;
 	*out = (struct hashing){0};
 	for (size_t i = 0; i < p->n_files; i++)
 		p->files[i].layer = NULL;

@@ -4,6 +4,7 @@
 import http.server
 import json
 import os
+import signal
 import sys
 import threading
 
@@ -127,6 +128,24 @@ def _(w):
         check(env["SHOAL_ERROR"], "with the reason")
         h.wait_for(lambda: len(one.heard) == 2, 20 * SLOW, "both were told")
         check_eq([x[1]["event"] for x in one.heard], ["complete", "failed"], "events")
+
+
+@test("SIGHUP: the daemon has the hooks of its file from then on; flags still beat it; what cannot change is named")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 50 * KIB), "--as", "alice")
+    d = b.daemon("--max-active", "3")
+    with Listener() as hear, open(os.path.join(b.home, "config"), "w") as f:
+        f.write(f"[daemon]\nwebhook = {hear.url}\nmax-active = 8\nlisten = 127.0.0.1\n")
+        f.flush()
+        d.send(signal.SIGHUP)
+        h.wait_for(lambda: "settings are read again" in d.err_text(), 10 * SLOW, "SIGHUP")
+        check("from the next start on also: listen" in d.err_text(), "what cannot change", d.err_text())
+        check("3 downloads" in b.run("queue").out, "the flag")
+        b.run("get", "f").expect(h.OK)
+        h.wait_for(lambda: hear.heard, 20 * SLOW, "the webhook is told")
+        check_eq(hear.heard[0][1]["title"], "alice/f@1", "of what")
 
 
 if __name__ == "__main__":

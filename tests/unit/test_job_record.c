@@ -4,11 +4,14 @@
 
 #include "daemon/job_record.h"
 #include "failmalloc.h"
+#include "meta/selection.h"
 
 static char *trackers[] = {(char *)"http://a/announce", (char *)"udp://b:6969", NULL};
 static char *hook[] = {(char *)"/bin/echo", (char *)"", (char *)"x y", NULL};
 
 static uint8_t item[] = "d1:k3:\0\1\2e";
+static char *only[] = {(char *)"*.jpg", (char *)"!b/ *", NULL};
+static uint8_t wanted[] = {WANT_NORMAL, WANT_NOT, WANT_HIGH, WANT_NOT, WANT_LOW};
 
 static struct job_record sample(void)
 {
@@ -33,6 +36,18 @@ static struct job_record sample(void)
 	    .index = (char *)"http://i:6969",
 	    .item = item,
 	    .item_len = sizeof(item),
+	    .order = 2,
+	    .files = 4,
+	    .wanted_files = 2,
+	    .wanted_bytes = 77,
+	    .wanted = wanted,
+	    .n_wanted = sizeof(wanted),
+	    .magnet = (char *)"magnet:?xt=urn:btih:0123456789012345678901234567890123456789",
+	    .into = true,
+	    .only = only,
+	    .owner = (char *)"alice",
+	    .entry = (char *)"f",
+	    .version = 3,
 	};
 
 	memset(r.hash_v1, 1, sizeof(r.hash_v1));
@@ -62,6 +77,19 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 	CHECK(a->pin == NULL && a->token == NULL);
 	CHECK_INT(a->item_len, b->item_len);
 	CHECK_MEM(a->item, b->item, a->item_len);
+	CHECK_INT(a->order, b->order);
+	CHECK_INT(a->files, b->files);
+	CHECK_INT(a->wanted_files, b->wanted_files);
+	CHECK_INT(a->wanted_bytes, b->wanted_bytes);
+	CHECK_INT(a->n_wanted, b->n_wanted);
+	CHECK_MEM(a->wanted, b->wanted, sizeof(wanted));
+	CHECK_STR(a->magnet, b->magnet);
+	CHECK(a->into == b->into);
+	CHECK_STR(a->only[1], b->only[1]);
+	CHECK(a->only[2] == NULL);
+	CHECK_STR(a->owner, b->owner);
+	CHECK_STR(a->entry, b->entry);
+	CHECK_INT(a->version, b->version);
 	for (size_t i = 0; i < 2; i++)
 		CHECK_STR(a->trackers[i], b->trackers[i]);
 	CHECK(a->trackers[2] == NULL);

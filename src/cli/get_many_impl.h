@@ -1,0 +1,58 @@
+/* cli/get_many_impl.h - what get_many.c and get_many_handed.c share; private to them. */
+#ifndef SHOAL_CLI_GET_MANY_IMPL_H
+#define SHOAL_CLI_GET_MANY_IMPL_H
+
+#include "cli/get_many.h"
+#include "cli/lines.h"
+#include "cli/session.h"
+#include "cli/wanted.h"
+
+struct item {
+	struct many *many;
+	const char *ref;
+	struct transfer *t; /* NULL: the daemon has it, as */
+	struct handed handed;
+	struct wanted *linked; /* it is asked for what a link means; NULL: it is known */
+	char *path;	       /* final name, while it may be needed */
+	uint64_t alone_ms;
+	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
+	bool there_already, said_changed;
+	uint32_t touched;      /* as in struct wanted */
+	struct placed *placed; /* while it may be needed */
+};
+
+struct many {
+	const struct opts *o;
+	struct session session;
+	struct index_client *index;
+	struct lines lines;
+	struct item *items;
+	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
+	struct item *active[GET_ACTIVE_MAX];
+	uint32_t n_active;
+	size_t n_alone, n_done, n_there, n_failed;
+	uint64_t done_bytes;
+	uint64_t alone_ms; /* since when all that are left have no holder */
+	int code;	   /* of the first that failed */
+	bool said_stalled, said_serving, index_is_gone;
+	bool by_daemon;
+	uint64_t down_bps, up_bps; /* of those that the daemon was asked about last */
+};
+
+/* It ended. `why` NULL: it was said already. */
+void item_fail(struct item *it, const struct err_info *why);
+void item_done(struct item *it, const struct transfer_status *st);
+/* How it stands. */
+void item_take(struct item *it, const struct transfer_status *st, uint64_t now_ms);
+/* Find what it is; false: it failed. Owns: wanted_fini(), also then. */
+bool item_load(struct item *it, struct wanted *w, struct err_info *why);
+
+/* ---- get_many_handed.c: with a daemon ---- */
+
+/* Hand over the next ones, and look at some of those that are under way. */
+void handed_watch(struct many *m);
+/* What failed is not kept. */
+void handed_undo(struct item *it);
+void handed_say_detached(struct many *m);
+
+#endif

@@ -1,0 +1,160 @@
+#include "cli/publish.h"
+
+#include "base/text.h"
+#include "cli/known_hashes.h"
+#include "net/loop.h"
+
+/* The entry's name when --name is not given: the file's own, with what a name may not hold
+ * replaced, so that a file with any name can be shared. */
+static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
+{
+	struct bytes raw = bytes_str(file_name);
+	size_t n = 0;
+
+	if (!text_is_utf8(raw) || entry_check_name(raw, NULL) != OK) {
+		for (size_t i = 0; i < raw.len && n < ENTRY_NAME_BYTES_MAX; i++) {
+			uint8_t c = raw.ptr[i];
+
+			out[n++] = c > ' ' && c < 0x7f && c != '@' ? (char)c : '_';
+		}
+		out[n] = '\0';
+		return;
+	}
+	memcpy(out, raw.ptr, raw.len);
+	out[raw.len] = '\0';
+}
+
+static int sign_entry(struct entry *e, const struct home *h, struct err_info *info)
+{
+	struct buf msg;
+	int err;
+
+	memcpy(e->owner, h->owner, sizeof(e->owner));
+	memcpy(e->key, h->key, sizeof(e->key));
+	e->published_at = loop_wall_s();
+	buf_init(&msg, 64u << 10);
+	err = entry_signed_bytes(e, "publish", &msg);
+	if (err == OK)
+		err = sign_make(h->seed, buf_bytes(&msg), e->signature);
+	buf_fini(&msg);
+	return err == OK ? OK : err_set(info, err, "cannot sign the entry: %s", err_text(err));
+}
+
+static void fill_entry(struct entry *e, const struct build *b)
+{
+	const struct metainfo *m = b->meta;
+
+	e->has_v1 = m->v1;
+	e->has_v2 = m->v2;
+	memcpy(e->hash_v1, m->hash_v1, sizeof(e->hash_v1));
+	memcpy(e->hash_v2, m->hash_v2, sizeof(e->hash_v2));
+	e->bytes = m->total_bytes;
+	e->n_files = m->n_real_files;
+	e->has_sha256 = false;
+	if (m->single) {
+		const char *hex = json_string_value(json_array_get(b->sha256, 0));
+
+		e->has_sha256 =
+		    hex != NULL && text_unhex(bytes_str(hex), e->sha256, SHA256_LEN) == OK;
+	}
+}
+
+static int choose_name(struct entry *e, const struct opts *o, const struct build *b,
+		       struct err_info *info)
+{
+	const char *wanted = o->name;
+	struct bytes name;
+
+	if (wanted == NULL) {
+		name_from_path(b->meta->name, e->name);
+		wanted = e->name;
+	}
+	name = bytes_str(wanted);
+	if (entry_check_name(name, info) != OK)
+		return ERR_INVALID;
+	memmove(e->name, wanted, name.len + 1);
+	return OK;
+}
+
+/* --description, --tag, --meta */
+static int fill_about(const struct opts *o, struct entry *e, struct err_info *info)
+{
+	int err = OK;
+
+	if (o->description != NULL)
+		err = entry_set_description(e, bytes_str(o->description), info);
+	for (const char *const *t = o->tags; t != NULL && *t != NULL && err == OK; t++)
+		err = entry_add_tags(e, bytes_str(*t), info);
+	for (const char *const *n = o->notes; n != NULL && *n != NULL && err == OK; n++) {
+		struct bytes note = bytes_str(*n);
+		const char *equals = strchr(*n, '=');
+		size_t at = equals == NULL ? 0 : (size_t)(equals - *n);
+
+		if (equals == NULL)
+			return err_set(info, ERR_INVALID, "--meta: give KEY=VALUE");
+		err = entry_set_meta(e, bytes_sub(note, 0, at),
+				     bytes_sub(note, at + 1, note.len - at - 1), info);
+	}
+	return err;
+}
+
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+	return a->has_v1 == b->has_v1 && a->has_v2 == b->has_v2 &&
+	       memcmp(a->hash_v1, b->hash_v1, sizeof(a->hash_v1)) == 0 &&
+	       memcmp(a->hash_v2, b->hash_v2, sizeof(a->hash_v2)) == 0;
+}
+
+/* What is said of a newer version is what was said of the one before. */
+static int make_entry(const struct publisher *p, const struct entry *before,
+		      struct publication *out, struct err_info *info)
+{
+	struct entry *e = &out->entry;
+	int err = OK;
+
+	if (before != NULL) {
+		*e = *before;
+		e->version = 0;
+	}
+	fill_entry(e, &out->build);
+	if (before != NULL) {
+		out->same = is_same(e, before);
+	} else {
+		err = choose_name(e, p->o, &out->build, info);
+		if (err == OK)
+			err = fill_about(p->o, e, info);
+	}
+	text_escape(out->label, sizeof(out->label), bytes_str(e->name));
+	return err;
+}
+
+int publish_path(const struct publisher *p, const char *path, const struct entry *before,
+		 struct hash_record *record, struct build_aside *aside, struct publication *out,
+		 struct err_info *info)
+{
+	int err;
+
+	*out = (struct publication){.same = false};
+	out->stamped = stamp_take(path, &out->before, NULL) == OK;
+	if (before == NULL && !p->o->rehash)
+		known_hashes_load(path, record);
+	err = build_share(p->o, path, index_client_tracker_url(p->index), record, aside,
+			  &out->build, info);
+	if (err == OK)
+		err = make_entry(p, before, out, info);
+	if (err != OK || out->same)
+		return err;
+	/* Of a folder's only file it is not the stamp. */
+	out->stamped = out->stamped && strcmp(out->build.data_path, path) == 0;
+	(void)known_hashes_save(path, record, &out->unkept);
+	err = sign_entry(&out->entry, p->home, info);
+	if (err == OK)
+		err = index_client_publish(p->index, &out->entry, buf_bytes(&out->build.torrent),
+					   out->build.sha256, info);
+	return err;
+}
+
+void publication_fini(struct publication *p)
+{
+	build_fini(&p->build);
+}

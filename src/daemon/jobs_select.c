@@ -1,0 +1,192 @@
+/* daemon/jobs_select.c - which files of a job are wanted, and how much. */
+#include <stdlib.h>
+
+#include "daemon/jobs_impl.h"
+
+int job_take_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info)
+{
+	struct job_record *r = &j->rec;
+	bool all = true;
+	int err = OK;
+
+	for (uint32_t i = 0; files != NULL && i < m->n_files; i++)
+		all &= !selection_is_real(&m->files[i]) || files[i] == WANT_NORMAL;
+	if (all) {
+		free(files);
+		files = NULL;
+	}
+	if (j->t != NULL)
+		err = transfer_select(j->t, files, info);
+	if (err != OK) {
+		free(files);
+		return err;
+	}
+	free(r->wanted);
+	r->wanted = files;
+	r->n_wanted = files == NULL ? 0 : m->n_files;
+	r->wanted_files = selection_count(m, files, &r->wanted_bytes);
+	return OK;
+}
+
+void job_forget_order(struct job *j)
+{
+	if (j->rec.wanted_files < j->rec.files)
+		return;
+	free(j->rec.wanted);
+	j->rec.wanted = NULL;
+	j->rec.n_wanted = 0;
+}
+
+/* Its torrent, from its transfer or else from disk: *own is to be freed. */
+static int load_meta(const struct job *j, const struct metainfo **out, struct metainfo **own,
+		     struct err_info *info)
+{
+	struct buf torrent;
+	int err;
+
+	*own = NULL;
+	if (j->t != NULL) {
+		*out = transfer_meta(j->t);
+		return OK;
+	}
+	buf_init(&torrent, META_BYTES_MAX);
+	err = job_torrent(j, &torrent, info);
+	if (err == OK && meta_parse(buf_bytes(&torrent), own) != META_OK)
+		err = err_set(info, ERR_PROTO, "its .torrent is damaged");
+	buf_fini(&torrent);
+	*out = *own;
+	return err;
+}
+
+static uint8_t *copy_wanted(const struct job *j, const struct metainfo *m)
+{
+	uint8_t *files = malloc((size_t)m->n_files + 1);
+
+	if (files != NULL && j->rec.wanted != NULL && j->rec.n_wanted == m->n_files)
+		memcpy(files, j->rec.wanted, m->n_files);
+	else if (files != NULL)
+		memset(files, WANT_NORMAL, m->n_files);
+	return files;
+}
+
+/* Those that `chosen` has get `want`; how many did. */
+static uint32_t set_files(const struct metainfo *m, const uint8_t *chosen, enum want want,
+			  uint8_t *files)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		if (!selection_is_real(&m->files[i]) || (chosen != NULL && chosen[i] == WANT_NOT))
+			continue;
+		files[i] = (uint8_t)want;
+		n++;
+	}
+	return n;
+}
+
+/* Takes `files`. A complete one is so no more if there is anything new. */
+static int use_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info)
+{
+	bool more = false;
+	int err;
+
+	for (uint32_t i = 0; i < m->n_files && j->rec.wanted != NULL; i++)
+		more |= selection_is_real(&m->files[i]) && files[i] != WANT_NOT &&
+			j->rec.wanted[i] == WANT_NOT;
+	err = job_take_files(j, m, files, info);
+	if (err != OK)
+		return err;
+	if (more)
+		j->rec.complete = false;
+	jobs_emit(j, JOB_CHANGED);
+	return job_changed(j, info);
+}
+
+static int check_selectable(const struct job *j, struct err_info *info)
+{
+	if (job_is_link(j))
+		return err_set(info, ERR_INVALID, "its files are not known yet");
+	if (j->rec.seed || j->there_already)
+		return err_set(info, ERR_INVALID, "what is shared in place has all its files");
+	if (j->rec.complete && j->rec.wanted == NULL)
+		return err_set(info, ERR_INVALID, "all of its files are there already");
+	return OK;
+}
+
+int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
+		   struct err_info *info)
+{
+	const struct metainfo *m;
+	struct metainfo *own;
+	uint8_t *chosen = NULL, *files = NULL;
+	int err = check_selectable(j, info);
+
+	(void)js;
+	if (err != OK)
+		return err;
+	err = load_meta(j, &m, &own, info);
+	if (err == OK) {
+		err = selection_choose(m, globs, NULL, 0, &chosen);
+		files = err == OK ? copy_wanted(j, m) : NULL;
+		if (err == ERR_NOENT)
+			err_set(info, err, "no file of it matches");
+		else if (files == NULL)
+			err = err_set(info, ERR_NOMEM, "out of memory");
+	}
+	if (err == OK) {
+		(void)set_files(m, chosen, want, files);
+		if (selection_count(m, files, NULL) == 0)
+			err = err_set(info, ERR_NOENT, "no file of it would be left");
+	}
+	if (err == OK)
+		err = use_files(j, m, files, info);
+	else
+		free(files);
+	free(chosen);
+	meta_free(own);
+	return err;
+}
+
+/* What is chosen the second time is wanted besides what was the first time. */
+static int want_more(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	const struct metainfo *m;
+	struct metainfo *own;
+	uint8_t *before = NULL;
+	uint32_t n;
+	int err;
+
+	if (j->rec.wanted == NULL || job_is_link(j))
+		return OK;
+	err = load_meta(j, &m, &own, info);
+	before = err == OK ? copy_wanted(j, m) : NULL;
+	if (err == OK && before == NULL)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	n = j->rec.n_wanted;
+	if (err == OK && n == m->n_files) {
+		struct job wanted = {.js = j->js};
+
+		err = job_choose_files(&wanted, m, s->only, s->magnet, info);
+		for (uint32_t i = 0; err == OK && i < n; i++)
+			if (before[i] == WANT_NOT &&
+			    (wanted.rec.wanted == NULL || wanted.rec.wanted[i] != WANT_NOT))
+				before[i] = WANT_NORMAL;
+		free(wanted.rec.wanted);
+	}
+	if (err == OK) {
+		err = use_files(j, m, before, info);
+		before = NULL;
+	}
+	free(before);
+	meta_free(own);
+	return err;
+}
+
+int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	int err = s->seed ? OK : want_more(j, s, info);
+
+	if (err == OK && !s->paused)
+		err = jobs_resume(js, j, info);
+	return err;
+}

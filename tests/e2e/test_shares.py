@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""Many things shared by one command, and a folder of many files."""
+
+import os
+import signal
+import time
+
+import harness as h
+from harness import KIB, check, check_eq, test
+
+N = 200
+N_FILES = 5000
+
+
+def lines(proc, word):
+    return [line for line in proc.out().decode().splitlines() if line.startswith(word)]
+
+
+@test("of several shares each is served as soon as it is hashed; Ctrl-C stops with those that are")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    small = h.make_file(a.path("small"), 100 * KIB)
+    big = a.path("big")
+    with open(big, "wb") as f:
+        f.truncate(16 << 30)
+    proc = a.start("share", small, big, "--as", "alice")
+    h.wait_for(lambda: lines(proc, "serving") or not proc.alive(), 30 * h.SLOW, "the small one is served")
+    check_eq(lines(proc, "serving")[0].split()[1], "alice/small@1", "what is served")
+    check_eq([e["name"] for e in index.api("entries")["entries"]], ["small"], "the big one is being hashed yet")
+    b = w.peer("b")
+    b.get("small")
+    h.check_same(b.path("small"), small)
+    done = proc.stop().expect(h.INTERRUPTED)
+    check("stopped with 1 of 2 shared" in done.err, "what it says", done.err)
+
+
+@test(f"{N} shares by one command: by itself, once more, and by the daemon")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    paths = [h.make_file(a.path(f"f{i:03}"), 4 * KIB + i * 1500, seed=i) for i in range(N)]
+    for turn in ("first", "second"):
+        begun = time.monotonic()
+        proc = a.start("share", *paths, "--as", "alice")
+        h.wait_for(lambda: lines(proc, "peer on port") or not proc.alive(), 60 * h.SLOW, "all are served")
+        print(f"# {N} shares, {turn} start: {time.monotonic() - begun:.1f} s")
+        check_eq(len(lines(proc, "serving")), N, "lines")
+        index.wait_seeds("f000")
+        proc.stop(signal.SIGTERM).expect(h.OK)
+    a.daemon()
+    done = a.run("share", *paths, "--as", "alice", "-d", seconds=60).expect(h.OK)
+    check_eq(done.out.count("serving"), N, "lines")
+    check("'shoal status' shows it" in done.out, "the last line", done.out[-200:])
+    check_eq({t["state"] for t in a.transfers()}, {"seeding"}, "states")
+
+
+@test("one that cannot be published ends it, with the reason; -d without a daemon says so")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    h.make_file(a.path("f"), 1000)
+    os.mkdir(a.path("empty"))
+    a.run("share", a.path("f"), a.path("empty"), "--as", "alice").expect(h.USAGE).error_line("empty")
+    a.run("share", a.path("f"), "-d").expect(h.NOT_FOUND).error_line("no daemon runs")
+    a.daemon()
+    a.run("share", a.path("f"), "-d", "--drain").expect(h.USAGE).error_line("does not go with --drain")
+
+
+@test(f"a folder of {N_FILES} small files is shared and fetched")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    os.mkdir(a.path("d"))
+    for i in range(N_FILES):
+        if i % 500 == 0:
+            os.mkdir(a.path("d", f"{i // 500:02}"))
+        with open(a.path("d", f"{i // 500:02}", f"{i:06}"), "wb") as f:
+            f.write(b"%06d" % i * (1 + i % 50))
+    begun = time.monotonic()
+    a.share(a.path("d"), "--as", "alice")
+    shared = time.monotonic()
+    b.get("d", seconds=120)
+    print(f"# {N_FILES} files: shared in {shared - begun:.1f} s, fetched in {time.monotonic() - shared:.1f} s")
+    h.check_same(b.path("d"), a.path("d"))
+
+
+if __name__ == "__main__":
+    h.main()
