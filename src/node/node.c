@@ -233,37 +233,6 @@ static void free_removed(struct node *n)
 	n->n_transfers = kept;
 }
 
-static void tell_external(struct node *n, const struct addr *us)
-{
-	char text[ADDR_TEXT_MAX];
-
-	node_log(n, "the world sees us at %s, says %s", addr_host_text(text, us),
-		 external_source_text(n->external.source[us->v6]));
-	for (uint32_t i = 0; i < n->n_transfers; i++)
-		swarm_set_self(n->transfers[i]->swarm, us);
-}
-
-void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us)
-{
-	if (external_on_vote(&n->external, by, us))
-		tell_external(n, external_address(&n->external, us->v6 != 0));
-}
-
-/* Of the table and the router, who decide for themselves. */
-static void hear_verdicts(struct node *n)
-{
-	const struct portmap_state *r = node_reach(n);
-	struct addr us;
-
-	for (int v6 = 0; v6 < 2; v6++)
-		if (node_dht(n) != NULL && dht_shell_address(node_dht(n), v6 != 0, &us) &&
-		    external_on_verdict(&n->external, EXTERNAL_DHT, &us))
-			tell_external(n, external_address(&n->external, v6 != 0));
-	if (r != NULL && r->method != PORTMAP_NONE &&
-	    external_on_verdict(&n->external, EXTERNAL_ROUTER, &r->external))
-		tell_external(n, external_address(&n->external, r->external.v6 != 0));
-}
-
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -287,7 +256,7 @@ static void on_second(void *arg)
 	touch_busy(n);
 	if (n->dht != NULL)
 		node_dht_second(n->dht);
-	hear_verdicts(n);
+	node_hear_verdicts(n);
 	node_settle(n);
 	if (n->n_removed > 0) {
 		release_removed(n);
@@ -505,21 +474,6 @@ const struct portmap_state *node_reach(const struct node *n)
 	return n->reach == NULL ? NULL : reach_state(n->reach);
 }
 
-const char *node_external(const struct node *n, bool v6, struct addr *out)
-{
-	const struct addr *us = external_address(&n->external, v6);
-
-	if (us == NULL)
-		return NULL;
-	*out = *us;
-	return external_source_text(n->external.source[v6]);
-}
-
-static void on_index_sees_us(void *user, const struct addr *by, const struct addr *us)
-{
-	node_on_seen_as(user, by, us);
-}
-
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info)
 {
@@ -530,7 +484,7 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 				.port = n->port,
 				.reach = n->reach,
 				.seed = rng_next(&n->rng),
-				.seen_as = on_index_sees_us,
+				.seen_as = node_on_index_sees_us,
 				.user = n,
 				.log = n->log,
 				.warn = n->warn,

@@ -167,8 +167,6 @@ struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
 int node_enlist(struct node *n, struct transfer *t);
 /* The newest one goes again. */
 void node_delist(struct node *n, struct transfer *t);
-/* Somebody out there says what our address is. */
-void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us);
 /* The end of every callback from the loop: flush what was queued, free what was closed. */
 void node_settle(struct node *n);
 
@@ -178,6 +176,14 @@ struct udp_port *node_udp(struct node *n, struct err_info *info);
 /* Without uTP the node is no worse than elsewhere, unless it shall use nothing else. Returns 0 or
  * an error. */
 int node_use_utp(struct node *n, struct err_info *info);
+
+/* ---- node_external.c ---- */
+/* Somebody out there says what our address is. */
+void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us);
+/* As live_params.seen_as; `user` is the node. */
+void node_on_index_sees_us(void *user, const struct addr *by, const struct addr *us);
+/* Once a second: of the table and the router, who decide for themselves. */
+void node_hear_verdicts(struct node *n);
 
 /* ---- transfer.c ---- */
 /* A checkpoint this long after the first piece that is not recorded. */

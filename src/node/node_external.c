@@ -1,0 +1,47 @@
+/* node/node_external.c - how the world sees this node: who says so, and who is told. */
+#include "node/node_impl.h"
+
+static void tell_external(struct node *n, const struct addr *us)
+{
+	char text[ADDR_TEXT_MAX];
+
+	node_log(n, "the world sees us at %s, says %s", addr_host_text(text, us),
+		 external_source_text(n->external.source[us->v6]));
+	for (uint32_t i = 0; i < n->n_transfers; i++)
+		swarm_set_self(n->transfers[i]->swarm, us);
+}
+
+void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us)
+{
+	if (external_on_vote(&n->external, by, us))
+		tell_external(n, external_address(&n->external, us->v6 != 0));
+}
+
+void node_hear_verdicts(struct node *n)
+{
+	const struct portmap_state *r = node_reach(n);
+	struct addr us;
+
+	for (int v6 = 0; v6 < 2; v6++)
+		if (node_dht(n) != NULL && dht_shell_address(node_dht(n), v6 != 0, &us) &&
+		    external_on_verdict(&n->external, EXTERNAL_DHT, &us))
+			tell_external(n, external_address(&n->external, v6 != 0));
+	if (r != NULL && r->method != PORTMAP_NONE &&
+	    external_on_verdict(&n->external, EXTERNAL_ROUTER, &r->external))
+		tell_external(n, external_address(&n->external, r->external.v6 != 0));
+}
+
+void node_on_index_sees_us(void *user, const struct addr *by, const struct addr *us)
+{
+	node_on_seen_as(user, by, us);
+}
+
+const char *node_external(const struct node *n, bool v6, struct addr *out)
+{
+	const struct addr *us = external_address(&n->external, v6);
+
+	if (us == NULL)
+		return NULL;
+	*out = *us;
+	return external_source_text(n->external.source[v6]);
+}
