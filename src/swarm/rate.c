@@ -34,14 +34,23 @@ uint64_t rate_bps(const struct rate *r, uint64_t now_ms)
 {
 	uint64_t span = now_ms > r->since_ms ? now_ms - r->since_ms : 0;
 
-	if (r->since_ms == 0 || span >= RATE_SILENCE_MS)
+	if (r->since_ms == 0)
 		return 0;
 	if (span < RATE_SPAN_MS) {
 		/* Too short to measure by itself; before the first fold it is all there is. */
 		return r->first_ms == r->since_ms ? r->fresh * 1000 / RATE_SPAN_MS : r->bps;
 	}
+	return fold(r, span);
+}
+
+uint64_t rate_shown_bps(const struct rate *r, uint64_t now_ms)
+{
+	uint64_t span = now_ms > r->since_ms ? now_ms - r->since_ms : 0;
+
+	if (r->since_ms == 0 || span >= RATE_SILENCE_MS)
+		return 0;
 	if (span <= RATE_MEMORY_MS)
-		return fold(r, span);
+		return rate_bps(r, now_ms);
 	return fold(r, RATE_MEMORY_MS) * (RATE_SILENCE_MS - span) /
 	       (RATE_SILENCE_MS - RATE_MEMORY_MS);
 }

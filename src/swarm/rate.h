@@ -6,9 +6,6 @@
 
 /* What came before this long ago counts for about a third. */
 #define RATE_MEMORY_MS 3000u
-/* After as long without a byte nothing comes any more: 0. An average would fall for minutes, and
- * say all the time that something does. */
-#define RATE_SILENCE_MS 10000u
 /* Shorter spans are gathered first: clocks tick in whole milliseconds. */
 #define RATE_SPAN_MS 200u
 
@@ -21,7 +18,13 @@ struct rate {
 
 void rate_add(struct rate *r, uint64_t bytes, uint64_t now_ms);
 
-/* Bytes a second up to now; falls to 0 by itself when nothing more comes. */
+/* Bytes a second up to now; falls slowly when nothing more comes: who gave much a while ago is
+ * still told from who never did. */
 uint64_t rate_bps(const struct rate *r, uint64_t now_ms);
+
+/* After as long without a byte nothing comes any more. */
+#define RATE_SILENCE_MS 10000u
+/* The same for people, and to see whether anything comes at all: 0 after RATE_SILENCE_MS. */
+uint64_t rate_shown_bps(const struct rate *r, uint64_t now_ms);
 
 #endif

@@ -1,6 +1,6 @@
 """Stock BitTorrent clients behind one face: seed(torrent, folder) and get(torrent, folder).
 
-Each is a process with a port of its own and none of its discovery but the tracker."""
+Each is a process with a port of its own and none of its discovery but the tracker. `host`: the address it has."""
 
 import os
 import re
@@ -21,15 +21,15 @@ class Aria2:
     # 1.36 forgets the empty names of a file tree and so arrives at an info-hash of its own.
     modes = ("v1",)
 
-    def __init__(self, w, encrypted=False):
-        self.w, self.bin, self.encrypted = w, h.need("aria2c"), encrypted
+    def __init__(self, w, encrypted=False, host=None):
+        self.w, self.bin, self.encrypted, self.host = w, h.need("aria2c"), encrypted, host or h.HOST
 
     def _start(self, torrent, folder, *more):
         os.makedirs(folder, exist_ok=True)
         log = self.w.path(f"aria2-{self.w.n_procs}.log")
         if self.encrypted:
             more = ("--bt-require-crypto=true", "--bt-min-crypto-level=arc4", *more)
-        p = self.w.start(self.bin, "--no-conf", f"--log={log}", "--log-level=debug", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
+        p = self.w.start(self.bin, "--no-conf", f"--interface={self.host}", f"--log={log}", "--log-level=debug", f"--dir={folder}", f"--listen-port={h.free_port()}", "--enable-dht=false",
                             "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6=true",
                             "--file-allocation=none", "--follow-torrent=false", "--summary-interval=0", "--console-log-level=notice",
                             "--bt-request-peer-speed-limit=500M", "--no-netrc", "--all-proxy=", *more, torrent, name=self.name)
@@ -62,9 +62,10 @@ class Transmission:
     modes = ("v1",)
     makes_empty_files = False
 
-    def __init__(self, w, encrypted=False, utp=False):
+    def __init__(self, w, encrypted=False, utp=False, host=None):
         self.utp = "--utp" if utp else "--no-utp"
         self.w, self.encryption = w, "--encryption-required" if encrypted else "--encryption-tolerated"
+        self.host = host or h.HOST
         self.bin, self.remote = h.need("transmission-daemon", "transmission-remote")
 
     def _start(self, torrent, folder):
@@ -72,7 +73,7 @@ class Transmission:
         conf = self.w.path(f"transmission-{self.w.n_procs}")
         os.makedirs(conf)
         rpc = h.free_port()
-        p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), *self.dht(conf), "--no-lpd",
+        p = self.w.start(self.bin, "-f", "-g", conf, "-w", folder, "-p", str(rpc), "-P", str(h.free_port()), "-i", self.host, *self.dht(conf), "--no-lpd",
                          "--no-portmap", self.utp, "-T", "--no-incomplete-dir", "-a", "127.0.0.1,10.77.0.1", self.encryption,
                          name=self.name)
         p.rpc = rpc
@@ -109,14 +110,14 @@ class Libtorrent:
     name = "libtorrent"
     modes = ("v1", "v2", "hybrid")
 
-    def __init__(self, w, encrypted=False, utp=False):
-        self.w, self.words = w, ["encrypted"] * encrypted + ["utp"] * utp
+    def __init__(self, w, encrypted=False, utp=False, host=None):
+        self.w, self.words, self.host = w, ["encrypted"] * encrypted + ["utp"] * utp, host or h.HOST
         if w.start(PYTHON, "-c", "import libtorrent", name="import").wait(20).code != 0:
             raise h.Skip("python3-libtorrent is not installed")
 
     def _start(self, what, torrent, folder):
         os.makedirs(folder, exist_ok=True)
-        p = self.w.start(PYTHON, DRIVER, what, h.HOST, torrent, folder, *self.words, name=self.name)
+        p = self.w.start(PYTHON, DRIVER, what, self.host, torrent, folder, *self.words, name=self.name)
         p.killed = True
         return p
 
@@ -137,7 +138,58 @@ class Libtorrent:
         p.send(signal.SIGTERM)
 
 
-ALL = (Aria2, Transmission, Libtorrent)
+RTORRENT_RC = """system.daemon.set = true
+session.path.set = {conf}
+directory.default.set = {folder}
+network.bind_address.set = {host}
+network.port_range.set = {port}-{port}
+network.port_random.set = no
+network.scgi.open_local = {conf}/scgi
+dht.mode.set = disable
+protocol.pex.set = no
+protocol.encryption.set = {encryption}
+trackers.use_udp.set = no
+method.set_key = event.download.finished, done, "execute.nothrow=touch,{conf}/done"
+log.open_file = log, {conf}/log
+log.add_output = info, log
+log.add_output = tracker_debug, log
+"""
+
+
+class Rtorrent:
+    name = "rtorrent"
+    modes = ("v1",)  # 0.9.8 reads no file tree
+
+    def __init__(self, w, encrypted=False, host=None):
+        self.w, self.bin, self.host = w, h.need("rtorrent"), host or h.HOST
+        self.encryption = "allow_incoming,try_outgoing,require,require_rc4" if encrypted else "none"
+
+    def _start(self, torrent, folder):
+        os.makedirs(folder, exist_ok=True)
+        conf = self.w.path(f"rtorrent-{self.w.n_procs}")
+        os.makedirs(conf)
+        with open(conf + "/rc", "w", encoding="utf-8") as f:
+            f.write(RTORRENT_RC.format(conf=conf, folder=folder, host=self.host, port=h.free_port(), encryption=self.encryption))
+        p = self.w.start(self.bin, "-n", "-o", f"import={conf}/rc", torrent, name=self.name)
+        p.killed = True  # it is ended by a signal
+        p.conf = conf
+        return p
+
+    seed = get = _start
+
+    def wait(self, p, path, seconds):
+        try:
+            h.wait_for(lambda: os.path.exists(p.conf + "/done") or not p.alive(), seconds, "rtorrent is done", every=0.2)
+            h.check(p.alive(), "rtorrent ended early", p.err()[-500:])
+        except h.Failed as e:
+            with open(p.conf + "/log", errors="replace") as f:
+                raise h.Failed(f"{e}\n" + f.read()[-3000:])
+
+    def stop(self, p):
+        p.send(signal.SIGTERM)
+
+
+ALL = (Aria2, Transmission, Rtorrent, Libtorrent)
 
 
 class Opentracker:

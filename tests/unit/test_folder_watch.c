@@ -87,12 +87,12 @@ TEST(what_is_made_written_moved_and_removed_in_a_folder_is_told)
 	init(&s);
 	look(&s, &e, "");
 	file_write(at(&s, "a"), "hello", 5);
-	CHECK_STR(news(&s, &e, 31), "came(a) written(a) closed(a)");
+	CHECK_STR(news(&s, &e, 28), "came(a) written(a) closed(a)");
 	CHECK_INT(rename(at(&s, "a"), at(&s, "b")), 0);
 	CHECK_STR(news(&s, &e, 15), "went(a) came(b)");
 	CHECK_INT(mkdir(at(&s, "d"), 0700), 0);
 	CHECK_INT(unlink(at(&s, "b")), 0);
-	CHECK_STR(news(&s, &e, 17), "came(d/) went(b)");
+	CHECK_STR(news(&s, &e, 16), "came(d/) went(b)");
 	folder_watch_remove(e.f);
 	fini(&s);
 }
@@ -175,9 +175,12 @@ TEST(when_more_happens_than_the_system_keeps_everything_is_in_doubt)
 		skip();
 	init(&s);
 	look(&s, &e, "");
-	for (int i = 0; i <= most / 2; i++) {
-		CHECK_INT(mkdir(at(&s, "d"), 0700), 0);
-		CHECK_INT(rmdir(at(&s, "d")), 0);
+	/* Two in turn, as the same news twice in a row is told once. */
+	for (int i = 0; i <= most; i++) {
+		int fd = open(at(&s, i % 2 == 0 ? "a" : "b"), O_WRONLY | O_CREAT, 0600);
+
+		CHECK(fd >= 0);
+		close(fd);
 	}
 	for (int i = 0; i < 10000 && strstr(e.heard, "unknown") == NULL; i++) {
 		e.heard[0] = '\0';
