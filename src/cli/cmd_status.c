@@ -56,6 +56,14 @@ static void print_external(const json_t *list)
 					      entries_str(j, "address"), entries_str(j, "by"));
 }
 
+static void print_utp(const json_t *utp)
+{
+	json_int_t n = json_integer_value(json_object_get(utp, "peers"));
+
+	if (n > 0)
+		printf("%lld of the peers over uTP\n", (long long)n);
+}
+
 static void print_table(const json_t *answer)
 {
 	static const char *const columns[] = {"ID",   "NAME", "STATE", "DONE", "SIZE",
@@ -69,6 +77,8 @@ static void print_table(const json_t *answer)
 	out_table_print(t);
 	if (isatty(STDOUT_FILENO))
 		print_external(json_object_get(json_object_get(answer, "status"), "external"));
+	if (isatty(STDOUT_FILENO))
+		print_utp(json_object_get(json_object_get(answer, "status"), "utp"));
 	if (json_array_size(list) == 0 && isatty(STDOUT_FILENO))
 		puts("the daemon has no transfers");
 }

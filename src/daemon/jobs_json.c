@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "daemon/job_record.h"
 #include "daemon/job_request.h"
+#include "net/utp_net.h"
 #include "node/external_json.h"
 #include "node/torrent_file.h"
 
@@ -138,6 +139,20 @@ static json_t *quota_json(const struct node *node)
 			 (json_int_t)(u.piece_bytes + u.message_bytes));
 }
 
+/* Null: no uTP. */
+static json_t *utp_json(const struct node *node, uint32_t peers)
+{
+	struct utp_net_stats st;
+
+	if (node_utp(node) == NULL)
+		return json_null();
+	utp_net_stats(node_utp(node), &st);
+	return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I}", "peers", (int)peers, "connections",
+			 (int)st.conns, "half_open", (int)st.half_open, "packets_in",
+			 (json_int_t)st.packets_in, "packets_out", (json_int_t)st.packets_out,
+			 "packets_resent", (json_int_t)st.resent);
+}
+
 json_t *jobs_status_json(struct jobs *js, struct node *node)
 {
 	json_t *states = json_object();
@@ -160,10 +175,10 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:i, s:I, s:I, s:i, s:I, s:I, s:o}",
+	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:o}",
 			 "version", SHOAL_VERSION, "port", (int)node_port(node), "external",
 			 external_json(node), "transfers", (int)jobs_count(js), "states", states,
-			 "peers", (int)st.peers, "utp_peers", (int)st.utp_peers, "down_bps",
+			 "peers", (int)st.peers, "utp", utp_json(node, st.utp_peers), "down_bps",
 			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
 			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
 			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node));

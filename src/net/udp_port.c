@@ -33,7 +33,8 @@ struct udp_port {
 	int fd;
 	uint16_t number;
 	bool v6;
-	bool rows_out; /* the kernel cuts a row into datagrams */
+	struct addr own; /* of the datagram that is handed over */
+	bool rows_out;	 /* the kernel cuts a row into datagrams */
 	struct udp_port_user users[UDP_PORT_KINDS];
 	struct mmsghdr heads[UDP_PORT_ROWS];
 	struct udp_row rows[UDP_PORT_ROWS];
@@ -63,6 +64,26 @@ static size_t cut_of(struct msghdr *h)
 	return size > 0 ? (size_t)size : 0;
 }
 
+/* Link-local ones mean something on one interface alone, which is found again by the way there. */
+static void take_own(struct udp_port *p, struct msghdr *h)
+{
+	p->own = (struct addr){.port = 0};
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		struct in6_pktinfo six;
+		struct in_pktinfo four;
+
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&six, CMSG_DATA(c), sizeof(six));
+			if (!IN6_IS_ADDR_LINKLOCAL(&six.ipi6_addr))
+				(void)addr_from_ip(&p->own, bytes_of(&six.ipi6_addr, 16),
+						   p->number);
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&four, CMSG_DATA(c), sizeof(four));
+			(void)addr_from_ip(&p->own, bytes_of(&four.ipi_spec_dst, 4), p->number);
+		}
+	}
+}
+
 static void take_row(struct udp_port *p, unsigned i)
 {
 	struct msghdr *h = &p->heads[i].msg_hdr;
@@ -72,6 +93,7 @@ static void take_row(struct udp_port *p, unsigned i)
 	if ((h->msg_flags & MSG_TRUNC) != 0)
 		return;
 	sock_to_addr(&from, &p->rows[i].from);
+	take_own(p, h);
 	if (cut == 0)
 		cut = len;
 	for (size_t at = 0; at < len; at += cut)
@@ -164,10 +186,43 @@ static size_t row_of(const struct bytes *list, size_t n)
 	return i;
 }
 
-static bool send_row(struct udp_port *p, const union sock *to, socklen_t to_len,
-		     const struct bytes *list, size_t n)
+/* Notes to the kernel that go with a row. */
+struct notes {
+	alignas(size_t)
+	    uint8_t raw[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	size_t len;
+};
+
+static void note(struct notes *t, int level, int type, const void *data, size_t len)
 {
-	alignas(size_t) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = {0};
+	struct cmsghdr *c = (struct cmsghdr *)(void *)(t->raw + t->len);
+
+	*c = (struct cmsghdr){.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len)};
+	memcpy(CMSG_DATA(c), data, len);
+	t->len += CMSG_SPACE(len);
+}
+
+static void note_own(struct udp_port *p, struct notes *t, const struct addr *own)
+{
+	union sock at;
+
+	if (own == NULL || own->port == 0)
+		return;
+	(void)sock_from_addr(&at, own, p->v6);
+	if (p->v6)
+		note(t, IPPROTO_IPV6, IPV6_PKTINFO,
+		     &(struct in6_pktinfo){.ipi6_addr = at.v6.sin6_addr},
+		     sizeof(struct in6_pktinfo));
+	else
+		note(t, IPPROTO_IP, IP_PKTINFO,
+		     &(struct in_pktinfo){.ipi_spec_dst = at.v4.sin_addr},
+		     sizeof(struct in_pktinfo));
+}
+
+static bool send_row(struct udp_port *p, const struct addr *own, const union sock *to,
+		     socklen_t to_len, const struct bytes *list, size_t n)
+{
+	struct notes notes = {.len = 0};
 	struct iovec iov[SEND_ROW];
 	union sock at = *to;
 	struct msghdr h = {.msg_name = &at, .msg_namelen = to_len, .msg_iov = iov, .msg_iovlen = n};
@@ -175,15 +230,12 @@ static bool send_row(struct udp_port *p, const union sock *to, socklen_t to_len,
 
 	for (size_t i = 0; i < n; i++)
 		iov[i] = (struct iovec){(void *)list[i].ptr, list[i].len};
-	if (n > 1) {
-		struct cmsghdr *c = (struct cmsghdr *)(void *)control;
-
-		h.msg_control = control;
-		h.msg_controllen = sizeof(control);
-		*c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP,
-				      .cmsg_type = UDP_SEGMENT,
-				      .cmsg_len = CMSG_LEN(sizeof(size))};
-		memcpy(CMSG_DATA(c), &size, sizeof(size));
+	if (n > 1)
+		note(&notes, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
+	note_own(p, &notes, own);
+	if (notes.len > 0) {
+		h.msg_control = notes.raw;
+		h.msg_controllen = notes.len;
 	}
 	/* What it says may be of another datagram, before this one: that is said once. */
 	for (unsigned attempt = 0; attempt < 3; attempt++) {
@@ -195,7 +247,18 @@ static bool send_row(struct udp_port *p, const union sock *to, socklen_t to_len,
 	return false;
 }
 
+const struct addr *udp_port_own(const struct udp_port *p)
+{
+	return &p->own;
+}
+
 size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct bytes *list, size_t n)
+{
+	return udp_port_send_from(p, NULL, to, list, n);
+}
+
+size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const struct addr *to,
+			  const struct bytes *list, size_t n)
 {
 	size_t done = 0;
 	union sock at;
@@ -206,12 +269,12 @@ size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct byt
 	len = sock_from_addr(&at, to, p->v6);
 	while (done < n) {
 		size_t row = p->rows_out ? row_of(list + done, n - done) : 1;
-		bool sent = send_row(p, &at, len, list + done, row);
+		bool sent = send_row(p, own, &at, len, list + done, row);
 
 		/* A way that is narrower than a packet takes no rows. */
 		for (size_t i = 0; !sent && row > 1 && i < row; i++) {
 			if (errno == EAGAIN || errno == ENOBUFS ||
-			    !send_row(p, &at, len, list + done + i, 1))
+			    !send_row(p, own, &at, len, list + done + i, 1))
 				return done + i;
 			sent = i + 1 == row;
 		}

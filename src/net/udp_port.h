@@ -37,6 +37,12 @@ uint16_t udp_port_number(const struct udp_port *p);
 /* `u` is copied; NULL: nobody any more. */
 void udp_port_serve(struct udp_port *p, enum udp_port_kind kind, const struct udp_port_user *u);
 
+/* At which of our own addresses it came, inside on_datagram(); port 0: not known. */
+const struct addr *udp_port_own(const struct udp_port *p);
+/* The same as udp_port_send(), but from that address of ours: the other side knows no other. NULL
+ * or port 0: whichever leads there. */
+size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const struct addr *to,
+			  const struct bytes *list, size_t n);
 /* Never wait. Returns how many went out: those behind were dropped, since the socket is full or
  * there is no way there. */
 size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct bytes *list, size_t n);

@@ -182,7 +182,7 @@ static void flush(struct utp_stream *s)
 	do {
 		got = utp_conn_packets(s->conn, loop_clock_us(), list, BATCH);
 		/* What the socket does not take is lost, and seen to be so as on the way. */
-		n->stats.packets_out += udp_port_send(n->udp, &s->addr, list, got);
+		n->stats.packets_out += udp_port_send_from(n->udp, &s->own, &s->addr, list, got);
 	} while (got == BATCH);
 }
 
@@ -293,6 +293,7 @@ static void take_syn(struct utp_net *n, const struct addr *from, const struct ut
 	if (s == NULL)
 		return;
 	s->accepted = true;
+	s->own = *udp_port_own(n->udp);
 	half_open_add(s);
 }
 

@@ -9,6 +9,7 @@ struct utp_stream {
 	struct utp_net *net;
 	struct utp_conn *conn;
 	struct addr addr;
+	struct addr own;       /* the one of ours that they wrote to; port 0: not known */
 	uint8_t key[SHA1_LEN]; /* address and our number */
 	bool accepted;	       /* by us, and */
 	bool half_open;	       /* in that list, not proven */

@@ -306,6 +306,8 @@ static void ask_router(struct node *n)
 
 	if (reach_new(&p, &n->reach) != OK)
 		node_log(n, "the router is not asked for a port: out of memory");
+	else if (n->utp != NULL)
+		reach_use_udp(n->reach);
 }
 
 static int start_parts(struct node *n, const struct node_params *p, struct err_info *info)

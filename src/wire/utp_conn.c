@@ -140,7 +140,7 @@ void utp_conn_on_packet(struct utp_conn *c, const struct utp_packet *p, uint64_t
 
 void utp_conn_on_refused(struct utp_conn *c)
 {
-	if (c->state == UTP_CONNECTING)
+	if (c->state == UTP_CONNECTING || c->n_timeouts > 0)
 		utp_die(c, ERR_UNREACHABLE);
 }
 

@@ -65,7 +65,8 @@ void utp_conn_free(struct utp_conn *c);
 /* ---- in ---- */
 /* A packet with our number (a RESET may have theirs) from the other end. */
 void utp_conn_on_packet(struct utp_conn *c, const struct utp_packet *p, uint64_t now_us);
-/* The other host said that nobody listens there. Only a dial believes it. */
+/* The other host, or somebody in its name, said that nobody listens there. It is believed of those
+ * who have not answered something else either. */
 void utp_conn_on_refused(struct utp_conn *c);
 void utp_conn_on_time(struct utp_conn *c, uint64_t now_us);
 /* Returns how much was taken: what there is room for. */

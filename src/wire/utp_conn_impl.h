@@ -64,7 +64,7 @@ struct utp_conn {
 	uint32_t told_window;
 	uint32_t owed; /* packets not acknowledged yet */
 	bool ack_now, reset_now, syn_now;
-	bool peace; /* nothing is left to be said, but an acknowledgement */
+	bool peace;	 /* nothing is left to be said, but an acknowledgement */
 	uint64_t ack_us; /* when one is due; UINT64_MAX never */
 	uint64_t sent_us, linger_us;
 

@@ -122,7 +122,10 @@ def _(w):
     b.daemon(*UTP)
     b.run("get", "film", "--detach").expect(h.OK)
     h.wait_for(lambda: [p["transport"] for p in peers_of(b)] == ["utp"], 20 * h.SLOW, "the peer is there over uTP")
-    check_eq(b.api("GET", "status")[1]["utp_peers"], 1, "peers over uTP")
+    told = b.api("GET", "status")[1]["utp"]
+    check_eq(told["peers"], 1, "peers over uTP")
+    check(told["packets_in"] > 100, "packets are counted", told)
+    check_eq(b.run("status", "--json").json()["status"]["utp"]["peers"], 1, "status says so")
 
 
 def syn(sock, to, number):

@@ -465,6 +465,25 @@ def exchanges():
         put("mse", name, data)
 
 
+# ---- uTP -----------------------------------------------------------------------
+
+def utp():
+    def near(kind, seq=0, ack=1, window=255, mask=b"", payload=0):
+        return bytes([0, kind, seq & 255, ack & 255, window, 1, len(mask)]) + mask + bytes([payload])
+    data, fin, state, reset, syn = range(5)
+    answered, let_in = b"\0" + near(state), b"\1" + near(data, ack=0)
+    write, read, close, wait = b"\6\xff", b"\7\x40", b"\7\xff", b"\5\x10"
+    put("utp", "dialled", answered + near(data, payload=3) + read + write + near(state, mask=b"\7\0\0\0") + wait * 3)
+    put("utp", "accepted", let_in + near(data, 1, payload=9) + read + write + near(state, ack=3) + close + near(fin, 2))
+    put("utp", "gap", answered + near(data, 1, payload=2) + near(data, 0, payload=2) + read * 2)
+    put("utp", "around", b"\2" + near(state) + b"".join(near(data, i, payload=1) for i in range(9)) + read + write * 4)
+    put("utp", "silent", answered + write + b"\5\xff" * 9)
+    put("utp", "ended", answered + near(reset) + write + read)
+    raw = struct.pack(">BBHIIIHH", 0x21, 9, 7, 1, 1, 1 << 20, 1, 100) + b"\1\2ab\0\x0b" + bytes(11)
+    put("utp", "raw", answered + bytes([4, len(raw)]) + raw)
+    put("utp", "again", let_in + near(syn, 0) + near(state, ack=100) + near(data, -1, payload=4))
+
+
 # ---- the distributed hash table --------------------------------------------------
 
 def krpc_messages(tid):
@@ -524,3 +543,4 @@ if __name__ == "__main__":
     discovery()
     exchanges()
     hash_table()
+    utp()

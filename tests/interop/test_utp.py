@@ -10,15 +10,10 @@ h = clients.h
 from harness import MIB, test  # noqa: E402
 
 
-def start(w):
-    index = w.index()
-    a = w.peer("a", index)
-    return index, a, h.make_file(a.path("the file"), 6 * MIB + 4321)
-
-
-def they_begin(w, client):
+def they_begin(w, client, index):
     """They get from us; the rest of it is in what is returned."""
-    index, a, src = start(w)
+    a = w.peer("a", index)
+    src = h.make_file(a.path("the file"), 6 * MIB + 4321)
     c = client(w, utp=True)
     a.share(src, "-v", "--v1-only", "--transport", "utp", name="x")
     torrent = w.path("x.torrent")
@@ -33,8 +28,7 @@ def they_begin(w, client):
     return end
 
 
-def we_get(w, client, how):
-    index = w.index()
+def we_get(w, client, how, index):
     b, g = w.peer("b", index), w.peer("g", index)
     src = h.make_file(b.path("another"), 6 * MIB + 4321, seed=2)
     c = client(w, utp=True)
@@ -48,8 +42,9 @@ def we_get(w, client, how):
 # Transmission 3.00 cannot be kept from TCP: there our side refuses it. It takes its time.
 for client, how in ((Libtorrent, "both"), (Transmission, "utp")):
     def _(w, client=client, how=how):
-        end = they_begin(w, client)
-        we_get(w, client, how)
+        index = w.index()
+        end = they_begin(w, client, index)
+        we_get(w, client, how, index)
         end()
     test(f"{client.name} gets a file over uTP from shoal share, and shoal get --transport {how} from {client.name}", seconds=150)(_)
 

@@ -286,6 +286,29 @@ TEST(silence_doubles_the_wait_and_ends_the_connection)
 	finish(&h);
 }
 
+TEST(that_nobody_listens_is_believed_of_those_who_do_not_answer)
+{
+	struct hand h = {.budget.max = 1 << 20, .now_us = SECOND};
+
+	h.c = utp_conn_dial(1, 1, &h.budget, h.now_us);
+	utp_conn_on_refused(h.c);
+	CHECK_INT(utp_conn_why(h.c), ERR_UNREACHABLE);
+	finish(&h);
+	open_dialled(&h);
+	utp_conn_on_refused(h.c);
+	CHECK_INT(utp_conn_state(h.c), UTP_OPEN);
+	utp_conn_write(h.c, bytes_str("x"));
+	pull(&h);
+	utp_conn_on_refused(h.c);
+	CHECK_INT(utp_conn_state(h.c), UTP_OPEN);
+	h.now_us = utp_conn_deadline_us(h.c);
+	utp_conn_on_time(h.c, h.now_us);
+	utp_conn_on_refused(h.c);
+	CHECK_INT(utp_conn_state(h.c), UTP_DEAD);
+	CHECK_INT(utp_conn_why(h.c), ERR_UNREACHABLE);
+	finish(&h);
+}
+
 TEST(a_closed_window_is_asked_again_and_the_connection_lives)
 {
 	struct utp_packet shut = {.type = UTP_STATE, .id = 7, .seq = 100, .ack = 10};

@@ -324,6 +324,36 @@ TEST(who_answers_the_answer_is_let_in_and_a_reset_by_either_number_ends_it)
 	pair_fini(&p);
 }
 
+/* 127.0.0.0/8 is ours, all of it; whoever wrote to one of them knows nobody at another one. */
+TEST(the_answer_comes_from_the_address_that_was_written_to)
+{
+	struct utp_packet syn = {.type = UTP_SYN, .id = 50, .seq = 1};
+	struct utp_net *net;
+	struct udp_port *udp;
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	struct err_info info;
+	struct side s = {.got = NULL};
+	struct addr to;
+	ssize_t got = 0;
+	uint8_t raw[100];
+	struct pair p;
+	int fd = stranger("127.0.0.1");
+
+	CHECK_INT(loop_new(&p.loop), OK);
+	CHECK_INT(udp_port_new(p.loop, NULL, 0, &udp, &info), OK);
+	CHECK_INT(utp_net_new(p.loop, udp, on_accept, &s, &net), OK);
+	CHECK_INT(addr_parse(bytes_str("127.0.0.9"), udp_port_number(udp), &to), OK);
+	say(fd, &to, &syn, "");
+	RUN_UNTIL(&p, got > 0 || (got = recvfrom(fd, raw, sizeof(raw), 0, (struct sockaddr *)&from,
+						 &len)) > 0);
+	CHECK_INT(ntohl(from.sin_addr.s_addr), 0x7f000009);
+	close(fd);
+	utp_net_free(net);
+	udp_port_free(udp);
+	loop_free(p.loop);
+}
+
 /* ---- the port ------------------------------------------------------------------------------ */
 
 struct heard {
