@@ -201,6 +201,38 @@ def _(w):
     a.run("get", "x", "-o", a.path("y"), "--no-daemon").expect(h.OK)
 
 
+@test("G-22: 1,000 idle peers are within 32 MiB of memory, and one more is one too many")
+def _(w):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        raise h.Skip("needs 2,000 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    index = w.index()
+    a = w.peer("a")
+    h.make_file(a.path("x"), 8 * MIB)
+    p = a.share(a.path("x"), "--max-peers-per-transfer", "1000")
+    t, port, links = wire.Torrent(index.torrent("x")), p.port(), []
+    try:
+        for i in range(1001):
+            c = socket.create_connection((h.HOST, port), timeout=20 * h.SLOW)
+            links.append(c)
+            c.sendall(wire.PROTOCOL + bytes(8) + t.hash + b"-XX0000-%012d" % i)
+        answered = 0
+        for c in links:
+            try:
+                answered += len(c.recv(68)) == 68
+            except OSError:
+                pass
+        check_eq(answered, 1000, "peers that are answered")
+        print(f"# 1,000 idle peers: {p.peak_rss() / MIB:.1f} MiB in all, {p.rss() / MIB:.1f} MiB of them anonymous")
+        if not h.SANITIZED:
+            check(p.peak_rss() <= 32 * MIB, "memory", p.peak_rss())
+    finally:
+        for c in links:
+            c.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @test("doctor says what may be had, and warns where it is little")
 def _(w):
     a = w.peer("a")
