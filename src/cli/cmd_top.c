@@ -160,6 +160,7 @@ static int show(struct top *t, struct err_info *info)
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGHUP, &act, NULL);
+	(void)sigaction(SIGQUIT, &act, NULL);
 	err = run(t, s);
 	screen_close(screen);
 	top_screen_fini(s);

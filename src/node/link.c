@@ -251,7 +251,7 @@ void link_count(struct link *l)
 
 void links_shed(struct node *n)
 {
-	while (n->message_bytes > quota_message_bytes(&n->quota)) {
+	while (n->links != NULL && n->message_bytes > quota_message_bytes(&n->quota)) {
 		struct link *most = n->links;
 
 		for (struct link *l = n->links; l != NULL; l = l->next)

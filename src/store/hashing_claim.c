@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "store/hashing_impl.h"
+#include "store/store.h"
 
 /* ---- sources ------------------------------------------------------------ */
 
@@ -22,13 +24,29 @@ static int source_errno(const struct hashing_task *t, size_t file, int error, st
 	return root_errno(info, hashing_file_of(t, file)->path, error);
 }
 
-/* O_NONBLOCK: a pipe put in the file's place must not hold a worker for ever. */
+/* O_NONBLOCK: a pipe put in the file's place must not hold a worker for ever. Where descriptors are
+ * out some come back as other files are read. */
+static int open_patiently(const struct hashing_task *t, const char *path, struct err_info *info)
+{
+	const struct timespec pause = {.tv_nsec = STORE_FDS_RETRY_MS * 1000000l};
+	int fd = root_openat(t->p->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, info);
+
+	for (unsigned ms = 0; fd == ERR_TOO_BIG && ms < STORE_FDS_WAIT_MS;
+	     ms += STORE_FDS_RETRY_MS) {
+		(void)nanosleep(&pause, NULL);
+		fd = root_openat(t->p->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, info);
+		if (fd >= 0 && info != NULL)
+			info->code = OK; /* the first answers do not count */
+	}
+	return fd;
+}
+
 int hashing_source_open(const struct hashing_task *t, size_t file, struct hashing_source *s,
 			struct err_info *info)
 {
 	const struct hashing_file *f = hashing_file_of(t, file);
 	struct stat st;
-	int fd = root_openat(t->p->root, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, info);
+	int fd = open_patiently(t, f->path, info);
 
 	if (fd < 0)
 		return fd;

@@ -32,6 +32,7 @@
 /* Without a descriptor for a file, or for the disk's other needs, a worker waits so long for one
  * before it says ERR_TOO_BIG. The loop never waits. */
 #define STORE_FDS_WAIT_MS 2000u
+#define STORE_FDS_RETRY_MS 20u /* between two tries */
 /* A file that was changed is believed to be at rest when two looks so far apart find it alike. */
 #define STORE_REST_MS 1500u
 

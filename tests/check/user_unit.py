@@ -12,14 +12,16 @@ import tempfile
 
 def complaints(unit, text, manager, service):
     """What systemd has to say to a unit, beside a service of that name."""
+    true = shutil.which("true") or "/bin/true"
     with tempfile.TemporaryDirectory() as d:
         for name, content in ((unit, text), (service, "[Service]\nExecStart=/bin/true\n")):
             path = os.path.join(d, name)
             if not os.path.exists(path):
                 with open(path, "w", encoding="ascii") as f:
-                    f.write(re.sub(r"^ExecStart=\S+", "ExecStart=" + (shutil.which("true") or "/bin/true"), content, flags=re.M))
-        seen = subprocess.run(["systemd-analyze", manager, "verify", "--man=no", os.path.join(d, unit)], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, "XDG_RUNTIME_DIR": d})
+                    f.write(re.sub(r"^ExecStart=\S+", "ExecStart=" + true, content, flags=re.M))
+        seen = subprocess.run(["systemd-analyze", manager, "verify", "--man=no", os.path.join(d, unit)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              env={**os.environ, "XDG_RUNTIME_DIR": d})
         return [x for x in seen.stdout.splitlines() if unit in x]
 
 
@@ -30,8 +32,8 @@ def main():
             texts[os.path.basename(path)] = f.read()
     wants = {
         "shoal.service": ("/shoal daemon\n", "Type=notify\n", "NoNewPrivileges=yes\n", "WantedBy=default.target\n"),
-        "shoal.socket": ("ListenStream=%h/.local/share/shoal/run/daemon.sock\n", "ListenStream=127.0.0.1:6880\n", "SocketMode=0600\n",
-                         "DirectoryMode=0700\n", "WantedBy=sockets.target\n"),
+        "shoal.socket": ("ListenStream=%h/.local/share/shoal/run/daemon.sock\n", "ListenStream=127.0.0.1:6880\n",
+                         "SocketMode=0600\n", "DirectoryMode=0700\n", "WantedBy=sockets.target\n"),
         "shoal-index.socket": ("ListenStream=6969\n", "BindIPv6Only=both\n", "WantedBy=sockets.target\n"),
     }
     bad = 0
@@ -43,7 +45,8 @@ def main():
         if not shutil.which("systemd-analyze"):
             print(f"ok {2 * n + 2} - systemd understands {unit} # SKIP there is no systemd-analyze")
             continue
-        mine = complaints(unit, texts[unit], "--system" if "index" in unit else "--user", unit.replace(".socket", ".service"))
+        manager = "--system" if "index" in unit else "--user"
+        mine = complaints(unit, texts[unit], manager, unit.replace(".socket", ".service"))
         bad += bool(mine)
         print(f"{'not ' if mine else ''}ok {2 * n + 2} - systemd understands every line of {unit}")
         for line in mine:

@@ -147,7 +147,8 @@ class Terminal:
 
     def wait(self, pattern, seconds=15):
         try:
-            return h.wait_for(lambda: re.search(pattern, self.text(), re.M), seconds * h.SLOW, f"the screen shows /{pattern}/")
+            return h.wait_for(lambda: re.search(pattern, self.text(), re.M), seconds * h.SLOW,
+                              f"the screen shows /{pattern}/")
         except h.Failed as e:
             raise h.Failed(f"{e}; it shows:\n{self.text()}\n{self.raw[-300:]!r}")
 

@@ -60,7 +60,7 @@ def manager(w):
     return m
 
 
-@test("the daemon takes its control socket and its HTTP port, leaves the socket's name, and is started again by who asks")
+@test("the daemon takes its control socket and HTTP port, leaves the socket's name, is started again by who asks")
 def _(w):
     index = w.index()
     a, b = w.peer("a"), w.peer("b")
@@ -105,12 +105,13 @@ def _(w):
         .error_line("exclude each other")
 
 
-@test("what is no listening stream, or is open to others, is refused by name; descriptors for another process are let be")
+@test("what is no listening stream, or is open to others, is refused by name; what is for another process is let be")
 def _(w):
     a = w.peer("a")
     m = manager(w)
     m.add(socket.socket(type=socket.SOCK_DGRAM))
-    m.start(a.args("daemon"), w.env(a.home)).wait(20 * h.SLOW).expect(h.USAGE).error_line("descriptor 3", "ListenStream")
+    refused = m.start(a.args("daemon"), w.env(a.home)).wait(20 * h.SLOW)
+    refused.expect(h.USAGE).error_line("descriptor 3", "ListenStream")
     m = manager(w)
     m.tcp("0.0.0.0")
     m.start(a.args("daemon"), w.env(a.home)).wait(20 * h.SLOW).expect(h.USAGE).error_line("not on 127.0.0.1")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What one process may take of the system: connections, open files, memory; and what it does when the system has no more."""
+"""What one process may take of the system: connections, open files, memory; what it does when there is no more."""
 
 import os
 import resource
@@ -126,12 +126,14 @@ def _(w):
     h.make_file(a.path("x"), 64 * KIB)
     a.share(a.path("x"), "--max-peers", "4").stop()
     t = wire.Torrent(index.torrent("x"))
-    d = a.daemon("--max-peers", "6", "--max-peers-per-transfer", "4", "--max-open-files", "2", env={"SHOAL_MAX_MEMORY": "16M"})
+    d = a.daemon("--max-peers", "6", "--max-peers-per-transfer", "4", "--max-open-files", "2",
+                 env={"SHOAL_MAX_MEMORY": "16M"})
     a.run("share", a.path("x"), "-d").expect(h.OK)
     index.wait_seeds("x")
     status = a.run("status", "--json").expect(h.OK).json()["status"]
     quota = status["quota"]
-    check_eq([quota[k] for k in ("max_peers", "max_peers_per_transfer", "max_open_files", "max_memory_bytes")], [6, 4, 2, 16 * MIB])
+    names = ("max_peers", "max_peers_per_transfer", "max_open_files", "max_memory_bytes")
+    check_eq([quota[k] for k in names], [6, 4, 2, 16 * MIB])
     links = []
 
     def dial(i):
@@ -146,7 +148,7 @@ def _(w):
         for i in range(5):
             c, taken = dial(i)
             links.append(c)
-            check(taken == (i < 4), f"connection {i + 1} of a transfer that may have 4 is {'taken' if taken else 'refused'}")
+            check(taken == (i < 4), f"connection {i + 1} of a transfer that may have 4: taken {taken}")
 
         def connections():
             return a.run("status", "--json").expect(h.OK).json()["status"]["quota"]["connections"]
@@ -201,12 +203,45 @@ def _(w):
     a.run("get", "x", "-o", a.path("y"), "--no-daemon").expect(h.OK)
 
 
+@test("G-22: 1,000 idle peers are within 32 MiB of memory, and one more is one too many")
+def _(w):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        raise h.Skip("needs 2,000 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    index = w.index()
+    a = w.peer("a")
+    h.make_file(a.path("x"), 8 * MIB)
+    p = a.share(a.path("x"), "--max-peers-per-transfer", "1000")
+    t, port, links = wire.Torrent(index.torrent("x")), p.port(), []
+    try:
+        for i in range(1001):
+            c = socket.create_connection((h.HOST, port), timeout=20 * h.SLOW)
+            links.append(c)
+            c.sendall(wire.PROTOCOL + bytes(8) + t.hash + b"-XX0000-%012d" % i)
+        answered = 0
+        for c in links:
+            try:
+                answered += len(c.recv(68)) == 68
+            except OSError:
+                pass
+        check_eq(answered, 1000, "peers that are answered")
+        print(f"# 1,000 idle peers: {p.peak_rss() / MIB:.1f} MiB in all, {p.rss() / MIB:.1f} MiB of them anonymous")
+        if not h.SANITIZED:
+            check(p.peak_rss() <= 32 * MIB, "memory", p.peak_rss())
+    finally:
+        for c in links:
+            c.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @test("doctor says what may be had, and warns where it is little")
 def _(w):
     a = w.peer("a")
     done = a.run("doctor", "--max-open-files", "7", "--max-peers", "9", "--json", limits=with_files(200)).json()
     found = next(c for c in done["checks"] if c["check"] == "files")
-    check("200 files and connections" in found["text"] and "9 peers" in found["text"] and " 7 files" in found["text"], "text", found)
+    for part in ("200 files and connections", "9 peers", " 7 files"):
+        check(part in found["text"], "text", found)
     check_eq(found["result"], "warn", "result")
 
 

@@ -25,12 +25,13 @@ def busy(w):
     b.run("share", b.path("done.bin"), "-d").expect(h.OK)
     b.run("get", "slow.bin", "-d", "-o", b.path("slow.bin")).expect(h.OK)
     with open(b.path("odd.torrent"), "wb") as f:
-        f.write(wire.bencode({"info": {"name": "日本\x1b[31m\x07語", "length": 5, "piece length": 16 * KIB, "pieces": bytes(20)}}))
+        info = {"name": "日本\x1b[31m\x07語", "length": 5, "piece length": 16 * KIB, "pieces": bytes(20)}
+        f.write(wire.bencode({"info": info}))
     b.run("get", b.path("odd.torrent"), "-d", "-o", b.path("odd")).expect(h.OK)
     return index, a, b
 
 
-@test("transfers, pieces and peers are shown; keys select, pause, resume, sort, explain; sizes change; names do no harm")
+@test("transfers, pieces, peers are shown; keys select, pause, resume, sort, explain; sizes change; names do no harm")
 def _(w):
     _, a, b = busy(w)
     t = top(w, b)
@@ -41,7 +42,8 @@ def _(w):
     t.wait(r"^\[#+\] 19 of 19 pieces")
     lines = t.lines()
     row = next(x for x in t.cells if "日" in x)
-    check_eq(row.index("%") - row.index("日"), next(x for x in t.cells if "%" in x).index("%") - 5, "columns are aligned")
+    first = next(x for x in t.cells if "%" in x)
+    check_eq(row.index("%") - row.index("日"), first.index("%") - 5, "columns are aligned")
     check("\x1b[31m" not in t.raw and "\x07" not in t.raw, "a stranger's escape sequence came through")
     check(any(x.startswith("q quit") for x in lines), "keys", lines)
     t.send("j")
@@ -69,7 +71,7 @@ def _(w):
     t.wait_end(0)
 
 
-@test("the terminal is given back at the end: by q, SIGINT, SIGTERM, and while it is stopped; a daemon that goes and comes")
+@test("the terminal is given back: by q, SIGINT, SIGTERM, and while it is stopped; a daemon that goes and comes")
 def _(w):
     w.index()
     b = w.peer("b")

@@ -1,7 +1,10 @@
 #include "store/hashing.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/rng.h"
@@ -441,6 +444,34 @@ TEST(progress_ends_at_the_total)
 	s.p.user = &last;
 	CHECK_INT(hashing_run(&s.p, &s.h, &s.info), 0);
 	CHECK_INT(last, 2 * MIB + 100);
+	hashing_fini(&s.h, s.files, 2);
+	folder_free(s.folder);
+}
+
+static void *give_back_later(void *old)
+{
+	usleep(150000);
+	(void)setrlimit(RLIMIT_NOFILE, old);
+	return NULL;
+}
+
+TEST(files_wait_for_a_descriptor)
+{
+	struct rlimit old, full;
+	pthread_t thread;
+	struct scene s;
+	int lowest, got;
+
+	scene_init(&s, 100000, 2);
+	lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(lowest);
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+	full = (struct rlimit){(rlim_t)lowest, old.rlim_max};
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &full), 0);
+	CHECK_INT(pthread_create(&thread, NULL, give_back_later, &old), 0);
+	got = hashing_run(&s.p, &s.h, &s.info);
+	pthread_join(thread, NULL);
+	CHECK_INT(got, 0);
 	hashing_fini(&s.h, s.files, 2);
 	folder_free(s.folder);
 }

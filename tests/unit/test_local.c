@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -101,6 +102,50 @@ static void end(struct asker *a, struct stage *s)
 	while (!atomic_load(&a->done))
 		loop_turn(s->loop, 2);
 	pthread_join(a->thread, NULL);
+}
+
+/* A socket that has asked "what". */
+static int knock(const struct stage *s)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int folder = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/123.sock", folder);
+	CHECK_INT(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	CHECK_INT(write(fd, "what\n", 5), 5);
+	close(folder);
+	return fd;
+}
+
+TEST(a_server_without_descriptors_rests_and_answers_once_there_are_some)
+{
+	struct rlimit old, full;
+	struct stage s;
+	uint64_t begun;
+	char got[32];
+	int fd;
+
+	init(&s);
+	fd = knock(&s);
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+	/* The first one that is free is one too many. */
+	full = (struct rlimit){(rlim_t)dup(fd), old.rlim_max};
+	close((int)full.rlim_cur);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &full), 0);
+	(void)loop_turn(s.loop, 0);
+	begun = loop_now_ms(s.loop);
+	(void)loop_turn(s.loop, 60);
+	(void)loop_turn(s.loop, 0);
+	CHECK(loop_now_ms(s.loop) - begun >= 50);
+	CHECK_INT(s.n_asked, 0);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+	while (read(fd, got, sizeof(got)) < 11)
+		(void)loop_turn(s.loop, 20);
+	CHECK_MEM(got, "first\nlast\n", 11);
+	CHECK_INT(s.n_asked, 1);
+	close(fd);
+	fini(&s);
 }
 
 TEST(a_question_gets_its_lines_and_then_the_end)
