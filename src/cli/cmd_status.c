@@ -83,6 +83,24 @@ static void print_table(const json_t *answer)
 		puts("the daemon has no transfers");
 }
 
+/* -v */
+static void print_dht(const json_t *dht)
+{
+	char sent[32];
+
+	if (!json_is_object(dht))
+		puts("no part in the distributed hash table");
+	else
+		printf("distributed hash table: %llu nodes, keeps %llu peers and %llu items for "
+		       "others, "
+		       "sent %s\n",
+		       (unsigned long long)(transfer_number(dht, "nodes") +
+					    transfer_number(dht, "nodes6")),
+		       (unsigned long long)transfer_number(dht, "peers"),
+		       (unsigned long long)transfer_number(dht, "items"),
+		       text_size(sent, sizeof(sent), transfer_number(dht, "sent_bytes")));
+}
+
 static int ask(const struct opts *o, json_t **out, struct err_info *info)
 {
 	return daemon_ask(
@@ -103,6 +121,8 @@ static int print_once(const struct opts *o, bool clear)
 		out_json(answer);
 	else
 		print_table(answer);
+	if (!o->json && o->verbose > 0)
+		print_dht(json_object_get(json_object_get(answer, "status"), "dht"));
 	(void)fflush(stdout);
 	json_decref(answer);
 	return EXIT_OK;

@@ -11,10 +11,10 @@
 #include "cli/opts.h"
 #include "daemon/named.h"
 #include "net/local.h"
-#include "node/dht_shell.h"
 #include "node/explain.h"
 #include "node/external_json.h"
 #include "node/json_read.h"
+#include "node/node_dht.h"
 #include "node/torrent_file.h"
 #include "store/root.h"
 
@@ -148,25 +148,8 @@ static void do_explain(struct control *c, struct local_call *call, const json_t 
 
 static void do_dht(struct control *c, struct local_call *call, const json_t *question)
 {
-	const struct dht_shell *d = node_dht(c->p.node);
-	struct dht_stats st;
-	char id[41];
-
 	(void)question;
-	if (d == NULL) {
-		control_say(call, json_pack("{s:n}", "dht"), true);
-		return;
-	}
-	dht_shell_stats(d, &st);
-	text_hex(id, bytes_of(dht_shell_id(d, false), 20));
-	control_say(call,
-		    json_pack("{s:{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}}", "dht", "id",
-			      id, "port", (int)dht_shell_port(d), "nodes", (int)st.nodes[0],
-			      "nodes6", (int)st.nodes[1], "torrents", (int)st.hashes, "peers",
-			      (int)st.peers, "items", (int)st.items, "queries",
-			      (json_int_t)st.queries, "sent_bytes", (json_int_t)st.sent_bytes,
-			      "received_bytes", (json_int_t)st.received_bytes),
-		    true);
+	control_say(call, json_pack("{s:o}", "dht", node_dht_json(c->p.node)), true);
 }
 
 /* ---- external --------------------------------------------------------------------- */

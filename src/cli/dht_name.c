@@ -15,6 +15,7 @@ static void set_name(struct dht_name *n, const struct entry_ref *ref)
 {
 	n->salt_len = (uint8_t)name_item_salt(bytes_str(ref->name), n->salt);
 	n->version = ref->version;
+	n->no_index = false;
 }
 
 bool dht_name_parse(const char *ref, struct dht_name *out)
@@ -36,6 +37,7 @@ void dht_name_of_link(const struct magnet *m, struct dht_name *out)
 	memcpy(out->salt, m->salt, sizeof(out->salt));
 	out->salt_len = m->salt_len;
 	out->version = 0;
+	out->no_index = false;
 }
 
 bool dht_name_of_owner(const char *ref, struct dht_name *out)
@@ -46,6 +48,7 @@ bool dht_name_of_owner(const char *ref, struct dht_name *out)
 	    !known_owners_key(name.owner, out->key))
 		return false;
 	set_name(out, &name);
+	out->no_index = true;
 	return true;
 }
 
@@ -137,8 +140,12 @@ int dht_name_find(const struct opts *o, const struct dht_name *n, bool nested,
 		  struct dht_found *out, struct err_info *info)
 {
 	struct finding f = {.n = n, .out = out};
-	struct dht_visit_params p = {
-	    .o = o, .nested = nested, .begin = begin, .on_effect = on_effect, .user = &f};
+	struct dht_visit_params p = {.o = o,
+				     .nested = nested,
+				     .no_index = n->no_index,
+				     .begin = begin,
+				     .on_effect = on_effect,
+				     .user = &f};
 	int err;
 
 	buf_init(&out->item, DHT_ITEM_BYTES_MAX);

@@ -14,6 +14,7 @@ struct dht_name {
 	uint8_t key[SIGN_KEY_LEN];
 	uint8_t salt_len, salt[NAME_ITEM_SALT_MAX];
 	uint32_t version; /* 0: the newest, which is the only one that is there */
+	bool no_index;	  /* it is gone: it need not be asked who is in the table */
 };
 
 /* KEY/NAME[@VERSION] with KEY in hex. False: it is something else. */

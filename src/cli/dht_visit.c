@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #include "cli/home.h"
+#include "cli/index_open.h"
 #include "cli/session.h"
+#include "node/index_client.h"
+#include "node/node_dht.h"
 
 /* A place that was named by its host is not there at once: until when it is waited for, and how
  * often that is looked at. */
@@ -18,6 +21,7 @@ struct dht_visit {
 	struct loop_timer *late, *look;
 	struct dht_shell *dht;
 	uint64_t begin_at_ms;
+	bool asked;
 	int rc;
 	struct err_info info;
 };
@@ -44,16 +48,36 @@ static void on_interrupt(void *arg, int signo)
 	dht_visit_end(arg, ERR_CANCELLED, "interrupted");
 }
 
+/* Nobody is known. Waits for the index. */
+static bool ask_index(struct dht_visit *v)
+{
+	struct addr list[NODE_DHT_INDEX_NODES_MAX];
+	struct index_client *c = NULL;
+	struct err_info why;
+	size_t n = 0;
+
+	v->asked = true;
+	if (!v->p->no_index && index_open(v->p->o, &c, &why) == OK)
+		(void)index_client_dht_nodes(c, list, NODE_DHT_INDEX_NODES_MAX, &n, &why);
+	index_client_free(c);
+	for (size_t i = 0; i < n; i++)
+		dht_shell_add_place(v->dht, &list[i]);
+	v->begin_at_ms = loop_now_ms(v->loop) + BEGIN_MS;
+	return n > 0;
+}
+
 static void on_look(void *arg)
 {
 	struct dht_visit *v = arg;
 	struct dht_stats st;
 
 	dht_shell_stats(v->dht, &st);
-	if (st.nodes[0] + st.nodes[1] > 0 || loop_now_ms(v->loop) >= v->begin_at_ms)
-		v->p->begin(v->p->user, v);
-	else
+	if (st.nodes[0] + st.nodes[1] == 0 &&
+	    (st.pending > 0 || loop_now_ms(v->loop) < v->begin_at_ms ||
+	     (!v->asked && ask_index(v))))
 		loop_timer_set(v->look, LOOK_MS);
+	else
+		v->p->begin(v->p->user, v);
 }
 
 static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)

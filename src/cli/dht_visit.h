@@ -14,6 +14,7 @@ struct dht_visit;
 struct dht_visit_params {
 	const struct opts *o; /* --dht-node, --listen */
 	bool nested;	      /* a loop is running already: Ctrl-C is its */
+	bool no_index; /* where nobody else is known an index is asked who is there, but not now */
 	/* Somebody may be there to ask: begin with searches of dht_visit_shell(). */
 	void (*begin)(void *user, struct dht_visit *v);
 	/* As in struct dht_shell_params. */
@@ -22,8 +23,8 @@ struct dht_visit_params {
 	void *user;
 };
 
-/* Begins at the places of --dht-node and those that the peers of this home have met, and runs until
- * dht_visit_end().
+/* Begins at the places of --dht-node and those that the peers of this home have met, else at those
+ * that an index knows, and runs until dht_visit_end().
  * Returns what that says; ERR_TIMEOUT; ERR_CANCELLED after Ctrl-C; ERR_INVALID for a place that is
  * none; or what the system says. */
 int dht_visit(const struct dht_visit_params *p, struct err_info *info);

@@ -8,6 +8,8 @@
 #include "net/http_stream.h"
 #include "node/json_put.h"
 #include "node/json_read.h"
+#include "node/metrics.h"
+#include "node/node_dht.h"
 
 /* Text of one event. */
 #define EVENT_BYTES_MAX (1u << 20)
@@ -302,7 +304,63 @@ static void on_status(void *user, const struct daemon_call *c)
 		daemon_reply_json(c, 200, jobs_status_json(a->js, a->node));
 }
 
+static void put_states(struct buf *out, struct jobs *js)
+{
+	uint64_t n[JOB_DONE + 1] = {0};
+	struct job *j;
+
+	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;) {
+		struct job_view v;
+
+		job_view(j, &v);
+		n[v.state]++;
+	}
+	buf_put_str(out, "# HELP shoal_transfers By what they do.\n# TYPE shoal_transfers gauge\n");
+	for (int s = JOB_QUEUED; s <= JOB_DONE; s++)
+		buf_printf(out, "shoal_transfers{state=\"%s\"} %llu\n",
+			   job_state_word((enum job_state)s), (unsigned long long)n[s]);
+}
+
+static void put_dht(struct buf *out, const struct node *node)
+{
+	json_t *dht = node_dht_json(node);
+	static const struct {
+		const char *key, *name, *type, *help;
+	} all[] = {
+	    {"nodes", "dht_nodes", "gauge", "Nodes of the hash table that are known, IPv4."},
+	    {"nodes6", "dht_nodes6", "gauge", "The same, IPv6."},
+	    {"torrents", "dht_torrents", "gauge", "Info-hashes whose peers are kept for others."},
+	    {"peers", "dht_peers", "gauge", "Those peers."},
+	    {"items", "dht_items", "gauge", "Values that are kept for others."},
+	    {"queries", "dht_queries_total", "counter", "Queries of others."},
+	    {"sent_bytes", "dht_sent_bytes_total", "counter", "Sent in the hash table."},
+	    {"received_bytes", "dht_received_bytes_total", "counter", "Received there."},
+	};
+
+	for (size_t i = 0; json_is_object(dht) && i < sizeof(all) / sizeof(all[0]); i++)
+		metrics_put(out, all[i].name, all[i].type, all[i].help,
+			    (uint64_t)json_integer_value(json_object_get(dht, all[i].key)));
+	json_decref(dht);
+}
+
+static void get_metrics(void *user, const struct daemon_call *c)
+{
+	struct daemon_api *a = user;
+	struct buf *out = &c->reply->body;
+	struct node_status st;
+
+	node_status(a->node, &st);
+	c->reply->type = METRICS_TYPE;
+	metrics_put_version(out);
+	put_states(out, a->js);
+	metrics_put(out, "peers", "gauge", "Connected peers.", st.peers);
+	metrics_put(out, "down_bytes_per_second", "gauge", "Payload.", st.down_bps);
+	metrics_put(out, "up_bytes_per_second", "gauge", "Payload.", st.up_bps);
+	put_dht(out, a->node);
+}
+
 static const struct daemon_route routes[] = {
+    {"GET", "/metrics", 0, get_metrics},
     {"GET HEAD POST", "/api/v1/transfers", 0, on_transfers},
     {"GET HEAD POST PATCH DELETE", "/api/v1/transfers/", 0, on_transfer},
     {"GET", "/api/v1/events", 0, get_events},

@@ -8,6 +8,7 @@
 #include "daemon/job_request.h"
 #include "net/utp_net.h"
 #include "node/external_json.h"
+#include "node/node_dht.h"
 #include "node/torrent_file.h"
 
 /* ---- what there is -------------------------------------------------------------- */
@@ -40,10 +41,9 @@ static json_t *numbers_json(const struct job_view *v)
 	    (json_int_t)v->up_bps, "peers", (int)v->peers, "seeds", (int)v->seeds, "dialing",
 	    (int)v->dialing, "can_complete", (int)v->can_complete, "tracker_ok", (int)v->tracker_ok,
 	    "tracker_failed", (int)v->tracker_failed, "name_nodes", (int)v->item_nodes,
-	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest,
-	    "files", (int)v->files, "wanted_files",
-	    (int)v->wanted_files, "wanted_bytes", (json_int_t)v->wanted_bytes, "wanted_done_bytes",
-	    (json_int_t)v->wanted_done_bytes);
+	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest, "files",
+	    (int)v->files, "wanted_files", (int)v->wanted_files, "wanted_bytes",
+	    (json_int_t)v->wanted_bytes, "wanted_done_bytes", (json_int_t)v->wanted_done_bytes);
 }
 
 static json_t *words_json(const struct job_view *v)
@@ -175,13 +175,14 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:o}",
+	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:o, s:o}",
 			 "version", SHOAL_VERSION, "port", (int)node_port(node), "external",
 			 external_json(node), "transfers", (int)jobs_count(js), "states", states,
 			 "peers", (int)st.peers, "utp", utp_json(node, st.utp_peers), "down_bps",
 			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
 			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
-			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node));
+			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node),
+			 "dht", node_dht_json(node));
 }
 
 /* ---- doing ---------------------------------------------------------------------------------- */
@@ -296,8 +297,7 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 			   struct err_info *info);
 	} table[] = {{"pause", do_pause},   {"resume", do_resume}, {"recheck", do_recheck},
 		     {"remove", do_remove}, {"limit", do_limit},   {"priority", do_priority},
-		     {"files", do_files},   {"title", do_title},
-		     {"item", do_item}};
+		     {"files", do_files},   {"title", do_title},   {"item", do_item}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].word, word) == 0)

@@ -130,6 +130,7 @@ void roster_quit(struct roster *r, struct roster_session *s)
 	host_leave(r, s->host);
 	TAILQ_REMOVE(&r->silence, s, by_silence);
 	r->n_sessions--;
+	r->n_dht -= s->dht_port != 0;
 	free(s->members);
 	free(s);
 }
@@ -368,6 +369,39 @@ struct roster_member *roster_due(struct roster *r, uint64_t now_ms)
 }
 
 /* ---- looking in ---------------------------------------------------------------------------- */
+
+void roster_set_dht(struct roster *r, struct roster_session *s, uint16_t port)
+{
+	r->n_dht += (port != 0) - (s->dht_port != 0);
+	s->dht_port = port;
+}
+
+uint32_t roster_dht_nodes(const struct roster *r)
+{
+	return r->n_dht;
+}
+
+size_t roster_dht_some(const struct roster *r, uint32_t draw, const struct roster_session **out,
+		       size_t cap)
+{
+	uint32_t skip = r->n_dht == 0 ? 0 : draw % r->n_dht;
+	const struct roster_session *s;
+	size_t n = 0;
+
+	if (cap > r->n_dht)
+		cap = r->n_dht;
+	/* Once around. */
+	for (int round = 0; round < 2; round++)
+		TAILQ_FOREACH(s, &r->silence, by_silence)
+		{
+			if (s->dht_port == 0 || (round == 0 && skip > 0 && skip--))
+				continue;
+			if (n == cap)
+				return n;
+			out[n++] = s;
+		}
+	return n;
+}
 
 uint32_t roster_sessions(const struct roster *r)
 {

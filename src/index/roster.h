@@ -51,8 +51,9 @@ struct roster_session {
 	uint8_t peer_id[20];
 	char client[ROSTER_CLIENT_MAX]; /* not escaped */
 	uint64_t id, since_s, heard_ms;
-	uint32_t rtt_us; /* 0 unknown; the caller's to set */
-	void *user;	 /* the caller's */
+	uint32_t rtt_us;   /* 0 unknown; the caller's to set */
+	uint16_t dht_port; /* of its node of the hash table, roster_set_dht(); 0 none */
+	void *user;	   /* the caller's */
 	/* private */
 	TAILQ_ENTRY(roster_session) by_silence;
 	struct roster_member **members; /* by the peer's own number */
@@ -119,8 +120,16 @@ void roster_on_rates(struct roster_member *m, uint32_t down_bps, uint32_t up_bps
  * told. */
 struct roster_member *roster_due(struct roster *r, uint64_t now_ms);
 
+/* Its node of the distributed hash table is at this port; 0: it has none. */
+void roster_set_dht(struct roster *r, struct roster_session *s, uint16_t port);
+
 /* ---- looking in ----------------------------------------------------------------- */
 
+uint32_t roster_dht_nodes(const struct roster *r);
+/* Sessions that have a node, up to `cap` in a row, from the `draw`-th on of all of them. Returns
+ * how many. */
+size_t roster_dht_some(const struct roster *r, uint32_t draw, const struct roster_session **out,
+		       size_t cap);
 uint32_t roster_sessions(const struct roster *r);
 uint32_t roster_members(const struct roster *r);
 size_t roster_map_bytes(const struct roster *r);

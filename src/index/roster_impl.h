@@ -21,7 +21,7 @@ struct roster {
 	struct hash_map peers, hosts, swarms; /* by peer id, host, info-hash */
 	TAILQ_HEAD(, roster_session) silence; /* who spoke last at the end */
 	TAILQ_HEAD(, roster_member) told;     /* whom the tracker was told of last at the end */
-	uint32_t n_sessions, n_members;
+	uint32_t n_sessions, n_members, n_dht;
 	size_t map_bytes;
 	uint64_t next_id;
 };

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "meta/magnet.h"
+#include "net/entropy.h"
 #include "net/tls.h"
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
@@ -186,6 +187,31 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 	api_reply_json(reply, 200, index_peers_json(s, (uint32_t)limit));
 }
 
+/* For peers whose table is empty. Another part of them each time. */
+void index_dht_nodes(struct index_server *s, const struct http_request *r, struct http_reply *reply)
+{
+	const struct roster_session *some[INDEX_DHT_NODES];
+	json_t *list = json_array();
+	uint32_t draw;
+	size_t n;
+
+	entropy_fill(&draw, sizeof(draw));
+	n = roster_dht_some(s->roster, draw, some, INDEX_DHT_NODES);
+	for (size_t i = 0; i < n; i++) {
+		struct addr about = some[i]->addr, a;
+		char text[ADDR_TEXT_MAX];
+
+		about.port = some[i]->dht_port;
+		if (index_addr_for(&r->from, &r->to, &about, &a))
+			json_array_append_new(list, json_string(addr_text(text, &a)));
+	}
+	if (!index_reply_method(r, reply, "GET")) {
+		json_decref(list);
+		return;
+	}
+	api_reply_json(reply, 200, json_pack("{s:o}", "nodes", list));
+}
+
 static json_t *udp_json(const struct index_server *s, const struct index_udp_counts *c)
 {
 	if (s->udp == NULL)
@@ -214,14 +240,15 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 		index_udp_counts(s->udp, &udp);
 	api_reply_json(
 	    reply, 200,
-	    json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-		      "version", SHOAL_VERSION, "pin", pin, "now", (json_int_t)loop_wall_s(),
-		      "uptime", (json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000),
-		      "entries", (json_int_t)entries, "bytes", (json_int_t)bytes, "swarms",
-		      (json_int_t)swarms, "peers", (json_int_t)peers, "sessions",
-		      (json_int_t)roster_sessions(s->roster), "announces",
-		      (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
-		      (json_int_t)(s->counts.refused + udp.refused), "scrapes",
-		      (json_int_t)(s->counts.scrapes + udp.scrapes), "requests",
-		      (json_int_t)s->counts.requests, "udp", udp_json(s, &udp)));
+	    json_pack(
+		"{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}",
+		"version", SHOAL_VERSION, "pin", pin, "now", (json_int_t)loop_wall_s(), "uptime",
+		(json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
+		(json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
+		"peers", (json_int_t)peers, "sessions", (json_int_t)roster_sessions(s->roster),
+		"announces", (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
+		(json_int_t)(s->counts.refused + udp.refused), "scrapes",
+		(json_int_t)(s->counts.scrapes + udp.scrapes), "requests",
+		(json_int_t)s->counts.requests, "dht_nodes", (int)roster_dht_nodes(s->roster),
+		"udp", udp_json(s, &udp)));
 }

@@ -11,6 +11,7 @@
 #include "node/index_client_impl.h"
 #include "node/index_server.h"
 #include "node/json_read.h"
+#include "node/node_dht.h"
 
 #define URL_MAX 1024u
 #define PATH_MAX_BYTES 8192u
@@ -461,6 +462,17 @@ const char *index_client_entry_path(char out[64], uint64_t id, const char *what)
 {
 	snprintf(out, 64, "/api/v1/entries/%llu%s", (unsigned long long)id, what);
 	return out;
+}
+
+int index_client_dht_nodes(struct index_client *c, struct addr *out, size_t cap, size_t *n,
+			   struct err_info *info)
+{
+	json_t *j = NULL;
+	int err = index_client_get(c, "/api/v1/dht-nodes", &j, info);
+
+	*n = err == OK ? node_dht_read_nodes(j, index_client_scope(c), out, cap) : 0;
+	json_decref(j);
+	return err;
 }
 
 int index_client_info(struct index_client *c, uint64_t id, json_t **out, struct err_info *info)

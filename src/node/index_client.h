@@ -46,6 +46,11 @@ struct index_list_ask {
 int index_client_list(struct index_client *c, const struct index_list_ask *ask, json_t **out,
 		      struct err_info *info);
 
+/* Nodes of the distributed hash table that it knows of, none nearer to us than itself: up to `cap`.
+ * *n: how many. Returns 0, or why it does not answer. */
+int index_client_dht_nodes(struct index_client *c, struct addr *out, size_t cap, size_t *n,
+			   struct err_info *info);
+
 /* What NAME, OWNER/NAME, NAME@VERSION or an info-hash in hex means. ERR_NOENT with near names in
  * the sentence; ERR_AMBIGUOUS when several contents fit and `latest` is false: the list is in
  * the sentence; ERR_UNREACHABLE. *out: the entry's JSON object. */

@@ -1,6 +1,7 @@
 /* node/index_ops.c - for those who run an index: is it well, how busy is it, who changed what. */
 #include "node/entry_json.h"
 #include "node/index_server_impl.h"
+#include "node/metrics.h"
 
 /* ---- health ---- */
 
@@ -22,14 +23,6 @@ void index_healthz(struct index_server *s, const struct http_request *r, struct 
 	buf_put_str(&reply->body, "ok\n");
 }
 
-/* Source: Prometheus text exposition format 0.0.4. */
-static void metric(struct buf *out, const char *name, const char *type, const char *help,
-		   uint64_t value)
-{
-	buf_printf(out, "# HELP shoal_%s %s\n# TYPE shoal_%s %s\nshoal_%s %llu\n", name, help, name,
-		   type, name, (unsigned long long)value);
-}
-
 void index_metrics(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	uint64_t entries = 0, bytes = 0, swarms, peers;
@@ -38,34 +31,38 @@ void index_metrics(struct index_server *s, const struct http_request *r, struct 
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
-	reply->type = "text/plain; version=0.0.4; charset=utf-8";
+	reply->type = METRICS_TYPE;
 	(void)catalogue_db_count(s->db, &entries, &bytes);
 	shards_totals(s->shards, &swarms, &peers);
 	if (s->udp != NULL)
 		index_udp_counts(s->udp, &udp);
-	buf_printf(out,
-		   "# HELP shoal_info The version that runs.\n# TYPE shoal_info gauge\n"
-		   "shoal_info{version=\"%s\"} 1\n",
-		   SHOAL_VERSION);
-	metric(out, "uptime_seconds", "gauge", "Since the index started.",
-	       (loop_now_ms(s->loop) - s->started_ms) / 1000);
-	metric(out, "entries", "gauge", "Published versions in the catalogue.", entries);
-	metric(out, "entry_bytes", "gauge", "Their sizes together.", bytes);
-	metric(out, "swarms", "gauge", "Info-hashes with a peer.", swarms);
-	metric(out, "peers", "gauge", "Places that peers hold in swarms.", peers);
-	metric(out, "sessions", "gauge", "Peers with a live session.", roster_sessions(s->roster));
-	metric(out, "announces_total", "counter", "Announces over HTTP.", s->counts.announces);
-	metric(out, "announces_refused_total", "counter", "Of them those refused.",
-	       s->counts.refused);
-	metric(out, "scrapes_total", "counter", "Scrapes over HTTP.", s->counts.scrapes);
-	metric(out, "http_requests_total", "counter", "Requests of any kind.", s->counts.requests);
-	metric(out, "udp_connects_total", "counter", "Connection ids given out.", udp.connects);
-	metric(out, "udp_announces_total", "counter", "Announces over UDP.", udp.announces);
-	metric(out, "udp_scrapes_total", "counter", "Scrapes over UDP.", udp.scrapes);
-	metric(out, "udp_refused_total", "counter", "Of them those refused.", udp.refused);
-	metric(out, "udp_ignored_total", "counter", "Datagrams without a good connection id.",
-	       udp.ignored);
-	metric(out, "udp_dropped_total", "counter", "Answers that could not be sent.", udp.dropped);
+	metrics_put_version(out);
+	metrics_put(out, "uptime_seconds", "gauge", "Since the index started.",
+		    (loop_now_ms(s->loop) - s->started_ms) / 1000);
+	metrics_put(out, "entries", "gauge", "Published versions in the catalogue.", entries);
+	metrics_put(out, "entry_bytes", "gauge", "Their sizes together.", bytes);
+	metrics_put(out, "swarms", "gauge", "Info-hashes with a peer.", swarms);
+	metrics_put(out, "peers", "gauge", "Places that peers hold in swarms.", peers);
+	metrics_put(out, "sessions", "gauge", "Peers with a live session.",
+		    roster_sessions(s->roster));
+	metrics_put(out, "dht_nodes", "gauge",
+		    "Of them those with a node of the distributed hash table.",
+		    roster_dht_nodes(s->roster));
+	metrics_put(out, "announces_total", "counter", "Announces over HTTP.", s->counts.announces);
+	metrics_put(out, "announces_refused_total", "counter", "Of them those refused.",
+		    s->counts.refused);
+	metrics_put(out, "scrapes_total", "counter", "Scrapes over HTTP.", s->counts.scrapes);
+	metrics_put(out, "http_requests_total", "counter", "Requests of any kind.",
+		    s->counts.requests);
+	metrics_put(out, "udp_connects_total", "counter", "Connection ids given out.",
+		    udp.connects);
+	metrics_put(out, "udp_announces_total", "counter", "Announces over UDP.", udp.announces);
+	metrics_put(out, "udp_scrapes_total", "counter", "Scrapes over UDP.", udp.scrapes);
+	metrics_put(out, "udp_refused_total", "counter", "Of them those refused.", udp.refused);
+	metrics_put(out, "udp_ignored_total", "counter", "Datagrams without a good connection id.",
+		    udp.ignored);
+	metrics_put(out, "udp_dropped_total", "counter", "Answers that could not be sent.",
+		    udp.dropped);
 }
 
 /* ---- audit ---- */

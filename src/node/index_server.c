@@ -66,13 +66,14 @@ static const struct route {
 		       struct http_reply *reply);
 } routes[] = {
     /* these two judge for themselves, in a tracker's words */
-    {"/announce", RIGHT_NONE, index_announce},	{"/scrape", RIGHT_NONE, index_scrape},
-    {API "entries", RIGHT_READ, on_entries},	{API "unpublish", RIGHT_PUBLISH, on_unpublish},
-    {API "session", RIGHT_READ, index_session}, {API "events", RIGHT_READ, index_events},
-    {API "near", RIGHT_READ, index_near},	{API "peers", RIGHT_READ, index_peers},
-    {API "status", RIGHT_READ, index_status},	{"/stats.json", RIGHT_READ, index_status},
-    {API "audit", RIGHT_READ, index_audit},	{"/healthz", RIGHT_NONE, index_healthz},
-    {"/metrics", RIGHT_READ, index_metrics},	{"/feed.atom", RIGHT_READ, index_feed},
+    {"/announce", RIGHT_NONE, index_announce},	    {"/scrape", RIGHT_NONE, index_scrape},
+    {API "entries", RIGHT_READ, on_entries},	    {API "unpublish", RIGHT_PUBLISH, on_unpublish},
+    {API "session", RIGHT_READ, index_session},	    {API "events", RIGHT_READ, index_events},
+    {API "near", RIGHT_READ, index_near},	    {API "peers", RIGHT_READ, index_peers},
+    {API "status", RIGHT_READ, index_status},	    {"/stats.json", RIGHT_READ, index_status},
+    {API "dht-nodes", RIGHT_READ, index_dht_nodes}, {API "audit", RIGHT_READ, index_audit},
+    {"/healthz", RIGHT_NONE, index_healthz},	    {"/metrics", RIGHT_READ, index_metrics},
+    {"/feed.atom", RIGHT_READ, index_feed},
 };
 
 struct bytes index_token_of(const struct http_request *r, struct buf *buf)

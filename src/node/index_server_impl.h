@@ -169,6 +169,10 @@ struct roster_member *index_member_at(struct roster_member *const *list, size_t 
 				      const struct addr *addr);
 
 /* ---- index_session.c ---- */
+/* Where `about` is for whom the index is at `here`: a peer on our own machine is to others where
+ * they found us, as in tracker_announce(). False: nowhere. */
+bool index_addr_for(const struct addr *whom, const struct addr *here, const struct addr *about,
+		    struct addr *out);
 
 /* GET /api/v1/session with an Upgrade. */
 void index_session(struct index_server *s, const struct http_request *r, struct http_reply *reply);
@@ -218,6 +222,10 @@ void index_audit(struct index_server *s, const struct http_request *r, struct ht
 
 /* ---- index_api.c ---- */
 void index_peers(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+/* Nodes of the distributed hash table in one answer. */
+#define INDEX_DHT_NODES 32u
+void index_dht_nodes(struct index_server *s, const struct http_request *r,
+		     struct http_reply *reply);
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 /* What is behind "/api/v1/entries/". */
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,

@@ -53,16 +53,21 @@ static int add_addr(json_t *list, const struct addr *a)
 	return json_array_append_new(list, json_string(addr_text(text, a)));
 }
 
-/* A peer on our own machine is to others where they found us; see tracker_announce(). */
+bool index_addr_for(const struct addr *whom, const struct addr *here, const struct addr *about,
+		    struct addr *out)
+{
+	*out = *about;
+	if (!addr_is_loopback(about) || addr_is_loopback(whom))
+		return true;
+	*out = *here;
+	out->port = about->port;
+	return !addr_is_loopback(here);
+}
+
 static bool addr_for(const struct roster_session *whom, const struct roster_session *about,
 		     struct addr *out)
 {
-	*out = about->addr;
-	if (!addr_is_loopback(&about->addr) || addr_is_loopback(&whom->addr))
-		return true;
-	*out = whom->here;
-	out->port = about->addr.port;
-	return !addr_is_loopback(&whom->here);
+	return index_addr_for(&whom->addr, &whom->here, &about->addr, out);
 }
 
 static void say_peers(struct roster_member *to, const char *kind, json_t *list)
@@ -385,6 +390,16 @@ static int on_pong(struct session_link *l, const json_t *j, struct err_info *inf
 	return OK;
 }
 
+static int on_dht(struct session_link *l, const json_t *j, struct err_info *info)
+{
+	uint64_t port;
+
+	if (json_read_u64(j, "port", UINT16_MAX, &port, NULL, info) < 0)
+		return ERR_PROTO;
+	roster_set_dht(l->server->roster, l->who, (uint16_t)port);
+	return OK;
+}
+
 static int on_object(struct session_link *l, const json_t *j, struct err_info *info)
 {
 	static const struct {
@@ -392,7 +407,7 @@ static int on_object(struct session_link *l, const json_t *j, struct err_info *i
 		int (*take)(struct session_link *l, const json_t *j, struct err_info *info);
 	} kinds[] = {{"beat", on_beat}, {"change", on_change}, {"rates", on_rates},
 		     {"join", on_join}, {"leave", on_leave},   {"pong", on_pong},
-		     {"more", on_more}, {"hello", on_hello}};
+		     {"more", on_more}, {"hello", on_hello},   {"dht", on_dht}};
 	char kind[16];
 
 	if (json_read_text(j, "t", kind, sizeof(kind), NULL, info) < 0)

@@ -41,10 +41,11 @@ struct live {
 	struct live_torrent **by_number;
 	uint32_t cap_numbers, free_from; /* no number below is free */
 	bool begun;
-	bool was_up;	 /* once at least */
-	uint32_t failed; /* before that */
-	bool said_why;	 /* once, not every few seconds */
-	bool warned;	 /* the same */
+	bool was_up;	   /* once at least */
+	uint32_t failed;   /* before that */
+	bool said_why;	   /* once, not every few seconds */
+	bool warned;	   /* the same */
+	uint16_t dht_port; /* 0: none */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -445,6 +446,18 @@ static void on_peers(struct live *l, const json_t *j)
 	t->found(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX), answer);
 }
 
+static void say_dht(struct live *l)
+{
+	if (l->state == LIVE_UP && l->dht_port != 0)
+		say(l, json_pack("{s:s, s:i}", "t", "dht", "port", (int)l->dht_port));
+}
+
+void live_set_dht(struct live *l, uint16_t port)
+{
+	l->dht_port = port;
+	say_dht(l);
+}
+
 /* An older index does not say. */
 static void hear_seen_as(const struct live *l, const json_t *welcome)
 {
@@ -470,6 +483,7 @@ static void on_punch(struct live *l, const json_t *j)
 static void on_welcome(struct live *l, const json_t *j)
 {
 	l->state = LIVE_UP;
+	say_dht(l);
 	l->was_up = true;
 	l->said_why = l->warned = false;
 	l->beat_ms = now_ms(l);
@@ -580,6 +594,16 @@ int live_new(const struct live_params *p, struct live **out)
 	}
 	*out = l;
 	return OK;
+}
+
+const char *live_url(const struct live *l)
+{
+	return l->base;
+}
+
+const char *live_authorization(const struct live *l)
+{
+	return l->header;
 }
 
 void live_free(struct live *l)

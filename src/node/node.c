@@ -504,6 +504,8 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));
 	if (live_new(&p, &n->lives[n->n_lives]) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	if (node_dht(n) != NULL)
+		live_set_dht(n->lives[n->n_lives], dht_shell_port(node_dht(n)));
 	n->n_lives++;
 	return OK;
 }

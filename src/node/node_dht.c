@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/bencode.h"
+#include "base/text.h"
+#include "node/json_read.h"
 #include "node/node_impl.h"
 
 struct seek {
@@ -24,6 +26,9 @@ struct node_dht {
 	bool failed;
 	uint32_t asking; /* searches under way */
 	struct seek seeks[NODE_DHT_SEEKS_MAX];
+	uint64_t index_at_ms;	 /* next question to an index */
+	uint32_t next_index;	 /* of the node's lives */
+	struct http_call *index; /* one that is under way */
 };
 
 /* ---- answers ---------------------------------------------------------------------------- */
@@ -122,6 +127,70 @@ static void on_effect(void *user, const struct dht_effects *fx, const struct dht
 	node_settle(d->node);
 }
 
+/* ---- an index that knows others --------------------------------------------------------- */
+
+size_t node_dht_read_nodes(const json_t *j, enum addr_scope nearest, struct addr *out, size_t cap)
+{
+	size_t n = 0, i;
+	json_t *one;
+
+	json_array_foreach(json_object_get(j, "nodes"), i, one)
+	{
+		const char *text = json_string_value(one);
+
+		if (n < cap && text != NULL && addr_parse(bytes_str(text), 0, &out[n]) == OK &&
+		    addr_is_dialable(&out[n]) && addr_scope(&out[n]) <= nearest)
+			n++;
+	}
+	return n;
+}
+
+static void on_nodes(void *user, const struct http_answer *reply)
+{
+	enum addr_scope nearest = reply->from.port == 0 ? ADDR_PUBLIC : addr_scope(&reply->from);
+	struct addr list[NODE_DHT_INDEX_NODES_MAX];
+	struct node_dht *d = user;
+	json_t *j = NULL;
+	size_t n;
+
+	d->index = NULL;
+	if (reply->err.code != OK || reply->status != 200 ||
+	    json_read_object(reply->body, &j, NULL) != OK)
+		return;
+	n = node_dht_read_nodes(j, nearest, list, NODE_DHT_INDEX_NODES_MAX);
+	for (size_t i = 0; i < n; i++)
+		dht_shell_add_place(d->shell, &list[i]);
+	json_decref(j);
+	node_settle(d->node);
+}
+
+static void ask_index(struct node_dht *d, uint64_t now)
+{
+	struct node *n = d->node;
+	struct dht_stats st;
+	const struct live *l;
+	char url[2048];
+
+	if (d->index != NULL || n->n_lives == 0 || now < d->index_at_ms)
+		return;
+	dht_shell_stats(d->shell, &st);
+	if (st.nodes[0] + st.nodes[1] > 0)
+		return;
+	d->index_at_ms = now + NODE_DHT_INDEX_MS;
+	l = n->lives[d->next_index++ % n->n_lives];
+	if (snprintf(url, sizeof(url), "%s/api/v1/dht-nodes", live_url(l)) < (int)sizeof(url)) {
+		const char *headers[] = {live_authorization(l), NULL};
+		struct http_ask ask = {.method = "GET",
+				       .url = url,
+				       .headers = headers,
+				       .max_bytes = NODE_DHT_INDEX_BYTES_MAX,
+				       .done = on_nodes,
+				       .user = d};
+
+		d->index = http_client_send(n->http, &ask);
+	}
+}
+
 /* ---- announces --------------------------------------------------------------------------- */
 
 static uint64_t next_time(const struct transfer *t, uint64_t now)
@@ -185,6 +254,15 @@ int transfer_set_item(struct transfer *t, struct bytes item)
 	return OK;
 }
 
+/* Is somebody there, or being asked whether he is? What is begun earlier ends at once, in vain. */
+static bool may_begin(const struct node_dht *d)
+{
+	struct dht_stats st;
+
+	dht_shell_stats(d->shell, &st);
+	return st.nodes[0] + st.nodes[1] + st.pending > 0;
+}
+
 static void seek_some(struct node_dht *d, uint64_t now)
 {
 	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++) {
@@ -203,6 +281,9 @@ void node_dht_second(struct node_dht *d)
 	uint64_t now = loop_now_ms(d->node->loop);
 
 	if (d->shell == NULL)
+		return;
+	ask_index(d, now);
+	if (!may_begin(d))
 		return;
 	seek_some(d, now);
 	for (uint32_t i = 0; i < d->node->n_transfers && d->asking < NODE_DHT_ASKING_MAX; i++) {
@@ -257,6 +338,9 @@ static void start(struct node_dht *d)
 	}
 	for (uint32_t i = 0; i < d->n_places; i++)
 		(void)dht_shell_add_host(d->shell, d->places[i]);
+	for (uint32_t i = 0; i < d->node->n_lives; i++)
+		live_set_dht(d->node->lives[i], dht_shell_port(d->shell));
+	d->index_at_ms = loop_now_ms(d->node->loop) + NODE_DHT_INDEX_FIRST_MS;
 }
 
 void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent)
@@ -281,7 +365,8 @@ bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
 			continue;
 		*s = (struct seek){.found = found, .user = user};
 		memcpy(s->hash, hash, sizeof(s->hash));
-		seek_some(d, loop_now_ms(d->node->loop));
+		if (may_begin(d))
+			seek_some(d, loop_now_ms(d->node->loop));
 		return true;
 	}
 	return false;
@@ -314,6 +399,24 @@ void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port
 uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t)
 {
 	return d->shell == NULL || t->meta->private ? 0 : dht_shell_port(d->shell);
+}
+
+json_t *node_dht_json(const struct node *n)
+{
+	const struct dht_shell *d = node_dht(n);
+	struct dht_stats st;
+	char id[2 * NODE_ID_LEN + 1];
+
+	if (d == NULL)
+		return json_null();
+	dht_shell_stats(d, &st);
+	text_hex(id, bytes_of(dht_shell_id(d, false), NODE_ID_LEN));
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "id", id, "port",
+			 (int)dht_shell_port(d), "nodes", (int)st.nodes[0], "nodes6",
+			 (int)st.nodes[1], "torrents", (int)st.hashes, "peers", (int)st.peers,
+			 "items", (int)st.items, "queries", (json_int_t)st.queries, "sent_bytes",
+			 (json_int_t)st.sent_bytes, "received_bytes",
+			 (json_int_t)st.received_bytes);
 }
 
 const struct dht_shell *node_dht_shell(const struct node_dht *d)
@@ -369,6 +472,8 @@ void node_dht_free(struct node_dht *d)
 {
 	if (d == NULL)
 		return;
+	if (d->index != NULL)
+		http_call_cancel(d->index);
 	dht_shell_free(d->shell);
 	for (uint32_t i = 0; i < d->n_places; i++)
 		free(d->places[i]);

@@ -3,6 +3,8 @@
 #ifndef SHOAL_NODE_NODE_DHT_H
 #define SHOAL_NODE_NODE_DHT_H
 
+#include <jansson.h>
+
 #include "node/dht_shell.h"
 
 struct node;
@@ -18,6 +20,12 @@ struct node_dht;
 #define NODE_DHT_ITEM_AGAIN_MS (60u * 60u * 1000u)
 /* Torrents announced at once; the others wait for their turn. */
 #define NODE_DHT_ASKING_MAX 16u
+/* How soon indexes are asked for nodes while none is known, and how often. */
+#define NODE_DHT_INDEX_FIRST_MS 1000u
+#define NODE_DHT_INDEX_MS 30000u
+/* Their answer, and places in it (attack: an index that names thousands). */
+#define NODE_DHT_INDEX_BYTES_MAX 16384u
+#define NODE_DHT_INDEX_NODES_MAX 64u
 /* Of "nodes" in a torrent (attack: a torrent that names thousands). */
 #define NODE_DHT_TORRENT_NODES_MAX 16u
 
@@ -50,6 +58,11 @@ void node_dht_second(struct node_dht *d);
 void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port);
 /* Our node's port for peers of this torrent; 0: none for them. */
 uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t);
+/* What an index answers: its "nodes", up to `cap`; none that is nearer to us than the index, which
+ * may not send us to our own doors. Returns how many. */
+size_t node_dht_read_nodes(const json_t *j, enum addr_scope nearest, struct addr *out, size_t cap);
+/* How it stands, as commands and APIs show it: null when it is not at work. */
+json_t *node_dht_json(const struct node *n);
 /* NULL: it is not at work. */
 const struct dht_shell *node_dht_shell(const struct node_dht *d);
 

@@ -176,10 +176,40 @@ def _(w):
     d = a.daemon(*again.at, env=ON)
     h.wait_for(lambda: again.items() == 1, 60 * h.SLOW, "the name is put again")
     h.wait_for(lambda: a.transfers()[0]["name_nodes"] == 1, 20 * h.SLOW, "and the daemon says so")
+    check_eq(a.api("GET", "status")[1]["dht"]["nodes"], 1, "how its node of the table stands")
+    check("distributed hash table: 1 nodes" in a.run("status", "-v").expect(h.OK).out, "and for people")
+    with open(os.path.join(a.home, "run", "api")) as f, open(os.path.join(a.home, "api-token")) as token:
+        url, auth = f.read().strip(), {"Authorization": "Bearer " + token.read().strip()}
+    check_eq(h.http(url + "/metrics")[0], 401, "figures are for who has the token")
+    figures = h.http(url + "/metrics", headers=auth)[1].decode()
+    check("\nshoal_dht_nodes 1\n" in figures and '\nshoal_transfers{state="seeding"} 1\n' in figures, "figures", figures)
     c.run("info", ref, *again.at, env=ON).expect(h.OK)
     body = {"torrent": base64.b64encode(index.torrent("data")).decode(), "path": a.path("other"), "item": "ZGU="}
     status, got = a.api("POST", "transfers", body)
     check_eq((status, got["error"]["code"]), (400, "bad_request"), "an item that nobody signed")
+
+
+@test("an index tells peers and commands that know nobody who else is in the table", seconds=60)
+def _(w):
+    index = w.index()
+    check_eq(index.api("dht-nodes"), {"nodes": []}, "nobody yet")
+    a, b, c = w.peer("ann"), w.peer("bob"), w.peer("cid")
+    here = ("--listen", HOST)
+    one, two = h.make_file(a.path("one"), 100 * KIB, seed=1), h.make_file(b.path("two"), 100 * KIB, seed=2)
+    a.share(h.make_file(a.path("quiet"), 1000), *here)  # --no-dht
+    p = a.start("share", one, *here, env=ON)
+    nodes = h.wait_for(lambda: index.api("dht-nodes")["nodes"], 20 * h.SLOW, "it is told of a node")
+    check_eq(nodes, [f"{HOST}:{p.port()}"], "which one")
+    q = b.start("share", two, *here, env=ON)
+    for who in (p, q):
+        h.wait_for(lambda who=who: b"without an index it is" in who.err(), 60 * h.SLOW, "both found each other")
+    check_eq(index.api("status")["dht_nodes"], 2, "counted")
+    check("shoal_dht_nodes 2" in h.http(index.url + "/metrics")[1].decode(), "and for Prometheus")
+    ref = Table.key_name(q)
+    j = c.run("info", ref, "--json", *here, env=ON).expect(h.OK).json()
+    check_eq((j["name"], j["version"]), ("two", 1), "a command begins there, too")
+    q.stop()
+    h.wait_for(lambda: len(index.api("dht-nodes")["nodes"]) == 1, 20 * h.SLOW, "who leaves is told of no more")
 
 
 @test("what is private, or shared with --no-dht, puts nothing", seconds=60)

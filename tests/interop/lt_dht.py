@@ -3,8 +3,8 @@
 
   seed|get TORRENT FOLDER  a torrent by nothing but the table; prints "done" when it is complete
   put SEED KEY SALT VALUE  a mutable item (SEED, KEY, SALT in hex); prints "done" when nodes took it
-  read KEY SALT            prints "item SEQ VALUE" of what is found
-Stays until it is told to end."""
+  read KEY SALT            prints "item ..." of what is found
+Prints "port N" and, when it takes part, "ready". Stays until it is told to end."""
 
 import hashlib
 import signal
@@ -35,6 +35,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     s = lt.session({**SETTINGS, "listen_interfaces": host + ":0", "dht_bootstrap_nodes": f"{host}:{port}"})
     s.add_dht_node((host, int(port)))
+    print("port", s.listen_port(), flush=True)
     torrent = None
     if what in ("seed", "get"):
         p = lt.add_torrent_params()
@@ -50,9 +51,11 @@ def main():
             if isinstance(a, lt.dht_put_alert) and a.num_success > 0:
                 print("done", flush=True)
             elif isinstance(a, lt.dht_mutable_item_alert):
-                print("item", a.seq, a.item, flush=True)
+                # Its Python knows values that are strings alone; the message has any.
+                print("item", a.message(), flush=True)
             elif isinstance(a, lt.dht_bootstrap_alert):
                 ready = True
+                print("ready", flush=True)
             elif "dht" in a.message().lower():
                 print(a.message(), flush=True)
         if ready and not asked and what in ("put", "read"):

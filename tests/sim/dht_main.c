@@ -8,17 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/dht_net.h"
+#include "sim/dht_measure.h"
+#include "sim/dht_names.h"
 
 #define LOOKUPS_MAX 2000u
-/* Nodes that a newcomer knows of: from its settings, a torrent, peers. */
-#define PLACES 5u
-
-struct plan {
-	uint64_t seed;
-	uint32_t nodes, lookups, churn_percent, liar_percent;
-};
-
 struct outcome {
 	uint32_t lookups, found, near_found, near_all;
 	double hops, messages;
@@ -27,64 +20,7 @@ struct outcome {
 	uint64_t busiest_bps;
 };
 
-static int by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint32_t at_percent(uint32_t *list, uint32_t n, uint32_t percent)
-{
-	if (n == 0)
-		return 0;
-	qsort(list, n, sizeof(*list), by_value);
-	return list[(uint64_t)(n - 1) * percent / 100];
-}
-
-/* ---- a network ----------------------------------------------------------- */
-
-/* It grows within ten minutes and is left alone until every bucket was looked after once. */
-#define GROW_MS 600000u
-#define SETTLED_MS 2000000u
-
-static struct dnet *grow(const struct plan *p)
-{
-	struct dnet_params np = {
-	    .seed = p->seed, .loss_permille = 10, .delay_min_ms = 10, .delay_max_ms = 150};
-	struct dnet *n = dnet_new(&np);
-
-	for (uint32_t i = 0; i < p->nodes; i++) {
-		/* The first ones, where all others begin, are honest. */
-		bool lies = i >= 10 && rng_below(dnet_rng(n), 100) < p->liar_percent;
-
-		dnet_add(n, lies ? DNET_LIAR : DNET_HONEST, NULL, NULL, PLACES);
-		dnet_run_until(n, (uint64_t)GROW_MS * (i + 1) / p->nodes);
-	}
-	dnet_run_until(n, SETTLED_MS);
-	return n;
-}
-
-static void churn(struct dnet *n, const struct plan *p)
-{
-	uint32_t leave = p->nodes * p->churn_percent / 100;
-
-	for (uint32_t i = 0; i < leave; i++)
-		dnet_kill(n, dnet_pick(n));
-	for (uint32_t i = 0; i < leave; i++)
-		dnet_add(n, DNET_HONEST, NULL, NULL, PLACES);
-}
-
 /* ---- lookups ------------------------------------------------------------- */
-
-static void run_all(struct dnet *n, const struct dnet_search *s, uint32_t count)
-{
-	uint64_t end = dnet_now(n) + 300000;
-
-	for (uint32_t i = 0; i < count; i++)
-		while (!s[i].done && dnet_now(n) < end)
-			dnet_run_until(n, dnet_now(n) + 100);
-}
 
 /* Of the 8 honest living nodes nearest to the target, how many did it find? */
 static void compare_near(struct dnet *n, const struct dnet_search *s, const uint8_t *target,
@@ -133,10 +69,10 @@ static void count_lookups(struct dnet *n, const struct dnet_search *s, uint8_t (
 	o->found = found;
 	o->hops /= count;
 	o->messages /= count;
-	o->messages_p95 = at_percent(asked, count, 95);
-	o->found_p50_ms = at_percent(found_ms, found, 50);
-	o->found_p95_ms = at_percent(found_ms, found, 95);
-	o->done_p95_ms = at_percent(done_ms, count, 95);
+	o->messages_p95 = measure_percent(asked, count, 95);
+	o->found_p50_ms = measure_percent(found_ms, found, 50);
+	o->found_p95_ms = measure_percent(found_ms, found, 95);
+	o->done_p95_ms = measure_percent(done_ms, count, 95);
 }
 
 static void announce_all(struct dnet *n, struct dnet_search *s, uint8_t (*hashes)[20],
@@ -150,7 +86,7 @@ static void announce_all(struct dnet *n, struct dnet_search *s, uint8_t (*hashes
 		dnet_start(n, &s[i], hashes[i], 7000);
 		dnet_run_until(n, dnet_now(n) + 50);
 	}
-	run_all(n, s, count);
+	measure_run(n, s, count);
 }
 
 static void get_items(struct dnet *n, const struct dht_item *item, struct outcome *o)
@@ -166,21 +102,21 @@ static void get_items(struct dnet *n, const struct dht_item *item, struct outcom
 		dnet_start(n, &s[i], none, 0);
 		dnet_run_until(n, dnet_now(n) + 100);
 	}
-	run_all(n, s, o->items);
+	measure_run(n, s, o->items);
 	for (uint32_t i = 0; i < o->items; i++)
 		if (s[i].found && s[i].seq == item->seq)
 			ms[o->items_found++] = (uint32_t)(s[i].found_ms - s[i].begun_ms);
-	o->item_p50_ms = at_percent(ms, o->items_found, 50);
-	o->item_p95_ms = at_percent(ms, o->items_found, 95);
+	o->item_p50_ms = measure_percent(ms, o->items_found, 50);
+	o->item_p95_ms = measure_percent(ms, o->items_found, 95);
 }
 
-static struct outcome measure(const struct plan *p)
+static struct outcome measure(const struct measure_plan *p)
 {
 	static struct dnet_search s[LOOKUPS_MAX];
 	static uint8_t hashes[LOOKUPS_MAX][20];
 	static struct addr peers[LOOKUPS_MAX];
 	static const uint8_t seed[SIGN_SEED_LEN] = {1};
-	struct dnet *n = grow(p);
+	struct dnet *n = measure_grow(p);
 	struct outcome o = {0};
 	struct dnet_search put = {.kind = DNET_PUT};
 	struct dht_item item;
@@ -192,15 +128,15 @@ static struct outcome measure(const struct plan *p)
 	put.item = &item;
 	put.node = dnet_pick(n);
 	dnet_start(n, &put, hashes[0], 0);
-	run_all(n, &put, 1);
-	churn(n, p);
+	measure_run(n, &put, 1);
+	measure_churn(n, p);
 	for (uint32_t i = 0; i < p->lookups; i++) {
 		s[i] = (struct dnet_search){
 		    .kind = DNET_GET_PEERS, .node = dnet_pick(n), .wanted = peers[i]};
 		dnet_start(n, &s[i], hashes[i], 0);
 		dnet_run_until(n, dnet_now(n) + 50);
 	}
-	run_all(n, s, p->lookups);
+	measure_run(n, s, p->lookups);
 	count_lookups(n, s, hashes, p->lookups, &o);
 	get_items(n, &item, &o);
 	dnet_totals(n, &totals);
@@ -250,10 +186,10 @@ static struct fake *attackers(struct dnet *n, const uint8_t *target)
 }
 
 /* Lookups of the surrounded info-hash that still find its peer, of 100. */
-static uint32_t eclipse(const struct plan *p, uint32_t n_attackers)
+static uint32_t eclipse(const struct measure_plan *p, uint32_t n_attackers)
 {
 	static struct dnet_search s[100];
-	struct dnet *n = grow(p);
+	struct dnet *n = measure_grow(p);
 	struct dnet_search announce = {.kind = DNET_ANNOUNCE, .node = dnet_pick(n)};
 	struct addr peer = *dnet_addr(n, announce.node);
 	uint32_t found = 0;
@@ -272,14 +208,14 @@ static uint32_t eclipse(const struct plan *p, uint32_t n_attackers)
 	dnet_run_until(n, dnet_now(n) + 1200000);
 	peer.port = 7000;
 	dnet_start(n, &announce, target, 7000);
-	run_all(n, &announce, 1);
+	measure_run(n, &announce, 1);
 	for (uint32_t i = 0; i < 100; i++) {
 		s[i] = (struct dnet_search){
 		    .kind = DNET_GET_PEERS, .node = dnet_pick(n), .wanted = peer};
 		dnet_start(n, &s[i], target, 0);
 		dnet_run_until(n, dnet_now(n) + 100);
 	}
-	run_all(n, s, 100);
+	measure_run(n, s, 100);
 	for (uint32_t i = 0; i < 100; i++)
 		found += s[i].found;
 	dnet_free(n);
@@ -288,7 +224,7 @@ static uint32_t eclipse(const struct plan *p, uint32_t n_attackers)
 
 /* ---- the command --------------------------------------------------------- */
 
-static void print_row(const struct plan *p, const struct outcome *o)
+static void print_row(const struct measure_plan *p, const struct outcome *o)
 {
 	printf("| %u | %u %% | %u %% | %.1f %% | %.1f %% | %.1f | %.1f | %.0f | %u | %.1f s | %.1f "
 	       "s | %.1f s |"
@@ -300,7 +236,7 @@ static void print_row(const struct plan *p, const struct outcome *o)
 	fflush(stdout);
 }
 
-static void report(const struct plan *base)
+static void report(const struct measure_plan *base)
 {
 	static const struct {
 		uint32_t churn, liars;
@@ -311,7 +247,7 @@ static void report(const struct plan *base)
 	    "| found p50 | p95 | done p95 | items | p95 |\n"
 	    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		struct plan p = *base;
+		struct measure_plan p = *base;
 		struct outcome o;
 
 		p.churn_percent = ways[i].churn;
@@ -319,6 +255,23 @@ static void report(const struct plan *base)
 		o = measure(&p);
 		print_row(&p, &o);
 	}
+}
+
+static void report_names(const struct measure_plan *p)
+{
+	static const char *const who[2] = {"nodes that were there", "newcomers"};
+	struct names_outcome o[2];
+
+	names_measure(p, o);
+	for (int i = 0; i < 2; i++)
+		printf("| %u | %u %% | %u %% | %s | %.1f %% | %.1f %% | %.1f s | %.1f s | %.1f s | "
+		       "%.1f s "
+		       "| %.0f |\n",
+		       p->nodes, p->churn_percent, p->liar_percent, who[i],
+		       100.0 * o[i].found / o[i].asked, 100.0 * o[i].newest / o[i].asked,
+		       o[i].first_p50_ms / 1e3, o[i].first_p95_ms / 1e3, o[i].done_p50_ms / 1e3,
+		       o[i].done_p95_ms / 1e3, o[i].messages);
+	fflush(stdout);
 }
 
 static int say(int number, bool ok, const char *what)
@@ -329,12 +282,13 @@ static int say(int number, bool ok, const char *what)
 
 static int tap(void)
 {
-	struct plan p = {
+	struct measure_plan p = {
 	    .seed = 1, .nodes = 300, .lookups = 200, .churn_percent = 30, .liar_percent = 10};
 	struct outcome o, again;
+	struct names_outcome names[2];
 	int failed = 0;
 
-	printf("1..5\n");
+	printf("1..6\n");
 	o = measure(&p);
 	printf("# found %u of %u, %.1f hops, %.0f messages, found in %u ms, done in %u ms (p95)\n",
 	       o.found, o.lookups, o.hops, o.messages, o.found_p95_ms, o.done_p95_ms);
@@ -345,8 +299,15 @@ static int tap(void)
 		      "hops and rates are within their bounds");
 	again = measure(&p);
 	failed |= say(4, memcmp(&o, &again, sizeof(o)) == 0, "the same seed gives the same run");
+	names_measure(&p, names);
+	printf("# names: of %u %u are the newest; done in %u ms, by newcomers in %u ms (median)\n",
+	       names[0].asked + names[1].asked, names[0].newest + names[1].newest,
+	       names[0].done_p50_ms, names[1].done_p50_ms);
+	failed |= say(
+	    5, (names[0].newest + names[1].newest) * 100 >= (names[0].asked + names[1].asked) * 97,
+	    "97 % of names are found in their newest version, by newcomers, too");
 	p.liar_percent = p.churn_percent = 0;
-	failed |= say(5, eclipse(&p, 60) >= 99,
+	failed |= say(6, eclipse(&p, 60) >= 99,
 		      "60 attackers of one /16 do not surround an info-hash among 300 nodes");
 	return failed;
 }
@@ -357,10 +318,12 @@ static uint32_t number(const char *text, uint32_t least, uint32_t most)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (text[0] == '\0' || *end != '\0' || n < least || n > most) {
-		fprintf(stderr,
-			"usage: shoal-dht-sim tap | NODES SEED [CHURN LIARS]\n"
-			"NODES 100 to 50000; percent of churn and of liars: without, a row for "
-			"each kind and the attack of a /16\n");
+		fprintf(
+		    stderr,
+		    "usage: shoal-dht-sim tap | NODES SEED [CHURN LIARS] | names NODES SEED CHURN "
+		    "LIARS\n"
+		    "NODES 100 to 50000; percent of churn and of liars: without, a row for "
+		    "each kind and the attack of a /16\n");
 		exit(2);
 	}
 	return (uint32_t)n;
@@ -368,10 +331,19 @@ static uint32_t number(const char *text, uint32_t least, uint32_t most)
 
 int main(int argc, char **argv)
 {
-	struct plan p = {.lookups = 1000};
+	struct measure_plan p = {.lookups = 1000};
 
 	if (argc == 2 && strcmp(argv[1], "tap") == 0)
 		return tap();
+	if (argc == 6 && strcmp(argv[1], "names") == 0) {
+		p = (struct measure_plan){.nodes = number(argv[2], 100, 50000),
+					  .seed = number(argv[3], 0, UINT32_MAX),
+					  .lookups = 300,
+					  .churn_percent = number(argv[4], 0, 90),
+					  .liar_percent = number(argv[5], 0, 90)};
+		report_names(&p);
+		return 0;
+	}
 	p.nodes = number(argc > 1 ? argv[1] : "", 100, 50000);
 	p.seed = number(argc > 2 ? argv[2] : "", 0, UINT32_MAX);
 	if (argc > 3) {

@@ -293,6 +293,37 @@ TEST(roster_copies_beyond_the_last_count_there)
 	roster_free(r);
 }
 
+TEST(roster_names_nodes_of_the_hash_table_each_once_from_anywhere)
+{
+	struct roster *r = made();
+	const struct roster_session *some[10];
+	struct roster_session *s[5];
+
+	for (uint32_t i = 0; i < 5; i++)
+		s[i] = entered(r, i + 1, 6881, 1000);
+	CHECK_INT(roster_dht_some(r, 3, some, 10), 0);
+	for (uint32_t i = 0; i < 5; i += 2)
+		roster_set_dht(r, s[i], (uint16_t)(7000 + i));
+	roster_set_dht(r, s[4], 7104); /* another one */
+	CHECK_INT(roster_dht_nodes(r), 3);
+	for (uint32_t draw = 0; draw < 7; draw++) {
+		uint32_t seen = 0;
+
+		CHECK_INT(roster_dht_some(r, draw, some, 10), 3);
+		for (size_t i = 0; i < 3; i++)
+			seen |= 1u << (some[i]->dht_port % 100);
+		CHECK_INT(seen, 1u | 1u << 2 | 1u << 4);
+		CHECK_INT(roster_dht_some(r, draw, some, 1), 1);
+		CHECK_INT(some[0]->dht_port % 100, draw % 3 * 2);
+	}
+	roster_set_dht(r, s[2], 0);
+	roster_quit(r, s[0]);
+	CHECK_INT(roster_dht_nodes(r), 1);
+	CHECK_INT(roster_dht_some(r, 9, some, 10), 1);
+	CHECK(some[0] == s[4]);
+	roster_free(r);
+}
+
 TEST(roster_lists_each_address_once)
 {
 	struct roster *r = made();
