@@ -4,16 +4,18 @@
 import os
 import subprocess
 import tarfile
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
 
 TO_FILE = ("bash", "-c", '"$@" > got', "bash")
 TO_CAT = ("bash", "-c", '"$@" | cat > got; exit ${PIPESTATUS[0]}', "bash")
+TO_TAR = ("bash", "-c", '"$@" | tar x; exit ${PIPESTATUS[0]}', "bash")
 
 
-def piped(p, name, *args, wrap=TO_CAT, code=h.OK):
-    return p.start("get", name, "-o", "-", *args, wrap=wrap).wait(90 * h.SLOW).expect(code)
+def piped(p, name, *args, wrap=TO_CAT, code=h.OK, env=None):
+    return p.start("get", name, "-o", "-", *args, wrap=wrap, env=env).wait(90 * h.SLOW).expect(code)
 
 
 def nothing_left(p):
@@ -68,17 +70,35 @@ def _(w):
     nothing_left(b)
 
 
-@test("get -o - to a reader that takes nothing holds little memory and goes on when it does")
+def on_disk(folder):
+    """Bytes that files in it take; holes are none."""
+    return sum(os.stat(os.path.join(d, f)).st_blocks * 512 for d, _, fs in os.walk(folder) for f in fs)
+
+
+def settled(f, seconds=1):
+    """What f() gives once that has been the same for a while."""
+    last, since = f(), time.monotonic()
+    def same():
+        nonlocal last, since
+        now = f()
+        if now != last:
+            last, since = now, time.monotonic()
+        return last > 0 and time.monotonic() - since > seconds
+    h.wait_for(same, 60 * h.SLOW, "it changes no more")
+    return last
+
+
+@test("get -o - to a reader that takes nothing holds little memory and disk, and goes on when it does")
 def _(w):
     w.index()
     a, b = w.peer("a"), w.peer("b")
-    src = h.make_file(a.path("film"), 48 * MIB)
+    src = h.make_file(a.path("film"), 64 * MIB)
     a.share(src)
     env = {**w.env(b.home), "TMPDIR": b.dir}
     proc = subprocess.Popen(b.args("get", "film", "-o", "-", "-q"), stdout=subprocess.PIPE, env=env, cwd=b.dir)
     try:
-        data = lambda: sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(b.dir) for f in fs)
-        h.wait_for(lambda: data() > 40 * MIB or proc.poll() is not None, 60 * h.SLOW, "the data in TMPDIR")
+        ahead = settled(lambda: on_disk(b.dir))
+        check(16 * MIB < ahead < 44 * MIB, "what is fetched ahead", ahead)
         with open(f"/proc/{proc.pid}/status") as f:
             peak = next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
         check(h.SANITIZED or peak < 64 * KIB, f"{peak} KiB resident")
@@ -88,6 +108,23 @@ def _(w):
         proc.kill()
         proc.wait()
     nothing_left(b)
+
+
+@test("get -o - of more than the disk has room for comes through, a file and a folder", 90)
+def _(w):
+    h.need_root()
+    w.index()
+    for kind, seed, make in ([], 1, lambda p: h.make_file(p, 72 * MIB, 1)), \
+                            (["--v1-only"], 2, lambda p: h.make_tree(p, {"a": 30 * MIB + 1, "b": 777, "c": 36 * MIB}, 2)):
+        a, b = w.peer(f"a{seed}"), w.peer(f"b{seed}")
+        src = make(a.path(f"data{seed}"))
+        a.share(src, *kind)
+        small = w.path(f"small{seed}")
+        w.mount(small, 48 * MIB)
+        done = piped(b, f"data{seed}", wrap=TO_CAT if seed == 1 else TO_TAR, env={"TMPDIR": small})
+        check("no room on the disk for all of it" in done.err, "it says so", done.err)
+        h.check_same(b.path("got") if seed == 1 else b.path(f"data{seed}"), src)
+        check_eq(os.listdir(small), [], "what is left")
 
 
 @test("get -o - refuses what does not go with it")
