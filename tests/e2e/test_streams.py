@@ -2,6 +2,8 @@
 """get -o -: verified bytes in order to a pipe; share -: standard input."""
 
 import os
+import shutil
+import signal
 import subprocess
 import tarfile
 import time
@@ -155,6 +157,32 @@ def _(w):
     check_eq(len(os.listdir(a.path("spool"))), 1, "the folder that was asked for")
     a.run("share", "-").expect(h.USAGE)
     a.run("share", "-", "--name", "a/../b").expect(h.USAGE)
+
+
+@test("share - of nothing and of one byte; interrupted, or its place taken away, it leaves nothing and says so")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    spool = os.path.join(a.home, "spool")
+    begin = lambda name, feed: a.start("share", "-", "--name", name, wrap=("bash", "-c", f'exec "$@" < <({feed})', "bash"))
+    kept = lambda: [f for _, _, fs in os.walk(spool) for f in fs]
+    for name, feed, size in ("none", "true", 0), ("one", "printf x", 1):
+        p = begin(name, feed)
+        index.wait_seeds(name)
+        b.get(name)
+        check_eq(os.path.getsize(b.path(name)), size, name)
+        p.stop()
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        p = begin("half", "printf half; exec sleep 60")
+        h.wait_for(lambda: "half" in kept(), 20 * h.SLOW, "it is being written")
+        p.killed = True
+        check_eq(p.stop(signo).code, -signo, "how it ended")
+        check_eq(sorted(kept()), ["none", "one"], "what is left")
+    p = begin("gone", f"printf half; while [ -e {spool} ]; do sleep .05; done")
+    h.wait_for(lambda: "gone" in kept(), 20 * h.SLOW, "it is being written")
+    shutil.rmtree(spool)
+    p.wait(20 * h.SLOW).expect(h.NOT_FOUND).error_line("removed while it was written")
+    check("is kept in" not in p.err_text(), "nothing is kept", p.err_text())
 
 
 if __name__ == "__main__":
