@@ -29,9 +29,21 @@ bool addr_same_host(const struct addr *a, const struct addr *b)
 	return a->v6 == b->v6 && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+bool addr_in_net(const struct addr *a, const struct addr *net, uint32_t bits)
+{
+	uint32_t most = a->v6 ? 128 : 32, whole, rest;
+
+	bits = bits < most ? bits : most;
+	whole = bits / 8;
+	rest = bits % 8;
+	if (a->v6 != net->v6 || memcmp(a->ip, net->ip, whole) != 0)
+		return false;
+	return rest == 0 || (a->ip[whole] ^ net->ip[whole]) >> (8 - rest) == 0;
+}
+
 bool addr_same_range(const struct addr *a, const struct addr *b)
 {
-	return a->v6 == b->v6 && memcmp(a->ip, b->ip, a->v6 ? 4 : 2) == 0;
+	return addr_in_net(a, b, a->v6 ? 32 : 16);
 }
 
 bool addr_is_loopback(const struct addr *a)

@@ -19,6 +19,8 @@ int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);
 
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
+/* Is it in the network of `net`, of which so many leading bits are the same for all? */
+bool addr_in_net(const struct addr *a, const struct addr *net, uint32_t bits);
 /* Do both belong to one provider, as far as can be told: a /16 of IPv4, a /32 of IPv6? */
 bool addr_same_range(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);

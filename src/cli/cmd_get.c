@@ -444,8 +444,16 @@ static int start(struct get *g, struct err_info *info)
 
 	if (err != OK || !wanted_flows(g->o))
 		return err;
-	err = outflow_new(g->session.loop, g->transfer, STDOUT_FILENO, on_flowed, g, &g->flow);
-	return err == OK ? OK : err_set(info, err, "-o -: %s", err_text(err));
+	err = outflow_new(g->session.loop, g->transfer, g->wanted.scratch, STDOUT_FILENO, on_flowed,
+			  g, &g->flow);
+	if (err != OK)
+		return err_set(info, err, "-o -: %s", err_text(err));
+	if (outflow_drops(g->flow) && !g->o->quiet)
+		session_say(&g->session,
+			    "%s: there is no room on the disk for all of it; what was written is "
+			    "not kept, and others are not served",
+			    g->wanted.label);
+	return OK;
 }
 
 /* ---- what a link means ------------------------------------------------------------------------

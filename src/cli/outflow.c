@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/tar.h"
@@ -28,6 +29,9 @@ struct outflow {
 	size_t sent;	    /* of it */
 	uint32_t file;	    /* in the metainfo; the next one to be written */
 	uint64_t bytes;
+	uint64_t window; /* how much is fetched ahead */
+	uint64_t moved;	 /* where that began when it was moved last; UINT64_MAX never */
+	bool drops;	 /* what was written */
 	bool tar, ended, told;
 	struct err_info how;
 	void (*done)(void *user, const struct err_info *how);
@@ -114,6 +118,40 @@ static void on_writable(void *arg, unsigned ready)
 	pump(f);
 }
 
+/* ---- what is fetched ------------------------------------------------------------ */
+
+/* What is needed next lies at `at` of the piece space. */
+static void move_window(struct outflow *f, uint64_t at)
+{
+	if (f->moved != UINT64_MAX && at - f->moved < f->window / 8)
+		return;
+	f->moved = at;
+	transfer_set_window(f->t, at, at + f->window, f->drops);
+}
+
+/* Is there room for all of it? Where that cannot be told there is. */
+static bool has_room(const struct outflow *f, const char *folder)
+{
+	struct statvfs st;
+	uint64_t need;
+
+	(void)selection_count(f->meta, transfer_wanted(f->t), &need);
+	return statvfs(folder, &st) != 0 ||
+	       (uint64_t)st.f_bavail * st.f_frsize >= need + OUTFLOW_SPARE_BYTES;
+}
+
+/* Whoever is not served what is dropped is better off with others from the start. */
+static void plan_window(struct outflow *f, const char *folder)
+{
+	f->moved = UINT64_MAX;
+	f->window = 4ull * f->meta->piece_length;
+	if (f->window < OUTFLOW_AHEAD_BYTES)
+		f->window = OUTFLOW_AHEAD_BYTES;
+	f->drops = !has_room(f, folder);
+	if (f->drops)
+		transfer_set_upload(f->t, false);
+}
+
 /* ---- the reader --------------------------------------------------------------- */
 
 static void on_data(void *user, struct bytes bytes)
@@ -122,6 +160,7 @@ static void on_data(void *user, struct bytes bytes)
 
 	(void)buf_put(&f->pending, bytes);
 	f->bytes += bytes.len;
+	move_window(f, f->meta->files[f->file - 1].offset + reader_given(f->reader));
 	pump(f);
 }
 
@@ -176,6 +215,7 @@ static bool next_file(struct outflow *f)
 		return false;
 	if (f->tar)
 		put_head(f, &f->meta->files[f->file]);
+	move_window(f, f->meta->files[f->file].offset);
 	err = reader_new(f->t, f->file++, 0, UINT64_MAX, &events, f, &f->reader);
 	if (err != OK) {
 		err_set(&why, err, "cannot be read: %s", err_text(err));
@@ -227,7 +267,7 @@ static bool watch_fd(struct outflow *f, struct loop *loop)
 	return f->io != NULL;
 }
 
-int outflow_new(struct loop *loop, struct transfer *t, int fd,
+int outflow_new(struct loop *loop, struct transfer *t, const char *folder, int fd,
 		void (*done)(void *user, const struct err_info *how), void *user,
 		struct outflow **out)
 {
@@ -242,6 +282,7 @@ int outflow_new(struct loop *loop, struct transfer *t, int fd,
 	f->tar = selection_count(f->meta, transfer_wanted(t), NULL) != 1;
 	f->done = done;
 	f->user = user;
+	plan_window(f, folder);
 	buf_init(&f->pending, READER_CHUNK_BYTES + TAR_HEAD_MAX + 2 * TAR_BLOCK);
 	f->timer = loop_timer_new(loop, say_done, f);
 	if (f->timer == NULL || !watch_fd(f, loop)) {
@@ -266,6 +307,11 @@ void outflow_free(struct outflow *f)
 		close(f->own_fd);
 	buf_fini(&f->pending);
 	free(f);
+}
+
+bool outflow_drops(const struct outflow *f)
+{
+	return f->drops;
 }
 
 uint64_t outflow_bytes(const struct outflow *f)

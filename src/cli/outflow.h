@@ -1,23 +1,33 @@
 /* cli/outflow.h - what a transfer fetches, written to standard output in order, as it comes.
  *
  * One file as it is; several, which a folder has, as a tar archive (cli/tar.h). In memory is one
- * chunk of a reader (node/reader.h) and what of it the other side has not taken yet. */
+ * chunk of a reader (node/reader.h) and what of it the other side has not taken yet. On disk is
+ * what was written, for other peers, and a window beyond it; where there is no room for all of it,
+ * the window alone. */
 #ifndef SHOAL_CLI_OUTFLOW_H
 #define SHOAL_CLI_OUTFLOW_H
 
 #include "net/loop.h"
 #include "node/node.h"
 
+/* So much is fetched ahead of a slow reader: four pieces at least, whatever they measure. */
+#define OUTFLOW_AHEAD_BYTES (32u << 20)
+/* Room that is left to others on the disk, or the window alone is kept. */
+#define OUTFLOW_SPARE_BYTES (64u << 20)
+
 struct outflow;
 
-/* Begin to write the wanted files of `t` to descriptor `fd`, which is not closed. `done` is told
+/* Begin to write the wanted files of `t`, which lie in `folder`, to descriptor `fd`, which is not
+ * closed. `done` is told
  * once: OK; ERR_CANCELLED when nobody reads any more (EPIPE); what the transfer or the descriptor
  * says. The outflow may not be freed in it. Returns 0, ERR_NOMEM, or as reader_new(). */
-int outflow_new(struct loop *loop, struct transfer *t, int fd,
+int outflow_new(struct loop *loop, struct transfer *t, const char *folder, int fd,
 		void (*done)(void *user, const struct err_info *how), void *user,
 		struct outflow **out);
 /* Before the loop and the transfer. NULL is fine. */
 void outflow_free(struct outflow *f);
+/* What was written is dropped, and nobody is served. */
+bool outflow_drops(const struct outflow *f);
 /* Payload that was taken. */
 uint64_t outflow_bytes(const struct outflow *f);
 

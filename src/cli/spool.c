@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,37 @@
 #include "store/root.h"
 
 #define STEP_BYTES (256u * 1024u)
+
+/* A signal that ends us while we read; 0: none has come. */
+static volatile sig_atomic_t ended_by;
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static void on_signal(int signo)
+{
+	ended_by = signo;
+}
+
+/* From here on a signal makes read() end, so that what was written can be removed; one that is
+ * ignored stays so. */
+static void catch_signals(struct sigaction before[N_SIGNALS])
+{
+	struct sigaction a = {.sa_handler = on_signal};
+
+	ended_by = 0;
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		(void)sigaction(signals[i], NULL, &before[i]);
+		if (before[i].sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &a, NULL);
+	}
+}
+
+static void let_signals(const struct sigaction before[N_SIGNALS])
+{
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		(void)sigaction(signals[i], &before[i], NULL);
+}
 
 static int write_all(int fd, const uint8_t *data, size_t n)
 {
@@ -32,7 +64,7 @@ static int copy_in(int fd, const char *path, struct err_info *info)
 	int error = step == NULL ? ENOMEM : 0;
 	ssize_t n = 1;
 
-	while (error == 0 && n != 0) {
+	while (error == 0 && n != 0 && ended_by == 0) {
 		n = read(STDIN_FILENO, step, STEP_BYTES);
 		if (n < 0 && errno != EINTR) {
 			error = errno;
@@ -43,6 +75,8 @@ static int copy_in(int fd, const char *path, struct err_info *info)
 			error = write_all(fd, step, (size_t)n);
 	}
 	free(step);
+	if (ended_by != 0)
+		return err_set(info, ERR_CANCELLED, "interrupted");
 	return error == 0 ? OK : root_errno(info, path, error);
 }
 
@@ -58,6 +92,9 @@ static int fill(const char *folder, const char *name, char **out, struct err_inf
 	if (fd < 0)
 		return root_errno(info, *out, errno);
 	err = copy_in(fd, *out, info);
+	/* Whoever clears up the folder while it is written takes away what is to be shared. */
+	if (err == OK && access(*out, R_OK) != 0)
+		err = err_set(info, ERR_NOENT, "%s: was removed while it was written", *out);
 	if (close(fd) != 0 && err == OK)
 		err = root_errno(info, *out, errno);
 	return err;
@@ -65,18 +102,24 @@ static int fill(const char *folder, const char *name, char **out, struct err_inf
 
 int spool_stdin(const char *name, const char *dir, char **out, struct err_info *info)
 {
+	struct sigaction before[N_SIGNALS];
 	char *folder;
 	int err = dir != NULL ? scratch_make_in(dir, &folder, info)
 			      : scratch_make_at_home("spool", &folder, info);
 
 	if (err != OK)
 		return err;
+	catch_signals(before);
 	err = fill(folder, name, out, info);
+	let_signals(before);
 	if (err != OK) {
 		scratch_remove(folder);
 		free(*out);
 		*out = NULL;
 	}
 	free(folder);
+	/* As it would have ended us at once. */
+	if (ended_by != 0)
+		(void)raise(ended_by);
 	return err;
 }

@@ -356,7 +356,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	struct transfer_params p = {
 	    .torrent = buf_bytes(&w->torrent),
 	    .path = w->path,
-	    .preallocate = o->preallocate,
+	    .preallocate = o->preallocate && !wanted_flows(o),
 	    .no_upload = o->no_upload,
 	    .wanted = w->files,
 	    .order = order_of(o),

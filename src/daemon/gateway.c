@@ -129,7 +129,7 @@ static void step(struct ask *a)
 	if (j == NULL) {
 		ask_refuse(a, 404, "not_found", "it was removed");
 	} else if (t != NULL) {
-		gateway_answer(a, t);
+		gateway_answer(a, transfer_meta(t), t);
 	} else {
 		job_view(j, &v);
 		wait_for_job(a, &v);

@@ -179,10 +179,10 @@ static void give(struct ask *a, struct transfer *t, uint32_t file, struct http_r
 		ask_free(a);
 }
 
-static void give_range(struct ask *a, struct transfer *t, uint32_t file, const char *etag,
-		       const char *disposition)
+static void give_range(struct ask *a, const struct metainfo *m, struct transfer *t, uint32_t file,
+		       const char *etag, const char *disposition)
 {
-	const struct meta_file *f = &transfer_meta(t)->files[file];
+	const struct meta_file *f = &m->files[file];
 	uint64_t offset, length;
 	enum http_range range = choose_range(a, etag, f->length, &offset, &length);
 	struct http_reply r;
@@ -208,16 +208,20 @@ static void give_range(struct ask *a, struct transfer *t, uint32_t file, const c
 	buf_fini(&r.body);
 }
 
-static void answer_file(struct ask *a, struct transfer *t, uint32_t file)
+static bool has_it_already(const struct ask *a, const char *etag)
 {
-	const struct metainfo *m = transfer_meta(t);
+	return a->if_none_match[0] != '\0' && gateway_etag_in(a->if_none_match, etag);
+}
+
+static void answer_file(struct ask *a, const struct metainfo *m, struct transfer *t, uint32_t file)
+{
 	const char *path = m->files[file].path;
 	char etag[GATEWAY_ETAG_MAX];
 	struct http_reply r;
 	struct buf disposition;
 
 	gateway_etag(etag, m, file);
-	if (a->if_none_match[0] != '\0' && gateway_etag_in(a->if_none_match, etag)) {
+	if (has_it_already(a, etag)) {
 		begin_reply(&r, 304);
 		add_header(&r, "ETag", etag);
 		answer(a, &r);
@@ -228,18 +232,28 @@ static void answer_file(struct ask *a, struct transfer *t, uint32_t file)
 	if (buf_cstr(&disposition) == NULL)
 		ask_refuse(a, 503, "busy", "out of memory");
 	else
-		give_range(a, t, file, etag, buf_cstr(&disposition));
+		give_range(a, m, t, file, etag, buf_cstr(&disposition));
 	buf_fini(&disposition);
 }
 
-void gateway_answer(struct ask *a, struct transfer *t)
+bool gateway_needs_bytes(const struct ask *a, const struct metainfo *m, uint32_t *file)
 {
-	const struct metainfo *m = transfer_meta(t);
+	struct gateway_target target;
+	char etag[GATEWAY_ETAG_MAX];
+
+	gateway_path_find(m, a->path.path, &target);
+	*file = target.kind == GATEWAY_FILE ? target.file : 0;
+	return target.kind == GATEWAY_FILE && !a->head && m->files[target.file].length > 0 &&
+	       !has_it_already(a, gateway_etag(etag, m, target.file));
+}
+
+void gateway_answer(struct ask *a, const struct metainfo *m, struct transfer *t)
+{
 	struct gateway_target target;
 
 	gateway_path_find(m, a->path.path, &target);
 	if (target.kind == GATEWAY_FILE)
-		answer_file(a, t, target.file);
+		answer_file(a, m, t, target.file);
 	else if (target.kind == GATEWAY_NOTHING)
 		ask_refuse(a, 404, "not_found", "there is no such file in it");
 	else if (!a->path.slash && !a->json)

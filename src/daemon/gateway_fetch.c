@@ -10,25 +10,6 @@
 /* Before what is only queued. */
 #define SOMEBODY_WAITS 100
 
-static void tell_all(struct fetch *f, uint32_t job, const struct err_info *why)
-{
-	struct gateway *g = f->g;
-	struct ask *a, *next;
-
-	for (a = TAILQ_FIRST(&g->asks); a != NULL; a = next) {
-		next = TAILQ_NEXT(a, link);
-		if (a->fetch != f)
-			continue;
-		a->fetch = NULL;
-		a->job = job;
-		if (a->later == NULL)
-			ask_free(a);
-		else if (job == 0)
-			ask_fail(a, why);
-	}
-	gateway_poke(g);
-}
-
 void gateway_fetch_free(struct fetch *f)
 {
 	LIST_REMOVE(f, link);
@@ -55,44 +36,88 @@ static int choose_path(const struct gateway *g, const struct metainfo *m, struct
 	return err;
 }
 
-static int add_job(struct gateway *g, const struct entry *e, struct bytes torrent,
-		   enum addr_scope from, uint32_t *id, struct err_info *info)
+/* What the index said, checked. */
+struct found {
+	const struct entry *e;
+	struct bytes torrent;
+	struct metainfo *m;
+	enum addr_scope from;
+	uint32_t job; /* 0: none was needed yet */
+};
+
+static int add_job(struct gateway *g, struct found *r, struct err_info *info)
 {
 	const char *trackers[] = {index_client_announce_url(g->index.client), NULL};
 	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct job_spec s = {
-	    .torrent = torrent,
+	    .torrent = r->torrent,
 	    .title = title,
 	    .trackers = trackers,
-	    .webseeds_nearest = from,
+	    .webseeds_nearest = r->from,
 	    .priority = SOMEBODY_WAITS,
 	    .index = index_client_url(g->index.client),
 	    .token = g->index.token,
 	    .pin = g->index.pin,
 	};
-	struct metainfo *m = NULL;
 	struct job_view v;
 	struct job *j = NULL;
 	struct buf path;
 	int err;
 
-	snprintf(title, sizeof(title), "%s/%s@%u", e->owner, e->name, e->version);
-	if (meta_parse(torrent, &m) != META_OK)
-		return err_set(info, ERR_NOMEM, "out of memory");
+	snprintf(title, sizeof(title), "%s/%s@%u", r->e->owner, r->e->name, r->e->version);
 	buf_init(&path, 8192);
-	err = choose_path(g, m, &path, info);
+	err = choose_path(g, r->m, &path, info);
 	s.path = buf_cstr(&path);
 	if (err == OK)
 		err = jobs_add(g->p.jobs, &s, &j, info);
 	/* Under another name it may be here already. */
 	if (err == OK || (err == ERR_EXISTS && j != NULL)) {
 		job_view(j, &v);
-		*id = v.id;
+		r->job = v.id;
 		err = OK;
 	}
 	buf_fini(&path);
-	meta_free(m);
 	return err;
+}
+
+/* A list or a head needs no job: nothing is fetched for those who only look. */
+static void tell_one(struct ask *a, struct found *r)
+{
+	struct err_info why;
+	uint32_t file;
+	int err = OK;
+
+	if (!gateway_needs_bytes(a, r->m, &file)) {
+		gateway_answer(a, r->m, NULL);
+		return;
+	}
+	if (r->job == 0)
+		err = add_job(a->g, r, &why);
+	if (err == OK)
+		a->job = r->job;
+	else
+		ask_fail(a, &why);
+}
+
+/* `r` NULL: `why` says what went wrong. */
+static void tell_all(struct fetch *f, struct found *r, const struct err_info *why)
+{
+	struct gateway *g = f->g;
+	struct ask *a, *next;
+
+	for (a = TAILQ_FIRST(&g->asks); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (a->fetch != f)
+			continue;
+		a->fetch = NULL;
+		if (a->later == NULL)
+			ask_free(a);
+		else if (r == NULL)
+			ask_fail(a, why);
+		else
+			tell_one(a, r);
+	}
+	gateway_poke(g);
 }
 
 static void on_done(void *user, const struct err_info *why, const struct entry *e,
@@ -100,14 +125,15 @@ static void on_done(void *user, const struct err_info *why, const struct entry *
 {
 	struct fetch *f = user;
 	struct err_info info = *why;
-	uint32_t id = 0;
+	struct found r = {.e = e, .torrent = torrent, .from = from};
 	int err = why->code;
 
 	if (err == OK)
 		err = f->g->p.check_owner(f->g->p.user, e, &info);
-	if (err == OK)
-		err = add_job(f->g, e, torrent, from, &id, &info);
-	tell_all(f, err == OK ? id : 0, &info);
+	if (err == OK && meta_parse(torrent, &r.m) != META_OK)
+		err = err_set(&info, ERR_NOMEM, "out of memory");
+	tell_all(f, err == OK ? &r : NULL, &info);
+	meta_free(r.m);
 	f->fetch = NULL; /* frees itself */
 	gateway_fetch_free(f);
 }

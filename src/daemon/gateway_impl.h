@@ -55,8 +55,11 @@ void ask_fail(struct ask *a, const struct err_info *why);
 void gateway_poke(struct gateway *g);
 
 /* ---- gateway_answer.c ---- */
-/* What it asks for is in this transfer. */
-void gateway_answer(struct ask *a, struct transfer *t);
+/* Is it bytes of a file that are asked for? Heads, lists and what is not there need only the
+ * metainfo. */
+bool gateway_needs_bytes(const struct ask *a, const struct metainfo *m, uint32_t *file);
+/* `t` has the bytes; may be NULL where none are needed. */
+void gateway_answer(struct ask *a, const struct metainfo *m, struct transfer *t);
 
 /* ---- gateway_fetch.c ---- */
 /* Look for its name at the index, with others who ask for the same. */

@@ -7,13 +7,6 @@
 
 enum circle { HOST, SUBNET, SITE };
 
-static bool same_bits(const uint8_t *a, const uint8_t *b, uint32_t bits)
-{
-	uint32_t whole = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
 uint8_t near_site(const struct tracker *t, const struct addr *addr)
 {
 	const struct tracker_site *best = NULL;
@@ -21,8 +14,8 @@ uint8_t near_site(const struct tracker *t, const struct addr *addr)
 	for (uint32_t i = 0; i < t->n_sites; i++) {
 		const struct tracker_site *s = &t->sites[i];
 
-		if (s->prefix.v6 == addr->v6 && (best == NULL || s->bits > best->bits) &&
-		    same_bits(s->prefix.ip, addr->ip, s->bits))
+		if ((best == NULL || s->bits > best->bits) &&
+		    addr_in_net(addr, &s->prefix, s->bits))
 			best = s;
 	}
 	return best == NULL ? 0 : best->site;
@@ -33,7 +26,7 @@ static bool is_in(const struct pick *p, const struct addr *addr, enum circle c)
 {
 	if (addr_same_host(addr, p->asker))
 		return c == HOST;
-	if (same_bits(addr->ip, p->asker->ip, addr->v6 ? 64 : 24))
+	if (addr_in_net(addr, p->asker, addr->v6 ? 64 : 24))
 		return c == SUBNET;
 	return c == SITE && p->site != 0 && near_site(p->t, addr) == p->site;
 }
@@ -43,7 +36,7 @@ bool near_any(const struct pick *p, const struct card *b, const uint8_t *peer)
 	struct addr addr;
 
 	peer_addr(b, peer, &addr);
-	if (addr.v6 == p->asker->v6 && same_bits(addr.ip, p->asker->ip, addr.v6 ? 64 : 24))
+	if (addr_in_net(&addr, p->asker, addr.v6 ? 64 : 24))
 		return true;
 	return p->site != 0 && near_site(p->t, &addr) == p->site;
 }

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/lan.h"
+
 #define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
 
 union sock {
@@ -69,39 +71,15 @@ static void to_sock(union sock *out, const struct addr *a, unsigned interface)
 		out->v6.sin6_scope_id = interface;
 }
 
-static bool same_network(const struct own *own, const struct addr *a)
-{
-	unsigned whole = own->prefix / 8, rest = own->prefix % 8;
-
-	if (own->addr.v6 != a->v6 || memcmp(own->addr.ip, a->ip, whole) != 0)
-		return false;
-	return rest == 0 || (own->addr.ip[whole] ^ a->ip[whole]) >> (8 - rest) == 0;
-}
-
 /* What we say to ourselves comes by the loopback, whatever interface it was sent by. */
 static bool is_on_link(const struct mcast *m, unsigned interface, const struct addr *a)
 {
 	for (unsigned i = 0; i < m->n_own; i++)
-		if ((m->own[i].interface == interface && same_network(&m->own[i], a)) ||
+		if ((m->own[i].interface == interface &&
+		     addr_in_net(a, &m->own[i].addr, m->own[i].prefix)) ||
 		    addr_same_host(&m->own[i].addr, a))
 			return true;
 	return false;
-}
-
-static unsigned prefix_of(const struct sockaddr *mask)
-{
-	const union sock *s = (const union sock *)mask;
-	const uint8_t *p;
-	unsigned bits = 0, max;
-
-	if (mask == NULL)
-		return 128; /* nobody else is there */
-	p = mask->sa_family == AF_INET6 ? (const uint8_t *)&s->v6.sin6_addr
-					: (const uint8_t *)&s->v4.sin_addr;
-	max = mask->sa_family == AF_INET6 ? 128 : 32;
-	while (bits < max && (p[bits / 8] >> (7 - bits % 8) & 1) != 0)
-		bits++;
-	return bits;
 }
 
 static bool is_usable(const struct ifaddrs *i)
@@ -126,7 +104,7 @@ static void learn_own(struct mcast *m)
 		if (!is_usable(i))
 			continue;
 		*own = (struct own){.interface = if_nametoindex(i->ifa_name),
-				    .prefix = prefix_of(i->ifa_netmask)};
+				    .prefix = lan_prefix(i->ifa_netmask)};
 		from_sock(&own->addr, (const union sock *)i->ifa_addr);
 		own->addr.port = 0;
 		if (own->interface != 0)

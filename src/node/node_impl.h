@@ -136,7 +136,9 @@ struct transfer {
 	uint8_t *pieces; /* the same for each piece */
 	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
 	enum swarm_order order;
-	bool reselect; /* `wanted` changed while finishing */
+	uint32_t window_first, window_end; /* see swarm_set_window() */
+	uint32_t dropped;		   /* pieces before this one were */
+	bool reselect;			   /* `wanted` changed while finishing */
 	struct transfer_throttle throttle;
 	struct reader *readers;
 	bool urgent; /* the swarm was told of their windows */

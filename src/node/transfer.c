@@ -508,6 +508,7 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
 	t->order = p->order;
+	t->window_end = UINT32_MAX;
 	t->on_phase = p->on_phase;
 	t->user = p->user;
 	effects_init(&t->fx);

@@ -274,6 +274,10 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 	case STORE_FINISHED:
 		on_finished(t, e);
 		break;
+	case STORE_DROPPED:
+		if (e->err.code != OK)
+			node_log(t->node, "%s", e->err.text);
+		break;
 	case STORE_LOOKED:
 		transfer_on_looked(t, e);
 		break;

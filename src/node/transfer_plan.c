@@ -49,6 +49,7 @@ int transfer_plan(struct transfer *t, const uint8_t *wanted)
 void transfer_plan_swarm(struct transfer *t)
 {
 	swarm_set_order(t->swarm, t->order, now_ms(t), &t->fx);
+	swarm_set_window(t->swarm, t->window_first, t->window_end, now_ms(t), &t->fx);
 	swarm_set_wanted(t->swarm, t->pieces, now_ms(t), &t->fx);
 	t->complete = swarm_is_complete(t->swarm);
 	count_wanted(t);
@@ -107,6 +108,34 @@ void transfer_set_order(struct transfer *t, enum swarm_order order)
 	if (t->phase == TRANSFER_CHECKING)
 		return;
 	swarm_set_order(t->swarm, order, now_ms(t), &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+/* The swarm is told first, so that nobody is sent any of it. */
+static void drop_pieces(struct transfer *t)
+{
+	for (; t->dropped < t->window_first; t->dropped++) {
+		if (!bitfield_has(swarm_have(t->swarm), t->dropped))
+			continue;
+		swarm_on_piece_gone(t->swarm, t->dropped, now_ms(t), &t->fx);
+		transfer_perform(t); /* each says its number from one buffer */
+		store_drop(t->store, t->dropped);
+	}
+	transfer_touch_live(t);
+}
+
+void transfer_set_window(struct transfer *t, uint64_t from, uint64_t to, bool drop)
+{
+	uint64_t length = t->meta->piece_length;
+
+	t->window_first = (uint32_t)(from / length);
+	t->window_end = (uint32_t)((to + length - 1) / length);
+	if (t->phase == TRANSFER_CHECKING || t->removed)
+		return;
+	swarm_set_window(t->swarm, t->window_first, t->window_end, now_ms(t), &t->fx);
+	if (drop)
+		drop_pieces(t);
 	transfer_perform(t);
 	node_settle(t->node);
 }

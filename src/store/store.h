@@ -73,6 +73,7 @@ enum store_event_type {
 	STORE_ROOM,	/* a slab came free after store_recv_span() said ERR_AGAIN */
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
+	STORE_DROPPED,	/* answer to store_drop(): its space is given back, or err */
 	STORE_LOOKED,	/* answer to store_look(): `n_changed` files are not what they were; `err`
 			   is ERR_MISMATCH with the first of them, or says why nobody could look:
 			   ERR_TOO_BIG, for want of a descriptor, so look again */
@@ -214,6 +215,9 @@ void store_leaves(struct store *s, uint32_t piece, uint64_t token);
 void store_look(struct store *s);
 /* A piece could not be read as it was verified: it leaves store_have() and is unsure. */
 void store_doubt(struct store *s, uint32_t piece);
+/* A verified piece is not needed any more: it leaves store_have() at once, and the space of what is
+ * whole blocks of the file system is given back. Nobody may be reading it. DOWNLOAD. */
+void store_drop(struct store *s, uint32_t piece);
 /* Call `fn` with the path of each folder that holds files of the torrent or is on the way to them,
  * from the top; `file` is the name of the only file of interest in it, or NULL: all. It may be
  * called twice for one folder. Ends early when `fn` returns false. */

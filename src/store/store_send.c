@@ -317,6 +317,39 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
 	task_submit(&f->task, fetch_run, fetch_done);
 }
 
+/* ---- drop --------------------------------------------------------------- */
+
+static int punch_part(struct store *s, struct handle *x, const struct part *part, void *arg)
+{
+	(void)s, (void)arg;
+	if (x == NULL || fallocate(x->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   (off_t)part->at, (off_t)part->len) == 0)
+		return OK;
+	return ERR_IO;
+}
+
+static void drop_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct store_event *e = &((struct task *)job)->event.e;
+	struct store *s = ((struct task *)job)->s;
+	int err = each_part(s, e->piece, 0, meta_piece_bytes(s->meta, e->piece), punch_part, NULL);
+
+	(void)w;
+	if (err != OK)
+		err_set(&e->err, err, "the file system gives no space back: %s", strerror(errno));
+}
+
+void store_drop(struct store *s, uint32_t piece)
+{
+	struct task *t;
+
+	if (s->mode != STORE_DOWNLOAD || piece >= s->have.n || !bitfield_unset(&s->have, piece))
+		return;
+	t = task_new(s, sizeof(*t), STORE_DROPPED, piece, 0);
+	if (t != NULL)
+		task_submit(t, drop_run, fetch_done);
+}
+
 /* ---- read --------------------------------------------------------------- */
 
 struct read_job {

@@ -7,7 +7,7 @@ static bool asker_has(const struct picker *p, const struct asker *a, uint32_t pi
 {
 	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))
 		return false;
-	if (picker_is_held(p, piece))
+	if (picker_is_shut(p, piece))
 		return false;
 	return a->has == NULL || bitfield_has(a->has, piece);
 }

@@ -117,8 +117,9 @@ struct picker {
 	const struct metainfo *meta;
 	struct rng *rng;
 	struct bitfield have;
-	struct bitfield held; /* nobody is asked for them yet; without memory: none */
-	uint16_t *avail;      /* peers with the piece, those with everything left out */
+	struct bitfield held;		   /* nobody is asked for them yet; without memory: none */
+	uint32_t window_first, window_end; /* nobody is asked for any outside of it */
+	uint16_t *avail; /* peers with the piece, those with everything left out */
 	uint32_t n_all;
 	uint16_t
 	    *near; /* near peers with the piece, those with everything left out; NULL: all are */
@@ -170,6 +171,8 @@ static inline bool picker_lacks(const struct picker *p, uint32_t piece)
 int picker_set_plan(struct picker *p, uint8_t *plan_take);
 /* Lowest first, or rarest first. */
 void picker_set_sequential(struct picker *p, bool on);
+/* Nobody is asked for more of the pieces before `first`, or from `end` on. */
+void picker_set_window(struct picker *p, uint32_t first, uint32_t end);
 /* Replace the urgent ones. Returns 0 or ERR_NOMEM, then nothing changed. */
 int picker_set_urgent(struct picker *p, const uint32_t *pieces, uint32_t n);
 

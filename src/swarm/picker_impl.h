@@ -13,6 +13,12 @@ static inline bool picker_is_fresh(const struct picker *p, uint32_t piece)
 	return p->place != NULL && (p->place[piece] & PICKER_OPEN) == 0;
 }
 
+/* Not to be asked for now, whoever has it. */
+static inline bool picker_is_shut(const struct picker *p, uint32_t piece)
+{
+	return piece < p->window_first || piece >= p->window_end || picker_is_held(p, piece);
+}
+
 /* Lower ranks come first. */
 static inline uint32_t picker_rank(const struct picker *p, uint32_t piece)
 {

@@ -155,6 +155,7 @@ int picker_init(struct picker *p, const struct metainfo *meta, struct rng *rng)
 			     .n_buckets = BUCKETS_FIRST,
 			     .n_ranks = 1,
 			     .n_missing = n,
+			     .window_end = UINT32_MAX,
 			     .version = 1,
 			     .version_fresh = 1};
 	for (uint32_t i = 0; i < meta->n_files; i++) {

@@ -26,6 +26,14 @@ int picker_set_plan(struct picker *p, uint8_t *plan_take)
 	return 0;
 }
 
+void picker_set_window(struct picker *p, uint32_t first, uint32_t end)
+{
+	p->window_first = first;
+	p->window_end = end;
+	p->version++;
+	p->version_fresh++;
+}
+
 void picker_set_sequential(struct picker *p, bool on)
 {
 	p->sequential = on;

@@ -112,6 +112,11 @@ struct piece_run {
 void swarm_set_urgent(struct swarm *s, const struct piece_run *runs, uint32_t n, uint64_t now_ms,
 		      struct effects *fx);
 
+/* For now nobody is asked for pieces before `first` or from `end` on, wanted as they are: a reader
+ * that is slow. What is asked already may still come. From the start: 0 and UINT32_MAX. */
+void swarm_set_window(struct swarm *s, uint32_t first, uint32_t end, uint64_t now_ms,
+		      struct effects *fx);
+
 /* Off: nobody is unchoked. */
 void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects *fx);
 

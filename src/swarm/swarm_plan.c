@@ -131,6 +131,16 @@ void swarm_set_wanted(struct swarm *s, const uint8_t *pieces, uint64_t now_ms, s
 	set_plan(&t, pieces, s->ends_first);
 }
 
+void swarm_set_window(struct swarm *s, uint32_t first, uint32_t end, uint64_t now_ms,
+		      struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+
+	picker_set_window(&s->picker, first, end);
+	s->returned = true;
+	swarm_settle(&t);
+}
+
 void swarm_set_order(struct swarm *s, enum swarm_order order, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};

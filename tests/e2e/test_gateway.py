@@ -73,6 +73,10 @@ def _(w):
         src = h.make_tree(a.path(name), files, seed=name)
         a.share(src, *kind, name=name)
     g = Gateway(b)
+    check_eq(g.ask("/n/a/site/")[0], 200, "a list")
+    check_eq(g.ask("/n/a/site/a%20b.txt", "HEAD")[1]["Content-Length"], "10", "a head")
+    check_eq(g.ask("/n/a/site/nothing")[0], 404, "no such file")
+    check_eq(b.transfers(), [], "who only looks has nothing fetched")
     for name in ("site", "sitev1-only", "sitev2-only"):
         base = f"/n/a/{name}"
         status, head, _ = g.ask(base)

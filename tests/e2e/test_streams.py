@@ -2,18 +2,22 @@
 """get -o -: verified bytes in order to a pipe; share -: standard input."""
 
 import os
+import shutil
+import signal
 import subprocess
 import tarfile
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
 
 TO_FILE = ("bash", "-c", '"$@" > got', "bash")
 TO_CAT = ("bash", "-c", '"$@" | cat > got; exit ${PIPESTATUS[0]}', "bash")
+TO_TAR = ("bash", "-c", '"$@" | tar x; exit ${PIPESTATUS[0]}', "bash")
 
 
-def piped(p, name, *args, wrap=TO_CAT, code=h.OK):
-    return p.start("get", name, "-o", "-", *args, wrap=wrap).wait(90 * h.SLOW).expect(code)
+def piped(p, name, *args, wrap=TO_CAT, code=h.OK, env=None):
+    return p.start("get", name, "-o", "-", *args, wrap=wrap, env=env).wait(90 * h.SLOW).expect(code)
 
 
 def nothing_left(p):
@@ -68,17 +72,35 @@ def _(w):
     nothing_left(b)
 
 
-@test("get -o - to a reader that takes nothing holds little memory and goes on when it does")
+def on_disk(folder):
+    """Bytes that files in it take; holes are none."""
+    return sum(os.stat(os.path.join(d, f)).st_blocks * 512 for d, _, fs in os.walk(folder) for f in fs)
+
+
+def settled(f, seconds=1):
+    """What f() gives once that has been the same for a while."""
+    last, since = f(), time.monotonic()
+    def same():
+        nonlocal last, since
+        now = f()
+        if now != last:
+            last, since = now, time.monotonic()
+        return last > 0 and time.monotonic() - since > seconds
+    h.wait_for(same, 60 * h.SLOW, "it changes no more")
+    return last
+
+
+@test("get -o - to a reader that takes nothing holds little memory and disk, and goes on when it does")
 def _(w):
     w.index()
     a, b = w.peer("a"), w.peer("b")
-    src = h.make_file(a.path("film"), 48 * MIB)
+    src = h.make_file(a.path("film"), 64 * MIB)
     a.share(src)
     env = {**w.env(b.home), "TMPDIR": b.dir}
     proc = subprocess.Popen(b.args("get", "film", "-o", "-", "-q"), stdout=subprocess.PIPE, env=env, cwd=b.dir)
     try:
-        data = lambda: sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(b.dir) for f in fs)
-        h.wait_for(lambda: data() > 40 * MIB or proc.poll() is not None, 60 * h.SLOW, "the data in TMPDIR")
+        ahead = settled(lambda: on_disk(b.dir))
+        check(16 * MIB < ahead < 44 * MIB, "what is fetched ahead", ahead)
         with open(f"/proc/{proc.pid}/status") as f:
             peak = next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
         check(h.SANITIZED or peak < 64 * KIB, f"{peak} KiB resident")
@@ -88,6 +110,23 @@ def _(w):
         proc.kill()
         proc.wait()
     nothing_left(b)
+
+
+@test("get -o - of more than the disk has room for comes through, a file and a folder", 90)
+def _(w):
+    h.need_root()
+    w.index()
+    for kind, seed, make in ([], 1, lambda p: h.make_file(p, 72 * MIB, 1)), \
+                            (["--v1-only"], 2, lambda p: h.make_tree(p, {"a": 30 * MIB + 1, "b": 777, "c": 36 * MIB}, 2)):
+        a, b = w.peer(f"a{seed}"), w.peer(f"b{seed}")
+        src = make(a.path(f"data{seed}"))
+        a.share(src, *kind)
+        small = w.path(f"small{seed}")
+        w.mount(small, 48 * MIB)
+        done = piped(b, f"data{seed}", wrap=TO_CAT if seed == 1 else TO_TAR, env={"TMPDIR": small})
+        check("no room on the disk for all of it" in done.err, "it says so", done.err)
+        h.check_same(b.path("got") if seed == 1 else b.path(f"data{seed}"), src)
+        check_eq(os.listdir(small), [], "what is left")
 
 
 @test("get -o - refuses what does not go with it")
@@ -118,6 +157,32 @@ def _(w):
     check_eq(len(os.listdir(a.path("spool"))), 1, "the folder that was asked for")
     a.run("share", "-").expect(h.USAGE)
     a.run("share", "-", "--name", "a/../b").expect(h.USAGE)
+
+
+@test("share - of nothing and of one byte; interrupted, or its place taken away, it leaves nothing and says so")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    spool = os.path.join(a.home, "spool")
+    begin = lambda name, feed: a.start("share", "-", "--name", name, wrap=("bash", "-c", f'exec "$@" < <({feed})', "bash"))
+    kept = lambda: [f for _, _, fs in os.walk(spool) for f in fs]
+    for name, feed, size in ("none", "true", 0), ("one", "printf x", 1):
+        p = begin(name, feed)
+        index.wait_seeds(name)
+        b.get(name)
+        check_eq(os.path.getsize(b.path(name)), size, name)
+        p.stop()
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        p = begin("half", "printf half; exec sleep 60")
+        h.wait_for(lambda: "half" in kept(), 20 * h.SLOW, "it is being written")
+        p.killed = True
+        check_eq(p.stop(signo).code, -signo, "how it ended")
+        check_eq(sorted(kept()), ["none", "one"], "what is left")
+    p = begin("gone", f"printf half; while [ -e {spool} ]; do sleep .05; done")
+    h.wait_for(lambda: "gone" in kept(), 20 * h.SLOW, "it is being written")
+    shutil.rmtree(spool)
+    p.wait(20 * h.SLOW).expect(h.NOT_FOUND).error_line("removed while it was written")
+    check("is kept in" not in p.err_text(), "nothing is kept", p.err_text())
 
 
 if __name__ == "__main__":

@@ -196,6 +196,35 @@ TEST(addr_knows_how_near_it_is)
 	}
 }
 
+TEST(addr_knows_networks_by_their_leading_bits)
+{
+	static const struct {
+		const char *a, *net;
+		uint32_t bits;
+		bool in;
+	} rows[] = {
+	    {"10.1.2.3:1", "10.1.2.9:0", 24, true},
+	    {"10.1.2.3:1", "10.1.3.3:0", 24, false},
+	    {"10.1.2.3:1", "10.1.3.3:0", 23, true},
+	    {"10.1.2.3:1", "10.1.2.3:0", 32, true},
+	    {"10.1.2.2:1", "10.1.2.3:0", 32, false},
+	    {"10.1.2.2:1", "10.1.2.3:0", 128, false},
+	    {"10.1.2.2:1", "192.0.2.1:0", 0, true},
+	    {"[2001:db8::1]:1", "[2001:db8::ff]:0", 120, true},
+	    {"[2001:db8::1]:1", "[2001:db8::ff]:0", 121, false},
+	    {"[2001:db8::1]:1", "[2001:db8::1]:0", 500, true},
+	    {"[2001:db8::1]:1", "32.1.13.184:0", 8, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a, net;
+
+		CHECK_INT(addr_parse(bytes_str(rows[i].a), 0, &a), 0);
+		CHECK_INT(addr_parse(bytes_str(rows[i].net), 0, &net), 0);
+		CHECK_INT(addr_in_net(&a, &net, rows[i].bits), rows[i].in);
+	}
+}
+
 TEST(addr_text_reads_back_as_itself)
 {
 	for (uint64_t seed = 1; seed <= 2000; seed++) {

@@ -581,6 +581,30 @@ TEST(picker_in_sequence_takes_the_lowest)
 	picker_erase(p);
 }
 
+TEST(picker_asks_for_nothing_outside_of_its_window_nor_for_what_is_held)
+{
+	struct picker *p = picker_draw("1  2  3  4", ".. .. .. ..");
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}}, b = a;
+	struct bitfield held;
+
+	picker_set_window(p, 1, 3);
+	CHECK_STR(picked(p, &a, 5, 0), "1:0 1:1 2:0 2:1 -");
+	picker_set_window(p, 2, 4);
+	CHECK_STR(picked(p, &a, 3, 0), "3:0 3:1 -");
+	picker_erase(p);
+	p = picker_draw("1  2  3", ".. .. ..");
+	CHECK_INT(bitfield_init(&held, 3), 0);
+	bitfield_set(&held, 0);
+	CHECK_INT(picker_hold(p, &held), 0);
+	bitfield_fini(&held);
+	CHECK_INT(picker_next_held(p, 0), 0);
+	CHECK_INT(picker_next_held(p, 1), 3);
+	CHECK_STR(picked(p, &b, 5, 0), "1:0 1:1 2:0 2:1 -");
+	picker_release(p, 0);
+	CHECK_STR(picked(p, &b, 3, 0), "0:0 0:1 -");
+	picker_erase(p);
+}
+
 TEST(picker_gives_out_what_is_urgent_before_all_else_and_in_that_order)
 {
 	struct picker *p = picker_draw("1  3  3  3  3", "x. .. .. .. ..");

@@ -601,6 +601,34 @@ TEST(another_folder_in_the_place_of_the_shared_one_is_not_read)
 	scene_fini(&c);
 }
 
+TEST(a_piece_that_is_dropped_gives_its_space_back_and_the_others_stay)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		struct stat full, less;
+		uint8_t got[16 * KIB];
+
+		scene_init(&c, kinds[k], 128 * KIB, one, 1, 0);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_rest(st, &c.s, c.p);
+		CHECK_INT(stat(store_part_path(st), &full), 0);
+		store_drop(st, 1);
+		store_drop(st, 1); /* once is enough */
+		CHECK(!bitfield_has(store_have(st), 1));
+		CHECK_INT(wait_event(c.p, STORE_DROPPED).err.code, 0);
+		CHECK_INT(stat(store_part_path(st), &less), 0);
+		CHECK_INT(less.st_size, full.st_size);
+		CHECK((full.st_blocks - less.st_blocks) * 512 >= 120 * KIB);
+		for (uint32_t i = 0; i < 3; i += 2) {
+			CHECK_INT(read_one(st, i, 0, 16 * KIB, got), 0);
+			CHECK_MEM(got, c.s.space + i * 128 * KIB, 16 * KIB);
+		}
+		store_close(st);
+		scene_fini(&c);
+	}
+}
+
 TEST(preallocation_takes_the_space_at_once)
 {
 	struct scene c;
