@@ -314,6 +314,8 @@ def _(w):
         s.say(t="rates", rates=[[0, 1000, 2000], [9, 1, 1]])
         s.say(t="more", id=0)
         check_eq(set(s.hear()["peers"]), {f"{HOST}:7002"}, "more peers")
+        for session, other in ((s, 7002), (t, 7001)):
+            check_eq(session.hear(), {"t": "punch", "id": 0, "peers": [f"{HOST}:{other}"]}, "to be dialled at once by both")
         mine = holders(index, "f")[f"{HOST}:7001"]
         check_eq((mine["down_bps"], mine["up_bps"], mine["left"]), (1000, 2000, 50), "rates")
         maps = {x["addr"]: x for x in pieces(index, "f")["holders"]}
