@@ -387,6 +387,14 @@ void node_dht_unseek(struct node_dht *d, const void *user)
 	}
 }
 
+bool node_dht_is_seeking(const struct node_dht *d, const void *user)
+{
+	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++)
+		if (d->seeks[i].user == user && d->seeks[i].search != 0)
+			return true;
+	return false;
+}
+
 void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port)
 {
 	struct addr a = *peer;

@@ -52,6 +52,9 @@ bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
 /* All of this user. */
 void node_dht_unseek(struct node_dht *d, const void *user);
 
+/* Is it being looked for right now? */
+bool node_dht_is_seeking(const struct node_dht *d, const void *user);
+
 /* Once a second: announce and put what is due. */
 void node_dht_second(struct node_dht *d);
 /* A PORT message came. */
