@@ -18,6 +18,8 @@ struct node_dht;
 #define NODE_DHT_LONELY_MS 60000u
 /* Source: BEP 44: what shall stay is put again once an hour. */
 #define NODE_DHT_ITEM_AGAIN_MS (60u * 60u * 1000u)
+/* And once sooner: a node that has just begun may not know those yet where it belongs. */
+#define NODE_DHT_ITEM_SECOND_MS (2u * 60u * 1000u)
 /* Torrents announced at once; the others wait for their turn. */
 #define NODE_DHT_ASKING_MAX 16u
 /* How soon indexes are asked for nodes while none is known, and how often. */
