@@ -471,10 +471,13 @@ static void watch_link(struct get *g, uint64_t now)
 {
 	uint64_t limit = g->o->wait_s > 0 ? (uint64_t)g->o->wait_s * 1000 : NO_HOLDER_MS;
 	struct metadata_fetch_status st;
-	struct progress_state line = {.label = g->wanted.label, .note = ASKING};
+	struct progress_state line = {.label = g->wanted.label};
 
 	metadata_fetch_status(g->wanted.fetch, &st);
-	if (st.dialing > 0 || st.pieces > 0)
+	line.note = st.peers > 0 ? ASKING
+		    : st.seeking ? "looking for peers in the hash table"
+				 : "looking for peers";
+	if (st.dialing > 0 || st.pieces > 0 || st.seeking)
 		g->alone_ms = 0;
 	else if (g->alone_ms == 0)
 		g->alone_ms = now;

@@ -235,7 +235,7 @@ static void look_at_asked(struct item *it, uint64_t now)
 	struct err_info why;
 
 	metadata_fetch_status(it->linked->fetch, &st);
-	if (st.dialing > 0 || st.pieces > 0) {
+	if (st.dialing > 0 || st.pieces > 0 || st.seeking) {
 		it->alone_ms = 0;
 	} else if (it->alone_ms == 0) {
 		it->alone_ms = now;

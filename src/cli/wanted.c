@@ -248,13 +248,17 @@ bool wanted_nobody_tells(const struct wanted *w, const struct opts *o,
 			 const struct err_info *tracker, struct err_info *info)
 {
 	if (w->index_why.code != OK && w->link.n_trackers == 0 && w->n_peers == 0 &&
-	    o->trackers == NULL) {
+	    o->trackers == NULL && o->no_dht) {
 		*info = w->index_why;
 		return false;
 	}
 	if (tracker->code != OK)
 		err_set(info, ERR_UNREACHABLE, "%s: no holder on line (%.300s)", w->label,
 			tracker->text);
+	else if (!o->no_dht)
+		err_set(info, ERR_UNREACHABLE,
+			"%s: no holder on line, and none known to the distributed hash table",
+			w->label);
 	else
 		err_set(info, ERR_UNREACHABLE, "%s: no holder on line", w->label);
 	return true;

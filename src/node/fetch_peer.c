@@ -11,9 +11,12 @@
 #include "net/tcp.h"
 #include "node/link.h"
 #include "wire/ext.h"
+#include "wire/ext_pex.h"
 
 /* Our number for "ut_metadata". */
 #define OUR_METADATA 2u
+/* And for "ut_pex", which is not sent for private torrents. */
+#define OUR_PEX 1u
 #define READ_BYTES 16384u
 /* Largest message there may be a part of, and what was read behind it. */
 #define IN_MAX (WIRE_BODY_MAX + 4u + READ_BYTES)
@@ -154,6 +157,7 @@ static void say_extensions(struct fetch_peer *p, bool fast)
 {
 	struct ext_handshake h = {.port = p->f->node->port,
 				  .ut_metadata = OUR_METADATA,
+				  .ut_pex = OUR_PEX,
 				  .has_yourip = true,
 				  .yourip = p->addr,
 				  .client = "shoal " SHOAL_VERSION};
@@ -243,12 +247,31 @@ static bool on_hashes(struct fetch_peer *p, const struct wire_msg *m)
 	return true;
 }
 
+/* Others whom it is connected to. They are dialled when everything that came was taken. */
+static bool on_pex(struct fetch_peer *p, struct bytes body)
+{
+	struct ext_pex m;
+
+	if (ext_pex_decode(&m, body) != OK) {
+		fetch_peer_close(p, "sent a peer exchange that cannot be read", false);
+		return false;
+	}
+	if (now_ms(p) < p->pex_at_ms)
+		return true;
+	p->pex_at_ms = now_ms(p) + METADATA_FETCH_PEX_MS;
+	for (uint32_t i = 0; i < m.n_added; i++)
+		(void)addrbook_add(&p->f->book, &m.added[i].addr, SOURCE_PEX, now_ms(p));
+	return true;
+}
+
 static bool on_message(struct fetch_peer *p, const struct wire_msg *m)
 {
 	if (m->type == WIRE_EXTENDED && m->ext_id == 0)
 		return on_extensions(p, m->body);
 	if (m->type == WIRE_EXTENDED && m->ext_id == OUR_METADATA)
 		return on_metadata(p, m->body);
+	if (m->type == WIRE_EXTENDED && m->ext_id == OUR_PEX)
+		return on_pex(p, m->body);
 	if (m->type == WIRE_HASHES || m->type == WIRE_HASH_REJECT)
 		return on_hashes(p, m);
 	if (m->type == WIRE_PIECE || m->type == WIRE_UNKNOWN) {

@@ -416,6 +416,7 @@ void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch
 	metadata_progress(f->metadata, &out->have, &out->pieces);
 	announcer_status(f->announcer, &a);
 	out->tracker_error = a.error;
+	out->seeking = f->node->dht != NULL && node_dht_is_seeking(f->node->dht, f);
 }
 
 size_t metadata_fetch_givers(const struct metadata_fetch *f, struct addr *out, size_t cap)

@@ -18,6 +18,8 @@
 #define METADATA_FETCH_IDLE_MS 15000u
 /* What a peer may have us keep for it: messages of ours that it does not read. */
 #define METADATA_FETCH_OUT_MAX (64u << 10)
+/* Peer exchange that comes sooner than this is let pass (attack: one each second, O-21). */
+#define METADATA_FETCH_PEX_MS 50000u
 /* A hybrid torrent is a v1 torrent when nobody gave its piece layers for so long. */
 #define METADATA_FETCH_LAYERS_MS 10000u
 
@@ -53,6 +55,7 @@ struct metadata_fetch_status {
 	uint32_t peers, dialing;       /* connected; being connected */
 	uint32_t have, pieces;	       /* of the dictionary; 0 of 0 while nobody says its size */
 	struct err_info tracker_error; /* code OK: none */
+	bool seeking;		       /* the distributed hash table is being asked who has it */
 };
 void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch_status *out);
 /* Those who gave something; returns how many of `cap` were filled. */

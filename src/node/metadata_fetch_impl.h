@@ -27,6 +27,7 @@ struct fetch_peer {
 	bool came;	     /* to us, and where it listens is not known */
 	uint8_t metadata_id; /* its number for the extension; 0: none */
 	uint64_t deadline_ms;
+	uint64_t pex_at_ms; /* when it may tell of others again */
 	struct buf in, out;
 };
 

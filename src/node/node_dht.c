@@ -98,7 +98,11 @@ static void on_put(struct node_dht_item *i, const struct dht_effect *e, uint64_t
 	i->nodes = e->stored;
 	i->newest = e->seq;
 	i->is_old = e->stored == 0 && e->fault == KRPC_FAULT_SEQ;
-	i->at_ms = now + (e->stored > 0 || i->is_old ? NODE_DHT_ITEM_AGAIN_MS : NODE_DHT_SOON_MS);
+	if (e->stored == 0 && !i->is_old)
+		i->at_ms = now + NODE_DHT_SOON_MS;
+	else
+		i->at_ms = now + (i->settled ? NODE_DHT_ITEM_AGAIN_MS : NODE_DHT_ITEM_SECOND_MS);
+	i->settled = e->stored > 0 || i->is_old;
 }
 
 static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)
@@ -385,6 +389,14 @@ void node_dht_unseek(struct node_dht *d, const void *user)
 		}
 		*s = (struct seek){.user = NULL};
 	}
+}
+
+bool node_dht_is_seeking(const struct node_dht *d, const void *user)
+{
+	for (uint32_t i = 0; i < NODE_DHT_SEEKS_MAX; i++)
+		if (d->seeks[i].user == user && d->seeks[i].search != 0)
+			return true;
+	return false;
 }
 
 void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port)

@@ -18,6 +18,8 @@ struct node_dht;
 #define NODE_DHT_LONELY_MS 60000u
 /* Source: BEP 44: what shall stay is put again once an hour. */
 #define NODE_DHT_ITEM_AGAIN_MS (60u * 60u * 1000u)
+/* And once sooner: a node that has just begun may not know those yet where it belongs. */
+#define NODE_DHT_ITEM_SECOND_MS (2u * 60u * 1000u)
 /* Torrents announced at once; the others wait for their turn. */
 #define NODE_DHT_ASKING_MAX 16u
 /* How soon indexes are asked for nodes while none is known, and how often. */
@@ -51,6 +53,9 @@ bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
 		   void (*found)(void *user, const struct addr *list, size_t n), void *user);
 /* All of this user. */
 void node_dht_unseek(struct node_dht *d, const void *user);
+
+/* Is it being looked for right now? */
+bool node_dht_is_seeking(const struct node_dht *d, const void *user);
 
 /* Once a second: announce and put what is due. */
 void node_dht_second(struct node_dht *d);

@@ -154,6 +154,7 @@ struct transfer {
 		uint32_t nodes;
 		uint64_t at_ms; /* next time */
 		bool is_old;
+		bool settled;	/* was there before */
 		int64_t newest; /* found on the way; -1 none */
 	} item;
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);

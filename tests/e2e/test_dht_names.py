@@ -212,6 +212,17 @@ def _(w):
     h.wait_for(lambda: len(index.api("dht-nodes")["nodes"]) == 1, 20 * h.SLOW, "who leaves is told of no more")
 
 
+@test("a hash that nobody has: the table is asked, that is said, and Ctrl-C ends it at once", seconds=60)
+def _(w):
+    table = Table(w)
+    b = w.peer("bob", NOWHERE)
+    got = b.run("get", "ab" * 20, *table.at, env=ON).expect(h.NO_HOLDER)
+    got.error_line("none known to the distributed hash table")
+    waits = b.start("get", "ab" * 20, "--wait", "600", "--progress", "json", *table.at, env=ON)
+    h.wait_for(lambda: b"looking for peers" in waits.err(), 20 * h.SLOW, "what it does is said")
+    waits.stop(signal.SIGINT, seconds=10).expect(h.INTERRUPTED)
+
+
 @test("what is private, or shared with --no-dht, puts nothing", seconds=60)
 def _(w):
     table = Table(w)

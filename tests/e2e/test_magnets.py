@@ -294,6 +294,17 @@ def _(w):
     seed.stop()
 
 
+@test("while a link is asked about, a peer that does not know tells of one that does")
+def _(w):
+    src, e, p, at = shared(w, 1 * MIB)
+    b = w.peer("b", NOBODY)
+    get = b.start("get", "magnet:?xt=urn:btih:" + e["hash_v1"], "-o", b.path("f"), "--wait", "60")
+    teller = Exchanger(get.port(), bytes.fromhex(e["hash_v1"]))
+    teller.tell([compact("127.0.0.1", int(at.split(":")[1]))])
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.path("f"), src)
+
+
 @test("O-21: a private torrent neither tells nor takes any peers, nor gives its metadata")
 def _(w):
     a, b = w.peer("a", NOBODY), w.peer("b", NOBODY)
