@@ -238,6 +238,9 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 
 	if (err == OK)
 		err = scan_path(path, &w->scan, info);
+	if (err == OK && w->scan.n_files == 0)
+		err = err_set(info, ERR_INVALID, "%s: no file is in it",
+			      text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name)));
 	if (err == OK)
 		err = open_root(w, path, info);
 	if (err != OK)

@@ -380,7 +380,8 @@ static void take_name(struct get *g)
 	const char *slash = strrchr(g->handed.path, '/');
 	char *path;
 
-	if (g->handed.state == JOB_METADATA || strcmp(g->wanted.path, g->handed.path) == 0)
+	if (!wanted_is_unknown(&g->wanted) || g->handed.state == JOB_METADATA ||
+	    strcmp(g->wanted.path, g->handed.path) == 0)
 		return;
 	path = strdup(g->handed.path);
 	if (path == NULL)

@@ -10,9 +10,28 @@
 #include "cli/out.h"
 
 struct deed {
-	const char *verb, *done; /* "paused" */
+	const char *verb, *done; /* "paused"; NULL: its limits are said */
 	const char *command;	 /* NULL: called as the verb */
 };
+
+static const char *limit_text(char *out, size_t cap, json_int_t bps)
+{
+	return bps <= 0 ? "no limit" : text_rate(out, cap, (uint64_t)bps);
+}
+
+/* Of transfers, as they are then. */
+static void say_limits(const struct opts *o, const json_t *j)
+{
+	char title[600], down[32], up[32];
+
+	if (o->json)
+		out_json(j);
+	else if (!o->quiet)
+		printf("%lld: %s: down %s, up %s\n", (long long)entries_int(j, "id"),
+		       text_escape(title, sizeof(title), bytes_str(entries_str(j, "title"))),
+		       limit_text(down, sizeof(down), entries_int(j, "limit_down_bps")),
+		       limit_text(up, sizeof(up), entries_int(j, "limit_up_bps")));
+}
 
 /* Takes `answer`. */
 static void say(const struct opts *o, const struct deed *d, json_t *answer)
@@ -20,7 +39,9 @@ static void say(const struct opts *o, const struct deed *d, json_t *answer)
 	const json_t *j = json_object_get(answer, "transfer");
 	char title[600];
 
-	if (o->json)
+	if (d->done == NULL)
+		say_limits(o, j);
+	else if (o->json)
 		out_json(j);
 	else if (!o->quiet)
 		printf("%s %lld: %s\n", d->done, (long long)entries_int(j, "id"),
@@ -169,11 +190,6 @@ static json_t *limits_json(const struct opts *o)
 	return args;
 }
 
-static const char *limit_text(char *out, size_t cap, json_int_t bps)
-{
-	return bps <= 0 ? "no limit" : text_rate(out, cap, (uint64_t)bps);
-}
-
 /* Of all together: set, if anything is given, and shown. */
 static int limit_all(const struct opts *o)
 {
@@ -198,7 +214,7 @@ static int limit_all(const struct opts *o)
 
 int cmd_limit(const struct opts *o)
 {
-	static const struct deed deed = {"limit", "limited", NULL};
+	static const struct deed deed = {"limit", NULL, NULL};
 	json_t *args;
 	int code;
 

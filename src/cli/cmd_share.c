@@ -2,12 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/background.h"
 #include "cli/commands.h"
 #include "cli/handover.h"
 #include "cli/index_open.h"
@@ -15,6 +12,7 @@
 #include "cli/publish.h"
 #include "cli/renewer.h"
 #include "cli/session.h"
+#include "cli/share_batch.h"
 #include "cli/share_name.h"
 #include "cli/spool.h"
 #include "node/torrent_file.h"
@@ -22,11 +20,6 @@
 
 /* Shares that are looked at each time; the others have their turn later. */
 #define PATROL 64u
-/* Small ones are published so many, or for so long, at a time before they are served. */
-#define BATCH_MAX 16u
-#define BATCH_MS 50
-#define BATCH_FILE_BYTES (1 << 20)
-
 /* One PATH of the command line. */
 struct share {
 	char *path;   /* absolute, so that messages and the store agree */
@@ -41,16 +34,6 @@ struct share {
 	struct hash_record record; /* --watch; the thread's while it works on this one */
 };
 
-/* What a thread publishes while the loop serves what was published before. */
-struct batch {
-	struct background *background; /* NULL: none is under way */
-	struct publication list[BATCH_MAX];
-	size_t n;
-	struct err_info why; /* of the one after those */
-	atomic_bool stop;
-	struct build_aside aside;
-};
-
 struct sharing {
 	const struct opts *o;
 	struct home home;
@@ -62,7 +45,7 @@ struct sharing {
 	size_t patrol, n_heard;
 	uint64_t up_bytes;
 	bool announced; /* said "serving" already */
-	struct batch batch;
+	struct share_batch *batch;
 	struct renewer *renewer;  /* --watch */
 	struct publication newer; /* its thread's, while that runs */
 	bool by_daemon;
@@ -180,100 +163,58 @@ static int use(struct sharing *sh, struct share *s, struct publication *p, struc
 	return err;
 }
 
-/* ---- publishing, on a thread of its own --------------------------------------------- */
-
-static int64_t clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Are the others worth waiting for the next one? */
-static bool goes_on(const struct sharing *sh, int64_t end_ms)
-{
-	const struct batch *b = &sh->batch;
-	struct stat st;
-
-	return b->n < BATCH_MAX && sh->n + b->n < sh->n_paths && clock_ms() < end_ms &&
-	       stat(sh->shares[sh->n + b->n].path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       st.st_size <= BATCH_FILE_BYTES;
-}
-
-/* Of `sh` it uses the publisher, the batch and shares that are not served yet. */
-static void publish_batch(void *arg)
-{
-	struct sharing *sh = arg;
-	struct batch *b = &sh->batch;
-	int64_t end_ms = clock_ms() + BATCH_MS;
-
-	do {
-		struct share *s = &sh->shares[sh->n + b->n];
-
-		if (publish_path(&sh->publisher, s->path, NULL, &s->record, &b->aside,
-				 &b->list[b->n], &b->why) != OK) {
-			publication_fini(&b->list[b->n]);
-			return;
-		}
-		b->n++;
-	} while (goes_on(sh, end_ms));
-}
-
 static void fail(struct sharing *sh, const struct err_info *why)
 {
 	progress_clear(&sh->session.progress);
 	session_end(&sh->session, opts_fail(sh->o, "share", why));
 }
 
-static void end_batch(struct sharing *sh)
-{
-	struct batch *b = &sh->batch;
+/* ---- published one after the other ------------------------------------------------------ */
 
-	background_free(b->background);
-	b->background = NULL;
-	for (size_t i = 0; i < b->n; i++)
-		publication_fini(&b->list[i]);
-	b->n = 0;
+static struct share_item item_of(void *user, size_t i)
+{
+	struct sharing *sh = user;
+
+	return (struct share_item){sh->shares[i].path, &sh->shares[i].record};
+}
+
+static int on_published(void *user, size_t i, struct publication *p, struct err_info *info)
+{
+	struct sharing *sh = user;
+	int err = use(sh, &sh->shares[i], p, info);
+
+	if (err == OK)
+		sh->n++;
+	progress_begin(&sh->session.progress, opts_progress(sh->o));
+	session_poke(&sh->session);
+	return err;
 }
 
 static int watch_shares(struct sharing *sh, struct err_info *info);
-static int begin_batch(struct sharing *sh, struct err_info *info);
 
-/* They are on the index: serve them, while the next ones are published. */
-static void on_batch(void *arg)
+static void on_all_published(void *user, const struct err_info *how)
 {
-	struct sharing *sh = arg;
-	struct batch *b = &sh->batch;
-	struct err_info why = {.code = OK};
+	struct sharing *sh = user;
+	struct err_info why = *how;
 
-	for (size_t i = 0; i < b->n && !sh->session.ending && why.code == OK; i++)
-		if (use(sh, &sh->shares[sh->n], &b->list[i], &why) == OK)
-			sh->n++;
 	if (why.code == OK)
-		why = b->why;
-	end_batch(sh);
-	if (sh->session.interrupted || sh->session.ending)
-		return;
-	if (why.code == OK && sh->n < sh->n_paths)
-		(void)begin_batch(sh, &why);
-	else if (why.code == OK)
 		(void)watch_shares(sh, &why);
 	if (why.code != OK)
 		fail(sh, &why);
-	session_poke(&sh->session);
 }
 
-static int begin_batch(struct sharing *sh, struct err_info *info)
+static int begin_publishing(struct sharing *sh, struct err_info *info)
 {
-	struct batch *b = &sh->batch;
-	int err;
+	struct share_batch_params p = {.loop = sh->session.loop,
+				       .publisher = sh->publisher,
+				       .n = sh->n_paths,
+				       .item = item_of,
+				       .use = on_published,
+				       .ended = on_all_published,
+				       .user = sh};
 
-	b->why.code = OK;
-	atomic_store(&b->aside.total, 0);
 	progress_begin(&sh->session.progress, opts_progress(sh->o));
-	err = background_begin(sh->session.loop, publish_batch, on_batch, sh, &b->background);
-	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
+	return share_batch_new(&p, &sh->batch, info);
 }
 
 /* Nothing is published any more. */
@@ -281,7 +222,7 @@ static void on_leaving(void *user)
 {
 	struct sharing *sh = user;
 
-	atomic_store(&sh->batch.stop, true);
+	share_batch_stop(sh->batch);
 }
 
 /* ---- while it runs ------------------------------------------------------------- */
@@ -423,25 +364,27 @@ static void draw(struct sharing *sh)
 	progress_draw(&sh->session.progress, &line, loop_now_ms(sh->session.loop));
 }
 
-static void draw_hashing(struct sharing *sh)
+static void draw_hashing(struct sharing *sh, uint64_t done, uint64_t total)
 {
-	struct build_aside *aside = &sh->batch.aside;
 	char label[256];
 
 	if (sh->n_paths == 1)
 		text_escape(label, sizeof(label), bytes_str(sh->o->args[0]));
 	else
 		snprintf(label, sizeof(label), "%zu of %zu", sh->n + 1, sh->n_paths);
-	if (atomic_load(&aside->total) > 0)
-		progress_work(&sh->session.progress, label, "hashing", atomic_load(&aside->done),
-			      atomic_load(&aside->total));
+	if (total > 0)
+		progress_work(&sh->session.progress, label, "hashing", done, total);
 }
 
 static void watch(struct session *session, void *user)
 {
 	struct sharing *sh = user;
+	uint64_t done, total;
 	struct err_info why;
 
+	/* Who is leaving only serves. */
+	if (session->interrupted)
+		share_batch_stop(sh->batch);
 	if (look(sh, &why) != OK) {
 		fail(sh, &why);
 		return;
@@ -454,8 +397,8 @@ static void watch(struct session *session, void *user)
 			return;
 		}
 	}
-	if (sh->batch.background != NULL)
-		draw_hashing(sh);
+	if (share_batch_progress(sh->batch, &done, &total))
+		draw_hashing(sh, done, total);
 	else
 		draw(sh);
 }
@@ -627,9 +570,7 @@ static int start(struct sharing *sh, struct err_info *info)
 		err = open_all(sh, info);
 	if (err == OK)
 		err = resolve_paths(sh, info);
-	if (err == OK)
-		index_client_stop_on(sh->index, &sh->batch.stop);
-	return err == OK ? begin_batch(sh, info) : err;
+	return err == OK ? begin_publishing(sh, info) : err;
 }
 
 /* What was read is a file by now, which the user must know of. */
@@ -662,9 +603,9 @@ static int end_interrupted(struct sharing *sh)
 
 static void free_all(struct sharing *sh)
 {
-	atomic_store(&sh->batch.stop, true);
-	end_batch(sh);
-	renewer_free(sh->renewer);
+	share_batch_stop(sh->batch);
+	renewer_free(sh->renewer); /* its thread asks the index, too */
+	share_batch_free(sh->batch);
 	publication_fini(&sh->newer);
 	session_fini(&sh->session);
 	if (sh->index != NULL)
@@ -691,7 +632,6 @@ int cmd_share(const struct opts *o)
 	sh.shares = calloc(sh.n_paths, sizeof(*sh.shares));
 	if (sh.shares == NULL)
 		return EXIT_FAILED;
-	sh.batch.aside.stop = &sh.batch.stop;
 	if (start(&sh, &info) == OK)
 		code = session_run(&sh.session, watch, &sh);
 	else

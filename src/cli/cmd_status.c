@@ -39,7 +39,7 @@ static void put_row(struct out_table *t, const json_t *j)
 	out_cell(t, entries_str(j, "title"));
 	out_cell(t, entries_str(j, "state"));
 	out_cell(t, transfer_percent(percent, j));
-	out_cell(t, text_size(text, sizeof(text), transfer_number(j, "total_bytes")));
+	out_cell(t, text_size(text, sizeof(text), transfer_wanted_bytes(j)));
 	put_rate(t, transfer_number(j, "down_bps"));
 	put_rate(t, transfer_number(j, "up_bps"));
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "peers"));

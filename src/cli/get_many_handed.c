@@ -28,6 +28,7 @@ static void hand_over(struct item *it)
 			w.path = NULL;
 			it->there_already = w.there_already;
 			it->touched = w.touched;
+			it->unnamed = wanted_is_unknown(&w);
 			m->n_active++;
 		} else {
 			item_fail(it, &why);
@@ -46,7 +47,7 @@ static void take(struct item *it, uint64_t now_ms)
 	m->down_bps += it->handed.status.swarm.down_bps;
 	m->up_bps += it->handed.status.swarm.up_bps;
 	it->there_already = it->there_already || it->handed.there_already;
-	path = strdup(it->handed.path); /* of a link it is known late */
+	path = it->unnamed ? strdup(it->handed.path) : NULL;
 	if (path != NULL) {
 		free(it->path);
 		it->path = path;

@@ -17,7 +17,8 @@ struct item {
 	uint64_t alone_ms;
 	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
 	bool there_already, said_changed;
-	uint32_t touched;      /* as in struct wanted */
+	bool unnamed;	  /* the daemon has it, and says late what a link's content is called */
+	uint32_t touched; /* as in struct wanted */
 	struct placed *placed; /* while it may be needed */
 };
 

@@ -29,9 +29,9 @@ static int compare_numbers(uint64_t a, uint64_t b)
 
 static double part_done(const json_t *j)
 {
-	double total = (double)transfer_number(j, "total_bytes");
+	double total = (double)transfer_wanted_bytes(j);
 
-	return total > 0 ? (double)transfer_number(j, "done_bytes") / total : 1;
+	return total > 0 ? (double)transfer_wanted_done(j) / total : 1;
 }
 
 /* What is done least, and what is fastest, is of most interest. */

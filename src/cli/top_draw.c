@@ -146,7 +146,7 @@ static void put_cell(struct pen *p, const json_t *j, const struct column *c, uns
 		s = transfer_percent(percent, j);
 		break;
 	case COL_SIZE:
-		text_size(text, sizeof(text), transfer_number(j, "total_bytes"));
+		text_size(text, sizeof(text), transfer_wanted_bytes(j));
 		break;
 	case COL_DOWN:
 		s = rate(text, sizeof(text), transfer_number(j, "down_bps"));

@@ -13,12 +13,30 @@ uint64_t transfer_number(const json_t *j, const char *key)
 	return n < 0 ? 0 : (uint64_t)n;
 }
 
+/* An older daemon knows only of the whole. */
+static uint64_t wanted_or(const json_t *j, const char *wanted, const char *whole)
+{
+	return transfer_number(j, json_object_get(j, wanted) != NULL ? wanted : whole);
+}
+
+uint64_t transfer_wanted_bytes(const json_t *j)
+{
+	return wanted_or(j, "wanted_bytes", "total_bytes");
+}
+
+uint64_t transfer_wanted_done(const json_t *j)
+{
+	return wanted_or(j, "wanted_done_bytes", "done_bytes");
+}
+
 const char *transfer_percent(char out[TRANSFER_PERCENT_MAX], const json_t *j)
 {
-	bool checking = strcmp(entries_str(j, "state"), "checking") == 0;
-	uint64_t done = transfer_number(j, checking ? "checked_bytes" : "done_bytes");
-	uint64_t total = transfer_number(j, checking ? "to_check_bytes" : "total_bytes");
-	unsigned percent = 100;
+	const char *state = entries_str(j, "state");
+	bool asking = strcmp(state, "metadata") == 0;
+	bool checking = asking || strcmp(state, "checking") == 0;
+	uint64_t done = checking ? transfer_number(j, "checked_bytes") : transfer_wanted_done(j);
+	uint64_t total = checking ? transfer_number(j, "to_check_bytes") : transfer_wanted_bytes(j);
+	unsigned percent = asking && total == 0 ? 0 : 100; /* nobody said yet how long it is */
 
 	if (done < total)
 		percent = (unsigned)((double)done * 100.0 / (double)total);
@@ -30,7 +48,7 @@ const char *transfer_percent(char out[TRANSFER_PERCENT_MAX], const json_t *j)
 
 const char *transfer_note(char out[TRANSFER_NOTE_MAX], const json_t *j)
 {
-	uint64_t left = transfer_number(j, "total_bytes") - transfer_number(j, "done_bytes");
+	uint64_t left = transfer_wanted_bytes(j) - transfer_wanted_done(j);
 	uint64_t bps = transfer_number(j, "down_bps");
 
 	out[0] = '\0';

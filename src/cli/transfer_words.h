@@ -8,8 +8,13 @@
 /* A member that is a number; 0 when it is missing or less. */
 uint64_t transfer_number(const json_t *j, const char *key);
 
+/* Bytes that are wanted of it, and those of them that are there. */
+uint64_t transfer_wanted_bytes(const json_t *j);
+uint64_t transfer_wanted_done(const json_t *j);
+
 #define TRANSFER_PERCENT_MAX 8
-/* "37%", of what is to be checked while that goes on. Never 100 before it is. */
+/* "37%", of what is to be checked, or of a link's torrent, while that goes on. Never 100 before it
+ * is. */
 const char *transfer_percent(char out[TRANSFER_PERCENT_MAX], const json_t *j);
 
 #define TRANSFER_NOTE_MAX 512

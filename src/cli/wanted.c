@@ -443,8 +443,8 @@ int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client
 	if (err != OK)
 		return err;
 	w->there_already = out->existed && out->complete;
-	free(w->path);
-	w->path = strdup(out->path);
+	if (w->path == NULL)
+		w->path = strdup(out->path);
 	return w->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 

@@ -77,7 +77,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 		 void *user, struct transfer **out, struct err_info *info);
 
 /* The same by the daemon, which also asks peers what a link stands for; `w->meta` stays, and
- * `w->path` is where the daemon has it. Returns what handover_add() and renewal_plan() do.
+ * of a link `w->path` is where the daemon says. Returns what handover_add() and renewal_plan() do.
  * Owns: handed_fini(), also after an error. */
 int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client *index,
 		     struct handed *out, struct err_info *info);

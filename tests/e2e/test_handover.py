@@ -122,7 +122,7 @@ def _(w):
     check_eq(b.transfers()[0]["title"], "some data", "what it is called meanwhile")
     d.kill()
     done = proc.wait(30 * h.SLOW)
-    check(done.code != h.OK and "daemon" in done.out, "the command says so", done.out)
+    check(done.code != h.OK and '"error"' in done.out, "the command says so", done.out)
     b.daemon()
     wait_state(b, "some data", "metadata")
     proc = b.start("get", link, "--wait", "60")

@@ -59,7 +59,7 @@ def _(w):
     a = w.peer("a")
     h.make_file(a.path("f"), 1000)
     os.mkdir(a.path("empty"))
-    a.run("share", a.path("f"), a.path("empty"), "--as", "alice").expect(h.USAGE).error_line("empty")
+    a.run("share", a.path("f"), a.path("empty"), "--as", "alice").expect(h.USAGE).error_line("empty: no file is in it")
     a.run("share", a.path("f"), "-d").expect(h.NOT_FOUND).error_line("no daemon runs")
     a.daemon()
     a.run("share", a.path("f"), "-d", "--drain").expect(h.USAGE).error_line("does not go with --drain")
