@@ -155,18 +155,18 @@ def _(w):
     seed = a.start("get", torrent, "--seed")
     al = starve.Allocations(w, "allocations")
 
-    def get(env):
-        return g.start("get", torrent, "--wait", "3", "--peer", f"{h.HOST}:{seed.port()}", env=env)
+    def get(env, patience="60"):
+        return g.start("get", torrent, "--wait", patience, "--peer", f"{h.HOST}:{seed.port()}", env=env)
     al.fail(0)
-    get(al.env).wait(20 * SLOW).expect(h.OK)
+    get(al.env).wait(60 * SLOW).expect(h.OK)
     total, ends = al.asked, {}
     os.unlink(g.path("f"))
     for n, forever in chosen(total, "download", 16):
         what = f"allocation {n} of {total}{' and on' if forever else ''}"
         al.fail(n, forever)
-        p = get(al.env)
+        p = get(al.env, "3")
         p.quiet = True
-        h.wait_for(lambda: not p.alive() or (forever and b"paused: out of memory" in p.err()), 40 * SLOW, f"{what}: an end, or a word")
+        h.wait_for(lambda: not p.alive() or (forever and b"paused: out of memory" in p.err()), 60 * SLOW, f"{what}: an end, or a word")
         if p.alive():
             al.fail(0)
             p.stop(signal.SIGINT)
@@ -176,7 +176,7 @@ def _(w):
         check(p.p.returncode == h.OK or p.err().strip(), f"{what}: a word")
         ends[p.p.returncode] = ends.get(p.p.returncode, 0) + 1
         if not os.path.exists(g.path("f")):
-            get({}).wait(20 * SLOW).expect(h.OK)
+            get({}).wait(60 * SLOW).expect(h.OK)
         h.check_same(g.path("f"), src)
         for name in os.listdir(g.dir):
             os.unlink(g.path(name))
