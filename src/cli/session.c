@@ -323,8 +323,10 @@ int session_run(struct session *s, void (*watch)(struct session *s, void *user),
 	s->watch = watch;
 	s->user = user;
 	if (loop_on_signal(s->loop, SIGINT, on_signal, s) != OK ||
-	    loop_on_signal(s->loop, SIGTERM, on_signal, s) != OK)
+	    loop_on_signal(s->loop, SIGTERM, on_signal, s) != OK) {
+		fprintf(stderr, "shoal: %s\n", err_text(ERR_NOMEM));
 		return EXIT_FAILED;
+	}
 	if (watch != NULL)
 		loop_timer_set(s->timer, 0);
 	if (loop_run(s->loop) != OK)

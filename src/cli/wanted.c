@@ -31,7 +31,7 @@ static int load_torrent(struct wanted *w, const struct opts *o, const char *ref,
 		return err;
 	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
-		return err_set(info, ERR_PROTO, "%s: not a usable .torrent: %s",
+		return err_set(info, meta_fault_err(fault), "%s: not a usable .torrent: %s",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)),
 			       meta_fault_text(fault));
 	if (w->from_index && !index_fetch_is_content(&e, w->meta))
@@ -235,7 +235,7 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 	if (err == OK)
 		fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
-		err = err_set(info, ERR_PROTO, "%s: not a usable torrent: %s", w->label,
+		err = err_set(info, meta_fault_err(fault), "%s: not a usable torrent: %s", w->label,
 			      meta_fault_text(fault));
 	if (err != OK)
 		return err;

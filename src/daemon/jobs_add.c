@@ -321,7 +321,7 @@ static int add_torrent(struct jobs *js, const struct job_spec *s, struct job **o
 	int err;
 
 	if (fault != META_OK)
-		return err_set(info, ERR_PROTO, "not a usable .torrent: %s",
+		return err_set(info, meta_fault_err(fault), "not a usable .torrent: %s",
 			       meta_fault_text(fault));
 	hashes = (struct job_hashes){m->v1 ? m->hash_v1 : NULL, m->v2 ? m->hash_v2 : NULL};
 	err = add(js, s, &hashes, m, NULL, out, info);

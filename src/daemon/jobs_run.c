@@ -308,7 +308,7 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	int err;
 
 	if (fault != META_OK)
-		return err_set(info, ERR_PROTO, "its .torrent is damaged: %s",
+		return err_set(info, meta_fault_err(fault), "its .torrent is not usable: %s",
 			       meta_fault_text(fault));
 	if (p.wanted != NULL && r->n_wanted != p.meta->n_files) {
 		meta_free(p.meta);

@@ -1,6 +1,11 @@
 /* meta/meta_fault.c - one sentence for each way a .torrent can be wrong. */
 #include "meta/metainfo.h"
 
+enum err meta_fault_err(enum meta_fault f)
+{
+	return f == META_OK ? OK : f == META_NOMEM ? ERR_NOMEM : ERR_PROTO;
+}
+
 const char *meta_fault_text(enum meta_fault f)
 {
 	switch (f) {
@@ -117,7 +122,7 @@ const char *meta_fault_text(enum meta_fault f)
 	case META_SYMLINK_BAD:
 		return "a symbolic link has a length, no target or a target outside the folder";
 	case META_NOMEM:
-		return "there is not enough memory";
+		return "out of memory";
 	}
 	return "unknown fault";
 }

@@ -86,6 +86,8 @@ enum meta_fault {
 	META_NOMEM,
 };
 
+/* OK; ERR_NOMEM, when nothing is known of the torrent; else ERR_PROTO. */
+enum err meta_fault_err(enum meta_fault f);
 /* One sentence, e.g. "the length of 'pieces' is not a multiple of 20". */
 const char *meta_fault_text(enum meta_fault f);
 

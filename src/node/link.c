@@ -195,7 +195,7 @@ void link_close(struct link *l, const char *reason)
 	if (l->t == NULL)
 		link_stranger_gone(l);
 	else if (transfer_link(l->t, l->ref) == l)
-		transfer_set_link(l->t, l->ref, NULL);
+		(void)transfer_set_link(l->t, l->ref, NULL);
 	l->state = LINK_DEAD;
 	if (l->reply_timer != NULL)
 		loop_timer_free(l->reply_timer);

@@ -104,7 +104,10 @@ static void open_peer(struct link *l, const struct handshake *h)
 	former = transfer_slot(t, l->ref.slot);
 	if (former != NULL)
 		link_close(former, "gives way to another connection");
-	transfer_set_link(t, l->ref, l);
+	if (!transfer_set_link(t, l->ref, l)) {
+		link_lost(l, "out of memory");
+		return;
+	}
 	transfer_perform(t);
 	if (h->dht && l->state == LINK_OPEN && link_dht_port(l) != 0)
 		link_send(l, &(struct wire_msg){.type = WIRE_PORT, .port = link_dht_port(l)});

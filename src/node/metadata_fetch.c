@@ -107,7 +107,7 @@ static void take_info(struct metadata_fetch *f)
 	enum meta_fault fault = meta_parse_info(metadata_result(f->metadata), &f->info);
 
 	if (fault != META_OK) {
-		finish(f, fault == META_NOMEM ? ERR_NOMEM : ERR_PROTO, meta_fault_text(fault));
+		finish(f, meta_fault_err(fault), meta_fault_text(fault));
 		return;
 	}
 	f->layers = layers_new(f->info);

@@ -208,7 +208,8 @@ void transfer_perform(struct transfer *t);
 struct link *transfer_link(struct transfer *t, struct peer_ref ref);
 /* Whoever has the slot, of any generation; NULL nobody. */
 struct link *transfer_slot(struct transfer *t, uint32_t slot);
-void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
+/* False: there is no memory for it; taking one away always succeeds. */
+bool transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
 void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
@@ -258,6 +259,9 @@ void transfer_touch_live(struct transfer *t);
 /* Seeding: notice when files change. */
 void transfer_guard(struct transfer *t);
 void transfer_unguard(struct transfer *t);
+/* Of what its swarm had to say some is lost, for want of memory. While it only serves, its peers
+ * may as well come anew: all of them are let go. */
+void transfer_let_go(struct transfer *t);
 /* See which files are as they were verified; now, or when more may have changed. */
 void transfer_look(struct transfer *t);
 void transfer_look_soon(struct transfer *t);

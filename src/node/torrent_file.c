@@ -19,8 +19,7 @@ int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, str
 	if (rc == 0) {
 		fault = meta_parse(buf_bytes(b), out);
 		if (fault != META_OK)
-			rc = err_set(info, fault == META_NOMEM ? ERR_NOMEM : ERR_PROTO,
-				     "%s: not a usable .torrent: %s",
+			rc = err_set(info, meta_fault_err(fault), "%s: not a usable .torrent: %s",
 				     text_escape(safe, sizeof(safe), bytes_str(path)),
 				     meta_fault_text(fault));
 	}

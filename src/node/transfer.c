@@ -47,19 +47,20 @@ struct link *transfer_link(struct transfer *t, struct peer_ref ref)
 	return l != NULL && l->ref.gen == ref.gen ? l : NULL;
 }
 
-void transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l)
+bool transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l)
 {
 	if (ref.slot >= t->n_slots) {
 		uint32_t n = ref.slot + 16;
 		struct link **grown = realloc(t->by_slot, n * sizeof(struct link *));
 
 		if (grown == NULL)
-			abort(); /* a few bytes: there is no way on without them */
+			return false;
 		memset(grown + t->n_slots, 0, (n - t->n_slots) * sizeof(struct link *));
 		t->by_slot = grown;
 		t->n_slots = n;
 	}
 	t->by_slot[ref.slot] = l;
+	return true;
 }
 
 /* ---- effects ---------------------------------------------------------------- */
@@ -175,7 +176,9 @@ void transfer_perform(struct transfer *t)
 		perform_one(t, &e);
 	}
 	t->performing = false;
-	if (t->fx.failed && t->phase != TRANSFER_FAILED) {
+	if (t->fx.failed && t->phase == TRANSFER_SEEDING) {
+		transfer_let_go(t);
+	} else if (t->fx.failed && t->phase != TRANSFER_FAILED) {
 		struct err_info why;
 
 		err_set(&why, ERR_NOMEM, "out of memory");

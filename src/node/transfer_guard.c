@@ -117,6 +117,26 @@ void transfer_unguard(struct transfer *t)
 	t->guard.folders = NULL;
 }
 
+/* ---- what was not said ------------------------------------------------------------------------
+ */
+
+void transfer_let_go(struct transfer *t)
+{
+	struct link *l = t->node->links;
+
+	t->performing = true; /* what follows from it is not worth more memory */
+	while (l != NULL) {
+		bool ours = l->t == t;
+
+		if (ours)
+			link_lost(l, "there was no memory for what it was to be told");
+		/* The swarm, being told, may have closed others. */
+		l = ours ? t->node->links : l->next;
+	}
+	t->performing = false;
+	t->fx.failed = false;
+}
+
 /* ---- what was found ----------------------------------------------------------------------- */
 
 /* sendfile(2) lends pages to the socket: what was written into them since would still be sent as

@@ -56,6 +56,16 @@ static bool part_is_ours(const struct store *s)
 	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
 }
 
+/* A disk that was unmounted lazily, or a folder that was moved, is still there for who has it open;
+ * but nobody finds there what was asked for here. */
+static bool parent_is_there(const struct store *s)
+{
+	struct stat named, open_st;
+
+	return stat(s->parent.path, &named) == 0 && fstat(s->parent.fd, &open_st) == 0 &&
+	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
+}
+
 int name_remove(const struct root *r, const char *rel)
 {
 	struct stat st;
@@ -162,6 +172,9 @@ int name_give(struct store *s, bool partial, struct err_info *info)
 	bool there = s->replaces && root_stat(&s->parent, s->final_rel, &old) == OK;
 	int err;
 
+	if (!parent_is_there(s))
+		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
+				 "its folder was moved or taken away meanwhile", info);
 	if (!part_is_ours(s))
 		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
 				 "was moved or replaced by somebody else", info);

@@ -88,6 +88,14 @@ def need(*programs):
     return out[0] if len(out) == 1 else out
 
 
+def shim(name):
+    """The path of a library of tests/shim, to start programs with."""
+    path = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(BIN)), "..", "..", "tests", "shim", f"lib{name}.so"))
+    if not os.path.exists(path):
+        raise Skip(f"the shim is not built: {path}")
+    return path
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("needs root")

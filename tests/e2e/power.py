@@ -197,12 +197,9 @@ class Recorder:
     """Runs programs under the shim, and gives the trees of cuts. Begin when `root` is as it shall be on the disk."""
 
     def __init__(self, root, log):
-        shim = os.path.join(os.path.dirname(os.path.realpath(h.BIN)), "..", "..", "tests", "shim", "libpowerlog.so")
-        if not os.path.exists(shim):
-            raise h.Skip("the shim is not built: " + shim)
         self.root, self.log, self.disk = root, log, None
         self.begun = Disk(root)
-        self.env = {"LD_PRELOAD": shim, "SHOAL_POWERLOG": log,
+        self.env = {"LD_PRELOAD": h.shim("powerlog"), "SHOAL_POWERLOG": log,
                     "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
 
     def now(self):

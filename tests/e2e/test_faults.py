@@ -32,8 +32,10 @@ class Scene:
         if subprocess.run([self.strace, "-qq", "-o", "/dev/null", "true"], check=False).returncode != 0:
             raise h.Skip("strace cannot trace here")
 
-    def get(self, *inject):
-        wrap = () if not inject else (self.strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + inject[0].split(":")[0].removeprefix("inject="), "-e", inject[0])
+    def get(self, *inject, only=None):
+        """only: calls on this file alone; else the loader's may be among them."""
+        wrap = () if not inject else (self.strace, "-f", "-qq", "-o", "/dev/null", *(("-P", only) if only else ()),
+                                      "-e", "trace=" + inject[0].split(":")[0].removeprefix("inject="), "-e", inject[0])
         p = self.g.start("get", self.torrent, "--wait", "60", "--peer", self.seed.addr, wrap=wrap,
                          env={"ASAN_OPTIONS": "detect_leaks=0"})
         p.killed = bool(inject)
@@ -73,10 +75,10 @@ def _(w):
     print(f"# killed {killed} times")
 
 
-def refused(s, kind, error, n, forever):
+def refused(s, kind, error, n, forever, only=None):
     """What became of a download of which a call is refused."""
     what = f"{error} of {kind} {n}{' and on' if forever else ''}"
-    get = s.get(f"inject={kind}:error={error}:when={n}{'+' if forever else ''}")
+    get = s.get(f"inject={kind}:error={error}:when={n}{'+' if forever else ''}", only=only)
     h.wait_for(lambda: not get.alive() or (forever and b"paused" in get.err()), 60 * SLOW, f"an end or a word after {what}")
     if get.alive():
         # Nothing is lost by stopping it here.
@@ -113,6 +115,17 @@ def _(w):
     for kind, error in (("pwrite64", "EDQUOT"), ("fsync,fdatasync", "ENOSPC"), (RENAMES, "ENOSPC"), ("openat2", "EACCES")):
         refused(s, kind, error, 1, True)
         refused(s, kind, error, 2, True)
+
+
+@test("G-09: each call of a recheck is refused, once and for ever: nothing is had that is not there, and all is completed", seconds=400)
+def _(w):
+    s = Scene(w)
+    part = s.g.path(f".f.{(s.t.hash_v2 or s.t.hash_v1).hex()[:8]}.shoal")
+    for kind, error in (("pread64", "EIO"), ("fstat,newfstatat", "EIO"), ("lseek", "EINVAL"), ("fdatasync", "EIO")):
+        for n, forever in ((1, False), (1, True), *((n, False) for n in range(2, MOST + 1) if MOST > 3)):
+            with open(part, "wb") as f:
+                f.write(s.seed.data[:SIZE // 2])
+            refused(s, kind, error, n, forever, part)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,20 @@
 #!/usr/bin/python3
-"""O-47: little memory, large torrents."""
+"""O-46, O-47: allocations that fail, and little memory for large torrents.
 
+SHOAL_ALLOCS=1 fails each allocation there is, once and from then on; a few of each scenario when not given."""
+
+import base64
+import http.client
 import mmap
 import os
+import random
 import resource
+import signal
+import socket
+import urllib.parse
 
 import harness as h
+import starve
 import wire
 from harness import GIB, KIB, MIB, SANITIZED, SLOW, check, check_eq, test
 
@@ -105,6 +114,150 @@ def _(w):
     check(h.FAILED in codes and h.OK in codes, "some had enough and some had not", codes)
     h.check_same(b.path("d"), src)
     check(index.proc.alive(), "the index lives")
+
+
+# ---- allocations that fail -----------------------------------------------------------------
+
+
+def chosen(total, seed, most):
+    """(n, for ever) of the allocations to fail."""
+    every = [(n, forever) for forever in (False, True) for n in range(1, total + 1)]
+    return every if "SHOAL_ALLOCS" in os.environ else random.Random(seed).sample(every, min(most, len(every)))
+
+
+def works(op):
+    try:
+        return op()
+    except (OSError, ValueError, TimeoutError, http.client.HTTPException, wire.Gone, h.Failed):
+        return False
+
+
+def starve_running(al, proc, what, op, most=4):
+    """`op` is tried while an allocation of proc fails: it may do without an answer; afterwards it gets one."""
+    h.wait_for(lambda: works(op), 20 * SLOW, f"{what} is answered")
+    al.fail(0)
+    check(works(op), f"{what} is answered")
+    total = max(al.asked, 1)
+    for n, forever in chosen(total, what, most):
+        al.fail(n, forever)
+        works(op)
+        al.fail(0)
+        check(proc.alive(), f"{what}, allocation {n} of {total}{' and on' if forever else ''}: it died", proc.p.returncode, proc.err()[-500:])
+        h.wait_for(lambda: works(op), 30 * SLOW, f"{what} is answered again after allocation {n}{' and on' if forever else ''} of {total}")
+    print(f"# {what}: {total} allocations")
+
+
+@test("O-46: whichever allocation of a download fails, once or for ever: no crash, a word, and a new start completes it", seconds=5000)
+def _(w):
+    a, g = w.peer("a"), w.peer("g", "http://127.0.0.1:1")
+    src, torrent = h.make_file(a.path("f"), 400 * KIB), a.path("f.torrent")
+    a.run("create", src, "-o", torrent, "--piece-length", "64K").expect(h.OK)
+    seed = a.start("get", torrent, "--seed")
+    al = starve.Allocations(w, "allocations")
+
+    def get(env, patience="60"):
+        return g.start("get", torrent, "--wait", patience, "--peer", f"{h.HOST}:{seed.port()}", env=env)
+    al.fail(0)
+    get(al.env).wait(60 * SLOW).expect(h.OK)
+    total, ends = al.asked, {}
+    os.unlink(g.path("f"))
+    for n, forever in chosen(total, "download", 16):
+        what = f"allocation {n} of {total}{' and on' if forever else ''}"
+        al.fail(n, forever)
+        p = get(al.env, "3")
+        p.quiet = True
+        h.wait_for(lambda: not p.alive() or (forever and b"paused: out of memory" in p.err()), 60 * SLOW, f"{what}: an end, or a word")
+        if p.alive():
+            al.fail(0)
+            p.stop(signal.SIGINT)
+        check(p.p.returncode >= 0, f"{what}: ended by a signal", p.p.returncode, p.err())
+        # Who could not dial for want of memory has no holder; it would try again.
+        check(p.p.returncode in (h.OK, h.FAILED, h.NO_HOLDER, h.INTERRUPTED), f"{what}: exit", p.p.returncode, p.err())
+        check(p.p.returncode == h.OK or p.err().strip(), f"{what}: a word")
+        ends[p.p.returncode] = ends.get(p.p.returncode, 0) + 1
+        if not os.path.exists(g.path("f")):
+            get({}).wait(60 * SLOW).expect(h.OK)
+        h.check_same(g.path("f"), src)
+        for name in os.listdir(g.dir):
+            os.unlink(g.path(name))
+    print(f"# {total} allocations, exits {ends}")
+
+
+@test("O-46: whichever allocation of a seed fails, it serves the next one who asks", seconds=3000)
+def _(w):
+    a = w.peer("a", "http://127.0.0.1:1")
+    src, torrent = h.make_file(a.path("f"), 400 * KIB), a.path("f.torrent")
+    a.run("create", src, "-o", torrent, "--piece-length", "64K").expect(h.OK)
+    t, al = wire.Torrent.load(torrent, src), starve.Allocations(w, "allocations")
+    seed = a.start("get", torrent, "--seed", env={**al.env, "SHOAL_NO_DHT": ""})
+    port, data = seed.port(), open(src, "rb").read()
+
+    def handshake():
+        c = wire.Conn.dial(port, timeout=2)
+        try:
+            c.greet(t.hash, seconds=2)
+            return True
+        finally:
+            c.close()
+
+    def piece():
+        c = wire.Conn.dial(port, timeout=2)
+        try:
+            c.leech(t.hash, seconds=2)
+            return c.fetch(1, 0, wire.BLOCK, seconds=2) == data[64 * KIB:64 * KIB + wire.BLOCK]
+        finally:
+            c.close()
+
+    def dht():
+        with socket.socket(type=socket.SOCK_DGRAM) as s:
+            s.settimeout(1)
+            s.connect((h.HOST, port))
+            s.send(wire.bencode({"a": {"id": os.urandom(20), "info_hash": t.hash}, "q": "get_peers", "t": "aa", "y": "q"}))
+            return wire.bdecode(s.recv(2000))[b"y"] == b"r"
+    for what, op in (("a handshake", handshake), ("a piece", piece), ("a DHT query", dht)):
+        starve_running(al, seed, what, op)
+
+
+@test("O-46: whichever allocation of an index or a daemon fails, it answers the next request", seconds=5000)
+def _(w):
+    al = starve.Allocations(w, "allocations")
+    index = w.index(env=al.env)
+    a, b = w.peer("a"), w.peer("b")
+    signer, count = wire.Signer(), iter(range(10 ** 6))
+    w.closers.append(signer.close)
+    a.share(h.make_file(a.path("f"), 100_000))
+
+    def announce():
+        q = {"info_hash": os.urandom(20), "peer_id": wire.new_peer_id(), "port": 7000, "left": 1, "uploaded": 0, "downloaded": 0}
+        return b"interval" in h.http(index.announce + "?" + urllib.parse.urlencode(q), timeout=2)[1]
+
+    def publish():
+        name = f"n{next(count)}"
+        raw = wire.bencode({"info": {"name": name, "piece length": 16384, "length": 1, "pieces": os.urandom(20)}})
+        return h.http(index.url + "/api/v1/entries", "POST", wire.publish_body(signer, "dora", name, raw),
+                      {"Content-Type": "application/json"}, timeout=2)[0] == 201
+    for what, op in (("an announce", announce), ("publishing", publish),
+                     ("a search", lambda: b'"f"' in h.http(index.url + "/api/v1/entries?q=f", timeout=2)[1]),
+                     ("the page", lambda: h.http(index.url + "/", timeout=2)[0] == 200)):
+        starve_running(al, index.proc, what, op)
+    al = starve.Allocations(w, "daemon-allocations")
+    d = b.daemon(env=al.env)
+    b.run("get", "f").expect(h.OK)
+    with open(os.path.join(b.home, "run", "api")) as f:
+        url = f.read().strip()
+    src = h.make_file(b.path("s"), 50_000)
+    b.run("create", src, "-o", b.path("s.torrent")).expect(h.OK)
+    with open(b.path("s.torrent"), "rb") as f:
+        text = base64.b64encode(f.read()).decode()
+
+    def add_and_remove():
+        b.api("POST", "transfers", {"torrent": text, "path": src, "seed": True})
+        # It may have been there already, from a try whose answer was lost.
+        ids = [t["id"] for t in b.api("GET", "transfers")[1].get("transfers", []) if t["name"] == "s"]
+        return bool(ids) and b.api("DELETE", f"transfers/{ids[0]}")[0] in (200, 204)
+    for what, op in (("a list of transfers", lambda: b.api("GET", "transfers")[0] == 200), ("a transfer that is added and removed", add_and_remove),
+                     ("the gateway", lambda: len(h.http(url + "/n/a/f", timeout=2)[1]) == 100_000)):
+        starve_running(al, d, what, op)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""What machines do to programs: clocks that jump, disks that go away, folders with more than files in them."""
+
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import harness as h
+from harness import MIB, SLOW, check, check_eq, test
+
+
+class Clock:
+    """The wall clock of the programs started with `env`."""
+
+    def __init__(self, w):
+        path = w.path("clock")
+        with open(path, "wb") as f:
+            f.write(bytes(8))
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 8)
+        self.env = {"LD_PRELOAD": h.shim("skewclock"), "SHOAL_SKEWCLOCK": path,
+                    "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
+
+    def jump(self, seconds):
+        self.map[:] = struct.pack("=q", seconds)
+
+
+@test("a clock that goes back a day and forward a year while a transfer runs changes nothing for it", seconds=120)
+def _(w):
+    clock = Clock(w)
+    index = w.index(env=clock.env)
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path("f"), 4 * MIB)
+    share = a.start("share", src, "--name", "f", "--as", "a", "--limit-up", "1M", "--limit-lan", env=clock.env)
+    index.wait_seeds("f")
+    get = g.start("get", "f", env=clock.env)
+    begun = time.monotonic()
+    for part, seconds in ((1, -86400), (2, 365 * 86400)):
+        h.wait_for(lambda: h.part_bytes(g.dir) >= part * MIB or not get.alive(), 30 * SLOW, "it goes on", every=0.02)
+        check(get.alive(), "it is under way", get.err())
+        clock.jump(seconds)
+    get.wait(30 * SLOW).expect(h.OK)
+    check(time.monotonic() - begun < 20 * SLOW, f"it took {time.monotonic() - begun:.1f} s")
+    h.check_same(g.path("f"), src)
+    check_eq(index.holders("f")["seeds"], 1, "seeds a year later: who shares is still there, who has left is not")
+    check(share.alive(), "who shares lives", share.err())
+    # Nothing of it is for ever, either.
+    clock.jump(-30 * 86400)
+    b = w.peer("b")
+    b.start("get", "f", env=clock.env).wait(30 * SLOW).expect(h.OK)
+
+
+@test("pipes, sockets, devices and links in a shared folder are left out and said; none of them is waited for")
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {"f": 1000, "s/g": 2000})
+    os.mkfifo(os.path.join(src, "pipe"))
+    os.symlink("/etc/passwd", os.path.join(src, "link"))
+    os.symlink("..", os.path.join(src, "s", "up"))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(os.path.join(src, "socket"))
+        if os.geteuid() == 0:
+            os.mknod(os.path.join(src, "null"), 0o20666, os.makedev(1, 3))
+        share = a.share(src, name="d")
+        check(b"left out" in share.err() or b"skipped" in share.err(), "it is said", share.err())
+        g.get("d")
+        check_eq(sorted(h.tree_sums(g.path("d"))), [b"f", b"s/g"], "what was shared")
+        for odd in ("pipe", "socket", "null"):
+            if os.path.exists(os.path.join(src, odd)):
+                a.run("share", os.path.join(src, odd), "--name", odd, seconds=10).error_line("neither a file nor a folder")
+
+
+@test("a disk that is taken away: who downloads to it does not say that all is well, who shares from it serves no wrong byte", seconds=120)
+def _(w):
+    w.index()
+    a, g, b = w.peer("a"), w.peer("g"), w.peer("b")
+    from_, to = w.mount(w.path("from"), "64m"), w.mount(w.path("to"), "64m")
+    src = h.make_file(os.path.join(from_, "f"), 12 * MIB)
+    keep = h.make_file(a.path("keep"), 12 * MIB)
+    share = a.share(src, "--limit-up", "4M", "--limit-lan")
+    get = g.start("get", "f", "-o", os.path.join(to, "f"))
+    h.wait_for(lambda: h.part_bytes(to) > 2 * MIB or not get.alive(), 30 * SLOW, "it is under way", every=0.01)
+    subprocess.run(["umount", "-l", to], check=True)
+    done = get.wait(60 * SLOW)
+    check(done.code not in (h.OK,) or os.path.exists(os.path.join(to, "f")), "it says that all is well, and there is nothing", done.out)
+    check(done.code >= 0 and done.err.strip(), "a reason", done.code, done.err)
+    subprocess.run(["umount", "-l", from_], check=True)
+    after = b.start("get", "f")
+    h.wait_for(lambda: not after.alive() or b"no holder" in after.err(), 60 * SLOW, "a word on what cannot be had")
+    if after.alive():
+        after.stop()
+    if os.path.exists(b.path("f")):
+        h.check_same(b.path("f"), keep)
+    check(share.alive(), "who shared lives", share.err())
+    share.stop(signal.SIGINT).expect(h.OK)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
