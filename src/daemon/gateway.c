@@ -119,15 +119,33 @@ static void wait_for_job(struct ask *a, const struct job_view *v)
 		loop_timer_set(a->g->timer, LOOK_MS);
 }
 
+/* Of a job with some of a folder's files: one more, for as long as the job is there. */
+static int want_file(struct ask *a, struct job *j, struct transfer *t, struct err_info *info)
+{
+	const struct metainfo *m = transfer_meta(t);
+	const uint8_t *wanted = transfer_wanted(t);
+	char glob[GATEWAY_GLOB_MAX];
+	const char *const globs[] = {glob, NULL};
+	uint32_t file;
+
+	if (!gateway_needs_bytes(a, m, &file) || wanted == NULL || wanted[file] != WANT_NOT)
+		return OK;
+	gateway_glob(glob, m, file);
+	return jobs_set_files(a->g->p.jobs, j, globs, WANT_NORMAL, info);
+}
+
 /* Its job is known: answer as soon as that has a transfer. */
 static void step(struct ask *a)
 {
 	struct job *j = jobs_by_id(a->g->p.jobs, a->job);
 	struct transfer *t = j == NULL ? NULL : job_transfer(j);
+	struct err_info why;
 	struct job_view v;
 
 	if (j == NULL) {
 		ask_refuse(a, 404, "not_found", "it was removed");
+	} else if (t != NULL && want_file(a, j, t, &why) != OK) {
+		ask_fail(a, &why);
 	} else if (t != NULL) {
 		gateway_answer(a, transfer_meta(t), t);
 	} else {

@@ -45,8 +45,19 @@ struct found {
 	uint32_t job; /* 0: none was needed yet */
 };
 
-static int add_job(struct gateway *g, struct found *r, struct err_info *info)
+/* A '!' in front would leave out what follows. */
+void gateway_glob(char out[GATEWAY_GLOB_MAX], const struct metainfo *m, uint32_t file)
 {
+	(void)snprintf(out, GATEWAY_GLOB_MAX, "%s", m->files[file].path);
+	if (out[0] == '!')
+		out[0] = '?';
+}
+
+/* Of a folder this file alone; others are wanted when they are asked for. */
+static int add_job(struct gateway *g, struct found *r, uint32_t file, struct err_info *info)
+{
+	char glob[GATEWAY_GLOB_MAX];
+	const char *const only[] = {glob, NULL};
 	const char *trackers[] = {index_client_announce_url(g->index.client), NULL};
 	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct job_spec s = {
@@ -65,6 +76,9 @@ static int add_job(struct gateway *g, struct found *r, struct err_info *info)
 	int err;
 
 	snprintf(title, sizeof(title), "%s/%s@%u", r->e->owner, r->e->name, r->e->version);
+	gateway_glob(glob, r->m, file);
+	if (!r->m->single)
+		s.only = only;
 	buf_init(&path, 8192);
 	err = choose_path(g, r->m, &path, info);
 	s.path = buf_cstr(&path);
@@ -92,7 +106,7 @@ static void tell_one(struct ask *a, struct found *r)
 		return;
 	}
 	if (r->job == 0)
-		err = add_job(a->g, r, &why);
+		err = add_job(a->g, r, file, &why);
 	if (err == OK)
 		a->job = r->job;
 	else

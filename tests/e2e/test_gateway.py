@@ -96,6 +96,29 @@ def _(w):
         check_eq(g.ask(base + "/sub/deep/nothing")[0], 404, "no such file")
 
 
+@test("of a folder only the files that are asked for are fetched, also after a restart; what a user chose stays chosen", 90)
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    files = {"a": 300_000, "!b": 200_000, "sub/c": 2_000_000, "d": 5_000_000}
+    src = h.make_tree(a.path("data"), files)
+    a.share(src)
+    g = Gateway(b)
+    take = lambda rel: check(g.ask("/n/a/data/" + urllib.parse.quote(rel))[2] == data(os.path.join(src, rel)), rel)
+    wanted = lambda: b.transfers()[0]["wanted_files"]
+    for i, rel in enumerate(("!b", "a")):
+        take(rel)
+        check_eq(wanted(), i + 1, "files that are wanted")
+    h.wait_for(lambda: b.transfers()[0]["state"] == "seeding", 30 * h.SLOW, "they are there")
+    check(b.transfers()[0]["down_total"] < 1_500_000, "fetched", b.transfers())
+    g.proc.stop()
+    g = Gateway(b)
+    check_eq(wanted(), 2, "after a restart")
+    take("sub/c")
+    take("a")
+    check_eq(wanted(), 3, "one more")
+
+
 @test("pages elsewhere read nothing and begin nothing; the user, players and the token do", 60)
 def _(w):
     w.index()
