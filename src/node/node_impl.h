@@ -191,16 +191,20 @@ void node_hear_verdicts(struct node *n);
 /* ---- transfer.c ---- */
 /* A checkpoint this long after the first piece that is not recorded. */
 #define TRANSFER_SAVE_MS 5000u
+static inline uint64_t transfer_now_ms(const struct transfer *t)
+{
+	return loop_now_ms(t->node->loop);
+}
 void transfer_set_phase(struct transfer *t, enum transfer_phase phase);
 /* For good: nothing is asked for any more. */
 void transfer_fail(struct transfer *t, const struct err_info *why);
 /* Hash what is on disk, all of it or what nobody vouches for; then enter the swarm. Returns 0 or
  * ERR_NOMEM. */
 int transfer_check(struct transfer *t, bool all);
-/* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
 /* May this host have to do with it? See transfer_params.only_peers; who has it all serves everyone.
  */
 bool transfer_takes(const struct transfer *t, const struct addr *from);
+/* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
 int transfer_go_live(struct transfer *t);
 void transfer_say_goodbye(struct transfer *t);
 /* Do what the swarm wants done. */
@@ -216,6 +220,12 @@ void transfer_leave(struct transfer *t);
 void node_transfer_left(struct node *n, struct transfer *t);
 /* A transfer that was taken out needs its files no more. */
 void node_release_soon(struct node *n);
+
+/* ---- transfer_found.c ---- */
+/* `trackers`: as transfer_params.trackers. Returns 0 or ERR_NOMEM. */
+int transfer_make_announcer(struct transfer *t, const char *const *trackers);
+/* If one of its trackers is an index that we have a live session with. */
+void transfer_join_live(struct transfer *t);
 
 /* ---- transfer_disk.c ---- */
 /* Token of store_leaves() for the swarm's own use; others are addresses of hash_tasks. */

@@ -4,17 +4,10 @@
  *     disk   --> store event -----------^
  *
  * The only place where what the swarm wants meets what the disk can. */
-#include <errno.h>
 #include <stdlib.h>
 
-#include "node/explain.h"
 #include "node/link.h"
 #include "node/webseed.h"
-
-static uint64_t now_ms(const struct transfer *t)
-{
-	return loop_now_ms(t->node->loop);
-}
 
 void transfer_set_phase(struct transfer *t, enum transfer_phase phase)
 {
@@ -28,7 +21,7 @@ void transfer_set_phase(struct transfer *t, enum transfer_phase phase)
 void transfer_fail(struct transfer *t, const struct err_info *why)
 {
 	t->why = *why;
-	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
 	readers_fail(t, why);
 	transfer_set_phase(t, TRANSFER_FAILED);
 }
@@ -68,7 +61,7 @@ bool transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l)
 static void set_timer(struct transfer *t)
 {
 	uint64_t at = t->phase == TRANSFER_CHECKING ? UINT64_MAX : swarm_deadline_ms(t->swarm);
-	uint64_t now = now_ms(t);
+	uint64_t now = transfer_now_ms(t);
 
 	if (t->save_at_ms != 0 && t->save_at_ms < at)
 		at = t->save_at_ms;
@@ -214,17 +207,17 @@ static void try_disk_again(struct transfer *t)
 		return;
 	t->why.code = OK;
 	transfer_set_phase(t, TRANSFER_DOWNLOADING);
-	swarm_set_paused(t->swarm, false, now_ms(t), &t->fx);
+	swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
 	/* It may have been the last checkpoint that failed. */
 	if (t->save_at_ms == 0)
-		t->save_at_ms = now_ms(t) + TRANSFER_SAVE_MS;
+		t->save_at_ms = transfer_now_ms(t) + TRANSFER_SAVE_MS;
 	start_finish(t);
 }
 
 static void on_timer(void *arg)
 {
 	struct transfer *t = arg;
-	uint64_t now = now_ms(t);
+	uint64_t now = transfer_now_ms(t);
 
 	t->timer_at_ms = 0;
 	if (t->removed)
@@ -239,105 +232,6 @@ static void on_timer(void *arg)
 		swarm_on_tick(t->swarm, now, &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
-}
-
-/* ---- the announcer's questions and answers ----------------------------------------- */
-
-static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
-{
-	struct transfer *t = user;
-	struct swarm_stats s;
-
-	swarm_stats(t->swarm, now_ms(t), &s);
-	*up = s.up_bytes;
-	*down = s.down_bytes;
-	*left = s.missing_bytes;
-}
-
-static void on_found(void *user, const struct addr *list, size_t n)
-{
-	struct transfer *t = user;
-
-	/* They were asked for counts, and told ours; who there is does not matter. */
-	if (!t->only_peers)
-		swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, now_ms(t), &t->fx);
-	transfer_perform(t);
-	node_settle(t->node);
-}
-
-static void on_seen_as(void *user, const struct addr *by, const struct addr *us)
-{
-	const struct transfer *t = user;
-
-	node_on_seen_as(t->node, by, us);
-}
-
-static bool is_covered(void *user, const char *url)
-{
-	const struct transfer *t = user;
-	const struct live *l = t->live_in;
-
-	return l != NULL && live_is_of(l, url) && live_covers(l, &t->live);
-}
-
-/* ---- the live session's questions and answers --------------------------------------- */
-
-static void live_view(void *user, struct live_view *out)
-{
-	struct transfer *t = user;
-	struct swarm_stats s;
-
-	swarm_stats(t->swarm, now_ms(t), &s);
-	*out = (struct live_view){swarm_have(t->swarm), s.missing_bytes,
-				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
-}
-
-static void on_live_found(void *user, const struct addr *list, size_t n, bool answer)
-{
-	struct transfer *t = user;
-
-	if (answer)
-		announcer_answered(t->announcer, (uint32_t)n);
-	on_found(t, list, n);
-}
-
-static void on_uncovered(void *user)
-{
-	struct transfer *t = user;
-
-	announcer_resume(t->announcer);
-}
-
-static bool is_of_live(const void *live, const char *url)
-{
-	return live_is_of(live, url);
-}
-
-/* Torrents of other trackers are no business of our indexes. */
-static struct live *live_of(const struct transfer *t)
-{
-	const struct node *n = t->node;
-
-	for (uint32_t i = 0; i < n->n_lives; i++)
-		if (announcer_has(t->announcer, is_of_live, n->lives[i]))
-			return n->lives[i];
-	return NULL;
-}
-
-static void join_live(struct transfer *t)
-{
-	struct live *l = live_of(t);
-
-	if (l == NULL)
-		return;
-	t->live_in = l;
-	t->live = (struct live_torrent){.meta = t->meta,
-					.view = live_view,
-					.found = on_live_found,
-					.punch = transfer_on_introduced,
-					.uncovered = on_uncovered,
-					.user = t};
-	live_join(l, &t->live);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -364,33 +258,17 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .client = "shoal " SHOAL_VERSION,
 	    .max_peers = n->quota.max_peers_per_transfer,
 	};
-	struct announcer_params ap = {
-	    .loop = n->loop,
-	    .http = n->http,
-	    .gate = &n->gate,
-	    .meta = t->meta,
-	    .trackers = p->trackers,
-	    .port = n->port,
-	    .reach = n->reach,
-	    .seed = rng_next(&n->rng),
-	    .counts = announce_counts,
-	    .found = on_found,
-	    .seen_as = on_seen_as,
-	    .covered = is_covered,
-	    .user = t,
-	};
 	size_t n_webseeds = 0;
 	int err = store_open(&sp, &t->store, info);
 
 	if (err != OK)
 		return err;
 	memcpy(wp.peer_id, n->peer_id, sizeof(wp.peer_id));
-	memcpy(ap.peer_id, n->peer_id, sizeof(ap.peer_id));
 	t->swarm = swarm_new(&wp);
 	t->timer = loop_timer_new(n->loop, on_timer, t);
 	if (t->swarm != NULL && p->no_upload)
-		swarm_set_upload(t->swarm, false, now_ms(t), &t->fx);
-	if (t->swarm == NULL || t->timer == NULL || announcer_new(&ap, &t->announcer) != OK)
+		swarm_set_upload(t->swarm, false, transfer_now_ms(t), &t->fx);
+	if (t->swarm == NULL || t->timer == NULL || transfer_make_announcer(t, p->trackers) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	t->only_peers = p->only_peers;
 	if (!t->only_peers)
@@ -446,15 +324,15 @@ int transfer_go_live(struct transfer *t)
 		transfer_fail(t, &why);
 		return OK;
 	}
-	t->live_ms = now_ms(t);
+	t->live_ms = transfer_now_ms(t);
 	for (int v6 = 0; v6 < 2; v6++)
 		if (external_address(&t->node->external, v6 != 0) != NULL)
 			swarm_set_self(t->swarm, external_address(&t->node->external, v6 != 0));
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
-	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER, now_ms(t),
-			   &t->fx);
+	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER,
+			   transfer_now_ms(t), &t->fx);
 	webseeds_start(t->webseeds);
-	join_live(t);
+	transfer_join_live(t);
 	announcer_start(t->announcer);
 	transfer_perform(t);
 	readers_urge(t);
@@ -600,100 +478,4 @@ void transfer_free(struct transfer *t)
 	free(t->wanted);
 	free(t->pieces);
 	free(t);
-}
-
-/* ---- looking in ------------------------------------------------------------------------------ */
-
-void transfer_status(const struct transfer *t, struct transfer_status *out)
-{
-	struct announcer_status a;
-
-	*out = (struct transfer_status){
-	    .phase = t->phase,
-	    .why = t->why,
-	    .total_bytes = t->meta->total_bytes,
-	    .done_bytes = t->done_bytes,
-	    .checked_bytes = t->checked_bytes,
-	    .to_check_bytes = t->to_check_bytes,
-	};
-	transfer_plan_status(t, out);
-	swarm_stats(t->swarm, now_ms(t), &out->swarm);
-	announcer_status(t->announcer, &a);
-	out->tracker_ok = a.ok;
-	out->tracker_failed = a.failed;
-	out->tracker_error = a.error;
-	out->tracker_peers = a.peers;
-	out->item_nodes = t->item.nodes;
-	out->item_is_old = t->item.is_old;
-	out->item_newest = t->item.newest;
-}
-
-enum transfer_phase transfer_phase_now(const struct transfer *t)
-{
-	return t->phase;
-}
-
-const struct bitfield *transfer_have(const struct transfer *t)
-{
-	return swarm_have(t->swarm);
-}
-
-const char *transfer_title(const struct transfer *t)
-{
-	return t->title;
-}
-
-const struct metainfo *transfer_meta(const struct transfer *t)
-{
-	return t->meta;
-}
-
-uint32_t transfer_peers(const struct transfer *t, struct swarm_peer *out, uint32_t cap)
-{
-	return swarm_peers(t->swarm, now_ms(t), out, cap);
-}
-
-static void count_peers(const struct transfer *t, struct explain_facts *out)
-{
-	struct swarm_peer *list = calloc(SWARM_PEERS_MAX, sizeof(*list));
-	uint32_t n = list == NULL ? 0 : transfer_peers(t, list, SWARM_PEERS_MAX);
-
-	for (uint32_t i = 0; i < n && i < SWARM_PEERS_MAX; i++) {
-		const struct swarm_peer *p = &list[i];
-
-		out->useful += p->am_interested;
-		out->unchoked += p->am_interested && !p->am_choked;
-		out->snubbed += p->am_interested && !p->am_choked && p->snubbed;
-		out->requests += p->queue;
-		if (p->down_bps <= out->best_bps)
-			continue;
-		out->best_bps = p->down_bps;
-		out->best_rtt_us = p->rtt_us;
-	}
-	free(list);
-}
-
-void explain_gather(struct transfer *t, struct transfer_status *st, struct explain_facts *out)
-{
-	transfer_status(t, st);
-	*out = (struct explain_facts){
-	    .phase = st->phase,
-	    .why = st->why.code == OK ? "" : st->why.text,
-	    .total_bytes = st->wanted_bytes,
-	    .done_bytes = st->wanted_done_bytes,
-	    .down_bps = st->swarm.down_bps,
-	    .run_ms = t->live_ms == 0 ? 0 : now_ms(t) - t->live_ms,
-	    .disk_wait_ms = store_waited_ms(t->store),
-	    .peers = st->swarm.peers,
-	    .seeds = st->swarm.seeds,
-	    .sources = st->swarm.sources,
-	    .dialing = st->swarm.dialing,
-	    .addresses = st->swarm.addresses,
-	    .nowhere = st->swarm.nowhere,
-	    .tracker_ok = st->tracker_ok,
-	    .tracker_failed = st->tracker_failed,
-	    .tracker_error = st->tracker_error.code == OK ? "" : st->tracker_error.text,
-	};
-	throttle_explain(t, out);
-	count_peers(t, out);
 }

@@ -9,11 +9,6 @@
 #define RETRY_DISK_MS 5000u
 #define RETRY_DESCRIPTOR_MS 500u
 
-static uint64_t now_ms(const struct transfer *t)
-{
-	return loop_now_ms(t->node->loop);
-}
-
 uint64_t transfer_real_bytes(const struct transfer *t, uint32_t piece)
 {
 	const struct metainfo *m = t->meta;
@@ -48,8 +43,8 @@ static void disk_said_no(struct transfer *t, const struct err_info *why)
 		return;
 	t->why = *why;
 	t->retry_at_ms =
-	    now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
-	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	    transfer_now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
+	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
 	transfer_set_phase(t, TRANSFER_STALLED);
 }
 
@@ -72,7 +67,7 @@ void transfer_touch_live(struct transfer *t)
 
 void transfer_piece_gone(struct transfer *t, uint32_t piece)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = transfer_now_ms(t);
 	struct err_info why;
 	char name[256];
 
@@ -111,7 +106,7 @@ void transfer_count_done(struct transfer *t)
 
 static void on_verified(struct transfer *t, const struct store_event *e)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = transfer_now_ms(t);
 
 	if (e->err.code != OK) {
 		swarm_on_piece(t->swarm, e->piece, PIECE_LOST, NULL, now, &t->fx);
@@ -163,7 +158,7 @@ static void on_checked(struct transfer *t, const struct store_event *e)
 	if (!e->last)
 		return;
 	if (!t->seed)
-		t->save_at_ms = now_ms(t); /* what was hashed need not be hashed again */
+		t->save_at_ms = transfer_now_ms(t); /* what was hashed need not be hashed again */
 	if (transfer_go_live(t) != OK) {
 		err_set(&why, ERR_NOMEM, "out of memory");
 		transfer_fail(t, &why);
@@ -257,7 +252,7 @@ void transfer_on_store_event(struct transfer *t, const struct store_event *e)
 			swarm_on_disk_hashes(t->swarm, e->piece,
 					     e->err.code == OK && e->n_hashes > 0 ? e->hashes
 										  : NULL,
-					     now_ms(t), &t->fx);
+					     transfer_now_ms(t), &t->fx);
 		else
 			hash_serve_on_leaves(t, e->token, e->hashes,
 					     e->err.code == OK ? e->n_hashes : 0);

@@ -23,11 +23,6 @@
 /* More pieces than this are not told one by one: who is connected connects again. */
 #define GUARD_TELL_MAX 2000u
 
-static uint64_t now_ms(const struct transfer *t)
-{
-	return loop_now_ms(t->node->loop);
-}
-
 static const char *name_of(const struct transfer *t, char out[256])
 {
 	return text_escape(out, 256, bytes_str(t->title));
@@ -47,7 +42,7 @@ static void look_at(struct transfer *t, uint64_t at_ms)
 void transfer_look_soon(struct transfer *t)
 {
 	if (t->phase == TRANSFER_SEEDING && !t->leaving)
-		look_at(t, now_ms(t) + LOOK_SOON_MS);
+		look_at(t, transfer_now_ms(t) + LOOK_SOON_MS);
 }
 
 void transfer_look(struct transfer *t)
@@ -55,7 +50,7 @@ void transfer_look(struct transfer *t)
 	t->guard.look_at_ms = 0;
 	if (t->phase != TRANSFER_SEEDING || t->leaving)
 		return;
-	t->guard.looked_ms = now_ms(t);
+	t->guard.looked_ms = transfer_now_ms(t);
 	store_look(t->store);
 }
 
@@ -166,13 +161,13 @@ static void lose_pieces(struct transfer *t)
 
 	cut_those_underway(t, lost > GUARD_TELL_MAX);
 	/* What others sent would have to be written into a file that is somebody's by now. */
-	swarm_set_paused(t->swarm, true, now_ms(t), &t->fx);
+	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
 	transfer_perform(t);
 	for (uint32_t i = 0; i < have->n; i++) {
 		if (!bitfield_has(have, i) || bitfield_has(disk, i))
 			continue;
 		transfer_count_piece(t, i, false);
-		swarm_on_piece_gone(t->swarm, i, now_ms(t), &t->fx);
+		swarm_on_piece_gone(t->swarm, i, transfer_now_ms(t), &t->fx);
 		transfer_perform(t); /* each says its number from one buffer */
 	}
 	readers_on_gone(t, &t->why);
@@ -196,7 +191,7 @@ static void all_is_well(struct transfer *t)
 	/* Folders may be others by now. */
 	transfer_unguard(t);
 	transfer_guard(t);
-	swarm_set_paused(t->swarm, false, now_ms(t), &t->fx);
+	swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
 }
 
 static bool is_missing_pieces(const struct transfer *t)
@@ -211,7 +206,7 @@ static bool is_missing_pieces(const struct transfer *t)
 
 void transfer_on_looked(struct transfer *t, const struct store_event *e)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = transfer_now_ms(t);
 
 	if (t->phase != TRANSFER_SEEDING || t->leaving)
 		return;
@@ -242,7 +237,7 @@ void transfer_on_checked_again(struct transfer *t, const struct store_event *e)
 {
 	if (e->good) {
 		transfer_count_piece(t, e->piece, true);
-		swarm_on_piece_back(t->swarm, e->piece, now_ms(t), &t->fx);
+		swarm_on_piece_back(t->swarm, e->piece, transfer_now_ms(t), &t->fx);
 		transfer_touch_live(t);
 	}
 	if (!e->last && e->err.code != ERR_NOMEM)

@@ -5,11 +5,6 @@
 #include "node/link.h"
 #include "node/webseed.h"
 
-static uint64_t now_ms(const struct transfer *t)
-{
-	return loop_now_ms(t->node->loop);
-}
-
 /* Real bytes of the pieces that are wanted. */
 static void count_wanted(struct transfer *t)
 {
@@ -48,9 +43,9 @@ int transfer_plan(struct transfer *t, const uint8_t *wanted)
 
 void transfer_plan_swarm(struct transfer *t)
 {
-	swarm_set_order(t->swarm, t->order, now_ms(t), &t->fx);
-	swarm_set_window(t->swarm, t->window_first, t->window_end, now_ms(t), &t->fx);
-	swarm_set_wanted(t->swarm, t->pieces, now_ms(t), &t->fx);
+	swarm_set_order(t->swarm, t->order, transfer_now_ms(t), &t->fx);
+	swarm_set_window(t->swarm, t->window_first, t->window_end, transfer_now_ms(t), &t->fx);
+	swarm_set_wanted(t->swarm, t->pieces, transfer_now_ms(t), &t->fx);
 	t->complete = swarm_is_complete(t->swarm);
 	count_wanted(t);
 }
@@ -107,7 +102,7 @@ void transfer_set_order(struct transfer *t, enum swarm_order order)
 	t->order = order;
 	if (t->phase == TRANSFER_CHECKING)
 		return;
-	swarm_set_order(t->swarm, order, now_ms(t), &t->fx);
+	swarm_set_order(t->swarm, order, transfer_now_ms(t), &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
 }
@@ -118,7 +113,7 @@ static void drop_pieces(struct transfer *t)
 	for (; t->dropped < t->window_first; t->dropped++) {
 		if (!bitfield_has(swarm_have(t->swarm), t->dropped))
 			continue;
-		swarm_on_piece_gone(t->swarm, t->dropped, now_ms(t), &t->fx);
+		swarm_on_piece_gone(t->swarm, t->dropped, transfer_now_ms(t), &t->fx);
 		transfer_perform(t); /* each says its number from one buffer */
 		store_drop(t->store, t->dropped);
 	}
@@ -133,7 +128,7 @@ void transfer_set_window(struct transfer *t, uint64_t from, uint64_t to, bool dr
 	t->window_end = (uint32_t)((to + length - 1) / length);
 	if (t->phase == TRANSFER_CHECKING || t->removed)
 		return;
-	swarm_set_window(t->swarm, t->window_first, t->window_end, now_ms(t), &t->fx);
+	swarm_set_window(t->swarm, t->window_first, t->window_end, transfer_now_ms(t), &t->fx);
 	if (drop)
 		drop_pieces(t);
 	transfer_perform(t);

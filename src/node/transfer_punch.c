@@ -21,7 +21,7 @@ void transfer_on_introduced(void *user, const struct addr *list, size_t n)
 {
 	struct transfer *t = user;
 
-	swarm_on_introduced(t->swarm, list, n, loop_now_ms(t->node->loop), &t->fx);
+	swarm_on_introduced(t->swarm, list, n, transfer_now_ms(t), &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
 }

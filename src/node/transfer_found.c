@@ -1,0 +1,125 @@
+/* node/transfer_found.c - who tells a transfer of its peers: trackers, and the live sessions with
+ * indexes that make asking their trackers needless. */
+#include "node/link.h"
+
+/* ---- the announcer's questions and answers ----------------------------------------- */
+
+static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
+{
+	struct transfer *t = user;
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, transfer_now_ms(t), &s);
+	*up = s.up_bytes;
+	*down = s.down_bytes;
+	*left = s.missing_bytes;
+}
+
+static void on_found(void *user, const struct addr *list, size_t n)
+{
+	struct transfer *t = user;
+
+	/* They were asked for counts, and told ours; who there is does not matter. */
+	if (!t->only_peers)
+		swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, transfer_now_ms(t), &t->fx);
+	transfer_perform(t);
+	node_settle(t->node);
+}
+
+static void on_seen_as(void *user, const struct addr *by, const struct addr *us)
+{
+	const struct transfer *t = user;
+
+	node_on_seen_as(t->node, by, us);
+}
+
+static bool is_covered(void *user, const char *url)
+{
+	const struct transfer *t = user;
+	const struct live *l = t->live_in;
+
+	return l != NULL && live_is_of(l, url) && live_covers(l, &t->live);
+}
+
+int transfer_make_announcer(struct transfer *t, const char *const *trackers)
+{
+	struct node *n = t->node;
+	struct announcer_params ap = {
+	    .loop = n->loop,
+	    .http = n->http,
+	    .gate = &n->gate,
+	    .meta = t->meta,
+	    .trackers = trackers,
+	    .port = n->port,
+	    .reach = n->reach,
+	    .seed = rng_next(&n->rng),
+	    .counts = announce_counts,
+	    .found = on_found,
+	    .seen_as = on_seen_as,
+	    .covered = is_covered,
+	    .user = t,
+	};
+
+	memcpy(ap.peer_id, n->peer_id, sizeof(ap.peer_id));
+	return announcer_new(&ap, &t->announcer);
+}
+
+/* ---- the live session's questions and answers --------------------------------------- */
+
+static void live_view(void *user, struct live_view *out)
+{
+	struct transfer *t = user;
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, transfer_now_ms(t), &s);
+	*out = (struct live_view){swarm_have(t->swarm), s.missing_bytes,
+				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
+}
+
+static void on_live_found(void *user, const struct addr *list, size_t n, bool answer)
+{
+	struct transfer *t = user;
+
+	if (answer)
+		announcer_answered(t->announcer, (uint32_t)n);
+	on_found(t, list, n);
+}
+
+static void on_uncovered(void *user)
+{
+	struct transfer *t = user;
+
+	announcer_resume(t->announcer);
+}
+
+static bool is_of_live(const void *live, const char *url)
+{
+	return live_is_of(live, url);
+}
+
+/* Torrents of other trackers are no business of our indexes. */
+static struct live *live_of(const struct transfer *t)
+{
+	const struct node *n = t->node;
+
+	for (uint32_t i = 0; i < n->n_lives; i++)
+		if (announcer_has(t->announcer, is_of_live, n->lives[i]))
+			return n->lives[i];
+	return NULL;
+}
+
+void transfer_join_live(struct transfer *t)
+{
+	struct live *l = live_of(t);
+
+	if (l == NULL)
+		return;
+	t->live_in = l;
+	t->live = (struct live_torrent){.meta = t->meta,
+					.view = live_view,
+					.found = on_live_found,
+					.punch = transfer_on_introduced,
+					.uncovered = on_uncovered,
+					.user = t};
+	live_join(l, &t->live);
+}
