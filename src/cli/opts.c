@@ -1,7 +1,5 @@
 #include "cli/opts.h"
 
-#include <limits.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,122 +10,7 @@
 #include "cli/index_choice.h"
 #include "cli/nearest.h"
 #include "cli/opts_table.h"
-#include "cli/out.h"
-#include "meta/metainfo.h"
-#include "node/index_client.h"
-
-#define AT(member) offsetof(struct opts, member)
-/* Of what takes bytes: below, the peer could not work (node/quota.h); above, it is a slip. */
-#define OPTS_BYTES_MIN ((uint64_t)8 << 20)
-#define OPTS_BYTES_MAX ((uint64_t)1 << 40)
-
-static const struct option options[] = {
-    {"help", 'h', KIND_HELP, 0, NULL, true},
-    {"index", 0, KIND_TEXT, AT(index), "SHOAL_INDEX", true},
-    {"token", 0, KIND_TEXT, AT(token), "SHOAL_TOKEN", true},
-    {"pin", 0, KIND_TEXT, AT(pin), "SHOAL_PIN", true},
-    {"port", 0, KIND_PORT, AT(port), "SHOAL_PORT", true},
-    {"json", 0, KIND_FLAG, AT(json), NULL, true},
-    {"quiet", 'q', KIND_FLAG, AT(quiet), NULL, true},
-    {"verbose", 'v', KIND_COUNT, AT(verbose), NULL, true},
-    {"progress", 0, KIND_TEXT, AT(progress), NULL, true},
-    {"latest", 0, KIND_FLAG, AT(latest), NULL, false},
-    {"seed", 0, KIND_FLAG, AT(seed), NULL, false},
-    {"name", 0, KIND_TEXT, AT(name), NULL, false},
-    {"as", 0, KIND_TEXT, AT(as), NULL, false},
-    {"out", 'o', KIND_FILE, AT(out), NULL, false},
-    {"input-file", 'i', KIND_FILE, AT(input), NULL, false},
-    {"listen", 0, KIND_TEXT, AT(listen), NULL, false},
-    {"data", 0, KIND_FOLDER, AT(data), NULL, false},
-    {"on-complete", 0, KIND_TEXT, AT(on_complete), NULL, false},
-    {"webhook", 0, KIND_LIST, AT(webhooks), NULL, false},
-    {"no-map", 0, KIND_FLAG, AT(no_map), "SHOAL_NO_MAP", false},
-    {"encryption", 0, KIND_TEXT, AT(encryption), "SHOAL_ENCRYPTION", false},
-    {"transport", 0, KIND_TEXT, AT(transport), "SHOAL_TRANSPORT", false},
-    {"no-lsd", 0, KIND_FLAG, AT(no_lsd), "SHOAL_NO_LSD", false},
-    {"no-dht", 0, KIND_FLAG, AT(no_dht), "SHOAL_NO_DHT", false},
-    {"dht-node", 0, KIND_LIST, AT(dht_nodes), NULL, false},
-    {"sign", 0, KIND_FLAG, AT(sign), NULL, false},
-    {"salt", 0, KIND_TEXT, AT(salt), NULL, false},
-    {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
-    {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
-    {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
-    {"site", 0, KIND_LIST, AT(sites), NULL, false},
-    {"sites", 0, KIND_FILE, AT(sites_file), NULL, false},
-    {"log", 0, KIND_FILE, AT(log), NULL, false},
-    {"log-format", 0, KIND_TEXT, AT(log_format), NULL, false},
-    {"tls-cert", 0, KIND_FILE, AT(tls_cert), NULL, false},
-    {"tls-key", 0, KIND_FILE, AT(tls_key), NULL, false},
-    {"tls-self-signed", 0, KIND_FLAG, AT(tls_self_signed), NULL, false},
-    {"tracker", 0, KIND_LIST, AT(trackers), NULL, false},
-    {"webseed", 0, KIND_LIST, AT(webseeds), NULL, false},
-    {"peer", 0, KIND_LIST, AT(peers), NULL, false},
-    {"from", 0, KIND_LIST, AT(from), NULL, false},
-    {"v1-only", 0, KIND_FLAG, AT(v1_only), NULL, false},
-    {"v2-only", 0, KIND_FLAG, AT(v2_only), NULL, false},
-    {"private", 0, KIND_FLAG, AT(private), NULL, false},
-    {"preallocate", 0, KIND_FLAG, AT(preallocate), NULL, false},
-    {"all", 0, KIND_FLAG, AT(all), NULL, false},
-    {"pieces", 0, KIND_FLAG, AT(pieces), NULL, false},
-    {"piece-length", 0, KIND_SIZE, AT(piece_length), NULL, false},
-    {"wait", 0, KIND_TIME, AT(wait_s), NULL, false},
-    {"limit", 0, KIND_NUMBER, AT(limit), NULL, false},
-    {"comment", 0, KIND_TEXT, AT(comment), NULL, false},
-    {"accept-key", 0, KIND_FLAG, AT(accept_key), NULL, true},
-    {"admin", 0, KIND_FLAG, AT(admin), NULL, false},
-    {"right", 0, KIND_TEXT, AT(right), NULL, false},
-    {"sort", 0, KIND_TEXT, AT(sort), NULL, false},
-    {"description", 0, KIND_TEXT, AT(description), NULL, false},
-    {"tag", 0, KIND_LIST, AT(tags), NULL, false},
-    {"meta", 0, KIND_LIST, AT(notes), NULL, false},
-    {"only", 0, KIND_LIST, AT(only), NULL, false},
-    {"file", 0, KIND_LIST, AT(files), NULL, false},
-    {"limit-down", 0, KIND_RATE, AT(limit_down), NULL, false},
-    {"limit-up", 0, KIND_RATE, AT(limit_up), NULL, false},
-    {"limit-at", 0, KIND_LIST, AT(limit_at), NULL, false},
-    {"limit-lan", 0, KIND_FLAG, AT(limit_lan), NULL, false},
-    {"no-upload", 0, KIND_FLAG, AT(no_upload), NULL, false},
-    {"spool", 0, KIND_FILE, AT(spool), NULL, false},
-    {"sequential", 0, KIND_FLAG, AT(sequential), NULL, false},
-    {"ends-first", 0, KIND_FLAG, AT(ends_first), NULL, false},
-    {"reuse", 0, KIND_FILE, AT(reuse), NULL, false},
-    {"replace", 0, KIND_FLAG, AT(replace), NULL, false},
-    {"follow", 0, KIND_FLAG, AT(follow), NULL, false},
-    {"watch", 0, KIND_FLAG, AT(watch), NULL, false},
-    {"settle", 0, KIND_TIME, AT(settle_s), NULL, false},
-    {"rehash", 0, KIND_FLAG, AT(rehash), NULL, false},
-    {"every", 0, KIND_TIME, AT(every_s), NULL, false},
-    {"reply-delay", 0, KIND_NUMBER, AT(reply_delay_ms), NULL, false},
-    {"drain", 0, KIND_FLAG, AT(drain), NULL, false},
-    {"http-port", 0, KIND_PORT, AT(http_port), NULL, false},
-    {"down", 0, KIND_RATE, AT(down), NULL, false},
-    {"up", 0, KIND_RATE, AT(up), NULL, false},
-    {"max-active", 0, KIND_NUMBER, AT(max_active), NULL, false},
-    {"max-peers", 0, KIND_NUMBER, AT(max_peers), "SHOAL_MAX_PEERS", false},
-    {"max-peers-per-transfer", 0, KIND_NUMBER, AT(max_peers_per_transfer),
-     "SHOAL_MAX_PEERS_PER_TRANSFER", false},
-    {"max-open-files", 0, KIND_NUMBER, AT(max_open_files), "SHOAL_MAX_OPEN_FILES", false},
-    {"max-memory", 0, KIND_BYTES, AT(max_memory), "SHOAL_MAX_MEMORY", false},
-    {"detach", 'd', KIND_FLAG, AT(detach), NULL, false},
-    {"no-daemon", 0, KIND_FLAG, AT(no_daemon), NULL, false},
-    {"queue-seeds", 0, KIND_FLAG, AT(queue_seeds), NULL, false},
-    {"with-data", 0, KIND_FLAG, AT(with_data), NULL, false},
-    {"no-seed", 0, KIND_FLAG, AT(no_seed), NULL, false},
-    {"drain-timeout", 0, KIND_TIME, AT(drain_timeout_s), NULL, false},
-};
-
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-
-static const struct {
-	const char *option, *words;
-} choices[] = {
-    {"sort", "name size date holders"},
-    {"right", "read publish admin"},
-    {"log-format", "text json"},
-    {"progress", "auto json none"},
-    {"encryption", "accept prefer require"},
-    {"transport", "both tcp utp"},
-};
+#include "cli/opts_value.h"
 
 /* One run of the parser. */
 struct parser {
@@ -141,53 +24,17 @@ struct parser {
 	struct err_info info;
 };
 
-const struct option *opts_table(size_t *n)
-{
-	*n = N_OPTIONS;
-	return options;
-}
-
-bool opts_takes_value(const struct option *p)
-{
-	return p->kind != KIND_FLAG && p->kind != KIND_COUNT && p->kind != KIND_HELP;
-}
-
-const char *opts_choices(const struct option *p)
-{
-	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
-		if (strcmp(choices[i].option, p->name) == 0)
-			return choices[i].words;
-	return NULL;
-}
-
-/* ---- which option is meant ------------------------------------------------ */
-
-bool opts_accepts(const struct command *c, const struct option *p)
-{
-	const char *rest = c == NULL ? NULL : c->accepts;
-	size_t len = strlen(p->name);
-
-	if (p->common || c == NULL)
-		return true;
-	while (rest != NULL && *rest != '\0') {
-		size_t n = strcspn(rest, " ");
-
-		if (n == len && strncmp(rest, p->name, len) == 0)
-			return true;
-		rest += n + strspn(rest + n, " ");
-	}
-	return false;
-}
-
 static int refuse_unknown(struct parser *p, const char *typed)
 {
+	size_t n;
+	const struct option *all = opts_table(&n);
 	struct nearest near = {.best = NULL};
 	char safe[128];
 
 	text_escape(safe, sizeof(safe), bytes_str(typed));
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (opts_accepts(p->c, &options[i]) && typed[0] == '-' && typed[1] == '-')
-			nearest_offer(&near, typed + 2, options[i].name);
+	for (size_t i = 0; i < n; i++)
+		if (opts_accepts(p->c, &all[i]) && typed[0] == '-' && typed[1] == '-')
+			nearest_offer(&near, typed + 2, all[i].name);
 	if (near.best != NULL)
 		return err_set(&p->info, ERR_INVALID,
 			       "unknown option '%s'; did you mean '--%s'? See 'shoal %s --help'",
@@ -196,111 +43,17 @@ static int refuse_unknown(struct parser *p, const char *typed)
 		       p->c->name);
 }
 
-const struct option *opts_find(const char *name, size_t len)
+static struct opts_origin *origin_of(struct opts *o, const struct option *opt)
 {
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
-			return &options[i];
-	return NULL;
-}
+	size_t n;
 
-static const struct option *find_letter(char letter)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].letter == letter)
-			return &options[i];
-	return NULL;
-}
-
-/* ---- values --------------------------------------------------------------- */
-
-static int parse_scaled(const char *text, const char *units, const uint64_t *scales, uint64_t max,
-			uint64_t *out)
-{
-	size_t digits = strspn(text, "0123456789");
-	const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
-	uint64_t scale = unit == NULL ? 1 : scales[unit - units], v;
-
-	if (text[digits] != '\0' && (unit == NULL || text[digits + 1] != '\0'))
-		return ERR_INVALID;
-	if (text_parse_u64(bytes_of(text, digits), max / scale, &v) != 0)
-		return ERR_INVALID;
-	*out = v * scale;
-	return 0;
-}
-
-/* "16K", "1MiB", "2G" */
-static int parse_bytes(const char *text, uint64_t max, uint64_t *out)
-{
-	static const uint64_t scales[] = {1u << 10, 1u << 10, 1u << 20,
-					  1u << 20, 1u << 30, 1u << 30};
-	char plain[24];
-	size_t len = strlen(text);
-
-	if (len >= 4 && strcmp(text + len - 2, "iB") == 0)
-		len -= 2;
-	if (len >= sizeof(plain))
-		return ERR_INVALID;
-	memcpy(plain, text, len);
-	plain[len] = '\0';
-	return parse_scaled(plain, "KkMmGg", scales, max, out);
-}
-
-static int parse_size(const char *text, uint64_t *out)
-{
-	if (parse_bytes(text, META_PIECE_LENGTH_MAX, out) != 0)
-		return ERR_INVALID;
-	if (*out < META_PIECE_LENGTH_MIN || (*out & (*out - 1)) != 0)
-		return ERR_INVALID;
-	return 0;
-}
-
-static int parse_time(const char *text, uint64_t *out)
-{
-	static const uint64_t scales[] = {1, 60, 3600};
-
-	return parse_scaled(text, "smh", scales, UINT32_MAX, out);
-}
-
-static int add_to_list(const char *const **list, const char *value)
-{
-	size_t n = 0;
-	const char **grown;
-
-	while (*list != NULL && (*list)[n] != NULL)
-		n++;
-	grown = realloc((void *)*list, (n + 2) * sizeof(*grown));
-	if (grown == NULL)
-		return ERR_NOMEM;
-	grown[n] = value;
-	grown[n + 1] = NULL;
-	*list = grown;
-	return 0;
-}
-
-static int refuse_value(struct parser *p, const char *what, const char *value, const char *wanted)
-{
-	char safe[128];
-
-	return err_set(&p->info, ERR_INVALID, "%s '%s': %s", what,
-		       text_escape(safe, sizeof(safe), bytes_str(value)), wanted);
-}
-
-static int store_flag(struct parser *p, bool *place, const char *what, const char *value)
-{
-	if (value == NULL || strcmp(value, "yes") == 0)
-		*place = true;
-	else if (strcmp(value, "no") == 0)
-		*place = false;
-	else
-		return refuse_value(p, what, value, "neither yes nor no");
-	return 0;
+	return &o->origins[opt - opts_table(&n)];
 }
 
 /* A more important source than before speaks of this option for the first time. */
 static void forget_lesser(struct parser *p, const struct option *opt, void *place)
 {
-	struct opts_origin *origin = &p->o->origins[opt - options];
+	const struct opts_origin *origin = origin_of(p->o, opt);
 
 	if (origin->from == p->from)
 		return;
@@ -312,75 +65,16 @@ static void forget_lesser(struct parser *p, const struct option *opt, void *plac
 	}
 }
 
-/* `what` is how the user gave it: "--port", "SHOAL_PORT". `value` NULL: a bare flag. */
-static int store_value(struct parser *p, const struct option *opt, const char *what,
-		       const char *value)
-{
-	void *place = (char *)p->o + opt->offset;
-	uint64_t n = 0;
-
-	switch (opt->kind) {
-	case KIND_FLAG:
-		return store_flag(p, place, what, value);
-	case KIND_COUNT:
-		if (value != NULL && text_parse_u64(bytes_str(value), 9, &n) != 0)
-			return refuse_value(p, what, value, "not a number from 0 to 9");
-		*(int *)place += value == NULL ? 1 : (int)n;
-		return 0;
-	case KIND_HELP:
-		p->help = true;
-		return 0;
-	case KIND_TEXT:
-	case KIND_FILE:
-	case KIND_FOLDER:
-		*(const char **)place = value;
-		return 0;
-	case KIND_LIST:
-		if (add_to_list(place, value) != 0)
-			return err_set(&p->info, ERR_NOMEM, "out of memory");
-		return 0;
-	case KIND_PORT:
-		if (text_parse_u64(bytes_str(value), 65535, &n) != 0)
-			return refuse_value(p, what, value, "not a port (0 to 65535)");
-		*(int *)place = (int)n;
-		return 0;
-	case KIND_SIZE:
-		if (parse_size(value, &n) != 0)
-			return refuse_value(p, what, value, "not a power of two from 16K to 128M");
-		*(uint64_t *)place = n;
-		return 0;
-	case KIND_BYTES:
-		if (parse_bytes(value, OPTS_BYTES_MAX, &n) != 0 || n < OPTS_BYTES_MIN)
-			return refuse_value(p, what, value, "not a size from 8M up (64M, 2G)");
-		*(uint64_t *)place = n;
-		return 0;
-	case KIND_RATE:
-		if (schedule_rate(value, &n) != OK)
-			return refuse_value(p, what, value, "not a rate (500K, 2M, 0 for none)");
-		*(uint64_t *)place = n;
-		return 0;
-	case KIND_NUMBER:
-		if (text_parse_u64(bytes_str(value), UINT32_MAX, &n) != 0 || n == 0)
-			return refuse_value(p, what, value, "not a number from 1 up");
-		*(uint32_t *)place = (uint32_t)n;
-		return 0;
-	case KIND_TIME:
-		if (parse_time(value, &n) != 0)
-			return refuse_value(p, what, value, "not a time (30, 5m, 2h)");
-		*(uint32_t *)place = (uint32_t)n;
-		return 0;
-	}
-	return 0;
-}
-
 static int store(struct parser *p, const struct option *opt, const char *what, const char *value)
 {
 	int rc;
 
-	if (opt->kind != KIND_HELP)
+	if (opt->kind == KIND_HELP)
+		p->help = true;
+	else
 		forget_lesser(p, opt, (char *)p->o + opt->offset);
-	rc = store_value(p, opt, what, value);
-	p->o->origins[opt - options] =
+	rc = opts_store_value(p->o, opt, what, value, &p->info);
+	*origin_of(p->o, opt) =
 	    (struct opts_origin){.from = p->from, .value = value, .line = p->line};
 	return rc;
 }
@@ -434,7 +128,7 @@ static int take_long(struct parser *p, const char *arg)
 static int take_letters(struct parser *p, const char *arg)
 {
 	for (const char *at = arg + 1; *at != '\0'; at++) {
-		const struct option *opt = find_letter(*at);
+		const struct option *opt = opts_find_letter(*at);
 		char what[3] = {'-', *at, '\0'};
 		bool rest = opt != NULL && opts_takes_value(opt) && at[1] != '\0';
 		int rc;
@@ -468,15 +162,17 @@ static int take_all(struct parser *p)
 
 static int take_environment(struct parser *p)
 {
+	size_t n;
+	const struct option *all = opts_table(&n);
 	int rc = 0;
 
 	p->from = FROM_ENVIRONMENT;
 	p->line = 0;
-	for (size_t i = 0; rc == 0 && i < N_OPTIONS; i++) {
-		const char *value = options[i].env == NULL ? NULL : getenv(options[i].env);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *value = all[i].env == NULL ? NULL : getenv(all[i].env);
 
 		if (value != NULL && *value != '\0')
-			rc = store(p, &options[i], options[i].env, value);
+			rc = store(p, &all[i], all[i].env, value);
 	}
 	return rc;
 }
@@ -494,13 +190,15 @@ static int refuse_line(struct parser *p, const struct config_line *l)
 
 static int refuse_key(struct parser *p, const struct config_line *l)
 {
+	size_t n;
+	const struct option *all = opts_table(&n);
 	struct nearest near = {.best = NULL};
 	char safe[64];
 
 	text_escape(safe, sizeof(safe), bytes_str(l->key));
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].kind != KIND_HELP)
-			nearest_offer(&near, l->key, options[i].name);
+	for (size_t i = 0; i < n; i++)
+		if (all[i].kind != KIND_HELP)
+			nearest_offer(&near, l->key, all[i].name);
 	if (near.best != NULL)
 		err_set(&p->info, ERR_INVALID, "no setting '%s'; did you mean '%s'?", safe,
 			near.best);
@@ -570,16 +268,17 @@ static int check(struct parser *p)
 
 	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
 	    strcmp(o->progress, "json") != 0 && strcmp(o->progress, "none") != 0)
-		return refuse_value(p, "--progress", o->progress, "neither auto, json nor none");
+		return opts_refuse_value(&p->info, "--progress", o->progress,
+					 "neither auto, json nor none");
 	if (o->from != NULL && o->peers != NULL)
 		return err_set(&p->info, ERR_INVALID, "--from and --peer exclude each other");
 	if (o->v1_only && o->v2_only)
 		return err_set(&p->info, ERR_INVALID, "--v1-only and --v2-only exclude each other");
 	for (size_t i = 0; o->limit_at != NULL && o->limit_at[i] != NULL; i++) {
 		if (schedule_parse(o->limit_at[i], &rule) != OK)
-			return refuse_value(p, "--limit-at", o->limit_at[i],
-					    "not FROM-TO=DOWN[/UP] (08:00-18:00=1M, "
-					    "22:30-06:00=0/200K)");
+			return opts_refuse_value(&p->info, "--limit-at", o->limit_at[i],
+						 "not FROM-TO=DOWN[/UP] (08:00-18:00=1M, "
+						 "22:30-06:00=0/200K)");
 	}
 	if (o->sequential && o->ends_first)
 		return err_set(&p->info, ERR_INVALID,
@@ -606,11 +305,13 @@ static bool wants_json(int argc, char **argv)
 static int take_standing(struct parser *p)
 {
 	struct opts *o = p->o;
+	size_t n;
 	int rc;
 
+	(void)opts_table(&n);
 	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 	o->args = calloc((size_t)p->argc + 1, sizeof(*o->args));
-	o->origins = calloc(N_OPTIONS, sizeof(*o->origins));
+	o->origins = calloc(n, sizeof(*o->origins));
 	o->choice = calloc(1, sizeof(*o->choice));
 	if (o->args == NULL || o->origins == NULL || o->choice == NULL)
 		return err_set(&p->info, ERR_NOMEM, "out of memory");

@@ -36,7 +36,9 @@ const struct option *opts_table(size_t *n);
 /* `c` NULL: every option. */
 bool opts_accepts(const struct command *c, const struct option *p);
 bool opts_takes_value(const struct option *p);
-const struct option *opts_find(const char *name, size_t len); /* NULL: there is none */
+/* NULL: there is none. */
+const struct option *opts_find(const char *name, size_t len);
+const struct option *opts_find_letter(char letter);
 void opts_print_help(const struct command *c);
 /* Append what `shoal c->name --help` says about it, without what goes on on the next line. False:
  * it does not. */

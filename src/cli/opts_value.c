@@ -1,0 +1,158 @@
+#include "cli/opts_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/schedule.h"
+#include "base/text.h"
+#include "meta/metainfo.h"
+
+/* Of what takes bytes: below, the peer could not work (node/quota.h); above, it is a slip. */
+#define OPTS_BYTES_MIN ((uint64_t)8 << 20)
+#define OPTS_BYTES_MAX ((uint64_t)1 << 40)
+
+static int parse_scaled(const char *text, const char *units, const uint64_t *scales, uint64_t max,
+			uint64_t *out)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] == '\0' ? NULL : strchr(units, text[digits]);
+	uint64_t scale = unit == NULL ? 1 : scales[unit - units], v;
+
+	if (text[digits] != '\0' && (unit == NULL || text[digits + 1] != '\0'))
+		return ERR_INVALID;
+	if (text_parse_u64(bytes_of(text, digits), max / scale, &v) != 0)
+		return ERR_INVALID;
+	*out = v * scale;
+	return 0;
+}
+
+/* "16K", "1MiB", "2G" */
+static int parse_bytes(const char *text, uint64_t max, uint64_t *out)
+{
+	static const uint64_t scales[] = {1u << 10, 1u << 10, 1u << 20,
+					  1u << 20, 1u << 30, 1u << 30};
+	char plain[24];
+	size_t len = strlen(text);
+
+	if (len >= 4 && strcmp(text + len - 2, "iB") == 0)
+		len -= 2;
+	if (len >= sizeof(plain))
+		return ERR_INVALID;
+	memcpy(plain, text, len);
+	plain[len] = '\0';
+	return parse_scaled(plain, "KkMmGg", scales, max, out);
+}
+
+static int parse_size(const char *text, uint64_t *out)
+{
+	if (parse_bytes(text, META_PIECE_LENGTH_MAX, out) != 0)
+		return ERR_INVALID;
+	if (*out < META_PIECE_LENGTH_MIN || (*out & (*out - 1)) != 0)
+		return ERR_INVALID;
+	return 0;
+}
+
+static int parse_time(const char *text, uint64_t *out)
+{
+	static const uint64_t scales[] = {1, 60, 3600};
+
+	return parse_scaled(text, "smh", scales, UINT32_MAX, out);
+}
+
+static int add_to_list(const char *const **list, const char *value)
+{
+	size_t n = 0;
+	const char **grown;
+
+	while (*list != NULL && (*list)[n] != NULL)
+		n++;
+	grown = realloc((void *)*list, (n + 2) * sizeof(*grown));
+	if (grown == NULL)
+		return ERR_NOMEM;
+	grown[n] = value;
+	grown[n + 1] = NULL;
+	*list = grown;
+	return 0;
+}
+
+int opts_refuse_value(struct err_info *info, const char *what, const char *value,
+		      const char *wanted)
+{
+	char safe[128];
+
+	return err_set(info, ERR_INVALID, "%s '%s': %s", what,
+		       text_escape(safe, sizeof(safe), bytes_str(value)), wanted);
+}
+
+static int store_flag(bool *place, const char *what, const char *value, struct err_info *info)
+{
+	if (value == NULL || strcmp(value, "yes") == 0)
+		*place = true;
+	else if (strcmp(value, "no") == 0)
+		*place = false;
+	else
+		return opts_refuse_value(info, what, value, "neither yes nor no");
+	return 0;
+}
+
+int opts_store_value(struct opts *o, const struct option *opt, const char *what, const char *value,
+		     struct err_info *info)
+{
+	void *place = (char *)o + opt->offset;
+	uint64_t n = 0;
+
+	switch (opt->kind) {
+	case KIND_FLAG:
+		return store_flag(place, what, value, info);
+	case KIND_COUNT:
+		if (value != NULL && text_parse_u64(bytes_str(value), 9, &n) != 0)
+			return opts_refuse_value(info, what, value, "not a number from 0 to 9");
+		*(int *)place += value == NULL ? 1 : (int)n;
+		return 0;
+	case KIND_HELP: /* no value, but something to do */
+		return 0;
+	case KIND_TEXT:
+	case KIND_FILE:
+	case KIND_FOLDER:
+		*(const char **)place = value;
+		return 0;
+	case KIND_LIST:
+		if (add_to_list(place, value) != 0)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		return 0;
+	case KIND_PORT:
+		if (text_parse_u64(bytes_str(value), 65535, &n) != 0)
+			return opts_refuse_value(info, what, value, "not a port (0 to 65535)");
+		*(int *)place = (int)n;
+		return 0;
+	case KIND_SIZE:
+		if (parse_size(value, &n) != 0)
+			return opts_refuse_value(info, what, value,
+						 "not a power of two from 16K to 128M");
+		*(uint64_t *)place = n;
+		return 0;
+	case KIND_BYTES:
+		if (parse_bytes(value, OPTS_BYTES_MAX, &n) != 0 || n < OPTS_BYTES_MIN)
+			return opts_refuse_value(info, what, value,
+						 "not a size from 8M up (64M, 2G)");
+		*(uint64_t *)place = n;
+		return 0;
+	case KIND_RATE:
+		if (schedule_rate(value, &n) != OK)
+			return opts_refuse_value(info, what, value,
+						 "not a rate (500K, 2M, 0 for none)");
+		*(uint64_t *)place = n;
+		return 0;
+	case KIND_NUMBER:
+		if (text_parse_u64(bytes_str(value), UINT32_MAX, &n) != 0 || n == 0)
+			return opts_refuse_value(info, what, value, "not a number from 1 up");
+		*(uint32_t *)place = (uint32_t)n;
+		return 0;
+	case KIND_TIME:
+		if (parse_time(value, &n) != 0)
+			return opts_refuse_value(info, what, value, "not a time (30, 5m, 2h)");
+		*(uint32_t *)place = (uint32_t)n;
+		return 0;
+	}
+	return 0;
+}
