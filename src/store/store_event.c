@@ -1,5 +1,6 @@
 /* store/store_event.c - what the stores of one pool share. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/store_impl.h"
 
@@ -56,6 +57,33 @@ void event_push(struct event *ev)
 	h->tail = &ev->next;
 }
 
+static void say_nomem(struct store_hub *h, const struct unsaid *u)
+{
+	struct event *ev = &u->s->nomem;
+
+	if (ev->queued) {
+		if (h->n_unsaid < STORE_UNSAID_MAX)
+			h->unsaid[h->n_unsaid++] = *u;
+		return;
+	}
+	*ev = (struct event){.s = u->s};
+	ev->e = (struct store_event){.type = u->type, .piece = u->piece, .token = u->token};
+	err_set(&ev->e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	event_push(ev);
+}
+
+/* One was taken out of the queue: the next one may have its place. */
+static void say_next(struct store_hub *h)
+{
+	struct unsaid u = h->unsaid[0];
+
+	if (h->n_unsaid == 0)
+		return;
+	h->n_unsaid--;
+	memmove(h->unsaid, h->unsaid + 1, h->n_unsaid * sizeof(*h->unsaid));
+	say_nomem(h, &u);
+}
+
 void events_forget(struct store *s)
 {
 	struct store_hub *h = s->hub;
@@ -73,6 +101,13 @@ void events_forget(struct store *s)
 		event_free(ev);
 	}
 	h->tail = at;
+	for (unsigned i = 0; i < h->n_unsaid;) {
+		if (h->unsaid[i].s == s)
+			h->unsaid[i] = h->unsaid[--h->n_unsaid];
+		else
+			i++;
+	}
+	say_next(h);
 }
 
 bool store_next_event(struct pool *p, struct store_event *out)
@@ -95,6 +130,8 @@ bool store_next_event(struct pool *p, struct store_event *out)
 	*out = ev->e;
 	if (ev->owner != NULL)
 		h->current = ev;
+	else
+		say_next(h);
 	return true;
 }
 
@@ -141,18 +178,13 @@ void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_
 	       uint64_t token)
 {
 	struct task *t = calloc(1, size);
-	struct event *ev = t != NULL ? &t->event : &s->nomem;
 
-	/* The one event kept for this is still waiting: this one goes unsaid. */
-	if (t == NULL && ev->queued)
-		return NULL;
-	*ev = (struct event){.s = s, .owner = t};
-	ev->e = (struct store_event){.type = type, .piece = piece, .token = token};
 	if (t == NULL) {
-		err_set(&ev->e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-		event_push(ev);
+		say_nomem(s->hub, &(struct unsaid){s, type, piece, token});
 		return NULL;
 	}
+	t->event = (struct event){.s = s, .owner = t};
+	t->event.e = (struct store_event){.type = type, .piece = piece, .token = token};
 	t->s = s;
 	return t;
 }

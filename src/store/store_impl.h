@@ -32,6 +32,8 @@
 #define STORE_SPARES_MAX 256u
 /* Pieces of a recheck that are with the workers at one time. */
 #define STORE_CHECKS_OUT 8u
+/* What waits to be refused for want of memory; beyond it something goes unsaid. */
+#define STORE_UNSAID_MAX 256u
 /* More changed files than this are synced with one syncfs(2) instead of one fdatasync(2) each. */
 #define STORE_SYNC_FILES 32u
 
@@ -52,6 +54,16 @@ struct store_hub {
 	struct store *stores; /* downloads, the newest first */
 	struct event *head, **tail;
 	struct event *current; /* lent by store_next_event() */
+
+	/* Without memory each store has one event at a time to say so; the others wait here, the
+	 * oldest first. */
+	struct unsaid {
+		struct store *s;
+		enum store_event_type type;
+		uint32_t piece;
+		uint64_t token;
+	} unsaid[STORE_UNSAID_MAX];
+	unsigned n_unsaid;
 
 	struct slab *oldest, *newest; /* slabs that still take spans */
 	unsigned slabs_out;	      /* with workers */

@@ -774,7 +774,7 @@ def _run_one(n, sentence, seconds, fn):
         if wrong and why is None:
             why = "\n".join(wrong)
         label = f"{n} - {sentence}"
-        if skipped is not None:
+        if skipped is not None and why is None:
             print(f"ok {label} # SKIP {skipped}", flush=True)
         elif why is None:
             print(f"ok {label}", flush=True)

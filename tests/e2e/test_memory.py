@@ -149,11 +149,11 @@ def starve_running(al, proc, what, op, most=4):
 
 @test("O-46: whichever allocation of a download fails, once or for ever: no crash, a word, and a new start completes it", seconds=5000)
 def _(w):
+    al = starve.Allocations(w, "allocations")
     a, g = w.peer("a"), w.peer("g", "http://127.0.0.1:1")
     src, torrent = h.make_file(a.path("f"), 400 * KIB), a.path("f.torrent")
     a.run("create", src, "-o", torrent, "--piece-length", "64K").expect(h.OK)
     seed = a.start("get", torrent, "--seed")
-    al = starve.Allocations(w, "allocations")
 
     def get(env, patience="60"):
         return g.start("get", torrent, "--wait", patience, "--peer", f"{h.HOST}:{seed.port()}", env=env)

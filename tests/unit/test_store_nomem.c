@@ -1,0 +1,76 @@
+/* What a store says when there is no memory for its work. */
+#include "test.h"
+
+#include "failmalloc.h"
+#include "store_fixture.h"
+
+#define KIB 1024u
+#define PIECES 8u
+
+static const struct sample_file one[] = {{"f", PIECES * 128 * KIB, false}};
+
+static void open_two(struct scene *c, struct store **a, struct store **b)
+{
+	struct store_params p = {.mode = STORE_DOWNLOAD};
+	char second[4096];
+
+	scene_init(c, kinds[0], 128 * KIB, one, 1, 0);
+	p.pool = c->p;
+	p.meta = c->s.m;
+	p.torrent = buf_bytes(&c->s.torrent);
+	p.path = c->path;
+	CHECK_INT(store_open(&p, a, NULL), 0);
+	snprintf(second, sizeof(second), "%s.two", c->path);
+	p.path = second;
+	CHECK_INT(store_open(&p, b, NULL), 0);
+}
+
+static void ask_both(struct store *a, struct store *b)
+{
+	failmalloc_start(1, true);
+	for (uint32_t i = 0; i < PIECES; i++) {
+		store_verify(a, i, false);
+		store_verify(b, i, false);
+	}
+	(void)failmalloc_stop();
+}
+
+static unsigned count_refusals(struct pool *p)
+{
+	struct store_event e;
+	unsigned n = 0;
+
+	while (store_next_event(p, &e)) {
+		CHECK_INT(e.type, STORE_VERIFIED);
+		CHECK_INT(e.err.code, ERR_NOMEM);
+		CHECK(e.piece < PIECES);
+		n++;
+	}
+	return n;
+}
+
+TEST(whoever_asks_without_memory_is_told_so_however_many_they_are)
+{
+	struct scene c;
+	struct store *a, *b;
+
+	open_two(&c, &a, &b);
+	ask_both(a, b);
+	CHECK_INT(count_refusals(c.p), 2 * PIECES);
+	store_close(a);
+	store_close(b);
+	scene_fini(&c);
+}
+
+TEST(a_store_that_is_closed_takes_its_own_refusals_with_it_alone)
+{
+	struct scene c;
+	struct store *a, *b;
+
+	open_two(&c, &a, &b);
+	ask_both(a, b);
+	store_close(a);
+	CHECK_INT(count_refusals(c.p), PIECES);
+	store_close(b);
+	scene_fini(&c);
+}
