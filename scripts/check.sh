@@ -32,9 +32,23 @@ setup build-asan gcc -Db_sanitize=address,undefined -Db_lundef=false
 setup build-tsan clang -Db_sanitize=thread -Db_lundef=false
 setup build-clang clang
 
+# While tests wait for something, what comes next is compiled. A build that fails here fails again,
+# and is heard of, in run().
+ahead() {
+	units=$(ninja -C build-clang -t targets all | sed -n 's,^\(tests/unit/test_[a-z0-9_]*\): .*,\1,p')
+	nice -n 19 ninja -C build-asan
+	nice -n 19 ninja -C build-clang $units
+}
+
 rm -f build*/meson-logs/testlog.json
+ahead >/dev/null 2>&1 &
+ahead=$!
 run build
+wait "$ahead"
 run build-asan --no-suite interop --timeout-multiplier 3
-run build-tsan --suite threads --timeout-multiplier 3
-run build-clang --suite unit
+# One test of the first takes longer than all of the second.
+run build-tsan --suite threads --timeout-multiplier 3 &
+tsan=$!
+run build-clang --suite unit --timeout-multiplier 2
+wait "$tsan" || exit 1
 exec python3 tests/tally.py build build-asan build-tsan build-clang
