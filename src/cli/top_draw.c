@@ -195,7 +195,7 @@ static void draw_summary(struct pen *p, const struct top *t)
 	const json_t *s = json_object_get(t->status, "status");
 	char text[256], down[32], up[32];
 
-	snprintf(text, sizeof(text), "shoal %.20s  %zu transfer%s  down %s  up %s  %llu peers",
+	snprintf(text, sizeof(text), "shoal %.20s  %zu transfer%s  down %s  up %s  peers %llu",
 		 entries_str(s, "version"), t->n, t->n == 1 ? "" : "s",
 		 text_rate(down, sizeof(down), transfer_number(s, "down_bps")),
 		 text_rate(up, sizeof(up), transfer_number(s, "up_bps")),
