@@ -135,7 +135,7 @@ def _(w):
     index, a = w.index(), w.peer("a")
     names = [f"f{i}" for i in range(20)]
     p = a.start("share", *[h.make_file(a.path(n), 40 * KIB, seed=n) for n in names])
-    h.wait_for(lambda: p.out().count(b"serving") == 20, 30 * SLOW, "it serves all")
+    h.wait_for(lambda: p.out().count(b"serving a/") == 20, 30 * SLOW, "it serves all")
     status = index.api("status")
     check_eq((status["sessions"], status["announces"], status["peers"]), (1, 0, 40),
              "one session, twenty hybrid torrents")
@@ -536,7 +536,7 @@ def _(w):
     screen = Screen(index, sessions=True, publish_s=3)
     a.index_url = f"http://{HOST}:{screen.port}"
     p = a.start("share", *[h.make_file(a.path(n), 40 * KIB, seed=n) for n in ("f", "g")])
-    h.wait_for(lambda: b"serving" in p.out(), 30 * SLOW, "it serves")
+    h.wait_for(lambda: p.out().count(b"serving a/") == 2, 30 * SLOW, "it serves")
     status = index.api("status")
     check_eq((status["sessions"], status["announces"], status["peers"]), (1, 0, 4), "one session")
     screen.s.close()
