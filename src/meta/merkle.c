@@ -24,15 +24,15 @@ uint64_t merkle_leaves(uint64_t file_bytes)
 	return file_bytes / BLOCK_BYTES + (file_bytes % BLOCK_BYTES != 0);
 }
 
-static uint32_t log2_of(uint64_t power)
+uint32_t merkle_height(uint64_t width)
 {
-	uint32_t log = 0;
+	uint32_t height = 0;
 
-	while (power > 1) {
-		power /= 2;
-		log++;
+	while (width > 1) {
+		width /= 2;
+		height++;
 	}
-	return log;
+	return height;
 }
 
 /* One level at a time, in place. Of the pad nodes only one per level is ever made:
@@ -83,7 +83,7 @@ static void spine_add(struct spine *s, const uint8_t node[SHA256_LEN])
 int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
 		     uint8_t out[SHA256_LEN])
 {
-	uint32_t top = log2_of(merkle_width(n));
+	uint32_t top = merkle_height(merkle_width(n));
 	uint8_t pad[SHA256_LEN];
 	struct spine s;
 	bool open = false; /* `out` holds the right edge of what was added */
@@ -92,7 +92,7 @@ int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
 	s.count = 0;
 	for (uint64_t i = 0; i < n; i++)
 		spine_add(&s, layer + i * SHA256_LEN);
-	merkle_pad(log2_of(piece_blocks), pad);
+	merkle_pad(merkle_height(piece_blocks), pad);
 	for (uint32_t level = 0; level < top; level++) {
 		bool here = (s.count >> level & 1) != 0;
 
@@ -119,7 +119,7 @@ bool merkle_proof_holds(const uint8_t *hashes, uint32_t n, uint32_t index, const
 	s.count = 0;
 	for (uint32_t i = 0; i < n; i++)
 		spine_add(&s, hashes + (size_t)i * SHA256_LEN);
-	memcpy(node, s.node[log2_of(n)], SHA256_LEN);
+	memcpy(node, s.node[merkle_height(n)], SHA256_LEN);
 	index /= n;
 	for (uint32_t i = 0; i < n_proof; i++, index /= 2) {
 		const uint8_t *uncle = proof + (size_t)i * SHA256_LEN;

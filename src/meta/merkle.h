@@ -44,4 +44,7 @@ bool merkle_proof_holds(const uint8_t *hashes, uint32_t n, uint32_t index, const
 /* smallest power of two >= n, n <= 2^63 */
 uint64_t merkle_width(uint64_t n);
 
+/* How high a tree stands over `width` nodes, a power of two: its logarithm. */
+uint32_t merkle_height(uint64_t width);
+
 #endif

@@ -11,14 +11,9 @@
 #include <unistd.h>
 
 #include "net/lan.h"
+#include "net/sock.h"
 
 #define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
-
-union sock {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
 
 /* One family's socket. */
 struct half {
@@ -44,30 +39,10 @@ struct mcast {
 
 /* ---- addresses ---------------------------------------------------------------- */
 
-static socklen_t sock_len(const union sock *s)
-{
-	return s->any.sa_family == AF_INET6 ? sizeof(s->v6) : sizeof(s->v4);
-}
-
-static void from_sock(struct addr *out, const union sock *s)
-{
-	if (s->any.sa_family == AF_INET6)
-		(void)addr_from_ip(out, bytes_of(&s->v6.sin6_addr, 16), ntohs(s->v6.sin6_port));
-	else
-		(void)addr_from_ip(out, bytes_of(&s->v4.sin_addr, 4), ntohs(s->v4.sin_port));
-}
-
 static void to_sock(union sock *out, const struct addr *a, unsigned interface)
 {
-	*out = (union sock){.any = {.sa_family = a->v6 ? AF_INET6 : AF_INET}};
-	if (!a->v6) {
-		out->v4.sin_port = htons(a->port);
-		memcpy(&out->v4.sin_addr, a->ip, 4);
-		return;
-	}
-	out->v6.sin6_port = htons(a->port);
-	memcpy(&out->v6.sin6_addr, a->ip, 16);
-	if (IN6_IS_ADDR_LINKLOCAL(&out->v6.sin6_addr))
+	(void)sock_from_addr(out, a, a->v6);
+	if (a->v6 && IN6_IS_ADDR_LINKLOCAL(&out->v6.sin6_addr))
 		out->v6.sin6_scope_id = interface;
 }
 
@@ -105,7 +80,7 @@ static void learn_own(struct mcast *m)
 			continue;
 		*own = (struct own){.interface = if_nametoindex(i->ifa_name),
 				    .prefix = lan_prefix(i->ifa_netmask)};
-		from_sock(&own->addr, (const union sock *)i->ifa_addr);
+		sock_to_addr(&own->addr, (const union sock *)i->ifa_addr);
 		own->addr.port = 0;
 		if (own->interface != 0)
 			m->n_own++;
@@ -188,7 +163,7 @@ static bool receive_one(struct half *h)
 		return errno == EINTR;
 	if ((msg.msg_flags & MSG_TRUNC) != 0)
 		return true;
-	from_sock(&from.addr, &sender);
+	sock_to_addr(&from.addr, &sender);
 	from.interface = interface_of(&msg);
 	from.on_link = is_on_link(h->m, from.interface, &from.addr);
 	h->m->p.on_datagram(h->m->p.user, &from, bytes_of(data, (size_t)n));

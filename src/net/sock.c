@@ -1,5 +1,7 @@
 #include "net/sock.h"
 
+#include <errno.h>
+
 void sock_to_addr(struct addr *out, const union sock *at)
 {
 	if (at->any.sa_family == AF_INET6)
@@ -25,4 +27,42 @@ socklen_t sock_from_addr(union sock *out, const struct addr *a, bool v6_socket)
 		memcpy((uint8_t *)&out->v6.sin6_addr + sizeof(mapped), a->ip, 4);
 	}
 	return sizeof(out->v6);
+}
+
+socklen_t sock_len(const union sock *at)
+{
+	return at->any.sa_family == AF_INET6 ? sizeof(at->v6) : sizeof(at->v4);
+}
+
+enum err sock_err(int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return ERR_AGAIN;
+	case EADDRINUSE:
+		return ERR_EXISTS;
+	case EACCES:
+	case EPERM:
+		return ERR_DENIED;
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+	case EINVAL:
+		return ERR_INVALID;
+	case ECONNREFUSED:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+	case ECONNRESET:
+		return ERR_UNREACHABLE;
+	case ETIMEDOUT:
+		return ERR_TIMEOUT;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return ERR_TOO_BIG;
+	default:
+		return ERR_IO;
+	}
 }

@@ -11,47 +11,9 @@
 
 #include <linux/sockios.h>
 
+#include "net/sock.h"
+
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
-
-union sock {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_storage room;
-};
-
-static int from_errno(int error)
-{
-	switch (error) {
-	case EAGAIN:
-		return ERR_AGAIN;
-	case EADDRINUSE:
-		return ERR_EXISTS;
-	case EACCES:
-	case EPERM:
-		return ERR_DENIED;
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-	case EINVAL:
-		return ERR_INVALID;
-	case ECONNREFUSED:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-	case EHOSTDOWN:
-	case ENETDOWN:
-	case ECONNRESET:
-		return ERR_UNREACHABLE;
-	case ETIMEDOUT:
-		return ERR_TIMEOUT;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		return ERR_TOO_BIG;
-	default:
-		return ERR_IO;
-	}
-}
 
 static int listen_at(const union sock *at, socklen_t len, int *error)
 {
@@ -133,7 +95,7 @@ int tcp_listen(const char *host, uint16_t port, uint16_t *bound_port, struct err
 	int fd = host == NULL ? listen_all(port, &error) : listen_host(host, port, &error);
 
 	if (fd < 0)
-		return err_set(info, (enum err)from_errno(error), "listen on %.64s port %u: %s",
+		return err_set(info, sock_err(error), "listen on %.64s port %u: %s",
 			       host == NULL ? "all addresses," : host, port, listen_reason(error));
 	if (bound_port != NULL)
 		*bound_port = port_of(fd);
@@ -188,7 +150,7 @@ int tcp_accept(int listener, struct addr *from)
 		if (fd < 0 && was_aborted(errno))
 			continue;
 		if (fd < 0) {
-			rc = from_errno(errno);
+			rc = sock_err(errno);
 			return rc == ERR_AGAIN || rc == ERR_TOO_BIG ? rc : ERR_IO;
 		}
 		if (tcp_addr_from_sockaddr(from, &at, len) == 0)
@@ -199,24 +161,9 @@ int tcp_accept(int listener, struct addr *from)
 	return fd;
 }
 
-static socklen_t to_sockaddr(union sock *out, const struct addr *a)
-{
-	*out = (union sock){0};
-	if (a->v6) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = htons(a->port);
-		memcpy(&out->v6.sin6_addr, a->ip, 16);
-		return sizeof(out->v6);
-	}
-	out->v4.sin_family = AF_INET;
-	out->v4.sin_port = htons(a->port);
-	memcpy(&out->v4.sin_addr, a->ip, 4);
-	return sizeof(out->v4);
-}
-
 static int connect_error(int error)
 {
-	switch (from_errno(error)) {
+	switch (sock_err(error)) {
 	case ERR_TIMEOUT:
 		return ERR_TIMEOUT;
 	case ERR_TOO_BIG:
@@ -233,7 +180,7 @@ static int connect_error(int error)
 int tcp_connect(const struct addr *to)
 {
 	union sock at;
-	socklen_t len = to_sockaddr(&at, to);
+	socklen_t len = sock_from_addr(&at, to, to->v6);
 	int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error;
 

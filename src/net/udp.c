@@ -39,23 +39,6 @@ struct udp_batch {
 
 /* ---- opening ------------------------------------------------------------- */
 
-static enum err err_of(int error)
-{
-	switch (error) {
-	case EADDRINUSE:
-		return ERR_EXISTS;
-	case EACCES:
-	case EPERM:
-		return ERR_DENIED;
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-	case EINVAL:
-		return ERR_INVALID;
-	default:
-		return ERR_IO;
-	}
-}
-
 static int set_on(int fd, int level, int name)
 {
 	int one = 1;
@@ -210,7 +193,7 @@ int udp_open(const char *host, uint16_t port, unsigned n, unsigned word_at, int 
 		}
 	}
 	if (fd < 0)
-		return err_set(info, err_of(errno), "UDP on %.64s port %u: %s",
+		return err_set(info, sock_err(errno), "UDP on %.64s port %u: %s",
 			       host == NULL ? "all addresses," : host, port,
 			       errno == EADDRINUSE ? "taken by another program" : strerror(errno));
 	if (n == 1)

@@ -31,11 +31,6 @@ static void reject(struct transfer *t, struct peer_ref peer, const struct wire_h
 		link_send(l, &m);
 }
 
-static uint32_t log2_of(uint64_t n)
-{
-	return (uint32_t)(63 - __builtin_clzll(n));
-}
-
 /* Blocks beneath one piece-layer hash of this file. */
 static uint32_t width_of(const struct metainfo *m, const struct meta_file *f)
 {
@@ -112,7 +107,7 @@ static int put_upper_uncles(const struct metainfo *m, const struct meta_file *f,
 	nodes = malloc(width * 32);
 	if (nodes == NULL)
 		return ERR_NOMEM;
-	merkle_pad(log2_of(m->piece_length / BLOCK_BYTES), pad);
+	merkle_pad(merkle_height(m->piece_length / BLOCK_BYTES), pad);
 	memcpy(nodes, f->layer, (size_t)f->n_pieces * 32);
 	for (uint64_t i = f->n_pieces; i < width; i++)
 		memcpy(nodes + i * 32, pad, 32);
@@ -126,7 +121,7 @@ static int put_answer(const struct metainfo *m, const struct hash_task *task, ui
 		      uint32_t n, uint32_t width, struct buf *out)
 {
 	const struct wire_hash_req *r = &task->req;
-	uint32_t omitted = r->length > 1 ? log2_of(r->length) - 1 : 0;
+	uint32_t omitted = r->length > 1 ? merkle_height(r->length) - 1 : 0;
 	uint32_t uncles = r->proof > omitted ? r->proof - omitted : 0;
 	uint32_t i = task->first_node;
 

@@ -29,6 +29,15 @@ static void hub_unlink(struct store *s)
 		*at = s->next;
 }
 
+static void names_free(struct store *s)
+{
+	free(s->final_rel);
+	free(s->part_rel);
+	free(s->state_rel);
+	free(s->rest_rel);
+	free(s->part_path);
+}
+
 static void store_free(struct store *s)
 {
 	hub_unlink(s);
@@ -47,11 +56,7 @@ static void store_free(struct store *s)
 	buf_fini(&s->torrent);
 	free(s->pieces);
 	free(s->seen);
-	free(s->final_rel);
-	free(s->part_rel);
-	free(s->state_rel);
-	free(s->rest_rel);
-	free(s->part_path);
+	names_free(s);
 	pthread_rwlock_destroy(&s->places);
 	free(s);
 }
@@ -453,11 +458,7 @@ void store_sweep(const struct metainfo *m, const char *path)
 	if (fd >= 0)
 		close(fd);
 	root_close(&s.parent);
-	free(s.final_rel);
-	free(s.part_rel);
-	free(s.state_rel);
-	free(s.rest_rel);
-	free(s.part_path);
+	names_free(&s);
 }
 
 bool store_is_partial(const struct metainfo *m, const char *path)
@@ -471,10 +472,6 @@ bool store_is_partial(const struct metainfo *m, const char *path)
 	placed =
 	    open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK && store_was_placed(&s);
 	root_close(&s.parent);
-	free(s.final_rel);
-	free(s.part_rel);
-	free(s.state_rel);
-	free(s.rest_rel);
-	free(s.part_path);
+	names_free(&s);
 	return placed;
 }

@@ -40,17 +40,6 @@ struct layers {
 	uint32_t turn;
 };
 
-static uint32_t log2_of(uint64_t n)
-{
-	uint32_t bits = 0;
-
-	while (n > 1) {
-		n >>= 1;
-		bits++;
-	}
-	return bits;
-}
-
 /* ---- what is missing ------------------------------------------------------------------- */
 
 static uint32_t run_length(const struct layer *y)
@@ -190,11 +179,11 @@ static void check_patience(struct layers *l, uint64_t now_ms)
 static struct wire_hash_req request_of(const struct layers *l, const struct run *r)
 {
 	const struct layer *y = &l->list[r->layer];
-	struct wire_hash_req q = {.base = log2_of(l->meta->piece_length / BLOCK_BYTES),
+	struct wire_hash_req q = {.base = merkle_height(l->meta->piece_length / BLOCK_BYTES),
 				  .index = r->first,
 				  .length = run_length(y),
 				  /* Up to the root's children, those within the run counted. */
-				  .proof = log2_of(y->width) - 1};
+				  .proof = merkle_height(y->width) - 1};
 
 	memcpy(q.root, y->file->root, sizeof(q.root));
 	return q;
@@ -259,7 +248,7 @@ static struct run_ask *ask_of(struct layers *l, struct hash_peer *p, const struc
 
 static bool holds(const struct layer *y, const struct wire_msg *m)
 {
-	uint32_t uncles = log2_of(y->width) - log2_of(m->hash.length);
+	uint32_t uncles = merkle_height(y->width) - merkle_height(m->hash.length);
 	size_t bytes = (size_t)m->hash.length * SHA256_LEN;
 
 	return m->body.len >= bytes + (size_t)uncles * SHA256_LEN &&

@@ -13,17 +13,6 @@
 /* A peer that gave no leaves when asked is not asked again for this long. */
 #define LEAVES_REFUSED_MS 60000u
 
-static uint32_t log2_of(uint64_t width)
-{
-	uint32_t n = 0;
-
-	while (width > 1) {
-		width >>= 1;
-		n++;
-	}
-	return n;
-}
-
 /* ---- answering ----------------------------------------------------------- */
 
 /* A file's tree, from the piece layer up. */
@@ -72,7 +61,7 @@ static void upper_node(const struct upper *u, uint8_t *tmp, uint32_t level, uint
 /* How many uncle hashes follow: those of layers that the run itself covers are left out. */
 static uint32_t n_uncles(const struct wire_hash_req *q)
 {
-	uint32_t covered = log2_of(q->length) - 1;
+	uint32_t covered = merkle_height(q->length) - 1;
 
 	return q->proof > covered ? q->proof - covered : 0;
 }
@@ -82,7 +71,7 @@ static void answer_upper(struct turn *t, struct peer *p, const struct wire_msg *
 {
 	const struct wire_hash_req *q = &m->hash;
 	uint64_t index = q->index / q->length;
-	uint32_t level = q->base + log2_of(q->length);
+	uint32_t level = q->base + merkle_height(q->length);
 	uint8_t *tmp = malloc((size_t)u->file->n_pieces * SHA256_LEN);
 	struct span out;
 
@@ -148,8 +137,8 @@ void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg
 		answer_reject(t, p, m);
 		return;
 	}
-	u.layer = log2_of(t->s->meta->piece_length / BLOCK_BYTES);
-	u.height = log2_of(merkle_width(merkle_leaves(u.file->length)));
+	u.layer = merkle_height(t->s->meta->piece_length / BLOCK_BYTES);
+	u.height = merkle_height(merkle_width(merkle_leaves(u.file->length)));
 	lower = q->base < u.layer;
 	if (!is_askable(q, &u) || !spend(t, lower ? ((uint64_t)q->length << q->base) * LEAF_COST
 						  : u.file->n_pieces + (uint64_t)q->length)) {
