@@ -10,8 +10,10 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/daemon_control.h"
+#include "cli/daemon_follow.h"
 #include "cli/daemon_places.h"
 #include "cli/daemon_reload.h"
+#include "cli/daemon_watch.h"
 #include "cli/detach.h"
 #include "cli/home.h"
 #include "cli/index_choice.h"
@@ -43,6 +45,8 @@ struct daemon {
 	struct daemon_api *api;
 	struct gateway *gateway;
 	struct daemon_places *places;
+	struct daemon_follow *follow;
+	struct daemon_watch *watch;
 	struct hooks *hooks; /* NULL: none */
 	struct jobs_watcher watcher;
 	struct detach detach;
@@ -146,6 +150,9 @@ static int open_jobs(struct daemon *d, struct err_info *info)
 	int err = jobs_new(&p, &d->jobs, info);
 
 	if (err == OK && daemon_places_new(d->jobs, on_say, d, &d->places) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	if (err == OK && (daemon_follow_new(p.loop, d->jobs, on_say, d, &d->follow) != OK ||
+			  daemon_watch_new(p.loop, d->jobs, p.node, on_say, d, &d->watch) != OK))
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	return err;
 }
@@ -329,7 +336,11 @@ static void close_all(void *user)
 	daemon_http_free(d->http);
 	gateway_free(d->gateway);
 	daemon_api_free(d->api);
+	daemon_watch_free(d->watch);
+	daemon_follow_free(d->follow);
 	daemon_places_free(d->places);
+	d->watch = NULL;
+	d->follow = NULL;
 	d->places = NULL;
 	if (d->jobs != NULL)
 		jobs_unwatch(d->jobs, &d->watcher);

@@ -93,6 +93,8 @@ static void take_handed(struct get *g)
 	g->found_bytes = g->handed.found_bytes;
 	g->wanted.there_already = g->wanted.there_already || g->handed.there_already;
 	take_name(g);
+	if (g->o->follow)
+		get_follow_daemon(g);
 }
 
 /* False: it goes on without us, or not at all. */
@@ -236,11 +238,11 @@ static void watch(struct session *s, void *user)
 		get_print_done(g);
 		if (g->hooks != NULL)
 			fire_hooks(g);
-		g->ends = g->by_daemon || (!g->o->seed && !g->o->follow);
+		g->ends = !g->o->follow && (g->by_daemon || !g->o->seed);
 		if (g->ends && hooks_are_idle(g->hooks))
 			end_fetched(g);
 	}
-	if (g->o->follow && !s->ending)
+	if (g->o->follow && !g->by_daemon && !s->ending)
 		get_follow(g);
 	if (!s->ending)
 		get_tell(g, now);
@@ -269,8 +271,9 @@ static int run(struct get *g, struct err_info *info)
 
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, g->o->args[0], false, &g->index, info);
-
-	g->by_daemon = err == OK && !g->o->follow && handover_is_there(g->o);
+	if (err == OK && g->o->follow)
+		err = get_follow_check(g, info);
+	g->by_daemon = err == OK && handover_is_there(g->o);
 	if (err == OK && g->o->detach && !g->by_daemon)
 		err = handover_why_not(g->o, info);
 	if (err == OK)
@@ -282,7 +285,7 @@ static int run(struct get *g, struct err_info *info)
 		return opts_fail(g->o, "get", info);
 	g->session.index = g->index;
 	g->start_ms = loop_now_ms(g->session.loop);
-	if (g->o->follow)
+	if (g->o->follow && !g->by_daemon)
 		err = get_follow_start(g, info);
 	if (err == OK && g->by_daemon)
 		err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);

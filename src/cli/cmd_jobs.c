@@ -8,6 +8,7 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/out.h"
+#include "meta/selection.h"
 
 struct deed {
 	const char *verb, *done; /* "paused"; NULL: its limits are said */
@@ -141,17 +142,14 @@ static json_t *list_json(const char *const *list)
 /* Of some of its files. */
 static int prioritise_files(const struct opts *o)
 {
-	static const char *const words[] = {"skip", "low", "normal", "high"};
 	static const struct deed deed = {"files", "changed", "priority"};
 	const char *want = o->args[o->n_args - 1];
 	struct err_info info;
+	enum want parsed;
 	json_t *args;
-	size_t i = 0;
 	int code;
 
-	while (i < sizeof(words) / sizeof(words[0]) && strcmp(words[i], want) != 0)
-		i++;
-	if (i == sizeof(words) / sizeof(words[0])) {
+	if (!want_from_word(want, &parsed)) {
 		err_set(&info, ERR_INVALID, "a file's priority is high, normal, low or skip");
 		return opts_fail(o, "priority", &info);
 	}

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/daemon_watch.h"
 #include "cli/handover.h"
 #include "cli/index_open.h"
 #include "cli/placed.h"
@@ -32,6 +33,8 @@ struct share {
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
 	struct hash_record record; /* --watch; the thread's while it works on this one */
+	uint32_t n_newer;	   /* versions that the daemon has published since */
+	char said_upkeep[ERR_TEXT_MAX];
 };
 
 struct sharing {
@@ -82,10 +85,17 @@ static int hand_over(struct sharing *sh, struct share *s, const struct publicati
 	    .seed = true,
 	    .stamp = p->stamped ? &p->before : NULL,
 	    .trackers = c.trackers,
+	    .owner = s->entry.owner,
+	    .entry = s->entry.name,
+	    .version = s->entry.version,
 	};
+	char *watch = sh->o->watch ? daemon_watch_text(sh->o, s->path, &s->entry) : NULL;
 	struct buf item;
 	int err = OK;
 
+	if (sh->o->watch && watch == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	spec.watch = watch;
 	call_it(&c, sh, s);
 	buf_init(&item, DHT_ITEM_BYTES_MAX);
 	if (!is_secret(sh, p->build.meta))
@@ -94,6 +104,7 @@ static int hand_over(struct sharing *sh, struct share *s, const struct publicati
 	if (err == OK)
 		err = handover_add(&s->handed, sh->o, sh->index, &spec, info);
 	buf_fini(&item);
+	free(watch);
 	return err;
 }
 
@@ -158,7 +169,7 @@ static int use(struct sharing *sh, struct share *s, struct publication *p, struc
 	err = sh->by_daemon ? hand_over(sh, s, p, info) : serve(sh, s, &p->build, info);
 	if (err == OK)
 		remember(sh, s, &p->build);
-	if (!sh->o->watch)
+	if (!sh->o->watch || sh->by_daemon)
 		hash_record_fini(&s->record);
 	return err;
 }
@@ -267,6 +278,48 @@ static void print_serving(const struct sharing *sh)
 	(void)fflush(stdout);
 }
 
+static void print_newer(struct sharing *sh, const struct share *s)
+{
+	progress_clear(&sh->session.progress);
+	if (sh->o->json) {
+		json_t *line = share_json(s);
+
+		out_json_line(stdout, line);
+		json_decref(line);
+	} else {
+		print_share(s);
+		(void)fflush(stdout);
+	}
+}
+
+/* The daemon has published a newer one, of which the index knows more than it says. */
+static void take_newer(struct sharing *sh, struct share *s)
+{
+	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	json_t *j = NULL;
+	struct entry e;
+
+	s->n_newer = s->handed.n_newer;
+	s->up_bytes = 0;
+	snprintf(ref, sizeof(ref), "%s/%s@%u", s->entry.owner, s->entry.name, s->handed.version);
+	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
+	    index_client_entry(j, &e) == OK)
+		s->entry = e;
+	json_decref(j);
+	s->entry.version = s->handed.version;
+	print_newer(sh, s);
+}
+
+/* What is in the way of a newer version by the daemon. */
+static void say_upkeep(struct sharing *sh, struct share *s)
+{
+	const struct err_info *why = &s->handed.upkeep_why;
+
+	if (why->code != OK && strcmp(why->text, s->said_upkeep) != 0)
+		session_say(&sh->session, "%s: %s", s->label, why->text);
+	snprintf(s->said_upkeep, sizeof(s->said_upkeep), "%s", why->code == OK ? "" : why->text);
+}
+
 /* Somebody can find it. */
 static void on_heard(struct sharing *sh, struct share *s)
 {
@@ -310,6 +363,13 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 			       s->label);
 	else
 		st = s->handed.status;
+	if (sh->by_daemon && s->handed.n_newer > s->n_newer)
+		take_newer(sh, s);
+	if (sh->by_daemon)
+		say_upkeep(sh, s);
+	/* A watched one that was changed is made anew. */
+	if (st.phase == TRANSFER_FAILED && sh->by_daemon && sh->o->watch)
+		return OK;
 	if (st.phase == TRANSFER_FAILED) {
 		*info = st.why;
 		return st.why.code;
@@ -434,16 +494,7 @@ static int serve_newer(struct sharing *sh, struct share *s, struct err_info *inf
 	s->name.again = 0;
 	s->up_bytes = 0;
 	remember(sh, s, &sh->newer.build);
-	progress_clear(&sh->session.progress);
-	if (sh->o->json) {
-		json_t *line = share_json(s);
-
-		out_json_line(stdout, line);
-		json_decref(line);
-	} else {
-		print_share(s);
-		(void)fflush(stdout);
-	}
+	print_newer(sh, s);
 	return OK;
 }
 
@@ -467,20 +518,20 @@ static int watch_shares(struct sharing *sh, struct err_info *info)
 {
 	struct renewer_params p = {
 	    .loop = sh->session.loop,
-	    .settle_ms = (sh->o->settle_s == 0 ? SHARE_SETTLE_S : sh->o->settle_s) * 1000,
 	    .make = make_newer,
 	    .use = use_newer,
 	    .say = say_renewing,
 	    .user = sh,
 	};
+	uint32_t settle_s = sh->o->settle_s == 0 ? SHARE_SETTLE_S : sh->o->settle_s;
 	int err;
 
-	if (!sh->o->watch)
+	if (!sh->o->watch || sh->by_daemon)
 		return OK;
 	p.watcher = node_folder_watcher(sh->session.node);
 	err = renewer_new(&p, &sh->renewer);
 	for (size_t i = 0; i < sh->n && err == OK; i++)
-		err = renewer_add(sh->renewer, sh->shares[i].path, &sh->shares[i]);
+		err = renewer_add(sh->renewer, sh->shares[i].path, settle_s * 1000, &sh->shares[i]);
 	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
 
@@ -546,7 +597,7 @@ static int open_all(struct sharing *sh, struct err_info *info)
 		err = home_set_owner(&sh->home, o->as, info);
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
-	sh->by_daemon = err == OK && !o->watch && handover_is_there(o);
+	sh->by_daemon = err == OK && handover_is_there(o);
 	if (err == OK)
 		err = check_detach(sh, info);
 	if (err == OK)
@@ -596,8 +647,10 @@ static int end_interrupted(struct sharing *sh)
 			    "on from there",
 			    sh->n, sh->n_paths);
 	if (sh->by_daemon && sh->n > 0)
-		session_say(&sh->session, "the daemon goes on serving; 'shoal status' shows it, "
-					  "'shoal remove' ends it");
+		session_say(&sh->session,
+			    "the daemon goes on serving%s; 'shoal status' shows it, "
+			    "'shoal remove' ends it",
+			    sh->o->watch ? " and watching" : "");
 	return all ? EXIT_OK : EXIT_INTERRUPTED;
 }
 

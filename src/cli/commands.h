@@ -23,6 +23,7 @@ int cmd_shell(const struct opts *o);
 int cmd_doctor(const struct opts *o);
 int cmd_daemon(const struct opts *o);
 int cmd_status(const struct opts *o);
+int cmd_files(const struct opts *o);
 int cmd_top(const struct opts *o);
 int cmd_pause(const struct opts *o);
 int cmd_resume(const struct opts *o);

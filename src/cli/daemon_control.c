@@ -148,6 +148,27 @@ static void do_pieces(void *user, struct local_call *call, const json_t *questio
 		control_say(call, job_pieces_json(j), true);
 }
 
+static void do_list(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+	struct job *j = find(d, call, question, NULL);
+	json_int_t from = 0;
+	struct err_info why;
+	json_t *out;
+
+	if (j == NULL)
+		return;
+	out = job_args_number(question, "from", 0, UINT32_MAX, &from, &why) == OK
+		  ? job_files_json(j, (uint32_t)from, &why)
+		  : NULL;
+	if (out == NULL) {
+		control_refuse_err(call, &why);
+		return;
+	}
+	json_object_set_new(out, "transfer", job_json(j));
+	control_say(call, out, true);
+}
+
 /* The verb is the word. */
 static void do_one(void *user, struct local_call *call, const json_t *question)
 {
@@ -209,13 +230,11 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	     {"status", do_status},
-	    {"peers", do_peers},     {"pieces", do_pieces},
-	    {"pause", do_one},	     {"resume", do_one},
-	    {"recheck", do_one},     {"remove", do_one},
-	    {"limit", do_one},	     {"priority", do_one},
-	    {"unshare", do_unshare}, {"settings", do_settings},
-	    {"item", do_one},	     {"files", do_one},
+	    {"add", do_add},	   {"status", do_status},   {"peers", do_peers},
+	    {"pieces", do_pieces}, {"pause", do_one},	    {"resume", do_one},
+	    {"recheck", do_one},   {"remove", do_one},	    {"limit", do_one},
+	    {"priority", do_one},  {"unshare", do_unshare}, {"settings", do_settings},
+	    {"item", do_one},	   {"files", do_one},	    {"list", do_list},
 	    {NULL, NULL},
 	};
 

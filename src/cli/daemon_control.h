@@ -6,6 +6,8 @@
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
  *   {"verb": "status", "ids": [ID, ...]}           {"transfers": [...]}, those that there are
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
+ *   {"verb": "list", "ref": REF, "from": N}     {"files": [...], "next": N, "transfer": {...}}:
+ * its files, as job_files_json() has them
  *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
  * remove, limit, priority, files; arguments as jobs_do() takes them
  *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared under a title

@@ -36,6 +36,17 @@ static int next_wanted(struct get *g, struct wanted *next, struct err_info *info
 	return err;
 }
 
+/* Another version is under way from here on. */
+static void begin_anew(struct get *g)
+{
+	g->start_ms = loop_now_ms(g->session.loop);
+	g->alone_ms = 0;
+	g->said_alone = g->said_stalled = g->said_changed = false;
+	g->n_replaced++;
+	g->last = (struct transfer_status){.phase = TRANSFER_CHECKING};
+	session_poke(&g->session);
+}
+
 /* The newer version is begun while the one that is there goes on being served. */
 static void begin_newer(struct get *g)
 {
@@ -53,12 +64,7 @@ static void begin_newer(struct get *g)
 		wanted_fini(&g->wanted);
 		g->wanted = next;
 		g->old = now;
-		g->start_ms = loop_now_ms(g->session.loop);
-		g->alone_ms = 0;
-		g->said_alone = g->said_stalled = g->said_changed = false;
-		g->n_replaced++;
-		g->last = (struct transfer_status){.phase = TRANSFER_CHECKING};
-		session_poke(&g->session);
+		begin_anew(g);
 		return;
 	}
 	wanted_fini(&next);
@@ -80,6 +86,38 @@ void get_follow(struct get *g)
 		begin_newer(g);
 }
 
+static void say_upkeep(struct get *g)
+{
+	const struct err_info *why = &g->handed.upkeep_why;
+
+	if (why->code != OK && strcmp(why->text, g->said_upkeep) != 0)
+		session_say(&g->session, "%s", why->text);
+	snprintf(g->said_upkeep, sizeof(g->said_upkeep), "%s", why->code == OK ? "" : why->text);
+}
+
+void get_follow_daemon(struct get *g)
+{
+	say_upkeep(g);
+	if (g->n_newer == g->handed.n_newer)
+		return;
+	g->n_newer = g->handed.n_newer;
+	g->wanted.replaces = true;
+	g->wanted.there_already = false;
+	if (g->wanted.placed != NULL)
+		g->wanted.placed->version = g->handed.version;
+	begin_anew(g);
+}
+
+int get_follow_check(const struct get *g, struct err_info *info)
+{
+	struct entry_ref ref;
+
+	if (g->wanted.placed != NULL && g->wanted.item.len == 0 &&
+	    (entry_ref_parse(bytes_str(g->o->args[0]), &ref, NULL) != OK || ref.version == 0))
+		return OK;
+	return err_set(info, ERR_INVALID, "--follow: give NAME or OWNER/NAME");
+}
+
 int get_follow_start(struct get *g, struct err_info *info)
 {
 	struct index_watch_params p = {
@@ -89,11 +127,7 @@ int get_follow_start(struct get *g, struct err_info *info)
 	    .answer = on_newest,
 	    .user = g,
 	};
-	struct entry_ref ref;
 
-	if (g->wanted.placed == NULL || g->wanted.item.len > 0 ||
-	    (entry_ref_parse(bytes_str(g->o->args[0]), &ref, NULL) == OK && ref.version != 0))
-		return err_set(info, ERR_INVALID, "--follow: give NAME or OWNER/NAME");
 	p.owner = g->wanted.placed->owner;
 	p.name = g->wanted.placed->name;
 	if (index_watch_new(&p, &g->watch) != OK)

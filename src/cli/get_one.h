@@ -18,6 +18,7 @@ struct get {
 	struct wanted wanted;
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed handed;
+	uint32_t n_newer; /* versions that the daemon has fetched since */
 	bool by_daemon;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	uint64_t alone_bytes;	     /* what had come when that was said */
@@ -37,6 +38,7 @@ struct get {
 	struct transfer *old; /* the version before, served until the new one is complete */
 	uint32_t n_replaced;
 	bool said_silent;
+	char said_upkeep[ERR_TEXT_MAX];
 };
 
 /* As node.h has it; `user` is the get. */
@@ -56,10 +58,13 @@ void get_say_detached(struct get *g);
 void get_say_interrupted(struct get *g);
 
 /* ---- get_follow.c ---- */
-/* Ask the index from now on. Returns 0, ERR_INVALID (what is fetched has no versions), ERR_NOMEM.
- */
+/* Ask the index from now on. Returns 0 or ERR_NOMEM. */
 int get_follow_start(struct get *g, struct err_info *info);
 /* Begin what is newer, end what is replaced. */
 void get_follow(struct get *g);
+/* Can it be followed? ERR_INVALID: what is fetched has no versions. */
+int get_follow_check(const struct get *g, struct err_info *info);
+/* The daemon does it: what has changed. */
+void get_follow_daemon(struct get *g);
 
 #endif

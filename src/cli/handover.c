@@ -22,7 +22,6 @@ static const char *alone(const struct opts *o)
 		const char *option;
 	} table[] = {
 	    {o->no_daemon, "--no-daemon"},
-	    {o->watch, "--watch"},
 	    {o->drain, "--drain"},
 	    {o->no_upload, "--no-upload"},
 	    {o->limit_lan, "--limit-lan"},
@@ -181,6 +180,12 @@ static void take(struct handed *h, const json_t *j)
 	st->item_nodes = (uint32_t)number(j, "name_nodes");
 	st->item_is_old = flag(j, "name_is_old");
 	st->item_newest = entries_int(j, "name_newest");
+	h->renews = h->renews || flag(j, "follows") || flag(j, "watches");
+	h->version = (uint32_t)number(j, "version");
+	if (h->of == NULL && h->version > 0 &&
+	    asprintf(&h->of, "%s/%s", entries_str(j, "owner"), entries_str(j, "entry")) < 0)
+		h->of = NULL;
+	take_error(j, "upkeep_why", ERR_UNREACHABLE, &h->upkeep_why);
 	take_error(j, "why", err_from_word(entries_str(j, "why_code")), &st->why);
 	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
 }
@@ -325,9 +330,52 @@ static const json_t *find_by_id(const json_t *list, uint32_t id)
 	return NULL;
 }
 
+/* The newer version that is kept up to date in its stead; NULL: there is none. */
+static const json_t *find_newer(const json_t *list, const struct handed *h)
+{
+	const json_t *j;
+	char of[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 2];
+	size_t i;
+
+	json_array_foreach(list, i, j)
+	{
+		if ((!flag(j, "follows") && !flag(j, "watches")) ||
+		    number(j, "version") <= h->version)
+			continue;
+		snprintf(of, sizeof(of), "%s/%s", entries_str(j, "owner"), entries_str(j, "entry"));
+		if (strcmp(of, h->of) == 0)
+			return j;
+	}
+	return NULL;
+}
+
+/* Of those whose place a newer version may have taken: ask for all there is. */
+static int look_for_newer(struct handed *const *list, size_t n, struct err_info *info)
+{
+	json_t *answer = NULL;
+	int err = daemon_ask(json_pack("{s:s}", "verb", "status"), &answer, info);
+
+	for (size_t i = 0; i < n && err == OK; i++) {
+		struct handed *h = list[i];
+		const json_t *j =
+		    h->moved ? find_newer(json_object_get(answer, "transfers"), h) : NULL;
+
+		if (j == NULL)
+			continue;
+		h->gone = false;
+		h->existed = true; /* it goes on, whatever becomes of us */
+		h->down_before = 0;
+		h->n_newer++;
+		take(h, j);
+	}
+	json_decref(answer);
+	return err == ERR_NOENT ? OK : err;
+}
+
 int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 {
 	json_t *answer = NULL, *ids = json_array();
+	bool moved = false;
 	int err;
 
 	for (size_t i = 0; i < n; i++)
@@ -339,8 +387,13 @@ int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 		list[i]->gone = j == NULL;
 		if (j != NULL)
 			take(list[i], j);
+		list[i]->moved = list[i]->renews && list[i]->of != NULL &&
+				 (j == NULL || (!flag(j, "follows") && !flag(j, "watches")));
+		moved |= list[i]->moved;
 	}
 	json_decref(answer);
+	if (err == OK && moved)
+		err = look_for_newer(list, n, info);
 	return err == ERR_NOENT ? OK : err;
 }
 
@@ -380,5 +433,6 @@ void handover_undo(const struct handed *h)
 void handed_fini(struct handed *h)
 {
 	free(h->path);
-	h->path = NULL;
+	free(h->of);
+	h->path = h->of = NULL;
 }

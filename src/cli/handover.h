@@ -29,6 +29,13 @@ struct handed {
 	uint64_t found_bytes, up_total;
 	uint64_t down_before; /* bytes that it had fetched before it was handed over */
 	bool gone;	      /* somebody removed it, or the daemon has left */
+	/* It is kept up to date (--follow, --watch): `id` is that of the newest version. */
+	bool renews;
+	char *of;		    /* "OWNER/NAME", as the daemon shows it */
+	uint32_t version;	    /* 0: none */
+	bool moved;		    /* private: a newer one may have taken its place */
+	uint32_t n_newer;	    /* times that a newer one took its place */
+	struct err_info upkeep_why; /* what is in the way of that; code OK: nothing */
 };
 
 /* Index, options of `o` and what else is the same of all are filled in here. `path` may be

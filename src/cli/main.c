@@ -436,14 +436,32 @@ static const struct command commands[] = {
 	.run = cmd_status,
     },
     {
+	.name = "files",
+	.summary = "list the files of a transfer of the daemon",
+	.usage = "shoal files ID|NAME",
+	.help =
+	    "How much of each is there, and its priority: high, normal, low, or skip, which is\n"
+	    "not fetched; 'shoal priority' changes it.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal files 7\n"
+	    "  shoal files photos --json\n",
+	.accepts = "",
+	.completes = "@job",
+	.min_args = 1,
+	.max_args = 1,
+	.run = cmd_files,
+    },
+    {
 	.name = "top",
 	.summary = "watch the daemon on a whole screen, and steer it",
 	.usage = "shoal top",
-	.help = "Transfers with their rates, and the selected one's pieces and peers; '?' lists the "
-		"keys.\n"
-		"\n"
-		"examples:\n"
-		"  shoal daemon -d; shoal top\n",
+	.help =
+	    "Transfers with their rates, and the selected one's pieces and peers; '?' lists the "
+	    "keys.\n"
+	    "\n"
+	    "examples:\n"
+	    "  shoal daemon -d; shoal top\n",
 	.accepts = "",
 	.max_args = 0,
 	.run = cmd_top,

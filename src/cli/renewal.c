@@ -13,7 +13,7 @@
 
 /* What is remembered names a version: the index may still have it, and its file hashes find what
  * was moved. Without it only what is at the same path is found. */
-static void load_old_meta(struct renewal *r, struct index_client *index, const struct placed *p)
+static void ask_old_meta(struct renewal *r, struct index_client *index, const struct placed *p)
 {
 	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
 	struct placed found;
@@ -32,6 +32,14 @@ static void load_old_meta(struct renewal *r, struct index_client *index, const s
 	}
 	json_decref(j);
 	buf_fini(&torrent);
+}
+
+static void load_old_meta(struct renewal *r, const struct renewal_ask *ask, const struct placed *p)
+{
+	if (ask->old_torrent.len > 0)
+		(void)meta_parse(ask->old_torrent, &r->old_meta);
+	else if (ask->index != NULL)
+		ask_old_meta(r, ask->index, p);
 }
 
 /* ---- donors ----------------------------------------------------------------------- */
@@ -143,8 +151,8 @@ static int take_reuse(struct renewal *r, const struct opts *o, const struct rene
 
 	if (stat(o->reuse, &st) != 0)
 		return root_errno(info, o->reuse, errno);
-	if (ask->index != NULL && placed_find(o->reuse, &p) == OK)
-		load_old_meta(r, ask->index, &p);
+	if (placed_find(o->reuse, &p) == OK)
+		load_old_meta(r, ask, &p);
 	return use_copy(r, ask->meta, o->reuse, info);
 }
 
@@ -172,8 +180,8 @@ int renewal_plan(struct renewal *r, const struct opts *o, const struct renewal_a
 		return take_reuse(r, o, ask, info);
 	if (!r->replaces)
 		return OK;
-	if (known && ask->index != NULL)
-		load_old_meta(r, ask->index, &p);
+	if (known)
+		load_old_meta(r, ask, &p);
 	return use_copy(r, ask->meta, ask->path, info);
 }
 

@@ -32,7 +32,8 @@ struct renewal_ask {
 	const struct metainfo *meta; /* of what is wanted; borrowed until renewal_fini() */
 	const char *path;	     /* the destination */
 	const struct placed *wanted; /* NULL: no entry of an index */
-	struct index_client *index;  /* asked for the old version's .torrent; NULL: nobody is */
+	struct bytes old_torrent;    /* of the version that is there; empty: not known, */
+	struct index_client *index;  /* who is asked for it; NULL: nobody */
 };
 
 /* Looks at the destination and at --reuse and --replace of `o`.

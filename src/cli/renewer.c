@@ -11,7 +11,8 @@ struct renewal_item {
 	struct renewal_item *next;
 	void *item;
 	struct share_watch *watch;
-	bool due; /* changed, and at rest */
+	bool due;  /* changed, and at rest */
+	bool gone; /* out of the list; goes once the thread is done with it */
 	uint32_t again_ms;
 	char said[ERR_TEXT_MAX];
 };
@@ -38,12 +39,23 @@ int renewer_new(const struct renewer_params *p, struct renewer **out)
 	return OK;
 }
 
+static void bury(struct renewal_item *it)
+{
+	struct renewer *r = it->r;
+
+	if (r->p.gone != NULL)
+		r->p.gone(r->p.user, it->item);
+	free(it);
+}
+
 void renewer_free(struct renewer *r)
 {
 	if (r == NULL)
 		return;
 	atomic_store(&r->stop, true);
 	background_free(r->background);
+	if (r->making != NULL && r->making->gone)
+		bury(r->making);
 	while (r->items != NULL) {
 		struct renewal_item *it = r->items;
 
@@ -86,9 +98,12 @@ static void on_made(void *arg)
 	background_free(r->background);
 	r->background = NULL;
 	r->making = NULL;
-	if (r->why.code == OK)
+	if (r->why.code == OK && !it->gone)
 		(void)r->p.use(r->p.user, it->item, &r->why);
-	if (r->why.code != OK) {
+	if (it->gone) {
+		atomic_store(&r->stop, false);
+		bury(it);
+	} else if (r->why.code != OK) {
 		try_again(it, &r->why);
 	} else {
 		it->again_ms = 0;
@@ -128,14 +143,14 @@ static void say(void *user, const char *line)
 	it->r->p.say(it->r->p.user, it->item, line);
 }
 
-int renewer_add(struct renewer *r, const char *path, void *item)
+int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, void *item)
 {
 	struct renewal_item *it = calloc(1, sizeof(*it));
 	struct share_watch_params p = {
 	    .loop = r->p.loop,
 	    .watcher = r->p.watcher,
 	    .path = path,
-	    .settle_ms = r->p.settle_ms,
+	    .settle_ms = settle_ms,
 	    .rested = on_rested,
 	    .say = say,
 	    .user = it,
@@ -154,4 +169,24 @@ int renewer_add(struct renewer *r, const char *path, void *item)
 	/* What happened since it was hashed nobody saw. */
 	share_watch_again(it->watch, 0);
 	return OK;
+}
+
+void renewer_remove(struct renewer *r, void *item)
+{
+	struct renewal_item **at = &r->items, *it;
+
+	while (*at != NULL && (*at)->item != item)
+		at = &(*at)->next;
+	it = *at;
+	if (it == NULL)
+		return;
+	*at = it->next;
+	if (*at == NULL)
+		r->tail = at;
+	share_watch_free(it->watch);
+	it->gone = true;
+	if (r->making == it)
+		atomic_store(&r->stop, true);
+	else
+		bury(it);
 }

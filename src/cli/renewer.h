@@ -17,7 +17,6 @@ struct renewer;
 struct renewer_params {
 	struct loop *loop;
 	struct folder_watcher *watcher;
-	uint32_t settle_ms;
 	/* On the thread: make it anew. Ends soon once *stop is true. */
 	int (*make)(void *user, void *item, const atomic_bool *stop, struct err_info *why);
 	/* On the loop, when that went well: use what was made. */
@@ -25,14 +24,20 @@ struct renewer_params {
 	/* On the loop, about what went wrong, once for each reason, and about what is not watched.
 	 */
 	void (*say)(void *user, void *item, const char *text);
+	/* On the loop: one that was taken out is used by nobody any more. May be NULL. */
+	void (*gone)(void *user, void *item);
 	void *user;
 };
 
 int renewer_new(const struct renewer_params *p, struct renewer **out);
 /* Waits for the thread. NULL is none. */
 void renewer_free(struct renewer *r);
-/* Watch `path` (absolute), and look at it once at the start. Owns: `item` is the caller's, until
- * the end. Returns 0 or ERR_NOMEM. */
-int renewer_add(struct renewer *r, const char *path, void *item);
+/* Watch `path` (absolute), which is at rest when nothing happened for `settle_ms`, and look at it
+ * once at the start. Owns: `item` is the caller's, until the end or gone(). Returns 0 or ERR_NOMEM.
+ */
+int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, void *item);
+/* Not from inside `use`. What is being made of it is given up soon; gone() follows, at once or
+ * then. */
+void renewer_remove(struct renewer *r, void *item);
 
 #endif

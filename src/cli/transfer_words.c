@@ -54,7 +54,13 @@ const char *transfer_note(char out[TRANSFER_NOTE_MAX], const json_t *j)
 	out[0] = '\0';
 	if (json_is_string(json_object_get(j, "why")))
 		snprintf(out, TRANSFER_NOTE_MAX, "%s", entries_str(j, "why"));
+	else if (json_is_string(json_object_get(j, "upkeep_why")))
+		snprintf(out, TRANSFER_NOTE_MAX, "%s", entries_str(j, "upkeep_why"));
 	else if (left > 0 && bps > 0)
 		text_duration(out, TRANSFER_NOTE_MAX, left / bps);
+	else if (json_is_true(json_object_get(j, "follows")))
+		snprintf(out, TRANSFER_NOTE_MAX, "follows");
+	else if (json_is_true(json_object_get(j, "watches")))
+		snprintf(out, TRANSFER_NOTE_MAX, "watches");
 	return out;
 }

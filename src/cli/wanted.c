@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "cli/daemon_follow.h"
 #include "cli/linked.h"
 #include "cli/renewal.h"
 #include "cli/scratch.h"
@@ -323,7 +324,8 @@ static void plan_fini(struct plan *p)
 static int plan_make(struct plan *p, const struct wanted *w, const struct opts *o,
 		     struct index_client *index, struct err_info *info)
 {
-	struct renewal_ask ask = {w->meta, w->path, w->placed, index};
+	struct renewal_ask ask = {
+	    .meta = w->meta, .path = w->path, .wanted = w->placed, .index = index};
 	int err;
 
 	*p = (struct plan){.trackers = list_trackers(w, o, index)};
@@ -430,6 +432,7 @@ int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
 	};
+	char *follow = NULL;
 	int err;
 
 	if (wanted_is_unknown(w))
@@ -439,7 +442,14 @@ int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client
 		s.entry = w->placed->name;
 		s.version = w->placed->version;
 	}
+	if (o->follow) {
+		follow = daemon_follow_text(o);
+		if (follow == NULL)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		s.follow = follow;
+	}
 	err = hand_over(w, o, index, &s, out, info);
+	free(follow);
 	if (err != OK)
 		return err;
 	w->there_already = out->existed && out->complete;

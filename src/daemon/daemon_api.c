@@ -252,6 +252,28 @@ static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct 
 		daemon_reply_fault(c, &why);
 }
 
+/* Those from `from` on. */
+static void get_files(const struct daemon_call *c, const struct job *j)
+{
+	struct err_info why;
+	uint64_t from = 0;
+	struct buf text;
+	json_t *out;
+	bool ok;
+
+	buf_init(&text, 32);
+	ok = !http_request_param(c->request, "from", &text) ||
+	     text_parse_u64(buf_bytes(&text), UINT32_MAX, &from) == OK;
+	buf_fini(&text);
+	out = ok ? job_files_json(j, (uint32_t)from, &why) : NULL;
+	if (!ok)
+		err_set(&why, ERR_INVALID, "from: not a number");
+	if (out == NULL)
+		daemon_reply_fault(c, &why);
+	else
+		daemon_reply_json(c, 200, out);
+}
+
 static void on_transfer(void *user, const struct daemon_call *c)
 {
 	struct daemon_api *a = user;
@@ -268,6 +290,8 @@ static void on_transfer(void *user, const struct daemon_call *c)
 		patch_one(a, c, j);
 	else if (strcmp(word, "peers") == 0 && is(c, "GET"))
 		daemon_reply_json(c, 200, job_peers_json(j));
+	else if (strcmp(word, "files") == 0 && is(c, "GET"))
+		get_files(c, j);
 	else if ((strcmp(word, "pause") == 0 || strcmp(word, "resume") == 0 ||
 		  strcmp(word, "recheck") == 0) &&
 		 is(c, "POST"))

@@ -44,6 +44,8 @@ enum tag {
 	TAG_OWNER = 31,
 	TAG_ENTRY = 32,
 	TAG_VERSION = 33,
+	TAG_FOLLOW = 34,
+	TAG_WATCH = 35,
 	TAG_ITEM = 40,
 };
 
@@ -195,6 +197,8 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_text(out, TAG_OWNER, r->owner);
 	put_text(out, TAG_ENTRY, r->entry);
 	put_u64(out, TAG_VERSION, r->version);
+	put_text(out, TAG_FOLLOW, r->follow);
+	put_text(out, TAG_WATCH, r->watch);
 	return seal(out);
 }
 
@@ -388,6 +392,10 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_text(v, &r->owner);
 	case TAG_ENTRY:
 		return take_text(v, &r->entry);
+	case TAG_FOLLOW:
+		return take_text(v, &r->follow);
+	case TAG_WATCH:
+		return take_text(v, &r->watch);
 	}
 	return OK;
 }
@@ -433,6 +441,8 @@ void job_record_fini(struct job_record *r)
 	free(r->magnet);
 	free(r->owner);
 	free(r->entry);
+	free(r->follow);
+	free(r->watch);
 	*r = (struct job_record){.id = 0};
 }
 

@@ -46,7 +46,7 @@ struct job_record {
 	char *index, *pin, *token; /* NULL: none */
 	uint8_t *item;		   /* as in struct job_spec; NULL: none */
 	size_t item_len;
-	uint32_t order;		   /* enum swarm_order */
+	uint32_t order; /* enum swarm_order */
 	/* Of a folder: how many real files there are and are wanted, 0: not known; the bytes of
 	 * those; and an enum want for each of the torrent's files, `wanted` NULL: all. */
 	uint32_t files, wanted_files;
@@ -54,13 +54,15 @@ struct job_record {
 	uint8_t *wanted;
 	uint32_t n_wanted;
 	/* What is known before there is a torrent; NULL: there is one. `path` is the folder it goes
-	 * into then, if `into`, and of its files these patterns are wanted. */
+	 * into then, if `into`. */
 	char *magnet;
 	bool into;
+	/* Of its files these patterns are wanted: while it is a link, or follows. */
 	char **only;
 	/* The entry of an index that it is; NULL: it is none. */
 	char *owner, *entry;
 	uint32_t version;
+	char *follow, *watch; /* as in struct job_spec; NULL: no */
 };
 
 int job_record_encode(const struct job_record *r, struct buf *out);

@@ -88,8 +88,7 @@ static int take_stamp(const json_t *j, const char *key, struct stamp *out,
 		   : job_args_refuse(key, info);
 }
 
-/* A path as job_json_put_path() writes it. */
-static int take_path(const json_t *j, const char *key, char **out, struct err_info *info)
+int job_args_path(const json_t *j, const char *key, char **out, struct err_info *info)
 {
 	const char *text = NULL, *hex = NULL;
 	char name[64];
@@ -141,7 +140,7 @@ static int take_donors(struct job_request *r, const json_t *j, struct err_info *
 
 	if (json_array_size(list) == 0)
 		return OK;
-	err = take_path(j, "donor_folder", &r->donor_folder, info);
+	err = job_args_path(j, "donor_folder", &r->donor_folder, info);
 	if (err != OK)
 		return err;
 	r->donors = calloc(json_array_size(list), sizeof(*r->donors));
@@ -159,7 +158,7 @@ static int take_donors(struct job_request *r, const json_t *j, struct err_info *
 		if (err == OK && file < 0)
 			err = job_args_refuse("donors", info);
 		if (err == OK)
-			err = take_path(v, "rel", &rel, info);
+			err = job_args_path(v, "rel", &rel, info);
 		if (err != OK) {
 			free(rel);
 			return err;
@@ -215,6 +214,28 @@ static int take_lists(struct job_request *r, const json_t *j, struct err_info *i
 	s->webseeds = (const char *const *)r->webseeds;
 	s->only = (const char *const *)r->only;
 	return err;
+}
+
+/* An object, kept as text. */
+static int take_object(const json_t *j, const char *key, char **own, const char **out,
+		       struct err_info *info)
+{
+	const json_t *v = json_object_get(j, key);
+
+	if (v == NULL || json_is_null(v))
+		return OK;
+	if (!json_is_object(v))
+		return job_args_refuse(key, info);
+	*own = json_dumps(v, JSON_COMPACT);
+	*out = *own;
+	return *own == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
+static int take_upkeep(struct job_request *r, const json_t *j, struct err_info *info)
+{
+	int err = take_object(j, "follow", &r->follow, &r->spec.follow, info);
+
+	return err == OK ? take_object(j, "watch", &r->watch, &r->spec.watch, info) : err;
 }
 
 static const char *const orders[] = {[ORDER_RAREST] = "rarest",
@@ -282,7 +303,7 @@ int job_request_from_json(struct job_request *r, const json_t *j, struct err_inf
 	buf_init(&r->item, JOBS_ITEM_BYTES_MAX);
 	err = take_torrent(r, j, info);
 	if (err == OK)
-		err = take_path(j, "path", &r->path, info);
+		err = job_args_path(j, "path", &r->path, info);
 	s->path = r->path;
 	if (err == OK)
 		err = job_args_text(j, "title", &s->title, info);
@@ -302,6 +323,8 @@ int job_request_from_json(struct job_request *r, const json_t *j, struct err_inf
 		err = take_stamp(j, "stamp", &r->stamp, &s->stamp, info);
 	if (err == OK)
 		err = take_stamp(j, "replaces", &r->replaces, &s->replaces, info);
+	if (err == OK)
+		err = take_upkeep(r, j, info);
 	return err == OK ? take_lists(r, j, info) : err;
 }
 
@@ -312,6 +335,8 @@ void job_request_fini(struct job_request *r)
 	free(r->donors);
 	free(r->donor_folder);
 	free(r->path);
+	free(r->follow);
+	free(r->watch);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
 	job_list_free(r->only);
@@ -409,6 +434,10 @@ json_t *job_spec_json(const struct job_spec *s)
 	    s->only == NULL ? json_null() : list_json(s->only), "order", orders[s->order], "owner",
 	    s->owner, "entry", s->entry, "version", (json_int_t)s->version);
 
+	if (j != NULL && s->follow != NULL)
+		json_object_set_new(j, "follow", json_loads(s->follow, 0, NULL));
+	if (j != NULL && s->watch != NULL)
+		json_object_set_new(j, "watch", json_loads(s->watch, 0, NULL));
 	if (j != NULL && s->item.len > 0)
 		json_object_set_new(j, "item", base64_json(s->item));
 	if (j != NULL &&

@@ -14,7 +14,7 @@ struct job_request {
 	struct job_spec spec;
 	struct buf torrent, item;
 	char *path, *donor_folder;
-	char **trackers, **webseeds, **only;
+	char **trackers, **webseeds, **only, *follow, *watch;
 	struct addr peers[JOBS_JSON_PEERS_MAX];
 	struct stamp stamp, replaces;
 	struct store_donor *donors;
@@ -39,6 +39,9 @@ int job_args_number(const json_t *j, const char *key, json_int_t min, json_int_t
 int job_args_text(const json_t *j, const char *key, const char **out, struct err_info *info);
 /* Appends to `out`; more than that takes is refused. Also ERR_NOMEM. */
 int job_args_base64(const json_t *j, const char *key, struct buf *out, struct err_info *info);
+/* A path as job_json_put_path() writes it; needed. Also ERR_NOMEM. Owns: *out is the caller's, also
+ * after an error. */
+int job_args_path(const json_t *j, const char *key, char **out, struct err_info *info);
 /* Also ERR_NOMEM. Owns: job_list_free(). */
 int job_args_list(const json_t *j, const char *key, size_t max, char ***out, struct err_info *info);
 

@@ -123,6 +123,8 @@ int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *in
 		err = root_open(&js->folder, p->folder, info);
 	if (err == OK && p->folder != NULL)
 		err = jobs_load(js, info);
+	if (err == OK)
+		jobs_settle_newer(js);
 	if (err != OK) {
 		jobs_free(js);
 		return err;
@@ -287,6 +289,9 @@ void job_view(const struct job *j, struct job_view *out)
 	    .owner = r->owner,
 	    .entry = r->entry,
 	    .version = r->version,
+	    .follow = r->follow,
+	    .watch = r->watch,
+	    .upkeep_why = j->upkeep_why,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
 	};

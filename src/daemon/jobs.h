@@ -16,6 +16,7 @@
 #define SHOAL_DAEMON_JOBS_H
 
 #include "meta/selection.h"
+#include "node/index_client.h"
 #include "node/node.h"
 #include "store/stamp.h"
 
@@ -30,6 +31,8 @@
 #define JOBS_ITEM_BYTES_MAX 1300u
 /* Patterns that choose files (meta/selection.h has the attack). */
 #define JOBS_PATTERNS_MAX SELECTION_PATTERNS_MAX
+/* What says how a job is kept up to date: an entry with its notes, and lists of addresses. */
+#define JOBS_UPKEEP_BYTES_MAX (256u << 10)
 /* Links whose torrent is asked for at one time; the others wait (attack: a list of thousands of
  * links that nobody has, each with connections of its own). */
 #define JOBS_ASKING_MAX 64u
@@ -89,6 +92,10 @@ struct job_spec {
 	enum swarm_order order;
 	const char *owner, *entry; /* the index's entry that it is; NULL: none, or unknown */
 	uint32_t version;
+	/* Newer versions take its place: a download follows its entry (cli/daemon_follow.h), a seed
+	 * is watched on disk (cli/daemon_watch.h). JSON that says how, of which the jobs know
+	 * nothing more; NULL: no. Needs an entry. */
+	const char *follow, *watch;
 };
 
 struct job_view {
@@ -112,6 +119,8 @@ struct job_view {
 	uint64_t checked_bytes, to_check_bytes;	  /* CHECKING; METADATA: of the torrent */
 	const char *owner, *entry;		  /* of an index; NULL: it is none */
 	uint32_t version;
+	const char *follow, *watch;    /* as in struct job_spec */
+	struct err_info upkeep_why;    /* what is in the way of a newer version; code OK: nothing */
 	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;
 	uint32_t peers, seeds, dialing;
@@ -127,7 +136,7 @@ enum job_event {
 	JOB_ADDED,
 	JOB_STATE,    /* the state is another one, or why */
 	JOB_PROGRESS, /* numbers have changed; at most once a second a job */
-	JOB_CHANGED,  /* title, priority, limits */
+	JOB_CHANGED,  /* title, priority, limits, how it is kept up to date */
 	JOB_COMPLETE, /* what is wanted is there, verified, at its final name; again when more was
 		       */
 	JOB_FAIL,     /* it has failed */
@@ -162,6 +171,19 @@ void jobs_free(struct jobs *js);
  * chosen),
  * ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
 int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info);
+
+/* A newer version of what `old` is: what `s` leaves out of trackers, webseeds, index, order, limits
+ * and so on is as of `old`; so is how it is kept up to date, which `old` is no longer. What is
+ * shared goes from `old` to it at once; of a download `old` is served until the newer one is
+ * complete. The same content only gets the new title and version: *out is `old`.
+ * Returns as jobs_add(). */
+int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, struct job **out,
+		   struct err_info *info);
+/* What is in the way of a newer version, for whoever asks; not remembered. `why` code OK: nothing.
+ */
+void jobs_set_upkeep_why(struct job *j, const struct err_info *why);
+/* The index that it is an entry of. ERR_INVALID: it has none. Owns: the caller's. */
+int job_open_index(const struct job *j, struct index_client **out, struct err_info *info);
 
 /* By number, info-hash (either, hex), title, or torrent's name; else by a beginning of info-hash
  * (4 digits or more) or title that is one job's alone.
@@ -199,8 +221,8 @@ int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_
  * would be left; ERR_INVALID: it is shared from here, or its files are not known yet. */
 int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
 		   struct err_info *info);
-/* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
- * had failed. */
+/* It was asked for once more: what `s` wants is wanted besides, newer versions, too, and it goes on
+ * if it was paused or had failed. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing

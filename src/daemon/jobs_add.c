@@ -36,8 +36,7 @@ static int copy_peers(struct job *j, const struct job_spec *s)
 	return OK;
 }
 
-/* NULL stays NULL. */
-static int copy_text(const char *text, char **out)
+int job_copy_text(const char *text, char **out)
 {
 	*out = text == NULL ? NULL : strdup(text);
 	return text != NULL && *out == NULL ? ERR_NOMEM : OK;
@@ -45,20 +44,20 @@ static int copy_text(const char *text, char **out)
 
 static int fill_texts(struct job_record *r, const struct job_spec *s)
 {
-	int err = copy_text(s->path, &r->path);
+	int err = job_copy_text(s->path, &r->path);
 
 	if (err == OK)
-		err = copy_text(s->title, &r->title);
+		err = job_copy_text(s->title, &r->title);
 	if (err == OK)
-		err = copy_text(s->owner, &r->owner);
+		err = job_copy_text(s->owner, &r->owner);
 	if (err == OK)
-		err = copy_text(s->entry, &r->entry);
+		err = job_copy_text(s->entry, &r->entry);
 	if (err == OK)
-		err = copy_text(s->index, &r->index);
+		err = job_copy_text(s->index, &r->index);
 	if (err == OK)
-		err = copy_text(s->pin, &r->pin);
+		err = job_copy_text(s->pin, &r->pin);
 	if (err == OK)
-		err = copy_text(s->token, &r->token);
+		err = job_copy_text(s->token, &r->token);
 	if (err == OK)
 		err = job_list_copy(s->trackers, JOBS_LIST_MAX, &r->trackers);
 	if (err == OK)
@@ -66,6 +65,32 @@ static int fill_texts(struct job_record *r, const struct job_spec *s)
 	if (err == OK)
 		err = job_record_set_item(r, s->item);
 	return err;
+}
+
+int job_fill_upkeep(struct job *j, const struct job_spec *s)
+{
+	struct job_record *r = &j->rec;
+	char *follow = NULL, *watch = NULL, **only = NULL;
+	int err = job_copy_text(s->follow, &follow);
+
+	if (err == OK)
+		err = job_copy_text(s->watch, &watch);
+	if (err == OK && s->follow != NULL)
+		err = job_list_copy(s->only, JOBS_PATTERNS_MAX, &only);
+	if (err != OK) {
+		free(follow);
+		free(watch);
+		return err;
+	}
+	free(r->follow);
+	free(r->watch);
+	r->follow = follow;
+	r->watch = watch;
+	if (s->follow != NULL) {
+		job_list_free(r->only);
+		r->only = only;
+	}
+	return OK;
 }
 
 static void fill_values(struct job_record *r, const struct job_spec *s)
@@ -99,6 +124,8 @@ static int fill(struct job *j, const struct job_spec *s, struct err_info *info)
 		err = copy_peers(j, s);
 	if (err == OK)
 		err = copy_donors(j, s);
+	if (err == OK)
+		err = job_fill_upkeep(j, s);
 	if (err == ERR_TOO_BIG)
 		return err_set(info, err, "a list has more than %u members", JOBS_LIST_MAX);
 	if (err != OK)
@@ -220,7 +247,7 @@ static int fill_from_link(struct job *j, const struct job_spec *s, const struct 
 		err = set_text(&r->title, r->name);
 	if (err == OK)
 		err = set_text(&r->magnet, s->magnet);
-	if (err == OK)
+	if (err == OK && r->only == NULL)
 		err = job_list_copy(s->only, JOBS_PATTERNS_MAX, &r->only);
 	if (err == ERR_TOO_BIG)
 		return err_set(info, err, "more than %u patterns", JOBS_PATTERNS_MAX);
@@ -228,6 +255,22 @@ static int fill_from_link(struct job *j, const struct job_spec *s, const struct 
 }
 
 /* ---- adding ------------------------------------------------------------------------------- */
+
+static int check_upkeep(const struct job_spec *s, struct err_info *info)
+{
+	const char *how = s->follow != NULL ? s->follow : s->watch;
+
+	if (s->entry == NULL || s->version == 0)
+		return err_set(info, ERR_INVALID, "only an index's entry has newer versions");
+	if ((s->follow != NULL && s->seed) || (s->watch != NULL && !s->seed))
+		return err_set(info, ERR_INVALID,
+			       "what is fetched is followed, and what is shared is watched");
+	if (strlen(how) > JOBS_UPKEEP_BYTES_MAX)
+		return err_set(info, ERR_TOO_BIG,
+			       "how it is kept up to date is said at too great "
+			       "length");
+	return OK;
+}
 
 static int check_spec(const struct jobs *js, const struct job_spec *s, struct err_info *info)
 {
@@ -243,7 +286,7 @@ static int check_spec(const struct jobs *js, const struct job_spec *s, struct er
 		return err_set(info, ERR_INVALID, "neither a torrent nor a link to fetch");
 	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
 		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
-	return OK;
+	return s->follow != NULL || s->watch != NULL ? check_upkeep(s, info) : OK;
 }
 
 /* `m` or else `link` says what it is. */

@@ -32,7 +32,7 @@ struct job {
 	bool measured;	      /* found_bytes is known */
 	bool idle;	      /* does not count among the active */
 	enum job_state state; /* as was told last */
-	struct err_info why;
+	struct err_info why, upkeep_why;
 	struct job_total before; /* of transfers that are no more; `done`: known last */
 	uint64_t found_bytes, idle_since_ms, got_bytes;
 	struct job_total told; /* in the last JOB_PROGRESS */
@@ -87,10 +87,26 @@ struct job_hashes {
 /* The job of this content, `but` left out (may be NULL); NULL: there is none. */
 struct job *jobs_find_content(struct jobs *js, const struct job_hashes *h, const struct job *but);
 
+/* What `s` says of that, which is not nothing. Not recorded yet. Returns 0 or ERR_NOMEM. */
+int job_fill_upkeep(struct job *j, const struct job_spec *s);
+int job_copy_text(const char *text, char **out); /* NULL stays NULL. Returns 0 or ERR_NOMEM */
+
+/* ---- jobs_newer.c ---- */
+/* Older versions of the same entry at the same place are no more. */
+/* The entry and title that `s` says, if any. Returns 0 or ERR_NOMEM. */
+int job_set_entry(struct job *j, const struct job_spec *s);
+void jobs_drop_older(struct jobs *js, const struct job *j);
+/* After a start: the newer one of two is the one that is kept up to date. */
+void jobs_settle_newer(struct jobs *js);
+
 /* ---- jobs_select.c ---- */
 /* These are wanted now, `files` NULL: all; taken over, also on error. Not recorded yet. */
 int job_take_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info);
 
+/* Its torrent, from its transfer or else from disk: *own (NULL: none) is the caller's. Returns 0,
+ * or the error with its sentence. */
+int job_meta(const struct job *j, const struct metainfo **out, struct metainfo **own,
+	     struct err_info *info);
 /* All is there: which files came first does not matter any more. */
 void job_forget_order(struct job *j);
 

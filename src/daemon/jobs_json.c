@@ -63,6 +63,19 @@ static json_t *words_json(const struct job_view *v)
 	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at);
 }
 
+/* Which version of what it is, and whether newer ones take its place. */
+static void put_entry(json_t *out, const struct job_view *v)
+{
+	if (v->entry != NULL) {
+		json_object_set_new(out, "owner", torrent_text(v->owner));
+		json_object_set_new(out, "entry", torrent_text(v->entry));
+		json_object_set_new(out, "version", json_integer((json_int_t)v->version));
+	}
+	json_object_set_new(out, "follows", json_boolean(v->follow != NULL));
+	json_object_set_new(out, "watches", json_boolean(v->watch != NULL));
+	json_object_set_new(out, "upkeep_why", why_json(&v->upkeep_why));
+}
+
 json_t *job_json(const struct job *j)
 {
 	struct job_view v;
@@ -71,6 +84,7 @@ json_t *job_json(const struct job *j)
 	job_view(j, &v);
 	out = words_json(&v);
 	more = numbers_json(&v);
+	put_entry(out, &v);
 	/* "path" is for people; what is no UTF-8 in it is there once more. */
 	if (out != NULL && !text_is_utf8(bytes_str(v.path)))
 		(void)job_json_put_path(out, "path", v.path);
@@ -205,26 +219,19 @@ static int do_limit(struct jobs *js, struct job *j, const json_t *args, struct e
 /* Of some files instead of the whole: {"files": [GLOB, ...], "want": WORD}. */
 static int do_files(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
-	static const char *const words[] = {[WANT_NOT] = "skip",
-					    [WANT_LOW] = "low",
-					    [WANT_NORMAL] = "normal",
-					    [WANT_HIGH] = "high"};
 	const char *word = NULL;
 	char **globs = NULL;
-	size_t want = 0;
+	enum want want = WANT_NOT;
 	int err = job_args_text(args, "want", &word, info);
 
-	while (want < sizeof(words) / sizeof(words[0]) &&
-	       (word == NULL || strcmp(words[want], word) != 0))
-		want++;
-	if (err == OK && want == sizeof(words) / sizeof(words[0]))
+	if (err == OK && (word == NULL || !want_from_word(word, &want)))
 		err = job_args_refuse("want", info);
 	if (err == OK)
 		err = job_args_list(args, "files", JOBS_PATTERNS_MAX, &globs, info);
 	if (err == OK && globs == NULL)
 		err = job_args_refuse("files", info);
 	if (err == OK)
-		err = jobs_set_files(js, j, (const char *const *)globs, (enum want)want, info);
+		err = jobs_set_files(js, j, (const char *const *)globs, want, info);
 	job_list_free(globs);
 	return err;
 }

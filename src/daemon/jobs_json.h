@@ -17,6 +17,14 @@ json_t *job_peers_json(const struct job *j);
  * two hex digits: 00 nothing, ff all of it. 0 pieces: it does not run. */
 #define JOB_CELLS_MAX 512u
 json_t *job_pieces_json(const struct job *j);
+/* Its files, real ones, from the place `from` of the torrent's on: {"files": [{"index", "path",
+ * "bytes", "done_bytes", "priority"}, ...], "next"}: at most JOB_FILES_MAX (an answer of bounded
+ * length, whatever the torrent), the others from `next` on, null at the end. `done_bytes` is null
+ * while nobody knows: it does not run, and is not complete.
+ * NULL with the error's sentence: ERR_INVALID (a link whose files are not known yet), or the
+ * disk's. */
+#define JOB_FILES_MAX 2000u
+json_t *job_files_json(const struct job *j, uint32_t from, struct err_info *info);
 /* Counts by state, rates, limits, versions. */
 json_t *jobs_status_json(struct jobs *js, struct node *node);
 

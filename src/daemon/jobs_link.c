@@ -73,9 +73,11 @@ static int use(struct job *j, const struct metainfo *m, struct bytes torrent, st
 	if (err != OK)
 		return err;
 	free(r->magnet);
-	job_list_free(r->only);
 	r->magnet = NULL;
-	r->only = NULL;
+	if (r->follow == NULL) {
+		job_list_free(r->only);
+		r->only = NULL;
+	}
 	return job_save(j, info);
 }
 

@@ -171,6 +171,8 @@ static void on_complete(struct job *j, const struct transfer_status *st)
 	save_or_say(j);
 	if (first)
 		jobs_emit(j, JOB_COMPLETE);
+	if (first && !j->removed)
+		jobs_drop_older(j->js, j);
 }
 
 static int other_content(const struct job *j, struct err_info *info)

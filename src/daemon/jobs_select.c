@@ -37,9 +37,8 @@ void job_forget_order(struct job *j)
 	j->rec.n_wanted = 0;
 }
 
-/* Its torrent, from its transfer or else from disk: *own is to be freed. */
-static int load_meta(const struct job *j, const struct metainfo **out, struct metainfo **own,
-		     struct err_info *info)
+int job_meta(const struct job *j, const struct metainfo **out, struct metainfo **own,
+	     struct err_info *info)
 {
 	struct buf torrent;
 	int err;
@@ -124,7 +123,7 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 	(void)js;
 	if (err != OK)
 		return err;
-	err = load_meta(j, &m, &own, info);
+	err = job_meta(j, &m, &own, info);
 	if (err == OK) {
 		err = selection_choose(m, globs, NULL, 0, &chosen);
 		files = err == OK ? copy_wanted(j, m) : NULL;
@@ -158,7 +157,7 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 
 	if (j->rec.wanted == NULL || job_is_link(j))
 		return OK;
-	err = load_meta(j, &m, &own, info);
+	err = job_meta(j, &m, &own, info);
 	before = err == OK ? copy_wanted(j, m) : NULL;
 	if (err == OK && before == NULL)
 		err = err_set(info, ERR_NOMEM, "out of memory");
@@ -182,10 +181,25 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 	return err;
 }
 
+/* Newer versions are wanted from now on. */
+static int keep_up(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	if (j->rec.seed != s->seed)
+		return err_set(info, ERR_EXISTS, "number %u has it already, and is %s", j->rec.id,
+			       j->rec.seed ? "shared from here" : "fetched");
+	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	j->upkeep_why.code = OK;
+	jobs_emit(j, JOB_CHANGED);
+	return job_changed(j, info);
+}
+
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	int err = s->seed ? OK : want_more(j, s, info);
 
+	if (err == OK && (s->follow != NULL || s->watch != NULL))
+		err = keep_up(j, s, info);
 	if (err == OK && !s->paused)
 		err = jobs_resume(js, j, info);
 	return err;

@@ -38,6 +38,23 @@ uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t blo
 	return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
 }
 
+uint64_t meta_file_done(const struct metainfo *m, const struct meta_file *f,
+			const struct bitfield *have)
+{
+	uint64_t sum = 0, end = f->offset + f->length;
+
+	for (uint32_t i = f->first_piece; i - f->first_piece < f->n_pieces; i++) {
+		uint64_t from = (uint64_t)i * m->piece_length, to = from + m->piece_length;
+
+		if (!bitfield_has(have, i))
+			continue;
+		if (from < f->offset)
+			from = f->offset;
+		sum += (to < end ? to : end) - from;
+	}
+	return sum;
+}
+
 uint32_t meta_file_at(const struct metainfo *m, uint64_t offset)
 {
 	uint32_t low = 0, high = m->n_files;

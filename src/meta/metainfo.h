@@ -2,6 +2,7 @@
 #ifndef SHOAL_META_METAINFO_H
 #define SHOAL_META_METAINFO_H
 
+#include "base/bitfield.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/digest.h"
@@ -185,6 +186,10 @@ uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t blo
  * and its 32-byte piece-layer hash; NULL for v1-only. */
 const struct meta_file *meta_piece_file(const struct metainfo *m, uint32_t piece);
 const uint8_t *meta_piece_hash_v2(const struct metainfo *m, uint32_t piece);
+
+/* Bytes of the file in pieces of `have`, which has meta->n_pieces bits. O(its pieces). */
+uint64_t meta_file_done(const struct metainfo *m, const struct meta_file *f,
+			const struct bitfield *have);
 
 /* Index of the file that holds byte `offset` of the piece space (empty files are
  * never it); n_files when none does. O(log files). */

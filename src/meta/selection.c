@@ -5,6 +5,25 @@
 #include <fnmatch.h>
 #include <string.h>
 
+static const char *const words[] = {
+    [WANT_NOT] = "skip", [WANT_LOW] = "low", [WANT_NORMAL] = "normal", [WANT_HIGH] = "high"};
+
+const char *want_word(enum want w)
+{
+	return words[w];
+}
+
+bool want_from_word(const char *word, enum want *out)
+{
+	for (int w = WANT_NOT; w <= WANT_HIGH; w++) {
+		if (strcmp(words[w], word) == 0) {
+			*out = (enum want)w;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool matches(const struct meta_file *f, const char *glob)
 {
 	return fnmatch(glob, f->path, 0) == 0;

@@ -14,6 +14,9 @@ enum want {
 	WANT_NORMAL,
 	WANT_HIGH,
 };
+/* "skip", "low", "normal", "high" */
+const char *want_word(enum want w);
+bool want_from_word(const char *word, enum want *out); /* false: it is none */
 
 /* Patterns of one selection (attack: a list file that costs patterns x files). */
 #define SELECTION_PATTERNS_MAX 1000u

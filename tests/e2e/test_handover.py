@@ -64,6 +64,18 @@ def _(w):
     check_eq(files_of(b.path("data")), ["b/one.jpg"], "files")
     t = b.transfers("data")[0]
     check_eq((t["state"], t["complete"], t["files"], t["wanted_files"]), ("seeding", True, 4, 1), "transfer")
+    rows = b.run("files", "data", "--json").expect(h.OK).json()
+    check_eq([(f["path"], f["bytes"], f["done_bytes"] == f["bytes"], f["priority"]) for f in rows["files"]],
+             [("a.txt", 100_000, False, "skip"), ("b/one.jpg", 300_000, True, "normal"), ("b/two.raw", 700_001, False, "skip"),
+              ("c/three.jpg", 1 * MIB, False, "skip")], "files")
+    check_eq((rows["id"], rows["title"]), (1, "alice/data@1"), "whose")
+    lines = [line.split("\t") for line in b.run("files", "1").expect(h.OK).out.splitlines()]
+    check_eq((lines[1][1:], lines[3][3:]), (["100%", "293.0 KiB", "normal", "b/one.jpg"], ["skip", "c/three.jpg"]), "table")
+    check_eq(b.api("GET", "transfers/1/files")[1], {"files": rows["files"], "next": None}, "over HTTP")
+    last = rows["files"][-1]
+    check_eq(b.api("GET", f"transfers/1/files?from={last['index']}")[1]["files"], [last], "from there on")
+    check_eq(b.api("GET", "transfers/1/files?from=x")[0], 400, "from where?")
+    b.run("files", "nothing").expect(h.NOT_FOUND)
     b.run("get", "data", "--only", "*.iso").expect(h.NOT_FOUND).error_line("none of its files")
     d.kill()
     b.daemon()
@@ -150,7 +162,85 @@ def _(w):
     done = b.run("get", "f").expect(h.OK)
     check("version 2" in done.out and "in the old one's place" in done.out, "replaced", done.out)
     h.check_same(b.path("f"), src)
-    b.run("remove", "f").expect(h.AMBIGUOUS)
+    check_eq([t["title"] for t in b.transfers()], ["alice/f@2"], "the older one is no more")
+
+
+def newest(index, name):
+    return max([e["version"] for e in index.entries(name=name)] or [0])
+
+
+@test("share --watch and get --follow are left to daemons, which go on with them over a kill", seconds=180)
+def _(w):
+    index, a, b = trio(w)
+    src = h.make_tree(a.path("d"), {"one": 300 * KIB, "sub/two": 70 * KIB})
+    da, db = a.daemon(), b.daemon()
+
+    def arrives(n):
+        h.wait_for(lambda: newest(index, "d") >= n, 30 * h.SLOW, f"version {n} is published")
+        h.wait_for(lambda: [t["title"] for t in b.transfers()] == [f"alice/d@{n}"], 60 * h.SLOW, f"version {n} arrives")
+        h.check_same(b.path("d"), src)
+        h.wait_for(lambda: [(t["title"], t["state"]) for t in a.transfers()] == [(f"alice/d@{n}", "seeding")],
+                   30 * h.SLOW, "the older one is shared no more")
+
+    share = a.start("share", src, "--watch", "--settle", "1", "--as", "alice", "--description", "of words")
+    h.wait_for(lambda: b"serving alice/d@1" in share.out(), 30 * h.SLOW, "it is shared")
+    follow = b.start("get", "d", "--follow", "--every", "1")
+    h.wait_for(lambda: b"verified" in follow.out(), 30 * h.SLOW, "it is fetched")
+    check_eq([(t["watches"], t["follows"]) for t in a.transfers() + b.transfers()], [(True, False), (False, True)], "shown")
+    check("follows" in b.run("status").out, "in the table")
+
+    h.make_tree(src, {"sub/three": 50 * KIB}, seed=2)
+    arrives(2)
+    h.wait_for(lambda: b"serving alice/d@2" in share.out(), 30 * h.SLOW, "the sharer is told")
+    h.wait_for(lambda: b"version 2, " in follow.out(), 30 * h.SLOW, "the follower is told")
+    check_eq(index.entry("d")["description"], "of words", "what is said of it stays")
+    check("goes on serving and watching" in share.stop().expect(h.OK).err, "Ctrl-C", share.err())
+    check("the daemon goes on following it" in follow.stop().expect(h.OK).err, "Ctrl-C", follow.err())
+
+    h.make_tree(src, {"one": 200 * KIB}, seed=3)
+    arrives(3)
+    da.kill()
+    db.kill()
+    h.make_tree(src, {"four": 100 * KIB}, seed=4)  # while nobody looks
+    a.daemon()
+    b.daemon()
+    arrives(4)
+    a.run("pause", "d").expect(h.OK)
+    h.make_tree(src, {"five": 1000}, seed=5)
+    a.run("resume", "d").expect(h.OK)
+    arrives(5)
+    a.run("unshare", "d").expect(h.OK)
+    check_eq(a.transfers(), [], "it is shared no more")
+
+
+@test("a daemon that follows leaves alone what somebody changed, says so, and goes on when it is asked to replace it", seconds=120)
+def _(w):
+    index, a, b = trio(w)
+    src = h.make_tree(a.path("d"), {"one": 100 * KIB})
+    a.daemon()
+    a.run("share", src, "--watch", "--settle", "1", "--as", "alice", "-d").expect(h.OK)
+    db = b.daemon()
+    done = b.run("get", "d", "--follow", "--every", "1", "-d").expect(h.OK)
+    check("left to the daemon" in done.out, "detached", done.out)
+    wait_state(b, "d", "seeding")
+    with open(b.path("d", "mine"), "w") as f:
+        f.write("mine")
+    h.make_tree(src, {"two": 1000}, seed=2)
+    why = h.wait_for(lambda: b.transfers()[0]["upkeep_why"], 30 * h.SLOW, "it says what is in the way")
+    check("was changed" in why, "why", why)
+    check_eq([(t["title"], t["state"]) for t in b.transfers()], [("alice/d@1", "seeding")], "it stays")
+    check_eq(open(b.path("d", "mine")).read(), "mine", "it is untouched")
+    check_eq(db.err().count(b"was changed"), 1, "said once")
+    os.unlink(b.path("d", "mine"))
+    b.run("get", "d@1", "--follow").expect(h.USAGE)
+    index.proc.kill()
+    h.wait_for(lambda: "unreachable" in (b.transfers()[0]["upkeep_why"] or "") or
+               "cannot connect" in (b.transfers()[0]["upkeep_why"] or "") or
+               "refused" in (b.transfers()[0]["upkeep_why"] or ""), 30 * h.SLOW, "the index is away")
+    index.start()
+    b.run("get", "d", "--follow", "--every", "1", "--replace", "-d").expect(h.OK)
+    h.wait_for(lambda: [t["title"] for t in b.transfers()] == ["alice/d@2"], 30 * h.SLOW, "version 2")
+    h.wait_for(lambda: os.path.exists(b.path("d", "two")), 30 * h.SLOW, "it arrives")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ static struct job_record sample(void)
 	    .owner = (char *)"alice",
 	    .entry = (char *)"f",
 	    .version = 3,
+	    .follow = (char *)"{\"every_s\":1}",
+	    .watch = (char *)"{}",
 	};
 
 	memset(r.hash_v1, 1, sizeof(r.hash_v1));
@@ -90,6 +92,8 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 	CHECK_STR(a->owner, b->owner);
 	CHECK_STR(a->entry, b->entry);
 	CHECK_INT(a->version, b->version);
+	CHECK_STR(a->follow, b->follow);
+	CHECK_STR(a->watch, b->watch);
 	for (size_t i = 0; i < 2; i++)
 		CHECK_STR(a->trackers[i], b->trackers[i]);
 	CHECK(a->trackers[2] == NULL);

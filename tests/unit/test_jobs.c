@@ -509,6 +509,74 @@ TEST(a_torrent_is_there_once_and_what_is_no_torrent_or_path_is_refused)
 	desk_fini(&d);
 }
 
+TEST(a_job_that_follows_does_so_after_a_restart_and_the_same_content_is_only_called_anew)
+{
+	struct desk d;
+	struct job_spec s = {.path = "/x",
+			     .title = "ann/data@2",
+			     .owner = "ann",
+			     .entry = "data",
+			     .version = 2,
+			     .paused = true,
+			     .follow = "{\"every_s\":1}"};
+	struct job *j, *next = NULL;
+	struct err_info why;
+	size_t at = 0;
+
+	desk_init(&d, &one, 1);
+	s.torrent = buf_bytes(&d.w.s.torrent);
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
+	desk_close(&d);
+	desk_open(&d, 0);
+	j = jobs_next(d.js, &at);
+	CHECK_STR(view(j).follow, s.follow);
+	CHECK(view(j).watch == NULL);
+	s.title = "ann/data@3";
+	s.version = 3;
+	CHECK_INT(jobs_add_newer(d.js, j, &s, &next, NULL), OK);
+	CHECK(next == j);
+	CHECK_INT(jobs_count(d.js), 1);
+	CHECK_STR(view(j).title, "ann/data@3");
+	CHECK_INT(view(j).version, 3);
+	CHECK_INT(d.seen[JOB_CHANGED], 1);
+	err_set(&why, ERR_UNREACHABLE, "it rains");
+	jobs_set_upkeep_why(j, &why);
+	jobs_set_upkeep_why(j, &why);
+	CHECK_STR(view(j).upkeep_why.text, "it rains");
+	CHECK_INT(d.seen[JOB_CHANGED], 2);
+	desk_fini(&d);
+}
+
+TEST(what_follows_is_an_entry_that_is_fetched_and_what_is_watched_one_that_is_shared)
+{
+	struct desk d;
+	struct job_spec s = {.path = "/x", .follow = "{}"};
+	char *how = calloc(1, JOBS_UPKEEP_BYTES_MAX + 2);
+	struct job *j;
+
+	desk_init(&d, &one, 1);
+	s.torrent = buf_bytes(&d.w.s.torrent);
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
+	s.owner = "ann";
+	s.entry = "data";
+	s.version = 1;
+	s.seed = true;
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
+	s.follow = NULL;
+	s.watch = "{}";
+	s.seed = false;
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
+	s.seed = true;
+	memset(how, ' ', JOBS_UPKEEP_BYTES_MAX + 1);
+	s.watch = how;
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_TOO_BIG);
+	CHECK_INT(jobs_count(d.js), 0);
+	how[JOBS_UPKEEP_BYTES_MAX] = '\0';
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
+	desk_fini(&d);
+	free(how);
+}
+
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static void damage(struct desk *d, const char *rel)

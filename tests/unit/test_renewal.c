@@ -58,7 +58,7 @@ static void end(struct fixture *f)
 
 static int plan(struct fixture *f, struct renewal *r, struct err_info *info)
 {
-	struct renewal_ask ask = {f->s.m, f->path, &f->wanted, NULL};
+	struct renewal_ask ask = {.meta = f->s.m, .path = f->path, .wanted = &f->wanted};
 
 	return renewal_plan(r, &f->o, &ask, info);
 }

@@ -85,3 +85,36 @@ TEST(selection_wants_a_piece_as_much_as_the_most_wanted_file_in_it)
 	selection_pieces(&meta, NULL, pieces);
 	CHECK_INT(pieces[1], WANT_NORMAL);
 }
+
+TEST(of_a_file_is_done_what_lies_in_pieces_that_are_there)
+{
+	static struct meta_file two[] = {
+	    {.path = "a", .length = 20, .offset = 0, .first_piece = 0, .n_pieces = 2},
+	    {.path = "b", .length = 15, .offset = 20, .first_piece = 1, .n_pieces = 2},
+	    {.path = "none", .length = 0, .offset = 35},
+	};
+	const struct metainfo m = {.files = two, .n_files = 3, .n_pieces = 3, .piece_length = 16};
+	struct bitfield have;
+
+	CHECK_INT(bitfield_init(&have, 3), OK);
+	CHECK_INT(meta_file_done(&m, &two[0], &have), 0);
+	bitfield_set(&have, 1);
+	CHECK_INT(meta_file_done(&m, &two[0], &have), 4);
+	CHECK_INT(meta_file_done(&m, &two[1], &have), 12);
+	CHECK_INT(meta_file_done(&m, &two[2], &have), 0);
+	bitfield_fill(&have);
+	CHECK_INT(meta_file_done(&m, &two[0], &have), 20);
+	CHECK_INT(meta_file_done(&m, &two[1], &have), 15);
+	bitfield_fini(&have);
+}
+
+TEST(each_degree_of_wanting_has_its_word)
+{
+	enum want back;
+
+	for (int w = WANT_NOT; w <= WANT_HIGH; w++) {
+		CHECK(want_from_word(want_word((enum want)w), &back));
+		CHECK_INT(back, w);
+	}
+	CHECK(!want_from_word("often", &back));
+}

@@ -1,0 +1,329 @@
+#include "cli/daemon_follow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "cli/index_shared.h"
+#include "cli/known_owners.h"
+#include "cli/renewal.h"
+#include "cli/wanted.h"
+#include "node/index_fetch.h"
+#include "node/index_watch.h"
+
+struct follower {
+	struct daemon_follow *d;
+	uint32_t id; /* of the job */
+	bool replace;
+	struct index_shared *index;
+	struct index_watch *watch;
+	struct index_fetch *fetch; /* of a newer version; NULL: none is under way */
+	uint32_t newest, refused;  /* versions; 0: none */
+	struct err_info refusal;
+	bool telling;
+	char said[ERR_TEXT_MAX];
+	LIST_ENTRY(follower) all;
+};
+
+struct daemon_follow {
+	struct loop *loop;
+	struct jobs *js;
+	struct jobs_watcher watcher;
+	void (*say)(void *user, const char *line);
+	void *user;
+	LIST_HEAD(, follower) followers;
+	struct index_shared_list indexes;
+};
+
+char *daemon_follow_text(const struct opts *o)
+{
+	json_t *j =
+	    json_pack("{s:I, s:b}", "every_s", (json_int_t)o->every_s, "replace", (int)o->replace);
+	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+
+	json_decref(j);
+	return text;
+}
+
+/* ---- what is in the way --------------------------------------------------------------- */
+
+static void tell(struct follower *f, struct job *j, const struct err_info *why)
+{
+	struct job_view v;
+	char line[ERR_TEXT_MAX + 400], title[300];
+
+	if (why->code != OK && strcmp(f->said, why->text) != 0) {
+		job_view(j, &v);
+		snprintf(line, sizeof(line), "%s: %s",
+			 text_escape(title, sizeof(title), bytes_str(v.title)), why->text);
+		f->d->say(f->d->user, line);
+	}
+	memcpy(f->said, why->code == OK ? "" : why->text, why->code == OK ? 1 : sizeof(f->said));
+	f->telling = true;
+	jobs_set_upkeep_why(j, why);
+	f->telling = false;
+}
+
+/* ---- a newer version ---------------------------------------------------------------- */
+
+struct newer {
+	struct job *job; /* of the older one */
+	struct job_view view;
+	const struct entry *entry;
+	struct bytes torrent;
+	enum addr_scope from;
+};
+
+static bool is_same_content(const struct job_view *v, const struct placed *p)
+{
+	struct placed now = {.has_v1 = v->has_v1, .has_v2 = v->has_v2};
+
+	memcpy(now.hash_v1, v->hash_v1, sizeof(now.hash_v1));
+	memcpy(now.hash_v2, v->hash_v2, sizeof(now.hash_v2));
+	return placed_same_content(&now, p);
+}
+
+static int add_newer(struct follower *f, const struct newer *n, const struct renewal *r,
+		     struct err_info *info)
+{
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	struct job_spec spec = {
+	    .torrent = n->torrent,
+	    .title = title,
+	    .owner = n->entry->owner,
+	    .entry = n->entry->name,
+	    .version = n->entry->version,
+	    .replaces = r->replaces ? &r->old : NULL,
+	    .donor_folder = r->donor_folder,
+	    .donors = r->donors,
+	    .n_donors = r->n_donors,
+	    .webseeds_nearest = n->from,
+	};
+	struct job *next;
+
+	snprintf(title, sizeof(title), "%s/%s@%u", n->entry->owner, n->entry->name,
+		 n->entry->version);
+	return jobs_add_newer(f->d->js, n->job, &spec, &next, info);
+}
+
+static int plan_newer(struct follower *f, const struct newer *n, const struct metainfo *m,
+		      struct buf *old, struct err_info *info)
+{
+	const struct opts o = {.replace = f->replace};
+	struct renewal_ask ask = {.meta = m, .path = n->view.path};
+	struct placed wanted;
+	struct renewal r;
+	struct stat st;
+	int err;
+
+	placed_from_entry(&wanted, n->entry);
+	ask.wanted = &wanted;
+	if (job_torrent(n->job, old, NULL) == OK)
+		ask.old_torrent = buf_bytes(old);
+	err = renewal_plan(&r, &o, &ask, info);
+	if (err == OK && !r.replaces && lstat(n->view.path, &st) == 0 &&
+	    !is_same_content(&n->view, &wanted))
+		err = wanted_other_content(n->view.path, r.touched, info);
+	if (err == OK)
+		err = add_newer(f, n, &r, info);
+	renewal_fini(&r);
+	return err;
+}
+
+static int begin_newer(struct follower *f, const struct newer *n, struct err_info *info)
+{
+	enum meta_fault fault;
+	struct metainfo *m = NULL;
+	struct buf old;
+	int err = known_owners_check(n->entry, false, info);
+
+	if (err != OK && err != ERR_IO) /* what cannot be remembered can be had all the same */
+		return err;
+	fault = meta_parse(n->torrent, &m);
+	if (fault != META_OK)
+		return err_set(info, meta_fault_err(fault), "not a usable .torrent: %s",
+			       meta_fault_text(fault));
+	buf_init(&old, META_BYTES_MAX);
+	err = plan_newer(f, n, m, &old, info);
+	buf_fini(&old);
+	meta_free(m);
+	return err;
+}
+
+static struct follower *find(struct daemon_follow *d, uint32_t id)
+{
+	struct follower *f;
+
+	LIST_FOREACH(f, &d->followers, all)
+	{
+		if (f->id == id)
+			return f;
+	}
+	return NULL;
+}
+
+/* Once the newer one is there, its follower is another one: `f` is gone. */
+static void on_fetched(void *user, const struct err_info *how, const struct entry *e,
+		       struct bytes torrent, enum addr_scope from)
+{
+	struct follower *f = user;
+	struct daemon_follow *d = f->d;
+	uint32_t id = f->id;
+	struct newer n = {.entry = e, .torrent = torrent, .from = from};
+	struct err_info why = *how;
+
+	f->fetch = NULL;
+	n.job = jobs_by_id(d->js, id);
+	if (n.job == NULL)
+		return;
+	job_view(n.job, &n.view);
+	if (why.code == OK && begin_newer(f, &n, &why) == OK)
+		why.code = OK;
+	f = find(d, id);
+	if (f == NULL)
+		return;
+	/* Another try changes nothing. */
+	if (why.code == ERR_EXISTS || why.code == ERR_DENIED || why.code == ERR_MISMATCH) {
+		f->refused = f->newest;
+		f->refusal = why;
+	}
+	tell(f, n.job, &why);
+}
+
+static void look(struct follower *f, struct job *j)
+{
+	struct index_fetch_params p = {
+	    .loop = f->d->loop,
+	    .index = f->index->client,
+	    .done = on_fetched,
+	    .user = f,
+	};
+	struct job_view v;
+
+	job_view(j, &v);
+	if (f->fetch != NULL || f->newest <= v.version || f->newest <= f->refused ||
+	    (v.state != JOB_SEEDING && v.state != JOB_DONE) || !v.complete)
+		return;
+	snprintf(p.ref.owner, sizeof(p.ref.owner), "%s", v.owner);
+	snprintf(p.ref.name, sizeof(p.ref.name), "%s", v.entry);
+	p.ref.version = f->newest;
+	(void)index_fetch_new(&p, &f->fetch); /* else the next answer begins anew */
+}
+
+static void on_newest(void *user, uint32_t version, const struct err_info *why)
+{
+	struct follower *f = user;
+	struct job *j = jobs_by_id(f->d->js, f->id);
+
+	if (j == NULL)
+		return;
+	if (version > f->newest)
+		f->newest = version;
+	tell(f, j, why->code == OK && f->newest <= f->refused ? &f->refusal : why);
+	look(f, j);
+}
+
+/* ---- which jobs ------------------------------------------------------------------------- */
+
+static void drop(struct follower *f)
+{
+	if (f == NULL)
+		return;
+	LIST_REMOVE(f, all);
+	index_fetch_free(f->fetch);
+	index_watch_free(f->watch);
+	index_shared_close(f->index);
+	free(f);
+}
+
+static int begin(struct follower *f, struct job *j, const struct job_view *v, struct err_info *why)
+{
+	json_t *how = json_loads(v->follow, 0, NULL);
+	json_int_t every_s = json_integer_value(json_object_get(how, "every_s"));
+	struct index_watch_params p = {
+	    .loop = f->d->loop,
+	    .owner = v->owner,
+	    .name = v->entry,
+	    .every_s = every_s <= 0 || every_s > UINT32_MAX / 1000 ? 0 : (uint32_t)every_s,
+	    .answer = on_newest,
+	    .user = f,
+	};
+	int err = index_shared_open(&f->d->indexes, j, &f->index, why);
+
+	f->replace = json_is_true(json_object_get(how, "replace"));
+	json_decref(how);
+	if (err != OK)
+		return err;
+	p.index = f->index->client;
+	return index_watch_new(&p, &f->watch) == OK ? OK : err_set(why, ERR_NOMEM, "out of memory");
+}
+
+static void follow(struct daemon_follow *d, struct job *j, const struct job_view *v)
+{
+	struct follower *f = calloc(1, sizeof(*f));
+	struct err_info why;
+
+	if (f == NULL)
+		return;
+	f->d = d;
+	f->id = v->id;
+	LIST_INSERT_HEAD(&d->followers, f, all);
+	if (begin(f, j, v, &why) == OK)
+		return;
+	tell(f, j, &why);
+	drop(f);
+}
+
+static void on_job(void *user, struct job *j, enum job_event e)
+{
+	struct daemon_follow *d = user;
+	struct follower *f;
+	struct job_view v;
+
+	if (e == JOB_PROGRESS)
+		return;
+	job_view(j, &v);
+	f = find(d, v.id);
+	if (f != NULL && f->telling)
+		return;
+	if (e == JOB_REMOVED || v.follow == NULL) {
+		drop(f);
+	} else if (e == JOB_ADDED || e == JOB_CHANGED) { /* how may be said anew */
+		drop(f);
+		follow(d, j, &v);
+	} else if (f != NULL) {
+		look(f, j);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+int daemon_follow_new(struct loop *loop, struct jobs *js, void (*say)(void *user, const char *line),
+		      void *user, struct daemon_follow **out)
+{
+	struct daemon_follow *d = calloc(1, sizeof(*d));
+	struct job *j;
+
+	if (d == NULL)
+		return ERR_NOMEM;
+	*d = (struct daemon_follow){.loop = loop, .js = js, .say = say, .user = user};
+	LIST_INIT(&d->followers);
+	LIST_INIT(&d->indexes);
+	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
+	jobs_watch(js, &d->watcher);
+	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;)
+		on_job(d, j, JOB_ADDED);
+	*out = d;
+	return OK;
+}
+
+void daemon_follow_free(struct daemon_follow *d)
+{
+	if (d == NULL)
+		return;
+	jobs_unwatch(d->js, &d->watcher);
+	while (!LIST_EMPTY(&d->followers))
+		drop(LIST_FIRST(&d->followers));
+	free(d);
+}

@@ -1,0 +1,153 @@
+/* daemon/jobs_newer.c - a newer version takes the place of an older one.
+ *
+ * The newer one is a job of its own, so that each record is of one torrent, and what there was is
+ * served until there is more. It is there before the older one goes: after a crash in between both
+ * are, and the older one goes when the newer one is complete. */
+#include <stdlib.h>
+
+#include "daemon/jobs_impl.h"
+
+static bool is_older(const struct job_record *r, const struct job_record *than)
+{
+	return r->owner != NULL && than->owner != NULL && r->seed == than->seed &&
+	       r->version < than->version && strcmp(r->owner, than->owner) == 0 &&
+	       strcmp(r->entry, than->entry) == 0 && strcmp(r->path, than->path) == 0;
+}
+
+void jobs_drop_older(struct jobs *js, const struct job *j)
+{
+	struct err_info why;
+
+	for (size_t i = js->n; i-- > 0;) {
+		if (i >= js->n || !is_older(&js->list[i]->rec, &j->rec))
+			continue;
+		if (jobs_remove(js, js->list[i], false, &why) != OK)
+			jobs_say(js, "an older version stays listed: %s", why.text);
+	}
+}
+
+static void replace_text(char **at, char *text)
+{
+	if (text == NULL)
+		return;
+	free(*at);
+	*at = text;
+}
+
+int job_set_entry(struct job *j, const struct job_spec *s)
+{
+	char *title = NULL, *owner = NULL, *entry = NULL;
+
+	if (job_copy_text(s->title, &title) != OK || job_copy_text(s->owner, &owner) != OK ||
+	    job_copy_text(s->entry, &entry) != OK) {
+		free(title);
+		free(owner);
+		free(entry);
+		return ERR_NOMEM;
+	}
+	replace_text(&j->rec.title, title);
+	replace_text(&j->rec.owner, owner);
+	replace_text(&j->rec.entry, entry);
+	if (s->entry != NULL)
+		j->rec.version = s->version;
+	return OK;
+}
+
+/* What nobody said is as it was. */
+static void inherit(struct job_spec *s, const struct job_record *r)
+{
+	if (s->path == NULL)
+		s->path = r->path;
+	if (s->trackers == NULL)
+		s->trackers = (const char *const *)r->trackers;
+	if (s->webseeds == NULL)
+		s->webseeds = (const char *const *)r->webseeds;
+	if (s->follow == NULL)
+		s->follow = r->follow;
+	if (s->watch == NULL)
+		s->watch = r->watch;
+	s->only = (const char *const *)r->only;
+	s->index = r->index;
+	s->token = r->token;
+	s->pin = r->pin;
+	s->order = (enum swarm_order)r->order;
+	s->preallocate = r->preallocate;
+	s->no_seed = r->no_seed;
+	s->paused = r->paused;
+	s->priority = r->priority;
+	s->down_bps = r->down_bps;
+	s->up_bps = r->up_bps;
+}
+
+/* It does not look for newer versions any more. */
+static int let_be(struct job *j, struct err_info *info)
+{
+	free(j->rec.follow);
+	free(j->rec.watch);
+	j->rec.follow = j->rec.watch = NULL;
+	j->upkeep_why.code = OK;
+	jobs_emit(j, JOB_CHANGED);
+	return job_changed(j, info);
+}
+
+int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, struct job **out,
+		   struct err_info *info)
+{
+	struct job_spec spec = *s;
+	int err;
+
+	inherit(&spec, &old->rec);
+	err = jobs_add(js, &spec, out, info);
+	if (err == ERR_EXISTS && *out == old) {
+		if (job_set_entry(old, s) != OK)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		jobs_emit(old, JOB_CHANGED);
+		return job_changed(old, info);
+	}
+	if (err != OK)
+		return err;
+	return spec.seed ? jobs_remove(js, old, false, info) : let_be(old, info);
+}
+
+void jobs_settle_newer(struct jobs *js)
+{
+	for (size_t i = js->n; i-- > 0;) {
+		struct job *j = i < js->n ? js->list[i] : NULL;
+
+		if (j == NULL || (j->rec.follow == NULL && j->rec.watch == NULL))
+			continue;
+		for (size_t k = 0; k < js->n; k++)
+			if (js->list[k]->rec.follow != NULL && is_older(&js->list[k]->rec, &j->rec))
+				(void)let_be(js->list[k], NULL);
+		if (j->rec.complete)
+			jobs_drop_older(js, j);
+	}
+}
+
+void jobs_set_upkeep_why(struct job *j, const struct err_info *why)
+{
+	bool same = j->upkeep_why.code == why->code &&
+		    (why->code == OK || strcmp(j->upkeep_why.text, why->text) == 0);
+
+	j->upkeep_why = *why;
+	if (!same)
+		jobs_emit(j, JOB_CHANGED);
+}
+
+int job_open_index(const struct job *j, struct index_client **out, struct err_info *info)
+{
+	const struct job_record *r = &j->rec;
+	int err;
+
+	*out = NULL;
+	if (r->index == NULL)
+		return err_set(info, ERR_INVALID, "it is of no index");
+	err = index_client_new(r->index, r->token, out, info);
+	if (err == OK && r->pin != NULL)
+		err = index_client_pin(*out, r->pin, info);
+	if (err != OK) {
+		index_client_free(*out);
+		*out = NULL;
+	}
+	return err;
+}
