@@ -56,11 +56,12 @@ void tracker_set_sites(struct tracker *t, const struct tracker_site *sites, uint
  * counts, interval and up to a->numwant peers other than the asker, seeds left out for a seed,
  * both families, without their peer ids. Up to three quarters of them are near the asker, those at
  * its address first, then those in its subnet (IPv4 /24, IPv6 /64), then those at its site; the
- * rest is drawn from those farther away while there are enough. out->peers borrows memory of the
- * tracker until the next call. Peers on loopback run on this very machine. An asker on loopback is
- * told of them as they are, any other by the address under which it reached us, `here`; when that
- * is NULL or loopback they are left out, as useless to it (D-34). Returns 0 (out->failed says when
- * refused) or ERR_NOMEM. */
+ * rest is drawn from those farther away while there are enough. Whether one is complete is said,
+ * and makes nobody be told of more often: few seeds in a large swarm would be known, and dialled,
+ * by all. out->peers borrows memory of the tracker until the next call. Peers on loopback run on
+ * this very machine. An asker on loopback is told of them as they are, any other by the address
+ * under which it reached us, `here`; when that is NULL or loopback they are left out, as useless to
+ * it (D-34). Returns 0 (out->failed says when refused) or ERR_NOMEM. */
 int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
 		     const struct addr *here, uint64_t now_s, struct announce_reply *out);
 

@@ -44,10 +44,18 @@ static void tell_of_loopback(struct pick *p, struct addr *peer)
 	p->n += !addr_eq(peer, p->asker);
 }
 
+static inline bool is_seed(const struct card *b, const uint8_t *peer)
+{
+	if (b->kind == CARD_LEAF)
+		return b->of_seeds;
+	return (size_t)(peer - bunch_peers(b)) < (size_t)b->n_seeds * peer_width(b);
+}
+
 static inline void tell(struct pick *p, const struct card *b, const uint8_t *peer)
 {
 	struct addr *out = &p->t->picks[p->n].addr;
 
+	p->t->picks[p->n].complete = is_seed(b, peer);
 	peer_addr(b, peer, out);
 	if (b->is_v6 ? addr_is_loopback(out) : out->ip[0] == 127)
 		tell_of_loopback(p, out);

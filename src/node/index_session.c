@@ -46,11 +46,28 @@ static void say(struct session_link *l, json_t *j)
 	buf_fini(&line);
 }
 
-static int add_addr(json_t *list, const struct addr *a)
+/* Addresses for one line: those who have everything go before the others. */
+struct told {
+	json_t *complete, *others;
+};
+
+static struct told told_new(void)
+{
+	return (struct told){json_array(), json_array()};
+}
+
+static size_t told_count(const struct told *t)
+{
+	return json_array_size(t->complete) + json_array_size(t->others);
+}
+
+/* Without memory it is left out. */
+static void told_add(struct told *t, const struct addr *a, bool complete)
 {
 	char text[ADDR_TEXT_MAX];
 
-	return json_array_append_new(list, json_string(addr_text(text, a)));
+	(void)json_array_append_new(complete ? t->complete : t->others,
+				    json_string(addr_text(text, a)));
 }
 
 bool index_addr_for(const struct addr *whom, const struct addr *here, const struct addr *about,
@@ -70,25 +87,32 @@ static bool addr_for(const struct roster_session *whom, const struct roster_sess
 	return index_addr_for(&whom->addr, &whom->here, &about->addr, out);
 }
 
-static void say_peers(struct roster_member *to, const char *kind, json_t *list)
+/* Takes what `list` holds. */
+static void say_peers(struct roster_member *to, const char *kind, struct told list)
 {
+	size_t n = json_array_size(list.complete);
+
+	(void)json_array_extend(list.complete, list.others);
+	json_decref(list.others);
 	say(to->session->user,
-	    json_pack("{s:s, s:I, s:o}", "t", kind, "id", (json_int_t)to->number, "peers", list));
+	    json_pack("{s:s, s:I, s:o, s:I}", "t", kind, "id", (json_int_t)to->number, "peers",
+		      list.complete, "complete", (json_int_t)n));
 }
 
 /* ---- the tracker ------------------------------------------------------------------------- */
 
-/* `peers`: appended to, up to PEERS_TOLD in all; NULL: none are wanted. */
+/* `peers`: added to, up to PEERS_TOLD in all; NULL: none are wanted. */
 static void tell_tracker(struct index_server *s, const struct roster_member *m,
-			 const uint8_t hash[SHA1_LEN], enum announce_event event, json_t *peers)
+			 const uint8_t hash[SHA1_LEN], enum announce_event event,
+			 struct told *peers)
 {
 	const struct roster_session *who = m->session;
-	struct announce a = {
-	    .port = who->addr.port,
-	    .left = m->left,
-	    .event = event,
-	    .numwant = peers == NULL ? 0 : (uint32_t)(PEERS_TOLD - json_array_size(peers)),
-	    .compact = true};
+	struct announce a = {.port = who->addr.port,
+			     .left = m->left,
+			     .event = event,
+			     .numwant =
+				 peers == NULL ? 0 : (uint32_t)(PEERS_TOLD - told_count(peers)),
+			     .compact = true};
 	struct shard_hold hold = {.all = s->shards};
 	struct announce_reply reply = {0};
 
@@ -98,12 +122,12 @@ static void tell_tracker(struct index_server *s, const struct roster_member *m,
 			     &reply) == OK &&
 	    !reply.failed && peers != NULL)
 		for (uint32_t i = 0; i < reply.n_peers; i++)
-			(void)add_addr(peers, &reply.peers[i].addr);
+			told_add(peers, &reply.peers[i].addr, reply.peers[i].complete);
 	shards_leave(&hold); /* not before: it lent the peers */
 }
 
 static void tell_trackers(struct index_server *s, const struct roster_member *m,
-			  enum announce_event event, json_t *peers)
+			  enum announce_event event, struct told *peers)
 {
 	tell_tracker(s, m, roster_hash(m), event, peers);
 	if (m->has_also)
@@ -112,22 +136,22 @@ static void tell_trackers(struct index_server *s, const struct roster_member *m,
 
 static void answer_peers(struct index_server *s, struct roster_member *m, enum announce_event event)
 {
-	json_t *peers = json_array();
+	struct told peers = told_new();
 
-	if (peers != NULL)
-		tell_trackers(s, m, event, peers);
+	tell_trackers(s, m, event, &peers);
 	say_peers(m, "peers", peers);
 }
 
 static void tell_of(struct roster_member *to, const char *kind, const struct roster_member *m)
 {
-	json_t *list = json_array();
+	struct told list;
 	struct addr a;
 
-	if (list != NULL && addr_for(to->session, m->session, &a) && add_addr(list, &a) == 0)
-		say_peers(to, kind, list);
-	else
-		json_decref(list);
+	if (!addr_for(to->session, m->session, &a))
+		return;
+	list = told_new();
+	told_add(&list, &a, roster_is_complete(m));
+	say_peers(to, kind, list);
 }
 
 /* Those who still lack something learn of it at once. */

@@ -437,13 +437,15 @@ static void on_peers(struct live *l, const json_t *j)
 {
 	struct live_torrent *t = torrent_of(l, j);
 	struct addr list[LIVE_PEERS_MAX];
+	size_t n, complete;
 	bool answer;
 
 	if (t == NULL)
 		return;
 	answer = t->asked;
 	t->asked = false;
-	t->found(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX), answer);
+	n = session_line_peers(j, list, LIVE_PEERS_MAX, &complete);
+	t->found(t->user, list, n, complete, answer);
 }
 
 static void say_dht(struct live *l)
@@ -475,9 +477,10 @@ static void on_punch(struct live *l, const json_t *j)
 {
 	struct live_torrent *t = torrent_of(l, j);
 	struct addr list[LIVE_PEERS_MAX];
+	size_t complete;
 
 	if (t != NULL)
-		t->punch(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX));
+		t->punch(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX, &complete));
 }
 
 static void on_welcome(struct live *l, const json_t *j)

@@ -44,8 +44,9 @@ struct live_view {
 struct live_torrent {
 	const struct metainfo *meta; /* borrowed */
 	void (*view)(void *user, struct live_view *out);
-	/* Addresses from the index; `answer`: to our join or question. */
-	void (*found)(void *user, const struct addr *list, size_t n, bool answer);
+	/* Addresses from the index, of which the first `complete` have everything, as it says;
+	 * `answer`: to our join or question. */
+	void (*found)(void *user, const struct addr *list, size_t n, size_t complete, bool answer);
 	/* The index brings us together with these, who are told the same (BEP 55). */
 	void (*punch)(void *user, const struct addr *list, size_t n);
 	/* The session does not cover it any more: announce as ever. */

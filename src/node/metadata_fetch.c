@@ -160,7 +160,7 @@ static void dial(struct metadata_fetch *f)
 
 		if (f->peers[i] != NULL)
 			continue;
-		a = addrbook_dial(&f->book, false, now_ms(f), &due);
+		a = addrbook_dial(&f->book, WISH_ANY, now_ms(f), &due);
 		if (a == NULL)
 			return;
 		to = a->addr;

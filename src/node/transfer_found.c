@@ -15,15 +15,19 @@ static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *
 	*left = s.missing_bytes;
 }
 
-static void on_found(void *user, const struct addr *list, size_t n)
+static void take_peers(struct transfer *t, const struct addr *list, size_t n, size_t complete)
 {
-	struct transfer *t = user;
-
 	/* They were asked for counts, and told ours; who there is does not matter. */
 	if (!t->only_peers)
-		swarm_on_addresses(t->swarm, list, n, SOURCE_TRACKER, transfer_now_ms(t), &t->fx);
+		swarm_on_holders(t->swarm, list, n, complete, SOURCE_TRACKER, transfer_now_ms(t),
+				 &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
+}
+
+static void on_found(void *user, const struct addr *list, size_t n)
+{
+	take_peers(user, list, n, 0);
 }
 
 static void on_seen_as(void *user, const struct addr *by, const struct addr *us)
@@ -76,13 +80,14 @@ static void live_view(void *user, struct live_view *out)
 				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
 }
 
-static void on_live_found(void *user, const struct addr *list, size_t n, bool answer)
+static void on_live_found(void *user, const struct addr *list, size_t n, size_t complete,
+			  bool answer)
 {
 	struct transfer *t = user;
 
 	if (answer)
 		announcer_answered(t->announcer, (uint32_t)n);
-	on_found(t, list, n);
+	take_peers(t, list, n, complete);
 }
 
 static void on_uncovered(void *user)

@@ -162,11 +162,15 @@ void addrbook_set_self(struct addrbook *b, const struct addr *self)
 		b->list[i].priority = addrbook_priority(b, &b->list[i].addr);
 }
 
-static bool is_better(const struct address *a, const struct address *b)
+static bool is_better(const struct address *a, const struct address *b, enum address_wish wish)
 {
 	uint32_t ours = worth(a), theirs = worth(b);
 
-	return ours > theirs || (ours == theirs && a->priority > b->priority);
+	if (ours != theirs)
+		return ours > theirs;
+	if (wish == WISH_COMPLETE && a->said_complete != b->said_complete)
+		return a->said_complete;
+	return a->priority > b->priority;
 }
 
 /* ---- dialling ------------------------------------------------------------ */
@@ -180,7 +184,17 @@ void addrbook_set_state(struct addrbook *b, struct address *a, enum address_stat
 	a->state = (uint8_t)state;
 }
 
-struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms, uint64_t *due_ms)
+uint32_t addrbook_complete(const struct addrbook *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		n += b->list[i].said_complete && b->list[i].state != ADDRESS_IDLE;
+	return n;
+}
+
+struct address *addrbook_dial(struct addrbook *b, enum address_wish wish, uint64_t now_ms,
+			      uint64_t *due_ms)
 {
 	struct address *best = NULL;
 	uint32_t from = b->n > 0 ? rng_below(b->rng, b->n) : 0;
@@ -189,14 +203,14 @@ struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms
 	for (uint32_t k = 0; k < b->n; k++) {
 		struct address *a = &b->list[(from + k) % b->n];
 
-		if (a->state != ADDRESS_IDLE || a->self || (no_seeds && a->seed))
+		if (a->state != ADDRESS_IDLE || a->self || (wish == WISH_LACKING && a->seed))
 			continue;
 		if (a->due_ms > now_ms) {
 			if (a->due_ms < *due_ms)
 				*due_ms = a->due_ms;
 			continue;
 		}
-		if (best == NULL || is_better(a, best))
+		if (best == NULL || is_better(a, best, wish))
 			best = a;
 	}
 	if (best != NULL) {

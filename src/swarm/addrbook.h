@@ -32,6 +32,7 @@ struct address {
 	uint8_t failures;
 	bool good;		 /* gave us something once */
 	bool seed;		 /* has everything: of no use to a seed */
+	bool said_complete;	 /* others say that it has, and it did not tell otherwise */
 	bool self;		 /* it is us */
 	bool punch;		 /* not reachable, it is said, but by hole punching */
 	struct peer_ref told_by; /* who said so in a peer exchange last; none: finds nobody */
@@ -76,9 +77,17 @@ void addrbook_set_self(struct addrbook *b, const struct addr *self);
 /* Between us and a peer there; 0: not known. */
 uint32_t addrbook_priority(const struct addrbook *b, const struct addr *a);
 
+enum address_wish {
+	WISH_ANY,
+	WISH_COMPLETE, /* of those that are worth the same, who is said to have everything */
+	WISH_LACKING,  /* nobody who has everything */
+};
 /* The most promising idle address that is due, now ADDRESS_DIALING; or NULL, and *due_ms is when
- * the next one will be (UINT64_MAX: none). `no_seeds`: skip those that have everything. */
-struct address *addrbook_dial(struct addrbook *b, bool no_seeds, uint64_t now_ms, uint64_t *due_ms);
+ * the next one will be (UINT64_MAX: none). */
+struct address *addrbook_dial(struct addrbook *b, enum address_wish wish, uint64_t now_ms,
+			      uint64_t *due_ms);
+/* How many are connected or being dialled that are said to have everything. */
+uint32_t addrbook_complete(const struct addrbook *b);
 /* Is there an idle address that is due? */
 bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms);
 void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state);

@@ -102,10 +102,20 @@ void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effe
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
 			uint64_t now_ms, struct effects *fx)
 {
+	swarm_on_holders(s, list, n, 0, src, now_ms, fx);
+}
+
+void swarm_on_holders(struct swarm *s, const struct addr *list, size_t n, size_t complete,
+		      enum addr_source src, uint64_t now_ms, struct effects *fx)
+{
 	struct turn t = {s, now_ms, fx};
 
-	for (size_t i = 0; i < n; i++)
-		addrbook_add(&s->book, &list[i], src, now_ms);
+	for (size_t i = 0; i < n; i++) {
+		struct address *a = addrbook_add(&s->book, &list[i], src, now_ms);
+
+		if (a != NULL && i < complete)
+			a->said_complete = true;
+	}
 	s->redial = true;
 	swarm_settle(&t);
 }

@@ -27,6 +27,11 @@
  * tenth of a line of 1 MB/s with pieces of 64 KiB), and makes those who wait for a place more: 100
  * getters with 150 peers each take 4 % longer than with 20, and 1.7 times the CPU time. */
 #define SWARM_PEERS_DIAL 20u
+/* While a getter knows fewer peers that have everything it dials those that are said to have it
+ * before others that are worth the same: whatever becomes of the rest, what it lacks is somewhere,
+ * and they want nothing for it. Not more of them: a crowd lives by what its members give each
+ * other, and would keep the few seeds busy with choosing among all of it. */
+#define SWARM_COMPLETE_FEW 2u
 /* HAVEs are told together, so many at most, and not more often than this: at memory speed each one
  * that comes alone cuts the peer's row of blocks. Pieces that come slower are told at once. */
 #define SWARM_HAVES_MAX 64u
@@ -128,6 +133,10 @@ enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_L
  * least useful gives way. May DIAL at once. */
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
 			uint64_t now_ms, struct effects *fx);
+/* The same, of which the first `complete` are said to have everything. That may be out of date, or
+ * a lie: it decides only who is dialled first (SWARM_COMPLETE_FEW). */
+void swarm_on_holders(struct swarm *s, const struct addr *list, size_t n, size_t complete,
+		      enum addr_source src, uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
 /* An index tells us and these to dial each other now; heeded as what a peer says of the kind

@@ -428,6 +428,18 @@ void swarm_turn_over(struct turn *t)
 		addrbook_delay(&s->book, a, REDIAL_LATER_MS, t->now_ms);
 }
 
+static enum address_wish wish_for(const struct swarm *s)
+{
+	uint32_t said;
+
+	if (swarm_complete(s))
+		return WISH_LACKING;
+	/* Those that came to us count as well as those we dialled. */
+	said = addrbook_complete(&s->book);
+	return said < SWARM_COMPLETE_FEW && s->picker.n_all < SWARM_COMPLETE_FEW ? WISH_COMPLETE
+										 : WISH_ANY;
+}
+
 void swarm_dial(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -437,8 +449,7 @@ void swarm_dial(struct turn *t)
 	if (s->paused)
 		return;
 	while (s->book.n_dialing < s->max_dials && !has_enough(s)) {
-		struct address *a =
-		    addrbook_dial(&s->book, swarm_complete(s), t->now_ms, &s->dial_at_ms);
+		struct address *a = addrbook_dial(&s->book, wish_for(s), t->now_ms, &s->dial_at_ms);
 		struct effect *e;
 
 		if (a == NULL)

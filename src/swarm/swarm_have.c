@@ -41,13 +41,14 @@ void swarm_count_wanted(const struct swarm *s, struct peer *p)
 		p->wanted = p->has.bits == NULL ? 0 : count_among(s, &p->has);
 }
 
-/* The addresses of complete peers are of no use to a complete swarm. */
+/* The addresses of complete peers are of no use to a complete swarm, and what others say of them is
+ * settled by what they say themselves. */
 static void note_seed(struct turn *t, const struct peer *p)
 {
 	struct address *a = addrbook_find(&t->s->book, &p->listen);
 
 	if (a != NULL)
-		a->seed = p->has_all;
+		a->seed = a->said_complete = p->has_all;
 }
 
 /* What the peer has was learnt. False: it was sent away. */
@@ -180,6 +181,7 @@ bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		become_full(t, p);
 	else if (p->has.count == 0)
 		swarm_forget_pieces(s, p);
+	note_seed(t, p);
 	return use_pieces(t, p);
 }
 
@@ -191,6 +193,8 @@ bool swarm_on_have_all(struct turn *t, struct peer *p, bool all)
 		return false;
 	}
 	p->told = true;
+	if (!all)
+		note_seed(t, p);
 	if (!all || p->has_all)
 		return true;
 	become_full(t, p);

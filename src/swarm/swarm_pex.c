@@ -160,6 +160,8 @@ static void take(struct turn *t, const struct peer *p, const struct ext_pex_peer
 	if (a == NULL)
 		return;
 	a->told_by = p->ref;
+	if (a->state == ADDRESS_IDLE)
+		a->said_complete = (told->flags & EXT_PEX_SEED) != 0;
 	a->punch = (told->flags & (EXT_PEX_HOLEPUNCH | EXT_PEX_REACHABLE)) == EXT_PEX_HOLEPUNCH;
 	/* Others are when they are dialled. */
 	if (a->punch && a->state == ADDRESS_DIALING)

@@ -33,6 +33,7 @@ struct announce {
 
 struct announce_peer {
 	struct addr addr;
+	bool complete; /* the tracker's own knowledge: on no wire, false when decoded */
 	bool has_id;
 	uint8_t id[20];
 };

@@ -296,6 +296,13 @@ def _(w):
         j = a.run("info", "f", "--json", "--pieces").expect(h.OK).json()
         check_eq(sorted((x["have"], x["ranges"]) for x in j["pieces"]["holders"]),
                  [(111, "0-9,12,100-199"), (n, f"0-{n - 1}")], "json --pieces")
+        announce(index, e, 7998, 0)
+        s.say(t="more", id=0)
+        more = s.hear()
+        while more["t"] != "peers":
+            more = s.hear()
+        first, others = set(more["peers"][:more["complete"]]), set(more["peers"][more["complete"]:])
+        check_eq((len(first), f"{HOST}:7998" in first, others), (2, True, {f"{HOST}:7999"}), f"the complete come first: {more}")
     h.wait_for(lambda: pieces(index, "f")["known"] == 1, 2 * SLOW, "the session's map went with it")
 
 
@@ -308,14 +315,15 @@ def _(w):
         check_eq(s.join(e, n, left=100)["peers"], [], "nobody is there yet")
         told = t.join(e, n, left=0, got=f"0-{n - 1}")["peers"]
         check_eq(set(told), {f"{HOST}:7001"}, "the first is told to the second")
-        check_eq(s.hear(), {"t": "peers", "id": 0, "peers": [f"{HOST}:7002"]}, "and the second to the first")
+        check_eq(s.hear(), {"t": "peers", "id": 0, "peers": [f"{HOST}:7002"], "complete": 1}, "and the second to the first")
         s.say(t="change", id=0, got="3-7", left=50)
         s.say(t="change", id=0, lost="5", bits=base64.b64encode(b"\x80").decode(), at=8)
         s.say(t="rates", rates=[[0, 1000, 2000], [9, 1, 1]])
         s.say(t="more", id=0)
         check_eq(set(s.hear()["peers"]), {f"{HOST}:7002"}, "more peers")
-        for session, other in ((s, 7002), (t, 7001)):
-            check_eq(session.hear(), {"t": "punch", "id": 0, "peers": [f"{HOST}:{other}"]}, "to be dialled at once by both")
+        for session, other, complete in ((s, 7002, 1), (t, 7001, 0)):
+            check_eq(session.hear(), {"t": "punch", "id": 0, "peers": [f"{HOST}:{other}"], "complete": complete},
+                     "to be dialled at once by both")
         mine = holders(index, "f")[f"{HOST}:7001"]
         check_eq((mine["down_bps"], mine["up_bps"], mine["left"]), (1000, 2000, 50), "rates")
         maps = {x["addr"]: x for x in pieces(index, "f")["holders"]}

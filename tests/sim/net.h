@@ -50,6 +50,7 @@ struct index_spec {
 	uint32_t peers_max;   /* in one answer */
 	uint32_t far_min;     /* with `prefer_near`: of them random ones of other sites */
 	bool prefer_near;     /* the others from the asker's own site, as far as there are */
+	bool says_complete;   /* which of them have everything, or claim it */
 	uint32_t interval_ms; /* between two announces; 0: 30 s */
 };
 

@@ -125,7 +125,7 @@ void net_on_announce(struct net *n, const struct event *e)
 /* ---- answers ------------------------------------------------------------- */
 
 struct draw {
-	struct addr list[ANSWER_MAX];
+	uint32_t nodes[ANSWER_MAX];
 	uint32_t n;
 	uint32_t taken[NET_SITES_MAX]; /* the first ones of each list were drawn */
 };
@@ -184,15 +184,35 @@ static void draw(struct net *n, struct draw *d, uint32_t asker, uint32_t up_to, 
 		uint32_t node = draw_one(n, d, home, near, far, left);
 
 		if (node != asker && !(done && n->nodes[node].done_ms != UINT64_MAX))
-			d->list[d->n++] = n->nodes[node].addr;
+			d->nodes[d->n++] = node;
 	}
+}
+
+/* The complete ones first, when it says so. Returns how many these are. */
+static uint32_t put_in_order(const struct net *n, const struct draw *d, struct addr *out)
+{
+	uint32_t at = 0, first = 0;
+
+	for (int turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < d->n; i++) {
+			const struct node *k = &n->nodes[d->nodes[i]];
+			bool told = n->index.spec.says_complete && k->done_ms != UINT64_MAX;
+
+			if (told == (turn == 0))
+				out[at++] = k->addr;
+		}
+		first = turn == 0 ? at : first;
+	}
+	return first;
 }
 
 void net_on_peers(struct net *n, const struct event *e)
 {
 	const struct index_spec *spec = &n->index.spec;
 	struct node *k = &n->nodes[e->target];
+	struct addr list[ANSWER_MAX];
 	struct draw d = {.n = 0};
+	uint32_t complete;
 
 	if (spec->prefer_near) {
 		draw(n, &d, e->target, spec->far_min, false, true);
@@ -201,6 +221,7 @@ void net_on_peers(struct net *n, const struct event *e)
 	draw(n, &d, e->target, spec->peers_max, true, true);
 	if (d.n == 0)
 		return;
-	swarm_on_addresses(k->swarm, d.list, d.n, SOURCE_TRACKER, n->now_us / 1000, &n->fx);
+	complete = put_in_order(n, &d, list);
+	swarm_on_holders(k->swarm, list, d.n, complete, SOURCE_TRACKER, n->now_us / 1000, &n->fx);
 	net_perform(n, e->target);
 }

@@ -39,6 +39,9 @@ static const struct scenario scenarios[] = {
     {.name = "streams",
      .question = "in sequence instead of the rarest first: what does it cost? and who seeks?",
      .run = scenario_streams},
+    {.name = "holders",
+     .question = "many have just begun, few have everything: does it help to know who?",
+     .run = scenario_holders},
     {.name = "flash-big",
      .question = "flash with 5,000 getters",
      .run = scenario_flash_big,
@@ -73,7 +76,8 @@ void scene_begin(struct scene *s, const char *scenario, const char *variant,
 {
 	uint32_t pieces = o->pieces != 0 ? o->pieces : SCENE_PIECES;
 	uint32_t blocks = o->blocks != 0 ? o->blocks : SCENE_BLOCKS;
-	struct index_spec index = {.peers_max = o->peers != 0 ? o->peers : SCENE_PEERS};
+	struct index_spec index = {.peers_max = o->peers != 0 ? o->peers : SCENE_PEERS,
+				   .says_complete = true};
 
 	*s = (struct scene){.began_s = wall_s(), .quiet = o->quiet, .every_s = o->every_s};
 	s->row = (struct row){.scenario = scenario, .pieces = pieces, .seed = o->seed};

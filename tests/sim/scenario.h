@@ -37,6 +37,7 @@ void scenario_wide(const struct scenario_options *o, struct table *t);
 void scenario_seed_leaves(const struct scenario_options *o, struct table *t);
 void scenario_late(const struct scenario_options *o, struct table *t);
 void scenario_streams(const struct scenario_options *o, struct table *t);
+void scenario_holders(const struct scenario_options *o, struct table *t);
 void scenario_free_riders(const struct scenario_options *o, struct table *t);
 
 /* ---- for the scenarios --------------------------------------------------- */

@@ -30,8 +30,8 @@ TEST(addrbook_hands_out_each_address_once)
 		CHECK(addrbook_add(&b, &(struct addr){{10, 1, 0, (uint8_t)i}, 1, 0, 0},
 				   SOURCE_TRACKER, 5) != NULL);
 	for (uint32_t i = 1; i <= 100; i++)
-		CHECK(addrbook_dial(&b, false, 5, &due) != NULL);
-	CHECK(addrbook_dial(&b, false, 5, &due) == NULL);
+		CHECK(addrbook_dial(&b, WISH_ANY, 5, &due) != NULL);
+	CHECK(addrbook_dial(&b, WISH_ANY, 5, &due) == NULL);
 	CHECK(due == UINT64_MAX);
 	CHECK_INT(b.n_dialing, 100);
 	addrbook_check(&b);
@@ -59,9 +59,9 @@ TEST(addrbook_waits_longer_after_each_failure_but_not_for_ever)
 	uint64_t now = 1000, due, last = 0;
 
 	for (int i = 0; i < 30; i++) {
-		CHECK(addrbook_dial(&b, false, now, &due) == k);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
 		addrbook_on_failed(&b, k, now);
-		CHECK(addrbook_dial(&b, false, now, &due) == NULL);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
 		CHECK(due > now && due - now <= ADDRBOOK_RETRY_MAX_MS * 5 / 4);
 		if (i == 6)
 			CHECK(due - now > last);
@@ -81,9 +81,9 @@ TEST(addrbook_tries_good_addresses_again_soon)
 
 	k->good = true;
 	for (int i = 0; i < 30; i++) {
-		CHECK(addrbook_dial(&b, false, now, &due) == k);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
 		addrbook_on_failed(&b, k, now);
-		addrbook_dial(&b, false, now, &due);
+		addrbook_dial(&b, WISH_ANY, now, &due);
 		CHECK(due - now <= ADDRBOOK_RETRY_GOOD_MS * 5 / 4);
 		now = due;
 	}
@@ -173,8 +173,39 @@ TEST(addrbook_of_a_seed_skips_seeds_and_never_dials_itself)
 
 	addrbook_add(&b, &a, SOURCE_TRACKER, 0)->seed = true;
 	addrbook_add(&b, &c, SOURCE_TRACKER, 0)->self = true;
-	CHECK(addrbook_dial(&b, true, 10, &due) == NULL);
-	CHECK(addr_eq(&addrbook_dial(&b, false, 10, &due)->addr, &a));
-	CHECK(addrbook_dial(&b, false, 10, &due) == NULL);
+	CHECK(addrbook_dial(&b, WISH_LACKING, 10, &due) == NULL);
+	CHECK(addr_eq(&addrbook_dial(&b, WISH_ANY, 10, &due)->addr, &a));
+	CHECK(addrbook_dial(&b, WISH_ANY, 10, &due) == NULL);
+	addrbook_fini(&b);
+}
+
+TEST(addrbook_hands_out_who_is_said_to_have_everything_first_among_equals_when_asked_to)
+{
+	struct addrbook b = fresh(10);
+	struct addr a;
+	struct address *k;
+	uint64_t due;
+
+	for (uint32_t i = 1; i <= 50; i++) {
+		a = at(i, 1);
+		addrbook_add(&b, &a, SOURCE_TRACKER, 0)->said_complete = i % 10 == 0;
+	}
+	/* Worth more: the user named it. */
+	a = at(100, 1);
+	addrbook_add(&b, &a, SOURCE_USER, 0);
+	k = addrbook_dial(&b, WISH_COMPLETE, 10, &due);
+	CHECK(addr_eq(&k->addr, &a));
+	CHECK_INT(addrbook_complete(&b), 0);
+	for (uint32_t i = 1; i <= 3; i++) {
+		CHECK(addrbook_dial(&b, WISH_COMPLETE, 10, &due)->said_complete);
+		CHECK_INT(addrbook_complete(&b), i);
+	}
+	k = addrbook_dial(&b, WISH_COMPLETE, 10, &due);
+	CHECK(k->said_complete);
+	addrbook_on_failed(&b, k, 10);
+	CHECK_INT(addrbook_complete(&b), 3);
+	CHECK(addrbook_dial(&b, WISH_COMPLETE, 10, &due)->said_complete);
+	/* None is left but the one that failed. */
+	CHECK(!addrbook_dial(&b, WISH_COMPLETE, 10, &due)->said_complete);
 	addrbook_fini(&b);
 }

@@ -142,13 +142,33 @@ TEST(session_lines_take_dialable_addresses_and_leave_the_rest)
 	json_t *j = json_pack("{s:[s,s,i,s,s,n,s]}", "peers", "1.2.3.4:5", "[2001:db8::1]:6", 7,
 			      "nobody", "1.2.3.4:0", "224.0.0.1:9");
 	struct addr list[4];
+	size_t complete;
 
-	CHECK_INT(session_line_peers(j, list, 4), 2);
+	CHECK_INT(session_line_peers(j, list, 4, &complete), 2);
 	CHECK_INT(list[0].port, 5);
 	CHECK_INT(list[1].port, 6);
-	CHECK_INT(session_line_peers(j, list, 1), 1);
+	CHECK_INT(complete, 0);
+	CHECK_INT(session_line_peers(j, list, 1, &complete), 1);
 	json_decref(j);
 	j = json_pack("{s:s}", "peers", "1.2.3.4:5");
-	CHECK_INT(session_line_peers(j, list, 4), 0);
+	CHECK_INT(session_line_peers(j, list, 4, &complete), 0);
 	json_decref(j);
+}
+
+/* What stands among the first ones and is no address does not make a later one complete. */
+TEST(session_lines_say_which_of_the_peers_have_everything)
+{
+	static const json_int_t said[] = {-1, 0, 1, 2, 3, 4, 1000};
+	static const size_t want[] = {0, 0, 1, 1, 2, 3, 3};
+	struct addr list[4];
+	size_t complete;
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		json_t *j = json_pack("{s:[s,s,s,s], s:I}", "peers", "1.2.3.4:5", "nobody",
+				      "1.2.3.4:6", "1.2.3.4:7", "complete", said[i]);
+
+		CHECK_INT(session_line_peers(j, list, 4, &complete), 3);
+		CHECK_INT(complete, want[i]);
+		json_decref(j);
+	}
 }

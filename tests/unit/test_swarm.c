@@ -1187,6 +1187,86 @@ TEST(swarm_never_has_more_than_a_hundred_dials_open)
 	stop(&b);
 }
 
+static const struct addr *dial_at(const struct bench *b, uint32_t i)
+{
+	CHECK(i < b->fx.n && b->fx.list[i].type == EFFECT_DIAL);
+	return &b->fx.list[i].u.addr;
+}
+
+/* Of 200 the first 100, in the answer of an index, have everything. */
+TEST(swarm_dials_two_complete_ones_first_and_the_others_as_they_come)
+{
+	struct bench b;
+	struct addr list[200];
+	uint32_t complete = 0;
+
+	start(&b, 1, "..", false);
+	for (uint32_t i = 0; i < 200; i++)
+		list[i] = addr_of(i);
+	swarm_on_holders(b.s, list, 200, 100, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK_INT(b.fx.n, SWARM_PEERS_DIAL);
+	for (uint32_t i = 0; i < SWARM_COMPLETE_FEW; i++)
+		CHECK(dial_at(&b, i)->ip[3] <= 100);
+	for (uint32_t i = SWARM_COMPLETE_FEW; i < SWARM_PEERS_DIAL; i++)
+		complete += dial_at(&b, i)->ip[3] <= 100;
+	/* The other 18 by chance. */
+	CHECK(complete >= 4 && complete <= 14);
+	stop(&b);
+}
+
+/* 40 that are not, then three that have everything, 101 to 103. The first 20 are being dialled. */
+static void know_three_complete(struct bench *b, struct addr dialled[SWARM_PEERS_DIAL])
+{
+	struct addr list[40];
+
+	start(b, 1, "..", false);
+	for (uint32_t i = 0; i < 40; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b->s, list, 40, SOURCE_TRACKER, b->now, &b->fx);
+	for (uint32_t i = 0; i < SWARM_PEERS_DIAL; i++)
+		dialled[i] = *dial_at(b, i);
+	for (uint32_t i = 0; i < 3; i++)
+		list[i] = addr_of(100 + i);
+	swarm_on_holders(b->s, list, 3, 3, SOURCE_TRACKER, b->now, &b->fx);
+	said(b);
+}
+
+TEST(swarm_dials_another_complete_one_when_one_cannot_be_reached)
+{
+	struct addr dialled[SWARM_PEERS_DIAL], first;
+	struct bench b;
+
+	know_three_complete(&b, dialled);
+	swarm_on_dial_failed(b.s, &dialled[0], b.now, &b.fx);
+	CHECK_INT(b.fx.n, 2);
+	CHECK(dial_at(&b, 0)->ip[3] > 100 && dial_at(&b, 1)->ip[3] > 100);
+	first = *dial_at(&b, 0);
+	said(&b);
+	swarm_on_dial_failed(b.s, &first, b.now, &b.fx);
+	CHECK(dial_at(&b, 0)->ip[3] > 100);
+	stop(&b);
+}
+
+TEST(swarm_dials_another_complete_one_when_one_says_that_it_is_not)
+{
+	static const enum wire_type words[] = {WIRE_HAVE_NONE, WIRE_BITFIELD};
+	struct addr dialled[SWARM_PEERS_DIAL], first;
+	struct peer_ref r;
+	struct bench b;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		know_three_complete(&b, dialled);
+		swarm_on_dial_failed(b.s, &dialled[0], b.now, &b.fx);
+		first = *dial_at(&b, 0);
+		r = join_as(&b, first.ip[3] - 1u, 1, FAST);
+		hear(&b, r, (struct wire_msg){.type = words[i], .body = bytes_str("\x80")});
+		said(&b);
+		swarm_on_dial_failed(b.s, &dialled[1], b.now, &b.fx);
+		CHECK(dial_at(&b, 0)->ip[3] > 100);
+		stop(&b);
+	}
+}
+
 TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
 {
 	struct bench b;
