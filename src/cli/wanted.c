@@ -231,8 +231,6 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err == OK)
 		keep_givers(w);
-	metadata_fetch_free(w->fetch);
-	w->fetch = NULL;
 	if (err == OK)
 		fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
@@ -370,6 +368,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	    .webseeds_nearest = nearest_webseed(w, index),
 	    .peers = w->peers,
 	    .n_peers = w->n_peers,
+	    .fetch = w->fetch,
 	    .only_peers = o->from != NULL,
 	    .on_phase = on_phase,
 	    .user = user,
@@ -383,6 +382,8 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	p.title = plan.title[0] == '\0' ? NULL : plan.title;
 	err = add(w, node, &p, &plan.renewal, out, info);
 	plan_fini(&plan);
+	metadata_fetch_free(w->fetch);
+	w->fetch = NULL;
 	/* What its owner signed is kept alive by whoever has it. */
 	if (err == OK && w->item.len > 0)
 		(void)transfer_set_item(*out, buf_bytes(&w->item));

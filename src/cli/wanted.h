@@ -32,7 +32,7 @@ struct wanted {
 	struct magnet link;
 	struct err_info index_why;    /* then: why the index is no help; code OK: it is, or was not
 				       * asked */
-	struct metadata_fetch *fetch; /* NULL: none is under way */
+	struct metadata_fetch *fetch; /* until it is started; NULL: peers were not asked */
 	struct placed *placed;	      /* the version it is, to be remembered; NULL: no entry */
 	struct buf item; /* what its owner signed, found without an index; empty: none */
 	uint8_t *files;	 /* an enum want for each of meta->files; NULL: all */

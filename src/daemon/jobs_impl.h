@@ -22,7 +22,8 @@ struct job {
 	struct job_record rec;
 	struct buf torrent; /* of one that is not kept on disk */
 	struct transfer *t;
-	struct metadata_fetch *fetch; /* what its link stands for; NULL: not being asked */
+	struct metadata_fetch *fetch; /* what its link stands for, until its transfer begins; NULL:
+				       * not asked */
 	struct transfer *leaving;     /* was taken out, but has the files open yet; NULL: none */
 	bool removed; /* out of the list; goes when its files are closed and, with ERASE, gone */
 	bool recheck; /* hash all when it begins */
@@ -114,8 +115,8 @@ void job_forget_order(struct job *j);
 bool job_is_link(const struct job *j); /* its torrent is not known yet */
 /* Ask peers for it. Returns 0, or the error with its sentence. */
 int job_ask(struct job *j, struct err_info *info);
-/* Is it there? Returns 0: the job has a torrent now, and is as any other; ERR_AGAIN: not yet; or
- * why it will not be. */
+/* Is it there? Returns 0: the job has a torrent now, and may begin with those who were asked;
+ * ERR_AGAIN: not yet; or why it will not be. */
 int job_take_answer(struct job *j, struct err_info *info);
 
 /* ---- jobs_run.c ---- */

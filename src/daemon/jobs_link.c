@@ -100,8 +100,6 @@ int job_take_answer(struct job *j, struct err_info *info)
 	if (err == OK)
 		err = use(j, m, torrent, info);
 	meta_free(m);
-	metadata_fetch_free(j->fetch);
-	j->fetch = NULL;
 	if (err == OK)
 		jobs_emit(j, JOB_CHANGED);
 	return err;

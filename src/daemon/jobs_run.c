@@ -303,6 +303,7 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	    .webseeds_nearest = (enum addr_scope)r->webseeds_nearest,
 	    .peers = j->peers,
 	    .n_peers = j->n_peers,
+	    .fetch = j->fetch,
 	    .on_phase = on_phase,
 	    .user = j,
 	};
@@ -369,6 +370,8 @@ static int begin_transfer(struct job *j, struct err_info *info)
 		err = all ? add_complete(j, buf_bytes(&torrent), info)
 			  : add_download(j, buf_bytes(&torrent), info);
 	buf_fini(&torrent);
+	metadata_fetch_free(j->fetch);
+	j->fetch = NULL;
 	if (err == OK)
 		j->recheck = false;
 	return err;

@@ -33,8 +33,6 @@ static void tell_book(struct fetch_peer *p, bool ban)
 	struct addrbook *b = &p->f->book;
 	struct address *a = addrbook_find(b, &p->addr);
 
-	if (a != NULL && p->gave)
-		a->good = true;
 	if (a != NULL && p->state == FETCH_CONNECTING)
 		addrbook_on_failed(b, a, now_ms(p));
 	else if (a != NULL)
@@ -57,6 +55,17 @@ struct dial {
 
 static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next);
 
+void fetch_peer_free(struct fetch_peer *p)
+{
+	p->f->peers[p->number] = NULL;
+	stream_close(&p->stream);
+	buf_fini(&p->in);
+	buf_fini(&p->out);
+	buf_fini(&p->kept);
+	mse_free(p->mse);
+	free(p);
+}
+
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 {
 	struct metadata_fetch *f = p->f;
@@ -74,25 +83,24 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 		layers_on_closed(f->layers, p->number);
 	if (!again && !by_utp)
 		tell_book(p, ban);
-	f->peers[number] = NULL;
-	stream_close(&p->stream);
-	buf_fini(&p->in);
-	buf_fini(&p->out);
-	mse_free(p->mse);
-	free(p);
+	fetch_peer_free(p);
 	if (again || by_utp)
 		dial_as(f, number, d, false);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
-/* False: it was closed. */
-static bool flush(struct fetch_peer *p)
+void fetch_peer_seal(struct fetch_peer *p)
 {
-	if (p->rc4) {
-		rc4_apply(&p->to, p->out.ptr + p->sealed, p->out.len - p->sealed);
-		p->sealed = p->out.len;
-	}
+	if (!p->rc4)
+		return;
+	rc4_apply(&p->to, p->out.ptr + p->sealed, p->out.len - p->sealed);
+	p->sealed = p->out.len;
+}
+
+bool fetch_peer_flush(struct fetch_peer *p)
+{
+	fetch_peer_seal(p);
 	while (p->out.len > 0) {
 		ssize_t n = stream_write(&p->stream, p->out.ptr, p->out.len);
 
@@ -141,10 +149,14 @@ void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req
 	say(p, &(struct wire_msg){.type = WIRE_HASH_REQUEST, .hash = *req});
 }
 
-static void say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN])
+void fetch_peer_say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN])
 {
 	const struct metainfo *m = &p->f->named;
-	struct handshake h = {.fast = true, .extended = true, .v2 = m->v2};
+	const struct node_dht *dht = p->f->node->dht;
+	struct handshake h = {.fast = true,
+			      .extended = true,
+			      .dht = dht != NULL && node_dht_port(dht, NULL) != 0,
+			      .v2 = m->v2};
 	uint8_t raw[HANDSHAKE_LEN];
 
 	memcpy(h.info_hash, hash, sizeof(h.info_hash));
@@ -209,6 +221,16 @@ static bool on_extensions(struct fetch_peer *p, struct bytes body)
 	return true;
 }
 
+/* The transfer will want to dial it, if it is not connected then. */
+static void note_given(struct fetch_peer *p)
+{
+	struct address *a = addrbook_find(&p->f->book, &p->addr);
+
+	p->gave = true;
+	if (a != NULL)
+		a->good = true;
+}
+
 static bool on_metadata(struct fetch_peer *p, struct bytes body)
 {
 	struct ext_metadata m;
@@ -226,7 +248,8 @@ static bool on_metadata(struct fetch_peer *p, struct bytes body)
 				 err == ERR_DENIED);
 		return false;
 	}
-	p->gave = p->gave || m.type == EXT_METADATA_DATA;
+	if (m.type == EXT_METADATA_DATA)
+		note_given(p);
 	return true;
 }
 
@@ -241,7 +264,7 @@ static bool on_hashes(struct fetch_peer *p, const struct wire_msg *m)
 		return false;
 	}
 	if (m->type == WIRE_HASHES) {
-		p->gave = true;
+		note_given(p);
 		f->layers_since_ms = now_ms(p);
 	}
 	return true;
@@ -274,6 +297,8 @@ static bool on_message(struct fetch_peer *p, const struct wire_msg *m)
 		return on_pex(p, m->body);
 	if (m->type == WIRE_HASHES || m->type == WIRE_HASH_REJECT)
 		return on_hashes(p, m);
+	if (m->type == WIRE_PORT && p->f->node->dht != NULL)
+		node_dht_on_port(p->f->node->dht, &p->addr, m->port);
 	if (m->type == WIRE_PIECE || m->type == WIRE_UNKNOWN) {
 		fetch_peer_close(p, "sent what it was not asked for", false);
 		return false;
@@ -281,27 +306,48 @@ static bool on_message(struct fetch_peer *p, const struct wire_msg *m)
 	return true; /* what it has, and what it would like, is of no interest yet */
 }
 
+/* What the transfer will want to hear: what it has, can do and would like. */
+static bool is_for_later(const struct wire_msg *m)
+{
+	switch (m->type) {
+	case WIRE_HASHES:
+	case WIRE_HASH_REJECT:
+	case WIRE_KEEPALIVE:
+	case WIRE_PORT:
+		return false;
+	default:
+		return m->type != WIRE_EXTENDED || m->ext_id != OUR_METADATA;
+	}
+}
+
+bool fetch_peer_take_hello(struct fetch_peer *p, const struct handshake *h)
+{
+	const struct metainfo *m = &p->f->named;
+
+	if (!meta_has_swarm_hash(m, h->info_hash) || !h->extended ||
+	    memcmp(h->peer_id, p->f->node->peer_id, sizeof(h->peer_id)) == 0) {
+		fetch_peer_close(p, "is no peer that has metadata for us", false);
+		return false;
+	}
+	p->hello = *h;
+	p->v2 = m->v2 && (h->v2 || memcmp(h->info_hash, m->hash_v2, sizeof(h->info_hash)) == 0);
+	p->state = FETCH_OPEN;
+	p->deadline_ms = now_ms(p) + METADATA_FETCH_IDLE_MS;
+	say_extensions(p, h->fast);
+	if (p->v2 && p->f->layers != NULL)
+		layers_on_peer(p->f->layers, p->number);
+	return true;
+}
+
 /* Returns bytes used, 0 for more, -1 when it was closed. */
 static int on_handshake(struct fetch_peer *p, struct bytes in)
 {
-	const struct metainfo *m = &p->f->named;
 	struct handshake h;
 	int used = handshake_decode(&h, in);
 
-	if (used == 0)
-		return 0;
-	if (used < 0 || !meta_has_swarm_hash(m, h.info_hash) || !h.extended ||
-	    memcmp(h.peer_id, p->f->node->peer_id, sizeof(h.peer_id)) == 0) {
+	if (used < 0)
 		fetch_peer_close(p, "is no peer that has metadata for us", false);
-		return -1;
-	}
-	p->v2 = m->v2 && (h.v2 || memcmp(h.info_hash, m->hash_v2, sizeof(h.info_hash)) == 0);
-	p->state = FETCH_OPEN;
-	p->deadline_ms = now_ms(p) + METADATA_FETCH_IDLE_MS;
-	say_extensions(p, h.fast);
-	if (p->v2 && p->f->layers != NULL)
-		layers_on_peer(p->f->layers, p->number);
-	return used;
+	return used <= 0 || fetch_peer_take_hello(p, &h) ? used : -1;
 }
 
 /* One step through the stream. Returns bytes used, 0 when more is needed, -1 when it was closed. */
@@ -317,11 +363,14 @@ static int take_one(struct fetch_peer *p, struct bytes in)
 		fetch_peer_close(p, "sent a malformed message", false);
 		return -1;
 	}
-	return n == 0 || on_message(p, &m) ? n : -1;
+	if (n > 0 && !on_message(p, &m))
+		return -1;
+	if (n > 0 && is_for_later(&m))
+		(void)buf_put(&p->kept, bytes_sub(in, 0, (size_t)n));
+	return n;
 }
 
-/* False: it was closed. */
-static bool take_all(struct fetch_peer *p)
+bool fetch_peer_take(struct fetch_peer *p)
 {
 	size_t used = 0;
 
@@ -407,7 +456,7 @@ static bool read_some(struct fetch_peer *p)
 		if (n < 0)
 			return false;
 		buf_commit(&p->in, (size_t)n);
-		if (!take_all(p))
+		if (!fetch_peer_take(p))
 			return false;
 	}
 	return true;
@@ -425,12 +474,12 @@ static bool on_connected(struct fetch_peer *p)
 		tcp_tune(p->stream.fd);
 	p->state = FETCH_HANDSHAKE;
 	p->deadline_ms = now_ms(p) + NODE_HANDSHAKE_MS;
-	say_handshake(p, meta_swarm_hash(&p->f->named));
+	fetch_peer_say_handshake(p, meta_swarm_hash(&p->f->named));
 	if (p->encrypt && begin_crypt(p) != OK) {
 		fetch_peer_close(p, NULL, false);
 		return false;
 	}
-	return flush(p);
+	return fetch_peer_flush(p);
 }
 
 static void on_ready(void *arg, unsigned ready)
@@ -446,13 +495,12 @@ static void on_ready(void *arg, unsigned ready)
 	if (open && p->out.err != OK)
 		fetch_peer_close(p, "does not read what it is sent", false);
 	else if (open)
-		(void)flush(p);
+		(void)fetch_peer_flush(p);
 	fetch_go_on(f);
 }
 
-/* Takes over the stream; NULL: it is closed. */
-static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, struct stream *stream,
-				   const struct addr *to)
+struct fetch_peer *fetch_peer_new(struct metadata_fetch *f, uint32_t number, struct stream *stream,
+				  const struct addr *to)
 {
 	struct fetch_peer *p = calloc(1, sizeof(*p));
 
@@ -463,11 +511,12 @@ static struct fetch_peer *peer_new(struct metadata_fetch *f, uint32_t number, st
 	}
 	p->f = f;
 	p->number = number;
-	p->addr = *to;
+	p->addr = p->remote = *to;
 	p->state = FETCH_CONNECTING;
 	p->deadline_ms = now_ms(p) + NODE_HANDSHAKE_MS;
 	buf_init(&p->in, IN_MAX);
 	buf_init(&p->out, METADATA_FETCH_OUT_MAX);
+	buf_init(&p->kept, METADATA_FETCH_KEPT_MAX);
 	f->peers[number] = p;
 	return p;
 }
@@ -481,7 +530,7 @@ static struct fetch_peer *connect_by(struct metadata_fetch *f, uint32_t number,
 		stream.fd = tcp_connect(&d->to);
 	else if (f->node->utp == NULL || utp_stream_dial(f->node->utp, &d->to, &stream.utp) != OK)
 		return NULL;
-	return d->utp || stream.fd >= 0 ? peer_new(f, number, &stream, &d->to) : NULL;
+	return d->utp || stream.fd >= 0 ? fetch_peer_new(f, number, &stream, &d->to) : NULL;
 }
 
 static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next)
@@ -515,50 +564,4 @@ void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct add
 			 .utp = n->transport == NODE_TRANSPORT_UTP};
 
 	dial_as(f, number, d, n->utp != NULL && !d.utp);
-}
-
-static uint32_t free_number(const struct metadata_fetch *f)
-{
-	uint32_t i = 0;
-
-	while (i < METADATA_FETCH_PEERS && f->peers[i] != NULL)
-		i++;
-	return i;
-}
-
-/* What its link has begun goes on here. */
-static void take_over(struct fetch_peer *p, const struct fetch_guest *g)
-{
-	p->came = true;
-	p->state = FETCH_HANDSHAKE;
-	p->rc4 = g->rc4;
-	p->from = g->reads;
-	p->to = g->writes;
-	(void)buf_put(&p->out, g->out);
-	p->sealed = p->out.len;
-	(void)buf_put(&p->in, g->in);
-}
-
-void fetch_peer_adopt(struct metadata_fetch *f, struct fetch_guest *g)
-{
-	const struct metainfo *m = &f->named;
-	const struct handshake *h = g->hello;
-	uint32_t number = free_number(f);
-	struct fetch_peer *p;
-
-	if (number == METADATA_FETCH_PEERS ||
-	    addrbook_is_banned(&f->book, &g->from, loop_now_ms(f->node->loop))) {
-		stream_close(&g->stream);
-		return;
-	}
-	p = peer_new(f, number, &g->stream, &g->from);
-	if (p == NULL)
-		return;
-	take_over(p, g);
-	say_handshake(p, m->v1 && m->v2 && h->v2 ? m->hash_v2 : h->info_hash);
-	if (p->in.err != OK || p->out.err != OK)
-		fetch_peer_close(p, "out of memory", false);
-	else if (take_all(p))
-		(void)flush(p);
-	fetch_go_on(f);
 }

@@ -7,22 +7,16 @@
 
 static void link_on_ready(void *arg, unsigned ready);
 
-/* Takes over the descriptor, or else the stream of uTP. NULL: it is closed. */
-static struct link *link_new(struct node *n, int fd, struct utp_stream *u, const struct addr *addr)
+/* Takes over the stream. NULL: it is closed. */
+static struct link *link_new(struct node *n, struct stream *s, const struct addr *addr)
 {
 	struct link *l = calloc(1, sizeof(*l));
 
-	if (l == NULL ||
-	    (u == NULL && stream_from_tcp(&l->stream, n->loop, fd, link_on_ready, l) != OK)) {
+	if (l == NULL || stream_move(&l->stream, s, n->loop, link_on_ready, l) != OK) {
 		free(l);
-		if (u != NULL)
-			utp_stream_close(u);
-		else
-			tcp_close(fd);
+		stream_close(s);
 		return NULL;
 	}
-	if (u != NULL)
-		stream_from_utp(&l->stream, u, link_on_ready, l);
 	l->node = n;
 	l->addr = *addr;
 	l->ref.slot = UINT32_MAX;
@@ -101,13 +95,13 @@ void link_accept(struct node *n, int fd, const struct addr *from)
 		return;
 	}
 	tcp_tune(fd);
-	accepted(link_new(n, fd, NULL, from));
+	accepted(link_new(n, &(struct stream){.fd = fd}, from));
 }
 
 void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from)
 {
 	if (has_place(n))
-		accepted(link_new(n, -1, u, from));
+		accepted(link_new(n, &(struct stream){.fd = -1, .utp = u}, from));
 	else
 		utp_stream_close(u);
 }
@@ -119,17 +113,15 @@ struct dial {
 
 static struct link *connect_by(struct node *n, const struct dial *d)
 {
-	struct utp_stream *u;
-	int fd;
+	struct stream s = {.fd = -1};
 
 	if (!make_room(n))
 		return NULL;
-	if (d->utp)
-		return n->utp != NULL && utp_stream_dial(n->utp, &d->to, &u) == OK
-			   ? link_new(n, -1, u, &d->to)
-			   : NULL;
-	fd = tcp_connect(&d->to);
-	return fd < 0 ? NULL : link_new(n, fd, NULL, &d->to);
+	if (!d->utp)
+		s.fd = tcp_connect(&d->to);
+	else if (n->utp == NULL || utp_stream_dial(n->utp, &d->to, &s.utp) != OK)
+		return NULL;
+	return d->utp || s.fd >= 0 ? link_new(n, &s, &d->to) : NULL;
 }
 
 static void dial_as(struct transfer *t, struct dial d, bool utp_next)
@@ -172,6 +164,33 @@ void link_dial_utp(struct transfer *t, const struct addr *to)
 	    .to = *to, .encrypt = t->node->encryption != NODE_ENCRYPT_ACCEPT, .utp = true};
 
 	dial_as(t, d, false);
+}
+
+void link_adopt(struct transfer *t, struct link_passing *g)
+{
+	struct node *n = t->node;
+	struct link *l = NULL;
+
+	if (make_room(n) && transfer_takes(t, &g->from))
+		l = link_new(n, &g->stream, &g->from);
+	else
+		stream_close(&g->stream);
+	if (l == NULL)
+		return;
+	l->t = t;
+	l->incoming = g->incoming;
+	l->state = LINK_HANDSHAKE;
+	l->handshake_sent = l->heard = true;
+	(void)buf_put(&l->out, g->out);
+	if (l->out.err != OK || (g->rc4 && link_crypt_resume(l, &g->reads, &g->writes) != OK)) {
+		link_close(l, "out of memory");
+		return;
+	}
+	link_resume(l, g->hello);
+	if (l->state == LINK_OPEN)
+		link_take(l, g->in);
+	link_mark_dirty(l);
+	link_count(l);
 }
 
 /* Who closes without a word may want it encrypted, or know no encryption. */

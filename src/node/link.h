@@ -7,6 +7,7 @@
 #ifndef SHOAL_NODE_LINK_H
 #define SHOAL_NODE_LINK_H
 
+#include "base/rc4.h"
 #include "net/stream.h"
 #include "node/node_impl.h"
 
@@ -56,7 +57,6 @@ struct link_incoming {
 
 struct link_crypt;
 struct mse_params;
-struct rc4;
 
 struct link {
 	struct node *node;
@@ -102,6 +102,19 @@ struct link {
 	struct link_throttle throttle;
 };
 
+/* A connection that changes hands: from its link to the metadata fetch whose torrent it names, and
+ * from there to the link of a transfer. */
+struct link_passing {
+	struct stream stream; /* taken over */
+	struct addr from;     /* its other end */
+	bool incoming;
+	const struct handshake *hello; /* what it opened with; as this, borrowed for the call: */
+	struct bytes in;	       /* what it said since, and was not heeded */
+	struct bytes out;	       /* what waits to be sent to it, as it shall go out */
+	bool rc4;		       /* what follows is encrypted, both ways: */
+	struct rc4 reads, writes;
+};
+
 /* A socket that was accepted; takes over the descriptor. */
 void link_accept(struct node *n, int fd, const struct addr *from);
 void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from);
@@ -114,6 +127,8 @@ void link_dial(struct transfer *t, const struct addr *to);
 /* The same over uTP alone and at once: for peers behind routers, of which both dial at the same
  * time (net/utp_net.h says when SYNs leave). */
 void link_dial_utp(struct transfer *t, const struct addr *to);
+/* Both handshakes are done, as we had none of its pieces. Closed when it is not wanted. */
+void link_adopt(struct transfer *t, struct link_passing *g);
 /* Close and forget. The swarm must know already (or never have known). */
 void link_close(struct link *l, const char *reason);
 /* Close because the socket ended or failed: tells the swarm. */
@@ -160,6 +175,8 @@ void link_crypt_free(struct link *l);
 bool link_is_sealed(const struct link *l);
 /* The ciphers that the stream goes on with. False: it is plain. */
 bool link_crypt_ciphers(const struct link *l, struct rc4 *reads, struct rc4 *writes);
+/* It goes on with these; what waits in `out` is encrypted. Returns 0 or ERR_NOMEM. */
+int link_crypt_resume(struct link *l, const struct rc4 *reads, const struct rc4 *writes);
 /* Encrypt what waits in `out` and was not yet. How much of it is; it was emptied. */
 void link_seal(struct link *l);
 size_t link_sealed_bytes(const struct link *l);
@@ -180,5 +197,8 @@ void link_send_handshake(struct link *l, const uint8_t hash[20]);
 /* Look for their handshake in `in`; returns bytes consumed, 0 when more is needed or the
  * link is closed. */
 size_t link_take_handshake(struct link *l, struct bytes in);
+/* The end of one that was met before there was a transfer: into the swarm. The link may be closed.
+ */
+void link_resume(struct link *l, const struct handshake *h);
 
 #endif

@@ -199,6 +199,17 @@ bool link_crypt_ciphers(const struct link *l, struct rc4 *reads, struct rc4 *wri
 	return true;
 }
 
+int link_crypt_resume(struct link *l, const struct rc4 *reads, const struct rc4 *writes)
+{
+	l->crypt = calloc(1, sizeof(*l->crypt));
+	if (l->crypt == NULL)
+		return ERR_NOMEM;
+	l->crypt->from = *reads;
+	l->crypt->to = *writes;
+	l->crypt->sealed = l->out.len;
+	return OK;
+}
+
 size_t link_sealed_bytes(const struct link *l)
 {
 	return l->crypt == NULL ? 0 : l->crypt->sealed;

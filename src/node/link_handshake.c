@@ -62,10 +62,11 @@ static bool find_torrent(struct link *l, const struct handshake *h)
 static bool hand_to_fetch(struct link *l, const struct handshake *h, struct bytes in)
 {
 	struct metadata_fetch *f = metadata_fetch_by_hash(l->node, h->info_hash);
-	struct fetch_guest g = {.from = l->addr, .hello = h, .in = in};
+	struct link_passing g = {.from = l->addr, .incoming = true, .hello = h};
 
 	if (l->t != NULL || f == NULL)
 		return false;
+	g.in = bytes_sub(in, HANDSHAKE_LEN, in.len - HANDSHAKE_LEN);
 	g.stream = l->stream;
 	l->stream = (struct stream){.fd = -1};
 	g.out = bytes_sub(buf_bytes(&l->out), l->out_sent, l->out.len - l->out_sent);
@@ -76,12 +77,14 @@ static bool hand_to_fetch(struct link *l, const struct handshake *h, struct byte
 	return true;
 }
 
-static void open_peer(struct link *l, const struct handshake *h)
+/* `met`: before there was a transfer. */
+static void open_peer(struct link *l, const struct handshake *h, bool met)
 {
 	struct transfer *t = l->t;
 	struct peer_hello hello = {
 	    .addr = l->addr,
 	    .incoming = l->incoming,
+	    .met = met,
 	    .fast = h->fast,
 	    .extended = h->extended,
 	    .v2 = l->v2,
@@ -145,6 +148,13 @@ size_t link_take_handshake(struct link *l, struct bytes in)
 	 * one comes. */
 	if (stream_is_utp(&l->stream) && !link_flush_messages(l))
 		return 0;
-	open_peer(l, &h);
+	open_peer(l, &h, false);
 	return l->state == LINK_DEAD ? 0 : (size_t)used;
+}
+
+void link_resume(struct link *l, const struct handshake *h)
+{
+	l->v2 = names_v2(l->t->meta, h);
+	l->rtt_us = stream_rtt_us(&l->stream);
+	open_peer(l, h, true);
 }

@@ -22,7 +22,8 @@ static void finish(struct metadata_fetch *f, int result, const char *why)
 	if (why != NULL)
 		snprintf(f->why, sizeof(f->why), "%s", why);
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
-		if (f->peers[i] != NULL)
+		if (f->peers[i] != NULL &&
+		    (f->peers[i]->state != FETCH_OPEN || !fetch_may_pass_on(f)))
 			fetch_peer_close(f->peers[i], NULL, false);
 	loop_timer_clear(f->timer);
 	f->ready(f->user);

@@ -4,8 +4,8 @@
  *     addresses --> connections --> swarm/metadata: the info dictionary
  *                              \--> swarm/layers: the piece layers of a v2 torrent
  *
- * It comes before there is a transfer, and has connections of its own; the peers that gave
- * something are handed to the transfer after it. */
+ * It comes before there is a transfer, and has connections of its own, which the transfer goes on
+ * with. */
 #ifndef SHOAL_NODE_METADATA_FETCH_H
 #define SHOAL_NODE_METADATA_FETCH_H
 
@@ -18,6 +18,9 @@
 #define METADATA_FETCH_IDLE_MS 15000u
 /* What a peer may have us keep for it: messages of ours that it does not read. */
 #define METADATA_FETCH_OUT_MAX (64u << 10)
+/* What a peer says that only the transfer can heed is kept for that, a bitfield of the largest
+ * torrent and more; with more said the peer is met anew (attack: HAVEs without end). */
+#define METADATA_FETCH_KEPT_MAX (384u << 10)
 /* Peer exchange that comes sooner than this is let pass (attack: one each second, O-21). */
 #define METADATA_FETCH_PEX_MS 50000u
 /* A hybrid torrent is a v1 torrent when nobody gave its piece layers for so long. */
@@ -58,6 +61,10 @@ struct metadata_fetch_status {
 	bool seeking;		       /* the distributed hash table is being asked who has it */
 };
 void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch_status *out);
+/* The transfer of what was fetched goes live, and has nothing yet: those who are connected go on
+ * with it. Not those of a private torrent, nor those who were met by one of its two hashes alone.
+ */
+void metadata_fetch_pass_on(struct metadata_fetch *f, struct transfer *t);
 /* Those who gave something; returns how many of `cap` were filled. */
 size_t metadata_fetch_givers(const struct metadata_fetch *f, struct addr *out, size_t cap);
 

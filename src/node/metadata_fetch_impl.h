@@ -8,6 +8,7 @@
 #include "swarm/addrbook.h"
 #include "swarm/layers.h"
 #include "swarm/metadata.h"
+#include "wire/handshake.h"
 #include "wire/mse.h"
 
 /* One connection. */
@@ -23,12 +24,16 @@ struct fetch_peer {
 	struct mse *mse;	     /* while the encrypted handshake goes on */
 	bool rc4;
 	struct rc4 from, to;
-	size_t sealed;	     /* of `out`: encrypted already */
+	size_t sealed;		/* of `out`: encrypted already */
+	struct handshake hello; /* theirs, once OPEN */
+	struct addr remote;	/* the other end of the stream: `addr` is where it listens */
+	bool incoming;
 	bool came;	     /* to us, and where it listens is not known */
 	uint8_t metadata_id; /* its number for the extension; 0: none */
 	uint64_t deadline_ms;
 	uint64_t pex_at_ms; /* when it may tell of others again */
 	struct buf in, out;
+	struct buf kept; /* messages of its, for the transfer */
 };
 
 struct metadata_fetch {
@@ -67,21 +72,29 @@ struct metadata_fetch *metadata_fetch_by_key(const struct node *n, const uint8_t
 /* ---- fetch_peer.c ---- */
 /* Connect; nothing when it cannot be begun, which the address book then knows. */
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to);
-/* Somebody who came to us and names the hash of what is fetched. */
-struct fetch_guest {
-	struct stream stream; /* taken over */
-	struct addr from;
-	const struct handshake *hello;
-	struct bytes in;  /* what it said so far, its handshake first */
-	struct bytes out; /* what waits to be sent to it, as it shall go out */
-	bool rc4;	  /* what follows is encrypted, both ways: */
-	struct rc4 reads, writes;
-};
-/* All but the stream is borrowed for the call. */
-void fetch_peer_adopt(struct metadata_fetch *f, struct fetch_guest *g);
+/* Takes over the stream; NULL: it is closed. */
+struct fetch_peer *fetch_peer_new(struct metadata_fetch *f, uint32_t number, struct stream *stream,
+				  const struct addr *to);
+void fetch_peer_say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN]);
+/* Theirs came; then what is behind it, which waits in `in`; then what waits is sent. False: it was
+ * closed. */
+bool fetch_peer_take_hello(struct fetch_peer *p, const struct handshake *h);
+bool fetch_peer_take(struct fetch_peer *p);
+bool fetch_peer_flush(struct fetch_peer *p);
+/* What waits is as it shall go out. */
+void fetch_peer_seal(struct fetch_peer *p);
+/* It is gone, and nobody is told. */
+void fetch_peer_free(struct fetch_peer *p);
 /* `ban`: a liar. */
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
 void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);
 void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req);
+
+/* ---- fetch_pass.c ---- */
+struct link_passing;
+/* Somebody who came to us and names the hash of what is fetched. */
+void fetch_peer_adopt(struct metadata_fetch *f, struct link_passing *g);
+/* It is over, and those who are there may stay for the transfer. */
+bool fetch_may_pass_on(const struct metadata_fetch *f);
 
 #endif

@@ -24,6 +24,7 @@
 
 struct node;
 struct transfer;
+struct metadata_fetch;
 
 /* May connections to peers be encrypted (wire/mse.h)? */
 enum node_encryption {
@@ -157,6 +158,9 @@ struct transfer_params {
 	enum addr_scope webseeds_nearest;
 	const struct addr *peers; /* dialed from the start */
 	size_t n_peers;
+	/* Download: what found the torrent; its connections go on as ours, unless what is on disk
+	 * must be looked at first. Borrowed for the call; may be NULL. */
+	struct metadata_fetch *fetch;
 	bool only_peers; /* have to do with their hosts alone, whoever else there is */
 	/* The phase changed. May not free the node. May be NULL. */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);

@@ -410,7 +410,7 @@ void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port
 
 uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t)
 {
-	return d->shell == NULL || t->meta->private ? 0 : dht_shell_port(d->shell);
+	return d->shell == NULL || (t != NULL && t->meta->private) ? 0 : dht_shell_port(d->shell);
 }
 
 json_t *node_dht_json(const struct node *n)

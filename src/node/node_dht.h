@@ -61,7 +61,8 @@ bool node_dht_is_seeking(const struct node_dht *d, const void *user);
 void node_dht_second(struct node_dht *d);
 /* A PORT message came. */
 void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port);
-/* Our node's port for peers of this torrent; 0: none for them. */
+/* Our node's port for peers of this torrent; 0: none for them. NULL: what it is is not known yet.
+ */
 uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t);
 /* What an index answers: its "nodes", up to `cap`; none that is nearer to us than the index, which
  * may not send us to our own doors. Returns how many. */

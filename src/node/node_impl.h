@@ -127,10 +127,11 @@ struct transfer {
 	bool waits_for_save; /* leaving: STORE_SAVED will answer */
 	uint32_t saves;	     /* store_save() calls that STORE_SAVED will answer */
 	uint64_t checked_bytes, to_check_bytes;
-	uint64_t save_at_ms;   /* next checkpoint; 0: nothing new to record */
-	uint64_t retry_at_ms;  /* STALLED: try the disk again */
-	struct bitfield stale; /* CHECKING: pieces of which other bytes are on disk */
-	uint64_t done_bytes;   /* real bytes of verified pieces */
+	uint64_t save_at_ms;	      /* next checkpoint; 0: nothing new to record */
+	uint64_t retry_at_ms;	      /* STALLED: try the disk again */
+	struct metadata_fetch *fetch; /* of transfer_params, while it is added */
+	struct bitfield stale;	      /* CHECKING: pieces of which other bytes are on disk */
+	uint64_t done_bytes;	      /* real bytes of verified pieces */
 	struct transfer_guard guard;
 	uint8_t *wanted; /* an enum want for each of meta->files; NULL: all are */
 	uint8_t *pieces; /* the same for each piece */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "node/link.h"
+#include "node/metadata_fetch.h"
 #include "node/webseed.h"
 
 void transfer_set_phase(struct transfer *t, enum transfer_phase phase)
@@ -329,6 +330,8 @@ int transfer_go_live(struct transfer *t)
 		if (external_address(&t->node->external, v6 != 0) != NULL)
 			swarm_set_self(t->swarm, external_address(&t->node->external, v6 != 0));
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
+	if (t->fetch != NULL)
+		metadata_fetch_pass_on(t->fetch, t);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER,
 			   transfer_now_ms(t), &t->fx);
 	webseeds_start(t->webseeds);
@@ -402,7 +405,9 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 		transfer_free(t);
 		return err;
 	}
+	t->fetch = p->seed ? NULL : p->fetch;
 	err = begin(t, p, info);
+	t->fetch = NULL;
 	if (err != OK) {
 		node_delist(n, t);
 		transfer_free(t);

@@ -158,16 +158,17 @@ struct peer_hello {
 	struct addr addr; /* the remote end of the socket */
 	bool incoming;
 	bool utp;		 /* and it is one of uTP */
+	bool met;		 /* before there was a swarm: it knows that we have nothing */
 	bool fast, extended, v2; /* what both sides speak; v2: hash messages work */
 	uint8_t peer_id[20];
 	uint32_t rtt_us; /* measured while connecting; 0 unknown */
 };
 
-/* Both handshakes are done. Appends the opening messages (bitfield or have all / none,
- * extension handshake). Returns the peer's handle; when the peer is not wanted
- * (ourselves, known twice, banned, full) returns a handle with slot == UINT32_MAX and sets
- * *why (static text): the caller closes the socket. For an outgoing connection this ends
- * the dial also then. */
+/* Both handshakes are done. Appends the opening messages (bitfield or have all / none, which one
+ * that was met before has heard already; extension handshake). Returns the peer's handle; when the
+ * peer is not wanted (ourselves, known twice, banned, full) returns a handle with slot ==
+ * UINT32_MAX and sets *why (static text): the caller closes the socket. For an outgoing connection
+ * this ends the dial also then. */
 struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
 				   const char **why, struct effects *fx);
 

@@ -279,13 +279,14 @@ struct peer_ref swarm_take_slot(struct swarm *s)
 	return swarm_take_slot(s);
 }
 
-static void say_hello(struct turn *t, struct peer *p)
+static void say_hello(struct turn *t, struct peer *p, bool met)
 {
 	const struct bitfield *have = &t->s->picker.have;
 
+	assert(!met || have->count == 0);
 	if (p->fast && bitfield_full(have))
 		swarm_say(t, p, WIRE_HAVE_ALL);
-	else if (p->fast && have->count == 0)
+	else if (p->fast && have->count == 0 && !met)
 		swarm_say(t, p, WIRE_HAVE_NONE);
 	else if (have->count > 0)
 		swarm_send(t, p,
@@ -335,6 +336,8 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 		return turn_away(&t, h, "there is no memory", why);
 	s->slots[ref.slot].peer = p;
 	s->n_peers++;
+	if (h->met && !h->incoming)
+		a = addrbook_add(&s->book, &h->addr, SOURCE_TRACKER, now_ms);
 	if (a != NULL) {
 		addrbook_set_state(&s->book, a, ADDRESS_CONNECTED);
 		s->n_in_vain = 0;
@@ -342,7 +345,7 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 	if (s->idle_at_ms > now_ms + SWARM_KEEPALIVE_MS)
 		s->idle_at_ms = now_ms + SWARM_KEEPALIVE_MS;
 	buf_clear(&s->scratch);
-	say_hello(&t, p);
+	say_hello(&t, p, h->met);
 	s->redial = true;
 	swarm_settle(&t);
 	return ref;

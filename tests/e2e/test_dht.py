@@ -4,6 +4,8 @@ of it, values are put and got."""
 
 import os
 import socket
+import threading
+import time
 
 import harness as h
 import wire
@@ -24,9 +26,9 @@ def torrent(w, name, size=MIB, *args, seed=1):
 class Serving:
     """A peer that has a torrent whole, and a node on the port of its peer."""
 
-    def __init__(self, w, name, path, src, *args, env=None):
+    def __init__(self, w, name, path, src, *args, env=None, port=None):
         self.peer = w.peer(name, NOWHERE)
-        self.port = h.free_port()
+        self.port = port or h.free_port()
         self.place = f"{h.HOST}:{self.port}"
         copy = self.peer.path(os.path.basename(src))
         os.link(src, copy)
@@ -176,6 +178,82 @@ def _(w):
     check(got, "pings were answered")
     a = w.peer("a", NOWHERE)
     a.run("dht", "put", "still here", "--dht-node", first.place, "--listen", h.HOST, env=ON).expect(h.OK)
+
+
+class Flood:
+    """So many pings and questions a second to one port, from so many addresses; counts what is answered."""
+
+    RATE = 10000
+
+    def __init__(self, port, addresses):
+        self.to, self.sent, self.open = (h.HOST, port), 0, True
+        self.socks = []
+        for i in range(addresses):
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind((h.other(i), 0))
+            s.setblocking(False)
+            self.socks.append(s)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        asks = [b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
+                b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"]
+        self.began = time.monotonic()
+        while self.open:
+            time.sleep(0.01)
+            for _ in range(int((time.monotonic() - self.began) * self.RATE) - self.sent):
+                try:
+                    self.socks[self.sent % len(self.socks)].sendto(asks[self.sent % 2], self.to)
+                except BlockingIOError:
+                    pass
+                self.sent += 1
+        self.seconds = time.monotonic() - self.began
+
+    def end(self):
+        """(replies, their bytes)"""
+        self.open = False
+        self.thread.join()
+        n = size = 0
+        for s in self.socks:
+            try:
+                while True:
+                    data = s.recv(2000)
+                    if b"1:y1:r" in data:
+                        n, size = n + 1, size + len(data)
+            except BlockingIOError:
+                s.close()
+        return n, size
+
+
+@test("10,000 packets a second from 1 and from 250 addresses: replies keep to their rate, searches end (O-39, G-17)", seconds=150)
+def _(w):
+    first = keep_of(w)
+    rate, long = 8000, float(os.environ.get("SHOAL_FLOOD_SECONDS", 4))
+    for n, addresses in enumerate((1, 250)):
+        path, src = torrent(w, f"f{n}", 64 * KIB, seed=20 + n)
+        port = h.free_port()
+        flood = Flood(port, addresses)
+        began = time.monotonic()
+        a = Serving(w, f"a{n}", path, src, "--dht-node", first.place, port=port)
+        announced(first, 2 * n + 2)
+        took = time.monotonic() - began
+        check(took < 30 * h.SLOW, f"its own search ends within 30 s: {took:.1f}")
+        before, at = a.status(), time.monotonic()
+        time.sleep(long)
+        after, seconds = a.status(), time.monotonic() - at
+        replies, size = flood.end()
+        bps = (after["sent_bytes"] - before["sent_bytes"]) / seconds
+        print(f"# {addresses}: {flood.sent / flood.seconds:.0f} packets/s asked, {replies} replies of {size} bytes in "
+              f"{flood.seconds:.1f} s; {bps:.0f} bytes/s sent; announced in {took:.1f} s")
+        check(flood.sent / flood.seconds > 9000 or h.SANITIZED, "the flood is one", flood.sent / flood.seconds)
+        # What may go out at once, after silence, is one second's worth.
+        check(size <= 1.05 * rate * (flood.seconds + 1), "replies keep to the rate", size, flood.seconds)
+        check(bps <= 1.05 * rate * (1 + 1 / seconds), "and all that is sent", bps)
+        if addresses == 1:
+            check(replies <= 1.05 * (20 * flood.seconds + 60), "one address gets its share", replies, flood.seconds)
+        elif not h.SANITIZED:
+            check(bps >= 0.95 * rate, "many get all there is", bps)
 
 
 @test("a place to begin that does not resolve costs nothing, and one that is none is refused", seconds=60)

@@ -3,8 +3,11 @@
 
 import base64
 import os
+import queue
 import signal
+import socket
 import struct
+import threading
 import time
 import urllib.parse
 
@@ -156,21 +159,34 @@ def _(w):
 class MetadataPeer(wire.FakeSeed):
     """Has metadata to offer; what exactly is up to those who are made of it."""
 
+    dials = False
+
     def __init__(self, torrent, info, size=None, **kw):
         self.info, self.size, self.asked = info, len(info) if size is None else size, 0
         super().__init__(torrent, data=b"", **kw)
 
     def serve(self, c):
         c.read_handshake(30)
-        c.send(wire.handshake(c.their_hash))
+        if not self.dials:
+            c.send(wire.handshake(c.their_hash))
         c.send(wire.msg(wire.EXTENDED, body=b"\0" + wire.bencode({"m": {"ut_metadata": 9}, "metadata_size": self.size})))
+        self.begin(c)
         while True:
             k, body = c.recv(300)
             if k == wire.EXTENDED and body[:1] == b"\0":
-                c.metadata_id = wire.bdecode(body[1:])[b"m"][b"ut_metadata"]
+                c.hello = wire.bdecode(body[1:])
+                c.metadata_id = c.hello[b"m"].get(b"ut_metadata", 0)
             elif k == wire.EXTENDED and body[0] == 9:
                 self.asked += 1
                 self.on_metadata(c, wire.bdecode(body[1:])[b"piece"])
+            else:
+                self.on_other(c, k, body)
+
+    def begin(self, c):
+        pass
+
+    def on_other(self, c, k, body):
+        pass
 
     def say(self, c, fields, data=b""):
         c.send(wire.msg(wire.EXTENDED, body=bytes([c.metadata_id]) + wire.bencode(fields) + data))
@@ -188,6 +204,14 @@ class Rejecting(MetadataPeer):
 class Changing(MetadataPeer):
     def on_metadata(self, c, piece):
         self.say(c, {"msg_type": 1, "piece": piece, "total_size": self.size + 1}, self.info[:1 << 14])
+
+
+class Misshapen(MetadataPeer):
+    """Pieces longer and shorter than they are."""
+
+    def on_metadata(self, c, piece):
+        part = self.info[piece << 14:][:1 << 14]
+        self.say(c, {"msg_type": 1, "piece": piece, "total_size": self.size}, part[:-1] if self.asked % 2 else part + b"e")
 
 
 class Asking(MetadataPeer):
@@ -208,7 +232,7 @@ def _(w):
     t, info = wire.Torrent.load(torrent, src), wire.bencode(wire.bdecode(raw)[b"info"])
     check(len(info) > 3 << 14, "several pieces of metadata", len(info))
     kinds = [(MetadataPeer, 0), (MetadataPeer, -1), (MetadataPeer, 2 << 30), (MetadataPeer, (10 << 20) + 1), (Rejecting, None),
-             (Changing, None), (Asking, None), (wire.FakeSeed, None)]
+             (Changing, None), (Misshapen, None), (Asking, None), (wire.FakeSeed, None)]
     liars = []
     for i, (kind, size) in enumerate(kinds):
         liars.append(kind(t, data=b"", host=h.other(i)) if kind is wire.FakeSeed else kind(t, info, size=size, host=h.other(i)))
@@ -242,6 +266,150 @@ def _(w):
     liar.stop()
 
 
+# ---- from metadata to data on one connection -------------------------------------------------
+
+class Whole(MetadataPeer):
+    """Has metadata and data; says what it has at once, and `more` behind it."""
+
+    def __init__(self, torrent, raw, more=b"", **kw):
+        self.more, self.last = more, None
+        super().__init__(torrent, wire.bencode(wire.bdecode(raw)[b"info"]), **kw)
+        with open(torrent.path, "rb") as f:
+            self.data = f.read()
+
+    def begin(self, c):
+        self.last = c
+        c.send(wire.msg(wire.HAVE_ALL) + self.more)
+
+    def on_other(self, c, k, body):
+        self.on_message(c, k, body)
+
+
+class Way:
+    """To one port, and back, each taking so many seconds; counts connections."""
+
+    def __init__(self, to, seconds=0.0):
+        self.to, self.seconds, self.count = to, seconds, 0
+        self.listener = socket.create_server((h.HOST, 0))
+        self.addr = f"{h.HOST}:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                here, _ = self.listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            # The handshake of TCP takes its time, too.
+            time.sleep(2 * self.seconds)
+            try:
+                there = socket.create_connection((h.HOST, self.to))
+            except OSError:
+                return
+            for a, b in ((here, there), (there, here)):
+                q = queue.Queue()
+                threading.Thread(target=self.take, args=(a, q), daemon=True).start()
+                threading.Thread(target=self.give, args=(b, q), daemon=True).start()
+
+    def take(self, s, q):
+        data = b"."
+        while data:
+            try:
+                data = s.recv(1 << 16)
+            except OSError:
+                data = b""
+            q.put((time.monotonic() + self.seconds, data))
+
+    def give(self, s, q):
+        data = b"."
+        while data:
+            at, data = q.get()
+            time.sleep(max(0.0, at - time.monotonic()))
+            try:
+                s.sendall(data) if data else s.shutdown(socket.SHUT_WR)
+            except OSError:
+                return
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@test("who gave the metadata gives the data on the same connection: v1, v2 and hybrid, plain and encrypted")
+def _(w):
+    b = w.peer("b", NOBODY)
+    for kind in ("v1", "v2", "hybrid"):
+        # Of several pieces, so that hashes are asked for as well.
+        src, e, p, at = shared(w, 3 * MIB, *([] if kind == "hybrid" else [f"--{kind}-only"]), name=kind)
+        for how in ("accept", "require"):
+            way = Way(p.port())
+            b.get(link_of(e, way.addr), "-o", kind + how, "--encryption", how)
+            h.check_same(b.path(kind + how), src)
+            check_eq(way.count, 1, f"connections for {kind}, {how}")
+            way.close()
+        p.stop()
+
+
+def get_time(w, seconds, times):
+    """Of a file of one block, from a magnet link."""
+    src, e, p, at = shared(w, 16 * KIB)
+    took = []
+    for i in range(times):
+        b, way = w.peer(f"b{i}-{seconds}", NOBODY), Way(p.port(), seconds)
+        took.append(b.run("get", link_of(e, way.addr), "--no-dht", "--no-lsd").expect(h.OK).seconds)
+        way.close()
+    return sorted(took)[len(took) // 2]
+
+
+if "SHOAL_MEASURE" in os.environ:
+    @test("how long a link takes to the first block", seconds=120)
+    def _(w):
+        for ms in (0, 25):
+            print(f"# {2 * ms} ms there and back: {get_time(w, ms / 1000, 11) * 1000:.0f} ms", flush=True)
+
+
+@test("a peer that came while a link was asked about gives metadata and data where it is")
+def _(w):
+    src, e, p, at = shared(w, 1 * MIB, "--v1-only")
+    p.stop()
+    b = w.peer("b", NOBODY)
+    torrent = w.path("d.torrent")
+    with open(torrent, "wb") as f:
+        f.write(w.indexes[0].torrent("d"))
+    t = wire.Torrent.load(torrent, src)
+    whole = Whole(t, w.indexes[0].torrent("d"))
+    whole.dials = True
+    get = b.start("get", link_of(e), "-o", "f", "--wait", "60")
+    c = wire.Conn.dial(get.port())
+    c.send(wire.handshake(t.hash_v1))
+    threading.Thread(target=whole._run, args=(c,), daemon=True).start()
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.path("f"), src)
+    check_eq(whole.accepted, 0, "connections that it was asked for")
+    whole.stop()
+
+
+@test("met anew are those of a private torrent, and those who say more than is kept")
+def _(w):
+    a, b = w.peer("a", NOBODY), w.peer("b", NOBODY)
+    src = h.make_file(a.path("f"), 300_000)
+    for name, args, more, n in (("open", [], b"", 1), ("private", ["--private"], b"", 2),
+                                ("loud", [], wire.msg(wire.HAVE, 0) * (400 * KIB // 9), 2)):
+        torrent = w.path(f"{name}.torrent")
+        a.run("create", src, "-o", torrent, "--v1-only", *args).expect(h.OK)
+        with open(torrent, "rb") as f:
+            raw = f.read()
+        t = wire.Torrent.load(torrent, src)
+        whole = Whole(t, raw, more, host=h.other(0))
+        b.get(f"magnet:?xt=urn:btih:{t.hash_v1.hex()}&x.pe={whole.addr}", "-o", name, "--wait", "30")
+        h.check_same(b.path(name), src)
+        check_eq(whole.accepted, n, f"connections: {name}")
+        if name == "private":
+            check(b"ut_pex" not in whole.last.hello[b"m"], "no peer exchange is offered for it", whole.last.hello)
+        whole.stop()
+
+
 # ---- peer exchange -------------------------------------------------------------------------
 
 class Exchanger:
@@ -266,6 +434,25 @@ class Exchanger:
     def tell(self, peers):
         body = wire.bencode({"added": b"".join(peers)})
         self.c.send(wire.msg(wire.EXTENDED, body=bytes([self.ours[b"m"][b"ut_pex"]]) + body))
+
+
+class Door:
+    """Where nobody lives who speaks; counts who comes."""
+
+    def __init__(self):
+        self.s = socket.create_server((h.HOST, 0))
+        self.s.setblocking(False)
+        self.port = self.s.getsockname()[1]
+
+    def close(self):
+        n = 0
+        try:
+            while True:
+                self.s.accept()[0].close()
+                n += 1
+        except BlockingIOError:
+            self.s.close()
+            return n
 
 
 def compact(host, port):
@@ -300,9 +487,13 @@ def _(w):
     b = w.peer("b", NOBODY)
     get = b.start("get", "magnet:?xt=urn:btih:" + e["hash_v1"], "-o", b.path("f"), "--wait", "60")
     teller = Exchanger(get.port(), bytes.fromhex(e["hash_v1"]))
+    seconds = Door()
     teller.tell([compact("127.0.0.1", int(at.split(":")[1]))])
+    for _ in range(5):
+        teller.tell([compact("127.0.0.1", seconds.port)])
     get.wait(60 * h.SLOW).expect(h.OK)
     h.check_same(b.path("f"), src)
+    check_eq(seconds.close(), 0, "dials of whom it was told of sooner than a minute later (O-21)")
 
 
 @test("O-21: a private torrent neither tells nor takes any peers, nor gives its metadata")

@@ -223,6 +223,30 @@ TEST(swarm_opens_with_what_it_has)
 	stop(&b);
 }
 
+TEST(swarm_tells_no_second_time_that_it_has_nothing_and_dials_again_whom_it_met_before)
+{
+	struct peer_hello h = {.addr = addr_of(0), .met = true, .fast = true, .extended = true};
+	struct addr same = h.addr;
+	struct swarm_stats st;
+	struct bench b;
+	struct peer_ref r;
+	const char *why;
+
+	start(&b, 1, "....", false);
+	memset(h.peer_id, 'x', sizeof(h.peer_id));
+	r = swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
+	CHECK_STR(said(&b), "0:extended");
+	swarm_on_addresses(b.s, &same, 1, SOURCE_USER, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.addresses, 1);
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	b.now += 60000;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	assert_non_null(strstr(said(&b), "dial(1)"));
+	stop(&b);
+}
+
 TEST(swarm_asks_verifies_tells_and_completes)
 {
 	struct bench b;
