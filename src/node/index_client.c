@@ -9,105 +9,24 @@
 #include "node/base64.h"
 #include "node/entry_json.h"
 #include "node/index_client_impl.h"
-#include "node/index_server.h"
+#include "node/index_url.h"
 #include "node/json_read.h"
 #include "node/node_dht.h"
 
-#define URL_MAX 1024u
 #define PATH_MAX_BYTES 8192u
 #define TURN_MS 1000u
-#define TOKEN_MAX 200u
 /* Large .torrents over slow lines. */
 #define PUBLISH_MS (5u * 60u * 1000u)
 
-/* ---- the URL ---- */
-
-static bool is_plain(struct bytes url)
-{
-	for (size_t i = 0; i < url.len; i++) {
-		if (url.ptr[i] <= ' ' || url.ptr[i] >= 0x7f || strchr("\"<>\\^`{|}@?#", url.ptr[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool has_prefix(struct bytes s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
-
-/* "host", "host:port", "[v6]", "[v6]:port" with nothing wrong in the port. */
-static bool authority_is_sane(struct bytes host, bool *has_port)
-{
-	const uint8_t *bracket = host.len == 0 ? NULL : memchr(host.ptr, ']', host.len);
-	size_t skip = bracket == NULL ? 0 : (size_t)(bracket - host.ptr) + 1;
-	struct bytes rest = bytes_sub(host, skip, host.len - skip);
-	const uint8_t *colon = rest.len == 0 ? NULL : memchr(rest.ptr, ':', rest.len);
-	size_t at = colon == NULL ? rest.len : (size_t)(colon - rest.ptr);
-	uint64_t port = 1;
-
-	*has_port = colon != NULL;
-	if (skip > 0 && (host.ptr[0] != '[' || at != 0))
-		return false;
-	if (colon != NULL &&
-	    (text_parse_u64(bytes_sub(rest, at + 1, rest.len - at - 1), 65535, &port) < 0 ||
-	     port == 0))
-		return false;
-	return skip > 2 || (skip == 0 && at > 0);
-}
-
-static bool host_is_local(struct bytes host)
-{
-	struct addr a;
-
-	if (has_prefix(host, "localhost") && (host.len == 9 || host.ptr[9] == ':'))
-		return true;
-	return addr_parse(host, 1, &a) == 0 && addr_is_loopback(&a);
-}
-
-/* A bare host means our own port; whoever writes a scheme means what it says. */
-static int normalise(const char *url, struct buf *out, bool *local, struct err_info *info)
-{
-	struct bytes rest = bytes_str(url), host;
-	bool scheme = has_prefix(rest, "http://") || has_prefix(rest, "https://"), has_port;
-	const uint8_t *slash;
-	char shown[128];
-
-	text_escape(shown, sizeof(shown), rest);
-	while (rest.len > 0 && rest.ptr[rest.len - 1] == '/')
-		rest.len--;
-	if (!is_plain(rest))
-		return err_set(info, ERR_INVALID, "%s: not the address of an index", shown);
-	if (scheme) {
-		size_t n = has_prefix(rest, "https://") ? 8 : 7;
-
-		rest = rest.len < n ? bytes_of(NULL, 0) : bytes_sub(rest, n, rest.len - n);
-		buf_put(out, bytes_of(url, n));
-	} else {
-		buf_put_str(out, "http://");
-	}
-	slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
-	host = bytes_sub(rest, 0, slash == NULL ? rest.len : (size_t)(slash - rest.ptr));
-	if (!authority_is_sane(host, &has_port))
-		return err_set(info, ERR_INVALID,
-			       "%s: not the address of an index; write http://HOST:PORT", shown);
-	*local = host_is_local(host);
-	buf_put(out, host);
-	if (!scheme && !has_port)
-		buf_printf(out, ":%d", INDEX_PORT);
-	buf_put(out, bytes_sub(rest, host.len, rest.len - host.len));
-	return out->err != 0 ? err_set(info, ERR_INVALID, "%s: the address is too long", shown) : 0;
-}
+/* ---- making one ---- */
 
 static int set_urls(struct index_client *c, const char *url, struct err_info *info)
 {
 	struct buf b;
 	int r;
 
-	buf_init(&b, URL_MAX);
-	r = normalise(url, &b, &c->local, info);
+	buf_init(&b, INDEX_URL_MAX);
+	r = index_url_normalise(url, &b, &c->local, info);
 	if (r == 0) {
 		c->url = strndup((const char *)b.ptr, b.len);
 		buf_put_str(&b, "/announce");
@@ -120,24 +39,13 @@ static int set_urls(struct index_client *c, const char *url, struct err_info *in
 	return r;
 }
 
-/* It becomes part of a header and of a path. */
-static bool is_token(struct bytes token)
-{
-	for (size_t i = 0; i < token.len; i++) {
-		if (token.ptr[i] <= ' ' || token.ptr[i] >= 0x7f ||
-		    strchr("/?#%&", token.ptr[i]) != NULL)
-			return false;
-	}
-	return token.len <= TOKEN_MAX;
-}
-
 static int set_token(struct index_client *c, const char *token, struct err_info *info)
 {
 	char *line = NULL, *url = NULL;
 
 	if (token == NULL || *token == '\0')
 		return 0;
-	if (!is_token(bytes_str(token)))
+	if (!index_token_is_sane(bytes_str(token)))
 		return err_set(info, ERR_INVALID,
 			       "that cannot be a token: it has spaces or odd "
 			       "characters in it, or is too long");
@@ -359,7 +267,7 @@ static int call(struct index_client *c, const char *path, const json_t *post, si
 	int r = ERR_NOMEM;
 
 	buf_init(&a.body, max_bytes);
-	buf_init(&url, URL_MAX + PATH_MAX_BYTES);
+	buf_init(&url, INDEX_URL_MAX + PATH_MAX_BYTES);
 	buf_put_str(&url, c->url);
 	buf_put_str(&url, path);
 	ask.url = buf_cstr(&url);
