@@ -1,16 +1,13 @@
+/* net/http_server.c - connections: accepted, timed, counted and closed. */
 #include "net/http_server.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
-#include "base/text.h"
 #include "net/http_server_impl.h"
 #include "net/tcp.h"
 
@@ -20,9 +17,6 @@
 #define SILENT_SPARED 8u
 /* An event that is there must be due some time. */
 #define MARK_S (3600 * 24)
-/* Once a request is being answered, so much of the next one is read ahead. */
-#define READ_AHEAD_BYTES 65536u
-#define REPLY_BYTES_MAX ((size_t)1 << 30)
 
 /* ---- connections --------------------------------------------------------- */
 
@@ -309,217 +303,11 @@ static void on_resume(void *arg)
 		evconnlistener_enable(s->listener);
 }
 
-/* ---- requests ------------------------------------------------------------ */
-
-static const char *method_name(enum evhttp_cmd_type type)
-{
-	switch (type) {
-	case EVHTTP_REQ_GET:
-		return "GET";
-	case EVHTTP_REQ_HEAD:
-		return "HEAD";
-	case EVHTTP_REQ_POST:
-		return "POST";
-	case EVHTTP_REQ_DELETE:
-		return "DELETE";
-	case EVHTTP_REQ_PUT:
-		return "PUT";
-	case EVHTTP_REQ_PATCH:
-		return "PATCH";
-	default:
-		return "?";
-	}
-}
-
-/* Could another reader, in front of us or behind, see the body's end elsewhere? (O-30) */
-static bool framing_is_plain(struct evhttp_request *req)
-{
-	const struct evkeyval *h;
-	unsigned lengths = 0, codings = 0;
-	uint64_t n;
-
-	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
-	{
-		if (strcasecmp(h->key, "Content-Length") == 0) {
-			lengths++;
-			if (text_parse_u64(bytes_str(h->value), UINT64_MAX, &n) != 0)
-				return false;
-		} else if (strcasecmp(h->key, "Transfer-Encoding") == 0) {
-			codings++;
-			if (strcasecmp(h->value, "chunked") != 0)
-				return false;
-		}
-	}
-	return lengths + codings <= 1;
-}
-
-static bool is_clean(const char *s)
-{
-	return strpbrk(s, "\r\n") == NULL;
-}
-
-bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply)
-{
-	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
-	const size_t n = sizeof(reply->headers) / sizeof(reply->headers[0]);
-	bool ok = true;
-
-	if (reply->type != NULL)
-		ok = is_clean(reply->type) &&
-		     evhttp_add_header(out, "Content-Type", reply->type) == 0;
-	for (size_t i = 0; ok && i + 1 < n && reply->headers[i] != NULL; i += 2) {
-		const char *value = reply->headers[i + 1];
-
-		ok = value != NULL && is_clean(reply->headers[i]) && is_clean(value) &&
-		     evhttp_add_header(out, reply->headers[i], value) == 0;
-	}
-	if (evhttp_find_header(out, "X-Content-Type-Options") == NULL)
-		evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
-	if (evhttp_find_header(out, "Cache-Control") == NULL)
-		evhttp_add_header(out, "Cache-Control", "no-store");
-	return ok;
-}
-
-static void free_body(const void *data, size_t len, void *owned)
-{
-	(void)data, (void)len;
-	free(owned);
-}
-
-/* Hands the body's memory to evhttp. */
-static bool put_body(struct evhttp_request *req, struct http_reply *reply)
-{
-	struct buf *b = &reply->body;
-	char digits[24];
-
-	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
-		evutil_snprintf(digits, sizeof(digits), "%zu", b->len);
-		return evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Length",
-					 digits) == 0;
-	}
-	if (b->len == 0)
-		return true;
-	if (evbuffer_add_reference(evhttp_request_get_output_buffer(req), b->ptr, b->len, free_body,
-				   b->ptr) != 0)
-		return false;
-	buf_init(b, 0);
-	return true;
-}
-
-static void refuse(struct evhttp_request *req, int status)
-{
-	evhttp_clear_headers(evhttp_request_get_output_headers(req));
-	evhttp_send_error(req, status, NULL);
-}
-
-void http_server_reply(struct evhttp_request *req, struct http_reply *reply)
-{
-	if (reply->body.err == OK && http_server_put_headers(req, reply) && put_body(req, reply))
-		evhttp_send_reply(req, reply->status, NULL, NULL);
-	else
-		refuse(req, HTTP_INTERNAL);
-}
-
-static void answer(struct http_server *s, struct conn *c, struct evhttp_request *req,
-		   const struct http_request *r)
-{
-	struct http_reply reply = {.status = 200};
-
-	buf_init(&reply.body, REPLY_BYTES_MAX);
-	s->handle(s->user, r, &reply);
-	/* Otherwise it has been answered and goes on, or is answered later. */
-	if (c->stream == NULL && !c->taken)
-		http_server_reply(req, &reply);
-	c->taken = false;
-	buf_fini(&reply.body);
-}
-
-static void on_sent(struct evhttp_request *req, void *arg)
-{
-	struct conn *c = arg;
-	size_t ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
-
-	(void)req;
-	http_server_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
-	if (c->server->drained != NULL && ahead == 0)
-		http_server_hang_up(c);
-}
-
-bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
-{
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
-	const struct sockaddr *from = evhttp_connection_get_addr(evcon);
-	struct sockaddr_storage to;
-	socklen_t len = sizeof(to);
-
-	return getsockname(fd, (struct sockaddr *)&to, &len) == 0 &&
-	       tcp_addr_from_sockaddr(&r->to, &to, len) == 0 && from != NULL &&
-	       tcp_addr_from_sockaddr(&r->from, from,
-				      from->sa_family == AF_INET6
-					  ? sizeof(struct sockaddr_in6)
-					  : sizeof(struct sockaddr_in)) == 0;
-}
-
-static bool request_fill(struct http_request *r, struct http_server *server,
-			 struct evhttp_request *req)
-{
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	struct evbuffer *in = evhttp_request_get_input_buffer(req);
-	size_t len = evbuffer_get_length(in);
-	const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
-	const char *query = uri == NULL ? NULL : evhttp_uri_get_query(uri);
-
-	if (path == NULL || path[0] == '\0')
-		path = "/";
-	*r = (struct http_request){
-	    .method = method_name(evhttp_request_get_command(req)),
-	    .path = bytes_str(path),
-	    .query = query == NULL ? bytes_of(NULL, 0) : bytes_str(query),
-	    .body = bytes_of(len == 0 ? NULL : evbuffer_pullup(in, -1), len),
-	    .secure = server->tls != NULL,
-	    .impl = req,
-	    .server = server,
-	};
-	if (len > 0 && r->body.ptr == NULL)
-		return false;
-	return http_server_addrs(evhttp_request_get_connection(req), r);
-}
-
 struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon)
 {
 	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
 
 	return fd >= 0 && (size_t)fd < s->n_fds ? s->by_fd[fd] : NULL;
-}
-
-static void on_request(struct evhttp_request *req, void *arg)
-{
-	struct http_server *s = arg;
-	struct conn *c = http_server_conn(s, evhttp_request_get_connection(req));
-	struct http_request r;
-
-	if (c == NULL) { /* we were out of memory at its accept */
-		refuse(req, HTTP_SERVUNAVAIL);
-		return;
-	}
-	evhttp_request_set_on_complete_cb(req, on_sent, c);
-	/* A client that sends on and on while it takes no answer stops here. */
-	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_AHEAD_BYTES);
-	http_server_enter(c, PHASE_SENDING);
-	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
-		refuse(req, HTTP_BADREQUEST);
-	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, s, req))
-		refuse(req, HTTP_SERVUNAVAIL);
-	else
-		answer(s, c, req, &r);
-}
-
-const char *http_request_header(const struct http_request *r, const char *name)
-{
-	if (r->impl == NULL)
-		return NULL;
-	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -579,7 +367,7 @@ static int server_start(struct http_server *s, int fd)
 						EVHTTP_REQ_DELETE | EVHTTP_REQ_PUT |
 						EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
 	evhttp_set_bevcb(s->http, on_accepted, s);
-	evhttp_set_gencb(s->http, on_request, s);
+	evhttp_set_gencb(s->http, http_server_on_request, s);
 	s->bound = evhttp_accept_socket_with_handle(s->http, fd);
 	if (s->bound == NULL)
 		return ERR_NOMEM;
@@ -604,7 +392,7 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		LIST_INIT(&s->fresh);
 		LIST_INIT(&s->adopted);
 		buf_init(&s->lane_head, HTTP_HEADERS_MAX);
-		buf_init(&s->lane_body, REPLY_BYTES_MAX);
+		buf_init(&s->lane_body, HTTP_REPLY_BYTES_MAX);
 		tcp_wait_for_data(fd);
 		rc = server_start(s, fd);
 	}

@@ -1,5 +1,5 @@
-/* net/http_server_impl.h - what http_server.c, http_lane.c and http_stream.c share; private to
- * them. */
+/* net/http_server_impl.h - what http_server.c, http_request.c, http_lane.c, http_later.c and
+ * http_stream.c share; private to them. */
 #ifndef SHOAL_NET_HTTP_SERVER_IMPL_H
 #define SHOAL_NET_HTTP_SERVER_IMPL_H
 
@@ -11,6 +11,9 @@
 #include <event2/http.h>
 
 #include "net/http_server.h"
+
+/* A body may be so long. */
+#define HTTP_REPLY_BYTES_MAX ((size_t)1 << 30)
 
 enum phase {
 	PHASE_RECEIVING, /* from the first byte of a request, or the accept */
@@ -69,13 +72,18 @@ struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *e
 /* From here on it counts as a stream. */
 void http_server_count_stream(struct conn *c);
 
-/* Fills in whose connection it is, and to which address of ours. */
-bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
 /* All that it asked is answered. */
 void http_server_idle(struct conn *c);
 
 void http_server_enter(struct conn *c, enum phase phase);
 void http_server_hang_up(const struct conn *c);
+
+/* ---- http_request.c ---- */
+
+/* evhttp has read one; `arg`: the server. */
+void http_server_on_request(struct evhttp_request *req, void *arg);
+/* Fills in whose connection it is, and to which address of ours. */
+bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
 /* Headers that a reply has, and that each has. False: they cannot be sent. */
 bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply);
 /* The answer, whole; takes the body's memory. */
