@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "daemon/jobs_impl.h"
 #include "wire/ext_metadata.h"
@@ -90,15 +91,11 @@ void job_free(struct job *j)
 
 int jobs_enlist(struct jobs *js, struct job *j)
 {
-	if (js->n == js->cap) {
-		size_t cap = js->cap == 0 ? 16 : js->cap * 2;
-		struct job **grown = realloc(js->list, cap * sizeof(struct job *));
+	struct job **grown = grow(js->list, js->n, &js->cap, 16, sizeof(struct job *));
 
-		if (grown == NULL)
-			return ERR_NOMEM;
-		js->list = grown;
-		js->cap = cap;
-	}
+	if (grown == NULL)
+		return ERR_NOMEM;
+	js->list = grown;
 	js->list[js->n++] = j;
 	if (j->rec.id > js->last_id)
 		js->last_id = j->rec.id;

@@ -53,7 +53,8 @@ struct jobs {
 	struct jobs_params p;
 	struct root folder; /* fd -1: nothing is kept */
 	struct job **list;
-	size_t n, cap;
+	size_t n;
+	uint32_t cap;
 	uint32_t last_id;
 	uint32_t max_active;
 	struct job **going; /* removed, but not gone */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "wire/krpc.h"
 
 void dht_effects_init(struct dht_effects *fx)
@@ -26,16 +27,11 @@ void dht_effects_clear(struct dht_effects *fx)
 struct dht_effect *dht_effects_add(struct dht_effects *fx, enum dht_effect_type type)
 {
 	struct dht_effect *e;
+	struct dht_effect *grown = grow(fx->list, fx->n, &fx->cap, 16, sizeof(*grown));
 
-	if (fx->n == fx->cap) {
-		size_t cap = fx->cap == 0 ? 16 : fx->cap * 2;
-		struct dht_effect *list = realloc(fx->list, cap * sizeof(*list));
-
-		if (list == NULL)
-			return NULL;
-		fx->list = list;
-		fx->cap = cap;
-	}
+	if (grown == NULL)
+		return NULL;
+	fx->list = grown;
 	e = &fx->list[fx->n++];
 	*e = (struct dht_effect){.type = type, .at = fx->data.len};
 	return e;

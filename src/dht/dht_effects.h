@@ -36,7 +36,8 @@ struct dht_effect {
  * not sent, as if the net had lost them. */
 struct dht_effects {
 	struct dht_effect *list;
-	size_t n, cap;
+	size_t n;
+	uint32_t cap;
 	struct buf data;
 };
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "dht/dht_impl.h"
 
 /* With fewer nodes than this, a place is asked whom it knows; with more, whether it is there. */
@@ -53,18 +54,14 @@ struct search *dht_search_new(struct dht *d, enum search_kind kind,
 			      const uint8_t target[NODE_ID_LEN])
 {
 	struct search *s;
+	struct search **grown;
 
 	if (d->n_searches >= DHT_SEARCHES_MAX)
 		return NULL;
-	if (d->n_searches == d->cap_searches) {
-		uint32_t cap = d->cap_searches == 0 ? 4 : d->cap_searches * 2;
-		struct search **grown = realloc(d->searches, cap * sizeof(struct search *));
-
-		if (grown == NULL)
-			return NULL;
-		d->searches = grown;
-		d->cap_searches = cap;
-	}
+	grown = grow(d->searches, d->n_searches, &d->cap_searches, 4, sizeof(struct search *));
+	if (grown == NULL)
+		return NULL;
+	d->searches = grown;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return NULL;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 struct stored_item {
 	uint8_t target[NODE_ID_LEN];
 	uint64_t at_ms;
@@ -50,18 +52,14 @@ static bool make_room(struct item_store *s, const uint8_t target[NODE_ID_LEN])
 static struct stored_item *add(struct item_store *s, const uint8_t target[NODE_ID_LEN])
 {
 	struct stored_item *fresh;
+	struct stored_item **grown;
 
 	if (!make_room(s, target))
 		return NULL;
-	if (s->n == s->cap) {
-		uint32_t cap = s->cap == 0 ? 4 : s->cap * 2;
-		struct stored_item **grown = realloc(s->list, cap * sizeof(struct stored_item *));
-
-		if (grown == NULL)
-			return NULL;
-		s->list = grown;
-		s->cap = cap;
-	}
+	grown = grow(s->list, s->n, &s->cap, 4, sizeof(struct stored_item *));
+	if (grown == NULL)
+		return NULL;
+	s->list = grown;
 	fresh = calloc(1, sizeof(*fresh));
 	if (fresh == NULL)
 		return NULL;

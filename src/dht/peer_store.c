@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 struct stored_peer {
 	struct addr addr;
 	uint64_t at_ms;
@@ -66,16 +68,11 @@ static int add_list(struct peer_store *s, const uint8_t hash[20], struct peer_li
 {
 	struct peer_list *l;
 	int err;
+	struct peer_list **grown = grow(s->lists, s->n, &s->cap, 8, sizeof(struct peer_list *));
 
-	if (s->n == s->cap) {
-		uint32_t cap = s->cap == 0 ? 8 : s->cap * 2;
-		struct peer_list **grown = realloc(s->lists, cap * sizeof(struct peer_list *));
-
-		if (grown == NULL)
-			return ERR_NOMEM;
-		s->lists = grown;
-		s->cap = cap;
-	}
+	if (grown == NULL)
+		return ERR_NOMEM;
+	s->lists = grown;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return ERR_NOMEM;
@@ -102,15 +99,11 @@ static struct stored_peer *find_peer(struct peer_list *l, const struct addr *a)
 
 static struct stored_peer *add_place(struct peer_list *l)
 {
-	if (l->n == l->cap) {
-		uint32_t cap = l->cap == 0 ? 2 : l->cap * 2;
-		struct stored_peer *grown = realloc(l->peers, cap * sizeof(*grown));
+	struct stored_peer *grown = grow(l->peers, l->n, &l->cap, 2, sizeof(*grown));
 
-		if (grown == NULL)
-			return NULL;
-		l->peers = grown;
-		l->cap = cap;
-	}
+	if (grown == NULL)
+		return NULL;
+	l->peers = grown;
 	return &l->peers[l->n++];
 }
 

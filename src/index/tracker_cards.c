@@ -2,20 +2,17 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 #define LINE 64u
 
 static int more_slabs(struct tracker *t)
 {
-	uint32_t cap = t->slabs_cap == 0 ? 16 : t->slabs_cap * 2;
-	struct slab *more;
+	struct slab *more = grow(t->slabs, t->n_slabs, &t->slabs_cap, 16, sizeof(*more));
 
-	if (t->n_slabs < t->slabs_cap)
-		return 0;
-	more = realloc(t->slabs, cap * sizeof(*more));
 	if (more == NULL)
 		return ERR_NOMEM;
 	t->slabs = more;
-	t->slabs_cap = cap;
 	return 0;
 }
 

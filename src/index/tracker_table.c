@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 uint64_t table_hash(const struct tracker *t, const uint8_t info_hash[20])
 {
 	return siphash(t->key, bytes_of(info_hash, 20));
@@ -91,18 +93,14 @@ static void divide(struct tracker *t, uint32_t from, uint32_t to)
 
 static int more_segments(struct tracker *t)
 {
-	uint32_t cap = t->chains_cap == 0 ? 16 : t->chains_cap * 2;
 	uint32_t **more;
 
 	if (t->n_chains < t->n_segments * TABLE_SEGMENT)
 		return 0;
-	if (t->n_segments == t->chains_cap) {
-		more = realloc(t->chains, cap * sizeof(*more));
-		if (more == NULL)
-			return ERR_NOMEM;
-		t->chains = more;
-		t->chains_cap = cap;
-	}
+	more = grow(t->chains, t->n_segments, &t->chains_cap, 16, sizeof(*more));
+	if (more == NULL)
+		return ERR_NOMEM;
+	t->chains = more;
 	t->chains[t->n_segments] = malloc(TABLE_SEGMENT * sizeof(uint32_t));
 	if (t->chains[t->n_segments] == NULL)
 		return ERR_NOMEM;
@@ -111,7 +109,7 @@ static int more_segments(struct tracker *t)
 }
 
 /* For want of memory chains merely become longer, but the first one must be there. */
-static int grow(struct tracker *t)
+static int divide_next(struct tracker *t)
 {
 	uint32_t to = t->n_chains;
 
@@ -146,7 +144,7 @@ uint32_t table_add(struct tracker *t, uint64_t hash, const uint8_t info_hash[20]
 	uint32_t twin = table_find(t, hash, info_hash, !v6), number;
 	struct card *s;
 
-	if (grow(t) < 0)
+	if (divide_next(t) < 0)
 		return NONE;
 	number = card_new(t, CARD_SWARM);
 	if (number == NONE)

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 
 #define EVENTS                                                                                     \
@@ -34,7 +35,8 @@ struct folder_watcher {
 	struct loop_io *io;
 	int fd;			 /* -1 before the first */
 	struct folder **folders; /* by wd, which the system counts upwards */
-	size_t n, cap;
+	size_t n;
+	uint32_t cap;
 	LIST_HEAD(, folder_watch) all;
 	struct folder_watch *next; /* whose turn it is after the one that is being told */
 	bool telling_all;	   /* of `all`, not of one folder */
@@ -96,18 +98,14 @@ static struct folder *folder_add(struct folder_watcher *w, int wd)
 {
 	struct folder *f = folder_by(w, wd);
 	size_t at;
+	struct folder **grown;
 
 	if (f != NULL)
 		return f;
-	if (w->n == w->cap) {
-		size_t cap = w->cap == 0 ? 16 : w->cap * 2;
-		struct folder **grown = realloc(w->folders, cap * sizeof(struct folder *));
-
-		if (grown == NULL)
-			return NULL;
-		w->folders = grown;
-		w->cap = cap;
-	}
+	grown = grow(w->folders, w->n, &w->cap, 16, sizeof(struct folder *));
+	if (grown == NULL)
+		return NULL;
+	w->folders = grown;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "net/descriptors.h"
 #include "net/entropy.h"
 #include "net/tcp.h"
@@ -63,15 +64,12 @@ static int put_names(struct node *n, struct transfer *t)
 
 int node_enlist(struct node *n, struct transfer *t)
 {
-	if (n->n_transfers == n->cap_transfers) {
-		uint32_t cap = n->cap_transfers == 0 ? 8 : n->cap_transfers * 2;
-		struct transfer **grown = realloc(n->transfers, cap * sizeof(struct transfer *));
+	struct transfer **grown =
+	    grow(n->transfers, n->n_transfers, &n->cap_transfers, 8, sizeof(struct transfer *));
 
-		if (grown == NULL)
-			return ERR_NOMEM;
-		n->transfers = grown;
-		n->cap_transfers = cap;
-	}
+	if (grown == NULL)
+		return ERR_NOMEM;
+	n->transfers = grown;
 	if (put_names(n, t) != OK)
 		return ERR_NOMEM;
 	n->transfers[n->n_transfers++] = t;

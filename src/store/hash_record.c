@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'H', 'S', 'H'};
 
 #define VERSION 1u
@@ -78,15 +80,11 @@ static bool copy_bytes(uint8_t **out, const uint8_t *from, size_t len)
 /* The end of the list, with room for one. */
 static struct hash_entry *place(struct hash_record *r)
 {
-	if (r->n == r->cap) {
-		size_t cap = r->cap == 0 ? 16 : r->cap * 2;
-		struct hash_entry *grown = realloc(r->list, cap * sizeof(*grown));
+	struct hash_entry *grown = grow(r->list, r->n, &r->cap, 16, sizeof(*grown));
 
-		if (grown == NULL)
-			return NULL;
-		r->list = grown;
-		r->cap = cap;
-	}
+	if (grown == NULL)
+		return NULL;
+	r->list = grown;
 	return &r->list[r->n];
 }
 

@@ -33,7 +33,8 @@ struct hash_record {
 	uint32_t piece_length; /* 0: nothing is known */
 	bool v1, v2;
 	struct hash_entry *list; /* by path, once sorted */
-	size_t n, cap;
+	size_t n;
+	uint32_t cap;
 };
 
 /* Zeroed is an empty one. */

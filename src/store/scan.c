@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "meta/metainfo.h"
 #include "store/root.h"
 
 struct walk {
 	struct scan *scan;
-	size_t cap;
+	uint32_t cap;
 	struct buf path; /* of the folder or file at hand, beneath the scanned folder */
 	struct err_info *info;
 };
@@ -38,17 +39,11 @@ static int add_file(struct walk *w, const struct stat *st)
 	struct scan *s = w->scan;
 	const char *path = buf_cstr(&w->path);
 	char *copy = path == NULL ? NULL : strdup(path);
+	struct scan_file *grown = grow(s->files, s->n_files, &w->cap, 16, sizeof(*grown));
 
-	if (copy != NULL && s->n_files == w->cap) {
-		size_t cap = w->cap == 0 ? 16 : w->cap * 2;
-		struct scan_file *files = realloc(s->files, cap * sizeof(*files));
-
-		if (files != NULL) {
-			s->files = files;
-			w->cap = cap;
-		}
-	}
-	if (copy == NULL || s->n_files == w->cap) {
+	if (grown != NULL)
+		s->files = grown;
+	if (copy == NULL || grown == NULL) {
 		free(copy);
 		return fault(w, ERR_NOMEM, "out of memory");
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "swarm/priority.h"
 
 #define ADDRBOOK_FIRST 16u
@@ -61,7 +62,7 @@ static void chain_out(struct addrbook *b, uint32_t i)
 	*link = b->list[i].next;
 }
 
-static int grow(struct addrbook *b)
+static int more_addresses(struct addrbook *b)
 {
 	uint32_t cap = b->cap == 0 ? ADDRBOOK_FIRST : b->cap * 2;
 	struct address *list = realloc(b->list, cap * sizeof(*list));
@@ -131,7 +132,7 @@ struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr
 			return NULL;
 		chain_out(b, at);
 	} else {
-		if (b->n == b->cap && grow(b) < 0)
+		if (b->n == b->cap && more_addresses(b) < 0)
 			return NULL;
 		b->n++;
 	}
@@ -284,6 +285,7 @@ bool addrbook_covers(const struct addr *ban, const struct addr *a)
 int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint64_t ms)
 {
 	uint32_t at = b->n_bans;
+	struct addr_mark *grown;
 
 	for (uint32_t i = 0; i < b->n_bans; i++) {
 		if (b->bans[i].until_ms <= now_ms || addrbook_covers(&b->bans[i].addr, a)) {
@@ -298,15 +300,10 @@ int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint
 				at = i;
 		}
 	}
-	if (at == b->bans_cap) {
-		uint32_t cap = b->bans_cap == 0 ? 4 : b->bans_cap * 2;
-		struct addr_mark *bans = realloc(b->bans, cap * sizeof(*bans));
-
-		if (bans == NULL)
-			return ERR_NOMEM;
-		b->bans = bans;
-		b->bans_cap = cap;
-	}
+	grown = grow(b->bans, at, &b->bans_cap, 4, sizeof(*grown));
+	if (grown == NULL)
+		return ERR_NOMEM;
+	b->bans = grown;
 	if (at == b->n_bans)
 		b->n_bans++;
 	b->bans[at] = (struct addr_mark){*a, now_ms + ms};

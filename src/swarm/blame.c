@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 static size_t record_bytes(const struct blame_record *r)
 {
 	return (size_t)r->n_blocks * (SHA256_LEN + sizeof(*r->by)) +
@@ -53,16 +55,11 @@ static int record_init(struct blame_record *r, const struct open_piece *o, const
 int blame_keep(struct blame *b, const struct open_piece *o, const uint8_t *hashes)
 {
 	struct blame_record r;
+	struct blame_record *grown = grow(b->list, b->n, &b->cap, 4, sizeof(*grown));
 
-	if (b->n == b->cap) {
-		uint32_t cap = b->cap == 0 ? 4 : b->cap * 2;
-		struct blame_record *list = realloc(b->list, cap * sizeof(*list));
-
-		if (list == NULL)
-			return ERR_NOMEM;
-		b->list = list;
-		b->cap = cap;
-	}
+	if (grown == NULL)
+		return ERR_NOMEM;
+	b->list = grown;
 	if (record_init(&r, o, hashes) < 0)
 		return ERR_NOMEM;
 	b->list[b->n++] = r;

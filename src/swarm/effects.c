@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 void effects_init(struct effects *fx)
 {
 	*fx = (struct effects){0};
@@ -16,18 +18,13 @@ void effects_fini(struct effects *fx)
 struct effect *effects_add(struct effects *fx, enum effect_type type, struct peer_ref peer)
 {
 	struct effect *e;
+	struct effect *grown = grow(fx->list, fx->n, &fx->cap, 32, sizeof(*grown));
 
-	if (fx->n == fx->cap) {
-		size_t cap = fx->cap == 0 ? 32 : fx->cap * 2;
-		struct effect *list = realloc(fx->list, cap * sizeof(*list));
-
-		if (list == NULL) {
-			fx->failed = true;
-			return NULL;
-		}
-		fx->list = list;
-		fx->cap = cap;
+	if (grown == NULL) {
+		fx->failed = true;
+		return NULL;
 	}
+	fx->list = grown;
 	e = &fx->list[fx->n++];
 	memset(e, 0, sizeof(*e));
 	e->type = type;

@@ -21,7 +21,8 @@ enum effect_type {
 				swarm_on_dial_failed() */
 	EFFECT_PUNCH,	     /* dial `addr` over uTP at once, as a common peer says that it dials us
 				(BEP 55), or an index (`peer` finds nobody); not when it is in a private
-				network that we have no part        in. Ends in swarm_on_connected() or in nothing
+				network that we have no part        in. Ends in swarm_on_connected() or in
+				nothing
 			      */
 	EFFECT_SEEN_AS,	     /* `peer` says that our address is `addr`, port 0 */
 	EFFECT_VERIFY,	     /* every block of `piece` was received: check it on disk and
@@ -52,7 +53,8 @@ struct effect {
 /* Owned by the caller, who empties it after performing what it holds. */
 struct effects {
 	struct effect *list;
-	size_t n, cap;
+	size_t n;
+	uint32_t cap;
 	bool failed; /* memory ran out: the swarm is consistent, something was not said;
 			close the torrent */
 };

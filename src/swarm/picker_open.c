@@ -1,6 +1,7 @@
 /* Pieces that were begun, and what became of their blocks. */
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "swarm/picker_impl.h"
 
 #define OPEN_FIRST 8u
@@ -72,18 +73,14 @@ struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_m
 {
 	uint32_t n = meta_piece_blocks(p->meta, piece);
 	struct open_piece *o;
+	struct open_piece **grown;
 
 	if (!picker_is_fresh(p, piece))
 		return NULL;
-	if (p->n_open == p->open_cap) {
-		uint32_t cap = p->open_cap == 0 ? OPEN_FIRST : p->open_cap * 2;
-		struct open_piece **open = realloc(p->open, cap * sizeof(*open));
-
-		if (open == NULL)
-			return NULL;
-		p->open = open;
-		p->open_cap = cap;
-	}
+	grown = grow(p->open, p->n_open, &p->open_cap, OPEN_FIRST, sizeof(*grown));
+	if (grown == NULL)
+		return NULL;
+	p->open = grown;
 	o = malloc(sizeof(*o) + n * sizeof(o->blocks[0]));
 	if (o == NULL)
 		return NULL;
@@ -175,19 +172,16 @@ bool picker_keep(struct picker *p, struct open_piece *o, uint32_t block)
 /* Index + 1 of the sender in the piece's list; 0 when it cannot be remembered. */
 static uint16_t sender_index(struct open_piece *o, const struct sender *from)
 {
+	struct sender *grown;
+
 	for (uint32_t i = o->n_senders; i > 0; i--) {
 		if (picker_ref_eq(o->senders[i - 1].ref, from->ref))
 			return (uint16_t)i;
 	}
-	if (o->n_senders == o->senders_cap) {
-		uint32_t cap = o->senders_cap == 0 ? 2 : o->senders_cap * 2;
-		struct sender *list = realloc(o->senders, cap * sizeof(*list));
-
-		if (list == NULL)
-			return 0;
-		o->senders = list;
-		o->senders_cap = cap;
-	}
+	grown = grow(o->senders, o->n_senders, &o->senders_cap, 2, sizeof(*grown));
+	if (grown == NULL)
+		return 0;
+	o->senders = grown;
 	o->senders[o->n_senders++] = *from;
 	return (uint16_t)o->n_senders;
 }
