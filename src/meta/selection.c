@@ -33,7 +33,7 @@ static bool is_chosen(const struct meta_file *f, const char *const *globs)
 {
 	bool chosen = globs[0] == NULL || globs[0][0] == '!';
 
-	for (uint32_t i = 0; globs[i] != NULL && i < SELECTION_PATTERNS_MAX; i++) {
+	for (uint32_t i = 0; i < SELECTION_PATTERNS_MAX && globs[i] != NULL; i++) {
 		bool out = globs[i][0] == '!';
 
 		if (matches(f, globs[i] + out))

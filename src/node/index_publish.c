@@ -9,6 +9,9 @@
 #include "node/entry_json.h"
 #include "node/json_read.h"
 
+/* Values of a call: a list of hashes, one a file, and a little. */
+#define PUBLISH_VALUES_MAX (META_FILES_MAX + 8192u)
+
 /* ---- is this a call at all? ---- */
 
 /* "application/json", with or without parameters. A page of another site cannot send that without
@@ -36,7 +39,8 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 	else if (!is_json(http_request_header(r, "Content-Type")))
 		index_reply_error(reply, 415, "bad_content_type",
 				  "Content-Type must be application/json");
-	else if ((err = json_read_object(r->body, &j, &why)) == ERR_NOMEM)
+	else if ((err = json_read_object_within(r->body, PUBLISH_VALUES_MAX, &j, &why)) ==
+		 ERR_NOMEM)
 		index_reply_fault(reply, &why);
 	else if (err < 0)
 		index_reply_error(reply, 400, "bad_json", "%s", why.text);

@@ -6,10 +6,18 @@
 
 #define BAD(...) err_set(info, ERR_PROTO, __VA_ARGS__)
 
-/* Brackets inside strings do not count. Jansson has a bound too, but a far higher one. */
-static bool is_shallow(struct bytes text)
+/* What a document will cost, before anything is made of it. */
+struct cost {
+	unsigned depth;
+	size_t values;
+};
+
+/* Brackets and commas inside strings do not count. Jansson bounds the depth, too, but far higher.
+ */
+static struct cost cost_of(struct bytes text)
 {
 	bool in_string = false, escaped = false;
+	struct cost cost = {0, 0};
 	unsigned depth = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
@@ -22,14 +30,17 @@ static bool is_shallow(struct bytes text)
 			in_string = c != '"';
 		} else if (c == '"') {
 			in_string = true;
+		} else if (c == ',') {
+			cost.values++;
 		} else if (c == '[' || c == '{') {
-			if (++depth > JSON_READ_DEPTH_MAX)
-				return false;
+			depth++;
+			cost.depth = depth > cost.depth ? depth : cost.depth;
+			cost.values += c == '{' ? JSON_READ_OBJECT_WEIGHT : 1;
 		} else if ((c == ']' || c == '}') && depth > 0) {
 			depth--;
 		}
 	}
-	return true;
+	return cost;
 }
 
 /* Jansson goes on when it gets no memory for the text of a token: a key loses a letter, a string
@@ -52,12 +63,23 @@ __attribute__((constructor)) static void watch_allocations(void)
 
 int json_read_object(struct bytes text, json_t **out, struct err_info *info)
 {
+	size_t most = text.len / JSON_READ_BYTES_A_VALUE;
+
+	most = most > JSON_READ_VALUES_MAX ? most : JSON_READ_VALUES_MAX;
+	return json_read_object_within(text, most, out, info);
+}
+
+int json_read_object_within(struct bytes text, size_t values, json_t **out, struct err_info *info)
+{
 	char reason[JSON_ERROR_TEXT_LENGTH];
+	struct cost cost = cost_of(text);
 	json_error_t why;
 	json_t *j;
 
-	if (!is_shallow(text))
+	if (cost.depth > JSON_READ_DEPTH_MAX)
 		return BAD("nested deeper than %d levels", JSON_READ_DEPTH_MAX);
+	if (cost.values > values)
+		return BAD("more values than %zu", values);
 	starved = false;
 	j = text.len == 0
 		? NULL

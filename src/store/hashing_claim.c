@@ -28,7 +28,7 @@ static int source_errno(const struct hashing_task *t, size_t file, int error, st
  * out some come back as other files are read. */
 static int open_patiently(const struct hashing_task *t, const char *path, struct err_info *info)
 {
-	const struct timespec pause = {.tv_nsec = STORE_FDS_RETRY_MS * 1000000l};
+	const struct timespec pause = {.tv_nsec = STORE_FDS_RETRY_MS * 1000000L};
 	int fd = root_openat(t->p->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, info);
 
 	for (unsigned ms = 0; fd == ERR_TOO_BIG && ms < STORE_FDS_WAIT_MS;

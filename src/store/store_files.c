@@ -153,7 +153,7 @@ uint32_t store_open_files(const struct pool *p)
 
 bool hub_spare(struct store_hub *h, uint64_t *since_ms)
 {
-	const struct timespec pause = {.tv_nsec = STORE_FDS_RETRY_MS * 1000000l};
+	const struct timespec pause = {.tv_nsec = STORE_FDS_RETRY_MS * 1000000L};
 	uint64_t now = store_clock_ms();
 	bool first = *since_ms == 0;
 	unsigned before;

@@ -23,7 +23,7 @@ static uint8_t flags_of(const struct peer *p)
 	return (uint8_t)((p->has_all || p->upload_only ? EXT_PEX_SEED : 0) |
 			 (p->utp ? EXT_PEX_UTP : 0) |
 			 (p->holepunch_id != 0 ? EXT_PEX_HOLEPUNCH : 0) |
-			 (p->utp ? EXT_PEX_UTP : 0) | (p->incoming ? 0 : EXT_PEX_REACHABLE));
+			 (p->incoming ? 0 : EXT_PEX_REACHABLE));
 }
 
 /* Shall `p` know of `other`? Two seeds have nothing to do with each other, and what this machine

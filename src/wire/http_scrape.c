@@ -124,7 +124,7 @@ int http_scrape_url(const char *announce_url, struct buf *out)
 	const size_t word_len = sizeof(word) - 1;
 	struct bytes url = bytes_of(announce_url, strcspn(announce_url, "#"));
 	struct bytes base = bytes_of(announce_url, strcspn(announce_url, "?#"));
-	size_t start = path_at(base), at = base.len;
+	size_t start = path_at(base), at;
 
 	if (base.len - start < word_len)
 		return ERR_INVALID;

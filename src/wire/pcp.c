@@ -37,7 +37,7 @@ size_t pcp_map_encode(const struct pcp_map *m, const struct addr *client,
 
 int pcp_map_reply_decode(struct bytes in, const struct pcp_map *asked, struct pcp_map *out)
 {
-	const uint8_t *map = in.ptr + HEAD_BYTES;
+	const uint8_t *map;
 
 	if (in.len < 4 || in.len > PCP_BYTES_MAX || (in.ptr[1] & REPLY) == 0)
 		return ERR_PROTO;
@@ -47,8 +47,10 @@ int pcp_map_reply_decode(struct bytes in, const struct pcp_map *asked, struct pc
 		out->result = PCP_UNSUPPORTED_VERSION;
 		return 0;
 	}
-	if (in.len < PCP_MAP_BYTES || in.ptr[1] != (REPLY | OPCODE_MAP) ||
-	    memcmp(map, asked->nonce, PCP_NONCE_LEN) != 0 || map[12] != asked->protocol ||
+	if (in.len < PCP_MAP_BYTES || in.ptr[1] != (REPLY | OPCODE_MAP))
+		return ERR_PROTO;
+	map = in.ptr + HEAD_BYTES;
+	if (memcmp(map, asked->nonce, PCP_NONCE_LEN) != 0 || map[12] != asked->protocol ||
 	    be16(map + 16) != asked->internal_port)
 		return ERR_PROTO;
 	out->lifetime_s = be32(in.ptr + 4);

@@ -83,7 +83,7 @@ def _(w):
         seed.stop()
 
 
-@test("O-08: a link that lies in the way is not followed, whether at the final name or inside the unfinished folder")
+@test("O-08: a link that lies at the final name is not followed")
 def _(w):
     canary = h.Canary(w.path("canary"))
     index = w.index()

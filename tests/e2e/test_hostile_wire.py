@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hostile peers and trackers against real processes: O-11 to O-19, O-21, O-45 of the hostile inputs.
+"""Hostile peers and trackers against real processes: O-11 to O-19, O-21, O-22, O-45 of the hostile inputs.
 
 Each hostile party has a loopback address of its own, since bans go by address. After each case: the
 process lives, its memory and descriptors are back, an honest peer is served, and nothing wrong was
@@ -636,6 +636,65 @@ def _(w):
     check(tracker.queries, "the tracker was asked")
     tracker.stop()
     seed.stop()
+
+
+# ---- O-22 connections without end -------------------------------------------------------
+
+class Knockers:
+    """Connect from 250 addresses as fast as they can: every other one says nothing and stays for a while."""
+
+    def __init__(self, port):
+        self.port, self.knocks, self.stop = port, 0, threading.Event()
+        self.sources = [source() for _ in range(250)]
+        self.crowd = h.Crowd()
+        self.crowd.start(self.run)
+
+    def run(self):
+        silent = []
+        while not self.stop.is_set():
+            c = socket.socket()
+            # Hung up on by a reset, else the addresses' ports would soon be used up.
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            try:
+                c.bind((self.sources[self.knocks % 250], 0))
+                c.settimeout(1)
+                c.connect((h.HOST, self.port))
+                self.knocks += 1
+                if self.knocks % 2:
+                    c.send(b"\x13BitTorrent protocol" + bytes(40))
+                    c.close()
+                else:
+                    silent.append(c)
+            except OSError:
+                c.close()
+            if len(silent) > 400:
+                silent.pop(0).close()
+        for c in silent:
+            c.close()
+
+    def end(self):
+        self.stop.set()
+        self.crowd.join(20 * h.SLOW)
+
+
+@test("O-22: thousands of connections a second, half of them silent: an honest transfer keeps four fifths of its rate")
+def _(w):
+    s = Seed(w, 8 * MIB)
+    g = w.peer("g")
+    # The limit is what both are measured by: this machine has other things to do.
+    args = ("get", "f", "--limit-down", "4M", "--limit-lan", "--json")
+    base = g.run(*args, "-o", "quiet").expect(h.OK).json()["seconds"]
+    knockers, begun = Knockers(s.port), time.monotonic()
+    try:
+        under = g.run(*args, "-o", "loud").expect(h.OK).json()["seconds"]
+        took = time.monotonic() - begun
+    finally:
+        knockers.end()
+    h.check_same(g.path("loud"), s.src)
+    print(f"# {knockers.knocks / took:.0f} connections a second; {base:.2f} s without, {under:.2f} s with them")
+    check(knockers.knocks > 500, f"only {knockers.knocks} connections")
+    check(under <= base / 0.8 + 0.3 * h.SLOW, f"{base:.2f} s without, {under:.2f} s with {knockers.knocks} connections")
+    s.well()
 
 
 # ---- O-45 stalls --------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def _(w):
     check(refused(raw_announce(index, b"")), "an empty query")
     got = raw_announce(index, first + b"&port=7000&x=" + b"a" * (64 * KIB))
     check(400 <= got[0] < 500 or got[0] == 0, "a query of 64 KiB", got)
-    check_eq(index.api("status")["peers"], 2 if False else index.api("status")["peers"], "")
+    check(index.api("status")["peers"] <= 1, "peers added by bad announces", index.api("status"))
     watch.settle()
     body = h.http(index.url + "/scrape?info_hash=" + "h" * 20)[1]
     files = wire.bdecode(body).get(b"files", {})

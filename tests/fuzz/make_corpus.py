@@ -5,6 +5,7 @@ Run it after a format has changed; the files are kept in the repository. Crash i
 that a fuzzer found are put beside them by hand and stay there for good.
 """
 import hashlib
+import json
 import pathlib
 import struct
 
@@ -526,6 +527,117 @@ def hash_table():
     put("dht", "silent", place + bytes([2, 2]) + later * 8)
 
 
+# ---- what is kept, and rows of entries ---------------------------------------------
+
+def state_file(version, *parts):
+    """Without the checksum, which the target puts."""
+    return struct.pack(">I", version) + b"".join(parts)
+
+
+def records():
+    torrent = benc({"info": {"length": 5, "name": "f", "piece length": 16384, "pieces": A20}})
+
+    def resume(flags, pieces, bits, meta=torrent):
+        return b"\0SHOALRES" + state_file(1, struct.pack(">I", flags), sha256(b"x"), struct.pack(">I", pieces), bits,
+                                          struct.pack(">I", len(meta)), meta)
+    put("records", "resume", resume(0, 9, b"\xc0\0"))
+    put("records", "resume_placed", resume(1, 8, b"\xff"))
+    put("records", "resume_none", resume(0, 0, b"", b""))
+    put("records", "resume_spare", resume(0, 9, b"\xff\x40"))
+    put("records", "resume_version", b"\0SHOALRES" + state_file(2))
+
+    def field(tag, value):
+        if isinstance(value, int):
+            value = struct.pack(">Q", value)
+        return struct.pack(">HI", tag, len(value)) + value
+
+    def job(*fields):
+        least = {1: 7, 2: 3, 3: A20, 13: b"/d/f", 14: b"alice/f@1", 15: b"f"}
+        return b"\1SHOALJOB" + state_file(1, *(field(*f) for f in [*least.items(), *fields]))
+    put("records", "job", job())
+    put("records", "job_lists", job((4, sha256(b"v2")), (16, b"http://t/announce"), (16, b"udp://t:1"), (22, b"http://w/"),
+                                    (30, b"*.txt"), (25, 2), (26, 1), (27, 5), (28, b"\1\2"), (6, sha256(b"r"))))
+    put("records", "job_entry", job((31, b"alice"), (32, b"f"), (33, 1), (40, b"d1:a1:be"), (29, b"magnet:?xt=urn:btih:" + b"a" * 40)))
+    put("records", "job_later", job((999, b"of a later time")))
+    put("records", "job_twice", job((13, b"/other"), (5, sha256(b"s"))))
+    put("records", "job_nul", job((19, b"http://i\0x")))
+    put("records", "totals", b"\2SHOALSUM" + state_file(1, struct.pack(">I", 2), struct.pack(">IQQQ", 1, 2, 3, 4), bytes(28)))
+    put("records", "totals_none", b"\2SHOALSUM" + state_file(1, bytes(4)))
+
+    def hashes(kind, piece, *files):
+        out = b"\3SHOALHSH" + state_file(1, struct.pack(">III", piece, kind, len(files)))
+        for path, length, padded in files:
+            n = -(-length // piece)
+            out += struct.pack(">IIQQqq", len(path), padded, length, 5, 6, 7) + sha256(path) + sha256(b"") + path
+            out += sha256(b"p") * n * (kind & 2 != 0 and length > piece) + A20 * n * (kind & 1)
+        return out
+    put("records", "hashes", hashes(3, 16384, (b"a", 5, 0), (b"b/c", 40000, 1)))
+    put("records", "hashes_v1", hashes(1, 1024, (b"a", 3000, 0)))
+    put("records", "hashes_v2", hashes(2, 16384, (b"z", 16385, 0), (b"a", 0, 0)))
+
+
+def entries():
+    row = {"id": 1, "owner": "alice", "name": "f", "version": 1, "bytes": 5, "n_files": 1, "hash_v1": "aa" * 20, "hash_v2": None,
+           "sha256": None, "published_at": 1700000000, "description": "words", "tags": [], "meta": {}, "key": "bb" * 32,
+           "signature": "cc" * 64}
+    for name, more in {"plain": {}, "tags": {"tags": ["a", "b"]}, "meta": {"meta": {"k": "v", "a": "b"}}, "sum": {"sha256": "dd" * 32},
+                       "v2": {"hash_v1": None, "hash_v2": "ee" * 32}, "no_hash": {"hash_v1": None}, "id_0": {"id": 0},
+                       "owner": {"owner": "a/b"}, "control": {"description": "a\u001bb"}, "types": {"tags": "a", "meta": [1]}}.items():
+        put("entry_json", name, json.dumps({**row, **more}).encode())
+    put("entry_json", "twice", b'{"id":1,"id":2}')
+    put("entry_json", "deep", b'{"a":' + b"[" * 20 + b"]" * 20 + b"}")
+
+    value = {"bytes": 5, "files": 1, "ih": A20, "name": "f", "owner": "alice", "published": 1700000000, "version": 3}
+    v2 = {**value, "ih": sha256(b"v2")[:20], "ih2": sha256(b"v2"), "sha256": sha256(b"")}
+    for name, salt, v in (("plain", b"f", value), ("hybrid", b"f", {**v2, "ih": A20}), ("v2", b"f", v2), ("bep46", b"some name", {"ih": A20}),
+                          ("other", b"g", value), ("no_salt", b"", value), ("no_hash", b"f", {"name": "f"}), ("types", b"f", {**value, "version": "3"}),
+                          ("long", sha256(b"n" * 100), {**value, "name": "n" * 100}), ("negative", b"f", {**value, "bytes": -1})):
+        put("name_item", name, bytes([len(salt)]) + salt + benc(v))
+
+
+# ---- the gateway, the local network, piece layers ------------------------------------
+
+def gateway():
+    for name, text in {"file": "alice/f", "version": "alice/f@2/a/b.txt\nbytes=0-99", "folder": "alice/f/", "latest": "a/b@latest/x\nbytes=5-",
+                       "encoded": "al%20ice/n%C3%A9/a%20b\nbytes=-7", "slash": "a/b/c%2Fd", "nul": "a/b/c%00", "dots": "a/b/../c",
+                       "dots_encoded": "a/b/%2e%2e/c", "many": "a//b///c", "bad": "a/b/%zz", "nobody": "/b", "several": "a/b\nbytes=0-1,5-6",
+                       "wrap": "a/b\nbytes=18446744073709551615-18446744073709551616", "given": "bytes 0-99/100", "given_open": "bytes 5-6/*",
+                       "given_bad": "bytes 9-8/10"}.items():
+        put("gateway", name, text.encode())
+
+
+def lan():
+    def said(host, *lines):
+        return "\r\n".join(["BT-SEARCH * HTTP/1.1", "Host: " + host, *lines, "", ""]).encode()
+    one = "Infohash: " + "a1" * 20
+    put("lan", "v4", said("239.192.152.143:6771", "Port: 6881", one, "cookie: x"))
+    put("lan", "v6", said("[ff15::efc0:988f]:6771", "Port: 6881", one))
+    put("lan", "two", said("239.192.152.143:6771", "port: 1", one, "INFOHASH: " + "B2" * 20))
+    put("lan", "many", said("239.192.152.143:6771", "Port: 1", *[one] * 25))
+    put("lan", "bad", said("x", "Port: 70000", "Infohash: zz"))
+    put("lan", "lf", b"BT-SEARCH * HTTP/1.1\nPort:1\n" + one.encode())
+    head = struct.pack(">BBBBII12x", 2, 0x81, 0, 0, 7200, 1)
+    body = b"A" * 12 + struct.pack(">B3xHH", 6, 0x4141, 6881) + bytes(10) + b"\xff\xff\xcb\0q\1"
+    put("lan", "pcp", head + body)
+    put("lan", "pcp_refused", struct.pack(">BBBBII12x", 2, 0x81, 0, 2, 60, 1) + body)
+    put("lan", "pcp_natpmp", bytes.fromhex("008000010000000a"))
+    put("lan", "pcp_cut", head + body[:20])
+
+
+def piece_layers():
+    def hashes(peer, root, index, length, body, kind=22):
+        m = bytes([kind]) + root + struct.pack(">IIII", 0, index, length, 9) + body
+        return bytes([peer | 6 << 3]) + struct.pack(">I", len(m)) + m
+    here, gone, wait, right, bent, no = (bytes([k << 3]) for k in range(6))
+    put("layers", "honest", here + right + right)
+    put("layers", "two", here + b"\1" + right + bytes([1 | 3 << 3]))
+    put("layers", "rejects", here + no + wait + b"\3" + right + right)
+    put("layers", "silent", here + wait + b"\x10" + b"\1" + bytes([1 | 3 << 3]) * 2)
+    put("layers", "liar", here + bent + b"\5" + right)
+    put("layers", "leaves", here + gone + here + right + gone)
+    put("layers", "raves", here + hashes(0, sha256(b""), 0, 2, bytes(64)) + hashes(0, sha256(b""), 0, 512, b"", 23))
+
+
 if __name__ == "__main__":
     bencode()
     torrents()
@@ -544,3 +656,8 @@ if __name__ == "__main__":
     exchanges()
     hash_table()
     utp()
+    records()
+    entries()
+    gateway()
+    lan()
+    piece_layers()

@@ -17,7 +17,7 @@ work=${1:-$(mktemp -d)}
 cc="${CLANG:-clang} -std=c17 -D_GNU_SOURCE -g -O1 -I$root/src"
 san="-fsanitize=address,undefined -fno-sanitize-recover=all"
 folders="base meta wire"
-case " $* " in *" session "* | *" metadata "* | *" holepunch "*) folders="$folders swarm" ;; esac
+case " $* " in *" session "* | *" metadata "* | *" holepunch "* | *" layers "*) folders="$folders swarm" ;; esac
 case " $* " in *" dht "*) folders="$folders dht" ;; esac
 case " $* " in *" search "* | *" session_line "*) folders="$folders index" ;; esac
 
@@ -29,12 +29,16 @@ for folder in $folders; do
 			-o "$work/obj/$folder-$(basename "$file" .c).o"
 	done
 done
-case " $* " in *" session_line "*)
-	for name in base64 json_put json_read session_line; do
-		$cc $san -fsanitize=fuzzer-no-link -c "$root/src/node/$name.c" -o "$work/obj/node-$name.o"
-	done
-	;;
+# Pure files of folders that are not.
+pure=
+case " $* " in *" session_line "* | *" entry_json "*)
+	pure="node/base64 node/entry_json node/json_put node/json_read node/session_line" ;;
 esac
+case " $* " in *" records "*) pure="$pure store/hash_record store/resume daemon/job_record" ;; esac
+case " $* " in *" gateway "*) pure="$pure daemon/gateway_path" ;; esac
+for name in $pure; do
+	$cc $san -fsanitize=fuzzer-no-link -c "$root/src/$name.c" -o "$work/obj/$(echo "$name" | tr / -).o"
+done
 
 # Inputs are kept as they are found: a planted bug hangs on values, which the usual
 # shortening of inputs by their coverage throws away.

@@ -484,6 +484,13 @@ TEST(bodies_that_are_not_one_object_are_refused)
 	CHECK(deep != NULL);
 	memset(deep, '[', 200000);
 	expect(post_text("/api/v1/entries", bytes_of(deep, 200000)), 400, "bad_json");
+	/* Millions of tiny values, each dearer to hold than to send. */
+	CHECK((deep = realloc(deep, 2 << 20)) != NULL);
+	memcpy(deep, "{\"a\":[", 6);
+	for (size_t i = 6; i < (2 << 20) - 2; i++)
+		deep[i] = i % 2 == 0 ? '1' : ',';
+	memcpy(deep + (2 << 20) - 2, "]}", 2);
+	expect(post_text("/api/v1/entries", bytes_of(deep, 2 << 20)), 400, "bad_json");
 	free(deep);
 	expect(post_text("/api/v1/entries", bytes_str("{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}")),
 	       400, "bad_request");

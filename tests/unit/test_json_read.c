@@ -1,5 +1,6 @@
 #include "node/json_read.h"
 
+#include "base/buf.h"
 #include "failmalloc.h"
 #include "test.h"
 
@@ -45,6 +46,52 @@ TEST(json_read_stops_at_a_depth)
 		CHECK_INT(read_text(text, &j, &why), levels < JSON_READ_DEPTH_MAX ? 0 : ERR_PROTO);
 		json_decref(j);
 	}
+}
+
+/* "{"a":[" VALUE "," ... "]}" of so many values and bytes. */
+static int read_many(const char *value, size_t n, size_t bytes, json_t **out, struct err_info *info)
+{
+	struct buf text;
+	int err;
+
+	buf_init(&text, bytes + 64 + n * (strlen(value) + 1));
+	buf_put_str(&text, "{\"a\":[");
+	for (size_t i = 0; i < n; i++) {
+		buf_put_str(&text, i == 0 ? "" : ",");
+		buf_put_str(&text, value);
+	}
+	buf_put_str(&text, "]}");
+	while (text.len < bytes)
+		buf_put_str(&text, " ");
+	*out = NULL;
+	err = text.err != OK ? text.err : json_read_object(buf_bytes(&text), out, info);
+	buf_fini(&text);
+	return err;
+}
+
+/* O-30. A list has a comma less than values, and counts itself; then the object around it. */
+TEST(json_read_takes_so_many_values_and_not_one_more)
+{
+	static const size_t around = JSON_READ_OBJECT_WEIGHT, bytes = 1000000;
+	const size_t few = JSON_READ_VALUES_MAX - around;
+	const size_t many = bytes / JSON_READ_BYTES_A_VALUE - around;
+	const size_t objects = few / (JSON_READ_OBJECT_WEIGHT + 1);
+	struct err_info why;
+	json_t *j;
+
+	for (size_t more = 0; more < 2; more++) {
+		int want = more == 0 ? OK : ERR_PROTO;
+
+		CHECK_INT(read_many("1", few + more, 0, &j, &why), want);
+		json_decref(j);
+		CHECK_INT(read_many("1", many + more, bytes, &j, &why), want);
+		json_decref(j);
+		CHECK_INT(read_many("{}", objects + more, 0, &j, &why), want);
+		json_decref(j);
+	}
+	/* Commas in strings are none. */
+	CHECK_INT(read_many("\",,,,,,,,,,,,,\\\",,,\"", 20000, 0, &j, &why), OK);
+	json_decref(j);
 }
 
 /* Else a document that is right would be called wrong, and who wrote it blamed. */
