@@ -285,7 +285,8 @@ static json_t *ranked_page(struct index_server *s, const struct list_ask *a, jso
 		all[n] = (struct ranked){e->id, peers_of(s, e)};
 		n += has_hash(a, e) && (all[n].peers > 0 || !a->online);
 	}
-	qsort(all, n, sizeof(*all), by_peers);
+	if (n > 0)
+		qsort(all, n, sizeof(*all), by_peers);
 	for (i = a->query.offset; i < n && json_array_size(list) < a->query.limit; i++) {
 		if (catalogue_db_get(s->db, all[i].id, &row, why) == 0)
 			(void)json_array_append_new(list, index_entry_json(s, &row));

@@ -9,6 +9,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define TEMP_SUFFIX ".tmp"
 #define TEMP_TRIES 32
 #define READ_STEP (64u << 10)
@@ -213,6 +215,15 @@ int durable_remove(const struct root *r, const char *rel, struct err_info *info)
 	return err;
 }
 
+static int too_big(const char *what, size_t most, struct err_info *info)
+{
+	char safe[256], size[32];
+
+	return err_set(info, ERR_TOO_BIG, "%s: larger than %s",
+		       text_escape(safe, sizeof(safe), bytes_str(what)),
+		       text_size(size, sizeof(size), most));
+}
+
 static int read_all(int fd, const char *what, struct buf *out, struct err_info *info)
 {
 	for (;;) {
@@ -234,7 +245,7 @@ static int read_all(int fd, const char *what, struct buf *out, struct err_info *
 		if (n == 0)
 			return OK;
 		if (step == 0)
-			return err_set(info, ERR_TOO_BIG, "larger than %zu bytes", out->max);
+			return too_big(what, out->max, info);
 		buf_commit(out, (size_t)n);
 	}
 }

@@ -27,7 +27,7 @@ unsigned near_distance(struct bytes a, struct bytes b, unsigned most)
 	}
 	for (unsigned i = 1; i <= n; i++) {
 		unsigned from = i > most ? i - most : 1;
-		unsigned to = least(m, i + most), best = over;
+		unsigned to = least(m, i + most), best;
 		unsigned *oldest = before;
 
 		now[from - 1] = from == 1 ? least(i, over) : over;

@@ -123,7 +123,7 @@ def _(w):
     seed.stop()
 
 
-@test("O-06: a torrent of a million files, and one of 3 million tokens, are refused or taken within bounds", seconds=90)
+@test("O-06: a torrent of a million files, of 3 million tokens, or of more than 64 MiB is refused or taken within bounds", seconds=90)
 def _(w):
     import resource
     g = w.peer("g", "http://127.0.0.1:1")
@@ -131,12 +131,13 @@ def _(w):
         b"e4:name1:d12:piece lengthi16384e6:pieces1240:" + bytes(1240) + b"ee"
     tokens = b"d4:infol" + b"i1e" * 3_100_000 + b"ee"
     deep = b"d4:info" + b"l" * 1_000_000 + b"e" * 1_000_000 + b"e"
-    for name, raw in (("many", many), ("tokens", tokens), ("deep", deep)):
+    for name, raw in (("many", many), ("tokens", tokens), ("deep", deep), ("large", b"")):
         with open(g.path(name + ".torrent"), "wb") as f:
             f.write(raw)
+            f.truncate(len(raw) or 64 * MIB + 1)
         done = g.run("verify", name + ".torrent", g.path("nothing"), seconds=20)
         check(done.code in (h.CORRUPT, h.NOT_FOUND, h.FAILED), f"{name}", done.code, done.err[:300])
-        done.error_line()
+        done.error_line(name + ".torrent" if done.code != h.NOT_FOUND else "")
         check(done.seconds < 3 * h.SLOW, f"{name} took {done.seconds:.1f} s")
 
 

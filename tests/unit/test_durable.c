@@ -64,6 +64,7 @@ TEST(a_file_is_written_replaced_and_read)
 
 TEST(a_file_over_the_ceiling_is_too_big)
 {
+	struct err_info why;
 	struct place p;
 	struct buf b;
 
@@ -74,7 +75,8 @@ TEST(a_file_over_the_ceiling_is_too_big)
 	CHECK_INT(b.len, 5);
 	buf_fini(&b);
 	buf_init(&b, 4);
-	CHECK_INT(durable_read(&p.r, "f", &b, NULL), ERR_TOO_BIG);
+	CHECK_INT(durable_read(&p.r, "f", &b, &why), ERR_TOO_BIG);
+	CHECK_STR(why.text, "f: larger than 4 B");
 	buf_fini(&b);
 	CHECK_INT(durable_read(&p.r, "none", &b, NULL), ERR_NOENT);
 	place_fini(&p);
