@@ -67,6 +67,18 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 	}
 }
 
+/* The index does not repeat what it was asked for; whose name was meant is worth saying. */
+static int not_there(const struct entry *e, struct err_info *info)
+{
+	char owner[ENTRY_OWNER_BYTES_MAX * 4], name[ENTRY_NAME_BYTES_MAX * 4], version[16] = "";
+
+	if (e->version != 0)
+		snprintf(version, sizeof(version), "@%u", e->version);
+	return err_set(info, ERR_NOENT, "%s/%s%s: no such entry",
+		       text_escape(owner, sizeof(owner), bytes_str(e->owner)),
+		       text_escape(name, sizeof(name), bytes_str(e->name)), version);
+}
+
 /* A daemon that serves what has no name any more stops that; there need be none. */
 static void stop_serving(const struct entry *e)
 {
@@ -100,6 +112,8 @@ int cmd_unshare(const struct opts *o)
 	if (rc == 0)
 		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
 			      : index_client_unpublish(c, &e, &removed, &info);
+	if (c != NULL && rc == ERR_NOENT)
+		rc = not_there(&e, &info);
 	if (rc == 0 && !o->admin)
 		stop_serving(&e);
 	if (rc == 0)

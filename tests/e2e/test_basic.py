@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import stat
+import time
 
 import harness as h
 import wire
@@ -94,7 +95,9 @@ def _(w):
     check("weights/w1.bin" in text and "readme.md" in text, "info lists the files", text)
     text = b.run("info", "genome.tar").expect(h.OK).out
     check(h.sha256(a.path("genome.tar")) in text, "info shows the SHA-256", text)
-    check_eq(len(rows(b.run("peers", "--json"))), 2, "peers --json")
+    peers = rows(b.run("peers", "--json"))
+    check_eq(len(peers), 2, "peers --json")
+    check(all(abs(p["since"] - time.time()) < 300 and p["addr"] for p in peers), "who is where, and since when", peers)
     check("shoal" in b.run("peers").expect(h.OK).out, "peers names the clients")
 
 
@@ -133,7 +136,8 @@ def _(w):
     check_eq(len(index.entries()), 1, "somebody else cannot unshare it")
     a.run("unshare", "one").expect(h.OK)
     check_eq(index.entries(), [], "entries after unshare")
-    a.run("unshare", "one").expect(h.NOT_FOUND)
+    a.run("unshare", "one").expect(h.NOT_FOUND).error_line("/one: no such entry")
+    a.run("unshare", "one@7").expect(h.NOT_FOUND).error_line("/one@7: no such entry")
 
 
 @test("other content under the same name is the next version; NAME@1 still gets the first")
