@@ -67,18 +67,6 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 	}
 }
 
-/* The index does not repeat what it was asked for; whose name was meant is worth saying. */
-static int not_there(const struct entry *e, struct err_info *info)
-{
-	char owner[ENTRY_OWNER_BYTES_MAX * 4], name[ENTRY_NAME_BYTES_MAX * 4], version[16] = "";
-
-	if (e->version != 0)
-		snprintf(version, sizeof(version), "@%u", e->version);
-	return err_set(info, ERR_NOENT, "%s/%s%s: no such entry",
-		       text_escape(owner, sizeof(owner), bytes_str(e->owner)),
-		       text_escape(name, sizeof(name), bytes_str(e->name)), version);
-}
-
 /* A daemon that serves what has no name any more stops that; there need be none. */
 static void stop_serving(const struct entry *e)
 {
@@ -91,6 +79,21 @@ static void stop_serving(const struct entry *e)
 		snprintf(title, sizeof(title), "%s/%s@%u", e->owner, e->name, e->version);
 	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, NULL);
 	json_decref(answer);
+}
+
+/* The index says that there is no such entry. Of which name, and which may be meant? */
+static void say_what_is_not(struct index_client *c, const struct entry *e, struct err_info *info)
+{
+	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	json_t *found = NULL;
+	struct err_info why;
+	int n = snprintf(ref, sizeof(ref), "%s/%s", e->owner, e->name);
+
+	if (e->version != 0)
+		snprintf(ref + n, sizeof(ref) - (size_t)n, "@%u", e->version);
+	if (index_client_resolve(c, ref, true, &found, &why) == ERR_NOENT)
+		*info = why;
+	json_decref(found);
 }
 
 int cmd_unshare(const struct opts *o)
@@ -113,7 +116,7 @@ int cmd_unshare(const struct opts *o)
 		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
 			      : index_client_unpublish(c, &e, &removed, &info);
 	if (c != NULL && rc == ERR_NOENT)
-		rc = not_there(&e, &info);
+		say_what_is_not(c, &e, &info);
 	if (rc == 0 && !o->admin)
 		stop_serving(&e);
 	if (rc == 0)

@@ -213,7 +213,7 @@ def _(w):
         "share": None, "get": ["f", "-o", p.path("g")], "ls": [], "search": ["f"], "info": ["f"], "versions": ["f"],
         "peers": [], "unshare": ["f"], "explain": [], "leave": [], "whoami": [], "config": [],
         "completions": ["fish"], "create": [src, "-o", p.path("t.torrent")], "verify": [p.path("t.torrent"), src],
-        "index": ["token", "list", "--data", p.path("data")], "doctor": [], "shell": None,
+        "index": ["token", "list", "--data", i.data], "doctor": [], "shell": None,
     }
     order = sorted(commands(), key=lambda c: (c in ("leave", "unshare"), c))
     for c in order:
@@ -241,7 +241,7 @@ def _(w):
             check(set(x) >= {"label", "done", "total", "down_bps", "up_bps", "peers", "eta_s", "note"}, "members", x)
             check(label is None or x["label"] == label, "its label", x)
     check_eq(b.run("get", "f", "--progress", "none").expect(h.OK).err, "", "none")
-    b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("neither auto, json nor none")
+    b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("not one of: auto json none")
 
 
 # ---- doctor -------------------------------------------------------------------------------
