@@ -45,6 +45,23 @@ def unknown_to(page, table, codes):
     return out
 
 
+def unlisted(shoal, page, table):
+    """Options that the synopsis of their command lacks; their one-letter form will do."""
+    synopsis, out = {}, []
+    for form in page.split(".Sh SYNOPSIS")[1].split(".Sh")[0].split("\n.Nm\n")[1:]:
+        commands, _, rest = form.removeprefix(".Cm ").partition("\n")
+        for command in commands.split(" | ") if " | " in commands else commands.split()[:1]:
+            synopsis[command] = synopsis.get(command, "") + rest + "\n"
+    common = set.intersection(*map(set, table.values()))
+    for command, options in table.items():
+        short = dict(re.findall(r"-([a-z]), (--[a-z-]+)", run(shoal, command, "--help")))
+        for option in (o for o in options if o not in common):
+            letters = [option[1:]] + [letter for letter, long in short.items() if long == option]
+            if not any(re.search(rf"Fl {letter}(\s|$)", synopsis.get(command, "")) for letter in letters):
+                out.append(f"the synopsis of {command} lacks {option}")
+    return out
+
+
 def main():
     shoal, page_path, source = sys.argv[1:]
     with open(page_path, encoding="utf-8") as f:
@@ -58,6 +75,7 @@ def main():
         ("mandoc finds nothing wrong with the page", lint(page_path)),
         ("--help describes every option", undescribed(shoal, table)),
         ("the page has every command, option and exit status", unknown_to(page, table, codes)),
+        ("the synopsis of each command has its options", unlisted(shoal, page, table)),
         ("docs/api.md has every exit status", [f"no {c}" for c in codes if f"\n| {c} |" not in api]),
     ]
     print(f"1..{len(tests)}")
