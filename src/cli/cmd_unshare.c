@@ -81,6 +81,21 @@ static void stop_serving(const struct entry *e)
 	json_decref(answer);
 }
 
+/* The index says that there is no such entry. Of which name, and which may be meant? */
+static void say_what_is_not(struct index_client *c, const struct entry *e, struct err_info *info)
+{
+	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	json_t *found = NULL;
+	struct err_info why;
+	int n = snprintf(ref, sizeof(ref), "%s/%s", e->owner, e->name);
+
+	if (e->version != 0)
+		snprintf(ref + n, sizeof(ref) - (size_t)n, "@%u", e->version);
+	if (index_client_resolve(c, ref, true, &found, &why) == ERR_NOENT)
+		*info = why;
+	json_decref(found);
+}
+
 int cmd_unshare(const struct opts *o)
 {
 	struct err_info info = {.code = OK};
@@ -100,6 +115,8 @@ int cmd_unshare(const struct opts *o)
 	if (rc == 0)
 		rc = o->admin ? index_client_admin_unpublish(c, &e, &removed, &info)
 			      : index_client_unpublish(c, &e, &removed, &info);
+	if (rc == ERR_NOENT)
+		say_what_is_not(c, &e, &info);
 	if (rc == 0 && !o->admin)
 		stop_serving(&e);
 	if (rc == 0)

@@ -123,10 +123,7 @@ static void show(const struct opts *o, json_t *all, uint64_t next)
 /* Newest first is what the index does unasked; people call it by date. */
 static const char *sort_of(const struct opts *o)
 {
-	bool newest =
-	    o->sort != NULL && (strcmp(o->sort, "date") == 0 || strcmp(o->sort, "newest") == 0);
-
-	return newest ? NULL : o->sort;
+	return o->sort != NULL && strcmp(o->sort, "date") == 0 ? NULL : o->sort;
 }
 
 int entries_list(const struct opts *o, const char *command, const char *query)

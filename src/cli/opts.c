@@ -266,10 +266,6 @@ static int check(struct parser *p)
 	struct schedule_rule rule;
 	char safe[128];
 
-	if (o->progress != NULL && strcmp(o->progress, "auto") != 0 &&
-	    strcmp(o->progress, "json") != 0 && strcmp(o->progress, "none") != 0)
-		return opts_refuse_value(&p->info, "--progress", o->progress,
-					 "neither auto, json nor none");
 	if (o->from != NULL && o->peers != NULL)
 		return err_set(&p->info, ERR_INVALID, "--from and --peer exclude each other");
 	if (o->v1_only && o->v2_only)

@@ -1,5 +1,6 @@
 #include "cli/opts_value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,32 @@ static int store_flag(bool *place, const char *what, const char *value, struct e
 	return 0;
 }
 
+/* Words are space-separated. */
+static bool is_word_of(const char *words, const char *value)
+{
+	size_t len = strlen(value), n;
+
+	for (; *words != '\0'; words += n + strspn(words + n, " ")) {
+		n = strcspn(words, " ");
+		if (n == len && strncmp(words, value, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int store_text(const struct option *opt, const char **place, const char *what,
+		      const char *value, struct err_info *info)
+{
+	const char *words = opts_choices(opt);
+	char wanted[64];
+
+	*place = value;
+	if (words == NULL || is_word_of(words, value))
+		return 0;
+	snprintf(wanted, sizeof(wanted), "not one of: %s", words);
+	return opts_refuse_value(info, what, value, wanted);
+}
+
 int opts_store_value(struct opts *o, const struct option *opt, const char *what, const char *value,
 		     struct err_info *info)
 {
@@ -112,6 +139,7 @@ int opts_store_value(struct opts *o, const struct option *opt, const char *what,
 	case KIND_HELP: /* no value, but something to do */
 		return 0;
 	case KIND_TEXT:
+		return store_text(opt, place, what, value, info);
 	case KIND_FILE:
 	case KIND_FOLDER:
 		*(const char **)place = value;

@@ -197,6 +197,19 @@ static int nothing(struct index_client *c, const char *ref, const char *name, st
 	return finish_sentence(&b, ERR_NOENT, info);
 }
 
+/* There is the name, but not that version of it. */
+static int no_version(const char *ref, const struct entry *newest, struct err_info *info)
+{
+	struct buf b;
+
+	buf_init(&b, 16384);
+	text_put_escaped(&b, bytes_str(ref));
+	buf_put_str(&b, ": no such version; the newest of ");
+	put_ref(&b, newest, false);
+	buf_printf(&b, " is %u", newest->version);
+	return finish_sentence(&b, ERR_NOENT, info);
+}
+
 /* ---- the way from text to entry ---- */
 
 static bool is_hash(const char *ref)
@@ -255,6 +268,23 @@ static int by_name(struct index_client *c, const struct entry_ref *ref, struct c
 	return r;
 }
 
+/* Is it the version alone that there is not? */
+static int look_for_others(struct index_client *c, const char *ref, struct entry_ref any,
+			   struct err_info *info)
+{
+	struct candidates found = {0};
+	int r;
+
+	any.version = 0;
+	r = by_name(c, &any, &found, info);
+	if (r == 0 && found.n > 0)
+		r = no_version(ref, &found.list[0].entry, info);
+	else if (r == 0)
+		r = nothing(c, ref, any.name, info);
+	candidates_fini(&found);
+	return r;
+}
+
 static bool asks_for_latest(const char *ref)
 {
 	const char *at = strrchr(ref, '@');
@@ -284,7 +314,9 @@ int index_client_resolve(struct index_client *c, const char *ref, bool latest, j
 	if (r < 0)
 		return r;
 	r = by_name(c, &parsed, &found, info);
-	if (r == 0)
+	if (r == 0 && found.n == 0 && parsed.version != 0)
+		r = look_for_others(c, ref, parsed, info);
+	else if (r == 0)
 		r = choose(c, ref, parsed.name, latest || asks_for_latest(ref), &found, out, info);
 	candidates_fini(&found);
 	return r;

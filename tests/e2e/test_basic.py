@@ -133,7 +133,7 @@ def _(w):
     check_eq(len(index.entries()), 1, "somebody else cannot unshare it")
     a.run("unshare", "one").expect(h.OK)
     check_eq(index.entries(), [], "entries after unshare")
-    a.run("unshare", "one").expect(h.NOT_FOUND)
+    a.run("unshare", "one").expect(h.NOT_FOUND).error_line("/one: no such entry")
 
 
 @test("other content under the same name is the next version; NAME@1 still gets the first")

@@ -241,7 +241,7 @@ def _(w):
             check(set(x) >= {"label", "done", "total", "down_bps", "up_bps", "peers", "eta_s", "note"}, "members", x)
             check(label is None or x["label"] == label, "its label", x)
     check_eq(b.run("get", "f", "--progress", "none").expect(h.OK).err, "", "none")
-    b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("neither auto, json nor none")
+    b.run("get", "f", "--progress", "loud").expect(h.USAGE).error_line("not one of: auto json none")
 
 
 # ---- doctor -------------------------------------------------------------------------------

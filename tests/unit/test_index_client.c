@@ -212,7 +212,9 @@ TEST(names_resolve_to_the_only_or_the_newest)
 	CHECK_STR(resolved(&x, "data.bin@1", false, 0), "alice/data.bin@1");
 	CHECK_STR(resolved(&x, "data.bin@latest", false, 0), "alice/data.bin@2");
 	CHECK_STR(resolved(&x, "data.bin@3", false, ERR_NOENT),
-		  "data.bin@3: no such entry; did you mean alice/data.bin?");
+		  "data.bin@3: no such version; the newest of alice/data.bin is 2");
+	CHECK_STR(resolved(&x, "dat.bin@3", false, ERR_NOENT),
+		  "dat.bin@3: no such entry; did you mean alice/data.bin?");
 	end(&x);
 }
 

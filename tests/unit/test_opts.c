@@ -186,6 +186,19 @@ TEST(an_option_of_another_command_is_refused)
 	CHECK(strstr(said, "takes no value") != NULL);
 }
 
+TEST(a_value_that_is_a_choice_must_be_one_of_its_words)
+{
+	struct opts o;
+
+	CHECK_INT(parse_and_forget("x --progress loud"), EXIT_USAGE);
+	CHECK(strstr(said, "--progress 'loud': not one of: auto json none") != NULL);
+	CHECK_INT(parse_and_forget("x --progress jso"), EXIT_USAGE);
+	CHECK_INT(parse_and_forget("x --progress json,none"), EXIT_USAGE);
+	CHECK_INT(parse(&o, "x --progress none"), -1);
+	CHECK_STR(o.progress, "none");
+	opts_fini(&o);
+}
+
 TEST(a_missing_value_or_argument_is_said)
 {
 	CHECK_INT(parse_and_forget("x -o"), EXIT_USAGE);
