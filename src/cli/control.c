@@ -338,20 +338,30 @@ static void on_line(void *user, const char *name, struct bytes line)
 	json_decref(j);
 }
 
+/* Where the sockets of this home would be: asking makes no folders. False: out of memory. */
+static bool find_folder(char **out)
+{
+	char *dir = home_dir();
+	bool ok = dir == NULL || asprintf(out, "%s/" CONTROL_FOLDER, dir) >= 0;
+
+	if (dir == NULL || !ok)
+		*out = NULL;
+	free(dir);
+	return ok;
+}
+
 int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		void (*answer)(void *user, const char *peer, const json_t *line), void *user,
 		struct err_info *info)
 {
 	struct asking a = {answer, user};
-	char *text = json_dumps(question, JSON_COMPACT), *folder = control_folder(info);
+	char *text = json_dumps(question, JSON_COMPACT), *folder = NULL;
 	uint32_t silent = 0;
-	int n = ERR_NOMEM;
+	int n = find_folder(&folder) && text != NULL ? 0 : ERR_NOMEM;
 
-	if (text != NULL && folder != NULL)
+	if (n == 0 && folder != NULL)
 		n = local_ask_all(folder, only, bytes_str(text), silence_ms, on_line, &a, &silent);
-	if (folder == NULL)
-		n = info->code;
-	else if (n < 0)
+	if (n < 0)
 		err_set(info, (enum err)n, "%s", err_text((enum err)n));
 	else if (n == 0 && silent > 0)
 		n = err_set(info, ERR_TIMEOUT, "a peer runs, but does not answer");

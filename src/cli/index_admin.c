@@ -1,7 +1,9 @@
 #include "cli/index_admin.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -9,6 +11,7 @@
 #include "cli/out.h"
 #include "net/entropy.h"
 #include "node/index_access.h"
+#include "store/durable.h"
 
 /* In the order of enum catalogue_right. */
 static const char *const rights[] = {"none", "read", "publish", "admin"};
@@ -204,6 +207,22 @@ static int list_tokens(const struct opts *o, struct catalogue_db *db, struct err
 	return rc;
 }
 
+/* A first token may come before the first start, so that the index is never open; all else is of
+ * a catalogue that is there. */
+static int open_catalogue(const char *data, bool make, struct catalogue_db **db,
+			  struct err_info *info)
+{
+	char path[4096], safe[512];
+	struct stat st;
+	int rc = make ? durable_mkdirs(data, 0700, info) : OK;
+
+	snprintf(path, sizeof(path), "%s/catalogue.db", data);
+	if (rc == OK && !make && stat(path, &st) != 0 && errno == ENOENT)
+		rc = err_set(info, ERR_NOENT, "%s: no catalogue of an index; see --data",
+			     text_escape(safe, sizeof(safe), bytes_str(path)));
+	return rc == OK ? catalogue_db_open(data, db, info) : rc;
+}
+
 int index_admin(const struct opts *o, const char *data, struct err_info *info)
 {
 	static const struct {
@@ -221,7 +240,7 @@ int index_admin(const struct opts *o, const char *data, struct err_info *info)
 		if (strcmp(o->args[0], verbs[i].noun) != 0 || o->n_args != verbs[i].n_args ||
 		    (verbs[i].verb != NULL && strcmp(o->args[1], verbs[i].verb) != 0))
 			continue;
-		rc = catalogue_db_open(data, &db, info);
+		rc = open_catalogue(data, verbs[i].run == add, &db, info);
 		if (rc == 0)
 			rc = verbs[i].run(o, db, info);
 		catalogue_db_close(db);

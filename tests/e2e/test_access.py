@@ -2,6 +2,7 @@
 """Tokens: who may read, publish and administrate at an index that is not open to all."""
 
 import json
+import os
 import signal
 import sqlite3
 import urllib.parse
@@ -46,6 +47,7 @@ def _(w):
     with_token(b, "0" * 40, "ls").expect(h.DENIED).error_line("no such token")
     check("f" in with_token(b, read, "ls", "--all").expect(h.OK).out, "a reader may list")
     with_token(b, read, "share", b.path("x") if h.make_file(b.path("x"), 10) else "").expect(h.DENIED).error_line("not good for that")
+    h.wait_for(lambda: with_token(b, publish, "ls").code == h.OK, 5 * h.SLOW, "the second token is known, too")
     p = b.start("share", b.path("x"), env={"SHOAL_TOKEN": publish})
     h.wait_for(lambda: b"serving" in p.out(), 20 * h.SLOW, "a publisher may publish")
     check("x" in with_token(b, publish, "ls", "--all").expect(h.OK).out, "a publisher may list")
@@ -120,6 +122,17 @@ def _(w):
     with_token(a, secret, "share", a.path("f")).expect(h.DENIED).error_line("no such token")
     check("open to everyone" in a.run("index", "token", "revoke", "anonymous", "--data", index.data).expect(h.OK).err,
           "the last one opens the index: that is said")
+
+
+@test("a first token may come before the first start, so the index is never open; other questions need a catalogue")
+def _(w):
+    a = w.peer("a")
+    data = a.path("new", "data")
+    for args in (["token", "list"], ["token", "revoke", "x"], ["backup", a.path("copy")]):
+        a.run("index", *args, "--data", data).expect(h.NOT_FOUND).error_line("no catalogue of an index; see --data")
+    check(not os.path.exists(a.path("new")), "asking makes nothing")
+    a.run("index", "token", "add", "first", "--data", data).expect(h.OK)
+    check(closed(w.index(data=data)), "closed from its start")
 
 
 @test("the admin removes anybody's entry, without the owner's key; nobody else does")

@@ -274,6 +274,20 @@ def _(w):
     a.run("get", "debian-12@9").expect(h.NOT_FOUND)
 
 
+@test("a home that cannot be made: get, ls and info work and say what is not remembered; no daemon is asked")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 100_000)
+    a.share(src, name="f")
+    env = {"SHOAL_HOME": "/dev/null/home"}
+    check("not remembered" in b.run("get", "f", env=env).expect(h.OK).err, "said")
+    h.check_same(b.path("f"), src)
+    for args, code in ((["ls"], h.OK), (["info", "f"], h.OK), (["get", "f"], h.OK), (["get", "f", "-d"], h.NOT_FOUND),
+                       (["status"], h.NOT_FOUND), (["explain"], h.NOT_FOUND), (["leave"], h.NOT_FOUND)):
+        b.run(*args, env=env).expect(code)
+
+
 @test("no holder on line: exit 5 within ten seconds, nothing at the final name")
 def _(w):
     w.index()

@@ -213,7 +213,7 @@ def _(w):
         "share": None, "get": ["f", "-o", p.path("g")], "ls": [], "search": ["f"], "info": ["f"], "versions": ["f"],
         "peers": [], "unshare": ["f"], "explain": [], "leave": [], "whoami": [], "config": [],
         "completions": ["fish"], "create": [src, "-o", p.path("t.torrent")], "verify": [p.path("t.torrent"), src],
-        "index": ["token", "list", "--data", p.path("data")], "doctor": [], "shell": None,
+        "index": ["token", "list", "--data", i.data], "doctor": [], "shell": None,
     }
     order = sorted(commands(), key=lambda c: (c in ("leave", "unshare"), c))
     for c in order:
