@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/dht_name.h"
@@ -74,6 +75,28 @@ static int keep_placed(struct wanted *w, const struct entry *e, struct err_info 
 	return OK;
 }
 
+/* Who sits at a terminal is asked whose entry is meant: each owner has one newest of that name.
+ * ERR_AMBIGUOUS without an answer, or where nobody can be asked. */
+static int ask_whose(struct index_client *index, const struct opts *o, const char *ref,
+		     json_t **found, struct err_info *info)
+{
+	char full[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char owner[ENTRY_OWNER_BYTES_MAX + 2] = "", safe[256];
+
+	if (o->json || o->quiet || o->n_args != 1 || o->input != NULL || !isatty(STDIN_FILENO) ||
+	    !isatty(STDERR_FILENO))
+		return ERR_AMBIGUOUS;
+	fprintf(stderr, "%s\nwhose? ", info->text);
+	if (fgets(owner, sizeof(owner), stdin) == NULL)
+		fputc('\n', stderr);
+	owner[strcspn(owner, "\n")] = '\0';
+	if (owner[0] == '\0')
+		return err_set(info, ERR_AMBIGUOUS, "%s: none was chosen",
+			       text_escape(safe, sizeof(safe), bytes_str(ref)));
+	snprintf(full, sizeof(full), "%s/%s", owner, ref);
+	return index_client_resolve(index, full, false, found, info);
+}
+
 static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
 			 struct index_client **index, struct entry *e, struct err_info *info)
 {
@@ -86,6 +109,8 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 		ref = linked_hash(&w->link, hash);
 	if (err == OK)
 		err = index_client_resolve(*index, ref, o->latest, &found, info);
+	if (err == ERR_AMBIGUOUS)
+		err = ask_whose(*index, o, ref, &found, info);
 	if (err == OK && (index_client_entry(found, e) != OK || !is_linked(w, e)))
 		err = err_set(info, ERR_PROTO, "%s: answers what no index would",
 			      index_client_url(*index));

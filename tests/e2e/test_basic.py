@@ -10,6 +10,7 @@ import stat
 import time
 
 import harness as h
+import terminal
 import wire
 from harness import KIB, MIB, check, check_eq, test
 
@@ -370,6 +371,29 @@ def _(w):
     h.check_same(c.path("fa"), a.path("f"))
     c.get("f", "--latest", "-o", "fl")
     h.check_same(c.path("fl"), b.path("f"))
+
+
+@test("several contents under one name: on a terminal it is asked whose is meant")
+def _(w):
+    w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    a.share(h.make_file(a.path("f"), 100, seed=1), "--as", "alice")
+    b.share(h.make_file(b.path("f"), 100, seed=2), "--as", "bob")
+
+    def get(keys, code):
+        t = terminal.Terminal(w, c.args("get", "f"), w.env(c.home), c.dir)
+        t.wait(r"alice/f@1 +100 B")
+        t.wait(r"^whose\?")
+        t.send(keys)
+        t.wait_end(code, 30 * h.SLOW)
+        return t
+    get("alice\n", h.OK)
+    h.check_same(c.path("f"), a.path("f"))
+    os.unlink(c.path("f"))
+    for keys, code in (("\n", h.AMBIGUOUS), ("\x04", h.AMBIGUOUS), ("nobody\n", h.NOT_FOUND)):
+        get(keys, code)
+    get("\x03", -signal.SIGINT & 0xff)
+    check(not os.path.exists(c.path("f")), "nothing was fetched")
 
 
 @test("corrupt .torrent: exit 10 with the fault named")
