@@ -250,14 +250,18 @@ static int use_settings(struct daemon *d, const struct opts *o, struct err_info 
 {
 	struct session *s = &d->session;
 	struct pacing *pacing = NULL;
+	struct quota quota = session_quota(o);
 	int err = use_hooks(d, o, info);
 
+	if (err == OK)
+		err = node_set_quota(s->node, &quota, info);
 	if (err == OK)
 		err = pacing_new(s->loop, s->node, o, &pacing, info);
 	if (err != OK)
 		return err;
 	pacing_free(s->pacing);
 	s->pacing = pacing;
+	node_set_encryption(s->node, session_encryption(o));
 	jobs_set_active(d->jobs, o->max_active);
 	jobs_set_queue_seeds(d->jobs, o->queue_seeds);
 	return OK;

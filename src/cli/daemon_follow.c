@@ -11,6 +11,7 @@
 #include "cli/wanted.h"
 #include "node/index_fetch.h"
 #include "node/index_watch.h"
+#include "node/json_put.h"
 
 struct follower {
 	struct daemon_follow *d;
@@ -40,7 +41,7 @@ char *daemon_follow_text(const struct opts *o)
 {
 	json_t *j =
 	    json_pack("{s:I, s:b}", "every_s", (json_int_t)o->every_s, "replace", (int)o->replace);
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+	char *text = json_put_string(j, JOBS_UPKEEP_BYTES_MAX);
 
 	json_decref(j);
 	return text;

@@ -14,6 +14,7 @@
 #include "daemon/job_record.h"
 #include "daemon/job_request.h"
 #include "node/entry_json.h"
+#include "node/json_put.h"
 
 struct watched {
 	struct daemon_watch *d;
@@ -66,7 +67,7 @@ char *daemon_watch_text(const struct opts *o, const char *path, const struct ent
 	char *text = NULL;
 
 	if (j != NULL && job_json_put_path(j, "path", path) == 0)
-		text = json_dumps(j, JSON_COMPACT);
+		text = json_put_string(j, JOBS_UPKEEP_BYTES_MAX);
 	json_decref(j);
 	return text;
 }

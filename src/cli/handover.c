@@ -8,10 +8,12 @@
 #include "base/text.h"
 #include "cli/control.h"
 #include "cli/daemon_ask.h"
+#include "cli/daemon_control.h"
 #include "cli/entries.h"
 #include "cli/index_choice.h"
 #include "daemon/job_request.h"
 #include "node/base64.h"
+#include "node/json_put.h"
 #include "store/durable.h"
 
 /* What only a process of its own can do; NULL: nothing of that was asked for. */
@@ -221,7 +223,7 @@ static char *absolute(const char *path, struct err_info *info)
 static int write_request(const struct job_spec *s, char **path, struct err_info *info)
 {
 	json_t *j = job_spec_json(s);
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT), *folder = NULL;
+	char *text = json_put_string(j, DAEMON_REQUEST_MAX), *folder = NULL;
 	int err = text == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 
 	json_decref(j);

@@ -210,7 +210,7 @@ static int make_parting(struct session *s)
 	return s->parting_timer == NULL ? ERR_NOMEM : parting_new(s->loop, s->node, &s->parting);
 }
 
-static enum node_encryption encryption_of(const struct opts *o)
+enum node_encryption session_encryption(const struct opts *o)
 {
 	if (o->encryption == NULL || strcmp(o->encryption, "accept") == 0)
 		return NODE_ENCRYPT_ACCEPT;
@@ -238,7 +238,7 @@ static int make_node(struct session *s, struct err_info *info)
 				.port = s->o->port,
 				.listen_host = s->o->listen,
 				.map_port = !s->o->no_map,
-				.encryption = encryption_of(s->o),
+				.encryption = session_encryption(s->o),
 				.quota = session_quota(s->o),
 				.transport = transport_of(s->o),
 				.local = !s->o->no_lsd && s->o->listen == NULL};

@@ -53,6 +53,7 @@ struct session {
 
 /* How much of the system a node may take, as the user wants it. */
 struct quota session_quota(const struct opts *o);
+enum node_encryption session_encryption(const struct opts *o);
 /* A loop and, unless it is a client, a node on o->port, not running yet. */
 int session_init(struct session *s, const struct opts *o, enum session_kind kind,
 		 struct err_info *info);

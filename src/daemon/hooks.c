@@ -14,6 +14,7 @@
 #include "base/words.h"
 #include "daemon/job_record.h"
 #include "net/http_client.h"
+#include "node/json_put.h"
 #include "node/torrent_file.h"
 
 #define LOOK_MS 100u
@@ -311,7 +312,7 @@ static void tell(struct hooks *h, const char *url, const struct hook_facts *f)
 
 	if (c != NULL) {
 		*c = (struct call){.h = h, .url = url, .next = h->calls};
-		c->body = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+		c->body = json_put_string(j, WEBHOOK_BODY_MAX);
 		c->timer = loop_timer_new(h->p.loop, on_try, c);
 		h->calls = c;
 		h->n_calls++;

@@ -24,6 +24,8 @@
 /* Calls under way and waiting; the same for those. */
 #define WEBHOOK_CALLS_MAX 256u
 #define WEBHOOK_REPLY_MAX 65536u
+/* What one is told: names of files, mostly. */
+#define WEBHOOK_BODY_MAX (256u << 10)
 
 struct hooks;
 

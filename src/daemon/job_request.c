@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "daemon/job_record.h"
 #include "node/base64.h"
+#include "node/json_put.h"
 
 int job_args_refuse(const char *key, struct err_info *info)
 {
@@ -226,9 +227,10 @@ static int take_object(const json_t *j, const char *key, char **own, const char 
 		return OK;
 	if (!json_is_object(v))
 		return job_args_refuse(key, info);
-	*own = json_dumps(v, JSON_COMPACT);
+	*own = json_put_string(v, JOBS_UPKEEP_BYTES_MAX + 1);
 	*out = *own;
-	return *own == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+	return *own == NULL ? err_set(info, ERR_NOMEM, "\"%s\": too long, or out of memory", key)
+			    : OK;
 }
 
 static int take_upkeep(struct job_request *r, const json_t *j, struct err_info *info)

@@ -1,5 +1,8 @@
 #include "node/json_put.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static int put_text(const char *text, size_t len, void *out)
 {
 	return buf_put(out, bytes_of(text, len));
@@ -8,4 +11,16 @@ static int put_text(const char *text, size_t len, void *out)
 int json_put(struct buf *out, const json_t *j, size_t flags)
 {
 	return json_dump_callback(j, put_text, out, flags);
+}
+
+char *json_put_string(const json_t *j, size_t max)
+{
+	struct buf text;
+	char *out = NULL;
+
+	buf_init(&text, max);
+	if (j != NULL && json_put(&text, j, JSON_COMPACT) == 0 && buf_cstr(&text) != NULL)
+		out = strdup(buf_cstr(&text));
+	buf_fini(&text);
+	return out;
 }

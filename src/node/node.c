@@ -369,7 +369,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	 * process. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
-	quota_settle(&n->quota, &p->quota, descriptors_raise_limit(), descriptors_open());
+	n->fds_before = descriptors_open();
+	quota_settle(&n->quota, &p->quota, descriptors_raise_limit(), n->fds_before);
 	n->listen_host = p->listen_host == NULL ? NULL : strdup(p->listen_host);
 	err = (n->listen_host == NULL) != (p->listen_host == NULL)
 		  ? err_set(info, ERR_NOMEM, "out of memory")
@@ -437,21 +438,6 @@ void node_free(struct node *n)
 	free(n->scratch_in);
 	free(n->sink);
 	free(n);
-}
-
-const struct quota *node_quota(const struct node *n)
-{
-	return &n->quota;
-}
-
-void node_usage(const struct node *n, struct node_usage *out)
-{
-	uint32_t slabs = quota_slabs(&n->quota) - pool_slabs_free(n->pool);
-
-	*out = (struct node_usage){.peers = n->n_links,
-				   .open_files = store_open_files(n->pool),
-				   .piece_bytes = (uint64_t)slabs * POOL_SLAB_BYTES,
-				   .message_bytes = n->message_bytes};
 }
 
 void node_set_reply_delay(struct node *n, uint32_t ms)

@@ -68,6 +68,7 @@ struct node {
 	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, n_strangers;
 	struct quota quota;				/* as settled */
+	uint32_t fds_before; /* descriptors that were open before there was a node */
 	uint64_t message_bytes;				/* in the buffers of all of them */
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */

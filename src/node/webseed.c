@@ -250,7 +250,7 @@ static void step(struct webseed *s, struct block_ref *list)
 		webseed_advance(s);
 }
 
-/* Places are free, and who might take one has to wait. */
+/* Places are free, and who might take one has to wait, for its time or for memory. */
 static void wake_for_idle(struct webseeds *w)
 {
 	uint64_t now = webseeds_now_ms(w), at = UINT64_MAX;
@@ -259,9 +259,11 @@ static void wake_for_idle(struct webseeds *w)
 	for (size_t i = 0; i < w->n; i++) {
 		struct webseed *s = &w->list[i];
 
+		uint64_t due = s->retry_ms > now ? s->retry_ms : now + WEBSEED_RETRY_MS;
+
 		active += webseed_is_active(s);
-		if (!webseed_is_active(s) && !s->aside && s->retry_ms > now && s->retry_ms < at)
-			at = s->retry_ms;
+		if (!webseed_is_active(s) && !s->aside && due < at)
+			at = due;
 	}
 	if (active < SWARM_SOURCES_MAX && at != UINT64_MAX && !w->t->complete)
 		webseeds_wake_at(w, at);

@@ -309,7 +309,7 @@ uint8_t *pool_slab_take(struct pool *p)
 {
 	uint8_t *slab;
 
-	if (p->slabs_taken == p->slabs_max)
+	if (p->slabs_taken >= p->slabs_max)
 		return NULL;
 	if (p->slabs_kept > 0)
 		slab = p->slabs[--p->slabs_kept];
@@ -325,7 +325,10 @@ void pool_slab_give(struct pool *p, uint8_t *slab)
 {
 	assert(p->slabs_taken > 0);
 	p->slabs_taken--;
-	p->slabs[p->slabs_kept++] = slab;
+	if (p->slabs_taken + p->slabs_kept >= p->slabs_max)
+		free(slab);
+	else
+		p->slabs[p->slabs_kept++] = slab;
 }
 
 void pool_slabs_trim(struct pool *p)
@@ -341,7 +344,29 @@ void pool_slabs_trim(struct pool *p)
 
 unsigned pool_slabs_free(const struct pool *p)
 {
-	return p->slabs_max - p->slabs_taken;
+	return p->slabs_taken >= p->slabs_max ? 0 : p->slabs_max - p->slabs_taken;
+}
+
+unsigned pool_slabs_taken(const struct pool *p)
+{
+	return p->slabs_taken;
+}
+
+int pool_limit_slabs(struct pool *p, unsigned slabs)
+{
+	unsigned most = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
+	uint8_t **grown;
+
+	if (most > p->slabs_max) {
+		grown = realloc(p->slabs, most * sizeof(*grown));
+		if (grown == NULL)
+			return ERR_NOMEM;
+		p->slabs = grown;
+	}
+	p->slabs_max = most;
+	while (p->slabs_kept > 0 && p->slabs_taken + p->slabs_kept > most)
+		free(p->slabs[--p->slabs_kept]);
+	return OK;
 }
 
 void pool_set_shared(struct pool *p, void *shared, void (*drop)(void *shared))

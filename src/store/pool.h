@@ -58,6 +58,10 @@ void pool_slab_give(struct pool *p, uint8_t *slab);
  * for in the middle of a transfer it would be wanted again at once. */
 void pool_slabs_trim(struct pool *p);
 unsigned pool_slabs_free(const struct pool *p);
+unsigned pool_slabs_taken(const struct pool *p);
+/* From now on at most so many, 0: the default; what is taken beyond that goes when it is given back.
+ * Returns 0 or ERR_NOMEM: then nothing has changed. */
+int pool_limit_slabs(struct pool *p, unsigned slabs);
 
 /* One object for all who share the pool (store.h keeps its events and open files there).
  * pool_free() hands it to `drop` after the last job. */

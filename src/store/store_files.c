@@ -134,7 +134,10 @@ int store_limit_files(struct pool *p, uint32_t n)
 
 	if (h == NULL)
 		return ERR_NOMEM;
+	pthread_mutex_lock(&h->files_lock);
 	h->max_handles = n;
+	evict(h, n);
+	pthread_mutex_unlock(&h->files_lock);
 	return OK;
 }
 

@@ -72,7 +72,7 @@ struct store_hub {
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
 	unsigned n_handles;	       /* under files_lock */
-	unsigned max_handles;	       /* constant once there are stores */
+	unsigned max_handles;	       /* under files_lock */
 	pthread_t loop;		       /* constant: the thread that never waits */
 };
 

@@ -16,9 +16,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	s->meta = p->meta;
 	memcpy(s->peer_id, p->peer_id, sizeof(s->peer_id));
 	s->port = p->port;
-	s->max_peers = p->max_peers == 0 ? SWARM_PEERS_DEFAULT : p->max_peers;
-	if (s->max_peers > SWARM_PEERS_MAX)
-		s->max_peers = SWARM_PEERS_MAX;
+	s->max_peers = swarm_peers_limit(p->max_peers);
 	s->dial_peers = SWARM_PEERS_DIAL;
 	s->max_dials = p->max_dials == 0 ? SWARM_DIALS_DEFAULT : p->max_dials;
 	memcpy(s->client, p->client, sizeof(s->client));

@@ -122,6 +122,12 @@ void swarm_set_urgent(struct swarm *s, const struct piece_run *runs, uint32_t n,
 void swarm_set_window(struct swarm *s, uint32_t first, uint32_t end, uint64_t now_ms,
 		      struct effects *fx);
 
+/* From now on at most so many peers; as swarm_params says. */
+void swarm_set_max_peers(struct swarm *s, uint32_t max_peers, uint64_t now_ms, struct effects *fx);
+/* Let go of all but so many: those of no interest first, then those with whom the least was traded
+ * of late. What they were asked for is asked of others. */
+void swarm_shed(struct swarm *s, uint32_t keep, uint64_t now_ms, struct effects *fx);
+
 /* Off: nobody is unchoked. */
 void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects *fx);
 

@@ -192,6 +192,56 @@ static struct peer *least_wanted(const struct turn *t, const struct addr *newcom
 	return worst;
 }
 
+/* ---- making room ------------------------------------------------------------ */
+
+uint32_t swarm_peers_limit(uint32_t asked)
+{
+	if (asked == 0)
+		return SWARM_PEERS_DEFAULT;
+	return asked < SWARM_PEERS_MAX ? asked : SWARM_PEERS_MAX;
+}
+
+static struct peer *least_traded(const struct turn *t)
+{
+	struct peer *p, *worst = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		uint64_t bps = rate_bps(&p->down, t->now_ms) + rate_bps(&p->up, t->now_ms);
+
+		if (p->source || bps > least ||
+		    (bps == least && p->connected_ms <= worst->connected_ms))
+			continue;
+		least = bps;
+		worst = p;
+	}
+	return worst;
+}
+
+static void shed(struct turn *t, uint32_t keep)
+{
+	while (t->s->n_peers - t->s->n_sources > keep) {
+		struct peer *leaves = most_bored(t);
+
+		swarm_drop(t, leaves != NULL ? leaves : least_traded(t),
+			   "there may be fewer connections now");
+	}
+}
+
+void swarm_shed(struct swarm *s, uint32_t keep, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+
+	shed(&t, keep);
+	swarm_settle(&t);
+}
+
+void swarm_set_max_peers(struct swarm *s, uint32_t max_peers, uint64_t now_ms, struct effects *fx)
+{
+	s->max_peers = swarm_peers_limit(max_peers);
+	swarm_shed(s, s->max_peers, now_ms, fx);
+}
+
 /* ---- arriving ------------------------------------------------------------ */
 
 static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])

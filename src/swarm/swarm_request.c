@@ -120,6 +120,7 @@ static bool pick(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *bloc
 void swarm_refill(struct turn *t, struct peer *p)
 {
 	uint32_t depth, piece, block;
+	bool lacking = false; /* memory: nothing else would have it looked at again */
 
 	if (!may_ask(t, p))
 		return;
@@ -130,10 +131,11 @@ void swarm_refill(struct turn *t, struct peer *p)
 				swarm_endgame(t, p, depth);
 			break;
 		}
-		if (!swarm_ask(t, p, piece, block))
+		lacking = !swarm_ask(t, p, piece, block);
+		if (lacking)
 			break;
 	}
-	if (p->n_live > 0 && t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
+	if ((p->n_live > 0 || lacking) && t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
 		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
 }
 

@@ -3,6 +3,7 @@
 
 import os
 import resource
+import signal
 import socket
 import threading
 import time
@@ -243,6 +244,61 @@ def _(w):
     for part in ("200 files and connections", "9 peers", " 7 files"):
         check(part in found["text"], "text", found)
     check_eq(found["result"], "warn", "result")
+
+
+@test("SIGHUP: lower quotas hold at once, and no transfer ends; higher ones let peers in again; what is encrypted stays")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 2 * MIB)
+    d = a.daemon("--no-map")
+    a.run("share", src, "--as", "alice", "-d").expect(h.OK)
+    index.wait_seeds("f")
+    hashed = bytes.fromhex(a.transfers()[0]["hash_v1"])
+    port = a.run("status", "--json").json()["status"]["port"]
+    conns = []
+    w.closers.append(lambda: [c.close() for c in conns])
+
+    def crowd(n):
+        for _ in range(n):
+            c = wire.Conn.dial(port).greet(hashed)
+            c.send(wire.msg(wire.HAVE_NONE) + wire.msg(wire.INTERESTED))
+            conns.append(c)
+
+    def status():
+        return a.run("status", "--json").expect(h.OK).json()
+
+    def reload(text, times):
+        with open(os.path.join(a.home, "config"), "w") as f:
+            f.write("[daemon]\n" + text)
+        d.send(signal.SIGHUP)
+        h.wait_for(lambda: d.err().count(b"settings are read again") == times, 10 * h.SLOW, "SIGHUP")
+
+    def peers_are(n, what):
+        h.wait_for(lambda: status()["transfers"][0]["peers"] == n, 20 * h.SLOW, what)
+
+    crowd(20)
+    peers_are(20, "they are connected")
+    reload("max-peers-per-transfer = 6\nmax-open-files = 3\nmax-memory = 16M\ntransport = tcp\n", 1)
+    q = status()["status"]["quota"]
+    check_eq((q["max_peers_per_transfer"], q["max_open_files"], q["max_memory_bytes"]), (6, 3, 16 * MIB), "quotas")
+    peers_are(6, "those over it are let go")
+    check_eq(sum(c.closed_within(0.5) for c in conns), 14, "closed")
+    check("from the next start on also: transport" in d.err_text(), "what cannot change", d.err_text())
+    reload("max-peers = 4\n", 2)
+    peers_are(4, "of all together")
+    check_eq(status()["status"]["quota"]["connections"], 4, "connections")
+    reload("max-peers = 40\n", 3)
+    b.run("get", "f", "--wait", "20").expect(h.OK)
+    h.check_same(b.path("f"), src)
+    peers_are(4, "who fetched has left")
+    have = status()["transfers"][0]["peers"]
+    crowd(20)
+    peers_are(have + 20, "there is room again")
+    reload("encryption = require\n", 4)
+    peers_are(0, "who talks in the clear is let go")
+    t = status()["transfers"][0]
+    check_eq((t["state"], t["why"]), ("seeding", None), "the transfer goes on")
 
 
 if __name__ == "__main__":

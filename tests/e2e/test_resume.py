@@ -12,7 +12,7 @@ import time
 import harness as h
 import wire
 from harness import MIB, check, check_eq, test
-from state_file import check_recorded
+from state_file import check_recorded, check_rechecked
 
 KILLS = int(os.environ.get("SHOAL_KILLS", "50"))
 # Bytes, and bytes a second: about what is fetched while it is killed so often.
@@ -85,6 +85,36 @@ def _(w):
 @test(f"O-40: kill -9 at {SHARES[2]} random moments of a hybrid download: no byte wrong, little fetched again", seconds=90 + 2 * KILLS)
 def _(w):
     kill_many(w, [], SHARES[2], 303)
+
+
+def recheck_after_kill(w, mode):
+    """Stopped, so that much is recorded; then killed, with a little more on disk."""
+    g, src, t, s, torrent = prepare(w, mode, 16 * MIB, 8 * MIB)
+    w.closers.append(s.stop)
+    for some, signo in ((8 * MIB, signal.SIGINT), (2 * MIB, signal.SIGKILL)):
+        get, before = g.start("get", torrent, "--wait", "60", "--peer", s.addr), s.sent
+        h.wait_for(lambda: s.sent - before > some or not get.alive(), 30 * h.SLOW, "some came", every=0.01)
+        check(get.alive(), "it goes on", get.err())
+        if signo == signal.SIGKILL:
+            get.kill()
+        else:
+            get.stop(signo).expect(h.INTERRUPTED)
+    have, dirty = check_rechecked(g, t, torrent)
+    check(have * t.piece_length >= 6 * MIB and 0 < dirty <= 20, "recorded, and unsure", have, dirty)
+    done = g.run("get", torrent, "--wait", "60", "--peer", s.addr, "--json").expect(h.OK).json()
+    h.check_same(g.path("f"), src)
+    check(done["downloaded"] <= 16 * MIB - have * t.piece_length, "what was recorded is not fetched again", done)
+    print(f"# {have} pieces were recorded, {dirty} were hashed")
+
+
+@test("after a kill only those pieces of a v1 download are hashed that had data and were not recorded")
+def _(w):
+    recheck_after_kill(w, ["--v1-only"])
+
+
+@test("after a kill only those pieces of a v2 download are hashed that had data and were not recorded")
+def _(w):
+    recheck_after_kill(w, ["--v2-only"])
 
 
 @test("a folder killed in mid-transfer is completed")

@@ -170,6 +170,33 @@ TEST(slabs_are_dealt_out_up_to_the_limit)
 	pool_free(p);
 }
 
+TEST(slabs_are_limited_while_they_are_out_and_go_when_they_are_given_back)
+{
+	uint8_t *slabs[4];
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 4, &p, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		slabs[i] = pool_slab_take(p);
+	CHECK_INT(pool_limit_slabs(p, 2), OK);
+	CHECK_INT(pool_slabs_free(p), 0);
+	CHECK_INT(pool_slabs_taken(p), 4);
+	CHECK(pool_slab_take(p) == NULL);
+	pool_slab_give(p, slabs[3]);
+	pool_slab_give(p, slabs[2]);
+	CHECK(pool_slab_take(p) == NULL);
+	pool_slab_give(p, slabs[1]);
+	CHECK_INT(pool_slabs_free(p), 1);
+	CHECK_INT(pool_limit_slabs(p, 100), OK);
+	CHECK_INT(pool_slabs_free(p), 99);
+	pool_slab_give(p, slabs[0]);
+	CHECK_INT(pool_limit_slabs(p, 1), OK);
+	slabs[0] = pool_slab_take(p);
+	CHECK(slabs[0] != NULL && pool_slab_take(p) == NULL);
+	pool_slab_give(p, slabs[0]);
+	pool_free(p);
+}
+
 TEST(slabs_are_kept_while_they_are_used_and_given_back_afterwards)
 {
 	uint8_t *slabs[20], *first;

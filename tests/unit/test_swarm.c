@@ -337,6 +337,39 @@ TEST(swarm_paused_asks_for_nothing_and_goes_on_afterwards)
 	stop(&b);
 }
 
+TEST(swarm_lets_go_of_those_who_trade_least_when_there_may_be_fewer)
+{
+	struct swarm_stats st;
+	struct bench b;
+	struct peer_ref giver;
+
+	start(&b, 2, "........", false);
+	join(&b, FAST);
+	giver = open_seed(&b, 0);
+	join(&b, FAST);
+	join(&b, FAST);
+	blocks(&b, giver);
+	b.now += 1000;
+	said(&b);
+	swarm_set_max_peers(b.s, 2, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:close 2:close");
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.peers, 2);
+	join(&b, FAST);
+	CHECK(strstr(said(&b), "close") == NULL); /* it is turned away */
+	swarm_shed(b.s, 0, b.now, &b.fx);
+	CHECK(strstr(said(&b), "1:close") != NULL);
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.peers, 0);
+	swarm_set_max_peers(b.s, 0, b.now, &b.fx);
+	join(&b, FAST);
+	join(&b, FAST);
+	join(&b, FAST);
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.peers, 3);
+	stop(&b);
+}
+
 /* ---- what is wanted ------------------------------------------------------ */
 
 static void want(struct bench *b, const char *picture)

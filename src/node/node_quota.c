@@ -1,0 +1,103 @@
+/* node/node_quota.c - how much the node may take and takes, and what is changed of that while it
+ * runs. */
+#include "net/descriptors.h"
+#include "node/link.h"
+
+const struct quota *node_quota(const struct node *n)
+{
+	return &n->quota;
+}
+
+void node_usage(const struct node *n, struct node_usage *out)
+{
+	*out = (struct node_usage){.peers = n->n_links,
+				   .open_files = store_open_files(n->pool),
+				   .piece_bytes =
+				       (uint64_t)pool_slabs_taken(n->pool) * POOL_SLAB_BYTES,
+				   .message_bytes = n->message_bytes};
+}
+
+static struct link *find_dial(const struct node *n)
+{
+	struct link *l = n->links;
+
+	while (l != NULL && l->state == LINK_OPEN)
+		l = l->next;
+	return l;
+}
+
+/* The one with the most peers; NULL: none has any. */
+static struct transfer *find_crowded(struct node *n, uint32_t *peers)
+{
+	struct transfer *most = NULL;
+
+	*peers = 0;
+	for (uint32_t i = 0; i < n->n_transfers; i++) {
+		struct swarm_stats st;
+
+		swarm_stats(n->transfers[i]->swarm, loop_now_ms(n->loop), &st);
+		if (st.peers <= *peers)
+			continue;
+		*peers = st.peers;
+		most = n->transfers[i];
+	}
+	return most;
+}
+
+/* Strangers go first, then who is being dialled, then peers of the transfers that have most. */
+static void shed_links(struct node *n)
+{
+	while (n->n_links > n->quota.max_peers) {
+		struct link *l = n->oldest_stranger != NULL ? n->oldest_stranger : find_dial(n);
+		uint32_t peers, over = n->n_links - n->quota.max_peers;
+		struct transfer *t;
+
+		if (l != NULL) {
+			link_lost(l, "there may be fewer connections now");
+			continue;
+		}
+		t = find_crowded(n, &peers);
+		if (t == NULL)
+			break;
+		/* Not all of one's, while others have as many. */
+		over = over < peers / 4 + 1 ? over : peers / 4 + 1;
+		swarm_shed(t->swarm, peers - over, loop_now_ms(n->loop), &t->fx);
+		transfer_perform(t);
+	}
+}
+
+int node_set_quota(struct node *n, const struct quota *asked, struct err_info *info)
+{
+	struct quota q;
+
+	quota_settle(&q, asked, descriptors_raise_limit(), n->fds_before);
+	if (pool_limit_slabs(n->pool, quota_slabs(&q)) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	n->quota = q;
+	(void)store_limit_files(n->pool, q.max_open_files);
+	for (uint32_t i = 0; i < n->n_transfers; i++) {
+		struct transfer *t = n->transfers[i];
+
+		swarm_set_max_peers(t->swarm, q.max_peers_per_transfer, loop_now_ms(n->loop),
+				    &t->fx);
+		transfer_perform(t);
+	}
+	shed_links(n);
+	links_shed(n);
+	node_settle(n);
+	return OK;
+}
+
+/* Who talks in the clear is let go, and may come back encrypted. */
+void node_set_encryption(struct node *n, enum node_encryption e)
+{
+	struct link *next;
+
+	n->encryption = e;
+	for (struct link *l = n->links; l != NULL && e == NODE_ENCRYPT_REQUIRE; l = next) {
+		next = l->next;
+		if (l->state == LINK_OPEN && !link_is_sealed(l))
+			link_lost(l, "is not encrypted, which is asked for now");
+	}
+	node_settle(n);
+}

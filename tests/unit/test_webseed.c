@@ -1,0 +1,153 @@
+#include "node/webseed.h"
+
+#include <stdlib.h>
+
+#include "test.h"
+
+#include "failmalloc.h"
+#include "net/http_server.h"
+#include "net/tcp.h"
+#include "node_fixture.h"
+#include "wire/http_range.h"
+
+#define KIB 1024u
+
+static const struct kind v1 = {true, false};
+static const struct sample_file one = {"f", 100 * KIB + 5, false};
+
+/* A web server that has the one file, and a node that fetches it from there. */
+struct yard {
+	struct world w;
+	struct http_server *server;
+	struct node *node;
+	char url[64];
+	unsigned asked, n_gets, n_failed;
+	char range[80];
+};
+
+static void handle(void *user, const struct http_request *r, struct http_reply *reply)
+{
+	struct yard *y = user;
+	const struct meta_file *f = &y->w.s.m->files[0];
+	const char *range = http_request_header(r, "Range");
+	unsigned long long from = 0, to = 0;
+
+	y->asked++;
+	CHECK(range != NULL && sscanf(range, "bytes=%llu-%llu", &from, &to) == 2);
+	CHECK(from <= to && to < f->length);
+	snprintf(y->range, sizeof(y->range), "bytes %llu-%llu/%llu", from, to,
+		 (unsigned long long)f->length);
+	reply->status = 206;
+	reply->type = "application/octet-stream";
+	reply->headers[0] = "Content-Range";
+	reply->headers[1] = y->range;
+	CHECK_INT(buf_put(&reply->body, bytes_of(y->w.s.space + from, (size_t)(to - from) + 1)),
+		  OK);
+}
+
+static void yard_init(struct yard *y)
+{
+	uint16_t port = 0;
+	int fd;
+
+	memset(y, 0, sizeof(*y));
+	world_init(&y->w, v1, 16 * KIB, &one, 1);
+	fd = tcp_listen("127.0.0.1", 0, &port, NULL);
+	CHECK(fd >= 0);
+	CHECK_INT(http_server_new(y->w.loop, fd, handle, y, &y->server), OK);
+	snprintf(y->url, sizeof(y->url), "http://127.0.0.1:%u/f", port);
+	y->node = world_node(&y->w);
+}
+
+static void yard_fini(struct yard *y)
+{
+	node_free(y->node);
+	http_server_free(y->server);
+	world_fini(&y->w);
+}
+
+static int get(struct yard *y, struct transfer **t, struct err_info *why)
+{
+	const char *const urls[] = {y->url, NULL};
+	char out[400];
+	struct transfer_params p;
+
+	snprintf(out, sizeof(out), "%s%u", y->w.out, y->n_gets++);
+	p = world_params(&y->w, out);
+	p.webseeds = urls;
+	return node_add(y->node, &p, t, why);
+}
+
+/* It is all there, or it is said that memory ran out; and goes. */
+static void end(struct yard *y, struct transfer *t)
+{
+	WAIT_FOR(y->w.loop, phase_of(t) == TRANSFER_SEEDING || phase_of(t) == TRANSFER_FAILED);
+	if (phase_of(t) == TRANSFER_FAILED)
+		CHECK_INT(status_of(t).why.code, ERR_NOMEM);
+	y->n_failed += phase_of(t) == TRANSFER_FAILED;
+	node_remove(y->node, t);
+	WAIT_FOR(y->w.loop, y->node->n_transfers == 0);
+}
+
+TEST(a_web_server_alone_is_enough)
+{
+	struct yard y;
+	struct transfer *t;
+
+	yard_init(&y);
+	CHECK_INT(get(&y, &t, NULL), OK);
+	end(&y, t);
+	CHECK(y.asked > 0);
+	yard_fini(&y);
+}
+
+TEST(without_memory_for_its_web_servers_a_download_is_not_begun)
+{
+	struct yard y;
+	size_t asked = SIZE_MAX;
+
+	yard_init(&y);
+	for (size_t n = 1; asked >= n - 1; n++) {
+		struct err_info why = {.code = OK};
+		struct transfer *t = NULL;
+		struct webseeds *w;
+		struct transfer_params p = {.webseeds =
+						(const char *const[]){y.url, "http://x/", NULL}};
+		size_t of;
+
+		CHECK_INT(get(&y, &t, &why), OK);
+		failmalloc_start(n, false);
+		w = webseeds_new(t, &p, &of);
+		asked = failmalloc_stop();
+		CHECK_INT(of, 2);
+		CHECK((w == NULL) == (asked >= n));
+		webseeds_free(w);
+		end(&y, t);
+	}
+	CHECK(asked >= 3);
+	yard_fini(&y);
+}
+
+/* Of what is allocated from the first look at what is missing until the request is sent. */
+#define UNTIL_REQUEST 17u
+
+TEST(without_memory_for_a_request_the_server_is_asked_again_or_that_is_said)
+{
+	struct yard y;
+
+	yard_init(&y);
+	for (size_t n = 1; n <= UNTIL_REQUEST; n++) {
+		struct transfer *t;
+		unsigned before = y.asked;
+
+		CHECK_INT(get(&y, &t, NULL), OK);
+		WAIT_FOR(y.w.loop, phase_of(t) == TRANSFER_DOWNLOADING);
+		failmalloc_start(n, false);
+		for (int i = 0; i < 3 && y.asked == before; i++)
+			loop_turn(y.w.loop, 1);
+		(void)failmalloc_stop();
+		end(&y, t);
+	}
+	CHECK(y.n_failed <= 2); /* of what is told to the node nothing may be lost */
+	yard_fini(&y);
+}
