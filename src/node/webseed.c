@@ -258,7 +258,6 @@ static void wake_for_idle(struct webseeds *w)
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct webseed *s = &w->list[i];
-
 		uint64_t due = s->retry_ms > now ? s->retry_ms : now + WEBSEED_RETRY_MS;
 
 		active += webseed_is_active(s);
