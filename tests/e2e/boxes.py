@@ -72,14 +72,56 @@ def cable(x, y, ends, addrs):
     """Between two boxes: the names of its ends and their addresses."""
     x.ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1], "netns", str(y.hold.pid))
     for box, end, addr in zip((x, y), ends, addrs):
-        box.ip("addr", "add", addr, "dev", end)
+        box.ip("addr", "add", addr, "dev", end, *(["nodad"] if ":" in addr else []))
         box.ip("link", "set", end, "up")
 
 
-def forward(box):
-    r = subprocess.run([*box.wrap, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], capture_output=True)
+def forward(box, v6=False):
+    name = "ipv6/conf/all/forwarding" if v6 else "ipv4/ip_forward"
+    r = subprocess.run([*box.wrap, "sh", "-c", f"echo 1 > /proc/sys/net/{name}"], capture_output=True)
     if r.returncode != 0:
         raise h.Skip("cannot forward packets here")
+
+
+# With IPv6 addresses are everyone's own; what comes uncalled is dropped all the same.
+WALL = """
+table ip6 wall {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        iifname "in" accept
+        ct state established,related accept
+    }
+}
+"""
+
+
+def rule(box, nft, text):
+    if subprocess.run([*box.wrap, nft, "-f", "-"], input=text, text=True, capture_output=True).returncode != 0:
+        raise h.Skip("there are no firewalls here")
+
+
+class Walls:
+    """The same as Routers over IPv6 alone, where nothing is translated."""
+
+    WORLD = "2a01:9::1"
+    SEEN = ("2a01:51::2", "2a01:52::2")
+
+    def __init__(self, w):
+        h.need_root()
+        nft = h.need("ip", "unshare", "nsenter", "nft")[-1]
+        self.world, self.inside = Box(w, "world"), []
+        self.world.ip("addr", "add", self.WORLD + "/128", "dev", "lo")
+        forward(self.world, True)
+        for i, name in ((1, "anna"), (2, "bert")):
+            router, box = Box(w, f"router-{name}"), Box(w, name)
+            cable(router, self.world, ("out", f"to-{name}"), (f"2a01:{i}::2/64", f"2a01:{i}::1/64"))
+            cable(box, router, ("net", "in"), (f"2a01:5{i}::2/64", f"2a01:5{i}::1/64"))
+            box.ip("route", "add", "default", "via", f"2a01:5{i}::1")
+            router.ip("route", "add", "default", "via", f"2a01:{i}::1")
+            self.world.ip("route", "add", f"2a01:5{i}::/64", "via", f"2a01:{i}::2")
+            forward(router, True)
+            rule(router, nft, WALL)
+            self.inside.append(box)
 
 
 class Routers:
@@ -101,6 +143,28 @@ class Routers:
             box.ip("route", "add", "default", "via", f"192.168.{i}.1")
             router.ip("route", "add", "default", "via", f"20.{i}.0.1")
             forward(router)
-            if subprocess.run([*router.wrap, nft, "-f", "-"], input=ROUTER, text=True, capture_output=True).returncode != 0:
-                raise h.Skip("addresses cannot be translated here")
+            rule(router, nft, ROUTER)
             self.inside.append(box)
+
+
+def narrow_boxes(w, v6, drop_fragments=False):
+    """Two boxes with a router between them, whose cable to the second carries no more than 1,280 bytes at a time.
+    Returns both, and the first one's address."""
+    h.need_root()
+    nft = h.need("ip", "unshare", "nsenter", "nft")[-1]
+    a, r, b = Box(w, "anna"), Box(w, "router"), Box(w, "bert")
+    net = (lambda i, k: f"2a01:{i}::{k}") if v6 else (lambda i, k: f"20.{i}.0.{k}")
+    bits = "/64" if v6 else "/24"
+    cable(a, r, ("net", "to-anna"), (net(1, 2) + bits, net(1, 1) + bits))
+    cable(b, r, ("net", "to-bert"), (net(2, 2) + bits, net(2, 1) + bits))
+    for box, end in ((b, "net"), (r, "to-bert")):
+        box.ip("link", "set", end, "mtu", "1280")
+    a.ip("route", "add", "default", "via", net(1, 1))
+    b.ip("route", "add", "default", "via", net(2, 1))
+    forward(r, v6)
+    if drop_fragments:  # as many firewalls do, and say nothing of what is too large
+        rule(b, nft, "table ip6 f { chain in { type filter hook prerouting priority -450; exthdr frag exists drop; }; }" if v6
+             else "table ip f { chain in { type filter hook prerouting priority -450; ip frag-off & 0x3fff != 0 drop; }; }")
+        rule(r, nft, "table inet q { chain out { type filter hook output priority 0; icmpv6 type packet-too-big drop; "
+             "icmp type destination-unreachable drop; }; }")
+    return a, b, net(1, 2)

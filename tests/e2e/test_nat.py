@@ -8,7 +8,7 @@ import subprocess
 
 import harness as h
 import wire
-from boxes import Routers
+from boxes import Routers, Walls
 from harness import KIB, MIB, SLOW, check, check_eq, test
 
 QUIET = ("-v", "--no-dht", "--no-lsd", "--no-map")
@@ -16,12 +16,10 @@ RENDEZVOUS, CONNECT, ERROR = range(3)
 UT_HOLEPUNCH = 9
 
 
-@test("two peers whose routers translate addresses fetch from each other, brought together by a third")
-def _(w):
-    net = Routers(w)
+def third_brings_together(w, net, host):
     world, (anna, bert) = net.world, net.inside
-    world.index(listen="0.0.0.0:6969")
-    url = ("--index", f"http://{net.WORLD}:6969")
+    world.index(listen=f"{host}:6969")
+    url = ("--index", f"http://{host}:6969")
     src = h.make_file(anna.peer.path("film"), 4 * MIB)
     share = anna.start("share", src, *url, *QUIET)
     h.wait_for(lambda: b"serving" in share.out(), 20 * SLOW, "it serves")
@@ -38,6 +36,19 @@ def _(w):
     for p, other in ((got, net.SEEN[0]), (share, net.SEEN[1])):
         check(f"brings us together with {other}:" in p.err().decode(), "as the third said", p.err())
     share.stop().expect(h.OK)
+
+
+@test("two peers whose routers translate addresses fetch from each other, brought together by a third")
+def _(w):
+    net = Routers(w)
+    third_brings_together(w, net, net.WORLD)
+
+
+@test("so do two over IPv6, whose firewalls let nobody in")
+def _(w):
+    net = Walls(w)
+    net.SEEN = [f"[{a}]" for a in net.SEEN]
+    third_brings_together(w, net, f"[{net.WORLD}]")
 
 
 @test("without a common peer the index brings them together")
@@ -117,11 +128,12 @@ def _(w):
     p, info_hash = swarm_of(w)
     fake = Fake(p.port(), info_hash, h.other(1))
     here, near = Door("127.0.0.1"), Door("10.78.0.9")
-    for addr in (here.addr, ("10.99.1.1", 7), ("192.168.7.7", 7), ("0.0.0.0", 7), ("224.0.0.5", 7), (h.HOST, 0), near.addr, near.addr):
+    for addr in (here.addr, ("169.254.7.7", 7), ("10.99.1.1", 7), ("192.168.7.7", 7), ("0.0.0.0", 7), ("224.0.0.5", 7), (h.HOST, 0), near.addr, near.addr):
         fake.says(pack(CONNECT, addr))
     check_eq(near.knocked(10 * SLOW), 4, "a SYN")
     check_eq(here.knocked(0), None, "nothing to this machine")
     said = p.err().decode()
+    check("169.254" not in said, "a link's own address is not even looked at", said)
     check_eq(said.count("brings us together with"), 1, "once, and with nobody else" + said)
     for net in ("10.99.1.1:7", "192.168.7.7:7"):
         check(f"names {net}" in said, "looked at, and left alone", said)
