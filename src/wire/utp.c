@@ -1,6 +1,7 @@
 #include "wire/utp.h"
 
-enum { EXTENSION_END, EXTENSION_SACK };
+/* libtorrent has a use for 3. */
+enum { EXTENSION_END, EXTENSION_SACK, EXTENSION_FILLER = 0x5f };
 
 static int take_extensions(struct utp_packet *p, struct bytes in, uint8_t kind)
 {
@@ -65,4 +66,13 @@ size_t utp_encode_head(const struct utp_packet *p, uint8_t *out)
 	out[UTP_HEAD + 1] = (uint8_t)p->sack.len;
 	memcpy(out + UTP_HEAD + 2, p->sack.ptr, p->sack.len);
 	return UTP_HEAD + 2 + p->sack.len;
+}
+
+void utp_put_filler(uint8_t *packet, size_t bytes)
+{
+	assert(bytes >= 2 && bytes <= 257);
+	packet[1] = EXTENSION_FILLER;
+	packet[UTP_HEAD] = EXTENSION_END;
+	packet[UTP_HEAD + 1] = (uint8_t)(bytes - 2);
+	memset(packet + UTP_HEAD + 2, 0, bytes - 2);
 }

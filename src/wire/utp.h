@@ -45,5 +45,7 @@ int utp_decode(struct utp_packet *p, struct bytes in);
 /* Head and selective acknowledgement, if p->sack has any; a payload goes behind. `out` has room for
  * UTP_HEAD + 2 + p->sack.len bytes. Returns that number, less 2 without one. */
 size_t utp_encode_head(const struct utp_packet *p, uint8_t *out);
+/* Behind a head without extensions: one that means nothing, of 2 to 257 bytes. */
+void utp_put_filler(uint8_t *packet, size_t bytes);
 
 #endif

@@ -19,6 +19,7 @@ static struct utp_conn *conn_new(uint16_t id, uint16_t their_id, uint16_t seq,
 	c->sent_us = now_us;
 	buf_init(&c->in, UTP_IN_MAX);
 	utp_window_init(&c->window, UTP_PAYLOAD_BYTES, UTP_OUT_MAX);
+	c->payload = UTP_PAYLOAD_LEAST;
 	return c;
 }
 

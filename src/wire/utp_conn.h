@@ -10,10 +10,16 @@
 #include "wire/utp.h"
 
 /* The largest packet: with an IPv6 head 1,448 bytes, which passes through Ethernet, PPPoE and most
- * tunnels. Packets may be cut on their way (no DF), so a narrower path costs speed, not the
- * connection. */
+ * tunnels. Packets may be cut on their way (no DF); where the parts are not let through either, a
+ * connection goes on with what every path must carry: with an IPv6 head 1,280 bytes. */
 #define UTP_PACKET_BYTES 1400u
 #define UTP_PAYLOAD_BYTES (UTP_PACKET_BYTES - UTP_HEAD)
+#define UTP_PACKET_LEAST 1232u
+#define UTP_PAYLOAD_LEAST (UTP_PACKET_LEAST - UTP_HEAD)
+/* It begins with those, and fills one up to the largest, with an extension that nobody knows and
+ * everybody skips: when that arrives all are as large from then on, when it is lost it is sent
+ * again as it was. So many are tried. */
+#define UTP_WIDE_TRIES 3u
 /* Bytes that a connection holds for those who have not read them, in order or not (attack: data
  * behind a gap that never closes). What is beyond that is dropped; it is the window we advertise.
  */

@@ -45,6 +45,11 @@ struct utp_conn {
 	uint64_t order, acked_order; /* of sendings; the newest of those that arrived */
 	uint64_t recover_order;	     /* the window was halved for losses up to here */
 	uint32_t same_acks;
+	uint16_t payload; /* the most of new ones */
+	uint8_t *wide;	  /* UTP_PACKET_BYTES: one that was filled up; NULL: none was */
+	uint16_t wide_seq;
+	bool widened; /* it is out, in that form alone */
+	uint8_t n_widened;
 	bool full;  /* the window alone held packets back since the last acknowledgement */
 	bool probe; /* their window is closed: one packet goes nevertheless */
 	struct utp_window window;

@@ -19,7 +19,11 @@ void utp_out_free(struct utp_conn *c)
 	for (; c->first != c->next; c->first++)
 		free(slot_at(c, c->first)->bytes);
 	free(c->slots);
+	free(c->wide);
 	c->slots = NULL;
+	c->wide = NULL;
+	c->widened = false;
+	c->n_widened = UTP_WIDE_TRIES;
 	c->n_ring = 0;
 	c->send = c->lost_from = c->first;
 	c->n_lost = c->out_bytes = c->flight_bytes = c->unsent_bytes = 0;
@@ -77,7 +81,7 @@ size_t utp_conn_room(const struct utp_conn *c)
 	/* One is for the FIN. */
 	if (c->state != UTP_OPEN || slots <= 1)
 		return 0;
-	return left < (slots - 1) * UTP_PAYLOAD_BYTES ? left : (slots - 1) * UTP_PAYLOAD_BYTES;
+	return left < (slots - 1) * c->payload ? left : (slots - 1) * c->payload;
 }
 
 bool utp_conn_is_writable(const struct utp_conn *c)
@@ -97,12 +101,12 @@ size_t utp_conn_write(struct utp_conn *c, struct bytes data)
 
 		if (c->next != c->send)
 			s = slot_at(c, (uint16_t)(c->next - 1));
-		if (s == NULL || s->payload == UTP_PAYLOAD_BYTES)
+		if (s == NULL || s->payload >= c->payload)
 			s = add_slot(c, UTP_DATA, UTP_PAYLOAD_BYTES);
 		if (s == NULL)
 			break;
-		if (n > UTP_PAYLOAD_BYTES - s->payload)
-			n = UTP_PAYLOAD_BYTES - s->payload;
+		if (n > (size_t)c->payload - s->payload)
+			n = (size_t)c->payload - s->payload;
 		memcpy(s->bytes + UTP_HEAD + s->payload, data.ptr + done, n);
 		s->payload = (uint16_t)(s->payload + n);
 		done += n;
@@ -126,11 +130,21 @@ bool utp_out_is_ack(const struct utp_conn *c, const struct utp_packet *p)
 	return utp_since(p->ack, before) <= utp_since(c->send, c->first);
 }
 
+/* The one that was filled up, as long as it was sent in no other form. */
+static bool is_wide(const struct utp_conn *c, const struct utp_slot *s)
+{
+	return c->widened && s == slot_at(c, c->wide_seq);
+}
+
 /* It arrived. Returns its bytes. */
 static uint32_t settle(struct utp_conn *c, struct utp_slot *s, uint64_t now_us)
 {
 	if (s->acked)
 		return 0;
+	if (is_wide(c, s)) {
+		c->widened = false;
+		c->payload = UTP_PAYLOAD_BYTES;
+	}
 	s->acked = true;
 	if (s->lost)
 		c->n_lost--;
@@ -182,8 +196,8 @@ static void lose(struct utp_conn *c, uint16_t seq)
 	c->flight_bytes -= s->payload;
 	if (utp_since(seq, c->first) < utp_since(c->lost_from, c->first))
 		c->lost_from = seq;
-	/* Once for all losses of one round trip. */
-	if (s->order > c->recover_order) {
+	/* Once for all losses of one round trip; what was too large says nothing of queues. */
+	if (s->order > c->recover_order && !is_wide(c, s)) {
 		c->recover_order = c->order;
 		utp_window_on_loss(&c->window);
 	}
@@ -313,6 +327,32 @@ static bool fits(struct utp_conn *c, uint32_t payload)
 	return false;
 }
 
+/* Many behind it show soon whether it arrived. */
+static bool may_widen(const struct utp_conn *c, const struct utp_slot *s, uint16_t seq)
+{
+	return !c->widened && c->payload < UTP_PAYLOAD_BYTES && c->n_widened < UTP_WIDE_TRIES &&
+	       s->payload == UTP_PAYLOAD_LEAST && !s->again &&
+	       utp_since(c->next, seq) > 2 * LOST_AFTER;
+}
+
+/* With an extension behind the head, so that it is as long as the largest. Without memory it goes
+ * as it is. */
+static struct bytes widen(struct utp_conn *c, const struct utp_slot *s, uint16_t seq)
+{
+	uint8_t *out = c->wide != NULL ? c->wide : calloc(1, UTP_PACKET_BYTES);
+
+	if (out == NULL)
+		return bytes_of(s->bytes, UTP_HEAD + (size_t)s->payload);
+	c->wide = out;
+	c->wide_seq = seq;
+	c->widened = true;
+	c->n_widened++;
+	memcpy(out, s->bytes, UTP_HEAD);
+	utp_put_filler(out, UTP_PACKET_BYTES - UTP_HEAD - s->payload);
+	memcpy(out + UTP_PACKET_BYTES - s->payload, s->bytes + UTP_HEAD, s->payload);
+	return bytes_of(out, UTP_PACKET_BYTES);
+}
+
 static struct bytes send_slot(struct utp_conn *c, uint16_t seq, uint64_t now_us)
 {
 	struct utp_slot *s = slot_at(c, seq);
@@ -323,6 +363,8 @@ static struct bytes send_slot(struct utp_conn *c, uint16_t seq, uint64_t now_us)
 	if (c->rto_us == UINT64_MAX)
 		c->rto_us = now_us + c->window.rto_us;
 	(void)utp_out_head(c, (enum utp_type)s->type, seq, bytes_of(NULL, 0), now_us, s->bytes);
+	if (may_widen(c, s, seq))
+		return widen(c, s, seq);
 	return bytes_of(s->bytes, UTP_HEAD + (size_t)s->payload);
 }
 
@@ -335,6 +377,8 @@ static bool resend(struct utp_conn *c, uint64_t now_us, struct bytes *out)
 			continue;
 		if (!fits(c, s->payload))
 			return false;
+		if (is_wide(c, s))
+			c->widened = false;
 		s->lost = false;
 		s->again = true;
 		c->n_lost--;

@@ -6,9 +6,11 @@ import select
 import socket
 import struct
 import threading
+import time
 
 import harness as h
 import wire
+from boxes import narrow_boxes, rule, two_boxes
 from harness import MIB, check, check_eq, test
 
 UTP = ("--transport", "utp", "--listen", h.HOST)
@@ -126,6 +128,57 @@ def _(w):
     check_eq(told["peers"], 1, "peers over uTP")
     check(told["packets_in"] > 100, "packets are counted", told)
     check_eq(b.run("status", "--json").json()["status"]["utp"]["peers"], 1, "status says so")
+
+
+def narrow(w, v6, swallows):
+    a, b, at = narrow_boxes(w, v6, swallows)
+    src, torrent = h.make_file(a.peer.path("film"), 3 * MIB), w.path("film.torrent")
+    a.peer.run("create", src, "-o", torrent).expect(h.OK)
+    how = ("--transport", "utp", "--no-dht", "--no-lsd", "--no-map", "--index", NOWHERE)
+    p = a.start("get", torrent, "-o", src, "--seed", "--port", "6999", *how)
+    h.wait_for(lambda: b"there already" in p.out(), 30 * h.SLOW, "it is served")
+    got = b.start("get", torrent, "-o", "film", "--wait", "60", "--peer", f"[{at}]:6999" if v6 else f"{at}:6999", *how)
+    got.wait(60 * h.SLOW).expect(h.OK)
+    print("#", got.out().decode().strip().split(": ")[-1])
+    h.check_same(b.peer.path("film"), src)
+
+
+for v6, family in ((False, "IPv4"), (True, "IPv6")):
+    for swallows, how in ((False, "cuts what is longer"), (True, "swallows it")):
+        def _(w, v6=v6, swallows=swallows):
+            narrow(w, v6, swallows)
+        test(f"over {family} a way that carries 1,280 bytes and {how}", seconds=90)(_)
+
+
+DOOR = "6999"
+NO_TCP = "chain in { type filter hook input priority 0; tcp dport 6999 drop; }; "
+NO_UDP = "chain in2 { type filter hook input priority 0; udp dport 6999 reject; }; "
+
+
+@test("whom TCP does not reach is dialled over uTP after two and a half seconds, and over TCP first the next time", seconds=90)
+def _(w):
+    a, b = two_boxes(w)
+    nft = h.need("nft")
+    src, torrent = h.make_file(a.peer.path("film"), 1 * MIB), w.path("film.torrent")
+    a.peer.run("create", src, "-o", torrent).expect(h.OK)
+    how = ("-v", "--no-dht", "--no-lsd", "--no-map", "--index", NOWHERE)
+    p = a.start("get", torrent, "-o", src, "--seed", "--port", DOOR, *how)
+    h.wait_for(lambda: b"there already" in p.out(), 30 * h.SLOW, "it is served")
+    at = ("--peer", f"10.79.0.1:{DOOR}", "--wait", "60", *how)
+    # TCP is swallowed.
+    rule(a, nft, "table ip door { " + NO_TCP + "}")
+    began = time.monotonic()
+    b.start("get", torrent, "-o", "one", *at).wait(60 * h.SLOW).expect(h.OK)
+    took = time.monotonic() - began
+    check(2.5 <= took < 8 * h.SLOW, "it takes as long as TCP is waited for, and little more", took)
+    h.check_same(b.peer.path("one"), src)
+    # Both fail; then TCP alone works.
+    rule(a, nft, "table ip door { " + NO_UDP + "}")
+    got = b.start("get", torrent, "-o", "two", *at)
+    h.wait_for(lambda: b"nobody answers there" in got.err(), 20 * h.SLOW, "uTP was tried, too")
+    rule(a, nft, "flush chain ip door in")
+    got.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.peer.path("two"), src)
 
 
 def syn(sock, to, number):

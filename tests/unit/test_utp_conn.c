@@ -222,7 +222,7 @@ TEST(three_later_ones_show_that_a_packet_is_lost)
 			       .ack = 10,
 			       .window = 1 << 20,
 			       .sack = bytes_of(mask, 4)};
-	uint8_t data[4 * UTP_PAYLOAD_BYTES] = {0};
+	uint8_t data[4 * UTP_PAYLOAD_LEAST] = {0};
 	struct utp_conn_stats st;
 	struct hand h;
 	uint32_t window;
@@ -248,7 +248,7 @@ TEST(three_later_ones_show_that_a_packet_is_lost)
 
 TEST(three_times_the_same_acknowledgement_show_it_too)
 {
-	uint8_t data[2 * UTP_PAYLOAD_BYTES] = {0};
+	uint8_t data[2 * UTP_PAYLOAD_LEAST] = {0};
 	struct hand h;
 
 	open_dialled(&h);
@@ -260,6 +260,92 @@ TEST(three_times_the_same_acknowledgement_show_it_too)
 	give(&h, UTP_STATE, 100, 10, "");
 	CHECK_INT(pull(&h), 1);
 	CHECK_INT(h.got.seq, 11);
+	finish(&h);
+}
+
+/* ---- how large packets are ------------------------------------------------------------------- */
+
+/* The other end: what it has of 11 on, and a way to it that swallows what is larger. */
+struct far_end {
+	bool has[256];
+	size_t most;
+	unsigned n_large, n_filled; /* packets that were longer than the least; of them filled up */
+};
+
+static void receive(struct far_end *f, struct bytes packet)
+{
+	struct utp_packet p;
+
+	CHECK(utp_decode(&p, packet) > 0);
+	CHECK(packet.len <= UTP_PACKET_BYTES);
+	f->n_large += packet.len > UTP_PACKET_LEAST;
+	f->n_filled += packet.len > UTP_PACKET_LEAST && p.payload.len <= UTP_PAYLOAD_LEAST;
+	if (packet.len <= f->most)
+		f->has[p.seq] = true;
+}
+
+/* Take what is sent, and acknowledge it. False: nothing was. */
+static bool exchange(struct hand *h, struct far_end *f)
+{
+	uint8_t mask[4] = {0};
+	struct utp_packet p = {
+	    .type = UTP_STATE, .id = 7, .seq = 100, .ack = 10, .window = 1 << 20};
+	struct bytes list[64];
+	size_t n = utp_conn_packets(h->c, h->now_us, list, 64);
+
+	for (size_t i = 0; i < n; i++)
+		receive(f, list[i]);
+	while (f->has[p.ack + 1])
+		p.ack++;
+	for (unsigned i = 0; i < 32; i++)
+		mask[i / 8] |= (uint8_t)(f->has[p.ack + 2 + i] << i % 8);
+	p.sack = bytes_of(mask, sizeof(mask));
+	h->now_us += 1000;
+	utp_conn_on_packet(h->c, &p, h->now_us);
+	return n > 0;
+}
+
+TEST(when_one_that_was_filled_up_arrives_packets_are_as_large_as_that)
+{
+	static uint8_t data[100 * UTP_PAYLOAD_BYTES];
+	struct far_end f = {.most = UTP_PACKET_BYTES};
+	struct hand h;
+	size_t at;
+
+	open_dialled(&h);
+	at = utp_conn_write(h.c, bytes_of(data, sizeof(data)));
+	while (exchange(&h, &f))
+		at += utp_conn_write(h.c, bytes_of(data, sizeof(data) - at));
+	CHECK_INT(utp_conn_unacked(h.c), 0);
+	CHECK_INT(at, sizeof(data));
+	CHECK_INT(f.n_filled, 1);
+	CHECK(f.n_large > 50);
+	finish(&h);
+}
+
+TEST(where_large_ones_are_swallowed_all_arrives_and_no_window_suffers)
+{
+	static uint8_t data[100 * UTP_PAYLOAD_BYTES];
+	struct far_end f = {.most = UTP_PACKET_LEAST};
+	struct utp_conn_stats st;
+	struct hand h;
+	uint32_t window;
+	size_t at;
+
+	open_dialled(&h);
+	utp_conn_stats(h.c, &st);
+	window = st.window_bytes;
+	at = utp_conn_write(h.c, bytes_of(data, sizeof(data)));
+	while (exchange(&h, &f))
+		at += utp_conn_write(h.c, bytes_of(data, sizeof(data) - at));
+	CHECK_INT(utp_conn_unacked(h.c), 0);
+	CHECK_INT(at, sizeof(data));
+	CHECK_INT(f.n_filled, UTP_WIDE_TRIES);
+	CHECK_INT(f.n_large, UTP_WIDE_TRIES);
+	utp_conn_stats(h.c, &st);
+	CHECK(st.window_bytes >= window);
+	CHECK_INT(st.resent, UTP_WIDE_TRIES);
+	CHECK_INT(st.timeouts, 0);
 	finish(&h);
 }
 
