@@ -431,9 +431,10 @@ class Exchanger:
         except TimeoutError:
             return None
 
-    def tell(self, peers):
-        body = wire.bencode({"added": b"".join(peers)})
-        self.c.send(wire.msg(wire.EXTENDED, body=bytes([self.ours[b"m"][b"ut_pex"]]) + body))
+    def tell(self, *messages):
+        """Peers, a list a message; all at once."""
+        number = bytes([self.ours[b"m"][b"ut_pex"]])
+        self.c.send(b"".join(wire.msg(wire.EXTENDED, body=number + wire.bencode({"added": b"".join(m)})) for m in messages))
 
 
 class Door:
@@ -488,9 +489,7 @@ def _(w):
     get = b.start("get", "magnet:?xt=urn:btih:" + e["hash_v1"], "-o", b.path("f"), "--wait", "60")
     teller = Exchanger(get.port(), bytes.fromhex(e["hash_v1"]))
     seconds = Door()
-    teller.tell([compact("127.0.0.1", int(at.split(":")[1]))])
-    for _ in range(5):
-        teller.tell([compact("127.0.0.1", seconds.port)])
+    teller.tell([compact("127.0.0.1", int(at.split(":")[1]))], *[[compact("127.0.0.1", seconds.port)]] * 5)
     get.wait(60 * h.SLOW).expect(h.OK)
     h.check_same(b.path("f"), src)
     check_eq(seconds.close(), 0, "dials of whom it was told of sooner than a minute later (O-21)")
