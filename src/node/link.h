@@ -21,6 +21,9 @@
 #define LINK_OUT_KEEP 4096u
 /* A peer that takes nothing of what waits for so long is closed. */
 #define LINK_STUCK_MS 60000u
+/* After so long it loses its upload place to whoever waits for one (swarm_on_stalled()). Longer
+ * than TCP waits before it sends again what was lost. */
+#define LINK_STALL_MS 1500u
 /* A whole message of the largest kind, and a scratch buffer's worth that waits for memory. */
 #define LINK_IN_MAX (WIRE_BODY_MAX + 4u + NODE_SCRATCH_BYTES)
 /* Blocks in one scatter read. */
@@ -74,6 +77,7 @@ struct link {
 	bool second;	  /* dialled anew, in the other way */
 	bool utp_next;	  /* dialled over TCP; when that fails, over uTP */
 	bool wants_write; /* the socket was full */
+	bool stalled;	  /* and the peer takes nothing of it, as the swarm was told */
 	bool in_dirty;
 	bool starved;	/* waits for slabs: not reading */
 	bool uploading; /* the swarm has blocks for it */

@@ -166,19 +166,33 @@ static void on_pool(void *arg, unsigned ready)
 	node_settle(n);
 }
 
-/* A slow peer may leave the socket full for long; one that takes nothing at all is stuck. */
-static bool is_stuck(struct link *l, uint64_t now)
+/* For how long the peer took nothing of what waits for it. A slow one may leave the socket full for
+ * long, and takes some all the time. */
+static uint64_t stuck_ms(struct link *l, uint64_t now)
 {
 	uint32_t unacked;
 
 	if (l->state != LINK_OPEN || !l->wants_write)
-		return false;
+		return 0;
 	unacked = stream_unacked(&l->stream);
 	if (unacked != l->unacked) {
 		l->unacked = unacked;
 		l->wrote_ms = now;
 	}
-	return now - l->wrote_ms >= LINK_STUCK_MS;
+	return now - l->wrote_ms;
+}
+
+/* True: the swarm was told that it takes nothing, or does again. */
+static bool tell_stalled(struct link *l, uint64_t stuck, uint64_t now)
+{
+	bool stalled = stuck >= LINK_STALL_MS;
+
+	if (l->state != LINK_OPEN || l->stalled == stalled)
+		return false;
+	l->stalled = stalled;
+	swarm_on_stalled(l->t->swarm, l->ref, stalled, now, &l->t->fx);
+	transfer_perform(l->t);
+	return true;
 }
 
 /* What has peers may get pieces and has rates; the index is told of that. */
@@ -238,13 +252,17 @@ static void on_second(void *arg)
 	struct link *next;
 
 	for (struct link *l = n->links; l != NULL; l = next) {
+		uint64_t stuck = stuck_ms(l, now);
+
 		next = l->next;
 		if (l->state != LINK_OPEN && now >= l->deadline_ms) {
 			link_lost(l, "no handshake in time");
 			next = n->links; /* telling the swarm may have closed others */
-		} else if (is_stuck(l, now)) {
+		} else if (stuck >= LINK_STUCK_MS) {
 			link_lost(l, "does not read what it is sent");
 			next = n->links;
+		} else if (tell_stalled(l, stuck, now)) {
+			next = n->links; /* as above */
 		}
 	}
 	if (n->accept_paused) {

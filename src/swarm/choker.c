@@ -86,7 +86,7 @@ static uint64_t patience(const struct choker_peer *p, uint64_t now_ms, struct rn
 	uint64_t waited = now_ms > p->since_ms ? now_ms - p->since_ms : 0;
 
 	waited += (uint64_t)p->behind_milli * CHOKER_BEHIND_MS + 1000 + rng_below(rng, 1000);
-	return waited * p->passes_milli / 1000 + 1;
+	return (waited * p->passes_milli / 1000 >> p->idle_turns) + 1;
 }
 
 /* A seed keeps only who takes, and passes on, half of what the others take on average. */
@@ -95,8 +95,10 @@ static uint64_t least_merit(const struct choker_peer *list, uint32_t n, bool see
 	uint64_t sum = 0, taken = 0;
 
 	for (uint32_t i = 0; seeding && i < n; i++) {
-		sum += list[i].unchoked ? list[i].take_bps : 0;
-		taken += list[i].unchoked;
+		if (!list[i].unchoked || list[i].stalled)
+			continue;
+		sum += list[i].take_bps;
+		taken++;
 	}
 	return taken > 0 ? sum / taken / 2 : 0;
 }
@@ -117,6 +119,8 @@ static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places,
 			p->score = 0;
 		if (held && p->score == 0)
 			p->score = 1;
+		if (p->stalled)
+			p->score = 0;
 	}
 	qsort(list, n, sizeof(*list), by_score);
 	for (uint32_t i = 0; i < n && kept < places; i++) {
@@ -128,7 +132,11 @@ static uint32_t keep_best(struct choker_peer *list, uint32_t n, uint32_t places,
 	return kept;
 }
 
-/* The rest of the places: optimistic ones whose time is not up, then who waits longest. */
+/* Above all who had a place in vain. */
+#define FRESH ((uint64_t)1 << 48)
+
+/* The rest of the places: optimistic ones whose time is not up, then who waits longest. Who takes
+ * something makes room for them, but not for those who did nothing with theirs. */
 static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, bool seeding,
 		      uint64_t now_ms, struct rng *rng)
 {
@@ -137,12 +145,14 @@ static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, boo
 	for (uint32_t i = 0; i < n; i++) {
 		struct choker_peer *p = &list[i];
 
-		if (p->unchoke)
+		if (p->unchoke || p->stalled)
 			p->score = 0;
+		else if (p->unchoked && now_ms - p->since_ms < hold)
+			p->score = UINT64_MAX;
 		else if (p->unchoked)
-			p->score = now_ms - p->since_ms < hold ? UINT64_MAX : 1;
+			p->score = p->take_bps > 0 ? FRESH : 1;
 		else
-			p->score = patience(p, now_ms, rng);
+			p->score = patience(p, now_ms, rng) + (p->idle_turns == 0 ? FRESH : 0);
 	}
 	qsort(list, n, sizeof(*list), by_score);
 	for (uint32_t i = 0; i < n && places > 0; i++) {
@@ -156,18 +166,21 @@ static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, boo
 void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool seeding,
 		  uint64_t now_ms, struct rng *rng)
 {
+	uint32_t turns, kept, n_takers = 0;
 	uint64_t total = 0;
-	uint32_t turns, kept;
 
 	for (uint32_t i = 0; i < n; i++) {
 		list[i].unchoke = false;
+		if (list[i].stalled)
+			list[i].take_bps = 0;
 		total += list[i].take_bps;
+		n_takers += !list[i].stalled;
 	}
-	adapt_slots(c, total, n);
+	adapt_slots(c, total, n_takers);
 	if (n == 0)
 		return;
 	turns = c->slots / 4 > 0 ? c->slots / 4 : c->slots > 1;
-	if (n <= c->slots)
+	if (n_takers <= c->slots)
 		turns = 0;
 	kept = keep_best(list, n, c->slots - turns, seeding, now_ms);
 	fill_rest(list, n, c->slots - kept, seeding, now_ms, rng);
@@ -181,10 +194,11 @@ uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, s
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t score;
 
-		if (list[i].unchoked)
+		if (list[i].unchoked || list[i].stalled)
 			continue;
-		score = (seeding ? 0 : merit(&list[i], false)) + 1 + list[i].behind_milli +
-			rng_below(rng, 500);
+		score = ((seeding ? 0 : merit(&list[i], false)) + list[i].behind_milli +
+			 rng_below(rng, 500)) >>
+			list[i].idle_turns;
 		if (best == n || score > best_score) {
 			best = i;
 			best_score = score;

@@ -11,6 +11,11 @@
  * possible time; it needs 1.09 times with it. Who comes when the others are half way waited 16 s
  * for its first place; now some 2 s.
  *
+ * Who takes nothing of what waits for him has no place while others want it: fifty that asked and
+ * never read held all places, by what had filled their buffers, and kept a getter waiting for 70
+ * s. It loses its place when that is noticed, not at the next round. Whoever had a place and asked
+ * for nothing waits twice as long for the next one, and then twice as long again.
+ *
  * A place that falls free between rounds is given away at once; rounds are only for taking
  * places away. They are shorter than BEP 3's ten seconds, as whole downloads take less than a
  * minute, and not shorter still, as each change leaves a piece half done. */
@@ -37,6 +42,9 @@
  * have nothing. */
 #define CHOKER_BEHIND_MS 100u
 
+/* Idle turns beyond that make no difference. */
+#define CHOKER_IDLE_TURNS_MAX 6u
+
 struct choker {
 	uint32_t slots;
 	bool fixed;	   /* by the user */
@@ -55,8 +63,10 @@ struct choker_peer {
 	uint32_t passes_milli; /* of what we alone gave it: what others have by now, 0..1000 */
 	uint64_t since_ms;     /* unchoked since, or choked (connected) since */
 	bool unchoked;
-	bool unchoke;	/* out */
-	uint64_t score; /* private to choker.c */
+	bool stalled;	     /* takes nothing: gets what nobody else wants */
+	uint32_t idle_turns; /* places in a row with which it did nothing */
+	bool unchoke;	     /* out */
+	uint64_t score;	     /* private to choker.c */
 };
 
 /* `slots` 0: chosen by what they take. */
@@ -65,7 +75,8 @@ void choker_init(struct choker *c, uint32_t slots);
 /* Decide anew about all who are interested. Sorts `list`. */
 void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool seeding,
 		  uint64_t now_ms, struct rng *rng);
-/* A place is free: which of the choked ones gets it? Index into `list`, n: none. */
+/* A place is free: which of the choked ones that are not stalled gets it? Index into `list`, n:
+ * none. */
 uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, struct rng *rng);
 
 #endif

@@ -276,6 +276,11 @@ void swarm_on_piece_back(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 bool swarm_next_upload(struct swarm *s, struct peer_ref ref, struct block_ref *out);
 /* Payload bytes left for this peer. */
 void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms);
+/* For some seconds the peer has acknowledged nothing of what the system holds for it and takes no
+ * more; `stalled` false: it does again. It keeps its upload place only while nobody else waits for
+ * one (attack: many who ask and never read). */
+void swarm_on_stalled(struct swarm *s, struct peer_ref ref, bool stalled, uint64_t now_ms,
+		      struct effects *fx);
 
 /* ---- time --------------------------------------------------------------- */
 

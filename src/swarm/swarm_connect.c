@@ -32,6 +32,7 @@ static void forget(struct turn *t, struct peer *p)
 	s->slots[slot].gen++;
 	s->n_peers--;
 	s->n_sources -= p->source;
+	s->n_stalled -= p->stalled;
 	swarm_unreserve(t, p);
 	swarm_forget_stale(s, p);
 	swarm_leaves_failed(t, p);

@@ -92,6 +92,7 @@ struct swarm {
 	    *given_to;	  /* slot + 1 of who got it first from us; 0 nobody, or it was passed on */
 	uint32_t give_at; /* where it looks for the next */
 	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
+	uint32_t n_stalled;	     /* peers that take nothing */
 	uint32_t n_partial;	     /* peers with a bitfield of their own */
 	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
 	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */

@@ -75,6 +75,7 @@ bool swarm_next_upload(struct swarm *s, struct peer_ref ref, struct block_ref *o
 	if (p == NULL || p->is_choked || (q = requests_next(&p->queue, NULL)) == NULL)
 		return false;
 	*out = (struct block_ref){q->piece, q->begin, q->length};
+	p->given_bytes += q->length;
 	requests_remove(&p->queue, q);
 	return true;
 }
@@ -88,6 +89,8 @@ void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_
 	rate_add(&p->up, bytes, now_ms);
 	rate_add(&s->up, bytes, now_ms);
 	p->up_bytes += bytes;
+	p->took_ms = now_ms;
+	p->idle_turns = 0;
 	s->up_bytes += bytes;
 	p->spoke_ms = now_ms;
 	/* It takes what it asked for. */
@@ -137,6 +140,8 @@ static void choke(struct turn *t, struct peer *p)
 {
 	struct request *q = NULL;
 
+	if (p->up_bytes == p->turn_bytes && p->idle_turns < CHOKER_IDLE_TURNS_MAX)
+		p->idle_turns++;
 	set_choked(t, p, true);
 	swarm_take_back(t->s, p);
 	swarm_say(t, p, WIRE_CHOKE);
@@ -148,6 +153,7 @@ static void choke(struct turn *t, struct peer *p)
 static void unchoke(struct turn *t, struct peer *p)
 {
 	set_choked(t, p, false);
+	p->turn_bytes = p->up_bytes;
 	/* Before: it asks at once. */
 	swarm_suggest(t, p);
 	swarm_say(t, p, WIRE_UNCHOKE);
@@ -158,6 +164,17 @@ static uint32_t behind_milli(const struct swarm *s, const struct peer *p)
 	uint32_t ours = s->picker.have.count, theirs = peer_have_count(p, s->meta->n_pieces);
 
 	return ours > theirs ? (uint32_t)((uint64_t)(ours - theirs) * 1000 / s->meta->n_pieces) : 0;
+}
+
+/* What it takes: nothing, when it might have all the time since the last round and did not ask. */
+static uint64_t takes_bps(const struct turn *t, const struct peer *p)
+{
+	bool idle = !p->is_choked && p->queue.n == 0 && p->given_bytes <= p->up_bytes;
+
+	if (idle && t->now_ms - p->took_ms >= CHOKER_ROUND_MS &&
+	    t->now_ms - p->choke_ms >= CHOKER_ROUND_MS)
+		return 0;
+	return rate_bps(&p->up, t->now_ms);
 }
 
 /* Those who are interested. NULL without memory. */
@@ -174,13 +191,33 @@ static struct choker_peer *list_interested(const struct turn *t, uint32_t *n)
 			continue;
 		list[(*n)++] = (struct choker_peer){.slot = p->ref.slot,
 						    .give_bps = rate_bps(&p->down, t->now_ms),
-						    .take_bps = rate_bps(&p->up, t->now_ms),
+						    .take_bps = takes_bps(t, p),
 						    .passes_milli = swarm_passes_milli(p),
 						    .behind_milli = behind_milli(t->s, p),
 						    .since_ms = p->choke_ms,
+						    .stalled = p->stalled,
+						    .idle_turns = p->idle_turns,
 						    .unchoked = !p->is_choked};
 	}
 	return list;
+}
+
+/* Those who take nothing make room for those who wait and may. */
+static void choke_stalled(struct turn *t)
+{
+	struct swarm *s = t->s;
+	uint32_t waiting = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		waiting += p->is_interested && p->is_choked && !p->stalled;
+	for (uint32_t i = 0; waiting > 0 && s->n_taken >= s->choker.slots &&
+			     (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (!p->is_interested || p->is_choked || !p->stalled)
+			continue;
+		choke(t, p);
+		waiting--;
+	}
 }
 
 void swarm_fill_places(struct turn *t)
@@ -190,7 +227,11 @@ void swarm_fill_places(struct turn *t)
 	uint32_t n, i;
 
 	s->places = false;
-	if (s->no_upload || s->n_waiting == 0 || s->n_taken >= s->choker.slots)
+	if (s->no_upload || s->n_waiting == 0)
+		return;
+	if (s->n_stalled > 0)
+		choke_stalled(t);
+	if (s->n_taken >= s->choker.slots)
 		return;
 	list = list_interested(t, &n);
 	while (list != NULL && s->n_taken < s->choker.slots) {
@@ -201,6 +242,20 @@ void swarm_fill_places(struct turn *t)
 		list[i].unchoked = true;
 	}
 	free(list);
+}
+
+void swarm_on_stalled(struct swarm *s, struct peer_ref ref, bool stalled, uint64_t now_ms,
+		      struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct peer *p = swarm_find(s, ref);
+
+	if (p == NULL || p->stalled == stalled)
+		return;
+	p->stalled = stalled;
+	s->n_stalled += stalled ? 1u : UINT32_MAX;
+	s->places = true;
+	swarm_settle(&t);
 }
 
 void swarm_on_interested(struct turn *t, struct peer *p, bool interested)

@@ -352,6 +352,47 @@ def _(w):
     s.well()
 
 
+@test("fifty that ask and never read keep no getter waiting: a place that is taken in vain is given to the next", seconds=120)
+def _(w):
+    s = Seed(w, 64 * MIB)
+    g = w.peer("g")
+    base = min(timed_get(w, f"b{i}", g) for i in range(3))
+    ask = b"".join(msg(wire.REQUEST, p, b, n) for p, b, n in list(s.t.blocks())[:1024])
+    readers = [s.dial().greet(s.t.hash, fast=False) for _ in range(50)]
+    for c in readers:
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.send(msg(wire.INTERESTED))
+    over = threading.Event()
+
+    def go_on_asking():
+        while not over.wait(0.3):
+            for c in readers:
+                c.sock.settimeout(1)
+                try:
+                    c.sock.sendall(ask)
+                except OSError:
+                    pass  # it is not read from either while it waits for so much
+    thread = threading.Thread(target=go_on_asking)
+    thread.start()
+    try:
+        took = [timed_get(w, "first", g)]
+        check(took[0] <= base + 20 * h.SLOW, f"who comes with them has a place within seconds: {took[0]:.2f} s")
+
+        def as_ever():
+            took.append(timed_get(w, "again", g))
+            return took[-1] <= base * 1.25 + 0.15 * h.SLOW
+        h.wait_for(as_ever, 20 * h.SLOW, "all have had a place, and lost it: a get takes as long as without them", every=0.5)
+        took.append(min(timed_get(w, "again", g) for _ in range(3)))
+    finally:
+        over.set()
+        thread.join(60)
+    print(f"# {base:.2f} s without them; when they have come {' '.join(f'{s:.2f}' for s in took)} s")
+    check(took[-1] <= base * 1.25 + 0.15 * h.SLOW, "and so do the next ones")
+    for c in readers:
+        c.close()
+    s.well()
+
+
 # ---- O-16 blocks that nobody asked for ----------------------------------------------------
 
 class Pushy(wire.SlowSeed):

@@ -27,6 +27,7 @@ enum node_kind {
 	NODE_CHOKER,   /* never lets download; without `seed` a free rider */
 	NODE_REJECTER, /* lets download, rejects every request */
 	NODE_STALLER,  /* sends `stall_after` blocks, then no more */
+	NODE_GLUTTON,  /* asks, and reads nothing any more after `stall_after` blocks */
 };
 
 #define NET_SITES_MAX 16u

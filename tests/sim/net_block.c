@@ -96,16 +96,56 @@ static void adapt_window(struct net *n, uint32_t from, uint64_t queue_us)
 	}
 }
 
+static void tell_stalled(struct net *n, uint32_t from, bool stalled)
+{
+	const struct end *e = net_end(n, from);
+	struct flow *f = net_flow(n, from);
+
+	if (f->stalled == stalled)
+		return;
+	f->stalled = stalled;
+	swarm_on_stalled(n->nodes[e->node].swarm, e->ref, stalled, n->now_us / 1000, &n->fx);
+	net_perform(n, e->node);
+}
+
+static void look_at(struct net *n, uint32_t from, uint64_t at_us)
+{
+	net_schedule(n, (struct event){.type = EVENT_LOOK,
+				       .target = from,
+				       .life = n->conns[from / 2].gen,
+				       .at_us = at_us});
+}
+
+void net_on_look(struct net *n, const struct event *e)
+{
+	struct flow *f = net_flow(n, e->target);
+	bool stalled = f->in_flight > 0 && n->now_us - f->moved_us >= NET_STALL_US;
+
+	f->watched = f->in_flight > 0;
+	if (f->watched)
+		look_at(n, e->target, (stalled ? n->now_us : f->moved_us) + NET_STALL_US);
+	if (stalled)
+		tell_stalled(n, e->target, true);
+}
+
+void net_block_moved(struct net *n, uint32_t from)
+{
+	net_flow(n, from)->moved_us = n->now_us;
+}
+
 void net_block_gone(struct net *n, uint32_t from)
 {
 	struct end *e = net_end(n, from);
 
 	net_flow(n, from)->in_flight--;
-	if (!e->blocked)
-		return;
-	e->blocked = false;
-	ring_add(n, from);
-	net_run_uplink(n, e->node);
+	net_block_moved(n, from);
+	if (e->blocked) {
+		e->blocked = false;
+		ring_add(n, from);
+		net_run_uplink(n, e->node);
+	}
+	if (net_end(n, from)->open)
+		tell_stalled(n, from, false);
 }
 
 /* ---- lines --------------------------------------------------------------- */
@@ -209,7 +249,11 @@ static void send_block(struct net *n, uint32_t from, struct block_ref b)
 	if (arrives < f->paced_us + c->pace_us)
 		arrives = f->paced_us + c->pace_us;
 	f->paced_us = arrives;
-	f->in_flight++;
+	if (f->in_flight++ == 0)
+		f->moved_us = n->now_us;
+	if (!f->watched)
+		look_at(n, from, n->now_us + NET_STALL_US);
+	f->watched = true;
 	send_parts(n, from ^ 1, b.length, arrives);
 	ev.at_us = arrives;
 	net_transmit(n, from ^ 1, ev);

@@ -14,6 +14,8 @@
 /* Blocks on their way over one connection: at the start, and at most. */
 #define NET_WINDOW_FIRST 2u
 #define NET_WINDOW_MAX 1024u
+/* Nothing that was sent arrived for so long: LINK_STALL_MS of the product. */
+#define NET_STALL_US 1500000u
 
 enum mark { MARK_NONE, MARK_TRUE, MARK_FALSE };
 
@@ -23,6 +25,7 @@ enum event_type {
 	EVENT_PARCEL,  /* a message that does not fit: `a` is a parcel */
 	EVENT_BLOCK,
 	EVENT_PART, /* of a block: bytes that come before the last */
+	EVENT_LOOK, /* has anything of what was sent from here arrived lately? */
 	EVENT_CLOSED,
 	EVENT_KNOCK,  /* a dial reaches the other side */
 	EVENT_ANSWER, /* and its answer comes back */
@@ -85,6 +88,8 @@ struct flow {
 	uint32_t threshold, grown; /* where the window starts to grow slowly; towards one more */
 	uint64_t cut_us;	   /* it is not cut again before */
 	uint64_t paced_us;	   /* when the last one arrives */
+	uint64_t moved_us;	   /* when something of one arrived last */
+	bool watched, stalled;	   /* an EVENT_LOOK is under way; the swarm knows */
 };
 
 struct link {
@@ -110,7 +115,7 @@ struct node {
 	uint8_t *marks;	     /* of each block */
 	uint64_t announce_us, announced_us;
 	uint64_t came_ms, done_ms;
-	uint64_t sent_bytes, sent_blocks;
+	uint64_t sent_bytes, sent_blocks, read_blocks;
 	uint64_t old_down, old_wasted; /* in earlier lives */
 	struct addr addr;
 	uint8_t id[20];
@@ -224,8 +229,11 @@ void net_leave_uplink(struct net *n, uint32_t end);
 void net_run_uplink(struct net *n, uint32_t node);
 /* A block's last byte is at the receiver's line: when has it come in? */
 uint64_t net_land_block(struct net *n, const struct event *e);
+/* Some of it came. */
+void net_block_moved(struct net *n, uint32_t from);
 /* It arrived, or did not. */
 void net_block_gone(struct net *n, uint32_t from);
+void net_on_look(struct net *n, const struct event *e);
 
 /* net_shell.c */
 void net_perform(struct net *n, uint32_t node);

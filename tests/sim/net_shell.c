@@ -322,22 +322,44 @@ static void turn_down(struct net *n, const struct event *e)
 		net_block_gone(n, e->target ^ 1);
 }
 
+/* What is sent to it stays on its way for ever. */
+static bool reads_nothing(const struct net *n, const struct event *e)
+{
+	const struct node *k = &n->nodes[net_end(n, e->target)->node];
+
+	return k->kind == NODE_GLUTTON && e->type != EVENT_CLOSED &&
+	       k->read_blocks >= k->spec.stall_after;
+}
+
 static void handle_at_end(struct net *n, struct event *e)
 {
 	const struct conn *c = &n->conns[e->target / 2];
 	struct end *t = net_end(n, e->target);
+	bool there = c->gen == e->life && t->open;
 
-	if (c->gen != e->life || !t->open) {
+	if (e->type == EVENT_LOOK) {
+		if (there)
+			net_on_look(n, e);
+		return;
+	}
+	if (!there) {
 		turn_down(n, e);
 		return;
 	}
+	if (reads_nothing(n, e)) {
+		if (e->type == EVENT_PARCEL)
+			net_drop_parcel(n, e);
+		return;
+	}
 	if (e->type == EVENT_PART) {
+		net_block_moved(n, e->target ^ 1);
 		swarm_on_progress(n->nodes[t->node].swarm, t->ref, e->a, ms_of(n));
 		return;
 	}
 	if (net_must_land(n, e))
 		return;
 	if (e->type == EVENT_BLOCK) {
+		n->nodes[t->node].read_blocks++;
 		net_block_gone(n, e->target ^ 1);
 		on_block(n, e);
 	} else if (e->type == EVENT_CLOSED) {

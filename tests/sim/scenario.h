@@ -38,6 +38,7 @@ void scenario_seed_leaves(const struct scenario_options *o, struct table *t);
 void scenario_late(const struct scenario_options *o, struct table *t);
 void scenario_streams(const struct scenario_options *o, struct table *t);
 void scenario_holders(const struct scenario_options *o, struct table *t);
+void scenario_non_readers(const struct scenario_options *o, struct table *t);
 void scenario_free_riders(const struct scenario_options *o, struct table *t);
 
 /* ---- for the scenarios --------------------------------------------------- */

@@ -50,3 +50,45 @@ void scenario_holders(const struct scenario_options *o, struct table *t)
 
 	holders(o, t, "the index says who", true, plain);
 }
+
+/* ---- who does not read --------------------------------------------------- */
+
+/* What their systems take for them: 128 KiB. */
+#define GLUTTON_BLOCKS 8u
+#define GLUTTONS_AHEAD_MS 20000u
+
+/* One getter and a seed, and `n` who read nothing, who come at the same time or were there before.
+ */
+static double non_readers(const struct scenario_options *o, struct table *t, const char *variant,
+			  uint32_t n, uint64_t ahead_ms, double plain_last)
+{
+	struct node_spec glutton = scene_lines(SCENE_BPS);
+	struct scene s;
+	double last;
+
+	glutton.kind = NODE_GLUTTON;
+	glutton.stall_after = GLUTTON_BLOCKS;
+	scene_begin(&s, "non-readers", variant, o);
+	scene_origin(&s, SCENE_BPS);
+	for (uint32_t i = 0; i < n; i++)
+		scene_add(&s, glutton);
+	net_run_for(s.net, net_now_ms(s.net) + ahead_ms);
+	scene_add(&s, scene_lines(SCENE_BPS));
+	scene_run(&s, SCENE_END_MS);
+	scene_measure(&s, 0);
+	s.row.bound_s = scene_bytes(&s) / SCENE_BPS;
+	last = s.row.report.last_s;
+	if (plain_last > 0)
+		row_at_most(&s.row, "last / last without them", last / plain_last, 1.25);
+	scene_end(&s, t);
+	return last;
+}
+
+void scenario_non_readers(const struct scenario_options *o, struct table *t)
+{
+	uint32_t n = scene_pick(o, 50);
+	double plain = non_readers(o, t, "none", 0, 0, 0);
+
+	non_readers(o, t, "come with it", n, 0, plain);
+	non_readers(o, t, "were there before", n, GLUTTONS_AHEAD_MS, plain);
+}

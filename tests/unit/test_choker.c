@@ -244,3 +244,52 @@ TEST(choker_leaves_the_places_that_the_user_set)
 	rounds(&c, 20, 90, 1000000, 1000000000);
 	CHECK_INT(c.slots, 3);
 }
+
+TEST(choker_gives_no_place_to_one_that_takes_nothing_while_others_want_it)
+{
+	struct choker_peer list[6];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 21);
+	for (int seeding = 0; seeding < 2; seeding++) {
+		choker_init(&c, 4);
+		/* By what filled their buffers they are the best; and they waited longest. */
+		for (uint32_t i = 0; i < 6; i++) {
+			list[i] = peer(i, i < 2, i < 4 ? 9000000 : 0, i < 4 ? 9000000 : 0, 60000);
+			list[i].stalled = i < 4;
+		}
+		CHECK(list[choker_next(list, 6, seeding != 0, &rng)].slot >= 4);
+		choker_round(&c, list, 6, seeding != 0, NOW, &rng);
+		CHECK_INT(count(list, 6), 4);
+		CHECK(chosen(list, 6, 4) && chosen(list, 6, 5));
+		for (uint32_t i = 0; i < 6; i++)
+			list[i].stalled = true;
+		CHECK_INT(choker_next(list, 6, seeding != 0, &rng), 6);
+	}
+}
+
+TEST(choker_keeps_one_that_takes_before_those_that_had_a_place_in_vain)
+{
+	struct choker_peer list[20];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 22);
+	choker_init(&c, 4);
+	for (uint32_t i = 0; i < 20; i++) {
+		list[i] = peer(i, i < 4, 0, i == 0 ? 1000000 : 0, 60000);
+		list[i].idle_turns = i == 0 ? 0 : 1 + i % CHOKER_IDLE_TURNS_MAX;
+		/* Nobody has anything from it, as the others take nothing. */
+		list[i].passes_milli = i == 0 ? 20 : 1000;
+	}
+	choker_round(&c, list, 20, true, NOW, &rng);
+	CHECK_INT(count(list, 20), 4);
+	CHECK(chosen(list, 20, 0));
+	/* One that had none yet comes before it. */
+	for (uint32_t i = 0; i < 20; i++)
+		list[i].idle_turns = list[i].slot == 0 || list[i].slot > 15 ? 0 : 1;
+	choker_round(&c, list, 20, true, NOW, &rng);
+	for (uint32_t i = 16; i < 20; i++)
+		CHECK(chosen(list, 20, i));
+}

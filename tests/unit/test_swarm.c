@@ -1096,6 +1096,54 @@ TEST(swarm_rejects_five_hundred_bad_requests_in_a_row_then_closes)
 	stop(&b);
 }
 
+/* Peers that want everything from a seed of `n` places. */
+static void crowd_of(struct bench *b, uint32_t slots, struct peer_ref *peers, uint32_t n)
+{
+	struct swarm_params p = {.seed = 11, .port = 6881, .upload_slots = slots};
+	struct bitfield have;
+
+	*b = (struct bench){.now = 100000};
+	b->meta = net_metainfo(64 * BLOCK, 4 * BLOCK, true, true);
+	p.meta = b->meta;
+	b->s = swarm_new(&p);
+	effects_init(&b->fx);
+	CHECK_INT(bitfield_init(&have, b->meta->n_pieces), 0);
+	bitfield_fill(&have);
+	CHECK_INT(swarm_set_have(b->s, &have), 0);
+	bitfield_fini(&have);
+	for (uint32_t i = 0; i < n; i++) {
+		peers[i] = join(b, INCOMING);
+		hear_type(b, peers[i], WIRE_INTERESTED);
+	}
+}
+
+TEST(swarm_gives_the_place_of_one_that_takes_nothing_to_the_next)
+{
+	struct peer_ref p[4];
+	struct block_ref next;
+	struct bench b;
+
+	crowd_of(&b, 2, p, 3);
+	CHECK_STR(said(&b), "0:bitfield 0:unchoke 1:bitfield 1:unchoke 2:bitfield");
+	hear_block_msg(&b, p[0], WIRE_REQUEST, 0, 0);
+	CHECK(swarm_next_upload(b.s, p[0], &next));
+	said(&b);
+	swarm_on_stalled(b.s, p[0], true, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:choke 2:unchoke");
+	/* A free place is not for it, until it takes again. */
+	hear_type(&b, p[1], WIRE_NOT_INTERESTED);
+	CHECK_STR(said(&b), "1:choke");
+	swarm_on_stalled(b.s, p[0], false, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:unchoke");
+	/* While nobody waits it may as well keep its place; who comes gets it at once. */
+	swarm_on_stalled(b.s, p[2], true, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	p[3] = join(&b, INCOMING);
+	hear_type(&b, p[3], WIRE_INTERESTED);
+	CHECK(strstr(said(&b), "2:choke 3:unchoke") != NULL);
+	stop(&b);
+}
+
 TEST(swarm_judges_blocks_never_asked_for_as_such)
 {
 	struct bench b;
