@@ -180,8 +180,10 @@ void addrbook_set_state(struct addrbook *b, struct address *a, enum address_stat
 {
 	if (a->state == ADDRESS_DIALING)
 		b->n_dialing--;
-	if (state == ADDRESS_DIALING)
+	if (state == ADDRESS_DIALING) {
 		b->n_dialing++;
+		a->dialled = true;
+	}
 	a->state = (uint8_t)state;
 }
 
@@ -229,6 +231,18 @@ bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms)
 			return true;
 	}
 	return false;
+}
+
+uint32_t addrbook_untried(const struct addrbook *b, uint32_t most, uint64_t now_ms)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n && n < most; i++) {
+		const struct address *a = &b->list[i];
+
+		n += a->state == ADDRESS_IDLE && !a->self && !a->dialled && a->due_ms <= now_ms;
+	}
+	return n;
 }
 
 void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms)

@@ -34,6 +34,7 @@ struct address {
 	bool seed;		 /* has everything: of no use to a seed */
 	bool said_complete;	 /* others say that it has, and it did not tell otherwise */
 	bool self;		 /* it is us */
+	bool dialled;		 /* once at least */
 	bool punch;		 /* not reachable, it is said, but by hole punching */
 	struct peer_ref told_by; /* who said so in a peer exchange last; none: finds nobody */
 	uint32_t priority;	 /* swarm/priority.h; 0 while we do not know our address */
@@ -86,6 +87,8 @@ enum address_wish {
  * the next one will be (UINT64_MAX: none). */
 struct address *addrbook_dial(struct addrbook *b, enum address_wish wish, uint64_t now_ms,
 			      uint64_t *due_ms);
+/* How many that were never dialled may be now; counts up to `most`. */
+uint32_t addrbook_untried(const struct addrbook *b, uint32_t most, uint64_t now_ms);
 /* How many are connected or being dialled that are said to have everything. */
 uint32_t addrbook_complete(const struct addrbook *b);
 /* Is there an idle address that is due? */

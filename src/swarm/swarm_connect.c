@@ -7,12 +7,6 @@
 #define TWIN_MS 15000u
 /* A peer neither of us wants anything from gives way to a new one after this long. */
 #define BORED_MS 60000u
-/* A peer that gave nothing for this long may have to leave when all places are taken. */
-#define GENEROUS_MS 60000u
-/* One peer at a time, this far apart. */
-#define TURNOVER_MS 15000u
-/* After a breach, and when the other side has us already. */
-#define REDIAL_LATER_MS 300000u
 
 /* ---- leaving ------------------------------------------------------------- */
 
@@ -38,7 +32,7 @@ static void forget(struct turn *t, struct peer *p)
 	swarm_leaves_failed(t, p);
 	if (a != NULL && a->state == ADDRESS_CONNECTED) {
 		bool useful = p->down_bytes > 0 || p->up_bytes > 0 ||
-			      t->now_ms - p->connected_ms > REDIAL_LATER_MS;
+			      t->now_ms - p->connected_ms > SWARM_REDIAL_LATER_MS;
 
 		if (p->down_bytes > 0)
 			a->good = true;
@@ -125,7 +119,7 @@ void swarm_breach(struct turn *t, struct peer *p, const char *reason)
 	}
 	swarm_drop(t, p, reason);
 	if (a != NULL)
-		addrbook_delay(&t->s->book, a, REDIAL_LATER_MS, t->now_ms);
+		addrbook_delay(&t->s->book, a, SWARM_REDIAL_LATER_MS, t->now_ms);
 }
 
 void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx)
@@ -184,8 +178,8 @@ static struct peer *least_wanted(const struct turn *t, const struct addr *newcom
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
 		uint32_t priority = addrbook_priority(&t->s->book, &p->addr);
 
-		if (p->source || priority >= lowest || t->now_ms - p->given_ms < GENEROUS_MS ||
-		    rate_bps(&p->up, t->now_ms) > 0)
+		if (p->source || priority >= lowest ||
+		    t->now_ms - p->given_ms < SWARM_GENEROUS_MS || rate_bps(&p->up, t->now_ms) > 0)
 			continue;
 		lowest = priority;
 		worst = p;
@@ -357,7 +351,7 @@ static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, con
 		struct peer *twin = find_twin(t->s, h->peer_id);
 
 		addrbook_set_state(&t->s->book, a, ADDRESS_IDLE);
-		addrbook_delay(&t->s->book, a, REDIAL_LATER_MS, t->now_ms);
+		addrbook_delay(&t->s->book, a, SWARM_REDIAL_LATER_MS, t->now_ms);
 		if (twin != NULL && twin->listen.port == 0) {
 			/* Now we know where to find it when this connection ends. */
 			twin->listen = h->addr;
@@ -412,74 +406,22 @@ void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us)
 
 /* ---- dialling ------------------------------------------------------------ */
 
-/* Some places stay for those who come to us: they may not be reachable. */
-static uint32_t most_to_dial(const struct swarm *s)
+uint32_t swarm_most_to_dial(const struct swarm *s)
 {
 	return s->max_peers - s->max_peers / 4;
 }
 
 /* While there are few peers each dial in vain lets one more be under way: in a list of mostly dead
  * addresses those that live are found at the pace of max_dials. */
-static bool has_enough(const struct swarm *s)
+bool swarm_has_enough(const struct swarm *s)
 {
-	uint32_t most = most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
+	uint32_t most = swarm_most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
 
 	if (s->n_peers - s->n_sources < SWARM_PEERS_FEW)
 		enough += s->n_in_vain;
+	if (s->try_peers > enough)
+		enough = s->try_peers;
 	return s->n_peers - s->n_sources + s->book.n_dialing >= enough;
-}
-
-/* Those we know serve others: look for more. False when there is no room for more. */
-static bool want_more(struct swarm *s)
-{
-	uint32_t givers = 0;
-	struct peer *p;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		givers += !p->source && !p->am_choked;
-	if (givers >= SWARM_GIVERS_FEW || s->dial_peers >= most_to_dial(s))
-		return false;
-	s->dial_peers += SWARM_PEERS_MORE;
-	return true;
-}
-
-static struct peer *least_generous(const struct turn *t)
-{
-	struct peer *p, *worst = NULL;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (p->source || t->now_ms - p->given_ms < GENEROUS_MS)
-			continue;
-		if (worst == NULL || p->down_bytes < worst->down_bytes)
-			worst = p;
-	}
-	return worst;
-}
-
-/* Attack: peers that claim everything, give nothing and take all places. */
-void swarm_turn_over(struct turn *t)
-{
-	struct swarm *s = t->s;
-	struct peer *worst;
-	struct addr listen;
-	struct address *a;
-
-	s->turnover_at_ms = UINT64_MAX;
-	if (s->paused || swarm_complete(s) || !has_enough(s))
-		return;
-	s->turnover_at_ms = t->now_ms + TURNOVER_MS;
-	if (want_more(s)) {
-		s->redial = true;
-		return;
-	}
-	worst = addrbook_has_due(&s->book, t->now_ms) ? least_generous(t) : NULL;
-	if (worst == NULL)
-		return;
-	listen = worst->listen;
-	swarm_drop(t, worst, "gave nothing for long");
-	a = addrbook_find(&s->book, &listen);
-	if (a != NULL)
-		addrbook_delay(&s->book, a, REDIAL_LATER_MS, t->now_ms);
 }
 
 static enum address_wish wish_for(const struct swarm *s)
@@ -502,7 +444,7 @@ void swarm_dial(struct turn *t)
 	s->dial_at_ms = UINT64_MAX;
 	if (s->paused)
 		return;
-	while (s->book.n_dialing < s->max_dials && !has_enough(s)) {
+	while (s->book.n_dialing < s->max_dials && !swarm_has_enough(s)) {
 		struct address *a = addrbook_dial(&s->book, wish_for(s), t->now_ms, &s->dial_at_ms);
 		struct effect *e;
 
@@ -518,6 +460,6 @@ void swarm_dial(struct turn *t)
 			swarm_punch(t, a);
 		s->dial_at_ms = UINT64_MAX;
 	}
-	if (has_enough(s) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)
-		s->turnover_at_ms = t->now_ms + TURNOVER_MS;
+	if (swarm_has_enough(s) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)
+		swarm_begin_turnover(t);
 }

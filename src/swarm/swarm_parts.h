@@ -18,6 +18,10 @@
 #define SWARM_CHECK_MS 250u
 /* A keepalive is sent after this much silence of ours. */
 #define SWARM_KEEPALIVE_MS 90000u
+/* A peer that gave nothing for this long may have to leave when all places are taken. */
+#define SWARM_GENEROUS_MS 60000u
+/* After a breach, when it had to go, and when the other side has us already. */
+#define SWARM_REDIAL_LATER_MS 300000u
 /* First and longest pause between two WANT_PEERS. */
 #define SWARM_WANT_FIRST_MS 15000u
 #define SWARM_WANT_MAX_MS 300000u
@@ -76,6 +80,8 @@ struct swarm {
 	uint32_t max_peers, max_dials;
 	bool spare_seeds;    /* others bring enough: seeds are asked for little at a time */
 	uint32_t dial_peers; /* with so many nobody is dialled */
+	uint32_t try_peers;  /* but up to so many to try them, 0 none */
+	uint32_t n_tried;    /* in this way, and nobody left for them yet */
 	uint32_t n_in_vain;  /* dials that failed since one came through, at most max_dials */
 	char client[64];
 	struct rng rng;
@@ -108,6 +114,8 @@ struct swarm {
 	uint64_t busy_ms; /* something was asked of a near one */
 	bool pads_due;	  /* pieces that are all pad were not verified yet */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
+	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
+	uint64_t tries_bps;			  /* what came in all when others were tried last */
 	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
 	uint64_t haves_ms;			  /* when some were told last */
 	uint64_t haves_at_ms;
@@ -148,8 +156,10 @@ void swarm_drop(struct turn *t, struct peer *p, const char *reason);
 void swarm_breach(struct turn *t, struct peer *p, const char *reason);
 void swarm_ban(struct turn *t, const struct sender *who, const char *reason);
 void swarm_dial(struct turn *t);
-/* All places are taken: whoever gave nothing for long makes room for one not tried yet. */
-void swarm_turn_over(struct turn *t);
+/* How many are dialled at most; some places stay for those who come to us: they may not be
+ * reachable. */
+uint32_t swarm_most_to_dial(const struct swarm *s);
+bool swarm_has_enough(const struct swarm *s);
 /* We are complete: those who need nothing either may go. */
 bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);
@@ -158,6 +168,11 @@ void swarm_drop_useless(struct turn *t);
 /* What swarm_params' max_peers means. */
 uint32_t swarm_peers_limit(uint32_t asked);
 struct peer_ref swarm_take_slot(struct swarm *s);
+
+/* swarm_turnover.c */
+/* There are enough peers: from now on better ones are looked for. */
+void swarm_begin_turnover(struct turn *t);
+void swarm_turn_over(struct turn *t);
 
 /* swarm_source.c */
 /* All that is ever said to one. */

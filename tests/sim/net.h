@@ -67,7 +67,7 @@ void net_check_always(struct net *n, bool on);
 void net_set_link(struct net *n, uint32_t site, uint32_t other, uint32_t latency_us, uint64_t bps);
 
 /* From now on nodes that come on line ask an index for peers, at once, at intervals and when
- * they want some. */
+ * they want some. NULL: from now on there is none. */
 void net_set_index(struct net *n, const struct index_spec *spec);
 
 /* Returns the node's number. It is on line from now on, and knows nobody but the index. */

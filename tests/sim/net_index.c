@@ -18,8 +18,10 @@ static uint32_t bucket_of(const struct net *n, uint32_t node)
 
 void net_set_index(struct net *n, const struct index_spec *spec)
 {
+	n->index.on = spec != NULL;
+	if (spec == NULL)
+		return;
 	n->index.spec = *spec;
-	n->index.on = true;
 	if (spec->interval_ms == 0)
 		n->index.spec.interval_ms = INTERVAL_MS;
 	if (spec->peers_max > ANSWER_MAX)

@@ -39,6 +39,7 @@ void scenario_late(const struct scenario_options *o, struct table *t);
 void scenario_streams(const struct scenario_options *o, struct table *t);
 void scenario_holders(const struct scenario_options *o, struct table *t);
 void scenario_non_readers(const struct scenario_options *o, struct table *t);
+void scenario_slow_first(const struct scenario_options *o, struct table *t);
 void scenario_free_riders(const struct scenario_options *o, struct table *t);
 
 /* ---- for the scenarios --------------------------------------------------- */

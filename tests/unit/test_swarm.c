@@ -1372,6 +1372,46 @@ TEST(swarm_dials_another_complete_one_when_one_says_that_it_is_not)
 	}
 }
 
+/* Twenty that let it download and give nothing, and 40 more addresses. */
+TEST(swarm_tries_a_few_others_ever_less_often_and_each_once)
+{
+	struct addr list[60], dialled[SWARM_PEERS_DIAL];
+	uint64_t last = 0, pause = 0;
+	uint32_t tried = 0;
+	struct bench b;
+
+	start(&b, 1, "..", false);
+	for (uint32_t i = 0; i < 60; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, 60, SOURCE_TRACKER, b.now, &b.fx);
+	for (uint32_t i = 0; i < SWARM_PEERS_DIAL; i++)
+		dialled[i] = *dial_at(&b, i);
+	said(&b);
+	for (uint32_t i = 0; i < SWARM_PEERS_DIAL; i++) {
+		struct peer_ref r = join_as(&b, dialled[i].ip[3] - 1u, (uint8_t)(i + 1), FAST);
+
+		hear_type(&b, r, WIRE_HAVE_ALL);
+		hear_type(&b, r, WIRE_UNCHOKE);
+	}
+	said(&b);
+	for (uint64_t end = b.now + 55000; b.now < end; b.now += 250) {
+		uint32_t n;
+
+		swarm_on_tick(b.s, b.now, &b.fx);
+		n = dials_asked(&b);
+		CHECK(n <= 5);
+		if (n == 0)
+			continue;
+		CHECK(last == 0 || b.now - last >= pause * 3 / 2);
+		pause = last == 0 ? 2000 : b.now - last;
+		last = b.now;
+		tried += n;
+	}
+	/* At 3, 9, 21 and 45 s. */
+	CHECK(tried >= 15 && tried <= 25);
+	stop(&b);
+}
+
 TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
 {
 	struct bench b;
