@@ -11,6 +11,9 @@
  *      +-- nobody gives them ---+-- a reject, silence: held, and asked of another
  *          for too long: all are released
  *
+ * Where nobody who is connected gives hashes there is nothing to wait for: pieces are released row
+ * by row, as they are fetched, so that one who gives them may still come for the rest.
+ *
  * Waiting has to be cheaper than fetching. Peers that let us download and stand idle use up
  * patience; each piece that was told earns some. Who gives hashes one by one and slowly is then not
  * waited for (attack: a download held up by a peer that drips hashes). */
@@ -21,6 +24,9 @@
 /* Idle time that is spent on waiting for hashes, at most at one time; what each piece earns. */
 #define STALE_PATIENCE_MS 5000u
 #define STALE_EARNED_MS 100u
+/* Released at one time where nobody gives hashes: what a fast line brings until it is looked again.
+ */
+#define STALE_ROW_BYTES (16u << 20)
 /* A peer that rejects, since it answers only so much a second, is asked again after this long, then
  * twice as long; one that did so this often in a row, or was silent, is not asked for leaves for a
  * minute (LEAVES_REFUSED_MS). */
@@ -296,6 +302,28 @@ static void release_all(struct turn *t)
 	}
 }
 
+static void release_row(struct picker *k)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = picker_next_held(k, 0); i < k->held.n && bytes < STALE_ROW_BYTES;
+	     i = picker_next_held(k, i + 1)) {
+		bytes += meta_request_bytes(k->meta, i);
+		picker_release(k, i);
+	}
+}
+
+static bool gives_anyone_leaves(const struct turn *t)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (swarm_gives_leaves(t, p))
+			return true;
+	}
+	return false;
+}
+
 /* Somebody lets us download and has nothing to do. */
 static bool is_anyone_idle(const struct turn *t)
 {
@@ -338,6 +366,10 @@ bool swarm_check_stale(struct turn *t)
 	if (waited > 2 * SWARM_CHECK_MS)
 		waited = SWARM_CHECK_MS;
 	if (!t->s->paused && is_anyone_idle(t)) {
+		if (!gives_anyone_leaves(t)) {
+			release_row(&t->s->picker);
+			return true;
+		}
 		if (waited >= w->patience_ms)
 			release_all(t);
 		w->patience_ms -= waited < w->patience_ms ? (uint32_t)waited : w->patience_ms;

@@ -267,11 +267,33 @@ TEST(stale_pieces_are_fetched_whole_when_nobody_speaks_of_hashes)
 
 	start(&b, "ss", true);
 	(void)seed(&b, false);
-	ticks(&b, 4000);
 	CHECK_STR(said(&b), "");
-	ticks(&b, 2000);
+	ticks(&b, SWARM_CHECK_MS);
 	CHECK(strstr(said(&b), ".0 ") != NULL);
 	stop(&b);
+}
+
+TEST(stale_pieces_beyond_the_first_row_are_left_for_one_who_gives_hashes_and_comes_later)
+{
+	uint32_t n = (16u << 20) / (BLOCKS * BLOCK_BYTES) + 50;
+	struct peer_ref late;
+	struct bench b;
+	char *pieces = malloc(n + 1);
+
+	CHECK(pieces != NULL);
+	memset(pieces, 's', n);
+	pieces[n] = '\0';
+	start(&b, pieces, true);
+	(void)seed(&b, false);
+	ticks(&b, SWARM_CHECK_MS);
+	CHECK_INT(b.s->picker.held.count, 50);
+	effects_clear(&b.fx);
+	late = seed(&b, true);
+	CHECK(late.slot == 1);
+	CHECK(strstr(said(&b), "1:leaves") != NULL);
+	CHECK_INT(b.s->picker.held.count, 50);
+	stop(&b);
+	free(pieces);
 }
 
 TEST(stale_pieces_are_asked_of_another_after_rejects_and_whole_when_all_reject)
