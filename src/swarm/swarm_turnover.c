@@ -19,7 +19,7 @@
 #include "swarm/swarm_parts.h"
 
 /* Addresses tried at one time, and the shortest and longest time until the next ones. */
-#define TRIES 5u
+#define TRIES 6u
 #define TRIES_MS 3000u
 #define TRIES_MAX_MS 48000u
 /* A connection younger than that is not judged yet. */
@@ -181,10 +181,11 @@ void swarm_turn_over(struct turn *t)
 			let_go(t, silent, "gave nothing for long");
 	}
 	s->turnover_at_ms = s->more_at_ms;
-	if (t->now_ms >= s->tries_at_ms) {
+	/* Where there are sites those far away give nothing, as they are not asked, and are needed. */
+	if (t->now_ms >= s->tries_at_ms && !s->split) {
 		try_others(t);
 		s->tries_at_ms = t->now_ms + s->tries_pause_ms;
 	}
-	if (s->tries_at_ms < s->turnover_at_ms)
+	if (s->tries_at_ms < s->turnover_at_ms && !s->split)
 		s->turnover_at_ms = s->tries_at_ms;
 }
