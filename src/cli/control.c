@@ -13,6 +13,7 @@
 #include "net/local.h"
 #include "node/explain.h"
 #include "node/external_json.h"
+#include "node/json_put.h"
 #include "node/json_read.h"
 #include "node/node_dht.h"
 #include "node/torrent_file.h"
@@ -50,7 +51,7 @@ char *control_folder(struct err_info *info)
 
 void control_say(struct local_call *call, json_t *j, bool last)
 {
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+	char *text = json_put_string(j, SIZE_MAX);
 	struct bytes line = bytes_str(text == NULL ? "{\"error\": {\"code\": \"no_memory\", "
 						     "\"message\": \"out of memory\"}}"
 						   : text);
@@ -355,7 +356,7 @@ int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 		struct err_info *info)
 {
 	struct asking a = {answer, user};
-	char *text = json_dumps(question, JSON_COMPACT), *folder = NULL;
+	char *text = json_put_string(question, SIZE_MAX), *folder = NULL;
 	uint32_t silent = 0;
 	int n = find_folder(&folder) && text != NULL ? 0 : ERR_NOMEM;
 

@@ -61,11 +61,22 @@ static struct sock *sock_new(struct http_client *c, curl_socket_t fd)
 	return s;
 }
 
+/* Nobody will hear of its socket: the call is at its end. libcurl is not told, which would take it
+ * as the end of all calls, and of those to come. */
+static void starve(struct http_client *c, CURL *easy)
+{
+	struct http_call *call = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+	if (call != NULL)
+		call->starved = true;
+	loop_timer_set(c->soon, 0);
+}
+
 static int on_want(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 {
 	struct sock *s = known;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (s != NULL)
 			loop_io_free(s->io);
@@ -74,8 +85,10 @@ static int on_want(CURL *easy, curl_socket_t fd, int what, void *user, void *kno
 	}
 	if (s == NULL)
 		s = sock_new(user, fd);
-	if (s == NULL)
-		return -1;
+	if (s == NULL) {
+		starve(user, easy);
+		return 0;
+	}
 	loop_io_want(s->io, (what & CURL_POLL_IN ? LOOP_READ : 0u) |
 				(what & CURL_POLL_OUT ? LOOP_WRITE : 0u));
 	return 0;
@@ -178,6 +191,17 @@ static void answer(struct http_call *call)
 	call_free(call);
 }
 
+static void finish(struct http_call *call, CURLcode result)
+{
+	struct http_client *c = call->client;
+
+	call->result = result;
+	call->status = (int)http_call_long(call->easy, CURLINFO_RESPONSE_CODE);
+	call->list = CALL_FINISHED;
+	TAILQ_REMOVE(&c->running, call, link);
+	TAILQ_INSERT_TAIL(&c->finished, call, link);
+}
+
 static void collect(struct http_client *c)
 {
 	const CURLMsg *msg;
@@ -189,11 +213,7 @@ static void collect(struct http_client *c)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		call->result = msg->data.result;
-		call->status = (int)http_call_long(call->easy, CURLINFO_RESPONSE_CODE);
-		call->list = CALL_FINISHED;
-		TAILQ_REMOVE(&c->running, call, link);
-		TAILQ_INSERT_TAIL(&c->finished, call, link);
+		finish(call, msg->data.result);
 	}
 }
 
@@ -208,6 +228,19 @@ void http_client_deliver(struct http_client *c)
 	c->delivering = false;
 	if (c->dead)
 		http_client_free(c);
+}
+
+static void on_soon(void *arg)
+{
+	struct http_client *c = arg;
+	struct http_call *call, *next;
+
+	for (call = TAILQ_FIRST(&c->running); call != NULL; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (call->starved)
+			finish(call, CURLE_OUT_OF_MEMORY);
+	}
+	http_client_deliver(c);
 }
 
 void http_call_cancel(struct http_call *call)
@@ -455,7 +488,8 @@ int http_client_new(struct loop *l, struct http_client **out)
 	TAILQ_INIT(&c->finished);
 	c->multi = curl_multi_init();
 	c->timer = loop_timer_new(l, on_timer, c);
-	if (c->multi == NULL || c->timer == NULL || !multi_set(c)) {
+	c->soon = loop_timer_new(l, on_soon, c);
+	if (c->multi == NULL || c->timer == NULL || c->soon == NULL || !multi_set(c)) {
 		http_client_free(c);
 		return ERR_NOMEM;
 	}
@@ -494,6 +528,7 @@ void http_client_free(struct http_client *c)
 	if (c->multi != NULL)
 		curl_multi_cleanup(c->multi);
 	loop_timer_free(c->timer);
+	loop_timer_free(c->soon);
 	free(c);
 	curl_global_cleanup();
 }

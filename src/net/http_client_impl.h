@@ -23,6 +23,7 @@ struct http_call {
 	struct http_parts parts;	 /* part NULL: gathered in `body` */
 	bool inside, stopped, cancelled; /* of on_part() */
 	bool refused;			 /* an address was too near */
+	bool starved;			 /* no memory to wait for its socket */
 	CURLcode result;
 	int status;
 	char where[WHERE_MAX]; /* "http://host:port", escaped */
@@ -37,6 +38,7 @@ struct http_client {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer *timer;
+	struct loop_timer *soon; /* some are starved */
 	struct curl_pin pin;
 	enum addr_scope nearest; /* ADDR_LOOPBACK: no guard */
 	struct calls running, finished;

@@ -10,6 +10,7 @@
 #include "node/entry_json.h"
 #include "node/index_client_impl.h"
 #include "node/index_url.h"
+#include "node/json_put.h"
 #include "node/json_read.h"
 #include "node/node_dht.h"
 
@@ -274,7 +275,7 @@ static int call(struct index_client *c, const char *path, const json_t *post, si
 	if (c->authorization != NULL)
 		headers[n_headers++] = c->authorization;
 	if (post != NULL) {
-		text = json_dumps(post, JSON_COMPACT);
+		text = json_put_string(post, SIZE_MAX);
 		ask.method = "POST";
 		headers[n_headers++] = "Content-Type: application/json";
 		ask.total_ms = PUBLISH_MS;

@@ -128,8 +128,9 @@ TEST(without_memory_for_its_web_servers_a_download_is_not_begun)
 	yard_fini(&y);
 }
 
-/* Of what is allocated from the first look at what is missing until the request is sent. */
-#define UNTIL_REQUEST 17u
+/* What is allocated from the first look at what is missing until the server, which lives here too,
+ * has to answer. */
+#define UNTIL_REQUEST 18u
 
 TEST(without_memory_for_a_request_the_server_is_asked_again_or_that_is_said)
 {
