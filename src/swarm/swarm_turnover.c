@@ -7,8 +7,10 @@
  *   2. when they have had time to show what they give, the least useful of all that we dialled go
  *      until there are as many as usual;
  *   3. when that brought more in all, the next few are tried soon; when not, after twice as long:
- *      who has fast peers, or a line that is full, tries hardly anybody, and in a crowd of equals
- *      partners stay together.
+ *      who has fast peers, or a line that is full, tries hardly anybody.
+ *
+ * In a crowd, half of which and more wants something of us, nobody is tried: there one gets what
+ * one gives, and partners that are parted lose time (a flash crowd of 100 took 4 % longer).
  *
  * Each address is tried once in this way, and who had to go is not dialled for five minutes. Who
  * came to us stays, who is the only one with a piece, and those to whom we give: what they take
@@ -126,6 +128,18 @@ static uint32_t count_dialled(const struct swarm *s)
 	return n;
 }
 
+static bool is_in_crowd(const struct swarm *s)
+{
+	uint32_t n = 0, interested = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		n += !p->source;
+		interested += p->is_interested;
+	}
+	return n > 0 && 2 * interested >= n;
+}
+
 static void adapt_pause(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -181,9 +195,11 @@ void swarm_turn_over(struct turn *t)
 			let_go(t, silent, "gave nothing for long");
 	}
 	s->turnover_at_ms = s->more_at_ms;
-	/* Where there are sites those far away give nothing, as they are not asked, and are needed. */
+	/* Where there are sites those far away give nothing, as they are not asked, and are needed.
+	 */
 	if (t->now_ms >= s->tries_at_ms && !s->split) {
-		try_others(t);
+		if (!is_in_crowd(s))
+			try_others(t);
 		s->tries_at_ms = t->now_ms + s->tries_pause_ms;
 	}
 	if (s->tries_at_ms < s->turnover_at_ms && !s->split)
