@@ -293,6 +293,20 @@ def _(w):
         b.run(*args, env=env).expect(code)
 
 
+@test("of a folder of small files the rate that get tells is that of their bytes, not of the pads between them")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    for i in range(400):
+        h.make_file(a.path("small", f"{i}"), 100)
+    a.share(a.path("small"), name="small")
+    said = b.get("small").out
+    got = re.search(r"verified in ([0-9.]+) s \(([0-9.]+) (K|M)?i?B/s\)", said)
+    check(got, "time and rate are told", said)
+    rate = float(got.group(2)) * {None: 1, "K": KIB, "M": MIB}[got.group(3)]
+    check(rate * (float(got.group(1)) - 0.05) <= 40_000 * 1.1, "no faster than it was", said)
+
+
 @test("no holder on line: exit 5 within ten seconds, nothing at the final name")
 def _(w):
     w.index()
