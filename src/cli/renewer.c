@@ -124,8 +124,10 @@ static void begin_next(struct renewer *r)
 	it->due = false;
 	r->making = it;
 	r->why = (struct err_info){.code = OK};
-	if (background_begin(r->p.loop, make, on_made, r, &r->background) != OK)
-		share_watch_again(it->watch, RENEWER_AGAIN_MS);
+	if (background_begin(r->p.loop, make, on_made, r, &r->background) == OK)
+		return;
+	r->making = NULL;
+	share_watch_again(it->watch, RENEWER_AGAIN_MS);
 }
 
 static void on_rested(void *user)

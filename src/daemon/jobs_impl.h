@@ -94,9 +94,9 @@ int job_fill_upkeep(struct job *j, const struct job_spec *s);
 int job_copy_text(const char *text, char **out); /* NULL stays NULL. Returns 0 or ERR_NOMEM */
 
 /* ---- jobs_newer.c ---- */
-/* Older versions of the same entry at the same place are no more. */
 /* The entry and title that `s` says, if any. Returns 0 or ERR_NOMEM. */
 int job_set_entry(struct job *j, const struct job_spec *s);
+/* Older versions of the same entry at the same place are no more. */
 void jobs_drop_older(struct jobs *js, const struct job *j);
 /* After a start: the newer one of two is the one that is kept up to date. */
 void jobs_settle_newer(struct jobs *js);
