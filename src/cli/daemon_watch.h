@@ -4,10 +4,12 @@
  *
  * How is said by the job's `watch`, an object:
  *
- *   path          absolute: what was given to `share`, a file or folder. path_hex: see
- * job_request.h entry         the version that is served, as the index has entries
- * (node/entry_json.h) settle_s      0: SHARE_SETTLE_S v1_only, v2_only, piece_length, private,
- * comment, trackers, webseeds, no_dht as the options of `share`
+ *   path        absolute: what was given to `share`, a file or folder
+ *   path_hex    the same, of one that is no UTF-8: see job_request.h
+ *   entry       the version that is served, as the index has entries (node/entry_json.h)
+ *   settle_s    0: SHARE_SETTLE_S
+ *   v1_only, v2_only, piece_length, private, comment, trackers, webseeds, no_dht
+ *               as the options of `share`
  *
  * Published is with the key in the daemon's home. What is in the way is the job's `upkeep_why`, and
  * tried again. A job that is paused is left as it is. */

@@ -1,16 +1,14 @@
 #include "cli/index_shared.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-/* The announce address has the token in it. */
 static struct index_shared *find(struct index_shared_list *list, const struct index_client *c)
 {
 	struct index_shared *s;
 
 	LIST_FOREACH(s, list, all)
 	{
-		if (strcmp(index_client_announce_url(s->client), index_client_announce_url(c)) == 0)
+		if (index_client_eq(s->client, c))
 			return s;
 	}
 	return NULL;

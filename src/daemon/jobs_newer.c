@@ -96,6 +96,7 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 	struct job_spec spec = *s;
 	int err;
 
+	*out = NULL;
 	inherit(&spec, &old->rec);
 	err = jobs_add(js, &spec, out, info);
 	if (err == ERR_EXISTS && *out == old) {
@@ -106,7 +107,9 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 	}
 	if (err != OK)
 		return err;
-	return spec.seed ? jobs_remove(js, old, false, info) : let_be(old, info);
+	/* Also if it cannot be removed now, it is watched no more. */
+	err = let_be(old, info);
+	return spec.seed && err == OK ? jobs_remove(js, old, false, info) : err;
 }
 
 void jobs_settle_newer(struct jobs *js)

@@ -502,6 +502,11 @@ int http_client_pin(struct http_client *c, const char *url, const char *pin, str
 	return curl_pin_set(&c->pin, url, pin, info);
 }
 
+bool http_client_pin_eq(const struct http_client *a, const struct http_client *b)
+{
+	return strcmp(a->pin.origin, b->pin.origin) == 0 && strcmp(a->pin.pin, b->pin.pin) == 0;
+}
+
 void http_client_guard(struct http_client *c, enum addr_scope nearest)
 {
 	c->nearest = nearest;

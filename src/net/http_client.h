@@ -22,6 +22,8 @@ int http_client_new(struct loop *l, struct http_client **out);
 int http_client_pin(struct http_client *c, const char *url, const char *pin, struct err_info *info);
 /* And by what the other one trusts a server. */
 void http_client_pin_like(struct http_client *c, const struct http_client *other);
+/* Do both trust the same key for the same server, or each no key of its own? */
+bool http_client_pin_eq(const struct http_client *a, const struct http_client *b);
 /* From here on connect to no address that is nearer to us than `nearest`, whatever name or redirect
  * leads there, and use no proxy, which would (attack: a stranger's link to a server of this network
  * or of this machine). Before the first call. */

@@ -92,6 +92,13 @@ int index_client_pin(struct index_client *c, const char *pin, struct err_info *i
 	return http_client_pin(c->http, c->url, pin, info);
 }
 
+/* The announce address has the token in it. */
+bool index_client_eq(const struct index_client *a, const struct index_client *b)
+{
+	return strcmp(a->announce_url, b->announce_url) == 0 &&
+	       http_client_pin_eq(a->http, b->http);
+}
+
 int index_client_http(const struct index_client *c, struct loop *l, struct http_client **out)
 {
 	int err = http_client_new(l, out);

@@ -22,6 +22,8 @@ int index_client_new(const char *url, const char *token, struct index_client **o
 		     struct err_info *info);
 /* Trust the index by its public key, as http_client_pin() does. ERR_INVALID. */
 int index_client_pin(struct index_client *c, const char *pin, struct err_info *info);
+/* Do both ask the same index, with the same token and the same pin? */
+bool index_client_eq(const struct index_client *a, const struct index_client *b);
 void index_client_free(struct index_client *c);
 /* Once *stop is true calls end within a second: ERR_CANCELLED. Borrowed. */
 void index_client_stop_on(struct index_client *c, const atomic_bool *stop);
