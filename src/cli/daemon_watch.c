@@ -29,6 +29,7 @@ struct watched {
 	struct entry entry;
 	struct hash_record record;
 	struct publication newer;
+	bool unserved; /* `entry` was published, but no job has it yet: that is tried again */
 	LIST_ENTRY(watched) all;
 };
 
@@ -193,7 +194,8 @@ static int serve_newer(struct watched *w, struct job *j, struct err_info *info)
 	char *how;
 	int err = OK;
 
-	w->entry = w->newer.entry;
+	if (!w->newer.same)
+		w->entry = w->newer.entry;
 	how = daemon_watch_text(&w->o, w->path, &w->entry);
 	buf_init(&item, DHT_ITEM_BYTES_MAX);
 	if (how == NULL)
@@ -202,6 +204,7 @@ static int serve_newer(struct watched *w, struct job *j, struct err_info *info)
 		err = dht_name_sign(&w->entry, &w->d->home, -1, &item, info);
 	if (err == OK)
 		err = hand_over(w, j, how, buf_bytes(&item), info);
+	w->unserved = err != OK;
 	if (err == OK)
 		remember(w);
 	buf_fini(&item);
@@ -215,7 +218,8 @@ static int on_use(void *user, void *item, struct err_info *why)
 	struct daemon_watch *d = user;
 	struct watched *w = item;
 	struct job *j = jobs_by_id(d->js, w->id);
-	int err = j == NULL || w->newer.same ? OK : serve_newer(w, j, why);
+	bool nothing_new = w->newer.same && !w->unserved;
+	int err = j == NULL || nothing_new ? OK : serve_newer(w, j, why);
 
 	publication_fini(&w->newer);
 	j = jobs_by_id(d->js, w->id);

@@ -142,10 +142,10 @@ int publish_path(const struct publisher *p, const char *path, const struct entry
 			  &out->build, info);
 	if (err == OK)
 		err = make_entry(p, before, out, info);
+	/* Of a folder's only file it is not the stamp. */
+	out->stamped = err == OK && out->stamped && strcmp(out->build.data_path, path) == 0;
 	if (err != OK || out->same)
 		return err;
-	/* Of a folder's only file it is not the stamp. */
-	out->stamped = out->stamped && strcmp(out->build.data_path, path) == 0;
 	(void)known_hashes_save(path, record, &out->unkept);
 	err = sign_entry(&out->entry, p->home, info);
 	if (err == OK)

@@ -243,5 +243,29 @@ def _(w):
     h.wait_for(lambda: os.path.exists(b.path("d", "two")), 30 * h.SLOW, "it arrives")
 
 
+@test("a version that the daemon published, but could not serve, is served as soon as it can be", seconds=120)
+def _(w):
+    index, a = w.index(), w.peer("a")
+    for place, size in (("watched", 40 * KIB), ("other", 50 * KIB)):
+        os.mkdir(a.path(place))
+        h.make_file(a.path(place, "f"), size)
+    a.daemon()
+    a.run("share", a.path("watched", "f"), "--name", "w", "--watch", "--settle", "1", "-d").expect(h.OK)
+    a.run("share", a.path("other", "f"), "--name", "o", "-d").expect(h.OK)
+    with open(a.path("other", "f"), "rb") as f:
+        content = f.read()
+    with open(a.path("watched", "f"), "wb") as f:
+        f.write(content)  # one swarm, which has a job already
+
+    def job(name):
+        return [t for t in a.transfers() if t["title"].split("/")[1].startswith(name + "@")]
+
+    h.wait_for(lambda: newest(index, "w") == 2, 30 * h.SLOW, "it is published")
+    h.wait_for(lambda: job("w")[0]["upkeep_why"], 30 * h.SLOW, "it says that it is not served")
+    a.run("remove", "o").expect(h.OK)
+    h.wait_for(lambda: [(t["version"], t["state"]) for t in job("w")] == [(2, "seeding")], 60 * h.SLOW, "it is served")
+    check_eq(newest(index, "w"), 2, "published once")
+
+
 if __name__ == "__main__":
     h.main()
