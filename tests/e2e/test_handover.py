@@ -246,9 +246,8 @@ def _(w):
 @test("a version that the daemon published, but could not serve, is served as soon as it can be", seconds=120)
 def _(w):
     index, a = w.index(), w.peer("a")
-    for place, size in (("watched", 40 * KIB), ("other", 50 * KIB)):
-        os.mkdir(a.path(place))
-        h.make_file(a.path(place, "f"), size)
+    h.make_file(a.path("watched", "f"), 40 * KIB)
+    h.make_file(a.path("other", "f"), 50 * KIB)
     a.daemon()
     a.run("share", a.path("watched", "f"), "--name", "w", "--watch", "--settle", "1", "-d").expect(h.OK)
     a.run("share", a.path("other", "f"), "--name", "o", "-d").expect(h.OK)
