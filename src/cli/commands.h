@@ -1,4 +1,4 @@
-/* cli/commands.h - one function per subcommand; each in cmd_<name>.c. */
+/* cli/commands.h - one function per subcommand, each in cmd_<name>.c, and the table of them. */
 #ifndef SHOAL_CLI_COMMANDS_H
 #define SHOAL_CLI_COMMANDS_H
 
