@@ -385,7 +385,7 @@ struct pick {
 uint32_t tracker_pick(struct tracker *t, const struct announce *a, uint32_t swarm, uint32_t twin,
 		      struct spot self, const struct addr *asker, const struct addr *here);
 /* Append one, unless it is of no use to the asker. */
-bool pick_tell(struct pick *p, const struct card *b, const uint8_t *peer);
+bool pick_tell(struct pick *p, const struct card *b, uint32_t at);
 
 /* A prime: a stride of it, modulo a smaller n, visits each of n places once. */
 uint32_t pick_stride(struct tracker *t, uint32_t n);

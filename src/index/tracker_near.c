@@ -71,7 +71,7 @@ static void pick_circle(struct pick *p, uint32_t card, uint32_t base, enum circl
 			continue;
 		peer_addr(b, bunch_at(b, at), &addr);
 		if (is_in(p, &addr, circle) && !facts_is_expired(p->t, facts_at(b, at)) &&
-		    pick_tell(p, b, bunch_at(b, at)))
+		    pick_tell(p, b, at))
 			places_add(&touched->told, at);
 	}
 }

@@ -44,18 +44,11 @@ static void tell_of_loopback(struct pick *p, struct addr *peer)
 	p->n += !addr_eq(peer, p->asker);
 }
 
-static inline bool is_seed(const struct card *b, const uint8_t *peer)
-{
-	if (b->kind == CARD_LEAF)
-		return b->of_seeds;
-	return (size_t)(peer - bunch_peers(b)) < (size_t)b->n_seeds * peer_width(b);
-}
-
-static inline void tell(struct pick *p, const struct card *b, const uint8_t *peer)
+static inline void tell(struct pick *p, const struct card *b, const uint8_t *peer, bool complete)
 {
 	struct addr *out = &p->t->picks[p->n].addr;
 
-	p->t->picks[p->n].complete = is_seed(b, peer);
+	p->t->picks[p->n].complete = complete;
 	peer_addr(b, peer, out);
 	if (b->is_v6 ? addr_is_loopback(out) : out->ip[0] == 127)
 		tell_of_loopback(p, out);
@@ -63,11 +56,16 @@ static inline void tell(struct pick *p, const struct card *b, const uint8_t *pee
 		p->n++;
 }
 
-bool pick_tell(struct pick *p, const struct card *b, const uint8_t *peer)
+static inline bool is_seed_at(const struct card *b, uint32_t at)
+{
+	return b->kind == CARD_LEAF ? b->of_seeds : at < b->n_seeds;
+}
+
+bool pick_tell(struct pick *p, const struct card *b, uint32_t at)
 {
 	uint32_t before = p->n;
 
-	tell(p, b, peer);
+	tell(p, b, bunch_at(b, at), is_seed_at(b, at));
 	return p->n > before;
 }
 
@@ -117,7 +115,7 @@ static void pick_from_bunch(struct pick *p, struct pool *pool, uint32_t end, int
 		const uint8_t *peer = peers + (size_t)at * width;
 
 		if (place != self && !is_told(touched, place) && has_turn(p, b, peer, turn))
-			tell(p, b, peer);
+			tell(p, b, peer, place < b->n_seeds);
 		at += pool->stride;
 		at = at >= pool->n ? at - pool->n : at;
 	}
@@ -132,7 +130,7 @@ static void tell_unless(struct pick *p, struct spot spot, int turn)
 	if ((p->self.card != spot.card || p->self.at != spot.at) &&
 	    !is_told(touched_of(p, spot.card), spot.at) && has_turn(p, b, peer, turn) &&
 	    !facts_is_expired(p->t, facts_at(b, spot.at)))
-		tell(p, b, peer);
+		tell(p, b, peer, is_seed_at(b, spot.at));
 }
 
 /* The at-th of a side, its leaves being one after the other; and its memory asked for. */

@@ -185,7 +185,7 @@ def _(w):
     line = r"(?m)^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ publish owner=b name=\"b c\" version=1 from=\S+$"
     check(re.search(line, text.proc.err_text()), "a line of text", text.proc.err_text())
     w.start(h.BIN, "index", "--log-format", "xml", "--data", w.path("d3")).wait(20) \
-        .expect(h.USAGE).error_line("text or json")
+        .expect(h.USAGE).error_line("text json")
 
 
 # ---- monitoring and feeds -----------------------------------------------------------------
