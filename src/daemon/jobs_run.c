@@ -17,7 +17,7 @@ static uint64_t now_ms(const struct jobs *js)
 
 /* ---- what it is now ---------------------------------------------------------- */
 
-static enum job_state state_of_phase(enum transfer_phase phase)
+static enum job_state state_with(const struct job *j, enum transfer_phase phase)
 {
 	switch (phase) {
 	case TRANSFER_CHECKING:
@@ -27,7 +27,8 @@ static enum job_state state_of_phase(enum transfer_phase phase)
 	case TRANSFER_FINISHING:
 		return JOB_FINISHING;
 	case TRANSFER_SEEDING:
-		return JOB_SEEDING;
+		/* Only once what is there was remembered is it anybody's to change. */
+		return j->rec.complete ? JOB_SEEDING : JOB_FINISHING;
 	case TRANSFER_STALLED:
 		return JOB_STALLED;
 	case TRANSFER_FAILED:
@@ -48,7 +49,7 @@ enum job_state job_state_now(const struct job *j)
 	if (j->rec.paused)
 		return JOB_PAUSED;
 	if (j->t != NULL)
-		return state_of_phase(transfer_phase_now(j->t));
+		return state_with(j, transfer_phase_now(j->t));
 	if (j->fetch != NULL)
 		return JOB_METADATA;
 	return is_done(j) ? JOB_DONE : JOB_QUEUED;
