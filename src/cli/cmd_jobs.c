@@ -8,6 +8,7 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/out.h"
+#include "daemon/job_request.h"
 #include "meta/selection.h"
 
 struct deed {
@@ -130,15 +131,6 @@ static int parse_priority(const char *text, json_int_t *out, struct err_info *in
 	return OK;
 }
 
-static json_t *list_json(const char *const *list)
-{
-	json_t *out = json_array();
-
-	for (; *list != NULL; list++)
-		json_array_append_new(out, json_string(*list));
-	return out;
-}
-
 /* Of some of its files. */
 static int prioritise_files(const struct opts *o)
 {
@@ -153,7 +145,7 @@ static int prioritise_files(const struct opts *o)
 		err_set(&info, ERR_INVALID, "a file's priority is high, normal, low or skip");
 		return opts_fail(o, "priority", &info);
 	}
-	args = json_pack("{s:s, s:o}", "want", want, "files", list_json(o->files));
+	args = json_pack("{s:s, s:o}", "want", want, "files", job_list_json(o->files));
 	code = do_all(o, &deed, o->args, o->n_args - 1, args);
 	json_decref(args);
 	return code;

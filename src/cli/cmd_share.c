@@ -523,7 +523,7 @@ static int watch_shares(struct sharing *sh, struct err_info *info)
 	    .say = say_renewing,
 	    .user = sh,
 	};
-	uint32_t settle_s = sh->o->settle_s == 0 ? SHARE_SETTLE_S : sh->o->settle_s;
+	uint32_t settle_ms = share_settle_ms(sh->o->settle_s);
 	int err;
 
 	if (!sh->o->watch || sh->by_daemon)
@@ -531,7 +531,7 @@ static int watch_shares(struct sharing *sh, struct err_info *info)
 	p.watcher = node_folder_watcher(sh->session.node);
 	err = renewer_new(&p, &sh->renewer);
 	for (size_t i = 0; i < sh->n && err == OK; i++)
-		err = renewer_add(sh->renewer, sh->shares[i].path, settle_s * 1000, &sh->shares[i]);
+		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, &sh->shares[i]);
 	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
 

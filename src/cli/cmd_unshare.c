@@ -67,16 +67,24 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 	}
 }
 
+#define REF_MAX (ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16u)
+
+/* "OWNER/NAME", or "OWNER/NAME@VERSION". */
+static void write_ref(char out[REF_MAX], const struct entry *e)
+{
+	if (e->version == 0)
+		snprintf(out, REF_MAX, "%s/%s", e->owner, e->name);
+	else
+		snprintf(out, REF_MAX, "%s/%s@%u", e->owner, e->name, e->version);
+}
+
 /* A daemon that serves what has no name any more stops that; there need be none. */
 static void stop_serving(const struct entry *e)
 {
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char title[REF_MAX];
 	json_t *answer = NULL;
 
-	if (e->version == 0)
-		snprintf(title, sizeof(title), "%s/%s", e->owner, e->name);
-	else
-		snprintf(title, sizeof(title), "%s/%s@%u", e->owner, e->name, e->version);
+	write_ref(title, e);
 	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, NULL);
 	json_decref(answer);
 }
@@ -84,13 +92,11 @@ static void stop_serving(const struct entry *e)
 /* The index says that there is no such entry. Of which name, and which may be meant? */
 static void say_what_is_not(struct index_client *c, const struct entry *e, struct err_info *info)
 {
-	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char ref[REF_MAX];
 	json_t *found = NULL;
 	struct err_info why;
-	int n = snprintf(ref, sizeof(ref), "%s/%s", e->owner, e->name);
 
-	if (e->version != 0)
-		snprintf(ref + n, sizeof(ref) - (size_t)n, "@%u", e->version);
+	write_ref(ref, e);
 	if (index_client_resolve(c, ref, true, &found, &why) == ERR_NOENT)
 		*info = why;
 	json_decref(found);

@@ -48,23 +48,14 @@ struct daemon_watch {
 
 /* ---- how, as text ------------------------------------------------------------------- */
 
-static json_t *list_json(const char *const *list)
-{
-	json_t *out = json_array();
-
-	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-		json_array_append_new(out, json_string(list[i]));
-	return out;
-}
-
 char *daemon_watch_text(const struct opts *o, const char *path, const struct entry *e)
 {
 	json_t *j = json_pack("{s:I, s:b, s:b, s:I, s:b, s:s*, s:o, s:o, s:b, s:o}", "settle_s",
 			      (json_int_t)o->settle_s, "v1_only", (int)o->v1_only, "v2_only",
 			      (int)o->v2_only, "piece_length", (json_int_t)o->piece_length,
 			      "private", (int)o->private, "comment", o->comment, "trackers",
-			      list_json(o->trackers), "webseeds", list_json(o->webseeds), "no_dht",
-			      (int)o->no_dht, "entry", entry_json(e));
+			      job_list_json(o->trackers), "webseeds", job_list_json(o->webseeds),
+			      "no_dht", (int)o->no_dht, "entry", entry_json(e));
 	char *text = NULL;
 
 	if (j != NULL && job_json_put_path(j, "path", path) == 0)
@@ -291,8 +282,7 @@ static int begin(struct watched *w, struct job *j, const struct job_view *v, str
 		return err;
 	w->publisher = (struct publisher){.o = &w->o, .home = &d->home, .index = w->index->client};
 	known_hashes_load(w->path, &w->record);
-	err = renewer_add(d->renewer, w->path,
-			  (w->o.settle_s == 0 ? SHARE_SETTLE_S : w->o.settle_s) * 1000, w);
+	err = renewer_add(d->renewer, w->path, share_settle_ms(w->o.settle_s), w);
 	return err == OK ? OK : err_set(info, err, "out of memory");
 }
 

@@ -216,7 +216,7 @@ static int open_catalogue(const char *data, bool make, struct catalogue_db **db,
 	struct stat st;
 	int rc = make ? durable_mkdirs(data, 0700, info) : OK;
 
-	snprintf(path, sizeof(path), "%s/catalogue.db", data);
+	snprintf(path, sizeof(path), "%s/" CATALOGUE_FILE, data);
 	if (rc == OK && !make && stat(path, &st) != 0 && errno == ENOENT)
 		rc = err_set(info, ERR_NOENT, "%s: no catalogue of an index; see --data",
 			     text_escape(safe, sizeof(safe), bytes_str(path)));

@@ -12,6 +12,11 @@
 #include "net/folder_watch.h"
 
 #define SHARE_SETTLE_S 3u
+/* --settle as the options have it, in milliseconds. */
+static inline uint32_t share_settle_ms(uint32_t settle_s)
+{
+	return (settle_s == 0 ? SHARE_SETTLE_S : settle_s) * 1000u;
+}
 /* Files that are open for writing, as far as is known, are remembered up to so many (attack: none;
  * a build that writes a million files at once). */
 #define SHARE_WATCH_OPEN_MAX 4096u

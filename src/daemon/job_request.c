@@ -366,7 +366,7 @@ int job_json_put_path(json_t *to, const char *key, const char *path)
 	return err;
 }
 
-static json_t *list_json(const char *const *list)
+json_t *job_list_json(const char *const *list)
 {
 	json_t *out = json_array();
 
@@ -428,13 +428,13 @@ json_t *job_spec_json(const struct job_spec *s)
 	    "torrent", s->torrent.len == 0 ? NULL : base64_json(s->torrent), "title", s->title,
 	    "seed", (int)s->seed, "paused", (int)s->paused, "no_seed", (int)s->no_seed,
 	    "preallocate", (int)s->preallocate, "priority", (int)s->priority, "webseeds_nearest",
-	    (int)s->webseeds_nearest, "webseeds", list_json(s->webseeds), "limit_down_bps",
+	    (int)s->webseeds_nearest, "webseeds", job_list_json(s->webseeds), "limit_down_bps",
 	    (json_int_t)s->down_bps, "limit_up_bps", (json_int_t)s->up_bps, "index", s->index,
 	    "token", s->token, "pin", s->pin, "stamp", stamp_json(s->stamp), "replaces",
-	    stamp_json(s->replaces), "trackers", list_json(s->trackers), "peers", addrs_json(s),
+	    stamp_json(s->replaces), "trackers", job_list_json(s->trackers), "peers", addrs_json(s),
 	    "donors", donors_json(s), "magnet", s->magnet, "into", (int)s->into, "only",
-	    s->only == NULL ? json_null() : list_json(s->only), "order", orders[s->order], "owner",
-	    s->owner, "entry", s->entry, "version", (json_int_t)s->version);
+	    s->only == NULL ? json_null() : job_list_json(s->only), "order", orders[s->order],
+	    "owner", s->owner, "entry", s->entry, "version", (json_int_t)s->version);
 
 	if (j != NULL && s->follow != NULL)
 		json_object_set_new(j, "follow", json_loads(s->follow, 0, NULL));

@@ -42,6 +42,8 @@ int job_args_base64(const json_t *j, const char *key, struct buf *out, struct er
 /* A path as job_json_put_path() writes it; needed. Also ERR_NOMEM. Owns: *out is the caller's, also
  * after an error. */
 int job_args_path(const json_t *j, const char *key, char **out, struct err_info *info);
+/* A list ended by NULL, itself perhaps NULL, as job_args_list() reads it. */
+json_t *job_list_json(const char *const *list);
 /* Also ERR_NOMEM. Owns: job_list_free(). */
 int job_args_list(const json_t *j, const char *key, size_t max, char ***out, struct err_info *info);
 

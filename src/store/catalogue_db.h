@@ -14,7 +14,8 @@
 
 struct catalogue_db;
 
-/* Open or make `dir`/catalogue.db. ERR_IO / ERR_DENIED / ERR_PROTO (damaged or newer) with the
+#define CATALOGUE_FILE "catalogue.db"
+/* Open or make `dir`/CATALOGUE_FILE. ERR_IO / ERR_DENIED / ERR_PROTO (damaged or newer) with the
  * sentence. */
 int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info);
 void catalogue_db_close(struct catalogue_db *db);

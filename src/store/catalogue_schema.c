@@ -297,7 +297,7 @@ int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_inf
 {
 	struct catalogue_db *db = calloc(1, sizeof(*db));
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/catalogue.db", dir);
+	int n = snprintf(path, sizeof(path), "%s/" CATALOGUE_FILE, dir);
 	int err;
 
 	if (db == NULL)
