@@ -11,7 +11,7 @@ typedef struct IMB_MGR IMB_MGR;
 #endif
 
 struct digest_many {
-	struct digest *plain;
+	struct digest *sha1, *sha256;
 	IMB_MGR *mgr;	/* NULL: not made yet, or nothing it could do */
 	unsigned lanes; /* 0: not looked yet */
 };
@@ -57,23 +57,35 @@ static void drop(struct digest_many *d)
 		free_mb_mgr(d->mgr);
 }
 
-static void run_lanes(IMB_MGR *m, struct bytes data, size_t each, uint8_t *out)
+static void submit(IMB_MGR *m, IMB_HASH_ALG alg, struct bytes message, uint8_t *out, size_t len)
 {
-	for (size_t at = 0; at < data.len; at += each, out += SHA256_LEN) {
-		IMB_JOB *job = IMB_GET_NEXT_JOB(m);
+	IMB_JOB *job = IMB_GET_NEXT_JOB(m);
 
-		*job = (IMB_JOB){
-		    .cipher_mode = IMB_CIPHER_NULL,
-		    .cipher_direction = IMB_DIR_ENCRYPT,
-		    .chain_order = IMB_ORDER_HASH_CIPHER,
-		    .hash_alg = IMB_AUTH_SHA_256,
-		    .src = data.ptr + at,
-		    .msg_len_to_hash_in_bytes = data.len - at < each ? data.len - at : each,
-		    .auth_tag_output = out,
-		    .auth_tag_output_len_in_bytes = SHA256_LEN,
-		};
-		(void)IMB_SUBMIT_JOB_NOCHECK(m);
-	}
+	*job = (IMB_JOB){
+	    .cipher_mode = IMB_CIPHER_NULL,
+	    .cipher_direction = IMB_DIR_ENCRYPT,
+	    .chain_order = IMB_ORDER_HASH_CIPHER,
+	    .hash_alg = alg,
+	    .src = message.ptr,
+	    .msg_len_to_hash_in_bytes = message.len,
+	    .auth_tag_output = out,
+	    .auth_tag_output_len_in_bytes = len,
+	};
+	(void)IMB_SUBMIT_JOB_NOCHECK(m);
+}
+
+static void submit_sha1(IMB_MGR *m, struct bytes message, uint8_t *out)
+{
+	submit(m, IMB_AUTH_SHA_1, message, out, SHA1_LEN);
+}
+
+static void submit_sha256(IMB_MGR *m, struct bytes message, uint8_t *out)
+{
+	submit(m, IMB_AUTH_SHA_256, message, out, SHA256_LEN);
+}
+
+static void finish(IMB_MGR *m)
+{
 	while (IMB_FLUSH_JOB(m) != NULL)
 		continue;
 }
@@ -90,12 +102,23 @@ static void drop(struct digest_many *d)
 	(void)d;
 }
 
-static void run_lanes(IMB_MGR *m, struct bytes data, size_t each, uint8_t *out)
+static void submit_sha1(IMB_MGR *m, struct bytes message, uint8_t *out)
 {
 	(void)m;
-	(void)data;
-	(void)each;
+	(void)message;
 	(void)out;
+}
+
+static void submit_sha256(IMB_MGR *m, struct bytes message, uint8_t *out)
+{
+	(void)m;
+	(void)message;
+	(void)out;
+}
+
+static void finish(IMB_MGR *m)
+{
+	(void)m;
 }
 
 #endif
@@ -106,9 +129,10 @@ struct digest_many *digest_many_new(enum digest_many_way way)
 
 	if (d == NULL)
 		return NULL;
-	d->plain = digest_new(DIGEST_SHA256);
-	if (d->plain == NULL) {
-		free(d);
+	d->sha1 = digest_new(DIGEST_SHA1);
+	d->sha256 = digest_new(DIGEST_SHA256);
+	if (d->sha1 == NULL || d->sha256 == NULL) {
+		digest_many_free(d);
 		return NULL;
 	}
 	d->lanes = way == DIGEST_MANY_PLAIN ? 1 : 0;
@@ -120,36 +144,55 @@ void digest_many_free(struct digest_many *d)
 	if (d == NULL)
 		return;
 	drop(d);
-	digest_free(d->plain);
+	digest_free(d->sha1);
+	digest_free(d->sha256);
 	free(d);
 }
 
-/* A register of lanes takes as long for one block as for as many as it has; a quarter of them
- * makes up for that. */
-static bool is_worth_it(const struct digest_many *d, size_t blocks)
+/* A register of lanes takes as long for one message as for as many as it has; so many of them make
+ * up for that. */
+static bool is_worth_it(struct digest_many *d, size_t n, unsigned part)
 {
-	return d->mgr != NULL && blocks > 1 && blocks >= d->lanes / 4;
+	if (d->lanes == 0 && n > 1)
+		look(d);
+	return d->mgr != NULL && n > 1 && n >= d->lanes / part;
 }
 
 void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t *out)
 {
-	size_t blocks = data.len / each + (data.len % each != 0);
+	size_t n = data.len / each + (data.len % each != 0);
+	bool side_by_side = is_worth_it(d, n, 4);
 
-	if (d->lanes == 0 && blocks > 1)
-		look(d);
-	if (is_worth_it(d, blocks)) {
-		run_lanes(d->mgr, data, each, out);
-		return;
-	}
-	for (size_t i = 0; i < blocks; i++) {
-		size_t left = data.len - i * each;
+	for (; data.len > 0; out += SHA256_LEN) {
+		struct bytes block = bytes_sub(data, 0, data.len < each ? data.len : each);
 
-		digest_once(d->plain, bytes_sub(data, i * each, left < each ? left : each),
-			    out + i * SHA256_LEN);
+		data = bytes_sub(data, block.len, data.len - block.len);
+		if (side_by_side)
+			submit_sha256(d->mgr, block, out);
+		else
+			digest_once(d->sha256, block, out);
 	}
+	if (side_by_side)
+		finish(d->mgr);
 }
 
-unsigned digest_many_lanes(const struct digest_many *d)
+void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_t n, uint8_t *out)
 {
+	bool side_by_side = is_worth_it(d, n, 2);
+
+	for (size_t i = 0; i < n; i++, out += SHA1_LEN) {
+		if (side_by_side && messages[i].len <= DIGEST_MANY_BYTES_MAX)
+			submit_sha1(d->mgr, messages[i], out);
+		else
+			digest_once(d->sha1, messages[i], out);
+	}
+	if (side_by_side)
+		finish(d->mgr);
+}
+
+unsigned digest_many_lanes(struct digest_many *d)
+{
+	if (d->lanes == 0)
+		look(d);
 	return d->mgr != NULL ? d->lanes : 1;
 }

@@ -1,6 +1,6 @@
-/* base/digest_many.h - SHA-256 of many blocks at once.
+/* base/digest_many.h - SHA-256 of many blocks, SHA-1 of many pieces at once.
  *
- * One SHA-256 leaves the processor waiting on its own rounds; two side by side take hardly longer
+ * One digest leaves the processor waiting on its own rounds; two side by side take hardly longer
  * than one. Over Intel's multi-buffer library where that was there at build time and the processor
  * has what it needs (SHA extensions, or AVX2 for 8 and AVX-512 for 16 at a time), else over
  * digest.h, one after the other. No I/O, no shared state: each thread keeps its own. */
@@ -25,7 +25,13 @@ void digest_many_free(struct digest_many *d);
  * bytes one behind the other in `out`; of no data, nothing. */
 void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t *out);
 
+/* The SHA-1 of each of `n` messages, SHA1_LEN bytes one behind the other in `out`. The library
+ * takes whole messages alone, so this is for pieces that lie in memory from their first byte to
+ * their last; what is longer than DIGEST_MANY_BYTES_MAX is hashed alone. */
+#define DIGEST_MANY_BYTES_MAX (16u << 20)
+void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_t n, uint8_t *out);
+
 /* How many are hashed side by side; 1 where the library is of no use. */
-unsigned digest_many_lanes(const struct digest_many *d);
+unsigned digest_many_lanes(struct digest_many *d);
 
 #endif

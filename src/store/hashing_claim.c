@@ -297,7 +297,7 @@ static int unit_take_piece(struct hashing_task *t, struct hashing_unit *u, struc
 	bool fits = c->pos % t->piece == 0 && n_parts <= UNIT_PARTS_MAX - u->n_parts;
 	int err;
 
-	if (fits && bytes <= UNIT_BYTES - u->bytes) {
+	if (fits && bytes <= t->unit_bytes - u->bytes) {
 		err = unit_take(t, u, end, UINT64_MAX, info);
 		if (err != 0)
 			return err;

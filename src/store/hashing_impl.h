@@ -24,6 +24,9 @@
 #define UNIT_BLOCKS (UNIT_BYTES / BLOCK_BYTES)
 #define UNIT_LEVEL 4u /* log2 of UNIT_BLOCKS */
 #define UNIT_PARTS_MAX 256u
+/* Two pieces side by side are worth more than that cache, as SHA-1 goes: where longer pieces fit
+ * two by two into so much memory for all units, units are that large. */
+#define UNIT_PAIRS_BYTES_MAX (32u << 20)
 /* Pads have no bytes to read but cost SHA-1 all the same. */
 #define UNIT_SPACE_MAX (8u << 20)
 
@@ -48,7 +51,7 @@ struct hashing_part {
 enum unit_phase { UNIT_CLAIMED, UNIT_READ, UNIT_DONE };
 
 struct hashing_unit {
-	uint8_t *data; /* UNIT_BYTES */
+	uint8_t *data; /* unit_bytes of the task */
 	struct hashing_part *parts;
 	size_t n_parts;
 	uint64_t begin, end;	  /* of the piece space, pads included */
@@ -91,6 +94,7 @@ struct hashing_worker {
 struct hashing_task {
 	const struct hashing_params *p;
 	uint64_t piece; /* length; for plain alone any */
+	size_t unit_bytes, n_units;
 	uint64_t space_end;
 	uint64_t total_bytes;
 	uint8_t *pieces_v1; /* NULL without v1 */

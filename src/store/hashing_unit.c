@@ -2,6 +2,8 @@
 #include "meta/merkle.h"
 #include "store/hashing_impl.h"
 
+#define PIECES_AT_ONCE 32u
+
 static const uint8_t zeros[64 << 10];
 
 /* ---- what stands alone -------------------------------------------------- */
@@ -108,7 +110,8 @@ static int part_hash(struct hashing_task *t, struct hashing_worker *w, struct ha
 	uint64_t done = 0;
 
 	while (done < part->length) {
-		size_t n = (size_t)hashing_min(UNIT_BYTES, part->length - done);
+		uint64_t left = part->length - done;
+		size_t n = (size_t)(u->streamed ? hashing_min(UNIT_BYTES, left) : left);
 		struct span slice = {u->data + part->in_buffer, n};
 		struct bytes data = {slice.ptr, slice.len};
 
@@ -119,7 +122,7 @@ static int part_hash(struct hashing_task *t, struct hashing_worker *w, struct ha
 			if (err != 0)
 				return err;
 		}
-		if (t->p->v1 && u->whole_pieces)
+		if (feed != NULL)
 			feed_add(t, feed, data);
 		if (t->p->v2)
 			digest_many(w->many, data, BLOCK_BYTES,
@@ -151,25 +154,48 @@ static int part_hash_own(struct hashing_task *t, struct hashing_worker *w, struc
 	return err == 0 ? closed : err;
 }
 
+/* Where the unit's memory is the piece space without a gap, its pieces go side by side. */
+static bool hash_pieces(struct hashing_task *t, struct hashing_worker *w,
+			const struct hashing_unit *u)
+{
+	struct bytes left = bytes_of(u->data, (size_t)u->bytes), pieces[PIECES_AT_ONCE];
+	uint8_t *out = t->pieces_v1 + u->begin / t->piece * SHA1_LEN;
+
+	if (u->streamed || u->bytes != u->end - u->begin || left.len <= t->piece)
+		return false;
+	while (left.len > 0) {
+		size_t n = 0;
+
+		for (; n < PIECES_AT_ONCE && left.len > 0; n++) {
+			pieces[n] = bytes_sub(left, 0, (size_t)hashing_min(t->piece, left.len));
+			left = bytes_sub(left, pieces[n].len, left.len - pieces[n].len);
+		}
+		digest_many_sha1(w->many, pieces, n, out);
+		out += n * SHA1_LEN;
+	}
+	return true;
+}
+
 int unit_hash(struct hashing_task *t, struct hashing_worker *w, struct hashing_unit *u,
 	      struct err_info *info)
 {
-	struct hashing_feed feed = {w->sha1, u->begin};
-	bool v1 = t->p->v1 && u->whole_pieces;
+	struct hashing_feed own = {w->sha1, u->begin}, *feed = &own;
 	int err = 0;
 
+	if (!t->p->v1 || !u->whole_pieces || hash_pieces(t, w, u))
+		feed = NULL;
 	for (size_t i = 0; i < u->n_parts && err == 0; i++) {
 		const struct hashing_part *part = &u->parts[i];
 
-		if (v1)
-			feed_zeros_to(t, &feed, part->at);
+		if (feed != NULL)
+			feed_zeros_to(t, feed, part->at);
 		if (u->streamed && part->source == NULL)
-			err = part_hash_own(t, w, u, part, &feed, info);
+			err = part_hash_own(t, w, u, part, feed, info);
 		else
-			err = part_hash(t, w, u, part, &feed, info);
+			err = part_hash(t, w, u, part, feed, info);
 	}
-	if (v1 && err == 0)
-		feed_zeros_to(t, &feed, u->end);
+	if (feed != NULL && err == 0)
+		feed_zeros_to(t, feed, u->end);
 	return err;
 }
 

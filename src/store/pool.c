@@ -19,11 +19,19 @@ struct job_list {
 	struct pool_job *head, **tail;
 };
 
+/* Slabs in one piece that nobody has. */
+struct kept {
+	uint8_t *mem;
+	unsigned n;
+};
+
 struct pool {
-	pthread_mutex_t lock; /* guards the two lists, `idle` and `stop` */
+	pthread_mutex_t lock; /* guards what is below, up to `stop` */
 	pthread_cond_t work;
-	struct job_list waiting, finished;
-	unsigned idle; /* workers that wait for work */
+	struct job_list waiting, patient, finished;
+	unsigned passed; /* jobs taken while a patient one waited */
+	unsigned idle;	 /* workers that wait for work */
+	unsigned running;
 	bool stop;
 	int wake_fd; /* eventfd: counts up when `finished` stops being empty */
 	unsigned n_workers;
@@ -33,7 +41,8 @@ struct pool {
 	/* the loop thread's */
 	size_t out;	       /* submitted, done() not called yet */
 	struct job_list ready; /* of them, those on their way to done() */
-	uint8_t **slabs;
+	struct kept *kept;     /* room for slabs_max */
+	unsigned n_kept;
 	unsigned slabs_kept, slabs_taken, slabs_max;
 	bool slabs_used; /* since the last trim */
 	void *shared;
@@ -90,6 +99,27 @@ static void clear_wake(struct pool *p)
 	while (got < 0 && errno == EINTR);
 }
 
+/* What a worker does next: `*b` is NULL but for two patient jobs. */
+static bool take_work(struct pool *p, struct pool_job **a, struct pool_job **b)
+{
+	struct pool_job *first = p->patient.head;
+	bool two = first != NULL && first->next != NULL && first->next->run_two == first->run_two;
+	bool busy = p->running > 0 || p->waiting.head != NULL;
+
+	*b = NULL;
+	if (first == NULL || (!two && busy && p->passed < POOL_PATIENCE)) {
+		*a = list_take(&p->waiting);
+		if (*a != NULL && first != NULL)
+			p->passed++;
+		return *a != NULL;
+	}
+	p->passed = 0;
+	*a = list_take(&p->patient);
+	if (two)
+		*b = list_take(&p->patient);
+	return true;
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -97,22 +127,29 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct pool_job *job = list_take(&p->waiting);
+		struct pool_job *job, *mate;
 		bool first;
 
-		if (job == NULL && p->stop)
-			break;
-		if (job == NULL) {
+		if (!take_work(p, &job, &mate)) {
+			if (p->stop)
+				break;
 			p->idle++;
 			pthread_cond_wait(&p->work, &p->lock);
 			p->idle--;
 			continue;
 		}
+		p->running++;
 		pthread_mutex_unlock(&p->lock);
-		job->run(job, &w->tools);
+		if (mate != NULL)
+			job->run_two(job, mate, &w->tools);
+		else
+			job->run(job, &w->tools);
 		pthread_mutex_lock(&p->lock);
+		p->running--;
 		first = p->finished.head == NULL;
 		list_put(&p->finished, job);
+		if (mate != NULL)
+			list_put(&p->finished, mate);
 		if (!first)
 			continue;
 		/* Woken with the lock held, the loop would only run into it. */
@@ -167,15 +204,25 @@ static unsigned default_workers(void)
 	return cores < 1 ? 1 : (unsigned)cores;
 }
 
+/* The one kept last, whose memory is the warmest, goes last. */
+static void kept_free(struct pool *p)
+{
+	struct kept *k = &p->kept[0];
+
+	free(k->mem);
+	p->slabs_kept -= k->n;
+	memmove(k, k + 1, --p->n_kept * sizeof(*k));
+}
+
 static void pool_destroy(struct pool *p)
 {
 	if (p->workers != NULL) {
 		for (unsigned i = 0; i < WORKERS_MAX; i++)
 			worker_fini(&p->workers[i]);
 	}
-	while (p->slabs_kept > 0)
-		free(p->slabs[--p->slabs_kept]);
-	free(p->slabs);
+	while (p->n_kept > 0)
+		kept_free(p);
+	free(p->kept);
 	free(p->workers);
 	if (p->wake_fd >= 0)
 		close(p->wake_fd);
@@ -198,10 +245,11 @@ int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_inf
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	list_init(&p->waiting);
+	list_init(&p->patient);
 	list_init(&p->finished);
 	list_init(&p->ready);
 	p->slabs_max = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
-	p->slabs = calloc(p->slabs_max, sizeof(*p->slabs));
+	p->kept = calloc(p->slabs_max, sizeof(*p->kept));
 	p->workers = calloc(WORKERS_MAX, sizeof(*p->workers));
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->wake_fd < 0) {
@@ -209,7 +257,7 @@ int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_inf
 		pool_destroy(p);
 		return root_errno(info, "cannot make an event descriptor", error);
 	}
-	if (p->slabs == NULL || p->workers == NULL)
+	if (p->kept == NULL || p->workers == NULL)
 		goto nomem;
 	for (unsigned i = 0; i < workers; i++) {
 		if (worker_init(&p->workers[i], p) != OK)
@@ -252,7 +300,7 @@ void pool_submit(struct pool *p, struct pool_job *job)
 
 	p->out++;
 	pthread_mutex_lock(&p->lock);
-	list_put(&p->waiting, job);
+	list_put(job->run_two != NULL ? &p->patient : &p->waiting, job);
 	idle = p->idle > 0;
 	pthread_mutex_unlock(&p->lock);
 	if (idle)
@@ -305,30 +353,48 @@ void pool_wait(struct pool *p)
 	}
 }
 
-uint8_t *pool_slab_take(struct pool *p)
+static uint8_t *kept_take(struct pool *p, unsigned n)
 {
-	uint8_t *slab;
+	for (unsigned i = p->n_kept; i-- > 0;) {
+		uint8_t *mem = p->kept[i].mem;
 
-	if (p->slabs_taken >= p->slabs_max)
-		return NULL;
-	if (p->slabs_kept > 0)
-		slab = p->slabs[--p->slabs_kept];
-	else
-		slab = aligned_alloc(SLAB_ALIGN, POOL_SLAB_BYTES);
-	if (slab != NULL)
-		p->slabs_taken++;
-	p->slabs_used = true;
-	return slab;
+		if (p->kept[i].n != n)
+			continue;
+		p->slabs_kept -= n;
+		p->n_kept--;
+		memmove(&p->kept[i], &p->kept[i + 1], (p->n_kept - i) * sizeof(p->kept[0]));
+		return mem;
+	}
+	return NULL;
 }
 
-void pool_slab_give(struct pool *p, uint8_t *slab)
+uint8_t *pool_slabs_take(struct pool *p, unsigned n)
 {
-	assert(p->slabs_taken > 0);
-	p->slabs_taken--;
-	if (p->slabs_taken + p->slabs_kept >= p->slabs_max)
-		free(slab);
-	else
-		p->slabs[p->slabs_kept++] = slab;
+	uint8_t *slabs;
+
+	if (n > pool_slabs_free(p))
+		return NULL;
+	slabs = kept_take(p, n);
+	while (slabs == NULL && p->slabs_taken + p->slabs_kept + n > p->slabs_max)
+		kept_free(p);
+	if (slabs == NULL)
+		slabs = aligned_alloc(SLAB_ALIGN, (size_t)n * POOL_SLAB_BYTES);
+	if (slabs != NULL)
+		p->slabs_taken += n;
+	p->slabs_used = true;
+	return slabs;
+}
+
+void pool_slabs_give(struct pool *p, uint8_t *slabs, unsigned n)
+{
+	assert(p->slabs_taken >= n);
+	p->slabs_taken -= n;
+	if (p->slabs_taken + p->slabs_kept + n > p->slabs_max) {
+		free(slabs);
+		return;
+	}
+	p->slabs_kept += n;
+	p->kept[p->n_kept++] = (struct kept){slabs, n};
 }
 
 void pool_slabs_trim(struct pool *p)
@@ -339,12 +405,17 @@ void pool_slabs_trim(struct pool *p)
 	if (used || p->slabs_taken > 0)
 		return;
 	while (p->slabs_kept > SLABS_IDLE)
-		free(p->slabs[--p->slabs_kept]);
+		kept_free(p);
 }
 
 unsigned pool_slabs_free(const struct pool *p)
 {
 	return p->slabs_taken >= p->slabs_max ? 0 : p->slabs_max - p->slabs_taken;
+}
+
+unsigned pool_slabs_max(const struct pool *p)
+{
+	return p->slabs_max;
 }
 
 unsigned pool_slabs_taken(const struct pool *p)
@@ -355,17 +426,17 @@ unsigned pool_slabs_taken(const struct pool *p)
 int pool_limit_slabs(struct pool *p, unsigned slabs)
 {
 	unsigned most = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
-	uint8_t **grown;
+	struct kept *grown;
 
 	if (most > p->slabs_max) {
-		grown = realloc(p->slabs, most * sizeof(*grown));
+		grown = realloc(p->kept, most * sizeof(*grown));
 		if (grown == NULL)
 			return ERR_NOMEM;
-		p->slabs = grown;
+		p->kept = grown;
 	}
 	p->slabs_max = most;
 	while (p->slabs_kept > 0 && p->slabs_taken + p->slabs_kept > most)
-		free(p->slabs[--p->slabs_kept]);
+		kept_free(p);
 	return OK;
 }
 

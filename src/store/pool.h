@@ -18,9 +18,15 @@ struct pool_worker {
 #define POOL_SCRATCH_BYTES (256u * 1024u)
 
 /* Put first in a larger struct. `run` is called on a worker, then `done` on the loop
- * thread by pool_drain(), which may free the job. */
+ * thread by pool_drain(), which may free the job.
+ *
+ * Two jobs that have the same `run_two` are done quicker by that than one after the other, so one
+ * that has it (else NULL) is patient: alone it waits for another while workers have other work,
+ * though not for more than POOL_PATIENCE jobs. */
+#define POOL_PATIENCE 8u
 struct pool_job {
 	void (*run)(struct pool_job *job, struct pool_worker *w);
+	void (*run_two)(struct pool_job *a, struct pool_job *b, struct pool_worker *w);
 	void (*done)(struct pool_job *job);
 	struct pool_job *next; /* the pool's */
 };
@@ -51,16 +57,19 @@ size_t pool_drain(struct pool *p);
 /* Block until at least one job is finished (for programs without a loop). */
 void pool_wait(struct pool *p);
 
-/* A slab, or NULL when all are out. Loop thread only, as all below. */
-uint8_t *pool_slab_take(struct pool *p);
-void pool_slab_give(struct pool *p, uint8_t *slab);
+/* `n` slabs in one piece, or NULL when so many are not left. Give them back as they were taken.
+ * Loop thread only, as all below. */
+uint8_t *pool_slabs_take(struct pool *p, unsigned n);
+void pool_slabs_give(struct pool *p, uint8_t *slabs, unsigned n);
 /* Gives memory back to the system when no slab was taken since the last call: about once a second,
  * for in the middle of a transfer it would be wanted again at once. */
 void pool_slabs_trim(struct pool *p);
 unsigned pool_slabs_free(const struct pool *p);
+/* At most so many. */
+unsigned pool_slabs_max(const struct pool *p);
 unsigned pool_slabs_taken(const struct pool *p);
-/* From now on at most so many, 0: the default; what is taken beyond that goes when it is given back.
- * Returns 0 or ERR_NOMEM: then nothing has changed. */
+/* From now on at most so many, 0: the default; what is taken beyond that goes when it is given
+ * back. Returns 0 or ERR_NOMEM: then nothing has changed. */
 int pool_limit_slabs(struct pool *p, unsigned slabs);
 
 /* One object for all who share the pool (store.h keeps its events and open files there).

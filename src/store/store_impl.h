@@ -68,6 +68,8 @@ struct store_hub {
 	struct slab *oldest, *newest; /* slabs that still take spans */
 	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
+	unsigned lanes;	   /* SHA-1 of so many pieces side by side; 0: not looked yet */
+	unsigned checking; /* pieces in memory that are about to be verified */
 
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
@@ -214,6 +216,7 @@ struct slab {
 	struct piece *piece;
 	uint32_t run;
 	uint8_t *mem;
+	bool lent;  /* `mem` is part of the piece's */
 	bool spare; /* `mem` is one malloced block: block `first` of the run */
 	uint32_t first;
 	bool closed;
@@ -251,11 +254,22 @@ struct piece {
 	uint32_t sha1_next, sha1_planned; /* first block not hashed, not even in the chain */
 	bool sha1_busy;
 	struct slab *chain, **chain_tail;
+
+	/* v1-only, where SHA-1 of two pieces side by side pays, and while there is memory to spare:
+	 * `runs` slabs for the whole piece, kept until it is verified. Then there is no chain. Once
+	 * `split`, slabs are taken for themselves. */
+	uint8_t *mem;
+	uint32_t mem_blocks; /* came into it */
+	bool split, checking;
 };
 
 void piece_free(struct store *s, struct piece *p);
+/* No more of it in memory as a whole; what comes from now on must not meet what a worker may still
+ * be writing. */
+void piece_leave_memory(struct store *s, struct piece *p);
+void piece_checked(struct store *s, struct piece *p);
 /* Forget what was received; its bytes stay on disk. */
-void piece_reset(struct piece *p);
+void piece_reset(struct store *s, struct piece *p);
 void slabs_drop(struct store *s);
 /* All slabs of a piece whose verify is wanted are written: hash it. */
 void verify_start(struct store *s, struct piece *p);

@@ -4,7 +4,8 @@
  *   - a slab is written when the last block of its run came, so with one pwrite;
  *   - when slabs are out, the oldest one that nobody is reading into is written as it is;
  *   - a slab with a reader in it stays, but a verify may have its other blocks written;
- *   - when every slab is held by readers that stall, single blocks are dealt out instead. */
+ *   - when every slab is held by readers that stall, single blocks are dealt out instead;
+ *   - half of all slabs may be those of v1 pieces that stay in memory until they are verified. */
 #include <stdlib.h>
 
 #include "store/store_impl.h"
@@ -31,8 +32,26 @@ static bool run_came(const struct piece *p, uint32_t run)
 	return p->got[run] == (uint16_t)((1u << run_blocks(p, run)) - 1);
 }
 
-void piece_reset(struct piece *p)
+void piece_checked(struct store *s, struct piece *p)
 {
+	s->hub->checking -= p->checking;
+	p->checking = false;
+}
+
+void piece_leave_memory(struct store *s, struct piece *p)
+{
+	piece_checked(s, p);
+	p->split = true;
+	p->mem_blocks = 0;
+	if (p->mem == NULL || p->slabs != NULL)
+		return;
+	pool_slabs_give(s->hub->pool, p->mem, p->runs);
+	p->mem = NULL;
+}
+
+void piece_reset(struct store *s, struct piece *p)
+{
+	piece_leave_memory(s, p);
 	memset(p->got, 0, p->runs * sizeof(*p->got));
 	memset(p->known, 0, p->runs * sizeof(*p->known));
 	p->err.code = OK;
@@ -44,6 +63,7 @@ void piece_reset(struct piece *p)
 void piece_free(struct store *s, struct piece *p)
 {
 	s->pieces[p->index] = NULL;
+	piece_leave_memory(s, p);
 	digest_free(p->sha1);
 	free(p->got);
 	free(p->busy);
@@ -68,6 +88,24 @@ static bool piece_alloc(struct piece *p)
 	return p->leaves != NULL || p->sha1 != NULL;
 }
 
+static unsigned find_lanes(void)
+{
+	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
+	unsigned lanes = d != NULL ? digest_many_lanes(d) : 1;
+
+	digest_many_free(d);
+	return lanes;
+}
+
+static bool may_be_whole(struct store *s, const struct piece *p)
+{
+	if (p->shape.v2 || p->shape.bytes > DIGEST_MANY_BYTES_MAX)
+		return false;
+	if (s->hub->lanes == 0)
+		s->hub->lanes = find_lanes();
+	return s->hub->lanes == 2;
+}
+
 struct piece *piece_at(struct store *s, uint32_t index)
 {
 	struct piece *p = s->pieces[index];
@@ -86,7 +124,8 @@ struct piece *piece_at(struct store *s, uint32_t index)
 		piece_free(s, p);
 		return NULL;
 	}
-	piece_reset(p);
+	piece_reset(s, p);
+	p->split = !may_be_whole(s, p);
 	return p;
 }
 
@@ -182,8 +221,8 @@ static void slab_free(struct slab *b)
 	if (b->spare) {
 		free(b->mem);
 		h->spares--;
-	} else {
-		pool_slab_give(h->pool, b->mem);
+	} else if (!b->lent) {
+		pool_slabs_give(h->pool, b->mem, 1);
 	}
 	free(b);
 }
@@ -200,6 +239,8 @@ static void slab_release(struct slab *b)
 	slab_free(b);
 	if (p->settled && p->slabs == NULL)
 		piece_free(s, p);
+	else if (p->split && p->slabs == NULL)
+		piece_leave_memory(s, p);
 	hub_tell_room(s->hub);
 }
 
@@ -220,7 +261,7 @@ static bool plan_sha1(struct piece *p, struct slab *b)
 	uint32_t first = p->sha1_planned - base;
 
 	b->sha1 = NULL;
-	if (p->sha1 == NULL || p->sha1_planned < base || first >= POOL_SLAB_BLOCKS ||
+	if (p->sha1 == NULL || !p->split || p->sha1_planned < base || first >= POOL_SLAB_BLOCKS ||
 	    (b->out & bit(first)) == 0 || (first > 0 && (b->out & bit(first - 1)) != 0))
 		return false;
 	while (first + n < POOL_SLAB_BLOCKS && (b->out & bit(first + n)) != 0)
@@ -311,6 +352,8 @@ static void slab_done(struct pool_job *job)
 	s->hub->slabs_out--;
 	if (s->closed) {
 		slab_free(b);
+		if (--p->jobs == 0 && !p->verifying)
+			piece_leave_memory(s, p);
 		hub_tell_room(s->hub);
 		store_job_in(s);
 		return;
@@ -335,20 +378,30 @@ void piece_flush(struct piece *p)
 }
 
 /* The store closes: give back all that no worker has. */
+static void piece_drop(struct store *s, struct piece *p)
+{
+	struct slab *b, *next;
+
+	for (b = p->chain; b != NULL; b = b->next_in_chain) {
+		b->out = 0;
+		p->jobs--;
+	}
+	for (b = p->slabs; b != NULL; b = next) {
+		next = b->next_in_piece;
+		slab_close(b);
+		if (b->out == 0)
+			slab_free(b);
+	}
+	p->slabs = NULL;
+	if (p->jobs == 0 && !p->verifying)
+		piece_leave_memory(s, p);
+}
+
 void slabs_drop(struct store *s)
 {
 	for (uint32_t i = 0; s->pieces != NULL && i < s->meta->n_pieces; i++) {
-		struct piece *p = s->pieces[i];
-		struct slab *b, *next;
-
-		for (b = p != NULL ? p->chain : NULL; b != NULL; b = b->next_in_chain)
-			b->out = 0;
-		for (b = p != NULL ? p->slabs : NULL; b != NULL; b = next) {
-			next = b->next_in_piece;
-			slab_close(b);
-			if (b->out == 0)
-				slab_free(b);
-		}
+		if (s->pieces[i] != NULL)
+			piece_drop(s, s->pieces[i]);
 	}
 }
 
@@ -359,7 +412,7 @@ static bool flush_oldest(struct store_hub *h)
 {
 	struct slab *b = h->oldest;
 
-	while (b != NULL && (b->busy != 0 || b->got == 0))
+	while (b != NULL && (b->busy != 0 || b->got == 0 || b->lent))
 		b = b->newer;
 	if (b == NULL)
 		return false;
@@ -407,24 +460,48 @@ static int spare_new(struct store *s, struct piece *p, uint32_t run, uint32_t i,
 	return OK;
 }
 
+/* Memory for a run; NULL when there is none. The first run decides for the piece. */
+static uint8_t *run_memory(struct store *s, struct piece *p, uint32_t run, bool *lent)
+{
+	struct pool *pool = s->hub->pool;
+	unsigned half = pool_slabs_max(pool) / 2;
+
+	*lent = !p->split;
+	if (!p->split && p->mem == NULL && pool_slabs_free(pool) >= half + p->runs)
+		p->mem = pool_slabs_take(pool, p->runs);
+	if (!p->split && p->mem != NULL)
+		return p->mem + (size_t)run * POOL_SLAB_BYTES;
+	/* Where verifying is slower than the network memory comes free soon. */
+	if (!p->split && s->hub->checking > 0)
+		return NULL;
+	p->split = true;
+	*lent = false;
+	return pool_slabs_take(pool, 1);
+}
+
 static int slab_new(struct store *s, struct piece *p, uint32_t run, uint32_t i, struct slab **out)
 {
 	struct store_hub *h = s->hub;
-	uint8_t *mem = pool_slab_take(h->pool);
+	bool lent;
+	uint8_t *mem = run_memory(s, p, run, &lent);
 
-	if (mem == NULL) {
+	if (mem == NULL && p->split) {
 		if (h->slabs_out < FLUSH_WHILE_OUT)
 			flush_oldest(h);
-		if (h->slabs_out == 0)
+		if (h->slabs_out == 0 && h->checking == 0)
 			return spare_new(s, p, run, i, out);
+	}
+	if (mem == NULL) {
 		store_wait_room(s);
 		return ERR_AGAIN;
 	}
 	*out = slab_alloc(s, p, run, mem);
 	if (*out == NULL) {
-		pool_slab_give(h->pool, mem);
+		if (!lent)
+			pool_slabs_give(h->pool, mem, 1);
 		return ERR_NOMEM;
 	}
+	(*out)->lent = lent;
 	p->open[run] = *out;
 	age_link(h, *out);
 	return OK;
@@ -486,6 +563,7 @@ static void recv_end(struct store *s, uint32_t piece, uint32_t begin, bool whole
 	if (whole && !p->verify_wanted && !p->settled && (p->got[run] & bit(i)) == 0) {
 		b->got |= bit(i);
 		p->got[run] |= bit(i);
+		p->mem_blocks += b->lent && !p->split;
 	}
 	slab_settle(b);
 }
@@ -509,6 +587,7 @@ void store_reopen_piece(struct store *s, uint32_t piece)
 	if (p == NULL || p->verify_wanted || p->settled)
 		return;
 	/* Hashes in `leaves` stay true of what lies on disk; a v1 sum begins anew. */
+	piece_leave_memory(s, p);
 	memset(p->got, 0, p->runs * sizeof(*p->got));
 	p->sha1_next = p->sha1_planned = 0;
 	if (p->sha1 != NULL)

@@ -108,6 +108,60 @@ TEST(digest_many_takes_more_than_the_library_holds_at_a_time)
 	munmap(map, map_len);
 }
 
+static void compare_sha1(struct digest_many *d, const struct bytes *messages, size_t n)
+{
+	uint8_t *out = malloc((n + 1) * SHA1_LEN), want[SHA1_LEN];
+
+	memset(out, 0xa5, (n + 1) * SHA1_LEN);
+	digest_many_sha1(d, messages, n, out);
+	for (size_t i = 0; i < n; i++) {
+		sha1_of(messages[i], want);
+		CHECK_MEM(out + i * SHA1_LEN, want, SHA1_LEN);
+	}
+	for (size_t i = 0; i < SHA1_LEN; i++)
+		CHECK_INT(out[n * SHA1_LEN + i], 0xa5);
+	free(out);
+}
+
+TEST(sha1_of_many_is_the_digest_of_each_whatever_its_length)
+{
+	enum { ROOM = 200000, COUNT = 40 };
+	size_t map_len;
+	void *map;
+	uint8_t *data = guarded(ROOM, 5, &map, &map_len);
+
+	for (size_t w = 0; w < 2; w++) {
+		struct digest_many *d = digest_many_new(ways[w]);
+		struct bytes messages[COUNT];
+		struct rng r;
+
+		rng_seed(&r, 6);
+		for (size_t n = 0; n <= COUNT; n++) {
+			for (size_t i = 0; i < n; i++) {
+				size_t len = rng_below(&r, n % 2 == 0 ? 200 : ROOM);
+
+				messages[i] = bytes_of(data + ROOM - len, len);
+			}
+			compare_sha1(d, messages, n);
+		}
+		digest_many_free(d);
+	}
+	munmap(map, map_len);
+}
+
+TEST(sha1_of_many_takes_the_longest_pieces_and_longer_ones)
+{
+	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
+	size_t map_len, most = DIGEST_MANY_BYTES_MAX;
+	void *map;
+	uint8_t *data = guarded(most + 1, 7, &map, &map_len);
+
+	compare_sha1(d, (struct bytes[]){{data, most}, {data + 1, most}}, 2);
+	compare_sha1(d, (struct bytes[]){{data, most + 1}, {data + 1, most}}, 2);
+	digest_many_free(d);
+	munmap(map, map_len);
+}
+
 TEST(digest_many_by_digest_alone_has_one_lane)
 {
 	struct digest_many *plain = digest_many_new(DIGEST_MANY_PLAIN);

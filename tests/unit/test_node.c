@@ -390,7 +390,7 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean, bool runs)
 	world_init(&w, k, rng_below(&rng, 2) == 0 ? 64 * KIB : 512 * KIB, &one, 1);
 	n = world_node(&w);
 	for (unsigned i = 0; lean && i < POOL_SLABS_DEFAULT; i++)
-		slabs[i] = pool_slab_take(n->pool);
+		slabs[i] = pool_slabs_take(n->pool, 1);
 	t = get_from_raw(&w, &r, n, runs);
 	while (phase_of(t) != TRANSFER_SEEDING) {
 		raw_pump(&r);
@@ -413,7 +413,7 @@ static void run_disordered(struct kind k, uint64_t seed, bool lean, bool runs)
 		loop_turn(w.loop, 2);
 	}
 	for (unsigned i = 0; lean && i < POOL_SLABS_DEFAULT; i++)
-		pool_slab_give(n->pool, slabs[i]);
+		pool_slabs_give(n->pool, slabs[i], 1);
 	end_raw(&w, &r, n, t);
 }
 
@@ -506,11 +506,11 @@ TEST(a_download_goes_on_when_slabs_are_out)
 	ports[0] = node_port(a);
 	t = world_get(&w, b, ports);
 	for (unsigned i = 0; i < POOL_SLABS_DEFAULT; i++)
-		slabs[i] = pool_slab_take(b->pool);
+		slabs[i] = pool_slabs_take(b->pool, 1);
 	WAIT_FOR(w.loop, phase_of(t) == TRANSFER_SEEDING);
 	check_content(&w.s, w.out);
 	for (unsigned i = 0; i < POOL_SLABS_DEFAULT; i++)
-		pool_slab_give(b->pool, slabs[i]);
+		pool_slabs_give(b->pool, slabs[i], 1);
 	CHECK_INT(pool_slabs_free(b->pool), POOL_SLABS_DEFAULT);
 	node_free(b);
 	node_free(a);

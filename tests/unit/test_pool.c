@@ -147,6 +147,138 @@ TEST(a_done_may_wait_for_another_job)
 	pool_free(p);
 }
 
+/* Jobs that say in which order they ran, and with whom; one of them holds its worker. */
+struct order_job {
+	struct pool_job job;
+	char name;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool begun, go;
+	char text[64];
+} order = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void order_add(char c)
+{
+	size_t n;
+
+	pthread_mutex_lock(&order.lock);
+	n = strlen(order.text);
+	CHECK(n + 1 < sizeof(order.text));
+	order.text[n] = c;
+	pthread_mutex_unlock(&order.lock);
+}
+
+static void order_run(struct pool_job *job, struct pool_worker *w)
+{
+	(void)w;
+	order_add(((struct order_job *)job)->name);
+}
+
+static void order_two(struct pool_job *a, struct pool_job *b, struct pool_worker *w)
+{
+	order_add('(');
+	order_run(a, w);
+	order_run(b, w);
+	order_add(')');
+}
+
+static void order_hold(struct pool_job *job, struct pool_worker *w)
+{
+	order_run(job, w);
+	pthread_mutex_lock(&order.lock);
+	order.begun = true;
+	pthread_cond_broadcast(&order.changed);
+	while (!order.go)
+		pthread_cond_wait(&order.changed, &order.lock);
+	pthread_mutex_unlock(&order.lock);
+}
+
+static void order_done(struct pool_job *job)
+{
+	(void)job;
+}
+
+/* A letter is a patient job if it is a small one. The first is at work when the others come. */
+static void check_order(const char *jobs, const char *want)
+{
+	size_t n = strlen(jobs), done = 0;
+	struct order_job *all = calloc(n, sizeof(*all));
+	struct pool *p;
+
+	memset(order.text, 0, sizeof(order.text));
+	order.begun = order.go = false;
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	for (size_t i = 0; i < n; i++) {
+		all[i] = (struct order_job){{.run = i == 0 ? order_hold : order_run,
+					     .run_two = jobs[i] >= 'a' ? order_two : NULL,
+					     .done = order_done},
+					    jobs[i]};
+		pool_submit(p, &all[i].job);
+		pthread_mutex_lock(&order.lock);
+		while (!order.begun)
+			pthread_cond_wait(&order.changed, &order.lock);
+		pthread_mutex_unlock(&order.lock);
+	}
+	pthread_mutex_lock(&order.lock);
+	order.go = true;
+	pthread_cond_broadcast(&order.changed);
+	pthread_mutex_unlock(&order.lock);
+	while (done < n) {
+		pool_wait(p);
+		done += pool_drain(p);
+	}
+	CHECK_STR(order.text, want);
+	pool_free(p);
+	free(all);
+}
+
+TEST(patient_jobs_go_two_by_two)
+{
+	check_order("a", "a");
+	check_order("Xa", "Xa");
+	check_order("Xab", "X(ab)");
+	check_order("Xabc", "X(ab)c");
+	check_order("XabYcd", "X(ab)(cd)Y");
+}
+
+TEST(a_patient_job_alone_waits_for_others_but_not_for_ever)
+{
+	check_order("XaY", "XYa");
+	check_order("XaYYYYYYYYYYYY", "XYYYYYYYYaYYYY");
+	check_order("XaYYYYYYYYYYYYb", "X(ab)YYYYYYYYYYYY");
+}
+
+TEST(slabs_in_one_piece_count_as_so_many)
+{
+	uint8_t *four, *one, *again;
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 6, &p, NULL), 0);
+	four = pool_slabs_take(p, 4);
+	CHECK(four != NULL);
+	memset(four, 1, 4 * (size_t)POOL_SLAB_BYTES);
+	CHECK_INT(pool_slabs_free(p), 2);
+	CHECK(pool_slabs_take(p, 3) == NULL);
+	one = pool_slabs_take(p, 1);
+	CHECK(one != NULL);
+	pool_slabs_give(p, four, 4);
+	CHECK_INT(pool_slabs_free(p), 5);
+	again = pool_slabs_take(p, 4);
+	CHECK(again == four);
+	pool_slabs_give(p, again, 4);
+	/* What is kept makes room for what is asked for. */
+	again = pool_slabs_take(p, 5);
+	CHECK(again != NULL);
+	CHECK_INT(pool_slabs_free(p), 0);
+	pool_slabs_give(p, again, 5);
+	pool_slabs_give(p, one, 1);
+	CHECK_INT(pool_slabs_free(p), 6);
+	pool_free(p);
+}
+
 TEST(slabs_are_dealt_out_up_to_the_limit)
 {
 	uint8_t *slabs[3];
@@ -155,18 +287,18 @@ TEST(slabs_are_dealt_out_up_to_the_limit)
 	CHECK_INT(pool_new(1, 3, &p, NULL), 0);
 	CHECK_INT(pool_slabs_free(p), 3);
 	for (int i = 0; i < 3; i++) {
-		slabs[i] = pool_slab_take(p);
+		slabs[i] = pool_slabs_take(p, 1);
 		CHECK(slabs[i] != NULL);
 		memset(slabs[i], i, POOL_SLAB_BYTES);
 	}
-	CHECK(pool_slab_take(p) == NULL);
+	CHECK(pool_slabs_take(p, 1) == NULL);
 	CHECK_INT(pool_slabs_free(p), 0);
-	pool_slab_give(p, slabs[1]);
+	pool_slabs_give(p, slabs[1], 1);
 	CHECK_INT(pool_slabs_free(p), 1);
-	slabs[1] = pool_slab_take(p);
+	slabs[1] = pool_slabs_take(p, 1);
 	CHECK(slabs[1] != NULL);
 	for (int i = 0; i < 3; i++)
-		pool_slab_give(p, slabs[i]);
+		pool_slabs_give(p, slabs[i], 1);
 	pool_free(p);
 }
 
@@ -177,23 +309,23 @@ TEST(slabs_are_limited_while_they_are_out_and_go_when_they_are_given_back)
 
 	CHECK_INT(pool_new(1, 4, &p, NULL), 0);
 	for (int i = 0; i < 4; i++)
-		slabs[i] = pool_slab_take(p);
+		slabs[i] = pool_slabs_take(p, 1);
 	CHECK_INT(pool_limit_slabs(p, 2), OK);
 	CHECK_INT(pool_slabs_free(p), 0);
 	CHECK_INT(pool_slabs_taken(p), 4);
-	CHECK(pool_slab_take(p) == NULL);
-	pool_slab_give(p, slabs[3]);
-	pool_slab_give(p, slabs[2]);
-	CHECK(pool_slab_take(p) == NULL);
-	pool_slab_give(p, slabs[1]);
+	CHECK(pool_slabs_take(p, 1) == NULL);
+	pool_slabs_give(p, slabs[3], 1);
+	pool_slabs_give(p, slabs[2], 1);
+	CHECK(pool_slabs_take(p, 1) == NULL);
+	pool_slabs_give(p, slabs[1], 1);
 	CHECK_INT(pool_slabs_free(p), 1);
 	CHECK_INT(pool_limit_slabs(p, 100), OK);
 	CHECK_INT(pool_slabs_free(p), 99);
-	pool_slab_give(p, slabs[0]);
+	pool_slabs_give(p, slabs[0], 1);
 	CHECK_INT(pool_limit_slabs(p, 1), OK);
-	slabs[0] = pool_slab_take(p);
-	CHECK(slabs[0] != NULL && pool_slab_take(p) == NULL);
-	pool_slab_give(p, slabs[0]);
+	slabs[0] = pool_slabs_take(p, 1);
+	CHECK(slabs[0] != NULL && pool_slabs_take(p, 1) == NULL);
+	pool_slabs_give(p, slabs[0], 1);
 	pool_free(p);
 }
 
@@ -204,26 +336,26 @@ TEST(slabs_are_kept_while_they_are_used_and_given_back_afterwards)
 
 	CHECK_INT(pool_new(1, 20, &p, NULL), 0);
 	for (int i = 0; i < 20; i++)
-		slabs[i] = pool_slab_take(p);
+		slabs[i] = pool_slabs_take(p, 1);
 	first = slabs[0];
 	for (int i = 19; i >= 0; i--)
-		pool_slab_give(p, slabs[i]);
+		pool_slabs_give(p, slabs[i], 1);
 	/* All are back, but were just used: the next one taken is the warm one. */
 	pool_slabs_trim(p);
-	slabs[0] = pool_slab_take(p);
+	slabs[0] = pool_slabs_take(p, 1);
 	CHECK(slabs[0] == first);
-	pool_slab_give(p, slabs[0]);
+	pool_slabs_give(p, slabs[0], 1);
 	pool_slabs_trim(p);
 	pool_slabs_trim(p);
 	for (int i = 0; i < 20; i++) {
-		slabs[i] = pool_slab_take(p);
+		slabs[i] = pool_slabs_take(p, 1);
 		CHECK(slabs[i] != NULL);
 	}
 	/* While some are out nothing is given back. */
 	pool_slabs_trim(p);
 	pool_slabs_trim(p);
 	for (int i = 0; i < 20; i++)
-		pool_slab_give(p, slabs[i]);
+		pool_slabs_give(p, slabs[i], 1);
 	CHECK_INT(pool_slabs_free(p), 20);
 	pool_free(p);
 }

@@ -185,7 +185,93 @@ TEST(blocks_that_come_in_order_are_not_read_back)
 	}
 }
 
+static bool keeps_whole_pieces(void)
+{
+	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
+	unsigned lanes = digest_many_lanes(d);
+
+	digest_many_free(d);
+	return lanes == 2;
+}
+
+TEST(whole_v1_pieces_are_hashed_from_memory_in_whatever_order_they_come)
+{
+	struct scene c;
+	struct store *st;
+	uint64_t written, read;
+
+	if (!keeps_whole_pieces())
+		return;
+	scene_init(&c, kinds[0], 1000 * KIB, one, 1, 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	for (uint32_t piece = c.s.m->n_pieces; piece-- > 0;) {
+		for (uint32_t i = meta_piece_blocks(c.s.m, piece); i-- > 0;)
+			put(st, &c, piece, i);
+	}
+	for (uint32_t piece = 0; piece < c.s.m->n_pieces; piece++)
+		store_verify(st, piece, false);
+	for (uint32_t piece = 0; piece < c.s.m->n_pieces; piece++)
+		CHECK(wait_event(c.p, STORE_VERIFIED).good);
+	store_counters(st, &written, &read);
+	CHECK_INT(written, one[0].length);
+	CHECK_INT(read, 0);
+	CHECK_INT(pool_slabs_free(c.p), POOL_SLABS_DEFAULT);
+	finish(st, &c);
+}
+
 /* ---- memory is short ---------------------------------------------------- */
+
+TEST(pieces_in_memory_leave_half_of_it_to_the_others)
+{
+	struct scene c;
+	struct store *st;
+
+	if (!keeps_whole_pieces())
+		return;
+	scene_init(&c, kinds[0], 512 * KIB, one, 1, 8);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	for (uint32_t piece = 0; piece < 4; piece++) {
+		static const unsigned left[] = {6, 4, 3, 2};
+
+		put(st, &c, piece, 3);
+		CHECK_INT(pool_slabs_free(c.p), left[piece]);
+	}
+	for (uint32_t piece = 0; piece < 4; piece++) {
+		for (uint32_t i = 0; i < 32; i++) {
+			if (i != 3)
+				put(st, &c, piece, i);
+		}
+		CHECK(verify(st, &c, piece, false).good);
+	}
+	CHECK_INT(pool_slabs_free(c.p), 8);
+	finish(st, &c);
+}
+
+TEST(a_new_piece_waits_while_others_are_hashed_in_memory)
+{
+	struct scene c;
+	struct store *st;
+	struct store_event e;
+
+	if (!keeps_whole_pieces())
+		return;
+	scene_init(&c, kinds[0], 512 * KIB, one, 1, 4);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	for (uint32_t i = 0; i < 32; i++)
+		put(st, &c, 0, i);
+	store_verify(st, 0, false);
+	while (try_span(st, &c, 1, 0) == ERR_AGAIN) {
+		pool_wait(c.p);
+		pool_drain(c.p);
+	}
+	CHECK_INT(pool_slabs_free(c.p), 2);
+	abort_block(st, &c, 1, 0);
+	e = wait_event(c.p, STORE_VERIFIED);
+	CHECK(e.good);
+	while (store_next_event(c.p, &e))
+		CHECK_INT(e.type, STORE_ROOM);
+	finish(st, &c);
+}
 
 TEST(half_full_slabs_are_written_when_slabs_run_out)
 {
