@@ -196,3 +196,12 @@ unsigned digest_many_lanes(struct digest_many *d)
 		look(d);
 	return d->mgr != NULL ? d->lanes : 1;
 }
+
+unsigned digest_many_lanes_best(void)
+{
+	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
+	unsigned lanes = d != NULL ? digest_many_lanes(d) : 1;
+
+	digest_many_free(d);
+	return lanes;
+}

@@ -295,15 +295,6 @@ static bool results_init(struct hashing_task *t, struct hashing *out)
 	return !p->v1 || out->pieces_v1 != NULL;
 }
 
-static unsigned find_lanes(void)
-{
-	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	unsigned lanes = d != NULL ? digest_many_lanes(d) : 1;
-
-	digest_many_free(d);
-	return lanes;
-}
-
 static void choose_units(struct hashing_task *t, unsigned threads)
 {
 	uint64_t two = 2 * t->piece, most;
@@ -311,7 +302,7 @@ static void choose_units(struct hashing_task *t, unsigned threads)
 	t->unit_bytes = UNIT_BYTES;
 	t->n_units = UNITS_PER_THREAD * threads + 1;
 	if (!t->p->v1 || two <= UNIT_BYTES || two * (threads + 1) > UNIT_PAIRS_BYTES_MAX ||
-	    find_lanes() != 2)
+	    digest_many_lanes_best() != 2)
 		return;
 	t->unit_bytes = (size_t)two;
 	most = t->p->plain ? UNIT_PAIRS_BYTES_MAX / two : threads + 1;

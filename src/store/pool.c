@@ -31,7 +31,7 @@ struct pool {
 	struct job_list waiting, patient, finished;
 	unsigned passed; /* jobs taken while a patient one waited */
 	unsigned idle;	 /* workers that wait for work */
-	unsigned running;
+	unsigned running, running_patient;
 	bool stop;
 	int wake_fd; /* eventfd: counts up when `finished` stops being empty */
 	unsigned n_workers;
@@ -99,15 +99,23 @@ static void clear_wake(struct pool *p)
 	while (got < 0 && errno == EINTR);
 }
 
+/* Is it the turn of patient jobs? Of two while somebody sees to the others, which may be all that
+ * keeps the disk busy; of one alone when there is nothing else. */
+static bool patient_first(const struct pool *p, bool two)
+{
+	if (p->waiting.head == NULL)
+		return two || p->running == 0;
+	return p->passed >= POOL_PATIENCE || (two && p->running > p->running_patient);
+}
+
 /* What a worker does next: `*b` is NULL but for two patient jobs. */
 static bool take_work(struct pool *p, struct pool_job **a, struct pool_job **b)
 {
 	struct pool_job *first = p->patient.head;
 	bool two = first != NULL && first->next != NULL && first->next->run_two == first->run_two;
-	bool busy = p->running > 0 || p->waiting.head != NULL;
 
 	*b = NULL;
-	if (first == NULL || (!two && busy && p->passed < POOL_PATIENCE)) {
+	if (first == NULL || !patient_first(p, two)) {
 		*a = list_take(&p->waiting);
 		if (*a != NULL && first != NULL)
 			p->passed++;
@@ -128,7 +136,7 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct pool_job *job, *mate;
-		bool first;
+		bool patient, first;
 
 		if (!take_work(p, &job, &mate)) {
 			if (p->stop)
@@ -138,7 +146,9 @@ static void *worker_main(void *arg)
 			p->idle--;
 			continue;
 		}
+		patient = job->run_two != NULL;
 		p->running++;
+		p->running_patient += patient;
 		pthread_mutex_unlock(&p->lock);
 		if (mate != NULL)
 			job->run_two(job, mate, &w->tools);
@@ -146,6 +156,7 @@ static void *worker_main(void *arg)
 			job->run(job, &w->tools);
 		pthread_mutex_lock(&p->lock);
 		p->running--;
+		p->running_patient -= patient;
 		first = p->finished.head == NULL;
 		list_put(&p->finished, job);
 		if (mate != NULL)

@@ -52,7 +52,7 @@ struct check {
 	const uint16_t *known; /* per run: those of `leaves` that are there; NULL: none */
 	struct digest *sha1;   /* v1: already holds the blocks before `from` */
 	uint32_t from;
-	const uint8_t *mem; /* v1: where the whole piece is; NULL: it is read */
+	const uint8_t *mem; /* v1: where the whole piece is, perhaps not yet on disk; else NULL */
 	bool want_hashes;
 	bool written; /* just now: the disk may begin */
 	bool good;
@@ -74,6 +74,10 @@ static int read_blocks(struct check *c, struct pool_worker *w, uint32_t from, ui
 	if (end > c->shape.bytes)
 		end = c->shape.bytes;
 	*out = (struct span){w->scratch, end - begin};
+	if (c->mem != NULL) {
+		memcpy(out->ptr, c->mem + begin, out->len);
+		return OK;
+	}
 	c->read += out->len;
 	return bytes_read(c->task.s, c->shape.offset + begin, *out, &c->task.event.e.err);
 }
@@ -165,7 +169,7 @@ static void check_v1(struct check *c, struct pool_worker *w)
 
 static void sync_good(const struct check *c)
 {
-	if (c->good && c->written)
+	if (c->good && c->written && c->mem == NULL)
 		bytes_start_sync(c->task.s, c->shape.offset, c->shape.bytes);
 }
 
@@ -183,7 +187,7 @@ static void check_run(struct pool_job *job, struct pool_worker *w)
 	sync_good(c);
 }
 
-/* Two whole v1 pieces, in half the time. */
+/* Two whole v1 pieces, in little more than the time of one. */
 static void check_two(struct pool_job *a, struct pool_job *b, struct pool_worker *w)
 {
 	struct check *c[2] = {(struct check *)a, (struct check *)b};
@@ -256,23 +260,50 @@ static void piece_judged(struct store *s, struct piece *p, const struct check *c
 	}
 }
 
-static void verify_done(struct pool_job *job)
+static void verify_end(struct check *c)
 {
-	struct check *c = (struct check *)job;
 	struct store *s = c->task.s;
 	struct piece *p = s->pieces[c->task.event.e.piece];
 
+	p->checked = NULL;
+	if (c->task.event.e.err.code == OK)
+		c->task.event.e.err = p->err;
 	c->task.event.e.good = c->good && c->task.event.e.err.code == OK;
 	piece_checked(s, p);
-	if (s->closed)
+	if (!s->closed)
+		piece_judged(s, p, c);
+	else if (p->jobs == 0)
 		piece_leave_memory(s, p);
 	else
-		piece_judged(s, p, c);
+		p->verifying = false; /* the last write sees to the memory */
 	hub_tell_room(s->hub);
 	check_end(c, !c->good || c->want_hashes);
 }
 
-void verify_start(struct store *s, struct piece *p)
+/* A piece in memory may be hashed before all of it is written. */
+static void verify_done(struct pool_job *job)
+{
+	struct check *c = (struct check *)job;
+	struct piece *p = c->task.s->pieces[c->task.event.e.piece];
+
+	if (c->mem != NULL && p->jobs > 0 && !c->task.s->closed)
+		p->checked = c;
+	else
+		verify_end(c);
+}
+
+void verify_forget(struct store *s, struct piece *p)
+{
+	if (p->checked == NULL)
+		return;
+	free(p->checked->leaves);
+	free(p->checked);
+	p->checked = NULL;
+	p->verifying = false;
+	s->jobs--;
+}
+
+static void verify_start(struct store *s, struct piece *p)
 {
 	size_t leaf_bytes = (size_t)p->shape.blocks * SHA256_LEN;
 	struct check *c = check_new(s, STORE_VERIFIED, p->index, 0, leaf_bytes);
@@ -301,9 +332,16 @@ void verify_start(struct store *s, struct piece *p)
 		return;
 	}
 	/* Its bytes could not be written: no use to hash them. */
-	c->task.event.e.err = p->err;
 	s->jobs++;
 	verify_done(&c->task.job);
+}
+
+void piece_written(struct store *s, struct piece *p)
+{
+	if (p->checked != NULL)
+		verify_end(p->checked);
+	else if (p->verify_wanted && !p->verifying)
+		verify_start(s, p);
 }
 
 /* An answer that needs no look at the disk. */
@@ -337,7 +375,9 @@ void store_verify(struct store *s, uint32_t piece, bool want_hashes)
 	p->checking = p->mem_blocks == p->shape.blocks;
 	s->hub->checking += p->checking;
 	piece_flush(p);
-	if (p->jobs == 0)
+	if (p->checking)
+		bytes_clear_pads(s, p->shape.offset, (struct span){p->mem, p->shape.bytes});
+	if (p->checking || p->jobs == 0)
 		verify_start(s, p);
 }
 

@@ -261,6 +261,7 @@ struct piece {
 	uint8_t *mem;
 	uint32_t mem_blocks; /* came into it */
 	bool split, checking;
+	struct check *checked; /* waits for the last write */
 };
 
 void piece_free(struct store *s, struct piece *p);
@@ -271,8 +272,10 @@ void piece_checked(struct store *s, struct piece *p);
 /* Forget what was received; its bytes stay on disk. */
 void piece_reset(struct store *s, struct piece *p);
 void slabs_drop(struct store *s);
-/* All slabs of a piece whose verify is wanted are written: hash it. */
-void verify_start(struct store *s, struct piece *p);
+/* No slab of it is out any more: is it to be verified, or was it meanwhile? */
+void piece_written(struct store *s, struct piece *p);
+/* The store closes. */
+void verify_forget(struct store *s, struct piece *p);
 /* The state of piece `index`, made if need be; NULL without memory. */
 struct piece *piece_at(struct store *s, uint32_t index);
 void piece_flush(struct piece *p);

@@ -88,21 +88,12 @@ static bool piece_alloc(struct piece *p)
 	return p->leaves != NULL || p->sha1 != NULL;
 }
 
-static unsigned find_lanes(void)
-{
-	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	unsigned lanes = d != NULL ? digest_many_lanes(d) : 1;
-
-	digest_many_free(d);
-	return lanes;
-}
-
 static bool may_be_whole(struct store *s, const struct piece *p)
 {
 	if (p->shape.v2 || p->shape.bytes > DIGEST_MANY_BYTES_MAX)
 		return false;
 	if (s->hub->lanes == 0)
-		s->hub->lanes = find_lanes();
+		s->hub->lanes = digest_many_lanes_best();
 	return s->hub->lanes == 2;
 }
 
@@ -155,6 +146,8 @@ static void hash_blocks(struct slab *b, struct pool_worker *w, uint32_t from, ui
 				  b->leaves[from]);
 		return;
 	}
+	if (b->lent)
+		return;
 	/* What counts is what a reader will get: pads as zeros. */
 	bytes_clear_pads(b->s, b->offset + from * BLOCK_BYTES, data);
 	if (b->sha1 == NULL || from != b->sha1_first)
@@ -183,6 +176,8 @@ static void slab_run(struct pool_job *job, struct pool_worker *w)
 		if (bytes_write(b->s, b->offset + from * BLOCK_BYTES, bytes_of(data.ptr, data.len),
 				&b->err) == OK)
 			b->written += data.len;
+		if (b->lent)
+			bytes_start_sync(b->s, b->offset + from * BLOCK_BYTES, data.len);
 	}
 }
 
@@ -360,8 +355,8 @@ static void slab_done(struct pool_job *job)
 	}
 	take_result(b);
 	slab_settle(b);
-	if (p->verify_wanted && !p->verifying && p->jobs == 0)
-		verify_start(s, p);
+	if (p->jobs == 0)
+		piece_written(s, p);
 	hub_tell_room(s->hub);
 	store_job_in(s);
 }
@@ -393,6 +388,7 @@ static void piece_drop(struct store *s, struct piece *p)
 			slab_free(b);
 	}
 	p->slabs = NULL;
+	verify_forget(s, p);
 	if (p->jobs == 0 && !p->verifying)
 		piece_leave_memory(s, p);
 }

@@ -168,6 +168,7 @@ static void order_add(char c)
 	n = strlen(order.text);
 	CHECK(n + 1 < sizeof(order.text));
 	order.text[n] = c;
+	pthread_cond_broadcast(&order.changed);
 	pthread_mutex_unlock(&order.lock);
 }
 
@@ -201,8 +202,17 @@ static void order_done(struct pool_job *job)
 	(void)job;
 }
 
-/* A letter is a patient job if it is a small one. The first is at work when the others come. */
-static void check_order(const char *jobs, const char *want)
+static void order_await(bool all, size_t n)
+{
+	pthread_mutex_lock(&order.lock);
+	while (all ? strlen(order.text) < n : !order.begun)
+		pthread_cond_wait(&order.changed, &order.lock);
+	pthread_mutex_unlock(&order.lock);
+}
+
+/* A small letter is a patient job. The first is at work when the others come; with a second worker
+ * until all others were done. */
+static void check_order(unsigned workers, const char *jobs, const char *want)
 {
 	size_t n = strlen(jobs), done = 0;
 	struct order_job *all = calloc(n, sizeof(*all));
@@ -210,18 +220,17 @@ static void check_order(const char *jobs, const char *want)
 
 	memset(order.text, 0, sizeof(order.text));
 	order.begun = order.go = false;
-	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	CHECK_INT(pool_new(workers, 0, &p, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		all[i] = (struct order_job){{.run = i == 0 ? order_hold : order_run,
 					     .run_two = jobs[i] >= 'a' ? order_two : NULL,
 					     .done = order_done},
 					    jobs[i]};
 		pool_submit(p, &all[i].job);
-		pthread_mutex_lock(&order.lock);
-		while (!order.begun)
-			pthread_cond_wait(&order.changed, &order.lock);
-		pthread_mutex_unlock(&order.lock);
+		order_await(false, 0);
 	}
+	if (workers > 1)
+		order_await(true, strlen(want));
 	pthread_mutex_lock(&order.lock);
 	order.go = true;
 	pthread_cond_broadcast(&order.changed);
@@ -235,20 +244,21 @@ static void check_order(const char *jobs, const char *want)
 	free(all);
 }
 
-TEST(patient_jobs_go_two_by_two)
+TEST(patient_jobs_go_two_by_two_when_others_are_done_or_seen_to)
 {
-	check_order("a", "a");
-	check_order("Xa", "Xa");
-	check_order("Xab", "X(ab)");
-	check_order("Xabc", "X(ab)c");
-	check_order("XabYcd", "X(ab)(cd)Y");
+	check_order(1, "a", "a");
+	check_order(1, "Xa", "Xa");
+	check_order(1, "Xab", "X(ab)");
+	check_order(1, "Xabc", "X(ab)c");
+	check_order(1, "XabYcd", "XY(ab)(cd)");
+	check_order(2, "XabYZ", "X(ab)YZ");
 }
 
-TEST(a_patient_job_alone_waits_for_others_but_not_for_ever)
+TEST(patient_jobs_do_not_wait_for_ever)
 {
-	check_order("XaY", "XYa");
-	check_order("XaYYYYYYYYYYYY", "XYYYYYYYYaYYYY");
-	check_order("XaYYYYYYYYYYYYb", "X(ab)YYYYYYYYYYYY");
+	check_order(1, "XaY", "XYa");
+	check_order(1, "XaYYYYYYYYYYYY", "XYYYYYYYYaYYYY");
+	check_order(1, "XaYYYYYYYYYYYYb", "XYYYYYYYY(ab)YYYY");
 }
 
 TEST(slabs_in_one_piece_count_as_so_many)
