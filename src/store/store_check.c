@@ -53,6 +53,7 @@ struct check {
 	struct digest *sha1;   /* v1: already holds the blocks before `from` */
 	uint32_t from;
 	const uint8_t *mem; /* v1: where the whole piece is, perhaps not yet on disk; else NULL */
+	uint8_t *own;	    /* memory of this check alone, `mem`, to be filled first; else NULL */
 	bool want_hashes;
 	bool written; /* just now: the disk may begin */
 	bool good;
@@ -156,10 +157,23 @@ static void judge_v1(struct check *c, struct pool_worker *w, const uint8_t sum[S
 		find_leaves(c, w);
 }
 
+/* Is the whole piece in memory now? */
+static bool load(struct check *c)
+{
+	struct span all = {c->own, c->shape.bytes};
+
+	if (c->own == NULL)
+		return true;
+	c->read += all.len;
+	return bytes_read(c->task.s, c->shape.offset, all, &c->task.event.e.err) == OK;
+}
+
 static void check_v1(struct check *c, struct pool_worker *w)
 {
 	uint8_t sum[SHA1_LEN];
 
+	if (!load(c))
+		return;
 	if (c->mem != NULL)
 		digest_once(w->sha1, bytes_of(c->mem, c->shape.bytes), sum);
 	else if (read_sum(c, w, sum) != OK)
@@ -190,16 +204,21 @@ static void check_run(struct pool_job *job, struct pool_worker *w)
 /* Two whole v1 pieces, in little more than the time of one. */
 static void check_two(struct pool_job *a, struct pool_job *b, struct pool_worker *w)
 {
-	struct check *c[2] = {(struct check *)a, (struct check *)b};
+	struct check *both[2] = {(struct check *)a, (struct check *)b}, *loaded[2];
 	struct bytes pieces[2];
 	uint8_t sums[2 * SHA1_LEN];
+	size_t n = 0;
 
-	for (int i = 0; i < 2; i++)
-		pieces[i] = bytes_of(c[i]->mem, c[i]->shape.bytes);
-	digest_many_sha1(w->many, pieces, 2, sums);
 	for (int i = 0; i < 2; i++) {
-		judge_v1(c[i], w, sums + (size_t)i * SHA1_LEN);
-		sync_good(c[i]);
+		if (atomic_load(&both[i]->task.s->cancel) || !load(both[i]))
+			continue;
+		pieces[n] = bytes_of(both[i]->mem, both[i]->shape.bytes);
+		loaded[n++] = both[i];
+	}
+	digest_many_sha1(w->many, pieces, n, sums);
+	for (size_t i = 0; i < n; i++) {
+		judge_v1(loaded[i], w, sums + i * SHA1_LEN);
+		sync_good(loaded[i]);
 	}
 }
 
@@ -392,6 +411,10 @@ static void recheck_done(struct pool_job *job)
 	struct store_event *e = &c->task.event.e;
 
 	s->checks_out--;
+	if (c->own != NULL) {
+		pool_slabs_give(s->hub->pool, c->own, shape_runs(&c->shape));
+		hub_tell_room(s->hub);
+	}
 	/* A file that is missing or too short is a piece we lack, not a fault. */
 	if (e->err.code == ERR_NOENT || e->err.code == ERR_MISMATCH)
 		e->err.code = OK;
@@ -417,6 +440,8 @@ static bool check_one(struct store *s, uint32_t piece)
 	if (c == NULL)
 		return false;
 	c->shape = shape;
+	c->mem = c->own = piece_memory(s, &shape);
+	c->task.job.run_two = c->own != NULL ? check_two : NULL;
 	s->checks_out++;
 	task_submit(&c->task, check_run, recheck_done);
 	return true;

@@ -198,6 +198,10 @@ struct piece_shape {
 };
 
 void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out);
+static inline uint32_t shape_runs(const struct piece_shape *p)
+{
+	return (p->blocks + POOL_SLAB_BLOCKS - 1) / POOL_SLAB_BLOCKS;
+}
 /* SHA-256 of each block of [from, to), whose bytes on the wire are at `data`; zeros when it is
  * all pad. `out` takes SHA256_LEN bytes a block. */
 void shape_hash_blocks(const struct piece_shape *p, uint32_t from, uint32_t to, const uint8_t *data,
@@ -255,8 +259,7 @@ struct piece {
 	bool sha1_busy;
 	struct slab *chain, **chain_tail;
 
-	/* v1-only, where SHA-1 of two pieces side by side pays, and while there is memory to spare:
-	 * `runs` slabs for the whole piece, kept until it is verified. Then there is no chain. Once
+	/* piece_memory() of a v1 piece, kept until it is verified. Then there is no chain. Once
 	 * `split`, slabs are taken for themselves. */
 	uint8_t *mem;
 	uint32_t mem_blocks; /* came into it */
@@ -264,6 +267,11 @@ struct piece {
 	struct check *checked; /* waits for the last write */
 };
 
+/* Of v1 pieces two are hashed side by side where that pays: those that are in memory as a whole. */
+bool piece_may_be_whole(struct store *s, const struct piece_shape *shape);
+/* Slabs in one piece for all of it, to be given back; NULL when it may not be, or when half of all
+ * slabs would not be left to others. */
+uint8_t *piece_memory(struct store *s, const struct piece_shape *shape);
 void piece_free(struct store *s, struct piece *p);
 /* No more of it in memory as a whole; what comes from now on must not meet what a worker may still
  * be writing. */

@@ -88,13 +88,23 @@ static bool piece_alloc(struct piece *p)
 	return p->leaves != NULL || p->sha1 != NULL;
 }
 
-static bool may_be_whole(struct store *s, const struct piece *p)
+bool piece_may_be_whole(struct store *s, const struct piece_shape *shape)
 {
-	if (p->shape.v2 || p->shape.bytes > DIGEST_MANY_BYTES_MAX)
+	if (shape->v2 || shape->bytes > DIGEST_MANY_BYTES_MAX)
 		return false;
 	if (s->hub->lanes == 0)
 		s->hub->lanes = digest_many_lanes_best();
 	return s->hub->lanes == 2;
+}
+
+uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
+{
+	struct pool *pool = s->hub->pool;
+	unsigned n = shape_runs(shape);
+
+	if (!piece_may_be_whole(s, shape) || pool_slabs_free(pool) < pool_slabs_max(pool) / 2 + n)
+		return NULL;
+	return pool_slabs_take(pool, n);
 }
 
 struct piece *piece_at(struct store *s, uint32_t index)
@@ -109,14 +119,14 @@ struct piece *piece_at(struct store *s, uint32_t index)
 	p->index = index;
 	p->chain_tail = &p->chain;
 	shape_of(s, index, &p->shape);
-	p->runs = (p->shape.blocks + POOL_SLAB_BLOCKS - 1) / POOL_SLAB_BLOCKS;
+	p->runs = shape_runs(&p->shape);
 	s->pieces[index] = p;
 	if (!piece_alloc(p)) {
 		piece_free(s, p);
 		return NULL;
 	}
 	piece_reset(s, p);
-	p->split = !may_be_whole(s, p);
+	p->split = !piece_may_be_whole(s, &p->shape);
 	return p;
 }
 
@@ -459,12 +469,9 @@ static int spare_new(struct store *s, struct piece *p, uint32_t run, uint32_t i,
 /* Memory for a run; NULL when there is none. The first run decides for the piece. */
 static uint8_t *run_memory(struct store *s, struct piece *p, uint32_t run, bool *lent)
 {
-	struct pool *pool = s->hub->pool;
-	unsigned half = pool_slabs_max(pool) / 2;
-
 	*lent = !p->split;
-	if (!p->split && p->mem == NULL && pool_slabs_free(pool) >= half + p->runs)
-		p->mem = pool_slabs_take(pool, p->runs);
+	if (!p->split && p->mem == NULL)
+		p->mem = piece_memory(s, &p->shape);
 	if (!p->split && p->mem != NULL)
 		return p->mem + (size_t)run * POOL_SLAB_BYTES;
 	/* Where verifying is slower than the network memory comes free soon. */
@@ -472,7 +479,7 @@ static uint8_t *run_memory(struct store *s, struct piece *p, uint32_t run, bool 
 		return NULL;
 	p->split = true;
 	*lent = false;
-	return pool_slabs_take(pool, 1);
+	return pool_slabs_take(s->hub->pool, 1);
 }
 
 static int slab_new(struct store *s, struct piece *p, uint32_t run, uint32_t i, struct slab **out)
