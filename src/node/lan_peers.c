@@ -120,10 +120,23 @@ static bool may_hear(struct lan_peers *p)
 	return p->n_heard++ < LAN_PEERS_HEARD_PER_S;
 }
 
-static void tell_transfer(struct lan_peers *p, struct transfer *t, const struct addr *a)
+static bool has_hash(const struct lsd *m, const uint8_t *hash)
+{
+	for (uint32_t i = 0; i < m->n_hashes; i++)
+		if (memcmp(m->hashes[i], hash, SHA1_LEN) == 0)
+			return true;
+	return false;
+}
+
+static void tell_transfer(struct lan_peers *p, struct transfer *t, const struct lsd *m,
+			  const struct addr *a)
 {
 	if (t->live_ms == 0 || t->leaving || t->meta->private)
 		return;
+	/* Who knows v2's name alone, from a link, would not know us by v1's, with which a hybrid
+	 * torrent is dialed for: so it is told again where we are, and dials. */
+	if (t->meta->v1 && t->meta->v2 && !has_hash(m, t->meta->hash_v1))
+		t->lan_ms = 0;
 	swarm_on_addresses(t->swarm, a, 1, SOURCE_LSD, now_ms(p), &t->fx);
 	transfer_perform(t);
 }
@@ -143,7 +156,7 @@ static void on_datagram(void *user, const struct mcast_from *from, struct bytes 
 		struct metadata_fetch *f = metadata_fetch_by_hash(p->node, m.hashes[i]);
 
 		if (t != NULL)
-			tell_transfer(p, t, &at);
+			tell_transfer(p, t, &m, &at);
 		if (f != NULL)
 			metadata_fetch_on_addresses(f, &at, 1, SOURCE_LSD);
 	}

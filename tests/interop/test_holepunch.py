@@ -9,6 +9,7 @@ h = clients.h
 from boxes import Box, Routers, Walls, cable  # noqa: E402
 from harness import MIB, SLOW, check, test  # noqa: E402
 
+TRIES = 3
 QUIET = ("-v", "--no-dht", "--no-lsd", "--no-map", "--index", "http://127.0.0.1:1")
 
 
@@ -65,6 +66,15 @@ class Net:
         return f"brings us together with {'[' * self.v6}{self.net.SEEN[i]}{']' * self.v6}:"
 
 
+class MetAlone(Exception):
+    """Both had heard of the other and dialled at the same moment, so that each let the other in: no help was needed."""
+
+
+def brought_together(n, i, ours):
+    if n.seen(i) not in ours.err().decode():
+        raise MetAlone("they were not brought together: " + ours.err()[-2000:].decode())
+
+
 def they_are_asked_for(w, kind):
     n = Net(w, kind)
     n.third().port()
@@ -72,7 +82,7 @@ def they_are_asked_for(w, kind):
     got = n.ours(n.bert, "-o", n.bert.peer.path("film"))
     got.wait(90 * SLOW).expect(h.OK)
     h.check_same(n.bert.peer.path("film"), n.src)
-    check(n.seen(0) in got.err().decode(), "we were brought together", got.err()[-2000:])
+    brought_together(n, 0, got)
 
 
 def they_ask(w, kind):
@@ -82,7 +92,7 @@ def they_ask(w, kind):
     got = n.lt(n.bert, "get", n.bert.peer.path("theirs"))
     h.wait_for(lambda: b"done" in got.out() or not got.alive(), 90 * SLOW, "libtorrent is done")
     h.check_same(n.bert.peer.path("theirs", "film"), n.src)
-    check(n.seen(1) in serves.err().decode(), "we were brought together", serves.err()[-2000:], got.out()[-2000:])
+    brought_together(n, 1, serves)
 
 
 def they_are_between(w, kind):
@@ -97,15 +107,24 @@ def they_are_between(w, kind):
     got.wait(90 * SLOW).expect(h.OK)
     h.check_same(n.bert.peer.path("film"), n.src)
     for i, p in ((0, got), (1, serves)):
-        check(n.seen(i) in p.err().decode(), "we were brought together", p.err()[-2000:])
+        brought_together(n, i, p)
 
 
 for kind, where in ((Routers, "behind routers that translate"), (Walls, "over IPv6, behind firewalls")):
     for fn, what in ((they_are_asked_for, "shoal gets from libtorrent"), (they_ask, "libtorrent gets from shoal"),
                      (they_are_between, "shoal gets from shoal, brought together by libtorrent")):
         def _(w, fn=fn, kind=kind):
-            fn(w, kind)
-        test(f"{what}, {where}", seconds=150)(_)
+            for i in range(TRIES):
+                world = w if i == 0 else h.World()
+                try:
+                    return fn(world, kind)
+                except MetAlone as e:
+                    check(i + 1 < TRIES, str(e))
+                finally:
+                    if world is not w:
+                        world.close()
+                        world.remove()
+        test(f"{what}, {where}", seconds=300)(_)
 
 
 if __name__ == "__main__":
