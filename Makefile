@@ -11,7 +11,7 @@ MESON ?= meson
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: all demo check test asan tsan clang fuzz bench deps-bench perf-baseline format install uninstall deb static deps deps-test clean
+.PHONY: all demo check test asan tsan clang coverage i386 fuzz bench deps-bench perf-baseline format install uninstall deb static deps deps-test clean
 
 all: build
 	ninja -C build
@@ -47,6 +47,18 @@ tsan:
 clang:
 	test -d build-clang || CC=clang $(MESON) setup build-clang
 	$(MESON) test -C build-clang --print-errorlogs --suite unit
+
+# What the tests run of src; COVERAGE=... for other tests: make coverage COVERAGE="--no-suite interop"
+COVERAGE ?= --suite unit --suite fuzz
+coverage:
+	test -d build-coverage || $(MESON) setup build-coverage -Db_coverage=true --buildtype=debug
+	find build-coverage -name '*.gcda' -delete
+	$(MESON) test -C build-coverage --timeout-multiplier 3 $(COVERAGE)
+	scripts/coverage.py build-coverage
+
+# Where a pointer has four bytes; needs root.
+i386: deps-test
+	scripts/i386.sh build-i386
 
 fuzz:
 	test -d build-fuzz || CC=clang $(MESON) setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false

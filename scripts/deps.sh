@@ -2,7 +2,15 @@
 # scripts/deps.sh SET... - install what building (build), packing (deb), testing (test) and measuring
 # (bench, which takes what test has too) need on Debian 12.
 # Does nothing when all of it is there; else needs root or sudo.
+#
+# scripts/deps.sh list-ARCH SET... - print the names instead, of the packages for amd64, i386, ...
 set -eu
+
+arch=$(dpkg --print-architecture)
+list=
+case ${1:-} in
+list-*) list=yes arch=${1#list-}; shift ;;
+esac
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
@@ -11,7 +19,7 @@ test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmiss
 	python3-libtorrent opentracker openssl iproute2 nftables valgrind
 	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
-[ "$(dpkg --print-architecture)" != amd64 ] || build="$build libipsec-mb-dev"
+[ "$arch" != amd64 ] || build="$build libipsec-mb-dev"
 deb="dpkg-dev"
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
@@ -25,6 +33,11 @@ for set in "$@"; do
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done
+
+if [ -n "$list" ]; then
+	echo $want
+	exit 0
+fi
 
 missing=""
 for package in $want; do

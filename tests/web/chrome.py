@@ -54,10 +54,9 @@ class Browser:
         # HANDOVER, which starts with nothing else open.
         theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in (down[0], up[1])]
         self.log = open(world.path("chromium.log"), "wb")
-        self.p = subprocess.Popen([sys.executable, "-c", HANDOVER, *map(str, theirs), program, *FLAGS,
-                                   f"--user-data-dir={self.dir}", "about:blank"], stdin=subprocess.DEVNULL,
-                                  stdout=self.log, stderr=self.log, env={**os.environ, "HOME": world.dir},
-                                  preexec_fn=h._before_exec({}), pass_fds=theirs)
+        self.p = subprocess.Popen(h.begun([sys.executable, "-c", HANDOVER, *map(str, theirs), program, *FLAGS,
+                                           f"--user-data-dir={self.dir}", "about:blank"]), stdin=subprocess.DEVNULL,
+                                  stdout=self.log, stderr=self.log, env={**os.environ, "HOME": world.dir}, pass_fds=theirs)
         for fd in (*theirs, down[0], up[1]):
             os.close(fd)
         self.out, self.into = os.fdopen(down[1], "wb", buffering=0), os.fdopen(up[0], "rb", buffering=0)
