@@ -37,11 +37,11 @@ test: all
 	$(MESON) test -C build --print-errorlogs
 
 asan:
-	test -d build-asan || $(MESON) setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	test -d build-asan || CC=clang $(MESON) setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
 	$(MESON) test -C build-asan --print-errorlogs
 
 tsan:
-	test -d build-tsan || $(MESON) setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	test -d build-tsan || CC=clang $(MESON) setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	$(MESON) test -C build-tsan --print-errorlogs --suite threads
 
 clang:
@@ -57,7 +57,8 @@ coverage:
 	scripts/coverage.py build-coverage
 
 # Where a pointer has four bytes; needs root.
-i386: deps-test
+i386:
+	scripts/deps.sh i386
 	scripts/i386.sh build-i386
 
 fuzz:

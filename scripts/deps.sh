@@ -1,6 +1,6 @@
 #!/bin/sh
-# scripts/deps.sh SET... - install what building (build), packing (deb), testing (test) and measuring
-# (bench, which takes what test has too) need on Debian 12.
+# scripts/deps.sh SET... - install what building (build), packing (deb), testing (test), testing for 32 bits (i386)
+# and measuring (bench, which takes what test has too) need on Debian 12.
 # Does nothing when all of it is there; else needs root or sudo.
 #
 # scripts/deps.sh list-ARCH SET... - print the names instead, of the packages for amd64, i386, ...
@@ -15,12 +15,13 @@ esac
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
 	libedit-dev libncurses-dev"
-test="clang libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
+test="clang llvm libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 nftables valgrind
 	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$arch" != amd64 ] || build="$build libipsec-mb-dev"
 deb="dpkg-dev"
+i386="mmdebstrap arch-test iproute2"
 bench="nginx-light curl rtorrent g++ libtorrent-rasterbar-dev"
 
 want=""
@@ -30,6 +31,7 @@ for set in "$@"; do
 	test) want="$want $test" ;;
 	bench) want="$want $bench" ;;
 	deb) want="$want $deb" ;;
+	i386) want="$want $i386" ;;
 	*) echo "deps.sh: $set: no such set" >&2; exit 2 ;;
 	esac
 done

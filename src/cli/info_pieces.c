@@ -22,7 +22,7 @@ static uint64_t count_at(const json_t *copies, size_t i)
 static void print_row(size_t from, size_t to, bool more, uint64_t pieces, uint64_t most)
 {
 	char label[48], bar[INFO_BAR_MAX + 1];
-	uint64_t len = most == 0 ? 0 : (uint64_t)((double)pieces / (double)most * INFO_BAR_MAX);
+	size_t len = most == 0 ? 0 : (size_t)((double)pieces / (double)most * INFO_BAR_MAX);
 
 	if (len == 0 && pieces > 0)
 		len = 1;

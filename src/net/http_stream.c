@@ -137,7 +137,7 @@ void http_stream_write(struct http_stream *s, struct bytes data)
 
 size_t http_stream_held(const struct http_stream *s)
 {
-	return s->conn->out_held;
+	return (size_t)s->conn->out_held;
 }
 
 uint32_t http_stream_rtt_us(const struct http_stream *s)

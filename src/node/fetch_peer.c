@@ -92,7 +92,7 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 
 void fetch_peer_seal(struct fetch_peer *p)
 {
-	if (!p->rc4)
+	if (!p->rc4 || p->sealed == p->out.len)
 		return;
 	rc4_apply(&p->to, p->out.ptr + p->sealed, p->out.len - p->sealed);
 	p->sealed = p->out.len;

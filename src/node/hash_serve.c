@@ -104,7 +104,7 @@ static int put_upper_uncles(const struct metainfo *m, const struct meta_file *f,
 
 	if (left == 0 || f->n_pieces < 2)
 		return OK;
-	nodes = malloc(width * 32);
+	nodes = malloc((size_t)width * 32);
 	if (nodes == NULL)
 		return ERR_NOMEM;
 	merkle_pad(merkle_height(m->piece_length / BLOCK_BYTES), pad);

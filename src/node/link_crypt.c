@@ -184,7 +184,8 @@ void link_seal(struct link *l)
 {
 	struct link_crypt *c = l->crypt;
 
-	if (!link_is_sealed(l))
+	/* A buffer that holds nothing may be nowhere, which even nought must not be added to. */
+	if (!link_is_sealed(l) || c->sealed == l->out.len)
 		return;
 	rc4_apply(&c->to, l->out.ptr + c->sealed, l->out.len - c->sealed);
 	c->sealed = l->out.len;

@@ -137,7 +137,7 @@ static void step(struct world *w, struct tape *t)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = {.budget.max = 300000, .now_us = 1000000};
-	struct tape t = {data, data + size};
+	struct tape t = {data, size == 0 ? data : data + size};
 	uint8_t how = next(&t);
 	uint16_t first = how % 4 < 2 ? 100 : 65530;
 

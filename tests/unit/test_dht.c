@@ -219,7 +219,8 @@ static struct bytes announce(struct dht *d, struct dht_effects *fx, const struct
 	    "d1:ad2:id20:" ID_A "9:info_hash20:" HASH "4:porti7000e5:token%zu:", token.len);
 	size_t n = (size_t)head;
 
-	memcpy(text + n, token.ptr, token.len);
+	if (token.len > 0)
+		memcpy(text + n, token.ptr, token.len);
 	n += token.len;
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "e1:q13:announce_peer1:t2:aa1:y1:qe");
 	dht_effects_clear(fx);
