@@ -10,7 +10,7 @@ void get_print_done(const struct get *g)
 	const struct transfer_status *st = &g->last;
 	double seconds = (double)(loop_now_ms(g->session.loop) - g->start_ms) / 1000.0;
 	char size[32], rate[32], safe[512], files[64] = "";
-	/* Between small files more comes than is theirs: pads, which are no news to anybody. */
+	/* What came twice is no news to anybody. */
 	uint64_t came =
 	    st->swarm.down_bytes < st->wanted_bytes ? st->swarm.down_bytes : st->wanted_bytes;
 	uint64_t bps = seconds > 0.001 ? (uint64_t)((double)came / seconds) : 0;

@@ -86,6 +86,8 @@ enum meta_fault meta_file_add(struct meta_build *b, const char *path,
 	if ((props->flags & META_FILE_PAD) == 0) {
 		b->m->n_real_files++;
 		b->m->total_bytes += props->length;
+	} else if (props->length > 0) {
+		b->m->pads = true;
 	}
 	return META_OK;
 }

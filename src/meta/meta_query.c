@@ -28,14 +28,57 @@ uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece)
 	return (meta_piece_bytes(m, piece) + BLOCK_BYTES - 1) / BLOCK_BYTES;
 }
 
+/* Of the bytes [from, end) of the piece space, how many are there without the pads at their end? */
+static uint32_t without_pads(const struct metainfo *m, uint64_t from, uint64_t end)
+{
+	uint32_t i = meta_file_at(m, end - 1);
+
+	while (end > from && i < m->n_files &&
+	       (m->files[i].length == 0 || (m->files[i].flags & META_FILE_PAD) != 0))
+		end = m->files[i--].offset;
+	return end > from ? (uint32_t)(end - from) : 0;
+}
+
 uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t block)
 {
 	uint32_t bytes = meta_piece_bytes(m, piece);
+	uint64_t from;
 
 	if (block >= meta_piece_blocks(m, piece))
 		return 0;
 	bytes -= block * BLOCK_BYTES;
-	return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+	if (bytes > BLOCK_BYTES)
+		bytes = BLOCK_BYTES;
+	if (!m->pads)
+		return bytes;
+	from = (uint64_t)piece * m->piece_length + (uint64_t)block * BLOCK_BYTES;
+	return without_pads(m, from, from + bytes);
+}
+
+/* Each file has the blocks that it lies in fetched, up to where it ends. */
+uint32_t meta_fetch_bytes(const struct metainfo *m, uint32_t piece)
+{
+	uint64_t start = (uint64_t)piece * m->piece_length, done = start;
+	uint64_t end = start + meta_piece_bytes(m, piece);
+	uint32_t sum = 0;
+
+	if (!m->pads)
+		return (uint32_t)(end - start);
+	for (uint32_t i = meta_file_at(m, start); i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+		uint64_t from = f->offset > start ? f->offset : start, to = f->offset + f->length;
+
+		if (from >= end)
+			break;
+		if (f->length == 0 || (f->flags & META_FILE_PAD) != 0)
+			continue;
+		from -= (from - start) % BLOCK_BYTES;
+		if (from < done)
+			from = done;
+		done = to < end ? to : end;
+		sum += (uint32_t)(done - from);
+	}
+	return sum;
 }
 
 uint64_t meta_file_done(const struct metainfo *m, const struct meta_file *f,

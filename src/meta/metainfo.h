@@ -136,6 +136,7 @@ struct metainfo {
 	struct meta_file *files; /* in piece order, pads included */
 	uint32_t n_files;
 	uint32_t n_real_files;
+	bool pads;		  /* some bytes of the piece space are pads */
 	const uint8_t *pieces_v1; /* n_pieces hashes of 20 bytes, or NULL */
 	struct meta_tracker *trackers;
 	uint32_t n_trackers;
@@ -170,16 +171,22 @@ void meta_free(struct metainfo *m);
 /* In the functions below a piece or block that is not there has 0 bytes, 0 blocks,
  * no file and no hash. */
 
-/* Bytes of piece i that travel on the wire. v1 and hybrid: piece_length but for
- * the last. v2-only: cut at the end of its file (BEP 52 "alignment gap"). */
+/* Bytes of piece i. v1 and hybrid: piece_length but for the last, pads included.
+ * v2-only: cut at the end of its file (BEP 52 "alignment gap"). */
 uint32_t meta_piece_bytes(const struct metainfo *m, uint32_t piece);
+
+/* Bytes of piece i that are fetched: the sum of its blocks. O(log files + files in it). */
+uint32_t meta_fetch_bytes(const struct metainfo *m, uint32_t piece);
 
 /* Bytes of piece i that a peer may ask for. libtorrent takes the gap behind a v2-only file for
  * padding and asks for the whole of its last block, so that gap counts; it holds zeros. */
 uint32_t meta_request_bytes(const struct metainfo *m, uint32_t piece);
 
-/* Blocks of 16 KiB in piece i, and the length of one of them. */
+/* Blocks of 16 KiB in piece i. */
 uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece);
+
+/* Bytes of a block that are fetched: up to the last one that belongs to a file. Pads behind it are
+ * zeros, which nobody has to send; 0 when the block holds nothing else. */
 uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t block);
 
 /* v2 and hybrid: the file that piece i belongs to (each piece has one real file)

@@ -265,7 +265,7 @@ static int ask_for_part(struct webseed *s)
 	return err;
 }
 
-/* Zeros of a pad that lie in the row. Returns as feed(). */
+/* Zeros of a pad before a file in the same block: no row ends with a pad. Returns as feed(). */
 static int feed_pad(struct webseed *s, const struct meta_file *f)
 {
 	uint64_t end = f->offset + f->length < s->end ? f->offset + f->length : s->end;
@@ -295,6 +295,4 @@ void webseed_advance(struct webseed *s)
 		s->starved = true;
 	else if (err != OK && err != ERR_NOENT)
 		webseed_try_later(s, err_text(err), 0);
-	else if (s->call == NULL)
-		webseeds_soon(s->all); /* the row ended in a pad */
 }

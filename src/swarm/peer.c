@@ -68,7 +68,7 @@ uint64_t peer_eta_ms(const struct peer *p, uint32_t ahead, uint64_t now_ms)
 	bps = rate_bps(&p->down, now_ms);
 	if (bps < 1024)
 		bps = 1024;
-	ms = p->rtt_us / 1000 + (uint64_t)(ahead + 1) * BLOCK_BYTES * 1000 / bps;
+	ms = p->rtt_us / 1000 + (uint64_t)(ahead + 1) * p->pipe.block_bytes * 1000 / bps;
 	return silent > ms / 2 + 100 ? ms + silent : ms;
 }
 

@@ -142,7 +142,6 @@ struct picker {
 	uint64_t version;	/* moves when something can be asked for that could not before */
 	uint64_t version_fresh; /* the same for pieces not begun */
 	uint64_t serials;
-	bool pads; /* the torrent has pad files */
 };
 
 /* Borrows `meta` and `rng`. Returns 0 or ERR_NOMEM. */
@@ -255,9 +254,6 @@ void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms);
 void picker_reserve_for(struct picker *p, struct open_piece *o, struct peer_ref ref);
 /* A piece that was had is gone. Returns 0 or ERR_NOMEM (it is then still had). */
 int picker_lose(struct picker *p, uint32_t piece);
-
-/* Does block lie wholly in BEP 47 pad files? */
-bool picker_is_pad(const struct picker *p, uint32_t piece, uint32_t block);
 
 void picker_check(const struct picker *p);
 

@@ -8,25 +8,6 @@
 
 /* ---- begun pieces -------------------------------------------------------- */
 
-bool picker_is_pad(const struct picker *p, uint32_t piece, uint32_t block)
-{
-	const struct metainfo *m = p->meta;
-	uint64_t off, end;
-
-	if (!p->pads)
-		return false;
-	off = (uint64_t)piece * m->piece_length + (uint64_t)block * BLOCK_BYTES;
-	end = off + meta_block_bytes(m, piece, block);
-	while (off < end) {
-		uint32_t f = meta_file_at(m, off);
-
-		if (f >= m->n_files || (m->files[f].flags & META_FILE_PAD) == 0)
-			return false;
-		off = m->files[f].offset + m->files[f].length;
-	}
-	return true;
-}
-
 struct open_piece *picker_open(const struct picker *p, uint32_t piece)
 {
 	uint32_t at;
@@ -40,15 +21,15 @@ struct open_piece *picker_open(const struct picker *p, uint32_t piece)
 }
 
 /* Set the blocks to what they are before anything came. */
-static void blocks_reset(struct picker *p, struct open_piece *o)
+static void blocks_reset(const struct picker *p, struct open_piece *o)
 {
 	memset(o->blocks, 0, o->n_blocks * sizeof(o->blocks[0]));
 	o->n_free = o->n_blocks;
 	o->n_done = o->cursor = o->n_senders = o->n_kept = 0;
-	if (!p->pads)
+	if (!p->meta->pads)
 		return;
 	for (uint32_t b = 0; b < o->n_blocks; b++) {
-		if (picker_is_pad(p, o->piece, b)) {
+		if (meta_block_bytes(p->meta, o->piece, b) == 0) {
 			o->blocks[b].flags = BLOCK_DONE;
 			o->n_free--;
 			o->n_done++;

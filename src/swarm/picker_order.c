@@ -158,10 +158,6 @@ int picker_init(struct picker *p, const struct metainfo *meta, struct rng *rng)
 			     .window_end = UINT32_MAX,
 			     .version = 1,
 			     .version_fresh = 1};
-	for (uint32_t i = 0; i < meta->n_files; i++) {
-		if ((meta->files[i].flags & META_FILE_PAD) != 0 && meta->v1)
-			p->pads = true;
-	}
 	if (bitfield_init(&p->have, n) < 0)
 		return ERR_NOMEM;
 	p->avail = calloc(n == 0 ? 1 : n, sizeof(*p->avail));

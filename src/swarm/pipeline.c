@@ -4,27 +4,28 @@
 
 void pipeline_init(struct pipeline *p)
 {
-	*p = (struct pipeline){.depth = PIPELINE_FIRST, .growing = true};
+	*p =
+	    (struct pipeline){.depth = PIPELINE_FIRST, .growing = true, .block_bytes = BLOCK_BYTES};
 }
 
 /* Blocks that come in `us`. */
-static uint64_t blocks_in(uint64_t bps, uint64_t us)
+static uint64_t blocks_in(const struct pipeline *p, uint64_t bps, uint64_t us)
 {
-	return (bps > UINT32_MAX ? UINT32_MAX : bps) * us / 1000000u / BLOCK_BYTES;
+	return (bps > UINT32_MAX ? UINT32_MAX : bps) * us / 1000000u / p->block_bytes;
 }
 
 /* Beyond what a hiccup of the other side is worth, only round trips make more of use. */
-static uint32_t ceiling(uint64_t bps, uint32_t rtt_us)
+static uint32_t ceiling(const struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 {
-	uint64_t most = PIPELINE_ENOUGH + blocks_in(bps, 2u * (uint64_t)rtt_us);
+	uint64_t most = PIPELINE_ENOUGH + blocks_in(p, bps, 2u * (uint64_t)rtt_us);
 
 	return most > UINT16_MAX ? UINT16_MAX : (uint32_t)most;
 }
 
 static void settle_depth(struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 {
-	uint64_t depth = blocks_in(bps, PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us) + 1;
-	uint32_t most = ceiling(bps, rtt_us);
+	uint64_t depth = blocks_in(p, bps, PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us) + 1;
+	uint32_t most = ceiling(p, bps, rtt_us);
 
 	p->depth = depth > most ? most : (uint32_t)depth;
 }
@@ -39,7 +40,8 @@ void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_
 	if (p->window_ms == 0)
 		p->window_ms = now_ms == 0 ? 1 : now_ms;
 	p->window_bytes += bytes;
-	if (p->growing && (p->depth < PIPELINE_ENOUGH || p->depth < ceiling(bps, rtt_us)))
+	p->window_blocks++;
+	if (p->growing && (p->depth < PIPELINE_ENOUGH || p->depth < ceiling(p, bps, rtt_us)))
 		p->depth++;
 	span = now_ms > p->window_ms ? now_ms - p->window_ms : 0;
 	if (span < PIPELINE_WINDOW_MS)
@@ -49,7 +51,9 @@ void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_
 	if (p->growing && window_bps * 10 < p->window_bps * 11)
 		p->growing = false;
 	p->window_bps = window_bps;
+	p->block_bytes = (uint32_t)(p->window_bytes / p->window_blocks);
 	p->window_bytes = 0;
+	p->window_blocks = 0;
 	p->window_ms = now_ms;
 	if (!p->growing)
 		settle_depth(p, bps > window_bps ? bps : window_bps, rtt_us);

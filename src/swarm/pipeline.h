@@ -5,7 +5,10 @@
  * When the rate has stopped growing it becomes what arrives in a round trip plus a quarter of a
  * second: enough that the other side never runs dry, little enough that a peer which stops
  * answering holds few blocks, and that pieces are whole early: in a crowd of 100 a whole second
- * costs 4 % of the time, as all that is asked of the only seed waits in queues. */
+ * costs 4 % of the time, as all that is asked of the only seed waits in queues.
+ *
+ * Blocks are counted as large as those that came last: with small files most are far below 16 KiB,
+ * and a number meant for whole ones would leave a distant peer idle. */
 #ifndef SHOAL_SWARM_PIPELINE_H
 #define SHOAL_SWARM_PIPELINE_H
 
@@ -29,7 +32,9 @@ struct pipeline {
 	bool stalled;	    /* nothing came for too long: one at a time */
 	uint64_t window_ms; /* start; 0 none yet */
 	uint64_t window_bytes;
-	uint64_t window_bps; /* of the window before */
+	uint32_t window_blocks;
+	uint32_t block_bytes; /* of the blocks of the window before, on average */
+	uint64_t window_bps;  /* of the window before */
 };
 
 void pipeline_init(struct pipeline *p);

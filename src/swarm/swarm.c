@@ -34,7 +34,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 		return NULL;
 	}
 	swarm_count_left(s);
-	s->pads_due = s->picker.pads;
+	s->pads_due = s->meta->pads;
 	s->bridge = true;
 	if (!swarm_complete(s))
 		s->want_at_ms = 0;
@@ -91,7 +91,7 @@ void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effe
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
 		swarm_update_interest(&t, p);
 	s->returned = s->redial = !paused;
-	s->pads_due = !paused && s->picker.pads && !swarm_complete(s);
+	s->pads_due = !paused && s->meta->pads && !swarm_complete(s);
 	swarm_settle(&t);
 }
 

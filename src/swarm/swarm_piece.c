@@ -22,14 +22,9 @@ void swarm_begin_pads(struct turn *t)
 
 	s->pads_due = false;
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		uint32_t n = meta_piece_blocks(s->meta, i), b = 0;
 		struct open_piece *o;
 
-		if (bitfield_has(&s->picker.have, i))
-			continue;
-		while (b < n && picker_is_pad(&s->picker, i, b))
-			b++;
-		if (b < n)
+		if (bitfield_has(&s->picker.have, i) || meta_fetch_bytes(s->meta, i) > 0)
 			continue;
 		o = picker_open(&s->picker, i);
 		if (o == NULL)
@@ -158,7 +153,7 @@ void swarm_refetch(struct turn *t, struct open_piece *o)
 
 	if (alone)
 		only = o->senders[0];
-	s->wasted_bytes += meta_piece_bytes(s->meta, o->piece);
+	s->wasted_bytes += meta_fetch_bytes(s->meta, o->piece);
 	picker_again(&s->picker, o, t->now_ms);
 	reserve_piece(t, o);
 	if (alone)
@@ -253,7 +248,7 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 	struct peer *p;
 
 	picker_good(&s->picker, o);
-	*left_of(s, piece) -= meta_piece_bytes(s->meta, piece);
+	*left_of(s, piece) -= meta_fetch_bytes(s->meta, piece);
 	for (uint32_t i = 0; wanted && (p = swarm_next_peer(s, &i)) != NULL;) {
 		if (!peer_has(p, piece))
 			continue;
@@ -311,7 +306,7 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 		fx->failed = true;
 		return;
 	}
-	*left_of(s, piece) += meta_piece_bytes(s->meta, piece);
+	*left_of(s, piece) += meta_fetch_bytes(s->meta, piece);
 	if (s->want_at_ms == UINT64_MAX && !swarm_complete(s))
 		s->want_at_ms = now_ms;
 	buf_clear(&s->scratch);

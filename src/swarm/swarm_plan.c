@@ -10,7 +10,7 @@ void swarm_count_left(struct swarm *s)
 		if (bitfield_has(&s->picker.have, i))
 			continue;
 		*(picker_is_wanted(&s->picker, i) ? &s->left_bytes : &s->unwanted_bytes) +=
-		    meta_piece_bytes(s->meta, i);
+		    meta_fetch_bytes(s->meta, i);
 	}
 }
 
@@ -97,7 +97,7 @@ static void follow_plan(struct turn *t, bool was_complete)
 		swarm_update_interest(t, p);
 	}
 	s->returned = s->redial = true;
-	s->pads_due = s->picker.pads && !swarm_complete(s) && !s->paused;
+	s->pads_due = s->meta->pads && !swarm_complete(s) && !s->paused;
 	if (!swarm_complete(s)) {
 		if (s->want_at_ms == UINT64_MAX)
 			s->want_at_ms = t->now_ms;

@@ -196,7 +196,7 @@ void swarm_check(const struct swarm *s)
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
 		if (!bitfield_has(&s->picker.have, i))
 			*(picker_is_wanted(&s->picker, i) ? &left : &unwanted) +=
-			    meta_piece_bytes(s->meta, i);
+			    meta_fetch_bytes(s->meta, i);
 	}
 	assert(left == s->left_bytes && unwanted == s->unwanted_bytes);
 	assert(!s->returned && !s->places && !s->redial);

@@ -136,6 +136,27 @@ def create_v1(path, out, piece_length, announce=None, name=None):
     return Torrent.load(out, path)
 
 
+def create_padded(folder, out, piece_length, announce=None):
+    """The same of a folder, with a pad (BEP 47) behind each file that does not end with a piece."""
+    files, space = [], b""
+    for d, _, names in sorted(os.walk(folder)):
+        for path in sorted(os.path.join(d, n) for n in names):
+            with open(path, "rb") as f:
+                data = f.read()
+            pad = -len(data) % piece_length
+            files.append({"path": os.path.relpath(path, folder).split(os.sep), "length": len(data)})
+            if pad:
+                files.append({"path": [".pad", str(pad)], "length": pad, "attr": "p"})
+            space += data + bytes(pad)
+    pieces = b"".join(hashlib.sha1(space[i:i + piece_length]).digest() for i in range(0, len(space), piece_length))
+    top = {"info": {"name": os.path.basename(folder), "piece length": piece_length, "files": files, "pieces": pieces}}
+    if announce:
+        top["announce"] = announce
+    with open(out, "wb") as f:
+        f.write(bencode(top))
+    return Torrent.load(out, folder)
+
+
 # ---- messages -----------------------------------------------------------------------------
 
 def msg(kind, *ints, body=b""):

@@ -47,7 +47,8 @@ static void check_pieces(const struct metainfo *m)
 		FUZZ_CHECK(!m->v2 || meta_piece_hash_v2(m, i) != NULL);
 		for (uint32_t b = 0; b < meta_piece_blocks(m, i) && b < 9000; b++)
 			blocks += meta_block_bytes(m, i, b);
-		FUZZ_CHECK(blocks == bytes);
+		FUZZ_CHECK(meta_fetch_bytes(m, i) == (m->pads ? blocks : bytes));
+		FUZZ_CHECK(m->pads || blocks == bytes);
 		sum += bytes;
 	}
 	FUZZ_CHECK(sum == (m->v1 ? m->space_bytes : m->total_bytes));

@@ -77,6 +77,49 @@ for client in (Aria2, Transmission, Rtorrent, Libtorrent):
             test(f"shoal get gets a {mode} {shape} from {client.name}", seconds=90)(_)
 
 
+# Lengths of pads differ: to clients that know none they are files.
+PADDED = {"a": 100, "b": 20_000, "c": 70_000, "d/e": 5, "d/f": 40_001}
+
+
+def padded(w, folder):
+    index = w.index()
+    h.make_tree(folder, PADDED)
+    t = wire.create_padded(folder, w.path("x.torrent"), 48 * KIB, index.announce)
+    return t.info[b"files"]
+
+
+def they_get_padded(w, client):
+    a, c = w.peer("a"), client(w)
+    src = a.path("padded")
+    padded(w, src)
+    a.start("get", w.path("x.torrent"), "--seed")
+    into = w.path("theirs")
+    p = c.get(w.path("x.torrent"), into)
+    c.wait(p, os.path.join(into, "padded"), 60 * h.SLOW)
+    check_tree(os.path.join(into, "padded"), src)
+
+
+def we_get_padded(w, client):
+    g, c = w.peer("g"), client(w)
+    src = w.path("theirs", "padded")
+    files = padded(w, src)
+    for pad in (f for f in files if b"attr" in f):
+        path = os.path.join(os.fsencode(src), *pad[b"path"])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.truncate(pad[b"length"])
+    c.seed(w.path("x.torrent"), w.path("theirs"))
+    done = g.run("get", w.path("x.torrent"), "--wait", "40", "--json", seconds=60).expect(h.OK).json()
+    check_tree(src, g.path("padded"))
+    check(done["downloaded"] == sum(PADDED.values()), "no pad is fetched", done)
+
+
+for client in (Aria2, Transmission, Rtorrent, Libtorrent):
+    test(f"{client.name} gets a v1 folder with pads from shoal", seconds=90)(lambda w, client=client: they_get_padded(w, client))
+    test(f"shoal get gets a v1 folder with pads from {client.name}, and no pad", seconds=90)(
+        lambda w, client=client: we_get_padded(w, client))
+
+
 def mixed_swarm(w, kinds, mode):
     index = w.index()
     a, g = w.peer("a"), w.peer("g")

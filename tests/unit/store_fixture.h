@@ -286,7 +286,7 @@ static inline int open_store(struct store **out, const struct sample *s, struct 
 	return store_open(&params, out, info);
 }
 
-/* A block as a peer would send it. */
+/* A block as a peer would send it; of pads alone nobody does. */
 static inline void put_block(struct store *st, const struct sample *s, struct pool *p,
 			     uint32_t piece, uint32_t block)
 {
@@ -294,6 +294,8 @@ static inline void put_block(struct store *st, const struct sample *s, struct po
 	struct span at;
 	int err;
 
+	if (length == 0)
+		return;
 	while ((err = store_recv_span(st, piece, begin, length, &at)) == ERR_AGAIN) {
 		pool_wait(p);
 		pool_drain(p);

@@ -172,10 +172,35 @@ TEST(metainfo_knows_where_a_webseed_has_a_file)
 	meta_free(m);
 }
 
+static bool is_pad(const struct metainfo *m, uint64_t at)
+{
+	return (m->files[meta_file_at(m, at)].flags & META_FILE_PAD) != 0;
+}
+
+/* A block is fetched up to its last byte that is no pad. Returns the bytes of the piece that are.
+ */
+static uint32_t check_blocks(const struct metainfo *m, uint32_t piece)
+{
+	uint64_t start = (uint64_t)piece * m->piece_length,
+		 end = start + meta_piece_bytes(m, piece);
+	uint32_t sum = 0;
+
+	for (uint32_t b = 0; b < meta_piece_blocks(m, piece); b++) {
+		uint64_t from = start + b * BLOCK_BYTES, to = from + BLOCK_BYTES;
+
+		for (to = to < end ? to : end; to > from && is_pad(m, to - 1);)
+			to--;
+		CHECK_INT(meta_block_bytes(m, piece, b), to - from);
+		sum += meta_block_bytes(m, piece, b);
+	}
+	CHECK_INT(meta_fetch_bytes(m, piece), sum);
+	return sum;
+}
+
 /* Everything the header promises of a torrent that was accepted. */
 static void check_sound(const struct metainfo *m)
 {
-	uint64_t at = 0, real = 0, wire = 0;
+	uint64_t at = 0, real = 0, wire = 0, space = 0;
 	uint32_t n_real = 0;
 
 	for (uint32_t i = 0; i < m->n_files; i++) {
@@ -187,6 +212,8 @@ static void check_sound(const struct metainfo *m)
 		if ((f->flags & META_FILE_PAD) == 0) {
 			real += f->length;
 			n_real++;
+		} else if (f->length > 0) {
+			CHECK(m->pads);
 		}
 		CHECK_INT(f->n_pieces == 0, f->length == 0);
 		CHECK_INT(f->has_root, m->v2 && f->length > 0 && (f->flags & META_FILE_PAD) == 0);
@@ -211,14 +238,15 @@ static void check_sound(const struct metainfo *m)
 		uint32_t bytes = meta_piece_bytes(m, p), blocks = meta_piece_blocks(m, p);
 
 		CHECK(bytes > 0 && bytes <= m->piece_length);
-		wire += bytes;
-		for (uint32_t b = 0; b < blocks; b++)
-			bytes -= meta_block_bytes(m, p, b);
-		CHECK_INT(bytes, 0);
+		space += bytes;
+		wire += check_blocks(m, p);
 		CHECK_INT(meta_block_bytes(m, p, blocks), 0);
 	}
-	CHECK(wire == (m->v1 ? m->space_bytes : m->total_bytes));
+	CHECK(space == (m->v1 ? m->space_bytes : m->total_bytes));
+	/* v2's files begin where pieces do, so nothing but them is fetched. */
+	CHECK(wire == (m->v2 || !m->pads ? m->total_bytes : wire));
 	CHECK_INT(meta_piece_bytes(m, m->n_pieces), 0);
+	CHECK_INT(meta_fetch_bytes(m, m->n_pieces), 0);
 	CHECK_INT(meta_piece_blocks(m, UINT32_MAX), 0);
 	CHECK(meta_piece_file(m, m->n_pieces) == NULL);
 	CHECK(meta_piece_hash_v2(m, m->n_pieces) == NULL);
@@ -334,6 +362,40 @@ TEST(metainfo_lists_links_and_attributes)
 	CHECK(m->files[1].length == 0);
 	CHECK_INT(m->files[2].flags, META_FILE_PAD);
 	CHECK_STR(m->files[2].path, ".pad/7");
+	meta_free(m);
+}
+
+#define V1_PIECES(files, length, n)                                                                \
+	"{'info' {'files' [" files "] 'name' 'n' 'piece length' " length " 'pieces' 'x'*" n "}}"
+#define FILE_OF(n, name) "{'length' " n " 'path' ['" name "']}"
+#define PAD_OF(n) "{'attr' 'p' 'length' " n "}"
+
+/* Wherever a v1 torrent puts its pads: between two files of a block, before one, behind one over
+ * several blocks, as a whole piece, and many after one another. */
+TEST(metainfo_of_pads_in_odd_places_is_sound)
+{
+	static const uint32_t want[][3] = {
+	    {170, 0, 0}, {16384, 3616, 0}, {0, 0, 0}, {50, 0, 0}, {0, 0, 0}};
+	struct metainfo *m = parse_notation(
+	    V1_PIECES(FILE_OF("100", "a") PAD_OF("50") FILE_OF("0", "e") FILE_OF("20", "b")
+			  PAD_OF("40000") FILE_OF("0", "e2") PAD_OF("8982") FILE_OF("20000", "c")
+			      PAD_OF("29152") PAD_OF("49152") FILE_OF("1", "d") PAD_OF("39")
+				  FILE_OF("10", "f") PAD_OF("49102") PAD_OF("7"),
+		      "49152", "100"));
+
+	CHECK_INT(m->n_pieces, 5);
+	CHECK(m->pads);
+	check_sound(m);
+	for (uint32_t p = 0; p < m->n_pieces; p++)
+		for (uint32_t b = 0; b < 3; b++)
+			CHECK_INT(meta_block_bytes(m, p, b), want[p][b]);
+	meta_free(m);
+	m = parse_notation(V1_PIECES(PAD_OF("20") FILE_OF("1004", "a") PAD_OF("0"), "1024", "20"));
+	check_sound(m);
+	CHECK_INT(meta_block_bytes(m, 0, 0), 1024);
+	meta_free(m);
+	m = parse_notation(V1_PIECES(FILE_OF("1024", "a") PAD_OF("0"), "1024", "20"));
+	CHECK(!m->pads);
 	meta_free(m);
 }
 

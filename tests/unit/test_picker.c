@@ -401,8 +401,6 @@ TEST(picker_never_asks_for_blocks_that_are_all_pad)
 	CHECK_INT(meta->n_pieces, 2);
 	rng_seed(&rng, 1);
 	CHECK_INT(picker_init(&p, meta, &rng), 0);
-	CHECK(!picker_is_pad(&p, 0, 0) && !picker_is_pad(&p, 0, 1));
-	CHECK(picker_is_pad(&p, 0, 2) && picker_is_pad(&p, 0, 3));
 	while (picker_pick(&p, &a, 0, &piece, &block)) {
 		CHECK(piece == 1 || block < 2);
 		picker_receive(&p, piece, block, &somebody);

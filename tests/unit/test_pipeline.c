@@ -71,6 +71,25 @@ TEST(pipeline_to_a_far_and_fast_peer_does_not_limit_it)
 	CHECK(run(&p, 10000000, 300, 1000, 10000, 2000) * (uint64_t)BLOCK_BYTES > 5000000);
 }
 
+/* 10,000 blocks a second of 100 bytes: small files, over 100 ms. */
+TEST(pipeline_counts_blocks_as_large_as_they_are)
+{
+	struct pipeline p;
+	uint32_t owed = 0;
+
+	pipeline_init(&p);
+	for (uint64_t now = 1000; now < 6000; now++) {
+		for (owed += pipeline_depth(&p, 2000, 2000); owed >= 100; owed -= 100)
+			pipeline_on_block(&p, 100, 1000 * pipeline_depth(&p, 2000, 2000), 100000,
+					  now);
+	}
+	CHECK(pipeline_depth(&p, 2000, 2000) > PIPELINE_ENOUGH);
+	for (uint64_t now = 6000; now < 7000; now++)
+		pipeline_on_block(&p, BLOCK_BYTES, 1000 * BLOCK_BYTES, 100000, now);
+	CHECK_INT(p.block_bytes, BLOCK_BYTES);
+	CHECK(pipeline_depth(&p, 2000, 2000) < PIPELINE_ENOUGH);
+}
+
 TEST(pipeline_to_a_slow_peer_stays_at_its_minimum)
 {
 	struct pipeline p;

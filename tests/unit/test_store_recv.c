@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "base/bencode.h"
 #include "store_fixture.h"
 
 #define KIB 1024u
@@ -463,31 +464,96 @@ TEST(a_bad_piece_may_come_again_as_a_whole)
 	}
 }
 
-TEST(rubbish_in_pads_harms_nothing)
+/* The same torrent for those who know v1 alone, pads and all. */
+static void forget_v2(struct sample *s)
+{
+	const struct metainfo *m = s->m;
+	struct metainfo *v1 = NULL;
+	struct buf b;
+
+	buf_init(&b, META_BYTES_MAX);
+	buf_put(&b, bytes_str("d4:infod5:filesl"));
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		const struct meta_file *f = &m->files[i];
+		bool pad = (f->flags & META_FILE_PAD) != 0;
+
+		buf_put(&b, bytes_str(pad ? "d4:attr1:p6:length" : "d6:length"));
+		benc_put_int(&b, (int64_t)f->length);
+		buf_put(&b, bytes_str("4:pathl"));
+		benc_put_str(&b, pad ? "pad" : f->path);
+		buf_put(&b, bytes_str("ee"));
+	}
+	buf_put(&b, bytes_str("e4:name6:sample12:piece length"));
+	benc_put_int(&b, m->piece_length);
+	benc_put_str(&b, "pieces");
+	benc_put_bytes(&b, bytes_of(m->pieces_v1, (size_t)m->n_pieces * SHA1_LEN));
+	buf_put(&b, bytes_str("ee"));
+	CHECK_INT(meta_parse(buf_bytes(&b), &v1), META_OK);
+	CHECK(v1->pads && !v1->v2);
+	CHECK_INT(v1->space_bytes, m->space_bytes);
+	meta_free(s->m);
+	buf_fini(&s->torrent);
+	s->m = v1;
+	s->torrent = b;
+}
+
+/* What a buffer held before lies behind a block that ends with its file. */
+static void receive_with_rubbish(bool v2)
 {
 	static const struct kind hybrid = {true, true};
 	struct scene c;
 	struct store *st;
 
 	scene_init(&c, hybrid, 64 * KIB, gaps, N_GAPS, 0);
+	if (!v2)
+		forget_v2(&c.s);
 	st = scene_open(&c, STORE_DOWNLOAD);
 	for (uint32_t i = 0; i < c.s.m->n_pieces; i++) {
-		const struct meta_file *f = meta_piece_file(c.s.m, i);
-
 		for (uint32_t b = 0; b < meta_piece_blocks(c.s.m, i); b++) {
-			uint64_t begin = (uint64_t)i * c.s.m->piece_length + b * BLOCK_BYTES;
-			struct span at = span_of(st, &c, i, b);
+			struct span at;
 
+			if (meta_block_bytes(c.s.m, i, b) == 0)
+				continue;
+			at = span_of(st, &c, i, b);
 			memcpy(at.ptr, content(&c, i, b), at.len);
-			for (uint32_t x = 0; x < at.len; x++) {
-				if (begin + x >= f->offset + f->length)
-					at.ptr[x] = 0xaa;
-			}
+			memset(at.ptr + at.len, 0xaa, BLOCK_BYTES - at.len);
 			done(st, &c, i, b);
 		}
 		CHECK(verify(st, &c, i, true).good);
 	}
 	finish(st, &c);
+}
+
+TEST(what_lies_behind_a_block_that_ends_with_its_file_harms_nothing)
+{
+	receive_with_rubbish(true);
+	receive_with_rubbish(false);
+}
+
+TEST(blocks_end_where_pads_begin)
+{
+	static const struct kind hybrid = {true, true};
+
+	for (int v2 = 0; v2 < 2; v2++) {
+		struct scene c;
+		struct store *st;
+		struct span at;
+
+		/* "a" has 70,000 bytes: 4,464 in the second piece. */
+		scene_init(&c, hybrid, 64 * KIB, gaps, N_GAPS, 0);
+		if (v2 == 0)
+			forget_v2(&c.s);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		CHECK_INT(store_recv_span(st, 1, 0, BLOCK_BYTES, &at), ERR_INVALID);
+		CHECK_INT(store_recv_span(st, 1, 0, 4463, &at), ERR_INVALID);
+		CHECK_INT(store_recv_span(st, 1, 0, 4465, &at), ERR_INVALID);
+		CHECK_INT(store_recv_span(st, 1, BLOCK_BYTES, BLOCK_BYTES, &at), ERR_INVALID);
+		CHECK_INT(store_recv_span(st, 1, BLOCK_BYTES, 0, &at), ERR_INVALID);
+		CHECK_INT(store_recv_span(st, 1, 0, 4464, &at), 0);
+		CHECK_INT(at.len, 4464);
+		store_recv_abort(st, 1, 0, 4464);
+		finish(st, &c);
+	}
 }
 
 TEST(hashes_of_blocks_that_are_all_pad_are_zeros)

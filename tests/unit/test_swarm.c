@@ -1866,6 +1866,42 @@ TEST(swarm_has_a_piece_that_is_all_pad_verified_without_asking_anybody)
 	stop(&b);
 }
 
+TEST(swarm_asks_up_to_where_pads_begin_and_counts_no_more)
+{
+	static const char text[] =
+	    "d4:infod5:filesld6:lengthi20000e4:pathl1:aeed4:attr1:p6:lengthi12768e4:pathl3:padee"
+	    "d6:lengthi5e4:pathl1:beed4:attr1:p6:lengthi32763e4:pathl3:padeee4:name1:n"
+	    "12:piece lengthi32768e6:pieces40:0123456789012345678901234567890123456789ee";
+	struct bench b = {.now = 5000};
+	struct swarm_params p = {.seed = 1};
+	struct swarm_stats st;
+	struct peer_ref r;
+
+	CHECK_INT(meta_parse(bytes_str(text), &b.meta), META_OK);
+	p.meta = b.meta;
+	b.s = swarm_new(&p);
+	r = open_seed(&b, 0);
+	CHECK_STR(said(&b),
+		  "0:have none 0:interested 0:request(0.0) 0:request(0.1) 0:request(1.0)");
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.left_bytes, 20005);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, BLOCK, 3616), BLOCK_WANTED);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, BLOCK, 3615), BLOCK_UNASKED);
+	CHECK_INT(swarm_judge_block(b.s, r, 0, BLOCK, BLOCK), BLOCK_UNASKED);
+	CHECK_INT(swarm_judge_block(b.s, r, 1, BLOCK, BLOCK), BLOCK_UNASKED);
+	blocks(&b, r);
+	CHECK_STR(said(&b), "verify(0) verify(1)");
+	swarm_on_piece(b.s, 1, PIECE_BAD, NULL, b.now, &b.fx);
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.down_bytes, 20005);
+	CHECK_INT(st.wasted_bytes, 5);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.left_bytes, 5);
+	said(&b);
+	stop(&b);
+}
+
 TEST(swarm_holds_two_million_pieces)
 {
 	struct metainfo big = {.v1 = true,
