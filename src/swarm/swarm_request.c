@@ -246,12 +246,23 @@ void swarm_on_choke(struct turn *t, struct peer *p)
 	swarm_unreserve(t, p);
 }
 
+/* What it was asked before it choked us it has rejected by now, or will not come back to. */
+static void drop_late(struct peer *p)
+{
+	struct request *q = NULL;
+
+	while ((q = requests_next(&p->asks, q)) != NULL) {
+		if (q->state == REQUEST_LATE)
+			q->state = REQUEST_GHOST;
+	}
+	p->n_late = 0;
+}
+
 void swarm_on_unchoke(struct turn *t, struct peer *p)
 {
 	if (!p->am_choked)
 		return;
-	/* What it rejected it has rejected by now; it will not come back to the rest. */
-	swarm_release(t, p, REQUEST_GHOST);
+	drop_late(p);
 	p->am_choked = false;
 	p->hold_until_ms = 0;
 	p->snubbed = false;

@@ -1117,6 +1117,29 @@ static void crowd_of(struct bench *b, uint32_t slots, struct peer_ref *peers, ui
 	}
 }
 
+/* aria2 begins so: otherwise all that came so early would come twice. */
+TEST(swarm_asks_for_nothing_again_when_who_was_asked_while_it_choked_us_unchokes)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 2, "..", false);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	hear(&b, r, (struct wire_msg){.type = WIRE_ALLOWED_FAST, .index = 1});
+	CHECK_STR(said(&b), "0:have none 0:interested 0:request(1.0) 0:request(1.1)");
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_STR(said(&b), "0:request(0.0) 0:request(0.1)");
+	/* What was given up when it choked us is asked for again. */
+	hear_type(&b, r, WIRE_CHOKE);
+	CHECK_STR(said(&b), "");
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK(strstr(said(&b), "0:request(0.0)") != NULL);
+	blocks(&b, r);
+	CHECK_STR(said(&b), "verify(1) verify(0)");
+	stop(&b);
+}
+
 TEST(swarm_gives_the_place_of_one_that_takes_nothing_to_the_next)
 {
 	struct peer_ref p[4];
