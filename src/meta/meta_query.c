@@ -1,6 +1,11 @@
 /* meta/meta_query.c - answers about a torrent that was read: pieces, blocks, files. */
 #include "meta/metainfo_impl.h"
 
+static uint32_t blocks_of(uint32_t bytes)
+{
+	return (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
+
 uint32_t meta_piece_bytes(const struct metainfo *m, uint32_t piece)
 {
 	uint64_t start = (uint64_t)piece * m->piece_length;
@@ -20,12 +25,12 @@ uint32_t meta_request_bytes(const struct metainfo *m, uint32_t piece)
 {
 	uint32_t bytes = meta_piece_bytes(m, piece);
 
-	return m->v1 ? bytes : (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+	return m->v1 ? bytes : blocks_of(bytes) * BLOCK_BYTES;
 }
 
 uint32_t meta_piece_blocks(const struct metainfo *m, uint32_t piece)
 {
-	return (meta_piece_bytes(m, piece) + BLOCK_BYTES - 1) / BLOCK_BYTES;
+	return blocks_of(meta_piece_bytes(m, piece));
 }
 
 /* Of the bytes [from, end) of the piece space, how many are there without the pads at their end? */
@@ -44,7 +49,7 @@ uint32_t meta_block_bytes(const struct metainfo *m, uint32_t piece, uint32_t blo
 	uint32_t bytes = meta_piece_bytes(m, piece);
 	uint64_t from;
 
-	if (block >= meta_piece_blocks(m, piece))
+	if (block >= blocks_of(bytes))
 		return 0;
 	bytes -= block * BLOCK_BYTES;
 	if (bytes > BLOCK_BYTES)
