@@ -12,7 +12,7 @@
 /* One part after the other. *out: {"id", "title", "files"}, the caller's. */
 static int ask_all(const struct opts *o, json_t **out, struct err_info *info)
 {
-	json_t *files = json_array(), *answer = NULL, *from = json_integer(0);
+	json_t *files = json_array(), *answer = NULL, *from = json_integer(0), *part;
 	int err = OK;
 
 	*out = NULL;
@@ -22,7 +22,10 @@ static int ask_all(const struct opts *o, json_t **out, struct err_info *info)
 		err = daemon_ask(
 		    json_pack("{s:s, s:s, s:O}", "verb", "list", "ref", o->args[0], "from", from),
 		    &answer, info);
-		if (err == OK && json_array_extend(files, json_object_get(answer, "files")) != 0)
+		part = json_object_get(answer, "files");
+		if (err == OK && !json_is_array(part))
+			err = err_set(info, ERR_PROTO, "the daemon answers without its files");
+		else if (err == OK && json_array_extend(files, part) != 0)
 			err = err_set(info, ERR_NOMEM, "out of memory");
 		json_decref(from);
 		from = json_incref(json_object_get(answer, "next"));
@@ -53,7 +56,7 @@ static void put_row(struct out_table *t, const json_t *f)
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(f, "index"));
 	out_cell(t, text);
 	snprintf(text, sizeof(text), "%u%%", percent);
-	out_cell(t, json_is_integer(json_object_get(f, "done_bytes")) ? text : "?");
+	out_cell(t, text);
 	out_cell(t, text_size(text, sizeof(text), bytes));
 	out_cell(t, entries_str(f, "priority"));
 	out_cell(t, entries_str(f, "path"));

@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/get_many.h"
 #include "cli/get_one.h"
-#include "node/index_watch.h"
 #include "wire/ext_metadata.h"
 
 void get_on_phase(void *user, struct transfer *t, enum transfer_phase phase)
@@ -319,6 +318,7 @@ static int get_one(const struct opts *o)
 	if (g.session.interrupted && g.flow == NULL && g.last.phase == TRANSFER_SEEDING)
 		code = EXIT_OK;
 	index_watch_free(g.watch);
+	index_fetch_free(g.fetch);
 	wanted_fini(&g.wanted);
 	outflow_free(g.flow);
 	hooks_free(g.hooks);

@@ -1,178 +1,17 @@
 /* cli/cmd_share.c - publish files and folders under names, and serve them in place. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
-#include "cli/daemon_watch.h"
-#include "cli/handover.h"
 #include "cli/index_open.h"
-#include "cli/placed.h"
-#include "cli/publish.h"
-#include "cli/renewer.h"
-#include "cli/session.h"
-#include "cli/share_batch.h"
-#include "cli/share_name.h"
+#include "cli/sharing.h"
 #include "cli/spool.h"
-#include "node/torrent_file.h"
 #include "store/root.h"
 
 /* Shares that are looked at each time; the others have their turn later. */
 #define PATROL 64u
-/* One PATH of the command line. */
-struct share {
-	char *path;   /* absolute, so that messages and the store agree */
-	bool spooled; /* it was standard input */
-	struct entry entry;
-	struct transfer *transfer; /* NULL: the daemon has it, as */
-	struct handed handed;
-	bool said_changed, heard; /* heard: a tracker answered, or did not */
-	struct share_name name;
-	uint64_t up_bytes;
-	char label[ENTRY_NAME_BYTES_MAX * 2];
-	struct hash_record record; /* --watch; the thread's while it works on this one */
-	uint32_t n_newer;	   /* versions that the daemon has published since */
-	char said_upkeep[ERR_TEXT_MAX];
-};
-
-struct sharing {
-	const struct opts *o;
-	struct home home;
-	struct index_client *index;
-	struct publisher publisher;
-	struct session session;
-	struct share *shares;
-	size_t n_paths, n; /* all; those that are served, the first ones */
-	size_t patrol, n_heard;
-	uint64_t up_bytes;
-	bool announced; /* said "serving" already */
-	struct share_batch *batch;
-	struct renewer *renewer;  /* --watch */
-	struct publication newer; /* its thread's, while that runs */
-	bool by_daemon;
-};
-
-/* What a share is called, and who is told of it. */
-struct calling {
-	const char *trackers[2];
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
-};
-
-static void call_it(struct calling *c, const struct sharing *sh, const struct share *s)
-{
-	c->trackers[0] = index_client_announce_url(sh->index);
-	c->trackers[1] = NULL;
-	snprintf(c->title, sizeof(c->title), "%s/%s@%u", s->entry.owner, s->entry.name,
-		 s->entry.version);
-}
-
-/* Nothing of it is told to the distributed hash table? */
-static bool is_secret(const struct sharing *sh, const struct metainfo *m)
-{
-	return sh->o->no_dht || m->private;
-}
-
-static int hand_over(struct sharing *sh, struct share *s, const struct publication *p,
-		     struct err_info *info)
-{
-	struct calling c;
-	struct job_spec spec = {
-	    .torrent = buf_bytes(&p->build.torrent),
-	    .path = p->build.data_path,
-	    .title = c.title,
-	    .seed = true,
-	    .stamp = p->stamped ? &p->before : NULL,
-	    .trackers = c.trackers,
-	    .owner = s->entry.owner,
-	    .entry = s->entry.name,
-	    .version = s->entry.version,
-	};
-	char *watch = sh->o->watch ? daemon_watch_text(sh->o, s->path, &s->entry) : NULL;
-	struct buf item;
-	int err = OK;
-
-	if (sh->o->watch && watch == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	spec.watch = watch;
-	call_it(&c, sh, s);
-	buf_init(&item, DHT_ITEM_BYTES_MAX);
-	if (!is_secret(sh, p->build.meta))
-		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
-	spec.item = buf_bytes(&item);
-	if (err == OK)
-		err = handover_add(&s->handed, sh->o, sh->index, &spec, info);
-	buf_fini(&item);
-	free(watch);
-	return err;
-}
-
-static struct share_name_of name_of(const struct sharing *sh, const struct share *s)
-{
-	return (struct share_name_of){.home = &sh->home,
-				      .entry = &s->entry,
-				      .label = s->label,
-				      .transfer = s->transfer,
-				      .handed = &s->handed};
-}
-
-static int serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
-{
-	struct calling c;
-	struct transfer_params p = {
-	    .meta = b->meta,
-	    .torrent = buf_bytes(&b->torrent),
-	    .path = b->data_path,
-	    .title = c.title,
-	    .seed = true,
-	    .trackers = c.trackers,
-	};
-
-	bool secret = is_secret(sh, b->meta);
-	struct share_name_of name;
-	int err;
-
-	call_it(&c, sh, s);
-	b->meta = NULL; /* taken over */
-	err = node_add(sh->session.node, &p, &s->transfer, info);
-	if (err != OK || secret)
-		return err;
-	name = name_of(sh, s);
-	return share_name_set(&name, -1, info);
-}
-
-/* So that a later `get` to this place can say which version is there, and use its bytes. */
-static void remember(struct sharing *sh, const struct share *s, const struct build *b)
-{
-	struct err_info why;
-	struct placed p;
-
-	placed_from_entry(&p, &s->entry);
-	if (placed_remember(b->data_path, &p, &why) != OK)
-		session_say(&sh->session, "%s: which version is there is not remembered: %s",
-			    s->label, why.text);
-}
-
-static int use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
-{
-	char safe[512];
-	int err;
-
-	s->entry = p->entry;
-	memcpy(s->label, p->label, sizeof(s->label));
-	if (p->unkept.code != OK)
-		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
-	if (p->build.skipped > 0)
-		session_say(&sh->session, "%s: %u links and special files left out",
-			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped);
-	err = sh->by_daemon ? hand_over(sh, s, p, info) : serve(sh, s, &p->build, info);
-	if (err == OK)
-		remember(sh, s, &p->build);
-	if (!sh->o->watch || sh->by_daemon)
-		hash_record_fini(&s->record);
-	return err;
-}
 
 static void fail(struct sharing *sh, const struct err_info *why)
 {
@@ -192,7 +31,7 @@ static struct share_item item_of(void *user, size_t i)
 static int on_published(void *user, size_t i, struct publication *p, struct err_info *info)
 {
 	struct sharing *sh = user;
-	int err = use(sh, &sh->shares[i], p, info);
+	int err = share_use(sh, &sh->shares[i], p, info);
 
 	if (err == OK)
 		sh->n++;
@@ -201,15 +40,13 @@ static int on_published(void *user, size_t i, struct publication *p, struct err_
 	return err;
 }
 
-static int watch_shares(struct sharing *sh, struct err_info *info);
-
 static void on_all_published(void *user, const struct err_info *how)
 {
 	struct sharing *sh = user;
 	struct err_info why = *how;
 
 	if (why.code == OK)
-		(void)watch_shares(sh, &why);
+		(void)share_newer_begin(sh, &why);
 	if (why.code != OK)
 		fail(sh, &why);
 }
@@ -238,103 +75,9 @@ static void on_leaving(void *user)
 
 /* ---- while it runs ------------------------------------------------------------- */
 
-static json_t *share_json(const struct share *s)
-{
-	const struct entry *e = &s->entry;
-
-	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner, "name", e->name,
-			 "version", (int)e->version, "id", (json_int_t)e->id, "files",
-			 (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
-			 torrent_text(s->path));
-}
-
-static void print_share(const struct share *s)
-{
-	const struct entry *e = &s->entry;
-	char size[32], owner[ENTRY_OWNER_BYTES_MAX * 4];
-
-	printf("serving %s/%s@%u  %s  %u file%s\n",
-	       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
-	       text_size(size, sizeof(size), e->bytes), e->n_files, e->n_files == 1 ? "" : "s");
-}
-
-static void print_serving(const struct sharing *sh)
-{
-	const char *index = index_client_url(sh->index);
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < sh->n && sh->o->json; i++)
-		json_array_append_new(list, share_json(&sh->shares[i]));
-	if (sh->o->json)
-		out_json(list);
-	else if (!sh->o->quiet && sh->by_daemon && sh->o->detach)
-		printf("by the daemon, index %s; 'shoal status' shows it\n", index);
-	else if (!sh->o->quiet && sh->by_daemon)
-		printf("by the daemon, index %s; Ctrl-C leaves it to it\n", index);
-	else if (!sh->o->quiet && opts_progress(sh->o) != PROGRESS_JSON) /* a person reads it */
-		printf("peer on port %u, index %s; Ctrl-C stops serving, the entry stays listed\n",
-		       node_port(sh->session.node), index);
-	json_decref(list);
-	(void)fflush(stdout);
-}
-
-static void print_newer(struct sharing *sh, const struct share *s)
-{
-	progress_clear(&sh->session.progress);
-	if (sh->o->json) {
-		json_t *line = share_json(s);
-
-		out_json_line(stdout, line);
-		json_decref(line);
-	} else {
-		print_share(s);
-		(void)fflush(stdout);
-	}
-}
-
-/* The daemon has published a newer one, of which the index knows more than it says. */
-static void take_newer(struct sharing *sh, struct share *s)
-{
-	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
-	json_t *j = NULL;
-	struct entry e;
-
-	s->n_newer = s->handed.n_newer;
-	s->up_bytes = 0;
-	snprintf(ref, sizeof(ref), "%s/%s@%u", s->entry.owner, s->entry.name, s->handed.version);
-	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
-	    index_client_entry(j, &e) == OK)
-		s->entry = e;
-	json_decref(j);
-	s->entry.version = s->handed.version;
-	print_newer(sh, s);
-}
-
-/* What is in the way of a newer version by the daemon. */
-static void say_upkeep(struct sharing *sh, struct share *s)
-{
-	const struct err_info *why = &s->handed.upkeep_why;
-
-	if (why->code != OK && strcmp(why->text, s->said_upkeep) != 0)
-		session_say(&sh->session, "%s: %s", s->label, why->text);
-	snprintf(s->said_upkeep, sizeof(s->said_upkeep), "%s", why->code == OK ? "" : why->text);
-}
-
-/* Somebody can find it. */
-static void on_heard(struct sharing *sh, struct share *s)
-{
-	s->heard = true;
-	sh->n_heard++;
-	if (sh->o->json)
-		return;
-	progress_clear(&sh->session.progress);
-	print_share(s);
-	(void)fflush(stdout);
-}
-
 static void take_status(struct sharing *sh, struct share *s, const struct transfer_status *st)
 {
-	struct share_name_of name = name_of(sh, s);
+	struct share_name_of name = share_whose(sh, s);
 
 	if (st->why.code != OK && !s->said_changed && !sh->o->watch) {
 		s->said_changed = true;
@@ -345,8 +88,11 @@ static void take_status(struct sharing *sh, struct share *s, const struct transf
 		session_say(&sh->session, "%s: is as it was, and served again", s->label);
 	}
 	share_name_look(&s->name, &name, st, &sh->session);
-	if (!s->heard && st->tracker_ok + st->tracker_failed > 0)
-		on_heard(sh, s);
+	if (!s->heard && st->tracker_ok + st->tracker_failed > 0) { /* somebody can find it */
+		s->heard = true;
+		sh->n_heard++;
+		share_tell_one(sh, s);
+	}
 	sh->up_bytes += st->swarm.up_bytes - s->up_bytes;
 	s->up_bytes = st->swarm.up_bytes;
 }
@@ -363,10 +109,8 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 			       s->label);
 	else
 		st = s->handed.status;
-	if (sh->by_daemon && s->handed.n_newer > s->n_newer)
-		take_newer(sh, s);
 	if (sh->by_daemon)
-		say_upkeep(sh, s);
+		share_newer_look(sh, s);
 	/* A watched one that was changed is made anew. */
 	if (st.phase == TRANSFER_FAILED && sh->by_daemon && sh->o->watch)
 		return OK;
@@ -408,38 +152,9 @@ static int look(struct sharing *sh, struct err_info *info)
 	return err;
 }
 
-static void draw(struct sharing *sh)
-{
-	struct progress_state line = {.label = "serving", .note = "", .done = sh->up_bytes};
-	struct node_status st = {.peers = 0};
-
-	if (!sh->by_daemon)
-		node_status(sh->session.node, &st);
-	for (size_t i = 0; sh->by_daemon && i < sh->n; i++) {
-		st.up_bps += sh->shares[i].handed.status.swarm.up_bps;
-		st.peers += sh->shares[i].handed.status.swarm.peers;
-	}
-	line.up_bps = st.up_bps;
-	line.peers = st.peers;
-	progress_draw(&sh->session.progress, &line, loop_now_ms(sh->session.loop));
-}
-
-static void draw_hashing(struct sharing *sh, uint64_t done, uint64_t total)
-{
-	char label[256];
-
-	if (sh->n_paths == 1)
-		text_escape(label, sizeof(label), bytes_str(sh->o->args[0]));
-	else
-		snprintf(label, sizeof(label), "%zu of %zu", sh->n + 1, sh->n_paths);
-	if (total > 0)
-		progress_work(&sh->session.progress, label, "hashing", done, total);
-}
-
 static void watch(struct session *session, void *user)
 {
 	struct sharing *sh = user;
-	uint64_t done, total;
 	struct err_info why;
 
 	/* Who is leaving only serves. */
@@ -451,89 +166,16 @@ static void watch(struct session *session, void *user)
 	}
 	if (sh->n_heard == sh->n_paths && !sh->announced) {
 		sh->announced = true;
-		print_serving(sh);
+		share_tell_serving(sh);
 		if (sh->by_daemon && sh->o->detach) {
 			session_end(session, EXIT_OK);
 			return;
 		}
 	}
-	if (share_batch_progress(sh->batch, &done, &total))
-		draw_hashing(sh, done, total);
-	else
-		draw(sh);
+	share_draw(sh);
 }
 
-/* ---- --watch: newer versions ----------------------------------------------------- */
-
-/* On a thread of its own. */
-static int make_newer(void *user, void *item, const atomic_bool *stop, struct err_info *why)
-{
-	struct sharing *sh = user;
-	struct share *s = item;
-	struct build_aside aside = {.stop = stop};
-	int err =
-	    publish_path(&sh->publisher, s->path, &s->entry, &s->record, &aside, &sh->newer, why);
-
-	if (err != OK)
-		publication_fini(&sh->newer);
-	return err;
-}
-
-/* The older version was served until now, as far as its files are what they were. */
-static int serve_newer(struct sharing *sh, struct share *s, struct err_info *info)
-{
-	struct share next = {.entry = sh->newer.entry};
-	int err = serve(sh, &next, &sh->newer.build, info);
-
-	if (err != OK)
-		return err;
-	node_remove(sh->session.node, s->transfer);
-	s->transfer = next.transfer;
-	s->entry = next.entry;
-	s->name.settled = false;
-	s->name.again = 0;
-	s->up_bytes = 0;
-	remember(sh, s, &sh->newer.build);
-	print_newer(sh, s);
-	return OK;
-}
-
-static int use_newer(void *user, void *item, struct err_info *why)
-{
-	struct sharing *sh = user;
-	int err = sh->newer.same || sh->session.ending ? OK : serve_newer(sh, item, why);
-
-	publication_fini(&sh->newer);
-	return err;
-}
-
-static void say_renewing(void *user, void *item, const char *text)
-{
-	struct sharing *sh = user;
-
-	session_say(&sh->session, "%s: %s", ((struct share *)item)->label, text);
-}
-
-static int watch_shares(struct sharing *sh, struct err_info *info)
-{
-	struct renewer_params p = {
-	    .loop = sh->session.loop,
-	    .make = make_newer,
-	    .use = use_newer,
-	    .say = say_renewing,
-	    .user = sh,
-	};
-	uint32_t settle_ms = share_settle_ms(sh->o->settle_s);
-	int err;
-
-	if (!sh->o->watch || sh->by_daemon)
-		return OK;
-	p.watcher = node_folder_watcher(sh->session.node);
-	err = renewer_new(&p, &sh->renewer);
-	for (size_t i = 0; i < sh->n && err == OK; i++)
-		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, &sh->shares[i]);
-	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
-}
+/* ---- beginning ------------------------------------------------------------------ */
 
 /* Its name is that of a file, too. */
 static int check_stdin(const struct opts *o, struct err_info *info)
@@ -624,36 +266,6 @@ static int start(struct sharing *sh, struct err_info *info)
 	return err == OK ? begin_publishing(sh, info) : err;
 }
 
-/* What was read is a file by now, which the user must know of. */
-static void say_spooled(const struct sharing *sh)
-{
-	char safe[512];
-
-	for (size_t i = 0; i < sh->n_paths; i++) {
-		if (sh->shares[i].spooled && sh->shares[i].path != NULL && !sh->o->quiet)
-			fprintf(stderr, "standard input is kept in %s\n",
-				text_escape(safe, sizeof(safe), bytes_str(sh->shares[i].path)));
-	}
-}
-
-/* Ctrl-C is how serving ends. */
-static int end_interrupted(struct sharing *sh)
-{
-	bool all = sh->n == sh->n_paths;
-
-	if (!all)
-		session_say(&sh->session,
-			    "stopped with %zu of %zu shared; the same command goes "
-			    "on from there",
-			    sh->n, sh->n_paths);
-	if (sh->by_daemon && sh->n > 0)
-		session_say(&sh->session,
-			    "the daemon goes on serving%s; 'shoal status' shows it, "
-			    "'shoal remove' ends it",
-			    sh->o->watch ? " and watching" : "");
-	return all ? EXIT_OK : EXIT_INTERRUPTED;
-}
-
 static void free_all(struct sharing *sh)
 {
 	share_batch_stop(sh->batch);
@@ -683,15 +295,17 @@ int cmd_share(const struct opts *o)
 		return opts_fail(o, "share", &info);
 	}
 	sh.shares = calloc(sh.n_paths, sizeof(*sh.shares));
-	if (sh.shares == NULL)
-		return EXIT_FAILED;
+	if (sh.shares == NULL) {
+		err_set(&info, ERR_NOMEM, "out of memory");
+		return opts_fail(o, "share", &info);
+	}
 	if (start(&sh, &info) == OK)
 		code = session_run(&sh.session, watch, &sh);
 	else
 		code = opts_fail(o, "share", &info);
-	say_spooled(&sh);
+	share_tell_spooled(&sh);
 	if (sh.session.interrupted)
-		code = end_interrupted(&sh);
+		code = share_tell_interrupted(&sh);
 	free_all(&sh);
 	return code;
 }

@@ -29,16 +29,24 @@ struct control {
 	uint32_t n_leavers;
 };
 
+/* Where the sockets of the home at `dir` are. NULL: out of memory. Owns: the caller's. */
+static char *folder_of(const char *dir, struct err_info *info)
+{
+	char *out;
+
+	if (asprintf(&out, "%s/" CONTROL_FOLDER, dir) >= 0)
+		return out;
+	err_set(info, ERR_NOMEM, "out of memory");
+	return NULL;
+}
+
 char *control_folder(struct err_info *info)
 {
-	char *dir = NULL, *out = NULL;
+	char *dir = NULL, *out;
 
 	if (home_make_dir(&dir, info) != OK)
 		return NULL;
-	if (asprintf(&out, "%s/" CONTROL_FOLDER, dir) < 0) {
-		err_set(info, ERR_NOMEM, "out of memory");
-		out = NULL;
-	}
+	out = folder_of(dir, info);
 	free(dir);
 	if (out == NULL || mkdir(out, 0700) == 0 || errno == EEXIST)
 		return out;
@@ -339,14 +347,15 @@ static void on_line(void *user, const char *name, struct bytes line)
 	json_decref(j);
 }
 
-/* Where the sockets of this home would be: asking makes no folders. False: out of memory. */
+/* Where the sockets of this home would be, NULL: there is no home. Asking makes no folders. False:
+ * out of memory. */
 static bool find_folder(char **out)
 {
 	char *dir = home_dir();
-	bool ok = dir == NULL || asprintf(out, "%s/" CONTROL_FOLDER, dir) >= 0;
+	bool ok;
 
-	if (dir == NULL || !ok)
-		*out = NULL;
+	*out = dir == NULL ? NULL : folder_of(dir, NULL);
+	ok = dir == NULL || *out != NULL;
 	free(dir);
 	return ok;
 }

@@ -15,14 +15,14 @@
 
 struct follower {
 	struct daemon_follow *d;
-	uint32_t id; /* of the job */
+	uint32_t id;	/* of the job */
+	uint32_t asked; /* its `upkeep_asked` */
 	bool replace;
-	struct index_shared *index;
+	struct index_shared *index; /* NULL: it could not be begun; that is tried again */
 	struct index_watch *watch;
 	struct index_fetch *fetch; /* of a newer version; NULL: none is under way */
 	uint32_t newest, refused;  /* versions; 0: none */
 	struct err_info refusal;
-	bool telling;
 	char said[ERR_TEXT_MAX];
 	LIST_ENTRY(follower) all;
 };
@@ -33,6 +33,7 @@ struct daemon_follow {
 	struct jobs_watcher watcher;
 	void (*say)(void *user, const char *line);
 	void *user;
+	struct loop_timer *again; /* for those that could not be begun */
 	LIST_HEAD(, follower) followers;
 	struct index_shared_list indexes;
 };
@@ -61,9 +62,7 @@ static void tell(struct follower *f, struct job *j, const struct err_info *why)
 		f->d->say(f->d->user, line);
 	}
 	memcpy(f->said, why->code == OK ? "" : why->text, why->code == OK ? 1 : sizeof(f->said));
-	f->telling = true;
 	jobs_set_upkeep_why(j, why);
-	f->telling = false;
 }
 
 /* ---- a newer version ---------------------------------------------------------------- */
@@ -196,7 +195,6 @@ static void look(struct follower *f, struct job *j)
 {
 	struct index_fetch_params p = {
 	    .loop = f->d->loop,
-	    .index = f->index->client,
 	    .done = on_fetched,
 	    .user = f,
 	};
@@ -206,6 +204,7 @@ static void look(struct follower *f, struct job *j)
 	if (f->fetch != NULL || f->newest <= v.version || f->newest <= f->refused ||
 	    (v.state != JOB_SEEDING && v.state != JOB_DONE) || !v.complete)
 		return;
+	p.index = f->index->client; /* who said what the newest is */
 	snprintf(p.ref.owner, sizeof(p.ref.owner), "%s", v.owner);
 	snprintf(p.ref.name, sizeof(p.ref.name), "%s", v.entry);
 	p.ref.version = f->newest;
@@ -227,14 +226,21 @@ static void on_newest(void *user, uint32_t version, const struct err_info *why)
 
 /* ---- which jobs ------------------------------------------------------------------------- */
 
-static void drop(struct follower *f)
+/* As it was before begin(). */
+static void end(struct follower *f)
 {
-	if (f == NULL)
-		return;
-	LIST_REMOVE(f, all);
 	index_fetch_free(f->fetch);
 	index_watch_free(f->watch);
 	index_shared_close(f->index);
+	f->fetch = NULL;
+	f->watch = NULL;
+	f->index = NULL;
+}
+
+static void drop(struct follower *f)
+{
+	LIST_REMOVE(f, all);
+	end(f);
 	free(f);
 }
 
@@ -260,41 +266,70 @@ static int begin(struct follower *f, struct job *j, const struct job_view *v, st
 	return index_watch_new(&p, &f->watch) == OK ? OK : err_set(why, ERR_NOMEM, "out of memory");
 }
 
+static void try(struct follower *f, struct job *j, const struct job_view *v)
+{
+	struct err_info why;
+
+	if (begin(f, j, v, &why) == OK)
+		return;
+	end(f);
+	loop_timer_set(f->d->again, DAEMON_FOLLOW_AGAIN_MS);
+	tell(f, j, &why);
+}
+
 static void follow(struct daemon_follow *d, struct job *j, const struct job_view *v)
 {
 	struct follower *f = calloc(1, sizeof(*f));
-	struct err_info why;
 
-	if (f == NULL)
+	if (f == NULL) {
+		loop_timer_set(d->again, DAEMON_FOLLOW_AGAIN_MS);
 		return;
+	}
 	f->d = d;
 	f->id = v->id;
+	f->asked = v->upkeep_asked;
 	LIST_INSERT_HEAD(&d->followers, f, all);
-	if (begin(f, j, v, &why) == OK)
-		return;
-	tell(f, j, &why);
-	drop(f);
+	try(f, j, v);
 }
 
+/* What is changed of it, limits and so on, concerns nobody here. */
 static void on_job(void *user, struct job *j, enum job_event e)
 {
 	struct daemon_follow *d = user;
 	struct follower *f;
 	struct job_view v;
+	bool wanted;
 
 	if (e == JOB_PROGRESS)
 		return;
 	job_view(j, &v);
+	wanted = e != JOB_REMOVED && v.follow != NULL;
 	f = find(d, v.id);
-	if (f != NULL && f->telling)
-		return;
-	if (e == JOB_REMOVED || v.follow == NULL) {
+	if (f != NULL && (!wanted || f->asked != v.upkeep_asked)) {
 		drop(f);
-	} else if (e == JOB_ADDED || e == JOB_CHANGED) { /* how may be said anew */
-		drop(f);
+		f = find(d, v.id);
+	}
+	if (f == NULL && wanted)
 		follow(d, j, &v);
-	} else if (f != NULL) {
+	else if (f != NULL && e != JOB_CHANGED)
 		look(f, j);
+}
+
+static void on_again(void *arg)
+{
+	struct daemon_follow *d = arg;
+	struct job *j;
+
+	for (size_t at = 0; (j = jobs_next(d->js, &at)) != NULL;) {
+		struct job_view v;
+		struct follower *f;
+
+		job_view(j, &v);
+		f = find(d, v.id);
+		if (f != NULL && f->index == NULL)
+			try(f, j, &v);
+		else if (f == NULL && v.follow != NULL)
+			follow(d, j, &v);
 	}
 }
 
@@ -311,6 +346,11 @@ int daemon_follow_new(struct loop *loop, struct jobs *js, void (*say)(void *user
 	*d = (struct daemon_follow){.loop = loop, .js = js, .say = say, .user = user};
 	LIST_INIT(&d->followers);
 	LIST_INIT(&d->indexes);
+	d->again = loop_timer_new(loop, on_again, d);
+	if (d->again == NULL) {
+		free(d);
+		return ERR_NOMEM;
+	}
 	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
 	jobs_watch(js, &d->watcher);
 	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;)
@@ -324,6 +364,7 @@ void daemon_follow_free(struct daemon_follow *d)
 	if (d == NULL)
 		return;
 	jobs_unwatch(d->js, &d->watcher);
+	loop_timer_free(d->again);
 	while (!LIST_EMPTY(&d->followers))
 		drop(LIST_FIRST(&d->followers));
 	free(d);

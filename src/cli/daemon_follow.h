@@ -6,12 +6,16 @@
  *
  * Nothing waits: questions are asked from the loop. What is in the way is the job's `upkeep_why`,
  * and is tried again; a version that somebody's changes are in the way of, when there is a newer
- * one or the job is asked for again. A job that is paused or not complete is left as it is. */
+ * one or the job is asked for again, which begins anew as is said then. A job that is paused or not
+ * complete is left as it is. */
 #ifndef SHOAL_CLI_DAEMON_FOLLOW_H
 #define SHOAL_CLI_DAEMON_FOLLOW_H
 
 #include "cli/opts.h"
 #include "daemon/jobs.h"
+
+/* One that cannot be followed (no index, no memory) is tried again so often. */
+#define DAEMON_FOLLOW_AGAIN_MS 60000u
 
 struct daemon_follow;
 

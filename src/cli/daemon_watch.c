@@ -18,9 +18,11 @@
 
 struct watched {
 	struct daemon_watch *d;
-	uint32_t id;   /* of the job, another one with each version */
-	json_t *how;   /* what `o` borrows from */
-	struct opts o; /* as `share` had them */
+	uint32_t id;	/* of the job, another one with each version */
+	uint32_t asked; /* its `upkeep_asked` */
+	bool begun;	/* else it is tried again; of the following nothing is there then */
+	json_t *how;	/* what `o` borrows from */
+	struct opts o;	/* as `share` had them */
 	char **trackers, **webseeds;
 	char *path;
 	struct index_shared *index;
@@ -37,6 +39,7 @@ struct daemon_watch {
 	struct jobs *js;
 	struct jobs_watcher watcher;
 	struct renewer *renewer;
+	struct loop_timer *again; /* for those that could not be begun */
 	struct home home;
 	bool has_home;
 	void (*say)(void *user, const char *line);
@@ -212,11 +215,23 @@ static int on_use(void *user, void *item, struct err_info *why)
 	bool nothing_new = w->newer.same && !w->unserved;
 	int err = j == NULL || nothing_new ? OK : serve_newer(w, j, why);
 
-	publication_fini(&w->newer);
 	j = jobs_by_id(d->js, w->id);
-	if (err == OK && j != NULL)
+	if (err == OK && j != NULL) {
+		jobs_release(j, w->newer.stamped ? &w->newer.before : NULL);
 		jobs_set_upkeep_why(j, &nothing);
+	}
+	publication_fini(&w->newer);
 	return err;
+}
+
+/* Until that is mended, what is left of the version that it was is served. */
+static void on_failed(void *user, void *item)
+{
+	struct daemon_watch *d = user;
+	struct job *j = jobs_by_id(d->js, ((struct watched *)item)->id);
+
+	if (j != NULL)
+		jobs_release(j, NULL);
 }
 
 static void on_say(void *user, void *item, const char *text)
@@ -234,11 +249,9 @@ static void on_say(void *user, void *item, const char *text)
 
 /* ---- which jobs -------------------------------------------------------------------------- */
 
-static void on_gone(void *user, void *item)
+/* As it was before begin(). */
+static void clear(struct watched *w)
 {
-	struct watched *w = item;
-
-	(void)user;
 	publication_fini(&w->newer);
 	hash_record_fini(&w->record);
 	index_shared_close(w->index);
@@ -246,7 +259,19 @@ static void on_gone(void *user, void *item)
 	job_list_free(w->webseeds);
 	json_decref(w->how);
 	free(w->path);
-	free(w);
+	w->index = NULL;
+	w->trackers = w->webseeds = NULL;
+	w->how = NULL;
+	w->path = NULL;
+	w->o = (struct opts){.watch = true};
+	w->unserved = false;
+}
+
+static void on_gone(void *user, void *item)
+{
+	(void)user;
+	clear(item);
+	free(item);
 }
 
 static struct watched *find(struct daemon_watch *d, uint32_t id)
@@ -286,53 +311,104 @@ static int begin(struct watched *w, struct job *j, const struct job_view *v, str
 	return err == OK ? OK : err_set(info, err, "out of memory");
 }
 
-static void watch(struct daemon_watch *d, struct job *j, const struct job_view *v)
+static void try(struct watched *w, struct job *j, const struct job_view *v)
 {
-	struct watched *w = calloc(1, sizeof(*w));
+	struct daemon_watch *d = w->d;
 	char line[ERR_TEXT_MAX + 400], title[300];
 	struct err_info why;
 
-	if (w == NULL)
-		return;
-	w->d = d;
-	w->id = v->id;
-	if (begin(w, j, v, &why) == OK) {
-		LIST_INSERT_HEAD(&d->list, w, all);
+	w->begun = begin(w, j, v, &why) == OK;
+	if (w->begun) {
+		if (job_transfer(j) == NULL)
+			jobs_hold(j);
 		return;
 	}
-	on_gone(d, w);
-	snprintf(line, sizeof(line), "%s: is not watched: %s",
-		 text_escape(title, sizeof(title), bytes_str(v->title)), why.text);
-	d->say(d->user, line);
+	clear(w);
+	loop_timer_set(d->again, DAEMON_WATCH_AGAIN_MS);
+	if (v->upkeep_why.code == OK || strcmp(v->upkeep_why.text, why.text) != 0) {
+		snprintf(line, sizeof(line), "%s: is not watched: %s",
+			 text_escape(title, sizeof(title), bytes_str(v->title)), why.text);
+		d->say(d->user, line);
+	}
 	jobs_set_upkeep_why(j, &why);
+}
+
+static void watch(struct daemon_watch *d, struct job *j, const struct job_view *v)
+{
+	struct watched *w = calloc(1, sizeof(*w));
+
+	if (w == NULL) {
+		loop_timer_set(d->again, DAEMON_WATCH_AGAIN_MS);
+		return;
+	}
+	w->d = d;
+	w->id = v->id;
+	w->asked = v->upkeep_asked;
+	LIST_INSERT_HEAD(&d->list, w, all);
+	try(w, j, v);
 }
 
 static void drop(struct watched *w)
 {
+	struct daemon_watch *d = w->d;
+	struct job *j = jobs_by_id(d->js, w->id);
+
 	LIST_REMOVE(w, all);
-	renewer_remove(w->d->renewer, w);
+	if (w->begun)
+		renewer_remove(d->renewer, w);
+	else
+		on_gone(d, w);
+	if (j != NULL)
+		jobs_release(j, NULL);
 }
 
 /* One that is paused is not looked at; what changed meanwhile is seen when it goes on. */
+static bool is_to_be_watched(const struct job_view *v)
+{
+	return v->watch != NULL && v->state != JOB_PAUSED;
+}
+
 static void on_job(void *user, struct job *j, enum job_event e)
 {
 	struct daemon_watch *d = user;
 	struct watched *w;
 	struct job_view v;
+	bool wanted;
 
 	if (e == JOB_PROGRESS)
 		return;
 	job_view(j, &v);
-	if (e == JOB_ADDED && d->moving != NULL) {
+	wanted = e != JOB_REMOVED && is_to_be_watched(&v);
+	w = find(d, v.id);
+	if (w == NULL && wanted && d->moving != NULL) {
 		d->moving->id = v.id;
+		d->moving->asked = v.upkeep_asked;
 		return;
 	}
-	w = find(d, v.id);
-	if (w != NULL && (e == JOB_REMOVED || v.watch == NULL || v.state == JOB_PAUSED))
+	if (w != NULL && (!wanted || w->asked != v.upkeep_asked)) {
 		drop(w);
-	else if (w == NULL && e != JOB_REMOVED && v.watch != NULL && v.state != JOB_PAUSED &&
-		 v.upkeep_why.code == OK)
+		w = find(d, v.id);
+	}
+	if (w == NULL && wanted)
 		watch(d, j, &v);
+}
+
+static void on_again(void *arg)
+{
+	struct daemon_watch *d = arg;
+	struct job *j;
+
+	for (size_t at = 0; (j = jobs_next(d->js, &at)) != NULL;) {
+		struct job_view v;
+		struct watched *w;
+
+		job_view(j, &v);
+		w = find(d, v.id);
+		if (w != NULL && !w->begun)
+			try(w, j, &v);
+		else if (w == NULL && is_to_be_watched(&v))
+			watch(d, j, &v);
+	}
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -347,6 +423,7 @@ int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
 	    .watcher = node_folder_watcher(node),
 	    .make = on_make,
 	    .use = on_use,
+	    .failed = on_failed,
 	    .say = on_say,
 	    .gone = on_gone,
 	    .user = d,
@@ -358,7 +435,9 @@ int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
 	*d = (struct daemon_watch){.js = js, .say = say_line, .user = user};
 	LIST_INIT(&d->list);
 	LIST_INIT(&d->indexes);
-	if (renewer_new(&p, &d->renewer) != OK) {
+	d->again = loop_timer_new(loop, on_again, d);
+	if (d->again == NULL || renewer_new(&p, &d->renewer) != OK) {
+		loop_timer_free(d->again);
 		free(d);
 		return ERR_NOMEM;
 	}
@@ -377,6 +456,7 @@ void daemon_watch_free(struct daemon_watch *d)
 	if (d == NULL)
 		return;
 	jobs_unwatch(d->js, &d->watcher);
+	loop_timer_free(d->again);
 	renewer_free(d->renewer);
 	while ((w = LIST_FIRST(&d->list)) != NULL) {
 		LIST_REMOVE(w, all);

@@ -12,13 +12,20 @@
  *               as the options of `share`
  *
  * Published is with the key in the daemon's home. What is in the way is the job's `upkeep_why`, and
- * tried again. A job that is paused is left as it is. */
+ * tried again. A job that is paused is left as it is. One that is asked for anew is watched as is
+ * said then.
+ *
+ * What changed while nobody looked is hashed once: the job waits (jobs_hold()) for what comes of
+ * it. */
 #ifndef SHOAL_CLI_DAEMON_WATCH_H
 #define SHOAL_CLI_DAEMON_WATCH_H
 
 #include "cli/opts.h"
 #include "daemon/jobs.h"
 #include "meta/entry.h"
+
+/* One that cannot be watched (no key, no index, no memory) is tried again so often. */
+#define DAEMON_WATCH_AGAIN_MS 60000u
 
 struct daemon_watch;
 

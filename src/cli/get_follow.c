@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "cli/get_one.h"
-#include "node/index_watch.h"
 
 static void on_newest(void *user, uint32_t version, const struct err_info *why)
 {
@@ -19,60 +18,89 @@ static void on_newest(void *user, uint32_t version, const struct err_info *why)
 	session_poke(&g->session);
 }
 
-static int next_wanted(struct get *g, struct wanted *next, struct err_info *info)
-{
-	const struct placed *now = g->wanted.placed;
-	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
-	int err;
-
-	snprintf(ref, sizeof(ref), "%s/%s@%u", now->owner, now->name, g->newest);
-	err = wanted_load(next, g->o, ref, true, &g->index, info);
-	/* Wherever the first one went, whatever this one's file is called. */
-	if (err == OK) {
-		free(next->path);
-		next->path = strdup(g->wanted.path);
-		err = next->path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
-	}
-	return err;
-}
-
 /* Another version is under way from here on. */
 static void begin_anew(struct get *g)
 {
 	g->start_ms = loop_now_ms(g->session.loop);
 	g->alone_ms = 0;
 	g->said_alone = g->said_stalled = g->said_changed = false;
+	g->said_newer[0] = '\0';
 	g->n_replaced++;
 	g->last = (struct transfer_status){.phase = TRANSFER_CHECKING};
 	session_poke(&g->session);
 }
 
+/* Once for each reason. */
+static void say_again(struct get *g, const struct err_info *why)
+{
+	if (strcmp(g->said_newer, why->text) == 0)
+		return;
+	snprintf(g->said_newer, sizeof(g->said_newer), "%s", why->text);
+	session_say(&g->session, "%s; trying again", why->text);
+}
+
 /* The newer version is begun while the one that is there goes on being served. */
-static void begin_newer(struct get *g)
+static int begin_newer(struct get *g, const struct entry *e, struct bytes torrent,
+		       struct err_info *why)
 {
 	struct transfer *now = g->transfer;
-	struct err_info why;
+	bool checked = g->checked;
+	uint64_t found_bytes = g->found_bytes;
 	struct wanted next;
-	int err = next_wanted(g, &next, &why);
+	int err = wanted_take(&next, g->o, e, torrent, &g->wanted, why);
 
-	g->checked = false;
+	g->checked = false; /* get_on_phase() may be called before the start is over */
 	g->found_bytes = 0;
 	if (err == OK)
 		err = wanted_start(&next, g->o, g->index, g->session.node, get_on_phase, g,
-				   &g->transfer, &why);
-	if (err == OK) {
-		wanted_fini(&g->wanted);
-		g->wanted = next;
-		g->old = now;
-		begin_anew(g);
-		return;
+				   &g->transfer, why);
+	if (err != OK) {
+		g->checked = checked;
+		g->found_bytes = found_bytes;
+		wanted_fini(&next);
+		return err;
 	}
-	wanted_fini(&next);
+	wanted_fini(&g->wanted);
+	g->wanted = next;
+	g->old = now;
+	begin_anew(g);
+	return OK;
+}
+
+static void on_fetched(void *user, const struct err_info *how, const struct entry *e,
+		       struct bytes torrent, enum addr_scope from)
+{
+	struct get *g = user;
+	struct err_info why = *how;
+
+	(void)from;
+	g->fetch = NULL;
+	if (g->session.ending)
+		return;
+	if (why.code == OK && begin_newer(g, e, torrent, &why) == OK)
+		return;
 	g->newest = g->wanted.placed->version; /* the next answer begins anew */
-	if (err == ERR_EXISTS || err == ERR_DENIED || err == ERR_MISMATCH)
+	if (why.code == ERR_EXISTS || why.code == ERR_DENIED || why.code == ERR_MISMATCH)
 		get_fail(g, &why);
 	else
-		session_say(&g->session, "%s; trying again", why.text);
+		say_again(g, &why);
+}
+
+/* The index is asked for it, from the loop: meanwhile what there is is served. */
+static void fetch_newer(struct get *g)
+{
+	const struct placed *now = g->wanted.placed;
+	struct index_fetch_params p = {
+	    .loop = g->session.loop,
+	    .index = g->index,
+	    .done = on_fetched,
+	    .user = g,
+	};
+
+	snprintf(p.ref.owner, sizeof(p.ref.owner), "%s", now->owner);
+	snprintf(p.ref.name, sizeof(p.ref.name), "%s", now->name);
+	p.ref.version = g->newest;
+	(void)index_fetch_new(&p, &g->fetch); /* else it is tried at the next look */
 }
 
 void get_follow(struct get *g)
@@ -82,25 +110,19 @@ void get_follow(struct get *g)
 		node_remove(g->session.node, g->old);
 		g->old = NULL;
 	}
-	if (g->last.phase == TRANSFER_SEEDING && g->newest > g->wanted.placed->version)
-		begin_newer(g);
-}
-
-static void say_upkeep(struct get *g)
-{
-	const struct err_info *why = &g->handed.upkeep_why;
-
-	if (why->code != OK && strcmp(why->text, g->said_upkeep) != 0)
-		session_say(&g->session, "%s", why->text);
-	snprintf(g->said_upkeep, sizeof(g->said_upkeep), "%s", why->code == OK ? "" : why->text);
+	if (g->last.phase == TRANSFER_SEEDING && g->fetch == NULL &&
+	    g->newest > g->wanted.placed->version)
+		fetch_newer(g);
 }
 
 void get_follow_daemon(struct get *g)
 {
-	say_upkeep(g);
-	if (g->n_newer == g->handed.n_newer)
+	const char *why = handed_take_upkeep(&g->handed);
+
+	if (why != NULL)
+		session_say(&g->session, "%s", why);
+	if (!handed_take_newer(&g->handed))
 		return;
-	g->n_newer = g->handed.n_newer;
 	g->wanted.replaces = true;
 	g->wanted.there_already = false;
 	if (g->wanted.placed != NULL)

@@ -7,6 +7,8 @@
 #include "cli/session.h"
 #include "cli/wanted.h"
 #include "daemon/hooks.h"
+#include "node/index_fetch.h"
+#include "node/index_watch.h"
 
 /* What a link stands for is not known yet. */
 #define GET_ASKING "asking what it is"
@@ -18,7 +20,6 @@ struct get {
 	struct wanted wanted;
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed handed;
-	uint32_t n_newer; /* versions that the daemon has fetched since */
 	bool by_daemon;
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	uint64_t alone_bytes;	     /* what had come when that was said */
@@ -34,11 +35,12 @@ struct get {
 
 	/* --follow */
 	struct index_watch *watch;
-	uint32_t newest;      /* version that the index has */
-	struct transfer *old; /* the version before, served until the new one is complete */
+	struct index_fetch *fetch; /* of a newer version; NULL: none is under way */
+	uint32_t newest;	   /* version that the index has */
+	struct transfer *old;	   /* the version before, served until the new one is complete */
 	uint32_t n_replaced;
 	bool said_silent;
-	char said_upkeep[ERR_TEXT_MAX];
+	char said_newer[ERR_TEXT_MAX]; /* why a newer version could not be begun */
 };
 
 /* As node.h has it; `user` is the get. */

@@ -163,6 +163,18 @@ static void take_path(struct handed *h, const json_t *j)
 	h->path = path;
 }
 
+/* What is in the way of a newer version is told once, as long as it is the same. */
+static void take_upkeep(struct handed *h, const json_t *j)
+{
+	struct err_info before = h->upkeep_why;
+
+	take_error(j, "upkeep_why", ERR_UNREACHABLE, &h->upkeep_why);
+	if (h->upkeep_why.code == OK)
+		h->upkeep_news = false;
+	else if (before.code == OK || strcmp(before.text, h->upkeep_why.text) != 0)
+		h->upkeep_news = true;
+}
+
 static void take(struct handed *h, const json_t *j)
 {
 	struct transfer_status *st = &h->status;
@@ -187,7 +199,7 @@ static void take(struct handed *h, const json_t *j)
 	if (h->of == NULL && h->version > 0 &&
 	    asprintf(&h->of, "%s/%s", entries_str(j, "owner"), entries_str(j, "entry")) < 0)
 		h->of = NULL;
-	take_error(j, "upkeep_why", ERR_UNREACHABLE, &h->upkeep_why);
+	take_upkeep(h, j);
 	take_error(j, "why", err_from_word(entries_str(j, "why_code")), &st->why);
 	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
 }
@@ -332,7 +344,8 @@ static const json_t *find_by_id(const json_t *list, uint32_t id)
 	return NULL;
 }
 
-/* The newer version that is kept up to date in its stead; NULL: there is none. */
+/* The version that is kept up to date in its stead; NULL: there is none. Its number is lower where
+ * the content is that of an older one again. */
 static const json_t *find_newer(const json_t *list, const struct handed *h)
 {
 	const json_t *j;
@@ -342,7 +355,7 @@ static const json_t *find_newer(const json_t *list, const struct handed *h)
 	json_array_foreach(list, i, j)
 	{
 		if ((!flag(j, "follows") && !flag(j, "watches")) ||
-		    number(j, "version") <= h->version)
+		    number(j, "version") == h->version)
 			continue;
 		snprintf(of, sizeof(of), "%s/%s", entries_str(j, "owner"), entries_str(j, "entry"));
 		if (strcmp(of, h->of) == 0)
@@ -367,7 +380,7 @@ static int look_for_newer(struct handed *const *list, size_t n, struct err_info 
 		h->gone = false;
 		h->existed = true; /* it goes on, whatever becomes of us */
 		h->down_before = 0;
-		h->n_newer++;
+		h->newer = true;
 		take(h, j);
 	}
 	json_decref(answer);
@@ -397,6 +410,22 @@ int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 	if (err == OK && moved)
 		err = look_for_newer(list, n, info);
 	return err == ERR_NOENT ? OK : err;
+}
+
+bool handed_take_newer(struct handed *h)
+{
+	bool newer = h->newer;
+
+	h->newer = false;
+	return newer;
+}
+
+const char *handed_take_upkeep(struct handed *h)
+{
+	bool news = h->upkeep_news;
+
+	h->upkeep_news = false;
+	return news ? h->upkeep_why.text : NULL;
 }
 
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info)

@@ -31,11 +31,13 @@ struct handed {
 	bool gone;	      /* somebody removed it, or the daemon has left */
 	/* It is kept up to date (--follow, --watch): `id` is that of the newest version. */
 	bool renews;
-	char *of;		    /* "OWNER/NAME", as the daemon shows it */
-	uint32_t version;	    /* 0: none */
-	bool moved;		    /* private: a newer one may have taken its place */
-	uint32_t n_newer;	    /* times that a newer one took its place */
-	struct err_info upkeep_why; /* what is in the way of that; code OK: nothing */
+	char *of;	  /* "OWNER/NAME", as the daemon shows it */
+	uint32_t version; /* 0: none */
+	/* private */
+	struct err_info upkeep_why; /* what is in the way of a newer one; code OK: nothing */
+	bool upkeep_news;	    /* that was not told yet */
+	bool moved;		    /* a newer one may have taken its place */
+	bool newer;		    /* it has, which was not told yet */
 };
 
 /* Index, options of `o` and what else is the same of all are filled in here. `path` may be
@@ -46,6 +48,11 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 /* Look at some again, at most HANDOVER_LOOK_MAX. Returns 0, also when they are gone, or why the
  * daemon does not say. */
 int handover_look(struct handed *const *list, size_t n, struct err_info *info);
+/* Has a newer version taken its place since this was asked last? */
+bool handed_take_newer(struct handed *h);
+/* What is in the way of one, and was not when this was asked last. NULL: nothing new. Borrowed
+ * until the next look. */
+const char *handed_take_upkeep(struct handed *h);
 /* Another item: see struct job_spec. */
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info);
 /* Take it out again, unless it was there before. */

@@ -77,6 +77,8 @@ static void try_again(struct renewal_item *it, const struct err_info *why)
 {
 	struct renewer *r = it->r;
 
+	if (r->p.failed != NULL)
+		r->p.failed(r->p.user, it->item);
 	it->again_ms = it->again_ms == 0 ? RENEWER_AGAIN_MS : it->again_ms * 2;
 	if (it->again_ms > RENEWER_AGAIN_MAX_MS)
 		it->again_ms = RENEWER_AGAIN_MAX_MS;
@@ -97,9 +99,9 @@ static void on_made(void *arg)
 
 	background_free(r->background);
 	r->background = NULL;
-	r->making = NULL;
 	if (r->why.code == OK && !it->gone)
 		(void)r->p.use(r->p.user, it->item, &r->why);
+	r->making = NULL;
 	if (it->gone) {
 		atomic_store(&r->stop, false);
 		bury(it);

@@ -21,6 +21,9 @@ struct renewer_params {
 	int (*make)(void *user, void *item, const atomic_bool *stop, struct err_info *why);
 	/* On the loop, when that went well: use what was made. */
 	int (*use)(void *user, void *item, struct err_info *why);
+	/* On the loop, each time that it could not be made or used, before it is said. May be NULL.
+	 */
+	void (*failed)(void *user, void *item);
 	/* On the loop, about what went wrong, once for each reason, and about what is not watched.
 	 */
 	void (*say)(void *user, void *item, const char *text);
@@ -36,8 +39,7 @@ void renewer_free(struct renewer *r);
  * once at the start. Owns: `item` is the caller's, until the end or gone(). Returns 0 or ERR_NOMEM.
  */
 int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, void *item);
-/* Not from inside `use`. What is being made of it is given up soon; gone() follows, at once or
- * then. */
+/* What is being made of it is given up soon; gone() follows, at once or then. */
 void renewer_remove(struct renewer *r, void *item);
 
 #endif

@@ -20,27 +20,34 @@ static const char *content_name(const struct metainfo *m)
 	return m->single ? m->files[0].path : m->name;
 }
 
-static int load_torrent(struct wanted *w, const struct opts *o, const char *ref, bool nested,
-			struct index_client **index, struct err_info *info)
+/* `e`: what the index says of it, if it does. */
+static int read_torrent(struct wanted *w, const char *ref, const struct entry *e,
+			struct err_info *info)
 {
-	enum meta_fault fault;
-	struct entry e;
+	enum meta_fault fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	char safe[256];
-	int err = wanted_find(w, o, ref, nested, index, &e, info);
 
-	if (err != OK || (w->linked && w->torrent.len == 0))
-		return err;
-	fault = meta_parse(buf_bytes(&w->torrent), &w->meta);
 	if (fault != META_OK)
 		return err_set(info, meta_fault_err(fault), "%s: not a usable .torrent: %s",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)),
 			       meta_fault_text(fault));
-	if (w->from_index && !index_fetch_is_content(&e, w->meta))
+	if (w->from_index && !index_fetch_is_content(e, w->meta))
 		return err_set(info, ERR_MISMATCH,
 			       "%s: the index's .torrent is not what the owner signed",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)));
 	text_escape(w->label, sizeof(w->label), bytes_str(content_name(w->meta)));
 	return OK;
+}
+
+static int load_torrent(struct wanted *w, const struct opts *o, const char *ref, bool nested,
+			struct index_client **index, struct err_info *info)
+{
+	struct entry e;
+	int err = wanted_find(w, o, ref, nested, index, &e, info);
+
+	if (err != OK || (w->linked && w->torrent.len == 0))
+		return err;
+	return read_torrent(w, ref, &e, info);
 }
 
 static int read_list(struct wanted *w, const char *const *list, const char *option,
@@ -140,6 +147,24 @@ int wanted_load(struct wanted *w, const struct opts *o, const char *ref, bool ne
 	if (err == OK)
 		err = read_peers(w, o, info);
 	return err == OK && w->meta != NULL ? choose(w, o, info) : err;
+}
+
+int wanted_take(struct wanted *w, const struct opts *o, const struct entry *e, struct bytes torrent,
+		const struct wanted *old, struct err_info *info)
+{
+	int err;
+
+	*w = (struct wanted){.ref = old->ref, .old_torrent = buf_bytes(&old->torrent)};
+	buf_init(&w->torrent, META_BYTES_MAX);
+	w->path = strdup(old->path);
+	if (w->path == NULL || buf_put(&w->torrent, torrent) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	err = wanted_accept(w, o, e, info);
+	if (err == OK)
+		err = read_torrent(w, w->ref, e, info);
+	if (err == OK)
+		err = read_peers(w, o, info);
+	return err == OK ? choose_files(w, o, info) : err;
 }
 
 void wanted_fini(struct wanted *w)
@@ -322,8 +347,11 @@ static void plan_fini(struct plan *p)
 static int plan_make(struct plan *p, const struct wanted *w, const struct opts *o,
 		     struct index_client *index, struct err_info *info)
 {
-	struct renewal_ask ask = {
-	    .meta = w->meta, .path = w->path, .wanted = w->placed, .index = index};
+	struct renewal_ask ask = {.meta = w->meta,
+				  .path = w->path,
+				  .wanted = w->placed,
+				  .old_torrent = w->old_torrent,
+				  .index = index};
 	int err;
 
 	*p = (struct plan){.trackers = list_trackers(w, o, index)};
@@ -384,6 +412,7 @@ int wanted_start(struct wanted *w, const struct opts *o, struct index_client *in
 	plan_fini(&plan);
 	metadata_fetch_free(w->fetch);
 	w->fetch = NULL;
+	w->old_torrent = bytes_of(NULL, 0);
 	/* What its owner signed is kept alive by whoever has it. */
 	if (err == OK && w->item.len > 0)
 		(void)transfer_set_item(*out, buf_bytes(&w->item));

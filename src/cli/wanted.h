@@ -33,6 +33,7 @@ struct wanted {
 	struct err_info index_why;    /* then: why the index is no help; code OK: it is, or was not
 				       * asked */
 	struct metadata_fetch *fetch; /* until it is started; NULL: peers were not asked */
+	struct bytes old_torrent;     /* of what is at `path`; borrowed; empty: not known */
 	struct placed *placed;	      /* the version it is, to be remembered; NULL: no entry */
 	struct buf item; /* what its owner signed, found without an index; empty: none */
 	uint8_t *files;	 /* an enum want for each of meta->files; NULL: all */
@@ -51,6 +52,10 @@ bool wanted_needs_index(const char *ref);
  * Owns: wanted_fini(), also after an error. */
 int wanted_load(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		struct index_client **index, struct err_info *info);
+/* The same of what is known already, a newer version of `old` at its place, which stays as it is
+ * until this one is started. Nobody is asked, so that nothing waits. */
+int wanted_take(struct wanted *w, const struct opts *o, const struct entry *e, struct bytes torrent,
+		const struct wanted *old, struct err_info *info);
 void wanted_fini(struct wanted *w); /* before the node goes, if it fetches */
 
 /* Only its info-hash is known: peers must be asked before it can start. */

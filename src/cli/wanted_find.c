@@ -75,6 +75,15 @@ static int keep_placed(struct wanted *w, const struct entry *e, struct err_info 
 	return OK;
 }
 
+int wanted_accept(struct wanted *w, const struct opts *o, const struct entry *e,
+		  struct err_info *info)
+{
+	int err = check_owner(o, e, info);
+
+	w->from_index = true;
+	return err == OK ? keep_placed(w, e, info) : err;
+}
+
 /* Who sits at a terminal is asked whose entry is meant: each owner has one newest of that name.
  * ERR_AMBIGUOUS without an answer, or where nobody can be asked. */
 static int ask_whose(struct index_client *index, const struct opts *o, const char *ref,

@@ -10,4 +10,9 @@
 int wanted_find(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		struct index_client **index, struct entry *e, struct err_info *info);
 
+/* An entry is what is wanted, if its owner is the one that we know: `w` remembers which it is.
+ * Returns as wanted_load(). */
+int wanted_accept(struct wanted *w, const struct opts *o, const struct entry *e,
+		  struct err_info *info);
+
 #endif

@@ -14,21 +14,34 @@ static enum want want_of(const struct job *j, const struct metainfo *m, uint32_t
 	return (enum want)r->wanted[file];
 }
 
-static json_t *done_json(const struct job *j, const struct metainfo *m, const struct meta_file *f)
+/* What is there of a torrent: `have`, NULL: all. */
+struct there {
+	const struct bitfield *have;
+	struct bitfield recorded; /* of one that does not run */
+};
+
+static int find_there(const struct job *j, const struct metainfo *m, struct there *out)
 {
+	int err;
+
+	*out = (struct there){.have = NULL};
 	if (j->t != NULL)
-		return json_integer((json_int_t)meta_file_done(m, f, transfer_have(j->t)));
-	if (j->rec.complete && j->rec.wanted == NULL)
-		return json_integer((json_int_t)f->length);
-	return json_null();
+		out->have = transfer_have(j->t);
+	if (j->t != NULL || (j->rec.complete && j->rec.wanted == NULL))
+		return OK;
+	err = store_recorded(m, j->rec.path, &out->recorded);
+	out->have = &out->recorded;
+	return err;
 }
 
-static json_t *file_json(const struct job *j, const struct metainfo *m, uint32_t i)
+static json_t *file_json(const struct job *j, const struct metainfo *m, const struct there *there,
+			 uint32_t i)
 {
 	const struct meta_file *f = &m->files[i];
-	json_t *out = json_pack("{s:I, s:o, s:I, s:o, s:s}", "index", (json_int_t)i, "path",
+	uint64_t done = there->have == NULL ? f->length : meta_file_done(m, f, there->have);
+	json_t *out = json_pack("{s:I, s:o, s:I, s:I, s:s}", "index", (json_int_t)i, "path",
 				torrent_text(f->path), "bytes", (json_int_t)f->length, "done_bytes",
-				done_json(j, m, f), "priority", want_word(want_of(j, m, i)));
+				(json_int_t)done, "priority", want_word(want_of(j, m, i)));
 
 	if (out != NULL && !text_is_utf8(bytes_str(f->path)))
 		(void)job_json_put_path(out, "path", f->path);
@@ -40,16 +53,20 @@ json_t *job_files_json(const struct job *j, uint32_t from, struct err_info *info
 	json_t *list = json_array(), *next = NULL, *out;
 	const struct metainfo *m = NULL;
 	struct metainfo *own = NULL;
+	struct there there = {.have = NULL};
 	uint32_t i = from;
 	int err = job_is_link(j) ? err_set(info, ERR_INVALID, "its files are not known yet")
 				 : job_meta(j, &m, &own, info);
 
+	if (err == OK && find_there(j, m, &there) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
 	for (; err == OK && i < m->n_files && json_array_size(list) < JOB_FILES_MAX; i++)
 		if (selection_is_real(&m->files[i]) &&
-		    json_array_append_new(list, file_json(j, m, i)) != 0)
+		    json_array_append_new(list, file_json(j, m, &there, i)) != 0)
 			err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err == OK)
 		next = i < m->n_files ? json_integer(i) : json_null();
+	bitfield_fini(&there.recorded);
 	meta_free(own);
 	if (err != OK) {
 		json_decref(list);

@@ -46,6 +46,7 @@ enum tag {
 	TAG_VERSION = 33,
 	TAG_FOLLOW = 34,
 	TAG_WATCH = 35,
+	TAG_RULE = 36, /* a line of them each */
 	TAG_ITEM = 40,
 };
 
@@ -61,7 +62,7 @@ enum {
 
 /* ---- lists ---------------------------------------------------------------- */
 
-static size_t list_len(char *const *list)
+size_t job_list_len(char *const *list)
 {
 	size_t n = 0;
 
@@ -80,7 +81,7 @@ void job_list_free(char **list)
 /* Takes `text`. */
 static int list_add(char ***list, char *text)
 {
-	size_t n = list_len(*list);
+	size_t n = job_list_len(*list);
 	char **grown = text == NULL ? NULL : realloc(*list, (n + 2) * sizeof(*grown));
 
 	if (grown == NULL) {
@@ -199,6 +200,7 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_u64(out, TAG_VERSION, r->version);
 	put_text(out, TAG_FOLLOW, r->follow);
 	put_text(out, TAG_WATCH, r->watch);
+	put_list(out, TAG_RULE, r->rules);
 	return seal(out);
 }
 
@@ -396,6 +398,8 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_text(v, &r->follow);
 	case TAG_WATCH:
 		return take_text(v, &r->watch);
+	case TAG_RULE:
+		return take_line(v, &r->rules);
 	}
 	return OK;
 }
@@ -437,6 +441,7 @@ void job_record_fini(struct job_record *r)
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
 	job_list_free(r->only);
+	job_list_free(r->rules);
 	free(r->wanted);
 	free(r->magnet);
 	free(r->owner);

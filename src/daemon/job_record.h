@@ -63,6 +63,10 @@ struct job_record {
 	char *owner, *entry;
 	uint32_t version;
 	char *follow, *watch; /* as in struct job_spec; NULL: no */
+	/* Of what follows: what was said of its files since, which newer versions go by, too: rules
+	 * of one "=WANT" and the patterns "+GLOB" of its files, a later rule beating an earlier
+	 * one. */
+	char **rules;
 };
 
 int job_record_encode(const struct job_record *r, struct buf *out);
@@ -85,5 +89,6 @@ int job_record_set_item(struct job_record *r, struct bytes item);
 /* A copy of a list. Returns 0, ERR_TOO_BIG beyond `max`, or ERR_NOMEM. Owns: job_list_free(). */
 int job_list_copy(const char *const *list, size_t max, char ***out);
 void job_list_free(char **list);
+size_t job_list_len(char *const *list);
 
 #endif

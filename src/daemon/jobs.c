@@ -288,6 +288,7 @@ void job_view(const struct job *j, struct job_view *out)
 	    .version = r->version,
 	    .follow = r->follow,
 	    .watch = r->watch,
+	    .upkeep_asked = j->upkeep_asked,
 	    .upkeep_why = j->upkeep_why,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
@@ -299,6 +300,8 @@ void job_view(const struct job *j, struct job_view *out)
 		view_transfer(j, out);
 	else if (j->fetch != NULL)
 		view_fetch(j, out);
+	else if (j->waits)
+		out->to_check_bytes = r->total_bytes;
 }
 
 /* ---- what the user wants of one ------------------------------------------------------ */
@@ -341,12 +344,33 @@ int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 	return job_changed(j, info);
 }
 
+void jobs_hold(struct job *j)
+{
+	j->held = true;
+}
+
+void jobs_release(struct job *j, const struct stamp *same)
+{
+	bool waited = j->waits;
+
+	j->held = j->waits = false;
+	if (!waited)
+		return;
+	if (same != NULL) {
+		j->rec.stamp = *same;
+		j->rec.has_stamp = true;
+		job_save_or_say(j);
+	}
+	job_touch(j);
+}
+
 int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 {
 	(void)js;
 	j->rec.paused = false;
 	j->rec.has_stamp = false;
 	j->recheck = true;
+	j->waits = false;
 	job_forgive(j);
 	job_stop(j);
 	return job_changed(j, info);

@@ -96,6 +96,7 @@ struct job_spec {
 	 * is watched on disk (cli/daemon_watch.h). JSON that says how, of which the jobs know
 	 * nothing more; NULL: no. Needs an entry. */
 	const char *follow, *watch;
+	const char *const *rules; /* jobs_add_newer()'s, as struct job_record has them */
 };
 
 struct job_view {
@@ -120,6 +121,7 @@ struct job_view {
 	const char *owner, *entry;		  /* of an index; NULL: it is none */
 	uint32_t version;
 	const char *follow, *watch;    /* as in struct job_spec */
+	uint32_t upkeep_asked;	       /* another number each time that this was asked for anew */
 	struct err_info upkeep_why;    /* what is in the way of a newer version; code OK: nothing */
 	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;
@@ -175,13 +177,21 @@ int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct
 /* A newer version of what `old` is: what `s` leaves out of trackers, webseeds, index, order, limits
  * and so on is as of `old`; so is how it is kept up to date, which `old` is no longer. What is
  * shared goes from `old` to it at once; of a download `old` is served until the newer one is
- * complete. The same content only gets the new title and version: *out is `old`.
+ * complete. The same content only gets the new title and version: *out is `old`. If somebody has
+ * added this version by hand meanwhile, at the same place, *out is that job.
  * Returns as jobs_add(). */
 int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, struct job **out,
 		   struct err_info *info);
 /* What is in the way of a newer version, for whoever asks; not remembered. `why` code OK: nothing.
  */
 void jobs_set_upkeep_why(struct job *j, const struct err_info *why);
+/* What is shared and has changed since it was verified is hashed when it begins. While it is held
+ * it is not, and waits: whoever holds it hashes it anyway, to find out whether there is a newer
+ * version of it. He releases it: `same` is its stamp from before it was hashed and turned out to be
+ * what it was, so that it need not be hashed once more; NULL: it begins as it would have. Harmless
+ * when it is not held. */
+void jobs_hold(struct job *j);
+void jobs_release(struct job *j, const struct stamp *same);
 /* The index that it is an entry of. ERR_INVALID: it has none. Owns: the caller's. */
 int job_open_index(const struct job *j, struct index_client **out, struct err_info *info);
 
@@ -217,12 +227,16 @@ int jobs_set_limits(struct jobs *js, struct job *j, uint64_t down_bps, uint64_t 
 		    struct err_info *info);
 int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_info *info);
 /* Files of a download that match `globs`, as in struct job_spec, are wanted so much from now on;
- * one that was complete goes on if there is more to fetch. ERR_NOENT: no file matches, or none
- * would be left; ERR_INVALID: it is shared from here, or its files are not known yet. */
+ * one that was complete goes on if there is more to fetch. Of a job that follows, newer versions go
+ * by it, too; if all of it is there already, they alone. ERR_NOENT: no file matches, or none
+ * would be left; ERR_INVALID: it is shared from here, all of it is there and does not follow, or
+ * its files are not known yet; ERR_TOO_BIG: with all that was said before it is more than
+ * JOBS_UPKEEP_BYTES_MAX. */
 int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
 		   struct err_info *info);
-/* It was asked for once more: what `s` wants is wanted besides, newer versions, too, and it goes on
- * if it was paused or had failed. */
+/* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
+ * had failed. Limits of `s` are its limits from now on; if `s` wants newer versions, they are had
+ * as `s` says, from its index. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing

@@ -70,14 +70,17 @@ static int fill_texts(struct job_record *r, const struct job_spec *s)
 int job_fill_upkeep(struct job *j, const struct job_spec *s)
 {
 	struct job_record *r = &j->rec;
-	char *follow = NULL, *watch = NULL, **only = NULL;
+	char *follow = NULL, *watch = NULL, **only = NULL, **rules = NULL;
 	int err = job_copy_text(s->follow, &follow);
 
 	if (err == OK)
 		err = job_copy_text(s->watch, &watch);
 	if (err == OK && s->follow != NULL)
 		err = job_list_copy(s->only, JOBS_PATTERNS_MAX, &only);
+	if (err == OK && s->follow != NULL)
+		err = job_list_copy(s->rules, SIZE_MAX, &rules);
 	if (err != OK) {
+		job_list_free(only);
 		free(follow);
 		free(watch);
 		return err;
@@ -88,7 +91,9 @@ int job_fill_upkeep(struct job *j, const struct job_spec *s)
 	r->watch = watch;
 	if (s->follow != NULL) {
 		job_list_free(r->only);
+		job_list_free(r->rules);
 		r->only = only;
+		r->rules = rules;
 	}
 	return OK;
 }
@@ -223,10 +228,14 @@ int job_choose_files(struct job *j, const struct metainfo *m, const char *const 
 static int fill_from_torrent(struct job *j, const struct job_spec *s, const struct metainfo *m,
 			     struct err_info *info)
 {
+	int err;
+
 	if (job_fill_from_meta(j, m) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	return s->seed ? job_take_files(j, m, NULL, info)
-		       : job_choose_files(j, m, s->only, s->magnet, info);
+	if (s->seed)
+		return job_take_files(j, m, NULL, info);
+	err = job_choose_files(j, m, s->only, s->magnet, info);
+	return err == OK && j->rec.rules != NULL ? job_apply_rules(j, m, info) : err;
 }
 
 static int fill_from_link(struct job *j, const struct job_spec *s, const struct magnet *m,
@@ -352,6 +361,9 @@ static int add(struct jobs *js, const struct job_spec *s, const struct job_hashe
 	*out = j;
 	jobs_emit(j, JOB_ADDED);
 	job_touch(j);
+	/* What was watched at this place before would be published a second time. */
+	if (j->rec.watch != NULL)
+		jobs_drop_older(js, j);
 	return OK;
 }
 

@@ -5,6 +5,7 @@
  *     not paused              nothing, no turn yet    QUEUED
  *                             a transfer              its phase
  *                             a metadata fetch        METADATA
+ *                             nothing, is held        CHECKING
  *     complete, no_seed       nothing                 DONE
  *
  * jobs_run.c brings the middle column in line with the left one, in turns of the loop of its own:
@@ -30,8 +31,10 @@ struct job {
 	bool failed;
 	bool due; /* in the list of those to be attended to */
 	bool there_already;
-	bool measured;	      /* found_bytes is known */
-	bool idle;	      /* does not count among the active */
+	bool measured;	  /* found_bytes is known */
+	bool idle;	  /* does not count among the active */
+	bool held, waits; /* jobs_hold(); it had its turn, but had to be hashed */
+	uint32_t upkeep_asked;
 	enum job_state state; /* as was told last */
 	struct err_info why, upkeep_why;
 	struct job_total before; /* of transfers that are no more; `done`: known last */
@@ -101,7 +104,20 @@ void jobs_drop_older(struct jobs *js, const struct job *j);
 /* After a start: the newer one of two is the one that is kept up to date. */
 void jobs_settle_newer(struct jobs *js);
 
+/* ---- jobs_rules.c ---- */
+/* Files that match `globs` are wanted so much in newer versions, too. Not recorded yet. Returns 0,
+ * or the error with its sentence: ERR_TOO_BIG, ERR_NOMEM. */
+int job_add_rule(struct job *j, const char *const *globs, enum want want, struct err_info *info);
+/* Of its files those are wanted that its rules say. Not recorded yet. Returns 0; ERR_NOENT: none is
+ * left; or another error, with its sentence. */
+int job_apply_rules(struct job *j, const struct metainfo *m, struct err_info *info);
+
 /* ---- jobs_select.c ---- */
+/* How much each file is wanted now, m->n_files bytes. NULL without memory. Owns: the caller's. */
+uint8_t *job_copy_wanted(const struct job *j, const struct metainfo *m);
+/* Those that `chosen` has, NULL: all, get `want` in `files`. */
+void job_set_wanted(const struct metainfo *m, const uint8_t *chosen, enum want want,
+		    uint8_t *files);
 /* These are wanted now, `files` NULL: all; taken over, also on error. Not recorded yet. */
 int job_take_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info);
 
@@ -127,6 +143,8 @@ int job_changed(struct job *j, struct err_info *info);
 void job_forgive(struct job *j);
 void jobs_turn(void *arg); /* the timers' */
 void jobs_second(void *arg);
+/* What is changed is recorded; if it cannot be, that is said. */
+void job_save_or_say(struct job *j);
 /* Look at it in the next turn. */
 void job_touch(struct job *j);
 /* Take its transfer, if any, out of the node. */

@@ -19,8 +19,8 @@ json_t *job_peers_json(const struct job *j);
 json_t *job_pieces_json(const struct job *j);
 /* Its files, real ones, from the place `from` of the torrent's on: {"files": [{"index", "path",
  * "bytes", "done_bytes", "priority"}, ...], "next"}: at most JOB_FILES_MAX (an answer of bounded
- * length, whatever the torrent), the others from `next` on, null at the end. `done_bytes` is null
- * while nobody knows: it does not run, and is not complete.
+ * length, whatever the torrent), the others from `next` on, null at the end. `done_bytes`, in whole
+ * pieces, of one that does not run is what was recorded of it.
  * NULL with the error's sentence: ERR_INVALID (a link whose files are not known yet), or the
  * disk's. */
 #define JOB_FILES_MAX 2000u

@@ -67,6 +67,7 @@ static void inherit(struct job_spec *s, const struct job_record *r)
 	if (s->watch == NULL)
 		s->watch = r->watch;
 	s->only = (const char *const *)r->only;
+	s->rules = (const char *const *)r->rules;
 	s->index = r->index;
 	s->token = r->token;
 	s->pin = r->pin;
@@ -90,6 +91,24 @@ static int let_be(struct job *j, struct err_info *info)
 	return job_changed(j, info);
 }
 
+static bool is_version(const struct job_record *r, const struct job_spec *s)
+{
+	return r->owner != NULL && s->owner != NULL && r->seed == s->seed &&
+	       r->version == s->version && strcmp(r->owner, s->owner) == 0 &&
+	       strcmp(r->entry, s->entry) == 0 && strcmp(r->path, s->path) == 0;
+}
+
+/* `next` is the newer version: it is kept up to date as `s` says, if it is not yet. */
+static int keep_up(struct job *next, const struct job_spec *s, struct err_info *info)
+{
+	if (next->rec.follow != NULL || next->rec.watch != NULL)
+		return OK;
+	if (job_fill_upkeep(next, s) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	jobs_emit(next, JOB_CHANGED);
+	return job_changed(next, info);
+}
+
 int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, struct job **out,
 		   struct err_info *info)
 {
@@ -105,11 +124,13 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 		jobs_emit(old, JOB_CHANGED);
 		return job_changed(old, info);
 	}
-	if (err != OK)
+	if (err == ERR_EXISTS && is_version(&(*out)->rec, &spec))
+		err = keep_up(*out, &spec, info);
+	if (err != OK || old->removed)
 		return err;
 	/* Also if it cannot be removed now, it is watched no more. */
 	err = let_be(old, info);
-	return spec.seed && err == OK ? jobs_remove(js, old, false, info) : err;
+	return (*out)->rec.complete && err == OK ? jobs_remove(js, old, false, info) : err;
 }
 
 void jobs_settle_newer(struct jobs *js)

@@ -52,6 +52,8 @@ enum job_state job_state_now(const struct job *j)
 		return state_with(j, transfer_phase_now(j->t));
 	if (j->fetch != NULL)
 		return JOB_METADATA;
+	if (j->waits)
+		return JOB_CHECKING;
 	return is_done(j) ? JOB_DONE : JOB_QUEUED;
 }
 
@@ -133,7 +135,7 @@ static void fail(struct job *j, const struct err_info *why)
 
 /* ---- what happened to one ------------------------------------------------------------ */
 
-static void save_or_say(struct job *j)
+void job_save_or_say(struct job *j)
 {
 	struct err_info why;
 
@@ -169,7 +171,7 @@ static void on_complete(struct job *j, const struct transfer_status *st)
 		j->before.done = st->done_bytes;
 		j->js->totals_changed = true;
 	}
-	save_or_say(j);
+	job_save_or_say(j);
 	if (first)
 		jobs_emit(j, JOB_COMPLETE);
 	if (first && !j->removed)
@@ -326,12 +328,17 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	return err;
 }
 
-/* A seed that was not hashed just now, or has changed since, is hashed. */
+/* A seed that was not hashed just now, or has changed since, is hashed. ERR_AGAIN: by whoever holds
+ * it. */
 static int add_complete(struct job *j, struct bytes torrent, struct err_info *info)
 {
 	bool trusted = is_unchanged(j);
 	char safe[300];
 
+	if (!trusted && j->held && j->has_began && !j->recheck) {
+		j->waits = true;
+		return err_set(info, ERR_AGAIN, "is looked at already");
+	}
 	if (!trusted && j->rec.has_stamp && j->has_began)
 		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
 			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
@@ -386,7 +393,7 @@ static void begin(struct job *j)
 	use_index(j);
 	j->idle_since_ms = now_ms(j->js);
 	err = job_is_link(j) ? job_ask(j, &why) : begin_transfer(j, &why);
-	if (err != OK)
+	if (err != OK && !j->waits)
 		fail(j, &why);
 	attend(j);
 }
@@ -396,7 +403,7 @@ static void begin(struct job *j)
 static bool wants_turn(const struct job *j)
 {
 	return j->t == NULL && j->fetch == NULL && j->leaving == NULL && !j->failed &&
-	       !j->rec.paused && !is_done(j);
+	       !j->rec.paused && !j->waits && !is_done(j);
 }
 
 static bool counts(const struct jobs *js, const struct job *j)

@@ -57,7 +57,7 @@ int job_meta(const struct job *j, const struct metainfo **out, struct metainfo *
 	return err;
 }
 
-static uint8_t *copy_wanted(const struct job *j, const struct metainfo *m)
+uint8_t *job_copy_wanted(const struct job *j, const struct metainfo *m)
 {
 	uint8_t *files = malloc((size_t)m->n_files + 1);
 
@@ -68,19 +68,11 @@ static uint8_t *copy_wanted(const struct job *j, const struct metainfo *m)
 	return files;
 }
 
-/* Those that `chosen` has get `want`; how many did. */
-static uint32_t set_files(const struct metainfo *m, const uint8_t *chosen, enum want want,
-			  uint8_t *files)
+void job_set_wanted(const struct metainfo *m, const uint8_t *chosen, enum want want, uint8_t *files)
 {
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < m->n_files; i++) {
-		if (!selection_is_real(&m->files[i]) || (chosen != NULL && chosen[i] == WANT_NOT))
-			continue;
-		files[i] = (uint8_t)want;
-		n++;
-	}
-	return n;
+	for (uint32_t i = 0; i < m->n_files; i++)
+		if (selection_is_real(&m->files[i]) && (chosen == NULL || chosen[i] != WANT_NOT))
+			files[i] = (uint8_t)want;
 }
 
 /* Takes `files`. A complete one is so no more if there is anything new. */
@@ -101,13 +93,18 @@ static int use_files(struct job *j, const struct metainfo *m, uint8_t *files, st
 	return job_changed(j, info);
 }
 
+static bool is_all_there(const struct job *j)
+{
+	return j->rec.complete && j->rec.wanted == NULL;
+}
+
 static int check_selectable(const struct job *j, struct err_info *info)
 {
 	if (job_is_link(j))
 		return err_set(info, ERR_INVALID, "its files are not known yet");
 	if (j->rec.seed || j->there_already)
 		return err_set(info, ERR_INVALID, "what is shared in place has all its files");
-	if (j->rec.complete && j->rec.wanted == NULL)
+	if (is_all_there(j) && j->rec.follow == NULL)
 		return err_set(info, ERR_INVALID, "all of its files are there already");
 	return OK;
 }
@@ -126,21 +123,26 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 	err = job_meta(j, &m, &own, info);
 	if (err == OK) {
 		err = selection_choose(m, globs, NULL, 0, &chosen);
-		files = err == OK ? copy_wanted(j, m) : NULL;
+		files = err == OK ? job_copy_wanted(j, m) : NULL;
 		if (err == ERR_NOENT)
 			err_set(info, err, "no file of it matches");
 		else if (files == NULL)
 			err = err_set(info, ERR_NOMEM, "out of memory");
 	}
 	if (err == OK) {
-		(void)set_files(m, chosen, want, files);
+		job_set_wanted(m, chosen, want, files);
 		if (selection_count(m, files, NULL) == 0)
 			err = err_set(info, ERR_NOENT, "no file of it would be left");
 	}
-	if (err == OK)
+	if (err == OK && j->rec.follow != NULL)
+		err = job_add_rule(j, globs, want, info);
+	if (err == OK && !is_all_there(j)) {
 		err = use_files(j, m, files, info);
-	else
-		free(files);
+		files = NULL;
+	} else if (err == OK) {
+		err = job_changed(j, info);
+	}
+	free(files);
 	free(chosen);
 	meta_free(own);
 	return err;
@@ -158,7 +160,7 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 	if (j->rec.wanted == NULL || job_is_link(j))
 		return OK;
 	err = job_meta(j, &m, &own, info);
-	before = err == OK ? copy_wanted(j, m) : NULL;
+	before = err == OK ? job_copy_wanted(j, m) : NULL;
 	if (err == OK && before == NULL)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	n = j->rec.n_wanted;
@@ -181,23 +183,67 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 	return err;
 }
 
+static void take_text(char **at, char *text)
+{
+	free(*at);
+	*at = text;
+}
+
+/* The index of `s`, if it says any. What opens another one is not shown to it. */
+static int take_index(struct job_record *r, const struct job_spec *s)
+{
+	bool same = s->index != NULL && r->index != NULL && strcmp(s->index, r->index) == 0;
+	char *index = NULL, *token = NULL, *pin = NULL;
+
+	if (s->index == NULL)
+		return OK;
+	if (job_copy_text(s->index, &index) != OK || job_copy_text(s->token, &token) != OK ||
+	    job_copy_text(s->pin, &pin) != OK) {
+		free(index);
+		free(token);
+		free(pin);
+		return ERR_NOMEM;
+	}
+	take_text(&r->index, index);
+	if (token != NULL || !same)
+		take_text(&r->token, token);
+	if (pin != NULL || !same)
+		take_text(&r->pin, pin);
+	return OK;
+}
+
 /* Newer versions are wanted from now on. */
 static int keep_up(struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	if (j->rec.seed != s->seed)
 		return err_set(info, ERR_EXISTS, "number %u has it already, and is %s", j->rec.id,
 			       j->rec.seed ? "shared from here" : "fetched");
-	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK)
+	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK ||
+	    take_index(&j->rec, s) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	j->upkeep_why.code = OK;
+	j->upkeep_asked++;
 	jobs_emit(j, JOB_CHANGED);
 	return job_changed(j, info);
+}
+
+static int limit_anew(struct jobs *js, struct job *j, const struct job_spec *s,
+		      struct err_info *info)
+{
+	uint64_t down = s->down_bps > 0 ? s->down_bps : j->rec.down_bps;
+	uint64_t up = s->up_bps > 0 ? s->up_bps : j->rec.up_bps;
+
+	if (down == j->rec.down_bps && up == j->rec.up_bps)
+		return OK;
+	return jobs_set_limits(js, j, down, up, info);
 }
 
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	int err = s->seed ? OK : want_more(j, s, info);
 
+	if (err == OK)
+		err = limit_anew(js, j, s, info);
 	if (err == OK && (s->follow != NULL || s->watch != NULL))
 		err = keep_up(j, s, info);
 	if (err == OK && !s->paused)

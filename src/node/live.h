@@ -6,62 +6,23 @@
  * While the session is there, or about to be, nothing is announced to that index (live_covers());
  * when it cannot be had, announces go on as without it. It is always tried again: 0.1 to 1.5 s
  * after it was lost, then every 2 to 5 s, so that a restarted index has all its peers back within
- * 10 s and not all in one moment; every 4 to 6 minutes where the index knows no sessions. */
+ * 10 s and not all in one moment; every 4 to 6 minutes where the index knows no sessions.
+ *
+ * When, is live_state.h's to say; what is told, live_book.h's. Here are the connection and the
+ * timers. */
 #ifndef SHOAL_NODE_LIVE_H
 #define SHOAL_NODE_LIVE_H
 
-#include <sys/queue.h>
-
-#include "base/addr.h"
-#include "base/bitfield.h"
-#include "meta/metainfo.h"
 #include "net/loop.h"
+#include "node/live_book.h"
 #include "node/reach.h"
 
-/* No word of the index for so long: the session is lost. It answers each beat. */
-#define LIVE_SILENCE_MS 8000u
-/* How long announces wait for a session that is being made. */
-#define LIVE_GRACE_MS 2000u
-/* Changes are told once a second, rates less often. */
-#define LIVE_TICK_MS 1000u
-#define LIVE_RATES_MS 3000u
-/* At least so long between two questions for more peers of one torrent. */
-#define LIVE_MORE_MS 5000u
 /* Joins are written while less than this waits to be sent. */
 #define LIVE_HELD_MAX (256u << 10)
 /* Addresses of one answer that are believed. */
 #define LIVE_PEERS_MAX 200u
 
 struct live;
-
-/* What to say of a torrent now. */
-struct live_view {
-	const struct bitfield *have; /* borrowed */
-	uint64_t left, down_bps, up_bps;
-};
-
-/* A torrent in the session; lives in its transfer. Zeroed is a good start. */
-struct live_torrent {
-	const struct metainfo *meta; /* borrowed */
-	void (*view)(void *user, struct live_view *out);
-	/* Addresses from the index, of which the first `complete` have everything, as it says;
-	 * `answer`: to our join or question. */
-	void (*found)(void *user, const struct addr *list, size_t n, size_t complete, bool answer);
-	/* The index brings us together with these, who are told the same (BEP 55). */
-	void (*punch)(void *user, const struct addr *list, size_t n);
-	/* The session does not cover it any more: announce as ever. */
-	void (*uncovered)(void *user);
-	void *user;
-	/* private */
-	enum { LIVE_NONE, LIVE_QUEUED, LIVE_IN, LIVE_REFUSED } state;
-	bool asked, dirty;
-	uint32_t number;
-	struct bitfield told; /* without bits: `told_n` is none or all */
-	uint32_t told_n;
-	uint32_t told_down, told_up;
-	uint64_t rates_ms, more_ms;
-	TAILQ_ENTRY(live_torrent) of_all, of_queue, of_dirty;
-};
 
 struct live_params {
 	struct loop *loop;
@@ -106,14 +67,5 @@ void live_touch(struct live *l, struct live_torrent *t);
 void live_flush(struct live *l);
 /* More peers are wanted. */
 void live_more(struct live *l, struct live_torrent *t);
-
-/* ---- live_map.c: what is told of maps ------------------------------------------------- */
-
-struct buf;
-/* Append the lines of a join. On success all of `have` counts as told; on error nothing does, and
- * `out` is as it was. */
-int live_map_join(struct live_torrent *t, const struct live_view *v, struct buf *out);
-/* Append the lines that tell what changed, if anything did. The same on error. */
-int live_map_change(struct live_torrent *t, const struct live_view *v, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* node/live_map.c - what an index is told of the pieces of a torrent. */
 #include "base/text.h"
-#include "node/live.h"
+#include "node/live_book.h"
 #include "node/session_line.h"
 
 /* Ranges longer than this are told as bits. */

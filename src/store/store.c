@@ -461,6 +461,16 @@ void store_sweep(const struct metainfo *m, const char *path)
 	names_free(&s);
 }
 
+/* No more than where its state file would be. */
+static int find_state(struct store *s, const struct metainfo *m, const char *path)
+{
+	int err;
+
+	memcpy(s->info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
+	err = open_parent(s, path, NULL);
+	return err == OK ? make_names(s, NULL) : err;
+}
+
 bool store_is_partial(const struct metainfo *m, const char *path)
 {
 	struct store s = {.folder.path = NULL};
@@ -468,10 +478,26 @@ bool store_is_partial(const struct metainfo *m, const char *path)
 
 	if (m->single)
 		return false;
-	memcpy(s.info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
-	placed =
-	    open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK && store_was_placed(&s);
+	placed = find_state(&s, m, path) == OK && store_was_placed(&s);
 	root_close(&s.parent);
 	names_free(&s);
 	return placed;
+}
+
+int store_recorded(const struct metainfo *m, const char *path, struct bitfield *have)
+{
+	struct store s = {.meta = m};
+	int err = bitfield_init(&s.have, m->n_pieces);
+
+	if (err == OK)
+		err = find_state(&s, m, path);
+	if (err == OK)
+		err = resume_read(&s);
+	root_close(&s.parent);
+	names_free(&s);
+	*have = s.have;
+	if (err != ERR_NOMEM)
+		return OK;
+	bitfield_fini(have);
+	return ERR_NOMEM;
 }

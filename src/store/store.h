@@ -148,6 +148,10 @@ int store_select(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* Is at `path` a folder of which not all files were wanted, of this torrent? It can be opened for
  * download; when a file in it was changed, the recheck ends with ERR_EXISTS. */
 bool store_is_partial(const struct metainfo *m, const char *path);
+/* The pieces that the state file of a download of this torrent to `path` vouches for; none where
+ * there is no such file. Nothing is opened or locked, so that another may go on with it.
+ * Returns 0 or ERR_NOMEM. Owns: `have` is new (bitfield_fini), empty after an error. */
+int store_recorded(const struct metainfo *m, const char *path, struct bitfield *have);
 
 /* ---- receiving ---------------------------------------------------------- */
 

@@ -108,6 +108,8 @@ def _(w):
     b.run("get", "data", "-d").expect(h.OK)
     b.run("pause", "data").expect(h.OK)
     b.run("priority", "data", "skip", "--file", "c/*").expect(h.OK)
+    lines = [line.split("\t") for line in b.run("files", "data").expect(h.OK).out.splitlines()]
+    check_eq([(line[1], line[3]) for line in lines[:4]], [("0%", "normal")] * 3 + [("0%", "skip")], "how much is there")
     d.kill()
     b.daemon()
     b.run("resume", "data").expect(h.OK)
@@ -175,9 +177,10 @@ def _(w):
     src = h.make_tree(a.path("d"), {"one": 300 * KIB, "sub/two": 70 * KIB})
     da, db = a.daemon(), b.daemon()
 
-    def arrives(n):
+    def arrives(n, meanwhile=lambda: None):
         h.wait_for(lambda: newest(index, "d") >= n, 30 * h.SLOW, f"version {n} is published")
-        h.wait_for(lambda: [t["title"] for t in b.transfers()] == [f"alice/d@{n}"], 60 * h.SLOW, f"version {n} arrives")
+        h.wait_for(lambda: meanwhile() or [t["title"] for t in b.transfers()] == [f"alice/d@{n}"], 60 * h.SLOW,
+                   f"version {n} arrives")
         h.check_same(b.path("d"), src)
         h.wait_for(lambda: [(t["title"], t["state"]) for t in a.transfers()] == [(f"alice/d@{n}", "seeding")],
                    30 * h.SLOW, "the older one is shared no more")
@@ -198,13 +201,15 @@ def _(w):
     check("the daemon goes on following it" in follow.stop().expect(h.OK).err, "Ctrl-C", follow.err())
 
     h.make_tree(src, {"one": 200 * KIB}, seed=3)
-    arrives(3)
+    # What is changed of it meanwhile, all the time, keeps nobody from asking the index.
+    arrives(3, lambda: b.run("limit", "d", "--down", "1G") and None)
     da.kill()
     db.kill()
     h.make_tree(src, {"four": 100 * KIB}, seed=4)  # while nobody looks
-    a.daemon()
+    da = a.daemon()
     b.daemon()
     arrives(4)
+    check(b"hashed again" not in da.err(), "what changed is not hashed for the older version, too", da.err())
     a.run("pause", "d").expect(h.OK)
     h.make_tree(src, {"five": 1000}, seed=5)
     a.run("resume", "d").expect(h.OK)
@@ -264,6 +269,43 @@ def _(w):
     a.run("remove", "o").expect(h.OK)
     h.wait_for(lambda: [(t["version"], t["state"]) for t in job("w")] == [(2, "seeding")], 60 * h.SLOW, "it is served")
     check_eq(newest(index, "w"), 2, "published once")
+
+
+@test("share --watch that is asked for again is watched as is said then; get --follow goes by what was said of files", seconds=120)
+def _(w):
+    index, a, b = trio(w)
+    src = h.make_tree(a.path("d"), {"one": 300 * KIB, "big/two": 200 * KIB})
+    watch = ["share", src, "--watch", "--settle", "1", "--as", "alice", "-d"]
+    da = a.daemon()
+    a.run(*watch, "--description", "of words", "--limit-up", "10M").expect(h.OK)
+    b.daemon()
+    b.run("get", "d", "--follow", "--every", "1", "-d").expect(h.OK)
+    wait_state(b, "d", "seeding")
+    b.run("priority", "d", "skip", "--file", "nothing").expect(h.NOT_FOUND).error_line("no file of it matches")
+    b.run("priority", "d", "skip", "--file", "big/*").expect(h.OK)  # of versions to come: all of this is there
+
+    def why():
+        return a.transfers()[0]["upkeep_why"]
+
+    da.kill()
+    key = os.path.join(a.home, "key")
+    os.chmod(key, 0o644)  # it is used by nobody like this
+    da = a.daemon()
+    check("key" in h.wait_for(why, 30 * h.SLOW, "it says that it cannot be watched"), "why")
+    a.run("limit", "d", "--up", "9M").expect(h.OK)
+    os.chmod(key, 0o600)
+    a.run("pause", "d").expect(h.OK)
+    a.run("resume", "d").expect(h.OK)
+    h.wait_for(lambda: why() is None, 30 * h.SLOW, "it is watched when it goes on")
+    check_eq(da.err().count(b"is not watched"), 1, "said once")
+
+    a.run(*watch, "--description", "of deeds", "--tag", "new", "--limit-up", "20M").expect(h.OK)
+    check_eq(a.transfers()[0]["limit_up_bps"], 20 * MIB, "its limit")
+    h.make_tree(src, {"big/three": 100 * KIB, "four": 1000}, seed=2)
+    h.wait_for(lambda: [t["title"] for t in b.transfers()] == ["alice/d@2"], 60 * h.SLOW, "version 2 arrives")
+    e = index.entry("d")
+    check_eq((e["version"], e["description"], e["tags"]), (2, "of deeds", ["new"]), "what is said of it")
+    check_eq(files_of(b.path("d")), ["four", "one"], "what is skipped stays so")
 
 
 if __name__ == "__main__":

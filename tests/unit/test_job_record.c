@@ -11,6 +11,7 @@ static char *hook[] = {(char *)"/bin/echo", (char *)"", (char *)"x y", NULL};
 
 static uint8_t item[] = "d1:k3:\0\1\2e";
 static char *only[] = {(char *)"*.jpg", (char *)"!b/ *", NULL};
+static char *rules[] = {(char *)"=skip", (char *)"+a*", (char *)"+=b", NULL};
 static uint8_t wanted[] = {WANT_NORMAL, WANT_NOT, WANT_HIGH, WANT_NOT, WANT_LOW};
 
 static struct job_record sample(void)
@@ -50,6 +51,7 @@ static struct job_record sample(void)
 	    .version = 3,
 	    .follow = (char *)"{\"every_s\":1}",
 	    .watch = (char *)"{}",
+	    .rules = rules,
 	};
 
 	memset(r.hash_v1, 1, sizeof(r.hash_v1));
@@ -94,6 +96,9 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 	CHECK_INT(a->version, b->version);
 	CHECK_STR(a->follow, b->follow);
 	CHECK_STR(a->watch, b->watch);
+	for (size_t i = 0; i < 3; i++)
+		CHECK_STR(a->rules[i], b->rules[i]);
+	CHECK(a->rules[3] == NULL);
 	for (size_t i = 0; i < 2; i++)
 		CHECK_STR(a->trackers[i], b->trackers[i]);
 	CHECK(a->trackers[2] == NULL);

@@ -1,134 +1,8 @@
-#include <time.h>
-
 #include "test.h"
 
 #include "base/text.h"
 #include "daemon/job_record.h"
-#include "daemon/jobs.h"
-#include "node_fixture.h"
-
-#define KIB 1024u
-
-static const struct kind hybrid = {true, true};
-static const struct sample_file one = {"f", 300 * KIB + 5, false};
-static const struct sample_file several[] = {
-    {"a", 100 * KIB, false}, {"sub/b", 40 * KIB, false}, {"sub/deep/c", 1, false}};
-
-/* A node with jobs, kept in DIR/jobs unless volatile. */
-struct desk {
-	struct world w;
-	char folder[300];
-	struct node *node;
-	struct jobs *js;
-	struct jobs_watcher watcher;
-	uint32_t seen[JOB_REMOVED + 1];
-	uint32_t checked; /* states that were CHECKING */
-	char said[1024];
-};
-
-static void on_event(void *user, struct job *j, enum job_event e)
-{
-	struct desk *d = user;
-	struct job_view v;
-
-	job_view(j, &v);
-	d->seen[e]++;
-	d->checked += e == JOB_STATE && v.state == JOB_CHECKING;
-}
-
-static void on_say(void *user, const char *line)
-{
-	struct desk *d = user;
-
-	snprintf(d->said, sizeof(d->said), "%s", line);
-}
-
-static void desk_open(struct desk *d, uint32_t max_active)
-{
-	struct jobs_params p = {.loop = d->w.loop,
-				.folder = d->folder,
-				.max_active = max_active,
-				.say = on_say,
-				.user = d};
-	struct err_info info = {.code = OK};
-
-	d->node = world_node(&d->w);
-	p.node = d->node;
-	memset(d->seen, 0, sizeof(d->seen));
-	d->checked = 0;
-	d->said[0] = '\0';
-	jobs_new(&p, &d->js, &info);
-	CHECK_STR(info.text, "");
-	d->watcher = (struct jobs_watcher){.event = on_event, .user = d};
-	jobs_watch(d->js, &d->watcher);
-}
-
-/* As after kill -9: nothing is left properly. */
-static void desk_close(struct desk *d)
-{
-	jobs_free(d->js);
-	node_free(d->node);
-}
-
-static void desk_init(struct desk *d, const struct sample_file *files, size_t n)
-{
-	memset(d, 0, sizeof(*d));
-	world_init(&d->w, hybrid, 16 * KIB, files, n);
-	snprintf(d->folder, sizeof(d->folder), "%s/jobs", d->w.dir);
-	CHECK_INT(mkdir(d->folder, 0700), 0);
-	desk_open(d, 0);
-}
-
-static void desk_fini(struct desk *d)
-{
-	desk_close(d);
-	world_fini(&d->w);
-}
-
-static struct job *add(struct desk *d, const char *path, bool seed, bool paused, uint16_t port)
-{
-	struct addr from = local(port == 0 ? 1 : port);
-	struct stamp stamp;
-	struct job_spec s = {.torrent = buf_bytes(&d->w.s.torrent),
-			     .path = path,
-			     .seed = seed,
-			     .paused = paused,
-			     .title = "ann/data@2",
-			     .peers = &from,
-			     .n_peers = port != 0};
-	struct err_info info = {.code = OK};
-	struct job *j = NULL;
-
-	if (seed && stamp_take(path, &stamp, NULL) == OK)
-		s.stamp = &stamp;
-	jobs_add(d->js, &s, &j, &info);
-	CHECK_STR(info.text, "");
-	return j;
-}
-
-static struct job_view view(const struct job *j)
-{
-	struct job_view v;
-
-	job_view(j, &v);
-	return v;
-}
-
-static enum job_state phase_now(const struct job *j)
-{
-	return view(j).state;
-}
-
-#define WAIT_STATE(d, j, want) WAIT_FOR((d)->w.loop, phase_now(j) == (want))
-
-/* The one file. */
-static const char *data_of(const struct desk *d)
-{
-	static char path[400];
-
-	snprintf(path, sizeof(path), "%s/f", d->w.seed);
-	return path;
-}
+#include "jobs_fixture.h"
 
 /* ---- through its life ------------------------------------------------------------ */
 
@@ -183,15 +57,6 @@ TEST(a_seed_that_changed_meanwhile_is_hashed_again_and_that_is_said)
 	desk_fini(&d);
 }
 
-/* A second node to fetch from. */
-static struct node *seed_node(struct desk *d)
-{
-	struct node *n = world_node(&d->w);
-
-	world_seed(&d->w, n);
-	return n;
-}
-
 TEST(a_download_completes_is_recorded_and_served_after_a_restart)
 {
 	struct desk d;
@@ -240,19 +105,6 @@ TEST(what_is_not_to_be_served_ends_when_it_is_complete)
 	CHECK_INT(view(j).done_bytes, one.length);
 	node_free(n);
 	desk_fini(&d);
-}
-
-/* Answers `*left` more requests, each a piece. Always true. */
-static bool give(struct raw *r, uint32_t *left)
-{
-	static uint32_t next;
-
-	raw_pump(r);
-	if (r->n_asked == 0)
-		next = 0;
-	for (; next<r->n_asked && * left> 0; next++, --*left)
-		raw_put_block(r, &r->asked[next]);
-	return true;
 }
 
 TEST(a_paused_download_keeps_what_it_has_and_goes_on_without_hashing)
@@ -329,14 +181,6 @@ TEST(a_recheck_finds_what_was_changed)
 }
 
 /* ---- removing ----------------------------------------------------------------------- */
-
-static bool gone(const struct desk *d, const char *rel)
-{
-	char path[400];
-
-	snprintf(path, sizeof(path), "%s/%s", d->w.dir, rel);
-	return !path_exists(path);
-}
 
 TEST(removing_with_data_takes_what_the_torrent_names_and_nothing_else)
 {
@@ -507,74 +351,6 @@ TEST(a_torrent_is_there_once_and_what_is_no_torrent_or_path_is_refused)
 	CHECK_INT(jobs_count(d.js), 1);
 	CHECK(gone(&d, "jobs/2.job") && gone(&d, "jobs/2.torrent"));
 	desk_fini(&d);
-}
-
-TEST(a_job_that_follows_does_so_after_a_restart_and_the_same_content_is_only_called_anew)
-{
-	struct desk d;
-	struct job_spec s = {.path = "/x",
-			     .title = "ann/data@2",
-			     .owner = "ann",
-			     .entry = "data",
-			     .version = 2,
-			     .paused = true,
-			     .follow = "{\"every_s\":1}"};
-	struct job *j, *next = NULL;
-	struct err_info why;
-	size_t at = 0;
-
-	desk_init(&d, &one, 1);
-	s.torrent = buf_bytes(&d.w.s.torrent);
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
-	desk_close(&d);
-	desk_open(&d, 0);
-	j = jobs_next(d.js, &at);
-	CHECK_STR(view(j).follow, s.follow);
-	CHECK(view(j).watch == NULL);
-	s.title = "ann/data@3";
-	s.version = 3;
-	CHECK_INT(jobs_add_newer(d.js, j, &s, &next, NULL), OK);
-	CHECK(next == j);
-	CHECK_INT(jobs_count(d.js), 1);
-	CHECK_STR(view(j).title, "ann/data@3");
-	CHECK_INT(view(j).version, 3);
-	CHECK_INT(d.seen[JOB_CHANGED], 1);
-	err_set(&why, ERR_UNREACHABLE, "it rains");
-	jobs_set_upkeep_why(j, &why);
-	jobs_set_upkeep_why(j, &why);
-	CHECK_STR(view(j).upkeep_why.text, "it rains");
-	CHECK_INT(d.seen[JOB_CHANGED], 2);
-	desk_fini(&d);
-}
-
-TEST(what_follows_is_an_entry_that_is_fetched_and_what_is_watched_one_that_is_shared)
-{
-	struct desk d;
-	struct job_spec s = {.path = "/x", .follow = "{}"};
-	char *how = calloc(1, JOBS_UPKEEP_BYTES_MAX + 2);
-	struct job *j;
-
-	desk_init(&d, &one, 1);
-	s.torrent = buf_bytes(&d.w.s.torrent);
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
-	s.owner = "ann";
-	s.entry = "data";
-	s.version = 1;
-	s.seed = true;
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
-	s.follow = NULL;
-	s.watch = "{}";
-	s.seed = false;
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_INVALID);
-	s.seed = true;
-	memset(how, ' ', JOBS_UPKEEP_BYTES_MAX + 1);
-	s.watch = how;
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), ERR_TOO_BIG);
-	CHECK_INT(jobs_count(d.js), 0);
-	how[JOBS_UPKEEP_BYTES_MAX] = '\0';
-	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
-	desk_fini(&d);
-	free(how);
 }
 
 /* ---- damage ------------------------------------------------------------------------------- */

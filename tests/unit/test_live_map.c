@@ -1,4 +1,4 @@
-#include "node/live.h"
+#include "node/live_book.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,106 @@
+/* cli/share_newer.c - `share --watch`: what is shared is published anew when it changes. */
+#include <stdio.h>
+
+#include "cli/sharing.h"
+
+/* ---- here ------------------------------------------------------------------------------- */
+
+/* On a thread of its own. */
+static int make_newer(void *user, void *item, const atomic_bool *stop, struct err_info *why)
+{
+	struct sharing *sh = user;
+	struct share *s = item;
+	struct build_aside aside = {.stop = stop};
+	int err =
+	    publish_path(&sh->publisher, s->path, &s->entry, &s->record, &aside, &sh->newer, why);
+
+	if (err != OK)
+		publication_fini(&sh->newer);
+	return err;
+}
+
+/* The older version was served until now, as far as its files are what they were. */
+static int serve_newer(struct sharing *sh, struct share *s, struct err_info *info)
+{
+	struct share next = {.entry = sh->newer.entry};
+	int err = share_serve(sh, &next, &sh->newer.build, info);
+
+	if (err != OK)
+		return err;
+	node_remove(sh->session.node, s->transfer);
+	s->transfer = next.transfer;
+	s->entry = next.entry;
+	s->name.settled = false;
+	s->name.again = 0;
+	s->up_bytes = 0;
+	share_remember(sh, s, &sh->newer.build);
+	share_tell_newer(sh, s);
+	return OK;
+}
+
+static int use_newer(void *user, void *item, struct err_info *why)
+{
+	struct sharing *sh = user;
+	int err = sh->newer.same || sh->session.ending ? OK : serve_newer(sh, item, why);
+
+	publication_fini(&sh->newer);
+	return err;
+}
+
+static void say_renewing(void *user, void *item, const char *text)
+{
+	struct sharing *sh = user;
+
+	session_say(&sh->session, "%s: %s", ((struct share *)item)->label, text);
+}
+
+int share_newer_begin(struct sharing *sh, struct err_info *info)
+{
+	struct renewer_params p = {
+	    .loop = sh->session.loop,
+	    .make = make_newer,
+	    .use = use_newer,
+	    .say = say_renewing,
+	    .user = sh,
+	};
+	uint32_t settle_ms = share_settle_ms(sh->o->settle_s);
+	int err;
+
+	if (!sh->o->watch || sh->by_daemon)
+		return OK;
+	p.watcher = node_folder_watcher(sh->session.node);
+	err = renewer_new(&p, &sh->renewer);
+	for (size_t i = 0; i < sh->n && err == OK; i++)
+		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, &sh->shares[i]);
+	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
+}
+
+/* ---- by the daemon ---------------------------------------------------------------------- */
+
+/* The daemon has published a newer one, of which the index knows more than it says. */
+static void take_newer(struct sharing *sh, struct share *s)
+{
+	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	json_t *j = NULL;
+	struct entry e;
+
+	s->up_bytes = 0;
+	snprintf(ref, sizeof(ref), "%s/%s@%u", s->entry.owner, s->entry.name, s->handed.version);
+	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
+	    index_client_entry(j, &e) == OK)
+		s->entry = e;
+	json_decref(j);
+	s->entry.version = s->handed.version;
+	share_tell_newer(sh, s);
+}
+
+void share_newer_look(struct sharing *sh, struct share *s)
+{
+	const char *why;
+
+	if (handed_take_newer(&s->handed))
+		take_newer(sh, s);
+	why = handed_take_upkeep(&s->handed);
+	if (why != NULL)
+		session_say(&sh->session, "%s: %s", s->label, why);
+}

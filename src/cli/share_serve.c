@@ -1,0 +1,127 @@
+/* cli/share_serve.c - what `share` has published is served, here or by the daemon. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/daemon_watch.h"
+#include "cli/placed.h"
+#include "cli/sharing.h"
+
+/* What a share is called, and who is told of it. */
+struct calling {
+	const char *trackers[2];
+	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+};
+
+static void call_it(struct calling *c, const struct sharing *sh, const struct share *s)
+{
+	c->trackers[0] = index_client_announce_url(sh->index);
+	c->trackers[1] = NULL;
+	snprintf(c->title, sizeof(c->title), "%s/%s@%u", s->entry.owner, s->entry.name,
+		 s->entry.version);
+}
+
+/* Nothing of it is told to the distributed hash table? */
+static bool is_secret(const struct sharing *sh, const struct metainfo *m)
+{
+	return sh->o->no_dht || m->private;
+}
+
+static int hand_over(struct sharing *sh, struct share *s, const struct publication *p,
+		     struct err_info *info)
+{
+	struct calling c;
+	struct job_spec spec = {
+	    .torrent = buf_bytes(&p->build.torrent),
+	    .path = p->build.data_path,
+	    .title = c.title,
+	    .seed = true,
+	    .stamp = p->stamped ? &p->before : NULL,
+	    .trackers = c.trackers,
+	    .owner = s->entry.owner,
+	    .entry = s->entry.name,
+	    .version = s->entry.version,
+	};
+	char *watch = sh->o->watch ? daemon_watch_text(sh->o, s->path, &s->entry) : NULL;
+	struct buf item;
+	int err = OK;
+
+	if (sh->o->watch && watch == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	spec.watch = watch;
+	call_it(&c, sh, s);
+	buf_init(&item, DHT_ITEM_BYTES_MAX);
+	if (!is_secret(sh, p->build.meta))
+		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
+	spec.item = buf_bytes(&item);
+	if (err == OK)
+		err = handover_add(&s->handed, sh->o, sh->index, &spec, info);
+	buf_fini(&item);
+	free(watch);
+	return err;
+}
+
+struct share_name_of share_whose(const struct sharing *sh, const struct share *s)
+{
+	return (struct share_name_of){.home = &sh->home,
+				      .entry = &s->entry,
+				      .label = s->label,
+				      .transfer = s->transfer,
+				      .handed = &s->handed};
+}
+
+int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
+{
+	struct calling c;
+	struct transfer_params p = {
+	    .meta = b->meta,
+	    .torrent = buf_bytes(&b->torrent),
+	    .path = b->data_path,
+	    .title = c.title,
+	    .seed = true,
+	    .trackers = c.trackers,
+	};
+
+	bool secret = is_secret(sh, b->meta);
+	struct share_name_of name;
+	int err;
+
+	call_it(&c, sh, s);
+	b->meta = NULL; /* taken over */
+	err = node_add(sh->session.node, &p, &s->transfer, info);
+	if (err != OK || secret)
+		return err;
+	name = share_whose(sh, s);
+	return share_name_set(&name, -1, info);
+}
+
+void share_remember(struct sharing *sh, const struct share *s, const struct build *b)
+{
+	struct err_info why;
+	struct placed p;
+
+	placed_from_entry(&p, &s->entry);
+	if (placed_remember(b->data_path, &p, &why) != OK)
+		session_say(&sh->session, "%s: which version is there is not remembered: %s",
+			    s->label, why.text);
+}
+
+int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
+{
+	char safe[512];
+	int err;
+
+	s->entry = p->entry;
+	memcpy(s->label, p->label, sizeof(s->label));
+	if (p->unkept.code != OK)
+		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
+	if (p->build.skipped > 0)
+		session_say(&sh->session, "%s: %u links and special files left out",
+			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped);
+	err = sh->by_daemon ? hand_over(sh, s, p, info) : share_serve(sh, s, &p->build, info);
+	if (err == OK)
+		share_remember(sh, s, &p->build);
+	if (!sh->o->watch || sh->by_daemon)
+		hash_record_fini(&s->record);
+	return err;
+}

@@ -1,0 +1,75 @@
+/* cli/sharing.h - `share`, in parts: cmd_share.c runs it, share_serve.c serves what was published,
+ * share_tell.c says how it goes, share_newer.c goes on with newer versions (--watch). */
+#ifndef SHOAL_CLI_SHARING_H
+#define SHOAL_CLI_SHARING_H
+
+#include "cli/handover.h"
+#include "cli/publish.h"
+#include "cli/renewer.h"
+#include "cli/session.h"
+#include "cli/share_batch.h"
+#include "cli/share_name.h"
+
+/* One PATH of the command line. */
+struct share {
+	char *path;   /* absolute, so that messages and the store agree */
+	bool spooled; /* it was standard input */
+	struct entry entry;
+	struct transfer *transfer; /* NULL: the daemon has it, as */
+	struct handed handed;
+	bool said_changed, heard; /* heard: a tracker answered, or did not */
+	struct share_name name;
+	uint64_t up_bytes;
+	char label[ENTRY_NAME_BYTES_MAX * 2];
+	struct hash_record record; /* --watch; the thread's while it works on this one */
+};
+
+struct sharing {
+	const struct opts *o;
+	struct home home;
+	struct index_client *index;
+	struct publisher publisher;
+	struct session session;
+	struct share *shares;
+	size_t n_paths, n; /* all; those that are served, the first ones */
+	size_t patrol, n_heard;
+	uint64_t up_bytes;
+	bool announced; /* said "serving" already */
+	struct share_batch *batch;
+	struct renewer *renewer;  /* --watch */
+	struct publication newer; /* its thread's, while that runs */
+	bool by_daemon;
+};
+
+/* ---- share_serve.c ---- */
+/* What was published is served from now on, here or by the daemon. Returns 0, or what is in the way
+ * of that. */
+int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info);
+/* Here. Takes b->meta. */
+int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info);
+/* So that a later `get` to this place can say which version is there, and use its bytes. */
+void share_remember(struct sharing *sh, const struct share *s, const struct build *b);
+/* Whose its name in the hash table is. Borrows from both. */
+struct share_name_of share_whose(const struct sharing *sh, const struct share *s);
+
+/* ---- share_tell.c ---- */
+/* It can be found. */
+void share_tell_one(struct sharing *sh, const struct share *s);
+/* They all can. */
+void share_tell_serving(const struct sharing *sh);
+/* A newer version of it is served. */
+void share_tell_newer(struct sharing *sh, const struct share *s);
+/* The line of progress. */
+void share_draw(struct sharing *sh);
+/* What was read from standard input is a file by now, which the user must know of. */
+void share_tell_spooled(const struct sharing *sh);
+/* Ctrl-C is how serving ends. Returns the exit code. */
+int share_tell_interrupted(struct sharing *sh);
+
+/* ---- share_newer.c ---- */
+/* All are served: publish them anew when they change. Returns 0 or ERR_NOMEM. */
+int share_newer_begin(struct sharing *sh, struct err_info *info);
+/* The daemon does it: what has changed. */
+void share_newer_look(struct sharing *sh, struct share *s);
+
+#endif
