@@ -56,7 +56,7 @@ static void put_row(struct out_table *t, const json_t *f)
 	out_cell(t, json_is_integer(json_object_get(f, "done_bytes")) ? text : "?");
 	out_cell(t, text_size(text, sizeof(text), bytes));
 	out_cell(t, entries_str(f, "priority"));
-	out_cell(t, entries_str(f, "path"));
+	entries_cell(t, f, "path");
 }
 
 static void print_table(const json_t *list)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <libsmartcols.h>
@@ -53,6 +54,13 @@ void out_json_line(FILE *stream, const json_t *j)
 {
 	print(stream, j, JSON_COMPACT);
 	(void)fflush(stream);
+}
+
+bool out_can_redraw(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
 }
 
 void out_field(const char *label, const char *text)
@@ -124,26 +132,36 @@ void out_row(struct out_table *t)
 	t->any = true;
 }
 
+/* `text` is fit for a terminal; NULL: no memory for it. */
+static void put_cell(struct out_table *t, const char *text)
+{
+	if (t->table != NULL && t->line != NULL && text != NULL)
+		scols_line_set_data(t->line, t->at, text);
+	if (t->table == NULL && t->at > 0)
+		buf_put_u8(&t->text, '\t');
+	if (t->table == NULL)
+		buf_put_str(&t->text, text == NULL ? "" : text);
+	t->at++;
+}
+
 void out_cell(struct out_table *t, const char *text)
 {
 	struct buf safe;
-	const char *s;
 
 	if (t == NULL)
 		return;
-	if (t->table == NULL) {
-		if (t->at++ > 0)
-			buf_put_u8(&t->text, '\t');
-		text_put_escaped(&t->text, bytes_str(text));
-		return;
-	}
 	buf_init(&safe, TABLE_BYTES_MAX);
 	text_put_escaped(&safe, bytes_str(text));
-	s = buf_cstr(&safe);
-	if (t->line != NULL && s != NULL)
-		scols_line_set_data(t->line, t->at, s);
-	t->at++;
+	put_cell(t, buf_cstr(&safe));
 	buf_fini(&safe);
+}
+
+void out_cell_said(struct out_table *t, const char *text)
+{
+	if (t != NULL && text_is_plain(bytes_str(text)))
+		put_cell(t, text);
+	else
+		out_cell(t, text);
 }
 
 void out_table_print(struct out_table *t)

@@ -1,7 +1,6 @@
 #include "cli/out.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -16,11 +15,8 @@
 
 void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 {
-	const char *term = getenv("TERM");
-
 	*p = (struct progress){.start_ms = now_ms, .json = how == PROGRESS_JSON};
-	p->on = p->json || (how == PROGRESS_AUTO && isatty(STDERR_FILENO) && term != NULL &&
-			    strcmp(term, "dumb") != 0);
+	p->on = p->json || (how == PROGRESS_AUTO && out_can_redraw(STDERR_FILENO));
 }
 
 static int terminal_width(void)
