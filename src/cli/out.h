@@ -20,11 +20,15 @@ void out_json_line(FILE *stream, const json_t *j);
  * prints such words instead. */
 bool out_can_redraw(int fd);
 
+/* Columns of the terminal `fd`; 80 where nobody knows. */
+unsigned out_width(int fd);
+
 /* "label:        text" on stdout; text is escaped. Nothing for an empty text. */
 void out_field(const char *label, const char *text);
 
-/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. When
- * stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
+/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. On a terminal
+ * that is too narrow for a long name, that stands on a line of its own above the rest of its row.
+ * When stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
 struct out_table;
 struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right);
 void out_row(struct out_table *t);

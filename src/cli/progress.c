@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,15 +16,6 @@ void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 {
 	*p = (struct progress){.start_ms = now_ms, .json = how == PROGRESS_JSON};
 	p->on = p->json || (how == PROGRESS_AUTO && out_can_redraw(STDERR_FILENO));
-}
-
-static int terminal_width(void)
-{
-	struct winsize size = {0};
-
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-		return 80;
-	return size.ws_col;
 }
 
 /* "1.2 of 2.8 GiB", or "900 KiB of 2.8 GiB" */
@@ -104,7 +94,7 @@ void progress_draw(struct progress *p, const struct progress_state *s, uint64_t 
 		print_event(s);
 		return;
 	}
-	p->width = terminal_width();
+	p->width = (int)out_width(STDERR_FILENO);
 	buf_init(&b, LINE_MAX_BYTES);
 	put_line(&b, s);
 	/* The last column stays free: some terminals wrap as soon as it is written. */

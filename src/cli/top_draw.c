@@ -422,10 +422,11 @@ static void draw_facts(struct pen *p, const json_t *j)
 		 text_size(a, sizeof(a), transfer_number(j, "total_bytes")),
 		 transfer_note(note, j));
 	fact(p, "state", text);
-	snprintf(text, sizeof(text), "%s down, %s up; %llu peers, %llu of them seeds",
+	snprintf(text, sizeof(text), "%s down, %s up; %llu peer%s, %llu complete",
 		 text_rate(a, sizeof(a), transfer_number(j, "down_bps")),
 		 text_rate(b, sizeof(b), transfer_number(j, "up_bps")),
 		 (unsigned long long)transfer_number(j, "peers"),
+		 transfer_number(j, "peers") == 1 ? "" : "s",
 		 (unsigned long long)transfer_number(j, "seeds"));
 	fact(p, "rates", text);
 	snprintf(text, sizeof(text), "%s down, %s up",
