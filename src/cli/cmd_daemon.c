@@ -19,6 +19,7 @@
 #include "cli/index_choice.h"
 #include "cli/index_open.h"
 #include "cli/known_owners.h"
+#include "cli/out.h"
 #include "cli/pacing.h"
 #include "cli/session.h"
 #include "daemon/daemon_api.h"
@@ -296,19 +297,42 @@ static void on_reload(void *user, int signo)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+/* What it has and where it is, as it is printed; NULL: no memory. Owns: the caller. */
+static char *ready_text(const struct daemon *d)
+{
+	size_t n = jobs_count(d->jobs), len;
+	unsigned port = node_port(d->session.node), http = daemon_http_port(d->http);
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+	json_t *j;
+
+	if (out == NULL)
+		return NULL;
+	if (d->o->json) {
+		j = json_pack("{s:i, s:i, s:i, s:o}", "pid", (int)getpid(), "transfers", (int)n,
+			      "port", (int)port, "http", json_sprintf("http://127.0.0.1:%u", http));
+		out_json_line(out, j);
+		json_decref(j);
+	} else {
+		fprintf(out, "daemon %ld: %zu transfer%s, peer on port %u, http://127.0.0.1:%u\n",
+			(long)getpid(), n, n == 1 ? "" : "s", port, http);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void say_ready(struct daemon *d)
 {
-	char line[256];
+	char *text = ready_text(d);
 
-	snprintf(line, sizeof(line),
-		 "daemon %ld: %zu transfer%s, peer on port %u, http://127.0.0.1:%u", (long)getpid(),
-		 jobs_count(d->jobs), jobs_count(d->jobs) == 1 ? "" : "s",
-		 node_port(d->session.node), daemon_http_port(d->http));
-	if (!d->o->quiet && !detach_is_child(&d->detach)) {
-		puts(line);
+	if (text != NULL && !d->o->quiet && !detach_is_child(&d->detach)) {
+		fputs(text, stdout);
 		(void)fflush(stdout);
 	}
-	detach_ready(&d->detach, line);
+	detach_ready(&d->detach, text == NULL ? "" : text);
+	free(text);
 	notify_service("READY=1");
 }
 

@@ -59,7 +59,7 @@ static void put_row(struct out_table *t, const json_t *f)
 	out_cell(t, text);
 	out_cell(t, text_size(text, sizeof(text), bytes));
 	out_cell(t, entries_str(f, "priority"));
-	out_cell(t, entries_str(f, "path"));
+	entries_cell(t, f, "path");
 }
 
 static void print_table(const json_t *list)

@@ -1,6 +1,8 @@
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -221,13 +223,17 @@ static int serve(struct running *run, const struct where *w, int listener, const
 	    .tls_cert = o->tls_cert,
 	    .tls_key = o->tls_key,
 	    .tls_self_signed = o->tls_self_signed,
+	    .host = {.named = o->hosts},
 	    .sites = run->sites.list,
 	    .n_sites = run->sites.n,
 	    .log = on_log,
 	    .user = run,
 	};
+	char own[HOST_NAME_MAX + 1];
 	int rc;
 
+	if (gethostname(own, sizeof(own)) == 0)
+		p.host.own = own;
 	if (loop_on_signal(run->loop, SIGINT, on_signal, run) != 0 ||
 	    loop_on_signal(run->loop, SIGTERM, on_signal, run) != 0 ||
 	    loop_on_signal(run->loop, SIGHUP, on_reload, run) != 0)

@@ -71,7 +71,7 @@ static void print_files(const json_t *files, json_int_t left_out, uint32_t most)
 
 		out_row(t);
 		out_cell(t, text_size(size, sizeof(size), bytes < 0 ? 0 : (uint64_t)bytes));
-		out_cell(t, entries_str(f, "path"));
+		entries_cell(t, f, "path");
 	}
 	out_table_print(t);
 	if (n > most)

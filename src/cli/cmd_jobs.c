@@ -21,16 +21,28 @@ static const char *limit_text(char *out, size_t cap, json_int_t bps)
 	return bps <= 0 ? "no limit" : text_rate(out, cap, (uint64_t)bps);
 }
 
+#define TITLE_MAX 600
+
+static const char *shown_title(char out[TITLE_MAX], const json_t *j)
+{
+	struct buf room;
+
+	buf_init(&room, TITLE_MAX);
+	text_escape(out, TITLE_MAX, bytes_str(entries_bytes(j, "title", &room)));
+	buf_fini(&room);
+	return out;
+}
+
 /* Of transfers, as they are then. */
 static void say_limits(const struct opts *o, const json_t *j)
 {
-	char title[600], down[32], up[32];
+	char title[TITLE_MAX], down[32], up[32];
 
 	if (o->json)
 		out_json(j);
 	else if (!o->quiet)
 		printf("%lld: %s: down %s, up %s\n", (long long)entries_int(j, "id"),
-		       text_escape(title, sizeof(title), bytes_str(entries_str(j, "title"))),
+		       shown_title(title, j),
 		       limit_text(down, sizeof(down), entries_int(j, "limit_down_bps")),
 		       limit_text(up, sizeof(up), entries_int(j, "limit_up_bps")));
 }
@@ -39,7 +51,7 @@ static void say_limits(const struct opts *o, const json_t *j)
 static void say(const struct opts *o, const struct deed *d, json_t *answer)
 {
 	const json_t *j = json_object_get(answer, "transfer");
-	char title[600];
+	char title[TITLE_MAX];
 
 	if (d->done == NULL)
 		say_limits(o, j);
@@ -47,7 +59,7 @@ static void say(const struct opts *o, const struct deed *d, json_t *answer)
 		out_json(j);
 	else if (!o->quiet)
 		printf("%s %lld: %s\n", d->done, (long long)entries_int(j, "id"),
-		       text_escape(title, sizeof(title), bytes_str(entries_str(j, "title"))));
+		       shown_title(title, j));
 	json_decref(answer);
 }
 

@@ -13,7 +13,7 @@
 struct leave {
 	const struct opts *o;
 	json_t *left;
-	json_int_t pieces; /* said last */
+	json_t *said; /* the pieces that were said last, of each peer */
 };
 
 static void say_draining(struct leave *l, const char *peer, const json_t *how)
@@ -21,10 +21,12 @@ static void say_draining(struct leave *l, const char *peer, const json_t *how)
 	json_int_t pieces = entries_int(how, "pieces");
 	char title[600];
 
-	if (l->o->quiet || l->o->json || pieces == l->pieces)
+	if (l->o->quiet || l->o->json ||
+	    (json_object_get(l->said, peer) != NULL && entries_int(l->said, peer) == pieces))
 		return;
-	l->pieces = pieces;
-	fprintf(stderr, "%s: draining: %lld pieces of %s to go\n", peer, (long long)pieces,
+	json_object_set_new(l->said, peer, json_integer(pieces));
+	fprintf(stderr, "%s: draining: %lld piece%s of %s to go\n", peer, (long long)pieces,
+		pieces == 1 ? "" : "s",
 		text_escape(title, sizeof(title), bytes_str(entries_str(how, "title"))));
 }
 
@@ -59,7 +61,7 @@ static void take(void *user, const char *peer, const json_t *line)
 
 int cmd_leave(const struct opts *o)
 {
-	struct leave l = {.o = o, .left = json_array(), .pieces = -1};
+	struct leave l = {.o = o, .left = json_array(), .said = json_object()};
 	json_t *question = json_pack("{s:s, s:b, s:I}", "verb", "leave", "drain", o->drain,
 				     "timeout_s", (json_int_t)o->drain_timeout_s);
 	struct err_info info;
@@ -75,5 +77,6 @@ int cmd_leave(const struct opts *o)
 	}
 	json_decref(question);
 	json_decref(l.left);
+	json_decref(l.said);
 	return n > 0 ? EXIT_OK : opts_fail(o, "leave", &info);
 }

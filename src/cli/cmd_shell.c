@@ -57,20 +57,28 @@ static void use_index(const struct opts *o)
 static int greet(const struct opts *o, struct err_info *info)
 {
 	struct index_client *c = NULL;
-	json_t *status = NULL;
+	json_t *status = NULL, *peers = NULL;
+	long long entries, n;
 	char version[64];
 	int err = index_open(o, &c, info);
 
 	if (err == OK)
 		err = index_client_status(c, &status, info);
 	if (err == OK)
-		printf("connected to %s, version %s: %lld entries, %lld peers on line\n",
+		err = index_client_peers(c, &peers, info);
+	if (err == OK) {
+		entries = entries_int(status, "entries");
+		/* The status counts a peer in each swarm that it is in. */
+		n = (long long)json_array_size(json_object_get(peers, "peers")) +
+		    entries_int(peers, "left_out");
+		printf("connected to %s, version %s: %lld %s, %lld peer%s on line\n",
 		       index_client_url(c),
 		       text_escape(version, sizeof(version),
 				   bytes_str(entries_str(status, "version"))),
-		       (long long)entries_int(status, "entries"),
-		       (long long)entries_int(status, "peers"));
+		       entries, entries == 1 ? "entry" : "entries", n, n == 1 ? "" : "s");
+	}
 	json_decref(status);
+	json_decref(peers);
 	index_client_free(c);
 	return err;
 }

@@ -36,7 +36,7 @@ static void put_row(struct out_table *t, const json_t *j)
 	out_row(t);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "id"));
 	out_cell(t, text);
-	out_cell(t, entries_str(j, "title"));
+	entries_cell(t, j, "title");
 	out_cell(t, entries_str(j, "state"));
 	out_cell(t, transfer_percent(percent, j));
 	out_cell(t, text_size(text, sizeof(text), transfer_wanted_bytes(j)));
@@ -44,7 +44,7 @@ static void put_row(struct out_table *t, const json_t *j)
 	put_rate(t, transfer_number(j, "up_bps"));
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "peers"));
 	out_cell(t, text);
-	out_cell(t, transfer_note(note, j));
+	out_cell_said(t, transfer_note(note, j));
 }
 
 static void print_external(const json_t *list)
@@ -108,15 +108,20 @@ static int ask(const struct opts *o, json_t **out, struct err_info *info)
 	    out, info);
 }
 
-static int print_once(const struct opts *o, bool clear)
+/* How one time is told from the one before. */
+enum between { NOTHING, WIPE, EMPTY_LINE };
+
+static int print_once(const struct opts *o, enum between between)
 {
 	struct err_info info;
 	json_t *answer;
 
 	if (ask(o, &answer, &info) != OK)
 		return opts_fail(o, "status", &info);
-	if (clear)
+	if (between == WIPE)
 		fputs("\x1b[H\x1b[J", stdout);
+	if (between == EMPTY_LINE)
+		putchar('\n');
 	if (o->json)
 		out_json(answer);
 	else
@@ -132,16 +137,19 @@ int cmd_status(const struct opts *o)
 {
 	const struct timespec pause = {.tv_sec = REDRAW_S};
 	struct sigaction act = {.sa_handler = on_signal};
-	int code = EXIT_OK;
+	enum between between = o->json			       ? NOTHING
+			       : out_can_redraw(STDOUT_FILENO) ? WIPE
+							       : EMPTY_LINE;
+	int code;
 
 	if (!o->watch)
-		return print_once(o, false);
+		return print_once(o, NOTHING);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
+	code = print_once(o, between == WIPE ? WIPE : NOTHING);
 	while (!stopped && code == EXIT_OK) {
-		code = print_once(o, !o->json && isatty(STDOUT_FILENO));
-		if (code == EXIT_OK && !stopped)
-			(void)nanosleep(&pause, NULL);
+		if (nanosleep(&pause, NULL) == 0)
+			code = print_once(o, between);
 	}
 	return code;
 }

@@ -18,6 +18,8 @@ static const struct command commands[] = {
 	    "  --no-lan            do not tell the local network that it is here\n"
 	    "  --tls-cert FILE --tls-key FILE  speak HTTPS instead of HTTP, with these (PEM)\n"
 	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
+	    "  --host NAME         answer under this name, and no other but addresses; may be "
+	    "repeated\n"
 	    "  --site PREFIX/BITS=LABEL  addresses near to one another; may be repeated\n"
 	    "  --sites FILE        the same, one a line\n"
 	    "  --log FILE          log there instead of to standard error\n"
@@ -43,7 +45,7 @@ static const struct command commands[] = {
 	    "  shoal index token add ci --right publish\n"
 	    "  shoal index token add anonymous --right read\n",
 	.accepts = "listen data no-udp no-lan udp-threads tls-cert tls-key tls-self-signed "
-		   "site sites log log-format right",
+		   "host site sites log log-format right",
 	.completes = "backup token",
 	.max_args = 3,
 	.run = cmd_index,
@@ -609,7 +611,7 @@ static const struct command commands[] = {
 	.summary = "look for what could be wrong with this machine",
 	.usage = "shoal doctor",
 	.help =
-	    "One line each: settings, key, space and speed of the disk here, limits, port,\n"
+	    "One line each: settings, home, key, space and speed of the disk here, limits, port,\n"
 	    "index, clock, running peers, versions; and what to do where something is wrong.\n"
 	    "Exit status 0: nothing that stops you; 1: something does.\n"
 	    "\n"

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Stands before the line that says all is well. */
+/* Stands before what is said when all is well. */
 #define READY '\001'
 
-/* What the child says goes to standard error, but for the line after READY. */
+/* What the child says goes to standard error, but for what stands behind READY. */
 static bool relay(int fd, bool quiet)
 {
 	bool ready = false;
@@ -50,7 +50,6 @@ static void become_child(struct detach *d, int out, const char *home, const char
 	(void)setsid();
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
-		(void)dup2(null, STDOUT_FILENO);
 		close(null);
 	}
 	(void)dup2(out, STDERR_FILENO);
@@ -91,21 +90,20 @@ bool detach_begin(struct detach *d, const struct opts *o, const char *home, cons
 	return true;
 }
 
-void detach_ready(struct detach *d, const char *line)
+void detach_ready(struct detach *d, const char *text)
 {
+	int null;
+
 	if (!d->child)
 		return;
-	fprintf(stderr, "%c%s\n", READY, line);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	fprintf(stderr, "%c%s", READY, text);
 	(void)fflush(stderr);
-	if (d->pipe >= 0) {
-		(void)dup2(d->pipe, STDERR_FILENO);
+	(void)dup2(d->pipe >= 0 ? d->pipe : null, STDERR_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	if (d->pipe >= 0)
 		close(d->pipe);
-	} else {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		(void)dup2(null, STDERR_FILENO);
-		if (null >= 0)
-			close(null);
-	}
+	if (null >= 0)
+		close(null);
 	d->pipe = -1;
 }

@@ -1,7 +1,7 @@
 /* cli/detach.h - going to the background, and saying so only once all is ready.
  *
- *     asked for ---fork--> child goes on; its errors and, at last, its line come through a pipe
- *         |                                          |
+ *     asked for ---fork--> child goes on; its errors and, at last, that it is ready, come through
+ *         |                                          |                              a pipe
  *         `---- prints them, exits <-----------------' */
 #ifndef SHOAL_CLI_DETACH_H
 #define SHOAL_CLI_DETACH_H
@@ -16,15 +16,17 @@ struct detach {
 };
 
 /* True in the process that was asked, which exits with *code. False in the child, whose standard
- * error goes through the pipe until detach_ready(), then into `log` in the folder `home`; also when
- * there was no child to be had, with *code as it was: then all goes on in the foreground. */
+ * error goes through the pipe until detach_ready(), then into `log` in the folder `home`, and whose
+ * standard output is the asker's until then, so that an error as JSON is read where it is looked
+ * for; also when there was no child to be had, with *code as it was: then all goes on in the
+ * foreground. */
 bool detach_begin(struct detach *d, const struct opts *o, const char *home, const char *log,
 		  int *code);
 static inline bool detach_is_child(const struct detach *d)
 {
 	return d->child;
 }
-/* All is well: the asker prints `line` and exits with 0. Nothing happens in the foreground. */
-void detach_ready(struct detach *d, const char *line);
+/* All is well: the asker prints `text` and exits with 0. Nothing happens in the foreground. */
+void detach_ready(struct detach *d, const char *text);
 
 #endif

@@ -20,6 +20,7 @@ struct doctor_check {
 
 /* Of this machine: doctor_system.c. */
 void doctor_settings(const struct opts *o, struct doctor_finding *f);
+void doctor_home(const struct opts *o, struct doctor_finding *f);
 void doctor_key(const struct opts *o, struct doctor_finding *f);
 void doctor_space(const struct opts *o, struct doctor_finding *f);
 void doctor_disk(const struct opts *o, struct doctor_finding *f);

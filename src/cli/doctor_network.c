@@ -35,8 +35,8 @@ void doctor_port(const struct opts *o, struct doctor_finding *f)
 	while (!is_free(o->listen, port, &why) && port < last)
 		port++;
 	if (is_free(o->listen, port, &why))
-		doctor_say(f, DOCTOR_FINE, NULL, "a peer can listen on %s%u",
-			   port == 0 ? "any, asked for as " : "", port);
+		doctor_say(f, DOCTOR_FINE, NULL, "a peer can listen on %s%.0u",
+			   port == 0 ? "a port of the system's choice" : "", port);
 	else if (o->port < 0)
 		doctor_say(f, DOCTOR_WARN, "choose one that your router lets through (--port)",
 			   "%u to %u are taken: a peer takes any other", (unsigned)first,

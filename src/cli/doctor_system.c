@@ -26,6 +26,8 @@
 
 /* Less room than this is said. */
 #define SPACE_LOW_BYTES (1ull << 30)
+/* The home needs little. */
+#define HOME_LOW_BYTES (64ull << 20)
 /* A sync that takes longer makes resuming and finishing slow. */
 #define SYNC_SLOW_MS 100u
 #define SYNC_TRIES 5u
@@ -53,7 +55,44 @@ void doctor_settings(const struct opts *o, struct doctor_finding *f)
 		doctor_say(f, DOCTOR_WARN, "chmod 600 it", "%s has a token, and others may read it",
 			   safe);
 	else
-		doctor_say(f, DOCTOR_FINE, NULL, "%s: %zu lines", safe, c->n);
+		doctor_say(f, DOCTOR_FINE, NULL, "%s: %zu line%s", safe, c->n,
+			   c->n == 1 ? "" : "s");
+}
+
+/* Cuts `path` to what of it there is already. */
+static void cut_to_existing(char *path)
+{
+	struct stat st;
+	char *slash;
+
+	while (stat(path, &st) != 0 && errno == ENOENT && (slash = strrchr(path, '/')) != NULL)
+		slash[slash == path] = '\0';
+}
+
+/* Key, placed versions, state of the daemon: a full disk or one that is only to be read is noticed
+ * late. */
+void doctor_home(const struct opts *o, struct doctor_finding *f)
+{
+	char *dir = home_dir(), safe[256], room[32];
+	struct statvfs fs;
+
+	(void)o;
+	if (dir == NULL) {
+		doctor_say(f, DOCTOR_FAIL, "set HOME or SHOAL_HOME", "there is no home folder");
+		return;
+	}
+	text_escape(safe, sizeof(safe), bytes_str(dir));
+	cut_to_existing(dir);
+	if (access(dir, W_OK | X_OK) != 0 || statvfs(dir, &fs) != 0)
+		doctor_say(f, DOCTOR_FAIL, "set SHOAL_HOME to a folder that is yours",
+			   "%s cannot be written to: %s", safe, strerror(errno));
+	else if ((uint64_t)fs.f_bavail * fs.f_frsize < HOME_LOW_BYTES)
+		doctor_say(f, DOCTOR_WARN, "make room", "%s left for %s",
+			   text_size(room, sizeof(room), (uint64_t)fs.f_bavail * fs.f_frsize),
+			   safe);
+	else
+		doctor_say(f, DOCTOR_FINE, NULL, "%s can be written to", safe);
+	free(dir);
 }
 
 /* Looks, but does not make one. */

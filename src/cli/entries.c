@@ -10,6 +10,8 @@
 
 #define ROWS_DEFAULT 100u
 #define PAGE_ROWS 500u
+/* More than any path has. */
+#define BYTES_MAX ((size_t)1 << 20)
 
 const char *entries_str(const json_t *j, const char *key)
 {
@@ -21,6 +23,31 @@ const char *entries_str(const json_t *j, const char *key)
 json_int_t entries_int(const json_t *j, const char *key)
 {
 	return json_integer_value(json_object_get(j, key));
+}
+
+const char *entries_bytes(const json_t *j, const char *key, struct buf *room)
+{
+	char name[64];
+	struct span to;
+	struct bytes hex;
+	size_t n;
+
+	snprintf(name, sizeof(name), "%s_hex", key);
+	hex = bytes_str(entries_str(j, name));
+	n = hex.len / 2;
+	if (n == 0 || buf_reserve(room, n, &to) != OK || text_unhex(hex, to.ptr, n) != OK)
+		return entries_str(j, key);
+	buf_commit(room, n);
+	return buf_cstr(room) == NULL ? entries_str(j, key) : buf_cstr(room);
+}
+
+void entries_cell(struct out_table *t, const json_t *j, const char *key)
+{
+	struct buf room;
+
+	buf_init(&room, BYTES_MAX);
+	out_cell(t, entries_bytes(j, key, &room));
+	buf_fini(&room);
 }
 
 const char *entries_date(char out[ENTRIES_DATE_MAX], int64_t unix_s)

@@ -4,7 +4,9 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "cli/opts.h"
+#include "cli/out.h"
 #include "node/index_client.h"
 
 /* List what `query` finds (NULL: everything), as `command` was told to: in the order of --sort, and
@@ -19,6 +21,13 @@ void entries_print_peers(const json_t *peers, bool of_entry);
 /* "2026-11-20 11:42" in local time. Returns `out`. */
 #define ENTRIES_DATE_MAX 32
 const char *entries_date(char out[ENTRIES_DATE_MAX], int64_t unix_s);
+
+/* A member that is bytes, such as a path: where some of them are no UTF-8, which KEY shows as \xHH,
+ * KEY_hex says what they are. Not escaped. Borrows from `j` or from `room`, which the caller has
+ * initialised and ends. */
+const char *entries_bytes(const json_t *j, const char *key, struct buf *room);
+/* The same as the next cell of a table. */
+void entries_cell(struct out_table *t, const json_t *j, const char *key);
 
 /* Members of strangers' JSON: "" and 0 when missing or of another type. */
 const char *entries_str(const json_t *j, const char *key);

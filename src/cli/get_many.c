@@ -356,8 +356,10 @@ static void say_serving(struct many *m)
 		out_json(j);
 		json_decref(j);
 	} else {
-		printf("serving %zu torrents (%s) on port %u; Ctrl-C stops\n", m->n_done,
-		       text_size(size, sizeof(size), m->done_bytes), node_port(m->session.node));
+		printf("serving %zu torrent%s (%s) on port %u%s\n", m->n_done,
+		       m->n_done == 1 ? "" : "s", text_size(size, sizeof(size), m->done_bytes),
+		       node_port(m->session.node),
+		       opts_progress(m->o) == PROGRESS_JSON ? "" : "; Ctrl-C stops");
 	}
 	(void)fflush(stdout);
 }

@@ -34,6 +34,7 @@ struct opts {
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */
 	bool tls_self_signed;
+	const char *const *hosts;     /* --host, repeated */
 	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
 	const char *sites_file;	      /* --sites */
 	const char *log, *log_format; /* --log FILE, --log-format text or json */

@@ -35,6 +35,7 @@ static const struct option options[] = {
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
+    {"host", 0, KIND_LIST, AT(hosts), NULL, false},
     {"site", 0, KIND_LIST, AT(sites), NULL, false},
     {"sites", 0, KIND_FILE, AT(sites_file), NULL, false},
     {"log", 0, KIND_FILE, AT(log), NULL, false},

@@ -2,13 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <libsmartcols.h>
 
 #include "base/text.h"
 
-#define TABLE_BYTES_MAX ((size_t)1 << 30)
+#define FIELD_BYTES_MAX ((size_t)1 << 30)
 
 /* A shallow copy with the schema in it; `j` may be NULL. */
 static json_t *marked(const json_t *j)
@@ -55,13 +55,27 @@ void out_json_line(FILE *stream, const json_t *j)
 	(void)fflush(stream);
 }
 
+unsigned out_width(int fd)
+{
+	struct winsize size = {0};
+
+	return ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ? 80 : size.ws_col;
+}
+
+bool out_can_redraw(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
+}
+
 void out_field(const char *label, const char *text)
 {
 	struct buf safe;
 
 	if (text[0] == '\0')
 		return;
-	buf_init(&safe, TABLE_BYTES_MAX);
+	buf_init(&safe, FIELD_BYTES_MAX);
 	buf_printf(&safe, "%s:", label);
 	do
 		buf_put_u8(&safe, ' ');
@@ -70,94 +84,4 @@ void out_field(const char *label, const char *text)
 	buf_put_u8(&safe, '\n');
 	fwrite(safe.ptr, 1, safe.len, stdout);
 	buf_fini(&safe);
-}
-
-/* On a terminal `table` holds the rows, elsewhere `text` does. */
-struct out_table {
-	struct libscols_table *table;
-	struct libscols_line *line;
-	struct buf text;
-	size_t at; /* next cell of the row */
-	bool any;
-};
-
-static bool add_columns(struct out_table *t, const char *const *columns, size_t n,
-			const bool *right)
-{
-	t->table = scols_new_table();
-	/* Cells are escaped already, and more strictly. */
-	if (t->table != NULL)
-		scols_table_enable_noencoding(t->table, 1);
-	for (size_t i = 0; t->table != NULL && i < n; i++) {
-		int flags = right != NULL && right[i] ? SCOLS_FL_RIGHT : 0;
-
-		if (scols_table_new_column(t->table, columns[i], 0, flags) == NULL)
-			return false;
-	}
-	return t->table != NULL;
-}
-
-struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right)
-{
-	struct out_table *t = calloc(1, sizeof(*t));
-
-	if (t == NULL)
-		return NULL;
-	buf_init(&t->text, TABLE_BYTES_MAX);
-	if (isatty(STDOUT_FILENO) && !add_columns(t, columns, n, right)) {
-		scols_unref_table(t->table);
-		free(t);
-		return NULL;
-	}
-	return t;
-}
-
-void out_row(struct out_table *t)
-{
-	if (t == NULL)
-		return;
-	if (t->table != NULL)
-		t->line = scols_table_new_line(t->table, NULL);
-	else if (t->any)
-		buf_put_u8(&t->text, '\n');
-	t->at = 0;
-	t->any = true;
-}
-
-void out_cell(struct out_table *t, const char *text)
-{
-	struct buf safe;
-	const char *s;
-
-	if (t == NULL)
-		return;
-	if (t->table == NULL) {
-		if (t->at++ > 0)
-			buf_put_u8(&t->text, '\t');
-		text_put_escaped(&t->text, bytes_str(text));
-		return;
-	}
-	buf_init(&safe, TABLE_BYTES_MAX);
-	text_put_escaped(&safe, bytes_str(text));
-	s = buf_cstr(&safe);
-	if (t->line != NULL && s != NULL)
-		scols_line_set_data(t->line, t->at, s);
-	t->at++;
-	buf_fini(&safe);
-}
-
-void out_table_print(struct out_table *t)
-{
-	if (t == NULL)
-		return;
-	if (t->table != NULL && t->any)
-		scols_print_table(t->table);
-	if (t->table == NULL && t->any) {
-		buf_put_u8(&t->text, '\n');
-		fwrite(t->text.ptr, 1, t->text.len, stdout);
-	}
-	if (t->table != NULL)
-		scols_unref_table(t->table);
-	buf_fini(&t->text);
-	free(t);
 }

@@ -16,16 +16,27 @@ void out_json(const json_t *j);
 /* The same on one line of `stream`, which is flushed. */
 void out_json_line(FILE *stream, const json_t *j);
 
+/* Is `fd` a terminal that can be told to wipe what it shows? One whose TERM is "dumb" or not set
+ * prints such words instead. */
+bool out_can_redraw(int fd);
+
+/* Columns of the terminal `fd`; 80 where nobody knows. */
+unsigned out_width(int fd);
+
 /* "label:        text" on stdout; text is escaped. Nothing for an empty text. */
 void out_field(const char *label, const char *text);
 
-/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. When
- * stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
+/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. On a terminal
+ * that is too narrow for a long name, that stands on a line of its own above the rest of its row.
+ * When stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
 struct out_table;
 struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right);
 void out_row(struct out_table *t);
 void out_cell(struct out_table *t, const char *text); /* next cell of the row; text is escaped */
-void out_table_print(struct out_table *t);	      /* and frees it */
+/* The same of a sentence in which strangers' text is escaped already: its backslashes stay as they
+ * are, unless there is anything in it that should have been. */
+void out_cell_said(struct out_table *t, const char *text);
+void out_table_print(struct out_table *t); /* and frees it */
 
 /* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. Or, when
  * told so, a line of JSON now and then, wherever stderr leads. */

@@ -1,9 +1,7 @@
 #include "cli/out.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,20 +14,8 @@
 
 void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 {
-	const char *term = getenv("TERM");
-
 	*p = (struct progress){.start_ms = now_ms, .json = how == PROGRESS_JSON};
-	p->on = p->json || (how == PROGRESS_AUTO && isatty(STDERR_FILENO) && term != NULL &&
-			    strcmp(term, "dumb") != 0);
-}
-
-static int terminal_width(void)
-{
-	struct winsize size = {0};
-
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-		return 80;
-	return size.ws_col;
+	p->on = p->json || (how == PROGRESS_AUTO && out_can_redraw(STDERR_FILENO));
 }
 
 /* "1.2 of 2.8 GiB", or "900 KiB of 2.8 GiB" */
@@ -108,7 +94,7 @@ void progress_draw(struct progress *p, const struct progress_state *s, uint64_t 
 		print_event(s);
 		return;
 	}
-	p->width = terminal_width();
+	p->width = (int)out_width(STDERR_FILENO);
 	buf_init(&b, LINE_MAX_BYTES);
 	put_line(&b, s);
 	/* The last column stays free: some terminals wrap as soon as it is written. */

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "base/words.h"
+#include "cli/out.h"
 
 #define PROMPT_TEXT "shoal> "
 #define PROMPT_COLUMNS 7u
@@ -22,6 +23,7 @@ struct prompt {
 	EditLine *el; /* NULL: a pipe */
 	History *history;
 	bool typing, interrupted, forget;
+	bool redraws;	 /* the terminal can wipe what it shows */
 	mbstate_t state; /* of the character that is being typed */
 	struct buf line; /* the one that was read */
 	/* A pipe: what was read and not yet taken. */
@@ -70,13 +72,18 @@ static size_t columns_of(const char *s, size_t n)
 	return columns;
 }
 
-/* Take away what is being typed, which may be on several rows. */
+/* Take away what is being typed, which may be on several rows; where that cannot be, it stays, and
+ * is shown once more. */
 static void wipe(struct prompt *p)
 {
 	const LineInfo *line = el_line(p->el);
 	struct winsize size = {0};
 	size_t width, at;
 
+	if (!p->redraws) {
+		putchar('\n');
+		return;
+	}
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
 		size.ws_col = 80;
 	width = size.ws_col;
@@ -339,6 +346,7 @@ bool prompt_is_terminal(const struct prompt *p)
 
 static int open_terminal(struct prompt *p, struct err_info *info)
 {
+	p->redraws = out_can_redraw(STDOUT_FILENO);
 	p->el = el_init("shoal", stdin, stdout, stderr);
 	if (p->el == NULL)
 		return err_set(info, ERR_IO, "this terminal cannot be used");

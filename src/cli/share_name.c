@@ -46,6 +46,6 @@ void share_name_look(struct share_name *n, const struct share_name_of *of,
 		return;
 	n->said = true;
 	text_hex(hex, bytes_of(of->home->key, sizeof(of->home->key)));
-	session_say(session, "%s: without an index it is %s/%s; %u node%s keep that", of->label,
-		    hex, of->label, st->item_nodes, st->item_nodes == 1 ? "" : "s");
+	session_say(session, "%s: without an index it is %s/%s; %u node%s that", of->label, hex,
+		    of->label, st->item_nodes, st->item_nodes == 1 ? " keeps" : "s keep");
 }

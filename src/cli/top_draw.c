@@ -56,6 +56,26 @@ static void put(struct pen *p, const char *text, unsigned width, bool right)
 	buf_fini(&safe);
 }
 
+/* A member that is bytes. */
+static void put_bytes(struct pen *p, const json_t *j, const char *key, unsigned width)
+{
+	struct buf room;
+
+	buf_init(&room, TEXT_BYTES_MAX);
+	put(p, entries_bytes(j, key, &room), width, false);
+	buf_fini(&room);
+}
+
+/* A sentence in which strangers' text is escaped already: a second time would double its
+ * backslashes. */
+static void put_said(struct pen *p, const char *text, unsigned width)
+{
+	if (text_is_plain(bytes_str(text)))
+		columns_put(&p->out->text, bytes_str(text), width, false);
+	else
+		put(p, text, width, false);
+}
+
 static void line(struct pen *p, enum screen_style style, const char *text)
 {
 	line_begin(p, style);
@@ -137,8 +157,8 @@ static void put_cell(struct pen *p, const json_t *j, const struct column *c, uns
 		    (unsigned long long)transfer_number(j, c->kind == COL_ID ? "id" : "peers"));
 		break;
 	case COL_NAME:
-		s = entries_str(j, "title");
-		break;
+		put_bytes(p, j, "title", width);
+		return;
 	case COL_STATE:
 		s = entries_str(j, "state");
 		break;
@@ -155,8 +175,8 @@ static void put_cell(struct pen *p, const json_t *j, const struct column *c, uns
 		s = rate(text, sizeof(text), transfer_number(j, "up_bps"));
 		break;
 	case COL_NOTE:
-		transfer_note(text, j);
-		break;
+		put_said(p, transfer_note(text, j), width);
+		return;
 	}
 	put(p, s, width, c->right);
 }
@@ -207,8 +227,7 @@ static void draw_last(struct pen *p, const struct top *t, const char *keys)
 {
 	fill_to(p, p->height - 1);
 	line_begin(p, t->note[0] != '\0' ? SCREEN_BOLD : SCREEN_DIM);
-	/* Escaped already: a second time would double its backslashes. */
-	columns_put(&p->out->text, bytes_str(t->note[0] != '\0' ? t->note : keys), p->width, false);
+	put_said(p, t->note[0] != '\0' ? t->note : keys, p->width);
 	line_end(p);
 }
 
@@ -345,7 +364,7 @@ static void draw_title(struct pen *p, const json_t *j)
 	snprintf(text, sizeof(text), "%llu ", (unsigned long long)transfer_number(j, "id"));
 	line_begin(p, SCREEN_BOLD);
 	put(p, text, (unsigned)strlen(text), false);
-	put(p, entries_str(j, "title"), p->width - (unsigned)strlen(text), false);
+	put_bytes(p, j, "title", p->width - (unsigned)strlen(text));
 	line_end(p);
 }
 
@@ -373,15 +392,23 @@ static void draw_list_page(struct pen *p, struct top *t)
 	draw_last(p, t, "q quit  j/k select  p pause  r resume  d details  s sort  ? help");
 }
 
+#define FACT_NAME_WIDTH 9u
+
+/* False: no room for one more. */
+static bool fact_begin(struct pen *p, const char *name)
+{
+	if (p->out->n + 1 >= p->height)
+		return false;
+	line_begin(p, SCREEN_PLAIN);
+	put(p, name, FACT_NAME_WIDTH, false);
+	return true;
+}
+
 static void fact(struct pen *p, const char *name, const char *value)
 {
-	const unsigned name_width = 9;
-
-	if (p->out->n + 1 >= p->height)
+	if (!fact_begin(p, name))
 		return;
-	line_begin(p, SCREEN_PLAIN);
-	put(p, name, name_width, false);
-	put(p, value, p->width - name_width, false);
+	put_said(p, value, p->width - FACT_NAME_WIDTH);
 	line_end(p);
 }
 
@@ -395,17 +422,21 @@ static void draw_facts(struct pen *p, const json_t *j)
 		 text_size(a, sizeof(a), transfer_number(j, "total_bytes")),
 		 transfer_note(note, j));
 	fact(p, "state", text);
-	snprintf(text, sizeof(text), "%s down, %s up; %llu peers, %llu of them seeds",
+	snprintf(text, sizeof(text), "%s down, %s up; %llu peer%s, %llu complete",
 		 text_rate(a, sizeof(a), transfer_number(j, "down_bps")),
 		 text_rate(b, sizeof(b), transfer_number(j, "up_bps")),
 		 (unsigned long long)transfer_number(j, "peers"),
+		 transfer_number(j, "peers") == 1 ? "" : "s",
 		 (unsigned long long)transfer_number(j, "seeds"));
 	fact(p, "rates", text);
 	snprintf(text, sizeof(text), "%s down, %s up",
 		 text_size(a, sizeof(a), transfer_number(j, "down_total")),
 		 text_size(b, sizeof(b), transfer_number(j, "up_total")));
 	fact(p, "so far", text);
-	fact(p, "path", entries_str(j, "path"));
+	if (fact_begin(p, "path")) {
+		put_bytes(p, j, "path", p->width - FACT_NAME_WIDTH);
+		line_end(p);
+	}
 	if (*entries_str(j, "hash_v1") != '\0')
 		fact(p, "v1", entries_str(j, "hash_v1"));
 	if (*entries_str(j, "hash_v2") != '\0')

@@ -1,6 +1,4 @@
 /* daemon/job_files.c - the files of a transfer: how much of each is there, and is wanted. */
-#include "base/text.h"
-#include "daemon/job_request.h"
 #include "daemon/jobs_impl.h"
 #include "daemon/jobs_json.h"
 #include "node/torrent_file.h"
@@ -39,12 +37,11 @@ static json_t *file_json(const struct job *j, const struct metainfo *m, const st
 {
 	const struct meta_file *f = &m->files[i];
 	uint64_t done = there->have == NULL ? f->length : meta_file_done(m, f, there->have);
-	json_t *out = json_pack("{s:I, s:o, s:I, s:I, s:s}", "index", (json_int_t)i, "path",
-				torrent_text(f->path), "bytes", (json_int_t)f->length, "done_bytes",
-				(json_int_t)done, "priority", want_word(want_of(j, m, i)));
+	json_t *out = json_pack("{s:I, s:n, s:I, s:I, s:s}", "index", (json_int_t)i, "path",
+				"bytes", (json_int_t)f->length, "done_bytes", (json_int_t)done,
+				"priority", want_word(want_of(j, m, i)));
 
-	if (out != NULL && !text_is_utf8(bytes_str(f->path)))
-		(void)job_json_put_path(out, "path", f->path);
+	(void)torrent_put_text(out, "path", f->path);
 	return out;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/job_record.h"
 #include "node/base64.h"
 #include "node/json_put.h"
+#include "node/torrent_file.h"
 
 int job_args_refuse(const char *key, struct err_info *info)
 {
@@ -350,20 +351,9 @@ void job_request_fini(struct job_request *r)
 
 int job_json_put_path(json_t *to, const char *key, const char *path)
 {
-	struct bytes raw = bytes_str(path);
-	char name[64], *hex;
-	int err;
-
-	if (text_is_utf8(raw))
+	if (text_is_utf8(bytes_str(path)))
 		return json_object_set_new(to, key, json_string(path));
-	hex = malloc(2 * raw.len + 1);
-	if (hex == NULL)
-		return -1;
-	text_hex(hex, raw);
-	snprintf(name, sizeof(name), "%s_hex", key);
-	err = json_object_set_new(to, name, json_string(hex));
-	free(hex);
-	return err;
+	return torrent_put_hex(to, key, path);
 }
 
 json_t *job_list_json(const char *const *list)

@@ -49,12 +49,12 @@ static json_t *numbers_json(const struct job_view *v)
 static json_t *words_json(const struct job_view *v)
 {
 	return json_pack(
-	    "{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
+	    "{s:i, s:n, s:n, s:n, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
 	    "s:I, s:I, s:I, s:I}",
-	    "id", (int)v->id, "title", torrent_text(v->title), "name", torrent_text(v->name),
-	    "path", torrent_text(v->path), "hash_v1", hash_json(v->has_v1, v->hash_v1, SHA1_LEN),
-	    "hash_v2", hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state",
-	    job_state_word(v->state), "why", why_json(&v->why), "why_code",
+	    "id", (int)v->id, "title", "name", "path", "hash_v1",
+	    hash_json(v->has_v1, v->hash_v1, SHA1_LEN), "hash_v2",
+	    hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state", job_state_word(v->state), "why",
+	    why_json(&v->why), "why_code",
 	    v->why.code == OK ? json_null() : json_string(err_word(v->why.code)), "tracker_error",
 	    why_json(&v->tracker_error), "seed", (int)v->seed, "complete", (int)v->complete,
 	    "no_seed", (int)v->no_seed, "there_already", (int)v->there_already, "replaced",
@@ -85,9 +85,9 @@ json_t *job_json(const struct job *j)
 	out = words_json(&v);
 	more = numbers_json(&v);
 	put_entry(out, &v);
-	/* "path" is for people; what is no UTF-8 in it is there once more. */
-	if (out != NULL && !text_is_utf8(bytes_str(v.path)))
-		(void)job_json_put_path(out, "path", v.path);
+	(void)torrent_put_text(out, "title", v.title);
+	(void)torrent_put_text(out, "name", v.name);
+	(void)torrent_put_text(out, "path", v.path);
 	if (out == NULL || more == NULL || json_object_update(out, more) != 0) {
 		json_decref(out);
 		out = NULL;

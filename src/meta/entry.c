@@ -17,7 +17,8 @@ static int check_text(struct bytes s, size_t max, const char *what, struct err_i
 		return err_set(info, ERR_INVALID, "%s is not UTF-8 text", what);
 	/* What is not plain could deceive the eye or steer a terminal. */
 	if (!text_is_plain(s))
-		return err_set(info, ERR_INVALID, "%s has a control character in it", what);
+		return err_set(info, ERR_INVALID, "%s has a control or invisible character in it",
+			       what);
 	if (s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' ')
 		return err_set(info, ERR_INVALID, "%s begins or ends with a space", what);
 	if (memchr(s.ptr, '/', s.len) != NULL)

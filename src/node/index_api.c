@@ -9,6 +9,7 @@
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
 #include "node/qr_svg.h"
+#include "node/torrent_file.h"
 
 /* A .torrent up to this size is opened to put its trackers into the magnet link. */
 #define MAGNET_TORRENT_MAX (1u << 20)
@@ -20,34 +21,24 @@ struct file_list {
 	uint64_t left_out;
 };
 
-/* A path is bytes; JSON is text. */
-static json_t *path_json(const char *path)
-{
-	struct bytes raw = bytes_str(path);
-	struct buf b;
-	json_t *j;
-
-	if (text_is_utf8(raw))
-		return json_stringn(path, raw.len);
-	buf_init(&b, raw.len * 8 + 16);
-	text_put_escaped(&b, raw);
-	j = json_stringn((const char *)b.ptr, b.len);
-	buf_fini(&b);
-	return j;
-}
-
 static int add_file(void *user, const struct catalogue_file *f)
 {
 	struct file_list *files = user;
+	json_t *j;
 
 	if (json_array_size(files->list) == INDEX_FILES_SHOWN) {
 		files->left_out++;
 		return 0;
 	}
-	return json_array_append_new(
-	    files->list,
-	    json_pack("{s:o, s:I, s:o}", "path", path_json(f->path), "bytes", (json_int_t)f->length,
-		      "sha256", entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)));
+	j = json_object();
+	if (torrent_put_text(j, "path", f->path) != 0 ||
+	    json_object_set_new(j, "bytes", json_integer((json_int_t)f->length)) != 0 ||
+	    json_object_set_new(j, "sha256",
+				entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)) != 0) {
+		json_decref(j);
+		return -1;
+	}
+	return json_array_append_new(files->list, j);
 }
 
 /* With the trackers of the torrent, but no passkey, since links are passed on; without them when it

@@ -187,23 +187,15 @@ static enum err err_of(const char *code, int status)
 		const char *code;
 		enum err err;
 	} known[] = {
-	    {"not_found", ERR_NOENT},
-	    {"name_taken", ERR_EXISTS},
-	    {"not_owner", ERR_DENIED},
-	    {"stale", ERR_DENIED},
-	    {"token_needed", ERR_DENIED},
-	    {"bad_token", ERR_DENIED},
-	    {"not_allowed", ERR_DENIED},
-	    {"locked_out", ERR_DENIED},
-	    {"bad_signature", ERR_DENIED},
-	    {"no_space", ERR_NOSPACE},
-	    {"too_large", ERR_TOO_BIG},
-	    {"bad_torrent", ERR_PROTO},
-	    {"mismatch", ERR_MISMATCH},
-	    {"bad_request", ERR_INVALID},
-	    {"bad_search", ERR_INVALID},
-	    {"busy", ERR_AGAIN},
-	    {"io", ERR_IO},
+	    {"not_found", ERR_NOENT},	  {"name_taken", ERR_EXISTS},
+	    {"not_owner", ERR_DENIED},	  {"stale", ERR_DENIED},
+	    {"token_needed", ERR_DENIED}, {"bad_token", ERR_DENIED},
+	    {"not_allowed", ERR_DENIED},  {"locked_out", ERR_DENIED},
+	    {"wrong_host", ERR_DENIED},	  {"bad_signature", ERR_DENIED},
+	    {"no_space", ERR_NOSPACE},	  {"too_large", ERR_TOO_BIG},
+	    {"bad_torrent", ERR_PROTO},	  {"mismatch", ERR_MISMATCH},
+	    {"bad_request", ERR_INVALID}, {"bad_search", ERR_INVALID},
+	    {"busy", ERR_AGAIN},	  {"io", ERR_IO},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

@@ -134,6 +134,13 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 
 	if (need == RIGHT_NONE)
 		return true;
+	/* Over TLS a stranger's name would have needed a certificate. */
+	if (!r->secure && !index_host_is_ours(&s->host, http_request_header(r, "Host"), &r->from)) {
+		index_reply_error(reply, 421, "wrong_host",
+				  "this index does not answer under that name; --host NAME, where "
+				  "it is started, lets it");
+		return false;
+	}
 	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0 && need < RIGHT_PUBLISH)
 		need = RIGHT_PUBLISH;
 	buf_init(&token, HTTP_HEADERS_MAX);
@@ -355,6 +362,7 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	LIST_INIT(&s->streams);
 	s->log = p->log;
 	s->log_user = p->user;
+	s->host = p->host;
 	r = start(s, p, info);
 	if (r < 0) {
 		index_server_free(s);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "index/tracker.h"
 #include "net/loop.h"
+#include "node/index_host.h"
 
 #define INDEX_PORT 6969
 /* Requests under way may take this long when the index ends. */
@@ -24,6 +25,8 @@ struct index_server_params {
 	/* PEM files for TLS; NULL: plain HTTP, unless the index shall make its own certificate. */
 	const char *tls_cert, *tls_key;
 	bool tls_self_signed;
+	/* Names to answer under, and this machine's own; see node/index_host.h. Borrowed. */
+	struct index_host host;
 	const struct tracker_site *sites;
 	uint32_t n_sites;
 	/* An event for the operator's log, of which docs/api.md has the list; what strangers wrote

@@ -84,6 +84,7 @@ struct index_server {
 	struct presence_counts told; /* to all who listen to events */
 	struct index_udp *udp;	     /* NULL: switched off */
 	struct tls *tls;	     /* NULL: plain HTTP */
+	struct index_host host;
 	uint16_t port;
 	uint64_t started_ms;
 	struct {

@@ -1,5 +1,8 @@
 #include "node/torrent_file.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/text.h"
 #include "meta/magnet.h"
 #include "store/durable.h"
@@ -45,6 +48,28 @@ json_t *torrent_text(const char *raw)
 	return j;
 }
 
+int torrent_put_hex(json_t *to, const char *key, const char *raw)
+{
+	struct bytes s = bytes_str(raw);
+	char name[64], *hex = malloc(2 * s.len + 1);
+	int err;
+
+	if (hex == NULL)
+		return -1;
+	text_hex(hex, s);
+	snprintf(name, sizeof(name), "%s_hex", key);
+	err = json_object_set_new(to, name, json_string(hex));
+	free(hex);
+	return err;
+}
+
+int torrent_put_text(json_t *to, const char *key, const char *raw)
+{
+	int err = json_object_set_new(to, key, torrent_text(raw));
+
+	return err != 0 || text_is_utf8(bytes_str(raw)) ? err : torrent_put_hex(to, key, raw);
+}
+
 static json_t *hash_json(bool has, const uint8_t *hash, size_t len)
 {
 	char hex[SHA256_LEN * 2 + 1];
@@ -61,14 +86,18 @@ static json_t *files_json(const struct metainfo *m)
 
 	for (uint32_t i = 0; i < m->n_files; i++) {
 		const struct meta_file *f = &m->files[i];
+		json_t *one;
 
 		if (f->flags & META_FILE_PAD)
 			continue;
-		json_array_append_new(list, json_pack("{s:o, s:I, s:b, s:b}", "path",
-						      torrent_text(f->path), "bytes",
-						      (json_int_t)f->length, "executable",
-						      (f->flags & META_FILE_EXEC) != 0, "symlink",
-						      (f->flags & META_FILE_SYMLINK) != 0));
+		one = json_object();
+		(void)torrent_put_text(one, "path", f->path);
+		json_object_set_new(one, "bytes", json_integer((json_int_t)f->length));
+		json_object_set_new(one, "executable",
+				    json_boolean((f->flags & META_FILE_EXEC) != 0));
+		json_object_set_new(one, "symlink",
+				    json_boolean((f->flags & META_FILE_SYMLINK) != 0));
+		json_array_append_new(list, one);
 	}
 	return list;
 }

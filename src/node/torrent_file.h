@@ -20,5 +20,10 @@ json_t *torrent_magnet(const struct metainfo *m);
 
 /* A name or path out of a torrent as a JSON string: bytes that are no UTF-8 as \xHH. */
 json_t *torrent_text(const char *raw);
+/* The bytes as hex, as member KEY_hex. Returns 0, or -1 without memory. */
+int torrent_put_hex(json_t *to, const char *key, const char *raw);
+/* torrent_text() as member `key`; what is no UTF-8 is there once more as KEY_hex, since nobody can
+ * tell a byte that is shown as \xHH from a name with a backslash. Returns as above. */
+int torrent_put_text(json_t *to, const char *key, const char *raw);
 
 #endif

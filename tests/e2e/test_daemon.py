@@ -12,6 +12,7 @@ import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
+from terminal import Terminal
 
 
 def state(peer, ref):
@@ -53,18 +54,33 @@ def _(w):
     d.wait(10 * h.SLOW).expect(h.OK)
 
 
-@test("daemon --detach answers once all is ready, and tells why not")
+@test("daemon --detach answers once all is ready, and tells why not; as JSON, too")
 def _(w):
     w.index()
     a = w.peer("a")
-    done = a.run("daemon", "--detach").expect(h.OK)
+
+    def begin(*options):
+        done = a.run("daemon", "--detach", *options).expect(h.OK)
+        pid = done.json()["pid"] if options else int(done.out.split()[1].rstrip(":"))
+        w.closers.append(lambda: os.path.exists(f"/proc/{pid}") and os.kill(pid, signal.SIGKILL))
+        check_eq(a.transfers(), [], "it answers")
+        return done, pid
+
+    def end(pid):
+        os.kill(pid, signal.SIGTERM)
+        h.wait_for(lambda: a.run("status").code == h.NOT_FOUND, 10 * h.SLOW, "it has ended")
+
+    done, pid = begin()
     check(done.out.startswith("daemon "), "what it says", done.out)
-    pid = int(done.out.split()[1].rstrip(":"))
-    w.closers.append(lambda: os.path.exists(f"/proc/{pid}") and os.kill(pid, signal.SIGKILL))
-    check_eq(a.transfers(), [], "it answers")
     a.run("daemon", "-d").expect(h.TAKEN).error_line("runs from this home already")
-    os.kill(pid, signal.SIGTERM)
-    h.wait_for(lambda: a.run("status").code == h.NOT_FOUND, 10 * h.SLOW, "it has ended")
+    refused = a.run("daemon", "-d", "--json").expect(h.TAKEN)
+    check_eq([refused.json()["error"]["code"], refused.err], ["exists", ""], "why not, as JSON")
+    end(pid)
+    done, pid = begin("--json")
+    said = done.json()
+    with open(os.path.join(a.home, "run", "api"), encoding="ascii") as f:
+        check_eq([said["schema"], said["transfers"], said["http"]], [1, 0, f.read().strip()], "what it says as JSON")
+    end(pid)
 
 
 @test("share and get hand over; the daemons go on with it after restarts, without hashing")
@@ -227,6 +243,13 @@ def _(w):
     watch = a.start("status", "--watch")
     h.wait_for(lambda: watch.out().count(b"alice/f@1") >= 2, 20 * h.SLOW, "it is shown again")
     watch.stop().expect(h.OK)
+    check(b"\n\n1\talice" in watch.out(), "an empty line between", watch.out())
+    for term, wipes in (("dumb", False), ("vt100", True)):
+        t = Terminal(w, a.args("status", "--watch"), w.env(a.home), a.dir, term=term)
+        h.wait_for(lambda: t.text() and t.raw.count("alice/f@1") >= 2, 20 * h.SLOW, "it is shown again")
+        check_eq("\x1b" in t.raw, wipes, f"TERM={term} is steered: {t.raw!r}")
+        t.send("\x03")
+        t.wait_end(h.OK)
 
 
 # ---- the HTTP door ------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import time
 import urllib.parse
@@ -207,6 +208,31 @@ def _(w):
         check(b"Access-Control-Allow" not in said, "no other page may read it", said[:500])
         check(b"evil.example" not in said, "the name is believed for nobody else", said[:800])
     check_eq(len(index.entries()), 1, "entries")
+
+
+@test("O-34: over loopback a page's own name does not lead to what an open index has, unless it is named")
+def _(w):
+    index = w.index()
+    w.peer("a").share(h.make_file(w.path("f"), 10))
+    entry = index.entry("f")["id"]
+    judged = ["/api/v1/" + x for x in ("entries", f"entries/{entry}", f"entries/{entry}/torrent", f"entries/{entry}/qr.svg",
+                                       "near?name=f", "peers", "status", "events", "dht-nodes", "audit")]
+    judged += ["/stats.json", "/metrics", "/feed.atom"]
+
+    def status(path, host):
+        return h.http(index.url + path, headers={"Host": host})[0]
+    for path in judged:
+        status_, said = h.http(index.url + path, headers={"Host": "evil.example:6969"})
+        check_eq([status_, json.loads(said)["error"]["code"]], [421, "wrong_host"], path)
+    for path in ("/", "/app.js", "/healthz", "/announce", "/scrape"):
+        check_eq(status(path, "evil.example"), 200, path)
+    for host in (f"localhost:{index.port}", "127.0.0.1", "nas", "nas.local", "[::1]:6969", socket.gethostname()):
+        check_eq(status("/api/v1/entries", host), 200, host)
+    index.proc.stop(signal.SIGTERM).expect(h.OK)
+    index.args += ["--host", "shoal.example", "--host", "other.example:80"]
+    index.start()
+    for host, want in (("shoal.example", 200), ("Other.example:6969", 200), ("127.0.0.1", 200), ("evil.example", 421)):
+        check_eq(status("/api/v1/entries", host), want, host)
 
 
 @test("O-33: there is no path out of the page")

@@ -256,7 +256,7 @@ def _(w):
         found = p.run("doctor", "--json", *args, env=env).expect(code).json()
         return {c["check"]: c for c in found["checks"]}
     seen = doctor("--port", "0", code=h.OK)
-    check_eq(set(seen), {"settings", "key", "space", "disk", "files", "watches", "port", "index", "clock", "peers",
+    check_eq(set(seen), {"settings", "home", "key", "space", "disk", "files", "watches", "port", "index", "clock", "peers",
                          "address", "versions"},
              "what is looked at")
     for name in ("settings", "key", "port", "index", "clock", "peers", "versions"):
@@ -280,6 +280,10 @@ def _(w):
         got = seen[name]
         check_eq(got["result"], result, name)
         check(says in got["text"] and advice in got["advice"], name, got)
+    h.make_file(p.path("file"), 1)
+    nowhere = doctor("--port", "0", code=h.FAILED, env={"SHOAL_HOME": p.path("file/home")})
+    check_eq(nowhere["home"]["result"], "fail", "a home that cannot be made")
+    check(p.path("file/home") + " cannot be written to" in nowhere["home"]["text"], "it is named", nowhere["home"])
     quiet = p.run("doctor", "-q", "--index", "http://127.0.0.1:1").expect(h.FAILED).out
     check("fail  index" in quiet and "ok " not in quiet, "-q says what is wrong alone", quiet)
 

@@ -2,9 +2,11 @@
 """Odd names, odd sizes, many files."""
 
 import os
+import re
 
 import harness as h
 from harness import MIB, check, check_eq, test
+from terminal import Terminal
 
 ODD = [
     "with space", "  two  spaces  inside x", "quote'single", 'quote"double', "back\\slash", "new\nline", "tab\tname",
@@ -32,6 +34,22 @@ def _(w):
         b.get(e["name"])
         h.check_same(b.path(n), src)
     check_eq(sorted(os.listdir(b.dir)), sorted(ODD), "what was got")
+
+
+@test("on a terminal too narrow for a long name that stands alone and whole, and the columns of all rows stay in place")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    names = ["short", "日本語", "a long name " + "x" * 100]
+    a.start("share", *[h.make_file(a.path(n), 1000, seed=n) for n in names])
+    h.wait_for(lambda: sum(e["seeds"] > 0 for e in index.entries()) == len(names), 60 * h.SLOW, "all are served")
+    t = Terminal(w, a.args("ls", "--sort", "name"), w.env(a.home), a.dir, columns=80)
+    t.wait_end(h.OK)
+    long = "^" + re.escape(names[2][:80]) + "\n" + re.escape(names[2][80:]) + "\n +1 1000 B "
+    check(re.search(long, t.text(), re.M), "the long one", t.text())
+    t.wait(r"^short +1 1000 B +1 +1 +1 a +\d{4}-\d\d-\d\d \d\d:\d\d$")
+    rows = [x for x in t.cells if "1000" in "".join(x)]
+    check_eq([x.index("B") for x in rows], [rows[0].index("B")] * 3, f"columns: {t.text()}")
 
 
 @test("a folder that holds odd names is got whole")

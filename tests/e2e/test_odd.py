@@ -75,6 +75,26 @@ def _(w):
                 a.run("share", os.path.join(src, odd), "--name", odd, seconds=10).error_line("neither a file nor a folder")
 
 
+@test("bytes that are no UTF-8 are shown once as \\xHH, by index, .torrent and daemon, and told apart from backslashes")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("d"), {b"caf\xe9": 10, b"caf\\xe9": 20})
+    a.share(src, name="d")
+    b.daemon()
+    b.run("get", "d", "-d").expect(h.OK)
+    a.run("create", src, "-o", a.path("d.torrent")).expect(h.OK)
+
+    def paths(files):
+        return sorted((f["path"], f.get("path_hex", "")) for f in files)
+    for peer, args in ((a, ("info", "d")), (a, ("info", a.path("d.torrent"))), (b, ("files", "d"))):
+        out = peer.run(*args).expect(h.OK).out
+        for shown in ("caf\\xe9\n", "caf\\\\xe9\n"):
+            check(shown in out, f"{args}: not {shown!r}", out)
+        check_eq(paths(peer.run(*args, "--json").expect(h.OK).json()["files"]),
+                 [("caf\\xe9", ""), ("caf\\xe9", b"caf\xe9".hex())], f"{args} --json")
+
+
 @test("a disk that is taken away: who downloads to it does not say that all is well, who shares from it serves no wrong byte", seconds=120)
 def _(w):
     w.index()

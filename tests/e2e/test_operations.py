@@ -352,7 +352,7 @@ def _(w):
 
 @test("a .torrent and a magnet link name the UDP tracker behind the HTTP one, where it can be reached")
 def _(w):
-    index = w.index()
+    index = w.index(args=["--host", "proxy.example"])
     a = w.peer("a")
     a.share(h.make_file(a.path("f"), 1000))
     udp = f"udp://{h.HOST}:{index.port}/announce"

@@ -39,6 +39,8 @@ static void print_table(void)
 	out_cell(t, "1 KiB");
 	out_row(t);
 	out_cell(t, "");
+	out_cell_said(t, "said of a\\nb");
+	out_cell_said(t, "not\033so");
 	out_cell(t, "caf\xc3\xa9 \xff \xe2\x80\xae");
 	out_table_print(t);
 }
@@ -46,7 +48,9 @@ static void print_table(void)
 TEST(a_table_in_a_pipe_is_tabs_without_headings_and_nothing_steers)
 {
 	capture(print_table);
-	CHECK_STR(said, "a\\tb\\nc\\x1b[2J\t1 KiB\n\tcaf\xc3\xa9 \\xff \\u{202e}\n");
+	CHECK_STR(
+	    said,
+	    "a\\tb\\nc\\x1b[2J\t1 KiB\n\tsaid of a\\nb\tnot\\x1bso\tcaf\xc3\xa9 \\xff \\u{202e}\n");
 }
 
 static void print_empty(void)
