@@ -172,7 +172,7 @@ TEST(a_web_server_for_whose_bytes_there_was_no_room_goes_on_though_room_was_told
 
 	yard_init(&y);
 	while (n < sizeof(slabs) / sizeof(slabs[0]) &&
-	       (slabs[n] = pool_slab_take(y.node->pool)) != NULL)
+	       (slabs[n] = pool_slabs_take(y.node->pool, 1)) != NULL)
 		n++;
 	CHECK_INT(get(&y, &t, NULL), OK);
 	t->store->hub->slabs_out++; /* so that no single block is dealt out either */
@@ -180,7 +180,7 @@ TEST(a_web_server_for_whose_bytes_there_was_no_room_goes_on_though_room_was_told
 	WAIT_FOR(y.w.loop, y.asked > 0 && t->store->wants_room);
 	y.roomy = NULL;
 	while (n > 0)
-		pool_slab_give(y.node->pool, slabs[--n]);
+		pool_slabs_give(y.node->pool, slabs[--n], 1);
 	t->store->hub->slabs_out--;
 	hub_tell_room(t->store->hub);
 	node_settle(y.node);
