@@ -67,24 +67,13 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 	}
 }
 
-#define REF_MAX (ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16u)
-
-/* "OWNER/NAME", or "OWNER/NAME@VERSION". */
-static void write_ref(char out[REF_MAX], const struct entry *e)
-{
-	if (e->version == 0)
-		snprintf(out, REF_MAX, "%s/%s", e->owner, e->name);
-	else
-		snprintf(out, REF_MAX, "%s/%s@%u", e->owner, e->name, e->version);
-}
-
 /* A daemon that serves what has no name any more stops that; there need be none. */
 static void stop_serving(const struct entry *e)
 {
-	char title[REF_MAX];
+	char title[ENTRY_REF_MAX];
 	json_t *answer = NULL;
 
-	write_ref(title, e);
+	entry_ref_text(title, e->owner, e->name, e->version);
 	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, NULL);
 	json_decref(answer);
 }
@@ -92,11 +81,11 @@ static void stop_serving(const struct entry *e)
 /* The index says that there is no such entry. Of which name, and which may be meant? */
 static void say_what_is_not(struct index_client *c, const struct entry *e, struct err_info *info)
 {
-	char ref[REF_MAX];
+	char ref[ENTRY_REF_MAX];
 	json_t *found = NULL;
 	struct err_info why;
 
-	write_ref(ref, e);
+	entry_ref_text(ref, e->owner, e->name, e->version);
 	if (index_client_resolve(c, ref, true, &found, &why) == ERR_NOENT)
 		*info = why;
 	json_decref(found);

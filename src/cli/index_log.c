@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "net/loop.h"
+#include "node/json_put.h"
 
 #define LINE_MAX_BYTES 16384u
 
@@ -32,6 +33,8 @@ static void put_quoted(struct buf *out, const char *value)
 		}
 		(void)buf_put_u8(out, '"');
 	}
+	if (plain.err != OK)
+		out->err = plain.err;
 	buf_fini(&plain);
 }
 
@@ -67,20 +70,17 @@ static char *text_line(const char *when, const char *event, const json_t *fields
 static char *json_line(const char *when, const char *event, const json_t *fields)
 {
 	json_t *j = json_pack("{s:s, s:s}", "time", when, "event", event);
-	char *text = NULL, *line = NULL;
-	size_t n;
+	char *copy = NULL;
+	struct buf out;
 
-	if (j != NULL && (fields == NULL || json_object_update(j, (json_t *)fields) == 0))
-		text = json_dumps(j, JSON_COMPACT | JSON_ENSURE_ASCII);
+	buf_init(&out, LINE_MAX_BYTES);
+	if (j != NULL && (fields == NULL || json_object_update(j, (json_t *)fields) == 0) &&
+	    json_put(&out, j, JSON_COMPACT | JSON_ENSURE_ASCII) == 0 &&
+	    buf_put_u8(&out, '\n') == OK && buf_cstr(&out) != NULL)
+		copy = strdup(buf_cstr(&out));
 	json_decref(j);
-	n = text == NULL ? 0 : strlen(text);
-	if (text != NULL)
-		line = realloc(text, n + 2);
-	if (line == NULL)
-		free(text);
-	else
-		memcpy(line + n, "\n", 2);
-	return line;
+	buf_fini(&out);
+	return copy;
 }
 
 char *index_log_line(bool json, int64_t wall_s, const char *event, const json_t *fields)

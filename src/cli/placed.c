@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "base/text.h"
 #include "cli/home.h"
+#include "node/json_put.h"
 #include "store/durable.h"
 
 #define FOLDER "placed"
@@ -87,24 +86,18 @@ static json_t *hex_json(bool has, const uint8_t *hash, size_t len)
 	return json_string(hex);
 }
 
-static int put_text(const char *text, size_t len, void *out)
-{
-	return buf_put(out, bytes_of(text, len));
-}
-
-/* The path is there for people who look; what is no UTF-8 in it is escaped. Not json_dumps(), which
- * leaves out keys without a word when memory runs out. */
+/* The path is there for people who look; what is no UTF-8 in it is escaped. */
 static int encode(const char *real, const struct placed *p, struct buf *out)
 {
 	char safe[4096];
-	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:o}", "path",
+	json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b, s:o}", "path",
 			      text_escape(safe, sizeof(safe), bytes_str(real)), "owner", p->owner,
-			      "name", p->name, "version", (int)p->version, "hash_v1",
+			      "name", p->name, "version", (json_int_t)p->version, "hash_v1",
 			      hex_json(p->has_v1, p->hash_v1, SHA1_LEN), "hash_v2",
 			      hex_json(p->has_v2, p->hash_v2, SHA256_LEN), "wrote", p->wrote,
 			      "stamp", hex_json(true, p->stamp.sum, sizeof(p->stamp.sum)));
 
-	if (j == NULL || json_dump_callback(j, put_text, out, JSON_COMPACT) != 0)
+	if (j == NULL || json_put(out, j, JSON_COMPACT) != 0)
 		out->err = out->err == OK ? ERR_NOMEM : out->err;
 	json_decref(j);
 	return out->err;

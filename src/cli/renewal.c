@@ -1,7 +1,6 @@
 #include "cli/renewal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,13 +14,13 @@
  * was moved. Without it only what is at the same path is found. */
 static void ask_old_meta(struct renewal *r, struct index_client *index, const struct placed *p)
 {
-	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char ref[ENTRY_REF_MAX];
 	struct placed found;
 	struct entry e;
 	json_t *j = NULL;
 	struct buf torrent;
 
-	snprintf(ref, sizeof(ref), "%s/%s@%u", p->owner, p->name, p->version);
+	entry_ref_text(ref, p->owner, p->name, p->version);
 	buf_init(&torrent, META_BYTES_MAX);
 	if (index_client_resolve(index, ref, false, &j, NULL) == OK &&
 	    index_client_entry(j, &e) == OK) {

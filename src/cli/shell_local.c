@@ -22,12 +22,12 @@ static bool is_shared(const struct shell *sh, const char *path)
 static void put_row(struct shell *sh, struct out_table *t, const char *path, const char *name,
 		    const struct stat *st)
 {
-	char size[32], ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16] = "";
+	char size[32], ref[ENTRY_REF_MAX] = "";
 	struct placed p;
 	bool known = placed_find(path, &p) == OK;
 
 	if (known)
-		snprintf(ref, sizeof(ref), "%s/%s@%u", p.owner, p.name, p.version);
+		entry_ref_text(ref, p.owner, p.name, p.version);
 	out_row(t);
 	out_cell(t, name);
 	out_cell(t, S_ISDIR(st->st_mode) ? "folder"

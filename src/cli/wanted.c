@@ -334,7 +334,7 @@ static int add(struct wanted *w, struct node *node, struct transfer_params *p, s
 /* What node and daemon alike are told. */
 struct plan {
 	const char **trackers;
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16]; /* "": the torrent's name */
+	char title[ENTRY_REF_MAX]; /* "": the torrent's name */
 	struct renewal renewal;
 };
 
@@ -358,8 +358,7 @@ static int plan_make(struct plan *p, const struct wanted *w, const struct opts *
 	if (p->trackers == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	if (w->placed != NULL)
-		snprintf(p->title, sizeof(p->title), "%s/%s@%u", w->placed->owner, w->placed->name,
-			 w->placed->version);
+		entry_ref_text(p->title, w->placed->owner, w->placed->name, w->placed->version);
 	if (w->meta == NULL)
 		return OK;
 	err = renewal_plan(&p->renewal, o, &ask, info);

@@ -89,7 +89,7 @@ int wanted_accept(struct wanted *w, const struct opts *o, const struct entry *e,
 static int ask_whose(struct index_client *index, const struct opts *o, const char *ref,
 		     json_t **found, struct err_info *info)
 {
-	char full[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char full[ENTRY_REF_MAX];
 	char owner[ENTRY_OWNER_BYTES_MAX + 2] = "", safe[256];
 
 	if (o->json || o->quiet || o->n_args != 1 || o->input != NULL || !isatty(STDIN_FILENO) ||

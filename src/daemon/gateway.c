@@ -10,7 +10,6 @@
 
 /* Requests that wait are looked at this often. */
 #define LOOK_MS 50u
-#define TITLE_MAX (ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16u)
 
 /* ---- the end of a request ------------------------------------------------------------ */
 
@@ -83,7 +82,7 @@ void ask_fail(struct ask *a, const struct err_info *why)
  * newest. */
 static struct job *find_job(struct gateway *g, const struct entry_ref *ref)
 {
-	char title[TITLE_MAX];
+	char title[ENTRY_REF_MAX];
 	size_t n, at = 0;
 	struct job *j, *best = NULL;
 	uint64_t best_version = 0;

@@ -59,10 +59,10 @@ static int add_job(struct gateway *g, struct found *r, uint32_t file, struct err
 	char glob[GATEWAY_GLOB_MAX];
 	const char *const only[] = {glob, NULL};
 	const char *trackers[] = {index_client_announce_url(g->index.client), NULL};
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char title[ENTRY_REF_MAX];
 	struct job_spec s = {
 	    .torrent = r->torrent,
-	    .title = title,
+	    .title = entry_ref_text(title, r->e->owner, r->e->name, r->e->version),
 	    .trackers = trackers,
 	    .webseeds_nearest = r->from,
 	    .priority = SOMEBODY_WAITS,
@@ -75,7 +75,6 @@ static int add_job(struct gateway *g, struct found *r, uint32_t file, struct err
 	struct buf path;
 	int err;
 
-	snprintf(title, sizeof(title), "%s/%s@%u", r->e->owner, r->e->name, r->e->version);
 	gateway_glob(glob, r->m, file);
 	if (!r->m->single)
 		s.only = only;

@@ -1,6 +1,8 @@
 /* meta/entry.c - names in the catalogue and what is signed about them. */
 #include "meta/entry.h"
 
+#include <stdio.h>
+
 #include "base/bencode.h"
 #include "base/text.h"
 
@@ -161,4 +163,14 @@ int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *i
 	text_keep(ref.name, name);
 	*out = ref;
 	return 0;
+}
+
+const char *entry_ref_text(char out[ENTRY_REF_MAX], const char *owner, const char *name,
+			   uint32_t version)
+{
+	if (version == 0)
+		snprintf(out, ENTRY_REF_MAX, "%s/%s", owner, name);
+	else
+		snprintf(out, ENTRY_REF_MAX, "%s/%s@%u", owner, name, version);
+	return out;
 }

@@ -74,5 +74,9 @@ struct entry_ref {
 	uint32_t version; /* 0: the newest */
 };
 int entry_ref_parse(struct bytes text, struct entry_ref *out, struct err_info *info);
+/* The way back: "OWNER/NAME@VERSION", without "@VERSION" for 0. Not escaped. Returns `out`. */
+#define ENTRY_REF_MAX (ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16u)
+const char *entry_ref_text(char out[ENTRY_REF_MAX], const char *owner, const char *name,
+			   uint32_t version);
 
 #endif

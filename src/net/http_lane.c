@@ -28,18 +28,13 @@ static bool is_ours(struct bytes in, struct http_get *out)
 
 /* ---- answers ------------------------------------------------------------- */
 
-static bool is_clean(const char *s)
-{
-	return strpbrk(s, "\r\n") == NULL;
-}
-
 static bool put_header(struct buf *head, const char *name, const char *value)
 {
 	(void)buf_put_str(head, name);
 	(void)buf_put_str(head, ": ");
 	(void)buf_put_str(head, value);
 	(void)buf_put_str(head, "\r\n");
-	return is_clean(name) && is_clean(value);
+	return http_header_is_clean(name) && http_header_is_clean(value);
 }
 
 static bool put_head(struct buf *head, const struct http_reply *reply, bool keep_alive)

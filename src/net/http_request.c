@@ -57,11 +57,6 @@ static bool framing_is_plain(struct evhttp_request *req)
 	return lengths + codings <= 1;
 }
 
-static bool is_clean(const char *s)
-{
-	return strpbrk(s, "\r\n") == NULL;
-}
-
 bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply)
 {
 	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
@@ -69,12 +64,13 @@ bool http_server_put_headers(struct evhttp_request *req, const struct http_reply
 	bool ok = true;
 
 	if (reply->type != NULL)
-		ok = is_clean(reply->type) &&
+		ok = http_header_is_clean(reply->type) &&
 		     evhttp_add_header(out, "Content-Type", reply->type) == 0;
 	for (size_t i = 0; ok && i + 1 < n && reply->headers[i] != NULL; i += 2) {
 		const char *value = reply->headers[i + 1];
 
-		ok = value != NULL && is_clean(reply->headers[i]) && is_clean(value) &&
+		ok = value != NULL && http_header_is_clean(reply->headers[i]) &&
+		     http_header_is_clean(value) &&
 		     evhttp_add_header(out, reply->headers[i], value) == 0;
 	}
 	if (evhttp_find_header(out, "X-Content-Type-Options") == NULL)

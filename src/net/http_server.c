@@ -73,8 +73,8 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	    (info->n_deleted > 0 || c->out_held == 0))
 		c->since_ms = loop_now_ms(c->server->loop);
 	c->moved += info->n_deleted;
-	c->out_held += info->n_added - info->n_deleted;
-	c->server->out_held += info->n_added - info->n_deleted;
+	c->out_held = c->out_held + info->n_added - info->n_deleted;
+	c->server->out_held = c->server->out_held + info->n_added - info->n_deleted;
 }
 
 void http_server_count_stream(struct conn *c)

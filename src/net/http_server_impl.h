@@ -3,6 +3,7 @@
 #ifndef SHOAL_NET_HTTP_SERVER_IMPL_H
 #define SHOAL_NET_HTTP_SERVER_IMPL_H
 
+#include <string.h>
 #include <sys/queue.h>
 
 #include <event2/bufferevent.h>
@@ -77,6 +78,12 @@ void http_server_idle(struct conn *c);
 
 void http_server_enter(struct conn *c, enum phase phase);
 void http_server_hang_up(const struct conn *c);
+
+/* It cannot end its line, and begin another. */
+static inline bool http_header_is_clean(const char *s)
+{
+	return strpbrk(s, "\r\n") == NULL;
+}
 
 /* ---- http_request.c ---- */
 

@@ -246,8 +246,8 @@ static void refuse(struct utp_net *n, const struct addr *to, const struct utp_pa
 	uint8_t raw[UTP_HEAD];
 	struct bytes out = bytes_of(raw, sizeof(raw));
 
-	if (second != n->second_ms) {
-		n->second_ms = second;
+	if (second != n->second_s) {
+		n->second_s = second;
 		n->resets = 0;
 	}
 	if (p->type == UTP_RESET || n->resets++ >= UTP_NET_RESETS_A_SECOND)

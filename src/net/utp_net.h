@@ -43,7 +43,7 @@ void utp_net_stats(const struct utp_net *n, struct utp_net_stats *out);
 /* A SYN leaves at once and again after 0.5, 1.5 and 3.5 s, whatever comes from there meanwhile: so
  * both sides of two routers may dial at once, and what each sends opens its own. Writable when
  * connected, or failed: see utp_stream_result().
- * Returns 0, ERR_TOO_BIG (too many), ERR_UNREACHABLE (no way there) or ERR_NOMEM. */
+ * Returns 0, ERR_TOO_BIG (too many) or ERR_NOMEM. */
 int utp_stream_dial(struct utp_net *n, const struct addr *to, struct utp_stream **out);
 void utp_stream_watch(struct utp_stream *u, void (*fn)(void *arg, unsigned ready), void *arg);
 void utp_stream_want(struct utp_stream *u, unsigned events);

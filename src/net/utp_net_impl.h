@@ -38,8 +38,8 @@ struct utp_net {
 	uint32_t n_conns, n_half_open;
 	struct loop_timer *timer;
 	uint64_t timer_us;
-	bool running;	    /* callbacks are under way */
-	uint64_t second_ms; /* in which so many were sent: */
+	bool running;	   /* callbacks are under way */
+	uint64_t second_s; /* in which so many were sent: */
 	uint32_t resets;
 	struct utp_net_stats stats;
 };

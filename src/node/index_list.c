@@ -158,17 +158,25 @@ static bool has_hash(const struct list_ask *a, const struct entry *e)
 	       (e->has_v2 && memcmp(e->hash_v2, a->hash, SHA256_LEN) == 0);
 }
 
-static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n)
+/* False: a row would be left out without a word. */
+static bool add_row(struct index_server *s, json_t *list, const struct entry *e,
+		    struct err_info *why)
+{
+	if (json_array_append_new(list, index_entry_json(s, e)) == 0)
+		return true;
+	err_set(why, ERR_NOMEM, "out of memory");
+	return false;
+}
+
+static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n,
+			 struct err_info *why)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *row;
-
 		if (a != NULL && !has_hash(a, &s->rows[i]))
 			continue;
-		row = index_entry_json(s, &s->rows[i]);
-		if (row == NULL || json_array_append_new(list, row) != 0) {
+		if (!add_row(s, list, &s->rows[i], why)) {
 			json_decref(list);
 			return NULL;
 		}
@@ -192,8 +200,8 @@ static uint32_t peers_of(struct index_server *s, const struct entry *e)
 	return a > b ? a : b;
 }
 
-/* The page as the catalogue gives it. */
-static json_t *plain_page(struct index_server *s, struct list_ask *a, json_t **next,
+/* The page as the catalogue gives it; as of the other two, *next stays when there is none. */
+static json_t *plain_page(struct index_server *s, struct list_ask *a, json_int_t *next,
 			  struct err_info *why)
 {
 	bool newest = a->query.sort == CATALOGUE_NEWEST;
@@ -202,9 +210,8 @@ static json_t *plain_page(struct index_server *s, struct list_ask *a, json_t **n
 	if (catalogue_db_find(s->db, &a->query, s->rows, &n, why) < 0)
 		return NULL;
 	if (n == a->query.limit)
-		*next = json_integer(newest ? (json_int_t)s->rows[n - 1].id
-					    : (json_int_t)(a->query.offset + n));
-	return rows_json(s, a, n);
+		*next = newest ? (json_int_t)s->rows[n - 1].id : (json_int_t)(a->query.offset + n);
+	return rows_json(s, a, n, why);
 }
 
 /* Rows one after the other, a page of the catalogue at a time, at most INDEX_SCANNED_MAX. */
@@ -232,7 +239,7 @@ static const struct entry *scan_next(struct index_server *s, struct scan *c, str
 }
 
 /* Those that somebody has or fetches now. */
-static json_t *online_page(struct index_server *s, const struct list_ask *a, json_t **next,
+static json_t *online_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
 {
 	struct scan c = {.query = a->query};
@@ -243,12 +250,13 @@ static json_t *online_page(struct index_server *s, const struct list_ask *a, jso
 	while ((e = scan_next(s, &c, why)) != NULL) {
 		if (!has_hash(a, e) || peers_of(s, e) == 0)
 			continue;
-		(void)json_array_append_new(list, index_entry_json(s, e));
+		if (!add_row(s, list, e, why))
+			break;
 		if (json_array_size(list) < a->query.limit)
 			continue;
-		*next = json_integer(c.query.sort == CATALOGUE_NEWEST
-					 ? (json_int_t)e->id
-					 : (json_int_t)(c.query.offset - (c.n - c.at)));
+		*next = c.query.sort == CATALOGUE_NEWEST
+			    ? (json_int_t)e->id
+			    : (json_int_t)(c.query.offset - (c.n - c.at));
 		break;
 	}
 	return list;
@@ -269,7 +277,7 @@ static int by_peers(const void *a, const void *b)
 }
 
 /* The tracker's counts are not in the catalogue: the newest INDEX_SCANNED_MAX are looked at. */
-static json_t *ranked_page(struct index_server *s, const struct list_ask *a, json_t **next,
+static json_t *ranked_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
 {
 	struct ranked *all = malloc(INDEX_SCANNED_MAX * sizeof(*all));
@@ -279,6 +287,8 @@ static json_t *ranked_page(struct index_server *s, const struct list_ask *a, jso
 	struct entry row;
 	size_t n = 0, i;
 
+	if (all == NULL)
+		err_set(why, ERR_NOMEM, "out of memory");
 	c.query.limit = CATALOGUE_PAGE_MAX;
 	c.query.offset = 0;
 	while (all != NULL && n < INDEX_SCANNED_MAX && (e = scan_next(s, &c, why)) != NULL) {
@@ -288,11 +298,12 @@ static json_t *ranked_page(struct index_server *s, const struct list_ask *a, jso
 	if (n > 0)
 		qsort(all, n, sizeof(*all), by_peers);
 	for (i = a->query.offset; i < n && json_array_size(list) < a->query.limit; i++) {
-		if (catalogue_db_get(s->db, all[i].id, &row, why) == 0)
-			(void)json_array_append_new(list, index_entry_json(s, &row));
+		if (catalogue_db_get(s->db, all[i].id, &row, why) != 0 ||
+		    !add_row(s, list, &row, why))
+			break;
 	}
 	if (i < n)
-		*next = json_integer((json_int_t)i);
+		*next = (json_int_t)i;
 	free(all);
 	return list;
 }
@@ -300,7 +311,8 @@ static json_t *ranked_page(struct index_server *s, const struct list_ask *a, jso
 static void list(struct index_server *s, struct list_ask *a, struct http_reply *reply)
 {
 	struct err_info why = {0};
-	json_t *next = NULL, *rows;
+	json_int_t next = 0;
+	json_t *rows;
 
 	if (a->by_holders)
 		rows = ranked_page(s, a, &next, &why);
@@ -308,13 +320,12 @@ static void list(struct index_server *s, struct list_ask *a, struct http_reply *
 		rows = a->online ? online_page(s, a, &next, &why) : plain_page(s, a, &next, &why);
 	if (why.code != OK) {
 		json_decref(rows);
-		json_decref(next);
 		index_reply_fault(reply, &why);
 		return;
 	}
-	api_reply_json(
-	    reply, 200,
-	    json_pack("{s:o, s:o}", "entries", rows, "next", next == NULL ? json_null() : next));
+	api_reply_json(reply, 200,
+		       json_pack("{s:o, s:o}", "entries", rows, "next",
+				 next == 0 ? json_null() : json_integer(next)));
 }
 
 void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply)
@@ -352,7 +363,7 @@ void index_near(struct index_server *s, const struct http_request *r, struct htt
 			index_reply_fault(reply, &why);
 		else
 			api_reply_json(reply, 200,
-				       json_pack("{s:o}", "entries", rows_json(s, NULL, n)));
+				       json_pack("{s:o}", "entries", rows_json(s, NULL, n, &why)));
 	}
 	buf_fini(&name);
 }

@@ -264,7 +264,8 @@ void link_count(struct link *l)
 
 	if (l->state == LINK_DEAD)
 		return; /* link_close() has settled it */
-	l->node->message_bytes += now - l->counted;
+	l->node->message_bytes -= l->counted;
+	l->node->message_bytes += now;
 	l->counted = now;
 }
 

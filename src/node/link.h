@@ -1,7 +1,7 @@
 /* node/link.h - one peer connection: a stream over TCP or uTP, its handshake, bytes in and out.
  *
  * Receiving: payload goes from the socket into its slab by one scatter read over the blocks we
- * expect next; their heads are predicted and checked after (link_recv.c). Sending: messages wait
+ * expect next; their heads are predicted and checked after (link_plan.c). Sending: messages wait
  * in `out`; blocks are pulled from the swarm when the socket takes more, and go from the page
  * cache to the socket without a copy (link_send.c). */
 #ifndef SHOAL_NODE_LINK_H
@@ -155,8 +155,10 @@ void link_set_interest(struct link *l);
 /* More messages wait than an honest peer lets pile up: it is not read from. */
 bool link_is_clogged(const struct link *l);
 
-/* ---- link_recv.c ---- */
+/* ---- link_plan.c ---- */
 void link_read(struct link *l);
+
+/* ---- link_recv.c ---- */
 /* Memory came back: take up what waited. */
 void link_unstarve(struct link *l);
 /* Free the incoming block, if any. */
@@ -164,6 +166,17 @@ void link_recv_drop(struct link *l);
 
 /* New bytes of the stream, as the peer meant them. */
 void link_take(struct link *l, struct bytes in);
+/* So many bytes of the incoming block's payload are in place. The link may be closed. */
+void link_count_payload(struct link *l, size_t n);
+bool link_wants_block(const struct link *l, const struct block_ref *b);
+/* The connection that is in the middle of this very block, if it is not `l`; NULL none. */
+struct link *link_other_receiver(const struct transfer *t, const struct link *l,
+				 const struct block_ref *b);
+/* What is left of a block or a row of them behind its first `bytes`. */
+static inline struct block_ref block_behind(const struct block_ref *b, uint32_t bytes)
+{
+	return (struct block_ref){b->piece, b->begin + bytes, b->length - bytes};
+}
 
 /* ---- link_crypt.c: beneath the stream ---- */
 /* What the node would have, and prefers. */

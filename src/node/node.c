@@ -11,7 +11,6 @@
 #include "net/tcp.h"
 #include "node/lan_peers.h"
 #include "node/link.h"
-#include "node/webseed.h"
 
 /* Connections taken per turn of the loop, so that a flood cannot keep it (O-22). */
 #define ACCEPTS_PER_TURN 64
@@ -38,7 +37,7 @@ struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20])
 	return hash_map_find(&n->by_hash, hash);
 }
 
-static void drop_names(struct node *n, struct transfer *t)
+void node_drop_names(struct node *n, struct transfer *t)
 {
 	hash_map_drop(&n->by_hash, t->meta->hash_v1, t);
 	hash_map_drop(&n->by_hash, t->meta->hash_v2, t);
@@ -58,7 +57,7 @@ static int put_names(struct node *n, struct transfer *t)
 		err = link_crypt_put_names(n, t);
 	if (err != ERR_NOMEM)
 		return OK;
-	drop_names(n, t);
+	node_drop_names(n, t);
 	return err;
 }
 
@@ -78,7 +77,7 @@ int node_enlist(struct node *n, struct transfer *t)
 
 void node_delist(struct node *n, struct transfer *t)
 {
-	drop_names(n, t);
+	node_drop_names(n, t);
 	n->n_transfers--;
 }
 
@@ -203,48 +202,6 @@ static void touch_busy(struct node *n)
 			live_touch(l->t->live_in, &l->t->live);
 }
 
-/* From a timer of ours: nobody further up is inside any of them. The goodbyes to trackers may take
- * long yet; the files need not wait for that. */
-static void release_removed(struct node *n)
-{
-	for (uint32_t i = 0; i < n->n_transfers; i++) {
-		struct transfer *t = n->transfers[i];
-		void (*released)(void *) = t->released;
-
-		if (!t->removed || !t->recorded || t->store == NULL)
-			continue;
-		hash_serve_fini(t);
-		webseeds_free(t->webseeds);
-		t->webseeds = NULL;
-		store_close(t->store);
-		t->store = NULL;
-		t->released = NULL;
-		if (released != NULL)
-			released(t->released_user);
-	}
-}
-
-void node_release_soon(struct node *n)
-{
-	loop_timer_set(n->second, 0);
-}
-
-static void free_removed(struct node *n)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < n->n_transfers; i++) {
-		struct transfer *t = n->transfers[i];
-
-		if (t->removed && t->gone)
-			transfer_free(t);
-		else
-			n->transfers[kept++] = t;
-	}
-	n->n_removed -= n->n_transfers - kept;
-	n->n_transfers = kept;
-}
-
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -274,10 +231,7 @@ static void on_second(void *arg)
 		node_dht_second(n->dht);
 	node_hear_verdicts(n);
 	node_settle(n);
-	if (n->n_removed > 0) {
-		release_removed(n);
-		free_removed(n);
-	}
+	node_bury_removed(n);
 	pool_slabs_trim(n->pool);
 	loop_timer_set(n->second, SWEEP_MS);
 }
@@ -555,92 +509,4 @@ void node_status(struct node *n, struct node_status *out)
 		out->down_bps += s.down_bps;
 		out->up_bps += s.up_bps;
 	}
-}
-
-/* ---- leaving ------------------------------------------------------------------------- */
-
-static void finish_leave(void *arg)
-{
-	struct node *n = arg;
-	void (*done)(void *) = n->leave_done;
-
-	n->leave_done = NULL;
-	if (done != NULL)
-		done(n->leave_user);
-}
-
-static void one_left(struct node *n)
-{
-	if (--n->leaving == 0)
-		finish_leave(n);
-}
-
-void node_transfer_left(struct node *n, struct transfer *t)
-{
-	t->gone = true;
-	if (n->leaving > 0)
-		one_left(n);
-}
-
-void node_remove(struct node *n, struct transfer *t)
-{
-	node_remove_then(n, t, NULL, NULL);
-}
-
-void node_remove_then(struct node *n, struct transfer *t, void (*released)(void *user), void *user)
-{
-	struct link *l = n->links;
-
-	t->released = released;
-	t->released_user = user;
-	t->removed = t->leaving = true;
-	t->on_phase = NULL;
-	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
-	n->n_removed++;
-	drop_names(n, t);
-	while (l != NULL) {
-		bool close = l->t == t;
-
-		if (close)
-			link_close(l, NULL);
-		/* The swarm, being told, may have closed others. */
-		l = close ? n->links : l->next;
-	}
-	transfer_leave(t);
-	node_settle(n);
-}
-
-int node_discard(struct node *n, const struct metainfo *m, struct bytes torrent, const char *path,
-		 struct err_info *info)
-{
-	struct store_params sp = {
-	    .mode = STORE_DOWNLOAD, .pool = n->pool, .meta = m, .torrent = torrent, .path = path};
-	struct store *s;
-	int err = store_open(&sp, &s, info);
-
-	if (err != OK)
-		return err;
-	err = store_discard(s, info);
-	store_close(s);
-	return err;
-}
-
-void node_leave(struct node *n, uint32_t limit_ms, void (*done)(void *user), void *user)
-{
-	n->leave_done = done;
-	n->leave_user = user;
-	n->leave_timer = loop_timer_new(n->loop, finish_leave, n);
-	if (n->leave_timer != NULL)
-		loop_timer_set(n->leave_timer, limit_ms);
-	while (n->links != NULL)
-		link_close(n->links, NULL);
-	node_settle(n);
-	n->leaving = 1; /* for ourselves, so that it ends once */
-	for (uint32_t i = 0; i < n->n_transfers; i++)
-		n->leaving += !n->transfers[i]->gone;
-	for (uint32_t i = 0; i < n->n_transfers; i++)
-		if (!n->transfers[i]->removed)
-			transfer_leave(n->transfers[i]);
-	node_settle(n);
-	one_left(n);
 }

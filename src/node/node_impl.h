@@ -67,9 +67,9 @@ struct node {
 	uint32_t status_round;		/* of node_status() */
 	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, n_strangers;
-	struct quota quota;				/* as settled */
-	uint32_t fds_before; /* descriptors that were open before there was a node */
-	uint64_t message_bytes;				/* in the buffers of all of them */
+	struct quota quota;	/* as settled */
+	uint32_t fds_before;	/* descriptors that were open before there was a node */
+	uint64_t message_bytes; /* in the buffers of all of them */
 	struct link *oldest_stranger, *newest_stranger; /* accepted, no torrent named yet */
 	struct link *dirty; /* have output to flush at the end of this event */
 	struct link *grave; /* closed during this event, freed at its end */
@@ -172,8 +172,18 @@ struct transfer *node_transfer_by_hash(struct node *n, const uint8_t hash[20]);
 int node_enlist(struct node *n, struct transfer *t);
 /* The newest one goes again. */
 void node_delist(struct node *n, struct transfer *t);
+/* It is found no more. */
+void node_drop_names(struct node *n, struct transfer *t);
 /* The end of every callback from the loop: flush what was queued, free what was closed. */
 void node_settle(struct node *n);
+
+/* ---- node_leave.c ---- */
+/* The last word of it was said. */
+void node_transfer_left(struct node *n, struct transfer *t);
+/* A transfer that was taken out needs its files no more. */
+void node_release_soon(struct node *n);
+/* From a timer of ours, where nobody further up is inside of any of them. */
+void node_bury_removed(struct node *n);
 
 /* ---- node_udp.c ---- */
 /* The UDP port of the same number as the TCP one; opened when first asked for. NULL: see *info. */
@@ -219,9 +229,6 @@ bool transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
 void transfer_free(struct transfer *t);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
-void node_transfer_left(struct node *n, struct transfer *t);
-/* A transfer that was taken out needs its files no more. */
-void node_release_soon(struct node *n);
 
 /* ---- transfer_found.c ---- */
 /* `trackers`: as transfer_params.trackers. Returns 0 or ERR_NOMEM. */

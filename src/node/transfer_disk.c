@@ -180,7 +180,7 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 	if (e->lost) {
 		disk_forgot(t, &e->err);
 	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO ||
-		   e->err.code == ERR_TOO_BIG) {
+		   e->err.code == ERR_TOO_BIG || e->err.code == ERR_NOMEM) {
 		disk_said_no(t, &e->err);
 	} else if (e->err.code != OK) {
 		transfer_fail(t, &e->err);

@@ -210,7 +210,8 @@ void transfer_on_looked(struct transfer *t, const struct store_event *e)
 
 	if (t->phase != TRANSFER_SEEDING || t->leaving)
 		return;
-	if (e->err.code == ERR_TOO_BIG) {
+	/* Nobody could look. */
+	if (e->err.code == ERR_TOO_BIG || e->err.code == ERR_NOMEM) {
 		look_at(t, now + LOOK_AGAIN_MS);
 		return;
 	}

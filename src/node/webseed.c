@@ -215,7 +215,7 @@ static bool is_of_use(const struct webseed *s, const struct block_ref *list, uin
 	return false;
 }
 
-/* A limit held it. */
+/* A limit held it, or want of room. */
 static void go_on(struct webseed *s)
 {
 	if (s->resume_ms == 0)
@@ -319,10 +319,11 @@ void webseeds_unstarve(struct webseeds *w)
 		if (!s->starved)
 			continue;
 		s->starved = false;
+		/* In a turn of its own: this may be the end of the very call that found no room,
+		 * which is not held yet, and would be held for good. */
 		if (s->call != NULL)
-			http_call_resume(s->call);
-		else
-			webseeds_on_fetch(w);
+			s->resume_ms = 1;
+		webseeds_on_fetch(w);
 	}
 }
 

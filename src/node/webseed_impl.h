@@ -28,7 +28,8 @@ struct webseed {
 	uint8_t *block; /* BLOCK_BYTES; of them `got` belong to the block that ends behind `at` */
 	uint32_t got;
 	bool starved;
-	uint64_t resume_ms; /* a limit of rate holds the request until then; 0: none does */
+	uint64_t resume_ms; /* a limit of rate, or want of room until now, holds the request until
+			       then; 0: nothing does */
 
 	/* The request under way brings up to `call_end`. */
 	struct http_call *call;

@@ -64,14 +64,17 @@ static bool ends_with(struct bytes s, const char *end, struct bytes *head)
 	return true;
 }
 
-/* ".NAME.<8 hex digits>.shoal" and "...shoal-state", as store/store.h names them. */
+/* ".NAME.<8 hex digits>.shoal" and what lies beside it, as store/store.h names them; and the state
+ * file while it is being written (store/durable.h). */
 static bool is_unfinished(const char *name)
 {
-	struct bytes head;
+	static const char *const ends[] = {".shoal", ".shoal-state", ".shoal-state.tmp",
+					   ".shoal-rest"};
+	struct bytes head = bytes_of(NULL, 0);
+	size_t k = 0;
 
-	if (!ends_with(bytes_str(name), ".shoal", &head) &&
-	    !ends_with(bytes_str(name), ".shoal-state", &head))
-		return false;
+	while (k < sizeof(ends) / sizeof(ends[0]) && !ends_with(bytes_str(name), ends[k], &head))
+		k++;
 	if (head.len < 11 || head.ptr[0] != '.' || head.ptr[head.len - 9] != '.')
 		return false;
 	for (size_t i = head.len - 8; i < head.len; i++)

@@ -249,7 +249,7 @@ static int check_seed_file(struct store *s, struct root_tour *tour, struct store
 	if ((uint64_t)st.st_size != f->length)
 		return root_fail(s->data, f->path, ERR_INVALID,
 				 "has another size than the torrent says", info);
-	stamp_file(f, &st);
+	stamp_file(s, f, &st);
 	return OK;
 }
 
@@ -280,7 +280,7 @@ static int open_seed(struct store *s, struct err_info *info)
 	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
 		err = check_seed_file(s, &tour, &s->files[i], info);
 	root_tour_fini(&tour);
-	s->stamped = true;
+	atomic_store(&s->stamped, true);
 	return err == OK ? let_go(s, info) : err;
 }
 
@@ -362,6 +362,7 @@ static int open_new(const struct store_params *p, struct store_hub *h, struct st
 	atomic_init(&s->cancel, false);
 	atomic_init(&s->renaming, false);
 	atomic_init(&s->finished, false);
+	atomic_init(&s->stamped, false);
 	if (s->mode == STORE_DOWNLOAD) {
 		s->next = h->stores;
 		h->stores = s;

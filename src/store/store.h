@@ -124,7 +124,8 @@ void store_trust_all(struct store *s);
  * are what a recheck must hash after a crash. 0 when there is nothing to do. */
 uint32_t store_unsure(const struct store *s);
 /* Hash pieces and report each as STORE_CHECKED: all of them, or the unsure ones only. Good
- * ones enter store_have(). */
+ * ones enter store_have(); those that could not be looked at (ERR_NOMEM, ERR_TOO_BIG) are unsure.
+ */
 void store_recheck(struct store *s, bool all);
 
 /* An older or otherwise like copy of one file of the torrent. */
@@ -135,8 +136,8 @@ struct store_donor {
 /* DOWNLOAD, before anything was received: copy the bytes of these files, which are only read, into
  * the unfinished ones, sharing the space where the file system can. Files of which pieces are
  * vouched for are left as they are. What was copied is unsure when STORE_FILLED comes: nothing is
- * believed of it. A donor that cannot be read is passed over. Owns: all is copied.
- * Returns 0, or an error after which no event comes. */
+ * believed of it. A donor that cannot be read, or of a file that the torrent does not have, is
+ * passed over. Owns: all is copied. Returns 0, or an error after which no event comes. */
 int store_fill(struct store *s, const char *folder, const struct store_donor *list, uint32_t n,
 	       struct err_info *info);
 

@@ -404,6 +404,14 @@ void store_verify(struct store *s, uint32_t piece, bool want_hashes)
 
 static void checks_hand_out(struct store *s);
 
+/* Without memory, or a descriptor, nothing was found out: another recheck may. */
+static void note_checked(struct store *s, const struct store_event *e)
+{
+	mark_had(s, e->piece, e->good);
+	if (e->err.code == ERR_NOMEM || e->err.code == ERR_TOO_BIG)
+		bitfield_set(&s->unsure, e->piece);
+}
+
 static void recheck_done(struct pool_job *job)
 {
 	struct check *c = (struct check *)job;
@@ -421,7 +429,7 @@ static void recheck_done(struct pool_job *job)
 	e->good = c->good && e->err.code == OK;
 	if (!s->closed) {
 		e->stored = bitfield_has(&s->have, e->piece) || bitfield_has(&s->unsure, e->piece);
-		mark_had(s, e->piece, e->good);
+		note_checked(s, e);
 		e->last = s->todo.count == 0 && s->checks_out == 0;
 		if (e->last)
 			(void)store_places_check(s, &e->err);

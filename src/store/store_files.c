@@ -319,22 +319,32 @@ void file_put(struct store *s, struct handle *x, bool wrote)
 	pthread_mutex_unlock(&h->files_lock);
 }
 
-bool file_changed(const struct store *s, const struct handle *x)
+bool file_changed(struct store *s, const struct handle *x)
 {
 	const struct store_file *f = x->file;
+	struct file_stamp as;
 	struct stat st;
 
-	if (!s->stamped)
+	if (!atomic_load(&s->stamped))
 		return false;
-	return f->changed || fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
-	       st.st_ino != f->ino || st.st_mtim.tv_sec != f->mtime.tv_sec ||
-	       st.st_mtim.tv_nsec != f->mtime.tv_nsec;
+	pthread_mutex_lock(&s->hub->files_lock);
+	as = f->stamp;
+	pthread_mutex_unlock(&s->hub->files_lock);
+	return as.changed || fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
+	       st.st_ino != as.ino || st.st_mtim.tv_sec != as.mtime.tv_sec ||
+	       st.st_mtim.tv_nsec != as.mtime.tv_nsec;
 }
 
-void stamp_file(struct store_file *f, const struct stat *st)
+void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *as)
 {
-	f->mtime = st->st_mtim;
-	f->ino = st->st_ino;
+	pthread_mutex_lock(&s->hub->files_lock);
+	f->stamp = *as;
+	pthread_mutex_unlock(&s->hub->files_lock);
+}
+
+void stamp_file(struct store *s, struct store_file *f, const struct stat *st)
+{
+	file_stamp(s, f, &(struct file_stamp){.mtime = st->st_mtim, .ino = st->st_ino});
 }
 
 /* No job is out any more, so nobody holds a handle but the loop. */

@@ -143,17 +143,6 @@ static void fill_done(struct pool_job *job)
 	task_end(&f->task);
 }
 
-/* The place of a file that has data on disk; NULL for pads, links and empty ones. */
-static struct store_file *place_of(const struct store *s, const struct meta_file *m)
-{
-	struct part_walk w = part_walk(s, m->offset, 1);
-	struct part part;
-
-	if (m->length == 0 || !part_next(&w, &part) || part.file == NULL)
-		return NULL;
-	return part.file->offset == m->offset ? part.file : NULL;
-}
-
 static bool is_vouched(const struct store *s, const struct meta_file *m)
 {
 	for (uint32_t i = 0; i < m->n_pieces; i++) {
@@ -161,6 +150,22 @@ static bool is_vouched(const struct store *s, const struct meta_file *m)
 			return true;
 	}
 	return false;
+}
+
+/* Where the bytes of file `i` of the metainfo are to go; NULL: nowhere, as it is no file that has
+ * data on disk, is not wanted, or has something already. */
+static struct store_file *place_of(const struct store *s, uint32_t i)
+{
+	const struct meta_file *m = i < s->meta->n_files ? &s->meta->files[i] : NULL;
+	struct part_walk w;
+	struct part part;
+
+	if (m == NULL || m->length == 0)
+		return NULL;
+	w = part_walk(s, m->offset, 1);
+	if (!part_next(&w, &part) || part.file == NULL || part.file->offset != m->offset)
+		return NULL;
+	return part.file->wanted && !is_vouched(s, m) ? part.file : NULL;
 }
 
 static int take_list(struct fill *f, const struct store *s, const struct store_donor *list,
@@ -177,11 +182,10 @@ static int take_list(struct fill *f, const struct store *s, const struct store_d
 		return ERR_NOMEM;
 	end = f->paths;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct meta_file *m = &s->meta->files[list[i].file];
 		size_t len = strlen(list[i].rel) + 1;
-		struct store_file *to = place_of(s, m);
+		struct store_file *to = place_of(s, list[i].file);
 
-		if (to == NULL || !to->wanted || is_vouched(s, m))
+		if (to == NULL)
 			continue;
 		memcpy(end, list[i].rel, len);
 		f->items[f->n++] = (struct fill_item){.to = to, .rel = end};

@@ -112,12 +112,18 @@ void hub_tell_room(struct store_hub *h);
 
 /* ---- files (store_files.c) ---------------------------------------------- */
 
+/* A file as it was when it was verified. */
+struct file_stamp {
+	struct timespec mtime;
+	ino_t ino;
+	bool changed; /* it is not that any more */
+};
+
 struct store_file {
 	const char *path; /* beneath s->data */
 	uint64_t offset, length;
-	struct timespec mtime; /* with `ino`: when it was verified; once s->stamped */
-	ino_t ino;
-	bool changed;	       /* it is not that any more */
+	struct file_stamp
+	    stamp; /* once s->stamped; the loop thread's, read by others under files_lock */
 	struct handle *handle; /* under files_lock, as the two flags below */
 	bool dirty;	       /* written since the last sync */
 	bool fresh;	       /* and its name may be new as well */
@@ -164,13 +170,15 @@ bool hub_spare(struct store_hub *h, uint64_t *since_ms);
 int file_get(struct store *s, struct store_file *f, bool make, struct handle **out,
 	     struct err_info *info);
 void file_put(struct store *s, struct handle *h, bool wrote);
-/* Has the file changed since it was verified? Loop thread. */
-bool file_changed(const struct store *s, const struct handle *h);
+/* Has the file changed since it was verified? Any thread. */
+bool file_changed(struct store *s, const struct handle *h);
 /* What lies at its name now has nothing to do with what is open. */
 void file_forget(struct store *s, struct store_file *f);
 /* A seed's folder as it is found now, which must be the one that it was. */
 int seed_folder(struct store *s, struct root *out, struct err_info *info);
-void stamp_file(struct store_file *f, const struct stat *st);
+void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *as);
+/* As verified and found so. */
+void stamp_file(struct store *s, struct store_file *f, const struct stat *st);
 
 struct part_walk part_walk(const struct store *s, uint64_t offset, uint64_t len);
 bool part_next(struct part_walk *w, struct part *out);
@@ -326,8 +334,8 @@ struct store {
 	atomic_bool placed; /* DOWNLOAD of a folder: what is whole has its final name */
 	dev_t data_dev;	    /* SEED: which folder `data` is, as it is opened anew with each file; */
 	ino_t data_ino;	    /* both under files_lock */
-	bool stamped;	    /* files are as they were verified: SEED, and DOWNLOAD once finished */
-	bool looking;	    /* a store_look() is out */
+	atomic_bool stamped; /* files are as they were verified: SEED, and DOWNLOAD once finished */
+	bool looking;	     /* a store_look() is out */
 	struct file_seen *seen; /* of `files`, as the last look found those that were changed */
 
 	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */

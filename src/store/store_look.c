@@ -92,8 +92,8 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 
 static bool is_as_verified(const struct store_file *f, const struct file_seen *now)
 {
-	return now->there && now->size == f->length && now->ino == f->ino &&
-	       same_time(&now->mtime, &f->mtime);
+	return now->there && now->size == f->length && now->ino == f->stamp.ino &&
+	       same_time(&now->mtime, &f->stamp.mtime);
 }
 
 /* Is it found again as it was a while ago, and in its size? */
@@ -111,7 +111,7 @@ static bool has_changed_file(const struct store *s, uint32_t piece)
 	struct part part;
 
 	while (part_next(&w, &part))
-		if (part.file != NULL && part.file->changed)
+		if (part.file != NULL && part.file->stamp.changed)
 			return true;
 	return false;
 }
@@ -151,20 +151,18 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 	struct file_seen *before = &s->seen[f - s->files];
 	uint64_t rested = e->token - before->at_ms;
 
-	if (!f->changed && is_as_verified(f, now))
+	if (!f->stamp.changed && is_as_verified(f, now))
 		return;
 	now->at_ms = e->token;
-	if (!f->changed) {
-		f->changed = true;
+	if (!f->stamp.changed) {
+		file_stamp(s, f, &(struct file_stamp){.changed = true});
 		*before = *now;
 		file_forget(s, f);
 		doubt_file(s, f);
 	} else if (!is_at_rest(f, before, now)) {
 		*before = *now;
 	} else if (rested >= STORE_REST_MS) {
-		f->mtime = now->mtime;
-		f->ino = now->ino;
-		f->changed = false;
+		file_stamp(s, f, &(struct file_stamp){.mtime = now->mtime, .ino = now->ino});
 		file_forget(s, f);
 		doubt_file(s, f);
 		return;
@@ -204,7 +202,7 @@ void store_look(struct store *s)
 {
 	struct look *l;
 
-	if (!s->stamped || s->looking)
+	if (!atomic_load(&s->stamped) || s->looking)
 		return;
 	l = task_new(s, sizeof(*l), STORE_LOOKED, 0, 0);
 	if (l == NULL)

@@ -10,14 +10,14 @@
 #include "store/scan.h"
 #include "store/store_impl.h"
 
-/* Is what lies at the final name what may be replaced? */
-static int check_old(const struct store *s, struct err_info *info)
+/* Is what lies at `rel` what may be replaced? */
+static int check_old(const struct store *s, const char *rel, struct err_info *info)
 {
 	char *path = NULL;
 	struct stamp now;
 	int err;
 
-	if (asprintf(&path, "%s/%s", s->parent.path, s->final_rel) < 0)
+	if (asprintf(&path, "%s/%s", s->parent.path, rel) < 0)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	err = stamp_take(path, &now, info);
 	free(path);
@@ -39,7 +39,7 @@ int name_check(struct store *s, struct err_info *info)
 	if (err != OK)
 		return root_fail(&s->parent, s->final_rel, err, err_text(err), info);
 	if (s->replaces)
-		return check_old(s, info);
+		return check_old(s, s->final_rel, info);
 	/* We may have been killed between the rename and this. */
 	if (root_stat(&s->parent, s->part_rel, &st) == ERR_NOENT)
 		(void)durable_remove(&s->parent, s->state_rel, NULL);
@@ -142,10 +142,29 @@ static void keep_mode(const struct store *s, const struct stat *old)
 	(void)fchmod(fd, mode);
 }
 
+/* Until they change places somebody may still write into the old one; behind that nobody finds it
+ * by its name, and what was changed goes back. */
+static int exchange_old(struct store *s, struct err_info *info)
+{
+	int err = root_exchange(&s->parent, s->part_rel, s->final_rel, info);
+
+	if (err == ERR_INVALID)
+		return root_fail(&s->parent, s->final_rel, ERR_IO,
+				 "cannot be replaced at once on this file system; move it away and "
+				 "run the same command again",
+				 info);
+	if (err != OK)
+		return err;
+	err = check_old(s, s->part_rel, info);
+	if (err != OK)
+		(void)root_exchange(&s->parent, s->part_rel, s->final_rel, NULL);
+	return err;
+}
+
 /* One file takes the place of another by rename(2) alone, where every file system can. */
 static int replace_old(struct store *s, const struct stat *old, struct err_info *info)
 {
-	int err = check_old(s, info);
+	int err = check_old(s, s->final_rel, info);
 
 	if (err != OK)
 		return err;
@@ -155,15 +174,7 @@ static int replace_old(struct store *s, const struct stat *old, struct err_info 
 	err = durable_remove(&s->parent, s->state_rel, info);
 	if (err == OK)
 		err = root_sync(&s->parent, "", info);
-	if (err != OK)
-		return err;
-	err = root_exchange(&s->parent, s->part_rel, s->final_rel, info);
-	if (err == ERR_INVALID)
-		return root_fail(&s->parent, s->final_rel, ERR_IO,
-				 "cannot be replaced at once on this file system; move it away and "
-				 "run the same command again",
-				 info);
-	return err;
+	return err == OK ? exchange_old(s, info) : err;
 }
 
 int name_give(struct store *s, bool partial, struct err_info *info)

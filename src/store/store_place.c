@@ -1,12 +1,13 @@
 /* store/store_place.c - where the files of a download are while not all of them are wanted.
  *
- *                     unfinished                      at its final name ("placed")
- *   wanted            .NAME.xxxxxxxx.shoal/PATH       .NAME.xxxxxxxx.shoal-rest/PATH until it is
- * whole, then NAME/PATH not wanted        .NAME.xxxxxxxx.shoal-rest/PATH, only if a piece of
- * another file reaches into it
+ *              unfinished                    at its final name ("placed")
+ *     wanted   .NAME.xxxxxxxx.shoal/PATH     NAME/PATH, once it is whole; until then aside
+ *     else     aside                         aside
  *
- * A file changes its place by one rename, so that what it has is kept. Files that lie "aside", in
- * the rest folder, are sparse: what they hold is the edges of pieces. */
+ * Aside is .NAME.xxxxxxxx.shoal-rest/PATH, for what pieces of other files reach into.
+ *
+ * A file changes its place by one rename, so that what it has is kept. Files that lie aside are
+ * sparse: what they hold is the edges of pieces. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -205,7 +205,7 @@ static int complete_file(struct store *s, struct root_tour *tour, struct store_f
 		if (err != OK || root_tour_stat(tour, f->path, &st) != OK)
 			return err;
 	}
-	stamp_file(f, &st);
+	stamp_file(s, f, &st);
 	return OK;
 }
 
@@ -296,7 +296,7 @@ static void save_done(struct pool_job *job)
 	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
 	    s->mode == STORE_DOWNLOAD) {
 		/* Of those that were at their names before it is not known what they were. */
-		s->stamped = !v->partial && !v->placed;
+		atomic_store(&s->stamped, !v->partial && !v->placed);
 		s->placed = s->data == &s->folder;
 		atomic_store(&s->finished, true);
 		unlock(s);
@@ -322,8 +322,11 @@ static void save_next(struct store *s)
 	else if (v != NULL && bitfield_copy(&v->have, &s->have) != OK)
 		err_set(&v->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*(s->save_next ? &s->save_next : &s->finish_next) = false;
-	if (v == NULL)
+	if (v == NULL) {
+		/* Its event says so; the other one need not wait for a call that may never come. */
+		save_next(s);
 		return;
+	}
 	s->saving = true;
 	s->finishing = type == STORE_FINISHED;
 	v->placed = s->placed;

@@ -319,35 +319,52 @@ void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t lengt
 
 /* ---- drop --------------------------------------------------------------- */
 
-static int punch_part(struct store *s, struct handle *x, const struct part *part, void *arg)
+struct drop {
+	struct task task;
+	uint64_t offset;
+	uint32_t length;
+};
+
+static int punch(struct store *s, const struct part *part, struct err_info *info)
 {
-	(void)s, (void)arg;
-	if (x == NULL || fallocate(x->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				   (off_t)part->at, (off_t)part->len) == 0)
-		return OK;
-	return ERR_IO;
+	struct handle *x;
+	int error = 0, err = file_get(s, part->file, false, &x, info);
+
+	if (err != OK)
+		return err;
+	if (fallocate(x->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)part->at,
+		      (off_t)part->len) != 0)
+		error = errno;
+	file_put(s, x, false);
+	return error == 0 ? OK : root_errno_at(s->data, part->file->path, error, info);
 }
 
 static void drop_run(struct pool_job *job, struct pool_worker *w)
 {
-	struct store_event *e = &((struct task *)job)->event.e;
-	struct store *s = ((struct task *)job)->s;
-	int err = each_part(s, e->piece, 0, meta_piece_bytes(s->meta, e->piece), punch_part, NULL);
+	struct drop *d = (struct drop *)job;
+	struct store *s = d->task.s;
+	struct part_walk walk = part_walk(s, d->offset, d->length);
+	struct part part;
+	int err = OK;
 
 	(void)w;
-	if (err != OK)
-		err_set(&e->err, err, "the file system gives no space back: %s", strerror(errno));
+	while (err == OK && !atomic_load(&s->cancel) && part_next(&walk, &part))
+		if (part.file != NULL)
+			err = punch(s, &part, &d->task.event.e.err);
 }
 
 void store_drop(struct store *s, uint32_t piece)
 {
-	struct task *t;
+	struct drop *d;
 
 	if (s->mode != STORE_DOWNLOAD || piece >= s->have.n || !bitfield_unset(&s->have, piece))
 		return;
-	t = task_new(s, sizeof(*t), STORE_DROPPED, piece, 0);
-	if (t != NULL)
-		task_submit(t, drop_run, fetch_done);
+	d = task_new(s, sizeof(*d), STORE_DROPPED, piece, 0);
+	if (d == NULL)
+		return;
+	d->offset = space_offset(s, piece, 0);
+	d->length = meta_piece_bytes(s->meta, piece);
+	task_submit(&d->task, drop_run, fetch_done);
 }
 
 /* ---- read --------------------------------------------------------------- */
@@ -358,13 +375,14 @@ struct read_job {
 	struct span to; /* the event's `hashes` */
 };
 
-/* A seed's file that was changed since it was opened holds other bytes than were verified. */
+/* A file that was changed since it was opened, or finished, holds other bytes than were verified.
+ * Looked at once they are read: what is changed meanwhile counts, too. */
 static int check_unchanged(struct store *s, const struct read_job *r, struct err_info *info)
 {
 	struct part_walk w = part_walk(s, r->offset, r->to.len);
 	struct part part;
 
-	while (s->mode == STORE_SEED && part_next(&w, &part)) {
+	while (atomic_load(&s->stamped) && part_next(&w, &part)) {
 		struct handle *x;
 		bool changed;
 		int err;
@@ -390,8 +408,8 @@ static void read_run(struct pool_job *job, struct pool_worker *w)
 	struct err_info *info = &r->task.event.e.err;
 
 	(void)w;
-	if (!atomic_load(&s->cancel) && check_unchanged(s, r, info) == OK)
-		(void)bytes_read(s, r->offset, r->to, info);
+	if (!atomic_load(&s->cancel) && bytes_read(s, r->offset, r->to, info) == OK)
+		(void)check_unchanged(s, r, info);
 }
 
 static void read_done(struct pool_job *job)

@@ -239,7 +239,9 @@ TEST(entry_tags_are_kept_in_order_once_and_in_lower_case)
 	CHECK_STR(e.tags, "2026 climate raw");
 	CHECK_INT(tag(&e, "zoo,,aa  lang:en"), 0);
 	CHECK_STR(e.tags, "2026 aa climate lang:en raw zoo");
-	CHECK_INT(tag(&e, "\xc3\xbc" "ber"), 0);
+	CHECK_INT(tag(&e, "\xc3\xbc"
+			  "ber"),
+		  0);
 	CHECK_INT(tag(&e, "a/b"), ERR_INVALID);
 	CHECK_INT(tag(&e, "a\nb"), ERR_INVALID);
 	CHECK_INT(tag(&e, "\xff"), ERR_INVALID);
@@ -295,6 +297,23 @@ TEST(entry_notes_are_pairs_in_order_and_the_last_value_counts)
 	CHECK_INT(note(&e, "b", ""), ERR_TOO_BIG);
 	CHECK_INT(note(&e, "k", "short"), 0);
 	CHECK_INT(note(&e, "b", ""), 0);
+}
+
+TEST(entry_references_are_written_as_they_are_read)
+{
+	char text[ENTRY_REF_MAX], owner[ENTRY_OWNER_BYTES_MAX + 1], name[ENTRY_NAME_BYTES_MAX + 1];
+	struct entry_ref ref;
+
+	CHECK_STR(entry_ref_text(text, "ann", "a b.bin", 7), "ann/a b.bin@7");
+	CHECK_STR(entry_ref_text(text, "ann", "a b.bin", 0), "ann/a b.bin");
+	memset(owner, 'o', sizeof(owner));
+	memset(name, 'n', sizeof(name));
+	owner[sizeof(owner) - 1] = name[sizeof(name) - 1] = '\0';
+	entry_ref_text(text, owner, name, UINT32_MAX);
+	CHECK_INT(entry_ref_parse(bytes_str(text), &ref, NULL), 0);
+	CHECK_STR(ref.owner, owner);
+	CHECK_STR(ref.name, name);
+	CHECK(ref.version == UINT32_MAX);
 }
 
 TEST(entry_descriptions_are_one_line)

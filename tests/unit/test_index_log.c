@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "cli/index_log.h"
+#include "failmalloc_jansson.h"
 
 static void check_line(bool json, json_t *fields, const char *want)
 {
@@ -45,6 +46,32 @@ TEST(what_strangers_wrote_neither_ends_a_line_nor_steers_a_terminal)
 	check_line(true, json_pack("{s:s}", "name", "\xe2\x80\xae\xc2\x9b"),
 		   "{\"time\":\"2026-01-01T00:00:00Z\",\"event\":\"publish\","
 		   "\"name\":\"\\u202E\\u009B\"}\n");
+}
+
+/* A line that says less than happened would be worse than none. */
+TEST(without_memory_a_line_is_whole_or_not_there)
+{
+	json_t *fields = json_pack("{s:s, s:s, s:i}", "name", "a b", "owner", "ann", "version", 3);
+
+	for (int json = 0; json <= 1; json++) {
+		char *whole = index_log_line(json, 0, "publish", fields);
+		bool failed = true;
+
+		for (size_t n = 1; failed; n++) {
+			char *line;
+
+			failmalloc_start(n, false);
+			line = index_log_line(json, 0, "publish", fields);
+			failed = failmalloc_stop() >= n;
+			if (line != NULL)
+				CHECK_STR(line, whole);
+			else
+				CHECK(failed);
+			free(line);
+		}
+		free(whole);
+	}
+	json_decref(fields);
 }
 
 TEST(a_log_that_was_moved_away_is_opened_anew)

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "failmalloc_jansson.h"
 #include "index_world.h"
 #include "meta/magnet.h"
 #include "node/index_server_impl.h"
@@ -680,6 +681,74 @@ TEST(lists_come_in_pages_newest_first)
 			break;
 	}
 	CHECK_INT(seen, 7);
+	end();
+}
+
+/* Somebody has each of them. */
+static void announce_all(size_t n)
+{
+	uint8_t hash[3][SHA1_LEN];
+	struct got g;
+
+	CHECK(n <= 3);
+	for (size_t i = 0; i < n; i++)
+		memcpy(hash[i], entry_swarm_hash(&world.server->rows[i]), SHA1_LEN);
+	for (size_t i = 0; i < n; i++) {
+		g = announce(hash[i], ID_OURS, 6881, "&left=0&event=started");
+		CHECK_INT(g.status, 200);
+		forget(&g);
+	}
+}
+
+/* What GET `query` is answered with when the nth allocation fails; 0: none does. *asked: how many
+ * there were. */
+static int list_failing(const char *query, size_t n, size_t *asked, struct buf *body)
+{
+	struct http_request r = {.method = "GET", .query = bytes_str(query)};
+	struct http_reply reply = {.status = 200};
+
+	buf_init(&reply.body, 1 << 20);
+	failmalloc_start(n, false);
+	index_list(world.server, &r, &reply);
+	*asked = failmalloc_stop();
+	buf_clear(body);
+	buf_put(body, buf_bytes(&reply.body));
+	buf_fini(&reply.body);
+	return reply.status;
+}
+
+TEST(without_memory_a_list_is_whole_or_an_error)
+{
+	static const char *const queries[] = {"limit=2", "online=1&limit=2", "sort=holders&limit=2",
+					      "sort=holders&q=file"};
+	struct owner alice = owner_of("alice", 1);
+	struct buf whole, body;
+	char name[32];
+	size_t asked;
+
+	begin();
+	buf_init(&whole, 1 << 20);
+	buf_init(&body, 1 << 20);
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "file %d", i);
+		publish_id(&alice, name, name);
+	}
+	CHECK_INT(list_failing("", 0, &asked, &whole), 200);
+	CHECK(strstr(buf_cstr(&whole), "file 2") != NULL);
+	announce_all(3);
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		CHECK_INT(list_failing(queries[i], 0, &asked, &whole), 200);
+		for (size_t n = 1; n <= asked; n++) {
+			size_t fewer;
+			int status = list_failing(queries[i], n, &fewer, &body);
+
+			if (status == 200 && !bytes_eq(buf_bytes(&body), buf_bytes(&whole)))
+				fail_msg("%s: %.*s", queries[i], (int)body.len,
+					 (const char *)body.ptr);
+		}
+	}
+	buf_fini(&whole);
+	buf_fini(&body);
 	end();
 }
 

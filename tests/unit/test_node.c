@@ -827,6 +827,25 @@ TEST(a_full_disk_pauses_until_there_is_room)
 	world_fini(&w);
 }
 
+TEST(memory_that_runs_out_at_the_very_end_is_waited_for)
+{
+	static const struct sample_file one = {NULL, 16384, false};
+	struct world w;
+	struct node *n;
+	struct transfer *t;
+
+	world_init(&w, hybrid, 16 * KIB, &one, 1);
+	n = world_node(&w);
+	t = world_get(&w, n, (uint16_t[]){0});
+	CHECK_INT(phase_of(t), TRANSFER_DOWNLOADING);
+	transfer_on_store_event(
+	    t, &(struct store_event){.type = STORE_FINISHED, .err = {ERR_NOMEM, "out of memory"}});
+	CHECK_INT(phase_of(t), TRANSFER_STALLED);
+	CHECK(t->retry_at_ms > 0);
+	node_free(n);
+	world_fini(&w);
+}
+
 TEST(a_disk_that_lost_data_ends_the_download_which_another_start_completes)
 {
 	static const struct sample_file one = {NULL, 40 * 64 * KIB, false};
@@ -913,6 +932,27 @@ TEST(a_file_that_is_moved_away_is_missed_at_once_and_served_again_when_it_is_bac
 		node_free(n);
 		world_fini(&w);
 	}
+}
+
+TEST(a_look_for_which_there_was_no_memory_is_taken_again)
+{
+	static const struct sample_file one = {NULL, 16384, false};
+	struct world w;
+	struct node *n;
+	struct transfer *t;
+
+	world_init(&w, hybrid, 16 * KIB, &one, 1);
+	n = world_node(&w);
+	t = world_seed(&w, n);
+	CHECK_INT(unlink(w.seed), 0);
+	WAIT_FOR(w.loop, status_of(t).swarm.have == 0);
+	t->guard.look_at_ms = 0; /* the look that is due is this one: */
+	transfer_on_store_event(
+	    t, &(struct store_event){.type = STORE_LOOKED, .err = {ERR_NOMEM, "out of memory"}});
+	CHECK(t->guard.look_at_ms != 0);
+	CHECK_INT(status_of(t).why.code, ERR_MISMATCH);
+	node_free(n);
+	world_fini(&w);
 }
 
 TEST(of_a_file_that_is_changed_in_one_place_the_other_pieces_are_served_on)

@@ -109,6 +109,9 @@ TEST(unfinished_downloads_are_left_out_and_nothing_else)
 	put(".x.iso.0123abcd.shoal-state", 1);
 	CHECK_INT(mkdir(path_of(".y.0123abcd.shoal"), 0700), 0);
 	put(".y.0123abcd.shoal/inside", 1);
+	CHECK_INT(mkdir(path_of(".y.0123abcd.shoal-rest"), 0700), 0);
+	put(".y.0123abcd.shoal-rest/edges", 1);
+	put(".y.0123abcd.shoal-state.tmp", 1);
 	put("x.iso.0123abcd.shoal", 1);
 	put(".x.iso.0123abcX.shoal", 1);
 	put(".0123abcd.shoal", 1);

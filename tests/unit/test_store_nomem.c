@@ -74,3 +74,33 @@ TEST(a_store_that_is_closed_takes_its_own_refusals_with_it_alone)
 	store_close(b);
 	scene_fini(&c);
 }
+
+TEST(a_save_for_which_there_is_no_memory_does_not_keep_the_end_from_coming)
+{
+	struct scene c;
+	struct store *st;
+	struct store_event e;
+	unsigned refused = 0;
+
+	scene_init(&c, kinds[0], 128 * KIB, one, 1, 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_rest(st, &c.s, c.p);
+	store_save(st, store_have(st));
+	store_save(st, store_have(st));
+	store_finish(st);
+	pool_wait(c.p);
+	/* The first save is done; for the second there is no memory. */
+	failmalloc_start(1, false);
+	CHECK_INT(pool_drain(c.p), 1);
+	(void)failmalloc_stop();
+	for (int i = 0; i < 2; i++) {
+		e = wait_event(c.p, STORE_SAVED);
+		CHECK(e.err.code == OK || e.err.code == ERR_NOMEM);
+		refused += e.err.code == ERR_NOMEM;
+	}
+	CHECK_INT(refused, 1);
+	CHECK_INT(wait_event(c.p, STORE_FINISHED).err.code, OK);
+	check_content(&c.s, c.path);
+	store_close(st);
+	scene_fini(&c);
+}

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "store_fixture.h"
@@ -12,6 +13,21 @@ static const struct sample_file many[] = {
     {"b/exact", 64 * KIB, false}, {"tail", 40000, false},
 };
 #define N_MANY (sizeof(many) / sizeof(many[0]))
+
+/* Somebody writes to `path` while a folder is synced, the first time that `once_gone` is not there
+ * any more. */
+static struct late_change {
+	const char *path, *once_gone;
+} late;
+
+int fsync(int fd)
+{
+	if (late.path != NULL && !path_exists(late.once_gone)) {
+		file_write(late.path, "mine now", 8);
+		late.path = NULL;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
 
 /* The scene's content lies at DIR/donor, and something older at DIR/out. */
 struct renewal {
@@ -164,6 +180,22 @@ TEST(a_copy_with_holes_or_that_is_short_or_missing_gives_what_it_has)
 	scene_fini(&r.c);
 }
 
+TEST(a_copy_of_a_file_that_the_torrent_does_not_have_is_passed_over)
+{
+	const struct store_donor list[] = {{UINT32_MAX, "donor"}, {1, "donor"}, {0, "donor"}};
+	struct renewal r;
+	struct store *st;
+
+	init(&r, 1, true);
+	CHECK_INT(open_over(&r, &st), 0);
+	CHECK_INT(r.c.s.m->n_files, 1);
+	CHECK_INT(store_fill(st, r.c.dir, list, 3, NULL), 0);
+	CHECK_INT(wait_event(r.c.p, STORE_FILLED).err.code, 0);
+	CHECK_INT(store_unsure(st), r.c.s.m->n_pieces);
+	store_close(st);
+	scene_fini(&r.c);
+}
+
 TEST(pieces_that_are_recorded_are_not_overwritten_by_a_copy)
 {
 	struct renewal r;
@@ -209,6 +241,44 @@ TEST(what_was_changed_before_or_meanwhile_is_not_replaced_and_nothing_is_lost)
 		store_close(st);
 		scene_fini(&r.c);
 	}
+}
+
+TEST(what_is_changed_in_the_last_moment_before_old_and_new_change_places_is_not_lost)
+{
+	struct renewal r;
+	struct store *st;
+	char path[400], part[400], record[440];
+	uint8_t *data;
+	size_t len;
+
+	init(&r, 1, false);
+	snprintf(path, sizeof(path), "%s/old", r.c.path);
+	unfinished_name(&r, part);
+	snprintf(record, sizeof(record), "%s-state", part);
+	CHECK_INT(open_over(&r, &st), 0);
+	put_rest(st, &r.c.s, r.c.p);
+	save_now(st, r.c.p);
+	CHECK(path_exists(record));
+	late = (struct late_change){.path = path, .once_gone = record};
+	store_finish(st);
+	CHECK_INT(wait_event(r.c.p, STORE_FINISHED).err.code, ERR_EXISTS);
+	CHECK(late.path == NULL);
+	store_close(st);
+	pool_drain(r.c.p);
+	data = file_load(path, &len);
+	CHECK(data != NULL);
+	CHECK_INT(len, 8);
+	CHECK_MEM(data, "mine now", 8);
+	free(data);
+	/* The user says that it may go: all is there already. */
+	CHECK_INT(stamp_take(r.c.path, &r.old, NULL), 0);
+	CHECK_INT(open_over(&r, &st), 0);
+	CHECK_INT(fill(&r, st), r.c.s.m->n_pieces);
+	CHECK_STR(finish(&r, st).err.text, "");
+	check_content(&r.c.s, r.c.path);
+	check_alone(&r);
+	store_close(st);
+	scene_fini(&r.c);
 }
 
 TEST(the_new_one_is_open_to_nobody_who_was_kept_out_of_the_old_one)

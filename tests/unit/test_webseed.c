@@ -8,6 +8,7 @@
 #include "net/http_server.h"
 #include "net/tcp.h"
 #include "node_fixture.h"
+#include "store/store_impl.h"
 #include "wire/http_range.h"
 
 #define KIB 1024u
@@ -23,7 +24,14 @@ struct yard {
 	char url[64];
 	unsigned asked, n_gets, n_failed;
 	char range[80];
+	struct store *roomy; /* is told of room while an answer is on its way; NULL: none */
 };
+
+static void tell_room(struct store *s)
+{
+	store_wait_room(s);
+	hub_tell_room(s->hub);
+}
 
 static void handle(void *user, const struct http_request *r, struct http_reply *reply)
 {
@@ -33,6 +41,8 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 	unsigned long long from = 0, to = 0;
 
 	y->asked++;
+	if (y->roomy != NULL)
+		tell_room(y->roomy);
 	CHECK(range != NULL && sscanf(range, "bytes=%llu-%llu", &from, &to) == 2);
 	CHECK(from <= to && to < f->length);
 	snprintf(y->range, sizeof(y->range), "bytes %llu-%llu/%llu", from, to,
@@ -150,5 +160,31 @@ TEST(without_memory_for_a_request_the_server_is_asked_again_or_that_is_said)
 		end(&y, t);
 	}
 	CHECK(y.n_failed <= 2); /* of what is told to the node nothing may be lost */
+	yard_fini(&y);
+}
+
+TEST(a_web_server_for_whose_bytes_there_was_no_room_goes_on_though_room_was_told_in_between)
+{
+	uint8_t *slabs[POOL_SLABS_DEFAULT * 4];
+	struct transfer *t;
+	size_t n = 0;
+	struct yard y;
+
+	yard_init(&y);
+	while (n < sizeof(slabs) / sizeof(slabs[0]) &&
+	       (slabs[n] = pool_slabs_take(y.node->pool, 1)) != NULL)
+		n++;
+	CHECK_INT(get(&y, &t, NULL), OK);
+	t->store->hub->slabs_out++; /* so that no single block is dealt out either */
+	y.roomy = t->store;
+	WAIT_FOR(y.w.loop, y.asked > 0 && t->store->wants_room);
+	y.roomy = NULL;
+	while (n > 0)
+		pool_slabs_give(y.node->pool, slabs[--n], 1);
+	t->store->hub->slabs_out--;
+	hub_tell_room(t->store->hub);
+	node_settle(y.node);
+	end(&y, t);
+	CHECK_INT(y.n_failed, 0);
 	yard_fini(&y);
 }
