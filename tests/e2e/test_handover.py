@@ -44,7 +44,7 @@ def _(w):
     check("the daemon goes on with" in done.err, "detached", done.err)
     h.wait_for(lambda: all(t["state"] == "seeding" for t in b.transfers()), 60 * h.SLOW, "they arrive")
     seed.stop(signal.SIGTERM)
-    b.run("get", *names[30:32], "-o", "into", seconds=60).expect(h.NO_HOLDER)
+    b.run("get", *names[30:32], "-o", "into", "--wait", "1", seconds=60).expect(h.NO_HOLDER)
     check_eq(len(b.transfers()), 30, "what failed is not kept")
     proc = b.start("get", *names[30:], "-o", "into", "--wait", "60")
     h.wait_for(lambda: len(b.transfers()) == 40, 30 * h.SLOW, "all are handed over")
@@ -129,7 +129,7 @@ def _(w):
     hashes = a.run("info", a.path("t.torrent"), "--json").expect(h.OK).json()
     link = f"magnet:?xt=urn:btih:{hashes['hash_v1']}&x.pe={h.HOST}:{port}&dn=some+data&so=0,2"
     d = b.daemon()
-    b.run("get", "0" * 40, seconds=60).expect(h.NOT_FOUND).error_line("no such")
+    b.run("get", "0" * 40, "--wait", "1", "-q", seconds=60).expect(h.NOT_FOUND).error_line("no such")
     check_eq(b.transfers(), [], "what failed is not kept")
     proc = b.start("get", link, "--wait", "60", "--json")
     wait_state(b, "some data", "metadata")
