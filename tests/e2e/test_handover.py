@@ -196,6 +196,8 @@ def _(w):
     arrives(2)
     h.wait_for(lambda: b"serving alice/d@2" in share.out(), 30 * h.SLOW, "the sharer is told")
     h.wait_for(lambda: b"version 2, " in follow.out(), 30 * h.SLOW, "the follower is told")
+    os.unlink(os.path.join(src, "sub", "three"))  # as it was at first, which has its number already
+    h.wait_for(lambda: share.out().count(b"serving alice/d@1") == 2, 30 * h.SLOW, "the sharer is told of that, too")
     check_eq(index.entry("d")["description"], "of words", "what is said of it stays")
     check("goes on serving and watching" in share.stop().expect(h.OK).err, "Ctrl-C", share.err())
     check("the daemon goes on following it" in follow.stop().expect(h.OK).err, "Ctrl-C", follow.err())
