@@ -87,10 +87,10 @@ static bool is_same_content(const struct job_view *v, const struct placed *p)
 static int add_newer(struct follower *f, const struct newer *n, const struct renewal *r,
 		     struct err_info *info)
 {
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char title[ENTRY_REF_MAX];
 	struct job_spec spec = {
 	    .torrent = n->torrent,
-	    .title = title,
+	    .title = entry_ref_text(title, n->entry->owner, n->entry->name, n->entry->version),
 	    .owner = n->entry->owner,
 	    .entry = n->entry->name,
 	    .version = n->entry->version,
@@ -102,8 +102,6 @@ static int add_newer(struct follower *f, const struct newer *n, const struct ren
 	};
 	struct job *next;
 
-	snprintf(title, sizeof(title), "%s/%s@%u", n->entry->owner, n->entry->name,
-		 n->entry->version);
 	return jobs_add_newer(f->d->js, n->job, &spec, &next, info);
 }
 

@@ -157,11 +157,11 @@ static int hand_over(struct watched *w, struct job *j, const char *how, struct b
 		     struct err_info *info)
 {
 	const struct publication *p = &w->newer;
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char title[ENTRY_REF_MAX];
 	struct job_spec spec = {
 	    .torrent = buf_bytes(&p->build.torrent),
 	    .path = p->build.data_path,
-	    .title = title,
+	    .title = entry_ref_text(title, w->entry.owner, w->entry.name, w->entry.version),
 	    .seed = true,
 	    .stamp = p->stamped ? &p->before : NULL,
 	    .owner = w->entry.owner,
@@ -173,7 +173,6 @@ static int hand_over(struct watched *w, struct job *j, const char *how, struct b
 	struct job *next;
 	int err;
 
-	snprintf(title, sizeof(title), "%s/%s@%u", w->entry.owner, w->entry.name, w->entry.version);
 	w->d->moving = w;
 	err = jobs_add_newer(w->d->js, j, &spec, &next, info);
 	w->d->moving = NULL;

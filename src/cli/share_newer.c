@@ -1,6 +1,4 @@
 /* cli/share_newer.c - `share --watch`: what is shared is published anew when it changes. */
-#include <stdio.h>
-
 #include "cli/sharing.h"
 
 /* ---- here ------------------------------------------------------------------------------- */
@@ -80,12 +78,12 @@ int share_newer_begin(struct sharing *sh, struct err_info *info)
 /* The daemon has published a newer one, of which the index knows more than it says. */
 static void take_newer(struct sharing *sh, struct share *s)
 {
-	char ref[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char ref[ENTRY_REF_MAX];
 	json_t *j = NULL;
 	struct entry e;
 
 	s->up_bytes = 0;
-	snprintf(ref, sizeof(ref), "%s/%s@%u", s->entry.owner, s->entry.name, s->handed.version);
+	(void)entry_ref_text(ref, s->entry.owner, s->entry.name, s->handed.version);
 	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
 	    index_client_entry(j, &e) == OK)
 		s->entry = e;

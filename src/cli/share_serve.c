@@ -1,5 +1,4 @@
 /* cli/share_serve.c - what `share` has published is served, here or by the daemon. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -10,15 +9,14 @@
 /* What a share is called, and who is told of it. */
 struct calling {
 	const char *trackers[2];
-	char title[ENTRY_OWNER_BYTES_MAX + ENTRY_NAME_BYTES_MAX + 16];
+	char title[ENTRY_REF_MAX];
 };
 
 static void call_it(struct calling *c, const struct sharing *sh, const struct share *s)
 {
 	c->trackers[0] = index_client_announce_url(sh->index);
 	c->trackers[1] = NULL;
-	snprintf(c->title, sizeof(c->title), "%s/%s@%u", s->entry.owner, s->entry.name,
-		 s->entry.version);
+	(void)entry_ref_text(c->title, s->entry.owner, s->entry.name, s->entry.version);
 }
 
 /* Nothing of it is told to the distributed hash table? */
