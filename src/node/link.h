@@ -84,7 +84,8 @@ struct link {
 	bool fetching;	/* waits for the disk before it can send on */
 	uint64_t deadline_ms;
 	uint64_t wrote_ms; /* the socket took something last, or the peer did */
-	uint32_t unacked;  /* bytes in the socket that the peer had not taken then */
+	uint64_t written;  /* bytes that the socket took in all */
+	uint64_t acked;	   /* of them the peer had taken, when that was looked at last */
 	uint32_t rtt_us;
 	struct link_crypt *crypt; /* NULL: the stream is plain */
 	struct buf in, out;
@@ -207,6 +208,8 @@ void link_crypt_drop_names(struct node *n, struct transfer *t);
 void link_flush(struct link *l);
 /* The same of the messages that wait. False: the link is closed. */
 bool link_flush_messages(struct link *l);
+/* When it or its socket took something last. */
+uint64_t link_took_ms(struct link *l);
 void link_on_fetched(struct link *l, enum err code);
 
 /* ---- link_handshake.c ---- */

@@ -20,14 +20,27 @@ static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
 	do
 		n = stream_write(&l->stream, data, len);
 	while (n < 0 && errno == EINTR);
-	if (n >= 0)
+	if (n >= 0) {
+		l->written += (uint64_t)n;
 		return n;
+	}
 	if (errno == EAGAIN) {
 		l->wants_write = true;
 		return 0;
 	}
 	link_lost(l, strerror(errno));
 	return -1;
+}
+
+uint64_t link_took_ms(struct link *l)
+{
+	uint64_t acked = l->written - stream_unacked(&l->stream);
+
+	if (acked != l->acked) {
+		l->acked = acked;
+		l->wrote_ms = loop_now_ms(l->node->loop);
+	}
+	return l->wrote_ms;
 }
 
 /* Write pending messages. Returns 1 all out, 0 the socket is full, -1 closed. */
@@ -138,6 +151,7 @@ static int send_head(struct link *l)
 		return -1;
 	}
 	l->msg_sent += n > 0 ? (uint32_t)n : 0;
+	l->written += n > 0 ? (uint64_t)n : 0;
 	return l->msg_sent == sizeof(head);
 }
 
@@ -150,6 +164,7 @@ static int send_payload(struct link *l)
 	    store_send(l->t->store, l->stream.fd, b->piece, b->begin + at, l->msg_bytes - at, &n);
 
 	l->msg_sent += n;
+	l->written += n;
 	if (n > 0)
 		swarm_on_sent(l->t->swarm, l->ref, n, loop_now_ms(l->node->loop));
 	if (err == OK)

@@ -169,16 +169,7 @@ static void on_pool(void *arg, unsigned ready)
  * long, and takes some all the time. */
 static uint64_t stuck_ms(struct link *l, uint64_t now)
 {
-	uint32_t unacked;
-
-	if (l->state != LINK_OPEN || !l->wants_write)
-		return 0;
-	unacked = stream_unacked(&l->stream);
-	if (unacked != l->unacked) {
-		l->unacked = unacked;
-		l->wrote_ms = now;
-	}
-	return now - l->wrote_ms;
+	return l->state == LINK_OPEN && l->wants_write ? now - link_took_ms(l) : 0;
 }
 
 /* True: the swarm was told that it takes nothing, or does again. */

@@ -215,6 +215,16 @@ static void try_disk_again(struct transfer *t)
 	start_finish(t);
 }
 
+static void tell_takers(struct transfer *t)
+{
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		struct link *l = t->by_slot[i];
+
+		if (l != NULL && l->state == LINK_OPEN)
+			swarm_on_taken(t->swarm, l->ref, link_took_ms(l));
+	}
+}
+
 static void on_timer(void *arg)
 {
 	struct transfer *t = arg;
@@ -229,6 +239,8 @@ static void on_timer(void *arg)
 		try_disk_again(t);
 	if (t->guard.look_at_ms != 0 && now >= t->guard.look_at_ms)
 		transfer_look(t);
+	if (t->phase != TRANSFER_CHECKING && swarm_minds_takers(t->swarm, now))
+		tell_takers(t);
 	if (t->phase != TRANSFER_CHECKING && now >= swarm_deadline_ms(t->swarm))
 		swarm_on_tick(t->swarm, now, &t->fx);
 	transfer_perform(t);

@@ -30,6 +30,10 @@
 #define CHOKER_HOLD_MS 3600u
 /* An optimistically chosen one has this long to show what it gives. */
 #define CHOKER_OPTIMISTIC_MS 8000u
+/* Who takes what he is sent is not silent for longer, beyond a round trip and the time of two
+ * blocks at the rate at which we send. When all that have places are, a seed lets others in beside
+ * them (attack: many who ask and never read, and hold all places). */
+#define CHOKER_SILENT_MS 200u
 /* With fewer some peers are unchoked by too few, by chance; with more each hop of a piece through
  * the swarm takes longer. 8 to 10 are best with 100 getters, 16 cost 3 % more. */
 #define CHOKER_SLOTS_FIRST 10u

@@ -72,7 +72,7 @@ struct peer {
 	bool stalled;	      /* takes nothing of what the system holds for it */
 	uint32_t idle_turns;  /* unchoked in vain, so often in a row */
 	uint64_t turn_bytes;  /* of up_bytes, before it was unchoked last */
-	uint64_t took_ms;     /* payload left for it, last */
+	uint64_t took_ms;     /* payload left for it, or arrived there, last */
 	uint64_t given_bytes; /* of blocks that were taken from its queue */
 	uint32_t bad_requests;
 	uint32_t offered[PEER_OFFERED_MAX], n_offered;

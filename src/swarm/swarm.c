@@ -25,7 +25,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	addrbook_init(&s->book, &s->rng);
 	choker_init(&s->choker, p->upload_slots);
 	buf_init(&s->scratch, SCRATCH_MAX);
-	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
+	s->choke_at_ms = s->check_at_ms = s->idle_at_ms = s->takers_at_ms = UINT64_MAX;
 	s->dial_at_ms = s->want_at_ms = s->turnover_at_ms = s->haves_at_ms = UINT64_MAX;
 	s->pex_at_ms = s->punch_at_ms = UINT64_MAX;
 	s->punches = p->utp && !p->meta->private;
@@ -165,6 +165,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
 	at = earlier(at, earlier(s->pex_at_ms, s->punch_at_ms));
+	at = earlier(at, s->takers_at_ms);
 	return earlier(at, earlier(s->want_at_ms, s->turnover_at_ms));
 }
 
@@ -239,6 +240,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 		swarm_check_requests(&t);
 	if (now_ms >= s->choke_at_ms)
 		swarm_choke_round(&t);
+	if (now_ms >= s->takers_at_ms)
+		swarm_judge_takers(&t);
 	if (now_ms >= s->idle_at_ms)
 		check_idle(&t);
 	if (now_ms >= s->pex_at_ms)

@@ -281,6 +281,10 @@ void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_
  * one (attack: many who ask and never read). */
 void swarm_on_stalled(struct swarm *s, struct peer_ref ref, bool stalled, uint64_t now_ms,
 		      struct effects *fx);
+/* Something of what was sent to the peer has arrived there by then. */
+void swarm_on_taken(struct swarm *s, struct peer_ref ref, uint64_t at_ms);
+/* Will the next tick judge by that? Then all of it is told before. */
+bool swarm_minds_takers(const struct swarm *s, uint64_t now_ms);
 
 /* ---- time --------------------------------------------------------------- */
 

@@ -99,6 +99,7 @@ struct swarm {
 	uint32_t give_at; /* where it looks for the next */
 	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
 	uint32_t n_stalled;	     /* peers that take nothing */
+	uint32_t n_extra;	     /* places beyond the choker's, until its next round */
 	uint32_t n_partial;	     /* peers with a bitfield of their own */
 	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
 	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */
@@ -114,6 +115,7 @@ struct swarm {
 	uint64_t busy_ms; /* something was asked of a near one */
 	bool pads_due;	  /* pieces that are all pad were not verified yet */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
+	uint64_t takers_at_ms; /* do those who have places take anything? */
 	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
 	uint64_t tries_bps;			  /* what came in all when others were tried last */
 	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
@@ -279,6 +281,8 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
 /* Count a peer (not) any more among those who have or want a place; around each change. */
 void swarm_count_place(struct swarm *s, const struct peer *p, bool in);
 void swarm_fill_places(struct turn *t);
+/* Others are tried while those who have places leave the line idle. */
+void swarm_judge_takers(struct turn *t);
 void swarm_choke_round(struct turn *t);
 
 /* swarm_suggest.c */

@@ -220,6 +220,23 @@ static void choke_stalled(struct turn *t)
 	}
 }
 
+static bool are_places_taken(const struct swarm *s)
+{
+	return s->n_taken >= s->choker.slots + s->n_extra;
+}
+
+/* All places are taken while somebody waits. A number that the user chose is kept; and who shares
+ * what it has not got all of yet gives places by what it is given: its peers may have nothing to
+ * ask for at the moment. */
+static void watch_takers(struct turn *t)
+{
+	struct swarm *s = t->s;
+
+	if (s->n_waiting > 0 && s->takers_at_ms == UINT64_MAX && !s->choker.fixed &&
+	    swarm_complete(s))
+		s->takers_at_ms = t->now_ms + CHOKER_SILENT_MS;
+}
+
 void swarm_fill_places(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -231,10 +248,12 @@ void swarm_fill_places(struct turn *t)
 		return;
 	if (s->n_stalled > 0)
 		choke_stalled(t);
-	if (s->n_taken >= s->choker.slots)
+	if (are_places_taken(s)) {
+		watch_takers(t);
 		return;
+	}
 	list = list_interested(t, &n);
-	while (list != NULL && s->n_taken < s->choker.slots) {
+	while (list != NULL && !are_places_taken(s)) {
 		i = choker_next(list, n, swarm_complete(s), &s->rng);
 		if (i == n)
 			break;
@@ -242,6 +261,74 @@ void swarm_fill_places(struct turn *t)
 		list[i].unchoked = true;
 	}
 	free(list);
+	if (are_places_taken(s))
+		watch_takers(t);
+}
+
+/* ---- places in vain -------------------------------------------------------- */
+
+/* On a thin line all wait for one another. */
+static uint64_t longest_silence_ms(const struct turn *t)
+{
+	uint64_t bps = rate_bps(&t->s->up, t->now_ms);
+	uint64_t blocks = bps == 0 ? 0 : 2 * BLOCK_BYTES * 1000 / bps;
+
+	if (blocks > CHOKER_ROUND_MS)
+		blocks = CHOKER_ROUND_MS;
+	return CHOKER_SILENT_MS + blocks;
+}
+
+/* Until then somebody who has a place may be expected to take something. */
+static uint64_t hope_ends_ms(const struct turn *t)
+{
+	uint64_t silence = longest_silence_ms(t), last = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		uint64_t since = p->took_ms > p->choke_ms ? p->took_ms : p->choke_ms;
+
+		if (!p->is_interested || p->is_choked || p->stalled)
+			continue;
+		since += p->rtt_us / 1000 + silence;
+		if (since > last)
+			last = since;
+	}
+	return last;
+}
+
+/* Whoever takes nothing is known for it after seconds, longer than a loss takes to be mended. Where
+ * all places are held by such (fifty that ask and never read), who comes would wait for several
+ * rounds of them. So while nobody takes anything there are twice as many places, and then
+ * twice as many again: the line is idle, so they cost nothing. The choker's next round takes away
+ * what is too much. */
+void swarm_judge_takers(struct turn *t)
+{
+	struct swarm *s = t->s;
+	uint64_t until = hope_ends_ms(t);
+
+	s->takers_at_ms = UINT64_MAX;
+	if (s->no_upload || s->n_waiting == 0 || !are_places_taken(s))
+		return;
+	if (t->now_ms < until) {
+		s->takers_at_ms = until;
+		return;
+	}
+	if (s->n_extra < s->max_peers)
+		s->n_extra += s->choker.slots + s->n_extra;
+	s->places = true;
+}
+
+void swarm_on_taken(struct swarm *s, struct peer_ref ref, uint64_t at_ms)
+{
+	struct peer *p = swarm_find(s, ref);
+
+	if (p != NULL && p->took_ms < at_ms)
+		p->took_ms = at_ms;
+}
+
+bool swarm_minds_takers(const struct swarm *s, uint64_t now_ms)
+{
+	return now_ms >= s->takers_at_ms;
 }
 
 void swarm_on_stalled(struct swarm *s, struct peer_ref ref, bool stalled, uint64_t now_ms,
@@ -288,6 +375,7 @@ void swarm_choke_round(struct turn *t)
 	uint32_t n;
 
 	s->choke_at_ms = UINT64_MAX;
+	s->n_extra = 0;
 	swarm_review_given(s);
 	if (s->no_upload)
 		return;
@@ -306,6 +394,8 @@ void swarm_choke_round(struct turn *t)
 			unchoke(t, s->slots[list[i].slot].peer);
 	}
 	free(list);
+	if (are_places_taken(s))
+		watch_takers(t);
 }
 
 void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects *fx)

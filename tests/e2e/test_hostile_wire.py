@@ -356,7 +356,8 @@ def _(w):
 def _(w):
     s = Seed(w, 64 * MIB)
     g = w.peer("g")
-    base = min(timed_get(w, f"b{i}", g) for i in range(3))
+    plain = [timed_get(w, f"b{i}", g) for i in range(3)]
+    base = min(plain)
     ask = b"".join(msg(wire.REQUEST, p, b, n) for p, b, n in list(s.t.blocks())[:1024])
     readers = [s.dial().greet(s.t.hash, fast=False) for _ in range(50)]
     for c in readers:
@@ -376,7 +377,8 @@ def _(w):
     thread.start()
     try:
         took = [timed_get(w, "first", g)]
-        check(took[0] <= base + 20 * h.SLOW, f"who comes with them has a place within seconds: {took[0]:.2f} s")
+        # Some of them are tried before it, all at once: on an idle machine that takes 1 s.
+        check(took[0] <= max(plain) * 2 + 2.5 * h.SLOW, f"who comes with them has a place soon: {took[0]:.2f} s, without {plain}")
 
         def as_ever():
             took.append(timed_get(w, "again", g))

@@ -130,7 +130,11 @@ void net_on_look(struct net *n, const struct event *e)
 
 void net_block_moved(struct net *n, uint32_t from)
 {
+	const struct end *e = net_end(n, from);
+
 	net_flow(n, from)->moved_us = n->now_us;
+	if (e->open)
+		swarm_on_taken(n->nodes[e->node].swarm, e->ref, n->now_us / 1000);
 }
 
 void net_block_gone(struct net *n, uint32_t from)

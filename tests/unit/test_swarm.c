@@ -8,6 +8,7 @@
 #include "failmalloc.h"
 #include "meta/merkle.h"
 #include "sim/net.h"
+#include "swarm/choker.h"
 #include "swarm/peer.h"
 #include "test.h"
 #include "wire/ext.h"
@@ -1164,6 +1165,54 @@ TEST(swarm_gives_the_place_of_one_that_takes_nothing_to_the_next)
 	p[3] = join(&b, INCOMING);
 	hear_type(&b, p[3], WIRE_INTERESTED);
 	CHECK(strstr(said(&b), "2:choke 3:unchoke") != NULL);
+	stop(&b);
+}
+
+/* How many were let in since the last call. */
+static int let_in(struct bench *b)
+{
+	const char *at = said(b);
+	int n = 0;
+
+	while ((at = strstr(at, ":unchoke")) != NULL) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+TEST(swarm_tries_others_while_nobody_takes_what_he_is_sent)
+{
+	struct peer_ref p[40];
+	struct bench b;
+
+	crowd_of(&b, 0, p, 40);
+	CHECK_INT(let_in(&b), CHOKER_SLOTS_FIRST);
+	/* One who takes something is enough: the line is in use. */
+	b.now = swarm_deadline_ms(b.s);
+	CHECK(swarm_minds_takers(b.s, b.now) && b.now <= 100000 + 200);
+	swarm_on_taken(b.s, p[3], b.now);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_INT(let_in(&b), 0);
+	CHECK(!swarm_minds_takers(b.s, b.now + 199));
+	b.now += 200;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_INT(let_in(&b), CHOKER_SLOTS_FIRST);
+	b.now += 200;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_INT(let_in(&b), 2 * CHOKER_SLOTS_FIRST);
+	CHECK(!swarm_minds_takers(b.s, b.now + 60000));
+	/* The next round goes by who took something. */
+	swarm_on_sent(b.s, p[39], BLOCK, b.now);
+	b.now = 100000 + CHOKER_ROUND_MS;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK(strstr(said(&b), "39:choke") == NULL);
+	CHECK(swarm_minds_takers(b.s, b.now + 200));
+	stop(&b);
+	/* The user's number of places is not exceeded. */
+	crowd_of(&b, 2, p, 3);
+	said(&b);
+	CHECK(!swarm_minds_takers(b.s, b.now + 60000));
 	stop(&b);
 }
 
