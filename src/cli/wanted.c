@@ -501,8 +501,11 @@ int wanted_other_content(const char *path, uint32_t touched, struct err_info *in
 		    "%s: was version %u of it, but was changed since or not put there by "
 		    "shoal; --replace replaces it, -o chooses another place",
 		    safe, touched);
-	return err_set(info, ERR_EXISTS,
-		       "%s: is there already, with other content; choose another with -o", safe);
+	return err_set(
+	    info, ERR_EXISTS,
+	    "%s: is there already, with other content; --replace replaces it, -o chooses "
+	    "another place",
+	    safe);
 }
 
 void wanted_done(const struct opts *o, const char *path, bool there_already, struct placed *placed,
