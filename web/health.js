@@ -52,7 +52,7 @@ export class HealthView {
 			["Health", health],
 			["Entries", status.entries.toLocaleString("en")],
 			["Published", sizeText(status.bytes)],
-			["Peers announced", status.peers.toLocaleString("en")],
+			["Places in swarms", status.peers.toLocaleString("en")],
 			["Sessions", sessions === undefined ? null : sessions.toLocaleString("en")],
 			["Announces", rate === undefined ? "…" : rate.toFixed(1) + " /s"],
 		]);

@@ -72,7 +72,11 @@ void doctor_index(const struct opts *o, struct doctor_finding *f)
 			   "ask who runs it for a token (--token) or its pin (--pin)", "%s",
 			   info.text);
 	else if (err != OK)
-		doctor_say(f, DOCTOR_FAIL, "start one (shoal index), or name another (--index)",
+		/* What was said wrongly the text says how to say. */
+		doctor_say(f, DOCTOR_FAIL,
+			   err == ERR_INVALID
+			       ? NULL
+			       : "start one (shoal index), or name another (--index)",
 			   "%s", info.text);
 	else
 		doctor_say(f, DOCTOR_FINE, NULL, "%s answers, version %s%s",

@@ -19,6 +19,7 @@
 #include <sqlite3.h>
 
 #include "base/text.h"
+#include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/home.h"
 #include "cli/session.h"
@@ -35,9 +36,26 @@
 #define FILES_LOW 1024u
 #define WATCHES_LOW 8192u
 
+/* What is wrong in a section hurts when its command is used, maybe by the system at its start. */
+static bool sections_are_sound(struct err_info *why)
+{
+	size_t n;
+	const struct command *c = commands_all(&n);
+	int err = OK;
+
+	for (size_t i = 0; i < n && err == OK; i++) {
+		struct opts o;
+
+		err = opts_defaults(&o, &c[i], why);
+		opts_fini(&o);
+	}
+	return err == OK;
+}
+
 void doctor_settings(const struct opts *o, struct doctor_finding *f)
 {
 	const struct config *c = o->config;
+	struct err_info why;
 	char safe[256];
 	struct stat st;
 	bool secret = false;
@@ -51,6 +69,8 @@ void doctor_settings(const struct opts *o, struct doctor_finding *f)
 		secret = secret || strcmp(c->list[i].key, "token") == 0;
 	if (!c->exists)
 		doctor_say(f, DOCTOR_FINE, NULL, "no file %s", safe);
+	else if (!sections_are_sound(&why))
+		doctor_say(f, DOCTOR_FAIL, "mend that line", "%s", why.text);
 	else if (secret && stat(c->path, &st) == 0 && (st.st_mode & 077) != 0)
 		doctor_say(f, DOCTOR_WARN, "chmod 600 it", "%s has a token, and others may read it",
 			   safe);
@@ -99,6 +119,8 @@ void doctor_home(const struct opts *o, struct doctor_finding *f)
 void doctor_key(const struct opts *o, struct doctor_finding *f)
 {
 	char *dir = home_dir(), *path = NULL;
+	struct err_info why;
+	struct home h = {.dir = NULL};
 	char safe[256];
 	struct stat st;
 
@@ -117,8 +139,13 @@ void doctor_key(const struct opts *o, struct doctor_finding *f)
 	else if ((st.st_mode & 077) != 0)
 		doctor_say(f, DOCTOR_FAIL, "chmod 600 it", "%s: others may read this secret key",
 			   safe);
+	else if (home_open(&h, &why) != OK)
+		doctor_say(f, DOCTOR_FAIL,
+			   "put back a copy; a new key cannot publish under your names", "%s",
+			   why.text);
 	else
 		doctor_say(f, DOCTOR_FINE, NULL, "%s is yours alone", safe);
+	home_fini(&h);
 	free(path);
 	free(dir);
 }

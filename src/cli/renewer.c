@@ -1,5 +1,6 @@
 #include "cli/renewer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,7 @@ static void make(void *arg)
 static void try_again(struct renewal_item *it, const struct err_info *why)
 {
 	struct renewer *r = it->r;
+	char text[ERR_TEXT_MAX + 16];
 
 	if (r->p.failed != NULL)
 		r->p.failed(r->p.user, it->item);
@@ -87,7 +89,8 @@ static void try_again(struct renewal_item *it, const struct err_info *why)
 	if (why->code == ERR_MISMATCH || strcmp(why->text, it->said) == 0)
 		return;
 	memcpy(it->said, why->text, sizeof(it->said));
-	r->p.say(r->p.user, it->item, why->text);
+	snprintf(text, sizeof(text), "%s; trying again", why->text);
+	r->p.say(r->p.user, it->item, text);
 }
 
 static void begin_next(struct renewer *r);

@@ -1,10 +1,15 @@
 #include "cli/scratch.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/home.h"
 #include "store/root.h"
@@ -40,13 +45,62 @@ int scratch_make_at_home(const char *name, char **out, struct err_info *info)
 	return err;
 }
 
-int scratch_make(char **out, struct err_info *info)
+/* -1: somebody else does, or nobody can here. */
+static int hold_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static bool is_abandoned(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
+	    time(NULL) - st.st_mtime < SCRATCH_ABANDONED_S)
+		return false;
+	fd = hold_folder(path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* `made` lies beside what is looked at. */
+static void sweep(const char *made)
+{
+	char *in = strndup(made, (size_t)(strrchr(made, '/') - made)), *path;
+	DIR *d = in == NULL ? NULL : opendir(in);
+	const struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.' || asprintf(&path, "%s/%s", in, e->d_name) < 0)
+			continue;
+		if (is_abandoned(path))
+			scratch_remove(path);
+		free(path);
+	}
+	if (d != NULL)
+		closedir(d);
+	free(in);
+}
+
+int scratch_make(char **out, int *hold, struct err_info *info)
 {
 	const char *tmp = getenv("TMPDIR");
+	bool at_home = tmp == NULL || tmp[0] == '\0';
+	int err =
+	    at_home ? scratch_make_at_home("scratch", out, info) : scratch_make_in(tmp, out, info);
 
-	if (tmp != NULL && tmp[0] != '\0')
-		return scratch_make_in(tmp, out, info);
-	return scratch_make_at_home("scratch", out, info);
+	*hold = err == OK ? hold_folder(*out) : -1;
+	if (err == OK && at_home)
+		sweep(*out);
+	return err;
 }
 
 void scratch_remove(const char *path)

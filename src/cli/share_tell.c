@@ -127,7 +127,9 @@ int share_tell_interrupted(struct sharing *sh)
 {
 	bool all = sh->n == sh->n_paths;
 
-	if (!all)
+	if (!all && sh->n == 0)
+		session_say(&sh->session, "stopped before anything was shared");
+	else if (!all)
 		session_say(&sh->session,
 			    "stopped with %zu of %zu shared; the same command goes "
 			    "on from there",

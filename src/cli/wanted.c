@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/daemon_follow.h"
@@ -103,7 +104,7 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 	const char *name = content_name(w->meta), *out = o->out;
 	struct buf b;
 
-	if (wanted_flows(o) && scratch_make(&w->scratch, info) != OK)
+	if (wanted_flows(o) && scratch_make(&w->scratch, &w->scratch_hold, info) != OK)
 		return info->code;
 	buf_init(&b, 16384);
 	if (w->scratch != NULL) {
@@ -177,6 +178,8 @@ void wanted_fini(struct wanted *w)
 	buf_fini(&w->item);
 	free(w->path);
 	scratch_remove(w->scratch);
+	if (w->scratch != NULL && w->scratch_hold >= 0)
+		close(w->scratch_hold);
 	free(w->scratch);
 	free(w->placed);
 	free(w->files);
@@ -498,8 +501,11 @@ int wanted_other_content(const char *path, uint32_t touched, struct err_info *in
 		    "%s: was version %u of it, but was changed since or not put there by "
 		    "shoal; --replace replaces it, -o chooses another place",
 		    safe, touched);
-	return err_set(info, ERR_EXISTS,
-		       "%s: is there already, with other content; choose another with -o", safe);
+	return err_set(
+	    info, ERR_EXISTS,
+	    "%s: is there already, with other content; --replace replaces it, -o chooses "
+	    "another place",
+	    safe);
 }
 
 void wanted_done(const struct opts *o, const char *path, bool there_already, struct placed *placed,

@@ -22,6 +22,7 @@ struct wanted {
 	struct metainfo *meta; /* until the node takes it */
 	char *path;	       /* final name */
 	char *scratch;	       /* -o -: the folder it is in, removed at the end */
+	int scratch_hold;      /* if there is one: see scratch_make() */
 	char label[256];       /* what it is called, for people */
 	bool from_index;
 	bool there_already; /* something is at the final name, and is served if it is the same */

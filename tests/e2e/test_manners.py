@@ -280,6 +280,15 @@ def _(w):
         got = seen[name]
         check_eq(got["result"], result, name)
         check(says in got["text"] and advice in got["advice"], name, got)
+    settings(p, "[daemon]\nmax-peers = many\n")
+    os.chmod(os.path.join(p.home, "key"), 0o600)
+    with open(os.path.join(p.home, "key"), "w", encoding="ascii") as f:
+        f.write("no key\n")
+    seen = doctor("--port", "0", "--pin", "abc", code=h.FAILED)
+    for name, says in (("settings", "config:2: max-peers 'many'"), ("key", "damaged"), ("index", "'abc' is no pin")):
+        check_eq(seen[name]["result"], "fail", name)
+        check(says in seen[name]["text"], name, seen[name])
+    check_eq(seen["index"]["advice"], "", "the text says it")
     h.make_file(p.path("file"), 1)
     nowhere = doctor("--port", "0", code=h.FAILED, env={"SHOAL_HOME": p.path("file/home")})
     check_eq(nowhere["home"]["result"], "fail", "a home that cannot be made")

@@ -72,6 +72,35 @@ def _(w):
     nothing_left(b)
 
 
+@test("what a killed get -o - has left is removed by the next one; what one that runs is using is not")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("film"), 3 * MIB)
+    a.share(src, "--limit-up", "600K", "--limit-lan")
+    home = os.path.join(b.home, "scratch")
+
+    def begin(known):
+        p = b.start("get", "film", "-o", "-")
+        p.quiet = True
+        folder = h.wait_for(lambda: os.path.isdir(home) and set(os.listdir(home)) - known, 30 * h.SLOW, "it has a folder").pop()
+        h.wait_for(lambda: h.part_bytes(os.path.join(home, folder)), 30 * h.SLOW, "something is in it")
+        os.utime(os.path.join(home, folder), (0, 0))
+        return p, folder
+    killed, left = begin(set())
+    killed.kill()
+    check_eq(os.listdir(home), [left], "it is left")
+    p, folder = begin({left})
+    check_eq(os.listdir(home), [folder], "the next one has removed it")
+    q, _ = begin({folder})
+    check(folder in os.listdir(home), "what is in use is not")
+    q.stop()
+    p.wait(60 * h.SLOW).expect(h.OK)
+    with open(p.out_path, "rb") as f, open(src, "rb") as g:
+        check(f.read() == g.read(), "it got all")
+    nothing_left(b)
+
+
 def on_disk(folder):
     """Bytes that files in it take; holes are none."""
     return sum(os.stat(os.path.join(d, f)).st_blocks * 512 for d, _, fs in os.walk(folder) for f in fs)
