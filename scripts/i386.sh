@@ -39,7 +39,7 @@ exec unshare --net --mount sh -c '
 	exec chroot "$root" sh -c "
 		set -eu
 		cd /tmp
-		[ -f /build/build.ninja ] || meson setup /build /src -Dc_args=-msse2,-mfpmath=sse -Dwerror=false
+		[ -f /build/build.ninja ] || meson setup /build /src \"-Dc_args=-msse2 -mfpmath=sse\" -Dwerror=false
 		ninja -C /build >/build/build.log || { tail -n 40 /build/build.log; exit 1; }
 		# Sizes in tests are of their own making; those of the program may come from strangers.
 		if grep -A 5 \"^[./]*src/src/.*warning:\" /build/build.log; then
