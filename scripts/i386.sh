@@ -15,23 +15,19 @@ dir=$(cd "$dir" && pwd)
 if [ ! -f "$dir/root.done" ]; then
 	rm -rf "$dir/root"
 	packages=$("$here/scripts/deps.sh" list-i386 build | tr ' ' ',')
-	mmdebstrap --quiet --variant=minbase --architectures=i386 --include="$packages,libcmocka-dev,openssl,ca-certificates" \
+	mmdebstrap --quiet --variant=minbase --architectures=i386 --include="$packages,libcmocka-dev,openssl,iproute2" \
 		bookworm "$dir/root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$dir/root.log" 2>&1 ||
 		{ tail -n 20 "$dir/root.log" >&2; exit 1; }
 	touch "$dir/root.done"
 fi
 
-# A network of its own, with loopback and a cable to nowhere, and mounts that end with it.
+# A network of its own, with loopback alone, and mounts that end with it.
 # shellcheck disable=SC2016
 exec unshare --net --mount sh -c '
 	set -eu
 	here=$1 root=$2
 	shift 2
 	ip link set lo up
-	ip link add cable type veth peer name end
-	ip addr add 10.79.0.1/24 dev cable
-	ip link set cable up
-	ip link set end up
 	mkdir -p "$root/src"
 	mount --bind "$here" "$root/src"
 	mount -t proc proc "$root/proc"
