@@ -48,8 +48,8 @@ def read(build):
     """{path beneath the root: File}"""
     files, notes = {}, sorted(notes_of(build))
     for at in range(0, len(notes), AT_ONCE):
-        out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *notes[at:at + AT_ONCE]], cwd=build,
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+        out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *notes[at:at + AT_ONCE]],
+                             cwd=build, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
         for report in out.splitlines():
             for f in json.loads(report)["files"] if report.strip() else ():
                 path = os.path.relpath(os.path.join(build, f["file"]), ROOT)
@@ -70,7 +70,8 @@ def print_row(name, files):
     """Returns the percentage of lines."""
     lines = [c for f in files for c in f.lines.values()]
     branches = [c for f in files for c in f.branches.values()]
-    print(f"{name:<12} {len(files):>5} {len(lines):>7} {percent(lines):>6.1f} % {len(branches):>9} {percent(branches):>6.1f} %")
+    print(f"{name:<12} {len(files):>5} {len(lines):>7} {percent(lines):>6.1f} % "
+          f"{len(branches):>9} {percent(branches):>6.1f} %")
     return percent(lines)
 
 

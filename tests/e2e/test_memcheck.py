@@ -9,7 +9,8 @@ from harness import test
 def _(w):
     if h.SANITIZED:
         raise h.Skip("it has a sanitizer of its own")
-    memcheck = (h.need("valgrind"), "-q", "--leak-check=full", "--errors-for-leak-kinds=definite", "--error-exitcode=99")
+    memcheck = (h.need("valgrind"), "-q", "--leak-check=full", "--errors-for-leak-kinds=definite",
+                "--error-exitcode=99")
     env = {"LD_PRELOAD": h.shim("openat2")}
     index = w.index()
     a, b = w.peer("a"), w.peer("b")

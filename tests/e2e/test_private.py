@@ -126,6 +126,12 @@ class Cable:
         self.proc.kill()
 
 
+def is_utp(datagram):
+    """A peer whom TCP does not reach within two and a half seconds, as on a busy machine, is dialled over uTP."""
+    _, _, _, port, data = datagram
+    return port not in (53, 5353, 6771, NODE_PORT) and len(data) >= 20 and data[0] & 15 == 1 and data[0] >> 4 <= 4
+
+
 def hashes(t):
     return {x[:20] for x in (t.hash_v1, t.hash_v2) if x}
 
@@ -150,7 +156,7 @@ def spoken_by_ours(cable, t, but=7001):
     return offered, kinds, dht
 
 
-@test("of private torrents, v1, v2 and hybrid, nothing is on the cable but the tracker's and the peers' TCP", seconds=150)
+@test("of private torrents, v1, v2 and hybrid, nothing is on the cable but the tracker's and the peers' connections", seconds=150)
 def _(w):
     a, b = two_boxes(w)
     index = a.index("--no-lan", listen=f"{A}:6969")
@@ -176,7 +182,7 @@ def _(w):
         check_eq(offered & {"ut_pex", "ut_metadata", "ut_holepunch"}, set(), f"extensions offered for {kind}")
         check(PORT not in kinds and not dht, "no node is told of", kinds)
         check(not {(EXTENDED, n) for n in (1, 2, 4)} & kinds, "no such message", kinds)
-        check_eq(list(cable.datagrams()), [], f"datagrams for {kind}")
+        check_eq([d for d in cable.datagrams() if not is_utp(d)], [], f"datagrams for {kind}")
         check_eq(cable.sought() - {A, B}, set(), f"hosts that were looked for, for {kind}")
 
     # The same of one that is not: so would it have been seen.

@@ -21,6 +21,7 @@ def main():
         "enable_incoming_utp": utp or both, "enable_outgoing_tcp": not utp, "enable_incoming_tcp": not utp,
         "in_enc_policy": policy, "out_enc_policy": policy, "allowed_enc_level": 2 if policy == 0 else 3,
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification |
+        lt.alert.category_t.storage_notification |
         lt.alert.category_t.tracker_notification | lt.alert.category_t.peer_notification,
     }, **({"flags": 0} if "nopex" in sys.argv[5:] else {}))
     s.apply_settings({"enable_lsd": "lsd" in sys.argv[5:]})
@@ -37,14 +38,18 @@ def main():
     if what == "seed":
         p.flags |= lt.torrent_flags.seed_mode
     t = s.add_torrent(p)
-    said = False
+    complete = said = False
     while True:
         s.wait_for_alert(200)
         for a in s.pop_alerts():
             print(a.message(), flush=True)
-        if not said and t.status().is_seeding:
-            said = True
-            print("done", flush=True)
+            if complete and not said and isinstance(a, lt.cache_flushed_alert):
+                said = True
+                print("done", flush=True)
+        # What it has verified it may not have written yet.
+        if not complete and t.status().is_seeding:
+            complete = True
+            t.flush_cache()
 
 
 if __name__ == "__main__":

@@ -291,6 +291,64 @@ TEST(magnet_prefixes_and_noise_are_taken_or_refused)
 	}
 }
 
+TEST(magnet_from_a_bare_hash_of_either_kind)
+{
+	static const char v1[] = "0123456789abcdef0123456789abcdef01234567",
+			  v2[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF";
+	struct magnet m;
+
+	CHECK_INT(magnet_from_hash(bytes_str(v1), &m), OK);
+	CHECK(m.has_v1 && !m.has_v2);
+	CHECK_INT(m.hash_v1[19], 0x67);
+	magnet_fini(&m);
+	CHECK_INT(magnet_from_hash(bytes_str(v2), &m), OK);
+	CHECK(!m.has_v1 && m.has_v2);
+	CHECK_INT(m.hash_v2[31], 0xef);
+	magnet_fini(&m);
+	for (size_t n = 0; n < sizeof(v2) - 1; n++) {
+		int rc = magnet_from_hash(bytes_of(v2, n), &m);
+
+		/* Of v1 in hexadecimal and in base 32 digits, of which 0, 1, 8 and 9 are none. */
+		CHECK_INT(rc, n == 40 ? OK : ERR_PROTO);
+		if (rc == OK)
+			magnet_fini(&m);
+	}
+	CHECK_INT(magnet_from_hash(bytes_of("0123456789abcdef0123456789abcdef0123456789abcdef"
+					    "0123456789abcdeg",
+					    64),
+				   &m),
+		  ERR_PROTO);
+}
+
+TEST(magnet_of_an_entry_and_web_servers_read_back)
+{
+	struct entry e = {.name = "a b", .bytes = 77, .has_v1 = true, .has_v2 = true};
+	char name[] = "t", one[] = "http://a/x%20y", two[] = "http://b/", *servers[] = {one, two};
+	struct metainfo t = {
+	    .name = name, .v1 = true, .total_bytes = 5, .webseeds = servers, .n_webseeds = 2};
+	struct magnet m;
+	struct buf out;
+
+	memset(e.hash_v1, 1, sizeof(e.hash_v1));
+	memset(e.hash_v2, 2, sizeof(e.hash_v2));
+	buf_init(&out, 4096);
+	CHECK_INT(magnet_put_entry(&e, &out), OK);
+	CHECK_INT(magnet_parse(buf_bytes(&out), &m), OK);
+	CHECK(m.has_v1 && m.has_v2);
+	CHECK_MEM(m.hash_v1, e.hash_v1, sizeof(m.hash_v1));
+	CHECK_MEM(m.hash_v2, e.hash_v2, sizeof(m.hash_v2));
+	CHECK_STR(m.name, "a b");
+	magnet_fini(&m);
+	buf_clear(&out);
+	CHECK_INT(magnet_put(&t, &out), OK);
+	CHECK_INT(magnet_parse(buf_bytes(&out), &m), OK);
+	CHECK_INT(m.n_webseeds, 2);
+	CHECK_STR(m.webseeds[0], "http://a/x%20y");
+	CHECK_STR(m.webseeds[1], "http://b/");
+	magnet_fini(&m);
+	buf_fini(&out);
+}
+
 TEST(magnet_tells_when_memory_is_short)
 {
 	int err = ERR_NOMEM;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "failmalloc.h"
 #include "test.h"
 
 #define HELLO "\023BitTorrent protocol and what else is said at once"
@@ -271,4 +272,42 @@ TEST(other_protocols_are_known_by_their_first_bytes)
 	CHECK(!mse_is_foreign(bytes_str("GET")));
 	CHECK(!mse_is_foreign(bytes_str("GETA")));
 	CHECK(!mse_is_foreign(bytes_of(NULL, 0)));
+}
+
+/* One allocation fails: who made it says so, or both come through all the same. */
+TEST(without_memory_a_handshake_ends_with_that_and_loses_nothing)
+{
+	size_t asked = SIZE_MAX, failed = 0;
+
+	for (size_t n = 1; n <= asked; n++) {
+		uint8_t random[MSE_RANDOM_BYTES] = {9};
+		struct mse_params dials = {.allowed = MSE_RC4,
+					   .random = random,
+					   .skey = torrent,
+					   .initial = bytes_str(HELLO)},
+				  takes = {.allowed = MSE_RC4, .random = random, .find = find};
+		struct side a = {.rc = 1}, b = {.rc = 1};
+		struct rng r;
+
+		rng_seed(&r, n);
+		buf_init(&a.out, 100000);
+		buf_init(&a.stream, 100000);
+		buf_init(&b.out, 100000);
+		buf_init(&b.stream, 100000);
+		failmalloc_start(n, false);
+		a.rc = mse_new(&dials, &a.out, &a.m);
+		b.rc = mse_new(&takes, &b.out, &b.m);
+		if (a.rc == OK && b.rc == OK)
+			shake(&a, &b, &r, 100);
+		asked = failmalloc_stop();
+		if (a.rc < 0 || b.rc < 0) {
+			CHECK(a.rc == ERR_NOMEM || b.rc == ERR_NOMEM);
+			failed++;
+		} else {
+			CHECK(mse_is_done(a.m) && mse_is_done(b.m));
+		}
+		close_side(&a);
+		close_side(&b);
+	}
+	CHECK(failed >= 4);
 }

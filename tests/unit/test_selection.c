@@ -14,7 +14,8 @@ static struct meta_file files[] = {
     {.path = "doc/link", .flags = META_FILE_SYMLINK},
     {.path = "empty", .length = 0},
 };
-static const struct metainfo meta = {.files = files, .n_files = 6, .n_pieces = 5};
+static const struct metainfo meta = {
+    .files = files, .n_files = 6, .n_real_files = 4, .n_pieces = 5};
 
 /* 'x' for each wanted file, and how many. */
 static const char *by_globs(const char *a, const char *b, const char *c)
@@ -84,6 +85,29 @@ TEST(selection_wants_a_piece_as_much_as_the_most_wanted_file_in_it)
 	CHECK_INT(selection_count(&meta, NULL, &bytes), 4);
 	selection_pieces(&meta, NULL, pieces);
 	CHECK_INT(pieces[1], WANT_NORMAL);
+}
+
+TEST(selection_is_by_patterns_or_by_ranges_and_all_is_none)
+{
+	static const char *const texts[] = {"*.txt", NULL}, *const nothing[] = {"*.doc", NULL},
+				 *const all[] = {"*", NULL};
+	static const struct magnet_range some = {1, 3}, pads = {1, 1};
+	uint8_t *want;
+
+	CHECK_INT(selection_choose(&meta, NULL, NULL, 0, &want), OK);
+	CHECK(want == NULL);
+	CHECK_INT(selection_choose(&meta, texts, &some, 1, &want), OK);
+	CHECK(want != NULL && want[0] == WANT_NORMAL && want[3] == WANT_NOT);
+	free(want);
+	CHECK_INT(selection_choose(&meta, NULL, &some, 1, &want), OK);
+	CHECK(want != NULL && want[0] == WANT_NOT && want[3] == WANT_NORMAL);
+	free(want);
+	CHECK_INT(selection_choose(&meta, all, NULL, 0, &want), OK);
+	CHECK(want == NULL);
+	CHECK_INT(selection_choose(&meta, nothing, NULL, 0, &want), ERR_NOENT);
+	CHECK(want == NULL);
+	CHECK_INT(selection_choose(&meta, NULL, &pads, 1, &want), ERR_NOENT);
+	CHECK(want == NULL);
 }
 
 TEST(of_a_file_is_done_what_lies_in_pieces_that_are_there)

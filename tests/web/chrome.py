@@ -157,7 +157,14 @@ class Page:
         return r["result"].get("value")
 
     def wait(self, expression, seconds=10, what=None):
-        return h.wait_for(lambda: self.eval(f"!!({expression})"), seconds * h.SLOW, what or expression, every=0.02)
+        def holds():
+            try:
+                return self.eval(f"!!({expression})")
+            except h.Failed as e:
+                if "navigated or closed" not in str(e):
+                    raise
+                return False  # a page that is just being left says nothing
+        return h.wait_for(holds, seconds * h.SLOW, what or expression, every=0.02)
 
     def text(self, selector):
         return self.eval(f"document.querySelector({json.dumps(selector)})?.textContent")
