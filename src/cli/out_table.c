@@ -203,7 +203,7 @@ static void print_spilled(struct out_table *t, size_t wide, unsigned room)
 	for (size_t i = 0; line != NULL && *line != '\0'; i++) { /* 0: the headings */
 		size_t len = strcspn(line, "\n");
 
-		if (i > 0 && i <= rows)
+		if (i > 0 && i <= rows && above[i - 1].len > 0)
 			fwrite(above[i - 1].ptr, 1, above[i - 1].len, stdout);
 		fwrite(line, 1, len, stdout);
 		putchar('\n');
