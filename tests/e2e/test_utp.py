@@ -124,9 +124,8 @@ def _(w):
     b.daemon(*UTP)
     b.run("get", "film", "--detach").expect(h.OK)
     h.wait_for(lambda: [p["transport"] for p in peers_of(b)] == ["utp"], 20 * h.SLOW, "the peer is there over uTP")
-    told = b.api("GET", "status")[1]["utp"]
-    check_eq(told["peers"], 1, "peers over uTP")
-    check(told["packets_in"] > 100, "packets are counted", told)
+    h.wait_for(lambda: b.api("GET", "status")[1]["utp"]["packets_in"] > 100, 20 * h.SLOW, "packets are counted")
+    check_eq(b.api("GET", "status")[1]["utp"]["peers"], 1, "peers over uTP")
     check_eq(b.run("status", "--json").json()["status"]["utp"]["peers"], 1, "status says so")
 
 
