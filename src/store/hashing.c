@@ -20,8 +20,9 @@ struct hashing_run {
 	pthread_mutex_t lock; /* over everything below, the task's cursor and all phases */
 	pthread_cond_t changed;
 	struct hashing_unit *units; /* unit u lives in units[u % n_units] */
-	uint64_t claimed;	    /* units claimed so far */
-	unsigned working;	    /* claimed and not UNIT_DONE */
+	size_t n_units;
+	uint64_t claimed; /* units claimed so far */
+	unsigned working; /* claimed and not UNIT_DONE */
 	bool all_claimed;
 	struct hashing_stream streams[N_STREAMS];
 	uint64_t done_bytes;
@@ -46,7 +47,7 @@ static uint64_t now_ms(void)
 
 static struct hashing_unit *unit_at(struct hashing_run *r, uint64_t u)
 {
-	return &r->units[u % r->task.n_units];
+	return &r->units[u % r->n_units];
 }
 
 static void fail(struct hashing_run *r, int err, const struct err_info *info)
@@ -104,9 +105,9 @@ static bool unit_is_free(struct hashing_run *r)
 {
 	uint64_t before;
 
-	if (r->claimed < r->task.n_units)
+	if (r->claimed < r->n_units)
 		return true;
-	before = r->claimed - r->task.n_units;
+	before = r->claimed - r->n_units;
 	if (unit_at(r, before)->phase != UNIT_DONE)
 		return false;
 	for (int s = 0; s < N_STREAMS; s++) {
@@ -295,19 +296,20 @@ static bool results_init(struct hashing_task *t, struct hashing *out)
 	return !p->v1 || out->pieces_v1 != NULL;
 }
 
-static void choose_units(struct hashing_task *t, unsigned threads)
+static void choose_units(struct hashing_run *r, unsigned threads)
 {
-	uint64_t two = 2 * t->piece, most;
+	const struct hashing_params *p = r->task.p;
+	uint64_t two = 2 * r->task.piece, most;
 
-	t->unit_bytes = UNIT_BYTES;
-	t->n_units = UNITS_PER_THREAD * threads + 1;
-	if (!t->p->v1 || two <= UNIT_BYTES || two * (threads + 1) > UNIT_PAIRS_BYTES_MAX ||
+	r->task.unit_bytes = UNIT_BYTES;
+	r->n_units = UNITS_PER_THREAD * threads + 1;
+	if (!p->v1 || two <= UNIT_BYTES || two * (threads + 1) > UNIT_PAIRS_BYTES_MAX ||
 	    digest_many_lanes_best() != 2)
 		return;
-	t->unit_bytes = (size_t)two;
-	most = t->p->plain ? UNIT_PAIRS_BYTES_MAX / two : threads + 1;
-	if (most < t->n_units)
-		t->n_units = (size_t)most;
+	r->task.unit_bytes = (size_t)two;
+	most = p->plain ? UNIT_PAIRS_BYTES_MAX / two : threads + 1;
+	if (most < r->n_units)
+		r->n_units = (size_t)most;
 }
 
 static bool run_init(struct hashing_run *r, unsigned threads)
@@ -315,11 +317,11 @@ static bool run_init(struct hashing_run *r, unsigned threads)
 	struct hashing_task *t = &r->task;
 	bool ok = true;
 
-	choose_units(t, threads);
-	r->units = calloc(t->n_units, sizeof(*r->units));
+	choose_units(r, threads);
+	r->units = calloc(r->n_units, sizeof(*r->units));
 	if (r->units == NULL)
 		return false;
-	for (size_t i = 0; i < t->n_units && ok; i++) {
+	for (size_t i = 0; i < r->n_units && ok; i++) {
 		struct hashing_unit *u = &r->units[i];
 
 		u->data = malloc(t->unit_bytes);
@@ -341,7 +343,7 @@ static void run_fini(struct hashing_run *r)
 {
 	struct hashing_task *t = &r->task;
 
-	for (size_t i = 0; r->units != NULL && i < t->n_units; i++) {
+	for (size_t i = 0; r->units != NULL && i < r->n_units; i++) {
 		unit_drop(t, &r->units[i]);
 		free(r->units[i].data);
 		free(r->units[i].parts);

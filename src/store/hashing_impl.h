@@ -94,7 +94,7 @@ struct hashing_worker {
 struct hashing_task {
 	const struct hashing_params *p;
 	uint64_t piece; /* length; for plain alone any */
-	size_t unit_bytes, n_units;
+	size_t unit_bytes;
 	uint64_t space_end;
 	uint64_t total_bytes;
 	uint8_t *pieces_v1; /* NULL without v1 */

@@ -284,7 +284,7 @@ static void verify_end(struct check *c)
 	struct store *s = c->task.s;
 	struct piece *p = s->pieces[c->task.event.e.piece];
 
-	p->checked = NULL;
+	p->parked = NULL;
 	if (c->task.event.e.err.code == OK)
 		c->task.event.e.err = p->err;
 	c->task.event.e.good = c->good && c->task.event.e.err.code == OK;
@@ -306,18 +306,18 @@ static void verify_done(struct pool_job *job)
 	struct piece *p = c->task.s->pieces[c->task.event.e.piece];
 
 	if (c->mem != NULL && p->jobs > 0 && !c->task.s->closed)
-		p->checked = c;
+		p->parked = c;
 	else
 		verify_end(c);
 }
 
 void verify_forget(struct store *s, struct piece *p)
 {
-	if (p->checked == NULL)
+	if (p->parked == NULL)
 		return;
-	free(p->checked->leaves);
-	free(p->checked);
-	p->checked = NULL;
+	free(p->parked->leaves);
+	free(p->parked);
+	p->parked = NULL;
 	p->verifying = false;
 	s->jobs--;
 }
@@ -357,8 +357,8 @@ static void verify_start(struct store *s, struct piece *p)
 
 void piece_written(struct store *s, struct piece *p)
 {
-	if (p->checked != NULL)
-		verify_end(p->checked);
+	if (p->parked != NULL)
+		verify_end(p->parked);
 	else if (p->verify_wanted && !p->verifying)
 		verify_start(s, p);
 }

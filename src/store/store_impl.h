@@ -272,7 +272,7 @@ struct piece {
 	uint8_t *mem;
 	uint32_t mem_blocks; /* came into it */
 	bool split, checking;
-	struct check *checked; /* waits for the last write */
+	struct check *parked; /* hashed, and waits for the last write */
 };
 
 /* Of v1 pieces two are hashed side by side where that pays: those that are in memory as a whole. */
@@ -284,6 +284,7 @@ void piece_free(struct store *s, struct piece *p);
 /* No more of it in memory as a whole; what comes from now on must not meet what a worker may still
  * be writing. */
 void piece_leave_memory(struct store *s, struct piece *p);
+/* It is not about to be verified in memory any more. */
 void piece_checked(struct store *s, struct piece *p);
 /* Forget what was received; its bytes stay on disk. */
 void piece_reset(struct store *s, struct piece *p);
