@@ -17,7 +17,7 @@ build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-
 	libedit-dev libncurses-dev"
 test="clang llvm libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 nftables valgrind
-	chromium fonts-dejavu-core mandoc zsh fish lintian mmdebstrap"
+	chromium fonts-dejavu-core cppcheck mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
 [ "$arch" != amd64 ] || build="$build libipsec-mb-dev"
 deb="dpkg-dev"

@@ -99,10 +99,12 @@ void detach_ready(struct detach *d, const char *text)
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	fprintf(stderr, "%c%s", READY, text);
 	(void)fflush(stderr);
-	(void)dup2(d->pipe >= 0 ? d->pipe : null, STDERR_FILENO);
-	(void)dup2(null, STDOUT_FILENO);
+	if (d->pipe >= 0 || null >= 0)
+		(void)dup2(d->pipe >= 0 ? d->pipe : null, STDERR_FILENO);
 	if (d->pipe >= 0)
 		close(d->pipe);
+	if (null >= 0)
+		(void)dup2(null, STDOUT_FILENO);
 	if (null >= 0)
 		close(null);
 	d->pipe = -1;
