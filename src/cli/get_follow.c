@@ -39,32 +39,54 @@ static void say_again(struct get *g, const struct err_info *why)
 	session_say(&g->session, "%s; trying again", why->text);
 }
 
-/* The newer version is begun while the one that is there goes on being served. */
-static int begin_newer(struct get *g, const struct entry *e, struct bytes torrent,
-		       struct err_info *why)
+/* What there is has been published once more. */
+static void take_same(struct get *g, const struct wanted *next)
+{
+	*g->wanted.placed = *next->placed;
+	g->wanted.there_already = true;
+	g->wanted.replaces = false;
+	wanted_done(g->o, g->wanted.path, true, g->wanted.placed, transfer_meta(g->transfer));
+	progress_clear(&g->session.progress);
+	get_print_done(g);
+}
+
+static int start_newer(struct get *g, struct wanted *next, struct err_info *why)
 {
 	struct transfer *now = g->transfer;
 	bool checked = g->checked;
 	uint64_t found_bytes = g->found_bytes;
-	struct wanted next;
-	int err = wanted_take(&next, g->o, e, torrent, &g->wanted, why);
+	int err;
 
 	g->checked = false; /* get_on_phase() may be called before the start is over */
 	g->found_bytes = 0;
-	if (err == OK)
-		err = wanted_start(&next, g->o, g->index, g->session.node, get_on_phase, g,
-				   &g->transfer, why);
+	err =
+	    wanted_start(next, g->o, g->index, g->session.node, get_on_phase, g, &g->transfer, why);
 	if (err != OK) {
 		g->checked = checked;
 		g->found_bytes = found_bytes;
-		wanted_fini(&next);
 		return err;
 	}
 	wanted_fini(&g->wanted);
-	g->wanted = next;
+	g->wanted = *next;
+	*next = (struct wanted){.linked = false};
 	g->old = now;
 	begin_anew(g);
 	return OK;
+}
+
+/* The newer version is begun while the one that is there goes on being served. */
+static int begin_newer(struct get *g, const struct entry *e, struct bytes torrent,
+		       struct err_info *why)
+{
+	struct wanted next;
+	int err = wanted_take(&next, g->o, e, torrent, &g->wanted, why);
+
+	if (err == OK && placed_same_content(next.placed, g->wanted.placed))
+		take_same(g, &next);
+	else if (err == OK)
+		err = start_newer(g, &next, why);
+	wanted_fini(&next);
+	return err;
 }
 
 static void on_fetched(void *user, const struct err_info *how, const struct entry *e,

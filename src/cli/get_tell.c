@@ -9,7 +9,7 @@ void get_print_done(const struct get *g)
 {
 	const struct transfer_status *st = &g->last;
 	double seconds = (double)(loop_now_ms(g->session.loop) - g->start_ms) / 1000.0;
-	char size[32], rate[32], safe[512], files[64] = "";
+	char size[32], rate[32], safe[512], files[64] = "", version[32] = "";
 	/* What came twice is no news to anybody. */
 	uint64_t came =
 	    st->swarm.down_bytes < st->wanted_bytes ? st->swarm.down_bytes : st->wanted_bytes;
@@ -33,11 +33,14 @@ void get_print_done(const struct get *g)
 		json_decref(j);
 	} else if (!g->o->quiet) {
 		text_escape(safe, sizeof(safe), bytes_str(g->wanted.path));
+		if (g->o->follow && g->wanted.placed != NULL)
+			snprintf(version, sizeof(version), "version %u, ",
+				 g->wanted.placed->version);
 		if (st->wanted_files < st->files)
 			snprintf(files, sizeof(files), "%u of %u files, ", st->wanted_files,
 				 st->files);
 		if (g->wanted.there_already)
-			printf("%s: there already, verified (%s)\n", safe,
+			printf("%s: %sthere already, verified (%s)\n", safe, version,
 			       text_size(size, sizeof(size), st->total_bytes));
 		else if (g->wanted.replaces)
 			printf("%s: version %u, %s verified in %.1f s (%s fetched), in the old "
@@ -46,7 +49,7 @@ void get_print_done(const struct get *g)
 			       text_size(size, sizeof(size), st->wanted_bytes), seconds,
 			       text_size(rate, sizeof(rate), st->swarm.down_bytes));
 		else
-			printf("%s: %s%s verified in %.1f s (%s)\n", safe, files,
+			printf("%s: %s%s%s verified in %.1f s (%s)\n", safe, version, files,
 			       text_size(size, sizeof(size), st->wanted_bytes), seconds,
 			       text_rate(rate, sizeof(rate), bps));
 	}

@@ -102,27 +102,43 @@ static int owner_bind(struct catalogue_db *db, const struct entry *e, int64_t *i
 	return err;
 }
 
-/* Is this content there under this name? Then e->id and e->version are set. */
+/* The content of the row at hand, is it the newest? Else it is published once more; unless somebody
+ * repeats what its owner signed before, which everybody can read. */
+static int is_newest(sqlite3_stmt *s, const struct entry *e, bool *newest, struct err_info *info)
+{
+	*newest = sqlite3_column_type(s, 3) == SQLITE_NULL;
+	if (!*newest && (e->published_at <= sqlite3_column_int64(s, 2) ||
+			 e->published_at < sqlite3_column_int64(s, 3)))
+		return err_set(info, ERR_MISMATCH,
+			       "a newer version was published after published_at");
+	return 0;
+}
+
+/* Is this content there under this name, and no other published since? Then e->id and e->version
+ * are set. */
 static int content_get(struct catalogue_db *db, int64_t owner, struct entry *e, bool *there,
 		       struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, STMT_CONTENT_GET, info);
-	int answer;
+	int answer, err = 0;
 
 	if (s == NULL)
 		return catalogue_fault(db, NULL);
+	*there = false;
 	sqlite3_bind_int64(s, 1, owner);
 	catalogue_bind_text(s, 2, e->name);
 	catalogue_bind_blob(s, 3, e->has_v1, e->hash_v1, SHA1_LEN);
 	catalogue_bind_blob(s, 4, e->has_v2, e->hash_v2, SHA256_LEN);
 	answer = sqlite3_step(s);
-	*there = answer == SQLITE_ROW;
-	if (*there) {
+	if (answer == SQLITE_ROW) {
 		e->id = (uint64_t)sqlite3_column_int64(s, 0);
 		e->version = (uint32_t)sqlite3_column_int64(s, 1);
+		err = is_newest(s, e, there, info);
+	} else if (answer != SQLITE_DONE) {
+		err = catalogue_fault(db, info);
 	}
 	sqlite3_reset(s);
-	return *there || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+	return err;
 }
 
 static int version_next(struct catalogue_db *db, int64_t owner, struct entry *e,

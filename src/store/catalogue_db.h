@@ -45,10 +45,12 @@ enum catalogue_change {
 
 /* Store an entry with its .torrent and files, all or nothing. Rules:
  *   - an owner not seen before is bound to e->key; another key is ERR_DENIED ("name taken");
- *   - the same owner, name and content again keeps its id and version; with no earlier
+ *   - the same owner, name and content as the newest keeps its id and version; with no earlier
  *     published_at and another description, tags or notes, those are replaced;
- *   - the same owner and name with other content becomes version + 1;
- *   - signed before the name was last unpublished: ERR_MISMATCH.
+ *   - the same owner and name with other content becomes version + 1: the newest is what was
+ *     published last. So does content of an older version that is published once more;
+ *   - signed before the name was last unpublished, or, of content of an older version, before the
+ *     newest or not after that older one: ERR_MISMATCH. Anybody can repeat what was signed.
  * On success e->id and e->version are set.
  * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when another program keeps it locked. */
 int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *who,

@@ -70,7 +70,10 @@ static const char *const statements[N_STMTS] = {
     [STMT_ROLLBACK] = "ROLLBACK",
     [STMT_OWNER_GET] = "SELECT id, key FROM owners WHERE name = ?1",
     [STMT_OWNER_ADD] = "INSERT INTO owners (name, key) VALUES (?1, ?2)",
-    [STMT_CONTENT_GET] = "SELECT id, version FROM entries WHERE owner = ?1 AND name = ?2"
+    [STMT_CONTENT_GET] = "SELECT e.id, e.version, e.published_at, (SELECT published_at"
+			 " FROM entries WHERE owner = ?1 AND name = ?2 AND version > e.version"
+			 " ORDER BY version DESC LIMIT 1)"
+			 " FROM entries e WHERE owner = ?1 AND name = ?2"
 			 " AND hash_v1 IS ?3 AND hash_v2 IS ?4 ORDER BY version DESC LIMIT 1",
     [STMT_ABOUT_SET] = "UPDATE entries SET published_at = ?2, signature = ?3, description = ?4,"
 		       " tags = ?5, meta = ?6 WHERE id = ?1",

@@ -196,26 +196,28 @@ def _(w):
     arrives(2)
     h.wait_for(lambda: b"serving alice/d@2" in share.out(), 30 * h.SLOW, "the sharer is told")
     h.wait_for(lambda: b"version 2, " in follow.out(), 30 * h.SLOW, "the follower is told")
-    os.unlink(os.path.join(src, "sub", "three"))  # as it was at first, which has its number already
-    h.wait_for(lambda: share.out().count(b"serving alice/d@1") == 2, 30 * h.SLOW, "the sharer is told of that, too")
+    os.unlink(os.path.join(src, "sub", "three"))  # as it was at first: a version like others
+    arrives(3)
+    h.wait_for(lambda: b"serving alice/d@3" in share.out(), 30 * h.SLOW, "the sharer is told of that, too")
+    h.wait_for(lambda: b"version 3, " in follow.out(), 30 * h.SLOW, "so is the follower")
     check_eq(index.entry("d")["description"], "of words", "what is said of it stays")
     check("goes on serving and watching" in share.stop().expect(h.OK).err, "Ctrl-C", share.err())
     check("the daemon goes on following it" in follow.stop().expect(h.OK).err, "Ctrl-C", follow.err())
 
     h.make_tree(src, {"one": 200 * KIB}, seed=3)
     # What is changed of it meanwhile, all the time, keeps nobody from asking the index.
-    arrives(3, lambda: b.run("limit", "d", "--down", "1G") and None)
+    arrives(4, lambda: b.run("limit", "d", "--down", "1G") and None)
     da.kill()
     db.kill()
     h.make_tree(src, {"four": 100 * KIB}, seed=4)  # while nobody looks
     da = a.daemon()
     b.daemon()
-    arrives(4)
+    arrives(5)
     check(b"hashed again" not in da.err(), "what changed is not hashed for the older version, too", da.err())
     a.run("pause", "d").expect(h.OK)
     h.make_tree(src, {"five": 1000}, seed=5)
     a.run("resume", "d").expect(h.OK)
-    arrives(5)
+    arrives(6)
     a.run("unshare", "d").expect(h.OK)
     check_eq(a.transfers(), [], "it is shared no more")
 

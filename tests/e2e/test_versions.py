@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
@@ -266,6 +267,37 @@ def _(w):
     h.check_same(c.path("data"), pair.src)
     f.stop(signal.SIGINT).expect(h.OK)
     check_eq(h.part_of(b.dir), [], "nothing is left beside it")
+
+
+@test("what is published last is the newest, also with the content of an older version: followers go back to it",
+      seconds=90)
+def _(w):
+    pair = Pair(w, lambda p: h.make_file(p, 300_000, 1))
+    b, c = pair.b, w.peer("c")
+    follow = ("get", "data", "--follow", "--every", "1s")
+    f = b.start(*follow)
+    late = c.start(*follow)
+
+    def lines(proc):
+        return proc.out().decode().splitlines()
+    h.wait_for(lambda: len(lines(f)) == 1 and len(lines(late)) == 1, 20 * h.SLOW, "both have the first version")
+    late.send(signal.SIGSTOP)
+    try:
+        h.make_file(pair.src, 300_000, 2)
+        pair.publish()
+        h.wait_for(lambda: len(lines(f)) == 2, 30 * h.SLOW, "version 2")
+        h.wait_for(lambda: time.time() >= pair.index.entries(name="data")[0]["published_at"] + 1, 5, "another second")
+        h.make_file(pair.src, 300_000, 1)
+        pair.publish()
+        h.wait_for(lambda: len(lines(f)) == 3, 30 * h.SLOW, "version 3")
+    finally:
+        late.send(signal.SIGCONT)
+    h.wait_for(lambda: len(lines(late)) == 2, 30 * h.SLOW, "who has not seen version 2 learns of version 3")
+    check("version 3," in lines(f)[-1] and "in the old one's place" in lines(f)[-1], "who has", lines(f))
+    check("version 3, there already" in lines(late)[-1], "who has not", lines(late))
+    h.check_same(b.path("data"), pair.src)
+    for proc in (f, late):
+        proc.stop(signal.SIGINT).expect(h.OK)
 
 
 @test("get --follow of a folder; it ends when somebody changed what it would replace", seconds=120)

@@ -221,9 +221,56 @@ TEST(the_same_content_again_is_the_same_entry_and_other_content_the_next_version
 	CHECK_INT(put(db, &a, &created), 0);
 	CHECK_INT(put(db, &b, &created), 0);
 	CHECK(created && b.version == 2 && b.id > a.id);
+	again = b;
 	CHECK_INT(put(db, &again, &created), 0);
-	CHECK(!created && again.version == 1 && again.id == a.id);
+	CHECK(!created && again.version == 2 && again.id == b.id);
 	CHECK_STR(FOUND(db, .name = "x"), "x@2 x@1");
+	db_end(db);
+}
+
+TEST(content_of_an_older_version_that_is_published_once_more_is_the_newest)
+{
+	struct catalogue_db *db = db_new();
+	struct entry a = entry_of("ann", "x", 1), b = entry_of("ann", "x", 2), again = a;
+	bool created;
+
+	CHECK_INT(put(db, &a, &created), 0);
+	CHECK_INT(put(db, &b, &created), 0);
+	again.published_at = b.published_at;
+	CHECK_INT(put(db, &again, &created), 0);
+	CHECK(created && again.version == 3 && again.id > b.id);
+	CHECK_INT(put(db, &again, &created), 0);
+	CHECK(!created && again.version == 3);
+	b.published_at++;
+	CHECK_INT(put(db, &b, &created), 0);
+	CHECK(created && b.version == 4);
+	CHECK_STR(FOUND(db, .name = "x"), "x@4 x@3 x@2 x@1");
+	CHECK_STR(FOUND(db, .swarm_hash = a.hash_v1), "x@3 x@1");
+	db_end(db);
+}
+
+TEST(a_signature_that_was_seen_before_brings_no_older_version_back)
+{
+	struct catalogue_db *db = db_new();
+	struct entry a = entry_of("ann", "x", 1), b = entry_of("ann", "x", 3), again = a;
+	bool created = false;
+
+	CHECK_INT(put(db, &a, &created), 0);
+	CHECK_INT(put(db, &b, &created), 0);
+	created = false;
+	CHECK_INT(put(db, &again, &created), ERR_MISMATCH);
+	/* nor one that was held back */
+	again.published_at = b.published_at - 1;
+	CHECK_INT(put(db, &again, &created), ERR_MISMATCH);
+	CHECK(!created && strstr(info.text, "newer version") != NULL);
+	/* nor in the one second in which both were published */
+	b.published_at = a.published_at;
+	snprintf(a.name, sizeof(a.name), "y");
+	snprintf(b.name, sizeof(b.name), "y");
+	CHECK_INT(put(db, &a, &created), 0);
+	CHECK_INT(put(db, &b, &created), 0);
+	CHECK_INT(put(db, &a, &created), ERR_MISMATCH);
+	CHECK_STR(FOUND(db, .owner = "ann"), "y@2 y@1 x@2 x@1");
 	db_end(db);
 }
 
