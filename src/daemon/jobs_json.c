@@ -150,7 +150,7 @@ static json_t *quota_json(const struct node *node)
 			 (int)q->max_open_files, "max_memory_bytes",
 			 (json_int_t)q->max_memory_bytes, "connections", (int)u.peers, "open_files",
 			 (int)u.open_files, "memory_bytes",
-			 (json_int_t)(u.piece_bytes + u.message_bytes));
+			 (json_int_t)(u.piece_bytes + u.message_bytes + u.fetch_bytes));
 }
 
 /* Null: no uTP. */

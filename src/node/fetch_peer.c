@@ -58,6 +58,7 @@ static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bo
 void fetch_peer_free(struct fetch_peer *p)
 {
 	p->f->peers[p->number] = NULL;
+	p->f->node->n_fetch_peers--;
 	stream_close(&p->stream);
 	buf_fini(&p->in);
 	buf_fini(&p->out);
@@ -462,6 +463,17 @@ static bool read_some(struct fetch_peer *p)
 	return true;
 }
 
+/* Between messages most peers are silent for long. */
+static void release_empty(struct buf *b)
+{
+	size_t max = b->max;
+
+	if (b->len > 0 || b->err != OK)
+		return;
+	buf_fini(b);
+	buf_init(b, max);
+}
+
 static bool on_connected(struct fetch_peer *p)
 {
 	int err = stream_result(&p->stream);
@@ -494,8 +506,8 @@ static void on_ready(void *arg, unsigned ready)
 		open = read_some(p);
 	if (open && p->out.err != OK)
 		fetch_peer_close(p, "does not read what it is sent", false);
-	else if (open)
-		(void)fetch_peer_flush(p);
+	else if (open && fetch_peer_flush(p))
+		release_empty(&p->in);
 	fetch_go_on(f);
 }
 
@@ -518,6 +530,7 @@ struct fetch_peer *fetch_peer_new(struct metadata_fetch *f, uint32_t number, str
 	buf_init(&p->out, METADATA_FETCH_OUT_MAX);
 	buf_init(&p->kept, METADATA_FETCH_KEPT_MAX);
 	f->peers[number] = p;
+	f->node->n_fetch_peers++;
 	return p;
 }
 

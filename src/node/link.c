@@ -64,9 +64,9 @@ void link_stranger_gone(struct link *l)
 /* Room for one more? A stranger makes way for it; who named a torrent does not. */
 static bool make_room(struct node *n)
 {
-	if (n->n_links >= n->quota.max_peers && n->oldest_stranger != NULL)
+	if (!node_has_place(n) && n->oldest_stranger != NULL)
 		link_close(n->oldest_stranger, NULL);
-	return n->n_links < n->quota.max_peers;
+	return node_has_place(n);
 }
 
 /* When all places for strangers are taken the one that has been silent for longest makes way: an

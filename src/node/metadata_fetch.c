@@ -161,6 +161,8 @@ static void dial(struct metadata_fetch *f)
 
 		if (f->peers[i] != NULL)
 			continue;
+		if (!node_has_place(f->node))
+			return;
 		a = addrbook_dial(&f->book, WISH_ANY, now_ms(f), &due);
 		if (a == NULL)
 			return;
@@ -186,7 +188,7 @@ static bool does_without(const struct metadata_fetch *f)
 	return f->info->v1 && now_ms(f) - f->layers_since_ms >= METADATA_FETCH_LAYERS_MS;
 }
 
-void fetch_go_on(struct metadata_fetch *f)
+static void go_on(struct metadata_fetch *f)
 {
 	if (f->result != ERR_AGAIN)
 		return;
@@ -202,6 +204,12 @@ void fetch_go_on(struct metadata_fetch *f)
 	dial(f);
 	ask(f);
 	set_timer(f);
+}
+
+void fetch_go_on(struct metadata_fetch *f)
+{
+	go_on(f);
+	fetch_count(f);
 }
 
 static void on_timer(void *arg)
@@ -371,6 +379,7 @@ void metadata_fetch_free(struct metadata_fetch *f)
 		*at = f->next;
 		break;
 	}
+	f->node->fetch_bytes -= f->counted_bytes;
 	if (f->node->dht != NULL)
 		node_dht_unseek(f->node->dht, f);
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)

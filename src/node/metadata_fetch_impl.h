@@ -53,6 +53,7 @@ struct metadata_fetch {
 	struct layers *layers;	  /* then */
 	uint64_t layers_since_ms; /* somebody gave some, or they were first wanted */
 	struct loop_timer *timer;
+	uint64_t counted_bytes; /* of it, in node->fetch_bytes */
 	struct buf torrent;
 	int result; /* ERR_AGAIN: not there yet */
 	char why[ERR_TEXT_MAX];
@@ -89,6 +90,10 @@ void fetch_peer_free(struct fetch_peer *p);
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
 void fetch_peer_ask(struct fetch_peer *p, uint32_t piece);
 void fetch_peer_ask_hashes(struct fetch_peer *p, const struct wire_hash_req *req);
+
+/* ---- fetch_memory.c ---- */
+/* What is kept for it has changed. May close its peers, and others'. */
+void fetch_count(struct metadata_fetch *f);
 
 /* ---- fetch_pass.c ---- */
 struct link_passing;

@@ -101,7 +101,7 @@ int node_check_item(struct bytes item);
 struct node_usage {
 	uint32_t peers; /* connections, strangers and dials counted */
 	uint32_t open_files;
-	uint64_t piece_bytes, message_bytes; /* buffers */
+	uint64_t piece_bytes, message_bytes, fetch_bytes; /* buffers */
 };
 const struct quota *node_quota(const struct node *n);
 void node_usage(const struct node *n, struct node_usage *out);

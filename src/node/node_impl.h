@@ -64,6 +64,8 @@ struct node {
 	enum node_encryption encryption;
 	struct lan_peers *lan;		/* NULL: nobody is looked for on the local network */
 	struct metadata_fetch *fetches; /* linked; they are their makers' */
+	uint32_t n_fetch_peers;		/* connections of theirs */
+	uint64_t fetch_bytes;		/* what is kept for them: node/fetch_memory.c */
 	uint32_t status_round;		/* of node_status() */
 	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, n_strangers;
@@ -184,6 +186,14 @@ void node_transfer_left(struct node *n, struct transfer *t);
 void node_release_soon(struct node *n);
 /* From a timer of ours, where nobody further up is inside of any of them. */
 void node_bury_removed(struct node *n);
+
+/* ---- node_quota.c ---- */
+/* Room for one more connection? */
+bool node_has_place(const struct node *n);
+
+/* ---- fetch_memory.c ---- */
+/* Metadata fetches let go of what is over the quota. */
+void fetches_shed(struct node *n);
 
 /* ---- node_udp.c ---- */
 /* The UDP port of the same number as the TCP one; opened when first asked for. NULL: see *info. */

@@ -10,11 +10,17 @@ const struct quota *node_quota(const struct node *n)
 
 void node_usage(const struct node *n, struct node_usage *out)
 {
-	*out = (struct node_usage){.peers = n->n_links,
+	*out = (struct node_usage){.peers = n->n_links + n->n_fetch_peers,
 				   .open_files = store_open_files(n->pool),
 				   .piece_bytes =
 				       (uint64_t)pool_slabs_taken(n->pool) * POOL_SLAB_BYTES,
-				   .message_bytes = n->message_bytes};
+				   .message_bytes = n->message_bytes,
+				   .fetch_bytes = n->fetch_bytes};
+}
+
+bool node_has_place(const struct node *n)
+{
+	return n->n_links + n->n_fetch_peers < n->quota.max_peers;
 }
 
 static struct link *find_dial(const struct node *n)
@@ -84,6 +90,7 @@ int node_set_quota(struct node *n, const struct quota *asked, struct err_info *i
 	}
 	shed_links(n);
 	links_shed(n);
+	fetches_shed(n);
 	node_settle(n);
 	return OK;
 }

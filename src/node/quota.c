@@ -61,7 +61,13 @@ uint32_t quota_slabs(const struct quota *q)
 			       UINT32_MAX / POOL_SLAB_BYTES);
 }
 
+uint64_t quota_fetch_bytes(const struct quota *q)
+{
+	return q->max_memory_bytes / 16 * QUOTA_FETCHES_PART;
+}
+
 uint64_t quota_message_bytes(const struct quota *q)
 {
-	return q->max_memory_bytes - (uint64_t)quota_slabs(q) * POOL_SLAB_BYTES;
+	return q->max_memory_bytes - (uint64_t)quota_slabs(q) * POOL_SLAB_BYTES -
+	       quota_fetch_bytes(q);
 }

@@ -29,6 +29,9 @@
 #define QUOTA_MEMORY_MIN (8u << 20)
 /* So many sixteenths of it are for pieces. */
 #define QUOTA_PIECES_PART 3u
+/* And so many for what is fetched of magnet links, all of them together, as long as nothing of it
+ * is proven (attack: many links, and peers that each give a large dictionary but for its end). */
+#define QUOTA_FETCHES_PART 2u
 
 /* As asked for: 0, choose. As settled: all are set. */
 struct quota {
@@ -42,8 +45,9 @@ struct quota {
  * `limit` of them (0: nobody knows). Everything is at least 1, memory QUOTA_MEMORY_MIN. */
 void quota_settle(struct quota *out, const struct quota *asked, uint64_t limit, uint32_t open);
 uint32_t quota_strangers(const struct quota *q);
-/* The two parts of its memory: slabs of POOL_SLAB_BYTES, and bytes of messages. */
+/* The parts of its memory: slabs of POOL_SLAB_BYTES, bytes of metadata, and bytes of messages. */
 uint32_t quota_slabs(const struct quota *q);
+uint64_t quota_fetch_bytes(const struct quota *q);
 uint64_t quota_message_bytes(const struct quota *q);
 
 #endif

@@ -99,6 +99,14 @@ static void send_to_rest(struct metadata *m, uint32_t peer, uint64_t now_ms)
 		drop_copy(c);
 }
 
+static void give_up(struct metadata *m, struct copy *c, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < METADATA_PEERS_MAX; i++)
+		if (m->sources[i].here && copy_of(m, i) == c)
+			send_to_rest(m, i, now_ms);
+	drop_copy(c);
+}
+
 /* A free place, or that of a copy that takes too long; NULL: none. */
 static struct copy *find_place(struct metadata *m, uint64_t now_ms)
 {
@@ -112,10 +120,7 @@ static struct copy *find_place(struct metadata *m, uint64_t now_ms)
 	}
 	if (now_ms - oldest->begun_ms < METADATA_COPY_MS)
 		return NULL;
-	for (uint32_t i = 0; i < METADATA_PEERS_MAX; i++)
-		if (m->sources[i].here && copy_of(m, i) == oldest)
-			send_to_rest(m, i, now_ms);
-	drop_copy(oldest);
+	give_up(m, oldest, now_ms);
 	return oldest;
 }
 
@@ -370,6 +375,21 @@ uint64_t metadata_deadline_ms(const struct metadata *m, uint64_t now_ms)
 struct bytes metadata_result(const struct metadata *m)
 {
 	return m->done == NULL ? bytes_of(NULL, 0) : bytes_of(m->done->data, m->done->bytes);
+}
+
+bool metadata_copy(const struct metadata *m, uint32_t number, struct metadata_copy *out)
+{
+	const struct copy *c = &m->copies[number];
+
+	if (c->data == NULL || c == m->done)
+		return false;
+	*out = (struct metadata_copy){c->n_have * EXT_METADATA_PIECE, c->begun_ms};
+	return true;
+}
+
+void metadata_give_up(struct metadata *m, uint32_t number, uint64_t now_ms)
+{
+	give_up(m, &m->copies[number], now_ms);
 }
 
 void metadata_progress(const struct metadata *m, uint32_t *have, uint32_t *pieces)

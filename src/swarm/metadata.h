@@ -61,6 +61,15 @@ bool metadata_next(struct metadata *m, uint64_t now_ms, uint32_t *peer, uint32_t
 int metadata_on_message(struct metadata *m, uint32_t peer, const struct ext_metadata *msg,
 			uint64_t now_ms);
 
+/* What came of copy `number`, below METADATA_COPIES_MAX. False: there is none, or it is proven. */
+struct metadata_copy {
+	uint32_t bytes;
+	uint64_t begun_ms;
+};
+bool metadata_copy(const struct metadata *m, uint32_t number, struct metadata_copy *out);
+/* That copy is thrown away; those who work on it are left alone for a while. */
+void metadata_give_up(struct metadata *m, uint32_t number, uint64_t now_ms);
+
 /* When metadata_next() may have something new without another event; UINT64_MAX: never. */
 uint64_t metadata_deadline_ms(const struct metadata *m, uint64_t now_ms);
 /* The dictionary, proven; empty while it is not there. Borrowed. */

@@ -244,6 +244,56 @@ def _(w):
         s.stop()
 
 
+class Endless(wire.FakeSeed):
+    """Peers of any torrent: of its metadata, as large as there may be, all comes but the last piece."""
+
+    SIZE, LAST = 10 * MIB, 639
+    given = 0
+
+    def serve(self, c):
+        c.read_handshake(30)
+        c.send(wire.handshake(c.their_hash))
+        c.send(wire.msg(wire.EXTENDED, body=b"\0" + wire.bencode({"m": {"ut_metadata": 9}, "metadata_size": self.SIZE})))
+        part = bytes(1 << 14)
+        while True:
+            k, body = c.recv(300)
+            if k == wire.EXTENDED and body[:1] == b"\0":
+                number = bytes([wire.bdecode(body[1:])[b"m"][b"ut_metadata"]])
+            elif k == wire.EXTENDED and body[0] == 9:
+                piece = wire.bdecode(body[1:])[b"piece"]
+                if piece < self.LAST:
+                    head = wire.bencode({"msg_type": 1, "piece": piece, "total_size": self.SIZE})
+                    c.send(wire.msg(wire.EXTENDED, body=number + head + part))
+                    self.given += len(part)
+
+
+@test("O-20: a hundred links to peers that give 10 MiB of metadata each: a daemon keeps to its memory, and an honest link is had")
+def _(w):
+    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
+    raw = w.indexes[0].torrent("d")
+    torrent = w.path("d.torrent")
+    with open(torrent, "wb") as f:
+        f.write(raw)
+    t = wire.Torrent.load(torrent, src)
+    liars = [Endless(t, data=b"", host=h.other(i)) for i in range(4)]
+    b = w.peer("b", NOBODY)
+    d = b.daemon("--max-memory", "16M", "--max-active", "200", "--no-dht")
+    before = d.peak_rss()
+    links = [f"magnet:?xt=urn:btih:{i:040x}&x.pe={liars[i % 4].addr}\n" for i in range(100)]
+    links[50] = link_of(e, at) + "\n"
+    with open(b.path("list"), "w") as f:
+        f.writelines(links)
+    b.run("get", "-i", b.path("list"), "-d").expect(h.OK)
+    h.wait_for(lambda: os.path.exists(b.path("d")), 40 * h.SLOW, "the honest one is had")
+    h.wait_for(lambda: sum(s.given for s in liars) > 30 * MIB, 60 * h.SLOW, "the others give more than may be kept")
+    h.check_same(b.path("d"), src)
+    print(f"# {(d.peak_rss() - before) / MIB:.1f} MiB more at most, {sum(s.given for s in liars) / MIB:.0f} MiB given")
+    if not h.SANITIZED:
+        check(d.peak_rss() - before < 20 * MIB, "memory", d.peak_rss() - before)
+    for s in liars:
+        s.stop()
+
+
 @test("O-20: right size and wrong bytes: the copy is thrown away, the liar banned after two of its own")
 def _(w):
     src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")

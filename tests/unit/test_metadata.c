@@ -233,6 +233,33 @@ TEST(liars_with_sizes_of_their_own_make_way_O_20)
 	stop(&b);
 }
 
+TEST(a_copy_counts_what_came_and_can_be_given_up_O_20)
+{
+	struct metadata_copy c;
+	char text[1000];
+	struct bench b;
+
+	start(&b, 3 * PIECE + 5);
+	CHECK(!metadata_copy(b.m, 0, &c));
+	CHECK_INT(metadata_on_size(b.m, 4, b.bytes), OK);
+	CHECK_STR(asked(&b, text), "4:0 4:1");
+	CHECK(metadata_copy(b.m, 0, &c) && c.bytes == 0 && c.begun_ms == b.now);
+	CHECK_INT(give(&b, 4, 0, false), OK);
+	CHECK(metadata_copy(b.m, 0, &c) && c.bytes == PIECE);
+	metadata_give_up(b.m, 0, b.now);
+	CHECK(!metadata_copy(b.m, 0, &c));
+	CHECK_INT(give(&b, 4, 1, false), OK); /* it was asked for before */
+	CHECK_STR(asked(&b, text), "");
+	b.now += METADATA_PAUSE_MS;
+	CHECK_STR(asked(&b, text), "4:0 4:1");
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK_INT(give(&b, 4, i, false), OK);
+		asked(&b, text);
+	}
+	CHECK(has_it(&b) && !metadata_copy(b.m, 0, &c));
+	stop(&b);
+}
+
 TEST(peers_come_and_go_and_lie_at_random_and_it_is_had_in_the_end)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {

@@ -68,14 +68,16 @@ TEST(quotas_of_peers_of_one_transfer_are_within_those_of_all)
 	CHECK_INT(q.max_peers_per_transfer, 10);
 }
 
-TEST(quotas_of_memory_are_pieces_and_messages_together)
+TEST(quotas_of_memory_are_pieces_metadata_and_messages_together)
 {
 	for (uint64_t mib = 1; mib < 1000; mib++) {
 		struct quota q = settled((struct quota){.max_memory_bytes = mib << 20}, 0, 0);
 
 		CHECK(q.max_memory_bytes == (mib < 8 ? QUOTA_MEMORY_MIN : mib << 20));
 		CHECK(quota_slabs(&q) >= 6);
-		CHECK(quota_slabs(&q) * (uint64_t)POOL_SLAB_BYTES + quota_message_bytes(&q) ==
+		CHECK(quota_slabs(&q) * (uint64_t)POOL_SLAB_BYTES + quota_fetch_bytes(&q) +
+			  quota_message_bytes(&q) ==
 		      q.max_memory_bytes);
+		CHECK(quota_fetch_bytes(&q) >= 1u << 20);
 	}
 }
