@@ -72,9 +72,13 @@ void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash
 	}
 	task->peer = peer;
 	task->req = *req;
+	if (store_leaves(t->store, task->piece, (uintptr_t)task) != OK) {
+		free(task);
+		reject(t, peer, req);
+		return;
+	}
 	task->next = t->hash_tasks;
 	t->hash_tasks = task;
-	store_leaves(t->store, task->piece, (uintptr_t)task);
 }
 
 /* Turn `n` nodes into the n / 2 above them. */

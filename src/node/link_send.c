@@ -127,9 +127,10 @@ static bool make_ready(struct link *l)
 		return true;
 	l->n_ready = 0;
 	if (err == ERR_AGAIN) {
-		l->fetching = true;
-		store_fetch(l->t->store, b->piece, b->begin, l->msg_bytes,
-			    (uint64_t)l->ref.gen << 32 | l->ref.slot);
+		l->fetching = store_fetch(l->t->store, b->piece, b->begin, l->msg_bytes,
+					  (uint64_t)l->ref.gen << 32 | l->ref.slot) == OK;
+		if (!l->fetching)
+			link_lost(l, "out of memory");
 	} else {
 		lose_piece(l, b->piece, err);
 	}

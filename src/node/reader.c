@@ -125,6 +125,36 @@ static bool lend(struct reader *r)
 	return true;
 }
 
+static void unlink_reader(struct reader *r)
+{
+	struct reader **at = &r->t->readers;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	r->t->node->n_readers--;
+}
+
+static void end_badly(struct reader *r, const struct err_info *why)
+{
+	unlink_reader(r);
+	r->t = NULL;
+	r->why = *why;
+	loop_timer_set(r->timer, 0);
+}
+
+static void read_on(struct reader *r, uint32_t n)
+{
+	struct transfer *t = r->t;
+
+	r->out = store_read(t->store, r->start + r->given, n, r->id) == OK;
+	if (!r->out) {
+		end_badly(r, &(struct err_info){ERR_NOMEM, "out of memory"});
+		readers_urge(t);
+	}
+	node_settle(t->node);
+}
+
 /* An answer is given to what was asked, if there is one by now. */
 static void step(void *arg)
 {
@@ -149,9 +179,7 @@ static void step(void *arg)
 	n = ready_bytes(r, READER_CHUNK_BYTES);
 	if (n == 0)
 		return;
-	r->out = true;
-	store_read(r->t->store, r->start + r->given, n, r->id);
-	node_settle(r->t->node);
+	read_on(r, n);
 }
 
 void readers_poke(struct transfer *t)
@@ -160,24 +188,6 @@ void readers_poke(struct transfer *t)
 		if (r->asked && !r->out)
 			loop_timer_set(r->timer, 0);
 	}
-}
-
-static void unlink_reader(struct reader *r)
-{
-	struct reader **at = &r->t->readers;
-
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
-	r->t->node->n_readers--;
-}
-
-static void end_badly(struct reader *r, const struct err_info *why)
-{
-	unlink_reader(r);
-	r->t = NULL;
-	r->why = *why;
-	loop_timer_set(r->timer, 0);
 }
 
 void readers_fail(struct transfer *t, const struct err_info *why)

@@ -121,7 +121,9 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		hash_serve(t, e->peer, &e->u.msg.hash);
 		break;
 	case EFFECT_READ_HASHES:
-		store_leaves(t->store, e->u.piece, TRANSFER_OWN_LEAVES);
+		if (store_leaves(t->store, e->u.piece, TRANSFER_OWN_LEAVES) != OK)
+			swarm_on_disk_hashes(t->swarm, e->u.piece, NULL, transfer_now_ms(t),
+					     &t->fx);
 		break;
 	case EFFECT_FETCH:
 		webseeds_on_fetch(t->webseeds);

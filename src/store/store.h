@@ -202,14 +202,15 @@ struct store_loan {
 /* Returns 0; ERR_AGAIN: they are not in the page cache, or in no file: store_read() them; else as
  * store_ready(). */
 int store_lend(struct store *s, uint64_t offset, uint32_t length, struct store_loan *out);
-void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
+/* An answer follows, or ERR_NOMEM: none does. So it is with the next two. */
+int store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token);
 /* Read bytes of verified pieces, anywhere in the piece space; pads are zeros. At most
  * STORE_READ_MAX of them. */
 #define STORE_READ_MAX (256u * 1024u)
-void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
+int store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token);
 /* Hash the 16 KiB blocks of a piece that nothing is being received of: STORE_LEAVES with this
  * token. */
-void store_leaves(struct store *s, uint32_t piece, uint64_t token);
+int store_leaves(struct store *s, uint32_t piece, uint64_t token);
 
 /* ---- files that somebody changes ------------------------------------------ */
 

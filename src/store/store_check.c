@@ -501,17 +501,19 @@ static void leaves_done(struct pool_job *job)
 	check_end((struct check *)job, true);
 }
 
-void store_leaves(struct store *s, uint32_t piece, uint64_t token)
+int store_leaves(struct store *s, uint32_t piece, uint64_t token)
 {
-	struct piece_shape shape;
-	struct check *c;
+	struct check *c = task_try(s, sizeof(*c), STORE_LEAVES, piece, token);
 
-	if (piece >= s->meta->n_pieces)
-		return;
-	shape_of(s, piece, &shape);
-	c = check_new(s, STORE_LEAVES, piece, token, (size_t)shape.blocks * SHA256_LEN);
+	assert(piece < s->meta->n_pieces);
 	if (c == NULL)
-		return;
-	c->shape = shape;
+		return ERR_NOMEM;
+	shape_of(s, piece, &c->shape);
+	c->leaves = calloc(c->shape.blocks, SHA256_LEN);
+	if (c->leaves == NULL) {
+		free(c);
+		return ERR_NOMEM;
+	}
 	task_submit(&c->task, leaves_run, leaves_done);
+	return OK;
 }

@@ -174,18 +174,26 @@ void store_job_out(struct store *s, struct pool_job *job)
 	pool_submit(s->hub->pool, job);
 }
 
-void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
+void *task_try(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
 	       uint64_t token)
 {
 	struct task *t = calloc(1, size);
 
-	if (t == NULL) {
-		say_nomem(s->hub, &(struct unsaid){s, type, piece, token});
+	if (t == NULL)
 		return NULL;
-	}
 	t->event = (struct event){.s = s, .owner = t};
 	t->event.e = (struct store_event){.type = type, .piece = piece, .token = token};
 	t->s = s;
+	return t;
+}
+
+void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
+	       uint64_t token)
+{
+	void *t = task_try(s, size, type, piece, token);
+
+	if (t == NULL)
+		say_nomem(s->hub, &(struct unsaid){s, type, piece, token});
 	return t;
 }
 

@@ -301,20 +301,21 @@ static void fetch_done(struct pool_job *job)
 	task_end((struct task *)job);
 }
 
-void store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token)
+int store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length, uint64_t token)
 {
-	struct fetch *f = task_new(s, sizeof(*f), STORE_FETCHED, piece, token);
+	struct fetch *f = task_try(s, sizeof(*f), STORE_FETCHED, piece, token);
 
 	if (f == NULL)
-		return;
+		return ERR_NOMEM;
 	if (!range_is_sane(s, piece, begin, length)) {
 		err_set(&f->task.event.e.err, ERR_INVALID, "%s", err_text(ERR_INVALID));
 		event_push(&f->task.event);
-		return;
+		return OK;
 	}
 	f->offset = space_offset(s, piece, begin);
 	f->length = length;
 	task_submit(&f->task, fetch_run, fetch_done);
+	return OK;
 }
 
 /* ---- drop --------------------------------------------------------------- */
@@ -421,20 +422,20 @@ static void read_done(struct pool_job *job)
 	task_end(&r->task);
 }
 
-void store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token)
+int store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token)
 {
-	struct read_job *r = task_new(s, sizeof(*r), STORE_READ, 0, token);
+	struct read_job *r = task_try(s, sizeof(*r), STORE_READ, 0, token);
 
-	if (r == NULL)
-		return;
 	assert(length > 0 && length <= STORE_READ_MAX);
+	if (r == NULL)
+		return ERR_NOMEM;
 	r->offset = offset;
 	r->to = (struct span){malloc(length), length};
-	r->task.event.hashes = r->to.ptr;
-	if (r->to.ptr != NULL) {
-		task_submit(&r->task, read_run, read_done);
-		return;
+	if (r->to.ptr == NULL) {
+		free(r);
+		return ERR_NOMEM;
 	}
-	err_set(&r->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	event_push(&r->task.event);
+	r->task.event.hashes = r->to.ptr;
+	task_submit(&r->task, read_run, read_done);
+	return OK;
 }

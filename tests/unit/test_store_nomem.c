@@ -62,6 +62,36 @@ TEST(whoever_asks_without_memory_is_told_so_however_many_they_are)
 	scene_fini(&c);
 }
 
+TEST(what_is_read_for_others_is_refused_at_once_without_memory)
+{
+	struct scene c;
+	struct store *st;
+	struct store_event e;
+
+	scene_init(&c, kinds[0], 128 * KIB, one, 1, 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_rest(st, &c.s, c.p);
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		for (uint32_t i = 0; i < 300; i++) {
+			failmalloc_start(nth, true);
+			CHECK_INT(store_leaves(st, 0, i + 1), ERR_NOMEM);
+			CHECK_INT(store_read(st, 0, 100, i + 1), ERR_NOMEM);
+			(void)failmalloc_stop();
+		}
+	}
+	failmalloc_start(1, true);
+	CHECK_INT(store_fetch(st, 0, 0, 16 * KIB, 1), ERR_NOMEM);
+	(void)failmalloc_stop();
+	pool_wait(c.p);
+	(void)pool_drain(c.p);
+	while (store_next_event(c.p, &e))
+		CHECK(e.type != STORE_LEAVES && e.type != STORE_READ && e.type != STORE_FETCHED);
+	CHECK_INT(store_leaves(st, 0, 7), OK);
+	CHECK_INT(wait_event(c.p, STORE_LEAVES).token, 7);
+	store_close(st);
+	scene_fini(&c);
+}
+
 TEST(a_store_that_is_closed_takes_its_own_refusals_with_it_alone)
 {
 	struct scene c;
