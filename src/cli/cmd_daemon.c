@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/daemon_control.h"
 #include "cli/daemon_follow.h"
 #include "cli/daemon_places.h"
@@ -24,6 +25,7 @@
 #include "cli/session.h"
 #include "daemon/daemon_api.h"
 #include "daemon/gateway.h"
+#include "daemon/hook_runner.h"
 #include "daemon/hooks.h"
 #include "net/inherited.h"
 #include "net/notify.h"
@@ -48,7 +50,8 @@ struct daemon {
 	struct daemon_places *places;
 	struct daemon_follow *follow;
 	struct daemon_watch *watch;
-	struct hooks *hooks; /* NULL: none */
+	struct hook_runner *runner; /* NULL: no command */
+	struct hooks *hooks;	    /* NULL: none */
 	struct jobs_watcher watcher;
 	struct detach detach;
 	struct opts reloaded; /* by SIGHUP; pacing and hooks borrow from it */
@@ -84,7 +87,7 @@ static int make_hooks(struct daemon *d, const struct opts *o, struct hooks **out
 		      struct err_info *info)
 {
 	struct hooks_params p = {.loop = d->session.loop,
-				 .command = o->on_complete,
+				 .runner = d->runner,
 				 .urls = o->webhooks,
 				 .say = on_say,
 				 .user = d};
@@ -236,8 +239,7 @@ static int use_hooks(struct daemon *d, const struct opts *o, struct err_info *in
 	struct hooks *next = NULL;
 	int err;
 
-	if (daemon_reload_same(settings(d), o, "on-complete") &&
-	    daemon_reload_same(settings(d), o, "webhook"))
+	if (daemon_reload_same(settings(d), o, "webhook"))
 		return OK;
 	err = make_hooks(d, o, &next, info);
 	if (err != OK)
@@ -387,11 +389,16 @@ static int run(struct daemon *d, struct err_info *info)
 	int err = home_make_dir(&d->home, info), code = EXIT_FAILED;
 
 	if (err == OK)
+		err =
+		    hook_runner_start(d->o->on_complete, detach_log(&d->detach), &d->runner, info);
+	if (err == OK)
 		err = take_lock(d, info);
 	if (err == OK)
 		err = make_folder(d, info);
-	if (err == OK)
+	if (err == OK) {
+		confine_daemon(d->o);
 		err = open_all(d, info);
+	}
 	if (err != OK)
 		return opts_fail(d->o, "daemon", info);
 	say_ready(d);
@@ -424,6 +431,7 @@ int cmd_daemon(const struct opts *o)
 	code = run(&d, &info);
 	close_all(&d);
 	session_fini(&d.session);
+	hook_runner_free(d.runner);
 	inherited_fini(&d.inherited);
 	if (d.was_reloaded)
 		opts_fini(&d.reloaded);

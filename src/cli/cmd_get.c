@@ -5,8 +5,10 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/get_many.h"
 #include "cli/get_one.h"
+#include "daemon/hook_runner.h"
 #include "wire/ext_metadata.h"
 
 void get_on_phase(void *user, struct transfer *t, enum transfer_phase phase)
@@ -40,7 +42,7 @@ static void say_hook(void *user, const char *line)
 static int open_hooks(struct get *g, struct err_info *info)
 {
 	struct hooks_params p = {.loop = g->session.loop,
-				 .command = g->o->on_complete,
+				 .runner = g->runner,
 				 .urls = g->o->webhooks,
 				 .say = say_hook,
 				 .user = &g->session};
@@ -266,10 +268,15 @@ static int check_flow(const struct get *g, struct err_info *info)
 
 static int run(struct get *g, struct err_info *info)
 {
+	const char *ref = g->o->args[0];
 	int err = check_flow(g, info);
 
 	if (err == OK)
-		err = wanted_load(&g->wanted, g->o, g->o->args[0], false, &g->index, info);
+		err = hook_runner_start(g->o->on_complete, STDERR_FILENO, &g->runner, info);
+	if (err == OK)
+		confine_get(g->o, &ref, 1);
+	if (err == OK)
+		err = wanted_load(&g->wanted, g->o, ref, false, &g->index, info);
 	if (err == OK && g->o->follow)
 		err = get_follow_check(g, info);
 	g->by_daemon = err == OK && handover_is_there(g->o);
@@ -322,6 +329,7 @@ static int get_one(const struct opts *o)
 	wanted_fini(&g.wanted);
 	outflow_free(g.flow);
 	hooks_free(g.hooks);
+	hook_runner_free(g.runner);
 	session_fini(&g.session);
 	if (g.index != NULL)
 		index_client_free(g.index);

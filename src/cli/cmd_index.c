@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/home.h"
 #include "cli/index_admin.h"
 #include "cli/index_lan.h"
@@ -19,6 +20,7 @@
 #include "net/tcp.h"
 #include "node/index_server.h"
 #include "node/index_udp.h"
+#include "store/durable.h"
 
 /* Where to listen, taken apart: "" as host means every address. */
 struct where {
@@ -284,6 +286,12 @@ static int run_index(const struct opts *o, const char *data, struct err_info *in
 	if (rc != 0)
 		return rc;
 	(void)descriptors_raise_limit();
+	rc = durable_mkdirs(data, 0700, info);
+	if (rc != 0) {
+		index_log_close(&run.log);
+		return rc;
+	}
+	confine_index(o, data, w.port);
 	rc = loop_new(&run.loop);
 	if (rc == 0)
 		rc = serve(&run, &w, listener, data, info);

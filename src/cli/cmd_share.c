@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/confine.h"
 #include "cli/index_open.h"
 #include "cli/sharing.h"
 #include "cli/spool.h"
@@ -259,6 +260,8 @@ static int start(struct sharing *sh, struct err_info *info)
 
 	if (err == OK)
 		err = check_paths(o, info);
+	if (err == OK)
+		confine_share(o);
 	if (err == OK)
 		err = open_all(sh, info);
 	if (err == OK)

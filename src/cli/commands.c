@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	    "  --no-udp            no UDP tracker; without it, it has the same port\n"
 	    "  --udp-threads N     threads for it, 1 to 16; chosen by the cores when not given\n"
 	    "  --no-lan            do not tell the local network that it is here\n"
+	    "  --no-sandbox        keep all rights of who runs it (SHOAL_NO_SANDBOX=yes)\n"
 	    "  --tls-cert FILE --tls-key FILE  speak HTTPS instead of HTTP, with these (PEM)\n"
 	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
 	    "  --host NAME         answer under this name, and no other but addresses; may be "
@@ -44,8 +45,9 @@ static const struct command commands[] = {
 	    "  shoal index backup /backup/catalogue.db --data /srv/shoal\n"
 	    "  shoal index token add ci --right publish\n"
 	    "  shoal index token add anonymous --right read\n",
-	.accepts = "listen data no-udp no-lan udp-threads tls-cert tls-key tls-self-signed "
-		   "host site sites log log-format right",
+	.accepts =
+	    "listen data no-udp no-lan no-sandbox udp-threads tls-cert tls-key tls-self-signed "
+	    "host site sites log log-format right",
 	.completes = "backup token",
 	.max_args = 3,
 	.run = cmd_index,
@@ -80,6 +82,7 @@ static const struct command commands[] = {
 	    "  --no-daemon        serve it here, also when a daemon runs\n"
 	    "  -d, --detach       with a daemon: do not stay to show how it goes\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-sandbox       keep all rights of who runs it (SHOAL_NO_SANDBOX=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW   of connections to peers: accept (default), prefer or require\n"
 	    "  --transport WHAT   of connections to peers: both (default), tcp or utp\n"
@@ -104,7 +107,8 @@ static const struct command commands[] = {
 	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
 	    "name as description tag meta comment piece-length tracker webseed private v1-only "
-	    "v2-only listen reply-delay drain drain-timeout no-map spool limit-down limit-up "
+	    "v2-only listen reply-delay drain drain-timeout no-map no-sandbox spool limit-down "
+	    "limit-up "
 	    "limit-at limit-lan watch settle rehash no-lsd encryption transport no-daemon detach "
 	    "dht-node no-dht max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@path",
@@ -150,6 +154,7 @@ static const struct command commands[] = {
 	    "  --no-daemon      do it here, also when a daemon runs\n"
 	    "  -d, --detach     with a daemon: do not wait until all is there\n"
 	    "  --no-map         do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-sandbox     keep all rights of who runs it (SHOAL_NO_SANDBOX=yes)\n"
 	    "  --no-lsd         do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --encryption HOW of connections to peers: accept (default), prefer or require\n"
 	    "  --transport WHAT of connections to peers: both (default), tcp or utp\n"
@@ -185,12 +190,13 @@ static const struct command commands[] = {
 	    "  shoal get photos --only '2024/*' --only '!*.raw'\n"
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
-	.accepts = "out input-file latest seed wait peer from tracker webseed preallocate listen "
-		   "reuse replace follow every reply-delay drain drain-timeout no-map no-lsd "
-		   "encryption transport only sequential ends-first limit-down limit-up limit-at "
-		   "limit-lan "
-		   "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook "
-		   "max-peers max-peers-per-transfer max-open-files max-memory",
+	.accepts =
+	    "out input-file latest seed wait peer from tracker webseed preallocate listen "
+	    "reuse replace follow every reply-delay drain drain-timeout no-map no-sandbox no-lsd "
+	    "encryption transport only sequential ends-first limit-down limit-up limit-at "
+	    "limit-lan "
+	    "no-upload no-daemon no-seed detach dht-node no-dht on-complete webhook "
+	    "max-peers max-peers-per-transfer max-open-files max-memory",
 	.completes = "@name @torrent",
 	.min_args = 0,
 	.max_args = -1,
@@ -383,6 +389,7 @@ static const struct command commands[] = {
 	    "  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
 	    "any)\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --no-sandbox       keep all rights of who runs it (SHOAL_NO_SANDBOX=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
 	    "  --no-dht           take no part in it (SHOAL_NO_DHT=yes)\n"
@@ -409,7 +416,8 @@ static const struct command commands[] = {
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
 	.accepts =
-	    "detach max-active queue-seeds http-port listen no-map no-lsd no-dht dht-node "
+	    "detach max-active queue-seeds http-port listen no-map no-sandbox no-lsd no-dht "
+	    "dht-node "
 	    "encryption transport limit-down limit-up limit-at limit-lan on-complete webhook "
 	    "max-peers max-peers-per-transfer max-open-files max-memory",
 	.max_args = 0,

@@ -9,8 +9,9 @@
 static bool changes_now(const char *option)
 {
 	static const char *const list[] = {
-	    "max-active",     "queue-seeds", "limit-down", "limit-up",	"limit-at",
-	    "limit-lan",      "on-complete", "webhook",	   "max-peers", "max-peers-per-transfer",
+	    "max-active",     "queue-seeds", "limit-down",
+	    "limit-up",	      "limit-at",    "limit-lan",
+	    "webhook",	      "max-peers",   "max-peers-per-transfer",
 	    "max-open-files", "max-memory",  "encryption"};
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)

@@ -90,6 +90,14 @@ bool detach_begin(struct detach *d, const struct opts *o, const char *home, cons
 	return true;
 }
 
+/* Without a log: standard input, which is /dev/null, to be written, too. */
+int detach_log(const struct detach *d)
+{
+	if (!d->child)
+		return STDERR_FILENO;
+	return d->pipe >= 0 ? d->pipe : STDIN_FILENO;
+}
+
 void detach_ready(struct detach *d, const char *text)
 {
 	int null;

@@ -26,6 +26,8 @@ static inline bool detach_is_child(const struct detach *d)
 {
 	return d->child;
 }
+/* The descriptor that standard error will be from detach_ready() on. */
+int detach_log(const struct detach *d);
 /* All is well: the asker prints `text` and exits with 0. Nothing happens in the foreground. */
 void detach_ready(struct detach *d, const char *text);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/confine.h"
 #include "cli/get_many_impl.h"
 #include "node/torrent_file.h"
 #include "store/root.h"
@@ -460,12 +461,27 @@ static int check_folder(const struct many *m, struct err_info *info)
 	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);
 }
 
+static int confine(const struct many *m, struct err_info *info)
+{
+	const char **refs = calloc(m->n, sizeof(*refs));
+
+	if (refs == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->n; i++)
+		refs[i] = m->items[i].ref;
+	confine_get(m->o, refs, m->n);
+	free(refs);
+	return OK;
+}
+
 static int run(struct many *m, struct err_info *info)
 {
 	int err = list_items(m, info);
 
 	if (err == OK)
 		err = check_folder(m, info);
+	if (err == OK)
+		err = confine(m, info);
 	m->by_daemon = err == OK && handover_is_there(m->o);
 	if (err == OK && m->o->detach && !m->by_daemon)
 		err = handover_why_not(m->o, info);

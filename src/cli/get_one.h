@@ -28,8 +28,9 @@ struct get {
 	uint64_t found_bytes;
 	struct transfer_status last;
 
-	struct hooks *hooks; /* NULL: none */
-	bool ends;	     /* once they have run */
+	struct hook_runner *runner; /* NULL: no command */
+	struct hooks *hooks;	    /* NULL: none */
+	bool ends;		    /* once they have run */
 
 	struct outflow *flow; /* -o -: what is fetched goes there; else NULL */
 

@@ -29,7 +29,7 @@ struct opts {
 	uint32_t limit;		/* --limit rows */
 	const char *encryption; /* --encryption, SHOAL_ENCRYPTION; NULL: accept */
 	const char *transport;	/* --transport, SHOAL_TRANSPORT; NULL: both */
-	bool no_udp, no_lsd, no_lan, no_map, accept_key, admin;
+	bool no_udp, no_lsd, no_lan, no_map, no_sandbox, accept_key, admin;
 	bool pieces;			/* --pieces: who holds which */
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */

@@ -3,7 +3,8 @@
  * A command is a line of words (base/words.h) that is run as it is, never by a shell: {title},
  * {name}, {path}, {bytes}, {event} and {error} in a word stand for what happened, as does its
  * environment: SHOAL_EVENT, SHOAL_TITLE, SHOAL_NAME, SHOAL_PATH, SHOAL_BYTES, SHOAL_ERROR. Its
- * input is empty, and what it prints goes to standard error.
+ * input is empty, and what it prints goes to standard error. It is run by a process of its own
+ * (daemon/hook_runner.h), outside the sandbox.
  *
  * A webhook is a URL that gets the same as JSON by POST: {"event", "title", "name", "path",
  * "bytes", "error"}. What is not answered with 2xx is sent again, WEBHOOK_TRIES times in all, after
@@ -28,19 +29,20 @@
 #define WEBHOOK_BODY_MAX (256u << 10)
 
 struct hooks;
+struct hook_runner;
 
 struct hooks_params {
 	struct loop *loop;
-	const char *command;	 /* NULL: none */
-	const char *const *urls; /* NULL-ended; NULL: none */
+	struct hook_runner *runner; /* of the command; borrowed; NULL: none */
+	const char *const *urls;    /* NULL-ended; NULL: none */
 	/* What a person should know: a command that failed, a URL that nobody answers at. Escaped.
 	 */
 	void (*say)(void *user, const char *line);
 	void *user;
 };
 
-/* Returns 0; ERR_INVALID for a line that ends within quotes or has no word, and for what is no http
- * or https URL; ERR_NOMEM. *out is NULL when there is neither command nor URL. */
+/* Returns 0; ERR_INVALID for what is no http or https URL; ERR_NOMEM. *out is NULL when there is
+ * neither command nor URL. */
 int hooks_new(const struct hooks_params *p, struct hooks **out, struct err_info *info);
 /* Commands that run go on by themselves; nobody else is told. NULL is fine. */
 void hooks_free(struct hooks *h);

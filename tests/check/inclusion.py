@@ -15,9 +15,10 @@ MAY = {
     "index": PURE,
     "store": PURE,
     "net": PURE,
+    "sys": set(),
     "node": PURE | {"swarm", "dht", "index", "store", "net"},
     "daemon": PURE | {"store", "net", "node"},
-    "cli": PURE | {"swarm", "dht", "index", "store", "net", "node", "daemon"},
+    "cli": PURE | {"swarm", "dht", "index", "store", "net", "sys", "node", "daemon"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 
