@@ -7,11 +7,11 @@
 #include "cli/out.h"
 
 static const struct doctor_check checks[] = {
-    {"settings", doctor_settings}, {"home", doctor_home},   {"key", doctor_key},
-    {"space", doctor_space},	   {"disk", doctor_disk},   {"files", doctor_files},
-    {"watches", doctor_watches},   {"port", doctor_port},   {"index", doctor_index},
-    {"clock", doctor_clock},	   {"peers", doctor_peers}, {"address", doctor_external},
-    {"versions", doctor_versions},
+    {"settings", doctor_settings}, {"home", doctor_home},	  {"key", doctor_key},
+    {"space", doctor_space},	   {"disk", doctor_disk},	  {"files", doctor_files},
+    {"watches", doctor_watches},   {"port", doctor_port},	  {"index", doctor_index},
+    {"clock", doctor_clock},	   {"peers", doctor_peers},	  {"address", doctor_external},
+    {"sandbox", doctor_sandbox},   {"versions", doctor_versions},
 };
 
 static const char *const words[] = {"ok", "warn", "fail"};

@@ -26,6 +26,7 @@ void doctor_space(const struct opts *o, struct doctor_finding *f);
 void doctor_disk(const struct opts *o, struct doctor_finding *f);
 void doctor_files(const struct opts *o, struct doctor_finding *f);
 void doctor_watches(const struct opts *o, struct doctor_finding *f);
+void doctor_sandbox(const struct opts *o, struct doctor_finding *f);
 void doctor_versions(const struct opts *o, struct doctor_finding *f);
 
 /* What goes over the network, doctor_network.c. */

@@ -24,6 +24,7 @@
 #include "cli/home.h"
 #include "cli/session.h"
 #include "net/descriptors.h"
+#include "sys/sandbox.h"
 
 /* Less room than this is said. */
 #define SPACE_LOW_BYTES (1ull << 30)
@@ -292,6 +293,27 @@ void doctor_watches(const struct opts *o, struct doctor_finding *f)
 		doctor_say(f, n < WATCHES_LOW ? DOCTOR_WARN : DOCTOR_FINE,
 			   n < WATCHES_LOW ? "sysctl fs.inotify.max_user_watches=65536" : NULL,
 			   "%lu folders can be watched for changes", n);
+}
+
+void doctor_sandbox(const struct opts *o, struct doctor_finding *f)
+{
+	unsigned parts = sandbox_try();
+	bool all = parts == SANDBOX_ALL;
+
+	(void)o;
+	if (getenv("SHOAL_NO_SANDBOX") != NULL)
+		doctor_say(f, DOCTOR_WARN, "unset it, if that was not meant",
+			   "SHOAL_NO_SANDBOX is set: commands keep all rights of who runs them");
+	else if (parts == 0)
+		doctor_say(f, DOCTOR_WARN, NULL,
+			   "neither this kernel nor this build has what commands are confined by");
+	else
+		doctor_say(f, all ? DOCTOR_FINE : DOCTOR_WARN,
+			   all ? NULL : "Linux 5.19 or newer with Landlock and seccomp has all",
+			   "confined are: files (Landlock): %s; calls (seccomp): %s; rights: %s",
+			   (parts & SANDBOX_FILES) != 0 ? "yes" : "no",
+			   (parts & SANDBOX_CALLS) != 0 ? "yes" : "no",
+			   (parts & SANDBOX_RIGHTS) != 0 ? "yes" : "no");
 }
 
 void doctor_versions(const struct opts *o, struct doctor_finding *f)

@@ -103,6 +103,9 @@ static bool rights_drop(uint64_t keep)
 			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 	if (!rights_get(&now))
 		return false;
+	/* Who has none may not even be allowed to ask. */
+	if ((now.permitted & ~keep) == 0)
+		return true;
 	kept =
 	    (struct rights){.effective = now.effective & keep, .permitted = now.permitted & keep};
 	return rights_set(&kept);

@@ -256,7 +256,7 @@ def _(w):
         found = p.run("doctor", "--json", *args, env=env).expect(code).json()
         return {c["check"]: c for c in found["checks"]}
     seen = doctor("--port", "0", code=h.OK)
-    check_eq(set(seen), {"settings", "home", "key", "space", "disk", "files", "watches", "port", "index", "clock", "peers",
+    check_eq(set(seen), {"settings", "home", "key", "space", "disk", "files", "watches", "sandbox", "port", "index", "clock", "peers",
                          "address", "versions"},
              "what is looked at")
     for name in ("settings", "key", "port", "index", "clock", "peers", "versions"):
