@@ -197,7 +197,8 @@ static bool is_our_family(unsigned family)
 static void deny_sockets(scmp_filter_ctx f)
 {
 	const struct scmp_arg_cmp other_netlink[] = {
-	    SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, AF_NETLINK), SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE)};
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, AF_NETLINK),
+	    SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0)};
 
 	for (unsigned family = 0; family < FAMILIES; family++) {
 		const struct scmp_arg_cmp is[] = {SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_HALF, family)};
@@ -228,8 +229,8 @@ static void deny_by_arguments(scmp_filter_ctx f)
 	const uint64_t self = (uint64_t)getpid();
 	const struct scmp_arg_cmp no_thread[] = {
 	    SCMP_CMP(CLONE_FLAGS_ARG, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)};
-	const struct scmp_arg_cmp others[] = {SCMP_A0(SCMP_CMP_NE, self)};
-	const struct scmp_arg_cmp others_limits[] = {SCMP_A0(SCMP_CMP_NE, 0)};
+	const struct scmp_arg_cmp others[] = {SCMP_A0(SCMP_CMP_NE, self, 0)};
+	const struct scmp_arg_cmp others_limits[] = {SCMP_A0(SCMP_CMP_NE, 0, 0)};
 	/* Typing on the user's terminal. */
 	const struct scmp_arg_cmp types[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, TIOCSTI)};
 	const struct scmp_arg_cmp pastes[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, LOW_HALF, TIOCLINUX)};

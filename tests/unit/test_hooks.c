@@ -1,5 +1,6 @@
 #include "daemon/hooks.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,9 +70,11 @@ TEST(without_memory_hooks_are_not_made)
 
 static struct hook_runner *runner(const char *command)
 {
+	int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct hook_runner *r;
 
-	CHECK_INT(hook_runner_start(command, STDERR_FILENO, &r, NULL), OK);
+	CHECK_INT(hook_runner_start(command, log, &r, NULL), OK);
+	close(log);
 	return r;
 }
 

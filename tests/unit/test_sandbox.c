@@ -79,6 +79,15 @@ static void den_remove(const struct den *d)
 	(void)remove(d->path);
 }
 
+/* Else there is nothing to be looked at: a kernel without, or a build with sanitizers. */
+static bool is_here(unsigned wants)
+{
+	if ((sandbox_try() & wants) == wants)
+		return true;
+	print_message("# not looked at: there is no such sandbox here\n");
+	return false;
+}
+
 /* Runs `fn` in a child that is within a sandbox where `in` of the den may be accessed so. */
 static void within(void (*fn)(const struct den *d), enum sandbox_access access, unsigned wants)
 {
@@ -86,8 +95,8 @@ static void within(void (*fn)(const struct den *d), enum sandbox_access access, 
 	int status;
 	pid_t pid;
 
-	if ((sandbox_try() & wants) != wants)
-		skip();
+	if (!is_here(wants))
+		return;
 	den_make(&d);
 	pid = fork();
 	if (pid == 0) {
@@ -157,7 +166,9 @@ static void rare_calls(const struct den *d)
 	FAILS(unshare(CLONE_NEWUSER), EPERM);
 	FAILS(setuid(1), EPERM);
 	FAILS(ioctl(0, TIOCSTI, ""), EPERM);
+#if __SIZEOF_LONG__ == 8 /* the kernel looks at half of it */
 	FAILS(ioctl(0, TIOCSTI | 0xffffffff00000000ul, ""), EPERM);
+#endif
 	/* A call that no kernel has yet. */
 	FAILS(syscall(1000), ENOSYS);
 }
@@ -181,7 +192,9 @@ static void sockets(const struct den *d)
 		if (!our)
 			FAILS(socket(family, SOCK_DGRAM, 0), EAFNOSUPPORT);
 	}
+#if __SIZEOF_LONG__ == 8
 	FAILS(syscall(SYS_socket, AF_PACKET | 0x100000000l, SOCK_RAW, 0), EAFNOSUPPORT);
+#endif
 	FAILS(socket(AF_NETLINK, SOCK_RAW, 12), EAFNOSUPPORT); /* netfilter */
 	HOLDS(socket(AF_NETLINK, SOCK_RAW, 0) >= 0);
 	HOLDS(socket(AF_UNIX, SOCK_STREAM, 0) >= 0 && socket(AF_INET, SOCK_STREAM, 0) >= 0);
@@ -315,8 +328,8 @@ TEST(a_folder_of_somebody_else_can_be_written_by_root_with_that_one_right_alone)
 	struct sandbox s;
 	struct den d;
 
-	if (geteuid() != 0 || (sandbox_try() & SANDBOX_RIGHTS) == 0)
-		skip();
+	if (geteuid() != 0 || !is_here(SANDBOX_RIGHTS))
+		return;
 	den_make(&d);
 	CHECK_INT(chown(d.in, 1, 1), 0);
 	sandbox_init(&s);
@@ -346,8 +359,8 @@ TEST(to_be_written_a_folder_that_is_not_there_yet_stands_for_the_one_above)
 	int status;
 	pid_t pid;
 
-	if ((sandbox_try() & SANDBOX_FILES) == 0)
-		skip();
+	if (!is_here(SANDBOX_FILES))
+		return;
 	den_make(&d);
 	snprintf(deep, sizeof(deep), "%s/f//g/h/", d.in);
 	pid = fork();
