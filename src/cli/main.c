@@ -103,7 +103,9 @@ static int finish_output(int code)
 	}
 	fprintf(stderr, "shoal: standard output: %s\n",
 		error == 0 ? "write failed" : strerror(error));
-	return code == EXIT_OK ? EXIT_FAILED : code;
+	if (code != EXIT_OK)
+		return code;
+	return error == ENOSPC || error == EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
