@@ -7,6 +7,7 @@
 #include "cli/entries.h"
 #include "cli/opts_table.h"
 #include "cli/out.h"
+#include "cli/unknown.h"
 #include "node/index_client.h"
 #include "node/torrent_file.h"
 
@@ -174,12 +175,11 @@ int cmd_config(const struct opts *o)
 	struct settings all = {.list = json_array()};
 	struct err_info info = {.code = OK};
 	struct opts standing;
-	char safe[128];
+	char why[UNKNOWN_TEXT_MAX];
 	int err;
 
 	if (o->n_args > 0 && c == NULL) {
-		err_set(&info, ERR_NOENT, "'%s': no such command",
-			text_escape(safe, sizeof(safe), bytes_str(o->args[0])));
+		err_set(&info, ERR_INVALID, "%s", unknown_text(why, o->args[0]));
 		json_decref(all.list);
 		return opts_fail(o, "config", &info);
 	}

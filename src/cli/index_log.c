@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "net/loop.h"
 #include "node/json_put.h"
+#include "store/root.h"
 
 #define LINE_MAX_BYTES 16384u
 
@@ -98,7 +99,6 @@ char *index_log_line(bool json, int64_t wall_s, const char *event, const json_t 
 
 int index_log_reopen(struct index_log *l, struct err_info *info)
 {
-	char shown[256];
 	int fd;
 
 	if (l->path == NULL)
@@ -106,9 +106,7 @@ int index_log_reopen(struct index_log *l, struct err_info *info)
 	/* Others have no business with who fetched what from where. */
 	fd = open(l->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return err_set(info, errno == EACCES ? ERR_DENIED : ERR_IO, "%s: %s",
-			       text_escape(shown, sizeof(shown), bytes_str(l->path)),
-			       strerror(errno));
+		return root_errno(info, l->path, errno);
 	index_log_close(l);
 	l->fd = fd;
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/out.h"
 #include "net/tcp.h"
+#include "store/catalogue_db.h"
 
 /* For the line that others copy: an address of this machine that they can reach. */
 static void find_own_host(char out[ADDR_TEXT_MAX])
@@ -44,6 +45,19 @@ static void say_json(const struct opts *o, const struct index_server *s, const c
 	json_decref(j);
 }
 
+static const char *who_may(enum catalogue_right anyone)
+{
+	switch (anyone) {
+	case RIGHT_NONE:
+		return "open to those with a token ('shoal index token list')";
+	case RIGHT_READ:
+		return "everyone who can reach it may read; to publish takes a token ('shoal index "
+		       "token list')";
+	default:
+		return "open to everyone who can reach it: to publish takes no token";
+	}
+}
+
 static void say_text(const struct opts *o, const struct index_server *s, const char *scheme,
 		     const char *at, const char *data)
 {
@@ -54,10 +68,7 @@ static void say_text(const struct opts *o, const struct index_server *s, const c
 	if (pin != NULL)
 		printf("pin %s\n", pin);
 	if (!o->quiet)
-		printf("data in %s\n%s\n", data,
-		       index_server_is_open(s)
-			   ? "open to everyone who can reach it: no tokens"
-			   : "open to those with a token ('shoal index token list')");
+		printf("data in %s\n%s\n", data, who_may(index_server_of_anyone(s)));
 }
 
 void index_say(const struct opts *o, const char *host, const struct index_server *s,

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "cli/commands.h"
-#include "cli/nearest.h"
+#include "cli/unknown.h"
 
 static void print_overview(void)
 {
@@ -28,19 +27,9 @@ static void print_overview(void)
 
 static int refuse(const char *name)
 {
-	struct nearest near = {.best = NULL};
-	size_t n;
-	const struct command *c = commands_all(&n);
-	char safe[128];
+	char why[UNKNOWN_TEXT_MAX];
 
-	for (size_t i = 0; i < n; i++)
-		nearest_offer(&near, name, c[i].name);
-	text_escape(safe, sizeof(safe), bytes_str(name));
-	if (near.best != NULL)
-		fprintf(stderr, "shoal: unknown command '%s'; did you mean '%s'?\n", safe,
-			near.best);
-	else
-		fprintf(stderr, "shoal: unknown command '%s'; see 'shoal --help'\n", safe);
+	fprintf(stderr, "shoal: %s\n", unknown_text(why, name));
 	return EXIT_USAGE;
 }
 
@@ -103,7 +92,9 @@ static int finish_output(int code)
 	}
 	fprintf(stderr, "shoal: standard output: %s\n",
 		error == 0 ? "write failed" : strerror(error));
-	return code == EXIT_OK ? EXIT_FAILED : code;
+	if (code != EXIT_OK)
+		return code;
+	return error == ENOSPC || error == EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

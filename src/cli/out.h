@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+
 /* The number in the member "schema" of every object that a command prints, and of each element of a
  * list. It grows when a member goes away or changes its meaning; members may be added any time. */
 #define OUT_SCHEMA 1
@@ -26,9 +28,10 @@ unsigned out_width(int fd);
 /* "label:        text" on stdout; text is escaped. Nothing for an empty text. */
 void out_field(const char *label, const char *text);
 
-/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. On a terminal
- * that is too narrow for a long name, that stands on a line of its own above the rest of its row.
- * When stdout is no terminal, columns are separated by tabs without headings, for cut(1). */
+/* A table on stdout (libsmartcols): columns fixed at birth, cells escaped by out_cell. On a
+ * terminal that is too narrow for a long name, that stands on a line of its own above the rest of
+ * its row. When stdout is no terminal, columns are separated by tabs without headings, for cut(1).
+ */
 struct out_table;
 struct out_table *out_table_new(const char *const *columns, size_t n, const bool *right);
 void out_row(struct out_table *t);
@@ -40,11 +43,13 @@ void out_table_print(struct out_table *t); /* and frees it */
 
 /* One line on stderr that redraws itself, terminals only; silent in a pipe and with -q. Or, when
  * told so, a line of JSON now and then, wherever stderr leads. */
+#define PROGRESS_LINE_MAX 512
 enum progress_how { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_NONE };
 struct progress {
 	bool on, json;
 	uint64_t start_ms, drawn_ms;
-	int width;
+	uint64_t line_ms; /* of the line that the terminal shows; 0: none */
+	char line[PROGRESS_LINE_MAX];
 };
 struct progress_state {
 	const char *label;    /* escaped already */
@@ -54,6 +59,9 @@ struct progress_state {
 	const char *note; /* "waiting for a holder", or NULL */
 };
 void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms);
+/* The line in at most `width` columns. The label gives way to the figures, down to a third of them;
+ * figures that have no room are left out, the last ones first. */
+void progress_line(struct buf *out, const struct progress_state *s, unsigned width);
 /* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers"; or at
  * most twice a second {"schema", "event": "progress", "label", "done", "total", "down_bps",
  * "up_bps", "peers", "eta_s", "note"}. */

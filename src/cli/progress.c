@@ -1,5 +1,7 @@
 #include "cli/out.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +13,10 @@
 #define REDRAW_MS 100u
 #define JSON_MS 500u
 #define LINE_MAX_BYTES 1024u
+#define AMOUNT_MAX 80
+#define STILL_MS 1000u /* what has not changed is drawn again: others may have written over it */
+#define LABEL_COLUMNS_MIN 8u
+#define NOTE_COLUMNS_MIN 10u
 
 void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 {
@@ -19,7 +25,7 @@ void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms)
 }
 
 /* "1.2 of 2.8 GiB", or "900 KiB of 2.8 GiB" */
-static void put_amount(struct buf *b, uint64_t done, uint64_t total)
+static const char *amount(char out[AMOUNT_MAX], uint64_t done, uint64_t total)
 {
 	char have[32], all[32];
 	const char *unit, *have_unit;
@@ -30,7 +36,8 @@ static void put_amount(struct buf *b, uint64_t done, uint64_t total)
 	have_unit = strchr(have, ' ');
 	if (unit != NULL && have_unit != NULL && strcmp(unit, have_unit) == 0)
 		have[have_unit - have] = '\0';
-	buf_printf(b, "%s of %s", have, all);
+	snprintf(out, AMOUNT_MAX, "%s of %s", have, all);
+	return out;
 }
 
 static unsigned percent(uint64_t done, uint64_t total)
@@ -43,28 +50,85 @@ static unsigned percent(uint64_t done, uint64_t total)
 		   : (unsigned)(done * 100 / total);
 }
 
-static void put_line(struct buf *b, const struct progress_state *s)
-{
-	char text[32];
+/* What stands behind the label, each figure whole or not at all. */
+struct figures {
+	struct buf text;
+	unsigned used, room; /* columns */
+	bool full;	     /* one had no room, so those after it have none either */
+};
 
-	buf_printf(b, "%s ", s->label);
+static void put_figure(struct figures *f, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void put_figure(struct figures *f, const char *fmt, ...)
+{
+	char text[80];
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	n = strlen(text);
+	f->full = f->full || n > f->room - f->used;
+	if (f->full)
+		return;
+	buf_put_str(&f->text, text);
+	f->used += (unsigned)n;
+}
+
+/* It is a sentence: better the beginning of it than nothing. */
+static void put_note(struct figures *f, const char *note)
+{
+	unsigned room = f->room - f->used, columns;
+
+	if (note == NULL || note[0] == '\0' || f->full || room < NOTE_COLUMNS_MIN)
+		return;
+	room -= 2;
+	if (columns_fit(bytes_str(note), room, &columns) < strlen(note))
+		columns = room;
+	buf_put_str(&f->text, "  ");
+	columns_put(&f->text, bytes_str(note), columns, false);
+	f->used += 2 + columns;
+}
+
+static void put_figures(struct figures *f, const struct progress_state *s)
+{
+	bool coming = s->bps > 0 && s->total > s->done;
+	char text[32], all[AMOUNT_MAX];
+
 	if (s->total > 0) {
-		buf_printf(b, " %u%% ", percent(s->done, s->total));
-		put_amount(b, s->done, s->total);
+		put_figure(f, "  %u%%", percent(s->done, s->total));
+		put_figure(f, " %s", amount(all, s->done, s->total));
 	} else {
-		buf_printf(b, " %s", text_size(text, sizeof(text), s->done));
+		put_figure(f, "  %s", text_size(text, sizeof(text), s->done));
 	}
 	if (s->bps > 0)
-		buf_printf(b, "  %s", text_rate(text, sizeof(text), s->bps));
-	if (s->bps > 0 && s->total > s->done)
-		buf_printf(b, "  ETA %s",
+		put_figure(f, "  %s", text_rate(text, sizeof(text), s->bps));
+	if (coming)
+		put_figure(f, "  ETA %s",
 			   text_duration(text, sizeof(text), (s->total - s->done) / s->bps));
 	if (s->up_bps > 0)
-		buf_printf(b, "  up %s", text_rate(text, sizeof(text), s->up_bps));
+		put_figure(f, "  up %s", text_rate(text, sizeof(text), s->up_bps));
 	if (s->peers > 0)
-		buf_printf(b, "  %u peer%s", s->peers, s->peers == 1 ? "" : "s");
-	if (s->note != NULL && s->note[0] != '\0')
-		buf_printf(b, "  %s", s->note);
+		put_figure(f, "  %u peer%s", s->peers, s->peers == 1 ? "" : "s");
+	put_note(f, s->note);
+}
+
+void progress_line(struct buf *out, const struct progress_state *s, unsigned width)
+{
+	struct bytes label = bytes_str(s->label);
+	struct figures f = {.room = width};
+	unsigned wanted, least = width / 3 > LABEL_COLUMNS_MIN ? width / 3 : LABEL_COLUMNS_MIN;
+
+	(void)columns_fit(label, UINT_MAX, &wanted);
+	if (least > wanted)
+		least = wanted;
+	f.room = width > least ? width - least : 0;
+	buf_init(&f.text, LINE_MAX_BYTES);
+	put_figures(&f, s);
+	columns_put(out, label, wanted < width - f.used ? wanted : width - f.used, false);
+	buf_put(out, buf_bytes(&f.text));
+	buf_fini(&f.text);
 }
 
 static void print_event(const struct progress_state *s)
@@ -83,35 +147,53 @@ static void print_event(const struct progress_state *s)
 	json_decref(j);
 }
 
-void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms)
+/* Somebody else has the terminal while this runs behind it: what is drawn would stand in the middle
+ * of what they type. */
+static bool is_in_front(void)
 {
+	pid_t front = tcgetpgrp(STDERR_FILENO);
+
+	return front < 0 || front == getpgrp();
+}
+
+static void draw_line(struct progress *p, const struct progress_state *s, uint64_t now_ms)
+{
+	unsigned width = out_width(STDERR_FILENO);
 	struct buf b;
 
+	buf_init(&b, LINE_MAX_BYTES);
+	/* The last column stays free: some terminals wrap as soon as it is written. */
+	progress_line(&b, s, width > 1 ? width - 1 : 1);
+	if (b.err == OK && (p->line_ms == 0 || now_ms - p->line_ms >= STILL_MS ||
+			    !bytes_eq(buf_bytes(&b), bytes_str(p->line)))) {
+		snprintf(p->line, sizeof(p->line), "%.*s", (int)b.len, (const char *)b.ptr);
+		p->line_ms = now_ms;
+		fprintf(stderr, "\r%.*s\033[K", (int)b.len, (const char *)b.ptr);
+		(void)fflush(stderr);
+	}
+	buf_fini(&b);
+}
+
+void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms)
+{
 	if (!p->on || (p->drawn_ms != 0 && now_ms - p->drawn_ms < (p->json ? JSON_MS : REDRAW_MS)))
 		return;
 	p->drawn_ms = now_ms;
-	if (p->json) {
+	if (p->json)
 		print_event(s);
-		return;
-	}
-	p->width = (int)out_width(STDERR_FILENO);
-	buf_init(&b, LINE_MAX_BYTES);
-	put_line(&b, s);
-	/* The last column stays free: some terminals wrap as soon as it is written. */
-	fprintf(stderr, "\r%.*s\033[K",
-		(int)columns_fit(buf_bytes(&b), p->width > 1 ? (unsigned)p->width - 1 : 1, NULL),
-		b.len == 0 ? "" : (const char *)b.ptr);
-	(void)fflush(stderr);
-	buf_fini(&b);
+	else if (is_in_front())
+		draw_line(p, s, now_ms);
 }
 
 void progress_clear(struct progress *p)
 {
-	if (!p->on || p->drawn_ms == 0 || p->json)
+	if (!p->on || p->line_ms == 0)
 		return;
-	fputs("\r\033[K", stderr);
-	(void)fflush(stderr);
-	p->drawn_ms = 0;
+	if (is_in_front()) {
+		fputs("\r\033[K", stderr);
+		(void)fflush(stderr);
+	}
+	p->drawn_ms = p->line_ms = 0;
 }
 
 static uint64_t clock_ms(void)

@@ -493,8 +493,15 @@ int wanted_hand_over(struct wanted *w, const struct opts *o, struct index_client
 int wanted_other_content(const char *path, uint32_t touched, struct err_info *info)
 {
 	char safe[300];
+	struct stat st;
 
 	text_escape(safe, sizeof(safe), bytes_str(path));
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return err_set(info, ERR_EXISTS,
+			       "%s: is there already, neither a file nor a folder, and stays; -o "
+			       "chooses another "
+			       "place, and '-o -' writes to standard output",
+			       safe);
 	if (touched != 0)
 		return err_set(
 		    info, ERR_EXISTS,

@@ -111,9 +111,14 @@ void index_access_tick(struct index_access *a)
 		(void)index_access_reload(a, NULL);
 }
 
+enum catalogue_right index_access_of_anyone(struct index_access *a)
+{
+	return (enum catalogue_right)atomic_load(&a->anyone);
+}
+
 bool index_access_is_open(struct index_access *a)
 {
-	return atomic_load(&a->anyone) >= RIGHT_PUBLISH;
+	return index_access_of_anyone(a) >= RIGHT_PUBLISH;
 }
 
 /* ---- guessers ------------------------------------------------------------ */

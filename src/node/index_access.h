@@ -32,6 +32,8 @@ void index_access_tick(struct index_access *a);
 /* Read the tokens now, whether or not they seem to have changed. */
 int index_access_reload(struct index_access *a, struct err_info *info);
 
+/* What who shows no token may do; never RIGHT_ADMIN. */
+enum catalogue_right index_access_of_anyone(struct index_access *a);
 bool index_access_is_open(struct index_access *a);
 
 enum index_verdict {

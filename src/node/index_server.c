@@ -410,6 +410,11 @@ void index_server_free(struct index_server *s)
 	free(s);
 }
 
+enum catalogue_right index_server_of_anyone(const struct index_server *s)
+{
+	return index_access_of_anyone(s->access);
+}
+
 bool index_server_is_open(const struct index_server *s)
 {
 	return index_access_is_open(s->access);

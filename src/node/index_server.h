@@ -46,7 +46,8 @@ int index_server_reload(struct index_server *s, const struct tracker_site *sites
  * index_server_free() comes after it, from outside the callback. */
 void index_server_stop(struct index_server *s, void (*done)(void *user), void *user);
 void index_server_free(struct index_server *s);
-/* May everyone publish, without a token? */
+/* What who shows no token may do; open: publish. */
+enum catalogue_right index_server_of_anyone(const struct index_server *s);
 bool index_server_is_open(const struct index_server *s);
 uint16_t index_server_port(const struct index_server *s);
 /* What clients may know it by (TLS_PIN_TEXT_MAX); NULL without TLS. */

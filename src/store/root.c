@@ -62,7 +62,7 @@ int root_errno(struct err_info *info, const char *what, int error)
 	if (info == NULL)
 		return code_of(error);
 	text_escape(safe, sizeof(safe), bytes_str(what));
-	return err_set(info, code_of(error), "%s: %s", safe,
+	return err_set(info, code_of(error), "%s: %s", safe[0] == '\0' ? "''" : safe,
 		       strerror_r(error, reason, sizeof(reason)));
 }
 
@@ -283,13 +283,18 @@ int root_mkdirs(const struct root *r, const char *rel, struct err_info *info)
 
 int root_stat(const struct root *r, const char *rel, struct stat *st)
 {
+	return root_look(r, rel, st, NULL);
+}
+
+int root_look(const struct root *r, const char *rel, struct stat *st, struct err_info *info)
+{
 	struct place at;
 	int error = place_open(r, rel, false, &at);
 
 	if (error == 0 && fstatat(at.fd, at.leaf, st, AT_SYMLINK_NOFOLLOW) != 0)
 		error = errno;
 	place_close(&at);
-	return error == 0 ? OK : code_of(error);
+	return error == 0 ? OK : root_errno_at(r, rel, error, info);
 }
 
 void root_tour_init(struct root_tour *t, const struct root *r)

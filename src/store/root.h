@@ -26,6 +26,8 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 		struct err_info *info);
 int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
 int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
+/* The same, and the sentence. */
+int root_look(const struct root *r, const char *rel, struct stat *st, struct err_info *info);
 
 /* root_stat() of many files: the folder of one stays open for the next, so that those of one
  * folder, asked for one after the other, cost one system call each and not three. */

@@ -3,7 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,19 +22,32 @@ struct walk {
 	struct err_info *info;
 };
 
+/* Where the walk is, as a path that a person can look at. */
+static const char *place(struct walk *w, char out[PATH_MAX])
+{
+	const struct scan *s = w->scan;
+	const char *rel = s->single ? NULL : buf_cstr(&w->path);
+	bool inside = rel != NULL && *rel != '\0';
+
+	snprintf(out, PATH_MAX, "%s/%s%s%s", strcmp(s->parent, "/") == 0 ? "" : s->parent, s->name,
+		 inside ? "/" : "", inside ? rel : "");
+	return out;
+}
+
 static int fault(struct walk *w, enum err code, const char *why)
 {
-	struct bytes path = w->path.len == 0 ? bytes_str(w->scan->name) : buf_bytes(&w->path);
-	char name[300];
+	char path[PATH_MAX], name[300];
 
-	return err_set(w->info, code, "%s: %s", text_escape(name, sizeof(name), path), why);
+	place(w, path);
+	return err_set(w->info, code, "%s: %s", text_escape(name, sizeof(name), bytes_str(path)),
+		       why);
 }
 
 static int fault_errno(struct walk *w, int error)
 {
-	const char *path = buf_cstr(&w->path);
+	char path[PATH_MAX];
 
-	return root_errno(w->info, path == NULL || *path == '\0' ? w->scan->name : path, error);
+	return root_errno(w->info, place(w, path), error);
 }
 
 static int add_file(struct walk *w, const struct stat *st)

@@ -819,7 +819,8 @@ def _run_one(n, sentence, seconds, fn):
     return why is None
 
 
-def _enter_own_net():
+def enter_own_net():
+    """As root: start this program again in a network with 10.77.0.0/16 on loopback, where HOST is 10.77.0.1."""
     setup = "ip link set lo up && ip addr add 10.77.0.1/32 dev lo && ip route add local 10.77.0.0/16 dev lo"
     if "SHOAL_TEST_HOST" in os.environ or os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
         return
@@ -831,7 +832,7 @@ def _enter_own_net():
 def main(own_net=False):
     """Run every test of the file, or those whose sentence has one of the arguments in it."""
     if own_net:
-        _enter_own_net()
+        enter_own_net()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     for path in (BIN, BEGIN):
         if shutil.which(path) is None:

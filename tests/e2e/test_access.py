@@ -124,6 +124,21 @@ def _(w):
           "the last one opens the index: that is said")
 
 
+@test("at its start an index says who may do what, or the reader believes it closed when it is not")
+def _(w):
+    a = w.peer("a")
+    data = a.path("data")
+    for name, said in ((None, "open to everyone"), ("anonymous", "everyone who can reach it may read; to publish takes a token")):
+        if name:
+            a.run("index", "token", "add", name, "--data", data).expect(h.OK)
+        check(said in w.index(data=data).proc.stop().out, said)
+    a.run("index", "token", "revoke", "anonymous", "--data", data).expect(h.OK)
+    a.run("index", "token", "add", "one", "--data", data).expect(h.OK)
+    check("open to those with a token" in w.index(data=data).proc.stop().out, "closed")
+    for what in (["--log", "/nonexistent/x"], ["backup", "/nonexistent/x"]):
+        a.run("index", *what, "--data", data).expect(h.NOT_FOUND).error_line("/nonexistent/x: No such file")
+
+
 @test("a first token may come before the first start, so the index is never open; other questions need a catalogue")
 def _(w):
     a = w.peer("a")

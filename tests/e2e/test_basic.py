@@ -246,6 +246,10 @@ def _(w):
         done = w.start(h.BIN, *args, env=w.env(a.home)).wait(20)
         check_eq(done.code, h.USAGE, f"exit of shoal {args} ({done.err[-300:]})")
         check(done.err or not args and "usage" in done.out, f"shoal {args} says why")
+    for args, says in ((["gte"], "did you mean 'get'"), (["help", "gte"], "did you mean 'get'"), (["config", "gte"], "did you mean 'get'"),
+                       (["--json", "ls"], "options stand behind a command")):
+        w.start(h.BIN, *args, env=w.env(a.home)).wait(20).expect(h.USAGE).error_line(says)
+    a.run("create", "").expect(h.NOT_FOUND).error_line("'': No such file")
 
 
 @test("index not reachable: exit 4, one line that names the index")

@@ -75,6 +75,21 @@ def _(w):
                 a.run("share", os.path.join(src, odd), "--name", odd, seconds=10).error_line("neither a file nor a folder")
 
 
+@test("a link, a pipe or a device at the destination stays, with --replace, too; a name that no disk takes is called that")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000))
+    os.mkfifo(b.path("pipe"))
+    os.symlink("nowhere", b.path("link"))
+    for dest in ("pipe", "link", "/dev/null"):
+        before = os.lstat(b.path(dest))
+        for more in ([], ["--replace"]):
+            b.run("get", "f", "-o", dest, *more).expect(h.TAKEN).error_line("neither a file nor a folder, and stays")
+        check_eq(os.lstat(b.path(dest))[:4], before[:4], f"{dest} afterwards")
+    b.run("get", "f", "-o", "x" * 256).expect(h.USAGE).error_line("File name too long")
+
+
 @test("bytes that are no UTF-8 are shown once as \\xHH, by index, .torrent and daemon, and told apart from backslashes")
 def _(w):
     w.index()

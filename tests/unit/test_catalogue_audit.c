@@ -250,7 +250,8 @@ TEST(a_backup_is_a_catalogue_and_replaces_nothing)
 	must_put(db, &e);
 	CHECK_INT(catalogue_db_backup(db, copy, &info), 0);
 	CHECK_INT(catalogue_db_backup(db, copy, &info), ERR_EXISTS);
-	CHECK_INT(catalogue_db_backup(db, "/nonexistent/x", &info), ERR_IO);
+	CHECK_INT(catalogue_db_backup(db, "/nonexistent/x", &info), ERR_NOENT);
+	CHECK_STR(info.text, "/nonexistent/x: No such file or directory");
 	e = entry_of("y", 2, 100);
 	must_put(db, &e);
 	catalogue_db_close(db);

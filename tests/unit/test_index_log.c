@@ -106,7 +106,7 @@ TEST(a_log_that_cannot_be_written_is_told_of)
 	struct err_info info = {0};
 	struct index_log l;
 
-	CHECK_INT(index_log_open(&l, "/nowhere/log", NULL, false, &info), ERR_IO);
+	CHECK_INT(index_log_open(&l, "/nowhere/log", NULL, false, &info), ERR_NOENT);
 	CHECK(strstr(info.text, "/nowhere/log") != NULL);
 	CHECK_INT(index_log_open(&l, NULL, "xml", false, &info), ERR_INVALID);
 }

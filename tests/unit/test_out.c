@@ -1,3 +1,4 @@
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -119,6 +120,7 @@ static const char *drawn(const struct progress_state *s)
 	CHECK(dup2(fileno(file), STDERR_FILENO) >= 0);
 	progress_draw(&p, s, 5000);
 	progress_draw(&p, s, 5050); /* too soon */
+	progress_draw(&p, s, 5900); /* nothing has changed */
 	CHECK(dup2(saved, STDERR_FILENO) >= 0);
 	close(saved);
 	rewind(file);
@@ -154,4 +156,40 @@ TEST(the_progress_line_fits_the_terminal)
 	memset(label, 'a', sizeof(label) - 1);
 	label[sizeof(label) - 1] = '\0';
 	CHECK_INT(strlen(drawn(&s)), 1 + 79 + 3);
+}
+
+static const char *line(const struct progress_state *s, unsigned width)
+{
+	struct buf b;
+
+	CHECK(setlocale(LC_CTYPE, "C.UTF-8") != NULL);
+	buf_init(&b, sizeof(said));
+	progress_line(&b, s, width);
+	CHECK_INT(b.err, 0);
+	snprintf(said, sizeof(said), "%.*s", (int)b.len, (const char *)b.ptr);
+	buf_fini(&b);
+	return said;
+}
+
+TEST(on_a_narrow_terminal_the_label_gives_way_to_the_figures)
+{
+	struct progress_state s = {.label = "a-file-with-quite-a-long-name.iso",
+				   .done = 3u << 20,
+				   .total = 8u << 20,
+				   .bps = 2u << 20,
+				   .peers = 3};
+
+	CHECK_STR(
+	    line(&s, 80),
+	    "a-file-with-quite-a-long-name.i~  37% 3.0 of 8.0 MiB  2.0 MiB/s  ETA 2s  3 peers");
+	CHECK_STR(line(&s, 60), "a-file-with-quite-a-~  37% 3.0 of 8.0 MiB  2.0 MiB/s  ETA 2s");
+	CHECK_STR(line(&s, 39), "a-file-with-quite-~  37% 3.0 of 8.0 MiB");
+	CHECK_STR(line(&s, 19), "a-file-with-q~  37%");
+	CHECK_STR(line(&s, 10), "a-file-wi~");
+	CHECK_STR(line(&s, 1), "~");
+	s.label = "\u65e5\u672c\u8a9e\u65e5\u672c\u8a9e\u65e5\u672c\u8a9e"; /* 18 columns */
+	CHECK_STR(line(&s, 20), "\u65e5\u672c\u8a9e\u65e5\u672c\u8a9e\u65e5~  37%");
+	s = (struct progress_state){.label = "x", .total = 100, .note = "waiting for a holder"};
+	CHECK_STR(line(&s, 30), "x  0% 0 of 100 B  waiting for~");
+	CHECK_STR(line(&s, 24), "x  0% 0 of 100 B");
 }

@@ -205,6 +205,9 @@ TEST(folders_may_nest_to_the_limit_and_no_deeper)
 	nest(SCAN_DEPTH_MAX + 1);
 	CHECK_INT(scan_path(dir, &s, &info), ERR_TOO_BIG);
 	CHECK(s.files == NULL);
+	/* It names the folder as one who stands elsewhere can find it. */
+	CHECK_INT(info.text[0], '/');
+	CHECK(strstr(info.text, "too many folders in one another") != NULL);
 	dir_remove();
 }
 
