@@ -389,6 +389,8 @@ static const struct command commands[] = {
 	    "  --http-port N      port of its HTTP API on loopback (6880, else a free one; 0: "
 	    "any)\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
+	    "  --beneath DIR      read and write what is beneath it, and nowhere else; may be "
+	    "repeated\n"
 	    "  --no-sandbox       keep all rights of who runs it (SHOAL_NO_SANDBOX=yes)\n"
 	    "  --no-lsd           do not look for peers on the local network (SHOAL_NO_LSD=yes)\n"
 	    "  --dht-node HOST:PORT  begin there in the distributed hash table; may be repeated\n"
@@ -416,7 +418,8 @@ static const struct command commands[] = {
 	    "  shoal daemon --detach\n"
 	    "  shoal share genome.tar; shoal status\n",
 	.accepts =
-	    "detach max-active queue-seeds http-port listen no-map no-sandbox no-lsd no-dht "
+	    "detach max-active queue-seeds http-port listen no-map beneath no-sandbox no-lsd "
+	    "no-dht "
 	    "dht-node "
 	    "encryption transport limit-down limit-up limit-at limit-lan on-complete webhook "
 	    "max-peers max-peers-per-transfer max-open-files max-memory",

@@ -220,6 +220,9 @@ void confine_daemon(const struct opts *o)
 		return;
 	sandbox_init(&s);
 	allow_peer(&s, o);
-	allow_all_but_systems(&s);
+	if (o->beneath == NULL)
+		allow_all_but_systems(&s);
+	for (const char *const *folder = o->beneath; folder != NULL && *folder != NULL; folder++)
+		sandbox_allow(&s, *folder, SANDBOX_WRITE);
 	enter(&s, o);
 }

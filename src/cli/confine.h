@@ -3,7 +3,8 @@
  *   index   writes its data and its log; reads certificates and sites, which SIGHUP reads again
  *   get     writes where it downloads to, and its home; reads the .torrent files it was given
  *   share   reads what it shares; writes its home, and the spool
- *   daemon  writes anywhere but where the system is, for it is told of new places at any time
+ *   daemon  writes anywhere but where the system is, for it is told of new places at any time; with
+ *           --beneath in these folders and its home alone
  *
  * Each is called once, while there is one thread and before anybody else was talked to. What the
  * kernel lacks is said with -v. With --no-sandbox nothing happens. */

@@ -24,11 +24,12 @@ struct opts {
 	const char *const *trackers;		     /* --tracker, repeated; NULL-terminated */
 	const char *const *webseeds;		     /* --webseed, repeated */
 	bool v1_only, v2_only, private, preallocate, all;
-	uint64_t piece_length;	/* --piece-length in bytes (16K, 1M), 0: chosen */
-	uint32_t wait_s;	/* --wait: how long get waits for a holder; 0: for ever */
-	uint32_t limit;		/* --limit rows */
-	const char *encryption; /* --encryption, SHOAL_ENCRYPTION; NULL: accept */
-	const char *transport;	/* --transport, SHOAL_TRANSPORT; NULL: both */
+	uint64_t piece_length;	    /* --piece-length in bytes (16K, 1M), 0: chosen */
+	uint32_t wait_s;	    /* --wait: how long get waits for a holder; 0: for ever */
+	uint32_t limit;		    /* --limit rows */
+	const char *encryption;	    /* --encryption, SHOAL_ENCRYPTION; NULL: accept */
+	const char *transport;	    /* --transport, SHOAL_TRANSPORT; NULL: both */
+	const char *const *beneath; /* --beneath, repeated; NULL: everywhere */
 	bool no_udp, no_lsd, no_lan, no_map, no_sandbox, accept_key, admin;
 	bool pieces;			/* --pieces: who holds which */
 	uint32_t udp_threads;		/* --udp-threads; 0: chosen */

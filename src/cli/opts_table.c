@@ -33,6 +33,7 @@ static const struct option options[] = {
     {"sign", 0, KIND_FLAG, AT(sign), NULL, false},
     {"salt", 0, KIND_TEXT, AT(salt), NULL, false},
     {"no-sandbox", 0, KIND_FLAG, AT(no_sandbox), "SHOAL_NO_SANDBOX", false},
+    {"beneath", 0, KIND_LIST, AT(beneath), NULL, false},
     {"no-udp", 0, KIND_FLAG, AT(no_udp), NULL, false},
     {"no-lan", 0, KIND_FLAG, AT(no_lan), NULL, false},
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},

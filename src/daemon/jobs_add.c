@@ -1,5 +1,8 @@
 /* daemon/jobs_add.c - from what is asked for to a job and its record. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "daemon/jobs_impl.h"
@@ -281,6 +284,18 @@ static int check_upkeep(const struct job_spec *s, struct err_info *info)
 	return OK;
 }
 
+/* Who asks may be allowed more than we are: hashed by them, it could not be served by us. */
+static int check_readable(const char *path, struct err_info *info)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES)
+		return root_errno(info, path, errno);
+	if (fd >= 0)
+		close(fd);
+	return OK;
+}
+
 static int check_spec(const struct jobs *js, const struct job_spec *s, struct err_info *info)
 {
 	if (s->path == NULL || s->path[0] != '/')
@@ -295,6 +310,8 @@ static int check_spec(const struct jobs *js, const struct job_spec *s, struct er
 		return err_set(info, ERR_INVALID, "neither a torrent nor a link to fetch");
 	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
 		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
+	if (s->seed && check_readable(s->path, info) != OK)
+		return info->code;
 	return s->follow != NULL || s->watch != NULL ? check_upkeep(s, info) : OK;
 }
 

@@ -130,5 +130,22 @@ def _(w):
     h.check_same(where + "/f", src)
 
 
+@test("a daemon with --beneath reads and writes there and in its home alone")
+def _(w):
+    if "files" not in confined(w):
+        raise h.Skip("no Landlock here")
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 30 * KIB))
+    for name in ("in", "out"):
+        os.makedirs(w.path(name))
+    b.daemon("--beneath", w.path("in"))
+    check("ermission denied" in b.run("get", "f", "-o", w.path("out", "f")).expect(h.DENIED).err, "written elsewhere")
+    b.run("share", h.make_file(w.path("out", "g"), KIB), "--detach").expect(h.DENIED)
+    b.run("get", "f", "-o", w.path("in", "f")).expect(h.OK)
+    h.check_same(w.path("in", "f"), a.path("f"))
+    b.run("share", h.make_file(w.path("in", "h"), KIB), "--detach").expect(h.OK)
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
