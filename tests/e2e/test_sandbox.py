@@ -94,7 +94,7 @@ def _(w):
     check("reload_failed" not in open(log).read(), "all was read again", open(log).read())
 
 
-@test("a get reads .torrent files and --reuse wherever they are; -v says what of the sandbox there is not")
+@test("a get reads .torrent files and --reuse wherever they are, and its command writes anywhere; -v says what of the sandbox there is not")
 def _(w):
     has = confined(w)
     w.index()
@@ -105,7 +105,9 @@ def _(w):
     a.run("create", src, "-o", torrent).expect(h.OK)
     shutil.copy(src, w.path("older"))
     for ref, out in ((torrent, "one"), ("f", "two")):
-        got = b.run("get", ref, "-o", out, "-v", "--reuse", w.path("older")).expect(h.OK)
+        told = w.path("told-" + out)
+        got = b.run("get", ref, "-o", out, "-v", "--reuse", w.path("older"), "--on-complete", "touch " + told).expect(h.OK)
+        check(os.path.exists(told), "the user's command is run, and not confined", got.err)
         check(("sandbox:" in got.err) == (len(has) < len(PARTS)), "-v says what is not there", got.err)
         h.check_same(b.path(out), src)
 
