@@ -11,18 +11,19 @@ static size_t whole_pages(size_t bytes)
 uint8_t *big_pages_take(size_t bytes)
 {
 	size_t len = whole_pages(bytes), lead;
-	uint8_t *mem = mmap(NULL, len + BIG_PAGE_BYTES, PROT_READ | PROT_WRITE,
+	uint8_t *all = mmap(NULL, len + BIG_PAGE_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *pages;
 
-	if (mem == MAP_FAILED)
+	if (all == MAP_FAILED)
 		return NULL;
-	lead = whole_pages((uintptr_t)mem) - (uintptr_t)mem;
+	lead = whole_pages((uintptr_t)all) - (uintptr_t)all;
+	pages = all + lead;
+	(void)madvise(pages, len, MADV_HUGEPAGE); /* a wish */
+	(void)munmap(pages + len, BIG_PAGE_BYTES - lead);
 	if (lead > 0)
-		(void)munmap(mem, lead);
-	mem += lead;
-	(void)munmap(mem + len, BIG_PAGE_BYTES - lead);
-	(void)madvise(mem, len, MADV_HUGEPAGE); /* a wish */
-	return mem;
+		(void)munmap(all, lead);
+	return pages;
 }
 
 void big_pages_give(uint8_t *mem, size_t bytes)
