@@ -20,7 +20,6 @@ static struct link *link_new(struct node *n, struct stream *s, const struct addr
 	l->node = n;
 	l->addr = *addr;
 	l->ref.slot = UINT32_MAX;
-	l->opening = LINK_OPENING_READS;
 	l->wrote_ms = loop_now_ms(n->loop);
 	l->deadline_ms = l->wrote_ms + NODE_HANDSHAKE_MS;
 	buf_init(&l->in, LINK_IN_MAX);

@@ -30,9 +30,9 @@
 #define LINK_RECV_BLOCKS 16u
 /* Reads of one connection before others get their turn. */
 #define LINK_READ_ROUNDS 4
-/* So many reads of a new connection are acknowledged at once: from handshake to unchoke both sides
- * wait for small messages. */
-#define LINK_OPENING_READS 16u
+/* A read of less is messages, not payload. When nothing is on its way to the peer that would
+ * acknowledge it, that is done at once, or the peer's next message may wait for it. */
+#define LINK_SMALL_READ 4096
 /* Blocks pulled from the swarm ahead of the socket. */
 #define LINK_SEND_BLOCKS 16u
 /* As many bytes in a row are looked for in the page cache together. */
@@ -77,7 +77,6 @@ struct link {
 	bool handshake_sent;
 	bool encrypt;	  /* we dial so */
 	bool heard;	  /* it said something */
-	uint8_t opening;  /* reads that are still to be acknowledged at once */
 	bool second;	  /* dialled anew, in the other way */
 	bool utp_next;	  /* dialled over TCP; when that fails, over uTP */
 	bool wants_write; /* the socket was full */
