@@ -257,11 +257,10 @@ static int use_settings(struct daemon *d, const struct opts *o, struct err_info 
 	int err = use_hooks(d, o, info);
 
 	if (err == OK)
-		err = node_set_quota(s->node, &quota, info);
-	if (err == OK)
 		err = pacing_new(s->loop, s->node, o, &pacing, info);
 	if (err != OK)
 		return err;
+	node_set_quota(s->node, &quota);
 	pacing_free(s->pacing);
 	s->pacing = pacing;
 	node_set_encryption(s->node, session_encryption(o));

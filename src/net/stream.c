@@ -61,6 +61,12 @@ ssize_t stream_write(struct stream *s, const void *data, size_t len)
 			      : utp_stream_write(s->utp, bytes_of(data, len));
 }
 
+void stream_ack_now(struct stream *s)
+{
+	if (s->utp == NULL)
+		tcp_ack_now(s->fd);
+}
+
 uint32_t stream_rtt_us(const struct stream *s)
 {
 	return s->utp == NULL ? tcp_rtt_us(s->fd) : utp_stream_rtt_us(s->utp);

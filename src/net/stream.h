@@ -35,6 +35,8 @@ int stream_result(const struct stream *s);
 /* As readv(2) and write(2), with errno. */
 ssize_t stream_readv(struct stream *s, const struct iovec *iov, int n);
 ssize_t stream_write(struct stream *s, const void *data, size_t len);
+/* As tcp_ack_now(); uTP holds nothing back. */
+void stream_ack_now(struct stream *s);
 uint32_t stream_rtt_us(const struct stream *s);
 /* Written, and not acknowledged by the other end. */
 uint32_t stream_unacked(const struct stream *s);

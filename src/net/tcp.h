@@ -29,6 +29,10 @@ void tcp_wait_for_data(int listener);
 uint32_t tcp_rtt_us(int fd);
 /* No delay for small messages; buffers left to the kernel's own tuning. */
 void tcp_tune(int fd);
+/* What was read is acknowledged now. A peer whose kernel holds back its small messages until the
+ * ones before are acknowledged (Nagle's way; aria2 and rtorrent leave it so) would send the next
+ * one 40 ms later. Holds for now, not for what comes. */
+void tcp_ack_now(int fd);
 /* Close so that the peer learns at once and nothing lingers. */
 void tcp_close(int fd);
 /* Whoever closes it sends a reset and leaves nothing behind in the kernel. */

@@ -453,6 +453,7 @@ static bool read_some(struct fetch_peer *p)
 			return false;
 		}
 		p->heard = true;
+		stream_ack_now(&p->stream);
 		n = decrypt(p, to.ptr, (size_t)n);
 		if (n < 0)
 			return false;

@@ -30,6 +30,9 @@
 #define LINK_RECV_BLOCKS 16u
 /* Reads of one connection before others get their turn. */
 #define LINK_READ_ROUNDS 4
+/* A read of less is messages, not payload. When nothing is on its way to the peer that would
+ * acknowledge it, that is done at once, or the peer's next message may wait for it. */
+#define LINK_SMALL_READ 4096
 /* Blocks pulled from the swarm ahead of the socket. */
 #define LINK_SEND_BLOCKS 16u
 /* As many bytes in a row are looked for in the page cache together. */

@@ -271,6 +271,8 @@ void link_read(struct link *l)
 		}
 		throttle_took(l, DIR_DOWN, (uint64_t)n);
 		l->heard = true;
+		if (n < LINK_SMALL_READ && l->n_up == 0)
+			stream_ack_now(&l->stream);
 		if (l->crypt != NULL)
 			link_crypt_take(l, l->node->scratch_in, (size_t)n);
 		else

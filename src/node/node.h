@@ -106,8 +106,8 @@ struct node_usage {
 const struct quota *node_quota(const struct node *n);
 void node_usage(const struct node *n, struct node_usage *out);
 /* As at the start, from now on: what is over it is closed or given back in good order, and no
- * transfer ends. Returns 0, or ERR_NOMEM: then it is as it was. */
-int node_set_quota(struct node *n, const struct quota *asked, struct err_info *info);
+ * transfer ends. */
+void node_set_quota(struct node *n, const struct quota *asked);
 /* Of connections from now on; when it is required, those that are not are closed. */
 void node_set_encryption(struct node *n, enum node_encryption e);
 

@@ -72,13 +72,12 @@ static void shed_links(struct node *n)
 	}
 }
 
-int node_set_quota(struct node *n, const struct quota *asked, struct err_info *info)
+void node_set_quota(struct node *n, const struct quota *asked)
 {
 	struct quota q;
 
 	quota_settle(&q, asked, descriptors_raise_limit(), n->fds_before);
-	if (pool_limit_slabs(n->pool, quota_slabs(&q)) != OK)
-		return err_set(info, ERR_NOMEM, "out of memory");
+	pool_limit_slabs(n->pool, quota_slabs(&q));
 	n->quota = q;
 	(void)store_limit_files(n->pool, q.max_open_files);
 	for (uint32_t i = 0; i < n->n_transfers; i++) {
@@ -92,7 +91,6 @@ int node_set_quota(struct node *n, const struct quota *asked, struct err_info *i
 	links_shed(n);
 	fetches_shed(n);
 	node_settle(n);
-	return OK;
 }
 
 /* Who talks in the clear is let go, and may come back encrypted. */

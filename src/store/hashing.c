@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "store/big_pages.h"
 #include "store/hashing_impl.h"
 
 #define PROGRESS_EVERY_MS 100u
@@ -21,6 +22,8 @@ struct hashing_run {
 	pthread_cond_t changed;
 	struct hashing_unit *units; /* unit u lives in units[u % n_units] */
 	size_t n_units;
+	uint8_t *memory;  /* of all units */
+	bool big_pages;	  /* it is in such */
 	uint64_t claimed; /* units claimed so far */
 	unsigned working; /* claimed and not UNIT_DONE */
 	bool all_claimed;
@@ -312,22 +315,32 @@ static void choose_units(struct hashing_run *r, unsigned threads)
 		r->n_units = (size_t)most;
 }
 
+/* What is less than the memory for it would not fill a big page. */
+static bool units_init(struct hashing_run *r)
+{
+	size_t each = r->task.unit_bytes, bytes = r->n_units * each;
+
+	r->big_pages = r->task.total_bytes >= bytes;
+	r->memory = r->big_pages ? big_pages_take(bytes) : malloc(bytes);
+	r->units = calloc(r->n_units, sizeof(*r->units));
+	if (r->memory == NULL || r->units == NULL)
+		return false;
+	for (size_t i = 0; i < r->n_units; i++) {
+		r->units[i].data = r->memory + i * each;
+		r->units[i].parts = calloc(UNIT_PARTS_MAX, sizeof(struct hashing_part));
+		if (r->units[i].parts == NULL)
+			return false;
+	}
+	return true;
+}
+
 static bool run_init(struct hashing_run *r, unsigned threads)
 {
 	struct hashing_task *t = &r->task;
-	bool ok = true;
+	bool ok;
 
 	choose_units(r, threads);
-	r->units = calloc(r->n_units, sizeof(*r->units));
-	if (r->units == NULL)
-		return false;
-	for (size_t i = 0; i < r->n_units && ok; i++) {
-		struct hashing_unit *u = &r->units[i];
-
-		u->data = malloc(t->unit_bytes);
-		u->parts = calloc(UNIT_PARTS_MAX, sizeof(*u->parts));
-		ok = u->data != NULL && u->parts != NULL;
-	}
+	ok = units_init(r);
 	t->plain = digest_new(DIGEST_SHA256);
 	t->feed.sha1 = digest_new(DIGEST_SHA1);
 	t->gather = malloc((size_t)(t->piece / UNIT_BYTES + 1) * SHA256_LEN);
@@ -345,9 +358,12 @@ static void run_fini(struct hashing_run *r)
 
 	for (size_t i = 0; r->units != NULL && i < r->n_units; i++) {
 		unit_drop(t, &r->units[i]);
-		free(r->units[i].data);
 		free(r->units[i].parts);
 	}
+	if (r->big_pages)
+		big_pages_give(r->memory, r->n_units * t->unit_bytes);
+	else
+		free(r->memory);
 	hashing_task_drop(t);
 	free(r->units);
 	digest_free(t->plain);

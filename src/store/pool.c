@@ -2,52 +2,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "store/pool_impl.h"
 #include "store/root.h"
 
-#define WORKERS_MAX 8u
-#define SLAB_ALIGN 4096u
-/* Slabs kept warm while nothing is being received. */
-#define SLABS_IDLE 8u
-
-struct job_list {
-	struct pool_job *head, **tail;
-};
-
-/* Slabs in one piece that nobody has. */
-struct kept {
-	uint8_t *mem;
-	unsigned n;
-};
-
-struct pool {
-	pthread_mutex_t lock; /* guards what is below, up to `stop` */
-	pthread_cond_t work;
-	struct job_list waiting, patient, finished;
-	unsigned passed; /* jobs taken while a patient one waited */
-	unsigned idle;	 /* workers that wait for work */
-	unsigned running, running_patient;
-	bool stop;
-	int wake_fd; /* eventfd: counts up when `finished` stops being empty */
-	unsigned n_workers;
-	pthread_t threads[WORKERS_MAX];
-	struct worker *workers;
-
-	/* the loop thread's */
-	size_t out;	       /* submitted, done() not called yet */
-	struct job_list ready; /* of them, those on their way to done() */
-	struct kept *kept;     /* room for slabs_max */
-	unsigned n_kept;
-	unsigned slabs_kept, slabs_taken, slabs_max;
-	bool slabs_used; /* since the last trim */
-	void *shared;
-	void (*drop)(void *shared);
-};
+#define SCRATCH_ALIGN 4096u
 
 struct worker {
 	struct pool_worker tools;
@@ -177,7 +140,7 @@ static int worker_init(struct worker *w, struct pool *p)
 	w->pool = p;
 	w->tools.sha1 = digest_new(DIGEST_SHA1);
 	w->tools.many = digest_many_new(DIGEST_MANY_BEST);
-	w->tools.scratch = aligned_alloc(SLAB_ALIGN, POOL_SCRATCH_BYTES);
+	w->tools.scratch = aligned_alloc(SCRATCH_ALIGN, POOL_SCRATCH_BYTES);
 	if (w->tools.sha1 == NULL || w->tools.many == NULL || w->tools.scratch == NULL)
 		return ERR_NOMEM;
 	return OK;
@@ -215,25 +178,13 @@ static unsigned default_workers(void)
 	return cores < 1 ? 1 : (unsigned)cores;
 }
 
-/* The one kept last, whose memory is the warmest, goes last. */
-static void kept_free(struct pool *p)
-{
-	struct kept *k = &p->kept[0];
-
-	free(k->mem);
-	p->slabs_kept -= k->n;
-	memmove(k, k + 1, --p->n_kept * sizeof(*k));
-}
-
 static void pool_destroy(struct pool *p)
 {
 	if (p->workers != NULL) {
-		for (unsigned i = 0; i < WORKERS_MAX; i++)
+		for (unsigned i = 0; i < POOL_WORKERS_MAX; i++)
 			worker_fini(&p->workers[i]);
 	}
-	while (p->n_kept > 0)
-		kept_free(p);
-	free(p->kept);
+	pool_slabs_drop(p);
 	free(p->workers);
 	if (p->wake_fd >= 0)
 		close(p->wake_fd);
@@ -251,8 +202,8 @@ int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_inf
 		return err_set(info, ERR_NOMEM, "no memory for worker threads");
 	if (workers == 0)
 		workers = default_workers();
-	if (workers > WORKERS_MAX)
-		workers = WORKERS_MAX;
+	if (workers > POOL_WORKERS_MAX)
+		workers = POOL_WORKERS_MAX;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	list_init(&p->waiting);
@@ -260,15 +211,14 @@ int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_inf
 	list_init(&p->finished);
 	list_init(&p->ready);
 	p->slabs_max = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
-	p->kept = calloc(p->slabs_max, sizeof(*p->kept));
-	p->workers = calloc(WORKERS_MAX, sizeof(*p->workers));
+	p->workers = calloc(POOL_WORKERS_MAX, sizeof(*p->workers));
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->wake_fd < 0) {
 		error = errno;
 		pool_destroy(p);
 		return root_errno(info, "cannot make an event descriptor", error);
 	}
-	if (p->kept == NULL || p->workers == NULL)
+	if (p->workers == NULL)
 		goto nomem;
 	for (unsigned i = 0; i < workers; i++) {
 		if (worker_init(&p->workers[i], p) != OK)
@@ -362,93 +312,6 @@ void pool_wait(struct pool *p)
 		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
 			continue;
 	}
-}
-
-static uint8_t *kept_take(struct pool *p, unsigned n)
-{
-	for (unsigned i = p->n_kept; i-- > 0;) {
-		uint8_t *mem = p->kept[i].mem;
-
-		if (p->kept[i].n != n)
-			continue;
-		p->slabs_kept -= n;
-		p->n_kept--;
-		memmove(&p->kept[i], &p->kept[i + 1], (p->n_kept - i) * sizeof(p->kept[0]));
-		return mem;
-	}
-	return NULL;
-}
-
-uint8_t *pool_slabs_take(struct pool *p, unsigned n)
-{
-	uint8_t *slabs;
-
-	if (n > pool_slabs_free(p))
-		return NULL;
-	slabs = kept_take(p, n);
-	while (slabs == NULL && p->slabs_taken + p->slabs_kept + n > p->slabs_max)
-		kept_free(p);
-	if (slabs == NULL)
-		slabs = aligned_alloc(SLAB_ALIGN, (size_t)n * POOL_SLAB_BYTES);
-	if (slabs != NULL)
-		p->slabs_taken += n;
-	p->slabs_used = true;
-	return slabs;
-}
-
-void pool_slabs_give(struct pool *p, uint8_t *slabs, unsigned n)
-{
-	assert(p->slabs_taken >= n);
-	p->slabs_taken -= n;
-	if (p->slabs_taken + p->slabs_kept + n > p->slabs_max) {
-		free(slabs);
-		return;
-	}
-	p->slabs_kept += n;
-	p->kept[p->n_kept++] = (struct kept){slabs, n};
-}
-
-void pool_slabs_trim(struct pool *p)
-{
-	bool used = p->slabs_used;
-
-	p->slabs_used = false;
-	if (used || p->slabs_taken > 0)
-		return;
-	while (p->slabs_kept > SLABS_IDLE)
-		kept_free(p);
-}
-
-unsigned pool_slabs_free(const struct pool *p)
-{
-	return p->slabs_taken >= p->slabs_max ? 0 : p->slabs_max - p->slabs_taken;
-}
-
-unsigned pool_slabs_max(const struct pool *p)
-{
-	return p->slabs_max;
-}
-
-unsigned pool_slabs_taken(const struct pool *p)
-{
-	return p->slabs_taken;
-}
-
-int pool_limit_slabs(struct pool *p, unsigned slabs)
-{
-	unsigned most = slabs == 0 ? POOL_SLABS_DEFAULT : slabs;
-	struct kept *grown;
-
-	if (most > p->slabs_max) {
-		grown = realloc(p->kept, most * sizeof(*grown));
-		if (grown == NULL)
-			return ERR_NOMEM;
-		p->kept = grown;
-	}
-	p->slabs_max = most;
-	while (p->slabs_kept > 0 && p->slabs_taken + p->slabs_kept > most)
-		kept_free(p);
-	return OK;
 }
 
 void pool_set_shared(struct pool *p, void *shared, void (*drop)(void *shared))

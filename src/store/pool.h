@@ -38,6 +38,8 @@ struct pool_job {
 /* All slabs of one process; when they are out, sockets wait (attack: many peers each
  * sending the beginning of a different piece). */
 #define POOL_SLABS_DEFAULT 96u
+/* In a row; a v1 piece that is verified from memory is no longer. */
+#define POOL_SLABS_AT_ONCE_MAX 64u
 
 struct pool;
 
@@ -57,8 +59,8 @@ size_t pool_drain(struct pool *p);
 /* Block until at least one job is finished (for programs without a loop). */
 void pool_wait(struct pool *p);
 
-/* `n` slabs in one piece, or NULL when so many are not left. Give them back as they were taken.
- * Loop thread only, as all below. */
+/* `n` slabs in a row, or NULL when so many are not left, or not in a row: one alone always is, as
+ * far as there is memory. Give them back as they were taken. Loop thread only, as all below. */
 uint8_t *pool_slabs_take(struct pool *p, unsigned n);
 void pool_slabs_give(struct pool *p, uint8_t *slabs, unsigned n);
 /* Gives memory back to the system when no slab was taken since the last call: about once a second,
@@ -69,8 +71,8 @@ unsigned pool_slabs_free(const struct pool *p);
 unsigned pool_slabs_max(const struct pool *p);
 unsigned pool_slabs_taken(const struct pool *p);
 /* From now on at most so many, 0: the default; what is taken beyond that goes when it is given
- * back. Returns 0 or ERR_NOMEM: then nothing has changed. */
-int pool_limit_slabs(struct pool *p, unsigned slabs);
+ * back. */
+void pool_limit_slabs(struct pool *p, unsigned slabs);
 
 /* One object for all who share the pool (store.h keeps its events and open files there).
  * pool_free() hands it to `drop` after the last job. */

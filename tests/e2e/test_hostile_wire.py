@@ -813,5 +813,25 @@ def _(w):
     s.well()
 
 
+# ---- peers that are only slow to speak ----------------------------------------------------
+
+@test("a peer whose kernel holds small messages back until the ones before are acknowledged is not kept waiting")
+def _(w):
+    s = Seed(w, KIB)
+    least = 60
+    for _ in range(6):
+        c = s.dial().greet(s.t.hash)
+        c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        c.recv()
+        begun = time.monotonic()
+        c.send(msg(wire.HAVE_NONE))
+        c.send(msg(wire.INTERESTED))
+        c.wait(wire.UNCHOKE)
+        least = min(least, time.monotonic() - begun)
+        c.close()
+    # A delayed acknowledgment takes 40 ms.
+    check(least < 0.03, f"unchoked after {least * 1000:.0f} ms at best")
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main(own_net=True))

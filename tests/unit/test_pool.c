@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/rng.h"
+#include "store/big_pages.h"
 #include "test.h"
 
 struct count_job {
@@ -279,13 +281,100 @@ TEST(slabs_in_one_piece_count_as_so_many)
 	again = pool_slabs_take(p, 4);
 	CHECK(again == four);
 	pool_slabs_give(p, again, 4);
-	/* What is kept makes room for what is asked for. */
+	/* So many are left, but not in a row. */
+	CHECK(pool_slabs_take(p, 5) == NULL);
+	pool_slabs_give(p, one, 1);
 	again = pool_slabs_take(p, 5);
 	CHECK(again != NULL);
-	CHECK_INT(pool_slabs_free(p), 0);
+	CHECK_INT(pool_slabs_free(p), 1);
 	pool_slabs_give(p, again, 5);
-	pool_slabs_give(p, one, 1);
 	CHECK_INT(pool_slabs_free(p), 6);
+	pool_free(p);
+}
+
+TEST(no_more_slabs_come_in_a_row_than_a_piece_can_have)
+{
+	uint8_t *row, *rest[POOL_SLABS_DEFAULT - POOL_SLABS_AT_ONCE_MAX];
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	CHECK(pool_slabs_take(p, POOL_SLABS_AT_ONCE_MAX + 1) == NULL);
+	row = pool_slabs_take(p, POOL_SLABS_AT_ONCE_MAX);
+	CHECK(row != NULL);
+	memset(row, 1, (size_t)POOL_SLABS_AT_ONCE_MAX * POOL_SLAB_BYTES);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+		rest[i] = pool_slabs_take(p, 1);
+		CHECK(rest[i] != NULL);
+	}
+	CHECK_INT(pool_slabs_free(p), 0);
+	pool_slabs_give(p, row, POOL_SLABS_AT_ONCE_MAX);
+	CHECK_INT(pool_slabs_free(p), POOL_SLABS_AT_ONCE_MAX);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		pool_slabs_give(p, rest[i], 1);
+	pool_free(p);
+}
+
+/* Whatever the order, nobody gets what another has, and the limit is reached. */
+TEST(slabs_given_back_in_any_order_are_dealt_out_again)
+{
+	uint8_t *had[POOL_SLABS_DEFAULT];
+	unsigned n[POOL_SLABS_DEFAULT] = {0}, taken = 0;
+	struct rng rng;
+	struct pool *p;
+
+	rng_seed(&rng, 5);
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	for (int turn = 0; turn < 3000; turn++) {
+		uint32_t i = rng_below(&rng, POOL_SLABS_DEFAULT);
+
+		if (n[i] > 0) {
+			CHECK(had[i][0] == (uint8_t)i);
+			CHECK(had[i][(size_t)n[i] * POOL_SLAB_BYTES - 1] == (uint8_t)i);
+			pool_slabs_give(p, had[i], n[i]);
+			taken -= n[i];
+			n[i] = 0;
+			continue;
+		}
+		n[i] = 1 + rng_below(&rng, 12);
+		had[i] = pool_slabs_take(p, n[i]);
+		if (had[i] == NULL) {
+			n[i] = 1;
+			had[i] = pool_slabs_take(p, 1);
+			CHECK_INT(had[i] == NULL, taken == POOL_SLABS_DEFAULT);
+		}
+		n[i] = had[i] == NULL ? 0 : n[i];
+		taken += n[i];
+		for (unsigned s = 0; s < n[i]; s++) {
+			had[i][(size_t)s * POOL_SLAB_BYTES] = (uint8_t)i;
+			had[i][(size_t)(s + 1) * POOL_SLAB_BYTES - 1] = (uint8_t)i;
+		}
+		CHECK_INT(pool_slabs_taken(p), taken);
+	}
+	pool_free(p);
+}
+
+TEST(slabs_beyond_the_first_few_are_in_big_pages)
+{
+	const unsigned in_a_page = BIG_PAGE_BYTES / POOL_SLAB_BYTES;
+	uint8_t *slabs[3 * (BIG_PAGE_BYTES / POOL_SLAB_BYTES)];
+	struct pool *p;
+
+	CHECK_INT(pool_new(1, 0, &p, NULL), 0);
+	for (unsigned i = 0; i < 3 * in_a_page; i++) {
+		slabs[i] = pool_slabs_take(p, 1);
+		CHECK(slabs[i] != NULL);
+	}
+	for (unsigned i = in_a_page; i < 3 * in_a_page; i++)
+		CHECK_INT((uintptr_t)slabs[i] % BIG_PAGE_BYTES, i % in_a_page * POOL_SLAB_BYTES);
+	for (unsigned i = 0; i < 3 * in_a_page; i++)
+		pool_slabs_give(p, slabs[i], 1);
+	/* While they are there they are used first. */
+	CHECK(pool_slabs_take(p, 1) == slabs[in_a_page]);
+	pool_slabs_give(p, slabs[in_a_page], 1);
+	pool_slabs_trim(p);
+	pool_slabs_trim(p);
+	CHECK(pool_slabs_take(p, 1) == slabs[0]);
+	pool_slabs_give(p, slabs[0], 1);
 	pool_free(p);
 }
 
@@ -320,7 +409,7 @@ TEST(slabs_are_limited_while_they_are_out_and_go_when_they_are_given_back)
 	CHECK_INT(pool_new(1, 4, &p, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		slabs[i] = pool_slabs_take(p, 1);
-	CHECK_INT(pool_limit_slabs(p, 2), OK);
+	pool_limit_slabs(p, 2);
 	CHECK_INT(pool_slabs_free(p), 0);
 	CHECK_INT(pool_slabs_taken(p), 4);
 	CHECK(pool_slabs_take(p, 1) == NULL);
@@ -329,10 +418,10 @@ TEST(slabs_are_limited_while_they_are_out_and_go_when_they_are_given_back)
 	CHECK(pool_slabs_take(p, 1) == NULL);
 	pool_slabs_give(p, slabs[1], 1);
 	CHECK_INT(pool_slabs_free(p), 1);
-	CHECK_INT(pool_limit_slabs(p, 100), OK);
+	pool_limit_slabs(p, 100);
 	CHECK_INT(pool_slabs_free(p), 99);
 	pool_slabs_give(p, slabs[0], 1);
-	CHECK_INT(pool_limit_slabs(p, 1), OK);
+	pool_limit_slabs(p, 1);
 	slabs[0] = pool_slabs_take(p, 1);
 	CHECK(slabs[0] != NULL && pool_slabs_take(p, 1) == NULL);
 	pool_slabs_give(p, slabs[0], 1);
@@ -341,19 +430,20 @@ TEST(slabs_are_limited_while_they_are_out_and_go_when_they_are_given_back)
 
 TEST(slabs_are_kept_while_they_are_used_and_given_back_afterwards)
 {
-	uint8_t *slabs[20], *first;
+	uint8_t *slabs[20];
 	struct pool *p;
 
 	CHECK_INT(pool_new(1, 20, &p, NULL), 0);
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 20; i++) {
 		slabs[i] = pool_slabs_take(p, 1);
-	first = slabs[0];
+		slabs[i][0] = 7;
+	}
 	for (int i = 19; i >= 0; i--)
 		pool_slabs_give(p, slabs[i], 1);
-	/* All are back, but were just used: the next one taken is the warm one. */
+	/* All are back, but were just used: the next one taken is one of them. */
 	pool_slabs_trim(p);
 	slabs[0] = pool_slabs_take(p, 1);
-	CHECK(slabs[0] == first);
+	CHECK_INT(slabs[0][0], 7);
 	pool_slabs_give(p, slabs[0], 1);
 	pool_slabs_trim(p);
 	pool_slabs_trim(p);
@@ -361,6 +451,7 @@ TEST(slabs_are_kept_while_they_are_used_and_given_back_afterwards)
 		slabs[i] = pool_slabs_take(p, 1);
 		CHECK(slabs[i] != NULL);
 	}
+	CHECK_INT(slabs[8][0], 0);
 	/* While some are out nothing is given back. */
 	pool_slabs_trim(p);
 	pool_slabs_trim(p);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/tcp.h"
@@ -217,6 +218,55 @@ TEST(closing_on_a_peer_that_takes_nothing_resets_it)
 	CHECK_INT(n, -1);
 	CHECK_INT(errno, ECONNRESET);
 	close(b);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void read_byte(int fd)
+{
+	char c;
+
+	CHECK(wait_for(fd, POLLIN));
+	CHECK_INT(read(fd, &c, 1), 1);
+}
+
+/* The time from the first of two small messages to the second, at the other end. */
+static uint64_t two_messages_us(int ours, int theirs)
+{
+	uint64_t begun = now_us();
+
+	CHECK_INT(write(theirs, "1", 1), 1);
+	CHECK_INT(write(theirs, "2", 1), 1); /* held back until the first is acknowledged */
+	read_byte(ours);
+	tcp_ack_now(ours);
+	read_byte(ours);
+	return now_us() - begun;
+}
+
+TEST(who_holds_back_small_messages_hears_at_once_that_they_came)
+{
+	uint64_t least = UINT64_MAX, us;
+	struct addr from;
+	int ours, theirs, zero = 0;
+
+	pair(&ours, &theirs, &from);
+	setsockopt(theirs, IPPROTO_TCP, TCP_NODELAY, &zero, sizeof(zero));
+	for (int round = 0; round < 20; round++) {
+		us = two_messages_us(ours, theirs);
+		/* A new connection is acknowledged at once in any case. */
+		least = round >= 10 && us < least ? us : least;
+		CHECK_INT(write(ours, "3", 1), 1);
+		read_byte(theirs);
+	}
+	CHECK(least < 30000);
+	close(ours);
+	close(theirs);
 }
 
 TEST(running_out_of_descriptors_is_not_an_error_of_the_listener)
