@@ -210,6 +210,8 @@ static void allow_all_but_systems(struct sandbox *s)
 	}
 	if (top != NULL)
 		closedir(top);
+	/* Memory that is used as a disk. */
+	sandbox_allow(s, "/dev/shm", SANDBOX_WRITE);
 }
 
 void confine_daemon(const struct opts *o)

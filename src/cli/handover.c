@@ -125,6 +125,16 @@ static void take_error(const json_t *j, const char *key, enum err code, struct e
 		err_set(out, code, "%s", text);
 }
 
+/* The daemon may have been given less than who asks it. */
+static void tell_whose(struct err_info *why)
+{
+	struct err_info said = *why;
+
+	if (said.code == ERR_DENIED)
+		err_set(why, ERR_DENIED, "%s (to the daemon; --no-daemon does it as you)",
+			said.text);
+}
+
 static void take_numbers(struct transfer_status *st, const json_t *j)
 {
 	st->total_bytes = number(j, "total_bytes");
@@ -201,6 +211,7 @@ static void take(struct handed *h, const json_t *j)
 		h->of = NULL;
 	take_upkeep(h, j);
 	take_error(j, "why", err_from_word(entries_str(j, "why_code")), &st->why);
+	tell_whose(&st->why);
 	take_error(j, "tracker_error", ERR_UNREACHABLE, &st->tracker_error);
 }
 
@@ -317,6 +328,8 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);
+	if (err != OK)
+		tell_whose(info);
 	if (err == OK) {
 		j = json_object_get(answer, "added");
 		h->existed = flag(answer, "existed");
