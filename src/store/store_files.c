@@ -407,11 +407,53 @@ bool part_next(struct part_walk *w, struct part *out)
 	return true;
 }
 
+static bool is_zeros(const uint8_t *ptr, size_t len)
+{
+	return len == 0 || (ptr[0] == 0 && memcmp(ptr, ptr + 1, len - 1) == 0);
+}
+
+/* Up to the end of the file. What it says of holes is not believed: there were file systems that
+ * forgot what was not on disk yet. */
+static bool reads_as_zeros(int fd, uint64_t at, uint64_t end)
+{
+	uint8_t there[BLOCK_BYTES];
+	ssize_t n = 1;
+
+	while (at < end && n > 0) {
+		size_t want = end - at < sizeof(there) ? (size_t)(end - at) : sizeof(there);
+
+		n = pread(fd, there, want, (off_t)at);
+		if (n < 0 ? errno != EINTR : !is_zeros(there, (size_t)n))
+			return false;
+		at += n > 0 ? (uint64_t)n : 0;
+		n = n < 0 ? 1 : n;
+	}
+	return true;
+}
+
+/* Zeros take no room where nothing was written before. What they make longer is as long then. */
+static bool is_left_out(int fd, struct bytes data, uint64_t at)
+{
+	uint64_t end = at + data.len;
+	struct stat st;
+	off_t next;
+
+	if (!is_zeros(data.ptr, data.len))
+		return false;
+	next = lseek(fd, (off_t)at, SEEK_DATA);
+	if (next < 0 ? errno != ENXIO : (uint64_t)next < end)
+		return false;
+	return reads_as_zeros(fd, at, end) && fstat(fd, &st) == 0 &&
+	       ((uint64_t)st.st_size >= end || ftruncate(fd, (off_t)end) == 0);
+}
+
 static int write_at(struct handle *x, struct bytes data, uint64_t at)
 {
 	int error = 0;
 
 	pthread_mutex_lock(&x->writer);
+	if (is_left_out(x->fd, data, at))
+		data.len = 0;
 	while (data.len > 0 && error == 0) {
 		ssize_t n = pwrite(x->fd, data.ptr, data.len, (off_t)at);
 

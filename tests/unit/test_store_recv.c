@@ -447,6 +447,41 @@ TEST(a_bad_block_is_found_by_its_hash)
 	}
 }
 
+TEST(zeros_take_no_room_but_are_written_over_what_was_wrong)
+{
+	static const struct sample_file files[] = {{"zeros", 2048 * KIB, false}, {"zz", 5, false}};
+
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		struct stat info;
+		char path[400];
+
+		scene_init(&c, kinds[k], 512 * KIB, files, 2, 0);
+		snprintf(path, sizeof(path), "%s/zeros", c.path);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		for (uint32_t i = 0; i < 32; i++) {
+			if (i == 17)
+				put_bad(st, &c, 1, i);
+			else
+				put(st, &c, 1, i);
+		}
+		CHECK(!verify(st, &c, 1, false).good);
+		store_reopen_piece(st, 1);
+		put(st, &c, 1, 17);
+		CHECK(verify(st, &c, 1, true).good);
+		put_rest(st, &c.s, c.p);
+		store_finish(st);
+		CHECK_INT(wait_event(c.p, STORE_FINISHED).err.code, OK);
+		check_content(&c.s, c.path);
+		CHECK_INT(stat(path, &info), 0);
+		/* the run in which something was wrong */
+		CHECK((uint64_t)info.st_blocks * 512 <= 256 * KIB);
+		store_close(st);
+		scene_fini(&c);
+	}
+}
+
 TEST(a_bad_piece_may_come_again_as_a_whole)
 {
 	for (int k = 0; k < N_KINDS; k++) {
