@@ -44,11 +44,14 @@ def main():
         if what == "seed":
             p.flags |= lt.torrent_flags.seed_mode
         torrent = s.add_torrent(p)
-    ready = asked = said = False
+    ready = asked = complete = said = False
     while True:
         s.wait_for_alert(200)
         for a in s.pop_alerts():
-            if isinstance(a, lt.dht_put_alert) and a.num_success > 0:
+            if complete and not said and isinstance(a, lt.cache_flushed_alert):
+                said = True
+                print("done", flush=True)
+            elif isinstance(a, lt.dht_put_alert) and a.num_success > 0:
                 print("done", flush=True)
             elif isinstance(a, lt.dht_mutable_item_alert):
                 # Its Python knows values that are strings alone; the message has any.
@@ -69,9 +72,10 @@ def main():
         if torrent and ready and not asked:
             asked = True
             torrent.force_dht_announce()
-        if torrent and not said and torrent.status().is_seeding:
-            said = True
-            print("done", flush=True)
+        # What it has verified it may not have written yet.
+        if torrent and not complete and torrent.status().is_seeding:
+            complete = True
+            torrent.flush_cache()
         time.sleep(0.05)
 
 
