@@ -26,6 +26,7 @@ const page = {
 	askStatus,
 	isLive: () => stream.state === "live",
 	listHash: () => views.list.hash(),
+	hearOfAll: () => stream.open(null), // there is no such entry to hear of
 };
 const views = {
 	list: new ListView(page),

@@ -29,6 +29,8 @@ export class EntryView {
 			if (parts === this.parts) {
 				this.page.main.replaceChildren();
 				this.page.complain(error);
+				if (error.status === 404)
+					this.page.hearOfAll();
 			}
 			return;
 		}

@@ -215,6 +215,7 @@ def _(w):
     p.go(index.url + "/#/entry/99")
     p.eval("location.reload()")
     p.wait_text("#message", "no such")
+    p.wait("document.querySelector('#live').dataset.state === 'live'")
     check("404" in "".join(p.errors), "the browser itself complains of 404", p.errors)
 
 
