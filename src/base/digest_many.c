@@ -197,11 +197,11 @@ unsigned digest_many_lanes(struct digest_many *d)
 	return d->mgr != NULL ? d->lanes : 1;
 }
 
-unsigned digest_many_lanes_best(void)
+bool digest_many_in_pairs(void)
 {
 	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	unsigned lanes = d != NULL ? digest_many_lanes(d) : 1;
+	bool pairs = d != NULL && digest_many_lanes(d) == 2;
 
 	digest_many_free(d);
-	return lanes;
+	return pairs;
 }

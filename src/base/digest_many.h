@@ -33,7 +33,8 @@ void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_
 
 /* How many are hashed side by side; 1 where the library is of no use. */
 unsigned digest_many_lanes(struct digest_many *d);
-/* Of a new one, to plan memory with. */
-unsigned digest_many_lanes_best(void);
+/* Is SHA-1 hashed two messages side by side at best, as with the instructions for it? So few are
+ * worth keeping in memory for each other. */
+bool digest_many_in_pairs(void);
 
 #endif

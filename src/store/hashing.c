@@ -307,7 +307,7 @@ static void choose_units(struct hashing_run *r, unsigned threads)
 	r->task.unit_bytes = UNIT_BYTES;
 	r->n_units = UNITS_PER_THREAD * threads + 1;
 	if (!p->v1 || two <= UNIT_BYTES || two * (threads + 1) > UNIT_PAIRS_BYTES_MAX ||
-	    digest_many_lanes_best() != 2)
+	    !digest_many_in_pairs())
 		return;
 	r->task.unit_bytes = (size_t)two;
 	most = p->plain ? UNIT_PAIRS_BYTES_MAX / two : threads + 1;

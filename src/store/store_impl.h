@@ -68,8 +68,8 @@ struct store_hub {
 	struct slab *oldest, *newest; /* slabs that still take spans */
 	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
-	unsigned lanes;	   /* SHA-1 of so many pieces side by side; 0: not looked yet */
-	unsigned checking; /* pieces in memory that are about to be verified */
+	bool pairs_known, in_pairs; /* digest_many_in_pairs() */
+	unsigned checking;	    /* pieces in memory that are about to be verified */
 
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */

@@ -92,9 +92,10 @@ bool piece_may_be_whole(struct store *s, const struct piece_shape *shape)
 {
 	if (shape->v2 || shape->bytes > DIGEST_MANY_BYTES_MAX)
 		return false;
-	if (s->hub->lanes == 0)
-		s->hub->lanes = digest_many_lanes_best();
-	return s->hub->lanes == 2;
+	if (!s->hub->pairs_known)
+		s->hub->in_pairs = digest_many_in_pairs();
+	s->hub->pairs_known = true;
+	return s->hub->in_pairs;
 }
 
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
