@@ -38,6 +38,20 @@ def _(w):
     check_eq(index.entry("debian-12")["sha256"], h.sha256(src), "sha256 in the catalogue")
 
 
+@test("what is mostly holes arrives so; --preallocate reserves all of it")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a", index), w.peer("b", index)
+    src = h.make_file(a.path("image"), MIB)
+    os.truncate(src, 48 * MIB)
+    a.share(src)
+    for name, more in (("thin", []), ("full", ["--preallocate"])):
+        b.get("image", "-o", b.path(name), *more)
+        h.check_same(b.path(name), src)
+        took = os.stat(b.path(name)).st_blocks * 512
+        check(took >= 48 * MIB if more else took < 4 * MIB, name, took)
+
+
 @test("get -o puts it under another name, or into a folder")
 def _(w):
     w.index()
