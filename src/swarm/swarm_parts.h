@@ -250,7 +250,7 @@ void swarm_unreserve(struct turn *t, const struct peer *p);
 void swarm_check_reserved(struct turn *t);
 
 /* swarm_stale.c: pieces that may be partly on disk */
-/* Ask for as many leaves as may be under way. */
+/* While pieces are held: ask for as many leaves as may be under way. */
 void swarm_ask_stale(struct turn *t);
 /* From time to time; false: nothing is left to look at. */
 bool swarm_check_stale(struct turn *t);
