@@ -10,7 +10,6 @@
  * what the step before it has fetched, an event or two ago. That is why this file, alone here,
  * knows what is inside of a swarm: it follows pointers, and changes and decides nothing. */
 #include "sim/net_impl.h"
-#include "swarm/picker_impl.h"
 #include "swarm/swarm_parts.h"
 
 /* Of a node and of a swarm what nearly every event looks at. */
@@ -114,35 +113,22 @@ static void fetch_slot(const struct net *n, const struct event *e)
 		fetch(swarm_of(n, e)->slots, swarm_of(n, e)->n_slots * sizeof(*slot));
 }
 
-/* How much of each peer is looked at. */
-static size_t bytes_of_all(const struct swarm *s, const struct event *e)
-{
-	uint64_t ms = e->at_us / 1000;
-
-	if (e->type == EVENT_TICK && (ms >= s->check_at_ms || ms >= s->choke_at_ms))
-		return offsetof(struct peer, connected_ms);
-	return offsetof(struct peer, asker);
-}
-
 static void fetch_peer(const struct net *n, const struct event *e)
 {
-	const struct swarm *s = swarm_of(n, e);
 	const struct peer *p = peer_of(n, e);
 
-	for (uint32_t i = 0; is_of_all(e) && (p = swarm_next_peer(s, &i)) != NULL;)
-		fetch(p, bytes_of_all(s, e));
+	for (uint32_t i = 0; is_of_all(e) && (p = swarm_next_peer(swarm_of(n, e), &i)) != NULL;)
+		fetch(p, offsetof(struct peer, asker));
 	if (p == NULL)
 		return;
 	if (e->type == EVENT_UPLINK) {
 		fetch(p, sizeof(p->ref));
 		fetch(&p->queue, offsetof(struct peer, offered) - offsetof(struct peer, queue));
-	} else if (e->type == EVENT_BLOCK) {
-		fetch(p, offsetof(struct peer, queue));
-	} else {
-		fetch(p, offsetof(struct peer, pipe));
+		return;
 	}
-	if (e->type == EVENT_MESSAGE && net_event_says(e) == WIRE_REQUEST)
-		fetch(&p->queue, offsetof(struct peer, offered) - offsetof(struct peer, queue));
+	fetch(p,
+	      e->type == EVENT_BLOCK ? offsetof(struct peer, queue) : offsetof(struct peer, pipe));
+	fetch(&p->queue, sizeof(p->queue));
 }
 
 static void fetch_requests(const struct requests *r)
@@ -161,71 +147,54 @@ static void fetch_bit(const struct peer *p, uint32_t piece)
 		fetch(&p->has.bits[piece / 8], 1);
 }
 
-/* What a picker keeps of the piece. */
-static void fetch_place(const struct picker *k, uint32_t piece)
-{
-	if (piece >= k->have.n)
-		return;
-	fetch(&k->have.bits[piece / 8], 1);
-	fetch(&k->avail[piece], 1);
-	if (k->place != NULL)
-		fetch(&k->place[piece], 1);
-}
-
 static void fetch_piece(const struct net *n, const struct event *e)
 {
-	const struct swarm *s = swarm_of(n, e);
 	const struct peer *p = peer_of(n, e);
+	const struct picker *k = &swarm_of(n, e)->picker;
 
-	for (uint32_t i = 0; e->type == EVENT_VERIFIED && (p = swarm_next_peer(s, &i)) != NULL;)
+	for (uint32_t i = 0;
+	     e->type == EVENT_VERIFIED && (p = swarm_next_peer(swarm_of(n, e), &i)) != NULL;)
 		fetch_bit(p, e->a);
 	if (p == NULL)
 		return;
-	if (e->type == EVENT_UPLINK ||
-	    (e->type == EVENT_MESSAGE && net_event_says(e) == WIRE_REQUEST))
+	if (e->type == EVENT_UPLINK)
 		fetch_requests(&p->queue);
-	if (e->type == EVENT_BLOCK) {
+	if (e->type == EVENT_BLOCK)
 		fetch_requests(&p->asks);
-		fetch(s->picker.open, s->picker.n_open * sizeof(s->picker.open[0]));
-	}
-	if (e->type == EVENT_MESSAGE && net_event_says(e) == WIRE_HAVE)
-		fetch_bit(p, e->a);
 	/* Of most messages `a` is a piece. */
-	if (e->type == EVENT_MESSAGE || e->type == EVENT_BLOCK)
-		fetch_place(&s->picker, e->a);
-}
-
-/* Where the piece stands in the order of rarity: it becomes commoner. */
-static void fetch_order(const struct picker *k, uint32_t piece)
-{
-	if (piece >= k->have.n || !picker_is_fresh(k, piece))
+	if ((e->type != EVENT_MESSAGE && e->type != EVENT_BLOCK) || e->a >= k->have.n)
 		return;
-	fetch(&k->start[k->avail[piece]], 2 * sizeof(k->start[0]));
-	if (k->place[piece] < k->n_order)
-		fetch(&k->order[k->place[piece]], 1);
-}
-
-static void fetch_begun(const struct picker *k)
-{
-	for (uint32_t i = 0; i < k->n_open; i++)
-		fetch(k->open[i], sizeof(*k->open[i]));
+	fetch_bit(p, e->a);
+	fetch(&k->have.bits[e->a / 8], 1);
+	fetch(&k->avail[e->a], 1);
+	if (k->place != NULL)
+		fetch(&k->place[e->a], 1);
 }
 
 static void fetch_open(const struct net *n, const struct event *e)
 {
-	if (e->type == EVENT_BLOCK && !is_landing(e))
-		fetch_begun(&swarm_of(n, e)->picker);
-	if (e->type == EVENT_MESSAGE && net_event_says(e) == WIRE_HAVE)
-		fetch_order(&swarm_of(n, e)->picker, e->a);
+	const struct open_piece *o = NULL;
+
+	if (e->type == EVENT_BLOCK && e->landed)
+		o = picker_open(&swarm_of(n, e)->picker, e->a);
+	if (o != NULL)
+		fetch(o, sizeof(*o));
 }
 
-/* Which step is made for the event that comes so many after the next one. */
+/* Which step is made for the event that comes so many after the next one. Twice as far ahead is
+ * slower, as events at the end of a slot of the queue then come unseen. */
 static const struct step {
 	uint32_t after;
 	void (*fetch)(const struct net *n, const struct event *e);
 } steps[] = {
-    {0, fetch_open},  {1, fetch_piece}, {3, fetch_peer}, {4, fetch_slot},
-    {5, fetch_swarm}, {6, fetch_node},	{7, fetch_conn},
+    {0, fetch_open},
+    {1, fetch_piece},
+    /* Of all peers, where a piece was verified: they take longer. */
+    {3, fetch_peer},
+    {4, fetch_slot},
+    {5, fetch_swarm},
+    {6, fetch_node},
+    {7, fetch_conn},
 };
 
 void net_look_ahead(const struct net *n)

@@ -224,12 +224,6 @@ uint32_t net_wire_bytes(const struct wire_msg *m);
 void net_send_message(struct net *n, uint32_t from, const struct wire_msg *m);
 /* The message an EVENT_MESSAGE or EVENT_PARCEL carries. The body lives until the parcel goes. */
 void net_open_message(const struct net *n, const struct event *e, struct wire_msg *out);
-/* What an EVENT_MESSAGE is. */
-#define NET_TYPE_BITS 5u
-static inline enum wire_type net_event_says(const struct event *e)
-{
-	return (enum wire_type)(e->b & ((1u << NET_TYPE_BITS) - 1));
-}
 void net_drop_parcel(struct net *n, const struct event *e);
 /* Towards the end, behind everything sent before. */
 void net_transmit(struct net *n, uint32_t to, struct event e);

@@ -8,7 +8,7 @@
 #define RESEND_US 200000u
 
 /* Type, block and length of a message in 32 bits. */
-#define TYPE_BITS NET_TYPE_BITS
+#define TYPE_BITS 5u
 #define BLOCK_BITS 13u
 
 static uint64_t loss_delay_us(struct net *n, const struct conn *c, uint32_t bytes)
@@ -120,7 +120,7 @@ void net_open_message(const struct net *n, const struct event *e, struct wire_ms
 		return;
 	}
 	memset(out, 0, sizeof(*out));
-	out->type = net_event_says(e);
+	out->type = (enum wire_type)(e->b & ((1u << TYPE_BITS) - 1));
 	out->index = e->a;
 	if (out->type != WIRE_REQUEST && out->type != WIRE_CANCEL && out->type != WIRE_REJECT)
 		return;
