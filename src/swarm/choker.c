@@ -163,6 +163,34 @@ static void fill_rest(struct choker_peer *list, uint32_t n, uint32_t places, boo
 	}
 }
 
+/* As much as the places would take if whoever has one were like those who pass on what they get. */
+static uint64_t passed_bps(const struct choker *c, const struct choker_peer *list, uint32_t n)
+{
+	uint64_t sum = 0, weight = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!list[i].unchoked || list[i].stalled)
+			continue;
+		sum += list[i].take_bps * list[i].passes_milli;
+		weight += list[i].passes_milli;
+	}
+	return weight == 0 ? c->peak_bps : sum / weight * c->slots;
+}
+
+/* Whoever takes much keeps a place beyond those of the others as long as these leave most of the
+ * line idle: it costs nobody anything. It may have passed little on because all others have thin
+ * lines. */
+static void add_takers(const struct choker *c, struct choker_peer *list, uint32_t n,
+		       uint64_t total_bps)
+{
+	if (passed_bps(c, list, n) >= c->peak_bps / CHOKER_IDLE)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!list[i].stalled && list[i].take_bps > total_bps / c->slots)
+			list[i].unchoke = true;
+	}
+}
+
 void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool seeding,
 		  uint64_t now_ms, struct rng *rng)
 {
@@ -184,6 +212,8 @@ void choker_round(struct choker *c, struct choker_peer *list, uint32_t n, bool s
 		turns = 0;
 	kept = keep_best(list, n, c->slots - turns, seeding, now_ms);
 	fill_rest(list, n, c->slots - kept, seeding, now_ms, rng);
+	if (seeding && !c->fixed)
+		add_takers(c, list, n, total);
 }
 
 uint32_t choker_next(const struct choker_peer *list, uint32_t n, bool seeding, struct rng *rng)

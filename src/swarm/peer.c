@@ -11,11 +11,11 @@
 
 struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t now_ms)
 {
-	struct peer *p = calloc(1, sizeof(*p));
+	struct peer *p = aligned_alloc(PEER_LINE_BYTES, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
-	p->ref = ref;
+	*p = (struct peer){.ref = ref};
 	p->addr = h->addr;
 	if (!h->incoming)
 		p->listen = h->addr;

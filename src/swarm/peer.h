@@ -26,38 +26,62 @@
 /* Requests beyond that which are refused before we close. */
 #define PEER_METADATA_REFUSED_MAX 500u
 
+/* What messages and blocks look at comes first, in as few cache lines as may be: a busy swarm has
+ * many peers, and waits for memory more than for anything else. */
+#define PEER_LINE_BYTES 64u
+
 struct peer {
-	struct peer_ref ref;
-	bool source; /* a web server: gives, and is not talked with */
+	/* Any message. */
+	_Alignas(PEER_LINE_BYTES) struct peer_ref ref;
+	uint32_t wanted; /* pieces it has and we lack */
+	bool source;	 /* a web server: gives, and is not talked with */
 	bool incoming, utp, fast, extended, v2, shoal, upload_only;
 	bool am_choked, am_interested, is_choked, is_interested;
-	bool far;	     /* others answer many times sooner */
-	bool snubbed;	     /* our requests went unanswered for too long */
+	bool far;     /* others answer many times sooner */
+	bool snubbed; /* our requests went unanswered for too long */
+	bool stalled; /* takes nothing of what the system holds for it */
+	bool told;    /* bitfield, have all, have none or a HAVE was seen */
+	bool has_all;
+	bool pex_heard;
 	uint8_t donthave_id; /* its number for that extension message, 0 none */
 	uint8_t pex_id, metadata_id, holepunch_id;
-	bool pex_heard;
-	uint32_t rtt_us;
+	struct bitfield has; /* without memory while it has all or nothing */
 	uint64_t heard_ms, spoke_ms;
 
-	/* What it has. */
-	bool told; /* bitfield, have all, have none or a HAVE was seen */
-	bool has_all;
-	struct bitfield has; /* without memory while it has all or nothing */
-	uint32_t wanted;     /* pieces it has and we lack */
-
 	/* What we ask of it. */
-	struct asker asker;
-	struct requests asks;
+	uint64_t hold_until_ms;	 /* nothing is asked before */
 	uint32_t n_live, n_late; /* of `asks`; the rest are ghosts */
-	struct pipeline pipe;
-	uint32_t reqq;
-	uint32_t run_bytes;	/* see swarm_run_bytes() */
-	uint32_t answer_ms;	/* from request to block, smoothed; 0 unknown */
-	uint32_t rejects;	/* since the last block */
-	uint64_t hold_until_ms; /* nothing is asked before */
-	uint64_t endgame_ms;	/* no other peer's blocks are looked at before */
 	uint32_t n_allowed;
-	uint32_t partial; /* bytes of an unfinished block, counted already */
+	uint32_t reqq;
+	struct asker asker;
+	struct pipeline pipe;
+	struct requests asks;
+	struct rate down;
+	uint64_t down_bytes;
+	uint64_t given_ms;    /* its last payload, or when it came */
+	uint64_t progress_ms; /* payload came, or was first waited for */
+	uint32_t rtt_us;
+	uint32_t partial;    /* bytes of an unfinished block, counted already */
+	uint32_t answer_ms;  /* from request to block, smoothed; 0 unknown */
+	uint32_t rejects;    /* since the last block */
+	uint32_t run_bytes;  /* see swarm_run_bytes() */
+	uint64_t endgame_ms; /* no other peer's blocks are looked at before */
+
+	/* What it asks of us. */
+	struct requests queue;
+	struct rate up;
+	uint64_t up_bytes;
+	uint64_t given_bytes; /* of blocks that were taken from its queue */
+	uint64_t took_ms;     /* payload left for it, or arrived there, last */
+	uint32_t idle_turns;  /* unchoked in vain, so often in a row */
+	uint32_t bad_requests;
+	uint32_t asked_piece; /* of its last request */
+	uint32_t offered[PEER_OFFERED_MAX], n_offered;
+	uint32_t n_given, n_passed; /* pieces it had from us first; of them others have */
+	uint64_t turn_bytes;	    /* of up_bytes, before it was unchoked last */
+	uint64_t choke_ms;	    /* of the last change of is_choked */
+	uint64_t idle_ms;	    /* since when nobody is interested */
+	uint64_t connected_ms;
 
 	/* Leaf hashes we asked it for. */
 	uint32_t leaf_piece; /* PICKER_NONE: none */
@@ -66,18 +90,6 @@ struct peer {
 	uint32_t stale_asks;	  /* of them for stale pieces */
 	uint32_t stale_rejects;	  /* since the last answer */
 	uint64_t stale_hold_ms;	  /* none before */
-
-	/* What it asks of us. */
-	struct requests queue;
-	bool stalled;	      /* takes nothing of what the system holds for it */
-	uint32_t idle_turns;  /* unchoked in vain, so often in a row */
-	uint64_t turn_bytes;  /* of up_bytes, before it was unchoked last */
-	uint64_t took_ms;     /* payload left for it, or arrived there, last */
-	uint64_t given_bytes; /* of blocks that were taken from its queue */
-	uint32_t bad_requests;
-	uint32_t offered[PEER_OFFERED_MAX], n_offered;
-	uint32_t asked_piece;	    /* of its last request */
-	uint32_t n_given, n_passed; /* pieces it had from us first; of them others have */
 
 	/* Metadata that it had, and did not get. */
 	uint32_t metadata_served, metadata_refused;
@@ -92,15 +104,6 @@ struct peer {
 	struct addr *pex_told; /* SWARM_PEX_TOLD_MAX; NULL before the first message */
 	uint32_t n_pex_told;
 
-	struct rate down, up;
-	uint64_t down_bytes, up_bytes;
-	uint64_t connected_ms;
-	uint64_t given_ms;    /* its last payload, or when it came */
-	uint64_t progress_ms; /* payload came, or was first waited for */
-	uint64_t choke_ms;    /* of the last change of is_choked */
-	uint64_t idle_ms;     /* since when nobody is interested */
-
-	/* Last, as it is looked at least: there are many peers and few cache lines. */
 	struct addr addr;   /* remote end of the socket */
 	struct addr listen; /* where it takes connections; port 0 unknown */
 	uint8_t peer_id[20];

@@ -90,16 +90,17 @@ struct open_piece {
 
 /* What the picker knows of a peer; kept in the peer. */
 struct asker {
+	uint64_t dry;		    /* nothing for it while the picker is at this version */
+	uint64_t dry_fresh;	    /* the same for pieces not begun */
 	const struct bitfield *has; /* NULL: everything */
 	struct peer_ref ref;
-	bool far;	    /* asked only for what no near one has */
-	bool slow;	    /* others are much faster: they get what is urgent */
-	uint32_t current;   /* piece, PICKER_NONE */
-	uint64_t serial;    /* of the open piece it meant */
-	uint32_t hint;	    /* block after the one it took last */
-	uint64_t dry;	    /* nothing for it while the picker is at this version */
-	uint64_t dry_fresh; /* the same for pieces not begun */
-	uint32_t suggested[PICKER_SUGGESTED], n_suggested; /* oldest first */
+	uint64_t serial;  /* of the open piece it meant */
+	uint32_t current; /* piece, PICKER_NONE */
+	uint32_t hint;	  /* block after the one it took last */
+	bool far;	  /* asked only for what no near one has */
+	bool slow;	  /* others are much faster: they get what is urgent */
+	uint32_t n_suggested;
+	uint32_t suggested[PICKER_SUGGESTED]; /* oldest first */
 };
 
 /* What is planned for a piece: an enum want, and whether a file begins or ends in it and that
@@ -114,34 +115,36 @@ struct urgent {
 };
 
 struct picker {
-	const struct metainfo *meta;
-	struct rng *rng;
+	/* Every HAVE looks at these. */
 	struct bitfield have;
 	struct bitfield held;		   /* nobody is asked for them yet; without memory: none */
 	uint32_t window_first, window_end; /* nobody is asked for any outside of it */
 	uint16_t *avail; /* peers with the piece, those with everything left out */
+	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
+	uint32_t *order; /* NULL with `place` when every piece is had */
+	uint32_t *start; /* n_ranks * n_buckets + 1 */
+	uint8_t *plan;	 /* PLAN_* a piece; NULL: all are wanted alike */
+	struct rng *rng;
+	uint32_t n_buckets, n_ranks;
+	uint32_t n_order;
+	uint32_t n_missing; /* wanted and not had */
 	uint32_t n_all;
+
+	uint32_t near_all;
 	uint16_t
 	    *near; /* near peers with the piece, those with everything left out; NULL: all are */
-	uint32_t near_all;
-	uint32_t *order; /* NULL with `place` when every piece is had */
-	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
-	uint32_t n_order;
-	uint32_t *start; /* n_ranks * n_buckets + 1 */
-	uint32_t n_buckets, n_ranks;
-	uint8_t *plan;		       /* PLAN_* a piece; NULL: all are wanted alike */
-	uint32_t n_missing;	       /* wanted and not had */
-	bool sequential;	       /* the lowest first instead of the rarest */
-	uint32_t lowest[PICKER_RANKS]; /* sequential: no fresh piece of that rank is before it */
-	struct urgent *urgent;	       /* none is had */
-	uint32_t n_urgent;
-	struct open_piece **open;
-	uint32_t n_open, open_cap;
-	uint32_t free_blocks;	/* in open pieces that are being fetched */
-	uint64_t fetch_bytes;	/* of them in all */
 	uint64_t version;	/* moves when something can be asked for that could not before */
 	uint64_t version_fresh; /* the same for pieces not begun */
+	struct open_piece **open;
+	uint32_t n_open, open_cap;
+	uint32_t free_blocks; /* in open pieces that are being fetched */
+	uint32_t n_urgent;
+	uint64_t fetch_bytes;  /* of them in all */
+	struct urgent *urgent; /* none is had */
+	const struct metainfo *meta;
 	uint64_t serials;
+	bool sequential;	       /* the lowest first instead of the rarest */
+	uint32_t lowest[PICKER_RANKS]; /* sequential: no fresh piece of that rank is before it */
 };
 
 /* Borrows `meta` and `rng`. Returns 0 or ERR_NOMEM. */

@@ -74,36 +74,11 @@ struct slot {
 };
 
 struct swarm {
-	const struct metainfo *meta;
-	uint8_t peer_id[20];
-	uint16_t port;
-	uint32_t max_peers, max_dials;
-	bool spare_seeds;    /* others bring enough: seeds are asked for little at a time */
-	uint32_t dial_peers; /* with so many nobody is dialled */
-	uint32_t try_peers;  /* but up to so many to try them, 0 none */
-	uint32_t n_tried;    /* in this way, and nobody left for them yet */
-	uint32_t n_in_vain;  /* dials that failed since one came through, at most max_dials */
-	char client[64];
-	struct rng rng;
-	struct picker picker;
-	struct addrbook book;
-	struct choker choker;
-	struct blame blame;
-	struct stale stale;
+	/* What every message looks at. */
 	struct slot *slots;
 	uint32_t n_slots;
 	uint32_t n_peers, n_sources; /* of all in slots; of them sources */
-	struct bitfield given; /* pieces that a seed is giving to somebody; no memory before */
-	uint16_t
-	    *given_to;	  /* slot + 1 of who got it first from us; 0 nobody, or it was passed on */
-	uint32_t give_at; /* where it looks for the next */
-	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
-	uint32_t n_stalled;	     /* peers that take nothing */
-	uint32_t n_extra;	     /* places beyond the choker's, until its next round */
 	uint32_t n_partial;	     /* peers with a bitfield of their own */
-	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
-	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */
-	struct rate down, up;
 	bool paused;
 	bool ends_first;  /* first and last pieces of files come before others */
 	bool no_upload;	  /* nobody is unchoked */
@@ -112,20 +87,51 @@ struct swarm {
 	bool redial;	  /* look for somebody to dial */
 	bool split;	  /* some peers are far */
 	bool bridge;	  /* we ask far ones */
-	uint64_t busy_ms; /* something was asked of a near one */
 	bool pads_due;	  /* pieces that are all pad were not verified yet */
+	bool punches;	  /* BEP 55 is spoken */
+	bool spare_seeds; /* others bring enough: seeds are asked for little at a time */
+	const struct metainfo *meta;
+	struct bitfield given; /* pieces that a seed is giving to somebody; no memory before */
+	struct picker picker;
+	struct rng rng;
+
+	/* When something is due: swarm_deadline_ms(). */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
 	uint64_t takers_at_ms; /* do those who have places take anything? */
-	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
-	uint64_t tries_bps;			  /* what came in all when others were tried last */
-	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
-	uint64_t haves_ms;			  /* when some were told last */
 	uint64_t haves_at_ms;
+	uint64_t pex_at_ms;   /* some peer is due to be told of others */
+	uint64_t punch_at_ms; /* an introducer should have answered */
+
+	/* What every block looks at. */
+	struct rate down, up;
+	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
+	uint64_t left_bytes, unwanted_bytes;	  /* of missing pieces, wanted or not */
+	uint64_t haves_ms;			  /* when some were told last */
+	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
+
+	uint8_t peer_id[20];
+	uint16_t port;
+	uint32_t max_peers, max_dials;
+	uint32_t dial_peers; /* with so many nobody is dialled */
+	uint32_t try_peers;  /* but up to so many to try them, 0 none */
+	uint32_t n_tried;    /* in this way, and nobody left for them yet */
+	uint32_t n_in_vain;  /* dials that failed since one came through, at most max_dials */
+	char client[64];
+	struct addrbook book;
+	struct choker choker;
+	struct blame blame;
+	struct stale stale;
+	uint16_t
+	    *given_to;	  /* slot + 1 of who got it first from us; 0 nobody, or it was passed on */
+	uint32_t give_at; /* where it looks for the next */
+	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
+	uint32_t n_stalled;	     /* peers that take nothing */
+	uint32_t n_extra;	     /* places beyond the choker's, until its next round */
+	uint64_t busy_ms;	     /* something was asked of a near one */
+	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
+	uint64_t tries_bps; /* what came in all when others were tried last */
 	uint64_t want_pause_ms;
-	uint64_t pex_at_ms;	     /* some peer is due to be told of others */
-	bool punches;		     /* BEP 55 is spoken */
 	struct holepunch *holepunch; /* NULL: not needed yet */
-	uint64_t punch_at_ms;	     /* an introducer should have answered */
 	uint64_t hash_second;	     /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
 	struct buf scratch; /* what msg.body of the current effects points to */
@@ -244,7 +250,7 @@ void swarm_unreserve(struct turn *t, const struct peer *p);
 void swarm_check_reserved(struct turn *t);
 
 /* swarm_stale.c: pieces that may be partly on disk */
-/* Ask for as many leaves as may be under way. */
+/* While pieces are held: ask for as many leaves as may be under way. */
 void swarm_ask_stale(struct turn *t);
 /* From time to time; false: nothing is left to look at. */
 bool swarm_check_stale(struct turn *t);

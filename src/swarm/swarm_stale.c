@@ -170,7 +170,7 @@ void swarm_ask_stale(struct turn *t)
 	bool asked = true;
 	struct peer *p;
 
-	if (s->picker.held.count == 0 || s->paused)
+	if (s->paused)
 		return;
 	while (asked) {
 		asked = false;

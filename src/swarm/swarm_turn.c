@@ -24,7 +24,8 @@ void swarm_settle(struct turn *t)
 
 	if (s->pads_due)
 		swarm_begin_pads(t);
-	swarm_ask_stale(t);
+	if (s->picker.held.count > 0)
+		swarm_ask_stale(t);
 	if (s->returned)
 		swarm_refill_all(t);
 	if (s->places)

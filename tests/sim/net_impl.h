@@ -133,11 +133,15 @@ struct heap {
 	struct event *list;
 	size_t n, cap;
 };
+struct wheel_slot {
+	struct chunk *first; /* the latest */
+	uint32_t n;	     /* events in all its chunks */
+};
 struct queue {
 	struct event *now;
 	size_t n_now, at, now_cap;
 	struct heap added, far;
-	struct chunk *slots[QUEUE_SLOTS]; /* the latest first */
+	struct wheel_slot slots[QUEUE_SLOTS];
 	uint64_t used[QUEUE_SLOTS / 64];
 	uint64_t slot; /* the present one, counted from time 0 */
 	struct chunk *spare;
@@ -197,6 +201,12 @@ void net_queue_fini(struct queue *q);
 void net_schedule(struct net *n, struct event e);
 /* The next one that is due by then. */
 bool net_take(struct net *n, uint64_t until_us, struct event *out);
+
+/* net_ahead.c: both change nothing */
+/* After each event that was taken from those in order. */
+void net_look_ahead(const struct net *n);
+/* Some effects before this one of the node is performed. */
+void net_look_ahead_at(const struct net *n, uint32_t node, const struct effect *e);
 
 /* net_conn.c */
 uint32_t net_conn_new(struct net *n, uint32_t node, uint32_t other);

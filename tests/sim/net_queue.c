@@ -3,12 +3,11 @@
 
 #include "sim/net_impl.h"
 
-#define CHUNK_EVENTS 63u
+#define CHUNK_EVENTS 64u
 
 struct chunk {
-	struct chunk *next;
-	uint32_t n;
 	struct event list[CHUNK_EVENTS];
+	struct chunk *next; /* all those behind the first are full */
 };
 
 static bool before(const struct event *a, const struct event *b)
@@ -56,7 +55,7 @@ void net_queue_init(struct queue *q)
 void net_queue_fini(struct queue *q)
 {
 	for (uint32_t i = 0; i <= QUEUE_SLOTS; i++) {
-		struct chunk *c = i < QUEUE_SLOTS ? q->slots[i] : q->spare;
+		struct chunk *c = i < QUEUE_SLOTS ? q->slots[i].first : q->spare;
 
 		while (c != NULL) {
 			struct chunk *next = c->next;
@@ -70,25 +69,28 @@ void net_queue_fini(struct queue *q)
 	free(q->far.list);
 }
 
+static void add_chunk(struct queue *q, size_t i)
+{
+	struct chunk *c = q->spare;
+
+	if (c != NULL)
+		q->spare = c->next;
+	else
+		c = malloc(sizeof(*c));
+	if (c == NULL)
+		abort();
+	c->next = q->slots[i].first;
+	q->slots[i].first = c;
+	q->used[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
 static void wheel_put(struct queue *q, uint64_t slot, const struct event *e)
 {
-	size_t i = slot % QUEUE_SLOTS;
-	struct chunk *c = q->slots[i];
+	struct wheel_slot *w = &q->slots[slot % QUEUE_SLOTS];
 
-	if (c == NULL || c->n == CHUNK_EVENTS) {
-		c = q->spare;
-		if (c != NULL)
-			q->spare = c->next;
-		else
-			c = malloc(sizeof(*c));
-		if (c == NULL)
-			abort();
-		c->n = 0;
-		c->next = q->slots[i];
-		q->slots[i] = c;
-		q->used[i / 64] |= (uint64_t)1 << (i % 64);
-	}
-	c->list[c->n++] = *e;
+	if (w->n % CHUNK_EVENTS == 0)
+		add_chunk(q, slot % QUEUE_SLOTS);
+	w->first->list[w->n++ % CHUNK_EVENTS] = *e;
 	q->n_wheel++;
 }
 
@@ -126,32 +128,39 @@ static uint64_t next_used(const struct queue *q)
 	}
 }
 
+/* How many of the slot's `n` events lie in the first of its chunks. */
+static size_t in_first(size_t n)
+{
+	return n == 0 ? 0 : (n - 1) % CHUNK_EVENTS + 1;
+}
+
 /* Put the slot's events in order of time, those of the same time as they were scheduled. */
 static void take_slot(struct queue *q, size_t i)
 {
 	uint32_t ends[1u << QUEUE_SLOT_BITS] = {0}, sum = 0;
-	size_t n = 0;
+	struct wheel_slot *w = &q->slots[i];
+	size_t n = in_first(w->n);
 
-	for (const struct chunk *c = q->slots[i]; c != NULL; c = c->next) {
-		for (uint32_t k = 0; k < c->n; k++)
+	for (const struct chunk *c = w->first; c != NULL; c = c->next, n = CHUNK_EVENTS) {
+		for (size_t k = 0; k < n; k++)
 			ends[c->list[k].at_us % (1u << QUEUE_SLOT_BITS)]++;
-		n += c->n;
 	}
 	for (uint32_t k = 0; k < 1u << QUEUE_SLOT_BITS; k++)
 		ends[k] = sum += ends[k];
-	if (n > q->now_cap) {
+	if (w->n > q->now_cap) {
 		free(q->now);
-		q->now_cap = n * 2;
+		q->now_cap = 2 * (size_t)w->n;
 		q->now = malloc(q->now_cap * sizeof(*q->now));
 		if (q->now == NULL)
 			abort();
 	}
 	/* From the last to the first. */
-	for (struct chunk *c = q->slots[i]; c != NULL;) {
+	n = in_first(w->n);
+	for (struct chunk *c = w->first; c != NULL; n = CHUNK_EVENTS) {
 		struct chunk *next = c->next;
 
-		while (c->n > 0) {
-			const struct event *e = &c->list[--c->n];
+		while (n > 0) {
+			const struct event *e = &c->list[--n];
 
 			q->now[--ends[e->at_us % (1u << QUEUE_SLOT_BITS)]] = *e;
 		}
@@ -159,10 +168,10 @@ static void take_slot(struct queue *q, size_t i)
 		q->spare = c;
 		c = next;
 	}
-	q->n_now = n;
+	q->n_now = w->n;
 	q->at = 0;
-	q->n_wheel -= n;
-	q->slots[i] = NULL;
+	q->n_wheel -= w->n;
+	*w = (struct wheel_slot){0};
 	q->used[i / 64] &= ~((uint64_t)1 << (i % 64));
 }
 
@@ -211,5 +220,6 @@ bool net_take(struct net *n, uint64_t until_us, struct event *out)
 	if (q->now[q->at].at_us > until_us)
 		return false;
 	*out = q->now[q->at++];
+	net_look_ahead(n);
 	return true;
 }

@@ -8,6 +8,8 @@
 /* Until a dial is given up: nobody answers; it is refused. */
 #define DIAL_SILENT_US 10000000u
 #define DIAL_REFUSED_US 1000000u
+/* See net_ahead.c. */
+#define EFFECTS_AHEAD 4u
 
 static uint64_t ms_of(const struct net *n)
 {
@@ -158,8 +160,11 @@ void net_perform(struct net *n, uint32_t node)
 	if (n->fx.failed)
 		abort();
 	/* Nothing below calls the swarm but for uploads, which append nothing. */
-	for (size_t i = 0; i < n->fx.n; i++)
+	for (size_t i = 0; i < n->fx.n; i++) {
+		if (i + EFFECTS_AHEAD < n->fx.n)
+			net_look_ahead_at(n, node, &n->fx.list[i + EFFECTS_AHEAD]);
 		perform_one(n, node, &n->fx.list[i]);
+	}
 	effects_clear(&n->fx);
 	schedule_tick(n, node);
 	if (n->check)

@@ -8,9 +8,11 @@ static bool fail_forever;
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *ptr, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *ptr, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 
 void failmalloc_start(size_t n, bool forever)
 {
@@ -47,4 +49,9 @@ void *__wrap_calloc(size_t n, size_t size)
 void *__wrap_realloc(void *ptr, size_t size)
 {
 	return must_fail() ? NULL : __real_realloc(ptr, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return must_fail() ? NULL : __real_aligned_alloc(alignment, size);
 }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From now on the nth malloc, calloc or realloc answers NULL (1: the next one),
- * and with `forever` every later one too. n = 0: none. Starts the count anew. */
+/* From now on the nth malloc, calloc, realloc or aligned_alloc answers NULL (1: the
+ * next one), and with `forever` every later one too. n = 0: none. Starts the count anew. */
 void failmalloc_start(size_t n, bool forever);
 
 /* Stop failing. Returns how many allocations were asked for since the start. */

@@ -184,6 +184,43 @@ TEST(choker_of_a_seed_takes_the_place_of_one_that_passes_nothing_on)
 	CHECK_INT(count(list, 12), 8);
 }
 
+TEST(choker_of_a_seed_keeps_a_fast_one_that_thin_lines_leave_the_uplink_to)
+{
+	struct choker_peer list[40];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	choker_init(&c, 0);
+	for (uint32_t i = 0; i < 40; i++)
+		list[i] =
+		    peer(i, i < CHOKER_SLOTS_FIRST, 0, i < CHOKER_SLOTS_FIRST ? 5000 : 0, 30000);
+	list[3].take_bps = 800000;
+	list[3].passes_milli = 30; /* nobody else could take so much */
+	choker_round(&c, list, 40, true, NOW, &rng);
+	CHECK(chosen(list, 40, 3));
+	CHECK_INT(count(list, 40), c.slots + 1);
+}
+
+TEST(choker_of_a_seed_keeps_none_that_passes_nothing_on_before_others_had_a_place)
+{
+	struct choker_peer list[40];
+	struct choker c;
+	struct rng rng;
+
+	rng_seed(&rng, 6);
+	choker_init(&c, 0);
+	for (uint32_t i = 0; i < 40; i++) {
+		list[i] =
+		    peer(i, i < CHOKER_SLOTS_FIRST, 0, i < CHOKER_SLOTS_FIRST ? 100000 : 0, 30000);
+		list[i].passes_milli = i < CHOKER_SLOTS_FIRST ? 0 : 1000;
+	}
+	list[0].take_bps = 200000;
+	choker_round(&c, list, 40, true, NOW, &rng);
+	CHECK(!chosen(list, 40, 0));
+	CHECK_INT(count(list, 40), c.slots);
+}
+
 TEST(choker_prefers_peers_with_little_for_a_free_place)
 {
 	struct choker_peer list[3] = {peer(0, false, 0, 0, 10), peer(1, true, 0, 0, 10),
