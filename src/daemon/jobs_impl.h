@@ -35,6 +35,7 @@ struct job {
 	bool idle;	  /* does not count among the active */
 	bool held, waits; /* jobs_hold(); it had its turn, but had to be hashed */
 	uint32_t upkeep_asked;
+	uint64_t asked; /* its link: of all askings of the jobs this was the last one; 0: never */
 	enum job_state state; /* as was told last */
 	struct err_info why, upkeep_why;
 	struct job_total before; /* of transfers that are no more; `done`: known last */
@@ -68,6 +69,7 @@ struct jobs {
 	size_t patrol;
 	bool totals_changed;
 	uint64_t totals_ms;
+	uint64_t asks; /* of links, since the start */
 };
 
 void jobs_say(struct jobs *js, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -136,6 +138,20 @@ int job_ask(struct job *j, struct err_info *info);
  * ERR_AGAIN: not yet; or why it will not be. */
 int job_take_answer(struct job *j, struct err_info *info);
 
+/* ---- jobs_queue.c ---- */
+/* It is not begun, and could be. */
+bool job_wants_turn(const struct job *j);
+/* So many of its kind run at a time, and the others wait. */
+bool job_is_queued_kind(const struct jobs *js, const struct job *j);
+/* How many of those run that count. */
+uint32_t jobs_running(const struct jobs *js);
+/* NULL: none waits that may begin. */
+struct job *jobs_next_of_queue(const struct jobs *js);
+/* All places to ask for links are taken, and one waits that is not less urgent than this one, which
+ * nobody answers and was asked for longest: to be stopped, and asked for again when it is its turn.
+ * NULL: there is none. */
+struct job *jobs_link_to_leave(const struct jobs *js);
+
 /* ---- jobs_run.c ---- */
 /* What is changed is recorded, and looked at in the next turn. */
 int job_changed(struct job *j, struct err_info *info);
@@ -150,6 +166,8 @@ void job_touch(struct job *j);
 /* Take its transfer, if any, out of the node. */
 void job_stop(struct job *j);
 enum job_state job_state_now(const struct job *j);
+/* All of it is had, and it is not to be served. */
+bool job_is_done(const struct job *j);
 /* Sent, fetched, had: of all its transfers. */
 struct job_total job_total_now(const struct job *j);
 

@@ -37,7 +37,7 @@ static enum job_state state_with(const struct job *j, enum transfer_phase phase)
 	return JOB_FAILED;
 }
 
-static bool is_done(const struct job *j)
+bool job_is_done(const struct job *j)
 {
 	return j->rec.complete && j->rec.no_seed;
 }
@@ -54,7 +54,7 @@ enum job_state job_state_now(const struct job *j)
 		return JOB_METADATA;
 	if (j->waits)
 		return JOB_CHECKING;
-	return is_done(j) ? JOB_DONE : JOB_QUEUED;
+	return job_is_done(j) ? JOB_DONE : JOB_QUEUED;
 }
 
 static struct job_total total_with(const struct job *j, const struct transfer_status *st)
@@ -254,7 +254,7 @@ static void attend(struct job *j)
 		look_at_fetch(j);
 	if (j->removed) /* by a watcher */
 		return;
-	if (j->t != NULL && is_done(j))
+	if (j->t != NULL && job_is_done(j))
 		job_stop(j);
 	now = job_state_now(j);
 	if (now == j->state && j->why.code == why)
@@ -392,6 +392,9 @@ static void begin(struct job *j)
 
 	use_index(j);
 	j->idle_since_ms = now_ms(j->js);
+	j->got_bytes = 0;
+	if (job_is_link(j))
+		j->asked = ++j->js->asks;
 	err = job_is_link(j) ? job_ask(j, &why) : begin_transfer(j, &why);
 	if (err != OK && !j->waits)
 		fail(j, &why);
@@ -399,47 +402,6 @@ static void begin(struct job *j)
 }
 
 /* ---- whose turn it is ---------------------------------------------------------------- */
-
-static bool wants_turn(const struct job *j)
-{
-	return j->t == NULL && j->fetch == NULL && j->leaving == NULL && !j->failed &&
-	       !j->rec.paused && !j->waits && !is_done(j);
-}
-
-static bool counts(const struct jobs *js, const struct job *j)
-{
-	return (j->t != NULL || j->fetch != NULL) && !j->idle &&
-	       (!j->rec.complete || js->p.queue_seeds);
-}
-
-static bool is_queued_kind(const struct jobs *js, const struct job *j)
-{
-	return !j->rec.complete || js->p.queue_seeds;
-}
-
-static uint32_t count_asking(const struct jobs *js)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < js->n; i++)
-		n += js->list[i]->fetch != NULL;
-	return n;
-}
-
-static struct job *next_of_queue(struct jobs *js)
-{
-	bool may_ask = count_asking(js) < JOBS_ASKING_MAX;
-	struct job *best = NULL;
-
-	for (size_t i = 0; i < js->n; i++) {
-		struct job *j = js->list[i];
-
-		if (wants_turn(j) && is_queued_kind(js, j) && (may_ask || !job_is_link(j)) &&
-		    (best == NULL || j->rec.priority > best->rec.priority))
-			best = j;
-	}
-	return best;
-}
 
 static bool slice_is_over(const struct timespec *begun)
 {
@@ -454,7 +416,7 @@ static bool slice_is_over(const struct timespec *begun)
 static bool begin_seeds(struct jobs *js, const struct timespec *begun)
 {
 	for (size_t i = 0; i < js->n; i++) {
-		if (!wants_turn(js->list[i]) || is_queued_kind(js, js->list[i]))
+		if (!job_wants_turn(js->list[i]) || job_is_queued_kind(js, js->list[i]))
 			continue;
 		if (slice_is_over(begun))
 			return false;
@@ -465,12 +427,10 @@ static bool begin_seeds(struct jobs *js, const struct timespec *begun)
 
 static bool begin_queued(struct jobs *js, const struct timespec *begun)
 {
-	uint32_t active = 0;
+	uint32_t active = jobs_running(js);
 	struct job *j;
 
-	for (size_t i = 0; i < js->n; i++)
-		active += counts(js, js->list[i]);
-	while (active < js->max_active && (j = next_of_queue(js)) != NULL) {
+	while (active < js->max_active && (j = jobs_next_of_queue(js)) != NULL) {
 		if (slice_is_over(begun))
 			return false;
 		begin(j);
@@ -510,14 +470,15 @@ static bool has_moved(struct job *j, const struct job_total *now, const struct t
 	return moved;
 }
 
-/* A download that gets nothing must not keep others waiting for ever. */
-static void judge_idle(struct job *j, const struct job_total *now, const struct transfer_status *st)
+/* One that gets nothing must not keep others waiting for ever. `got`: bytes, or pieces of metadata,
+ * so far. */
+static void judge_idle(struct job *j, uint64_t got)
 {
 	uint64_t ms = now_ms(j->js);
 	bool idle;
 
-	if (st->phase != TRANSFER_DOWNLOADING || now->down != j->got_bytes) {
-		j->got_bytes = now->down;
+	if (got != j->got_bytes) {
+		j->got_bytes = got;
 		j->idle_since_ms = ms;
 	}
 	idle = ms - j->idle_since_ms >= JOBS_IDLE_MS;
@@ -526,26 +487,51 @@ static void judge_idle(struct job *j, const struct job_total *now, const struct 
 	j->idle = idle;
 }
 
+static void judge_fetch(struct job *j)
+{
+	struct metadata_fetch_status st;
+
+	metadata_fetch_status(j->fetch, &st);
+	judge_idle(j, st.have);
+}
+
+static void judge_download(struct job *j, const struct job_total *now,
+			   const struct transfer_status *st)
+{
+	if (st->phase != TRANSFER_DOWNLOADING)
+		j->idle_since_ms = now_ms(j->js);
+	judge_idle(j, now->down);
+}
+
 static void measure(struct job *j)
 {
 	struct job_total now;
 	struct transfer_status st;
 
-	if (j->fetch != NULL && !j->idle && now_ms(j->js) - j->idle_since_ms >= JOBS_IDLE_MS) {
-		j->idle = true;
-		job_touch(j);
-	}
+	if (j->fetch != NULL)
+		judge_fetch(j);
 	if (j->t == NULL)
 		return;
 	transfer_status(j->t, &st);
 	now = total_with(j, &st);
-	judge_idle(j, &now, &st);
+	judge_download(j, &now, &st);
 	if (st.why.code != j->why.code)
 		job_touch(j);
 	if (!has_moved(j, &now, &st))
 		return;
 	j->js->totals_changed = true;
 	jobs_emit(j, JOB_PROGRESS);
+}
+
+/* One a second, so that a link that is answered a little late is seldom given up for another. */
+static void let_links_take_turns(struct jobs *js)
+{
+	struct job *j = jobs_link_to_leave(js);
+
+	if (j == NULL)
+		return;
+	job_stop(j);
+	job_touch(j);
 }
 
 void jobs_second(void *arg)
@@ -557,6 +543,7 @@ void jobs_second(void *arg)
 	for (size_t i = 0; i < js->n; i++)
 		if (!js->list[i]->rec.complete)
 			measure(js->list[i]);
+	let_links_take_turns(js);
 	for (size_t i = 0; i < n && i < PATROL && js->n > 0; i++) {
 		struct job *j = js->list[js->patrol++ % js->n];
 
