@@ -507,7 +507,7 @@ def _(w):
     def raw(line):
         return c.run("fish", "--no-config", "-c", 'shoal completions fish | source; complete -C $argv[1]', "--", line)
     compare(lambda line: [x.split("\t")[0] for x in raw(line)])
-    check("--replace\treplace what is at DEST, whatever it is" in raw("shoal get --repl"), "a description", raw("shoal get --repl"))
+    check("--replace\treplace the file or folder at DEST, whatever it is" in raw("shoal get --repl"), "a description", raw("shoal get --repl"))
 
 
 @test("completions: zsh offers the same on a terminal", seconds=180)
