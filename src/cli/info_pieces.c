@@ -72,20 +72,24 @@ void info_pieces_print(const json_t *pieces)
 {
 	json_int_t n = entries_int(pieces, "pieces"), length = entries_int(pieces, "piece_length");
 	json_int_t milli = entries_int(pieces, "distributed_milli");
+	json_int_t known = entries_int(pieces, "known"), unknown = entries_int(pieces, "unknown");
 	char text[160], size[32];
 
 	if (pieces == NULL || n <= 0)
 		return;
-	snprintf(
-	    text, sizeof(text), "%lld of %s; %lld holder%s say%s which they have, %lld %s not",
-	    (long long)n, text_size(size, sizeof(size), length < 0 ? 0 : (uint64_t)length),
-	    (long long)entries_int(pieces, "known"), entries_int(pieces, "known") == 1 ? "" : "s",
-	    entries_int(pieces, "known") == 1 ? "s" : "", (long long)entries_int(pieces, "unknown"),
-	    entries_int(pieces, "unknown") == 1 ? "does" : "do");
+	text_size(size, sizeof(size), length < 0 ? 0 : (uint64_t)length);
+	if (known == 0 && unknown == 0)
+		snprintf(text, sizeof(text), "%lld of %s; no holder is on line", (long long)n,
+			 size);
+	else
+		snprintf(text, sizeof(text),
+			 "%lld of %s; %lld holder%s say%s which they have, %lld %s not",
+			 (long long)n, size, (long long)known, known == 1 ? "" : "s",
+			 known == 1 ? "s" : "", (long long)unknown, unknown == 1 ? "does" : "do");
 	out_field("pieces", text);
 	out_field("can complete",
 		  json_is_true(json_object_get(pieces, "can_complete")) ? "yes" : "no");
-	if (entries_int(pieces, "known") <= 0)
+	if (known <= 0)
 		return;
 	snprintf(text, sizeof(text), "%lld.%03lld distributed", (long long)(milli / 1000),
 		 (long long)(milli % 1000));

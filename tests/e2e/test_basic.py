@@ -289,11 +289,13 @@ def _(w):
 def _(w):
     w.index()
     a = w.peer("a")
-    a.share(h.make_file(a.path("f"), 10), name="debian-12")
+    share = a.share(h.make_file(a.path("f"), 10), name="debian-12")
     a.run("get", "debain-12").expect(h.NOT_FOUND).error_line("debain-12", "debian-12")
     a.run("info", "debian-1").expect(h.NOT_FOUND).error_line("debian-12")
     a.run("get", "zzzzzzzz").expect(h.NOT_FOUND).error_line("zzzzzzzz")
     a.run("get", "0" * 40).expect(h.NOT_FOUND)
+    share.stop()
+    h.wait_for(lambda: "no holder is on line" in a.run("info", "debian-12").expect(h.OK).out, 20 * h.SLOW, "nobody has it")
     a.run("get", "debian-12@9").expect(h.NOT_FOUND)
 
 
