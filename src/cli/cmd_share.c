@@ -104,12 +104,12 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 
 	if (!sh->by_daemon)
 		transfer_status(s->transfer, &st);
-	else if (s->handed.gone)
+	else if (s->handed->gone)
 		return err_set(info, ERR_CANCELLED,
 			       "%s: was removed from the daemon, or the daemon has ended",
 			       s->label);
 	else
-		st = s->handed.status;
+		st = s->handed->status;
 	if (sh->by_daemon)
 		share_newer_look(sh, s);
 	/* A watched one that was changed is made anew. */
@@ -130,7 +130,7 @@ static int look_at_some(struct sharing *sh, size_t n, struct err_info *info)
 	int err = OK;
 
 	for (size_t i = 0; i < n; i++)
-		handed[i] = &sh->shares[(sh->patrol + i) % sh->n].handed;
+		handed[i] = sh->shares[(sh->patrol + i) % sh->n].handed;
 	if (sh->by_daemon)
 		err = handover_look(handed, n, info);
 	for (size_t i = 0; i < n && err == OK; i++)
@@ -231,6 +231,17 @@ static int check_detach(const struct sharing *sh, struct err_info *info)
 	return handover_why_not(sh->o, info);
 }
 
+/* Kept for themselves: they are large, and a peer of thousands of shares has none. */
+static int make_handed(struct sharing *sh, struct err_info *info)
+{
+	sh->handed = calloc(sh->n_paths, sizeof(*sh->handed));
+	if (sh->handed == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < sh->n_paths; i++)
+		sh->shares[i].handed = &sh->handed[i];
+	return OK;
+}
+
 static int open_all(struct sharing *sh, struct err_info *info)
 {
 	const struct opts *o = sh->o;
@@ -241,6 +252,8 @@ static int open_all(struct sharing *sh, struct err_info *info)
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
 	sh->by_daemon = err == OK && handover_is_there(o);
+	if (err == OK && sh->by_daemon)
+		err = make_handed(sh, info);
 	if (err == OK)
 		err = check_detach(sh, info);
 	if (err == OK)
@@ -281,9 +294,11 @@ static void free_all(struct sharing *sh)
 	home_fini(&sh->home);
 	for (size_t i = 0; i < sh->n_paths; i++) {
 		hash_record_fini(&sh->shares[i].record);
-		handed_fini(&sh->shares[i].handed);
+		if (sh->handed != NULL)
+			handed_fini(&sh->handed[i]);
 		free(sh->shares[i].path);
 	}
+	free(sh->handed);
 	free(sh->shares);
 }
 

@@ -83,12 +83,12 @@ static void take_newer(struct sharing *sh, struct share *s)
 	struct entry e;
 
 	s->up_bytes = 0;
-	(void)entry_ref_text(ref, s->entry.owner, s->entry.name, s->handed.version);
+	(void)entry_ref_text(ref, s->entry.owner, s->entry.name, s->handed->version);
 	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
 	    index_client_entry(j, &e) == OK)
 		s->entry = e;
 	json_decref(j);
-	s->entry.version = s->handed.version;
+	s->entry.version = s->handed->version;
 	share_tell_newer(sh, s);
 }
 
@@ -96,9 +96,9 @@ void share_newer_look(struct sharing *sh, struct share *s)
 {
 	const char *why;
 
-	if (handed_take_newer(&s->handed))
+	if (handed_take_newer(s->handed))
 		take_newer(sh, s);
-	why = handed_take_upkeep(&s->handed);
+	why = handed_take_upkeep(s->handed);
 	if (why != NULL)
 		session_say(&sh->session, "%s: %s", s->label, why);
 }

@@ -53,7 +53,7 @@ static int hand_over(struct sharing *sh, struct share *s, const struct publicati
 		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
 	spec.item = buf_bytes(&item);
 	if (err == OK)
-		err = handover_add(&s->handed, sh->o, sh->index, &spec, info);
+		err = handover_add(s->handed, sh->o, sh->index, &spec, info);
 	buf_fini(&item);
 	free(watch);
 	return err;
@@ -65,7 +65,7 @@ struct share_name_of share_whose(const struct sharing *sh, const struct share *s
 				      .entry = &s->entry,
 				      .label = s->label,
 				      .transfer = s->transfer,
-				      .handed = &s->handed};
+				      .handed = s->handed};
 }
 
 int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)

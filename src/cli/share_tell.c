@@ -82,8 +82,8 @@ static void draw_serving(struct sharing *sh)
 	if (!sh->by_daemon)
 		node_status(sh->session.node, &st);
 	for (size_t i = 0; sh->by_daemon && i < sh->n; i++) {
-		st.up_bps += sh->shares[i].handed.status.swarm.up_bps;
-		st.peers += sh->shares[i].handed.status.swarm.peers;
+		st.up_bps += sh->shares[i].handed->status.swarm.up_bps;
+		st.peers += sh->shares[i].handed->status.swarm.peers;
 	}
 	line.up_bps = st.up_bps;
 	line.peers = st.peers;

@@ -16,8 +16,8 @@ struct share {
 	bool spooled; /* it was standard input */
 	struct entry entry;
 	struct transfer *transfer; /* NULL: the daemon has it, as */
-	struct handed handed;
-	bool said_changed, heard; /* heard: a tracker answered, or did not */
+	struct handed *handed;	   /* this; one of sharing's */
+	bool said_changed, heard;  /* heard: a tracker answered, or did not */
 	struct share_name name;
 	uint64_t up_bytes;
 	char label[ENTRY_NAME_BYTES_MAX * 2];
@@ -31,7 +31,8 @@ struct sharing {
 	struct publisher publisher;
 	struct session session;
 	struct share *shares;
-	size_t n_paths, n; /* all; those that are served, the first ones */
+	struct handed *handed; /* by_daemon: as many as `shares` */
+	size_t n_paths, n;     /* all; those that are served, the first ones */
 	size_t patrol, n_heard;
 	uint64_t up_bytes;
 	bool announced; /* said "serving" already */

@@ -78,6 +78,16 @@ static enum meta_fault tiers_read(struct metainfo *m, const struct benc *list)
 	return META_OK;
 }
 
+/* Most have one, and thousands of torrents may be served. */
+static void trackers_fit(struct metainfo *m)
+{
+	struct meta_tracker *fit =
+	    realloc(m->trackers, (m->n_trackers + (size_t)1) * sizeof(*m->trackers));
+
+	if (fit != NULL)
+		m->trackers = fit;
+}
+
 /* BEP 12: where there is an announce-list, announce is not looked at. */
 static enum meta_fault trackers_read(struct metainfo *m, const struct meta_field top[TOP_KEYS])
 {
@@ -94,6 +104,7 @@ static enum meta_fault trackers_read(struct metainfo *m, const struct meta_field
 		f = tiers_read(m, list);
 	if (f == META_OK && m->n_trackers == 0 && one != NULL)
 		f = tracker_add(m, one->str, 0);
+	trackers_fit(m);
 	return f;
 }
 
