@@ -328,9 +328,9 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);
-	if (err != OK)
+	if (err != OK) {
 		tell_whose(info);
-	if (err == OK) {
+	} else {
 		j = json_object_get(answer, "added");
 		h->existed = flag(answer, "existed");
 		h->down_before = h->existed ? number(j, "down_total") : 0;

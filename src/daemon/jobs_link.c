@@ -34,6 +34,7 @@ int job_ask(struct job *j, struct err_info *info)
 
 	if (err != OK)
 		return err;
+	j->asked = ++j->js->asks;
 	p.magnet = &link;
 	err = metadata_fetch_new(&p, &j->fetch);
 	magnet_fini(&link);

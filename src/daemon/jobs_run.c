@@ -393,8 +393,6 @@ static void begin(struct job *j)
 	use_index(j);
 	j->idle_since_ms = now_ms(j->js);
 	j->got_bytes = 0;
-	if (job_is_link(j))
-		j->asked = ++j->js->asks;
 	err = job_is_link(j) ? job_ask(j, &why) : begin_transfer(j, &why);
 	if (err != OK && !j->waits)
 		fail(j, &why);

@@ -13,8 +13,9 @@
 #define CHUNKS_FIRST 12u
 #define CHUNK_SLABS (BIG_PAGE_BYTES / POOL_SLAB_BYTES)
 
-/* What was given back is nobody's to touch, though it is not free()d. */
-#if defined(__SANITIZE_ADDRESS__)
+/* What was given back is nobody's to touch, though it is not free()d. The build says whether the
+ * sanitizer is there, for compilers do not agree on how they do. */
+#ifdef POOL_POISONS
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(mem, bytes) ((void)0)
