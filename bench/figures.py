@@ -21,7 +21,8 @@ COLUMNS = {
 
 
 def rounds(runs, rows):
-    """Measure every row once a round, each round from another row on; the first does not count.
+    """Measure every row once a round; the first round does not count. Each begins with another row, and every other
+    one runs backwards: what a row leaves behind (memory that is warm, say) is not always the same one's to use.
 
     `rows`: {name: function that returns {figure: value}}. A row that fails is left out, with a note.
     Returns {name: {figure: [values]}}."""
@@ -29,7 +30,7 @@ def rounds(runs, rows):
     for i in range(runs + 1):
         names = list(out)
         turn = i % max(1, len(names))
-        for name in names[turn:] + names[:turn]:
+        for name in (names[turn:] + names[:turn])[::-1 if i % 2 else 1]:
             try:
                 figures = rows[name]()
             except Failed as e:
