@@ -96,6 +96,8 @@ void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_
  * wait for an answer that nobody remembers to give. */
 void *task_try(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
 	       uint64_t token);
+/* The event that there was no memory for, with ERR_NOMEM. */
+void task_nomem(struct store *s, enum store_event_type type, uint32_t piece, uint64_t token);
 void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_worker *),
 		 void (*done)(struct pool_job *));
 /* The end of every done(): queue the event (which takes the task), or drop both when the store
