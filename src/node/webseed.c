@@ -74,7 +74,8 @@ void webseeds_wake_at(struct webseeds *w, uint64_t at_ms)
 	loop_timer_set(w->timer, at_ms > now ? at_ms - now : 0);
 }
 
-void webseeds_soon(struct webseeds *w)
+/* Look again at what is to be done, in another turn of the loop. */
+static void turn_soon(struct webseeds *w)
 {
 	webseeds_wake_at(w, 1);
 }
@@ -295,7 +296,7 @@ static void on_timer(void *arg)
 void webseeds_on_fetch(struct webseeds *w)
 {
 	if (w != NULL && !w->stopped)
-		webseeds_soon(w);
+		turn_soon(w);
 }
 
 void webseeds_on_close(struct webseeds *w, struct peer_ref ref, const char *reason)
@@ -332,7 +333,7 @@ void webseeds_start(struct webseeds *w)
 	if (w == NULL || w->started)
 		return;
 	w->started = true;
-	webseeds_soon(w);
+	turn_soon(w);
 }
 
 void webseeds_stop(struct webseeds *w)
