@@ -164,8 +164,7 @@ void webseed_lacks_file(struct webseed *s, int status)
 			   &t->fx);
 }
 
-/* ---- which row ----------------------------------------------------------------------------------
- */
+/* ---- which row ------------------------------------------------------------------------------ */
 
 static int by_place(const void *a, const void *b)
 {
