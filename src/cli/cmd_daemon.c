@@ -220,7 +220,7 @@ static int open_gateway(struct daemon *d, struct err_info *info)
 
 static int open_control(struct daemon *d, struct err_info *info)
 {
-	if (daemon_control_new(d->jobs, d->session.node, &d->control) != OK)
+	if (daemon_control_new(d->session.loop, d->jobs, d->session.node, &d->control) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	d->session.control_listener = inherited_claim(&d->inherited, INHERITED_LOCAL);
 	return session_listen(&d->session, DAEMON_NAME, daemon_control_verbs(), d->control, info);
