@@ -335,7 +335,9 @@ void doctor_sandbox(const struct opts *o, struct doctor_finding *f)
 			   "neither this kernel nor this build has what commands are confined by");
 	else
 		doctor_say(f, all ? DOCTOR_FINE : DOCTOR_WARN,
-			   all ? NULL : "Linux 5.19 or newer with Landlock and seccomp has all",
+			   all ? NULL
+			       : "Linux 5.19 or newer with Landlock and seccomp has all, unless "
+				 "a container's profile forbids it",
 			   "confined are: files (Landlock): %s; calls (seccomp): %s; rights: %s",
 			   (parts & SANDBOX_FILES) != 0 ? "yes" : "no",
 			   (parts & SANDBOX_CALLS) != 0 ? "yes" : "no",
