@@ -19,6 +19,7 @@
 #include "cli/home.h"
 #include "cli/index_choice.h"
 #include "cli/index_open.h"
+#include "cli/index_shared.h"
 #include "cli/known_owners.h"
 #include "cli/out.h"
 #include "cli/pacing.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct hook_runner *runner; /* NULL: no command */
 	struct hooks *hooks;	    /* NULL: none */
 	struct jobs_watcher watcher;
+	struct index_shared_list indexes; /* that were asked who else has what it has */
 	struct detach detach;
 	struct opts reloaded; /* by SIGHUP; pacing and hooks borrow from it */
 	bool was_reloaded;
@@ -100,6 +102,26 @@ static int open_hooks(struct daemon *d, struct err_info *info)
 	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
 	jobs_watch(d->jobs, &d->watcher);
 	return make_hooks(d, d->o, &d->hooks, info);
+}
+
+/* ---- who else has it? ----------------------------------------------------------------- */
+
+static const struct index_client *on_index_of(void *user, const struct transfer *t)
+{
+	struct daemon *d = user;
+	const struct job *j = jobs_by_hash(d->jobs, meta_swarm_hash(transfer_meta(t)));
+	struct index_shared *s;
+	struct err_info why;
+
+	return j != NULL && index_shared_open(&d->indexes, j, &s, &why) == OK ? s->client : NULL;
+}
+
+static void close_indexes(struct daemon *d)
+{
+	struct index_shared *s;
+
+	while ((s = LIST_FIRST(&d->indexes)) != NULL)
+		index_shared_close(s);
 }
 
 /* ---- one a home --------------------------------------------------------------------- */
@@ -220,7 +242,7 @@ static int open_gateway(struct daemon *d, struct err_info *info)
 
 static int open_control(struct daemon *d, struct err_info *info)
 {
-	if (daemon_control_new(d->jobs, d->session.node, &d->control) != OK)
+	if (daemon_control_new(d->session.loop, d->jobs, d->session.node, &d->control) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	d->session.control_listener = inherited_claim(&d->inherited, INHERITED_LOCAL);
 	return session_listen(&d->session, DAEMON_NAME, daemon_control_verbs(), d->control, info);
@@ -401,6 +423,7 @@ static int run(struct daemon *d, struct err_info *info)
 	if (err != OK)
 		return opts_fail(d->o, "daemon", info);
 	say_ready(d);
+	d->session.index_of = on_index_of;
 	d->session.leaving = close_all;
 	code = session_run(&d->session, NULL, d);
 	if (d->session.interrupted)
@@ -430,6 +453,7 @@ int cmd_daemon(const struct opts *o)
 	code = run(&d, &info);
 	close_all(&d);
 	session_fini(&d.session);
+	close_indexes(&d);
 	hook_runner_free(d.runner);
 	inherited_fini(&d.inherited);
 	if (d.was_reloaded)

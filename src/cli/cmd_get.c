@@ -120,8 +120,7 @@ static bool look_at_daemon(struct get *g)
 	return true;
 }
 
-/* ---- all of it together ------------------------------------------------------------------------
- */
+/* ---- all of it together --------------------------------------------------------------------- */
 
 static void on_flowed(void *user, const struct err_info *how)
 {
@@ -155,8 +154,7 @@ static int start(struct get *g, struct err_info *info)
 	return OK;
 }
 
-/* ---- what a link means ------------------------------------------------------------------------
- */
+/* ---- what a link means ---------------------------------------------------------------------- */
 
 static void on_fetched(void *user)
 {

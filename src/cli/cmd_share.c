@@ -218,6 +218,8 @@ static int resolve_paths(struct sharing *sh, struct err_info *info)
 		else if ((s->path = realpath(path, NULL)) == NULL)
 			err = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
 					 errno);
+		if (err == OK && sh->by_daemon)
+			err = handover_check_reads(s->path, info);
 		if (err != OK)
 			return err;
 	}

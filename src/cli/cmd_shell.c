@@ -124,8 +124,7 @@ static void do_connect(struct shell *sh, int argc, char **argv)
 	opts_fini(&o);
 }
 
-/* ---- shares and downloads ----------------------------------------------------------------------
- */
+/* ---- shares and downloads ------------------------------------------------------------------- */
 
 static void begin(struct shell *sh, int argc, char **argv, const char *more)
 {
@@ -280,8 +279,7 @@ static void do_pieces(struct shell *sh, int argc, char **argv)
 	(void)shell_run(sh, 3, words);
 }
 
-/* ---- help, and the end ------------------------------------------------------------------------
- */
+/* ---- help, and the end ---------------------------------------------------------------------- */
 
 static void do_help(struct shell *sh, int argc, char **argv)
 {
@@ -360,8 +358,7 @@ const struct shell_command *shell_find(const char *name)
 	return NULL;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 static void dispatch(struct shell *sh, int argc, char **argv)
 {

@@ -84,7 +84,23 @@ static void allow_peer(struct sandbox *s, const struct opts *o)
 	free(settings);
 }
 
-/* ---- closing it ----------------------------------------------------------------------- */
+/* ---- the sandbox ---------------------------------------------------------------------- */
+
+/* False: the user wants none. */
+static bool begin(struct sandbox *s, const struct opts *o)
+{
+	if (!o->no_sandbox)
+		sandbox_init(s);
+	return !o->no_sandbox;
+}
+
+static bool begin_peer(struct sandbox *s, const struct opts *o)
+{
+	if (!begin(s, o))
+		return false;
+	allow_peer(s, o);
+	return true;
+}
 
 static void enter(struct sandbox *s, const struct opts *o)
 {
@@ -102,9 +118,8 @@ void confine_index(const struct opts *o, const char *data, unsigned port)
 {
 	struct sandbox s;
 
-	if (o->no_sandbox)
+	if (!begin(&s, o))
 		return;
-	sandbox_init(&s);
 	sandbox_allow(&s, data, SANDBOX_WRITE);
 	if (o->log != NULL)
 		allow_log(&s, o->log);
@@ -138,10 +153,8 @@ void confine_get(const struct opts *o, const char *const *refs, size_t n)
 	const char *tmp = getenv("TMPDIR");
 	struct sandbox s;
 
-	if (o->no_sandbox)
+	if (!begin_peer(&s, o))
 		return;
-	sandbox_init(&s);
-	allow_peer(&s, o);
 	if (!wanted_flows(o))
 		allow_destination(&s, o->out == NULL ? "." : o->out);
 	else if (tmp != NULL && tmp[0] != '\0')
@@ -160,10 +173,8 @@ void confine_share(const struct opts *o)
 {
 	struct sandbox s;
 
-	if (o->no_sandbox)
+	if (!begin_peer(&s, o))
 		return;
-	sandbox_init(&s);
-	allow_peer(&s, o);
 	for (int i = 0; i < o->n_args; i++) {
 		char *real = strcmp(o->args[i], "-") == 0 ? NULL : realpath(o->args[i], NULL);
 
@@ -218,10 +229,8 @@ void confine_daemon(const struct opts *o)
 {
 	struct sandbox s;
 
-	if (o->no_sandbox)
+	if (!begin_peer(&s, o))
 		return;
-	sandbox_init(&s);
-	allow_peer(&s, o);
 	if (o->beneath == NULL)
 		allow_all_but_systems(&s);
 	for (const char *const *folder = o->beneath; folder != NULL && *folder != NULL; folder++)

@@ -366,13 +366,16 @@ int control_ask(const char *only, const json_t *question, uint32_t silence_ms,
 {
 	struct asking a = {answer, user};
 	char *text = json_put_string(question, SIZE_MAX), *folder = NULL;
+	char safe[300];
 	uint32_t silent = 0;
 	int n = find_folder(&folder) && text != NULL ? 0 : ERR_NOMEM;
 
 	if (n == 0 && folder != NULL)
 		n = local_ask_all(folder, only, bytes_str(text), silence_ms, on_line, &a, &silent);
 	if (n < 0)
-		err_set(info, (enum err)n, "%s", err_text((enum err)n));
+		err_set(info, (enum err)n, "%s%s%s",
+			folder == NULL ? "" : text_escape(safe, sizeof(safe), bytes_str(folder)),
+			folder == NULL ? "" : ": ", err_text((enum err)n));
 	else if (n == 0 && silent > 0)
 		n = err_set(info, ERR_TIMEOUT, "a peer runs, but does not answer");
 	free(folder);

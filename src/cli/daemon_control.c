@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cli/daemon_reads.h"
 #include "daemon/job_request.h"
 #include "daemon/jobs_json.h"
 #include "net/local.h"
@@ -11,6 +12,7 @@
 struct daemon_control {
 	struct jobs *js;
 	struct node *node;
+	struct daemon_reads *reads;
 };
 
 /* ---- which one ------------------------------------------------------------------ */
@@ -107,6 +109,13 @@ static json_t *some_json(struct jobs *js, const json_t *ids)
 			json_array_append_new(list, job_json(j));
 	}
 	return json_pack("{s:o}", "transfers", list);
+}
+
+static void do_reads(void *user, struct local_call *call, const json_t *question)
+{
+	struct daemon_control *d = user;
+
+	daemon_reads_answer(d->reads, call, question);
 }
 
 static void do_status(void *user, struct local_call *call, const json_t *question)
@@ -230,11 +239,22 @@ static void do_settings(void *user, struct local_call *call, const json_t *quest
 const struct control_verb *daemon_control_verbs(void)
 {
 	static const struct control_verb verbs[] = {
-	    {"add", do_add},	   {"status", do_status},   {"peers", do_peers},
-	    {"pieces", do_pieces}, {"pause", do_one},	    {"resume", do_one},
-	    {"recheck", do_one},   {"remove", do_one},	    {"limit", do_one},
-	    {"priority", do_one},  {"unshare", do_unshare}, {"settings", do_settings},
-	    {"item", do_one},	   {"files", do_one},	    {"list", do_list},
+	    {"add", do_add},
+	    {"status", do_status},
+	    {"peers", do_peers},
+	    {"pieces", do_pieces},
+	    {"pause", do_one},
+	    {"resume", do_one},
+	    {"recheck", do_one},
+	    {"remove", do_one},
+	    {"limit", do_one},
+	    {"priority", do_one},
+	    {"unshare", do_unshare},
+	    {"settings", do_settings},
+	    {"item", do_one},
+	    {"files", do_one},
+	    {"list", do_list},
+	    {"reads", do_reads},
 	    {NULL, NULL},
 	};
 
@@ -243,12 +263,17 @@ const struct control_verb *daemon_control_verbs(void)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out)
+int daemon_control_new(struct loop *loop, struct jobs *js, struct node *node,
+		       struct daemon_control **out)
 {
 	struct daemon_control *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return ERR_NOMEM;
+	if (daemon_reads_new(loop, &d->reads) != OK) {
+		free(d);
+		return ERR_NOMEM;
+	}
 	d->js = js;
 	d->node = node;
 	*out = d;
@@ -257,5 +282,7 @@ int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control
 
 void daemon_control_free(struct daemon_control *d)
 {
+	if (d != NULL)
+		daemon_reads_free(d->reads);
 	free(d);
 }

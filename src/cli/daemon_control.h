@@ -3,6 +3,8 @@
  *
  *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
  * holds what POST /api/v1/transfers takes, and is the asker's
+ *   {"verb": "reads", "path": PATH, "within": bool} {"reads": true}, or the error that opening it
+ * ends with; "path_hex" as in daemon/job_request.h, "within": also every file of a folder
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
  *   {"verb": "status", "ids": [ID, ...]}           {"transfers": [...]}, those that there are
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
@@ -27,7 +29,8 @@
 
 struct daemon_control;
 
-int daemon_control_new(struct jobs *js, struct node *node, struct daemon_control **out);
+int daemon_control_new(struct loop *loop, struct jobs *js, struct node *node,
+		       struct daemon_control **out);
 /* For control_params. Borrowed until it is freed. */
 const struct control_verb *daemon_control_verbs(void);
 /* Before the control whose calls it has. NULL is fine. */

@@ -123,7 +123,8 @@ void doctor_peers(const struct opts *o, struct doctor_finding *f)
 
 	(void)o;
 	if (n < 0)
-		doctor_say(f, DOCTOR_WARN, "end those that do not answer", "%s", info.text);
+		doctor_say(f, DOCTOR_WARN, n == ERR_TIMEOUT ? "end those that do not answer" : NULL,
+			   "%s", info.text);
 	else
 		doctor_say(f, DOCTOR_FINE, NULL, "%d run%s from this home and answer%s", n,
 			   n == 1 ? "s" : "", n == 1 ? "s" : "");

@@ -22,6 +22,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/home.h"
+#include "cli/opts_table.h"
 #include "cli/session.h"
 #include "net/descriptors.h"
 #include "sys/sandbox.h"
@@ -295,21 +296,48 @@ void doctor_watches(const struct opts *o, struct doctor_finding *f)
 			   "%lu folders can be watched for changes", n);
 }
 
+/* The commands that settings or environment keep out of it, as "get, share". */
+static void list_unconfined(char *out, size_t size)
+{
+	size_t n, len = 0;
+	const struct command *c = commands_all(&n);
+	const struct option *option = opts_find("no-sandbox", strlen("no-sandbox"));
+	struct err_info why;
+	struct opts o;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (!opts_accepts(&c[i], option))
+			continue;
+		if (opts_defaults(&o, &c[i], &why) == OK && o.no_sandbox && len < size)
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len == 0 ? "" : ", ",
+						c[i].name);
+		opts_fini(&o);
+	}
+}
+
 void doctor_sandbox(const struct opts *o, struct doctor_finding *f)
 {
 	unsigned parts = sandbox_try();
 	bool all = parts == SANDBOX_ALL;
+	char unconfined[128];
 
 	(void)o;
-	if (getenv("SHOAL_NO_SANDBOX") != NULL)
-		doctor_say(f, DOCTOR_WARN, "unset it, if that was not meant",
-			   "SHOAL_NO_SANDBOX is set: commands keep all rights of who runs them");
+	list_unconfined(unconfined, sizeof(unconfined));
+	if (unconfined[0] != '\0')
+		doctor_say(f, DOCTOR_WARN,
+			   getenv("SHOAL_NO_SANDBOX") != NULL
+			       ? "unset SHOAL_NO_SANDBOX, if that was not meant"
+			       : "take no-sandbox out of the settings, if that was not meant",
+			   "none for %s: all rights of who runs it are kept", unconfined);
 	else if (parts == 0)
 		doctor_say(f, DOCTOR_WARN, NULL,
 			   "neither this kernel nor this build has what commands are confined by");
 	else
 		doctor_say(f, all ? DOCTOR_FINE : DOCTOR_WARN,
-			   all ? NULL : "Linux 5.19 or newer with Landlock and seccomp has all",
+			   all ? NULL
+			       : "Linux 5.19 or newer with Landlock and seccomp has all, unless "
+				 "a container's profile forbids it",
 			   "confined are: files (Landlock): %s; calls (seccomp): %s; rights: %s",
 			   (parts & SANDBOX_FILES) != 0 ? "yes" : "no",
 			   (parts & SANDBOX_CALLS) != 0 ? "yes" : "no",

@@ -85,7 +85,7 @@ static void print_json(const struct item *it, const struct transfer_status *st)
 	json_decref(j);
 }
 
-void item_done(struct item *it, const struct transfer_status *st)
+static void item_done(struct item *it, const struct transfer_status *st)
 {
 	struct many *m = it->many;
 	char size[32], safe[512];

@@ -42,7 +42,6 @@ struct many {
 
 /* It ended. `why` NULL: it was said already. */
 void item_fail(struct item *it, const struct err_info *why);
-void item_done(struct item *it, const struct transfer_status *st);
 /* How it stands. */
 void item_take(struct item *it, const struct transfer_status *st, uint64_t now_ms);
 /* Find what it is; false: it failed. Owns: wanted_fini(), also then. */

@@ -135,6 +135,27 @@ static void tell_whose(struct err_info *why)
 			said.text);
 }
 
+int handover_check_reads(const char *path, struct err_info *info)
+{
+	/* The same user may read the same files, but root may have given up what lets it. */
+	json_t *question = json_pack("{s:s, s:b}", "verb", "reads", "within", geteuid() == 0);
+	json_t *answer = NULL;
+	int err;
+
+	if (question == NULL || job_json_put_path(question, "path", path) != 0) {
+		json_decref(question);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	err = daemon_ask(question, &answer, info);
+	json_decref(answer);
+	/* One that was started before an update does not know the question. */
+	if (err == ERR_INVALID)
+		return OK;
+	if (err != OK)
+		tell_whose(info);
+	return err;
+}
+
 static void take_numbers(struct transfer_status *st, const json_t *j)
 {
 	st->total_bytes = number(j, "total_bytes");

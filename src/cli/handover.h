@@ -18,6 +18,10 @@ bool handover_is_there(const struct opts *o);
 /* For --detach, when it is not so: the reason. Returns its code. */
 int handover_why_not(const struct opts *o, struct err_info *info);
 
+/* May the daemon read what it is to serve: all in a folder, too? Returns 0 or ERR_DENIED, or why it
+ * does not say. */
+int handover_check_reads(const char *path, struct err_info *info);
+
 /* One that was handed over, as it was when it was looked at last. */
 struct handed {
 	uint32_t id;

@@ -28,10 +28,9 @@ struct outflow {
 	struct buf pending; /* not taken yet */
 	size_t sent;	    /* of it */
 	uint32_t file;	    /* in the metainfo; the next one to be written */
-	uint64_t bytes;
-	uint64_t window; /* how much is fetched ahead */
-	uint64_t moved;	 /* where that began when it was moved last; UINT64_MAX never */
-	bool drops;	 /* what was written */
+	uint64_t window;    /* how much is fetched ahead */
+	uint64_t moved;	    /* where that began when it was moved last; UINT64_MAX never */
+	bool drops;	    /* what was written */
 	bool tar, ended, told;
 	struct err_info how;
 	void (*done)(void *user, const struct err_info *how);
@@ -159,7 +158,6 @@ static void on_data(void *user, struct bytes bytes)
 	struct outflow *f = user;
 
 	(void)buf_put(&f->pending, bytes);
-	f->bytes += bytes.len;
 	move_window(f, f->meta->files[f->file - 1].offset + reader_given(f->reader));
 	pump(f);
 }
@@ -312,9 +310,4 @@ void outflow_free(struct outflow *f)
 bool outflow_drops(const struct outflow *f)
 {
 	return f->drops;
-}
-
-uint64_t outflow_bytes(const struct outflow *f)
-{
-	return f->bytes;
 }

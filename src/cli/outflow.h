@@ -28,7 +28,5 @@ int outflow_new(struct loop *loop, struct transfer *t, const char *folder, int f
 void outflow_free(struct outflow *f);
 /* What was written is dropped, and nobody is served. */
 bool outflow_drops(const struct outflow *f);
-/* Payload that was taken. */
-uint64_t outflow_bytes(const struct outflow *f);
 
 #endif

@@ -19,16 +19,21 @@ struct question {
 	struct http_call *call; /* NULL: answered */
 };
 
+/* Asked as its client is told to trust it. */
+struct known_index {
+	const struct index_client *client;
+	struct http_client *http;
+};
+
 struct parting {
 	struct loop *loop;
 	struct node *node;
-	const struct index_client *index;
-	struct http_client *http; /* at first need */
+	struct known_index indexes[PARTING_INDEXES_MAX];
+	uint32_t n_indexes;
 	struct question questions[PARTING_ASKED_MAX];
 	uint32_t n, waiting;
 	struct parting_loss loss;
-	void (*answer)(void *user, const struct parting_loss *loss);
-	void *user;
+	struct parting_asker asker;
 };
 
 int parting_new(struct loop *loop, struct node *node, struct parting **out)
@@ -43,8 +48,8 @@ int parting_new(struct loop *loop, struct node *node, struct parting **out)
 
 void parting_free(struct parting *p)
 {
-	if (p != NULL && p->http != NULL)
-		http_client_free(p->http);
+	for (uint32_t i = 0; p != NULL && i < p->n_indexes; i++)
+		http_client_free(p->indexes[i].http);
 	free(p);
 }
 
@@ -58,7 +63,7 @@ static void add_loss(struct parting *p, const char *title, uint32_t pieces)
 static void finish(struct parting *p)
 {
 	if (p->waiting == 0)
-		p->answer(p->user, &p->loss);
+		p->asker.answer(p->asker.user, &p->loss);
 }
 
 /* Seeds that the index knows of; -1: it does not say. */
@@ -92,9 +97,27 @@ static void on_answer(void *user, const struct http_answer *reply)
 	finish(q->p);
 }
 
-static bool send(struct parting *p, struct question *q, const struct metainfo *m)
+/* NULL: there is none, or it cannot be asked. */
+static const struct known_index *index_of(struct parting *p, const struct transfer *t)
 {
-	const struct index_client *c = p->index;
+	const struct index_client *c = p->asker.index(p->asker.user, t);
+	struct known_index *k = p->indexes;
+
+	if (c == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < p->n_indexes; i++, k++)
+		if (k->client == c)
+			return k;
+	if (p->n_indexes == PARTING_INDEXES_MAX || index_client_http(c, p->loop, &k->http) != OK)
+		return NULL;
+	k->client = c;
+	p->n_indexes++;
+	return k;
+}
+
+static bool send(const struct known_index *k, struct question *q, const struct metainfo *m)
+{
+	const struct index_client *c = k->client;
 	const char *headers[] = {c->authorization, NULL};
 	struct http_ask ask = {.method = "GET",
 			       .headers = headers,
@@ -109,13 +132,14 @@ static bool send(struct parting *p, struct question *q, const struct metainfo *m
 	buf_init(&url, 8192);
 	buf_printf(&url, "%s/api/v1/entries?limit=1&hash=%s", c->url, hex);
 	ask.url = buf_cstr(&url);
-	q->call = ask.url == NULL ? NULL : http_client_send(p->http, &ask);
+	q->call = ask.url == NULL ? NULL : http_client_send(k->http, &ask);
 	buf_fini(&url);
 	return q->call != NULL;
 }
 
 static void look_at(struct parting *p, const struct transfer *t)
 {
+	const struct known_index *k = NULL;
 	struct question *q;
 	struct transfer_status st;
 	char title[300];
@@ -125,12 +149,14 @@ static void look_at(struct parting *p, const struct transfer *t)
 	if (st.swarm.sole == 0 || st.phase == TRANSFER_CHECKING)
 		return;
 	text_escape(title, sizeof(title), bytes_str(transfer_title(t)));
-	if (p->index != NULL && p->http != NULL && p->n < PARTING_ASKED_MAX) {
+	if (p->n < PARTING_ASKED_MAX)
+		k = index_of(p, t);
+	if (k != NULL) {
 		q = &p->questions[p->n];
 		*q = (struct question){.p = p, .pieces = st.swarm.sole};
 		q->complete = st.swarm.have == st.swarm.pieces;
 		memcpy(q->title, title, sizeof(q->title));
-		if (send(p, q, transfer_meta(t))) {
+		if (send(k, q, transfer_meta(t))) {
 			p->n++;
 			p->waiting++;
 			return;
@@ -139,22 +165,16 @@ static void look_at(struct parting *p, const struct transfer *t)
 	add_loss(p, title, st.swarm.sole);
 }
 
-void parting_ask(struct parting *p, const struct index_client *index,
-		 void (*answer)(void *user, const struct parting_loss *loss), void *user)
+void parting_ask(struct parting *p, const struct parting_asker *asker)
 {
 	struct transfer *t;
 
 	for (uint32_t i = 0; i < p->n; i++)
 		if (p->questions[i].call != NULL)
 			http_call_cancel(p->questions[i].call);
-	p->index = index;
-	p->answer = answer;
-	p->user = user;
+	p->asker = *asker;
 	p->loss = (struct parting_loss){.pieces = 0};
 	p->n = p->waiting = 0;
-	if (p->http == NULL && p->index != NULL &&
-	    index_client_http(p->index, p->loop, &p->http) != OK)
-		p->http = NULL;
 	for (uint32_t i = 0; (t = node_next_transfer(p->node, &i)) != NULL;)
 		look_at(p, t);
 	finish(p);

@@ -10,6 +10,8 @@
  * lost. Whoever leaves does not want to wait. */
 #define PARTING_ASKED_MAX 32u
 #define PARTING_ASK_MS 1500u
+/* Different indexes that are asked, among all torrents. */
+#define PARTING_INDEXES_MAX 8u
 /* How long a peer that drains stays, when nothing else is said. */
 #define PARTING_DRAIN_S 600u
 
@@ -25,9 +27,17 @@ struct parting;
 int parting_new(struct loop *loop, struct node *node, struct parting **out);
 void parting_free(struct parting *p);
 
-/* `index`: NULL: none to ask. `answer` is called once, perhaps before this returns. An older
- * question that has no answer yet will have none. */
-void parting_ask(struct parting *p, const struct index_client *index,
-		 void (*answer)(void *user, const struct parting_loss *loss), void *user);
+/* Who wants to know. */
+struct parting_asker {
+	/* The index that may know of others who have it; NULL: none. Borrowed until the parting is
+	 * freed, and always the same for one index. */
+	const struct index_client *(*index)(void *user, const struct transfer *t);
+	void (*answer)(void *user, const struct parting_loss *loss);
+	void *user;
+};
+
+/* `answer` is called once, perhaps before this returns. An older question that has no answer yet
+ * will have none. */
+void parting_ask(struct parting *p, const struct parting_asker *asker);
 
 #endif

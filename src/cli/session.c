@@ -89,12 +89,24 @@ static void on_loss(void *user, const struct parting_loss *loss)
 	loop_timer_set(s->parting_timer, DRAIN_LOOK_MS);
 }
 
+static const struct index_client *on_which_index(void *user, const struct transfer *t)
+{
+	struct session *s = user;
+
+	return s->index_of == NULL ? s->index : s->index_of(s->user, t);
+}
+
+static void ask_for_loss(struct session *s)
+{
+	parting_ask(s->parting, &(struct parting_asker){on_which_index, on_loss, s});
+}
+
 static void on_parting_timer(void *arg)
 {
 	struct session *s = arg;
 
 	if (!s->ending)
-		parting_ask(s->parting, s->index, on_loss, s);
+		ask_for_loss(s);
 }
 
 void session_leave(struct session *s, int code)
@@ -103,7 +115,7 @@ void session_leave(struct session *s, int code)
 		return;
 	s->going = SESSION_ASKS;
 	s->going_code = code;
-	parting_ask(s->parting, s->index, on_loss, s);
+	ask_for_loss(s);
 }
 
 static void on_signal(void *arg, int signo)

@@ -30,6 +30,9 @@ struct session {
 	/* Asked, before it leaves, who else has what this peer has. May be set any time; borrowed.
 	 */
 	const struct index_client *index;
+	/* The same where each torrent has another one, as struct parting_asker has it. NULL:
+	 * `index` is that of all. */
+	const struct index_client *(*index_of)(void *user, const struct transfer *t);
 	struct pacing *pacing;
 	int control_listener;	 /* one that listens already, for session_listen(); 0: none */
 	struct control *control; /* NULL: nobody can ask */

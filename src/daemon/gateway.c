@@ -294,8 +294,7 @@ static void handle(void *user, const struct daemon_call *c)
 	gateway_poke(g);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 int gateway_new(const struct gateway_params *p, struct gateway **out)
 {

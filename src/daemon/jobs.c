@@ -314,7 +314,8 @@ int job_changed(struct job *j, struct err_info *info)
 	return err;
 }
 
-void job_forgive(struct job *j)
+/* It has not failed any more. */
+static void forgive(struct job *j)
 {
 	j->failed = false;
 	j->why.code = OK;
@@ -324,7 +325,7 @@ int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
 {
 	(void)js;
 	j->rec.paused = true;
-	job_forgive(j);
+	forgive(j);
 	job_stop(j);
 	return job_changed(j, info);
 }
@@ -340,7 +341,7 @@ int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 	if (failed)
 		job_stop(j);
 	j->rec.paused = false;
-	job_forgive(j);
+	forgive(j);
 	return job_changed(j, info);
 }
 
@@ -371,7 +372,7 @@ int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 	j->rec.has_stamp = false;
 	j->recheck = true;
 	j->waits = false;
-	job_forgive(j);
+	forgive(j);
 	job_stop(j);
 	return job_changed(j, info);
 }

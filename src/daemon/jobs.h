@@ -166,6 +166,10 @@ int jobs_new(const struct jobs_params *p, struct jobs **out, struct err_info *in
  * freed afterwards. NULL is fine. */
 void jobs_free(struct jobs *js);
 
+/* Who asks may be allowed more than we are: hashed by them, it could not be served by us. Returns
+ * 0, also when it is not there; ERR_DENIED when `path` may not be opened. */
+int jobs_check_readable(const char *path, struct err_info *info);
+
 /* Durable when it returns. Does not begin with it before the next turn of the loop. An item is
  * taken for a torrent that is there already, too.
  * Returns 0; ERR_EXISTS, with the job in *out, for a torrent that is there already; ERR_PROTO (no

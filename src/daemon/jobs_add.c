@@ -284,13 +284,13 @@ static int check_upkeep(const struct job_spec *s, struct err_info *info)
 	return OK;
 }
 
-/* Who asks may be allowed more than we are: hashed by them, it could not be served by us. */
-static int check_readable(const char *path, struct err_info *info)
+int jobs_check_readable(const char *path, struct err_info *info)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char safe[512];
 
 	if (fd < 0 && errno == EACCES)
-		return root_errno(info, path, errno);
+		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), EACCES);
 	if (fd >= 0)
 		close(fd);
 	return OK;
@@ -310,7 +310,7 @@ static int check_spec(const struct jobs *js, const struct job_spec *s, struct er
 		return err_set(info, ERR_INVALID, "neither a torrent nor a link to fetch");
 	if (js->n >= JOBS_MAX || js->last_id == UINT32_MAX)
 		return err_set(info, ERR_TOO_BIG, "more than %u transfers", JOBS_MAX);
-	if (s->seed && check_readable(s->path, info) != OK)
+	if (s->seed && jobs_check_readable(s->path, info) != OK)
 		return info->code;
 	return s->follow != NULL || s->watch != NULL ? check_upkeep(s, info) : OK;
 }

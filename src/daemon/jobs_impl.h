@@ -155,8 +155,6 @@ struct job *jobs_link_to_leave(const struct jobs *js);
 /* ---- jobs_run.c ---- */
 /* What is changed is recorded, and looked at in the next turn. */
 int job_changed(struct job *j, struct err_info *info);
-/* It has not failed any more. */
-void job_forgive(struct job *j);
 void jobs_turn(void *arg); /* the timers' */
 void jobs_second(void *arg);
 /* What is changed is recorded; if it cannot be, that is said. */

@@ -269,20 +269,6 @@ bool dht_address(const struct dht *d, bool v6, struct addr *out)
 	return d->votes[v6].is_known;
 }
 
-bool dht_node_at(const struct dht *d, uint32_t i, struct contact *out)
-{
-	for (int v6 = 0; v6 <= 1; v6++) {
-		const struct routes_node *n = routes_at(&d->table[v6], i);
-
-		if (n != NULL) {
-			*out = n->at;
-			return true;
-		}
-		i -= routes_count(&d->table[v6]);
-	}
-	return false;
-}
-
 void dht_check(const struct dht *d)
 {
 	uint32_t pending = 0, pings = 0, active = 0;

@@ -88,8 +88,6 @@ struct dht_stats {
 void dht_stats(const struct dht *d, uint64_t now_ms, struct dht_stats *out);
 /* What enough others agree on; false: they do not, yet. */
 bool dht_address(const struct dht *d, bool v6, struct addr *out);
-/* The i-th node that answered lately, or false at the end. */
-bool dht_node_at(const struct dht *d, uint32_t i, struct contact *out);
 
 /* Id and nodes as bytes with a checksum. Returns 0 or ERR_NOMEM. */
 int dht_save(const struct dht *d, struct buf *out);

@@ -113,7 +113,6 @@ void dht_send_fault(struct dht *d, const struct addr *to, struct bytes tid, int6
 		    struct dht_effects *fx);
 
 /* ---- dht_search.c ---- */
-struct search *dht_search_find(const struct dht *d, uint32_t number);
 struct search *dht_search_new(struct dht *d, enum search_kind kind,
 			      const uint8_t target[NODE_ID_LEN]);
 /* Look around ourselves, from the table and, if not NULL, from this place. */

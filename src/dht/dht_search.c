@@ -6,7 +6,7 @@
 /* With fewer nodes than this, a place is asked whom it knows; with more, whether it is there. */
 #define NODES_FEW 16u
 
-struct search *dht_search_find(const struct dht *d, uint32_t number)
+static struct search *search_by_number(const struct dht *d, uint32_t number)
 {
 	for (uint32_t i = 0; i < d->n_searches; i++)
 		if (d->searches[i]->number == number)
@@ -44,7 +44,7 @@ static void remove_search(struct dht *d, struct search *s)
 
 void dht_cancel(struct dht *d, uint32_t search)
 {
-	struct search *s = dht_search_find(d, search);
+	struct search *s = search_by_number(d, search);
 
 	if (s != NULL)
 		remove_search(d, s);
@@ -492,7 +492,7 @@ static void on_lookup_answer(struct search *s, const struct pending *p, const st
 void dht_search_on_answer(struct dht *d, const struct pending *p, const struct krpc *m,
 			  struct dht_effects *fx)
 {
-	struct search *s = dht_search_find(d, p->search);
+	struct search *s = search_by_number(d, p->search);
 
 	if (s == NULL || s->side[p->to.v6] == NULL)
 		return;
@@ -511,7 +511,7 @@ void dht_search_on_answer(struct dht *d, const struct pending *p, const struct k
 
 void dht_search_on_slow(struct dht *d, const struct pending *p)
 {
-	struct search *s = dht_search_find(d, p->search);
+	struct search *s = search_by_number(d, p->search);
 
 	if (s != NULL && p->kind == PENDING_LOOKUP && s->side[p->to.v6] != NULL)
 		lookup_on_slow(s->side[p->to.v6], &p->to);

@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 
-enum meta_fault meta_fields_read(const struct benc *dict, struct meta_field *fields, size_t n)
+/* One pass over `dict`: a benc_find per key would scan a long file list again and
+ * again. Returns META_OK, or META_DUPLICATE_KEY when a known key is there twice. */
+static enum meta_fault read_fields(const struct benc *dict, struct meta_field *fields, size_t n)
 {
 	struct benc_iter it = benc_iter(dict);
 	struct bytes key;
@@ -169,7 +171,7 @@ static enum meta_fault read_info(struct meta_build *b)
 		return f;
 	if (b->info.type != BENC_DICT)
 		return META_INFO_NOT_DICT;
-	f = meta_fields_read(&b->info, b->fields, INFO_KEYS);
+	f = read_fields(&b->info, b->fields, INFO_KEYS);
 	if (f == META_OK)
 		f = read_version(b, &facts);
 	if (f == META_OK)
@@ -231,7 +233,7 @@ enum meta_fault meta_parse(struct bytes torrent, struct metainfo **out)
 		return f;
 	if (root.type != BENC_DICT)
 		return META_NOT_DICT;
-	f = meta_fields_read(&root, top, TOP_KEYS);
+	f = read_fields(&root, top, TOP_KEYS);
 	if (f != META_OK)
 		return f;
 	if (!top[TOP_INFO].found)

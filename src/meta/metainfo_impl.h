@@ -12,9 +12,6 @@ struct meta_field {
 	struct benc value;
 };
 
-/* One pass over `dict`: a benc_find per key would scan a long file list again and
- * again. Returns META_OK, or META_DUPLICATE_KEY when a known key is there twice. */
-enum meta_fault meta_fields_read(const struct benc *dict, struct meta_field *fields, size_t n);
 /* The field if it is there with this type, else NULL. */
 const struct benc *meta_field_of(const struct meta_field *f, enum benc_type type);
 

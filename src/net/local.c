@@ -535,7 +535,9 @@ int local_ask_all(const char *folder, const char *only, struct bytes question, u
 
 	*n_silent = 0;
 	if (list == NULL)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : ERR_IO;
+		return errno == ENOENT || errno == ENOTDIR ? 0
+		       : errno == EACCES		   ? ERR_DENIED
+							   : ERR_IO;
 	a.talks = calloc(LOCAL_SERVERS_MAX, sizeof(*a.talks));
 	a.polls = calloc(LOCAL_SERVERS_MAX, sizeof(*a.polls));
 	if (a.talks == NULL || a.polls == NULL)

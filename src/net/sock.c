@@ -44,7 +44,6 @@ enum err sock_err(int error)
 	case EACCES:
 	case EPERM:
 		return ERR_DENIED;
-	case EADDRNOTAVAIL:
 	case EAFNOSUPPORT:
 	case EINVAL:
 		return ERR_INVALID;

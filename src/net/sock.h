@@ -19,7 +19,8 @@ void sock_to_addr(struct addr *out, const union sock *at);
 socklen_t sock_from_addr(union sock *out, const struct addr *a, bool v6_socket);
 socklen_t sock_len(const union sock *at);
 
-/* What errno says of opening, connecting or accepting, as an enum err; ERR_IO: anything else. */
+/* What errno says of opening, connecting or accepting, as an enum err; ERR_IO: anything else, an
+ * address that this machine has not (yet), too. */
 enum err sock_err(int error);
 
 #endif

@@ -163,13 +163,15 @@ int tcp_accept(int listener, struct addr *from)
 
 static int connect_error(int error)
 {
+	if (error == EADDRNOTAVAIL) /* none to leave from */
+		return ERR_UNREACHABLE;
 	switch (sock_err(error)) {
 	case ERR_TIMEOUT:
 		return ERR_TIMEOUT;
 	case ERR_TOO_BIG:
 		return ERR_TOO_BIG;
 	case ERR_UNREACHABLE:
-	case ERR_INVALID: /* no such family or no address to leave from: no way there */
+	case ERR_INVALID: /* no such family: no way there */
 	case ERR_DENIED:  /* a firewall of our own */
 		return ERR_UNREACHABLE;
 	default:

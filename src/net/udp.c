@@ -342,14 +342,3 @@ unsigned udp_answer(struct udp_batch *b)
 	}
 	return dropped;
 }
-
-bool udp_send(struct udp_batch *b, const struct addr *to, struct bytes data)
-{
-	union sock at;
-	socklen_t len;
-
-	if (to->v6 && !b->is_v6)
-		return false;
-	len = sock_from_addr(&at, to, b->is_v6);
-	return sendto(b->fd, data.ptr, data.len, MSG_DONTWAIT, &at.any, len) == (ssize_t)data.len;
-}

@@ -44,8 +44,5 @@ struct udp_datagram *udp_at(struct udp_batch *b, unsigned i);
 /* Send the answers. Never waits: returns how many were dropped, since the socket was full or the
  * sender cannot be reached. */
 unsigned udp_answer(struct udp_batch *b);
-/* Send one that answers nothing, from whichever of our addresses leads there. Never waits. False:
- * it was not sent. */
-bool udp_send(struct udp_batch *b, const struct addr *to, struct bytes data);
 
 #endif

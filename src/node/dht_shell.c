@@ -296,11 +296,6 @@ static uint32_t started(struct dht_shell *s, uint32_t number)
 	return number;
 }
 
-uint32_t dht_shell_find(struct dht_shell *s, const uint8_t target[20])
-{
-	return started(s, dht_find(s->dht, target, now_ms(s), &s->fx));
-}
-
 uint32_t dht_shell_get_peers(struct dht_shell *s, const uint8_t hash[20])
 {
 	return started(s, dht_get_peers(s->dht, hash, now_ms(s), &s->fx));

@@ -40,7 +40,6 @@ int dht_shell_add_host(struct dht_shell *s, const char *text);
 void dht_shell_add_place(struct dht_shell *s, const struct addr *a);
 
 /* As in dht/dht.h. */
-uint32_t dht_shell_find(struct dht_shell *s, const uint8_t target[20]);
 uint32_t dht_shell_get_peers(struct dht_shell *s, const uint8_t hash[20]);
 uint32_t dht_shell_announce(struct dht_shell *s, const uint8_t hash[20], uint16_t port);
 uint32_t dht_shell_get(struct dht_shell *s, const uint8_t target[20]);

@@ -15,8 +15,8 @@ static int bad(struct http_reply *reply, const char *name)
 	return ERR_PROTO;
 }
 
-int index_take_text(const struct http_request *r, const char *name, struct buf *out,
-		    struct http_reply *reply)
+static int take_text(const struct http_request *r, const char *name, struct buf *out,
+		     struct http_reply *reply)
 {
 	if (!http_request_param(r, name, out))
 		return out->err != 0 ? bad(reply, name) : 0;
@@ -33,7 +33,7 @@ int index_take_number(const struct http_request *r, const char *name, uint64_t m
 	int found;
 
 	buf_init(&b, 64);
-	found = index_take_text(r, name, &b, reply);
+	found = take_text(r, name, &b, reply);
 	if (found > 0 && (text_parse_u64(buf_bytes(&b), max, out) < 0 || *out < min))
 		found = bad(reply, name);
 	buf_fini(&b);
@@ -69,7 +69,7 @@ static int take_hash(const struct http_request *r, struct list_ask *a, struct ht
 	int found;
 
 	buf_init(&b, 2 * SHA256_LEN + 1);
-	found = index_take_text(r, "hash", &b, reply);
+	found = take_text(r, "hash", &b, reply);
 	if (found > 0) {
 		a->hash_len = b.len / 2;
 		if ((b.len != 2 * SHA1_LEN && b.len != 2 * SHA256_LEN) ||
@@ -85,7 +85,7 @@ static int take_hash(const struct http_request *r, struct list_ask *a, struct ht
 static int take_search(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
 {
 	struct err_info why = {0};
-	int found = index_take_text(r, "q", &a->q, reply);
+	int found = take_text(r, "q", &a->q, reply);
 
 	if (found <= 0 || a->q.len == 0)
 		return found;
@@ -107,7 +107,7 @@ static int take_sort(const struct http_request *r, struct list_ask *a, struct ht
 	unsigned i;
 
 	buf_init(&b, 16);
-	found = index_take_text(r, "sort", &b, reply);
+	found = take_text(r, "sort", &b, reply);
 	if (found > 0 && bytes_eq(buf_bytes(&b), bytes_str("holders"))) {
 		a->by_holders = true;
 	} else if (found > 0) {
@@ -130,9 +130,8 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	int owner, name;
 
 	if (!index_query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
-	    (owner = index_take_text(r, "owner", &a->owner, reply)) < 0 ||
-	    (name = index_take_text(r, "name", &a->name, reply)) < 0 ||
-	    take_hash(r, a, reply) < 0 ||
+	    (owner = take_text(r, "owner", &a->owner, reply)) < 0 ||
+	    (name = take_text(r, "name", &a->name, reply)) < 0 || take_hash(r, a, reply) < 0 ||
 	    index_take_number(r, "version", 1, UINT32_MAX, &version, reply) < 0 ||
 	    index_take_number(r, "before", 1, INT64_MAX, &a->query.before_id, reply) < 0 ||
 	    take_sort(r, a, reply) < 0 ||
@@ -354,7 +353,7 @@ void index_near(struct index_server *s, const struct http_request *r, struct htt
 	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply))
 		return;
 	buf_init(&name, PARAM_MAX);
-	found = index_take_text(r, "name", &name, reply);
+	found = take_text(r, "name", &name, reply);
 	if (found == 0)
 		bad(reply, "name");
 	if (found > 0) {

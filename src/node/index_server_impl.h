@@ -205,8 +205,6 @@ void index_events_tick(struct index_server *s);
 /* ---- index_list.c ---- */
 
 /* Appends the value and returns 1, or 0 when it is not given; a negative answer is in `reply`. */
-int index_take_text(const struct http_request *r, const char *name, struct buf *out,
-		    struct http_reply *reply);
 int index_take_number(const struct http_request *r, const char *name, uint64_t min, uint64_t max,
 		      uint64_t *out, struct http_reply *reply);
 /* A parameter with a bad escape would look as if it were not there, and everything be listed. */

@@ -219,8 +219,7 @@ static void end(struct session_link *l, const char *why)
 	link_free(l);
 }
 
-/* ---- lines in: each answers 0, or a negative one whose reason ends the session ------------------
- */
+/* ---- lines in: each answers 0, or a negative one whose reason ends the session -------------- */
 
 static int on_hello(struct session_link *l, const json_t *j, struct err_info *info)
 {
@@ -460,8 +459,7 @@ static void on_line(void *arg, struct bytes line)
 		end(l, why.text);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------
- */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 void index_session(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {

@@ -44,7 +44,7 @@ enum link_state {
 	LINK_CONNECTING,
 	LINK_HANDSHAKE, /* connected; theirs has not come */
 	LINK_OPEN,
-	LINK_DEAD, /* closed; freed by node_settle() */
+	LINK_DEAD, /* closed; freed by node_settle(), until when its `next` leads on */
 };
 
 /* The block whose payload is coming in. */

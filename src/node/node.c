@@ -172,17 +172,26 @@ static uint64_t stuck_ms(struct link *l, uint64_t now)
 	return l->state == LINK_OPEN && l->wants_write ? now - link_took_ms(l) : 0;
 }
 
-/* True: the swarm was told that it takes nothing, or does again. */
-static bool tell_stalled(struct link *l, uint64_t stuck, uint64_t now)
+/* The swarm is told when it takes nothing, and when it does again. */
+static void tell_stalled(struct link *l, bool stalled, uint64_t now)
 {
-	bool stalled = stuck >= LINK_STALL_MS;
-
 	if (l->state != LINK_OPEN || l->stalled == stalled)
-		return false;
+		return;
 	l->stalled = stalled;
 	swarm_on_stalled(l->t->swarm, l->ref, stalled, now, &l->t->fx);
 	transfer_perform(l->t);
-	return true;
+}
+
+static void look_after(struct link *l, uint64_t now)
+{
+	uint64_t stuck = stuck_ms(l, now);
+
+	if (l->state != LINK_OPEN && now >= l->deadline_ms)
+		link_lost(l, "no handshake in time");
+	else if (stuck >= LINK_STUCK_MS)
+		link_lost(l, "does not read what it is sent");
+	else
+		tell_stalled(l, stuck >= LINK_STALL_MS, now);
 }
 
 /* What has peers may get pieces and has rates; the index is told of that. */
@@ -197,22 +206,9 @@ static void on_second(void *arg)
 {
 	struct node *n = arg;
 	uint64_t now = loop_now_ms(n->loop);
-	struct link *next;
 
-	for (struct link *l = n->links; l != NULL; l = next) {
-		uint64_t stuck = stuck_ms(l, now);
-
-		next = l->next;
-		if (l->state != LINK_OPEN && now >= l->deadline_ms) {
-			link_lost(l, "no handshake in time");
-			next = n->links; /* telling the swarm may have closed others */
-		} else if (stuck >= LINK_STUCK_MS) {
-			link_lost(l, "does not read what it is sent");
-			next = n->links;
-		} else if (tell_stalled(l, stuck, now)) {
-			next = n->links; /* as above */
-		}
-	}
+	for (struct link *l = n->links; l != NULL; l = l->next)
+		look_after(l, now);
 	if (n->accept_paused) {
 		n->accept_paused = false;
 		loop_io_want(n->listen_io, LOOP_READ);

@@ -213,7 +213,6 @@ void transfer_hush(struct transfer *t);
 int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *info);
 /* What is wanted now, one byte a file; NULL: all. Borrowed until the next transfer_select(). */
 const uint8_t *transfer_wanted(const struct transfer *t);
-void transfer_set_order(struct transfer *t, enum swarm_order order);
 /* Only of these bytes of the piece space is more fetched for now: somebody who is slow reads them
  * in order. `drop`: what lies before them is given up, and its space on disk with it; it is served
  * to nobody any more, and never complete. Bytes before a place that was dropped must not be read.

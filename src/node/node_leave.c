@@ -83,8 +83,6 @@ void node_remove(struct node *n, struct transfer *t)
 
 void node_remove_then(struct node *n, struct transfer *t, void (*released)(void *user), void *user)
 {
-	struct link *next;
-
 	t->released = released;
 	t->released_user = user;
 	t->removed = t->leaving = true;
@@ -92,11 +90,9 @@ void node_remove_then(struct node *n, struct transfer *t, void (*released)(void 
 	readers_fail(t, &(struct err_info){ERR_CANCELLED, "the transfer is removed"});
 	n->n_removed++;
 	node_drop_names(n, t);
-	for (struct link *l = n->links; l != NULL; l = next) {
-		next = l->next;
+	for (struct link *l = n->links; l != NULL; l = l->next)
 		if (l->t == t)
 			link_close(l, NULL);
-	}
 	transfer_leave(t);
 	node_settle(n);
 }

@@ -96,13 +96,9 @@ void node_set_quota(struct node *n, const struct quota *asked)
 /* Who talks in the clear is let go, and may come back encrypted. */
 void node_set_encryption(struct node *n, enum node_encryption e)
 {
-	struct link *next;
-
 	n->encryption = e;
-	for (struct link *l = n->links; l != NULL && e == NODE_ENCRYPT_REQUIRE; l = next) {
-		next = l->next;
+	for (struct link *l = n->links; l != NULL && e == NODE_ENCRYPT_REQUIRE; l = l->next)
 		if (l->state == LINK_OPEN && !link_is_sealed(l))
 			link_lost(l, "is not encrypted, which is asked for now");
-	}
 	node_settle(n);
 }

@@ -207,7 +207,8 @@ void throttle_on_tick(void *arg)
 		loop_timer_set(h->timer, THROTTLE_TICK_MS);
 }
 
-void throttle_wake(struct throttle *h)
+/* Limits changed: whoever waits looks again. */
+static void wake(struct throttle *h)
 {
 	if (h->n_waiting[DIR_DOWN] + h->n_waiting[DIR_UP] > 0)
 		loop_timer_set(h->timer, 0);
@@ -222,7 +223,7 @@ void node_set_limits(struct node *n, const struct limits *l, bool lan)
 	token_set(&n->throttle.bucket[DIR_DOWN], l->down_bps, now);
 	token_set(&n->throttle.bucket[DIR_UP], l->up_bps, now);
 	n->throttle.lan = lan;
-	throttle_wake(&n->throttle);
+	wake(&n->throttle);
 }
 
 void node_limits(const struct node *n, struct limits *out, bool *lan)
@@ -238,7 +239,7 @@ void transfer_set_limits(struct transfer *t, const struct limits *l)
 
 	token_set(&t->throttle.bucket[DIR_DOWN], l->down_bps, now);
 	token_set(&t->throttle.bucket[DIR_UP], l->up_bps, now);
-	throttle_wake(&t->node->throttle);
+	wake(&t->node->throttle);
 }
 
 void transfer_limits(const struct transfer *t, struct limits *out)

@@ -59,8 +59,6 @@ uint64_t throttle_wait_ms(struct transfer *t, const struct addr *from);
 void throttle_took_from(struct transfer *t, const struct addr *from, uint64_t bytes);
 /* It is closed. */
 void throttle_drop(struct link *l);
-/* Limits changed: whoever waits looks again. */
-void throttle_wake(struct throttle *h);
 /* The timer's, `arg` is the node. */
 void throttle_on_tick(void *arg);
 /* Is it a limit that makes a transfer slow? */

@@ -198,13 +198,10 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 static void unstarve_all(struct node *n)
 {
 	struct transfer *t;
-	struct link *next;
 	uint32_t at = 0;
 
-	for (struct link *l = n->links; l != NULL; l = next) {
-		next = l->next; /* closing one unlinks it alone */
+	for (struct link *l = n->links; l != NULL; l = l->next)
 		link_unstarve(l);
-	}
 	while ((t = node_next_transfer(n, &at)) != NULL)
 		webseeds_unstarve(t->webseeds);
 }

@@ -112,22 +112,14 @@ void transfer_unguard(struct transfer *t)
 	t->guard.folders = NULL;
 }
 
-/* ---- what was not said ------------------------------------------------------------------------
- */
+/* ---- what was not said ---------------------------------------------------------------------- */
 
 void transfer_let_go(struct transfer *t)
 {
-	struct link *l = t->node->links;
-
 	t->performing = true; /* what follows from it is not worth more memory */
-	while (l != NULL) {
-		bool ours = l->t == t;
-
-		if (ours)
+	for (struct link *l = t->node->links; l != NULL; l = l->next)
+		if (l->t == t)
 			link_lost(l, "there was no memory for what it was to be told");
-		/* The swarm, being told, may have closed others. */
-		l = ours ? t->node->links : l->next;
-	}
 	t->performing = false;
 	t->fx.failed = false;
 }
@@ -138,18 +130,12 @@ void transfer_let_go(struct transfer *t)
  * what they were, and who gets it would take us for a liar. */
 static void cut_those_underway(struct transfer *t, bool all)
 {
-	struct link *l = t->node->links;
-
-	while (l != NULL) {
-		bool cut = l->t == t && l->state == LINK_OPEN &&
-			   (all || l->msg_sent > 0 || stream_unacked(&l->stream) > 0);
-
-		if (cut) {
-			stream_reset_on_close(&l->stream);
-			link_lost(l, "what it was being sent was changed on disk");
-		}
-		/* The swarm, being told, may have closed others. */
-		l = cut ? t->node->links : l->next;
+	for (struct link *l = t->node->links; l != NULL; l = l->next) {
+		if (l->t != t || l->state != LINK_OPEN ||
+		    (!all && l->msg_sent == 0 && stream_unacked(&l->stream) == 0))
+			continue;
+		stream_reset_on_close(&l->stream);
+		link_lost(l, "what it was being sent was changed on disk");
 	}
 }
 

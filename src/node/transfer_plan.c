@@ -97,16 +97,6 @@ const uint8_t *transfer_wanted(const struct transfer *t)
 	return t->wanted;
 }
 
-void transfer_set_order(struct transfer *t, enum swarm_order order)
-{
-	t->order = order;
-	if (t->phase == TRANSFER_CHECKING)
-		return;
-	swarm_set_order(t->swarm, order, transfer_now_ms(t), &t->fx);
-	transfer_perform(t);
-	node_settle(t->node);
-}
-
 /* The swarm is told first, so that nobody is sent any of it. */
 static void drop_pieces(struct transfer *t)
 {

@@ -74,7 +74,8 @@ void webseeds_wake_at(struct webseeds *w, uint64_t at_ms)
 	loop_timer_set(w->timer, at_ms > now ? at_ms - now : 0);
 }
 
-void webseeds_soon(struct webseeds *w)
+/* Look again at what is to be done, in another turn of the loop. */
+static void turn_soon(struct webseeds *w)
 {
 	webseeds_wake_at(w, 1);
 }
@@ -163,8 +164,7 @@ void webseed_lacks_file(struct webseed *s, int status)
 			   &t->fx);
 }
 
-/* ---- which row ----------------------------------------------------------------------------------
- */
+/* ---- which row ------------------------------------------------------------------------------ */
 
 static int by_place(const void *a, const void *b)
 {
@@ -295,7 +295,7 @@ static void on_timer(void *arg)
 void webseeds_on_fetch(struct webseeds *w)
 {
 	if (w != NULL && !w->stopped)
-		webseeds_soon(w);
+		turn_soon(w);
 }
 
 void webseeds_on_close(struct webseeds *w, struct peer_ref ref, const char *reason)
@@ -332,7 +332,7 @@ void webseeds_start(struct webseeds *w)
 	if (w == NULL || w->started)
 		return;
 	w->started = true;
-	webseeds_soon(w);
+	turn_soon(w);
 }
 
 void webseeds_stop(struct webseeds *w)

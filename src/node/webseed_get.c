@@ -207,8 +207,7 @@ static void on_done(void *user, const struct http_answer *a)
 	node_settle(t->node);
 }
 
-/* ---- a question -------------------------------------------------------------------------------
- */
+/* ---- a question ----------------------------------------------------------------------------- */
 
 static struct http_client *client_of(struct webseed *s)
 {

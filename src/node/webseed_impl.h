@@ -61,9 +61,7 @@ static inline bool webseed_is_active(const struct webseed *s)
 }
 
 /* ---- webseed.c ---- */
-/* Look again at what is to be done, in another turn of the loop. */
-void webseeds_soon(struct webseeds *w);
-/* The same, at that time at the latest. */
+/* Look again at what is to be done, at that time at the latest. */
 void webseeds_wake_at(struct webseeds *w, uint64_t at_ms);
 void webseed_put_aside(struct webseed *s, const char *why);
 void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s);

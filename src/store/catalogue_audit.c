@@ -135,25 +135,23 @@ int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_in
 {
 	char name[300];
 	sqlite3 *to = NULL;
-	int answer, error, rc = 0;
+	int answer, error;
 
 	text_escape(name, sizeof(name), bytes_str(path));
-	if (access(path, F_OK) == 0)
+	error = catalogue_make_file(path);
+	if (error == EEXIST)
 		return err_set(info, ERR_EXISTS, "%s: is there already", name);
-	answer = sqlite3_open_v2(
-	    path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (error != 0)
+		return root_errno(info, name, error);
+	answer = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (answer == SQLITE_OK)
 		answer = copy_pages(to, db->sql);
-	else if (to != NULL && (error = sqlite3_system_errno(to)) != 0)
-		rc = root_errno(info, path, error);
 	/* One file, complete by itself. */
 	if (answer == SQLITE_OK)
 		answer = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	(void)sqlite3_close(to);
 	if (answer == SQLITE_OK)
 		return 0;
-	if (rc != 0)
-		return rc;
 	(void)unlink(path);
 	return err_set(info, answer == SQLITE_FULL ? ERR_NOSPACE : ERR_IO, "%s: %s", name,
 		       sqlite3_errstr(answer));

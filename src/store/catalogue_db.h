@@ -77,7 +77,7 @@ struct catalogue_audit {
 int catalogue_db_audit(struct catalogue_db *db, uint64_t before_id, uint32_t limit,
 		       int (*each)(void *user, const struct catalogue_audit *a), void *user,
 		       struct err_info *info);
-/* Copy the whole catalogue as of now into a new file, while it is in use. ERR_EXISTS when
+/* Copy the whole catalogue as of now into a new file (0600), while it is in use. ERR_EXISTS when
  * something is at `path`; else as publish. */
 int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info);
 

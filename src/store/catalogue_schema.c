@@ -1,8 +1,10 @@
 /* store/catalogue_schema.c - opening the catalogue, its tables and statements. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "store/catalogue_impl.h"
@@ -296,6 +298,16 @@ static int open_counts(struct catalogue_db *db, const char *path, struct err_inf
 	return answer == SQLITE_DONE ? 0 : open_fault(db, path, info);
 }
 
+int catalogue_make_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
 int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info)
 {
 	struct catalogue_db *db = calloc(1, sizeof(*db));
@@ -309,6 +321,7 @@ int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_inf
 		err = err_set(info, ERR_INVALID, "the folder's path is too long");
 		goto fail;
 	}
+	(void)catalogue_make_file(path); /* or SQLite says what is wrong */
 	if (sqlite3_open_v2(path, &db->sql,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {

@@ -12,6 +12,7 @@ void shape_of(const struct store *s, uint32_t piece, struct piece_shape *out)
 	const struct meta_file *f = meta_piece_file(m, piece);
 	const uint8_t *hash = m->v2 ? meta_piece_hash_v2(m, piece) : NULL;
 
+	assert(piece < m->n_pieces);
 	*out = (struct piece_shape){
 	    .offset = (uint64_t)piece * m->piece_length,
 	    .bytes = meta_piece_bytes(m, piece),
@@ -222,19 +223,31 @@ static void check_two(struct pool_job *a, struct pool_job *b, struct pool_worker
 	}
 }
 
-static struct check *check_new(struct store *s, enum store_event_type type, uint32_t piece,
-			       uint64_t token, size_t leaf_bytes)
+/* As task_try(); `with_leaves`: there is room for the hashes of its blocks. */
+static struct check *check_try(struct store *s, enum store_event_type type, uint32_t piece,
+			       uint64_t token, bool with_leaves)
 {
-	struct check *c = task_new(s, sizeof(*c), type, piece, token);
+	struct check *c = task_try(s, sizeof(*c), type, piece, token);
 
 	if (c == NULL)
 		return NULL;
-	c->leaves = leaf_bytes > 0 ? calloc(1, leaf_bytes) : NULL;
-	if (leaf_bytes == 0 || c->leaves != NULL)
+	shape_of(s, piece, &c->shape);
+	c->leaves = with_leaves ? calloc(c->shape.blocks, SHA256_LEN) : NULL;
+	if (!with_leaves || c->leaves != NULL)
 		return c;
-	err_set(&c->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	event_push(&c->task.event);
+	free(c);
 	return NULL;
+}
+
+/* As task_new(). */
+static struct check *check_new(struct store *s, enum store_event_type type, uint32_t piece,
+			       bool with_leaves)
+{
+	struct check *c = check_try(s, type, piece, 0, with_leaves);
+
+	if (c == NULL)
+		task_nomem(s, type, piece, 0);
+	return c;
 }
 
 /* Give the block hashes to the event, or free them. */
@@ -324,19 +337,17 @@ void verify_forget(struct store *s, struct piece *p)
 
 static void verify_start(struct store *s, struct piece *p)
 {
-	size_t leaf_bytes = (size_t)p->shape.blocks * SHA256_LEN;
-	struct check *c = check_new(s, STORE_VERIFIED, p->index, 0, leaf_bytes);
+	struct check *c = check_new(s, STORE_VERIFIED, p->index, true);
 
 	if (c == NULL) {
 		p->verify_wanted = false;
 		piece_reset(s, p);
 		return;
 	}
-	c->shape = p->shape;
 	c->want_hashes = p->want_hashes;
 	c->written = true;
 	if (p->leaves != NULL) {
-		memcpy(c->leaves, p->leaves, leaf_bytes);
+		memcpy(c->leaves, p->leaves, (size_t)p->shape.blocks * SHA256_LEN);
 		c->known = p->known;
 	}
 	c->sha1 = p->sha1;
@@ -440,15 +451,11 @@ static void recheck_done(struct pool_job *job)
 
 static bool check_one(struct store *s, uint32_t piece)
 {
-	struct piece_shape shape;
-	struct check *c;
+	struct check *c = check_new(s, STORE_CHECKED, piece, s->meta->v2);
 
-	shape_of(s, piece, &shape);
-	c = check_new(s, STORE_CHECKED, piece, 0, shape.v2 ? (size_t)shape.blocks * SHA256_LEN : 0);
 	if (c == NULL)
 		return false;
-	c->shape = shape;
-	c->mem = c->own = piece_memory(s, &shape);
+	c->mem = c->own = piece_memory(s, &c->shape);
 	c->task.job.run_two = c->own != NULL ? check_two : NULL;
 	s->checks_out++;
 	task_submit(&c->task, check_run, recheck_done);
@@ -503,17 +510,10 @@ static void leaves_done(struct pool_job *job)
 
 int store_leaves(struct store *s, uint32_t piece, uint64_t token)
 {
-	struct check *c = task_try(s, sizeof(*c), STORE_LEAVES, piece, token);
+	struct check *c = check_try(s, STORE_LEAVES, piece, token, true);
 
-	assert(piece < s->meta->n_pieces);
 	if (c == NULL)
 		return ERR_NOMEM;
-	shape_of(s, piece, &c->shape);
-	c->leaves = calloc(c->shape.blocks, SHA256_LEN);
-	if (c->leaves == NULL) {
-		free(c);
-		return ERR_NOMEM;
-	}
 	task_submit(&c->task, leaves_run, leaves_done);
 	return OK;
 }

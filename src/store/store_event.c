@@ -193,8 +193,13 @@ void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_
 	void *t = task_try(s, size, type, piece, token);
 
 	if (t == NULL)
-		say_nomem(s->hub, &(struct unsaid){s, type, piece, token});
+		task_nomem(s, type, piece, token);
 	return t;
+}
+
+void task_nomem(struct store *s, enum store_event_type type, uint32_t piece, uint64_t token)
+{
+	say_nomem(s->hub, &(struct unsaid){s, type, piece, token});
 }
 
 void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_worker *),

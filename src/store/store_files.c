@@ -176,7 +176,8 @@ bool hub_spare(struct store_hub *h, uint64_t *since_ms)
 	return now - *since_ms < STORE_FDS_WAIT_MS;
 }
 
-int seed_folder(struct store *s, struct root *out, struct err_info *info)
+/* A seed's folder as it is found now, which must be the one that it was. */
+static int seed_folder(struct store *s, struct root *out, struct err_info *info)
 {
 	struct stat st;
 	dev_t dev;

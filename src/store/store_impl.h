@@ -96,6 +96,8 @@ void *task_new(struct store *s, size_t size, enum store_event_type type, uint32_
  * wait for an answer that nobody remembers to give. */
 void *task_try(struct store *s, size_t size, enum store_event_type type, uint32_t piece,
 	       uint64_t token);
+/* The event that there was no memory for, with ERR_NOMEM. */
+void task_nomem(struct store *s, enum store_event_type type, uint32_t piece, uint64_t token);
 void task_submit(struct task *t, void (*run)(struct pool_job *, struct pool_worker *),
 		 void (*done)(struct pool_job *));
 /* The end of every done(): queue the event (which takes the task), or drop both when the store
@@ -178,8 +180,6 @@ void file_put(struct store *s, struct handle *h, bool wrote);
 bool file_changed(struct store *s, const struct handle *h);
 /* What lies at its name now has nothing to do with what is open. */
 void file_forget(struct store *s, struct store_file *f);
-/* A seed's folder as it is found now, which must be the one that it was. */
-int seed_folder(struct store *s, struct root *out, struct err_info *info);
 void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *as);
 /* As verified and found so. */
 void stamp_file(struct store *s, struct store_file *f, const struct stat *st);
@@ -279,8 +279,6 @@ struct piece {
 	struct check *parked; /* hashed, and waits for the last write */
 };
 
-/* Of v1 pieces two are hashed side by side where that pays: those that are in memory as a whole. */
-bool piece_may_be_whole(struct store *s, const struct piece_shape *shape);
 /* Slabs in one piece for all of it, to be given back; NULL when it may not be, or when half of all
  * slabs would not be left to others. */
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape);
@@ -380,9 +378,6 @@ struct store_place {
 void store_place_of(const struct store *s, const struct store_file *f, struct store_place *out);
 /* Does the state file say that the final name is that of an unfinished download? */
 bool store_was_placed(struct store *s);
-/* Is every piece of it verified? Empty files are made at the end: they never are. */
-bool store_is_whole(const struct store *s, const struct store_file *f);
-int store_move(struct store *s, struct store_file *f, bool aside, struct err_info *info);
 /* Each file goes where it shall be; the state was read. */
 int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* All is hashed. Is what is at its final name what it should be? OK or ERR_EXISTS. */

@@ -52,7 +52,8 @@ static int make_folder(const struct store *s, const char *path, struct err_info 
 
 /* ---- moving ----------------------------------------------------------------- */
 
-bool store_is_whole(const struct store *s, const struct store_file *f)
+/* Is every piece of it verified? Empty files are made at the end: they never are. */
+static bool is_whole(const struct store *s, const struct store_file *f)
 {
 	uint64_t first = f->offset / s->piece_length, last;
 
@@ -67,7 +68,7 @@ bool store_is_whole(const struct store *s, const struct store_file *f)
 }
 
 /* With the lock for writing. What is not there need not move. */
-int store_move(struct store *s, struct store_file *f, bool aside, struct err_info *info)
+static int move_file(struct store *s, struct store_file *f, bool aside, struct err_info *info)
 {
 	char from[STORE_PLACE_MAX], to[STORE_PLACE_MAX];
 	struct stat st;
@@ -103,9 +104,9 @@ static int put_in_place(struct store *s, struct store_file *f, struct err_info *
 	if (wanted == !f->aside || f->length == 0)
 		return OK;
 	if (wanted && !s->placed)
-		return store_move(s, f, false, info);
-	if (!wanted && !store_is_whole(s, f))
-		return store_move(s, f, true, info);
+		return move_file(s, f, false, info);
+	if (!wanted && !is_whole(s, f))
+		return move_file(s, f, true, info);
 	return OK;
 }
 
@@ -155,7 +156,7 @@ static void find_place(struct store *s, struct store_file *f, bool rest)
 
 	name_in(s, f, true, aside);
 	if (s->placed)
-		f->aside = !store_is_whole(s, f) || !is_placed(s, f);
+		f->aside = !is_whole(s, f) || !is_placed(s, f);
 	else
 		f->aside = rest && root_stat(&s->parent, aside, &st) == OK;
 }
@@ -268,7 +269,7 @@ int store_places_give(struct store *s, struct err_info *info)
 	pthread_rwlock_wrlock(&s->places);
 	for (uint32_t i = 0; i < s->n_data && err == OK; i++) {
 		if (s->files[i].wanted && s->files[i].aside)
-			err = store_move(s, &s->files[i], false, info);
+			err = move_file(s, &s->files[i], false, info);
 	}
 	pthread_rwlock_unlock(&s->places);
 	return err;

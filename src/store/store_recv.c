@@ -88,7 +88,8 @@ static bool piece_alloc(struct piece *p)
 	return p->leaves != NULL || p->sha1 != NULL;
 }
 
-bool piece_may_be_whole(struct store *s, const struct piece_shape *shape)
+/* Of v1 pieces two are hashed side by side where that pays: those that are in memory as a whole. */
+static bool may_be_whole(struct store *s, const struct piece_shape *shape)
 {
 	if (shape->v2 || shape->bytes > DIGEST_MANY_BYTES_MAX)
 		return false;
@@ -103,7 +104,7 @@ uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
 	struct pool *pool = s->hub->pool;
 	unsigned n = shape_runs(shape);
 
-	if (!piece_may_be_whole(s, shape) || pool_slabs_free(pool) < pool_slabs_max(pool) / 2 + n)
+	if (!may_be_whole(s, shape) || pool_slabs_free(pool) < pool_slabs_max(pool) / 2 + n)
 		return NULL;
 	return pool_slabs_take(pool, n);
 }
@@ -127,7 +128,7 @@ struct piece *piece_at(struct store *s, uint32_t index)
 		return NULL;
 	}
 	piece_reset(s, p);
-	p->split = !piece_may_be_whole(s, &p->shape);
+	p->split = !may_be_whole(s, &p->shape);
 	return p;
 }
 

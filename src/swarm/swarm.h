@@ -190,9 +190,6 @@ void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, s
 void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_msg *m,
 		      uint64_t now_ms, struct effects *fx);
 
-/* Kernel's or transport's view of the round trip, when there is news. */
-void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us);
-
 /* Requests and PIECE messages between us and this peer may stand for blocks in a row, up to a
  * multiple of so many bytes in the piece: BLOCK_BYTES when only single ones will do. Joining and
  * splitting them is the shell's work; here all are blocks of 16 KiB. */

@@ -396,14 +396,6 @@ struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, 
 	return ref;
 }
 
-void swarm_on_rtt(struct swarm *s, struct peer_ref ref, uint32_t rtt_us)
-{
-	struct peer *p = swarm_find(s, ref);
-
-	if (p != NULL)
-		p->rtt_us = rtt_us;
-}
-
 /* ---- dialling ------------------------------------------------------------ */
 
 uint32_t swarm_most_to_dial(const struct swarm *s)

@@ -31,7 +31,8 @@ def main():
         with open(path, encoding="ascii") as f:
             texts[os.path.basename(path)] = f.read()
     wants = {
-        "shoal.service": ("/shoal daemon\n", "Type=notify\n", "NoNewPrivileges=yes\n", "WantedBy=default.target\n"),
+        "shoal.service": ("/shoal daemon\n", "Type=notify\n", "NoNewPrivileges=yes\n",
+                          "RestartPreventExitStatus=2\n", "WantedBy=default.target\n"),
         "shoal.socket": ("ListenStream=%h/.local/share/shoal/run/daemon.sock\n", "ListenStream=127.0.0.1:6880\n",
                          "SocketMode=0600\n", "DirectoryMode=0700\n", "WantedBy=sockets.target\n"),
         "shoal-index.socket": ("ListenStream=6969\n", "BindIPv6Only=both\n", "WantedBy=sockets.target\n"),

@@ -162,6 +162,26 @@ def _(w):
     check("only copy" in done.err, "without the index nobody knows of others", done.err)
 
 
+@test("a daemon asks the index of each of its torrents who else has it before it says that nobody has")
+def _(w):
+    indexes = [w.index(), w.index(data=w.path("other-index"))]
+    a = w.peer("a")
+    a.daemon()
+    for i, index in enumerate(indexes):
+        b = w.peer(f"b{i}", index)
+        b.share(h.make_file(b.path(f"f{i}"), 300_000, seed=i))
+        a.run("get", f"f{i}", "--index", index.url).expect(h.OK)
+        index.wait_seeds(f"f{i}", 2)
+    left = a.run("leave").expect(h.OK)
+    check("only copy" not in left.err, "both indexes know better", left.err)
+    a.daemon()
+    for i, index in enumerate(indexes):
+        index.wait_seeds(f"f{i}", 2)
+    indexes[1].proc.kill()
+    left = a.run("leave").expect(h.OK)
+    check("pieces of b1/f1@1\n" in left.err, "what no index knows of", left.err)
+
+
 class Terminal:
     """A peer whose stderr is a terminal."""
 

@@ -36,6 +36,14 @@ def shared(w, what, *args, name="d"):
     return src, index.entry(name), p, f"127.0.0.1:{p.port()}"
 
 
+def long_metadata(w):
+    """(source, entry, address, torrent) of what has several pieces of metadata."""
+    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
+    t = wire.Torrent(w.indexes[0].torrent("d"), src)
+    check(len(t.info_raw) > 3 << 14, "several pieces of metadata", len(t.info_raw))
+    return src, e, at, t
+
+
 def linked(peer):
     """Names of the torrents that a home keeps of links."""
     folder = os.path.join(peer.home, "linked")
@@ -106,10 +114,8 @@ def _(w):
 def _(w):
     src, e, p, at = shared(w, 4 * MIB, "--v1-only")
     b = w.peer("b", NOBODY)
-    torrent = w.path("d.torrent")
-    with open(torrent, "wb") as f:
-        f.write(w.indexes[0].torrent("d"))
-    stalls = wire.StallingSeed(wire.Torrent.load(torrent, src), after=1 * MIB)
+    t = wire.Torrent(w.indexes[0].torrent("d"), src)
+    stalls = wire.StallingSeed(t, after=1 * MIB)
     # Metadata from one, data from the other alone.
     get = b.start("get", link_of(e, at), "--wait", "60", "--peer", stalls.addr)
     h.wait_for(lambda: any(x.endswith(".torrent") for x in linked(b)) or not get.alive(), 30 * h.SLOW, "the torrent is kept",
@@ -118,7 +124,7 @@ def _(w):
     p.stop()
     stalls.stop()
     check(e["hash_v1"] + ".torrent" in linked(b), "kept under its hash", linked(b))
-    seed = wire.FakeSeed(wire.Torrent.load(torrent, src))
+    seed = wire.FakeSeed(t)
     b.get(link_of(e), "--peer", seed.addr, "--wait", "30")
     h.check_same(b.path("d"), src)
     check_eq(linked(b), [], "forgotten once it is downloaded")
@@ -224,18 +230,12 @@ class Asking(MetadataPeer):
 
 @test("O-20: sizes that cannot be, changing ones, rejects, floods and silence: the honest peer's metadata is had")
 def _(w):
-    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
-    raw = w.indexes[0].torrent("d")
-    torrent = w.path("d.torrent")
-    with open(torrent, "wb") as f:
-        f.write(raw)
-    t, info = wire.Torrent.load(torrent, src), wire.bencode(wire.bdecode(raw)[b"info"])
-    check(len(info) > 3 << 14, "several pieces of metadata", len(info))
+    src, e, at, t = long_metadata(w)
     kinds = [(MetadataPeer, 0), (MetadataPeer, -1), (MetadataPeer, 2 << 30), (MetadataPeer, (10 << 20) + 1), (Rejecting, None),
              (Changing, None), (Misshapen, None), (Asking, None), (wire.FakeSeed, None)]
     liars = []
     for i, (kind, size) in enumerate(kinds):
-        liars.append(kind(t, data=b"", host=h.other(i)) if kind is wire.FakeSeed else kind(t, info, size=size, host=h.other(i)))
+        liars.append(kind(t, data=b"", host=h.other(i)) if kind is wire.FakeSeed else kind(t, t.info_raw, size=size, host=h.other(i)))
     b = w.peer("b", NOBODY)
     more = [x for s in liars for x in ("--peer", s.addr)]
     b.get(link_of(e, at), *more, "--wait", "60", seconds=60)
@@ -269,12 +269,7 @@ class Endless(wire.FakeSeed):
 
 @test("O-20: a hundred links to peers that give 10 MiB of metadata each: a daemon keeps to its memory, and an honest link is had")
 def _(w):
-    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
-    raw = w.indexes[0].torrent("d")
-    torrent = w.path("d.torrent")
-    with open(torrent, "wb") as f:
-        f.write(raw)
-    t = wire.Torrent.load(torrent, src)
+    src, e, at, t = long_metadata(w)
     liars = [Endless(t, data=b"", host=h.other(i)) for i in range(4)]
     b = w.peer("b", NOBODY)
     # Memory that is asked for and not used yet would be used by the test itself.
@@ -297,19 +292,14 @@ def _(w):
 
 @test("O-20: right size and wrong bytes: the copy is thrown away, the liar banned after two of its own")
 def _(w):
-    src, e, p, at = shared(w, {f"f{i}": 10 + i for i in range(2000)}, "--v1-only")
-    raw = w.indexes[0].torrent("d")
-    torrent = w.path("d.torrent")
-    with open(torrent, "wb") as f:
-        f.write(raw)
-    t, info = wire.Torrent.load(torrent, src), wire.bencode(wire.bdecode(raw)[b"info"])
-    liar = MetadataPeer(t, info[:-2] + b"!e", host=h.other(0))
+    src, e, at, t = long_metadata(w)
+    liar = MetadataPeer(t, t.info_raw[:-2] + b"!e", host=h.other(0))
     b = w.peer("b", NOBODY)
     get = b.start("get", link_of(e), "--peer", liar.addr, "--wait", "120", "-v")
     h.wait_for(lambda: b"is not what the link means" in get.err(), 30 * h.SLOW, "the liar is found out")
     asked = liar.asked
     # One copy together with whoever else might have been there, two alone.
-    check_eq(asked, 3 * (-(-len(info) // (1 << 14))), "pieces asked of the liar")
+    check_eq(asked, 3 * (-(-len(t.info_raw) // (1 << 14))), "pieces asked of the liar")
     get.stop()
     again = b.start("get", link_of(e, at), "--peer", liar.addr, "--wait", "120")
     again.wait(60 * h.SLOW).expect(h.OK)
@@ -322,9 +312,9 @@ def _(w):
 class Whole(MetadataPeer):
     """Has metadata and data; says what it has at once, and `more` behind it."""
 
-    def __init__(self, torrent, raw, more=b"", **kw):
+    def __init__(self, torrent, more=b"", **kw):
         self.more, self.last = more, None
-        super().__init__(torrent, wire.bencode(wire.bdecode(raw)[b"info"]), **kw)
+        super().__init__(torrent, torrent.info_raw, **kw)
         with open(torrent.path, "rb") as f:
             self.data = f.read()
 
@@ -425,11 +415,8 @@ def _(w):
     src, e, p, at = shared(w, 1 * MIB, "--v1-only")
     p.stop()
     b = w.peer("b", NOBODY)
-    torrent = w.path("d.torrent")
-    with open(torrent, "wb") as f:
-        f.write(w.indexes[0].torrent("d"))
-    t = wire.Torrent.load(torrent, src)
-    whole = Whole(t, w.indexes[0].torrent("d"))
+    t = wire.Torrent(w.indexes[0].torrent("d"), src)
+    whole = Whole(t)
     whole.dials = True
     get = b.start("get", link_of(e), "-o", "f", "--wait", "60")
     c = wire.Conn.dial(get.port())
@@ -449,10 +436,8 @@ def _(w):
                                 ("loud", [], wire.msg(wire.HAVE, 0) * (400 * KIB // 9), 2)):
         torrent = w.path(f"{name}.torrent")
         a.run("create", src, "-o", torrent, "--v1-only", *args).expect(h.OK)
-        with open(torrent, "rb") as f:
-            raw = f.read()
         t = wire.Torrent.load(torrent, src)
-        whole = Whole(t, raw, more, host=h.other(0))
+        whole = Whole(t, more, host=h.other(0))
         b.get(f"magnet:?xt=urn:btih:{t.hash_v1.hex()}&x.pe={whole.addr}", "-o", name, "--wait", "30")
         h.check_same(b.path(name), src)
         check_eq(whole.accepted, n, f"connections: {name}")

@@ -330,6 +330,16 @@ def _(w):
     p.stop(signal.SIGINT).expect(h.OK)
 
 
+@test("what is wrong with how it is started ends an index with 2, which its unit does not try again; the rest with another code")
+def _(w):
+    data = ["--data", w.path("data"), "--no-lan"]
+    w.start(h.BIN, "index", *data, "--listen", "x:y:z").wait(20 * h.SLOW).expect(h.USAGE)
+    # At the machine's start it may have the address in a moment.
+    w.start(h.BIN, "index", *data, "--listen", "192.0.2.1:0").wait(20 * h.SLOW).expect(h.FAILED).error_line("no such address")
+    index = w.index()
+    w.start(h.BIN, "index", *data, "--listen", f"{h.HOST}:{index.port}").wait(20 * h.SLOW).expect(h.TAKEN).error_line("is taken")
+
+
 # ---- systemd ------------------------------------------------------------------------------
 
 @test("whoever started it is told through NOTIFY_SOCKET when it is ready, reloads and stops")

@@ -136,7 +136,7 @@ def _(w):
 def _(w):
     if "files" not in confined(w):
         raise h.Skip("no Landlock here")
-    w.index()
+    index = w.index()
     a, b = w.peer("a"), w.peer("b")
     a.share(h.make_file(a.path("f"), 30 * KIB))
     for name in ("in", "out"):
@@ -145,9 +145,49 @@ def _(w):
     check("ermission denied" in b.run("get", "f", "-o", w.path("out", "f")).expect(h.DENIED).err, "written elsewhere")
     refused = b.run("share", h.make_file(w.path("out", "g"), KIB), "--detach").expect(h.DENIED)
     check("--no-daemon" in refused.err, "how it can be shared", refused.err)
+    check_eq(index.entries(name="g"), [], "what the daemon may not read is not published")
     b.run("get", "f", "-o", w.path("in", "f")).expect(h.OK)
     h.check_same(w.path("in", "f"), a.path("f"))
     b.run("share", h.make_file(w.path("in", "h"), KIB), "--detach").expect(h.OK)
+
+
+@test("root's daemon says before it is published that it may not read a file of somebody else's in a folder")
+def _(w):
+    if "rights" not in confined(w):
+        raise h.Skip("root keeps its rights here")
+    h.need_root()
+    index = w.index()
+    a = w.peer("a")
+    folder = h.make_tree(a.path("folder"), {"mine": KIB, "sub/theirs": KIB})
+    theirs = os.path.join(folder, "sub", "theirs")
+    os.chown(theirs, 65534, 65534)
+    os.chmod(theirs, 0o600)
+    a.daemon()
+    refused = a.run("share", folder, "--detach").expect(h.DENIED)
+    refused.error_line("theirs: Permission denied", "--no-daemon")
+    check_eq(index.entries(name="folder"), [], "nothing is published")
+    os.chmod(theirs, 0o644)
+    a.run("share", folder, "--detach").expect(h.OK)
+
+
+@test("doctor names the commands that settings or the environment keep out of the sandbox")
+def _(w):
+    confined(w)
+    p = w.peer("p")
+    os.makedirs(p.home)
+    with open(os.path.join(p.home, "config"), "w", encoding="ascii") as f:
+        f.write("[get]\nno-sandbox = yes\n")
+
+    def sandbox(**env):
+        checks = p.run("doctor", "--json", "--port", "0", env=env).json()["checks"]
+        return next(c for c in checks if c["check"] == "sandbox")
+    found = sandbox()
+    check_eq((found["result"], found["text"].split(":")[0]), ("warn", "none for get"), "by the settings")
+    check("settings" in found["advice"], "where", found)
+    found = sandbox(SHOAL_NO_SANDBOX="yes")
+    check_eq(found["text"].split(":")[0], "none for index, share, get, daemon", "by the environment")
+    check("SHOAL_NO_SANDBOX" in found["advice"], "where", found)
+    check("none for" not in sandbox(SHOAL_NO_SANDBOX="no")["text"], "the environment counts before the settings")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/catalogue_db.h"
@@ -243,12 +244,17 @@ TEST(a_backup_is_a_catalogue_and_replaces_nothing)
 	struct entry e = entry_of("x", 1, 100);
 	char copy[100];
 	struct catalogue_db *db;
+	struct stat st;
 
 	dir_make();
 	db = db_open();
 	snprintf(copy, sizeof(copy), "%s", path_of("copy.db"));
 	must_put(db, &e);
 	CHECK_INT(catalogue_db_backup(db, copy, &info), 0);
+	/* Like the catalogue itself it is for nobody else. */
+	CHECK(stat(copy, &st) == 0 && (st.st_mode & 077) == 0);
+	CHECK(stat(path_of("catalogue.db"), &st) == 0 && (st.st_mode & 077) == 0);
+	CHECK(stat(path_of("catalogue.db-wal"), &st) == 0 && (st.st_mode & 077) == 0);
 	CHECK_INT(catalogue_db_backup(db, copy, &info), ERR_EXISTS);
 	CHECK_INT(catalogue_db_backup(db, "/nonexistent/x", &info), ERR_NOENT);
 	CHECK_STR(info.text, "/nonexistent/x: No such file or directory");

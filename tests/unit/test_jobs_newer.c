@@ -299,8 +299,7 @@ TEST(what_is_watched_at_a_place_is_its_newest_version_alone)
 	desk_fini(&d);
 }
 
-/* ---- asked for once more ----------------------------------------------------------------------
- */
+/* ---- asked for once more -------------------------------------------------------------------- */
 
 /* As it was recorded; "" is none. */
 static const char *token_of(const struct desk *d, uint32_t id)
@@ -359,8 +358,7 @@ TEST(what_is_asked_for_anew_has_the_limits_and_the_index_that_are_said_then)
 	desk_fini(&d);
 }
 
-/* ---- held -------------------------------------------------------------------------------------
- */
+/* ---- held ----------------------------------------------------------------------------------- */
 
 /* A seed that was verified, and changed since: not in what it is. */
 static struct job *changed_seed(struct desk *d)
@@ -444,8 +442,7 @@ TEST(what_did_not_change_begins_though_it_is_held)
 	desk_fini(&d);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static uint64_t file_done(const struct job *j)
 {

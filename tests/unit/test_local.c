@@ -211,6 +211,25 @@ TEST(all_servers_of_a_folder_are_asked_at_once_and_none_of_no_folder)
 	fini(&s);
 }
 
+TEST(a_folder_that_may_not_be_looked_into_is_told_from_one_that_is_not_there)
+{
+	struct stage s;
+	struct asker a;
+	uint32_t silent;
+	bool root = geteuid() == 0;
+
+	init(&s);
+	CHECK_INT(chmod(s.folder, 0), 0);
+	if (root)
+		CHECK_INT(seteuid(65534), 0);
+	CHECK_INT(local_ask_all(s.folder, NULL, bytes_str("x"), 10, take_line, &a, &silent),
+		  ERR_DENIED);
+	if (root)
+		CHECK_INT(seteuid(0), 0);
+	CHECK_INT(chmod(s.folder, 0700), 0);
+	fini(&s);
+}
+
 TEST(a_server_that_says_nothing_is_given_up)
 {
 	struct stage s;

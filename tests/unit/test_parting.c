@@ -10,6 +10,7 @@
 static const struct sample_file one = {NULL, 100000, false};
 
 struct heard {
+	const struct index_client *index; /* that is asked */
 	unsigned answers;
 	struct parting_loss loss;
 };
@@ -20,6 +21,18 @@ static void on_loss(void *user, const struct parting_loss *loss)
 
 	h->answers++;
 	h->loss = *loss;
+}
+
+static const struct index_client *which(void *user, const struct transfer *t)
+{
+	(void)t;
+	return ((struct heard *)user)->index;
+}
+
+static void ask(struct parting *p, const struct index_client *index, struct heard *h)
+{
+	h->index = index;
+	parting_ask(p, &(struct parting_asker){which, on_loss, h});
 }
 
 struct fixture {
@@ -59,8 +72,8 @@ TEST(nothing_is_lost_by_who_has_nothing)
 	struct fixture f;
 
 	begin(&f, false);
-	parting_ask(f.p, NULL, on_loss, &f.heard);
-	parting_ask(f.p, f.index, on_loss, &f.heard);
+	ask(f.p, NULL, &f.heard);
+	ask(f.p, f.index, &f.heard);
 	CHECK_INT(f.heard.answers, 2);
 	CHECK_INT(f.heard.loss.pieces, 0);
 	end(&f);
@@ -71,11 +84,11 @@ TEST(what_no_peer_and_no_index_knows_elsewhere_is_lost)
 	struct fixture f;
 
 	begin(&f, true);
-	parting_ask(f.p, NULL, on_loss, &f.heard);
+	ask(f.p, NULL, &f.heard);
 	CHECK_INT(f.heard.answers, 1);
 	CHECK_INT(f.heard.loss.torrents, 1);
 	CHECK_INT(f.heard.loss.pieces, f.w.s.m->n_pieces);
-	parting_ask(f.p, f.index, on_loss, &f.heard);
+	ask(f.p, f.index, &f.heard);
 	WAIT_FOR(f.w.loop, f.heard.answers == 2);
 	CHECK_INT(f.heard.loss.pieces, f.w.s.m->n_pieces);
 	end(&f);
@@ -87,8 +100,8 @@ TEST(an_older_question_has_no_answer_any_more)
 	struct heard first = {0};
 
 	begin(&f, true);
-	parting_ask(f.p, f.index, on_loss, &first);
-	parting_ask(f.p, f.index, on_loss, &f.heard);
+	ask(f.p, f.index, &first);
+	ask(f.p, f.index, &f.heard);
 	WAIT_FOR(f.w.loop, f.heard.answers == 1);
 	CHECK_INT(first.answers, 0);
 	end(&f);
@@ -112,7 +125,7 @@ TEST(whichever_allocation_fails_there_is_one_answer_and_no_copy_is_forgotten)
 		failmalloc_start(n, false);
 		rc = parting_new(f.w.loop, f.node, &p);
 		if (rc == 0)
-			parting_ask(p, f.index, on_loss, &h);
+			ask(p, f.index, &h);
 		asked = failmalloc_stop();
 		done = asked < n;
 		CHECK(rc == 0 || rc == ERR_NOMEM);

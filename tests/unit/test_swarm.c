@@ -21,6 +21,7 @@ struct bench {
 	struct effects fx;
 	uint64_t now;
 	uint32_t n_peers;
+	uint32_t rtt_us; /* of those who join */
 	char text[4096];
 };
 
@@ -141,7 +142,8 @@ static struct peer_ref join_as(struct bench *b, uint32_t i, uint8_t id, unsigned
 			       .incoming = (flags & INCOMING) != 0,
 			       .fast = (flags & FAST) != 0,
 			       .v2 = (flags & V2) != 0,
-			       .extended = (flags & EXTENDED) != 0};
+			       .extended = (flags & EXTENDED) != 0,
+			       .rtt_us = b->rtt_us};
 	const char *why = NULL;
 
 	memset(h.peer_id, id, sizeof(h.peer_id));
@@ -911,12 +913,12 @@ TEST(swarm_leaves_far_peers_to_others_of_its_site_while_these_have_something)
 
 	start(&b, 1, "........", false);
 	for (uint32_t i = 0; i < 5; i++) {
+		b.rtt_us = 300 + 50 * i;
 		near[i] = join(&b, FAST);
-		swarm_on_rtt(b.s, near[i], 300 + 50 * i);
 		hear(&b, near[i], (struct wire_msg){.type = WIRE_HAVE, .index = 0});
 	}
+	b.rtt_us = 50000;
 	far = join(&b, FAST);
-	swarm_on_rtt(b.s, far, 50000);
 	hear_type(&b, far, WIRE_HAVE_ALL);
 	hear_type(&b, near[0], WIRE_UNCHOKE);
 	said(&b);
@@ -945,13 +947,13 @@ TEST(swarm_asks_far_peers_when_no_near_one_goes_before)
 	struct block_ref next[8];
 
 	start(&b, 1, "....", false);
+	b.rtt_us = 300;
 	for (uint32_t i = 0; i < 5; i++) {
 		near[i] = join_as(&b, i, (uint8_t)(200 + i), FAST);
-		swarm_on_rtt(b.s, near[i], 300);
 		hear(&b, near[i], (struct wire_msg){.type = WIRE_HAVE, .index = i % 3});
 	}
+	b.rtt_us = 50000;
 	far = join_as(&b, 9, 1, FAST);
-	swarm_on_rtt(b.s, far, 50000);
 	hear_type(&b, far, WIRE_HAVE_ALL);
 	hear_type(&b, near[0], WIRE_UNCHOKE);
 	tick(&b, 250);
@@ -968,9 +970,10 @@ TEST(swarm_sees_no_sites_where_round_trips_are_alike)
 
 	start(&b, 1, "....", false);
 	for (uint32_t i = 0; i < 10; i++) {
-		struct peer_ref r = join(&b, FAST);
+		struct peer_ref r;
 
-		swarm_on_rtt(b.s, r, 2000 << i);
+		b.rtt_us = 2000u << i;
+		r = join(&b, FAST);
 		hear_type(&b, r, WIRE_HAVE_ALL);
 		hear_type(&b, r, WIRE_UNCHOKE);
 	}

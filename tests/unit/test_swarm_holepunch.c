@@ -375,8 +375,7 @@ TEST(private_torrents_and_those_without_utp_do_not_speak_of_it)
 	}
 }
 
-/* ---- bringing others together -----------------------------------------------------------------
- */
+/* ---- bringing others together --------------------------------------------------------------- */
 
 TEST(two_peers_are_told_of_each_other)
 {
@@ -501,8 +500,7 @@ TEST(without_memory_something_is_not_said_and_nothing_breaks)
 	buf_fini(&body);
 }
 
-/* ---- whom we would rather have ----------------------------------------------------------------
- */
+/* ---- whom we would rather have -------------------------------------------------------------- */
 
 TEST(a_peer_says_how_it_sees_us)
 {
