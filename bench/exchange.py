@@ -1,5 +1,6 @@
 """One exchange: some seeds come up, some getters start at once, and the clock runs until the last is done."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -32,8 +33,8 @@ def start_seeds(run, adapters, torrent):
             job = a.seed(run, torrent, link_folder(run, f"seed-{i}"), ports[-1])
             procs.append(Watched(job.cmd, run.log(f"{a.name}-seed-{i}"), job.done))
         for p, port, a in zip(procs, ports, adapters):
-            wait(lambda p=p, port=port: port in run.tracker.seeds or (port in run.tracker.peers and p.is_done()) or
-                 p.poll() is not None, SEED_UP_S, f"{a.name} seeds")
+            wait(lambda p=p, port=port: port in run.tracker.seeds or p.is_done(), SEED_UP_S, f"{a.name} seeds")
+            run.tracker.peers.add(port)  # libtorrent does not reach a tracker through another interface than its own
             if p.poll() is not None:
                 raise Failed(f"{a.name}: the seed ended: {p.last_words()}")
         time.sleep(SETTLE_S)
@@ -43,18 +44,21 @@ def start_seeds(run, adapters, torrent):
     return procs, ports
 
 
-def start_getters(run, adapters, torrent, stay):
+def start_getters(run, adapters, torrent, stay, line=None):
     procs, folders = [], []
     for i, a in enumerate(adapters):
         folders.append(run.fresh(f"get-{i}"))
-        job = a.get(run, torrent, folders[-1], run.ports.take(), stay)
-        procs.append(Watched(job.cmd, run.log(f"{a.name}-get-{i}"), job.done))
+        with run.at(line.host) if line else contextlib.nullcontext():
+            job = a.get(run, torrent, folders[-1], run.ports.take(), stay)
+        cmd = [*line.inside, *job.cmd] if line else job.cmd
+        procs.append(Watched(cmd, run.log(f"{a.name}-get-{i}"), job.done))
     return procs, folders
 
 
-def exchange(run, torrent, seeds, getters, stay=False, count=False):
+def exchange(run, torrent, seeds, getters, stay=False, count=False, line=None):
     """`seeds`, `getters`: an adapter each. `stay`: getters serve on until the last is done. `count`:
-    what the seeds sent, in copies of the data. CPU and memory: sum and largest of each side."""
+    what the seeds sent, in copies of the data. `line`: getters are at its far end. CPU and memory: sum and
+    largest of each side."""
     run.tracker.reset()
     sent = Sent() if count else None
     up, ports = start_seeds(run, seeds, torrent)
@@ -63,7 +67,7 @@ def exchange(run, torrent, seeds, getters, stay=False, count=False):
         for p in up:
             p.mark()
         begun = time.monotonic()
-        down, folders = start_getters(run, getters, torrent, stay)
+        down, folders = start_getters(run, getters, torrent, stay, line)
         wait(lambda: all([p.is_done() for p in down]), GET_S, f"{getters[0].name} gets")
         wall = time.monotonic() - begun
     finally:

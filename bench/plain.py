@@ -34,8 +34,8 @@ def _start_nginx(run, port):
     return server
 
 
-def curl(run, verify=False):
-    """The file from nginx in the same folder; `verify`: then sha256sum of the copy."""
+def curl(run, verify=False, line=None):
+    """The file from nginx in the same folder; `verify`: then sha256sum of the copy; `line`: curl is at its far end."""
     port = run.ports.take()
     into = run.fresh("curl")
     copy = os.path.join(into, run.data_name)
@@ -44,7 +44,8 @@ def curl(run, verify=False):
         script = 'curl -sf -o "$1" "$2"' + (' && sha256sum "$1" >/dev/null' if verify else "")
         server.mark()
         begun = time.monotonic()
-        getter = Watched(["sh", "-c", script, "sh", copy, f"http://{run.host}:{port}/{run.data_name}"], run.log("curl"))
+        url = f"http://{run.host}:{port}/{run.data_name}"
+        getter = Watched([*(line.inside if line else []), "sh", "-c", script, "sh", copy, url], run.log("curl"))
         wait(getter.is_done, 300, "curl gets")
         wall = time.monotonic() - begun
         getter.end()

@@ -9,6 +9,7 @@
   cross         shoal with each stock client, against the stock client with itself
   hash          making torrents, and `shoal share`
   small-files   20,000 files of 4 KiB
+  far           one seed, or four, to one getter over long lines (bench/line.c); curl from nginx
   first-byte    from the start of a getter to the first payload on disk
   memory        8 GiB, 10,000 torrents, 200 idle peers, 50 seeds
   all           all of these
@@ -29,6 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import own_net  # noqa: E402
 from adapters.shoal import BIN  # noqa: E402
 from scenario_cross import cross  # noqa: E402
+from scenario_far import far  # noqa: E402
 from scenario_first_byte import first_byte  # noqa: E402
 from scenario_hash import hashing  # noqa: E402
 from scenario_memory import memory  # noqa: E402
@@ -39,7 +41,7 @@ from watch import Failed  # noqa: E402
 from workspace import ADAPTERS, Run  # noqa: E402
 
 SCENARIOS = {"transfer": transfer, "four-seeds": four_seeds, "four-getters": four_getters, "cross": cross,
-             "hash": hashing, "small-files": small_files, "first-byte": first_byte, "memory": memory}
+             "hash": hashing, "small-files": small_files, "far": far, "first-byte": first_byte, "memory": memory}
 
 
 def read_args():

@@ -73,6 +73,16 @@ class Run:
         finally:
             self.size, self.seed_dir = before
 
+    @contextlib.contextmanager
+    def at(self, host):
+        """While it lasts, jobs are made for this address, and the tracker says that all are there."""
+        before = self.host
+        self.host = self.tracker.host = host
+        try:
+            yield
+        finally:
+            self.host = self.tracker.host = before
+
     def path(self, *names):
         return os.path.join(self.work, *names)
 

@@ -36,6 +36,8 @@ def drive():
     while True:
         s.wait_for_alert(1000 if what == "seed" else 5)
         for a in s.pop_alerts():
+            if what == "seed" and isinstance(a, lt.state_changed_alert) and t.status().is_seeding:
+                open(done, "w", encoding="ascii").close()
             if what != "seed" and isinstance(a, lt.torrent_finished_alert):
                 t.flush_cache()
             elif what != "seed" and isinstance(a, lt.cache_flushed_alert):
@@ -66,7 +68,8 @@ else:
             return [PYTHON, os.path.abspath(__file__), what, run.host, str(port), torrent, folder, done]
 
         def seed(self, run, torrent, folder, port):
-            return Job(self._command("seed", run, torrent, folder, port))
+            done = os.path.join(run.fresh(f"libtorrent-{port}"), "done")
+            return Job(self._command("seed", run, torrent, folder, port, done), done)
 
         def get(self, run, torrent, folder, port, stay=False):
             if not stay:

@@ -45,6 +45,8 @@
 #define CHOKER_SLOTS_MAX 64u
 /* Rounds after a try with another number of places that failed. */
 #define CHOKER_QUIET_ROUNDS 6u
+/* A place that a newcomer was offered and did not take for so long is offered to another one. */
+#define CHOKER_INVITED_MS 5000u
 /* What a peer is behind, in thousandths, weighs so many thousandths of what it gives. */
 #define CHOKER_BEHIND 4u
 /* And so long in waiting: ten percent behind are ten seconds. Bounded, as a liar may claim to

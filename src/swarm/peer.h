@@ -37,6 +37,7 @@ struct peer {
 	bool source;	 /* a web server: gives, and is not talked with */
 	bool incoming, utp, fast, extended, v2, shoal, upload_only;
 	bool am_choked, am_interested, is_choked, is_interested;
+	bool invited; /* unchoked, and was not interested since */
 	bool far;     /* others answer many times sooner */
 	bool snubbed; /* our requests went unanswered for too long */
 	bool stalled; /* takes nothing of what the system holds for it */

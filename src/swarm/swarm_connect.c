@@ -339,6 +339,8 @@ static void say_hello(struct turn *t, struct peer *p, bool met)
 					      .body = {have->bits, bitfield_bytes(have->n)}});
 	if (p->extended)
 		swarm_put_extension(t, p);
+	if (bitfield_full(have))
+		swarm_invite(t, p);
 }
 
 static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, const char *reason,

@@ -287,6 +287,9 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
 /* Count a peer (not) any more among those who have or want a place; around each change. */
 void swarm_count_place(struct swarm *s, const struct peer *p, bool in);
 void swarm_fill_places(struct turn *t);
+/* Give a newcomer a place before it asks, if one is free: it gets its first block a round trip
+ * earlier. Not kept for it, so holding many costs others nothing. */
+void swarm_invite(struct turn *t, struct peer *p);
 /* Others are tried while those who have places leave the line idle. */
 void swarm_judge_takers(struct turn *t);
 void swarm_choke_round(struct turn *t);

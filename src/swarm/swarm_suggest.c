@@ -64,8 +64,8 @@ void swarm_suggest(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
 
-	if (!p->fast || p->is_choked || !p->is_interested || !bitfield_full(&s->picker.have) ||
-	    !make_given(s))
+	if (!p->fast || p->is_choked || (!p->is_interested && !p->invited) ||
+	    !bitfield_full(&s->picker.have) || !make_given(s))
 		return;
 	while (p->n_offered < PEER_OFFERED_MAX) {
 		uint32_t piece = next_piece(s, p);

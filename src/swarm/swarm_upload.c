@@ -140,8 +140,9 @@ static void choke(struct turn *t, struct peer *p)
 {
 	struct request *q = NULL;
 
-	if (p->up_bytes == p->turn_bytes && p->idle_turns < CHOKER_IDLE_TURNS_MAX)
+	if (!p->invited && p->up_bytes == p->turn_bytes && p->idle_turns < CHOKER_IDLE_TURNS_MAX)
 		p->idle_turns++;
+	p->invited = false;
 	set_choked(t, p, true);
 	swarm_take_back(t->s, p);
 	swarm_say(t, p, WIRE_CHOKE);
@@ -265,6 +266,27 @@ void swarm_fill_places(struct turn *t)
 		watch_takers(t);
 }
 
+/* Those who were offered a place lately and have not taken it. */
+static uint32_t count_invited(const struct turn *t)
+{
+	uint32_t n = 0;
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;)
+		n += p->invited && t->now_ms - p->choke_ms < CHOKER_INVITED_MS;
+	return n;
+}
+
+void swarm_invite(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+
+	if (s->no_upload || s->n_waiting > 0 || s->n_taken + count_invited(t) >= s->choker.slots)
+		return;
+	p->invited = true;
+	unchoke(t, p);
+}
+
 /* ---- places in vain -------------------------------------------------------- */
 
 /* On a thin line all wait for one another. */
@@ -349,6 +371,10 @@ void swarm_on_interested(struct turn *t, struct peer *p, bool interested)
 {
 	if (p->is_interested == interested)
 		return;
+	/* The place it was invited to is another one's by now. */
+	if (p->invited && are_places_taken(t->s))
+		choke(t, p);
+	p->invited = false;
 	swarm_count_place(t->s, p, false);
 	p->is_interested = interested;
 	swarm_count_place(t->s, p, true);

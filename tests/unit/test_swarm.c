@@ -215,9 +215,9 @@ TEST(swarm_opens_with_what_it_has)
 	stop(&b);
 	start(&b, 1, "****", false);
 	join(&b, FAST);
-	CHECK_STR(said(&b), "0:have all");
+	CHECK(strncmp(said(&b), "0:have all ", 11) == 0);
 	join(&b, 0);
-	CHECK_STR(said(&b), "1:bitfield");
+	CHECK_STR(said(&b), "1:bitfield 1:unchoke");
 	stop(&b);
 	start(&b, 1, "*.*.", false);
 	join(&b, FAST);
@@ -811,6 +811,7 @@ TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 	struct block_ref out;
 
 	start(&b, 2, "*", false);
+	swarm_set_upload(b.s, false, b.now, &b.fx);
 	r = join(&b, FAST);
 	plain = join(&b, 0);
 	said(&b);
@@ -818,6 +819,7 @@ TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 	CHECK_STR(said(&b), "0:reject(0.0)");
 	hear_block_msg(&b, plain, WIRE_REQUEST, 0, 0);
 	CHECK_STR(said(&b), "");
+	swarm_set_upload(b.s, true, b.now, &b.fx);
 	hear_type(&b, r, WIRE_INTERESTED);
 	hear_block_msg(&b, r, WIRE_REQUEST, 0, 0);
 	hear_block_msg(&b, r, WIRE_CANCEL, 0, 0);
@@ -1100,8 +1102,7 @@ TEST(swarm_rejects_five_hundred_bad_requests_in_a_row_then_closes)
 	stop(&b);
 }
 
-/* Peers that want everything from a seed of `n` places. */
-static void crowd_of(struct bench *b, uint32_t slots, struct peer_ref *peers, uint32_t n)
+static void seed_of(struct bench *b, uint32_t slots)
 {
 	struct swarm_params p = {.seed = 11, .port = 6881, .upload_slots = slots};
 	struct bitfield have;
@@ -1115,6 +1116,12 @@ static void crowd_of(struct bench *b, uint32_t slots, struct peer_ref *peers, ui
 	bitfield_fill(&have);
 	CHECK_INT(swarm_set_have(b->s, &have), 0);
 	bitfield_fini(&have);
+}
+
+/* Peers that want everything from a seed of so many places. */
+static void crowd_of(struct bench *b, uint32_t slots, struct peer_ref *peers, uint32_t n)
+{
+	seed_of(b, slots);
 	for (uint32_t i = 0; i < n; i++) {
 		peers[i] = join(b, INCOMING);
 		hear_type(b, peers[i], WIRE_INTERESTED);
@@ -1141,6 +1148,37 @@ TEST(swarm_asks_for_nothing_again_when_who_was_asked_while_it_choked_us_unchokes
 	CHECK(strstr(said(&b), "0:request(0.0)") != NULL);
 	blocks(&b, r);
 	CHECK_STR(said(&b), "verify(1) verify(0)");
+	stop(&b);
+}
+
+TEST(swarm_invites_newcomers_to_places_that_are_free_and_keeps_them_for_nobody)
+{
+	struct peer_ref p[4];
+	struct bench b;
+
+	seed_of(&b, 2);
+	for (uint32_t i = 0; i < 3; i++)
+		p[i] = join(&b, INCOMING);
+	CHECK_STR(said(&b), "0:bitfield 0:unchoke 1:bitfield 1:unchoke 2:bitfield");
+	b.now += CHOKER_INVITED_MS;
+	p[3] = join(&b, INCOMING);
+	CHECK_STR(said(&b), "3:bitfield 3:unchoke");
+	hear_type(&b, p[2], WIRE_INTERESTED);
+	CHECK_STR(said(&b), "2:unchoke");
+	hear_type(&b, p[0], WIRE_INTERESTED);
+	CHECK_STR(said(&b), "");
+	hear_type(&b, p[1], WIRE_INTERESTED);
+	CHECK_STR(said(&b), "1:choke");
+	hear_type(&b, p[3], WIRE_INTERESTED);
+	CHECK_STR(said(&b), "3:choke");
+	hear_type(&b, p[0], WIRE_NOT_INTERESTED);
+	CHECK_STR(said(&b), "0:choke 1:unchoke");
+	/* Nobody is invited while somebody waits. */
+	hear_type(&b, p[2], WIRE_NOT_INTERESTED);
+	CHECK_STR(said(&b), "2:choke 3:unchoke");
+	hear_type(&b, p[0], WIRE_INTERESTED);
+	join(&b, INCOMING);
+	CHECK_STR(said(&b), "4:bitfield");
 	stop(&b);
 }
 
@@ -1522,7 +1560,7 @@ TEST(swarm_closes_seeds_when_complete_and_never_dials_them_again)
 	CHECK_STR(said(&b), "dial(1)");
 	r = join(&b, FAST);
 	hear_type(&b, r, WIRE_HAVE_ALL);
-	CHECK_STR(said(&b), "0:have all 0:close");
+	CHECK_STR(said(&b), "0:have all 0:suggest(0) 0:unchoke 0:close");
 	CHECK(swarm_deadline_ms(b.s) == UINT64_MAX);
 	stop(&b);
 }
