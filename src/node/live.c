@@ -74,7 +74,7 @@ static void pump(struct live *l)
 {
 	struct live_torrent *t;
 
-	while (l->state.is == LIVE_UP && line_client_held(l->line) < LIVE_HELD_MAX) {
+	while (live_state_may_tell(&l->state) && line_client_held(l->line) < LIVE_HELD_MAX) {
 		struct buf lines;
 
 		buf_init(&lines, LIVE_LINES_BYTES_MAX);
@@ -196,10 +196,10 @@ static void lose(struct live *l, const char *why, int status)
 	if (loss.warn)
 		warn_refused(l);
 	loop_timer_set(l->retry, loss.retry_ms);
-	if (loss.anew) {
+	if (loss.retell)
 		live_book_requeue(&l->book);
+	if (loss.anew)
 		start_grace(l);
-	}
 	if (loss.give_up)
 		give_up(l);
 }
@@ -238,6 +238,7 @@ static void on_opened(void *user)
 	say(l, json_pack("{s:s, s:s, s:i, s:s}", "t", "hello", "peer_id", hex, "port",
 			 (int)(l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base)),
 			 "client", "shoal " SHOAL_VERSION));
+	pump(l);
 }
 
 /* ---- lines of the index -------------------------------------------------------------- */

@@ -16,6 +16,12 @@ void live_state_begin(struct live_state *s, uint64_t now_ms)
 void live_state_on_opened(struct live_state *s, uint64_t now_ms)
 {
 	s->heard_ms = now_ms;
+	s->opened = true;
+}
+
+bool live_state_may_tell(const struct live_state *s)
+{
+	return s->opened;
 }
 
 void live_state_on_line(struct live_state *s, uint64_t now_ms)
@@ -65,11 +71,13 @@ static bool knows_none(struct live_state *s, int status)
 
 struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t now_ms)
 {
-	struct live_loss loss = {.anew = s->is == LIVE_UP,
+	struct live_loss loss = {.retell = s->opened,
+				 .anew = s->is == LIVE_UP,
 				 .give_up = s->is == LIVE_TRYING,
 				 .say = live_state_may_say(s),
 				 .warn = may_warn(s, status)};
 
+	s->opened = false;
 	if (loss.anew) {
 		s->is = LIVE_TRYING;
 		s->grace_ms = now_ms;

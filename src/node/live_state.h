@@ -44,6 +44,7 @@ struct live_state {
 	/* private */
 	struct rng rng;
 	uint64_t heard_ms, beat_ms, grace_ms;
+	bool opened;	   /* we may talk: what is told before the welcome saves a round trip */
 	bool was_up;	   /* once at least */
 	uint32_t failed;   /* before that */
 	bool said, warned; /* since it was up last */
@@ -53,7 +54,8 @@ struct live_state {
 void live_state_init(struct live_state *s, uint64_t seed);
 void live_state_begin(struct live_state *s, uint64_t now_ms);
 
-/* The connection is there; nothing was said yet. */
+/* The connection is there; nothing was said yet. The first line is our hello, and others may follow
+ * before it is answered. */
 void live_state_on_opened(struct live_state *s, uint64_t now_ms);
 /* A line of the index, whatever it says. */
 void live_state_on_line(struct live_state *s, uint64_t now_ms);
@@ -61,7 +63,8 @@ void live_state_on_welcome(struct live_state *s, uint64_t now_ms);
 
 struct live_loss {
 	uint32_t retry_ms; /* to be tried again after so long */
-	bool anew;    /* it was there: all is told anew once it is again, LIVE_GRACE_MS begins */
+	bool retell;  /* something was told, perhaps: all is told anew once it is there again */
+	bool anew;    /* it was there: LIVE_GRACE_MS begins */
 	bool give_up; /* it was TRYING, and is DOWN now */
 	bool say;     /* the reason, once until it is there again */
 	bool warn;    /* that the index does not let us in: the same */
@@ -73,6 +76,9 @@ struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t n
 uint32_t live_state_pause(struct live_state *s);
 /* The index says what is wrong: may that be said? As live_loss.say. */
 bool live_state_may_say(struct live_state *s);
+
+/* May torrents be told of now? */
+bool live_state_may_tell(const struct live_state *s);
 
 enum live_tick {
 	LIVE_TICK_SILENT, /* it is lost: live_state_on_lost() */

@@ -74,6 +74,24 @@ TEST(a_lost_session_is_told_anew_and_tried_again_soon_but_not_by_all_in_one_mome
 	check_spread(pauses, 100, LIVE_LOST_MS, LIVE_LOST_MORE_MS);
 }
 
+TEST(what_was_told_before_the_welcome_is_told_anew_when_it_never_comes)
+{
+	struct live_state s;
+	struct live_loss loss;
+
+	live_state_init(&s, 1);
+	live_state_begin(&s, 0);
+	CHECK(!live_state_may_tell(&s));
+	CHECK(!live_state_on_lost(&s, 0, 10).retell);
+	live_state_on_opened(&s, 20);
+	CHECK(live_state_may_tell(&s));
+	loss = live_state_on_lost(&s, 0, 30);
+	CHECK(loss.retell && !loss.anew);
+	CHECK(!live_state_may_tell(&s));
+	s = up(1, 100);
+	CHECK(live_state_on_lost(&s, 0, 200).retell);
+}
+
 /* The index is being restarted: its peers are back within 10 s. */
 TEST(one_that_was_there_once_is_tried_every_few_seconds_however_often_that_fails)
 {
