@@ -13,6 +13,7 @@
 
 /* Addresses from --peer and x.pe. */
 #define PEERS_MAX 64
+#define FOUND_MAX 16
 
 /* -o -: to standard output. */
 bool wanted_flows(const struct opts *o);
@@ -40,6 +41,8 @@ struct wanted {
 	uint8_t *files;	 /* an enum want for each of meta->files; NULL: all */
 	struct addr peers[PEERS_MAX];
 	size_t n_peers;
+	struct addr found[FOUND_MAX]; /* that the index named, when it said what `ref` means */
+	size_t n_found, found_complete;
 };
 
 /* Is it the index that knows what `ref` means? Else it is the name of a .torrent file, or the

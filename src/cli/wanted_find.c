@@ -127,6 +127,9 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 		err = check_owner(o, e, info);
 	if (err == OK)
 		err = index_client_torrent(*index, e->id, &w->torrent, info);
+	if (err == OK)
+		w->n_found =
+		    index_client_first_peers(found, w->found, FOUND_MAX, &w->found_complete);
 	json_decref(found);
 	w->from_index = true;
 	/* A name that its owner's key stands for is not what an index calls it. */

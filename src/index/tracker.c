@@ -190,6 +190,23 @@ int tracker_announce(struct tracker *t, const struct announce *a, const struct a
 
 /* ---- questions ---- */
 
+void tracker_look(struct tracker *t, const uint8_t info_hash[20], uint32_t numwant,
+		  const struct addr *from, const struct addr *here, uint64_t now_s,
+		  struct announce_reply *out)
+{
+	struct announce a = {.left = UINT64_MAX, .numwant = numwant};
+	struct twins twins;
+
+	memset(out, 0, sizeof(*out));
+	set_now(t, now_s, EXPIRE_PER_CALL);
+	memcpy(a.info_hash, info_hash, sizeof(a.info_hash));
+	twins = find_twins(t, info_hash, from->v6);
+	put_head(t, &a, twins, out);
+	out->n_peers = tracker_pick(t, &a, twins.swarms[from->v6], twins.swarms[!from->v6], NO_SPOT,
+				    from, here);
+	out->peers = t->picks;
+}
+
 void tracker_scrape(struct tracker *t, const uint8_t info_hash[20], uint64_t now_s,
 		    struct scrape_row *out)
 {

@@ -65,6 +65,12 @@ void tracker_set_sites(struct tracker *t, const struct tracker_site *sites, uint
 int tracker_announce(struct tracker *t, const struct announce *a, const struct addr *from,
 		     const struct addr *here, uint64_t now_s, struct announce_reply *out);
 
+/* The peers that `from` would be told of if it announced that it wants `numwant`, without taking it
+ * in. */
+void tracker_look(struct tracker *t, const uint8_t info_hash[20], uint32_t numwant,
+		  const struct addr *from, const struct addr *here, uint64_t now_s,
+		  struct announce_reply *out);
+
 /* Ask the memory for what announces and scrapes of these swarms will look at. For callers who have
  * several at hand: waiting for memory is most of the work, and this way they wait together. */
 void tracker_prefetch(const struct tracker *t, const uint8_t (*info_hashes)[20], size_t n);

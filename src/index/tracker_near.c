@@ -81,7 +81,8 @@ static void pick_circle(struct pick *p, uint32_t card, uint32_t base, enum circl
 static void pick_from_bunch(struct pick *p, uint32_t end)
 {
 	const struct card *b = card_at(p->t, p->swarm);
-	uint32_t base = p->for_seed ? b->n_seeds : 0, self = p->self.at >= base;
+	uint32_t base = p->for_seed ? b->n_seeds : 0;
+	uint32_t self = p->self.card != NONE && p->self.at >= base;
 
 	/* usually there is nobody but the asker, which must be known quickly */
 	if (p->site == 0 && bunch_count_subnet(b, base, p->asker) == self)
@@ -161,7 +162,7 @@ static void pick_circle_of_side(struct pick *p, const struct side *s, enum circl
 
 static bool crowd_has_near(const struct pick *p, const struct side *sides)
 {
-	uint32_t near = 0;
+	uint32_t near = 0, self = !p->for_seed && p->self.card != NONE;
 
 	for (int i = 0; i < (p->for_seed ? 1 : 2) && near < 2; i++) {
 		struct range r = {0, 0};
@@ -172,7 +173,7 @@ static bool crowd_has_near(const struct pick *p, const struct side *sides)
 			near += bunch_count_subnet(card_at(p->t, sides[i].leaves[r.first + k].card),
 						   0, p->asker);
 	}
-	return near > (p->for_seed ? 0 : 1);
+	return near > self;
 }
 
 static void pick_from_crowd(struct pick *p, const struct side *sides, uint32_t end)

@@ -236,7 +236,7 @@ static bool is_in_pool(const struct pick *p, const struct pool *pool, struct spo
 
 static void count_rest(const struct pick *p, struct pool *pool)
 {
-	pool->rest = pool->n - is_in_pool(p, pool, p->self);
+	pool->rest = pool->n - (p->self.card != NONE && is_in_pool(p, pool, p->self));
 	for (uint32_t i = 0; i < p->n_touched; i++) {
 		if (is_in_pool(p, pool, (struct spot){p->touched[i].card, NONE}))
 			pool->rest -= places_count(&p->touched[i].told);
@@ -246,8 +246,10 @@ static void count_rest(const struct pick *p, struct pool *pool)
 /* A seed is not told of seeds. */
 static uint32_t add_pools(const struct pick *p, uint32_t swarm, struct pool *pools, uint32_t n)
 {
-	const struct card *s = card_at(p->t, swarm);
+	const struct card *s = swarm == NONE ? NULL : card_at(p->t, swarm);
 
+	if (s == NULL)
+		return n;
 	if (!s->is_crowd) {
 		uint32_t base = p->for_seed ? s->n_seeds : 0;
 
@@ -325,12 +327,10 @@ uint32_t tracker_pick(struct tracker *t, const struct announce *a, uint32_t swar
 	p.asker_is_loopback = addr_is_loopback(asker);
 	p.swarm = swarm;
 	p.self = self;
-	n = add_pools(&p, swarm, pools, 0);
-	if (twin != NONE)
-		n = add_pools(&p, twin, pools, n);
+	n = add_pools(&p, twin, pools, add_pools(&p, swarm, pools, 0));
 	for (uint32_t i = 0; i < n; i++)
 		all += pools[i].n;
-	if (all > p.want)
+	if (all > p.want && swarm != NONE)
 		near_pick(&p, p.want - (p.want + 3) / 4);
 	p.far_first = p.n > 0;
 	for (int turn = 0; turn < (p.far_first ? 2 : 1) && p.n < p.want; turn++)

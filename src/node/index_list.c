@@ -4,8 +4,12 @@
 #include "base/text.h"
 #include "index/query.h"
 #include "node/index_server_impl.h"
+#include "node/index_told.h"
 
 #define PARAM_MAX 2048u
+/* Rows of a page whose peers are told of, where that is asked for (attack: a page of 500 rows, each
+ * with a look at a large swarm). */
+#define ROWS_WITH_PEERS 4u
 
 /* ---- parameters ---- */
 
@@ -60,6 +64,8 @@ struct list_ask {
 	uint8_t hash[SHA256_LEN];
 	size_t hash_len;
 	bool online, by_holders;
+	uint32_t peers;		      /* of the first rows, so many are told of */
+	const struct addr *us, *them; /* then: both ends of the connection */
 	struct catalogue_query query;
 };
 
@@ -126,7 +132,7 @@ static int take_sort(const struct http_request *r, struct list_ask *a, struct ht
 
 static int take_list_ask(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
 {
-	uint64_t version = 0, limit = INDEX_LIST_DEFAULT, offset = 0, online = 0;
+	uint64_t version = 0, limit = INDEX_LIST_DEFAULT, offset = 0, online = 0, peers = 0;
 	int owner, name;
 
 	if (!index_query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
@@ -137,6 +143,7 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	    take_sort(r, a, reply) < 0 ||
 	    index_take_number(r, "offset", 0, INDEX_OFFSET_MAX, &offset, reply) < 0 ||
 	    index_take_number(r, "online", 0, 1, &online, reply) < 0 ||
+	    index_take_number(r, "peers", 0, INDEX_LIST_PEERS_MAX, &peers, reply) < 0 ||
 	    index_take_number(r, "limit", 1, CATALOGUE_PAGE_MAX, &limit, reply) < 0)
 		return ERR_PROTO;
 	if (owner > 0)
@@ -147,6 +154,9 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	a->query.limit = (uint32_t)limit;
 	a->query.offset = (uint32_t)offset;
 	a->online = online > 0;
+	a->peers = (uint32_t)peers;
+	a->us = &r->to;
+	a->them = &r->from;
 	return 0;
 }
 
@@ -167,6 +177,35 @@ static bool add_row(struct index_server *s, json_t *list, const struct entry *e,
 	return false;
 }
 
+static void look_at_swarm(struct index_server *s, const struct list_ask *a,
+			  const uint8_t hash[SHA1_LEN], struct told *told)
+{
+	struct shard_hold hold = {.all = s->shards};
+	struct announce_reply reply;
+	size_t n = told_count(told);
+
+	if (n >= a->peers)
+		return;
+	tracker_look(shards_enter(&hold, hash), hash, a->peers - (uint32_t)n, a->them, a->us,
+		     index_now_s(s), &reply);
+	told_add_reply(told, &reply);
+	shards_leave(&hold); /* not before: it lent the peers */
+}
+
+/* The first rows say whom to ask for them: who fetches one has its first peers a few round trips
+ * before it is in their swarm. */
+static void tell_peers(struct index_server *s, const struct list_ask *a, const struct entry *e,
+		       json_t *row)
+{
+	struct told told = told_new();
+
+	if (e->has_v2)
+		look_at_swarm(s, a, e->hash_v2, &told);
+	if (e->has_v1)
+		look_at_swarm(s, a, e->hash_v1, &told);
+	told_put(&told, row);
+}
+
 static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n,
 			 struct err_info *why)
 {
@@ -179,6 +218,9 @@ static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_
 			json_decref(list);
 			return NULL;
 		}
+		if (a != NULL && a->peers > 0 && json_array_size(list) <= ROWS_WITH_PEERS)
+			tell_peers(s, a, &s->rows[i],
+				   json_array_get(list, json_array_size(list) - 1));
 	}
 	return list;
 }

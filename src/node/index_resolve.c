@@ -11,10 +11,13 @@
 
 #include "base/text.h"
 #include "node/entry_json.h"
+#include "node/session_line.h"
 
 #define RESOLVE_ROWS 500u
 #define LISTED_MAX 8u
 #define NEAR_MAX 5u
+/* Enough to begin with until we are in the swarm. */
+#define FIRST_PEERS 10u
 
 struct candidate {
 	struct entry entry;
@@ -236,6 +239,11 @@ static int choose(struct index_client *c, const char *ref, const char *name, boo
 	return 0;
 }
 
+size_t index_client_first_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete)
+{
+	return session_line_peers(j, out, cap, complete);
+}
+
 static int by_hash(struct index_client *c, const char *ref, struct candidates *found,
 		   struct err_info *info)
 {
@@ -243,7 +251,7 @@ static int by_hash(struct index_client *c, const char *ref, struct candidates *f
 	int r;
 
 	buf_init(&path, 4096);
-	buf_printf(&path, "/api/v1/entries?limit=%u", RESOLVE_ROWS);
+	buf_printf(&path, "/api/v1/entries?limit=%u&peers=%u", RESOLVE_ROWS, FIRST_PEERS);
 	index_client_put_param(&path, "hash", ref);
 	r = ask_for(c, &path, found, info);
 	buf_fini(&path);
@@ -257,7 +265,7 @@ static int by_name(struct index_client *c, const struct entry_ref *ref, struct c
 	int r;
 
 	buf_init(&path, 4096);
-	buf_printf(&path, "/api/v1/entries?limit=%u", RESOLVE_ROWS);
+	buf_printf(&path, "/api/v1/entries?limit=%u&peers=%u", RESOLVE_ROWS, FIRST_PEERS);
 	index_client_put_param(&path, "name", ref->name);
 	if (ref->owner[0] != '\0')
 		index_client_put_param(&path, "owner", ref->owner);

@@ -28,6 +28,8 @@
 #include "store/catalogue_db.h"
 
 #define INDEX_LIST_DEFAULT 100u
+/* Told of one entry of a list. */
+#define INDEX_LIST_PEERS_MAX 20u
 #define INDEX_NEAR_MAX 10u
 #define INDEX_OFFSET_MAX 1000000u
 /* Entries looked at for one page of what is on line: some tens of milliseconds. */

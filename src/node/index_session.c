@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "node/index_server_impl.h"
+#include "node/index_told.h"
 #include "node/json_read.h"
 #include "node/session_line.h"
 
@@ -46,30 +47,6 @@ static void say(struct session_link *l, json_t *j)
 	buf_fini(&line);
 }
 
-/* Addresses for one line: those who have everything go before the others. */
-struct told {
-	json_t *complete, *others;
-};
-
-static struct told told_new(void)
-{
-	return (struct told){json_array(), json_array()};
-}
-
-static size_t told_count(const struct told *t)
-{
-	return json_array_size(t->complete) + json_array_size(t->others);
-}
-
-/* Without memory it is left out. */
-static void told_add(struct told *t, const struct addr *a, bool complete)
-{
-	char text[ADDR_TEXT_MAX];
-
-	(void)json_array_append_new(complete ? t->complete : t->others,
-				    json_string(addr_text(text, a)));
-}
-
 bool index_addr_for(const struct addr *whom, const struct addr *here, const struct addr *about,
 		    struct addr *out)
 {
@@ -90,13 +67,10 @@ static bool addr_for(const struct roster_session *whom, const struct roster_sess
 /* Takes what `list` holds. */
 static void say_peers(struct roster_member *to, const char *kind, struct told list)
 {
-	size_t n = json_array_size(list.complete);
+	json_t *j = json_pack("{s:s, s:I}", "t", kind, "id", (json_int_t)to->number);
 
-	(void)json_array_extend(list.complete, list.others);
-	json_decref(list.others);
-	say(to->session->user,
-	    json_pack("{s:s, s:I, s:o, s:I}", "t", kind, "id", (json_int_t)to->number, "peers",
-		      list.complete, "complete", (json_int_t)n));
+	told_put(&list, j);
+	say(to->session->user, j);
 }
 
 /* ---- the tracker ------------------------------------------------------------------------- */
@@ -121,8 +95,7 @@ static void tell_tracker(struct index_server *s, const struct roster_member *m,
 	if (tracker_announce(shards_enter(&hold, hash), &a, &who->addr, &who->here, index_now_s(s),
 			     &reply) == OK &&
 	    !reply.failed && peers != NULL)
-		for (uint32_t i = 0; i < reply.n_peers; i++)
-			told_add(peers, &reply.peers[i].addr, reply.peers[i].complete);
+		told_add_reply(peers, &reply);
 	shards_leave(&hold); /* not before: it lent the peers */
 }
 

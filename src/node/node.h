@@ -163,6 +163,10 @@ struct transfer_params {
 	enum addr_scope webseeds_nearest;
 	const struct addr *peers; /* dialed from the start */
 	size_t n_peers;
+	/* Found before it is added, as by a tracker: dialed at once. The first `found_complete` of
+	 * them have everything. Borrowed for the call. */
+	const struct addr *found;
+	size_t n_found, found_complete;
 	/* Download: what found the torrent; its connections go on as ours, unless what is on disk
 	 * must be looked at first. Borrowed for the call; may be NULL. */
 	struct metadata_fetch *fetch;

@@ -149,6 +149,8 @@ struct transfer {
 	struct hash_task *hash_tasks;
 	struct addr *first_peers;
 	size_t n_first_peers;
+	struct addr *found; /* until it goes live */
+	size_t n_found, found_complete;
 	uint32_t status_round;	/* counted by node_status() already */
 	uint64_t dht_at_ms;	/* next announce in the distributed hash table */
 	uint32_t dht_search[2]; /* that is under way, by v1 and v2 name; 0 none */
@@ -245,6 +247,7 @@ void transfer_leave(struct transfer *t);
 int transfer_make_announcer(struct transfer *t, const char *const *trackers);
 /* If one of its trackers is an index that we have a live session with. */
 void transfer_join_live(struct transfer *t);
+void transfer_take_found(struct transfer *t); /* what it was added with */
 
 /* ---- transfer_disk.c ---- */
 /* Token of store_leaves() for the swarm's own use; others are addresses of hash_tasks. */

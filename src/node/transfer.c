@@ -251,6 +251,26 @@ static void on_timer(void *arg)
 
 /* ---- life -------------------------------------------------------------------------------- */
 
+static int copy_addresses(const struct addr *list, size_t n, struct addr **out, size_t *n_out)
+{
+	if (n == 0)
+		return OK;
+	*out = calloc(n, sizeof(**out));
+	if (*out == NULL)
+		return ERR_NOMEM;
+	memcpy(*out, list, n * sizeof(**out));
+	*n_out = n;
+	return OK;
+}
+
+static int keep_addresses(struct transfer *t, const struct transfer_params *p)
+{
+	int err = copy_addresses(p->peers, p->n_peers, &t->first_peers, &t->n_first_peers);
+
+	t->found_complete = p->found_complete;
+	return err == OK ? copy_addresses(p->found, p->n_found, &t->found, &t->n_found) : err;
+}
+
 static int make_parts(struct transfer *t, const struct transfer_params *p, struct err_info *info)
 {
 	struct node *n = t->node;
@@ -290,14 +310,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 		t->webseeds = webseeds_new(t, p, &n_webseeds);
 	if (n_webseeds > 0 && !p->seed && t->webseeds == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	if (p->n_peers > 0) {
-		t->first_peers = calloc(p->n_peers, sizeof(*t->first_peers));
-		if (t->first_peers == NULL)
-			return err_set(info, ERR_NOMEM, "out of memory");
-		memcpy(t->first_peers, p->peers, p->n_peers * sizeof(*t->first_peers));
-		t->n_first_peers = p->n_peers;
-	}
-	return OK;
+	return keep_addresses(t, p) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
 bool transfer_takes(const struct transfer *t, const struct addr *from)
@@ -348,6 +361,7 @@ int transfer_go_live(struct transfer *t)
 		metadata_fetch_pass_on(t->fetch, t);
 	swarm_on_addresses(t->swarm, t->first_peers, t->n_first_peers, SOURCE_USER,
 			   transfer_now_ms(t), &t->fx);
+	transfer_take_found(t);
 	webseeds_start(t->webseeds);
 	transfer_join_live(t);
 	announcer_start(t->announcer);
@@ -493,6 +507,7 @@ void transfer_free(struct transfer *t)
 	free(t->title);
 	free(t->item.item);
 	free(t->first_peers);
+	free(t->found);
 	free(t->by_slot);
 	free(t->wanted);
 	free(t->pieces);

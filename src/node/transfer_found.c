@@ -30,6 +30,15 @@ static void on_found(void *user, const struct addr *list, size_t n)
 	take_peers(user, list, n, 0);
 }
 
+void transfer_take_found(struct transfer *t)
+{
+	if (t->n_found > 0)
+		take_peers(t, t->found, t->n_found, t->found_complete);
+	free(t->found);
+	t->found = NULL;
+	t->n_found = 0;
+}
+
 static void on_seen_as(void *user, const struct addr *by, const struct addr *us)
 {
 	const struct transfer *t = user;

@@ -160,6 +160,10 @@ def _(w):
     check_eq((e["online"], e["seeds"], e["holders"]), (1, 1, 1), "counts")
     check_eq(len(index.holders("f")["peers"]), 1, "holders")
     check_eq(len(index.api("peers")["peers"]), 1, "peers")
+    row = index.api("entries?name=f&peers=20")["entries"][0]
+    check_eq((row["peers"], row["complete"]), ([index.holders("f")["peers"][0]["addr"]], 1), "whom to ask for it")
+    check("peers" not in index.api("entries?name=f")["entries"][0], "nobody asked for them")
+    index.api("entries?name=f&peers=21", want=400)
 
 
 # ---- announces (O-28) ---------------------------------------------------------------------

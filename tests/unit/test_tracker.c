@@ -334,6 +334,34 @@ TEST(every_peer_is_told_about_equally_often)
 		CHECK(told[i] > 280 && told[i] < 520);
 	tracker_free(t);
 }
+TEST(who_looks_is_told_as_who_announces_and_is_not_taken_in)
+{
+	struct addr v4 = addr_from("192.0.2.9:50123"), v6 = addr_from("[2001:db8::9]:50123");
+	struct tracker *t = new_tracker(0);
+	uint8_t hash[20] = {0};
+	struct announce_reply r;
+
+	tracker_look(t, hash, 10, &v4, NULL, NOW, &r);
+	CHECK_INT(r.n_peers, 0);
+	for (uint32_t n = 1; n <= 5000; n++) {
+		say_as_host(t, 0x0a000000 + n, 1, 0, NOW);
+		if (n > 12 && n != 300 && n != 5000)
+			continue;
+		for (int k = 0; k < 2; k++) {
+			tracker_look(t, hash, 10, k == 0 ? &v4 : &v6, NULL, NOW, &r);
+			CHECK_INT(r.n_peers, n < 10 ? n : 10);
+			CHECK_INT(r.complete + r.incomplete, n);
+		}
+	}
+	/* One neighbour is not taken for the asker. */
+	say_as_host(t, 0xc0000207, 1, 0, NOW);
+	tracker_look(t, hash, 10, &v4, NULL, NOW, &r);
+	CHECK(told_of(&r, "192.0.2.7:1"));
+	CHECK_INT(count(t), 5001);
+	tracker_check(t);
+	tracker_free(t);
+}
+
 /* ---- what is known of a peer ---- */
 
 static struct tracker_peer peer_known(struct tracker *t, uint64_t now)
