@@ -1487,6 +1487,49 @@ TEST(swarm_tries_a_few_others_ever_less_often_and_each_once)
 	stop(&b);
 }
 
+/* Three of them have everything, the others a piece; when some are tried, so have these. */
+TEST(swarm_lets_go_of_others_before_the_last_two_that_have_everything)
+{
+	struct addr list[60];
+	uint32_t joined = 0, seeds = 3, gone = 0;
+	struct peer_ref seed[3] = {{0}};
+	struct bench b;
+
+	start(&b, 1, "...", false);
+	for (uint32_t i = 0; i < 60; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, 60, SOURCE_TRACKER, b.now, &b.fx);
+	for (uint64_t end = b.now + 120000; b.now < end; b.now += 250) {
+		struct addr dialled[SWARM_PEERS_DIAL];
+		uint32_t n = 0;
+
+		for (size_t i = 0; i < b.fx.n; i++) {
+			const struct effect *e = &b.fx.list[i];
+
+			if (e->type == EFFECT_DIAL && n < SWARM_PEERS_DIAL)
+				dialled[n++] = e->u.addr;
+			gone += e->type == EFFECT_CLOSE;
+			for (uint32_t k = 0; k < 3 && e->type == EFFECT_CLOSE; k++)
+				seeds -= e->peer.slot == seed[k].slot && e->peer.gen == seed[k].gen;
+		}
+		said(&b);
+		for (uint32_t i = 0; i < n; i++, joined++) {
+			uint8_t id = dialled[i].ip[3];
+			struct peer_ref r = join_as(&b, id - 1u, id, FAST);
+
+			if (joined < 3)
+				seed[joined] = r;
+			hear_type(&b, r, joined < 3 ? WIRE_HAVE_ALL : WIRE_HAVE_NONE);
+			if (joined >= 3)
+				hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = i % 3});
+		}
+		swarm_on_tick(b.s, b.now, &b.fx);
+	}
+	CHECK_INT(seeds, SWARM_COMPLETE_FEW);
+	CHECK(gone > 1);
+	stop(&b);
+}
+
 TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
 {
 	struct bench b;
