@@ -238,7 +238,7 @@ static struct open_piece *urgent_for(struct picker *p, const struct asker *a, ui
 		const struct urgent *u = &p->urgent[i];
 		struct open_piece *o = picker_open(p, u->piece);
 
-		if (a->slow && u->fast_only)
+		if (u->fast_only && (a->slow || (!a->tried && i < PICKER_SOON)))
 			continue;
 		if (o == NULL && asker_has(p, a, u->piece))
 			o = picker_begin(p, u->piece, now_ms);

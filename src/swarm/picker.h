@@ -2,7 +2,7 @@
  *
  * The rules, in order, for one peer that takes another block:
  *   0. An urgent piece, the first one in their order that has a free block; not a slow peer, when a
- *      faster one has it.
+ *      faster one has it, nor one of the very first to a peer that gave nothing yet.
  *   1. The piece it is on, as long as blocks of it are free: runs of neighbouring blocks in one
  *      piece come from one peer, which is kind to its disk and to ours, and a bad piece has few
  *      suspects.
@@ -44,6 +44,9 @@
  * are asked for ahead: with half of it two of them share most pieces, whose blocks then come out of
  * order, and a sixth of a v1 torrent is read back to be hashed. */
 #define PICKER_FETCH_BYTES (64u << 20)
+
+/* Of the urgent pieces so many are needed at once: no peer is tried with them. */
+#define PICKER_SOON 8u
 
 /* Suggestions of one peer that are remembered, the latest ones (attack: endless ones). */
 #define PICKER_SUGGESTED 8u
@@ -99,6 +102,7 @@ struct asker {
 	uint32_t hint;	  /* block after the one it took last */
 	bool far;	  /* asked only for what no near one has */
 	bool slow;	  /* others are much faster: they get what is urgent */
+	bool tried;	  /* it gave something */
 	uint32_t n_suggested;
 	uint32_t suggested[PICKER_SUGGESTED]; /* oldest first */
 };
@@ -111,7 +115,7 @@ struct asker {
 
 struct urgent {
 	uint32_t piece;
-	bool fast_only; /* a peer that is not slow has it */
+	bool fast_only; /* a peer that was tried and is not slow has it */
 };
 
 struct picker {

@@ -33,6 +33,7 @@ static void count_down(struct swarm *s, struct peer *p, uint32_t bytes, uint64_t
 	rate_add(&p->down, bytes, now_ms);
 	rate_add(&s->down, bytes, now_ms);
 	p->down_bytes += bytes;
+	p->asker.tried = true;
 	s->down_bytes += bytes;
 	p->heard_ms = now_ms;
 	p->progress_ms = p->given_ms = now_ms;

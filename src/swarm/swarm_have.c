@@ -117,7 +117,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 		return false;
 	}
 	bitfield_set(&p->has, piece);
-	swarm_note_had(s, p, piece);
+	swarm_note_had(t, p, piece);
 	picker_add(&s->picker, piece);
 	if (s->split && !p->far && !p->source)
 		s->picker.near[piece]++;

@@ -300,7 +300,7 @@ void swarm_suggest(struct turn *t, struct peer *p);
 /* It asked for a block of `piece`. */
 void swarm_note_asked(struct turn *t, struct peer *p, uint32_t piece);
 /* A peer has it now: it is being given to nobody. */
-void swarm_note_had(struct swarm *s, struct peer *p, uint32_t piece);
+void swarm_note_had(struct turn *t, struct peer *p, uint32_t piece);
 /* It is choked: what it was offered or given and does not have yet others may get. */
 void swarm_take_back(struct swarm *s, struct peer *p);
 /* How much of what it got from us others had from it; 1000: all. */

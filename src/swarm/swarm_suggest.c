@@ -8,6 +8,10 @@
  * with different ones. A getter asks it for what it suggests first of all.
  * Nothing is hidden: who does not understand suggestions asks for what it likes.
  *
+ * When all are being given to somebody the swarm waits for the slowest of these: for who had a
+ * place last, and got the last pieces along with it. Then who would be done much sooner with the
+ * last piece of such a one is offered it, too.
+ *
  * Among 100 getters a seed that does not suggest sends 1.27 copies before each piece has left it
  * once, one that does 1.03: the last getter is done after 1.09 times the least possible time
  * instead of 1.17, and all complete when the seed leaves after 1.1 copies, where none did. */
@@ -23,6 +27,10 @@
 #define SUGGEST_DOUBT 2u
 /* What so many have is common: they will do without us. */
 #define SUGGEST_RARE 4u
+
+/* Being done so many times, and so much, later than another one is late. */
+#define SUGGEST_LATE_TIMES 2u
+#define SUGGEST_LATE_MS 200u
 
 /* Room to remember what is being given. False without memory: then there are no suggestions. */
 static bool make_given(struct swarm *s)
@@ -60,6 +68,67 @@ static uint32_t next_piece(struct swarm *s, const struct peer *p)
 	return best;
 }
 
+/* Until the peer has all it asked for, and so many pieces more. Of who took nothing yet: as long as
+ * it had time to. */
+static uint64_t takes_ms(const struct turn *t, const struct peer *p, uint32_t pieces)
+{
+	uint64_t bytes =
+	    (uint64_t)p->queue.n * BLOCK_BYTES + (uint64_t)pieces * t->s->meta->piece_length;
+	uint64_t bps = rate_bps(&p->up, t->now_ms);
+
+	return bps == 0 ? t->now_ms - p->choke_ms : bytes * 1000 / bps;
+}
+
+static bool is_offered_to_another(const struct swarm *s, const struct peer *p, uint32_t piece)
+{
+	const struct peer *o;
+
+	for (uint32_t i = 0; (o = swarm_next_peer(s, &i)) != NULL;) {
+		for (uint32_t k = 0; o != p && k < o->n_offered; k++) {
+			if (o->offered[k] == piece)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The piece that it will have last of those that nobody has and that it alone is given. */
+static uint32_t last_piece(const struct swarm *s, const struct peer *p)
+{
+	for (uint32_t k = p->n_offered + 1; k > 0; k--) {
+		uint32_t piece = k > 1 ? p->offered[k - 2] : p->asked_piece;
+		uint32_t first = k > 1 ? 0 : p->ref.slot + 1;
+
+		if (piece != PICKER_NONE && s->picker.avail[piece] == 0 &&
+		    s->given_to[piece] == first && !is_offered_to_another(s, p, piece))
+			return piece;
+	}
+	return PICKER_NONE;
+}
+
+/* A piece that nobody has, and `p` would have much sooner than the one to whom it is given. */
+static uint32_t late_piece(const struct turn *t, const struct peer *p)
+{
+	uint64_t latest = takes_ms(t, p, p->n_offered + 1) * SUGGEST_LATE_TIMES + SUGGEST_LATE_MS;
+	uint32_t late = PICKER_NONE;
+	const struct peer *o;
+
+	if (rate_bps(&p->up, t->now_ms) == 0)
+		return PICKER_NONE;
+	for (uint32_t i = 0; (o = swarm_next_peer(t->s, &i)) != NULL;) {
+		uint64_t takes = takes_ms(t, o, o->n_offered);
+		uint32_t piece = PICKER_NONE;
+
+		if (o != p && takes > latest)
+			piece = last_piece(t->s, o);
+		if (piece == PICKER_NONE)
+			continue;
+		late = piece;
+		latest = takes;
+	}
+	return late;
+}
+
 void swarm_suggest(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
@@ -70,12 +139,31 @@ void swarm_suggest(struct turn *t, struct peer *p)
 	while (p->n_offered < PEER_OFFERED_MAX) {
 		uint32_t piece = next_piece(s, p);
 
+		if (piece == PICKER_NONE || s->picker.avail[piece] > 0) {
+			uint32_t late = late_piece(t, p);
+
+			piece = late != PICKER_NONE ? late : piece;
+		}
 		if (piece == PICKER_NONE)
 			return;
 		bitfield_set(&s->given, piece);
 		p->offered[p->n_offered++] = piece;
 		swarm_send(t, p, &(struct wire_msg){.type = WIRE_SUGGEST, .index = piece});
 	}
+}
+
+/* It asks for the piece, or has it. False: it was not offered. */
+static bool end_offer(struct peer *p, uint32_t piece)
+{
+	uint32_t i = 0;
+
+	while (i < p->n_offered && p->offered[i] != piece)
+		i++;
+	if (i == p->n_offered)
+		return false;
+	p->n_offered--;
+	memmove(p->offered + i, p->offered + i + 1, (p->n_offered - i) * sizeof(p->offered[0]));
+	return true;
 }
 
 /* A second one gets it from us: what others have of it they do not owe to the first. */
@@ -91,23 +179,17 @@ static void note_giving(struct swarm *s, const struct peer *p, uint32_t piece)
 
 void swarm_note_asked(struct turn *t, struct peer *p, uint32_t piece)
 {
-	uint32_t i = 0;
-
 	if (piece == p->asked_piece || t->s->given.bits == NULL)
 		return;
 	p->asked_piece = piece;
 	note_giving(t->s, p, piece);
-	while (i < p->n_offered && p->offered[i] != piece)
-		i++;
-	if (i == p->n_offered)
-		return;
-	p->n_offered--;
-	memmove(p->offered + i, p->offered + i + 1, (p->n_offered - i) * sizeof(p->offered[0]));
-	swarm_suggest(t, p);
+	if (end_offer(p, piece))
+		swarm_suggest(t, p);
 }
 
-void swarm_note_had(struct swarm *s, struct peer *p, uint32_t piece)
+void swarm_note_had(struct turn *t, struct peer *p, uint32_t piece)
 {
+	struct swarm *s = t->s;
 	uint32_t first;
 
 	if (s->given.bits == NULL)
@@ -120,6 +202,8 @@ void swarm_note_had(struct swarm *s, struct peer *p, uint32_t piece)
 		s->given_to[piece] = 0;
 		s->slots[first - 1].peer->n_passed++;
 	}
+	if (end_offer(p, piece))
+		swarm_suggest(t, p);
 }
 
 uint32_t swarm_passes_milli(const struct peer *p)

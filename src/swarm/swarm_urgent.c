@@ -2,17 +2,17 @@
  *
  * The picker gives them out before all others. Two things are left to do here. Slow peers do not
  * get them where a fast one has them: a peer at a tenth of the others' pace would hold a block ten
- * times as long. And when a peer will still take long over a block that another one, at the end of
- * its own queue, would bring in less than half the time, the other is asked as well. */
+ * times as long, and so may one of which nothing is known. And when a peer will still take long
+ * over a block that another one, at the end of its own queue, would bring in less than half the
+ * time, the other is asked as well. */
 #include "swarm/swarm_parts.h"
 
 /* Slow: less than this part of what the fastest one brings. */
 #define SLOW_PART 4u
-/* Of the urgent pieces the first ones are asked twice, where that helps, and so many blocks at one
- * time: waste is bounded by what one reader needs next. */
-#define HURRY_PIECES 8u
+/* Of the first urgent pieces (PICKER_SOON) so many blocks at one time are asked twice, where that
+ * helps: waste is bounded by what one reader needs next. */
 #define HURRY_BLOCKS 64u
-/* Helpers that are looked at for each block. */
+/* Helpers that are looked at for each piece: of those that have it. */
 #define HURRY_HELPERS 4u
 
 /* ---- who is fast ----------------------------------------------------------- */
@@ -27,13 +27,14 @@ static bool a_fast_one_has(const struct swarm *s, uint32_t piece)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (gives(p) && !p->asker.slow && peer_has(p, piece))
+		if (gives(p) && p->asker.tried && !p->asker.slow && peer_has(p, piece))
 			return true;
 	}
 	return false;
 }
 
-/* Who has given nothing yet is tried: as much as it is asked for at first is little. */
+/* Who has given nothing yet is tried, with what is not needed at once: a slow one would keep the
+ * few blocks that it is asked for at first for seconds. */
 static void weigh_peers(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -45,7 +46,7 @@ static void weigh_peers(struct turn *t)
 			best = rate_bps(&p->down, t->now_ms);
 	}
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		p->asker.slow = p->snubbed || (p->down_bytes > 0 &&
+		p->asker.slow = p->snubbed || (p->asker.tried &&
 					       rate_bps(&p->down, t->now_ms) < best / SLOW_PART);
 	for (uint32_t i = 0; i < s->picker.n_urgent; i++)
 		s->picker.urgent[i].fast_only = a_fast_one_has(s, s->picker.urgent[i].piece);
@@ -63,8 +64,8 @@ static uint64_t eta_of(const struct turn *t, const struct peer *p)
 	return peer_eta_ms(p, p->n_live, t->now_ms);
 }
 
-/* The ones who would bring a block soonest, the best first. */
-static void find_helpers(struct turn *t, struct helpers *h)
+/* The ones who would bring a block of the piece soonest, the best first. */
+static void find_helpers(struct turn *t, struct helpers *h, uint32_t piece)
 {
 	struct peer *p;
 
@@ -72,7 +73,7 @@ static void find_helpers(struct turn *t, struct helpers *h)
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
 		uint32_t at = h->n;
 
-		if (!gives(p) || p->n_live >= SWARM_REQUESTS_MAX)
+		if (!gives(p) || p->n_live >= SWARM_REQUESTS_MAX || !peer_has(p, piece))
 			continue;
 		while (at > 0 && eta_of(t, p) < eta_of(t, h->list[at - 1]))
 			at--;
@@ -85,13 +86,19 @@ static void find_helpers(struct turn *t, struct helpers *h)
 	}
 }
 
-static bool is_soon(const struct swarm *s, uint32_t piece)
+static uint32_t count_soon(const struct swarm *s)
 {
-	for (uint32_t i = 0; i < s->picker.n_urgent && i < HURRY_PIECES; i++) {
-		if (s->picker.urgent[i].piece == piece)
-			return true;
-	}
-	return false;
+	return s->picker.n_urgent < PICKER_SOON ? s->picker.n_urgent : PICKER_SOON;
+}
+
+/* The piece's place among the first urgent ones; count_soon(): it has none. */
+static uint32_t find_soon(const struct swarm *s, uint32_t piece)
+{
+	uint32_t i = 0;
+
+	while (i < count_soon(s) && s->picker.urgent[i].piece != piece)
+		i++;
+	return i;
 }
 
 /* Ask somebody else for it, too; false when nobody would be much sooner. */
@@ -111,16 +118,21 @@ static bool ask_helper(struct turn *t, const struct helpers *h, const struct pee
 	return false;
 }
 
+/* `h`: of each of the first urgent pieces. */
 static uint32_t relieve(struct turn *t, const struct helpers *h, struct peer *slow, uint32_t most)
 {
 	const struct request *q = NULL;
 	uint32_t ahead = 0, asked = 0;
 
 	while (asked < most && (q = requests_next(&slow->asks, q)) != NULL) {
+		uint32_t soon;
+
 		if (q->state != REQUEST_LIVE)
 			continue;
-		if (is_soon(t->s, q->piece))
-			asked += ask_helper(t, h, slow, q, peer_eta_ms(slow, ahead, t->now_ms));
+		soon = find_soon(t->s, q->piece);
+		if (soon < count_soon(t->s))
+			asked +=
+			    ask_helper(t, &h[soon], slow, q, peer_eta_ms(slow, ahead, t->now_ms));
 		ahead++;
 	}
 	return asked;
@@ -129,15 +141,16 @@ static uint32_t relieve(struct turn *t, const struct helpers *h, struct peer *sl
 void swarm_hurry(struct turn *t)
 {
 	uint32_t left = HURRY_BLOCKS;
-	struct helpers h;
+	struct helpers h[PICKER_SOON];
 	struct peer *p;
 
 	if (t->s->picker.n_urgent == 0 || t->s->paused)
 		return;
 	weigh_peers(t);
-	find_helpers(t, &h);
-	for (uint32_t i = 0; left > 0 && h.n > 0 && (p = swarm_next_peer(t->s, &i)) != NULL;)
-		left -= p->n_live > 0 ? relieve(t, &h, p, left) : 0;
+	for (uint32_t i = 0; i < count_soon(t->s); i++)
+		find_helpers(t, &h[i], t->s->picker.urgent[i].piece);
+	for (uint32_t i = 0; left > 0 && (p = swarm_next_peer(t->s, &i)) != NULL;)
+		left -= p->n_live > 0 ? relieve(t, h, p, left) : 0;
 }
 
 /* ---- what is urgent ------------------------------------------------------------ */

@@ -44,6 +44,7 @@ struct node_spec {
 	bool no_fast;	/* speaks no fast extension */
 	bool no_hashes; /* rejects every hash request */
 	bool deaf;	/* takes no connections */
+	bool hidden;	/* takes none, and who dials hears nothing: it is behind a router */
 };
 
 /* What the index answers a node that asks for peers. */

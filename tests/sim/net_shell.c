@@ -25,8 +25,8 @@ static void dial(struct net *n, uint32_t node, const struct addr *a)
 
 	if (other == NET_NONE)
 		abort();
-	if (!n->nodes[other].up || n->nodes[other].spec.deaf) {
-		bool silent = n->nodes[other].silent;
+	if (!n->nodes[other].up || n->nodes[other].spec.deaf || n->nodes[other].spec.hidden) {
+		bool silent = n->nodes[other].silent || n->nodes[other].spec.hidden;
 
 		net_schedule(n, (struct event){.type = EVENT_DIAL_FAILED,
 					       .target = node,

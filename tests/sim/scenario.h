@@ -41,6 +41,10 @@ void scenario_holders(const struct scenario_options *o, struct table *t);
 void scenario_non_readers(const struct scenario_options *o, struct table *t);
 void scenario_slow_first(const struct scenario_options *o, struct table *t);
 void scenario_free_riders(const struct scenario_options *o, struct table *t);
+void scenario_homes(const struct scenario_options *o, struct table *t);
+void scenario_routers(const struct scenario_options *o, struct table *t);
+void scenario_sleepers(const struct scenario_options *o, struct table *t);
+void scenario_small(const struct scenario_options *o, struct table *t);
 
 /* ---- for the scenarios --------------------------------------------------- */
 

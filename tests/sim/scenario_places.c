@@ -36,7 +36,7 @@ static void holders(const struct scenario_options *o, struct table *t, const cha
 		net_kill(s.net, i, true);
 	scene_measure(&s, 0);
 	s.row.bound_s = scene_bytes(&s) / SCENE_BPS;
-	row_at_most(&s.row, "last / bound", s.row.report.last_s / s.row.bound_s, 6);
+	row_at_most(&s.row, "last / bound", s.row.report.last_s / s.row.bound_s, 4);
 	scene_end(&s, t);
 }
 

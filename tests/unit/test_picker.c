@@ -606,8 +606,9 @@ TEST(picker_asks_for_nothing_outside_of_its_window_nor_for_what_is_held)
 TEST(picker_gives_out_what_is_urgent_before_all_else_and_in_that_order)
 {
 	struct picker *p = picker_draw("1  3  3  3  3", "x. .. .. .. ..");
-	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}};
-	struct asker slow = {.current = PICKER_NONE, .ref = {2, 1}, .slow = true};
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}, .tried = true};
+	struct asker slow = {.current = PICKER_NONE, .ref = {2, 1}, .slow = true, .tried = true};
+	struct asker untried = {.current = PICKER_NONE, .ref = {3, 1}};
 	const uint32_t pieces[] = {3, 2};
 
 	/* It leaves the piece that it is on. */
@@ -615,7 +616,8 @@ TEST(picker_gives_out_what_is_urgent_before_all_else_and_in_that_order)
 	CHECK_INT(picker_set_urgent(p, pieces, 2), 0);
 	p->urgent[0].fast_only = true;
 	CHECK_STR(picked(p, &slow, 1, 0), "2:0");
-	CHECK_STR(picked(p, &a, 3, 0), "3:0 3:1 2:1");
+	CHECK_STR(picked(p, &untried, 1, 0), "2:1");
+	CHECK_STR(picked(p, &a, 2, 0), "3:0 3:1");
 	CHECK_INT(picker_set_urgent(p, NULL, 0), 0);
 	CHECK_STR(picked(p, &slow, 2, 0)[0] == '2' ? "2" : "another", "another");
 	picker_erase(p);

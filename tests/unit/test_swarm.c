@@ -189,6 +189,21 @@ static void blocks(struct bench *b, struct peer_ref r)
 		swarm_on_block(b->s, r, next, b->now, &b->fx);
 }
 
+static void tick(struct bench *b, uint64_t ms)
+{
+	b->now += ms;
+	swarm_on_tick(b->s, b->now, &b->fx);
+}
+
+/* Up to `n` of the blocks that are asked of it come. */
+static void some_blocks(struct bench *b, struct peer_ref r, unsigned n)
+{
+	struct block_ref next;
+
+	for (; n > 0 && swarm_expected(b->s, r, &next, 1) == 1; n--)
+		swarm_on_block(b->s, r, next, b->now, &b->fx);
+}
+
 /* A seed that lets us download; what was said so far is thrown away. */
 static struct peer_ref open_seed(struct bench *b, unsigned flags)
 {
@@ -484,6 +499,41 @@ TEST(swarm_asks_urgent_pieces_first_and_forgets_them_when_told)
 			    "0:request(7.0)");
 	swarm_set_urgent(b.s, NULL, 0, b.now, &b.fx);
 	CHECK_STR(said(&b), "");
+	stop(&b);
+}
+
+/* Five are faster than the one that has the urgent piece beside a seed that gives nothing. */
+TEST(swarm_asks_an_urgent_block_again_of_the_fastest_one_that_has_it)
+{
+	struct peer_ref r[6];
+	char have[401] = "";
+	struct bench b;
+	uint32_t asked = 0;
+
+	memset(have, '.', sizeof(have) - 1);
+	start(&b, 1, have, false);
+	swarm_set_urgent(b.s, &(struct piece_run){399, 1}, 1, b.now, &b.fx);
+	open_seed(&b, 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		r[i] = join(&b, FAST);
+		for (uint32_t k = 0; k < 399; k++)
+			hear(&b, r[i], (struct wire_msg){.type = WIRE_HAVE, .index = k});
+	}
+	hear(&b, r[5], (struct wire_msg){.type = WIRE_HAVE, .index = 399});
+	for (uint32_t i = 0; i < 6; i++)
+		hear_type(&b, r[i], WIRE_UNCHOKE);
+	for (uint32_t k = 0; k < 10; k++) {
+		for (uint32_t i = 0; i < 6; i++)
+			some_blocks(&b, r[i], i < 5 ? 4 : 2);
+		tick(&b, 100);
+	}
+	for (size_t i = 0; i < b.fx.n; i++) {
+		const struct effect *e = &b.fx.list[i];
+
+		asked += e->type == EFFECT_SEND && e->u.msg.type == WIRE_REQUEST &&
+			 e->u.msg.index == 399 && e->peer.slot == r[5].slot;
+	}
+	CHECK_INT(asked, 1);
 	stop(&b);
 }
 
@@ -847,21 +897,6 @@ static uint32_t next_suggested(struct bench *b, uint32_t slot)
 
 /* ---- near and far -------------------------------------------------------- */
 
-static void tick(struct bench *b, uint64_t ms)
-{
-	b->now += ms;
-	swarm_on_tick(b->s, b->now, &b->fx);
-}
-
-/* Up to `n` of the blocks that are asked of it come. */
-static void some_blocks(struct bench *b, struct peer_ref r, unsigned n)
-{
-	struct block_ref next;
-
-	for (; n > 0 && swarm_expected(b->s, r, &next, 1) == 1; n--)
-		swarm_on_block(b->s, r, next, b->now, &b->fx);
-}
-
 static uint32_t queue_of(struct bench *b, struct peer_ref r)
 {
 	struct swarm_peer list[4];
@@ -1011,6 +1046,33 @@ TEST(swarm_suggests_each_piece_to_one_peer_before_any_to_two)
 	hear(&b, r[0], (struct wire_msg){.type = WIRE_HAVE, .index = 7});
 	hear_block_msg(&b, r[1], WIRE_REQUEST, 7, 0);
 	CHECK(strstr(said(&b), "suggest") == NULL);
+	stop(&b);
+}
+
+/* The other one was offered two pieces, and takes nothing. */
+TEST(swarm_suggests_the_last_pieces_to_a_fast_one_too_when_another_takes_long)
+{
+	struct peer_ref slow, fast;
+	struct block_ref sent;
+	uint8_t had[10] = {0};
+	struct bench b;
+
+	start(&b, 1, "**********", false);
+	slow = open_taker(&b, FAST);
+	said(&b);
+	fast = open_taker(&b, FAST);
+	for (uint32_t k = 0; k < 10; k++) {
+		uint32_t piece = next_suggested(&b, fast.slot);
+
+		CHECK(piece < 10 && had[piece]++ == 0);
+		hear_block_msg(&b, fast, WIRE_REQUEST, piece, 0);
+		CHECK(swarm_next_upload(b.s, fast, &sent));
+		b.now += 200;
+		swarm_on_sent(b.s, fast, BLOCK, b.now);
+		hear(&b, fast, (struct wire_msg){.type = WIRE_HAVE, .index = piece});
+	}
+	CHECK_INT(next_suggested(&b, fast.slot), UINT32_MAX);
+	CHECK(!swarm_next_upload(b.s, slow, &sent));
 	stop(&b);
 }
 
@@ -1518,6 +1580,49 @@ TEST(swarm_tries_a_few_others_ever_less_often_and_each_once)
 	}
 	/* At 3, 9, 21 and 45 s. */
 	CHECK(tried >= 15 && tried <= 25);
+	stop(&b);
+}
+
+/* Three of them have everything, the others a piece; when some are tried, so have these. */
+TEST(swarm_lets_go_of_others_before_the_last_two_that_have_everything)
+{
+	struct addr list[60];
+	uint32_t joined = 0, seeds = 3, gone = 0;
+	struct peer_ref seed[3] = {{0}};
+	struct bench b;
+
+	start(&b, 1, "...", false);
+	for (uint32_t i = 0; i < 60; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, 60, SOURCE_TRACKER, b.now, &b.fx);
+	for (uint64_t end = b.now + 120000; b.now < end; b.now += 250) {
+		struct addr dialled[SWARM_PEERS_DIAL];
+		uint32_t n = 0;
+
+		for (size_t i = 0; i < b.fx.n; i++) {
+			const struct effect *e = &b.fx.list[i];
+
+			if (e->type == EFFECT_DIAL && n < SWARM_PEERS_DIAL)
+				dialled[n++] = e->u.addr;
+			gone += e->type == EFFECT_CLOSE;
+			for (uint32_t k = 0; k < 3 && e->type == EFFECT_CLOSE; k++)
+				seeds -= e->peer.slot == seed[k].slot && e->peer.gen == seed[k].gen;
+		}
+		said(&b);
+		for (uint32_t i = 0; i < n; i++, joined++) {
+			uint8_t id = dialled[i].ip[3];
+			struct peer_ref r = join_as(&b, id - 1u, id, FAST);
+
+			if (joined < 3)
+				seed[joined] = r;
+			hear_type(&b, r, joined < 3 ? WIRE_HAVE_ALL : WIRE_HAVE_NONE);
+			if (joined >= 3)
+				hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = i % 3});
+		}
+		swarm_on_tick(b.s, b.now, &b.fx);
+	}
+	CHECK_INT(seeds, SWARM_COMPLETE_FEW);
+	CHECK(gone > 1);
 	stop(&b);
 }
 

@@ -300,22 +300,29 @@ TEST(seeds_part_and_leave_each_other_alone)
 	meta_free(m);
 }
 
-TEST(peers_that_give_nothing_cannot_keep_all_places)
+static void find_a_giver_with(const struct metainfo *m, uint32_t places)
 {
-	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
 	struct net *n = net_new(m, 9);
-	uint32_t getter = net_add(n, &(struct node_spec){.max_peers = 4, .deaf = true});
+	uint32_t getter = net_add(n, &(struct node_spec){.max_peers = places, .deaf = true});
 
 	net_check_always(n, true);
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < places; i++) {
 		net_add(n, &(struct node_spec){.kind = NODE_CHOKER, .seed = true});
 		net_introduce(n, getter, 1 + i);
 	}
 	net_run_for(n, 5000);
 	net_add(n, &(struct node_spec){.seed = true});
-	net_introduce(n, getter, 5);
+	net_introduce(n, getter, 1 + places);
 	CHECK(net_run(n, 200000));
 	net_free(n);
+}
+
+TEST(peers_that_give_nothing_cannot_keep_all_places)
+{
+	struct metainfo *m = net_metainfo(1 * MIB, 64 * KIB, true, true);
+
+	for (uint32_t places = 1; places <= 4; places++)
+		find_a_giver_with(m, places);
 	meta_free(m);
 }
 
