@@ -182,12 +182,9 @@ static void look_at_swarm(struct index_server *s, const struct list_ask *a,
 {
 	struct shard_hold hold = {.all = s->shards};
 	struct announce_reply reply;
-	size_t n = told_count(told);
 
-	if (n >= a->peers)
-		return;
-	tracker_look(shards_enter(&hold, hash), hash, a->peers - (uint32_t)n, a->them, a->us,
-		     index_now_s(s), &reply);
+	tracker_look(shards_enter(&hold, hash), hash, a->peers, a->them, a->us, index_now_s(s),
+		     &reply);
 	told_add_reply(told, &reply);
 	shards_leave(&hold); /* not before: it lent the peers */
 }
@@ -201,7 +198,7 @@ static void tell_peers(struct index_server *s, const struct list_ask *a, const s
 
 	if (e->has_v2)
 		look_at_swarm(s, a, e->hash_v2, &told);
-	if (e->has_v1)
+	if (e->has_v1 && told_count(&told) == 0) /* the same ones are in both */
 		look_at_swarm(s, a, e->hash_v1, &told);
 	told_put(&told, row);
 }
