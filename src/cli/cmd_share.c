@@ -299,6 +299,8 @@ static void free_all(struct sharing *sh)
 		if (sh->handed != NULL)
 			handed_fini(&sh->handed[i]);
 		free(sh->shares[i].path);
+		free(sh->shares[i].entry);
+		free(sh->shares[i].label);
 	}
 	free(sh->handed);
 	free(sh->shares);

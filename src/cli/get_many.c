@@ -49,7 +49,8 @@ static void item_drop(struct item *it)
 	it->linked = NULL;
 	free(it->path);
 	free(it->placed);
-	handed_fini(&it->handed);
+	if (it->handed != NULL)
+		handed_fini(it->handed);
 	it->path = NULL;
 	it->placed = NULL;
 }
@@ -112,7 +113,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 static bool is_alone(const struct item *it, const struct transfer_status *st)
 {
-	if (it->many->by_daemon && it->handed.state == JOB_METADATA)
+	if (it->many->by_daemon && it->handed->state == JOB_METADATA)
 		return st->swarm.dialing == 0 && st->to_check_bytes == 0;
 	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
 	       st->swarm.dialing == 0 && st->swarm.sources == 0 &&
@@ -374,7 +375,7 @@ static bool one_comes(const struct many *m)
 		if (m->items[i].state != ITEM_ALONE)
 			continue;
 		if (m->by_daemon)
-			st = m->items[i].handed.status;
+			st = m->items[i].handed->status;
 		else
 			transfer_status(m->items[i].t, &st);
 		if (!is_alone(&m->items[i], &st))
@@ -483,6 +484,8 @@ static int run(struct many *m, struct err_info *info)
 	if (err == OK)
 		err = confine(m, info);
 	m->by_daemon = err == OK && handover_is_there(m->o);
+	if (m->by_daemon)
+		err = handed_begin(m, info);
 	if (err == OK && m->o->detach && !m->by_daemon)
 		err = handover_why_not(m->o, info);
 	if (err == OK)
@@ -523,6 +526,7 @@ int get_many(const struct opts *o)
 	if (m.index != NULL)
 		index_client_free(m.index);
 	free(m.items);
+	free(m.handed);
 	lines_fini(&m.lines);
 	return code;
 }

@@ -10,8 +10,8 @@
 struct item {
 	struct many *many;
 	const char *ref;
-	struct transfer *t; /* NULL: the daemon has it, as */
-	struct handed handed;
+	struct transfer *t;    /* NULL: the daemon has it, as */
+	struct handed *handed; /* this; one of many's */
 	struct wanted *linked; /* it is asked for what a link means; NULL: it is known */
 	char *path;	       /* final name, while it may be needed */
 	uint64_t alone_ms;
@@ -28,6 +28,7 @@ struct many {
 	struct index_client *index;
 	struct lines lines;
 	struct item *items;
+	struct handed *handed;	/* by_daemon: as many as `items` */
 	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
 	struct item *active[GET_ACTIVE_MAX];
 	uint32_t n_active;
@@ -49,6 +50,8 @@ bool item_load(struct item *it, struct wanted *w, struct err_info *why);
 
 /* ---- get_many_handed.c: with a daemon ---- */
 
+/* Room for what it says. Returns 0 or ERR_NOMEM. */
+int handed_begin(struct many *m, struct err_info *info);
 /* Hand over the next ones, and look at some of those that are under way. */
 void handed_watch(struct many *m);
 /* What failed is not kept. */
