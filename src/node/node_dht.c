@@ -222,9 +222,12 @@ static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
 
 static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
 {
-	if (i->item == NULL || i->search != 0 || now < i->at_ms)
+	struct dht_item item;
+
+	if (i->len == 0 || i->search != 0 || now < i->at_ms ||
+	    dht_item_take(bytes_of(i->bytes, i->len), &item) != OK)
 		return;
-	i->search = dht_shell_put(d->shell, i->item, NULL);
+	i->search = dht_shell_put(d->shell, &item, NULL);
 	d->asking += i->search != 0;
 }
 
@@ -238,23 +241,23 @@ int node_check_item(struct bytes item)
 int transfer_set_item(struct transfer *t, struct bytes item)
 {
 	struct node_dht_item *i = &t->item;
-	struct dht_item *copy = NULL;
-	int err = OK;
+	int err = item.len == 0 ? OK : node_check_item(item);
+	uint8_t *copy = NULL;
 
-	if (item.len > 0) {
-		copy = malloc(sizeof(*copy));
-		err = copy == NULL ? ERR_NOMEM : dht_item_take(item, copy);
+	if (err == OK && item.len > 0) {
+		copy = malloc(item.len);
+		err = copy == NULL ? ERR_NOMEM : OK;
 	}
-	if (err != OK) {
-		free(copy);
+	if (err != OK)
 		return err;
-	}
+	if (copy != NULL)
+		memcpy(copy, item.ptr, item.len);
 	if (i->search != 0) {
 		dht_shell_cancel(t->node->dht->shell, i->search);
 		t->node->dht->asking -= t->node->dht->asking > 0;
 	}
-	free(i->item);
-	*i = (struct node_dht_item){.item = copy};
+	free(i->bytes);
+	*i = (struct node_dht_item){.bytes = copy, .len = item.len};
 	return OK;
 }
 
