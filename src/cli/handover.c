@@ -197,13 +197,15 @@ static void take_path(struct handed *h, const json_t *j)
 /* What is in the way of a newer version is told once, as long as it is the same. */
 static void take_upkeep(struct handed *h, const json_t *j)
 {
-	struct err_info before = h->upkeep_why;
+	struct err_info before, now;
 
-	take_error(j, "upkeep_why", ERR_UNREACHABLE, &h->upkeep_why);
-	if (h->upkeep_why.code == OK)
+	err_kept_get(&h->upkeep_why, &before);
+	take_error(j, "upkeep_why", ERR_UNREACHABLE, &now);
+	if (now.code == OK)
 		h->upkeep_news = false;
-	else if (before.code == OK || strcmp(before.text, h->upkeep_why.text) != 0)
+	else if (before.code == OK || strcmp(before.text, now.text) != 0)
 		h->upkeep_news = true;
+	err_keep(&h->upkeep_why, &now);
 }
 
 static void take(struct handed *h, const json_t *j)
@@ -500,4 +502,5 @@ void handed_fini(struct handed *h)
 	free(h->path);
 	free(h->of);
 	h->path = h->of = NULL;
+	err_drop(&h->upkeep_why);
 }

@@ -38,7 +38,7 @@ struct handed {
 	char *of;	  /* "OWNER/NAME", as the daemon shows it */
 	uint32_t version; /* 0: none */
 	/* private */
-	struct err_info upkeep_why; /* what is in the way of a newer one; code OK: nothing */
+	struct err_kept upkeep_why; /* what is in the way of a newer one; code OK: nothing */
 	bool upkeep_news;	    /* that was not told yet */
 	bool moved;		    /* a newer one may have taken its place */
 	bool newer;		    /* it has, which was not told yet */

@@ -81,6 +81,8 @@ void job_free(struct job *j)
 	metadata_fetch_free(j->fetch);
 	job_record_fini(&j->rec);
 	buf_fini(&j->torrent);
+	err_drop(&j->why);
+	err_drop(&j->upkeep_why);
 	for (uint32_t i = 0; i < j->n_donors; i++)
 		free((void *)j->donors[i].rel);
 	free(j->donors);
@@ -266,7 +268,6 @@ void job_view(const struct job *j, struct job_view *out)
 	    .has_v1 = r->has_v1,
 	    .has_v2 = r->has_v2,
 	    .state = job_state_now(j),
-	    .why = j->why,
 	    .seed = r->seed,
 	    .complete = r->complete,
 	    .no_seed = r->no_seed,
@@ -289,10 +290,11 @@ void job_view(const struct job *j, struct job_view *out)
 	    .follow = r->follow,
 	    .watch = r->watch,
 	    .upkeep_asked = j->upkeep_asked,
-	    .upkeep_why = j->upkeep_why,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
 	};
+	err_kept_get(&j->why, &out->why);
+	err_kept_get(&j->upkeep_why, &out->upkeep_why);
 	memcpy(out->hash_v1, r->hash_v1, sizeof(out->hash_v1));
 	memcpy(out->hash_v2, r->hash_v2, sizeof(out->hash_v2));
 	out->wanted_done_bytes = least(out->done_bytes, out->wanted_bytes);
@@ -318,7 +320,7 @@ int job_changed(struct job *j, struct err_info *info)
 static void forgive(struct job *j)
 {
 	j->failed = false;
-	j->why.code = OK;
+	err_drop(&j->why);
 }
 
 int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)

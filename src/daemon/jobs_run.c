@@ -129,7 +129,7 @@ static void begin(struct job *j);
 static void fail(struct job *j, const struct err_info *why)
 {
 	j->failed = true;
-	j->why = *why;
+	err_keep(&j->why, why);
 	job_stop(j);
 }
 
@@ -199,7 +199,7 @@ static void look_at_transfer(struct job *j)
 		fail(j, &why);
 		return;
 	}
-	j->why = st.why;
+	err_keep(&j->why, &st.why);
 	if (st.phase == TRANSFER_DOWNLOADING && !j->measured) {
 		j->measured = true;
 		j->found_bytes = st.done_bytes;
