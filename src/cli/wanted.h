@@ -42,8 +42,8 @@ struct wanted {
 	size_t n_peers;
 };
 
-/* Is it the index that knows what `ref` means? Else it is the name of a .torrent file, or the
- * distributed hash table has it (cli/dht_name.h). */
+/* Is it the index that knows what `ref` means? Else it is the name or the address of a .torrent,
+ * or the distributed hash table has it (cli/dht_name.h). */
 bool wanted_needs_index(const char *ref);
 
 /* Find the torrent that `ref` means, and where it goes. `index` is made at first need. What a link
