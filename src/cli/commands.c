@@ -72,6 +72,8 @@ static const struct command commands[] = {
 	    "  --private          BEP 27: peers come from the trackers alone\n"
 	    "  --v1-only, --v2-only  instead of a hybrid torrent\n"
 	    "  --spool DIR        keep standard input there\n"
+	    "  --exclude GLOB     of a folder not these, at any depth ('*.o', '.git'); may be "
+	    "repeated\n"
 	    "  --watch            publish what changes as new versions\n"
 	    "  --settle TIME      once nothing was written for so long (3s)\n"
 	    "  --rehash           also read what nobody touched since it was hashed\n"
@@ -106,7 +108,8 @@ static const struct command commands[] = {
 	    "  shoal share ./photos --name holiday-2026\n"
 	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
-	    "name as description tag meta comment piece-length tracker webseed private v1-only "
+	    "name as description tag meta exclude comment piece-length tracker webseed private "
+	    "v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map no-sandbox spool limit-down "
 	    "limit-up "
 	    "limit-at limit-lan watch settle rehash no-lsd encryption transport no-daemon detach "
@@ -121,7 +124,9 @@ static const struct command commands[] = {
 	.summary = "fetch a name from everyone who has it",
 	.usage = "shoal get NAME... [-o DEST] [-i FILE]",
 	.help =
-	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
+	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash, or a .torrent "
+	    "or\n"
+	    "its address (http, https).\n"
 	    "\n"
 	    "  -o, --out DEST   file or folder to make, or the folder to make it in; '-': write it "
 	    "to\n"
@@ -679,6 +684,7 @@ static const struct command commands[] = {
 		"  --piece-length N   16K to 128M, a power of two\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
+		"  --exclude GLOB     of a folder not these, at any depth; may be repeated\n"
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --comment TEXT     goes into the .torrent\n"
 		"\n"
@@ -688,7 +694,7 @@ static const struct command commands[] = {
 		"  shoal create genome.tar\n"
 		"  shoal create ./photos -o photos.torrent --tracker "
 		"http://tracker.lan:6969/announce\n",
-	.accepts = "out name tracker webseed piece-length v1-only v2-only private comment",
+	.accepts = "out name exclude tracker webseed piece-length v1-only v2-only private comment",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = 1,

@@ -41,13 +41,14 @@ struct opts {
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
 	bool replace;
 	bool follow;
-	bool watch, rehash;	  /* --watch --rehash */
-	uint32_t settle_s;	  /* --settle; 0: SHARE_SETTLE_S */
-	bool drain;		  /* --drain */
-	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
-	uint32_t reply_delay_ms;  /* --reply-delay */
-	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
-	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
+	bool watch, rehash;	    /* --watch --rehash */
+	uint32_t settle_s;	    /* --settle; 0: SHARE_SETTLE_S */
+	bool drain;		    /* --drain */
+	uint32_t drain_timeout_s;   /* --drain-timeout; 0: chosen */
+	uint32_t reply_delay_ms;    /* --reply-delay */
+	uint32_t every_s;	    /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	const char *const *only;    /* --only GLOB, repeated: of a folder fetch these */
+	const char *const *exclude; /* --exclude GLOB, repeated: of a share not these */
 	const char *const *files; /* --file GLOB, repeated: the same, of a transfer of the daemon */
 	bool sequential, ends_first;
 	uint64_t limit_down, limit_up; /* bytes a second; 0: none */

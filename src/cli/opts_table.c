@@ -67,6 +67,7 @@ static const struct option options[] = {
     {"tag", 0, KIND_LIST, AT(tags), NULL, false},
     {"meta", 0, KIND_LIST, AT(notes), NULL, false},
     {"only", 0, KIND_LIST, AT(only), NULL, false},
+    {"exclude", 0, KIND_LIST, AT(exclude), NULL, false},
     {"file", 0, KIND_LIST, AT(files), NULL, false},
     {"limit-down", 0, KIND_RATE, AT(limit_down), NULL, false},
     {"limit-up", 0, KIND_RATE, AT(limit_up), NULL, false},

@@ -4,7 +4,7 @@
 import os
 
 import harness as h
-from harness import KIB, check, test
+from harness import KIB, check, check_eq, test
 
 
 def torrent_url(index, name):
@@ -27,6 +27,26 @@ def _(w):
     b.run("get", index.url + "/nothing.torrent").expect(h.NOT_FOUND).error_line("/nothing.torrent: the server answers with status 404")
     said = b.run("get", index.url + "/", one).expect(h.CORRUPT).err
     check("not a usable .torrent" in said, "what is no .torrent", said)
+
+
+@test("share --exclude leaves files and folders out, in each newer version, by the daemon, too; create does so as well")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("d"), {"keep.c": 10, "sub/main.o": 20, "sub/keep.c": 30, ".git/config": 40, "out/x": 50})
+    but = ("--exclude", ".git", "--exclude", "*.o", "--exclude", "out/")
+    os.symlink("keep.c", os.path.join(src, "link"))
+    said = a.run("create", src, "-o", a.path("d.torrent"), *but).expect(h.OK).err
+    check("1 links and special files left out, as link" in said, "which one", said)
+    check_eq([f["path"] for f in b.run("info", a.path("d.torrent"), "--json").json()["files"]], ["keep.c", "sub/keep.c"], "files")
+    a.daemon()
+    a.run("share", src, "-d", "--watch", "--settle", "1", *but).expect(h.OK)
+    h.make_file(os.path.join(src, ".git", "index"), 60)
+    h.make_file(os.path.join(src, "sub", "new.c"), 70)
+    h.wait_for(lambda: index.entry("d")["version"] == 2, 30 * h.SLOW, "the newer version is published")
+    b.get("d")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"keep.c", b"sub/keep.c", b"sub/new.c"], "what is in it")
+    a.run("share", src, "--exclude", "*").expect(h.USAGE).error_line("d: no file is in it that --exclude leaves")
 
 
 if __name__ == "__main__":
