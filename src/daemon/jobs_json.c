@@ -189,14 +189,14 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:o, s:o}",
-			 "version", SHOAL_VERSION, "port", (int)node_port(node), "external",
-			 external_json(node), "transfers", (int)jobs_count(js), "states", states,
-			 "peers", (int)st.peers, "utp", utp_json(node, st.utp_peers), "down_bps",
-			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
-			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
-			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node),
-			 "dht", node_dht_json(node));
+	return json_pack(
+	    "{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:b, s:o, s:o}",
+	    "version", SHOAL_VERSION, "port", (int)node_port(node), "external", external_json(node),
+	    "transfers", (int)jobs_count(js), "states", states, "peers", (int)st.peers, "utp",
+	    utp_json(node, st.utp_peers), "down_bps", (json_int_t)st.down_bps, "up_bps",
+	    (json_int_t)st.up_bps, "max_active", (int)jobs_active(js), "limit_down_bps",
+	    (json_int_t)limits.down_bps, "limit_up_bps", (json_int_t)limits.up_bps, "limit_lan",
+	    (int)lan, "quota", quota_json(node), "dht", node_dht_json(node));
 }
 
 /* ---- doing ---------------------------------------------------------------------------------- */

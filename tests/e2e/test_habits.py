@@ -49,5 +49,23 @@ def _(w):
     a.run("share", src, "--exclude", "*").expect(h.USAGE).error_line("d: no file is in it that --exclude leaves")
 
 
+SPARED = "peers of the own network are not limited"
+
+
+@test("a limit that does not count for who is near is said not to, once; one that counts says nothing")
+def _(w):
+    w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    a.share(h.make_file(a.path("f"), 300 * KIB))
+    check_eq(b.get("f", "--limit-down", "1M").err.count(SPARED), 1, "said by get")
+    check_eq(b.get("f", "-o", "g", "--limit-down", "1M", "--limit-lan").err.count(SPARED), 0, "said with --limit-lan")
+    check_eq(b.get("f", "-o", "h").err.count(SPARED), 0, "said without a limit")
+    b.daemon()
+    c.daemon("--limit-lan")
+    check(SPARED in b.run("limit", "--down", "1M").expect(h.OK).err, "said by limit")
+    check(SPARED not in b.run("limit").expect(h.OK).err, "said when nothing is set")
+    check(SPARED not in c.run("limit", "--down", "1M").expect(h.OK).err, "said where they are limited")
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
