@@ -134,6 +134,8 @@ static const struct command commands[] = {
 	    "  -i, --input-file FILE  get what its lines name, too ('-': standard input)\n"
 	    "  --latest         of several contents take the newest\n"
 	    "  --seed           go on serving when all is there\n"
+	    "  --seed-ratio N   the same until N copies were sent (1.5), also by a daemon\n"
+	    "  --seed-time TIME  the same for so long\n"
 	    "  --follow         go on serving, and fetch each newer version over the old one\n"
 	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
@@ -196,7 +198,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts =
-	    "out input-file latest seed wait peer from tracker webseed preallocate listen "
+	    "out input-file latest seed seed-ratio seed-time wait peer from tracker webseed "
+	    "preallocate listen "
 	    "reuse replace follow every reply-delay drain drain-timeout no-map no-sandbox no-lsd "
 	    "encryption transport only sequential ends-first limit-down limit-up limit-at "
 	    "limit-lan "

@@ -346,6 +346,7 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 		index_chosen(o, &url, &spec->pin);
 	spec->preallocate = o->preallocate;
 	spec->no_seed = o->no_seed;
+	spec->seed_limit = o->seed_limit;
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/seed_limit.h"
 #include "cli/exit.h"
 #include "cli/out.h"
 
@@ -17,6 +18,7 @@ struct opts {
 	const char *pin; /* --pin, SHOAL_PIN; NULL: the index needs a certificate of good repute */
 	int port;	 /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
+	struct seed_limit seed_limit; /* --seed-ratio --seed-time */
 	int verbose;
 	const char *progress;			     /* --progress auto, json, none; NULL: auto */
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */

@@ -16,6 +16,8 @@ static const struct option options[] = {
     {"progress", 0, KIND_TEXT, AT(progress), NULL, true},
     {"latest", 0, KIND_FLAG, AT(latest), NULL, false},
     {"seed", 0, KIND_FLAG, AT(seed), NULL, false},
+    {"seed-ratio", 0, KIND_RATIO, AT(seed_limit.ratio_milli), NULL, false},
+    {"seed-time", 0, KIND_TIME, AT(seed_limit.time_s), NULL, false},
     {"name", 0, KIND_TEXT, AT(name), NULL, false},
     {"as", 0, KIND_TEXT, AT(as), NULL, false},
     {"out", 'o', KIND_FILE, AT(out), NULL, false},

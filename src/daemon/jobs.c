@@ -270,6 +270,7 @@ void job_view(const struct job *j, struct job_view *out)
 	    .seed = r->seed,
 	    .complete = r->complete,
 	    .no_seed = r->no_seed,
+	    .seed_limit = r->seed_limit,
 	    .there_already = j->there_already,
 	    .replaced = r->has_replaces,
 	    .found_bytes = j->found_bytes,
@@ -332,10 +333,16 @@ int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
 
 int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 {
-	bool failed = job_state_now(j) == JOB_FAILED;
+	bool failed = job_state_now(j) == JOB_FAILED, again = false;
 
 	(void)js;
-	if (!j->rec.paused && !failed)
+	/* Served enough as it was said at first; now more is wanted. */
+	if (job_is_done(j) && seed_limit_is_set(&j->rec.seed_limit)) {
+		j->rec.seed_limit = (struct seed_limit){0};
+		j->rec.no_seed = false;
+		again = true;
+	}
+	if (!j->rec.paused && !failed && !again)
 		return OK;
 	/* Its transfer may have failed without that having been looked at yet. */
 	if (failed)

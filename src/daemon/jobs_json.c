@@ -50,7 +50,7 @@ static json_t *words_json(const struct job_view *v)
 {
 	return json_pack(
 	    "{s:i, s:n, s:n, s:n, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
-	    "s:I, s:I, s:I, s:I}",
+	    "s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "id", (int)v->id, "title", "name", "path", "hash_v1",
 	    hash_json(v->has_v1, v->hash_v1, SHA1_LEN), "hash_v2",
 	    hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state", job_state_word(v->state), "why",
@@ -60,7 +60,9 @@ static json_t *words_json(const struct job_view *v)
 	    "no_seed", (int)v->no_seed, "there_already", (int)v->there_already, "replaced",
 	    (int)v->replaced, "priority", (int)v->priority, "limit_down_bps",
 	    (json_int_t)v->limit_down_bps, "limit_up_bps", (json_int_t)v->limit_up_bps, "added_at",
-	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at);
+	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at,
+	    "seed_ratio_milli", (json_int_t)v->seed_limit.ratio_milli, "seed_time_s",
+	    (json_int_t)v->seed_limit.time_s);
 }
 
 /* Which version of what it is, and whether newer ones take its place. */

@@ -67,5 +67,31 @@ def _(w):
     check(SPARED not in c.run("limit", "--down", "1M").expect(h.OK).err, "said where they are limited")
 
 
+@test("get --seed-ratio and --seed-time serve until so much was sent, or so long, and end: one, several, and by a daemon")
+def _(w):
+    w.index()
+    a, b, c, d, e = (w.peer(name) for name in "abcde")
+    share = a.share(h.make_file(a.path("f"), 200 * KIB))
+    a.share(h.make_file(a.path("g"), 200 * KIB, 2))
+    c.start("get", "f", "g", "--seed-time", "1").wait(30 * h.SLOW).expect(h.OK)
+    d.daemon()
+    d.run("get", "f", "--seed-ratio", "1").expect(h.OK)
+    share.stop().expect(h.OK)
+
+    def state():
+        return d.transfers("1")[0]["state"]
+    check_eq(state(), "seeding", "the daemon's, as long as nobody fetches from it")
+    one = b.start("get", "f", "--seed-ratio", "0.5")
+    h.wait_for(lambda: state() == "done", 30 * h.SLOW, "the daemon's is done")
+    d.run("resume", "1").expect(h.OK)
+    h.wait_for(lambda: state() == "seeding", 30 * h.SLOW, "and serves again when it is told to")
+    h.wait_for(lambda: b"verified" in one.out(), 30 * h.SLOW, "it has all")
+    e.run("get", "f", "--from", f"{h.HOST}:{one.port()}", "--no-upload").expect(h.OK)
+    one.wait(30 * h.SLOW).expect(h.OK)
+    for bad in ("0", "1.", ".5", "1.0001", "1001", "x"):
+        b.run("get", "f", "--seed-ratio", bad).expect(h.USAGE).error_line("not a number of copies")
+    b.run("get", "f", "--seed-time", "1", "--follow").expect(h.USAGE)
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
