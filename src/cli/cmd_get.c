@@ -276,6 +276,8 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = hook_runner_start(g->o->on_complete, STDERR_FILENO, &g->runner, info);
 	if (err == OK)
+		err = wanted_make_folder(g->o, false, info);
+	if (err == OK)
 		confine_get(g->o, &ref, 1);
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, ref, false, &g->index, info);

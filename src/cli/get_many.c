@@ -470,6 +470,8 @@ static int check_folder(const struct many *m, struct err_info *info)
 	const char *out = m->o->out;
 	struct stat st;
 
+	if (wanted_make_folder(m->o, true, info) != OK)
+		return info->code;
 	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
 		return OK;
 	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);

@@ -17,6 +17,11 @@
 /* -o -: to standard output. */
 bool wanted_flows(const struct opts *o);
 
+/* Make the folder that -o names, if it is meant to be one and is not there: with a slash at its
+ * end, or for `several` things. Before the process is confined. Returns 0 or what the system says.
+ */
+int wanted_make_folder(const struct opts *o, bool several, struct err_info *info);
+
 struct wanted {
 	struct buf torrent;
 	struct metainfo *meta; /* until the node takes it */

@@ -93,5 +93,39 @@ def _(w):
     b.run("get", "f", "--seed-time", "1", "--follow").expect(h.USAGE)
 
 
+@test("-o makes the folder that is meant: with a slash at its end, or for several; else a missing one is an error")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000), h.make_file(a.path("g"), 2000))
+    b.get("f", "-o", b.path("new/one") + "/")
+    b.run("get", "f", "g", "-o", b.path("new/two")).expect(h.OK)
+    check_eq(sorted(h.tree_sums(b.path("new"))), [b"one/f", b"two/f", b"two/g"], "files")
+    b.run("get", "f", "-o", b.path("other/f")).expect(h.NOT_FOUND).error_line("other: No such file or directory")
+    h.make_file(b.path("file"), 10)
+    b.run("get", "f", "g", "-o", b.path("file")).expect(h.DENIED).error_line("Not a directory")
+    b.daemon()
+    b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)
+    check(os.path.exists(b.path("new/three/g")), "by the daemon")
+
+
+@test("what other tools call a command is answered with what it is called here")
+def _(w):
+    a = w.peer("a")
+    for theirs, ours in (("rm", "remove"), ("download", "get"), ("publish", "share"), ("version", "--version"), ("lst", "ls")):
+        a.run(theirs).expect(h.USAGE).error_line(f"did you mean '{ours}'?")
+
+
+@test("the magnet link of a folder of very many files has the index's trackers, too, for clients that know nobody")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    src = h.make_tree(a.path("d"), {f"{i:05}-{'x' * 90}": 1 for i in range(4200)})
+    a.share(src)
+    assert len(index.torrent("d")) > 1 << 20
+    link = a.run("info", "d", "--json").expect(h.OK).json()["magnet"]
+    check("&tr=http" in link and "&tr=udp" in link, "trackers", link)
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
