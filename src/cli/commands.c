@@ -215,18 +215,22 @@ static const struct command commands[] = {
     {
 	.name = "ls",
 	.summary = "list what is on line, newest first",
-	.usage = "shoal ls [--sort ORDER] [--limit N] [--all]",
-	.help = "  --sort ORDER  name, size, date or holders\n"
+	.usage = "shoal ls [GLOB...] [--sort ORDER] [--limit N] [--all]",
+	.help = "With GLOBs only names that one of them fits; one with a '/' is for OWNER/NAME.\n"
+		"\n"
+		"  --sort ORDER  name, size, date or holders\n"
 		"  --limit N     at most N rows (100)\n"
 		"  --all         every row, and what nobody has on line\n"
 		"\n"
 		"examples:\n"
 		"  shoal ls\n"
 		"  shoal ls --all | cut -f1\n"
+		"  shoal ls 'debian-*' 'alice@lab/*'\n"
 		"  shoal ls --sort holders --limit 10\n"
 		"  shoal ls --json\n",
 	.accepts = "sort limit all",
-	.max_args = 0,
+	.completes = "@name",
+	.max_args = -1,
 	.run = cmd_ls,
     },
     {

@@ -135,10 +135,11 @@ static void tell_whose(struct err_info *why)
 			said.text);
 }
 
-int handover_check_reads(const char *path, struct err_info *info)
+int handover_check_reads(const struct opts *o, const char *path, struct err_info *info)
 {
 	/* The same user may read the same files, but root may have given up what lets it. */
-	json_t *question = json_pack("{s:s, s:b}", "verb", "reads", "within", geteuid() == 0);
+	json_t *question = json_pack("{s:s, s:o, s:b}", "verb", "reads", "exclude",
+				     job_list_json(o->exclude), "within", geteuid() == 0);
 	json_t *answer = NULL;
 	int err;
 

@@ -127,5 +127,24 @@ def _(w):
     check("&tr=http" in link and "&tr=udp" in link, "trackers", link)
 
 
+@test("ls GLOB lists the names that it fits, of any page of the catalogue; OWNER/ in it means the owner, too")
+def _(w):
+    w.index()
+    a, b = w.peer("anna"), w.peer("bert")
+    src = a.path("src")
+    os.makedirs(src)
+    a.share(*(h.make_file(os.path.join(src, f"n-{i:03}"), 10, i) for i in range(150)), name=None, wait=False)
+    b.share(h.make_file(b.path("n-001"), 20), wait=False)
+    h.wait_for(lambda: len(b.run("ls", "--all").out.splitlines()) == 151, 30 * h.SLOW, "all are there", every=0.3)
+
+    def names(*args):
+        return [(e["owner"], e["name"]) for e in b.run("ls", *args, "--json", "--sort", "name").expect(h.OK).json()["entries"]]
+    check_eq(names("n-001"), [("anna", "n-001"), ("bert", "n-001")], "a name")
+    check_eq(names("anna/n-00?", "n-14[89]"), [("anna", f"n-{i:03}") for i in (*range(10), 148, 149)], "globs")
+    check_eq(len(names("n-*", "--limit", "7")), 7, "no more than wanted")
+    said = b.run("ls", "nothing*").expect(h.OK)
+    check_eq((said.out, "nothing found" in said.err), ("", True), "none")
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
