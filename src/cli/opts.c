@@ -392,6 +392,7 @@ void opts_fini(struct opts *o)
 	free(o->origins);
 	free((void *)o->only);
 	free((void *)o->files);
+	free((void *)o->exclude);
 	free((void *)o->limit_at);
 	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 }

@@ -60,7 +60,7 @@ TEST(aria2_that_may_have_no_more_than_a_link_is_told_of_seeds)
 	struct announce a = {.numwant = 50, .event = EVENT_STARTED};
 	struct announce_reply r;
 
-	say(t, announce_of('a', OURS, 1, 0), "192.0.2.1:1", NOW);
+	say(t, announce_of('a', STOCK, 1, 0), "192.0.2.1:1", NOW);
 	memset(a.info_hash, 'a', sizeof(a.info_hash));
 	memcpy(a.peer_id, "A2-1-36-0-1234567890", 20);
 	r = say(t, a, "192.0.2.2:2", NOW);
