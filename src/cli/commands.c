@@ -237,7 +237,9 @@ static const struct command commands[] = {
 	.name = "search",
 	.summary = "find entries by the words of names, owners, tags and files",
 	.usage = "shoal search WORD... [--sort ORDER] [--limit N] [--all]",
-	.help = "Each word must be found somewhere in the entry.\n"
+	.help = "Each word must be found somewhere in the entry; of a folder the names of the "
+		"first 5000\n"
+		"files are looked at.\n"
 		"\n"
 		"  --sort ORDER  name, size, date or holders\n"
 		"  --limit N     at most N rows (100)\n"

@@ -146,5 +146,15 @@ def _(w):
     check_eq((said.out, "nothing found" in said.err), ("", True), "none")
 
 
+@test("a proxy that the environment names and that does not answer is named, not blamed on the index")
+def _(w):
+    a = w.peer("a")
+    port = h.free_port()
+    away = {"http_proxy": f"http://127.0.0.1:{port}", "no_proxy": ""}
+    said = f"connection refused by 127.0.0.1:{port}, a proxy that the environment names"
+    a.run("ls", "--index", "http://198.51.100.1:6969", env=away).expect(h.UNREACHABLE).error_line(said)
+    a.run("get", "http://198.51.100.1/x.torrent", env=away).expect(h.UNREACHABLE).error_line(said)
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
