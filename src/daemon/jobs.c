@@ -233,7 +233,8 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->item_newest = st.item_newest;
 	out->files = st.files;
 	out->wanted_files = st.wanted_files;
-	out->wanted_bytes = st.wanted_bytes;
+	if (st.phase != TRANSFER_CHECKING) /* counted after that */
+		out->wanted_bytes = st.wanted_bytes;
 	out->wanted_done_bytes = st.wanted_done_bytes;
 }
 
