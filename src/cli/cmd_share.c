@@ -219,7 +219,7 @@ static int resolve_paths(struct sharing *sh, struct err_info *info)
 			err = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
 					 errno);
 		if (err == OK && sh->by_daemon)
-			err = handover_check_reads(s->path, info);
+			err = handover_check_reads(sh->o, s->path, info);
 		if (err != OK)
 			return err;
 	}

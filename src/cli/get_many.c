@@ -93,6 +93,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 	m->n_alone -= it->state == ITEM_ALONE;
 	it->state = ITEM_DONE;
+	it->done_ms = loop_now_ms(m->session.loop);
 	m->n_done++;
 	m->n_there += it->there_already;
 	m->done_bytes += st->wanted_bytes;
@@ -325,16 +326,29 @@ static void look_at_active(struct many *m, uint64_t now)
 	m->n_active = kept;
 }
 
-static void patrol(struct many *m)
+static bool is_served_enough(struct item *it, const struct transfer_status *st, uint64_t now)
+{
+	struct many *m = it->many;
+
+	if (!get_seeds(m->o) || !get_seeded_enough(m->o, st, now - it->done_ms))
+		return false;
+	it->state = ITEM_SERVED;
+	m->n_served++;
+	node_remove(m->session.node, it->t);
+	it->t = NULL;
+	return true;
+}
+
+static void patrol(struct many *m, uint64_t now)
 {
 	for (uint32_t i = 0; i < PATROL && i < m->next; i++) {
 		struct item *it = &m->items[m->patrol++ % m->next];
 		struct transfer_status st;
 
-		if (it->state != ITEM_DONE || it->said_changed)
+		if (it->state != ITEM_DONE)
 			continue;
 		transfer_status(it->t, &st);
-		if (st.why.code == OK)
+		if (is_served_enough(it, &st, now) || st.why.code == OK || it->said_changed)
 			continue;
 		it->said_changed = true;
 		session_say(&m->session, "%s; that part is not served any more", st.why.text);
@@ -389,7 +403,7 @@ static void watch_end(struct many *m, uint64_t now)
 {
 	if (m->next < m->n || m->n_active > 0)
 		return;
-	if (m->o->seed && m->n_done > 0 && !m->by_daemon) {
+	if (get_seeds(m->o) && m->n_done > m->n_served && !m->by_daemon) {
 		if (!m->said_serving)
 			say_serving(m);
 		return;
@@ -444,7 +458,7 @@ static void watch(struct session *s, void *user)
 		begin_one(m, &m->items[m->next++]);
 	if (m->next < m->n && m->n_active < GET_ACTIVE_MAX)
 		session_poke(s);
-	patrol(m);
+	patrol(m, now);
 	watch_end(m, now);
 	if (!s->ending)
 		draw(m, now);
@@ -457,6 +471,8 @@ static int check_folder(const struct many *m, struct err_info *info)
 	const char *out = m->o->out;
 	struct stat st;
 
+	if (wanted_make_folder(m->o, true, info) != OK)
+		return info->code;
 	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
 		return OK;
 	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);

@@ -135,10 +135,11 @@ static void tell_whose(struct err_info *why)
 			said.text);
 }
 
-int handover_check_reads(const char *path, struct err_info *info)
+int handover_check_reads(const struct opts *o, const char *path, struct err_info *info)
 {
 	/* The same user may read the same files, but root may have given up what lets it. */
-	json_t *question = json_pack("{s:s, s:b}", "verb", "reads", "within", geteuid() == 0);
+	json_t *question = json_pack("{s:s, s:o, s:b}", "verb", "reads", "exclude",
+				     job_list_json(o->exclude), "within", geteuid() == 0);
 	json_t *answer = NULL;
 	int err;
 
@@ -348,6 +349,7 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 		index_chosen(o, &url, &spec->pin);
 	spec->preallocate = o->preallocate;
 	spec->no_seed = o->no_seed;
+	spec->seed_limit = o->seed_limit;
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);

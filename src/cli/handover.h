@@ -20,7 +20,7 @@ int handover_why_not(const struct opts *o, struct err_info *info);
 
 /* May the daemon read what it is to serve: all in a folder, too? Returns 0 or ERR_DENIED, or why it
  * does not say. */
-int handover_check_reads(const char *path, struct err_info *info);
+int handover_check_reads(const struct opts *o, const char *path, struct err_info *info);
 
 /* One that was handed over, as it was when it was looked at last. */
 struct handed {

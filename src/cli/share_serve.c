@@ -120,7 +120,7 @@ void share_remember(struct sharing *sh, const struct share *s, const struct publ
 
 int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
 {
-	char safe[512];
+	char safe[512], one[512];
 	int err;
 
 	s->label = strdup(p->label);
@@ -132,8 +132,9 @@ int share_use(struct sharing *sh, struct share *s, struct publication *p, struct
 	if (p->unkept.code != OK)
 		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
 	if (p->build.skipped > 0)
-		session_say(&sh->session, "%s: %u links and special files left out",
-			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped);
+		session_say(&sh->session, "%s: %u links and special files left out, as %s",
+			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped,
+			    text_escape(one, sizeof(one), bytes_str(p->build.skipped_first)));
 	err = sh->by_daemon ? hand_over(sh, s, p, info) : share_serve(sh, s, p, info);
 	if (err == OK)
 		share_remember(sh, s, p);

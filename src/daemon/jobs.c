@@ -235,7 +235,8 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->item_newest = st.item_newest;
 	out->files = st.files;
 	out->wanted_files = st.wanted_files;
-	out->wanted_bytes = st.wanted_bytes;
+	if (st.phase != TRANSFER_CHECKING) /* counted after that */
+		out->wanted_bytes = st.wanted_bytes;
 	out->wanted_done_bytes = st.wanted_done_bytes;
 }
 
@@ -271,6 +272,7 @@ void job_view(const struct job *j, struct job_view *out)
 	    .seed = r->seed,
 	    .complete = r->complete,
 	    .no_seed = r->no_seed,
+	    .seed_limit = r->seed_limit,
 	    .there_already = j->there_already,
 	    .replaced = r->has_replaces,
 	    .found_bytes = j->found_bytes,
@@ -334,10 +336,16 @@ int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
 
 int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 {
-	bool failed = job_state_now(j) == JOB_FAILED;
+	bool failed = job_state_now(j) == JOB_FAILED, again = false;
 
 	(void)js;
-	if (!j->rec.paused && !failed)
+	/* Served enough as it was said at first; now more is wanted. */
+	if (job_is_done(j) && seed_limit_is_set(&j->rec.seed_limit)) {
+		j->rec.seed_limit = (struct seed_limit){0};
+		j->rec.no_seed = false;
+		again = true;
+	}
+	if (!j->rec.paused && !failed && !again)
 		return OK;
 	/* Its transfer may have failed without that having been looked at yet. */
 	if (failed)

@@ -74,6 +74,7 @@ static void inherit(struct job_spec *s, const struct job_record *r)
 	s->order = (enum swarm_order)r->order;
 	s->preallocate = r->preallocate;
 	s->no_seed = r->no_seed;
+	s->seed_limit = r->seed_limit;
 	s->paused = r->paused;
 	s->priority = r->priority;
 	s->down_bps = r->down_bps;

@@ -144,10 +144,10 @@ def _(w):
     check_eq(done.code, h.OK, "exit")
 
 
-@test("several names need a folder that is there")
+@test("several names go into a folder, and are named by someone")
 def _(w):
     a = w.peer("a", "http://127.0.0.1:1")
-    a.run("get", "x.torrent", "y.torrent", "-o", "no/such", seconds=20).expect(h.NOT_FOUND).error_line("no/such")
+    a.run("get", "x.torrent", "y.torrent", "-o", "/proc/no/such", seconds=20).expect(h.NOT_FOUND).error_line("/proc/no")
     h.make_file(a.path("plain"), 3)
     a.run("get", "x.torrent", "y.torrent", "-o", "plain", seconds=20).error_line("plain")
     a.run("get", seconds=20).expect(h.USAGE).error_line("usage")
