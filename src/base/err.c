@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *err_text(enum err code)
@@ -124,4 +125,26 @@ int err_set(struct err_info *info, enum err code, const char *fmt, ...)
 	else if ((size_t)n >= sizeof(info->text))
 		drop_half_character(info->text, sizeof(info->text) - 1);
 	return code;
+}
+
+void err_drop(struct err_kept *k)
+{
+	free(k->text);
+	*k = (struct err_kept){.code = OK};
+}
+
+void err_keep(struct err_kept *k, const struct err_info *why)
+{
+	char *text = why->code == OK ? NULL : strdup(why->text);
+
+	free(k->text);
+	*k = (struct err_kept){why->code, text};
+}
+
+void err_kept_get(const struct err_kept *k, struct err_info *out)
+{
+	if (k->code == OK)
+		*out = (struct err_info){.code = OK};
+	else
+		err_set(out, k->code, "%s", k->text != NULL ? k->text : err_text(k->code));
 }

@@ -48,4 +48,17 @@ enum err err_from_word(const char *word);
 int err_set(struct err_info *info, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* An error that is kept for long, one by each of thousands: with its sentence as long as it is.
+ * Zeroed: none. */
+struct err_kept {
+	enum err code; /* OK: none */
+	char *text;    /* NULL: as err_text() has it, as there was no memory for it */
+};
+/* Instead of the one that was kept. */
+void err_keep(struct err_kept *k, const struct err_info *why);
+/* None is kept any more. */
+void err_drop(struct err_kept *k);
+/* The whole of it again. */
+void err_kept_get(const struct err_kept *k, struct err_info *out);
+
 #endif

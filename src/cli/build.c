@@ -237,10 +237,11 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	int err = check_webseeds(w->o, info);
 
 	if (err == OK)
-		err = scan_path(path, &w->scan, info);
+		err = scan_path(path, w->o->exclude, &w->scan, info);
 	if (err == OK && w->scan.n_files == 0)
-		err = err_set(info, ERR_INVALID, "%s: no file is in it",
-			      text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name)));
+		err = err_set(info, ERR_INVALID, "%s: no file is in it%s",
+			      text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name)),
+			      w->o->exclude == NULL ? "" : " that --exclude leaves");
 	if (err == OK)
 		err = open_root(w, path, info);
 	if (err != OK)
@@ -255,6 +256,8 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	if (err != OK)
 		return err;
 	out->skipped = w->scan.skipped;
+	out->skipped_first = w->scan.skipped_first;
+	w->scan.skipped_first = NULL;
 	/* What others will refuse must not leave this machine. */
 	fault = meta_parse(buf_bytes(&out->torrent), &out->meta);
 	if (fault != META_OK)
@@ -309,5 +312,6 @@ void build_fini(struct build *b)
 	meta_free(b->meta);
 	json_decref(b->sha256);
 	free(b->data_path);
+	free(b->skipped_first);
 	*b = (struct build){.meta = NULL};
 }

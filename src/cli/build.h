@@ -18,6 +18,7 @@ struct build {
 			     it where v2 cannot tell the two apart (BEP 52, rootless trees) */
 	json_t *sha256;	  /* one hex string per real file, in torrent order; NULL unless asked */
 	uint32_t skipped; /* links and special files left out */
+	char *skipped_first; /* the path of one of them beneath `path`; NULL: none */
 };
 
 /* A build that runs on a thread of its own, as others see it. */
@@ -27,9 +28,9 @@ struct build_aside {
 };
 
 /* Hash `path` and write its metainfo, with progress on a terminal. Taken from `o`: v1_only,
- * v2_only, piece_length, trackers, private, comment, quiet. `tracker` (may be NULL) comes before
- * those of `o`. `plain`: also each file's own SHA-256, in the same read.
- * Returns 0, or the error with its sentence. Owns: *out is the caller's: build_fini(). */
+ * v2_only, exclude, piece_length, trackers, private, comment, quiet. `tracker` (may be NULL) comes
+ * before those of `o`. `plain`: also each file's own SHA-256, in the same read. Returns 0, or the
+ * error with its sentence. Owns: *out is the caller's: build_fini(). */
 int build_torrent(const struct opts *o, const char *path, const char *tracker, bool plain,
 		  struct build *out, struct err_info *info);
 /* The same with `plain` for a share that may have been hashed before: what `record` knows of it is

@@ -56,6 +56,7 @@ static int write_file(const char *path, struct bytes torrent, struct err_info *i
 
 static void print_created(const struct opts *o, const struct build *b, const char *path)
 {
+	char safe[512];
 	json_t *j;
 
 	if (o->json) {
@@ -67,7 +68,8 @@ static void print_created(const struct opts *o, const struct build *b, const cha
 		return;
 	}
 	if (b->skipped > 0 && !o->quiet)
-		fprintf(stderr, "%u links and special files left out\n", b->skipped);
+		fprintf(stderr, "%u links and special files left out, as %s\n", b->skipped,
+			text_escape(safe, sizeof(safe), bytes_str(b->skipped_first)));
 	out_field("torrent", path);
 	torrent_print(b->meta, 0);
 }

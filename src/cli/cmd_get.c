@@ -237,12 +237,16 @@ static void watch(struct session *s, void *user)
 		get_print_done(g);
 		if (g->hooks != NULL)
 			fire_hooks(g);
-		g->ends = !g->o->follow && (g->by_daemon || !g->o->seed);
+		g->done_ms = now;
+		g->ends = !g->o->follow && (g->by_daemon || !get_seeds(g->o));
 		if (g->ends && hooks_are_idle(g->hooks))
 			end_fetched(g);
 	}
 	if (g->o->follow && !g->by_daemon && !s->ending)
 		get_follow(g);
+	if (g->done_ms > 0 && !g->by_daemon && !s->ending &&
+	    get_seeded_enough(g->o, &g->last, now - g->done_ms))
+		end_fetched(g);
 	if (!s->ending)
 		get_tell(g, now);
 }
@@ -271,6 +275,8 @@ static int run(struct get *g, struct err_info *info)
 
 	if (err == OK)
 		err = hook_runner_start(g->o->on_complete, STDERR_FILENO, &g->runner, info);
+	if (err == OK)
+		err = wanted_make_folder(g->o, false, info);
 	if (err == OK)
 		confine_get(g->o, &ref, 1);
 	if (err == OK)

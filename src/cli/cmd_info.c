@@ -12,6 +12,7 @@
 #include "cli/out.h"
 #include "cli/torrent_print.h"
 #include "node/torrent_file.h"
+#include "node/torrent_source.h"
 
 #define FILES_SHOWN 100u
 
@@ -23,11 +24,13 @@ static bool ends_with(const char *s, const char *end)
 }
 
 /* A .torrent that is there is shown; an entry of such a name can be asked for as OWNER/NAME.
- * What begins as a path is one, there or not. */
+ * What begins as a path or as the address of a web server is one, there or not. */
 static bool is_torrent_file(const char *arg)
 {
 	struct stat st;
 
+	if (torrent_source_is_url(arg))
+		return true;
 	if (!ends_with(arg, ".torrent"))
 		return false;
 	return arg[0] == '/' || arg[0] == '.' || (stat(arg, &st) == 0 && S_ISREG(st.st_mode));

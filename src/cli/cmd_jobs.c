@@ -192,6 +192,21 @@ static json_t *limits_json(const struct opts *o)
 	return args;
 }
 
+/* Who has set one must not wonder why it does not hold. */
+static void say_spared(const struct opts *o)
+{
+	bool down = o->down != UINT64_MAX && o->down > 0, up = o->up != UINT64_MAX && o->up > 0;
+	json_t *answer = NULL;
+
+	if (o->json || o->quiet || (!down && !up))
+		return;
+	if (daemon_ask(json_pack("{s:s}", "verb", "settings"), &answer, NULL) == OK &&
+	    json_is_false(json_object_get(json_object_get(answer, "status"), "limit_lan")))
+		fprintf(stderr, "peers of the own network are not limited; with 'shoal daemon "
+				"--limit-lan' they are, too\n");
+	json_decref(answer);
+}
+
 /* Of all together: set, if anything is given, and shown. */
 static int limit_all(const struct opts *o)
 {
@@ -211,6 +226,7 @@ static int limit_all(const struct opts *o)
 		       limit_text(down, sizeof(down), entries_int(status, "limit_down_bps")),
 		       limit_text(up, sizeof(up), entries_int(status, "limit_up_bps")));
 	json_decref(answer);
+	say_spared(o);
 	return EXIT_OK;
 }
 
@@ -225,6 +241,8 @@ int cmd_limit(const struct opts *o)
 	args = limits_json(o);
 	code = do_all(o, &deed, o->args, o->n_args, args);
 	json_decref(args);
+	if (code == EXIT_OK)
+		say_spared(o);
 	return code;
 }
 

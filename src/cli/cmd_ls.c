@@ -3,5 +3,5 @@
 
 int cmd_ls(const struct opts *o)
 {
-	return entries_list(o, "ls", NULL);
+	return entries_list(o, "ls", NULL, o->n_args == 0 ? NULL : o->args);
 }

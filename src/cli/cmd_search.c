@@ -21,7 +21,7 @@ int cmd_search(const struct opts *o)
 		err_set(&info, ERR_INVALID, "the words are over %u bytes long", QUERY_BYTES_MAX);
 		code = opts_fail(o, "search", &info);
 	} else {
-		code = entries_list(o, "search", buf_cstr(&words));
+		code = entries_list(o, "search", buf_cstr(&words), NULL);
 	}
 	buf_fini(&words);
 	return code;

@@ -219,7 +219,7 @@ static int resolve_paths(struct sharing *sh, struct err_info *info)
 			err = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
 					 errno);
 		if (err == OK && sh->by_daemon)
-			err = handover_check_reads(s->path, info);
+			err = handover_check_reads(sh->o, s->path, info);
 		if (err != OK)
 			return err;
 	}
@@ -299,6 +299,8 @@ static void free_all(struct sharing *sh)
 		if (sh->handed != NULL)
 			handed_fini(&sh->handed[i]);
 		free(sh->shares[i].path);
+		free(sh->shares[i].entry);
+		free(sh->shares[i].label);
 	}
 	free(sh->handed);
 	free(sh->shares);

@@ -72,13 +72,15 @@ static const struct command commands[] = {
 	    "  --private          BEP 27: peers come from the trackers alone\n"
 	    "  --v1-only, --v2-only  instead of a hybrid torrent\n"
 	    "  --spool DIR        keep standard input there\n"
+	    "  --exclude GLOB     of a folder not these, at any depth ('*.o', '.git'); may be "
+	    "repeated\n"
 	    "  --watch            publish what changes as new versions\n"
 	    "  --settle TIME      once nothing was written for so long (3s)\n"
 	    "  --rehash           also read what nobody touched since it was hashed\n"
 	    "  --listen ADDR      listen for peers on this address alone\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
-	    "  --limit-lan        also with peers of the own network\n"
+	    "  --limit-lan        also for peers of the own network, which are spared without it\n"
 	    "  --no-daemon        serve it here, also when a daemon runs\n"
 	    "  -d, --detach       with a daemon: do not stay to show how it goes\n"
 	    "  --no-map           do not ask the router for a port (SHOAL_NO_MAP=yes)\n"
@@ -106,7 +108,8 @@ static const struct command commands[] = {
 	    "  shoal share ./photos --name holiday-2026\n"
 	    "  tar c ./site | shoal share - --name site.tar\n",
 	.accepts =
-	    "name as description tag meta comment piece-length tracker webseed private v1-only "
+	    "name as description tag meta exclude comment piece-length tracker webseed private "
+	    "v1-only "
 	    "v2-only listen reply-delay drain drain-timeout no-map no-sandbox spool limit-down "
 	    "limit-up "
 	    "limit-at limit-lan watch settle rehash no-lsd encryption transport no-daemon detach "
@@ -121,14 +124,20 @@ static const struct command commands[] = {
 	.summary = "fetch a name from everyone who has it",
 	.usage = "shoal get NAME... [-o DEST] [-i FILE]",
 	.help =
-	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash or a .torrent.\n"
+	    "NAME is a name, OWNER/NAME, NAME@VERSION, a magnet link, an info-hash, or a .torrent "
+	    "or\n"
+	    "its address (http, https).\n"
 	    "\n"
-	    "  -o, --out DEST   file or folder to make, or the folder to make it in; '-': write it "
-	    "to\n"
-	    "                   standard output as it comes, a folder as a tar archive\n"
+	    "  -o, --out DEST   file or folder to make, or the folder to make it in (with '/' at "
+	    "its\n"
+	    "                   end also a new one); '-': write it to standard output as it comes, "
+	    "a\n"
+	    "                   folder as a tar archive\n"
 	    "  -i, --input-file FILE  get what its lines name, too ('-': standard input)\n"
 	    "  --latest         of several contents take the newest\n"
 	    "  --seed           go on serving when all is there\n"
+	    "  --seed-ratio N   the same until N copies were sent (1.5), also by a daemon\n"
+	    "  --seed-time TIME  the same for so long\n"
 	    "  --follow         go on serving, and fetch each newer version over the old one\n"
 	    "  --every TIME     how often --follow asks the index (10s)\n"
 	    "  --wait TIME      give up when nobody has it for so long (30, 5m, 2h)\n"
@@ -145,7 +154,7 @@ static const struct command commands[] = {
 	    "  --listen ADDR    listen for peers on this address alone\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
-	    "  --limit-lan      also with peers of the own network\n"
+	    "  --limit-lan      also for peers of the own network, which are spared without it\n"
 	    "  --no-upload      serve nobody meanwhile\n"
 	    "  --on-complete COMMAND  run it then, never by a shell; '{path}' in it is where it "
 	    "is\n"
@@ -191,7 +200,8 @@ static const struct command commands[] = {
 	    "  shoal get *.torrent -o /data/ --seed\n"
 	    "  find /srv/torrents -name '*.torrent' | shoal get -i - -o /data/ --seed\n",
 	.accepts =
-	    "out input-file latest seed wait peer from tracker webseed preallocate listen "
+	    "out input-file latest seed seed-ratio seed-time wait peer from tracker webseed "
+	    "preallocate listen "
 	    "reuse replace follow every reply-delay drain drain-timeout no-map no-sandbox no-lsd "
 	    "encryption transport only sequential ends-first limit-down limit-up limit-at "
 	    "limit-lan "
@@ -205,25 +215,31 @@ static const struct command commands[] = {
     {
 	.name = "ls",
 	.summary = "list what is on line, newest first",
-	.usage = "shoal ls [--sort ORDER] [--limit N] [--all]",
-	.help = "  --sort ORDER  name, size, date or holders\n"
+	.usage = "shoal ls [GLOB...] [--sort ORDER] [--limit N] [--all]",
+	.help = "With GLOBs only names that one of them fits; one with a '/' is for OWNER/NAME.\n"
+		"\n"
+		"  --sort ORDER  name, size, date or holders\n"
 		"  --limit N     at most N rows (100)\n"
 		"  --all         every row, and what nobody has on line\n"
 		"\n"
 		"examples:\n"
 		"  shoal ls\n"
 		"  shoal ls --all | cut -f1\n"
+		"  shoal ls 'debian-*' 'alice@lab/*'\n"
 		"  shoal ls --sort holders --limit 10\n"
 		"  shoal ls --json\n",
 	.accepts = "sort limit all",
-	.max_args = 0,
+	.completes = "@name",
+	.max_args = -1,
 	.run = cmd_ls,
     },
     {
 	.name = "search",
 	.summary = "find entries by the words of names, owners, tags and files",
 	.usage = "shoal search WORD... [--sort ORDER] [--limit N] [--all]",
-	.help = "Each word must be found somewhere in the entry.\n"
+	.help = "Each word must be found somewhere in the entry; of a folder the names of the "
+		"first 5000\n"
+		"files are looked at.\n"
 		"\n"
 		"  --sort ORDER  name, size, date or holders\n"
 		"  --limit N     at most N rows (100)\n"
@@ -399,7 +415,7 @@ static const struct command commands[] = {
 	    "  --transport WHAT   of connections to peers: both (default), tcp or utp\n"
 	    "  --limit-down RATE, --limit-up RATE  bytes a second of all together (500K, 2M)\n"
 	    "  --limit-at FROM-TO=DOWN[/UP]  others at that time of day (08:00-18:00=1M/200K)\n"
-	    "  --limit-lan        also with peers of the own network\n"
+	    "  --limit-lan        also for peers of the own network, which are spared without it\n"
 	    "  --max-peers N      connections to peers at a time (4000, as far as the system "
 	    "lets)\n"
 	    "  --max-peers-per-transfer N  of one transfer (200)\n"
@@ -679,6 +695,7 @@ static const struct command commands[] = {
 		"  --piece-length N   16K to 128M, a power of two\n"
 		"  --v1-only, --v2-only  instead of a hybrid torrent\n"
 		"  --webseed URL      a web server has it too (BEP 19); may be repeated\n"
+		"  --exclude GLOB     of a folder not these, at any depth; may be repeated\n"
 		"  --private          BEP 27: peers come from the trackers alone\n"
 		"  --comment TEXT     goes into the .torrent\n"
 		"\n"
@@ -688,7 +705,7 @@ static const struct command commands[] = {
 		"  shoal create genome.tar\n"
 		"  shoal create ./photos -o photos.torrent --tracker "
 		"http://tracker.lan:6969/announce\n",
-	.accepts = "out name tracker webseed piece-length v1-only v2-only private comment",
+	.accepts = "out name exclude tracker webseed piece-length v1-only v2-only private comment",
 	.completes = "@path",
 	.min_args = 1,
 	.max_args = 1,

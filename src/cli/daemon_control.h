@@ -3,8 +3,9 @@
  *
  *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
  * holds what POST /api/v1/transfers takes, and is the asker's
- *   {"verb": "reads", "path": PATH, "within": bool} {"reads": true}, or the error that opening it
- * ends with; "path_hex" as in daemon/job_request.h, "within": also every file of a folder
+ *   {"verb": "reads", "path": PATH, "exclude": [GLOB], "within": bool} {"reads": true}, or the
+ * error that opening it ends with; "path_hex" as in daemon/job_request.h, "within": also every file
+ * of a folder
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
  *   {"verb": "status", "ids": [ID, ...]}           {"transfers": [...]}, those that there are
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}

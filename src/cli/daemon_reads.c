@@ -7,6 +7,7 @@
 
 #include "cli/background.h"
 #include "cli/control.h"
+#include "daemon/job_record.h"
 #include "daemon/job_request.h"
 #include "store/scan.h"
 
@@ -16,6 +17,7 @@ struct reading {
 	struct local_call *call;
 	struct background *background;
 	char *path;
+	char **exclude;
 	struct err_info why; /* the thread's while it runs */
 	LIST_ENTRY(reading) all;
 };
@@ -52,7 +54,7 @@ static void look(void *arg)
 {
 	struct reading *r = arg;
 	struct scan s;
-	int err = scan_path(r->path, &s, &r->why);
+	int err = scan_path(r->path, (const char *const *)r->exclude, &s, &r->why);
 
 	if (err != OK) {
 		if (err != ERR_DENIED && err != ERR_NOMEM)
@@ -69,6 +71,7 @@ static void drop(struct reading *r)
 	background_free(r->background);
 	LIST_REMOVE(r, all);
 	free(r->path);
+	job_list_free(r->exclude);
 	free(r);
 }
 
@@ -80,17 +83,19 @@ static void on_looked(void *arg)
 	drop(r);
 }
 
-/* Takes `path`. */
-static int begin(struct daemon_reads *d, struct local_call *call, char *path, struct err_info *info)
+/* Takes `path` and `exclude`. */
+static int begin(struct daemon_reads *d, struct local_call *call, char *path, char **exclude,
+		 struct err_info *info)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (r == NULL) {
 		free(path);
+		job_list_free(exclude);
 		return err_set(info, ERR_NOMEM, "out of memory");
 	}
-	*r = (struct reading){.d = d, .call = call, .path = path};
+	*r = (struct reading){.d = d, .call = call, .path = path, .exclude = exclude};
 	LIST_INSERT_HEAD(&d->list, r, all);
 	err = background_begin(d->loop, look, on_looked, r, &r->background);
 	if (err == OK)
@@ -115,19 +120,23 @@ void daemon_reads_answer(struct daemon_reads *d, struct local_call *call, const 
 {
 	struct err_info why = {.code = OK};
 	bool within = false;
-	char *path = NULL;
+	char *path = NULL, **exclude = NULL;
 	int err = job_args_path(question, "path", &path, &why);
 
 	if (err == OK)
 		err = job_args_flag(question, "within", &within, &why);
 	if (err == OK)
+		err = job_args_list(question, "exclude", JOBS_LIST_MAX, &exclude, &why);
+	if (err == OK)
 		err = jobs_check_readable(path, &why);
 	if (err == OK && within) {
-		if (begin(d, call, path, &why) == OK)
+		if (begin(d, call, path, exclude, &why) == OK)
 			return;
 		path = NULL;
+		exclude = NULL;
 	}
 	free(path);
+	job_list_free(exclude);
 	answer(call, &why);
 }
 

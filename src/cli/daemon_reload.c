@@ -60,6 +60,7 @@ static bool same(const struct opts *a, const struct opts *b, const struct option
 		return memcmp(x, y, sizeof(uint64_t)) == 0;
 	case KIND_NUMBER:
 	case KIND_TIME:
+	case KIND_RATIO:
 		return memcmp(x, y, sizeof(uint32_t)) == 0;
 	case KIND_HELP:
 		break;

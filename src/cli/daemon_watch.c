@@ -23,7 +23,7 @@ struct watched {
 	bool begun;	/* else it is tried again; of the following nothing is there then */
 	json_t *how;	/* what `o` borrows from */
 	struct opts o;	/* as `share` had them */
-	char **trackers, **webseeds;
+	char **trackers, **webseeds, **exclude;
 	char *path;
 	struct index_shared *index;
 	/* The thread's while it works on this one: */
@@ -53,12 +53,13 @@ struct daemon_watch {
 
 char *daemon_watch_text(const struct opts *o, const char *path, const struct entry *e)
 {
-	json_t *j = json_pack("{s:I, s:b, s:b, s:I, s:b, s:s*, s:o, s:o, s:b, s:o}", "settle_s",
-			      (json_int_t)o->settle_s, "v1_only", (int)o->v1_only, "v2_only",
-			      (int)o->v2_only, "piece_length", (json_int_t)o->piece_length,
-			      "private", (int)o->private, "comment", o->comment, "trackers",
-			      job_list_json(o->trackers), "webseeds", job_list_json(o->webseeds),
-			      "no_dht", (int)o->no_dht, "entry", entry_json(e));
+	json_t *j =
+	    json_pack("{s:I, s:b, s:b, s:I, s:b, s:s*, s:o, s:o, s:o, s:b, s:o}", "settle_s",
+		      (json_int_t)o->settle_s, "v1_only", (int)o->v1_only, "v2_only",
+		      (int)o->v2_only, "piece_length", (json_int_t)o->piece_length, "private",
+		      (int)o->private, "comment", o->comment, "trackers",
+		      job_list_json(o->trackers), "webseeds", job_list_json(o->webseeds), "exclude",
+		      job_list_json(o->exclude), "no_dht", (int)o->no_dht, "entry", entry_json(e));
 	char *text = NULL;
 
 	if (j != NULL && job_json_put_path(j, "path", path) == 0)
@@ -94,10 +95,13 @@ static int read_options(struct watched *w, struct err_info *info)
 		err = job_args_list(w->how, "trackers", JOBS_LIST_MAX, &w->trackers, info);
 	if (err == OK)
 		err = job_args_list(w->how, "webseeds", JOBS_LIST_MAX, &w->webseeds, info);
+	if (err == OK)
+		err = job_args_list(w->how, "exclude", JOBS_LIST_MAX, &w->exclude, info);
 	w->o.settle_s = (uint32_t)settle_s;
 	w->o.piece_length = (uint64_t)piece_length;
 	w->o.trackers = (const char *const *)w->trackers;
 	w->o.webseeds = (const char *const *)w->webseeds;
+	w->o.exclude = (const char *const *)w->exclude;
 	w->o.watch = true;
 	return err;
 }
@@ -256,10 +260,11 @@ static void clear(struct watched *w)
 	index_shared_close(w->index);
 	job_list_free(w->trackers);
 	job_list_free(w->webseeds);
+	job_list_free(w->exclude);
 	json_decref(w->how);
 	free(w->path);
 	w->index = NULL;
-	w->trackers = w->webseeds = NULL;
+	w->trackers = w->webseeds = w->exclude = NULL;
 	w->how = NULL;
 	w->path = NULL;
 	w->o = (struct opts){.watch = true};

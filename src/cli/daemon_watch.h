@@ -8,7 +8,8 @@
  *   path_hex    the same, of one that is no UTF-8: see job_request.h
  *   entry       the version that is served, as the index has entries (node/entry_json.h)
  *   settle_s    0: SHARE_SETTLE_S
- *   v1_only, v2_only, piece_length, private, comment, trackers, webseeds, no_dht
+ *   v1_only, v2_only, piece_length, private, comment, trackers, webseeds, exclude,
+ *   no_dht
  *               as the options of `share`
  *
  * Published is with the key in the daemon's home. What is in the way is the job's `upkeep_why`, and

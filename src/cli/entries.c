@@ -1,7 +1,9 @@
 #include "cli/entries.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -99,12 +101,43 @@ void entries_print(const json_t *list)
 	out_table_print(t);
 }
 
+/* What was asked for; `rows` of it at most. */
+struct wish {
+	uint64_t rows;
+	char *const *globs; /* NULL: all names */
+};
+
+static bool fits(const struct wish *w, const json_t *e)
+{
+	const char *name = entries_str(e, "name");
+	char full[ENTRY_REF_MAX];
+
+	snprintf(full, sizeof(full), "%s/%s", entries_str(e, "owner"), name);
+	for (char *const *glob = w->globs; glob != NULL && *glob != NULL; glob++)
+		if (fnmatch(*glob, strchr(*glob, '/') == NULL ? name : full, 0) == 0)
+			return true;
+	return w->globs == NULL;
+}
+
+static void take(const struct wish *w, const json_t *page, json_t *all)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(page, "entries"), i, e)
+	{
+		if (json_array_size(all) < w->rows && fits(w, e))
+			json_array_append(all, e);
+	}
+}
+
 /* Page after page into `all`; *next is 0 when that was the last. */
-static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t rows, json_t *all,
-		 uint64_t *next, struct err_info *info)
+static int fetch(struct index_client *c, struct index_list_ask *ask, const struct wish *w,
+		 json_t *all, uint64_t *next, struct err_info *info)
 {
 	do {
-		uint64_t left = rows - json_array_size(all), before = ask->next;
+		uint64_t left = w->globs != NULL ? UINT64_MAX : w->rows - json_array_size(all);
+		uint64_t before = ask->next;
 		json_t *page = NULL;
 		int rc;
 
@@ -112,7 +145,7 @@ static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t ro
 		rc = index_client_list(c, ask, &page, info);
 		if (rc != 0)
 			return rc;
-		json_array_extend(all, json_object_get(page, "entries"));
+		take(w, page, all);
 		*next = as_u64(entries_int(page, "next"));
 		/* An index that leads us in circles, or on without end, is not followed. */
 		if ((before != 0 && (ask->sort == NULL ? *next >= before : *next <= before)) ||
@@ -120,7 +153,7 @@ static int fetch(struct index_client *c, struct index_list_ask *ask, uint64_t ro
 			*next = 0;
 		ask->next = *next;
 		json_decref(page);
-	} while (*next != 0 && json_array_size(all) < rows);
+	} while (*next != 0 && json_array_size(all) < w->rows);
 	return 0;
 }
 
@@ -153,18 +186,22 @@ static const char *sort_of(const struct opts *o)
 	return o->sort != NULL && strcmp(o->sort, "date") == 0 ? NULL : o->sort;
 }
 
-int entries_list(const struct opts *o, const char *command, const char *query)
+int entries_list(const struct opts *o, const char *command, const char *query, char *const *globs)
 {
 	struct err_info info = {.code = OK};
 	struct index_client *c = NULL;
 	json_t *all = json_array();
-	uint64_t next = 0, rows = o->limit != 0 ? o->limit : o->all ? UINT64_MAX : ROWS_DEFAULT;
+	struct wish wish = {.rows = o->limit != 0 ? o->limit
+				    : o->all	  ? UINT64_MAX
+						  : ROWS_DEFAULT,
+			    .globs = globs};
+	uint64_t next = 0;
 	struct index_list_ask ask = {.query = query, .sort = sort_of(o), .online = !o->all};
 	int rc = index_open(o, &c, &info);
 	int code = EXIT_OK;
 
 	if (rc == 0)
-		rc = fetch(c, &ask, rows, all, &next, &info);
+		rc = fetch(c, &ask, &wish, all, &next, &info);
 	if (rc == 0)
 		show(o, all, next);
 	else

@@ -10,8 +10,9 @@
 #include "node/index_client.h"
 
 /* List what `query` finds (NULL: everything), as `command` was told to: in the order of --sort, and
- * without --all only what is on line. Returns an exit code. */
-int entries_list(const struct opts *o, const char *command, const char *query);
+ * without --all only what is on line. `globs` (NULL-ended; NULL: all): only names that one of them
+ * fits, and those with a '/' OWNER/NAME. Returns an exit code. */
+int entries_list(const struct opts *o, const char *command, const char *query, char *const *globs);
 /* The table of entries. */
 void entries_print(const json_t *list);
 

@@ -49,7 +49,8 @@ static void item_drop(struct item *it)
 	it->linked = NULL;
 	free(it->path);
 	free(it->placed);
-	handed_fini(&it->handed);
+	if (it->handed != NULL)
+		handed_fini(it->handed);
 	it->path = NULL;
 	it->placed = NULL;
 }
@@ -92,6 +93,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 	m->n_alone -= it->state == ITEM_ALONE;
 	it->state = ITEM_DONE;
+	it->done_ms = loop_now_ms(m->session.loop);
 	m->n_done++;
 	m->n_there += it->there_already;
 	m->done_bytes += st->wanted_bytes;
@@ -112,7 +114,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 static bool is_alone(const struct item *it, const struct transfer_status *st)
 {
-	if (it->many->by_daemon && it->handed.state == JOB_METADATA)
+	if (it->many->by_daemon && it->handed->state == JOB_METADATA)
 		return st->swarm.dialing == 0 && st->to_check_bytes == 0;
 	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
 	       st->swarm.dialing == 0 && st->swarm.sources == 0 &&
@@ -324,16 +326,29 @@ static void look_at_active(struct many *m, uint64_t now)
 	m->n_active = kept;
 }
 
-static void patrol(struct many *m)
+static bool is_served_enough(struct item *it, const struct transfer_status *st, uint64_t now)
+{
+	struct many *m = it->many;
+
+	if (!get_seeds(m->o) || !get_seeded_enough(m->o, st, now - it->done_ms))
+		return false;
+	it->state = ITEM_SERVED;
+	m->n_served++;
+	node_remove(m->session.node, it->t);
+	it->t = NULL;
+	return true;
+}
+
+static void patrol(struct many *m, uint64_t now)
 {
 	for (uint32_t i = 0; i < PATROL && i < m->next; i++) {
 		struct item *it = &m->items[m->patrol++ % m->next];
 		struct transfer_status st;
 
-		if (it->state != ITEM_DONE || it->said_changed)
+		if (it->state != ITEM_DONE)
 			continue;
 		transfer_status(it->t, &st);
-		if (st.why.code == OK)
+		if (is_served_enough(it, &st, now) || st.why.code == OK || it->said_changed)
 			continue;
 		it->said_changed = true;
 		session_say(&m->session, "%s; that part is not served any more", st.why.text);
@@ -374,7 +389,7 @@ static bool one_comes(const struct many *m)
 		if (m->items[i].state != ITEM_ALONE)
 			continue;
 		if (m->by_daemon)
-			st = m->items[i].handed.status;
+			st = m->items[i].handed->status;
 		else
 			transfer_status(m->items[i].t, &st);
 		if (!is_alone(&m->items[i], &st))
@@ -388,7 +403,7 @@ static void watch_end(struct many *m, uint64_t now)
 {
 	if (m->next < m->n || m->n_active > 0)
 		return;
-	if (m->o->seed && m->n_done > 0 && !m->by_daemon) {
+	if (get_seeds(m->o) && m->n_done > m->n_served && !m->by_daemon) {
 		if (!m->said_serving)
 			say_serving(m);
 		return;
@@ -443,7 +458,7 @@ static void watch(struct session *s, void *user)
 		begin_one(m, &m->items[m->next++]);
 	if (m->next < m->n && m->n_active < GET_ACTIVE_MAX)
 		session_poke(s);
-	patrol(m);
+	patrol(m, now);
 	watch_end(m, now);
 	if (!s->ending)
 		draw(m, now);
@@ -456,6 +471,8 @@ static int check_folder(const struct many *m, struct err_info *info)
 	const char *out = m->o->out;
 	struct stat st;
 
+	if (wanted_make_folder(m->o, true, info) != OK)
+		return info->code;
 	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
 		return OK;
 	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);
@@ -483,6 +500,8 @@ static int run(struct many *m, struct err_info *info)
 	if (err == OK)
 		err = confine(m, info);
 	m->by_daemon = err == OK && handover_is_there(m->o);
+	if (m->by_daemon)
+		err = handed_begin(m, info);
 	if (err == OK && m->o->detach && !m->by_daemon)
 		err = handover_why_not(m->o, info);
 	if (err == OK)
@@ -523,6 +542,7 @@ int get_many(const struct opts *o)
 	if (m.index != NULL)
 		index_client_free(m.index);
 	free(m.items);
+	free(m.handed);
 	lines_fini(&m.lines);
 	return code;
 }

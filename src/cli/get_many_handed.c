@@ -10,9 +10,20 @@
 #define TURN_ITEMS 16u
 #define TURN_QUESTIONS 4u
 
+/* Kept for themselves: they are large, and a peer of thousands of torrents has none. */
+int handed_begin(struct many *m, struct err_info *info)
+{
+	m->handed = calloc(m->n, sizeof(*m->handed));
+	if (m->handed == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->n; i++)
+		m->items[i].handed = &m->handed[i];
+	return OK;
+}
+
 void handed_undo(struct item *it)
 {
-	handover_undo(&it->handed);
+	handover_undo(it->handed);
 }
 
 static void hand_over(struct item *it)
@@ -22,7 +33,7 @@ static void hand_over(struct item *it)
 	struct wanted w;
 
 	if (item_load(it, &w, &why)) {
-		if (wanted_hand_over(&w, m->o, m->index, &it->handed, &why) == OK) {
+		if (wanted_hand_over(&w, m->o, m->index, it->handed, &why) == OK) {
 			it->state = ITEM_ACTIVE;
 			it->path = w.path;
 			w.path = NULL;
@@ -44,21 +55,21 @@ static void take(struct item *it, uint64_t now_ms)
 	struct err_info why;
 	char *path, safe[300];
 
-	m->down_bps += it->handed.status.swarm.down_bps;
-	m->up_bps += it->handed.status.swarm.up_bps;
-	it->there_already = it->there_already || it->handed.there_already;
-	path = it->unnamed ? strdup(it->handed.path) : NULL;
+	m->down_bps += it->handed->status.swarm.down_bps;
+	m->up_bps += it->handed->status.swarm.up_bps;
+	it->there_already = it->there_already || it->handed->there_already;
+	path = it->unnamed ? strdup(it->handed->path) : NULL;
 	if (path != NULL) {
 		free(it->path);
 		it->path = path;
 	}
-	if (it->handed.gone) {
+	if (it->handed->gone) {
 		err_set(&why, ERR_CANCELLED,
 			"%s: was removed from the daemon, or the daemon has ended",
 			text_escape(safe, sizeof(safe), bytes_str(it->ref)));
 		item_fail(it, &why);
 	} else {
-		item_take(it, &it->handed.status, now_ms);
+		item_take(it, &it->handed->status, now_ms);
 	}
 	m->n_active -= was_active && it->state != ITEM_ACTIVE;
 }
@@ -77,7 +88,7 @@ static int look_at_some(struct many *m, size_t *left, struct err_info *why)
 		if (it->state != ITEM_ACTIVE && it->state != ITEM_ALONE)
 			continue;
 		items[n] = it;
-		list[n++] = &it->handed;
+		list[n++] = it->handed;
 	}
 	err = n == 0 ? OK : handover_look(list, n, why);
 	for (size_t i = 0; i < n && err == OK; i++)

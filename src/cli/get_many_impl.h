@@ -10,12 +10,19 @@
 struct item {
 	struct many *many;
 	const char *ref;
-	struct transfer *t; /* NULL: the daemon has it, as */
-	struct handed handed;
-	struct wanted *linked; /* it is asked for what a link means; NULL: it is known */
-	char *path;	       /* final name, while it may be needed */
-	uint64_t alone_ms;
-	enum { ITEM_WAITING, ITEM_ACTIVE, ITEM_ALONE, ITEM_DONE, ITEM_FAILED } state;
+	struct transfer *t;	    /* NULL: the daemon has it, as */
+	struct handed *handed;	    /* this; one of many's */
+	struct wanted *linked;	    /* it is asked for what a link means; NULL: it is known */
+	char *path;		    /* final name, while it may be needed */
+	uint64_t alone_ms, done_ms; /* DONE: since then */
+	enum {
+		ITEM_WAITING,
+		ITEM_ACTIVE,
+		ITEM_ALONE,
+		ITEM_DONE,
+		ITEM_SERVED, /* and that was enough */
+		ITEM_FAILED
+	} state;
 	bool there_already, said_changed;
 	bool unnamed;	  /* the daemon has it, and says late what a link's content is called */
 	uint32_t touched; /* as in struct wanted */
@@ -28,10 +35,12 @@ struct many {
 	struct index_client *index;
 	struct lines lines;
 	struct item *items;
+	struct handed *handed;	/* by_daemon: as many as `items` */
 	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
 	struct item *active[GET_ACTIVE_MAX];
 	uint32_t n_active;
 	size_t n_alone, n_done, n_there, n_failed;
+	size_t n_served; /* of n_done */
 	uint64_t done_bytes;
 	uint64_t alone_ms; /* since when all that are left have no holder */
 	int code;	   /* of the first that failed */
@@ -49,6 +58,8 @@ bool item_load(struct item *it, struct wanted *w, struct err_info *why);
 
 /* ---- get_many_handed.c: with a daemon ---- */
 
+/* Room for what it says. Returns 0 or ERR_NOMEM. */
+int handed_begin(struct many *m, struct err_info *info);
 /* Hand over the next ones, and look at some of those that are under way. */
 void handed_watch(struct many *m);
 /* What failed is not kept. */

@@ -135,10 +135,11 @@ static void tell_whose(struct err_info *why)
 			said.text);
 }
 
-int handover_check_reads(const char *path, struct err_info *info)
+int handover_check_reads(const struct opts *o, const char *path, struct err_info *info)
 {
 	/* The same user may read the same files, but root may have given up what lets it. */
-	json_t *question = json_pack("{s:s, s:b}", "verb", "reads", "within", geteuid() == 0);
+	json_t *question = json_pack("{s:s, s:o, s:b}", "verb", "reads", "exclude",
+				     job_list_json(o->exclude), "within", geteuid() == 0);
 	json_t *answer = NULL;
 	int err;
 
@@ -197,13 +198,15 @@ static void take_path(struct handed *h, const json_t *j)
 /* What is in the way of a newer version is told once, as long as it is the same. */
 static void take_upkeep(struct handed *h, const json_t *j)
 {
-	struct err_info before = h->upkeep_why;
+	struct err_info before, now;
 
-	take_error(j, "upkeep_why", ERR_UNREACHABLE, &h->upkeep_why);
-	if (h->upkeep_why.code == OK)
+	err_kept_get(&h->upkeep_why, &before);
+	take_error(j, "upkeep_why", ERR_UNREACHABLE, &now);
+	if (now.code == OK)
 		h->upkeep_news = false;
-	else if (before.code == OK || strcmp(before.text, h->upkeep_why.text) != 0)
+	else if (before.code == OK || strcmp(before.text, now.text) != 0)
 		h->upkeep_news = true;
+	err_keep(&h->upkeep_why, &now);
 }
 
 static void take(struct handed *h, const json_t *j)
@@ -346,6 +349,7 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 		index_chosen(o, &url, &spec->pin);
 	spec->preallocate = o->preallocate;
 	spec->no_seed = o->no_seed;
+	spec->seed_limit = o->seed_limit;
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
 	err = ask(spec, &answer, info);
@@ -500,4 +504,5 @@ void handed_fini(struct handed *h)
 	free(h->path);
 	free(h->of);
 	h->path = h->of = NULL;
+	err_drop(&h->upkeep_why);
 }

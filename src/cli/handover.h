@@ -20,7 +20,7 @@ int handover_why_not(const struct opts *o, struct err_info *info);
 
 /* May the daemon read what it is to serve: all in a folder, too? Returns 0 or ERR_DENIED, or why it
  * does not say. */
-int handover_check_reads(const char *path, struct err_info *info);
+int handover_check_reads(const struct opts *o, const char *path, struct err_info *info);
 
 /* One that was handed over, as it was when it was looked at last. */
 struct handed {
@@ -38,7 +38,7 @@ struct handed {
 	char *of;	  /* "OWNER/NAME", as the daemon shows it */
 	uint32_t version; /* 0: none */
 	/* private */
-	struct err_info upkeep_why; /* what is in the way of a newer one; code OK: nothing */
+	struct err_kept upkeep_why; /* what is in the way of a newer one; code OK: nothing */
 	bool upkeep_news;	    /* that was not told yet */
 	bool moved;		    /* a newer one may have taken its place */
 	bool newer;		    /* it has, which was not told yet */

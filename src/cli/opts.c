@@ -276,6 +276,14 @@ static int check(struct parser *p)
 						 "not FROM-TO=DOWN[/UP] (08:00-18:00=1M, "
 						 "22:30-06:00=0/200K)");
 	}
+	if (o->follow && seed_limit_is_set(&o->seed_limit))
+		return err_set(
+		    &p->info, ERR_INVALID,
+		    "--follow goes on for ever: neither --seed-ratio nor --seed-time goes "
+		    "with it");
+	if (o->no_seed && seed_limit_is_set(&o->seed_limit))
+		return err_set(&p->info, ERR_INVALID,
+			       "--no-seed excludes --seed-ratio and --seed-time");
 	if (o->sequential && o->ends_first)
 		return err_set(&p->info, ERR_INVALID,
 			       "--sequential and --ends-first exclude each other");
@@ -384,6 +392,7 @@ void opts_fini(struct opts *o)
 	free(o->origins);
 	free((void *)o->only);
 	free((void *)o->files);
+	free((void *)o->exclude);
 	free((void *)o->limit_at);
 	*o = (struct opts){.port = -1, .http_port = -1, .down = UINT64_MAX, .up = UINT64_MAX};
 }

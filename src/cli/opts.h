@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/seed_limit.h"
 #include "cli/exit.h"
 #include "cli/out.h"
 
@@ -17,6 +18,7 @@ struct opts {
 	const char *pin; /* --pin, SHOAL_PIN; NULL: the index needs a certificate of good repute */
 	int port;	 /* --port, SHOAL_PORT; -1: 6881 or else any; 0 any */
 	bool json, quiet, latest, seed;
+	struct seed_limit seed_limit; /* --seed-ratio --seed-time */
 	int verbose;
 	const char *progress;			     /* --progress auto, json, none; NULL: auto */
 	const char *name, *as, *out, *listen, *data; /* --name --as -o --listen --data */
@@ -41,13 +43,14 @@ struct opts {
 	const char *log, *log_format; /* --log FILE, --log-format text or json */
 	bool replace;
 	bool follow;
-	bool watch, rehash;	  /* --watch --rehash */
-	uint32_t settle_s;	  /* --settle; 0: SHARE_SETTLE_S */
-	bool drain;		  /* --drain */
-	uint32_t drain_timeout_s; /* --drain-timeout; 0: chosen */
-	uint32_t reply_delay_ms;  /* --reply-delay */
-	uint32_t every_s;	  /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
-	const char *const *only;  /* --only GLOB, repeated: of a folder fetch these */
+	bool watch, rehash;	    /* --watch --rehash */
+	uint32_t settle_s;	    /* --settle; 0: SHARE_SETTLE_S */
+	bool drain;		    /* --drain */
+	uint32_t drain_timeout_s;   /* --drain-timeout; 0: chosen */
+	uint32_t reply_delay_ms;    /* --reply-delay */
+	uint32_t every_s;	    /* --every: how often --follow asks; 0: INDEX_WATCH_EVERY_S */
+	const char *const *only;    /* --only GLOB, repeated: of a folder fetch these */
+	const char *const *exclude; /* --exclude GLOB, repeated: of a share not these */
 	const char *const *files; /* --file GLOB, repeated: the same, of a transfer of the daemon */
 	bool sequential, ends_first;
 	uint64_t limit_down, limit_up; /* bytes a second; 0: none */

@@ -20,6 +20,7 @@ enum kind {
 	KIND_RATE,   /* uint64_t, bytes a second: 500K, 2M, 0 */
 	KIND_NUMBER, /* uint32_t */
 	KIND_TIME,   /* uint32_t, seconds: 30, 5m, 2h */
+	KIND_RATIO,  /* uint32_t, thousandths: 1, 1.5, 0.25 */
 	KIND_HELP,
 };
 

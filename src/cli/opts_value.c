@@ -60,6 +60,24 @@ static int parse_time(const char *text, uint64_t *out)
 	return parse_scaled(text, "smh", scales, UINT32_MAX, out);
 }
 
+/* "2", "1.5", "0.125" as thousandths; not 0. */
+static int parse_ratio(const char *text, uint64_t *out)
+{
+	size_t whole = strcspn(text, "."), rest = strlen(text) - whole;
+	char part[4] = "000";
+	uint64_t n, milli = 0;
+
+	if (rest == 1 || rest > sizeof(part) ||
+	    text_parse_u64(bytes_of(text, whole), SEED_RATIO_MAX, &n) != 0)
+		return ERR_INVALID;
+	if (rest > 0)
+		memcpy(part, text + whole + 1, rest - 1);
+	if (text_parse_u64(bytes_of(part, 3), 999, &milli) != 0)
+		return ERR_INVALID;
+	*out = n * 1000 + milli;
+	return *out > 0 && *out <= SEED_RATIO_MAX * 1000u ? 0 : ERR_INVALID;
+}
+
 static int add_to_list(const char *const **list, const char *value)
 {
 	size_t n = 0;
@@ -174,6 +192,12 @@ int opts_store_value(struct opts *o, const struct option *opt, const char *what,
 	case KIND_NUMBER:
 		if (text_parse_u64(bytes_str(value), UINT32_MAX, &n) != 0 || n == 0)
 			return opts_refuse_value(info, what, value, "not a number from 1 up");
+		*(uint32_t *)place = (uint32_t)n;
+		return 0;
+	case KIND_RATIO:
+		if (parse_ratio(value, &n) != 0)
+			return opts_refuse_value(info, what, value,
+						 "not a number of copies (1, 1.5, 0.25)");
 		*(uint32_t *)place = (uint32_t)n;
 		return 0;
 	case KIND_TIME:

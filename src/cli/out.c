@@ -37,7 +37,8 @@ static void print(FILE *stream, const json_t *j, size_t how)
 	json_t *whole = marked(j);
 
 	/* ASCII alone: what JSON leaves as it is, from U+0080 on, could steer a terminal. */
-	if (whole == NULL || json_dumpf(whole, stream, how | JSON_ENSURE_ASCII) != 0)
+	if (whole == NULL ||
+	    json_dumpf(whole, stream, how | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) != 0)
 		fputs("{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}",
 		      stream);
 	json_decref(whole);

@@ -149,12 +149,22 @@ static void on_leave(void *user, uint32_t drain_s)
 	session_leave(s, EXIT_INTERRUPTED);
 }
 
+/* Who sees a limit passed must not wonder. */
+static void say_spared(struct session *s)
+{
+	if (s->said_spared || s->node == NULL || !node_spared_lan(s->node))
+		return;
+	s->said_spared = true;
+	session_say(s, "peers of the own network are not limited; with --limit-lan they are, too");
+}
+
 static void on_timer(void *arg)
 {
 	struct session *s = arg;
 
 	if (s->ending)
 		return;
+	say_spared(s);
 	s->watch(s, s->user);
 	if (!s->ending)
 		loop_timer_set(s->timer, WATCH_MS);

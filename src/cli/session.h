@@ -50,7 +50,7 @@ struct session {
 	/* Called once before the node leaves; set before session_run(). May be NULL. */
 	void (*leaving)(void *user);
 	void *user;
-	bool ending, interrupted;
+	bool ending, interrupted, said_spared;
 	int code; /* what session_run() returns */
 };
 

@@ -4,11 +4,13 @@
 
 int share_name_set(const struct share_name_of *of, int64_t after, struct err_info *info)
 {
+	struct entry e;
 	struct buf item;
 	int err;
 
+	kept_entry_get(of->entry, &e);
 	buf_init(&item, DHT_ITEM_BYTES_MAX);
-	err = dht_name_sign(of->entry, of->home, after, &item, info);
+	err = dht_name_sign(&e, of->home, after, &item, info);
 	if (err == OK && of->transfer == NULL)
 		err = handover_set_item(of->handed, buf_bytes(&item), info);
 	else if (err == OK && transfer_set_item(of->transfer, buf_bytes(&item)) != OK)

@@ -6,6 +6,7 @@
 #include "cli/dht_name.h"
 #include "cli/handover.h"
 #include "cli/session.h"
+#include "meta/kept_entry.h"
 
 /* Times that a name is signed anew, since the table has a newer one. */
 #define SHARE_NAME_AGAIN_MAX 3u
@@ -13,7 +14,7 @@
 /* Whose, and who serves it. Borrowed for the call. */
 struct share_name_of {
 	const struct home *home;
-	const struct entry *entry;
+	const struct kept_entry *entry;
 	const char *label;	     /* its name, escaped */
 	struct transfer *transfer;   /* NULL: the daemon has it, as */
 	const struct handed *handed; /* this */

@@ -1,4 +1,6 @@
 /* cli/share_newer.c - `share --watch`: what is shared is published anew when it changes. */
+#include <stdlib.h>
+
 #include "cli/sharing.h"
 
 /* ---- here ------------------------------------------------------------------------------- */
@@ -9,9 +11,11 @@ static int make_newer(void *user, void *item, const atomic_bool *stop, struct er
 	struct sharing *sh = user;
 	struct share *s = item;
 	struct build_aside aside = {.stop = stop};
-	int err =
-	    publish_path(&sh->publisher, s->path, &s->entry, &s->record, &aside, &sh->newer, why);
+	struct entry before;
+	int err;
 
+	kept_entry_get(s->entry, &before);
+	err = publish_path(&sh->publisher, s->path, &before, &s->record, &aside, &sh->newer, why);
 	if (err != OK)
 		publication_fini(&sh->newer);
 	return err;
@@ -20,18 +24,23 @@ static int make_newer(void *user, void *item, const atomic_bool *stop, struct er
 /* The older version was served until now, as far as its files are what they were. */
 static int serve_newer(struct sharing *sh, struct share *s, struct err_info *info)
 {
-	struct share next = {.entry = sh->newer.entry};
-	int err = share_serve(sh, &next, &sh->newer.build, info);
+	struct share next = {.entry = NULL};
+	int err = share_set_entry(&next, &sh->newer.entry, info);
 
-	if (err != OK)
+	if (err == OK)
+		err = share_serve(sh, &next, &sh->newer, info);
+	if (err != OK) {
+		free(next.entry);
 		return err;
+	}
 	node_remove(sh->session.node, s->transfer);
 	s->transfer = next.transfer;
+	free(s->entry);
 	s->entry = next.entry;
 	s->name.settled = false;
 	s->name.again = 0;
 	s->up_bytes = 0;
-	share_remember(sh, s, &sh->newer.build);
+	share_remember(sh, s, &sh->newer);
 	share_tell_newer(sh, s);
 	return OK;
 }
@@ -80,16 +89,18 @@ static void take_newer(struct sharing *sh, struct share *s)
 {
 	char ref[ENTRY_REF_MAX];
 	json_t *j = NULL;
-	struct entry e;
+	struct entry e, told;
 
 	s->up_bytes = 0;
-	(void)entry_ref_text(ref, s->entry.owner, s->entry.name, s->handed->version);
+	kept_entry_get(s->entry, &e);
+	(void)entry_ref_text(ref, e.owner, e.name, s->handed->version);
 	if (index_client_resolve(sh->index, ref, false, &j, NULL) == OK &&
-	    index_client_entry(j, &e) == OK)
-		s->entry = e;
+	    index_client_entry(j, &told) == OK)
+		e = told;
 	json_decref(j);
-	s->entry.version = s->handed->version;
-	share_tell_newer(sh, s);
+	e.version = s->handed->version;
+	if (share_set_entry(s, &e, NULL) == OK)
+		share_tell_newer(sh, s);
 }
 
 void share_newer_look(struct sharing *sh, struct share *s)

@@ -1,5 +1,6 @@
 /* cli/share_serve.c - what `share` has published is served, here or by the daemon. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/daemon_watch.h"
@@ -12,11 +13,11 @@ struct calling {
 	char title[ENTRY_REF_MAX];
 };
 
-static void call_it(struct calling *c, const struct sharing *sh, const struct share *s)
+static void call_it(struct calling *c, const struct sharing *sh, const struct entry *e)
 {
 	c->trackers[0] = index_client_announce_url(sh->index);
 	c->trackers[1] = NULL;
-	(void)entry_ref_text(c->title, s->entry.owner, s->entry.name, s->entry.version);
+	(void)entry_ref_text(c->title, e->owner, e->name, e->version);
 }
 
 /* Nothing of it is told to the distributed hash table? */
@@ -28,6 +29,7 @@ static bool is_secret(const struct sharing *sh, const struct metainfo *m)
 static int hand_over(struct sharing *sh, struct share *s, const struct publication *p,
 		     struct err_info *info)
 {
+	const struct entry *e = &p->entry;
 	struct calling c;
 	struct job_spec spec = {
 	    .torrent = buf_bytes(&p->build.torrent),
@@ -36,21 +38,21 @@ static int hand_over(struct sharing *sh, struct share *s, const struct publicati
 	    .seed = true,
 	    .stamp = p->stamped ? &p->before : NULL,
 	    .trackers = c.trackers,
-	    .owner = s->entry.owner,
-	    .entry = s->entry.name,
-	    .version = s->entry.version,
+	    .owner = e->owner,
+	    .entry = e->name,
+	    .version = e->version,
 	};
-	char *watch = sh->o->watch ? daemon_watch_text(sh->o, s->path, &s->entry) : NULL;
+	char *watch = sh->o->watch ? daemon_watch_text(sh->o, s->path, e) : NULL;
 	struct buf item;
 	int err = OK;
 
 	if (sh->o->watch && watch == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	spec.watch = watch;
-	call_it(&c, sh, s);
+	call_it(&c, sh, e);
 	buf_init(&item, DHT_ITEM_BYTES_MAX);
 	if (!is_secret(sh, p->build.meta))
-		err = dht_name_sign(&s->entry, &sh->home, -1, &item, info);
+		err = dht_name_sign(e, &sh->home, -1, &item, info);
 	spec.item = buf_bytes(&item);
 	if (err == OK)
 		err = handover_add(s->handed, sh->o, sh->index, &spec, info);
@@ -62,14 +64,26 @@ static int hand_over(struct sharing *sh, struct share *s, const struct publicati
 struct share_name_of share_whose(const struct sharing *sh, const struct share *s)
 {
 	return (struct share_name_of){.home = &sh->home,
-				      .entry = &s->entry,
+				      .entry = s->entry,
 				      .label = s->label,
 				      .transfer = s->transfer,
 				      .handed = s->handed};
 }
 
-int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info)
+int share_set_entry(struct share *s, const struct entry *e, struct err_info *info)
 {
+	struct kept_entry *kept = kept_entry_new(e);
+
+	if (kept == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	free(s->entry);
+	s->entry = kept;
+	return OK;
+}
+
+int share_serve(struct sharing *sh, struct share *s, struct publication *pub, struct err_info *info)
+{
+	struct build *b = &pub->build;
 	struct calling c;
 	struct transfer_params p = {
 	    .meta = b->meta,
@@ -84,7 +98,7 @@ int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err
 	struct share_name_of name;
 	int err;
 
-	call_it(&c, sh, s);
+	call_it(&c, sh, &pub->entry);
 	b->meta = NULL; /* taken over */
 	err = node_add(sh->session.node, &p, &s->transfer, info);
 	if (err != OK || secret)
@@ -93,32 +107,37 @@ int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err
 	return share_name_set(&name, -1, info);
 }
 
-void share_remember(struct sharing *sh, const struct share *s, const struct build *b)
+void share_remember(struct sharing *sh, const struct share *s, const struct publication *pub)
 {
 	struct err_info why;
 	struct placed p;
 
-	placed_from_entry(&p, &s->entry);
-	if (placed_remember(b->data_path, &p, &why) != OK)
+	placed_from_entry(&p, &pub->entry);
+	if (placed_remember(pub->build.data_path, &p, &why) != OK)
 		session_say(&sh->session, "%s: which version is there is not remembered: %s",
 			    s->label, why.text);
 }
 
 int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
 {
-	char safe[512];
+	char safe[512], one[512];
 	int err;
 
-	s->entry = p->entry;
-	memcpy(s->label, p->label, sizeof(s->label));
+	s->label = strdup(p->label);
+	if (s->label == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	err = share_set_entry(s, &p->entry, info);
+	if (err != OK)
+		return err;
 	if (p->unkept.code != OK)
 		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
 	if (p->build.skipped > 0)
-		session_say(&sh->session, "%s: %u links and special files left out",
-			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped);
-	err = sh->by_daemon ? hand_over(sh, s, p, info) : share_serve(sh, s, &p->build, info);
+		session_say(&sh->session, "%s: %u links and special files left out, as %s",
+			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped,
+			    text_escape(one, sizeof(one), bytes_str(p->build.skipped_first)));
+	err = sh->by_daemon ? hand_over(sh, s, p, info) : share_serve(sh, s, p, info);
 	if (err == OK)
-		share_remember(sh, s, &p->build);
+		share_remember(sh, s, p);
 	if (!sh->o->watch || sh->by_daemon)
 		hash_record_fini(&s->record);
 	return err;

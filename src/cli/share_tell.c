@@ -9,22 +9,23 @@
 
 static json_t *share_json(const struct share *s)
 {
-	const struct entry *e = &s->entry;
+	struct entry e;
 
-	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e->owner, "name", e->name,
-			 "version", (int)e->version, "id", (json_int_t)e->id, "files",
-			 (int)e->n_files, "bytes", (json_int_t)e->bytes, "path",
-			 torrent_text(s->path));
+	kept_entry_get(s->entry, &e);
+	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I, s:o}", "owner", e.owner, "name", e.name,
+			 "version", (int)e.version, "id", (json_int_t)e.id, "files", (int)e.n_files,
+			 "bytes", (json_int_t)e.bytes, "path", torrent_text(s->path));
 }
 
 static void print_share(const struct share *s)
 {
-	const struct entry *e = &s->entry;
 	char size[32], owner[ENTRY_OWNER_BYTES_MAX * 4];
+	struct entry e;
 
+	kept_entry_get(s->entry, &e);
 	printf("serving %s/%s@%u  %s  %u file%s\n",
-	       text_escape(owner, sizeof(owner), bytes_str(e->owner)), s->label, e->version,
-	       text_size(size, sizeof(size), e->bytes), e->n_files, e->n_files == 1 ? "" : "s");
+	       text_escape(owner, sizeof(owner), bytes_str(e.owner)), s->label, e.version,
+	       text_size(size, sizeof(size), e.bytes), e.n_files, e.n_files == 1 ? "" : "s");
 }
 
 void share_tell_serving(const struct sharing *sh)

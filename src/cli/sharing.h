@@ -12,15 +12,15 @@
 
 /* One PATH of the command line. */
 struct share {
-	char *path;   /* absolute, so that messages and the store agree */
-	bool spooled; /* it was standard input */
-	struct entry entry;
+	char *path;		   /* absolute, so that messages and the store agree */
+	bool spooled;		   /* it was standard input */
+	struct kept_entry *entry;  /* once it is published */
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed *handed;	   /* this; one of sharing's */
 	bool said_changed, heard;  /* heard: a tracker answered, or did not */
 	struct share_name name;
 	uint64_t up_bytes;
-	char label[ENTRY_NAME_BYTES_MAX * 2];
+	char *label;		   /* and its name, for people */
 	struct hash_record record; /* --watch; the thread's while it works on this one */
 };
 
@@ -43,13 +43,16 @@ struct sharing {
 };
 
 /* ---- share_serve.c ---- */
+/* It is this one from now on. Returns 0 or ERR_NOMEM: it is what it was. */
+int share_set_entry(struct share *s, const struct entry *e, struct err_info *info);
 /* What was published is served from now on, here or by the daemon. Returns 0, or what is in the way
  * of that. */
 int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info);
-/* Here. Takes b->meta. */
-int share_serve(struct sharing *sh, struct share *s, struct build *b, struct err_info *info);
+/* Here, as s->entry. Takes pub->build.meta. */
+int share_serve(struct sharing *sh, struct share *s, struct publication *pub,
+		struct err_info *info);
 /* So that a later `get` to this place can say which version is there, and use its bytes. */
-void share_remember(struct sharing *sh, const struct share *s, const struct build *b);
+void share_remember(struct sharing *sh, const struct share *s, const struct publication *pub);
 /* Whose its name in the hash table is. Borrows from both. */
 struct share_name_of share_whose(const struct sharing *sh, const struct share *s);
 

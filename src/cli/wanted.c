@@ -12,6 +12,7 @@
 #include "cli/scratch.h"
 #include "cli/wanted_find.h"
 #include "node/index_fetch.h"
+#include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
 
@@ -127,6 +128,16 @@ static int choose_path(struct wanted *w, const struct opts *o, struct err_info *
 bool wanted_flows(const struct opts *o)
 {
 	return o->out != NULL && strcmp(o->out, "-") == 0;
+}
+
+int wanted_make_folder(const struct opts *o, bool several, struct err_info *info)
+{
+	const char *out = o->out;
+
+	if (out == NULL || out[0] == '\0' || wanted_flows(o) || access(out, F_OK) == 0 ||
+	    !(several || out[strlen(out) - 1] == '/'))
+		return OK;
+	return durable_mkdirs(out, 0777, info);
 }
 
 /* The torrent is known. */

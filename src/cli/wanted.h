@@ -18,6 +18,11 @@
 /* -o -: to standard output. */
 bool wanted_flows(const struct opts *o);
 
+/* Make the folder that -o names, if it is meant to be one and is not there: with a slash at its
+ * end, or for `several` things. Before the process is confined. Returns 0 or what the system says.
+ */
+int wanted_make_folder(const struct opts *o, bool several, struct err_info *info);
+
 struct wanted {
 	struct buf torrent;
 	struct metainfo *meta; /* until the node takes it */
@@ -45,8 +50,8 @@ struct wanted {
 	size_t n_found, found_complete;
 };
 
-/* Is it the index that knows what `ref` means? Else it is the name of a .torrent file, or the
- * distributed hash table has it (cli/dht_name.h). */
+/* Is it the index that knows what `ref` means? Else it is the name or the address of a .torrent,
+ * or the distributed hash table has it (cli/dht_name.h). */
 bool wanted_needs_index(const char *ref);
 
 /* Find the torrent that `ref` means, and where it goes. `index` is made at first need. What a link

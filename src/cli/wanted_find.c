@@ -10,14 +10,14 @@
 #include "cli/index_open.h"
 #include "cli/known_owners.h"
 #include "cli/linked.h"
-#include "store/durable.h"
+#include "node/torrent_source.h"
 
 bool wanted_needs_index(const char *ref)
 {
 	struct dht_name key;
 	size_t n = strlen(ref);
 
-	if (dht_name_parse(ref, &key))
+	if (dht_name_parse(ref, &key) || torrent_source_is_url(ref))
 		return false;
 	return n <= 8 || strcmp(ref + n - 8, ".torrent") != 0;
 }
@@ -248,7 +248,7 @@ int wanted_find(struct wanted *w, const struct opts *o, const char *ref, bool ne
 	int err;
 
 	if (!by_key && !wanted_needs_index(ref))
-		return durable_read_path(ref, &w->torrent, info);
+		return torrent_source_read(ref, &w->torrent, info);
 	err = by_key ? OK : read_link(w, ref, info);
 	if (err == OK && w->linked && !w->link.has_v1 && !w->link.has_v2) {
 		dht_name_of_link(&w->link, &n);

@@ -47,6 +47,8 @@ enum tag {
 	TAG_FOLLOW = 34,
 	TAG_WATCH = 35,
 	TAG_RULE = 36, /* a line of them each */
+	TAG_SEED_RATIO = 37,
+	TAG_SEED_TIME = 38,
 	TAG_ITEM = 40,
 };
 
@@ -201,6 +203,8 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_text(out, TAG_FOLLOW, r->follow);
 	put_text(out, TAG_WATCH, r->watch);
 	put_list(out, TAG_RULE, r->rules);
+	put_u64(out, TAG_SEED_RATIO, r->seed_limit.ratio_milli);
+	put_u64(out, TAG_SEED_TIME, r->seed_limit.time_s);
 	return seal(out);
 }
 
@@ -318,6 +322,10 @@ static int take_number(struct job_record *r, unsigned tag, uint64_t n)
 		return take_u32(n, META_FILES_MAX, &r->wanted_files);
 	case TAG_VERSION:
 		return take_u32(n, UINT32_MAX, &r->version);
+	case TAG_SEED_RATIO:
+		return take_u32(n, SEED_RATIO_MAX * 1000u, &r->seed_limit.ratio_milli);
+	case TAG_SEED_TIME:
+		return take_u32(n, UINT32_MAX, &r->seed_limit.time_s);
 	case TAG_WANTED_BYTES:
 		r->wanted_bytes = n;
 		break;
@@ -357,6 +365,8 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 	case TAG_WANTED_FILES:
 	case TAG_WANTED_BYTES:
 	case TAG_VERSION:
+	case TAG_SEED_RATIO:
+	case TAG_SEED_TIME:
 		return v.len == 8 ? take_number(r, tag, be64(v.ptr)) : ERR_PROTO;
 	case TAG_HASH_V1:
 		return take_raw(v, r->hash_v1, SHA1_LEN, &r->has_v1);

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/seed_limit.h"
 #include "store/stamp.h"
 
 #define JOB_RECORD_VERSION 1u
@@ -30,7 +31,8 @@ struct job_record {
 	bool seed;     /* was complete when it was added */
 	bool complete; /* is now */
 	bool paused, no_seed, preallocate;
-	bool erase; /* is being removed, and its data with it */
+	struct seed_limit seed_limit; /* once it is reached, no_seed */
+	bool erase;		      /* is being removed, and its data with it */
 	bool has_v1, has_v2;
 	uint8_t hash_v1[SHA1_LEN], hash_v2[SHA256_LEN];
 	bool has_stamp, has_replaces;

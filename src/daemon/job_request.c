@@ -264,6 +264,7 @@ static int take_order(struct job_spec *s, const json_t *j, struct err_info *info
 static int take_values(struct job_spec *s, const json_t *j, struct err_info *info)
 {
 	json_int_t down = 0, up = 0, priority = 0, nearest = ADDR_PUBLIC, version = 0;
+	json_int_t ratio = 0, time_s = 0;
 	const struct {
 		const char *key;
 		bool *out;
@@ -287,8 +288,14 @@ static int take_values(struct job_spec *s, const json_t *j, struct err_info *inf
 	if (err == OK)
 		err = job_args_number(j, "version", 0, UINT32_MAX, &version, info);
 	if (err == OK)
+		err =
+		    job_args_number(j, "seed_ratio_milli", 0, SEED_RATIO_MAX * 1000, &ratio, info);
+	if (err == OK)
+		err = job_args_number(j, "seed_time_s", 0, UINT32_MAX, &time_s, info);
+	if (err == OK)
 		err = take_order(s, j, info);
 	s->version = (uint32_t)version;
+	s->seed_limit = (struct seed_limit){(uint32_t)ratio, (uint32_t)time_s};
 	s->webseeds_nearest = (enum addr_scope)nearest;
 	s->down_bps = (uint64_t)down;
 	s->up_bps = (uint64_t)up;
@@ -414,7 +421,7 @@ json_t *job_spec_json(const struct job_spec *s)
 {
 	json_t *j = json_pack(
 	    "{s:o*, s:s*, s:b, s:b, s:b, s:b, s:i, s:i, s:o, s:I, s:I, s:s*, s:s*, s:s*, s:o, s:o, "
-	    "s:o, s:o, s:o, s:s*, s:b, s:o, s:s, s:s*, s:s*, s:I}",
+	    "s:o, s:o, s:o, s:s*, s:b, s:o, s:s, s:s*, s:s*, s:I, s:I, s:I}",
 	    "torrent", s->torrent.len == 0 ? NULL : base64_json(s->torrent), "title", s->title,
 	    "seed", (int)s->seed, "paused", (int)s->paused, "no_seed", (int)s->no_seed,
 	    "preallocate", (int)s->preallocate, "priority", (int)s->priority, "webseeds_nearest",
@@ -424,7 +431,9 @@ json_t *job_spec_json(const struct job_spec *s)
 	    stamp_json(s->replaces), "trackers", job_list_json(s->trackers), "peers", addrs_json(s),
 	    "donors", donors_json(s), "magnet", s->magnet, "into", (int)s->into, "only",
 	    s->only == NULL ? json_null() : job_list_json(s->only), "order", orders[s->order],
-	    "owner", s->owner, "entry", s->entry, "version", (json_int_t)s->version);
+	    "owner", s->owner, "entry", s->entry, "version", (json_int_t)s->version,
+	    "seed_ratio_milli", (json_int_t)s->seed_limit.ratio_milli, "seed_time_s",
+	    (json_int_t)s->seed_limit.time_s);
 
 	if (j != NULL && s->follow != NULL)
 		json_object_set_new(j, "follow", json_loads(s->follow, 0, NULL));

@@ -81,6 +81,8 @@ void job_free(struct job *j)
 	metadata_fetch_free(j->fetch);
 	job_record_fini(&j->rec);
 	buf_fini(&j->torrent);
+	err_drop(&j->why);
+	err_drop(&j->upkeep_why);
 	for (uint32_t i = 0; i < j->n_donors; i++)
 		free((void *)j->donors[i].rel);
 	free(j->donors);
@@ -233,7 +235,8 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->item_newest = st.item_newest;
 	out->files = st.files;
 	out->wanted_files = st.wanted_files;
-	out->wanted_bytes = st.wanted_bytes;
+	if (st.phase != TRANSFER_CHECKING) /* counted after that */
+		out->wanted_bytes = st.wanted_bytes;
 	out->wanted_done_bytes = st.wanted_done_bytes;
 }
 
@@ -266,10 +269,10 @@ void job_view(const struct job *j, struct job_view *out)
 	    .has_v1 = r->has_v1,
 	    .has_v2 = r->has_v2,
 	    .state = job_state_now(j),
-	    .why = j->why,
 	    .seed = r->seed,
 	    .complete = r->complete,
 	    .no_seed = r->no_seed,
+	    .seed_limit = r->seed_limit,
 	    .there_already = j->there_already,
 	    .replaced = r->has_replaces,
 	    .found_bytes = j->found_bytes,
@@ -289,10 +292,11 @@ void job_view(const struct job *j, struct job_view *out)
 	    .follow = r->follow,
 	    .watch = r->watch,
 	    .upkeep_asked = j->upkeep_asked,
-	    .upkeep_why = j->upkeep_why,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
 	};
+	err_kept_get(&j->why, &out->why);
+	err_kept_get(&j->upkeep_why, &out->upkeep_why);
 	memcpy(out->hash_v1, r->hash_v1, sizeof(out->hash_v1));
 	memcpy(out->hash_v2, r->hash_v2, sizeof(out->hash_v2));
 	out->wanted_done_bytes = least(out->done_bytes, out->wanted_bytes);
@@ -318,7 +322,7 @@ int job_changed(struct job *j, struct err_info *info)
 static void forgive(struct job *j)
 {
 	j->failed = false;
-	j->why.code = OK;
+	err_drop(&j->why);
 }
 
 int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
@@ -332,10 +336,16 @@ int jobs_pause(struct jobs *js, struct job *j, struct err_info *info)
 
 int jobs_resume(struct jobs *js, struct job *j, struct err_info *info)
 {
-	bool failed = job_state_now(j) == JOB_FAILED;
+	bool failed = job_state_now(j) == JOB_FAILED, again = false;
 
 	(void)js;
-	if (!j->rec.paused && !failed)
+	/* Served enough as it was said at first; now more is wanted. */
+	if (job_is_done(j) && seed_limit_is_set(&j->rec.seed_limit)) {
+		j->rec.seed_limit = (struct seed_limit){0};
+		j->rec.no_seed = false;
+		again = true;
+	}
+	if (!j->rec.paused && !failed && !again)
 		return OK;
 	/* Its transfer may have failed without that having been looked at yet. */
 	if (failed)

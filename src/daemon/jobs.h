@@ -15,6 +15,7 @@
 #ifndef SHOAL_DAEMON_JOBS_H
 #define SHOAL_DAEMON_JOBS_H
 
+#include "base/seed_limit.h"
 #include "meta/selection.h"
 #include "node/index_client.h"
 #include "node/node.h"
@@ -72,6 +73,7 @@ struct job_spec {
 	const struct stamp *stamp;
 	bool paused;			 /* is not begun */
 	bool no_seed;			 /* is not served once it is complete: JOB_DONE */
+	struct seed_limit seed_limit;	 /* is served no more then: the same */
 	const char *index, *token, *pin; /* node_use_index(); NULL: none */
 	bool preallocate;
 	int32_t priority;	     /* among those that are queued the highest begins first */
@@ -108,6 +110,7 @@ struct job_view {
 	struct err_info why; /* code OK: nothing to say */
 	bool seed;	     /* was shared from here, not fetched */
 	bool complete, no_seed;
+	struct seed_limit seed_limit;
 	bool there_already;   /* download: the final name was taken, by the same content */
 	bool replaced;	      /* download: takes the place of an older version */
 	uint64_t found_bytes; /* download: that were there when it began */

@@ -106,6 +106,7 @@ static void fill_values(struct job_record *r, const struct job_spec *s)
 	r->seed = r->complete = s->seed;
 	r->paused = s->paused;
 	r->no_seed = s->no_seed;
+	r->seed_limit = s->seed_limit;
 	r->preallocate = s->preallocate;
 	r->into = s->into;
 	r->priority = s->priority;

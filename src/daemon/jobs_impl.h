@@ -37,7 +37,7 @@ struct job {
 	uint32_t upkeep_asked;
 	uint64_t asked; /* its link: of all askings of the jobs this was the last one; 0: never */
 	enum job_state state; /* as was told last */
-	struct err_info why, upkeep_why;
+	struct err_kept why, upkeep_why;
 	struct job_total before; /* of transfers that are no more; `done`: known last */
 	uint64_t found_bytes, idle_since_ms, got_bytes;
 	struct job_total told; /* in the last JOB_PROGRESS */

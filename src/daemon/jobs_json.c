@@ -50,7 +50,7 @@ static json_t *words_json(const struct job_view *v)
 {
 	return json_pack(
 	    "{s:i, s:n, s:n, s:n, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
-	    "s:I, s:I, s:I, s:I}",
+	    "s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "id", (int)v->id, "title", "name", "path", "hash_v1",
 	    hash_json(v->has_v1, v->hash_v1, SHA1_LEN), "hash_v2",
 	    hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state", job_state_word(v->state), "why",
@@ -60,7 +60,9 @@ static json_t *words_json(const struct job_view *v)
 	    "no_seed", (int)v->no_seed, "there_already", (int)v->there_already, "replaced",
 	    (int)v->replaced, "priority", (int)v->priority, "limit_down_bps",
 	    (json_int_t)v->limit_down_bps, "limit_up_bps", (json_int_t)v->limit_up_bps, "added_at",
-	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at);
+	    (json_int_t)v->added_at, "completed_at", (json_int_t)v->completed_at,
+	    "seed_ratio_milli", (json_int_t)v->seed_limit.ratio_milli, "seed_time_s",
+	    (json_int_t)v->seed_limit.time_s);
 }
 
 /* Which version of what it is, and whether newer ones take its place. */
@@ -189,14 +191,14 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 	}
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
-	return json_pack("{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:o, s:o}",
-			 "version", SHOAL_VERSION, "port", (int)node_port(node), "external",
-			 external_json(node), "transfers", (int)jobs_count(js), "states", states,
-			 "peers", (int)st.peers, "utp", utp_json(node, st.utp_peers), "down_bps",
-			 (json_int_t)st.down_bps, "up_bps", (json_int_t)st.up_bps, "max_active",
-			 (int)jobs_active(js), "limit_down_bps", (json_int_t)limits.down_bps,
-			 "limit_up_bps", (json_int_t)limits.up_bps, "quota", quota_json(node),
-			 "dht", node_dht_json(node));
+	return json_pack(
+	    "{s:s, s:i, s:o, s:i, s:o, s:i, s:o, s:I, s:I, s:i, s:I, s:I, s:b, s:o, s:o}",
+	    "version", SHOAL_VERSION, "port", (int)node_port(node), "external", external_json(node),
+	    "transfers", (int)jobs_count(js), "states", states, "peers", (int)st.peers, "utp",
+	    utp_json(node, st.utp_peers), "down_bps", (json_int_t)st.down_bps, "up_bps",
+	    (json_int_t)st.up_bps, "max_active", (int)jobs_active(js), "limit_down_bps",
+	    (json_int_t)limits.down_bps, "limit_up_bps", (json_int_t)limits.up_bps, "limit_lan",
+	    (int)lan, "quota", quota_json(node), "dht", node_dht_json(node));
 }
 
 /* ---- doing ---------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ static void inherit(struct job_spec *s, const struct job_record *r)
 	s->order = (enum swarm_order)r->order;
 	s->preallocate = r->preallocate;
 	s->no_seed = r->no_seed;
+	s->seed_limit = r->seed_limit;
 	s->paused = r->paused;
 	s->priority = r->priority;
 	s->down_bps = r->down_bps;
@@ -86,7 +87,7 @@ static int let_be(struct job *j, struct err_info *info)
 	free(j->rec.follow);
 	free(j->rec.watch);
 	j->rec.follow = j->rec.watch = NULL;
-	j->upkeep_why.code = OK;
+	err_drop(&j->upkeep_why);
 	jobs_emit(j, JOB_CHANGED);
 	return job_changed(j, info);
 }
@@ -150,11 +151,11 @@ void jobs_settle_newer(struct jobs *js)
 
 void jobs_set_upkeep_why(struct job *j, const struct err_info *why)
 {
-	bool same = j->upkeep_why.code == why->code &&
-		    (why->code == OK || strcmp(j->upkeep_why.text, why->text) == 0);
+	struct err_info before;
 
-	j->upkeep_why = *why;
-	if (!same)
+	err_kept_get(&j->upkeep_why, &before);
+	err_keep(&j->upkeep_why, why);
+	if (before.code != why->code || (why->code != OK && strcmp(before.text, why->text) != 0))
 		jobs_emit(j, JOB_CHANGED);
 }
 

@@ -129,7 +129,7 @@ static void begin(struct job *j);
 static void fail(struct job *j, const struct err_info *why)
 {
 	j->failed = true;
-	j->why = *why;
+	err_keep(&j->why, why);
 	job_stop(j);
 }
 
@@ -199,7 +199,7 @@ static void look_at_transfer(struct job *j)
 		fail(j, &why);
 		return;
 	}
-	j->why = st.why;
+	err_keep(&j->why, &st.why);
 	if (st.phase == TRANSFER_DOWNLOADING && !j->measured) {
 		j->measured = true;
 		j->found_bytes = st.done_bytes;
@@ -501,6 +501,21 @@ static void judge_download(struct job *j, const struct job_total *now,
 	judge_idle(j, now->down);
 }
 
+static void judge_seed(struct job *j, uint64_t up_bytes)
+{
+	struct job_record *r = &j->rec;
+	uint64_t bytes = r->wanted == NULL ? r->total_bytes : r->wanted_bytes;
+	int64_t served_s = loop_wall_s() - r->completed_at;
+
+	if (!r->complete || r->no_seed ||
+	    !seed_limit_is_over(&r->seed_limit, up_bytes, bytes,
+				served_s < 0 ? 0 : (uint64_t)served_s))
+		return;
+	r->no_seed = true;
+	job_save_or_say(j);
+	job_touch(j);
+}
+
 static void measure(struct job *j)
 {
 	struct job_total now;
@@ -513,6 +528,7 @@ static void measure(struct job *j)
 	transfer_status(j->t, &st);
 	now = total_with(j, &st);
 	judge_download(j, &now, &st);
+	judge_seed(j, now.up);
 	if (st.why.code != j->why.code)
 		job_touch(j);
 	if (!has_moved(j, &now, &st))

@@ -221,7 +221,7 @@ static int keep_up(struct job *j, const struct job_spec *s, struct err_info *inf
 	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK ||
 	    take_index(&j->rec, s) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	j->upkeep_why.code = OK;
+	err_drop(&j->upkeep_why);
 	j->upkeep_asked++;
 	jobs_emit(j, JOB_CHANGED);
 	return job_changed(j, info);

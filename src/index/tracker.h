@@ -53,8 +53,9 @@ void tracker_free(struct tracker *t);
 void tracker_set_sites(struct tracker *t, const struct tracker_site *sites, uint32_t n);
 
 /* Take in an announce from `from` (its port is ignored; a->port counts) and fill `out`:
- * counts, interval and up to a->numwant peers other than the asker, seeds left out for a seed,
- * both families, without their peer ids. Up to three quarters of them are near the asker, those at
+ * counts, interval and up to a->numwant peers other than the asker, seeds left out for a seed
+ * (but for aria2 that has moved nothing yet, which may know a magnet link alone), both families,
+ * without their peer ids. Up to three quarters of them are near the asker, those at
  * its address first, then those in its subnet (IPv4 /24, IPv6 /64), then those at its site; the
  * rest is drawn from those farther away while there are enough. Whether one is complete is said,
  * and makes nobody be told of more often: few seeds in a large swarm would be known, and dialled,

@@ -314,10 +314,20 @@ static void pick_from_pools(struct pick *p, struct pool *pools, uint32_t n, int 
 		pick_from_pool(p, &pools[i], p->want - p->n, turn);
 }
 
+/* Who is told of no seeds, since it has all itself. aria2 says that nothing is left also while it
+ * has a magnet link alone and asks what that stands for; it would meet nobody who could tell. */
+static bool is_for_seed(const struct announce *a)
+{
+	bool may_be_asking = memcmp(a->peer_id, "A2-", 3) == 0 && a->downloaded == 0 &&
+			     a->uploaded == 0 && a->event != EVENT_COMPLETED;
+
+	return a->left == 0 && !may_be_asking;
+}
+
 uint32_t tracker_pick(struct tracker *t, const struct announce *a, uint32_t swarm, uint32_t twin,
 		      struct spot self, const struct addr *asker, const struct addr *here)
 {
-	struct pick p = {.t = t, .asker = asker, .here = here, .for_seed = a->left == 0};
+	struct pick p = {.t = t, .asker = asker, .here = here, .for_seed = is_for_seed(a)};
 	struct pool pools[POOLS_MAX];
 	uint32_t n, all = 0;
 

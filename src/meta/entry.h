@@ -15,11 +15,10 @@
 #define ENTRY_TAGS_BYTES_MAX 500u /* all of them, with the spaces between */
 #define ENTRY_META_BYTES_MAX 1500u
 
-/* By value; strings are inside. */
+/* By value; strings are inside, after all else: meta/kept_entry.h keeps those as long as they are.
+ */
 struct entry {
-	uint64_t id; /* the index's row, 0 when not stored yet */
-	char owner[ENTRY_OWNER_BYTES_MAX + 1];
-	char name[ENTRY_NAME_BYTES_MAX + 1];
+	uint64_t id;	  /* the index's row, 0 when not stored yet */
 	uint32_t version; /* from 1 */
 	bool has_v1, has_v2;
 	uint8_t hash_v1[SHA1_LEN];
@@ -28,12 +27,14 @@ struct entry {
 	uint32_t n_files;
 	bool has_sha256; /* single file: what `sha256sum` prints */
 	uint8_t sha256[SHA256_LEN];
-	int64_t published_at;				   /* Unix seconds, by the owner's clock */
+	int64_t published_at; /* Unix seconds, by the owner's clock */
+	uint8_t key[SIGN_KEY_LEN];
+	uint8_t signature[SIGN_LEN];
+	char owner[ENTRY_OWNER_BYTES_MAX + 1];
+	char name[ENTRY_NAME_BYTES_MAX + 1];
 	char description[ENTRY_DESCRIPTION_BYTES_MAX + 1]; /* one line; "" none */
 	char tags[ENTRY_TAGS_BYTES_MAX + 1];		   /* sorted, one space between; "" none */
 	char meta[ENTRY_META_BYTES_MAX + 1]; /* "key=value\n", sorted by key; "" none */
-	uint8_t key[SIGN_KEY_LEN];
-	uint8_t signature[SIGN_LEN];
 };
 
 /* May this be a name, an owner? UTF-8, no control characters, not empty, within the

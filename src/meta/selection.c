@@ -56,6 +56,32 @@ uint32_t selection_by_globs(const struct metainfo *m, const char *const *globs, 
 	return n;
 }
 
+static bool excludes(const char *glob, const char *path, bool is_folder)
+{
+	const char *name = strrchr(path, '/');
+	char plain[META_PATH_BYTES_MAX + 1];
+	size_t len = strlen(glob);
+
+	if (len > 0 && glob[len - 1] == '/') {
+		if (!is_folder || --len >= sizeof(plain))
+			return false;
+		memcpy(plain, glob, len);
+		plain[len] = '\0';
+		glob = plain;
+	}
+	if (name == NULL || strchr(glob, '/') != NULL)
+		return fnmatch(glob, path, 0) == 0;
+	return fnmatch(glob, name + 1, 0) == 0;
+}
+
+bool selection_excludes(const char *const *globs, const char *path, bool is_folder)
+{
+	for (uint32_t i = 0; globs != NULL && i < SELECTION_PATTERNS_MAX && globs[i] != NULL; i++)
+		if (excludes(globs[i], path, is_folder))
+			return true;
+	return false;
+}
+
 uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range *ranges,
 			     uint32_t n, uint8_t *files)
 {

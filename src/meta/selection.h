@@ -27,6 +27,11 @@ bool want_from_word(const char *word, enum want *out); /* false: it is none */
  * decides. When the first one takes out, all others are wanted. `files`: meta->n_files bytes.
  * Returns how many real files are wanted. */
 uint32_t selection_by_globs(const struct metainfo *m, const char *const *globs, uint8_t *files);
+/* Is what lies at `path` beneath a folder left out of a share? Only by the first
+ * SELECTION_PATTERNS_MAX of `globs` (NULL: none): one with a '/' inside is compared with the whole
+ * path, any other with the name alone; with a '/' at its end it is meant for folders alone. */
+bool selection_excludes(const char *const *globs, const char *path, bool is_folder);
+
 /* By index as in BEP 53: of the files as the info dictionary lists them, pads included. */
 uint32_t selection_by_ranges(const struct metainfo *m, const struct magnet_range *ranges,
 			     uint32_t n, uint8_t *files);

@@ -129,8 +129,7 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
-/* The name of a host that a proxy was asked for says nothing of where it is. */
-static bool has_proxy(void)
+bool http_has_proxy(void)
 {
 	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
 					    "ALL_PROXY"};
@@ -141,10 +140,11 @@ static bool has_proxy(void)
 	return false;
 }
 
+/* The name of a host that a proxy was asked for says nothing of where it is. */
 void http_call_sender(const struct http_call *call, struct addr *out)
 {
 	http_call_from(call, out);
-	if (has_proxy() && !addr_is_loopback(out))
+	if (http_has_proxy() && !addr_is_loopback(out))
 		*out = (struct addr){.port = 0};
 }
 

@@ -61,4 +61,7 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap);
 size_t http_call_on_part(char *data, size_t size, size_t n, void *user);
 bool http_call_set_guard(struct http_call *call);
 
+/* Does the environment name one for any scheme? */
+bool http_has_proxy(void);
+
 #endif

@@ -37,6 +37,30 @@ static enum err say(char *out, size_t cap, enum err code, const char *reason)
 	return code;
 }
 
+/* "connection refused", by whom that was said: where the environment names a proxy (http_proxy) it
+ * is not the server. */
+static void put_connect_reason(const struct http_call *call, const char *detail, char *out,
+			       size_t cap)
+{
+	static const char before[] = "connect to ";
+	const char *host = strstr(detail, before), *end, *after;
+	char name[300];
+	size_t n;
+
+	put_os_reason(out, cap, http_call_long(call->easy, CURLINFO_OS_ERRNO), detail);
+	host = host == NULL ? NULL : host + strlen(before);
+	end = host == NULL ? NULL : strstr(host, " port ");
+	after = end == NULL ? NULL : strchr(end + 6, ' ');
+	if (after == NULL)
+		return;
+	snprintf(name, sizeof(name), "%.*s:%.*s", (int)(end - host), host, (int)(after - end - 6),
+		 end + 6);
+	n = strlen(out);
+	if (n < cap && strstr(call->where, name) == NULL && http_has_proxy() &&
+	    http_call_long(call->easy, CURLINFO_REDIRECT_COUNT) == 0)
+		snprintf(out + n, cap - n, " by %s, a proxy that the environment names", name);
+}
+
 enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 {
 	const char *detail =
@@ -52,7 +76,7 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return say(out, cap, ERR_UNREACHABLE, "no such host");
 	case CURLE_COULDNT_CONNECT:
-		put_os_reason(out, cap, http_call_long(call->easy, CURLINFO_OS_ERRNO), detail);
+		put_connect_reason(call, detail, out, cap);
 		return ERR_UNREACHABLE;
 	case CURLE_OPERATION_TIMEDOUT:
 		return timeout_reason(call, out, cap);

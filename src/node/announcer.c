@@ -37,7 +37,7 @@ struct announcer {
 	struct loop_timer *timer;
 	uint32_t n_ok, n_failed; /* announces answered, and not */
 	uint32_t n_peers;	 /* in the newest reply */
-	struct err_info *error;	 /* of the newest announce; NULL: it went well */
+	struct err_kept error;	 /* of the newest announce */
 	bool started, stopping;
 	void (*stopped)(void *user);
 	void *stopped_user;
@@ -119,13 +119,13 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 static void fail(struct announcer *a, const char *url, const char *reason)
 {
 	char safe_url[200], safe[ANNOUNCE_TEXT_MAX * 2];
+	struct err_info why;
 
 	a->n_failed++;
-	if (a->error == NULL)
-		a->error = malloc(sizeof(*a->error));
-	err_set(a->error, ERR_UNREACHABLE, "tracker %s: %s",
+	err_set(&why, ERR_UNREACHABLE, "tracker %s: %s",
 		text_escape(safe_url, sizeof(safe_url), bytes_str(url)),
 		text_escape(safe, sizeof(safe), bytes_str(reason)));
+	err_keep(&a->error, &why);
 }
 
 static uint64_t clamp_interval_ms(uint32_t s)
@@ -200,8 +200,7 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 	} else {
 		good = true;
 		a->n_ok++;
-		free(a->error);
-		a->error = NULL;
+		err_drop(&a->error);
 		if (r.interval_s > a->interval_s)
 			a->interval_s = r.interval_s;
 		a->min_interval_ms =
@@ -393,7 +392,7 @@ void announcer_free(struct announcer *a)
 	cancel_asks(a);
 	end_turn(a);
 	tiers_fini(&a->tiers, a->p.gate);
-	free(a->error);
+	err_drop(&a->error);
 	if (a->timer != NULL)
 		loop_timer_free(a->timer);
 	free(a);
@@ -407,8 +406,7 @@ void announcer_resume(struct announcer *a)
 
 void announcer_answered(struct announcer *a, uint32_t n_peers)
 {
-	free(a->error);
-	a->error = NULL;
+	err_drop(&a->error);
 	a->n_ok++;
 	a->n_peers = n_peers;
 }
@@ -468,6 +466,5 @@ void announcer_stop(struct announcer *a, void (*done)(void *user), void *user)
 void announcer_status(const struct announcer *a, struct announcer_status *out)
 {
 	*out = (struct announcer_status){.ok = a->n_ok, .failed = a->n_failed, .peers = a->n_peers};
-	if (a->error != NULL)
-		out->error = *a->error;
+	err_kept_get(&a->error, &out->error);
 }

@@ -41,9 +41,24 @@ static int add_file(void *user, const struct catalogue_file *f)
 	return json_array_append_new(files->list, j);
 }
 
-/* With the trackers of the torrent, but no passkey, since links are passed on; without them when it
- * is too large to open for that. */
-static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id)
+/* The link without trackers, and ours behind it. */
+static json_t *own_magnet(struct index_server *s, const struct http_request *r, const char *plain)
+{
+	struct buf link;
+	json_t *j = NULL;
+
+	buf_init(&link, MAGNET_BYTES_MAX * 4);
+	buf_put_str(&link, plain);
+	if (index_torrent_put_trackers(r, index_told_udp_port(s), &link) == OK)
+		j = json_stringn((const char *)link.ptr, link.len);
+	buf_fini(&link);
+	return j;
+}
+
+/* With the trackers of the torrent, but no passkey, since links are passed on; with ours alone when
+ * it is too large to open for that. `plain`: the link without any. */
+static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id,
+			    const char *plain)
 {
 	struct buf stored, torrent, link;
 	struct metainfo *m = NULL;
@@ -62,7 +77,7 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 	buf_fini(&stored);
 	buf_fini(&torrent);
 	buf_fini(&link);
-	return j;
+	return j != NULL || plain == NULL ? j : own_magnet(s, r, plain);
 }
 
 static void details(struct index_server *s, const struct http_request *r, const struct entry *e,
@@ -79,7 +94,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		return;
 	}
 	j = index_entry_json(s, e);
-	link = whole_magnet(s, r, e->id);
+	link = whole_magnet(s, r, e->id, json_string_value(json_object_get(j, "magnet")));
 	if (link != NULL)
 		json_object_set_new(j, "magnet", link);
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
@@ -117,9 +132,10 @@ static void torrent(struct index_server *s, const struct http_request *r, const 
 static void qr(struct index_server *s, const struct http_request *r, const struct entry *e,
 	       struct http_reply *reply)
 {
-	json_t *entry = index_entry_json(s, e), *link = whole_magnet(s, r, e->id);
+	json_t *entry = index_entry_json(s, e), *link;
 	int err;
 
+	link = whole_magnet(s, r, e->id, json_string_value(json_object_get(entry, "magnet")));
 	if (link == NULL || json_string_length(link) > QR_TEXT_BYTES_MAX) {
 		json_decref(link);
 		link = json_incref(json_object_get(entry, "magnet"));

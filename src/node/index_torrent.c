@@ -157,6 +157,16 @@ static int rewrite(const struct rewrite *w, struct bytes torrent)
 	return w->out->err;
 }
 
+/* Our announce URLs under that name; `udp` stays empty where there is none. */
+static int put_own(const struct http_request *r, const char *host, struct bytes passkey,
+		   uint16_t udp_port, struct buf *own, struct buf *udp)
+{
+	put_url(own, r->secure ? "https" : "http", host, passkey);
+	if (udp_port != 0 && !r->secure && names_port(host, udp_port))
+		put_url(udp, "udp", host, passkey);
+	return own->err != OK ? own->err : udp->err;
+}
+
 int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
 		      uint16_t udp_port, struct buf *out)
 {
@@ -169,13 +179,33 @@ int index_torrent_put(struct bytes torrent, const struct http_request *r, struct
 		return buf_put(out, torrent);
 	buf_init(&own, URL_BYTES_MAX);
 	buf_init(&udp, URL_BYTES_MAX);
-	put_url(&own, r->secure ? "https" : "http", host, passkey);
-	if (udp_port != 0 && !r->secure && names_port(host, udp_port))
-		put_url(&udp, "udp", host, passkey);
+	rc = put_own(r, host, passkey, udp_port, &own, &udp);
 	w.own = buf_bytes(&own);
 	w.udp = buf_bytes(&udp);
-	rc = own.err != OK || udp.err != OK ? buf_put(out, torrent) : rewrite(&w, torrent);
+	rc = rc != OK ? buf_put(out, torrent) : rewrite(&w, torrent);
 	buf_fini(&own);
 	buf_fini(&udp);
 	return rc;
+}
+
+int index_torrent_put_trackers(const struct http_request *r, uint16_t udp_port, struct buf *magnet)
+{
+	const char *host = own_host(r);
+	struct buf own, udp;
+
+	if (host == NULL)
+		return magnet->err;
+	buf_init(&own, URL_BYTES_MAX);
+	buf_init(&udp, URL_BYTES_MAX);
+	if (put_own(r, host, bytes_of(NULL, 0), udp_port, &own, &udp) == OK) {
+		buf_put_str(magnet, "&tr=");
+		text_put_percent(magnet, buf_bytes(&own));
+	}
+	if (udp.len > 0) {
+		buf_put_str(magnet, "&tr=");
+		text_put_percent(magnet, buf_bytes(&udp));
+	}
+	buf_fini(&own);
+	buf_fini(&udp);
+	return magnet->err;
 }

@@ -17,4 +17,7 @@
 int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
 		      uint16_t udp_port, struct buf *out);
 
+/* Append our own of those to a magnet link, as "&tr=...", without a passkey. Returns as above. */
+int index_torrent_put_trackers(const struct http_request *r, uint16_t udp_port, struct buf *magnet);
+
 #endif

@@ -229,6 +229,8 @@ struct limits {
 	uint64_t down_bps, up_bps;
 };
 void node_set_limits(struct node *n, const struct limits *l, bool lan);
+/* There is, or was, a limit, and a peer of the own network that it did not count for. */
+bool node_spared_lan(const struct node *n);
 void node_limits(const struct node *n, struct limits *out, bool *lan);
 void transfer_set_limits(struct transfer *t, const struct limits *l);
 void transfer_limits(const struct transfer *t, struct limits *out);

@@ -25,6 +25,9 @@ struct node_dht {
 	struct dht_shell *shell; /* NULL: no public torrent yet, or no socket */
 	bool failed;
 	uint32_t asking; /* searches under way */
+	/* Whose turn it is of the node's transfers, and of those that are pressing. */
+	uint32_t next[2];
+	bool odd; /* of seconds */
 	struct seek seeks[NODE_DHT_SEEKS_MAX];
 	uint64_t index_at_ms;	 /* next question to an index */
 	uint32_t next_index;	 /* of the node's lives */
@@ -222,9 +225,12 @@ static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
 
 static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
 {
-	if (i->item == NULL || i->search != 0 || now < i->at_ms)
+	struct dht_item item;
+
+	if (i->len == 0 || i->search != 0 || now < i->at_ms ||
+	    dht_item_take(bytes_of(i->bytes, i->len), &item) != OK)
 		return;
-	i->search = dht_shell_put(d->shell, i->item, NULL);
+	i->search = dht_shell_put(d->shell, &item, NULL);
 	d->asking += i->search != 0;
 }
 
@@ -238,23 +244,23 @@ int node_check_item(struct bytes item)
 int transfer_set_item(struct transfer *t, struct bytes item)
 {
 	struct node_dht_item *i = &t->item;
-	struct dht_item *copy = NULL;
-	int err = OK;
+	int err = item.len == 0 ? OK : node_check_item(item);
+	uint8_t *copy = NULL;
 
-	if (item.len > 0) {
-		copy = malloc(sizeof(*copy));
-		err = copy == NULL ? ERR_NOMEM : dht_item_take(item, copy);
+	if (err == OK && item.len > 0) {
+		copy = malloc(item.len);
+		err = copy == NULL ? ERR_NOMEM : OK;
 	}
-	if (err != OK) {
-		free(copy);
+	if (err != OK)
 		return err;
-	}
+	if (copy != NULL)
+		memcpy(copy, item.ptr, item.len);
 	if (i->search != 0) {
 		dht_shell_cancel(t->node->dht->shell, i->search);
 		t->node->dht->asking -= t->node->dht->asking > 0;
 	}
-	free(i->item);
-	*i = (struct node_dht_item){.item = copy};
+	free(i->bytes);
+	*i = (struct node_dht_item){.bytes = copy, .len = item.len};
 	return OK;
 }
 
@@ -280,6 +286,43 @@ static void seek_some(struct node_dht *d, uint64_t now)
 	}
 }
 
+static void tell(struct node_dht *d, struct transfer *t, uint64_t now)
+{
+	if (takes_part(t) && now >= t->dht_at_ms)
+		announce(d, t, now);
+	if (takes_part(t))
+		put_item(d, &t->item, now);
+}
+
+/* It is not known there, or shall not be waited for. */
+static bool is_pressing(const struct transfer *t)
+{
+	return !t->complete || t->dht_at_ms == 0;
+}
+
+/* Begins where it ended the last time: not with the first ones again and again. */
+static void take_turns(struct node_dht *d, bool pressing, uint64_t now)
+{
+	uint32_t n = d->node->n_transfers;
+
+	for (uint32_t i = 0; i < n && d->asking < NODE_DHT_ASKING_MAX; i++) {
+		struct transfer *t = d->node->transfers[d->next[pressing]++ % n];
+
+		if (!pressing || is_pressing(t))
+			tell(d, t, now);
+	}
+}
+
+/* What may be sent is not enough to announce thousands in time: pressing ones do not wait behind
+ * them, nor do those wait for ever where many are pressing. */
+static void tell_some(struct node_dht *d, uint64_t now)
+{
+	d->odd = !d->odd;
+	if (d->odd)
+		take_turns(d, true, now);
+	take_turns(d, false, now);
+}
+
 void node_dht_second(struct node_dht *d)
 {
 	uint64_t now = loop_now_ms(d->node->loop);
@@ -290,14 +333,7 @@ void node_dht_second(struct node_dht *d)
 	if (!may_begin(d))
 		return;
 	seek_some(d, now);
-	for (uint32_t i = 0; i < d->node->n_transfers && d->asking < NODE_DHT_ASKING_MAX; i++) {
-		struct transfer *t = d->node->transfers[i];
-
-		if (takes_part(t) && now >= t->dht_at_ms)
-			announce(d, t, now);
-		if (takes_part(t))
-			put_item(d, &t->item, now);
-	}
+	tell_some(d, now);
 }
 
 /* ---- places to begin ---------------------------------------------------------------------- */

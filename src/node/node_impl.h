@@ -118,7 +118,7 @@ struct transfer {
 	struct loop_timer *timer;
 	uint64_t timer_at_ms;
 	enum transfer_phase phase;
-	struct err_info why;
+	struct err_kept why;
 	char *title;	  /* what it is called, for those who ask */
 	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
 	uint64_t lan_ms;  /* said last on the local network; 0 never */
@@ -151,11 +151,12 @@ struct transfer {
 	size_t n_first_peers;
 	struct addr *found; /* until it goes live */
 	size_t n_found, found_complete;
-	uint32_t status_round;	/* counted by node_status() already */
-	uint64_t dht_at_ms;	/* next announce in the distributed hash table */
-	uint32_t dht_search[2]; /* that is under way, by v1 and v2 name; 0 none */
-	struct node_dht_item {	/* transfer_set_item() */
-		struct dht_item *item;
+	uint32_t status_round;	 /* counted by node_status() already */
+	uint64_t dht_at_ms;	 /* next announce in the distributed hash table */
+	uint32_t dht_search[2];	 /* that is under way, by v1 and v2 name; 0 none */
+	struct node_dht_item {	 /* transfer_set_item() */
+		uint8_t *bytes;	 /* as dht_item_put() writes them */
+		size_t len;	 /* 0: none */
 		uint32_t search; /* that puts it, under way; 0 none */
 		uint32_t nodes;
 		uint64_t at_ms; /* next time */

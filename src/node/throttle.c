@@ -18,11 +18,14 @@ static bool is_near(struct link *l)
 
 static bool is_limited(struct link *l, enum direction d)
 {
-	const struct throttle *h = &l->node->throttle;
+	struct throttle *h = &l->node->throttle;
 
 	if (h->bucket[d].bps == 0 && (l->t == NULL || l->t->throttle.bucket[d].bps == 0))
 		return false;
-	return h->lan || !is_near(l);
+	if (h->lan || !is_near(l))
+		return true;
+	h->spared_lan = true;
+	return false;
 }
 
 /* What the buckets hold for it. */
@@ -224,6 +227,11 @@ void node_set_limits(struct node *n, const struct limits *l, bool lan)
 	token_set(&n->throttle.bucket[DIR_UP], l->up_bps, now);
 	n->throttle.lan = lan;
 	wake(&n->throttle);
+}
+
+bool node_spared_lan(const struct node *n)
+{
+	return n->throttle.spared_lan;
 }
 
 void node_limits(const struct node *n, struct limits *out, bool *lan)

@@ -30,7 +30,8 @@ struct throttle {
 	struct link *first[2], *last[2]; /* those who wait */
 	uint32_t n_waiting[2];
 	struct loop_timer *timer;
-	bool lan; /* also for peers of the own network */
+	bool lan;	 /* also for peers of the own network */
+	bool spared_lan; /* one of those was not counted where others would have been */
 };
 
 /* The transfer's. */

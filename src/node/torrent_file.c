@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "meta/magnet.h"
-#include "store/durable.h"
+#include "node/torrent_source.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 
@@ -18,7 +18,7 @@ int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, str
 	int rc;
 
 	buf_init(b, META_BYTES_MAX);
-	rc = durable_read_path(path, b, info);
+	rc = torrent_source_read(path, b, info);
 	if (rc == 0) {
 		fault = meta_parse(buf_bytes(b), out);
 		if (fault != META_OK)

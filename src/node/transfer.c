@@ -21,7 +21,7 @@ void transfer_set_phase(struct transfer *t, enum transfer_phase phase)
 
 void transfer_fail(struct transfer *t, const struct err_info *why)
 {
-	t->why = *why;
+	err_keep(&t->why, why);
 	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
 	readers_fail(t, why);
 	transfer_set_phase(t, TRANSFER_FAILED);
@@ -208,7 +208,7 @@ static void try_disk_again(struct transfer *t)
 	t->retry_at_ms = 0;
 	if (t->phase != TRANSFER_STALLED)
 		return;
-	t->why.code = OK;
+	err_drop(&t->why);
 	transfer_set_phase(t, TRANSFER_DOWNLOADING);
 	swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
 	/* It may have been the last checkpoint that failed. */
@@ -504,8 +504,9 @@ void transfer_free(struct transfer *t)
 	effects_fini(&t->fx);
 	bitfield_fini(&t->stale);
 	meta_free(t->meta);
+	err_drop(&t->why);
 	free(t->title);
-	free(t->item.item);
+	free(t->item.bytes);
 	free(t->first_peers);
 	free(t->found);
 	free(t->by_slot);

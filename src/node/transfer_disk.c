@@ -41,7 +41,7 @@ static void disk_said_no(struct transfer *t, const struct err_info *why)
 {
 	if (t->phase == TRANSFER_FAILED)
 		return;
-	t->why = *why;
+	err_keep(&t->why, why);
 	t->retry_at_ms =
 	    transfer_now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
 	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
@@ -81,7 +81,7 @@ void transfer_piece_gone(struct transfer *t, uint32_t piece)
 		transfer_perform(t);
 		return;
 	}
-	t->why = why;
+	err_keep(&t->why, &why);
 	transfer_count_piece(t, piece, false);
 	/* What others sent would have to be written into a file that is somebody's by now. */
 	swarm_set_paused(t->swarm, true, now, &t->fx);

@@ -144,6 +144,7 @@ static void lose_pieces(struct transfer *t)
 {
 	const struct bitfield *disk = store_have(t->store), *have = swarm_have(t->swarm);
 	uint32_t lost = have->count > disk->count ? have->count - disk->count : 0;
+	struct err_info why;
 
 	cut_those_underway(t, lost > GUARD_TELL_MAX);
 	/* What others sent would have to be written into a file that is somebody's by now. */
@@ -156,7 +157,8 @@ static void lose_pieces(struct transfer *t)
 		swarm_on_piece_gone(t->swarm, i, transfer_now_ms(t), &t->fx);
 		transfer_perform(t); /* each says its number from one buffer */
 	}
-	readers_on_gone(t, &t->why);
+	err_kept_get(&t->why, &why);
+	readers_on_gone(t, &why);
 	transfer_touch_live(t);
 }
 
@@ -164,15 +166,14 @@ static void say_changed(struct transfer *t, const struct err_info *why)
 {
 	if (t->why.code == OK)
 		node_log(t->node, "%s", why->text);
-	t->why = *why;
+	err_keep(&t->why, why);
 }
 
 static void all_is_well(struct transfer *t)
 {
 	if (t->why.code == OK)
 		return;
-	t->why.code = OK;
-	t->why.text[0] = '\0';
+	err_drop(&t->why);
 	t->guard.again_ms = 0;
 	/* Folders may be others by now. */
 	transfer_unguard(t);

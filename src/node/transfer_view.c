@@ -10,12 +10,12 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 
 	*out = (struct transfer_status){
 	    .phase = t->phase,
-	    .why = t->why,
 	    .total_bytes = t->meta->total_bytes,
 	    .done_bytes = t->done_bytes,
 	    .checked_bytes = t->checked_bytes,
 	    .to_check_bytes = t->to_check_bytes,
 	};
+	err_kept_get(&t->why, &out->why);
 	transfer_plan_status(t, out);
 	swarm_stats(t->swarm, transfer_now_ms(t), &out->swarm);
 	announcer_status(t->announcer, &a);

@@ -13,10 +13,12 @@
 #include "base/grow.h"
 #include "base/text.h"
 #include "meta/metainfo.h"
+#include "meta/selection.h"
 #include "store/root.h"
 
 struct walk {
 	struct scan *scan;
+	const char *const *exclude;
 	uint32_t cap;
 	struct buf path; /* of the folder or file at hand, beneath the scanned folder */
 	struct err_info *info;
@@ -116,18 +118,31 @@ static int walk_subfolder(struct walk *w, int parent, const char *name, unsigned
 	return walk_folder(w, fd, depth + 1);
 }
 
+static int skip(struct walk *w, const char *path)
+{
+	struct scan *s = w->scan;
+
+	if (s->skipped++ > 0)
+		return 0;
+	s->skipped_first = strdup(path);
+	return s->skipped_first == NULL ? fault(w, ERR_NOMEM, "out of memory") : 0;
+}
+
 static int walk_entry(struct walk *w, int parent, const char *name, unsigned depth)
 {
+	const char *path = buf_cstr(&w->path);
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : fault_errno(w, errno);
+	if (path == NULL)
+		return fault(w, ERR_NOMEM, "out of memory");
+	if (selection_excludes(w->exclude, path, S_ISDIR(st.st_mode)))
+		return 0;
 	if (S_ISDIR(st.st_mode))
 		return walk_subfolder(w, parent, name, depth);
-	if (!S_ISREG(st.st_mode)) {
-		w->scan->skipped++;
-		return 0;
-	}
+	if (!S_ISREG(st.st_mode))
+		return skip(w, path);
 	if (w->scan->n_files == META_FILES_MAX)
 		return fault(w, ERR_TOO_BIG, "more files than one torrent can hold");
 	return add_file(w, &st);
@@ -224,9 +239,9 @@ static int scan_any(struct walk *w, const char *path)
 	return walk_folder(w, fd, 0);
 }
 
-int scan_path(const char *path, struct scan *out, struct err_info *info)
+int scan_path(const char *path, const char *const *exclude, struct scan *out, struct err_info *info)
 {
-	struct walk w = {.scan = out, .info = info};
+	struct walk w = {.scan = out, .exclude = exclude, .info = info};
 	int err;
 
 	*out = (struct scan){0};
@@ -247,5 +262,6 @@ void scan_fini(struct scan *s)
 	free(s->files);
 	free(s->name);
 	free(s->parent);
+	free(s->skipped_first);
 	*s = (struct scan){0};
 }

@@ -21,16 +21,19 @@ struct scan {
 	char *name;   /* last component of the path, links resolved */
 	char *parent; /* the folder to open as root: holds `name` */
 	uint64_t total_bytes;
-	uint32_t skipped; /* links, sockets, devices: left out, counted */
+	uint32_t skipped;    /* links, sockets, devices: left out, counted */
+	char *skipped_first; /* the first of them, as paths of `files` are; NULL: none */
 };
 
 /* List what a share of `path` holds. Links below `path` are not followed and counted in
- * `skipped`; `path` itself may be a link. Unfinished downloads of ours are left out.
+ * `skipped`; `path` itself may be a link. Unfinished downloads of ours are left out, and
+ * what selection_excludes() by `exclude`, with all that is beneath it.
  * Returns: 0; ERR_NOENT, ERR_DENIED, ERR_IO, ERR_NOMEM; ERR_INVALID when `path` is neither a
  *          file nor a folder, or "/"; ERR_TOO_BIG over META_FILES_MAX files, SCAN_DEPTH_MAX
  *          folders in one another or META_PATH_BYTES_MAX of a path.
  * Owns:    `out` is the caller's, free with scan_fini; nothing is kept on error. */
-int scan_path(const char *path, struct scan *out, struct err_info *info);
+int scan_path(const char *path, const char *const *exclude, struct scan *out,
+	      struct err_info *info);
 void scan_fini(struct scan *s);
 
 #endif

@@ -58,6 +58,7 @@ static void store_free(struct store *s)
 	free(s->seen);
 	names_free(s);
 	pthread_rwlock_destroy(&s->places);
+	err_drop(&s->sync_err);
 	free(s);
 }
 

@@ -81,7 +81,7 @@ static int read_blocks(struct check *c, struct pool_worker *w, uint32_t from, ui
 		return OK;
 	}
 	c->read += out->len;
-	return bytes_read(c->task.s, c->shape.offset + begin, *out, &c->task.event.e.err);
+	return bytes_read(c->task.s, c->shape.offset + begin, *out, &c->task.e.err);
 }
 
 /* Fill in the block hashes that are not known. */
@@ -118,7 +118,7 @@ static int check_v2(struct check *c, struct pool_worker *w)
 		return err;
 	tree = malloc((size_t)n * SHA256_LEN);
 	if (tree == NULL)
-		return err_set(&c->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		return err_set(&c->task.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	memcpy(tree, c->leaves, (size_t)n * SHA256_LEN);
 	merkle_piece(tree, n, c->shape.tree_blocks, c->shape.whole_file, root);
 	free(tree);
@@ -166,7 +166,7 @@ static bool load(struct check *c)
 	if (c->own == NULL)
 		return true;
 	c->read += all.len;
-	return bytes_read(c->task.s, c->shape.offset, all, &c->task.event.e.err) == OK;
+	return bytes_read(c->task.s, c->shape.offset, all, &c->task.e.err) == OK;
 }
 
 static void check_v1(struct check *c, struct pool_worker *w)
@@ -253,16 +253,16 @@ static struct check *check_new(struct store *s, enum store_event_type type, uint
 /* Give the block hashes to the event, or free them. */
 static void check_end(struct check *c, bool with_hashes)
 {
-	struct event *ev = &c->task.event;
+	struct task *t = &c->task;
 
-	c->task.s->read += c->read;
-	if (with_hashes && ev->e.err.code == OK) {
-		ev->hashes = c->leaves;
-		ev->e.n_hashes = c->shape.blocks;
+	t->s->read += c->read;
+	if (with_hashes && t->e.err.code == OK) {
+		t->hashes = c->leaves;
+		t->e.n_hashes = c->shape.blocks;
 	} else {
 		free(c->leaves);
 	}
-	task_end(&c->task);
+	task_end(t);
 }
 
 /* ---- verify ------------------------------------------------------------- */
@@ -279,7 +279,7 @@ static void mark_had(struct store *s, uint32_t piece, bool good)
 static void piece_judged(struct store *s, struct piece *p, const struct check *c)
 {
 	p->verify_wanted = p->verifying = false;
-	if (c->task.event.e.err.code != OK) {
+	if (c->task.e.err.code != OK) {
 		piece_reset(s, p);
 	} else if (c->good) {
 		mark_had(s, p->index, true);
@@ -295,12 +295,12 @@ static void piece_judged(struct store *s, struct piece *p, const struct check *c
 static void verify_end(struct check *c)
 {
 	struct store *s = c->task.s;
-	struct piece *p = s->pieces[c->task.event.e.piece];
+	struct piece *p = s->pieces[c->task.e.piece];
 
 	p->parked = NULL;
-	if (c->task.event.e.err.code == OK)
-		c->task.event.e.err = p->err;
-	c->task.event.e.good = c->good && c->task.event.e.err.code == OK;
+	if (c->task.e.err.code == OK)
+		c->task.e.err = p->err;
+	c->task.e.good = c->good && c->task.e.err.code == OK;
 	piece_checked(s, p);
 	if (!s->closed)
 		piece_judged(s, p, c);
@@ -316,7 +316,7 @@ static void verify_end(struct check *c)
 static void verify_done(struct pool_job *job)
 {
 	struct check *c = (struct check *)job;
-	struct piece *p = c->task.s->pieces[c->task.event.e.piece];
+	struct piece *p = c->task.s->pieces[c->task.e.piece];
 
 	if (c->mem != NULL && p->jobs > 0 && !c->task.s->closed)
 		p->parked = c;
@@ -381,9 +381,9 @@ static void verify_answer(struct store *s, uint32_t piece, enum err code)
 
 	if (t == NULL)
 		return;
-	t->event.e.good = code == OK;
+	t->e.good = code == OK;
 	if (code != OK)
-		err_set(&t->event.e.err, code, "%s", err_text(code));
+		err_set(&t->e.err, code, "%s", err_text(code));
 	event_push(&t->event);
 }
 
@@ -427,7 +427,7 @@ static void recheck_done(struct pool_job *job)
 {
 	struct check *c = (struct check *)job;
 	struct store *s = c->task.s;
-	struct store_event *e = &c->task.event.e;
+	struct store_event *e = &c->task.e;
 
 	s->checks_out--;
 	if (c->own != NULL) {
@@ -485,7 +485,7 @@ void store_recheck(struct store *s, bool all)
 		struct task *t = task_new(s, sizeof(*t), STORE_CHECKED, UINT32_MAX, 0);
 
 		if (t != NULL) {
-			t->event.e.last = true;
+			t->e.last = true;
 			event_push(&t->event);
 		}
 		return;

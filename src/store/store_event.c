@@ -6,9 +6,10 @@
 
 static void event_free(struct event *ev)
 {
-	free(ev->hashes);
-	ev->hashes = NULL;
-	free(ev->owner);
+	if (ev->task == NULL)
+		return;
+	free(ev->task->hashes);
+	free(ev->task);
 }
 
 static void hub_free(void *shared)
@@ -51,8 +52,6 @@ void event_push(struct event *ev)
 
 	ev->next = NULL;
 	ev->queued = true;
-	ev->e.user = ev->s->user;
-	ev->e.hashes = ev->hashes;
 	*h->tail = ev;
 	h->tail = &ev->next;
 }
@@ -66,9 +65,7 @@ static void say_nomem(struct store_hub *h, const struct unsaid *u)
 			h->unsaid[h->n_unsaid++] = *u;
 		return;
 	}
-	*ev = (struct event){.s = u->s};
-	ev->e = (struct store_event){.type = u->type, .piece = u->piece, .token = u->token};
-	err_set(&ev->e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	*ev = (struct event){.s = u->s, .type = u->type, .piece = u->piece, .token = u->token};
 	event_push(ev);
 }
 
@@ -110,6 +107,20 @@ void events_forget(struct store *s)
 	say_next(h);
 }
 
+static void say(const struct event *ev, struct store_event *out)
+{
+	if (ev->task != NULL) {
+		*out = ev->task->e;
+		out->hashes = ev->task->hashes;
+	} else {
+		*out =
+		    (struct store_event){.type = ev->type, .piece = ev->piece, .token = ev->token};
+		if (ev->type != STORE_ROOM)
+			err_set(&out->err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	}
+	out->user = ev->s->user;
+}
+
 bool store_next_event(struct pool *p, struct store_event *out)
 {
 	struct store_hub *h = pool_shared(p);
@@ -127,8 +138,8 @@ bool store_next_event(struct pool *p, struct store_event *out)
 	if (h->head == NULL)
 		h->tail = &h->head;
 	ev->queued = false;
-	*out = ev->e;
-	if (ev->owner != NULL)
+	say(ev, out);
+	if (ev->task != NULL)
 		h->current = ev;
 	else
 		say_next(h);
@@ -162,8 +173,7 @@ void hub_tell_room(struct store_hub *h)
 			continue;
 		s->waited_ms = store_waited_ms(s);
 		s->wants_room = false;
-		s->room.s = s;
-		s->room.e = (struct store_event){.type = STORE_ROOM};
+		s->room = (struct event){.s = s, .type = STORE_ROOM};
 		event_push(&s->room);
 	}
 }
@@ -181,8 +191,8 @@ void *task_try(struct store *s, size_t size, enum store_event_type type, uint32_
 
 	if (t == NULL)
 		return NULL;
-	t->event = (struct event){.s = s, .owner = t};
-	t->event.e = (struct store_event){.type = type, .piece = piece, .token = token};
+	t->event = (struct event){.s = s, .task = t};
+	t->e = (struct store_event){.type = type, .piece = piece, .token = token};
 	t->s = s;
 	return t;
 }
@@ -216,7 +226,7 @@ void task_end(struct task *t)
 	uint64_t since_ms = 0;
 
 	/* So that it goes better the next time. */
-	if (t->event.e.err.code == ERR_TOO_BIG)
+	if (t->e.err.code == ERR_TOO_BIG)
 		(void)hub_spare(s->hub, &since_ms);
 	if (s->closed)
 		event_free(&t->event);

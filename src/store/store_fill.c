@@ -210,7 +210,8 @@ int store_fill(struct store *s, const char *folder, const struct store_donor *li
 		return err;
 	}
 	f->task.s = s;
-	f->task.event = (struct event){.s = s, .owner = f, .e = {.type = STORE_FILLED}};
+	f->task.event = (struct event){.s = s, .task = &f->task};
+	f->task.e = (struct store_event){.type = STORE_FILLED};
 	task_submit(&f->task, fill_run, fill_done);
 	return OK;
 }

@@ -39,13 +39,16 @@
 
 /* ---- events and jobs (store_event.c) ------------------------------------ */
 
+/* What waits to be told. Of a task, all that it says; what lives in the store says only that there
+ * is room, or, for what it names, no memory. */
 struct event {
 	struct event *next;
 	struct store *s;
-	void *owner;	 /* freed with the event; NULL: it lives in the store */
-	uint8_t *hashes; /* freed with the event */
+	struct task *task; /* freed with the event; NULL: it lives in the store */
 	bool queued;
-	struct store_event e;
+	enum store_event_type type;
+	uint32_t piece;
+	uint64_t token;
 };
 
 /* One per pool. */
@@ -86,6 +89,8 @@ struct task {
 	struct pool_job job;
 	struct store *s;
 	struct event event;
+	struct store_event e;
+	uint8_t *hashes; /* of `e`; freed with the event */
 };
 
 /* Zeroed, with the event's type, piece and token filled in. NULL without memory: then the event
@@ -353,7 +358,7 @@ struct store {
 	bool finishing; /* of the two, a finish */
 	bool save_next, finish_next;
 	struct bitfield save_have;
-	struct err_info sync_err; /* sticks */
+	struct err_kept sync_err; /* sticks */
 };
 
 /* What the part file and the state file say (store_resume.c). */

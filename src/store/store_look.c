@@ -180,7 +180,7 @@ static void judge_all(struct store *s, struct look *l)
 		pthread_mutex_unlock(&s->hub->files_lock);
 	}
 	for (uint32_t i = 0; i < s->n_files; i++)
-		judge(s, &s->files[i], &l->found[i], &l->task.event.e);
+		judge(s, &s->files[i], &l->found[i], &l->task.e);
 }
 
 static void look_done(struct pool_job *job)
@@ -188,10 +188,10 @@ static void look_done(struct pool_job *job)
 	struct look *l = (struct look *)job;
 	struct store *s = l->task.s;
 
-	l->task.event.e.token = store_clock_ms();
+	l->task.e.token = store_clock_ms();
 	s->looking = false;
 	if (l->err != OK)
-		err_set(&l->task.event.e.err, (enum err)l->err, "no descriptor is left to look");
+		err_set(&l->task.e.err, (enum err)l->err, "no descriptor is left to look");
 	else if (!s->closed)
 		judge_all(s, l);
 	free(l->found);
@@ -212,7 +212,7 @@ void store_look(struct store *s)
 	l->found = calloc((size_t)s->n_files + 1, sizeof(*l->found));
 	if (s->seen == NULL || l->found == NULL) {
 		free(l->found);
-		err_set(&l->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		err_set(&l->task.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 		event_push(&l->task.event);
 		return;
 	}

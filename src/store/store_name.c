@@ -102,7 +102,7 @@ static bool has_strange_file(const struct store *s)
 	const char **known;
 	bool found = false;
 
-	if (scan_path(s->part_path, &there, NULL) != OK)
+	if (scan_path(s->part_path, NULL, &there, NULL) != OK)
 		return false;
 	known = sorted_paths(s);
 	for (size_t i = 0; known != NULL && i < there.n_files && !found; i++)

@@ -148,7 +148,12 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 		err = inspect_file(s, &s->files[i], may_be_there, info);
 	if (err != OK)
 		return err;
-	/* The user may have worked with what is at its final name. */
+	/* The user may have worked with what is at its final name. Zeros lie in holes there, too, which
+	 * mark_data() passes by. */
+	for (uint32_t i = 0; s->placed && i < s->have.n; i++) {
+		if (bitfield_has(&s->have, i))
+			bitfield_set(&s->unsure, i);
+	}
 	if (s->placed)
 		bitfield_clear(&s->have);
 	for (uint32_t i = 0; i < s->have.n; i++) {

@@ -143,7 +143,7 @@ static void save_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct save *v = (struct save *)job;
 	struct store *s = v->task.s;
-	struct err_info *info = &v->task.event.e.err;
+	struct err_info *info = &v->task.e.err;
 	int err;
 
 	(void)w;
@@ -246,7 +246,7 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct save *v = (struct save *)job;
 	struct store *s = v->task.s;
-	struct err_info *info = &v->task.event.e.err;
+	struct err_info *info = &v->task.e.err;
 	int err;
 
 	(void)w;
@@ -272,7 +272,7 @@ static void save_next(struct store *s);
 static void remember_failure(struct store *s, const struct save *v)
 {
 	if (v->lost && s->sync_err.code == OK)
-		s->sync_err = v->task.event.e.err;
+		err_keep(&s->sync_err, &v->task.e.err);
 }
 
 static void unlock(struct store *s)
@@ -291,9 +291,9 @@ static void save_done(struct pool_job *job)
 
 	s->saving = s->finishing = false;
 	remember_failure(s, v);
-	v->task.event.e.lost = s->sync_err.code != OK;
+	v->task.e.lost = s->sync_err.code != OK;
 	bitfield_fini(&v->have);
-	if (v->task.event.e.type == STORE_FINISHED && v->task.event.e.err.code == OK &&
+	if (v->task.e.type == STORE_FINISHED && v->task.e.err.code == OK &&
 	    s->mode == STORE_DOWNLOAD) {
 		/* Of those that were at their names before it is not known what they were. */
 		atomic_store(&s->stamped, !v->partial && !v->placed);
@@ -320,7 +320,7 @@ static void save_next(struct store *s)
 	else if (s->save_next)
 		bitfield_fini(&s->save_have);
 	else if (v != NULL && bitfield_copy(&v->have, &s->have) != OK)
-		err_set(&v->task.event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		err_set(&v->task.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*(s->save_next ? &s->save_next : &s->finish_next) = false;
 	if (v == NULL) {
 		/* Its event says so; the other one need not wait for a call that may never come. */
@@ -332,8 +332,8 @@ static void save_next(struct store *s)
 	v->placed = s->placed;
 	v->partial = s->mode == STORE_DOWNLOAD && store_leaves_out(s);
 	if (s->sync_err.code != OK)
-		v->task.event.e.err = s->sync_err;
-	if (s->mode == STORE_DOWNLOAD && v->task.event.e.err.code == OK) {
+		err_kept_get(&s->sync_err, &v->task.e.err);
+	if (s->mode == STORE_DOWNLOAD && v->task.e.err.code == OK) {
 		task_submit(&v->task, type == STORE_SAVED ? save_run : finish_run, save_done);
 		return;
 	}
@@ -349,7 +349,7 @@ void store_save(struct store *s, const struct bitfield *have)
 		struct task *t = task_new(s, sizeof(*t), STORE_SAVED, 0, 0);
 
 		if (t != NULL) {
-			err_set(&t->event.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+			err_set(&t->e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 			event_push(&t->event);
 		}
 		return;

@@ -289,8 +289,8 @@ static void fetch_run(struct pool_job *job, struct pool_worker *w)
 
 		if (n > POOL_SCRATCH_BYTES)
 			n = POOL_SCRATCH_BYTES;
-		if (bytes_read(s, f->offset + pos, (struct span){w->scratch, n},
-			       &f->task.event.e.err) != OK)
+		if (bytes_read(s, f->offset + pos, (struct span){w->scratch, n}, &f->task.e.err) !=
+		    OK)
 			return;
 		pos += n;
 	}
@@ -308,7 +308,7 @@ int store_fetch(struct store *s, uint32_t piece, uint32_t begin, uint32_t length
 	if (f == NULL)
 		return ERR_NOMEM;
 	if (!range_is_sane(s, piece, begin, length)) {
-		err_set(&f->task.event.e.err, ERR_INVALID, "%s", err_text(ERR_INVALID));
+		err_set(&f->task.e.err, ERR_INVALID, "%s", err_text(ERR_INVALID));
 		event_push(&f->task.event);
 		return OK;
 	}
@@ -351,7 +351,7 @@ static void drop_run(struct pool_job *job, struct pool_worker *w)
 	(void)w;
 	while (err == OK && !atomic_load(&s->cancel) && part_next(&walk, &part))
 		if (part.file != NULL)
-			err = punch(s, &part, &d->task.event.e.err);
+			err = punch(s, &part, &d->task.e.err);
 }
 
 void store_drop(struct store *s, uint32_t piece)
@@ -406,7 +406,7 @@ static void read_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct read_job *r = (struct read_job *)job;
 	struct store *s = r->task.s;
-	struct err_info *info = &r->task.event.e.err;
+	struct err_info *info = &r->task.e.err;
 
 	(void)w;
 	if (!atomic_load(&s->cancel) && bytes_read(s, r->offset, r->to, info) == OK)
@@ -417,7 +417,7 @@ static void read_done(struct pool_job *job)
 {
 	struct read_job *r = (struct read_job *)job;
 
-	r->task.event.e.data = bytes_of(r->to.ptr, r->to.len);
+	r->task.e.data = bytes_of(r->to.ptr, r->to.len);
 	r->task.s->read += r->to.len;
 	task_end(&r->task);
 }
@@ -435,7 +435,7 @@ int store_read(struct store *s, uint64_t offset, uint32_t length, uint64_t token
 		free(r);
 		return ERR_NOMEM;
 	}
-	r->task.event.hashes = r->to.ptr;
+	r->task.hashes = r->to.ptr;
 	task_submit(&r->task, read_run, read_done);
 	return OK;
 }

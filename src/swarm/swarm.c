@@ -55,6 +55,7 @@ void swarm_free(struct swarm *s)
 	blame_fini(&s->blame);
 	for (uint32_t i = 0; i < s->stale.n_asks; i++)
 		free(s->stale.asks[i].leaves);
+	free(s->stale.asks);
 	free(s->holepunch);
 	buf_fini(&s->scratch);
 	free(s);

@@ -61,7 +61,7 @@ struct stale_ask {
 };
 
 struct stale {
-	struct stale_ask asks[STALE_ASKS_MAX];
+	struct stale_ask *asks; /* STALE_ASKS_MAX; NULL: nothing is stale */
 	uint32_t n_asks;
 	uint32_t next;	      /* where to look for the next piece */
 	uint32_t patience_ms; /* how much longer peers may stand idle for hashes */

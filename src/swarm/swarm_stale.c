@@ -33,6 +33,13 @@
 #define STALE_REJECT_MS 250u
 #define STALE_REJECTS_MAX 4u
 
+static int hold(struct swarm *s, const struct bitfield *pieces)
+{
+	assert(s->stale.asks == NULL);
+	s->stale.asks = calloc(STALE_ASKS_MAX, sizeof(*s->stale.asks));
+	return s->stale.asks == NULL ? ERR_NOMEM : picker_hold(&s->picker, pieces);
+}
+
 int swarm_set_stale(struct swarm *s, const struct bitfield *pieces)
 {
 	struct bitfield use;
@@ -50,7 +57,7 @@ int swarm_set_stale(struct swarm *s, const struct bitfield *pieces)
 		     swarm_leaves_of(s, i).length < 2))
 			bitfield_unset(&use, i);
 	}
-	rc = use.count == 0 ? 0 : picker_hold(&s->picker, &use);
+	rc = use.count == 0 ? 0 : hold(s, &use);
 	bitfield_fini(&use);
 	s->stale.patience_ms = STALE_PATIENCE_MS;
 	/* Of many who renew the same, each begins elsewhere, and has something for the others. */

@@ -156,6 +156,47 @@ def _(w):
     check_eq(first.status()["items"], 2, "kept for others")
 
 
+class Keeper:
+    """A node that knows nobody and keeps nothing: what is announced is to be announced again. Which hashes it was
+    asked for."""
+
+    ME = b"keeper-of-nothing---"
+
+    def __init__(self, w):
+        self.asked = set()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((h.HOST, 0))
+        self.sock.settimeout(0.5)
+        self.place = f"{h.HOST}:{self.sock.getsockname()[1]}"
+        w.closers.append(self.sock.close)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                data, whom = self.sock.recvfrom(2000)
+                ask = wire.bdecode(data)
+                if b"info_hash" in ask[b"a"]:
+                    self.asked.add(ask[b"a"][b"info_hash"])
+                self.sock.sendto(wire.bencode({"r": {"id": self.ME, "nodes": b""}, "t": ask[b"t"], "y": "r"}), whom)
+            except TimeoutError:
+                pass
+            except OSError:
+                return
+
+
+@test("what may be sent is not enough for all: each has its turn, instead of the first ones again and again", seconds=240)
+def _(w):
+    w.index()
+    keeper, a = Keeper(w), w.peer("a")
+    n = 130
+    for i in range(n):
+        h.make_file(a.path("files", str(i)), 100 + i)
+    a.start("share", *[a.path("files", str(i)) for i in range(n)], "--v2-only", "--listen", h.HOST, "--dht-node", keeper.place,
+            "-q", env=ON)
+    h.wait_for(lambda: len(keeper.asked) == n, 120 * h.SLOW, "all are announced", every=0.3)
+
+
 @test("noise and floods at the port change nothing (O-37, O-39)", seconds=120)
 def _(w):
     first = keep_of(w)

@@ -4,11 +4,14 @@
 import os
 import re
 import socket
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
 
 N = 300
+# What a process with a thousand shares may take; it was 17 MiB once.
+SHARES_BYTES = 12 * MIB
 
 
 def make_torrents(peer, n, tracker=None):
@@ -59,6 +62,28 @@ def _(w):
     done = seed.stop(seconds=6)
     check_eq(done.code, h.OK, "exit of a seed")
     check(h.wait_for(lambda: index.api("status")["peers"] == 0, 40 * h.SLOW, "the goodbyes came"), "nobody is left")
+
+
+def rests(proc):
+    used = proc.cpu()
+    time.sleep(0.3)
+    return proc.cpu() - used < 0.05
+
+
+@test("what one of a thousand shares costs is bounded, in memory and in time", seconds=120)
+def _(w):
+    index, a = w.index(), w.peer("a")
+    n = 1000
+    os.mkdir(a.path("files"))
+    for i in range(n):
+        with open(a.path("files", f"f{i}"), "wb") as f:
+            f.write(b"%d" % i)
+    share = a.start("share", *[a.path("files", f"f{i}") for i in range(n)], "-q")
+    h.wait_for(lambda: index.api("status")["entries"] == n, 90 * h.SLOW, "all are published")
+    h.wait_for(lambda: rests(share), 30 * h.SLOW, "idle ones cost next to nothing")
+    if not h.SANITIZED:
+        check(share.rss() < SHARES_BYTES, "of memory", share.rss())
+    share.stop().expect(h.OK)
 
 
 @test("what is missing is fetched, what is there is checked, what is broken is named; the others go on", seconds=90)
@@ -119,10 +144,10 @@ def _(w):
     check_eq(done.code, h.OK, "exit")
 
 
-@test("several names need a folder that is there")
+@test("several names go into a folder, and are named by someone")
 def _(w):
     a = w.peer("a", "http://127.0.0.1:1")
-    a.run("get", "x.torrent", "y.torrent", "-o", "no/such", seconds=20).expect(h.NOT_FOUND).error_line("no/such")
+    a.run("get", "x.torrent", "y.torrent", "-o", "/proc/no/such", seconds=20).expect(h.NOT_FOUND).error_line("/proc/no")
     h.make_file(a.path("plain"), 3)
     a.run("get", "x.torrent", "y.torrent", "-o", "plain", seconds=20).error_line("plain")
     a.run("get", seconds=20).expect(h.USAGE).error_line("usage")

@@ -5,7 +5,7 @@ import os
 import re
 
 import harness as h
-from harness import KIB, MIB, check, check_eq, test
+from harness import KIB, MIB, SLOW, check, check_eq, test
 
 FILES = {"a.txt": 100_000, "b/one.jpg": 300_000, "b/two.raw": 700_001, "c/empty": 0, "c/three.jpg": 1 * MIB}
 KINDS = ((), ("--v1-only",), ("--v2-only",))
@@ -100,6 +100,27 @@ for flag in ("--sequential", "--ends-first"):
 @test("--sequential and --ends-first exclude each other")
 def _(w):
     w.peer("a").run("get", "x", "--sequential", "--ends-first").expect(h.USAGE)
+
+
+@test("files that are all zeros, which lie in holes, are not taken for changed when more of a folder is chosen, or a daemon starts again")
+def _(w):
+    w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    src = h.make_tree(a.path("d"), {"x": 100, "skip": 100})
+    for name, n in (("one", 1), ("image", 3 * MIB)):
+        with open(os.path.join(src, name), "wb") as f:
+            f.truncate(n)
+    a.share(src)
+    b.get("d", "--only", "!skip")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"image", b"one", b"x"], "chosen")
+    b.get("d")
+    check_eq(h.tree_sums(b.path("d")), h.tree_sums(src), "all")
+    daemon = c.daemon()
+    c.run("get", "d", "--only", "!skip").expect(h.OK)
+    daemon.stop()
+    c.daemon()
+    h.wait_for(lambda: c.transfers()[0]["state"] in ("seeding", "failed"), 30 * SLOW, "it is looked at")
+    check_eq(c.transfers()[0]["why"], None, "after a new start")
 
 
 if __name__ == "__main__":

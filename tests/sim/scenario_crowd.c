@@ -197,7 +197,7 @@ static double free_riders(const struct scenario_options *o, struct table *t, enu
 	if (riders != RIDERS_NONE) {
 		/* Then they get the rest. */
 		net_run_for(s.net, net_now_ms(s.net) + (uint64_t)(10000 * s.row.bound_s));
-		row_at_most(&s.row, "p99 / p99 without", p99 / plain_p99, 1.25);
+		row_at_most(&s.row, "p99 / p99 without", p99 / plain_p99, 1.3);
 		row_at_least(&s.row, "p50 of riders / of the others",
 			     rider_p50(&s, is_rider) / s.row.report.p50_s, 1);
 	}

@@ -37,6 +37,48 @@ TEST(err_set_cuts_at_the_limit)
 	CHECK_STR(info.text, longer);
 }
 
+TEST(an_error_that_is_kept_says_what_it_said)
+{
+	struct err_kept k = {.code = OK};
+	struct err_info why, out;
+
+	err_kept_get(&k, &out);
+	CHECK_INT(out.code, OK);
+	err_set(&why, ERR_IO, "the disk is gone");
+	err_keep(&k, &why);
+	CHECK_INT(k.code, ERR_IO);
+	err_kept_get(&k, &out);
+	CHECK_INT(out.code, ERR_IO);
+	CHECK_STR(out.text, why.text);
+
+	/* A newer one takes its place, also itself. */
+	err_set(&why, ERR_NOENT, "%0*d", ERR_TEXT_MAX - 1, 7);
+	err_keep(&k, &why);
+	err_kept_get(&k, &out);
+	err_keep(&k, &out);
+	err_kept_get(&k, &out);
+	CHECK_STR(out.text, why.text);
+
+	why.code = OK;
+	err_keep(&k, &why);
+	CHECK(k.text == NULL);
+	err_kept_get(&k, &out);
+	CHECK_INT(out.code, OK);
+	err_drop(&k);
+}
+
+TEST(without_memory_the_code_of_a_kept_error_is_kept)
+{
+	struct err_kept k = {.code = ERR_NOSPACE};
+	struct err_info out;
+
+	err_kept_get(&k, &out);
+	CHECK_INT(out.code, ERR_NOSPACE);
+	CHECK_STR(out.text, err_text(ERR_NOSPACE));
+	err_drop(&k);
+	CHECK_INT(k.code, OK);
+}
+
 TEST(err_set_never_leaves_half_a_character)
 {
 	static const char *const chars[] = {"\u00e9", "\u20ac", "\U0001f600"};

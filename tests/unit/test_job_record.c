@@ -18,6 +18,7 @@ static struct job_record sample(void)
 {
 	struct job_record r = {
 	    .id = 7,
+	    .seed_limit = {1500, 3600},
 	    .seed = true,
 	    .complete = true,
 	    .paused = true,
@@ -63,6 +64,8 @@ static struct job_record sample(void)
 static void check_same(const struct job_record *a, const struct job_record *b)
 {
 	CHECK_INT(a->id, b->id);
+	CHECK_INT(a->seed_limit.ratio_milli, b->seed_limit.ratio_milli);
+	CHECK_INT(a->seed_limit.time_s, b->seed_limit.time_s);
 	CHECK(a->seed == b->seed && a->complete == b->complete && a->paused == b->paused &&
 	      a->no_seed == b->no_seed && a->erase == b->erase);
 	CHECK(a->has_v1 == b->has_v1 && a->has_v2 == b->has_v2);

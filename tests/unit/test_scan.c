@@ -65,7 +65,7 @@ TEST(a_folder_lists_its_regular_files_at_every_depth)
 	put("sub/.hidden", 10);
 	CHECK_INT(chmod(path_of("sub/b"), 0755), 0);
 	put("strange \x1b[31m\xff name", 1);
-	CHECK_INT(scan_path(dir, &s, &info), 0);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), 0);
 	CHECK_INT(s.n_files, 4);
 	CHECK_INT(s.total_bytes, 14);
 	CHECK(!s.single);
@@ -92,9 +92,38 @@ TEST(links_pipes_and_sockets_are_counted_and_left_out)
 	CHECK_INT(symlink(up, path_of("loop")), 0);
 	CHECK_INT(symlink("nowhere", path_of("dangling")), 0);
 	CHECK_INT(mkfifo(path_of("pipe"), 0600), 0);
-	CHECK_INT(scan_path(dir, &s, &info), 0);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), 0);
 	CHECK_INT(s.n_files, 1);
 	CHECK_INT(s.skipped, 4);
+	CHECK(s.skipped_first != NULL && strcmp(s.skipped_first, "a") != 0);
+	scan_fini(&s);
+	dir_remove();
+}
+
+TEST(what_is_excluded_is_left_out_with_all_beneath_it_and_not_counted)
+{
+	static const char *const but[] = {".git", "*.o", "doc/draft*", "empty/", "b/", NULL};
+	struct scan s;
+	struct err_info info;
+
+	dir_make();
+	CHECK_INT(mkdir(path_of(".git"), 0700), 0);
+	put(".git/a", 1);
+	CHECK_INT(mkdir(path_of("doc"), 0700), 0);
+	put("doc/draft.txt", 1);
+	put("doc/a.o", 1);
+	put("doc/b", 1);
+	put("draft.txt", 1);
+	CHECK_INT(mkdir(path_of("empty"), 0700), 0);
+	CHECK_INT(symlink("nowhere", path_of("empty/link")), 0);
+	CHECK_INT(scan_path(dir, but, &s, &info), 0);
+	CHECK_INT(s.n_files, 2);
+	CHECK(find(&s, "doc/b") != NULL && find(&s, "draft.txt") != NULL);
+	CHECK_INT(s.skipped, 0);
+	scan_fini(&s);
+	/* what was named itself is meant */
+	CHECK_INT(scan_path(path_of("doc/a.o"), but, &s, &info), 0);
+	CHECK_INT(s.n_files, 1);
 	scan_fini(&s);
 	dir_remove();
 }
@@ -116,7 +145,7 @@ TEST(unfinished_downloads_are_left_out_and_nothing_else)
 	put(".x.iso.0123abcX.shoal", 1);
 	put(".0123abcd.shoal", 1);
 	put("notes.shoal", 1);
-	CHECK_INT(scan_path(dir, &s, &info), 0);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), 0);
 	CHECK_INT(s.n_files, 4);
 	CHECK_INT(s.skipped, 0);
 	scan_fini(&s);
@@ -132,7 +161,7 @@ TEST(a_single_file_is_named_after_itself_and_a_link_after_its_target)
 	put("file", 5);
 	CHECK_INT(symlink("file", path_of("link")), 0);
 	for (int i = 0; i < 2; i++) {
-		CHECK_INT(scan_path(path_of(i == 0 ? "file" : "link"), &s, &info), 0);
+		CHECK_INT(scan_path(path_of(i == 0 ? "file" : "link"), NULL, &s, &info), 0);
 		CHECK(s.single);
 		CHECK_INT(s.n_files, 1);
 		CHECK_STR(s.name, "file");
@@ -153,7 +182,7 @@ TEST(dots_and_slashes_at_the_end_name_the_folder_itself)
 	CHECK_INT(mkdir(path_of("sub"), 0700), 0);
 	put("a", 3);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		CHECK_INT(scan_path(path_of(ends[i]), &s, &info), 0);
+		CHECK_INT(scan_path(path_of(ends[i]), NULL, &s, &info), 0);
 		CHECK_STR(s.name, dir + 5);
 		CHECK_INT(s.n_files, 1);
 		scan_fini(&s);
@@ -167,12 +196,12 @@ TEST(what_cannot_be_shared_says_why)
 	struct err_info info;
 
 	dir_make();
-	CHECK_INT(scan_path(path_of("absent"), &s, &info), ERR_NOENT);
+	CHECK_INT(scan_path(path_of("absent"), NULL, &s, &info), ERR_NOENT);
 	CHECK(strstr(info.text, "absent") != NULL);
-	CHECK_INT(scan_path("/", &s, &info), ERR_INVALID);
+	CHECK_INT(scan_path("/", NULL, &s, &info), ERR_INVALID);
 	CHECK_INT(mkfifo(path_of("pipe"), 0600), 0);
-	CHECK_INT(scan_path(path_of("pipe"), &s, &info), ERR_INVALID);
-	CHECK_INT(scan_path(path_of("a\x1b[31m"), &s, &info), ERR_NOENT);
+	CHECK_INT(scan_path(path_of("pipe"), NULL, &s, &info), ERR_INVALID);
+	CHECK_INT(scan_path(path_of("a\x1b[31m"), NULL, &s, &info), ERR_NOENT);
 	CHECK(strchr(info.text, 0x1b) == NULL);
 	CHECK(s.files == NULL && s.name == NULL);
 	dir_remove();
@@ -197,13 +226,13 @@ TEST(folders_may_nest_to_the_limit_and_no_deeper)
 
 	dir_make();
 	nest(SCAN_DEPTH_MAX);
-	CHECK_INT(scan_path(dir, &s, &info), 0);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), 0);
 	CHECK_INT(s.n_files, 1);
 	scan_fini(&s);
 	dir_remove();
 	dir_make();
 	nest(SCAN_DEPTH_MAX + 1);
-	CHECK_INT(scan_path(dir, &s, &info), ERR_TOO_BIG);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), ERR_TOO_BIG);
 	CHECK(s.files == NULL);
 	/* It names the folder as one who stands elsewhere can find it. */
 	CHECK_INT(info.text[0], '/');
@@ -227,6 +256,6 @@ TEST(a_path_longer_than_a_torrent_takes_is_refused)
 		CHECK_INT(chdir(part), 0);
 	}
 	CHECK_INT(chdir(cwd), 0);
-	CHECK_INT(scan_path(dir, &s, &info), ERR_TOO_BIG);
+	CHECK_INT(scan_path(dir, NULL, &s, &info), ERR_TOO_BIG);
 	dir_remove();
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "test.h"
 
@@ -29,6 +30,31 @@ static const char *by_globs(const char *a, const char *b, const char *c)
 		text[i] = want[i] == WANT_NORMAL ? 'x' : '.';
 	snprintf(text + 6, sizeof(text) - 6, " %u", n);
 	return text;
+}
+
+static bool excludes(const char *glob, const char *path, bool is_folder)
+{
+	const char *const globs[] = {"no such", glob, NULL};
+
+	return selection_excludes(globs, path, is_folder);
+}
+
+TEST(selection_excludes_names_anywhere_and_paths_from_the_top)
+{
+	char longest[META_PATH_BYTES_MAX + 3];
+
+	CHECK(excludes("*.o", "a.o", false) && excludes("*.o", "x/y/a.o", false));
+	CHECK(excludes(".git", "sub/.git", true) && excludes(".git", ".git", false));
+	CHECK(!excludes("sub", "sub/a", false) && !excludes("sub", "subs", true));
+	CHECK(excludes("sub/*", "sub/a/b", false) && !excludes("sub/*", "x/sub/a", false));
+	CHECK(excludes("out/", "x/out", true) && !excludes("out/", "x/out", false));
+	CHECK(excludes("x/out/", "x/out", true) && !excludes("x/out/", "y/x/out", true));
+	CHECK(!excludes("", "a", false) && !excludes("/", "a", true));
+	CHECK(!selection_excludes(NULL, "a", false));
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 2] = '/';
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK(!excludes(longest, "a", true));
 }
 
 TEST(selection_by_globs_takes_what_the_last_matching_one_says)

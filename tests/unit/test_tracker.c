@@ -54,6 +54,30 @@ TEST(a_seed_is_not_told_of_seeds)
 	tracker_free(t);
 }
 
+TEST(aria2_that_may_have_no_more_than_a_link_is_told_of_seeds)
+{
+	struct tracker *t = new_tracker(0);
+	struct announce a = {.numwant = 50, .event = EVENT_STARTED};
+	struct announce_reply r;
+
+	say(t, announce_of('a', STOCK, 1, 0), "192.0.2.1:1", NOW);
+	memset(a.info_hash, 'a', sizeof(a.info_hash));
+	memcpy(a.peer_id, "A2-1-36-0-1234567890", 20);
+	r = say(t, a, "192.0.2.2:2", NOW);
+	CHECK_INT(r.n_peers, 1);
+	CHECK(told_of(&r, "192.0.2.1:1"));
+	a.event = EVENT_NONE;
+	CHECK_INT(say(t, a, "192.0.2.2:2", NOW + 60).n_peers, 1);
+
+	/* one that has moved something is a seed */
+	a.downloaded = 1;
+	CHECK_INT(say(t, a, "192.0.2.2:2", NOW + 120).n_peers, 0);
+	a.downloaded = 0;
+	a.uploaded = 1;
+	CHECK_INT(say(t, a, "192.0.2.2:2", NOW + 180).n_peers, 0);
+	tracker_free(t);
+}
+
 TEST(loopback_peers_are_told_to_loopback_askers_only)
 {
 	struct tracker *t = new_tracker(0);

@@ -1,0 +1,21 @@
+/* node/torrent_source.h - the bytes of a .torrent, out of a file or from a web server. */
+#ifndef SHOAL_NODE_TORRENT_SOURCE_H
+#define SHOAL_NODE_TORRENT_SOURCE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* For one that is large, over a slow line. A server that never ends (O-29) is left after it. */
+#define TORRENT_SOURCE_MS 60000u
+
+/* Does `ref` begin as the addresses of web servers do? */
+bool torrent_source_is_url(const char *ref);
+
+/* Put what is there at the end of `out`, whose ceiling holds, for whoever wrote `ref` himself: any
+ * server is asked, and the proxy of the environment used. Waits for it.
+ * Returns 0; ERR_NOENT, ERR_DENIED, ERR_PROTO or ERR_UNREACHABLE as the server's status is;
+ * ERR_TOO_BIG; what an http_answer has; of a file, what durable_read_path() says. The sentence names
+ * `ref`. */
+int torrent_source_read(const char *ref, struct buf *out, struct err_info *info);
+
+#endif

@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""What hands that know curl, aria2, Transmission, rsync and git do without thinking."""
+
+import os
+
+import harness as h
+from harness import KIB, check, check_eq, test
+
+
+def torrent_url(index, name):
+    return f"{index.url}/api/v1/entries/{index.entry(name)['id']}/torrent"
+
+
+@test("get, info and verify take the address of a .torrent, one or several; what is none, or not there, is said")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b", "http://127.0.0.1:1")
+    src = [h.make_file(a.path(name), 100 * KIB, seed) for seed, name in enumerate(("one", "two"))]
+    a.share(*src)
+    one, two = torrent_url(index, "one"), torrent_url(index, "two")
+    b.run("get", one).expect(h.OK)
+    h.check_same(b.path("one"), src[0])
+    check("name:          one" in b.run("info", one).expect(h.OK).out, "info of an address")
+    b.run("verify", one, b.path("one")).expect(h.OK)
+    b.run("get", one.replace("http", "HTTP", 1), two, "-q").expect(h.OK)
+    h.check_same(b.path("two"), src[1])
+    b.run("get", index.url + "/nothing.torrent").expect(h.NOT_FOUND).error_line("/nothing.torrent: the server answers with status 404")
+    said = b.run("get", index.url + "/", one).expect(h.CORRUPT).err
+    check("not a usable .torrent" in said, "what is no .torrent", said)
+
+
+@test("share --exclude leaves files and folders out, in each newer version, by the daemon, too; create does so as well")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("d"), {"keep.c": 10, "sub/main.o": 20, "sub/keep.c": 30, ".git/config": 40, "out/x": 50})
+    but = ("--exclude", ".git", "--exclude", "*.o", "--exclude", "out/")
+    os.symlink("keep.c", os.path.join(src, "link"))
+    said = a.run("create", src, "-o", a.path("d.torrent"), *but).expect(h.OK).err
+    check("1 links and special files left out, as link" in said, "which one", said)
+    check_eq([f["path"] for f in b.run("info", a.path("d.torrent"), "--json").json()["files"]], ["keep.c", "sub/keep.c"], "files")
+    a.daemon()
+    a.run("share", src, "-d", "--watch", "--settle", "1", *but).expect(h.OK)
+    h.make_file(os.path.join(src, ".git", "index"), 60)
+    h.make_file(os.path.join(src, "sub", "new.c"), 70)
+    h.wait_for(lambda: index.entry("d")["version"] == 2, 30 * h.SLOW, "the newer version is published")
+    b.get("d")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"keep.c", b"sub/keep.c", b"sub/new.c"], "what is in it")
+    a.run("share", src, "--exclude", "*").expect(h.USAGE).error_line("d: no file is in it that --exclude leaves")
+
+
+SPARED = "peers of the own network are not limited"
+
+
+@test("a limit that does not count for who is near is said not to, once; one that counts says nothing")
+def _(w):
+    w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    a.share(h.make_file(a.path("f"), 300 * KIB))
+    check_eq(b.get("f", "--limit-down", "1M").err.count(SPARED), 1, "said by get")
+    check_eq(b.get("f", "-o", "g", "--limit-down", "1M", "--limit-lan").err.count(SPARED), 0, "said with --limit-lan")
+    check_eq(b.get("f", "-o", "h").err.count(SPARED), 0, "said without a limit")
+    b.daemon()
+    c.daemon("--limit-lan")
+    check(SPARED in b.run("limit", "--down", "1M").expect(h.OK).err, "said by limit")
+    check(SPARED not in b.run("limit").expect(h.OK).err, "said when nothing is set")
+    check(SPARED not in c.run("limit", "--down", "1M").expect(h.OK).err, "said where they are limited")
+
+
+@test("get --seed-ratio and --seed-time serve until so much was sent, or so long, and end: one, several, and by a daemon")
+def _(w):
+    w.index()
+    a, b, c, d, e = (w.peer(name) for name in "abcde")
+    share = a.share(h.make_file(a.path("f"), 200 * KIB))
+    a.share(h.make_file(a.path("g"), 200 * KIB, 2))
+    c.start("get", "f", "g", "--seed-time", "1").wait(30 * h.SLOW).expect(h.OK)
+    d.daemon()
+    d.run("get", "f", "--seed-ratio", "1").expect(h.OK)
+    share.stop().expect(h.OK)
+
+    def state():
+        return d.transfers("1")[0]["state"]
+    check_eq(state(), "seeding", "the daemon's, as long as nobody fetches from it")
+    one = b.start("get", "f", "--seed-ratio", "0.5")
+    h.wait_for(lambda: state() == "done", 30 * h.SLOW, "the daemon's is done")
+    d.run("resume", "1").expect(h.OK)
+    h.wait_for(lambda: state() == "seeding", 30 * h.SLOW, "and serves again when it is told to")
+    h.wait_for(lambda: b"verified" in one.out(), 30 * h.SLOW, "it has all")
+    e.run("get", "f", "--from", f"{h.HOST}:{one.port()}", "--no-upload").expect(h.OK)
+    one.wait(30 * h.SLOW).expect(h.OK)
+    for bad in ("0", "1.", ".5", "1.0001", "1001", "x"):
+        b.run("get", "f", "--seed-ratio", bad).expect(h.USAGE).error_line("not a number of copies")
+    b.run("get", "f", "--seed-time", "1", "--follow").expect(h.USAGE)
+
+
+@test("-o makes the folder that is meant: with a slash at its end, or for several; else a missing one is an error")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000), h.make_file(a.path("g"), 2000))
+    b.get("f", "-o", b.path("new/one") + "/")
+    b.run("get", "f", "g", "-o", b.path("new/two")).expect(h.OK)
+    check_eq(sorted(h.tree_sums(b.path("new"))), [b"one/f", b"two/f", b"two/g"], "files")
+    b.run("get", "f", "-o", b.path("other/f")).expect(h.NOT_FOUND).error_line("other: No such file or directory")
+    h.make_file(b.path("file"), 10)
+    b.run("get", "f", "g", "-o", b.path("file")).expect(h.DENIED).error_line("Not a directory")
+    b.daemon()
+    b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)
+    check(os.path.exists(b.path("new/three/g")), "by the daemon")
+
+
+@test("what other tools call a command is answered with what it is called here")
+def _(w):
+    a = w.peer("a")
+    for theirs, ours in (("rm", "remove"), ("download", "get"), ("publish", "share"), ("version", "--version"), ("lst", "ls")):
+        a.run(theirs).expect(h.USAGE).error_line(f"did you mean '{ours}'?")
+
+
+@test("the magnet link of a folder of very many files has the index's trackers, too, for clients that know nobody")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    src = h.make_tree(a.path("d"), {f"{i:05}-{'x' * 90}": 1 for i in range(4200)})
+    a.share(src)
+    assert len(index.torrent("d")) > 1 << 20
+    link = a.run("info", "d", "--json").expect(h.OK).json()["magnet"]
+    check("&tr=http" in link and "&tr=udp" in link, "trackers", link)
+
+
+@test("ls GLOB lists the names that it fits, of any page of the catalogue; OWNER/ in it means the owner, too")
+def _(w):
+    w.index()
+    a, b = w.peer("anna"), w.peer("bert")
+    src = a.path("src")
+    os.makedirs(src)
+    a.share(*(h.make_file(os.path.join(src, f"n-{i:03}"), 10, i) for i in range(150)), name=None, wait=False)
+    b.share(h.make_file(b.path("n-001"), 20), wait=False)
+    h.wait_for(lambda: len(b.run("ls", "--all").out.splitlines()) == 151, 30 * h.SLOW, "all are there", every=0.3)
+
+    def names(*args):
+        return [(e["owner"], e["name"]) for e in b.run("ls", *args, "--json", "--sort", "name").expect(h.OK).json()["entries"]]
+    check_eq(sorted(names("n-001")), [("anna", "n-001"), ("bert", "n-001")], "a name")
+    check_eq(names("anna/n-00?", "n-14[89]"), [("anna", f"n-{i:03}") for i in (*range(10), 148, 149)], "globs")
+    check_eq(len(names("n-*", "--limit", "7")), 7, "no more than wanted")
+    said = b.run("ls", "nothing*").expect(h.OK)
+    check_eq((said.out, "nothing found" in said.err), ("", True), "none")
+
+
+@test("a proxy that the environment names and that does not answer is named, not blamed on the index")
+def _(w):
+    a = w.peer("a")
+    port = h.free_port()
+    away = {"http_proxy": f"http://127.0.0.1:{port}", "no_proxy": ""}
+    said = f"connection refused by 127.0.0.1:{port}, a proxy that the environment names"
+    a.run("ls", "--index", "http://198.51.100.1:6969", env=away).expect(h.UNREACHABLE).error_line(said)
+    a.run("get", "http://198.51.100.1/x.torrent", env=away).expect(h.UNREACHABLE).error_line(said)
+
+
+if __name__ == "__main__":
+    raise SystemExit(h.main())
