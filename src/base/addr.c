@@ -189,3 +189,20 @@ int addr_parse(struct bytes text, uint16_t default_port, struct addr *out)
 	*out = a;
 	return 0;
 }
+
+int addr_net_parse(struct bytes text, struct addr_net *out)
+{
+	const uint8_t *slash = text.len == 0 ? NULL : memchr(text.ptr, '/', text.len);
+	size_t at = slash == NULL ? text.len : (size_t)(slash - text.ptr);
+	struct addr net;
+	uint64_t bits;
+
+	if (addr_parse(bytes_sub(text, 0, at), 0, &net) != 0 || net.port != 0)
+		return ERR_INVALID;
+	bits = net.v6 ? 128 : 32;
+	if (slash != NULL &&
+	    text_parse_u64(bytes_sub(text, at + 1, text.len - at - 1), bits, &bits) != 0)
+		return ERR_INVALID;
+	*out = (struct addr_net){net, (uint8_t)bits};
+	return 0;
+}

@@ -21,6 +21,13 @@ bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
 /* Is it in the network of `net`, of which so many leading bits are the same for all? */
 bool addr_in_net(const struct addr *a, const struct addr *net, uint32_t bits);
+/* A network: the leading bits that are the same for all in it. */
+struct addr_net {
+	struct addr net;
+	uint8_t bits;
+};
+/* "10.1.0.0/16", "2001:db8::/32"; an address alone is one host. Returns 0 or ERR_INVALID. */
+int addr_net_parse(struct bytes text, struct addr_net *out);
 /* Do both belong to one provider, as far as can be told: a /16 of IPv4, a /32 of IPv6? */
 bool addr_same_range(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);

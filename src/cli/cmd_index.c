@@ -185,6 +185,25 @@ static int check_options(const struct opts *o, struct err_info *info)
 	return 0;
 }
 
+static int take_proxies(const struct opts *o, struct proxies *out, struct err_info *info)
+{
+	char safe[128];
+
+	out->n = 0;
+	for (const char *const *p = o->proxies; p != NULL && *p != NULL; p++) {
+		int err = proxies_add(out, bytes_str(*p));
+
+		if (err == ERR_TOO_BIG)
+			return err_set(info, err, "more than %u proxies", FORWARDED_PROXIES_MAX);
+		if (err != OK)
+			return err_set(info, err,
+				       "--trust-proxy '%s': give its address, or a network as "
+				       "10.0.0.0/24",
+				       text_escape(safe, sizeof(safe), bytes_str(*p)));
+	}
+	return OK;
+}
+
 static void say_start(struct running *run, const struct where *w)
 {
 	uint16_t port = index_server_port(run->server);
@@ -232,7 +251,10 @@ static int serve(struct running *run, const struct where *w, int listener, const
 	    .user = run,
 	};
 	char own[HOST_NAME_MAX + 1];
-	int rc;
+	int rc = take_proxies(o, &p.proxies, info);
+
+	if (rc != OK)
+		return rc;
 
 	if (gethostname(own, sizeof(own)) == 0)
 		p.host.own = own;

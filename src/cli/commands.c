@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	    "  --tls-self-signed   the same, with a certificate of its own; prints its pin\n"
 	    "  --host NAME         answer under this name, and no other but addresses; may be "
 	    "repeated\n"
+	    "  --trust-proxy ADDR[/BITS]  believe it whom it asks for; may be repeated\n"
 	    "  --site PREFIX/BITS=LABEL  addresses near to one another; may be repeated\n"
 	    "  --sites FILE        the same, one a line\n"
 	    "  --log FILE          log there instead of to standard error\n"
@@ -47,7 +48,7 @@ static const struct command commands[] = {
 	    "  shoal index token add anonymous --right read\n",
 	.accepts =
 	    "listen data no-udp no-lan no-sandbox udp-threads tls-cert tls-key tls-self-signed "
-	    "host site sites log log-format right",
+	    "host trust-proxy site sites log log-format right",
 	.completes = "backup token",
 	.max_args = 3,
 	.run = cmd_index,

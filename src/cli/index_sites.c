@@ -41,22 +41,16 @@ static uint8_t number_of(struct index_sites *s, struct bytes label)
 
 static int add(struct index_sites *s, struct bytes text, struct err_info *info)
 {
-	struct bytes label = text, prefix = cut_at(&label, '='), bits = prefix;
-	struct bytes host = cut_at(&bits, '/');
-	struct tracker_site site;
-	uint64_t n;
+	struct bytes label = text, prefix = cut_at(&label, '=');
+	struct addr_net net;
 
 	if (label.len == 0 || label.len >= INDEX_SITE_LABEL_MAX || !text_is_plain(label) ||
-	    addr_parse(host, 0, &site.prefix) != 0 || site.prefix.port != 0)
-		return refuse(info, text);
-	n = site.prefix.v6 ? 128 : 32;
-	if (host.len != prefix.len && text_parse_u64(bits, n, &n) != 0)
+	    addr_net_parse(prefix, &net) != 0)
 		return refuse(info, text);
 	if (s->n == TRACKER_SITES_MAX)
 		return err_set(info, ERR_TOO_BIG, "more than %u sites", TRACKER_SITES_MAX);
-	site.bits = (uint8_t)n;
-	site.site = number_of(s, label);
-	s->list[s->n++] = site;
+	s->list[s->n++] =
+	    (struct tracker_site){.prefix = net.net, .bits = net.bits, .site = number_of(s, label)};
 	return 0;
 }
 

@@ -385,6 +385,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->tags);
 	free((void *)o->notes);
 	free((void *)o->hosts);
+	free((void *)o->proxies);
 	free((void *)o->sites);
 	if (o->config != NULL)
 		config_fini(o->config);

@@ -38,6 +38,7 @@ struct opts {
 	const char *tls_cert, *tls_key; /* --tls-cert --tls-key; files */
 	bool tls_self_signed;
 	const char *const *hosts;     /* --host, repeated */
+	const char *const *proxies;   /* --trust-proxy ADDR[/BITS], repeated */
 	const char *const *sites;     /* --site PREFIX=LABEL, repeated */
 	const char *sites_file;	      /* --sites */
 	const char *log, *log_format; /* --log FILE, --log-format text or json */

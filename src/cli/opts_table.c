@@ -41,6 +41,7 @@ static const struct option options[] = {
     {"udp-threads", 0, KIND_NUMBER, AT(udp_threads), NULL, false},
     {"host", 0, KIND_LIST, AT(hosts), NULL, false},
     {"site", 0, KIND_LIST, AT(sites), NULL, false},
+    {"trust-proxy", 0, KIND_LIST, AT(proxies), NULL, false},
     {"sites", 0, KIND_FILE, AT(sites_file), NULL, false},
     {"log", 0, KIND_FILE, AT(log), NULL, false},
     {"log-format", 0, KIND_TEXT, AT(log_format), NULL, false},

@@ -223,12 +223,27 @@ static int find_linked(struct wanted *w, const struct opts *o, const char *ref,
 	return OK;
 }
 
+/* NAME/PATH is what others would write for one file of a folder. */
+static int refuse_path(const char *ref, struct err_info *info)
+{
+	const char *slash = strchr(ref, '/');
+	char safe[256];
+
+	if (slash == NULL || strchr(slash + 1, '/') == NULL)
+		return info->code;
+	return err_set(info, ERR_INVALID,
+		       "%s: is no OWNER/NAME; one file of a folder is fetched by NAME --only PATH",
+		       text_escape(safe, sizeof(safe), bytes_str(ref)));
+}
+
 /* The same of a name. */
 static int find_named(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		      struct index_client **index, struct entry *e, struct err_info *info)
 {
 	int err = fetch_torrent(w, o, ref, index, e, info);
 
+	if (err == ERR_INVALID)
+		return refuse_path(ref, info);
 	if (err != ERR_UNREACHABLE && err != ERR_TIMEOUT)
 		return err;
 	w->index_why = *info;

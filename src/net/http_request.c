@@ -153,12 +153,44 @@ bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
 
-	return getsockname(fd, (struct sockaddr *)&to, &len) == 0 &&
-	       tcp_addr_from_sockaddr(&r->to, &to, len) == 0 && from != NULL &&
-	       tcp_addr_from_sockaddr(&r->from, from,
-				      from->sa_family == AF_INET6
-					  ? sizeof(struct sockaddr_in6)
-					  : sizeof(struct sockaddr_in)) == 0;
+	if (getsockname(fd, (struct sockaddr *)&to, &len) != 0 ||
+	    tcp_addr_from_sockaddr(&r->to, &to, len) != 0 || from == NULL ||
+	    tcp_addr_from_sockaddr(&r->via, from,
+				   from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+							       : sizeof(struct sockaddr_in)) != 0)
+		return false;
+	r->from = r->via;
+	return true;
+}
+
+bool http_server_is_proxied(const struct http_server *s, const struct http_request *r)
+{
+	return s->proxies != NULL && proxies_have(s->proxies, &r->via);
+}
+
+/* Of several lines the last one is the proxy's own. */
+static const char *last_header(struct evhttp_request *req, const char *name)
+{
+	const struct evkeyval *h;
+	const char *value = NULL;
+
+	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
+	{
+		if (strcasecmp(h->key, name) == 0)
+			value = h->value;
+	}
+	return value;
+}
+
+static void look_behind(struct http_request *r, struct evhttp_request *req)
+{
+	const char *whom = last_header(req, "X-Forwarded-For");
+	const char *how = last_header(req, "X-Forwarded-Proto");
+
+	if (whom != NULL)
+		proxies_look_behind(r->server->proxies, bytes_str(whom), &r->from);
+	if (how != NULL)
+		r->secure = strcasecmp(how, "https") == 0;
 }
 
 static bool request_fill(struct http_request *r, struct http_server *server,
@@ -183,7 +215,11 @@ static bool request_fill(struct http_request *r, struct http_server *server,
 	};
 	if (len > 0 && r->body.ptr == NULL)
 		return false;
-	return http_server_addrs(evhttp_request_get_connection(req), r);
+	if (!http_server_addrs(evhttp_request_get_connection(req), r))
+		return false;
+	if (http_server_is_proxied(server, r))
+		look_behind(r, req);
+	return true;
 }
 
 void http_server_on_request(struct evhttp_request *req, void *arg)

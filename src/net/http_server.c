@@ -411,6 +411,11 @@ void http_server_use_tls(struct http_server *s, struct tls *tls)
 	s->tls = tls;
 }
 
+void http_server_trust(struct http_server *s, const struct proxies *proxies)
+{
+	s->proxies = proxies;
+}
+
 void http_server_free(struct http_server *s)
 {
 	if (s == NULL)

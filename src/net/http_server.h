@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "wire/forwarded.h"
 
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
 #define HTTP_HEADERS_MAX 16384u	    /* request line and headers */
@@ -27,9 +28,10 @@ struct http_request {
 	struct bytes path;  /* percent-encoding still in it, "?" and after left out */
 	struct bytes query; /* behind "?", raw; empty when none */
 	struct bytes body;
-	struct addr from;	    /* the socket's other end */
+	struct addr via;	    /* the socket's other end */
+	struct addr from;	    /* the same, or who asked the proxy that this is */
 	struct addr to;		    /* and ours: the address under which the client reached us */
-	bool secure;		    /* it came over TLS */
+	bool secure;		    /* it came over TLS, to us or to a trusted proxy */
 	void *impl;		    /* private: evhttp's request, for http_request_header() */
 	struct http_server *server; /* private */
 };
@@ -58,6 +60,9 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		    struct http_server **out);
 /* From the next connection on speak TLS, and nothing else. Borrowed until the server ends. */
 void http_server_use_tls(struct http_server *s, struct tls *tls);
+/* Believe these proxies who asked them (wire/forwarded.h), and by X-Forwarded-Proto whether over
+ * TLS. Borrowed until the server ends. */
+void http_server_trust(struct http_server *s, const struct proxies *proxies);
 /* Take no more connections, and let go of those that are idle; `done` is called when what is under
  * way is answered, or after `limit_ms`. It may not free the server. */
 void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(void *user),

@@ -53,6 +53,7 @@ struct http_server {
 	struct evhttp_bound_socket *bound;
 	struct evconnlistener *listener; /* NULL: no more */
 	struct tls *tls;		 /* NULL: plain HTTP */
+	const struct proxies *proxies;	 /* NULL: none is trusted */
 	struct event adopt, reap, mark;
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
@@ -91,6 +92,8 @@ static inline bool http_header_is_clean(const char *s)
 void http_server_on_request(struct evhttp_request *req, void *arg);
 /* Fills in whose connection it is, and to which address of ours. */
 bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
+/* Is it a proxy that asks for others? */
+bool http_server_is_proxied(const struct http_server *s, const struct http_request *r);
 /* Headers that a reply has, and that each has. False: they cannot be sent. */
 bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply);
 /* The answer, whole; takes the body's memory. */

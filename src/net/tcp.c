@@ -130,6 +130,23 @@ int tcp_local_addr(int fd, struct addr *out)
 						   : ERR_INVALID;
 }
 
+bool tcp_addr_is_gone(const struct addr *a)
+{
+	struct addr any_port = *a;
+	union sock at;
+	socklen_t len;
+	int fd;
+	bool gone;
+
+	any_port.port = 0;
+	len = sock_from_addr(&at, &any_port, a->v6);
+	fd = socket(at.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	gone = fd >= 0 && bind(fd, &at.any, len) != 0 && errno == EADDRNOTAVAIL;
+	if (fd >= 0)
+		close(fd);
+	return gone;
+}
+
 /* accept(2): errors of the network that wait on the new socket are given to us as ours. */
 static bool was_aborted(int error)
 {

@@ -42,6 +42,8 @@ uint32_t tcp_unacked_bytes(int fd);
 
 /* The address at which a socket is bound. Returns 0 or ERR_INVALID. */
 int tcp_local_addr(int fd, struct addr *out);
+/* Has this machine that address no longer, so that nothing comes through who is bound to it? */
+bool tcp_addr_is_gone(const struct addr *a);
 int tcp_addr_from_sockaddr(struct addr *out, const void *sockaddr, size_t len);
 
 #endif

@@ -273,7 +273,7 @@ static const char *head_text(struct buf *b, const struct http_reply *reply)
 {
 	buf_put_str(b, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 		       "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-		       "Connection: close\r\n");
+		       "X-Accel-Buffering: no\r\nConnection: close\r\n");
 	for (size_t i = 0; reply->headers[i] != NULL; i += 2)
 		buf_printf(b, "%s: %s\r\n", reply->headers[i], reply->headers[i + 1]);
 	return buf_cstr(b);

@@ -277,6 +277,23 @@ static bool is_content_of(const struct entry *claim, const struct entry *row)
 	       !hash_differs(claim->has_v2, claim->hash_v2, row->has_v2, row->hash_v2, SHA256_LEN);
 }
 
+/* An older signature must not remove what came after it. The date of a publication may be one to
+ * come, where a clock was wrong and is not any more. */
+static int dated_later(const struct entry *row, struct http_reply *reply)
+{
+	char until[32];
+	int64_t now = loop_wall_s();
+
+	if (row->published_at <= now)
+		return fail(reply, 403, "stale", "the entry was published after published_at");
+	index_reply_error(
+	    reply, 403, "stale",
+	    "version %u was published by a clock that was wrong: its owner can remove "
+	    "it in %s, an admin now",
+	    row->version, text_duration(until, sizeof(until), (uint64_t)(row->published_at - now)));
+	return ERR_DENIED;
+}
+
 /* Against each of those it would remove. */
 static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 		      struct http_reply *reply)
@@ -287,8 +304,7 @@ static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 		if (memcmp(rows[i].key, e->key, SIGN_KEY_LEN) != 0)
 			return fail(reply, 403, "not_owner", "the entry belongs to another key");
 		if (rows[i].published_at > e->published_at)
-			return fail(reply, 403, "stale",
-				    "the entry was published after published_at");
+			return dated_later(&rows[i], reply);
 		if (e->version != 0 && !is_content_of(e, &rows[i]))
 			return fail(reply, 422, "mismatch",
 				    "the hashes are not those of this version");

@@ -134,8 +134,10 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 
 	if (need == RIGHT_NONE)
 		return true;
-	/* Over TLS a stranger's name would have needed a certificate. */
-	if (!r->secure && !index_host_is_ours(&s->host, http_request_header(r, "Host"), &r->from)) {
+	/* Over TLS a stranger's name would have needed a certificate. What a proxy says of this, a
+	 * page could say, too. */
+	if (s->tls == NULL &&
+	    !index_host_is_ours(&s->host, http_request_header(r, "Host"), &r->via)) {
 		index_reply_error(reply, 421, "wrong_host",
 				  "this index does not answer under that name; --host NAME, where "
 				  "it is started, lets it");
@@ -343,6 +345,8 @@ static int start(struct index_server *s, const struct index_server_params *p, st
 		return err_set(info, r, "cannot serve on port %u: %s", s->port, err_text(r));
 	if (s->tls != NULL)
 		http_server_use_tls(s->http, s->tls);
+	if (s->proxies.n > 0)
+		http_server_trust(s->http, &s->proxies);
 	loop_timer_set(s->timer, TICK_MS);
 	return 0;
 }
@@ -363,6 +367,7 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	s->log = p->log;
 	s->log_user = p->user;
 	s->host = p->host;
+	s->proxies = p->proxies;
 	r = start(s, p, info);
 	if (r < 0) {
 		index_server_free(s);

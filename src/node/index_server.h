@@ -9,6 +9,7 @@
 #include "index/tracker.h"
 #include "net/loop.h"
 #include "node/index_host.h"
+#include "wire/forwarded.h"
 
 #define INDEX_PORT 6969
 /* Requests under way may take this long when the index ends. */
@@ -27,6 +28,7 @@ struct index_server_params {
 	bool tls_self_signed;
 	/* Names to answer under, and this machine's own; see node/index_host.h. Borrowed. */
 	struct index_host host;
+	struct proxies proxies; /* that say for whom they ask */
 	const struct tracker_site *sites;
 	uint32_t n_sites;
 	/* An event for the operator's log, of which docs/api.md has the list; what strangers wrote

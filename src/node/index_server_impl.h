@@ -87,6 +87,7 @@ struct index_server {
 	struct index_udp *udp;	     /* NULL: switched off */
 	struct tls *tls;	     /* NULL: plain HTTP */
 	struct index_host host;
+	struct proxies proxies;
 	uint16_t port;
 	uint64_t started_ms;
 	struct {

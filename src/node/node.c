@@ -16,6 +16,8 @@
 #define ACCEPTS_PER_TURN 64
 /* Housekeeping: deadlines of handshakes, accepting again after descriptors ran out. */
 #define SWEEP_MS 1000u
+/* Whether our addresses are still ours is looked at less often. */
+#define MOVED_MS 5000u
 /* Strangers that make way when descriptors are out: files and trackers get theirs. */
 #define STRANGERS_SPARED 4
 
@@ -202,6 +204,26 @@ static void touch_busy(struct node *n)
 			live_touch(l->t->live_in, &l->t->live);
 }
 
+/* What goes out from an address that was given to somebody else is answered by nobody, which TCP
+ * finds out in a quarter of an hour. */
+static void drop_moved(struct node *n)
+{
+	struct addr here, asked = {.port = 0};
+	bool gone = false;
+
+	for (struct link *l = n->links; l != NULL; l = l->next) {
+		if (stream_is_utp(&l->stream) || tcp_local_addr(l->stream.fd, &here) != OK)
+			continue;
+		here.port = 1;
+		if (!addr_eq(&here, &asked)) {
+			asked = here;
+			gone = tcp_addr_is_gone(&here);
+		}
+		if (gone)
+			link_lost(l, "this machine has another address now");
+	}
+}
+
 static void on_second(void *arg)
 {
 	struct node *n = arg;
@@ -209,6 +231,10 @@ static void on_second(void *arg)
 
 	for (struct link *l = n->links; l != NULL; l = l->next)
 		look_after(l, now);
+	if (now >= n->moved_at_ms) {
+		n->moved_at_ms = now + MOVED_MS;
+		drop_moved(n);
+	}
 	if (n->accept_paused) {
 		n->accept_paused = false;
 		loop_io_want(n->listen_io, LOOP_READ);

@@ -50,6 +50,7 @@ struct node {
 	int listener;
 	uint16_t port;
 	struct loop_io *listen_io, *pool_io;
+	uint64_t moved_at_ms;
 	struct loop_timer *second; /* handshake deadlines, accepting again */
 	bool accept_paused;
 	void (*log)(void *user, const char *line);

@@ -5,6 +5,7 @@
 
 /* Connections younger than this may be the other half of two dials at once. */
 #define TWIN_MS 15000u
+#define TWIN_SILENT_MS 10000u
 /* A peer neither of us wants anything from gives way to a new one after this long. */
 #define BORED_MS 60000u
 
@@ -252,13 +253,17 @@ static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])
 
 /* Two connections with one peer: which stays? When both dialled, the one that the greater peer
  * id dialled, which both sides see alike. When the old one is not new any more, the other side
- * has lost it, or it would not have dialled: the new one stays, if it is from the same host. */
+ * has lost it, or it would not have dialled: the new one stays, if it is from the same host. From
+ * another one, where the peer may be by now, only if the old one gives nothing of what it should or
+ * is silent: otherwise whoever has seen a peer's id could have us hang up on it while it is of use.
+ * In a swarm where anything goes on nobody is silent for that long. */
 static bool newcomer_wins(const struct turn *t, const struct peer *old, const struct peer_hello *h)
 {
 	bool we_are_greater = memcmp(t->s->peer_id, h->peer_id, 20) > 0;
 
 	if (t->now_ms - old->connected_ms > TWIN_MS)
-		return h->incoming && addr_same_host(&old->addr, &h->addr);
+		return old->snubbed || t->now_ms - old->heard_ms > TWIN_SILENT_MS ||
+		       (h->incoming && addr_same_host(&old->addr, &h->addr));
 	if (old->incoming == h->incoming)
 		return false;
 	return we_are_greater != h->incoming;

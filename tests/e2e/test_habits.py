@@ -103,6 +103,7 @@ def _(w):
     check_eq(sorted(h.tree_sums(b.path("new"))), [b"one/f", b"two/f", b"two/g"], "files")
     b.run("get", "f", "-o", b.path("other/f")).expect(h.NOT_FOUND).error_line("other: No such file or directory")
     h.make_file(b.path("file"), 10)
+    b.run("get", "d/sub/f").expect(h.USAGE).error_line("one file of a folder is fetched by NAME --only PATH")
     b.run("get", "f", "g", "-o", b.path("file")).expect(h.DENIED).error_line("Not a directory")
     b.daemon()
     b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)

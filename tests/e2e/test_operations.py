@@ -29,13 +29,13 @@ def wait_event(path, event, n=1):
     return h.wait_for(seen, 10 * h.SLOW, f"{event} in the log")[0]
 
 
-def announce(index, source, numwant=0, port=7000, **more):
+def announce(index, source, numwant=0, port=7000, to=None, headers="", **more):
     """Peers told, as (address, port)."""
     q = {"info_hash": b"h" * 20, "peer_id": b"-XX0001-" + os.urandom(6).hex().encode(), "port": port, "left": 1,
          "uploaded": 0, "downloaded": 0, "compact": 1, "numwant": numwant, **more}
-    with socket.create_connection((h.HOST, index.port), timeout=10, source_address=(source, 0)) as s:
+    with socket.create_connection((h.HOST, to or index.port), timeout=10, source_address=(source, 0)) as s:
         target = "/announce?" + urllib.parse.urlencode(q)
-        s.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        s.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n".encode())
         said = b"".join(iter(lambda: s.recv(65536), b""))
     peers = wire.bdecode(said.split(b"\r\n\r\n", 1)[1])[b"peers"]
     return [(socket.inet_ntoa(a), p) for a, p in struct.iter_unpack(">4sH", peers)]
@@ -330,14 +330,58 @@ def _(w):
     p.stop(signal.SIGINT).expect(h.OK)
 
 
-@test("what is wrong with how it is started ends an index with 2, which its unit does not try again; the rest with another code")
+@test("what is wrong with how it is started ends an index with 2, and its unit leaves it at that; the rest with another code")
 def _(w):
     data = ["--data", w.path("data"), "--no-lan"]
     w.start(h.BIN, "index", *data, "--listen", "x:y:z").wait(20 * h.SLOW).expect(h.USAGE)
     # At the machine's start it may have the address in a moment.
-    w.start(h.BIN, "index", *data, "--listen", "192.0.2.1:0").wait(20 * h.SLOW).expect(h.FAILED).error_line("no such address")
-    index = w.index()
-    w.start(h.BIN, "index", *data, "--listen", f"{h.HOST}:{index.port}").wait(20 * h.SLOW).expect(h.TAKEN).error_line("is taken")
+    p = w.start(h.BIN, "index", *data, "--listen", "192.0.2.1:0")
+    p.wait(20 * h.SLOW).expect(h.FAILED).error_line("no such address")
+    p = w.start(h.BIN, "index", *data, "--listen", f"{h.HOST}:{w.index().port}")
+    p.wait(20 * h.SLOW).expect(h.TAKEN).error_line("is taken")
+
+
+# ---- a proxy in front ------------------------------------------------------------------------
+
+def nginx_as_documented(w, index, port):
+    """With the lines that docs/operations.md has."""
+    nginx = h.need("nginx")
+    with open(os.path.join(os.path.dirname(__file__), "../../docs/operations.md"), encoding="utf-8") as f:
+        block = re.search(r"^    location / \{.*?^    \}", f.read(), re.M | re.S).group(0)
+    block = block.replace("127.0.0.1:6969", f"{h.HOST}:{index.port}")
+    temp = "".join(f"{k}_temp_path {w.path('nginx-' + k)}; " for k in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    conf = w.path("nginx.conf")
+    with open(conf, "w", encoding="ascii") as f:
+        f.write(f"daemon off; master_process off; pid {w.path('nginx.pid')}; events {{}}\n"
+                f"http {{ access_log off; {temp} server {{ listen {h.HOST}:{port};\n{block} }} }}\n")
+    p = w.start(nginx, "-c", conf, "-e", "stderr", name="nginx")
+    p.killed = True
+    h.wait_for(lambda: port in p.listening() or not p.alive(), 20 * h.SLOW, "nginx answers")
+
+
+@test("behind a proxy peers are known by their own addresses, with a session, where the index trusts it, and else not")
+def _(w):
+    index = w.index(args=("--host", "localhost", "--trust-proxy", h.HOST))
+    port, whom = h.free_port(), h.other(3)
+    nginx_as_documented(w, index, port)
+    a = w.peer("a", f"http://{h.HOST}:{port}")
+    a.start("share", h.make_file(a.path("f"), 100_000))
+    index.wait_seeds("f")
+    h.wait_for(lambda: index.api("status")["sessions"] == 1, 20 * h.SLOW, "its session is there")
+    path = f"/api/v1/entries/{index.entry('f')['id']}/torrent"
+    torrent = wire.bdecode(h.http(f"http://{h.HOST}:{port}{path}")[1])
+    check_eq(torrent[b"announce"].decode(), f"http://{h.HOST}:{port}/announce", "tracker")
+    # Who comes to the proxy from elsewhere is told of by that address.
+    announce(index, whom, to=port)
+    check_eq(announce(index, h.HOST, numwant=10)[0][0], whom, "asked through the proxy")
+    # Who is no proxy may say what he likes.
+    announce(index, h.other(4), headers="X-Forwarded-For: 203.0.113.9\r\n", port=7001)
+    check("203.0.113.9" not in str(announce(index, h.HOST, numwant=10, port=7002)), "he is who he is")
+    # Nor may a page that a browser on the index's machine shows.
+    page = {"Host": "evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    check_eq(h.http(f"{index.url}/api/v1/entries", headers=page)[0], 421, "another name for us")
+    p = w.start(h.BIN, "index", "--data", w.path("d"), "--trust-proxy", "nginx")
+    p.wait(20 * h.SLOW).expect(h.USAGE).error_line("trust-proxy")
 
 
 # ---- systemd ------------------------------------------------------------------------------

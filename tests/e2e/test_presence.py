@@ -14,6 +14,7 @@ import time
 import urllib.parse
 
 import harness as h
+from boxes import two_boxes
 from harness import HOST, KIB, MIB, SLOW, check, check_eq, test
 
 
@@ -263,6 +264,21 @@ def _(w):
     h.wait_for(lambda: index.entry("f")["online"] == 1, 20 * SLOW, "it is back")
     h.wait_for(lambda: index.api("status")["sessions"] == 1, 20 * SLOW, "its session, too")
     check_eq(index.entry("f")["online"], 1, "it is there once")
+
+
+@test("a getter whose address changes goes on within seconds", seconds=120)
+def _(w):
+    a, b = two_boxes(w)
+    a.index("--no-lan")
+    a.peer.index_url = b.peer.index_url = "http://10.79.0.1:6969"
+    share = a.start("share", h.make_file(a.peer.path("f"), 12 * MIB), "--limit-lan", "--limit-up", "3M")
+    h.wait_for(lambda: b"serving" in share.out(), 30 * SLOW, "it serves")
+    get = b.start("get", "f")
+    h.wait_for(lambda: h.part_bytes(b.peer.dir) > MIB, 30 * SLOW, "it has some")
+    b.ip("addr", "del", "10.79.0.2/24", "dev", "cable")
+    b.ip("addr", "add", "10.79.0.3/24", "dev", "cable")
+    get.wait(50 * SLOW, "the download over another address").expect(h.OK)
+    h.check_same(b.peer.path("f"), a.peer.path("f"))
 
 
 @test("info shows copies as a histogram, what is rarest and who has it, as ranges; of stock clients it is unknown")

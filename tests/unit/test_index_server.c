@@ -413,6 +413,19 @@ TEST(a_removal_cannot_be_replayed_against_a_later_publication)
 	end();
 }
 
+TEST(what_was_published_ahead_of_time_says_when_it_can_be_removed)
+{
+	struct owner alice = owner_of("alice", 1);
+	struct got g;
+
+	begin();
+	expect(publish(&alice, "x", "one", -100), 201, "");
+	g = post("/api/v1/unpublish", unpublish_json(&alice, "x", 0, 0));
+	CHECK(strstr(buf_cstr(&g.body), "by a clock that was wrong") != NULL);
+	expect(g, 403, "stale");
+	end();
+}
+
 TEST(an_old_publication_cannot_bring_back_what_was_removed)
 {
 	struct owner alice = owner_of("alice", 1);

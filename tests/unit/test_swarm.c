@@ -1412,6 +1412,40 @@ TEST(swarm_and_its_peer_keep_the_same_one_of_two_connections)
 	}
 }
 
+/* Its address is another one now, and nobody has told the old connection. */
+TEST(swarm_lets_in_a_peer_from_elsewhere_while_its_old_connection_is_silent_and_only_then)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, ".", false);
+	r = join_as(&b, 1, 7, FAST);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	b.now += 20000;
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK(join_as(&b, 2, 7, 0).slot == UINT32_MAX);
+	CHECK(join_as(&b, 2, 7, INCOMING).slot == UINT32_MAX);
+	/* Our requests are not answered. */
+	for (unsigned i = 0; i < 32; i++) {
+		b.now += 250;
+		swarm_on_tick(b.s, b.now, &b.fx);
+	}
+	said(&b);
+	CHECK(join_as(&b, 2, 7, 0).slot != UINT32_MAX);
+	CHECK_STR(said(&b), "0:close");
+	/* It says nothing. */
+	r = join_as(&b, 1, 8, FAST);
+	b.now += 20000;
+	hear_type(&b, r, WIRE_HAVE_NONE);
+	b.now += 10000;
+	CHECK(join_as(&b, 3, 8, INCOMING).slot == UINT32_MAX);
+	b.now += 1;
+	said(&b);
+	CHECK(join_as(&b, 3, 8, INCOMING).slot != UINT32_MAX);
+	CHECK(strstr(said(&b), "close") != NULL);
+	stop(&b);
+}
+
 TEST(swarm_dials_addresses_once_and_again_after_a_failure)
 {
 	struct bench b;

@@ -175,6 +175,8 @@ TEST(a_host_that_is_no_address_is_refused)
 
 	CHECK_INT(tcp_listen("nowhere.example", 0, NULL, &info), ERR_INVALID);
 	CHECK_INT(tcp_listen("256.0.0.1", 0, NULL, &info), ERR_INVALID);
+	CHECK(tcp_addr_is_gone(&(struct addr){.ip = {192, 0, 2, 1}}));
+	CHECK(!tcp_addr_is_gone(&(struct addr){.ip = {127, 0, 0, 1}, .port = 1}));
 	/* It may have it in a moment: not a matter of how it was started. */
 	CHECK_INT(tcp_listen("192.0.2.1", 0, NULL, &info), ERR_IO);
 	CHECK(strstr(info.text, "192.0.2.1") != NULL);
