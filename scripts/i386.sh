@@ -31,6 +31,8 @@ exec unshare --net --mount sh -c '
 	mkdir -p "$root/src"
 	mount --bind "$here" "$root/src"
 	mount -t proc proc "$root/proc"
+	mount -t sysfs sys "$root/sys"
+	echo "127.0.0.1 localhost" >"$root/etc/hosts"
 	mount --rbind /dev "$root/dev"
 	exec chroot "$root" sh -c "
 		set -eu

@@ -283,6 +283,15 @@ bool benc_find_int(const struct benc *dict, const char *key, int64_t *out)
 	return true;
 }
 
+uint32_t benc_find_u32(const struct benc *dict, const char *key)
+{
+	int64_t v;
+
+	if (!benc_find_int(dict, key, &v) || v < 0)
+		return 0;
+	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
 bool benc_find_list(const struct benc *dict, const char *key, struct benc *out)
 {
 	return find_typed(dict, key, BENC_LIST, out);
@@ -307,6 +316,12 @@ void benc_put_bytes(struct buf *b, struct bytes s)
 void benc_put_str(struct buf *b, const char *s)
 {
 	benc_put_bytes(b, bytes_str(s));
+}
+
+void benc_put_pair(struct buf *b, const char *key, int64_t v)
+{
+	benc_put_str(b, key);
+	benc_put_int(b, v);
 }
 
 void benc_put_raw(struct buf *b, char c)

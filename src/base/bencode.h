@@ -55,6 +55,8 @@ bool benc_find(const struct benc *dict, const char *key, struct benc *out);
 /* The same with a wanted type: false when the type is another. */
 bool benc_find_str(const struct benc *dict, const char *key, struct bytes *out);
 bool benc_find_int(const struct benc *dict, const char *key, int64_t *out);
+/* As a count: 0 for none or a negative one, UINT32_MAX for a larger one. */
+uint32_t benc_find_u32(const struct benc *dict, const char *key);
 bool benc_find_list(const struct benc *dict, const char *key, struct benc *out);
 bool benc_find_dict(const struct benc *dict, const char *key, struct benc *out);
 
@@ -63,6 +65,7 @@ bool benc_find_dict(const struct benc *dict, const char *key, struct benc *out);
 void benc_put_int(struct buf *b, int64_t v);
 void benc_put_bytes(struct buf *b, struct bytes s);
 void benc_put_str(struct buf *b, const char *s);
+void benc_put_pair(struct buf *b, const char *key, int64_t v);
 void benc_put_raw(struct buf *b, char c); /* 'd', 'l' or 'e' */
 
 #endif

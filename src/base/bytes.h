@@ -43,6 +43,13 @@ static inline bool bytes_eq(struct bytes a, struct bytes b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+static inline bool bytes_start_with(struct bytes b, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return b.len >= n && memcmp(b.ptr, prefix, n) == 0;
+}
+
 /* Order as raw strings (BEP 3: "sorted as raw strings"): <0, 0, >0. */
 static inline int bytes_cmp(struct bytes a, struct bytes b)
 {

@@ -332,3 +332,15 @@ int text_unpercent(struct bytes in, struct buf *out)
 		out->len = start;
 	return rc;
 }
+
+bool text_begins(struct bytes s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && strncasecmp((const char *)s.ptr, prefix, n) == 0;
+}
+
+bool text_is_word(struct bytes s, const char *word)
+{
+	return s.len == strlen(word) && text_begins(s, word);
+}

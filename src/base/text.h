@@ -37,6 +37,10 @@ int text_unhex(struct bytes in, uint8_t *out, size_t out_len);
 /* RFC 4648 base32 without padding; ERR_PROTO unless it gives exactly out_len. */
 int text_unbase32(struct bytes in, uint8_t *out, size_t out_len);
 
+/* The same word, or one that begins so, in whatever case of ASCII letters. */
+bool text_is_word(struct bytes s, const char *word);
+bool text_begins(struct bytes s, const char *prefix);
+
 /* Percent-encode everything but unreserved characters (RFC 3986 2.3). */
 void text_put_percent(struct buf *out, struct bytes in);
 /* For XML and HTML: & < > " ' as entities. */

@@ -22,13 +22,6 @@ static void take(void *user, const char *peer, const json_t *line)
 	}
 }
 
-static uint64_t number(const json_t *facts, const char *key)
-{
-	json_int_t n = entries_int(facts, key);
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
 /* "alice/data@1: downloading, 12.0 MiB of 40.0 MiB, 1.2 MiB/s" */
 static void print_head(const json_t *one, const json_t *facts)
 {
@@ -36,25 +29,27 @@ static void print_head(const json_t *one, const json_t *facts)
 
 	text_escape(title, sizeof(title), bytes_str(entries_str(one, "title")));
 	printf("%s: %s, %s of %s, %s\n", title, entries_str(one, "phase"),
-	       text_size(done, sizeof(done), number(facts, "done_bytes")),
-	       text_size(total, sizeof(total), number(facts, "total_bytes")),
-	       text_rate(rate, sizeof(rate), number(facts, "down_bps")));
+	       text_size(done, sizeof(done), entries_count(facts, "done_bytes")),
+	       text_size(total, sizeof(total), entries_count(facts, "total_bytes")),
+	       text_rate(rate, sizeof(rate), entries_count(facts, "down_bps")));
 }
 
 static void print_numbers(const json_t *facts)
 {
 	char best[32];
-	uint64_t rtt = number(facts, "best_rtt_us"), wait = number(facts, "disk_wait_ms");
+	uint64_t rtt = entries_count(facts, "best_rtt_us"),
+		 wait = entries_count(facts, "disk_wait_ms");
 
 	printf("  %u peers (%u complete), %u have something that is missing, %u let us download\n",
-	       (unsigned)number(facts, "peers"), (unsigned)number(facts, "seeds"),
-	       (unsigned)number(facts, "useful"), (unsigned)number(facts, "unchoked"));
+	       (unsigned)entries_count(facts, "peers"), (unsigned)entries_count(facts, "seeds"),
+	       (unsigned)entries_count(facts, "useful"),
+	       (unsigned)entries_count(facts, "unchoked"));
 	printf("  %u blocks asked for; the fastest peer sends %s, round trip %u.%u ms; waited for "
 	       "the disk %u.%u s of %u s\n",
-	       (unsigned)number(facts, "requests"),
-	       text_rate(best, sizeof(best), number(facts, "best_bps")), (unsigned)(rtt / 1000),
-	       (unsigned)(rtt % 1000 / 100), (unsigned)(wait / 1000), (unsigned)(wait % 1000 / 100),
-	       (unsigned)(number(facts, "run_ms") / 1000));
+	       (unsigned)entries_count(facts, "requests"),
+	       text_rate(best, sizeof(best), entries_count(facts, "best_bps")),
+	       (unsigned)(rtt / 1000), (unsigned)(rtt % 1000 / 100), (unsigned)(wait / 1000),
+	       (unsigned)(wait % 1000 / 100), (unsigned)(entries_count(facts, "run_ms") / 1000));
 }
 
 static void print_one(const json_t *one)

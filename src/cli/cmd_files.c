@@ -46,14 +46,14 @@ static int ask_all(const struct opts *o, json_t **out, struct err_info *info)
 
 static void put_row(struct out_table *t, const json_t *f)
 {
-	uint64_t bytes = transfer_number(f, "bytes"), done = transfer_number(f, "done_bytes");
+	uint64_t bytes = entries_count(f, "bytes"), done = entries_count(f, "done_bytes");
 	unsigned percent = bytes == 0 ? 100 : (unsigned)((double)done * 100.0 / (double)bytes);
 	char text[32];
 
 	if (percent > 99 && done < bytes)
 		percent = 99;
 	out_row(t);
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(f, "index"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)entries_count(f, "index"));
 	out_cell(t, text);
 	snprintf(text, sizeof(text), "%u%%", percent);
 	out_cell(t, text);

@@ -34,15 +34,15 @@ static void put_row(struct out_table *t, const json_t *j)
 	char percent[TRANSFER_PERCENT_MAX], note[TRANSFER_NOTE_MAX], text[32];
 
 	out_row(t);
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "id"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)entries_count(j, "id"));
 	out_cell(t, text);
 	entries_cell(t, j, "title");
 	out_cell(t, entries_str(j, "state"));
 	out_cell(t, transfer_percent(percent, j));
 	out_cell(t, text_size(text, sizeof(text), transfer_wanted_bytes(j)));
-	put_rate(t, transfer_number(j, "down_bps"));
-	put_rate(t, transfer_number(j, "up_bps"));
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)transfer_number(j, "peers"));
+	put_rate(t, entries_count(j, "down_bps"));
+	put_rate(t, entries_count(j, "up_bps"));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)entries_count(j, "peers"));
 	out_cell(t, text);
 	out_cell_said(t, transfer_note(note, j));
 }
@@ -94,11 +94,11 @@ static void print_dht(const json_t *dht)
 		printf("distributed hash table: %llu nodes, keeps %llu peers and %llu items for "
 		       "others, "
 		       "sent %s\n",
-		       (unsigned long long)(transfer_number(dht, "nodes") +
-					    transfer_number(dht, "nodes6")),
-		       (unsigned long long)transfer_number(dht, "peers"),
-		       (unsigned long long)transfer_number(dht, "items"),
-		       text_size(sent, sizeof(sent), transfer_number(dht, "sent_bytes")));
+		       (unsigned long long)(entries_count(dht, "nodes") +
+					    entries_count(dht, "nodes6")),
+		       (unsigned long long)entries_count(dht, "peers"),
+		       (unsigned long long)entries_count(dht, "items"),
+		       text_size(sent, sizeof(sent), entries_count(dht, "sent_bytes")));
 }
 
 static int ask(const struct opts *o, json_t **out, struct err_info *info)

@@ -36,7 +36,7 @@ int cmd_dht(const struct opts *o);
 int cmd_config(const struct opts *o);
 int cmd_completions(const struct opts *o);
 
-/* The table of commands (main.c), for those that explain it. */
+/* The table of commands, for whoever runs or explains them. */
 const struct command *commands_all(size_t *n);
 const struct command *commands_find(const char *name); /* NULL: there is none */
 

@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -25,6 +24,7 @@
 #include "cli/opts_table.h"
 #include "cli/session.h"
 #include "net/descriptors.h"
+#include "net/loop.h"
 #include "sys/sandbox.h"
 
 /* Less room than this is said. */
@@ -175,14 +175,6 @@ void doctor_space(const struct opts *o, struct doctor_finding *f)
 		doctor_say(f, DOCTOR_FINE, NULL, "%s left in the current folder", room);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 /* A file without a name in the current folder. */
 static int nameless_file(void)
 {
@@ -204,14 +196,14 @@ static int64_t sync_us(int fd)
 	uint64_t took[SYNC_TRIES];
 
 	for (size_t i = 0; i < SYNC_TRIES; i++) {
-		uint64_t start = now_us();
+		uint64_t start = loop_clock_us();
 		size_t k = i;
 
 		if (pwrite(fd, page, sizeof(page), (off_t)(i * sizeof(page))) !=
 			(ssize_t)sizeof(page) ||
 		    fsync(fd) != 0)
 			return -1;
-		for (start = now_us() - start; k > 0 && took[k - 1] > start; k--)
+		for (start = loop_clock_us() - start; k > 0 && took[k - 1] > start; k--)
 			took[k] = took[k - 1];
 		took[k] = start;
 	}

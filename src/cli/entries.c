@@ -27,6 +27,13 @@ json_int_t entries_int(const json_t *j, const char *key)
 	return json_integer_value(json_object_get(j, key));
 }
 
+uint64_t entries_count(const json_t *j, const char *key)
+{
+	json_int_t n = entries_int(j, key);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
 const char *entries_bytes(const json_t *j, const char *key, struct buf *room)
 {
 	char name[64];

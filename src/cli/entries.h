@@ -30,8 +30,10 @@ const char *entries_bytes(const json_t *j, const char *key, struct buf *room);
 /* The same as the next cell of a table. */
 void entries_cell(struct out_table *t, const json_t *j, const char *key);
 
-/* Members of strangers' JSON: "" and 0 when missing or of another type. */
+/* Members of strangers' JSON: "" and 0 when missing or of another type; counts also when negative.
+ */
 const char *entries_str(const json_t *j, const char *key);
 json_int_t entries_int(const json_t *j, const char *key);
+uint64_t entries_count(const json_t *j, const char *key);
 
 #endif

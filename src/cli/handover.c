@@ -70,13 +70,6 @@ int handover_why_not(const struct opts *o, struct err_info *info)
 
 /* ---- how it stands --------------------------------------------------------------- */
 
-static uint64_t number(const json_t *j, const char *key)
-{
-	json_int_t n = entries_int(j, key);
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
 static bool flag(const json_t *j, const char *key)
 {
 	return json_is_true(json_object_get(j, key));
@@ -159,24 +152,24 @@ int handover_check_reads(const struct opts *o, const char *path, struct err_info
 
 static void take_numbers(struct transfer_status *st, const json_t *j)
 {
-	st->total_bytes = number(j, "total_bytes");
-	st->done_bytes = number(j, "done_bytes");
-	st->wanted_bytes = number(j, "wanted_bytes");
-	st->wanted_done_bytes = number(j, "wanted_done_bytes");
-	st->files = (uint32_t)number(j, "files");
-	st->wanted_files = (uint32_t)number(j, "wanted_files");
-	st->checked_bytes = number(j, "checked_bytes");
-	st->to_check_bytes = number(j, "to_check_bytes");
-	st->swarm.up_bytes = number(j, "up_total");
-	st->swarm.wasted_bytes = number(j, "wasted_bytes");
-	st->swarm.down_bps = number(j, "down_bps");
-	st->swarm.up_bps = number(j, "up_bps");
-	st->swarm.peers = (uint32_t)number(j, "peers");
-	st->swarm.seeds = (uint32_t)number(j, "seeds");
-	st->swarm.dialing = (uint32_t)number(j, "dialing");
+	st->total_bytes = entries_count(j, "total_bytes");
+	st->done_bytes = entries_count(j, "done_bytes");
+	st->wanted_bytes = entries_count(j, "wanted_bytes");
+	st->wanted_done_bytes = entries_count(j, "wanted_done_bytes");
+	st->files = (uint32_t)entries_count(j, "files");
+	st->wanted_files = (uint32_t)entries_count(j, "wanted_files");
+	st->checked_bytes = entries_count(j, "checked_bytes");
+	st->to_check_bytes = entries_count(j, "to_check_bytes");
+	st->swarm.up_bytes = entries_count(j, "up_total");
+	st->swarm.wasted_bytes = entries_count(j, "wasted_bytes");
+	st->swarm.down_bps = entries_count(j, "down_bps");
+	st->swarm.up_bps = entries_count(j, "up_bps");
+	st->swarm.peers = (uint32_t)entries_count(j, "peers");
+	st->swarm.seeds = (uint32_t)entries_count(j, "seeds");
+	st->swarm.dialing = (uint32_t)entries_count(j, "dialing");
 	st->swarm.can_complete = flag(j, "can_complete");
-	st->tracker_ok = (uint32_t)number(j, "tracker_ok");
-	st->tracker_failed = (uint32_t)number(j, "tracker_failed");
+	st->tracker_ok = (uint32_t)entries_count(j, "tracker_ok");
+	st->tracker_failed = (uint32_t)entries_count(j, "tracker_failed");
 }
 
 /* Of a link it is known late; without memory it stays what it was. */
@@ -213,23 +206,23 @@ static void take(struct handed *h, const json_t *j)
 {
 	struct transfer_status *st = &h->status;
 
-	h->id = (uint32_t)number(j, "id");
+	h->id = (uint32_t)entries_count(j, "id");
 	h->state = state_of(j);
 	h->complete = flag(j, "complete");
 	h->there_already = flag(j, "there_already");
-	h->found_bytes = number(j, "found_bytes");
+	h->found_bytes = entries_count(j, "found_bytes");
 	take_path(h, j);
 	*st = (struct transfer_status){.phase = phase_of(h->state)};
 	/* It is served already, but what the daemon has to do at the end is not done. */
 	if (st->phase == TRANSFER_SEEDING && !h->complete)
 		st->phase = TRANSFER_FINISHING;
 	take_numbers(st, j);
-	st->swarm.down_bytes = number(j, "down_total") - h->down_before;
-	st->item_nodes = (uint32_t)number(j, "name_nodes");
+	st->swarm.down_bytes = entries_count(j, "down_total") - h->down_before;
+	st->item_nodes = (uint32_t)entries_count(j, "name_nodes");
 	st->item_is_old = flag(j, "name_is_old");
 	st->item_newest = entries_int(j, "name_newest");
 	h->renews = h->renews || flag(j, "follows") || flag(j, "watches");
-	h->version = (uint32_t)number(j, "version");
+	h->version = (uint32_t)entries_count(j, "version");
 	if (h->of == NULL && h->version > 0 &&
 	    asprintf(&h->of, "%s/%s", entries_str(j, "owner"), entries_str(j, "entry")) < 0)
 		h->of = NULL;
@@ -313,8 +306,8 @@ static int check_place(const struct handed *h, const char *path, bool into, stru
 		return OK;
 	return err_set(
 	    info, ERR_EXISTS,
-	    "the daemon has it already, as number %u at %s; --no-daemon gets it once more", h->id,
-	    text_escape(safe, sizeof(safe), bytes_str(h->path)));
+	    "the daemon has it already, as entries_count %u at %s; --no-daemon gets it once more",
+	    h->id, text_escape(safe, sizeof(safe), bytes_str(h->path)));
 }
 
 static char *place_of(const struct job_spec *spec, struct err_info *info)
@@ -358,7 +351,7 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	} else {
 		j = json_object_get(answer, "added");
 		h->existed = flag(answer, "existed");
-		h->down_before = h->existed ? number(j, "down_total") : 0;
+		h->down_before = h->existed ? entries_count(j, "down_total") : 0;
 		take(h, j);
 		err = h->path == NULL ? err_set(info, ERR_NOMEM, "out of memory")
 		      : spec->seed    ? OK
@@ -382,8 +375,8 @@ static const json_t *find_by_id(const json_t *list, uint32_t id)
 	return NULL;
 }
 
-/* The version that is kept up to date in its stead; NULL: there is none. Its number is lower where
- * the content is that of an older one again. */
+/* The version that is kept up to date in its stead; NULL: there is none. Its entries_count is lower
+ * where the content is that of an older one again. */
 static const json_t *find_newer(const json_t *list, const struct handed *h)
 {
 	const json_t *j;
@@ -393,7 +386,7 @@ static const json_t *find_newer(const json_t *list, const struct handed *h)
 	json_array_foreach(list, i, j)
 	{
 		if ((!flag(j, "follows") && !flag(j, "watches")) ||
-		    number(j, "version") == h->version)
+		    entries_count(j, "version") == h->version)
 			continue;
 		snprintf(of, sizeof(of), "%s/%s", entries_str(j, "owner"), entries_str(j, "entry"));
 		if (strcmp(of, h->of) == 0)

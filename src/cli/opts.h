@@ -100,7 +100,7 @@ struct opts_origin {
 	unsigned line;	   /* of the file */
 };
 
-/* A command: one row of the table in main.c. */
+/* A command: one row of the table in commands.c. */
 struct command {
 	const char *name, *summary;
 	const char *usage;   /* "shoal get NAME [-o DEST]" */

@@ -76,16 +76,6 @@ static void rel_of(const char *real, const char *ending, char rel[REL_BYTES])
 
 /* ---- the record as JSON -------------------------------------------------------- */
 
-static json_t *hex_json(bool has, const uint8_t *hash, size_t len)
-{
-	char hex[2 * SHA256_LEN + 1];
-
-	if (!has)
-		return json_null();
-	text_hex(hex, bytes_of(hash, len));
-	return json_string(hex);
-}
-
 /* The path is there for people who look; what is no UTF-8 in it is escaped. */
 static int encode(const char *real, const struct placed *p, struct buf *out)
 {
@@ -93,9 +83,9 @@ static int encode(const char *real, const struct placed *p, struct buf *out)
 	json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b, s:o}", "path",
 			      text_escape(safe, sizeof(safe), bytes_str(real)), "owner", p->owner,
 			      "name", p->name, "version", (json_int_t)p->version, "hash_v1",
-			      hex_json(p->has_v1, p->hash_v1, SHA1_LEN), "hash_v2",
-			      hex_json(p->has_v2, p->hash_v2, SHA256_LEN), "wrote", p->wrote,
-			      "stamp", hex_json(true, p->stamp.sum, sizeof(p->stamp.sum)));
+			      json_hex(p->has_v1, p->hash_v1, SHA1_LEN), "hash_v2",
+			      json_hex(p->has_v2, p->hash_v2, SHA256_LEN), "wrote", p->wrote,
+			      "stamp", json_hex(true, p->stamp.sum, sizeof(p->stamp.sum)));
 
 	if (j == NULL || json_put(out, j, JSON_COMPACT) != 0)
 		out->err = out->err == OK ? ERR_NOMEM : out->err;

@@ -4,11 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli/columns.h"
+#include "net/loop.h"
 
 #define REDRAW_MS 100u
 #define JSON_MS 500u
@@ -196,23 +196,15 @@ void progress_clear(struct progress *p)
 	p->drawn_ms = p->line_ms = 0;
 }
 
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 void progress_begin(struct progress *p, enum progress_how how)
 {
-	progress_init(p, how, clock_ms());
+	progress_init(p, how, loop_clock_ms());
 }
 
 void progress_work(struct progress *p, const char *label, const char *note, uint64_t done,
 		   uint64_t total)
 {
-	uint64_t now = clock_ms(), spent = now - p->start_ms;
+	uint64_t now = loop_clock_ms(), spent = now - p->start_ms;
 	struct progress_state s = {
 	    .label = label,
 	    .done = done,

@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/completions.h"
 #include "cli/entries.h"
 #include "cli/shell.h"
+#include "net/loop.h"
 
 /* One completion: what is typed of the word, and what it could become. */
 struct completion {
@@ -40,14 +40,6 @@ static void offer_words(struct completion *c, const char *list)
 	}
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Asked anew when they are old; without an answer the old ones will do. */
 static void offer_names(struct completion *c)
 {
@@ -58,7 +50,7 @@ static void offer_names(struct completion *c)
 	const json_t *e;
 	size_t i;
 
-	if (sh->names == NULL || now_ms() - sh->names_ms > SHELL_NAMES_MS) {
+	if (sh->names == NULL || loop_clock_ms() - sh->names_ms > SHELL_NAMES_MS) {
 		json_t *list;
 
 		buf_init(&said, COMPLETIONS_BYTES_MAX);
@@ -69,7 +61,7 @@ static void offer_names(struct completion *c)
 			json_decref(sh->names);
 			sh->names = list;
 		}
-		sh->names_ms = now_ms();
+		sh->names_ms = loop_clock_ms();
 	}
 	json_array_foreach(json_object_get(sh->names, "entries"), i, e)
 	{

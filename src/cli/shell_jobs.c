@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "cli/entries.h"
+#include "net/loop.h"
 
 #define PROGRAM "/proc/self/exe"
 /* Who was told to leave says goodbye to the index first. */
@@ -288,19 +289,11 @@ int shell_run(struct shell *sh, int argc, char **argv)
 	return code;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void gather(struct shell *sh, int fd, uint32_t ms, struct buf *out)
 {
-	uint64_t end = now_ms() + ms, now;
+	uint64_t end = loop_clock_ms() + ms, now;
 
-	while ((now = now_ms()) < end) {
+	while ((now = loop_clock_ms()) < end) {
 		int ready = shell_wait(sh, fd, (int)(end - now));
 		struct span room;
 		ssize_t n;
@@ -406,11 +399,11 @@ void shell_job_stop(struct shell_job *j)
 
 void shell_jobs_end(struct shell *sh)
 {
-	uint64_t end = now_ms() + END_MS, now;
+	uint64_t end = loop_clock_ms() + END_MS, now;
 
 	for (size_t i = 0; i < sh->n_jobs; i++)
 		shell_job_stop(sh->jobs[i]);
-	while (sh->n_jobs > 0 && (now = now_ms()) < end)
+	while (sh->n_jobs > 0 && (now = loop_clock_ms()) < end)
 		(void)shell_wait(sh, -1, (int)(end - now));
 	while (sh->n_jobs > 0) {
 		kill(sh->jobs[0]->pid, SIGKILL);

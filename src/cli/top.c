@@ -49,10 +49,9 @@ static int compare_by(enum top_sort sort, const json_t *a, const json_t *b)
 		done_b = part_done(b);
 		return done_a < done_b ? -1 : done_a > done_b;
 	case TOP_BY_DOWN:
-		return compare_numbers(transfer_number(b, "down_bps"),
-				       transfer_number(a, "down_bps"));
+		return compare_numbers(entries_count(b, "down_bps"), entries_count(a, "down_bps"));
 	case TOP_BY_UP:
-		return compare_numbers(transfer_number(b, "up_bps"), transfer_number(a, "up_bps"));
+		return compare_numbers(entries_count(b, "up_bps"), entries_count(a, "up_bps"));
 	case TOP_BY_ID:
 	case TOP_SORTS:
 		break;
@@ -65,8 +64,7 @@ static int compare(const void *x, const void *y, void *arg)
 	const json_t *a = *(const json_t *const *)x, *b = *(const json_t *const *)y;
 	int order = compare_by(((const struct top *)arg)->sort, a, b);
 
-	return order != 0 ? order
-			  : compare_numbers(transfer_number(a, "id"), transfer_number(b, "id"));
+	return order != 0 ? order : compare_numbers(entries_count(a, "id"), entries_count(b, "id"));
 }
 
 /* Whoever is selected stays so where it moves to; where it is gone, its neighbour is. */
@@ -74,13 +72,13 @@ static void put_in_order(struct top *t)
 {
 	qsort_r(t->list, t->n, sizeof(*t->list), compare, t);
 	for (size_t i = 0; i < t->n; i++) {
-		if (transfer_number(t->list[i], "id") == t->selected) {
+		if (entries_count(t->list[i], "id") == t->selected) {
 			t->at = i;
 			return;
 		}
 	}
 	t->at = t->at < t->n ? t->at : t->n == 0 ? 0 : t->n - 1;
-	t->selected = t->n == 0 ? 0 : transfer_number(t->list[t->at], "id");
+	t->selected = t->n == 0 ? 0 : entries_count(t->list[t->at], "id");
 	top_take_details(t, NULL, NULL);
 }
 
@@ -138,7 +136,7 @@ static enum top_wish move(struct top *t, size_t to)
 	if (to == t->at)
 		return TOP_SHOW;
 	t->at = to;
-	t->selected = transfer_number(t->list[to], "id");
+	t->selected = entries_count(t->list[to], "id");
 	top_take_details(t, NULL, NULL);
 	return TOP_ASK;
 }

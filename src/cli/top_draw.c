@@ -152,9 +152,8 @@ static void put_cell(struct pen *p, const json_t *j, const struct column *c, uns
 	switch (c->kind) {
 	case COL_ID:
 	case COL_PEERS:
-		snprintf(
-		    text, sizeof(text), "%llu",
-		    (unsigned long long)transfer_number(j, c->kind == COL_ID ? "id" : "peers"));
+		snprintf(text, sizeof(text), "%llu",
+			 (unsigned long long)entries_count(j, c->kind == COL_ID ? "id" : "peers"));
 		break;
 	case COL_NAME:
 		put_bytes(p, j, "title", width);
@@ -169,10 +168,10 @@ static void put_cell(struct pen *p, const json_t *j, const struct column *c, uns
 		text_size(text, sizeof(text), transfer_wanted_bytes(j));
 		break;
 	case COL_DOWN:
-		s = rate(text, sizeof(text), transfer_number(j, "down_bps"));
+		s = rate(text, sizeof(text), entries_count(j, "down_bps"));
 		break;
 	case COL_UP:
-		s = rate(text, sizeof(text), transfer_number(j, "up_bps"));
+		s = rate(text, sizeof(text), entries_count(j, "up_bps"));
 		break;
 	case COL_NOTE:
 		put_said(p, transfer_note(text, j), width);
@@ -217,9 +216,9 @@ static void draw_summary(struct pen *p, const struct top *t)
 
 	snprintf(text, sizeof(text), "shoal %.20s  %zu transfer%s  down %s  up %s  peers %llu",
 		 entries_str(s, "version"), t->n, t->n == 1 ? "" : "s",
-		 text_rate(down, sizeof(down), transfer_number(s, "down_bps")),
-		 text_rate(up, sizeof(up), transfer_number(s, "up_bps")),
-		 (unsigned long long)transfer_number(s, "peers"));
+		 text_rate(down, sizeof(down), entries_count(s, "down_bps")),
+		 text_rate(up, sizeof(up), entries_count(s, "up_bps")),
+		 (unsigned long long)entries_count(s, "peers"));
 	line(p, SCREEN_BOLD, text);
 }
 
@@ -281,8 +280,8 @@ static void draw_bar(struct pen *p, const struct top *t)
 	char count[64];
 
 	snprintf(count, sizeof(count), "] %llu of %llu pieces",
-		 (unsigned long long)transfer_number(t->pieces, "have"),
-		 (unsigned long long)transfer_number(t->pieces, "pieces"));
+		 (unsigned long long)entries_count(t->pieces, "have"),
+		 (unsigned long long)entries_count(t->pieces, "pieces"));
 	used = (unsigned)strlen(count) + 1;
 	width = p->width > used + 8 ? p->width - used : 0;
 	line_begin(p, SCREEN_PLAIN);
@@ -300,14 +299,14 @@ static void draw_bar(struct pen *p, const struct top *t)
 
 static void draw_peer(struct pen *p, const json_t *j)
 {
-	uint64_t pieces = transfer_number(j, "pieces"), have = transfer_number(j, "have");
+	uint64_t pieces = entries_count(j, "pieces"), have = entries_count(j, "have");
 	char down[32], up[32], part[16], text[256];
 
 	snprintf(part, sizeof(part), "%u%%", pieces == 0 ? 0 : (unsigned)(have * 100 / pieces));
 	line_begin(p, SCREEN_PLAIN);
 	snprintf(text, sizeof(text), "%4s %11s %11s  %-22.60s ", part,
-		 rate(down, sizeof(down), transfer_number(j, "down_bps")),
-		 rate(up, sizeof(up), transfer_number(j, "up_bps")), entries_str(j, "addr"));
+		 rate(down, sizeof(down), entries_count(j, "down_bps")),
+		 rate(up, sizeof(up), entries_count(j, "up_bps")), entries_str(j, "addr"));
 	if (p->width <= strlen(text)) {
 		put(p, text, p->width, false);
 	} else {
@@ -320,8 +319,8 @@ static void draw_peer(struct pen *p, const json_t *j)
 static int faster(const void *x, const void *y)
 {
 	const json_t *a = *(const json_t *const *)x, *b = *(const json_t *const *)y;
-	uint64_t rate_a = transfer_number(a, "down_bps") + transfer_number(a, "up_bps");
-	uint64_t rate_b = transfer_number(b, "down_bps") + transfer_number(b, "up_bps");
+	uint64_t rate_a = entries_count(a, "down_bps") + entries_count(a, "up_bps");
+	uint64_t rate_b = entries_count(b, "down_bps") + entries_count(b, "up_bps");
 
 	if (rate_a != rate_b)
 		return rate_a > rate_b ? -1 : 1;
@@ -361,7 +360,7 @@ static void draw_title(struct pen *p, const json_t *j)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%llu ", (unsigned long long)transfer_number(j, "id"));
+	snprintf(text, sizeof(text), "%llu ", (unsigned long long)entries_count(j, "id"));
 	line_begin(p, SCREEN_BOLD);
 	put(p, text, (unsigned)strlen(text), false);
 	put_bytes(p, j, "title", p->width - (unsigned)strlen(text));
@@ -419,19 +418,18 @@ static void draw_facts(struct pen *p, const json_t *j)
 
 	snprintf(text, sizeof(text), "%.32s  %s of %s  %s", entries_str(j, "state"),
 		 transfer_percent(percent, j),
-		 text_size(a, sizeof(a), transfer_number(j, "total_bytes")),
-		 transfer_note(note, j));
+		 text_size(a, sizeof(a), entries_count(j, "total_bytes")), transfer_note(note, j));
 	fact(p, "state", text);
 	snprintf(text, sizeof(text), "%s down, %s up; %llu peer%s, %llu complete",
-		 text_rate(a, sizeof(a), transfer_number(j, "down_bps")),
-		 text_rate(b, sizeof(b), transfer_number(j, "up_bps")),
-		 (unsigned long long)transfer_number(j, "peers"),
-		 transfer_number(j, "peers") == 1 ? "" : "s",
-		 (unsigned long long)transfer_number(j, "seeds"));
+		 text_rate(a, sizeof(a), entries_count(j, "down_bps")),
+		 text_rate(b, sizeof(b), entries_count(j, "up_bps")),
+		 (unsigned long long)entries_count(j, "peers"),
+		 entries_count(j, "peers") == 1 ? "" : "s",
+		 (unsigned long long)entries_count(j, "seeds"));
 	fact(p, "rates", text);
 	snprintf(text, sizeof(text), "%s down, %s up",
-		 text_size(a, sizeof(a), transfer_number(j, "down_total")),
-		 text_size(b, sizeof(b), transfer_number(j, "up_total")));
+		 text_size(a, sizeof(a), entries_count(j, "down_total")),
+		 text_size(b, sizeof(b), entries_count(j, "up_total")));
 	fact(p, "so far", text);
 	if (fact_begin(p, "path")) {
 		put_bytes(p, j, "path", p->width - FACT_NAME_WIDTH);

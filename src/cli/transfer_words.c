@@ -6,17 +6,10 @@
 #include "base/text.h"
 #include "cli/entries.h"
 
-uint64_t transfer_number(const json_t *j, const char *key)
-{
-	json_int_t n = entries_int(j, key);
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
 /* An older daemon knows only of the whole. */
 static uint64_t wanted_or(const json_t *j, const char *wanted, const char *whole)
 {
-	return transfer_number(j, json_object_get(j, wanted) != NULL ? wanted : whole);
+	return entries_count(j, json_object_get(j, wanted) != NULL ? wanted : whole);
 }
 
 uint64_t transfer_wanted_bytes(const json_t *j)
@@ -34,8 +27,8 @@ const char *transfer_percent(char out[TRANSFER_PERCENT_MAX], const json_t *j)
 	const char *state = entries_str(j, "state");
 	bool asking = strcmp(state, "metadata") == 0;
 	bool checking = asking || strcmp(state, "checking") == 0;
-	uint64_t done = checking ? transfer_number(j, "checked_bytes") : transfer_wanted_done(j);
-	uint64_t total = checking ? transfer_number(j, "to_check_bytes") : transfer_wanted_bytes(j);
+	uint64_t done = checking ? entries_count(j, "checked_bytes") : transfer_wanted_done(j);
+	uint64_t total = checking ? entries_count(j, "to_check_bytes") : transfer_wanted_bytes(j);
 	unsigned percent = asking && total == 0 ? 0 : 100; /* nobody said yet how long it is */
 
 	if (done < total)
@@ -49,7 +42,7 @@ const char *transfer_percent(char out[TRANSFER_PERCENT_MAX], const json_t *j)
 const char *transfer_note(char out[TRANSFER_NOTE_MAX], const json_t *j)
 {
 	uint64_t left = transfer_wanted_bytes(j) - transfer_wanted_done(j);
-	uint64_t bps = transfer_number(j, "down_bps");
+	uint64_t bps = entries_count(j, "down_bps");
 
 	out[0] = '\0';
 	if (json_is_string(json_object_get(j, "why")))

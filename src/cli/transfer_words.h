@@ -5,9 +5,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* A member that is a number; 0 when it is missing or less. */
-uint64_t transfer_number(const json_t *j, const char *key);
-
 /* Bytes that are wanted of it, and those of them that are there. */
 uint64_t transfer_wanted_bytes(const json_t *j);
 uint64_t transfer_wanted_done(const json_t *j);

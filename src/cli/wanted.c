@@ -16,12 +16,6 @@
 
 /* ---- what is meant ------------------------------------------------------------------- */
 
-/* What the content is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
-static const char *content_name(const struct metainfo *m)
-{
-	return m->single ? m->files[0].path : m->name;
-}
-
 /* `e`: what the index says of it, if it does. */
 static int read_torrent(struct wanted *w, const char *ref, const struct entry *e,
 			struct err_info *info)
@@ -37,7 +31,7 @@ static int read_torrent(struct wanted *w, const char *ref, const struct entry *e
 		return err_set(info, ERR_MISMATCH,
 			       "%s: the index's .torrent is not what the owner signed",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)));
-	text_escape(w->label, sizeof(w->label), bytes_str(content_name(w->meta)));
+	text_escape(w->label, sizeof(w->label), bytes_str(meta_content_name(w->meta)));
 	return OK;
 }
 
@@ -102,7 +96,7 @@ static bool goes_into(const struct wanted *w, const char *out)
 
 static int choose_path(struct wanted *w, const struct opts *o, struct err_info *info)
 {
-	const char *name = content_name(w->meta), *out = o->out;
+	const char *name = meta_content_name(w->meta), *out = o->out;
 	struct buf b;
 
 	if (wanted_flows(o) && scratch_make(&w->scratch, &w->scratch_hold, info) != OK)
@@ -278,7 +272,7 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 	if (err != OK)
 		return err;
 	linked_keep(&w->link, buf_bytes(&w->torrent), o->verbose > 0);
-	text_escape(w->label, sizeof(w->label), bytes_str(content_name(w->meta)));
+	text_escape(w->label, sizeof(w->label), bytes_str(meta_content_name(w->meta)));
 	return choose(w, o, info);
 }
 

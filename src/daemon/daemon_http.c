@@ -127,13 +127,12 @@ static bool is_token(const struct daemon_http *h, struct bytes shown)
 
 static bool has_token(const struct daemon_http *h, const struct http_request *r)
 {
-	static const char bearer[] = "Bearer ";
-	const char *given = http_request_header(r, "Authorization");
+	const char *given = http_request_bearer(r);
 	struct buf shown;
 	bool right = false;
 
-	if (given != NULL && strncasecmp(given, bearer, sizeof(bearer) - 1) == 0)
-		return is_token(h, bytes_str(given + sizeof(bearer) - 1));
+	if (given != NULL)
+		return is_token(h, bytes_str(given));
 	buf_init(&shown, HTTP_HEADERS_MAX);
 	if (http_request_param(r, "token", &shown))
 		right = is_token(h, buf_bytes(&shown));
@@ -153,16 +152,6 @@ static bool is_method(const struct daemon_route *route, const char *method)
 		at += len;
 	}
 	return false;
-}
-
-static bool is_json(const struct http_request *r)
-{
-	static const char json[] = "application/json";
-	const char *type = http_request_header(r, "Content-Type");
-	size_t n = sizeof(json) - 1;
-
-	return type != NULL && strncasecmp(type, json, n) == 0 &&
-	       (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
 }
 
 static bool has_body(const struct http_request *r)
@@ -211,7 +200,7 @@ static void pass(const struct daemon_call *c, const struct daemon_route *route, 
 	} else if (!is_method(route, r->method)) {
 		daemon_reply_error(c, 405, "method_not_allowed", "only %s here", route->methods);
 		api_reply_header(c->reply, "Allow", route->methods);
-	} else if (has_body(r) && (route->flags & ROUTE_RAW) == 0 && !is_json(r)) {
+	} else if (has_body(r) && (route->flags & ROUTE_RAW) == 0 && !http_request_is_json(r)) {
 		daemon_reply_error(c, 415, "bad_content_type", "send application/json");
 	} else {
 		route->handle(user, c);

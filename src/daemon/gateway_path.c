@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "meta/selection.h"
 
 /* ---- taken apart ------------------------------------------------------------------ */
 
@@ -71,11 +72,6 @@ int gateway_path_parse(struct bytes rest, struct gateway_path *out)
 
 /* ---- found --------------------------------------------------------------------------- */
 
-static bool is_there(const struct meta_file *f)
-{
-	return (f->flags & (META_FILE_PAD | META_FILE_SYMLINK)) == 0;
-}
-
 static void find(const struct metainfo *m, const char *path, struct gateway_target *out)
 {
 	size_t n = strlen(path);
@@ -85,7 +81,7 @@ static void find(const struct metainfo *m, const char *path, struct gateway_targ
 	for (uint32_t i = 0; i < m->n_files && (n > 0 || m->single); i++) {
 		const struct meta_file *f = &m->files[i];
 
-		if (!is_there(f))
+		if (!selection_is_real(f))
 			continue;
 		if (m->single ? n == 0 || strcmp(f->path, path) == 0 : strcmp(f->path, path) == 0) {
 			*out = (struct gateway_target){.kind = GATEWAY_FILE, .file = i};

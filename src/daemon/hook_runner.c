@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "base/words.h"
+#include "net/loop.h"
 
 #define LOOK_MS 100
 #define WORD_MAX (64u * 1024u)
@@ -165,14 +165,6 @@ static int spawn(char **words, char **environment, pid_t *pid)
 
 /* ---- in the runner ------------------------------------------------------------------ */
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* One answer for each command: "" for one that went well. */
 static void __attribute__((format(printf, 1, 2))) answer(const char *fmt, ...)
 {
@@ -210,7 +202,7 @@ static void start_command(struct runner *r, const struct hook_facts *f, const ch
 	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++) {
 		if (r->children[i].pid != 0)
 			continue;
-		r->children[i] = (struct child){pid, now_ms() + HOOK_SECONDS_MAX * 1000ull};
+		r->children[i] = (struct child){pid, loop_clock_ms() + HOOK_SECONDS_MAX * 1000ull};
 		r->n_children++;
 		break;
 	}
@@ -237,7 +229,7 @@ static void look_at_children(struct runner *r)
 
 		if (c->pid == 0)
 			continue;
-		if (now_ms() > c->until_ms)
+		if (loop_clock_ms() > c->until_ms)
 			(void)kill(c->pid, SIGKILL);
 		if (waitpid(c->pid, &status, WNOHANG) != c->pid)
 			continue;

@@ -36,7 +36,6 @@ int job_args_number(const json_t *j, const char *key, json_int_t min, json_int_t
 	return json_is_integer(v) && *out >= min && *out <= max ? OK : job_args_refuse(key, info);
 }
 
-/* A string without NUL in it; absent: *out stays. */
 int job_args_text(const json_t *j, const char *key, const char **out, struct err_info *info)
 {
 	const json_t *v = json_object_get(j, key);

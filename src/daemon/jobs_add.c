@@ -145,12 +145,6 @@ static int fill(struct job *j, const struct job_spec *s, struct err_info *info)
 
 /* ---- what the torrent, or the link, says ------------------------------------------------ */
 
-/* What it is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
-static const char *content_name(const struct metainfo *m)
-{
-	return m->single ? m->files[0].path : m->name;
-}
-
 /* The folder's path becomes the final name. */
 static int go_into(struct job_record *r, const char *name)
 {
@@ -183,10 +177,10 @@ int job_fill_from_meta(struct job *j, const struct metainfo *m)
 	struct job_record *r = &j->rec;
 	/* A link's job is called what the link calls it, until more is known. */
 	bool titled = r->title != NULL && (r->name == NULL || strcmp(r->title, r->name) != 0);
-	int err = r->into ? go_into(r, content_name(m)) : OK;
+	int err = r->into ? go_into(r, meta_content_name(m)) : OK;
 
 	if (err == OK)
-		err = set_text(&r->name, content_name(m));
+		err = set_text(&r->name, meta_content_name(m));
 	if (err == OK && !titled)
 		err = set_text(&r->title, m->name);
 	r->total_bytes = m->total_bytes;
@@ -223,7 +217,7 @@ int job_choose_files(struct job *j, const struct metainfo *m, const char *const 
 	err = selection_choose(m, only, link.only, link.n_only, &files);
 	magnet_fini(&link);
 	if (err == ERR_NOENT)
-		return err_set(info, err, "%s: none of its files is chosen", content_name(m));
+		return err_set(info, err, "%s: none of its files is chosen", meta_content_name(m));
 	if (err != OK)
 		return err_set(info, err, "out of memory");
 	return job_take_files(j, m, files, info);

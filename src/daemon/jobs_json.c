@@ -8,20 +8,11 @@
 #include "daemon/job_request.h"
 #include "net/utp_net.h"
 #include "node/external_json.h"
+#include "node/json_put.h"
 #include "node/node_dht.h"
 #include "node/torrent_file.h"
 
 /* ---- what there is -------------------------------------------------------------- */
-
-static json_t *hash_json(bool has, const uint8_t *hash, size_t len)
-{
-	char hex[2 * SHA256_LEN + 1];
-
-	if (!has)
-		return json_null();
-	text_hex(hex, bytes_of(hash, len));
-	return json_string(hex);
-}
 
 static json_t *why_json(const struct err_info *why)
 {
@@ -52,8 +43,8 @@ static json_t *words_json(const struct job_view *v)
 	    "{s:i, s:n, s:n, s:n, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:i, "
 	    "s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "id", (int)v->id, "title", "name", "path", "hash_v1",
-	    hash_json(v->has_v1, v->hash_v1, SHA1_LEN), "hash_v2",
-	    hash_json(v->has_v2, v->hash_v2, SHA256_LEN), "state", job_state_word(v->state), "why",
+	    json_hex(v->has_v1, v->hash_v1, SHA1_LEN), "hash_v2",
+	    json_hex(v->has_v2, v->hash_v2, SHA256_LEN), "state", job_state_word(v->state), "why",
 	    why_json(&v->why), "why_code",
 	    v->why.code == OK ? json_null() : json_string(err_word(v->why.code)), "tracker_error",
 	    why_json(&v->tracker_error), "seed", (int)v->seed, "complete", (int)v->complete,

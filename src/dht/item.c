@@ -31,8 +31,7 @@ static void put_signed(struct buf *b, const struct dht_item *i)
 		benc_put_str(b, "salt");
 		benc_put_bytes(b, bytes_of(i->salt, i->salt_len));
 	}
-	benc_put_str(b, "seq");
-	benc_put_int(b, i->seq);
+	benc_put_pair(b, "seq", i->seq);
 	benc_put_str(b, "v");
 	buf_put(b, bytes_of(i->v, i->v_len));
 }
@@ -116,8 +115,7 @@ int dht_item_put(const struct dht_item *i, struct buf *out)
 	benc_put_bytes(out, bytes_of(i->key, sizeof(i->key)));
 	benc_put_str(out, "salt");
 	benc_put_bytes(out, bytes_of(i->salt, i->salt_len));
-	benc_put_str(out, "seq");
-	benc_put_int(out, i->seq);
+	benc_put_pair(out, "seq", i->seq);
 	benc_put_str(out, "sig");
 	benc_put_bytes(out, bytes_of(i->sig, sizeof(i->sig)));
 	benc_put_str(out, "v");

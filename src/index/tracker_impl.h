@@ -223,6 +223,11 @@ static inline uint8_t *bunch_peers(const struct card *b)
 	return b->n <= (b->is_v6 ? 1 : 2) ? (uint8_t *)(uintptr_t)b->peers.few : b->peers.many;
 }
 
+/* The peer at this place in it. */
+static inline bool card_is_seed(const struct card *b, uint32_t at)
+{
+	return b->kind == CARD_LEAF ? b->of_seeds : at < b->n_seeds;
+}
 static inline uint8_t *bunch_at(const struct card *b, uint32_t at)
 {
 	return bunch_peers(b) + (size_t)at * peer_width(b);

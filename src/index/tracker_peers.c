@@ -60,11 +60,6 @@ struct spot tracker_find_peer(const struct tracker *t, uint32_t swarm, const str
 	return at == NONE ? NO_SPOT : (struct spot){swarm, at};
 }
 
-static bool is_seed(const struct card *b, uint32_t at)
-{
-	return b->kind == CARD_LEAF ? b->of_seeds : at < b->n_seeds;
-}
-
 /* ---- changes ---- */
 
 union peer {
@@ -152,7 +147,7 @@ static int change_side(struct tracker *t, struct spot *spot, bool seed)
 int tracker_touch_peer(struct tracker *t, struct spot *spot, const struct announce *a)
 {
 	const struct card *b = card_at(t, spot->card);
-	bool seed = a->left == 0, was_seed = is_seed(b, spot->at);
+	bool seed = a->left == 0, was_seed = card_is_seed(b, spot->at);
 	bool same = facts_same_program(t, facts_at(b, spot->at), a);
 
 	if (seed != was_seed && change_side(t, spot, seed) < 0)

@@ -56,16 +56,11 @@ static inline void tell(struct pick *p, const struct card *b, const uint8_t *pee
 		p->n++;
 }
 
-static inline bool is_seed_at(const struct card *b, uint32_t at)
-{
-	return b->kind == CARD_LEAF ? b->of_seeds : at < b->n_seeds;
-}
-
 bool pick_tell(struct pick *p, const struct card *b, uint32_t at)
 {
 	uint32_t before = p->n;
 
-	tell(p, b, bunch_at(b, at), is_seed_at(b, at));
+	tell(p, b, bunch_at(b, at), card_is_seed(b, at));
 	return p->n > before;
 }
 
@@ -130,7 +125,7 @@ static void tell_unless(struct pick *p, struct spot spot, int turn)
 	if ((p->self.card != spot.card || p->self.at != spot.at) &&
 	    !is_told(touched_of(p, spot.card), spot.at) && has_turn(p, b, peer, turn) &&
 	    !facts_is_expired(p->t, facts_at(b, spot.at)))
-		tell(p, b, peer, is_seed_at(b, spot.at));
+		tell(p, b, peer, card_is_seed(b, spot.at));
 }
 
 /* The at-th of a side, its leaves being one after the other; and its memory asked for. */

@@ -244,8 +244,7 @@ int create_torrent(const struct create_spec *spec, struct buf *out)
 		benc_put_str(out, spec->created_by);
 	}
 	if (spec->created_at != 0) {
-		benc_put_str(out, "creation date");
-		benc_put_int(out, spec->created_at);
+		benc_put_pair(out, "creation date", spec->created_at);
 	}
 	benc_put_str(out, "info");
 	create_put_info(spec, out);

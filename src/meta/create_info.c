@@ -21,8 +21,7 @@ static void put_leaf(const struct create_spec *spec, const struct create_file *f
 	benc_put_str(out, "");
 	benc_put_raw(out, 'd');
 	put_attr(spec, f, out);
-	benc_put_str(out, "length");
-	benc_put_int(out, (int64_t)f->length);
+	benc_put_pair(out, "length", (int64_t)f->length);
 	if (f->length > 0) {
 		benc_put_str(out, "pieces root");
 		benc_put_bytes(out, bytes_of(f->root, SHA256_LEN));
@@ -94,8 +93,7 @@ static void put_pad(uint64_t length, struct buf *out)
 	benc_put_raw(out, 'd');
 	benc_put_str(out, "attr");
 	benc_put_str(out, "p");
-	benc_put_str(out, "length");
-	benc_put_int(out, (int64_t)length);
+	benc_put_pair(out, "length", (int64_t)length);
 	benc_put_str(out, "path");
 	benc_put_raw(out, 'l');
 	benc_put_str(out, ".pad");
@@ -114,8 +112,7 @@ static void put_list(const struct create_spec *spec, struct buf *out)
 
 		benc_put_raw(out, 'd');
 		put_attr(spec, f, out);
-		benc_put_str(out, "length");
-		benc_put_int(out, (int64_t)f->length);
+		benc_put_pair(out, "length", (int64_t)f->length);
 		put_path(f->path, out);
 		benc_put_raw(out, 'e');
 		if (pad > 0)
@@ -136,8 +133,7 @@ static void put_files(const struct create_spec *spec, struct buf *out)
 		put_list(spec, out);
 		return;
 	}
-	benc_put_str(out, "length");
-	benc_put_int(out, (int64_t)spec->files[0].length);
+	benc_put_pair(out, "length", (int64_t)spec->files[0].length);
 }
 
 void create_put_info(const struct create_spec *spec, struct buf *out)
@@ -145,20 +141,17 @@ void create_put_info(const struct create_spec *spec, struct buf *out)
 	benc_put_raw(out, 'd');
 	put_files(spec, out);
 	if (spec->v2) {
-		benc_put_str(out, "meta version");
-		benc_put_int(out, 2);
+		benc_put_pair(out, "meta version", 2);
 	}
 	benc_put_str(out, "name");
 	benc_put_str(out, spec->name);
-	benc_put_str(out, "piece length");
-	benc_put_int(out, spec->piece_length);
+	benc_put_pair(out, "piece length", spec->piece_length);
 	if (spec->v1) {
 		benc_put_str(out, "pieces");
 		benc_put_bytes(out, bytes_of(spec->pieces_v1, spec->n_pieces_v1 * SHA1_LEN));
 	}
 	if (spec->private) {
-		benc_put_str(out, "private");
-		benc_put_int(out, 1);
+		benc_put_pair(out, "private", 1);
 	}
 	if (spec->source != NULL) {
 		benc_put_str(out, "source");

@@ -97,8 +97,7 @@ int entry_signed_bytes(const struct entry *e, const char *action, struct buf *ou
 	/* INT64_MAX bounds every torrent; a cast keeps larger values apart all the same */
 	benc_put_int(out, (int64_t)e->bytes);
 	put_text(out, "description", e->description);
-	benc_put_str(out, "files");
-	benc_put_int(out, e->n_files);
+	benc_put_pair(out, "files", e->n_files);
 	put_hash(out, "hash v1", e->has_v1, e->hash_v1, SHA1_LEN);
 	put_hash(out, "hash v2", e->has_v2, e->hash_v2, SHA256_LEN);
 	put_hash(out, "key", true, e->key, SIGN_KEY_LEN);
@@ -107,13 +106,11 @@ int entry_signed_bytes(const struct entry *e, const char *action, struct buf *ou
 	benc_put_str(out, e->name);
 	benc_put_str(out, "owner");
 	benc_put_str(out, e->owner);
-	benc_put_str(out, "published at");
-	benc_put_int(out, e->published_at);
+	benc_put_pair(out, "published at", e->published_at);
 	put_hash(out, "sha256", e->has_sha256, e->sha256, SHA256_LEN);
 	put_text(out, "tags", e->tags);
 	if (strcmp(action, "unpublish") == 0) {
-		benc_put_str(out, "version");
-		benc_put_int(out, e->version);
+		benc_put_pair(out, "version", e->version);
 	}
 	benc_put_raw(out, 'e');
 	return out->err;

@@ -20,20 +20,12 @@ static struct bytes cut(struct bytes *s, char end)
 	return front;
 }
 
-/* Keys and urn prefixes are compared without regard to case, as links are typed. */
-static bool starts(struct bytes s, const char *prefix)
-{
-	size_t len = strlen(prefix);
-
-	return s.len >= len && strncasecmp((const char *)s.ptr, prefix, len) == 0;
-}
-
 /* "tr" or, where a parameter repeats, "tr.1" and so on. */
 static bool key_is(struct bytes key, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!starts(key, name))
+	if (!text_begins(key, name))
 		return false;
 	if (key.len == len)
 		return true;
@@ -77,9 +69,9 @@ static int take_btmh(struct magnet *m, struct bytes digits)
 
 static int take_topic(struct magnet *m, struct bytes urn)
 {
-	if (starts(urn, "urn:btih:"))
+	if (text_begins(urn, "urn:btih:"))
 		return take_btih(m, bytes_sub(urn, 9, urn.len - 9));
-	if (starts(urn, "urn:btmh:"))
+	if (text_begins(urn, "urn:btmh:"))
 		return take_btmh(m, bytes_sub(urn, 9, urn.len - 9));
 	m->dropped++;
 	return 0;
@@ -90,7 +82,7 @@ static int take_source(struct magnet *m, struct bytes urn)
 {
 	uint8_t key[SIGN_KEY_LEN];
 
-	if (!starts(urn, "urn:btpk:"))
+	if (!text_begins(urn, "urn:btpk:"))
 		return 0;
 	if (urn.len - 9 != 2 * sizeof(key) ||
 	    text_unhex(bytes_sub(urn, 9, urn.len - 9), key, sizeof(key)) != 0)
@@ -266,7 +258,7 @@ int magnet_parse(struct bytes uri, struct magnet *out)
 
 	if (uri.len > MAGNET_BYTES_MAX)
 		return ERR_TOO_BIG;
-	if (!starts(uri, SCHEME))
+	if (!text_begins(uri, SCHEME))
 		return ERR_PROTO;
 	buf_init(&value, MAGNET_BYTES_MAX);
 	buf_init(&spaced, MAGNET_BYTES_MAX);

@@ -220,4 +220,10 @@ const uint8_t *meta_swarm_hash(const struct metainfo *m);
 /* Is `hash` one of the swarm names of this torrent? */
 bool meta_has_swarm_hash(const struct metainfo *m, const uint8_t hash[SHA1_LEN]);
 
+/* What the content is called on disk. The `name` of a single v2 file is advisory (BEP 52). */
+static inline const char *meta_content_name(const struct metainfo *m)
+{
+	return m->single ? m->files[0].path : m->name;
+}
+
 #endif

@@ -136,6 +136,7 @@ bool http_later_give(struct http_later *l, struct bytes data)
 {
 	struct evbuffer *b = evbuffer_new();
 
+	assert(data.len <= HTTP_LATER_GIVE_MAX);
 	if (data.len > l->left)
 		data.len = (size_t)l->left;
 	if (b != NULL && evbuffer_add(b, data.ptr, data.len) != 0) {

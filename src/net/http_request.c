@@ -250,3 +250,21 @@ const char *http_request_header(const struct http_request *r, const char *name)
 		return NULL;
 	return evhttp_find_header(evhttp_request_get_input_headers(r->impl), name);
 }
+
+const char *http_request_bearer(const struct http_request *r)
+{
+	static const char bearer[] = "Bearer ";
+	const char *given = http_request_header(r, "Authorization");
+
+	return given != NULL && text_begins(bytes_str(given), bearer) ? given + sizeof(bearer) - 1
+								      : NULL;
+}
+
+bool http_request_is_json(const struct http_request *r)
+{
+	static const char json[] = "application/json";
+	const char *type = http_request_header(r, "Content-Type");
+
+	return type != NULL && text_begins(bytes_str(type), json) &&
+	       strchr("; ", type[sizeof(json) - 1]) != NULL;
+}

@@ -38,6 +38,11 @@ struct http_request {
 /* A header's value or NULL; always NULL for requests that net/http_lane.c took, which are announces
  * and scrapes. Borrowed for the call. */
 const char *http_request_header(const struct http_request *r, const char *name);
+/* The token that "Authorization: Bearer" shows, or NULL. Borrowed for the call. */
+const char *http_request_bearer(const struct http_request *r);
+/* Is its body said to be application/json, with or without parameters? A page of another site
+ * cannot send that without asking first, which we never allow (O-34). */
+bool http_request_is_json(const struct http_request *r);
 /* A query parameter, percent-decoded ('+' is a space), appended to `out`; false: absent or
  * malformed. */
 bool http_request_param(const struct http_request *r, const char *name, struct buf *out);

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "net/loop.h"
 
 #define SUFFIX ".sock"
 #define NEW_SUFFIX ".new"
@@ -405,14 +405,6 @@ struct asking {
 	void *user;
 };
 
-static uint64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* A question fits into the socket's buffer; one that does not is nobody's. */
 static bool put_question(int fd, struct bytes question)
 {
@@ -438,7 +430,7 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 		close(fd);
 		return;
 	}
-	*t = (struct talk){.fd = fd, .until_ms = clock_ms() + a->silence_ms};
+	*t = (struct talk){.fd = fd, .until_ms = loop_clock_ms() + a->silence_ms};
 	memcpy(t->name, file, name_len);
 	buf_init(&t->in, LOCAL_ANSWER_MAX + READ_STEP);
 	a->n++;
@@ -497,7 +489,7 @@ static bool hear(struct asking *a, nfds_t i)
 		return false;
 	}
 	buf_commit(&t->in, (size_t)n);
-	t->until_ms = clock_ms() + a->silence_ms;
+	t->until_ms = loop_clock_ms() + a->silence_ms;
 	take_lines(a, t);
 	return true;
 }
@@ -505,7 +497,7 @@ static bool hear(struct asking *a, nfds_t i)
 static void hear_all(struct asking *a)
 {
 	while (a->n > 0) {
-		uint64_t now = clock_ms(), first = UINT64_MAX;
+		uint64_t now = loop_clock_ms(), first = UINT64_MAX;
 
 		for (nfds_t i = 0; i < a->n; i++) {
 			a->polls[i] = (struct pollfd){.fd = a->talks[i].fd, .events = POLLIN};
@@ -513,7 +505,7 @@ static void hear_all(struct asking *a)
 				first = a->talks[i].until_ms;
 		}
 		(void)poll(a->polls, a->n, first > now ? (int)(first - now) : 0);
-		now = clock_ms();
+		now = loop_clock_ms();
 		/* From the end, where those that are over are filled in from. */
 		for (nfds_t i = a->n; i-- > 0;) {
 			bool ready = a->polls[i].revents != 0;

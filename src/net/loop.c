@@ -155,17 +155,16 @@ uint64_t loop_clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+uint64_t loop_clock_ms(void)
+{
+	return loop_clock_us() / 1000;
+}
+
 uint64_t loop_now_ms(struct loop *l)
 {
-	struct timespec ts;
-	uint64_t now;
-
-	if (l->in_turn && l->now_ms != 0)
-		return l->now_ms;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	l->now_ms = now;
-	return now;
+	if (!l->in_turn || l->now_ms == 0)
+		l->now_ms = loop_clock_ms();
+	return l->now_ms;
 }
 
 int64_t loop_wall_s(void)

@@ -23,8 +23,9 @@ int loop_turn(struct loop *l, uint32_t ms);
 
 /* Monotonic milliseconds, read once per turn of the loop. */
 uint64_t loop_now_ms(struct loop *l);
-/* Monotonic microseconds, read anew. */
+/* Monotonic microseconds, and milliseconds, read anew; also where no loop is. */
 uint64_t loop_clock_us(void);
+uint64_t loop_clock_ms(void);
 /* Unix seconds. */
 int64_t loop_wall_s(void);
 

@@ -4,17 +4,8 @@
 
 #include "base/text.h"
 #include "meta/metainfo.h"
+#include "node/json_put.h"
 #include "node/json_read.h"
-
-json_t *entry_json_hex(bool has, const uint8_t *bytes, size_t len)
-{
-	char hex[2 * SIGN_LEN + 1];
-
-	if (!has)
-		return json_null();
-	text_hex(hex, bytes_of(bytes, len));
-	return json_string(hex);
-}
 
 static json_t *tags_json(const struct entry *e)
 {
@@ -57,12 +48,12 @@ json_t *entry_json(const struct entry *e)
 	    "{s:I, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "id",
 	    (json_int_t)e->id, "owner", e->owner, "name", e->name, "version",
 	    (json_int_t)e->version, "bytes", (json_int_t)e->bytes, "n_files",
-	    (json_int_t)e->n_files, "hash_v1", entry_json_hex(e->has_v1, e->hash_v1, SHA1_LEN),
-	    "hash_v2", entry_json_hex(e->has_v2, e->hash_v2, SHA256_LEN), "sha256",
-	    entry_json_hex(e->has_sha256, e->sha256, SHA256_LEN), "published_at",
+	    (json_int_t)e->n_files, "hash_v1", json_hex(e->has_v1, e->hash_v1, SHA1_LEN), "hash_v2",
+	    json_hex(e->has_v2, e->hash_v2, SHA256_LEN), "sha256",
+	    json_hex(e->has_sha256, e->sha256, SHA256_LEN), "published_at",
 	    (json_int_t)e->published_at, "description", e->description, "tags", tags_json(e),
-	    "meta", meta_json(e), "key", entry_json_hex(true, e->key, SIGN_KEY_LEN), "signature",
-	    entry_json_hex(true, e->signature, SIGN_LEN));
+	    "meta", meta_json(e), "key", json_hex(true, e->key, SIGN_KEY_LEN), "signature",
+	    json_hex(true, e->signature, SIGN_LEN));
 }
 
 static int read_names(const json_t *j, struct entry *e, struct err_info *info)

@@ -12,7 +12,4 @@ json_t *entry_json(const struct entry *e);
  * version alone. ERR_PROTO with the sentence, which names the member. */
 int entry_json_read(const json_t *j, bool stored, struct entry *out, struct err_info *info);
 
-/* A string that is NULL-safe: hex, or JSON's null. */
-json_t *entry_json_hex(bool has, const uint8_t *bytes, size_t len);
-
 #endif

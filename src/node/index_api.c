@@ -8,6 +8,7 @@
 #include "net/tls.h"
 #include "node/entry_json.h"
 #include "node/index_torrent.h"
+#include "node/json_put.h"
 #include "node/qr_svg.h"
 #include "node/torrent_file.h"
 
@@ -33,8 +34,7 @@ static int add_file(void *user, const struct catalogue_file *f)
 	j = json_object();
 	if (torrent_put_text(j, "path", f->path) != 0 ||
 	    json_object_set_new(j, "bytes", json_integer((json_int_t)f->length)) != 0 ||
-	    json_object_set_new(j, "sha256",
-				entry_json_hex(f->has_sha256, f->sha256, SHA256_LEN)) != 0) {
+	    json_object_set_new(j, "sha256", json_hex(f->has_sha256, f->sha256, SHA256_LEN)) != 0) {
 		json_decref(j);
 		return -1;
 	}

@@ -1,6 +1,7 @@
 /* node/index_ops.c - for those who run an index: is it well, how busy is it, who changed what. */
 #include "node/entry_json.h"
 #include "node/index_server_impl.h"
+#include "node/json_put.h"
 #include "node/metrics.h"
 
 /* ---- health ---- */
@@ -78,7 +79,7 @@ static int add_change(void *user, const struct catalogue_audit *a)
 	json_t *j = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:o}", "id", (json_int_t)a->id,
 			      "at", (json_int_t)a->at, "address", a->address, "action", a->action,
 			      "owner", a->owner, "name", a->name, "version", (json_int_t)a->version,
-			      "key", entry_json_hex(a->has_key, a->key, SIGN_KEY_LEN));
+			      "key", json_hex(a->has_key, a->key, SIGN_KEY_LEN));
 
 	l->last_id = a->id;
 	return j == NULL ? -1 : json_array_append_new(l->list, j);

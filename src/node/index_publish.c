@@ -14,17 +14,6 @@
 
 /* ---- is this a call at all? ---- */
 
-/* "application/json", with or without parameters. A page of another site cannot send that without
- * asking first, which we never allow (O-34). */
-static bool is_json(const char *type)
-{
-	static const char want[] = "application/json";
-	size_t n = sizeof(want) - 1;
-
-	return type != NULL && strncasecmp(type, want, n) == 0 &&
-	       (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
-}
-
 static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 {
 	struct err_info why = {0};
@@ -36,7 +25,7 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 	if (http_request_header(r, "Origin") != NULL)
 		index_reply_error(reply, 403, "forbidden_origin",
 				  "web pages may not change anything");
-	else if (!is_json(http_request_header(r, "Content-Type")))
+	else if (!http_request_is_json(r))
 		index_reply_error(reply, 415, "bad_content_type",
 				  "Content-Type must be application/json");
 	else if ((err = json_read_object_within(r->body, PUBLISH_VALUES_MAX, &j, &why)) ==

@@ -78,11 +78,10 @@ static const struct route {
 
 struct bytes index_token_of(const struct http_request *r, struct buf *buf)
 {
-	static const char bearer[] = "Bearer ";
-	const char *given = http_request_header(r, "Authorization");
+	const char *given = http_request_bearer(r);
 
-	if (given != NULL && strncasecmp(given, bearer, sizeof(bearer) - 1) == 0)
-		(void)buf_put_str(buf, given + sizeof(bearer) - 1);
+	if (given != NULL)
+		(void)buf_put_str(buf, given);
 	else if (!http_request_param(r, "token", buf))
 		buf_clear(buf);
 	return buf_bytes(buf);

@@ -46,13 +46,6 @@ static bool names_port(const char *host, uint16_t port)
 	       n == port;
 }
 
-static bool starts_with(struct bytes s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
-
 static bool is_on_loopback(struct bytes url)
 {
 	for (size_t i = 0; i + 3 <= url.len; i++) {
@@ -61,8 +54,8 @@ static bool is_on_loopback(struct bytes url)
 		if (memcmp(url.ptr + i, "://", 3) != 0)
 			continue;
 		host = bytes_sub(url, i + 3, url.len - i - 3);
-		return starts_with(host, "127.") || starts_with(host, "localhost") ||
-		       starts_with(host, "[::1]");
+		return bytes_start_with(host, "127.") || bytes_start_with(host, "localhost") ||
+		       bytes_start_with(host, "[::1]");
 	}
 	return false;
 }

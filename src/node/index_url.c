@@ -15,13 +15,6 @@ static bool is_plain(struct bytes url)
 	return true;
 }
 
-static bool has_prefix(struct bytes s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
-
 /* "host", "host:port", "[v6]", "[v6]:port" with nothing wrong in the port. */
 static bool authority_is_sane(struct bytes host, bool *has_port)
 {
@@ -46,7 +39,7 @@ static bool host_is_local(struct bytes host)
 {
 	struct addr a;
 
-	if (has_prefix(host, "localhost") && (host.len == 9 || host.ptr[9] == ':'))
+	if (bytes_start_with(host, "localhost") && (host.len == 9 || host.ptr[9] == ':'))
 		return true;
 	return addr_parse(host, 1, &a) == 0 && addr_is_loopback(&a);
 }
@@ -54,7 +47,8 @@ static bool host_is_local(struct bytes host)
 int index_url_normalise(const char *url, struct buf *out, bool *local, struct err_info *info)
 {
 	struct bytes rest = bytes_str(url), host;
-	bool scheme = has_prefix(rest, "http://") || has_prefix(rest, "https://"), has_port;
+	bool scheme = bytes_start_with(rest, "http://") || bytes_start_with(rest, "https://"),
+	     has_port;
 	const uint8_t *slash;
 	char shown[128];
 
@@ -64,7 +58,7 @@ int index_url_normalise(const char *url, struct buf *out, bool *local, struct er
 	if (!is_plain(rest))
 		return err_set(info, ERR_INVALID, "%s: not the address of an index", shown);
 	if (scheme) {
-		size_t n = has_prefix(rest, "https://") ? 8 : 7;
+		size_t n = bytes_start_with(rest, "https://") ? 8 : 7;
 
 		rest = rest.len < n ? bytes_of(NULL, 0) : bytes_sub(rest, n, rest.len - n);
 		buf_put(out, bytes_of(url, n));

@@ -14,4 +14,8 @@ int json_put(struct buf *out, const json_t *j, size_t flags);
  * (free). */
 char *json_put_string(const json_t *j, size_t max);
 
+/* Hashes, keys, signatures (SIGN_LEN bytes at most) as hexadecimal digits; null where there is
+ * none. NULL without memory. */
+json_t *json_hex(bool has, const uint8_t *bytes, size_t len);
+
 #endif

@@ -168,7 +168,8 @@ void link_unstarve(struct link *l);
 /* Free the incoming block, if any. */
 void link_recv_drop(struct link *l);
 
-/* New bytes of the stream, as the peer meant them. */
+/* New bytes of the stream, as the peer meant them, that stand apart from `in`: what is left over is
+ * kept there. */
 void link_take(struct link *l, struct bytes in);
 /* So many bytes of the incoming block's payload are in place. The link may be closed. */
 void link_count_payload(struct link *l, size_t n);

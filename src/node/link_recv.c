@@ -287,7 +287,6 @@ static void drop_empty_in(struct link *l)
 	buf_init(&l->in, LINK_IN_MAX);
 }
 
-/* New stream bytes that stand apart from l->in. What is left over is kept there. */
 void link_take(struct link *l, struct bytes in)
 {
 	size_t used = l->in.len > 0 ? 0 : take_stream(l, in);

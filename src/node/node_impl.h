@@ -270,7 +270,7 @@ void transfer_punch(struct transfer *t, const struct link *by, const struct addr
 void transfer_on_introduced(void *user, const struct addr *list, size_t n);
 
 /* ---- transfer_plan.c ---- */
-/* Before it is live. Returns 0 or ERR_NOMEM. */
+/* Copies what is given; NULL stays NULL. Returns 0 or ERR_NOMEM, then nothing changed. */
 int transfer_plan(struct transfer *t, const uint8_t *wanted);
 /* The swarm is told, and `complete` is what it says. */
 void transfer_plan_swarm(struct transfer *t);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "meta/magnet.h"
+#include "node/json_put.h"
 #include "node/torrent_source.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
@@ -70,16 +71,6 @@ int torrent_put_text(json_t *to, const char *key, const char *raw)
 	return err != 0 || text_is_utf8(bytes_str(raw)) ? err : torrent_put_hex(to, key, raw);
 }
 
-static json_t *hash_json(bool has, const uint8_t *hash, size_t len)
-{
-	char hex[SHA256_LEN * 2 + 1];
-
-	if (!has)
-		return json_null();
-	text_hex(hex, bytes_of(hash, len));
-	return json_string(hex);
-}
-
 static json_t *files_json(const struct metainfo *m)
 {
 	json_t *list = json_array();
@@ -130,12 +121,12 @@ json_t *torrent_json(const struct metainfo *m, bool files)
 {
 	json_t *j = json_pack(
 	    "{s:o, s:o, s:o, s:I, s:i, s:i, s:i, s:b, s:o, s:o, s:I, s:o, s:o}", "name",
-	    torrent_text(m->name), "hash_v1", hash_json(m->v1, m->hash_v1, SHA1_LEN), "hash_v2",
-	    hash_json(m->v2, m->hash_v2, SHA256_LEN), "bytes", (json_int_t)m->total_bytes,
-	    "n_files", (int)m->n_real_files, "piece_length", (int)m->piece_length, "pieces",
-	    (int)m->n_pieces, "private", m->private, "comment", torrent_text(m->comment),
-	    "created_by", torrent_text(m->created_by), "created_at", (json_int_t)m->created_at,
-	    "trackers", trackers_json(m), "magnet", torrent_magnet(m));
+	    torrent_text(m->name), "hash_v1", json_hex(m->v1, m->hash_v1, SHA1_LEN), "hash_v2",
+	    json_hex(m->v2, m->hash_v2, SHA256_LEN), "bytes", (json_int_t)m->total_bytes, "n_files",
+	    (int)m->n_real_files, "piece_length", (int)m->piece_length, "pieces", (int)m->n_pieces,
+	    "private", m->private, "comment", torrent_text(m->comment), "created_by",
+	    torrent_text(m->created_by), "created_at", (json_int_t)m->created_at, "trackers",
+	    trackers_json(m), "magnet", torrent_magnet(m));
 
 	if (files && j != NULL)
 		json_object_set_new(j, "files", files_json(m));

@@ -18,7 +18,6 @@ static void count_wanted(struct transfer *t)
 	}
 }
 
-/* Copies what is given; NULL stays NULL. Returns 0 or ERR_NOMEM, then nothing changed. */
 int transfer_plan(struct transfer *t, const uint8_t *wanted)
 {
 	size_t n = t->meta->n_files, n_pieces = t->meta->n_pieces;

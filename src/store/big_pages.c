@@ -11,10 +11,12 @@ static size_t whole_pages(size_t bytes)
 uint8_t *big_pages_take(size_t bytes)
 {
 	size_t len = whole_pages(bytes), lead;
-	uint8_t *all = mmap(NULL, len + BIG_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t *pages;
+	uint8_t *all, *pages;
 
+	if (bytes > SIZE_MAX - 2 * BIG_PAGE_BYTES)
+		return NULL;
+	all = mmap(NULL, len + BIG_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1, 0);
 	if (all == MAP_FAILED)
 		return NULL;
 	lead = whole_pages((uintptr_t)all) - (uintptr_t)all;

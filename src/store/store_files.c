@@ -5,17 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "meta/selection.h"
 #include "store/store_impl.h"
 
 /* Shorter stretches are left to the kernel's own pace. */
 #define WRITEBACK_MIN (256u << 10)
 
 /* ---- the table ---------------------------------------------------------- */
-
-static bool on_disk(const struct meta_file *f)
-{
-	return (f->flags & (META_FILE_PAD | META_FILE_SYMLINK)) == 0;
-}
 
 /* The one file of a single-file download has its unfinished name for now. */
 static const char *path_of(const struct store *s, const struct meta_file *f)
@@ -49,7 +45,7 @@ int files_load(struct store *s, const struct metainfo *m)
 	char *end;
 
 	for (uint32_t i = 0; i < m->n_files; i++) {
-		if (!on_disk(&m->files[i]))
+		if (!selection_is_real(&m->files[i]))
 			continue;
 		bytes += strlen(path_of(s, &m->files[i])) + 1;
 		n++;
@@ -61,12 +57,12 @@ int files_load(struct store *s, const struct metainfo *m)
 		return ERR_NOMEM;
 	end = s->paths;
 	for (uint32_t i = 0; i < m->n_files; i++) {
-		if (on_disk(&m->files[i]) && m->files[i].length > 0)
+		if (selection_is_real(&m->files[i]) && m->files[i].length > 0)
 			file_add(s, &m->files[i], &end);
 	}
 	s->n_data = s->n_files;
 	for (uint32_t i = 0; i < m->n_files; i++) {
-		if (on_disk(&m->files[i]) && m->files[i].length == 0)
+		if (selection_is_real(&m->files[i]) && m->files[i].length == 0)
 			file_add(s, &m->files[i], &end);
 	}
 	return OK;

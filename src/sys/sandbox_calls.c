@@ -33,6 +33,12 @@
 #else
 #define CLONE_FLAGS_ARG 0
 #endif
+/* mmap(2), and socket(2) by way of socketcall(2), where no filter sees what they are asked for. */
+#if defined(__i386__)
+#define ARGUMENTS_IN_MEMORY true
+#else
+#define ARGUMENTS_IN_MEMORY false
+#endif
 #define LOW_HALF UINT64_C(0xffffffff)
 /* Families have small numbers; the kernel knows fewer. */
 #define FAMILIES 64u
@@ -216,9 +222,8 @@ static void deny_code(scmp_filter_ctx f)
 	const struct scmp_arg_cmp is_both[] = {SCMP_A2(SCMP_CMP_MASKED_EQ, both, both)};
 	const struct scmp_arg_cmp is_code[] = {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)};
 
-#if !defined(__i386__) /* whose mmap has its arguments in memory */
-	deny(f, "mmap", EPERM, 1, is_both);
-#endif
+	if (!ARGUMENTS_IN_MEMORY)
+		deny(f, "mmap", EPERM, 1, is_both);
 	deny(f, "mmap2", EPERM, 1, is_both);
 	deny(f, "mprotect", EPERM, 1, is_code);
 	deny(f, "pkey_mprotect", EPERM, 1, is_code);
@@ -242,9 +247,8 @@ static void deny_by_arguments(scmp_filter_ctx f)
 	deny(f, "prlimit64", EPERM, 1, others_limits);
 	deny(f, "ioctl", EPERM, 1, types);
 	deny(f, "ioctl", EPERM, 1, pastes);
-#if !defined(__i386__) /* whose socketcall has its arguments in memory */
-	deny_sockets(f);
-#endif
+	if (!ARGUMENTS_IN_MEMORY)
+		deny_sockets(f);
 	deny_code(f);
 }
 

@@ -40,13 +40,10 @@ int ext_metadata_decode(struct ext_metadata *m, struct bytes body)
 int ext_metadata_encode(struct buf *out, const struct ext_metadata *m)
 {
 	benc_put_raw(out, 'd');
-	benc_put_str(out, "msg_type");
-	benc_put_int(out, m->type);
-	benc_put_str(out, "piece");
-	benc_put_int(out, m->piece);
+	benc_put_pair(out, "msg_type", m->type);
+	benc_put_pair(out, "piece", m->piece);
 	if (m->type == EXT_METADATA_DATA) {
-		benc_put_str(out, "total_size");
-		benc_put_int(out, m->total_bytes);
+		benc_put_pair(out, "total_size", m->total_bytes);
 	}
 	benc_put_raw(out, 'e');
 	if (m->type == EXT_METADATA_DATA)

@@ -1,13 +1,8 @@
 #include "wire/http_get.h"
 
+#include "base/text.h"
+
 #include <strings.h>
-
-static bool starts_with(struct bytes s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.len >= n && memcmp(s.ptr, prefix, n) == 0;
-}
 
 /* The next line without its end, which is CR LF and nothing else. */
 static bool take_line(struct bytes *in, struct bytes *line)
@@ -41,7 +36,7 @@ static bool take_first_line(struct bytes line, struct http_get *out)
 	static const char method[] = "GET ", version[] = " HTTP/1.";
 	const size_t head = sizeof(method) - 1, tail = sizeof(version); /* and a digit */
 
-	if (!starts_with(line, method) || line.len <= head + tail ||
+	if (!bytes_start_with(line, method) || line.len <= head + tail ||
 	    memcmp(line.ptr + line.len - tail, version, tail - 1) != 0)
 		return false;
 	if (line.ptr[line.len - 1] != '1' && line.ptr[line.len - 1] != '0')
@@ -50,17 +45,12 @@ static bool take_first_line(struct bytes line, struct http_get *out)
 	return take_target(bytes_sub(line, head, line.len - head - tail), out);
 }
 
-static bool is(struct bytes s, const char *word)
-{
-	return s.len == strlen(word) && strncasecmp((const char *)s.ptr, word, s.len) == 0;
-}
-
 static bool take_connection(struct bytes value, struct http_get *out)
 {
 	while (value.len > 0 && value.ptr[0] == ' ')
 		value = bytes_sub(value, 1, value.len - 1);
-	out->keep_alive = is(value, "keep-alive");
-	return out->keep_alive || is(value, "close");
+	out->keep_alive = text_is_word(value, "keep-alive");
+	return out->keep_alive || text_is_word(value, "close");
 }
 
 /* Headers that say where a request ends, or that more is wanted than an answer, need a reader that
@@ -81,9 +71,9 @@ static bool take_header(struct bytes line, struct http_get *out)
 		if (line.ptr[i] < ' ' || line.ptr[i] == 0x7f)
 			return false;
 	for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
-		if (is(name, not_ours[i]))
+		if (text_is_word(name, not_ours[i]))
 			return false;
-	if (is(name, "Connection"))
+	if (text_is_word(name, "Connection"))
 		return take_connection(bytes_sub(line, n + 1, line.len - n - 1), out);
 	return true;
 }

@@ -11,12 +11,6 @@
 
 /* ---- writing ------------------------------------------------------------ */
 
-static void put_number(struct buf *out, const char *key, uint32_t v)
-{
-	benc_put_str(out, key);
-	benc_put_int(out, v);
-}
-
 static void put_text(struct buf *out, const char *key, const char *text)
 {
 	if (text[0] == '\0')
@@ -34,7 +28,7 @@ static int put_failure(struct buf *out, const struct announce_reply *r)
 	if (r->retry_s == RETRY_NEVER)
 		put_text(out, "retry in", "never");
 	else if (r->retry_s > 0)
-		put_number(out, "retry in", (r->retry_s - 1) / 60 + 1);
+		benc_put_pair(out, "retry in", (r->retry_s - 1) / 60 + 1);
 	benc_put_raw(out, 'e');
 	return out->err;
 }
@@ -79,7 +73,7 @@ static void put_list(struct buf *out, const struct announce_reply *r, bool no_pe
 			benc_put_str(out, "peer id");
 			benc_put_bytes(out, bytes_of(p->id, sizeof(p->id)));
 		}
-		put_number(out, "port", p->addr.port);
+		benc_put_pair(out, "port", p->addr.port);
 		benc_put_raw(out, 'e');
 	}
 	benc_put_raw(out, 'e');
@@ -91,16 +85,16 @@ int http_announce_reply_encode(const struct announce_reply *r, bool compact, boo
 	if (r->failed)
 		return put_failure(out, r);
 	benc_put_raw(out, 'd');
-	put_number(out, "complete", r->complete);
-	put_number(out, "downloaded", r->downloaded);
+	benc_put_pair(out, "complete", r->complete);
+	benc_put_pair(out, "downloaded", r->downloaded);
 	if (r->has_external_ip) {
 		benc_put_str(out, "external ip");
 		benc_put_bytes(out, bytes_of(r->external_ip.ip, r->external_ip.v6 ? 16 : 4));
 	}
-	put_number(out, "incomplete", r->incomplete);
-	put_number(out, "interval", r->interval_s);
+	benc_put_pair(out, "incomplete", r->incomplete);
+	benc_put_pair(out, "interval", r->interval_s);
 	if (r->min_interval_s > 0)
-		put_number(out, "min interval", r->min_interval_s);
+		benc_put_pair(out, "min interval", r->min_interval_s);
 	if (compact) {
 		put_compact(out, "peers", r, false);
 		put_compact(out, "peers6", r, true);
@@ -159,15 +153,6 @@ static void take_list(struct taker *t, const struct benc *list)
 		benc_find_str(&peer, "peer id", &id);
 		take_peer(t, bytes_of(a.ip, a.v6 ? 16 : 4), (uint16_t)port, id);
 	}
-}
-
-static uint32_t find_number(const struct benc *dict, const char *key)
-{
-	int64_t v;
-
-	if (!benc_find_int(dict, key, &v) || v < 0)
-		return 0;
-	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
 static void find_text(const struct benc *dict, const char *key, char out[ANNOUNCE_TEXT_MAX + 1])
@@ -231,11 +216,11 @@ int http_announce_reply_decode(struct bytes body, struct announce_reply *r,
 		return 0;
 	}
 	answered = benc_find(&root, "interval", &v);
-	r->interval_s = find_number(&root, "interval");
-	r->min_interval_s = find_number(&root, "min interval");
-	r->complete = find_number(&root, "complete");
-	r->incomplete = find_number(&root, "incomplete");
-	r->downloaded = find_number(&root, "downloaded");
+	r->interval_s = benc_find_u32(&root, "interval");
+	r->min_interval_s = benc_find_u32(&root, "min interval");
+	r->complete = benc_find_u32(&root, "complete");
+	r->incomplete = benc_find_u32(&root, "incomplete");
+	r->downloaded = benc_find_u32(&root, "downloaded");
 	find_text(&root, "tracker id", r->tracker_id);
 	find_text(&root, "warning message", r->warning);
 	find_external_ip(&root, r);

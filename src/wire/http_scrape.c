@@ -39,12 +39,6 @@ static const struct scrape_row *row_after(const struct scrape_row *rows, size_t 
 	return best;
 }
 
-static void put_number(struct buf *out, const char *key, uint32_t v)
-{
-	benc_put_str(out, key);
-	benc_put_int(out, v);
-}
-
 /* The hashes are the keys of a dictionary: sorted, each once, in whatever order and
  * however often they were asked for. */
 int http_scrape_reply_encode(const struct scrape_row *rows, size_t n, struct buf *out)
@@ -59,23 +53,14 @@ int http_scrape_reply_encode(const struct scrape_row *rows, size_t n, struct buf
 	while ((row = row_after(rows, n, row)) != NULL) {
 		benc_put_bytes(out, bytes_of(row->info_hash, sizeof(row->info_hash)));
 		benc_put_raw(out, 'd');
-		put_number(out, "complete", row->complete);
-		put_number(out, "downloaded", row->downloaded);
-		put_number(out, "incomplete", row->incomplete);
+		benc_put_pair(out, "complete", row->complete);
+		benc_put_pair(out, "downloaded", row->downloaded);
+		benc_put_pair(out, "incomplete", row->incomplete);
 		benc_put_raw(out, 'e');
 	}
 	benc_put_raw(out, 'e');
 	benc_put_raw(out, 'e');
 	return out->err;
-}
-
-static uint32_t find_number(const struct benc *dict, const char *key)
-{
-	int64_t v;
-
-	if (!benc_find_int(dict, key, &v) || v < 0)
-		return 0;
-	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
 int http_scrape_reply_decode(struct bytes body, struct scrape_row *rows, size_t cap, size_t *n)
@@ -96,9 +81,9 @@ int http_scrape_reply_decode(struct bytes body, struct scrape_row *rows, size_t 
 		if (hash.len != sizeof(r->info_hash) || row.type != BENC_DICT)
 			continue;
 		memcpy(r->info_hash, hash.ptr, sizeof(r->info_hash));
-		r->complete = find_number(&row, "complete");
-		r->downloaded = find_number(&row, "downloaded");
-		r->incomplete = find_number(&row, "incomplete");
+		r->complete = benc_find_u32(&row, "complete");
+		r->downloaded = benc_find_u32(&row, "downloaded");
+		r->incomplete = benc_find_u32(&row, "incomplete");
 		++*n;
 	}
 	return 0;

@@ -28,25 +28,20 @@ static struct bytes trim(struct bytes s)
 	return s;
 }
 
-static bool is(struct bytes s, const char *word)
-{
-	return s.len == strlen(word) && strncasecmp((const char *)s.ptr, word, s.len) == 0;
-}
-
 static void take_header(struct lsd *m, struct bytes name, struct bytes value)
 {
 	uint64_t port;
 
-	if (is(name, "port") && text_parse_u64(value, UINT16_MAX, &port) == OK) {
+	if (text_is_word(name, "port") && text_parse_u64(value, UINT16_MAX, &port) == OK) {
 		m->port = (uint16_t)port;
-	} else if (is(name, "infohash") && m->n_hashes < LSD_HASHES_MAX) {
+	} else if (text_is_word(name, "infohash") && m->n_hashes < LSD_HASHES_MAX) {
 		m->n_hashes += text_unhex(value, m->hashes[m->n_hashes], SHA1_LEN) == OK;
-	} else if (is(name, "cookie") && value.len > 0) {
+	} else if (text_is_word(name, "cookie") && value.len > 0) {
 		size_t n = value.len < LSD_COOKIE_MAX ? value.len : LSD_COOKIE_MAX;
 
 		memcpy(m->cookie, value.ptr, n);
 		m->cookie[n] = '\0';
-	} else if (is(name, "host")) {
+	} else if (text_is_word(name, "host")) {
 		m->v6 = value.len > 0 && value.ptr[0] == '[';
 	}
 }
@@ -56,7 +51,7 @@ int lsd_decode(struct lsd *m, struct bytes in)
 	struct bytes first = take_line(&in);
 
 	memset(m, 0, sizeof(*m));
-	if (!is(first, "BT-SEARCH * HTTP/1.1"))
+	if (!text_is_word(first, "BT-SEARCH * HTTP/1.1"))
 		return ERR_PROTO;
 	while (in.len > 0) {
 		struct bytes line = take_line(&in);

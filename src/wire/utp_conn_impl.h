@@ -58,7 +58,7 @@ struct utp_conn {
 
 	/* From them. */
 	uint16_t in_ack; /* received, all of it up to here */
-	bool fin, got_any;
+	bool fin;
 	struct buf in; /* in order, for the reader, from `in_at` on */
 	size_t in_at;
 	struct utp_stray *strays; /* UTP_REORDER_MAX, while there is a gap */

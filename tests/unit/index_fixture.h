@@ -14,6 +14,7 @@
 #include "net/loop.h"
 #include "node/base64.h"
 #include "node/entry_json.h"
+#include "node/json_put.h"
 #include "test.h"
 
 struct owner {
@@ -93,7 +94,7 @@ static inline json_t *sha256_list(const char *text)
 	uint8_t sha256[SHA256_LEN];
 
 	sha256_of(bytes_str(text), sha256);
-	return json_pack("[o]", entry_json_hex(true, sha256, SHA256_LEN));
+	return json_pack("[o]", json_hex(true, sha256, SHA256_LEN));
 }
 
 /* The body of a call to publish. */

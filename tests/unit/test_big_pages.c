@@ -25,5 +25,7 @@ TEST(memory_of_any_size_begins_at_a_big_page)
 
 TEST(more_than_there_is_is_refused)
 {
-	CHECK(big_pages_take((size_t)1 << 60) == NULL);
+	CHECK(big_pages_take(SIZE_MAX / 8 * 7) == NULL);
+	CHECK(big_pages_take(SIZE_MAX - BIG_PAGE_BYTES) == NULL);
+	CHECK(big_pages_take(SIZE_MAX) == NULL);
 }
