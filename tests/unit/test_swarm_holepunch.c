@@ -607,16 +607,19 @@ TEST(ourselves_are_dialled_once_whichever_end_is_looked_at_first)
 TEST(both_addresses_of_a_peer_lead_to_one_connection)
 {
 	struct peer_hello h = {.addr = at(1), .fast = true, .extended = true, .peer_id = "x"};
+	const struct wire_msg alive = {.type = WIRE_KEEPALIVE};
 	const char *why = NULL;
+	struct peer_ref first;
 	struct bench b;
 
 	start(&b, (struct setting){0});
-	(void)swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
+	first = swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
 	CHECK(why == NULL);
 	h.addr = (struct addr){.ip = {0x20, 1, [15] = 1}, .port = 5, .v6 = 1};
 	(void)swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
 	CHECK(why != NULL);
 	b.now += 60000;
+	swarm_on_message(b.s, first, &alive, b.now, &b.fx);
 	h.incoming = true;
 	why = NULL;
 	(void)swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
