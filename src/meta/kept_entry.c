@@ -7,6 +7,11 @@
 #define FIXED_BYTES offsetof(struct entry, owner)
 #define TEXTS 5
 
+_Static_assert(sizeof(struct entry) - offsetof(struct entry, meta) -
+		       sizeof((struct entry){0}.meta) <
+		   _Alignof(struct entry),
+	       "the texts are the last members, and `meta` is the last of them");
+
 struct kept_entry {
 	uint8_t fixed[FIXED_BYTES];
 	char texts[]; /* one after the other, each with its NUL */

@@ -42,13 +42,20 @@ struct udp_port {
 
 /* ---- receiving ----------------------------------------------------------------------------- */
 
+static enum udp_port_kind kind_of(uint8_t first)
+{
+	if (first == 'd')
+		return UDP_PORT_KRPC;
+	return first == 0 ? UDP_PORT_TRACKER : UDP_PORT_UTP;
+}
+
 static void hand_over(struct udp_port *p, const struct addr *from, struct bytes in)
 {
 	const struct udp_port_user *u;
 
 	if (in.len == 0)
 		return;
-	u = &p->users[in.ptr[0] == 'd' ? UDP_PORT_KRPC : UDP_PORT_UTP];
+	u = &p->users[kind_of(in.ptr[0])];
 	if (u->on_datagram != NULL)
 		u->on_datagram(u->user, from, in);
 }

@@ -1,6 +1,7 @@
 /* net/udp_port.h - the UDP socket of a peer, beside its TCP port of the same number, which the
- * distributed hash table and uTP share: who gets a datagram is told by its first byte ('d': a
- * dictionary, so KRPC; else wire/utp.h). */
+ * distributed hash table, uTP and questions to trackers share: who gets a datagram is told by its
+ * first byte ('d': a dictionary, so KRPC; 0: the action of a tracker's reply, wire/udp_tracker.h;
+ * else wire/utp.h, where it is none of these). */
 #ifndef SHOAL_NET_UDP_PORT_H
 #define SHOAL_NET_UDP_PORT_H
 
@@ -16,7 +17,7 @@
 
 struct udp_port;
 
-enum udp_port_kind { UDP_PORT_KRPC, UDP_PORT_UTP, UDP_PORT_KINDS };
+enum udp_port_kind { UDP_PORT_KRPC, UDP_PORT_TRACKER, UDP_PORT_UTP, UDP_PORT_KINDS };
 
 struct udp_port_user {
 	void (*on_datagram)(void *user, const struct addr *from, struct bytes in);

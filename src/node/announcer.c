@@ -9,14 +9,17 @@
 /* One request under way: for one of the torrent's hashes. */
 struct ask {
 	struct announcer *a;
-	struct http_call *call;
+	bool under_way;
+	struct http_call *http; /* one of them */
+	struct udp_call *udp;
 	uint32_t tracker;
-	enum announce_event event;
 };
 
 #define HASHES_MAX 2
 /* Under way at once: a round is one tracker; a goodbye goes to those that know us. */
 #define ASKS_MAX 8
+/* Nobody waits longer for an answer to "stopped". */
+#define GOODBYE_MS 2000u
 
 struct announcer {
 	struct announcer_params p;
@@ -26,7 +29,7 @@ struct announcer {
 	struct tiers tiers;
 	struct announce_turn turn;
 	uint32_t current; /* the tracker this round asks */
-	struct ask *asks; /* ASKS_MAX while it is our turn, else NULL; call != NULL: under way */
+	struct ask *asks; /* ASKS_MAX while it is our turn, else NULL */
 	uint32_t n_asks;
 	enum announce_event event; /* to be said in the next round that succeeds */
 	bool round_ok;		   /* some hash of this round was answered */
@@ -50,18 +53,19 @@ static void start_round(struct announcer *a);
 static struct ask *free_ask(struct announcer *a)
 {
 	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++)
-		if (a->asks[i].call == NULL)
+		if (!a->asks[i].under_way)
 			return &a->asks[i];
 	return NULL;
 }
 
-static void on_answer(void *user, const struct http_answer *answer);
+static void on_http_answer(void *user, const struct http_answer *answer);
+static void on_udp_answer(void *user, const struct udp_answer *answer);
 
 static void ask_is_over(struct ask *ask)
 {
 	struct announcer *a = ask->a;
 
-	ask->call = NULL;
+	ask->under_way = false;
 	a->n_asks--;
 	a->tiers.list[ask->tracker].site->in_flight--;
 }
@@ -69,12 +73,39 @@ static void ask_is_over(struct ask *ask)
 static void cancel_asks(struct announcer *a)
 {
 	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++) {
-		if (a->asks[i].call == NULL)
+		if (!a->asks[i].under_way)
 			continue;
-		http_call_cancel(a->asks[i].call);
+		if (a->asks[i].http != NULL)
+			http_call_cancel(a->asks[i].http);
+		else
+			udp_call_cancel(a->asks[i].udp);
 		ask_is_over(&a->asks[i]);
 		a->tiers.list[a->asks[i].tracker].heard = true; /* it may have got it */
 	}
+}
+
+static void send_over_http(struct ask *ask, const char *tracker, const struct announce *ann)
+{
+	struct buf url;
+	struct http_ask http = {.method = "GET",
+				.max_bytes = ANNOUNCER_REPLY_BYTES_MAX,
+				.done = on_http_answer,
+				.user = ask};
+
+	buf_init(&url, 64u << 10);
+	(void)http_announce_encode(tracker, ann, &url);
+	http.url = buf_cstr(&url);
+	if (ann->event == EVENT_STOPPED)
+		http.total_ms = GOODBYE_MS;
+	if (http.url != NULL)
+		ask->http = http_client_send(ask->a->p.http, &http);
+	buf_fini(&url);
+}
+
+static void send_over_udp(struct ask *ask, const char *tracker, const struct announce *ann)
+{
+	ask->udp = udp_asker_send(ask->a->p.udp, tracker, ann,
+				  ann->event == EVENT_STOPPED ? GOODBYE_MS : 0, on_udp_answer, ask);
 }
 
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
@@ -88,8 +119,6 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	    .compact = true,
 	};
 	struct ask *ask = free_ask(a);
-	struct buf url;
-	struct http_ask http = {.method = "GET", .max_bytes = ANNOUNCER_REPLY_BYTES_MAX};
 
 	if (ask == NULL)
 		return false;
@@ -98,18 +127,13 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	if (t->id != NULL)
 		memcpy(ann.tracker_id, t->id, strlen(t->id) + 1);
 	a->p.counts(a->p.user, &ann.uploaded, &ann.downloaded, &ann.left);
-	buf_init(&url, 64u << 10);
-	(void)http_announce_encode(t->site->url, &ann, &url);
-	http.url = buf_cstr(&url);
-	http.done = on_answer;
-	http.user = ask;
-	if (event == EVENT_STOPPED)
-		http.total_ms = 2000;
-	*ask = (struct ask){.a = a, .tracker = tracker, .event = event};
-	if (http.url != NULL)
-		ask->call = http_client_send(a->p.http, &http);
-	buf_fini(&url);
-	if (ask->call == NULL)
+	*ask = (struct ask){.a = a, .tracker = tracker};
+	if (tracker_is_udp(t->site->url))
+		send_over_udp(ask, t->site->url, &ann);
+	else
+		send_over_http(ask, t->site->url, &ann);
+	ask->under_way = ask->http != NULL || ask->udp != NULL;
+	if (!ask->under_way)
 		return false;
 	t->site->in_flight++;
 	a->n_asks++;
@@ -176,41 +200,54 @@ static void rest(struct announcer *a, struct tracker_url *t, uint32_t retry_s)
 		t->rest_until_ms = loop_now_ms(a->p.loop) + (uint64_t)retry_s * 1000;
 }
 
-static bool take_reply(struct announcer *a, struct tracker_url *t, const struct http_answer *answer)
+static bool take_reply(struct announcer *a, struct tracker_url *t, const struct announce_reply *r,
+		       const struct addr *from)
 {
-	const char *url = t->site->url;
+	if (r->failed) {
+		fail(a, t->site->url, r->failure);
+		rest(a, t, r->retry_s);
+		return false;
+	}
+	a->n_ok++;
+	err_drop(&a->error);
+	if (r->interval_s > a->interval_s)
+		a->interval_s = r->interval_s;
+	a->min_interval_ms = r->min_interval_s > 0 ? (uint64_t)r->min_interval_s * 1000 : 5000;
+	tracker_url_keep_id(t, r->tracker_id);
+	t->heard = true;
+	if (r->has_external_ip && from->port != 0 && a->p.seen_as != NULL)
+		a->p.seen_as(a->p.user, from, &r->external_ip);
+	give_peers(a, r);
+	return true;
+}
+
+/* Has it answered at all? */
+static bool take_site(struct announcer *a, struct tracker_url *t, const struct err_info *why)
+{
+	if (why->code == OK) {
+		announce_site_answered(t->site);
+		return true;
+	}
+	fail(a, t->site->url, why->text);
+	announce_site_failed(t->site, why->text, loop_now_ms(a->p.loop));
+	return false;
+}
+
+static bool take_http(struct announcer *a, struct tracker_url *t, const struct http_answer *answer)
+{
 	struct announce_reply r;
 	struct announce_peer *peers;
 	bool good = false;
 
-	if (answer->err.code != OK) {
-		fail(a, url, answer->err.text);
-		announce_site_failed(t->site, answer->err.text, loop_now_ms(a->p.loop));
+	if (!take_site(a, t, &answer->err))
 		return false;
-	}
-	announce_site_answered(t->site);
 	peers = calloc(ANNOUNCE_PEERS_TAKEN, sizeof(*peers));
-	if (peers == NULL ||
-	    http_announce_reply_decode(answer->body, &r, peers, ANNOUNCE_PEERS_TAKEN) != OK) {
-		fail(a, url,
+	if (peers != NULL &&
+	    http_announce_reply_decode(answer->body, &r, peers, ANNOUNCE_PEERS_TAKEN) == OK)
+		good = take_reply(a, t, &r, &answer->from);
+	else
+		fail(a, t->site->url,
 		     answer->status == 200 ? "answers what no tracker would" : "HTTP error");
-	} else if (r.failed) {
-		fail(a, url, r.failure);
-		rest(a, t, r.retry_s);
-	} else {
-		good = true;
-		a->n_ok++;
-		err_drop(&a->error);
-		if (r.interval_s > a->interval_s)
-			a->interval_s = r.interval_s;
-		a->min_interval_ms =
-		    r.min_interval_s > 0 ? (uint64_t)r.min_interval_s * 1000 : 5000;
-		tracker_url_keep_id(t, r.tracker_id);
-		t->heard = true;
-		if (r.has_external_ip && answer->from.port != 0 && a->p.seen_as != NULL)
-			a->p.seen_as(a->p.user, &answer->from, &r.external_ip);
-		give_peers(a, &r);
-	}
 	free(peers);
 	return good;
 }
@@ -263,20 +300,44 @@ static void end_round(struct announcer *a)
 	end_turn(a);
 }
 
-static void on_answer(void *user, const struct http_answer *answer)
+/* Returns the tracker, or NULL when nothing is made of its answer any more. */
+static struct tracker_url *answered(struct ask *ask)
 {
-	struct ask *ask = user;
 	struct announcer *a = ask->a;
 
 	ask_is_over(ask);
-	if (a->stopping) {
-		finish_stop(a);
-		return;
-	}
-	if (take_reply(a, &a->tiers.list[ask->tracker], answer))
-		a->round_ok = true;
+	if (!a->stopping)
+		return &a->tiers.list[ask->tracker];
+	finish_stop(a);
+	return NULL;
+}
+
+static void go_on(struct announcer *a, bool good)
+{
+	a->round_ok = a->round_ok || good;
 	if (a->n_asks == 0)
 		end_round(a);
+}
+
+static void on_http_answer(void *user, const struct http_answer *answer)
+{
+	struct ask *ask = user;
+	struct announcer *a = ask->a;
+	struct tracker_url *t = answered(ask);
+
+	if (t != NULL)
+		go_on(a, take_http(a, t, answer));
+}
+
+static void on_udp_answer(void *user, const struct udp_answer *answer)
+{
+	struct ask *ask = user;
+	struct announcer *a = ask->a;
+	struct tracker_url *t = answered(ask);
+
+	if (t != NULL)
+		go_on(a, take_site(a, t, answer->err) &&
+			     take_reply(a, t, answer->reply, answer->from));
 }
 
 /* May this tracker be asked now? */

@@ -1,5 +1,5 @@
-/* node/announcer.h - tells trackers of one torrent that we are there and asks for others, when the
- * node's gate gives it a turn.
+/* node/announcer.h - tells trackers of one torrent that we are there and asks for others, over HTTP
+ * or UDP, when the node's gate gives it a turn.
  *
  * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails), BEP 31
  * (retry in). A hybrid torrent announces both of its hashes. A failing tracker is tried again after
@@ -13,6 +13,7 @@
 #include "net/http_client.h"
 #include "node/announce_gate.h"
 #include "node/reach.h"
+#include "node/udp_asker.h"
 #include "wire/announce.h"
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
@@ -27,6 +28,7 @@ struct announcer;
 struct announcer_params {
 	struct loop *loop;
 	struct http_client *http;
+	struct udp_asker *udp;
 	struct announce_gate *gate;
 	const struct metainfo *meta; /* borrowed */
 	const char *const *trackers; /* first tier, before the torrent's own; NULL-ended or NULL */

@@ -298,6 +298,7 @@ static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_para
 	struct announcer_params ap = {
 	    .loop = n->loop,
 	    .http = n->http,
+	    .udp = n->udp_asker,
 	    .gate = &n->gate,
 	    .meta = &f->named,
 	    .trackers = p->trackers,

@@ -312,7 +312,7 @@ static int start_parts(struct node *n, const struct node_params *p, struct err_i
 	n->throttle.timer = loop_timer_new(n->loop, throttle_on_tick, n);
 	if (n->scratch_in == NULL || n->sink == NULL || n->listen_io == NULL ||
 	    n->pool_io == NULL || n->second == NULL || n->throttle.timer == NULL ||
-	    http_client_new(n->loop, &n->http) != OK ||
+	    http_client_new(n->loop, &n->http) != OK || node_make_udp_asker(n) != OK ||
 	    folder_watcher_new(n->loop, &n->watcher) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return p->transport == NODE_TRANSPORT_TCP ? OK : node_use_utp(n, info);
@@ -394,6 +394,7 @@ void node_free(struct node *n)
 	reach_free(n->reach);
 	node_dht_free(n->dht);
 	utp_net_free(n->utp);
+	udp_asker_free(n->udp_asker);
 	udp_port_free(n->udp);
 	free(n->listen_host);
 	folder_watcher_free(n->watcher);

@@ -38,6 +38,7 @@ struct node {
 	struct external external;
 	struct node_dht *dht; /* NULL: off */
 	struct udp_port *udp; /* NULL: nobody needs it yet, or it could not be had */
+	struct udp_asker *udp_asker;
 	struct utp_net *utp;  /* NULL: off */
 	char *listen_host;    /* NULL: all */
 	enum node_transport transport;
@@ -202,6 +203,7 @@ void fetches_shed(struct node *n);
 /* ---- node_udp.c ---- */
 /* The UDP port of the same number as the TCP one; opened when first asked for. NULL: see *info. */
 struct udp_port *node_udp(struct node *n, struct err_info *info);
+int node_make_udp_asker(struct node *n);
 /* Without uTP the node is no worse than elsewhere, unless it shall use nothing else. Returns 0 or
  * an error. */
 int node_use_utp(struct node *n, struct err_info *info);

@@ -1,4 +1,4 @@
-/* node/node_udp.c - the node's UDP port, and uTP on it. */
+/* node/node_udp.c - the node's UDP port, with uTP and questions to trackers on it. */
 #include "node/link.h"
 
 struct udp_port *node_udp(struct node *n, struct err_info *info)
@@ -6,6 +6,19 @@ struct udp_port *node_udp(struct node *n, struct err_info *info)
 	if (n->udp == NULL && udp_port_new(n->loop, n->listen_host, n->port, &n->udp, info) != OK)
 		n->udp = NULL;
 	return n->udp;
+}
+
+static struct udp_port *port_for_trackers(void *user, struct err_info *info)
+{
+	return node_udp(user, info);
+}
+
+int node_make_udp_asker(struct node *n)
+{
+	const struct udp_asker_params p = {
+	    .loop = n->loop, .seed = rng_next(&n->rng), .port = port_for_trackers, .user = n};
+
+	return udp_asker_new(&p, &n->udp_asker);
 }
 
 static void on_accept(void *user, struct utp_stream *u, const struct addr *from)

@@ -18,9 +18,15 @@ static int add(struct tiers *t, const char *url, uint32_t tier, struct announce_
 	return OK;
 }
 
-static bool is_http(const char *url)
+bool tracker_is_udp(const char *url)
 {
-	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+	return strncmp(url, "udp://", 6) == 0;
+}
+
+static bool is_spoken(const char *url)
+{
+	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0 ||
+	       tracker_is_udp(url);
 }
 
 static void swap(struct tiers *t, uint32_t i, uint32_t j)
@@ -60,7 +66,7 @@ int tiers_load(struct tiers *t, const char *const *first, const struct metainfo 
 	for (const char *const *u = first; err == OK && u != NULL && *u != NULL; u++)
 		err = add(t, *u, 0, g);
 	for (uint32_t i = 0; err == OK && i < m->n_trackers; i++)
-		if (is_http(m->trackers[i].url))
+		if (is_spoken(m->trackers[i].url))
 			err = add(t, m->trackers[i].url, m->trackers[i].tier + 1, g);
 	shuffle(t, rng);
 	return err;

@@ -27,6 +27,9 @@ int tiers_load(struct tiers *t, const char *const *first, const struct metainfo 
 	       struct announce_gate *g, struct rng *rng);
 void tiers_fini(struct tiers *t, struct announce_gate *g);
 
+/* Is it asked over UDP? Else over HTTP. */
+bool tracker_is_udp(const char *url);
+
 /* Number `i` answered. */
 void tiers_promote(struct tiers *t, uint32_t i);
 /* Remember its "tracker id"; nothing for an empty one. */

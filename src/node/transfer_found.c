@@ -60,6 +60,7 @@ int transfer_make_announcer(struct transfer *t, const char *const *trackers)
 	struct announcer_params ap = {
 	    .loop = n->loop,
 	    .http = n->http,
+	    .udp = n->udp_asker,
 	    .gate = &n->gate,
 	    .meta = t->meta,
 	    .trackers = trackers,

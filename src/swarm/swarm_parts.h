@@ -288,7 +288,8 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
 void swarm_count_place(struct swarm *s, const struct peer *p, bool in);
 void swarm_fill_places(struct turn *t);
 /* Give a newcomer a place before it asks, if one is free: it gets its first block a round trip
- * earlier. Not kept for it, so holding many costs others nothing. */
+ * earlier. Not kept for it, so holding many costs others nothing. Only our own kind is invited:
+ * libtorrent 2.0.8 crashes on what a magnet link's metadata should come before. */
 void swarm_invite(struct turn *t, struct peer *p);
 /* Others are tried while those who have places leave the line idle. */
 void swarm_judge_takers(struct turn *t);

@@ -715,7 +715,7 @@ TEST(a_peer_that_reads_nothing_costs_little_memory)
 
 	world_init(&w, hybrid, 16 * KIB, &one, 1);
 	n = world_node(&w);
-	transfer_set_upload(world_seed(&w, n), false);
+	world_seed(&w, n);
 	raw_init(&r, &w, 'R');
 	raw_dial(&r, n, 4096);
 	raw_say_hello(&r);

@@ -129,7 +129,7 @@ static const char *said(struct bench *b)
 	return b->text;
 }
 
-enum { FAST = 1, V2 = 2, EXTENDED = 4, INCOMING = 8 };
+enum { FAST = 1, V2 = 2, EXTENDED = 4, INCOMING = 8, OURS = 16 };
 
 static struct addr addr_of(uint32_t i)
 {
@@ -147,6 +147,8 @@ static struct peer_ref join_as(struct bench *b, uint32_t i, uint8_t id, unsigned
 	const char *why = NULL;
 
 	memset(h.peer_id, id, sizeof(h.peer_id));
+	if ((flags & OURS) != 0)
+		memcpy(h.peer_id, "-SH0100-", 8);
 	return swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
 }
 
@@ -230,9 +232,9 @@ TEST(swarm_opens_with_what_it_has)
 	stop(&b);
 	start(&b, 1, "****", false);
 	join(&b, FAST);
-	CHECK(strncmp(said(&b), "0:have all ", 11) == 0);
+	CHECK_STR(said(&b), "0:have all");
 	join(&b, 0);
-	CHECK_STR(said(&b), "1:bitfield 1:unchoke");
+	CHECK_STR(said(&b), "1:bitfield");
 	stop(&b);
 	start(&b, 1, "*.*.", false);
 	join(&b, FAST);
@@ -861,7 +863,6 @@ TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 	struct block_ref out;
 
 	start(&b, 2, "*", false);
-	swarm_set_upload(b.s, false, b.now, &b.fx);
 	r = join(&b, FAST);
 	plain = join(&b, 0);
 	said(&b);
@@ -869,7 +870,6 @@ TEST(swarm_rejects_requests_of_choked_peers_and_cancels)
 	CHECK_STR(said(&b), "0:reject(0.0)");
 	hear_block_msg(&b, plain, WIRE_REQUEST, 0, 0);
 	CHECK_STR(said(&b), "");
-	swarm_set_upload(b.s, true, b.now, &b.fx);
 	hear_type(&b, r, WIRE_INTERESTED);
 	hear_block_msg(&b, r, WIRE_REQUEST, 0, 0);
 	hear_block_msg(&b, r, WIRE_CANCEL, 0, 0);
@@ -1220,10 +1220,10 @@ TEST(swarm_invites_newcomers_to_places_that_are_free_and_keeps_them_for_nobody)
 
 	seed_of(&b, 2);
 	for (uint32_t i = 0; i < 3; i++)
-		p[i] = join(&b, INCOMING);
+		p[i] = join(&b, INCOMING | OURS);
 	CHECK_STR(said(&b), "0:bitfield 0:unchoke 1:bitfield 1:unchoke 2:bitfield");
 	b.now += CHOKER_INVITED_MS;
-	p[3] = join(&b, INCOMING);
+	p[3] = join(&b, INCOMING | OURS);
 	CHECK_STR(said(&b), "3:bitfield 3:unchoke");
 	hear_type(&b, p[2], WIRE_INTERESTED);
 	CHECK_STR(said(&b), "2:unchoke");
@@ -1235,8 +1235,13 @@ TEST(swarm_invites_newcomers_to_places_that_are_free_and_keeps_them_for_nobody)
 	CHECK_STR(said(&b), "0:choke 1:unchoke");
 	/* Nobody is invited while somebody waits. */
 	hear_type(&b, p[0], WIRE_INTERESTED);
-	join(&b, INCOMING);
+	join(&b, INCOMING | OURS);
 	CHECK_STR(said(&b), "4:bitfield");
+	stop(&b);
+	/* Nor is who is not of our kind. */
+	seed_of(&b, 2);
+	join(&b, INCOMING);
+	CHECK_STR(said(&b), "0:bitfield");
 	stop(&b);
 }
 
@@ -1695,7 +1700,7 @@ TEST(swarm_closes_seeds_when_complete_and_never_dials_them_again)
 	CHECK_STR(said(&b), "dial(1)");
 	r = join(&b, FAST);
 	hear_type(&b, r, WIRE_HAVE_ALL);
-	CHECK_STR(said(&b), "0:have all 0:suggest(0) 0:unchoke 0:close");
+	CHECK_STR(said(&b), "0:have all 0:close");
 	CHECK(swarm_deadline_ms(b.s) == UINT64_MAX);
 	stop(&b);
 }
