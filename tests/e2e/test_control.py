@@ -166,7 +166,7 @@ def _(w):
 def _(w):
     indexes = [w.index(), w.index(data=w.path("other-index"))]
     a = w.peer("a")
-    a.daemon()
+    daemon = a.daemon()
     for i, index in enumerate(indexes):
         b = w.peer(f"b{i}", index)
         b.share(h.make_file(b.path(f"f{i}"), 300_000, seed=i))
@@ -174,12 +174,14 @@ def _(w):
         index.wait_seeds(f"f{i}", 2)
     left = a.run("leave").expect(h.OK)
     check("only copy" not in left.err, "both indexes know better", left.err)
-    a.daemon()
+    daemon.wait(20 * h.SLOW)
+    daemon = a.daemon()
     for i, index in enumerate(indexes):
         index.wait_seeds(f"f{i}", 2)
     indexes[1].proc.kill()
     left = a.run("leave").expect(h.OK)
     check("pieces of b1/f1@1\n" in left.err, "what no index knows of", left.err)
+    daemon.wait(20 * h.SLOW)
 
 
 class Terminal:

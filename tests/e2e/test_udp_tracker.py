@@ -38,6 +38,27 @@ def _(w):
     check(status["udp"]["connects"] >= 1 and status["udp"]["announces"] == 4, "udp", status)
 
 
+@test("get finds who has it by nothing but a tracker over UDP; one before it that is gone costs little; both say goodbye")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a", "http://127.0.0.1:1"), w.peer("b", "http://127.0.0.1:1")
+    src, torrent = h.make_file(a.path("f"), 3 * h.MIB), w.path("f.torrent")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind((HOST, 0))
+        a.run("create", src, "-o", torrent, "--tracker", f"udp://{HOST}:{gone.getsockname()[1]}/announce",
+              "--tracker", f"udp://localhost:{index.port}/announce").expect(h.OK)
+    seed = a.start("get", torrent, "-o", a.dir + "/", "--seed")
+    h.wait_for(lambda: index.api("status")["udp"]["announces"] >= 2, 30 * h.SLOW, "the seed is announced, by both hashes")
+    begun = time.monotonic()
+    b.run("get", torrent, "-o", b.path("got") + "/", "--wait", "30").expect(h.OK)
+    check(time.monotonic() - begun < 12 * h.SLOW, "it took", time.monotonic() - begun)
+    h.check_same(b.path("got", "f"), src)
+    check_eq(index.api("status")["peers"], 2, "the getter has said goodbye")
+    seed.stop()
+    h.wait_for(lambda: index.api("status")["peers"] == 0, 10 * h.SLOW, "the seed says goodbye, too")
+    check_eq(index.api("status")["announces"], index.api("status")["udp"]["announces"], "all came over UDP")
+
+
 @test("a peer that came over HTTP and one that came over UDP see one another, with one thread and with three")
 def _(w):
     for threads in ("1", "3"):

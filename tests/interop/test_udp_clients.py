@@ -42,6 +42,28 @@ def meet(w, seeder, getter):
     check(status["udp"]["announces"] >= 2 and status["announces"] == status["udp"]["announces"], "all came over UDP", status)
 
 
+@test("shoal and libtorrent find one another through opentracker over UDP", seconds=120)
+def _(w):
+    a, b = w.peer("a", "http://127.0.0.1:1"), w.peer("b", "http://127.0.0.1:1")
+    src, torrent = h.make_file(a.path("the file.bin"), 3 * MIB + 4321), w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--v1-only").expect(h.OK)
+    hash_ = wire.Torrent.load(torrent).hash_v1
+    tracker = clients.Opentracker(w, [hash_])
+    os.remove(torrent)
+    a.run("create", src, "-o", torrent, "--v1-only", "--tracker", f"udp://{h.HOST}:{tracker.port}/announce").expect(h.OK)
+    seed = a.start("get", torrent, "-o", a.dir + "/", "--seed")
+    h.wait_for(lambda: tracker.seeds(hash_) == 1, 30 * h.SLOW, "shoal is announced")
+    lt = Libtorrent(w)
+    into = w.path("theirs")
+    p = lt.get(torrent, into)
+    lt.wait(p, os.path.join(into, "the file.bin"), 60 * h.SLOW)
+    h.check_same(os.path.join(into, "the file.bin"), src)
+    seed.stop()
+    h.wait_for(lambda: tracker.seeds(hash_) <= 1, 10 * h.SLOW, "shoal has left")
+    b.run("get", torrent, "-o", b.path("ours") + "/", "--wait", "30").expect(h.OK)
+    h.check_same(b.path("ours", "the file.bin"), src)
+
+
 for one, other in ((Aria2Udp, Libtorrent), (Libtorrent, Transmission), (Transmission, Aria2Udp)):
     def _(w, one=one, other=other):
         meet(w, one, other)
