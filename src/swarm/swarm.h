@@ -33,9 +33,11 @@
  * other, and would keep the few seeds busy with choosing among all of it. */
 #define SWARM_COMPLETE_FEW 2u
 /* HAVEs are told together, so many at most, and not more often than this: at memory speed each one
- * that comes alone cuts the peer's row of blocks. Pieces that come slower are told at once. */
+ * that comes alone cuts the peer's row of blocks. Pieces that come slower are told at once. Seeds
+ * can wait longer: of four, each was woken for them more often than for requests. */
 #define SWARM_HAVES_MAX 64u
 #define SWARM_HAVES_MS 5u
+#define SWARM_HAVES_SEEDS_MS 50u
 /* A proven liar's address is refused this long. */
 #define SWARM_BAN_MS (60u * 60u * 1000u)
 /* Nothing but silence from a peer for this long ends the connection (G-23). */

@@ -105,9 +105,10 @@ struct swarm {
 	/* What every block looks at. */
 	struct rate down, up;
 	uint64_t down_bytes, up_bytes, wasted_bytes, kept_bytes;
-	uint64_t left_bytes, unwanted_bytes;	  /* of missing pieces, wanted or not */
-	uint64_t haves_ms;			  /* when some were told last */
-	uint32_t haves[SWARM_HAVES_MAX], n_haves; /* good, and not told yet */
+	uint64_t left_bytes, unwanted_bytes; /* of missing pieces, wanted or not */
+	/* Good pieces that not all were told of; of them n_told are new to seeds alone. */
+	uint32_t haves[SWARM_HAVES_MAX], n_haves, n_told;
+	uint64_t haves_ms, seeds_ms; /* when getters and seeds were told last */
 
 	uint8_t peer_id[20];
 	uint16_t port;
@@ -235,6 +236,7 @@ bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
 void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, uint32_t begin);
 
 /* swarm_piece.c */
+/* Whom it is time to tell. */
 void swarm_tell_haves(struct turn *t);
 /* Every block is there. */
 void swarm_verify(struct turn *t, struct open_piece *o);

@@ -203,34 +203,41 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 
 /* ---- good ---------------------------------------------------------------- */
 
-void swarm_tell_haves(struct turn *t)
+/* Those from number `from` on. A seed wants to know how far what it gave has spread. */
+static void tell(struct turn *t, bool seeds, uint32_t from)
 {
 	struct swarm *s = t->s;
 	struct peer *p;
 
-	for (uint32_t i = 0; s->n_haves > 0 && (p = swarm_next_peer(s, &i)) != NULL;) {
-		for (uint32_t k = 0; k < s->n_haves; k++) {
-			/* A seed wants to know how far what it gave has spread. */
-			if (p->has_all || !peer_has(p, s->haves[k]))
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->has_all != seeds)
+			continue;
+		for (uint32_t k = from; k < s->n_haves; k++) {
+			if (seeds || !peer_has(p, s->haves[k]))
 				swarm_send(
 				    t, p,
 				    &(struct wire_msg){.type = WIRE_HAVE, .index = s->haves[k]});
 		}
 	}
-	s->n_haves = 0;
-	s->haves_ms = t->now_ms;
-	s->haves_at_ms = UINT64_MAX;
 }
 
-static void tell_soon(struct turn *t, uint32_t piece)
+void swarm_tell_haves(struct turn *t)
 {
 	struct swarm *s = t->s;
+	bool now = swarm_complete(s) || s->n_haves == SWARM_HAVES_MAX;
 
-	s->haves[s->n_haves++] = piece;
-	if (swarm_complete(s) || s->n_haves == SWARM_HAVES_MAX ||
-	    t->now_ms - s->haves_ms >= SWARM_HAVES_MS)
-		swarm_tell_haves(t);
-	else
+	if (s->n_told < s->n_haves && (now || t->now_ms - s->haves_ms >= SWARM_HAVES_MS)) {
+		tell(t, false, s->n_told);
+		s->n_told = s->n_haves;
+		s->haves_ms = t->now_ms;
+	}
+	if (s->n_haves > 0 && (now || t->now_ms - s->seeds_ms >= SWARM_HAVES_SEEDS_MS)) {
+		tell(t, true, 0);
+		s->n_told = s->n_haves = 0;
+		s->seeds_ms = t->now_ms;
+	}
+	s->haves_at_ms = s->n_haves == 0 ? UINT64_MAX : s->seeds_ms + SWARM_HAVES_SEEDS_MS;
+	if (s->n_told < s->n_haves && s->haves_ms + SWARM_HAVES_MS < s->haves_at_ms)
 		s->haves_at_ms = s->haves_ms + SWARM_HAVES_MS;
 }
 
@@ -255,7 +262,8 @@ static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_h
 		p->wanted--;
 		swarm_update_interest(t, p);
 	}
-	tell_soon(t, piece);
+	s->haves[s->n_haves++] = piece;
+	swarm_tell_haves(t);
 	if (block_hashes != NULL)
 		settle_blame(t, piece, block_hashes);
 	blame_forget(&s->blame, piece);

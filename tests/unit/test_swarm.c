@@ -304,18 +304,27 @@ TEST(swarm_tells_pieces_that_come_fast_together_and_slow_ones_at_once)
 
 	start(&b, 1, ".....", false);
 	r = open_seed(&b, 0);
+	join(&b, FAST); /* a getter */
 	blocks(&b, r);
 	said(&b);
 	for (uint32_t i = 0; i < 3; i++)
 		swarm_on_piece(b.s, i, PIECE_GOOD, NULL, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(0)");
+	CHECK_STR(said(&b), "1:have(0) 0:have(0)");
 	CHECK(swarm_deadline_ms(b.s) <= b.now + SWARM_HAVES_MS);
 	b.now += SWARM_HAVES_MS;
 	swarm_on_tick(b.s, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(1) 0:have(2)");
+	CHECK_STR(said(&b), "1:have(1) 1:have(2)");
 	b.now += SWARM_HAVES_MS;
 	swarm_on_piece(b.s, 3, PIECE_GOOD, NULL, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(3)");
+	CHECK_STR(said(&b), "1:have(3)");
+	/* Seeds hear of them later. */
+	CHECK(swarm_deadline_ms(b.s) <= b.now + SWARM_HAVES_SEEDS_MS);
+	b.now += SWARM_HAVES_SEEDS_MS - 2 * SWARM_HAVES_MS;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "0:have(1) 0:have(2) 0:have(3)");
+	b.now += SWARM_HAVES_SEEDS_MS;
+	swarm_on_piece(b.s, 4, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK(strstr(said(&b), "1:have(4) 0:have(4)") != NULL);
 	stop(&b);
 }
 
