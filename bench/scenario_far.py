@@ -10,7 +10,7 @@ from plain import curl
 
 # What is between the two, how many seeds, and the data: (name, RTT ms, Mbit/s, queue ms, lost of a million, seeds, MiB)
 LINES = (("far", 200, 100, 50, 0, 1, 64), ("lossy", 100, 100, 50, 1000, 1, 16),
-         ("far, four seeds", 200, 100, 50, 0, 4, 64), ("a small file, far", 200, 100, 50, 0, 1, 0.25))
+         ("far, four seeds", 200, 100, 50, 0, 4, 64), ("a small file, far", 200, 100, 50, 0, 1, 1))
 
 
 def _one(run, mode, name, figures, seeds, mib):

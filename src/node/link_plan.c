@@ -252,16 +252,12 @@ void link_read(struct link *l)
 		ssize_t n;
 		size_t asked;
 		int n_iov;
-		bool flows;
 
 		if (most == 0) {
 			link_set_interest(l);
 			return;
 		}
 		make_plan(l, &p);
-		/* Amid payload with more behind it the peer's kernel holds nothing back, and to
-		 * acknowledge each packet would double what goes up a thin line. */
-		flows = l->cur.active && p.n_next > 0;
 		asked = cut_plan(&p, most, iov, &n_iov);
 		n = stream_readv(&l->stream, iov, n_iov);
 		if (n <= 0) {
@@ -275,7 +271,7 @@ void link_read(struct link *l)
 		}
 		throttle_took(l, DIR_DOWN, (uint64_t)n);
 		l->heard = true;
-		if (n < LINK_SMALL_READ && l->n_up == 0 && !flows)
+		if (n < LINK_SMALL_READ && l->n_up == 0)
 			stream_ack_now(&l->stream);
 		if (l->crypt != NULL)
 			link_crypt_take(l, l->node->scratch_in, (size_t)n);
