@@ -16,6 +16,7 @@ static void release_removed(struct node *n)
 		hash_serve_fini(t);
 		webseeds_free(t->webseeds);
 		t->webseeds = NULL;
+		transfer_unguard(t); /* what is watched has its name from there */
 		store_close(t->store);
 		t->store = NULL;
 		t->released = NULL;

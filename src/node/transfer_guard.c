@@ -110,6 +110,7 @@ void transfer_unguard(struct transfer *t)
 		folder_watch_remove(t->guard.folders[--t->guard.n]);
 	free(t->guard.folders);
 	t->guard.folders = NULL;
+	t->guard.file = NULL;
 }
 
 /* ---- what was not said ---------------------------------------------------------------------- */
