@@ -210,7 +210,7 @@ TEST(what_is_not_answered_is_sent_again_and_given_up_at_last)
 	(void)ask(&s, s.t.url, UDP_ASKER_FIRST_MS + 300);
 	wait_for_answer(&s);
 	CHECK_INT(s.err.code, ERR_TIMEOUT);
-	CHECK_INT(s.t.connects, 2);
+	CHECK(s.t.connects >= 2);
 	stop(&s);
 }
 
