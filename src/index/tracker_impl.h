@@ -228,6 +228,7 @@ static inline bool card_is_seed(const struct card *b, uint32_t at)
 {
 	return b->kind == CARD_LEAF ? b->of_seeds : at < b->n_seeds;
 }
+
 static inline uint8_t *bunch_at(const struct card *b, uint32_t at)
 {
 	return bunch_peers(b) + (size_t)at * peer_width(b);

@@ -66,7 +66,7 @@ static bool send_answer(int fd, struct buf *head, const struct http_reply *reply
 }
 
 /* Whom a proxy asks for is in a header, which evhttp reads. */
-static bool is_evhttps(const struct conn *c)
+static bool is_for_evhttp(const struct conn *c)
 {
 	struct http_request r = {.server = c->server};
 
@@ -121,7 +121,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	const uint8_t *whole = len > HTTP_GET_BYTES_MAX ? NULL : evbuffer_pullup(in, -1);
 	struct http_get q;
 
-	if (whole == NULL || is_evhttps(c) || !is_ours(bytes_of(whole, len), &q)) {
+	if (whole == NULL || is_for_evhttp(c) || !is_ours(bytes_of(whole, len), &q)) {
 		hand_back(c);
 		c->evhttp.read(bev, c->evcon);
 	} else if (!serve(c, &q)) {
@@ -149,7 +149,7 @@ void http_lane_begin(struct conn *c)
 	ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
 	struct http_get q;
 
-	if (n > 0 && (is_evhttps(c) || !is_ours(bytes_of(data, (size_t)n), &q))) {
+	if (n > 0 && (is_for_evhttp(c) || !is_ours(bytes_of(data, (size_t)n), &q))) {
 		tcp_tune(c->fd);
 		pass_on(c, bytes_of(data, (size_t)n));
 	} else if (n > 0 && !serve(c, &q)) {

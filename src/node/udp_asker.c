@@ -133,27 +133,35 @@ static bool send_now(struct udp_call *c)
 	return udp_port_send(k->port, &c->to, &out, 1) == 1;
 }
 
-static void wait_for_answer(struct udp_call *c, uint64_t ms)
+/* Twice as long as the last time. */
+static void wait_for_answer(struct udp_call *c)
 {
 	uint64_t now = now_ms(c->asker), left = c->deadline_ms > now ? c->deadline_ms - now : 0;
+	uint64_t ms = (uint64_t)UDP_ASKER_FIRST_MS << (c->tries - 1);
 
 	loop_timer_set(c->timer, ms < left ? ms : left);
 }
 
+static bool is_waiting(const struct udp_call *c)
+{
+	return c->tries > 0 && !c->cancelled && c->why.code == OK;
+}
+
 static void try_next(struct udp_call *c)
 {
-	uint64_t now = now_ms(c->asker), wait = (uint64_t)UDP_ASKER_FIRST_MS << c->tries;
+	bool sent;
 
-	if (c->tries == UDP_ASKER_TRIES || now >= c->deadline_ms) {
+	if (c->tries == UDP_ASKER_TRIES || now_ms(c->asker) >= c->deadline_ms) {
 		fail_later(c, ERR_TIMEOUT, "no answer");
 		return;
 	}
 	c->to = c->addrs[c->tries++ % c->n_addrs];
-	c->by_old_id = find_known(c->asker, &c->to) != NULL;
+	sent = send_now(c);
+	c->by_old_id = !c->connecting;
+	wait_for_answer(c);
 	/* There may be no way to an address of this family. */
-	if (!send_now(c) && c->n_addrs > 1)
-		wait = 0;
-	wait_for_answer(c, wait);
+	if (!sent && c->n_addrs > 1)
+		loop_timer_set(c->timer, 0);
 }
 
 static void on_timer(void *arg)
@@ -194,7 +202,7 @@ static void on_connected(struct udp_call *c, struct bytes in)
 		return;
 	remember(c->asker, &c->to, id);
 	/* It may take as long again. */
-	wait_for_answer(c, (uint64_t)UDP_ASKER_FIRST_MS << (c->tries - 1));
+	wait_for_answer(c);
 	(void)send_now(c);
 }
 
@@ -231,8 +239,7 @@ static void on_datagram(void *user, const struct addr *from, struct bytes in)
 		return;
 	LIST_FOREACH(c, &k->calls, all)
 	{
-		if (c->n_addrs > 0 && c->tries > 0 && !c->cancelled && c->why.code == OK &&
-		    c->transaction == head.transaction && addr_eq(&c->to, from))
+		if (is_waiting(c) && c->transaction == head.transaction && addr_eq(&c->to, from))
 			break;
 	}
 	if (c == NULL)
@@ -250,7 +257,7 @@ static void on_refused(void *user, const struct addr *to)
 
 	LIST_FOREACH(c, &k->calls, all)
 	{
-		if (c->tries == 0 || c->cancelled || c->why.code != OK || !addr_eq(&c->to, to))
+		if (!is_waiting(c) || !addr_eq(&c->to, to))
 			continue;
 		if (c->tries < c->n_addrs)
 			loop_timer_set(c->timer, 0);
