@@ -7,6 +7,8 @@
 #include <event2/dns.h>
 #include <event2/util.h>
 
+#include "base/text.h"
+
 struct ask {
 	struct resolver *r;
 	uint16_t port;
@@ -21,6 +23,22 @@ struct resolver {
 	struct ask *asks;
 	uint32_t n_asks;
 };
+
+int resolve_split(struct bytes text, char host[RESOLVE_HOST_MAX], uint16_t *port)
+{
+	const uint8_t *colon = text.len == 0 ? NULL : memrchr(text.ptr, ':', text.len);
+	size_t len = colon == NULL ? 0 : (size_t)(colon - text.ptr);
+	uint64_t number;
+
+	if (len == 0 || len >= RESOLVE_HOST_MAX ||
+	    text_parse_u64(bytes_of(colon + 1, text.len - len - 1), UINT16_MAX, &number) != OK ||
+	    number == 0)
+		return ERR_INVALID;
+	memcpy(host, text.ptr, len);
+	host[len] = '\0';
+	*port = (uint16_t)number;
+	return OK;
+}
 
 struct resolver *resolver_new(struct loop *l)
 {

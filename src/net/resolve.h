@@ -9,8 +9,13 @@
 #define RESOLVE_ADDRS_MAX 16u
 /* Names that are being looked up at once; more are refused. */
 #define RESOLVE_ASKS_MAX 32u
+/* A host's name, with its NUL. */
+#define RESOLVE_HOST_MAX 256u
 
 struct resolver;
+
+/* "HOST:PORT" in two. ERR_INVALID when one of them is missing, or cannot be that. */
+int resolve_split(struct bytes text, char host[RESOLVE_HOST_MAX], uint16_t *port);
 
 /* Nothing is sent, opened or read before the first name. NULL: out of memory. */
 struct resolver *resolver_new(struct loop *l);

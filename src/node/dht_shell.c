@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "net/entropy.h"
 #include "net/resolve.h"
 #include "store/durable.h"
@@ -103,45 +102,29 @@ void dht_shell_add_place(struct dht_shell *s, const struct addr *a)
 	settle(s);
 }
 
-/* "host:port" in two. */
-static int split(const char *text, char host[256], uint16_t *port)
-{
-	const char *colon = strrchr(text, ':');
-	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-	uint64_t number;
-
-	if (len == 0 || len >= 256 ||
-	    text_parse_u64(bytes_str(colon + 1), UINT16_MAX, &number) != 0 || number == 0)
-		return ERR_INVALID;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	*port = (uint16_t)number;
-	return OK;
-}
-
 bool dht_shell_is_place(const char *text)
 {
-	char host[256];
+	char host[RESOLVE_HOST_MAX];
 	uint16_t port;
 
-	return split(text, host, &port) == OK;
+	return resolve_split(bytes_str(text), host, &port) == OK;
 }
 
 static void ask_place(struct dht_shell *s, const char *text)
 {
-	char host[256];
+	char host[RESOLVE_HOST_MAX];
 	uint16_t port;
 
-	if (split(text, host, &port) == OK)
+	if (resolve_split(bytes_str(text), host, &port) == OK)
 		(void)resolver_ask(s->resolver, host, port, on_found, s);
 }
 
 int dht_shell_add_host(struct dht_shell *s, const char *text)
 {
-	char host[256];
+	char host[RESOLVE_HOST_MAX];
 	uint16_t port;
 
-	if (split(text, host, &port) != OK)
+	if (resolve_split(bytes_str(text), host, &port) != OK)
 		return ERR_INVALID;
 	for (uint32_t i = 0; i < s->n_places; i++)
 		if (strcmp(s->places[i], text) == 0)

@@ -9,8 +9,6 @@
 #include "net/resolve.h"
 #include "wire/udp_tracker.h"
 
-#define HOST_MAX 256u
-
 struct udp_call {
 	LIST_ENTRY(udp_call) all;
 	struct udp_asker *asker;
@@ -277,41 +275,26 @@ static void serve(struct udp_asker *k)
 /* ---- beginning ------------------------------------------------------------------------------- */
 
 /* "udp://HOST:PORT", and what is behind it. */
-static int parse_url(const char *url, char host[HOST_MAX], uint16_t *port, char path[UDP_URL_MAX])
+static int parse_url(const char *url, char host[RESOLVE_HOST_MAX], uint16_t *port,
+		     char path[UDP_URL_MAX])
 {
 	static const char scheme[] = "udp://";
-	const char *at = url + sizeof(scheme) - 1, *end, *colon;
-	uint64_t number;
+	const char *at = url + sizeof(scheme) - 1, *end;
 
 	if (!text_begins(bytes_str(url), scheme))
 		return ERR_INVALID;
 	end = at + strcspn(at, "/?#");
-	colon = end;
-	while (colon > at && *colon != ':')
-		colon--;
-	if (colon == at || text_parse_u64(bytes_of(colon + 1, (size_t)(end - colon) - 1),
-					  UINT16_MAX, &number) != OK)
-		return ERR_INVALID;
-	if (*at == '[' && colon[-1] == ']') {
-		at++;
-		colon--;
-	}
-	if (number == 0 || (size_t)(colon - at) >= HOST_MAX)
-		return ERR_INVALID;
-	memcpy(host, at, (size_t)(colon - at));
-	host[colon - at] = '\0';
-	*port = (uint16_t)number;
 	path[0] = '\0';
 	if (strlen(end) < UDP_URL_MAX)
 		memcpy(path, end, strlen(end) + 1);
-	return OK;
+	return resolve_split(bytes_of(at, (size_t)(end - at)), host, port);
 }
 
 static void begin(struct udp_call *c, const char *url)
 {
 	struct udp_asker *k = c->asker;
 	struct err_info why = {.code = OK};
-	char host[HOST_MAX];
+	char host[RESOLVE_HOST_MAX];
 	uint16_t port;
 	int err;
 
