@@ -225,13 +225,15 @@ void swarm_tell_haves(struct turn *t)
 {
 	struct swarm *s = t->s;
 	bool now = swarm_complete(s) || s->n_haves == SWARM_HAVES_MAX;
+	bool seeds = s->n_haves > 0 && (now || t->now_ms - s->seeds_ms >= SWARM_HAVES_SEEDS_MS);
 
-	if (s->n_told < s->n_haves && (now || t->now_ms - s->haves_ms >= SWARM_HAVES_MS)) {
+	/* With the word to seeds the list begins anew: nobody may be owed anything of it. */
+	if (s->n_told < s->n_haves && (seeds || t->now_ms - s->haves_ms >= SWARM_HAVES_MS)) {
 		tell(t, false, s->n_told);
 		s->n_told = s->n_haves;
 		s->haves_ms = t->now_ms;
 	}
-	if (s->n_haves > 0 && (now || t->now_ms - s->seeds_ms >= SWARM_HAVES_SEEDS_MS)) {
+	if (seeds) {
 		tell(t, true, 0);
 		s->n_told = s->n_haves = 0;
 		s->seeds_ms = t->now_ms;

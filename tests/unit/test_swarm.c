@@ -328,6 +328,30 @@ TEST(swarm_tells_pieces_that_come_fast_together_and_slow_ones_at_once)
 	stop(&b);
 }
 
+/* The list begins anew once seeds were told: a getter that was told a moment before is owed the rest. */
+TEST(swarm_tells_getters_of_each_piece_though_seeds_are_told_in_between)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "....", false);
+	r = open_seed(&b, 0);
+	join(&b, FAST); /* a getter */
+	blocks(&b, r);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "1:have(0) 0:have(0)");
+	b.now += SWARM_HAVES_SEEDS_MS - 3;
+	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "1:have(1)");
+	swarm_on_piece(b.s, 2, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_STR(said(&b), "");
+	b.now += 3;
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_STR(said(&b), "1:have(2) 0:have(1) 0:have(2)");
+	stop(&b);
+}
+
 TEST(swarm_says_interested_only_while_a_peer_has_what_it_lacks)
 {
 	struct bench b;
