@@ -133,6 +133,7 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 {
 	if (st->phase == TRANSFER_STALLED && !g->said_stalled) {
 		g->said_stalled = true;
+		g->stalled_bytes = st->done_bytes;
 		session_say(&g->session, "%s: paused: %s; goes on when that ends", g->wanted.label,
 			    st->why.text);
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
@@ -140,7 +141,8 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code == OK) {
 		g->said_changed = false;
-	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
+	} else if (st->phase == TRANSFER_DOWNLOADING && st->done_bytes > g->stalled_bytes) {
+		/* It went on. That peers send, which they do at each try, is not enough. */
 		g->said_stalled = false;
 	}
 }
