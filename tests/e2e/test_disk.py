@@ -152,6 +152,41 @@ def _(w):
     check_eq({e["name"] for e in index.entries()}, {"before", "big", "after"}, "entries after kill -9")
 
 
+@test("a catalogue that may only be read: publishing and removing say so, and blame no other owner; reading works")
+def _(w):
+    mnt = w.mount(w.path("data"), "32m")
+    index = w.index(data=os.path.join(mnt, "d"))
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000)).stop()
+    index.proc.kill()
+    subprocess.run(["mount", "-o", "remount,ro", mnt], check=True)
+    index.start()
+    src = h.make_file(b.path("g"), 1000, seed=2)
+    b.run("share", src, "--as", "b").expect(h.FAILED).error_line("may not be written to")
+    a.run("unshare", "f").expect(h.FAILED).error_line("may not be written to")
+    check("f" in b.run("ls", "--all").expect(h.OK).out, "ls")
+    # One that was closed properly cannot even be opened so.
+    index.proc.stop()
+    subprocess.run(["mount", "-o", "remount,rw", mnt], check=True)
+    index.start()
+    index.proc.stop()
+    subprocess.run(["mount", "-o", "remount,ro", mnt], check=True)
+    a.run("index", "--data", index.data, "--listen", f"{h.HOST}:0").expect(h.DENIED).error_line("Read-only")
+
+
+@test("a limit on file sizes does not kill an index: publishing says so, reading works")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000)).stop()
+    index.proc.stop()
+    index.limits = {resource.RLIMIT_FSIZE: os.path.getsize(os.path.join(index.data, "catalogue.db"))}
+    index.start()
+    big = h.make_tree(b.path("g"), {f"x{i}" * 50: 1 for i in range(3000)})
+    b.run("share", big, "--as", "b").expect(h.NO_SPACE).error_line("full")
+    check("f" in b.run("ls", "--all").expect(h.OK).out, "ls")
+
+
 @test("a daemon whose home is full says so to each command and goes on with what it has; room heals it")
 def _(w):
     mnt = w.mount(w.path("small"), "4m")

@@ -2,6 +2,8 @@
 """What hands that know curl, aria2, Transmission, rsync and git do without thinking."""
 
 import os
+import signal
+import subprocess
 
 import harness as h
 from harness import KIB, check, check_eq, test
@@ -108,6 +110,18 @@ def _(w):
     b.daemon()
     b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)
     check(os.path.exists(b.path("new/three/g")), "by the daemon")
+
+
+@test("who reads only the first lines of what is printed ends it quietly, as with other filters")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    p = subprocess.Popen(a.args("doctor"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=w.env(a.home), cwd=a.dir)
+    p.stdout.readline()
+    p.stdout.close()
+    said = p.stderr.read()
+    p.stderr.close()
+    check_eq((p.wait(30 * h.SLOW), said), (-signal.SIGPIPE, b""), "how it ends")
 
 
 @test("what other tools call a command is answered with what it is called here")
