@@ -131,11 +131,12 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 
 static void watch_disk(struct get *g, const struct transfer_status *st)
 {
-	if (st->phase == TRANSFER_STALLED && !g->said_stalled) {
+	if (st->phase == TRANSFER_STALLED) {
+		if (!g->said_stalled)
+			session_say(&g->session, "%s: paused: %s; goes on when that ends",
+				    g->wanted.label, st->why.text);
 		g->said_stalled = true;
 		g->stalled_bytes = st->done_bytes;
-		session_say(&g->session, "%s: paused: %s; goes on when that ends", g->wanted.label,
-			    st->why.text);
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
 		g->said_changed = true;
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);

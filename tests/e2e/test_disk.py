@@ -75,7 +75,7 @@ def _(w):
     w.index()
     a, g = w.peer("a"), w.peer("g")
     mnt = w.mount(w.path("small"), "12m")
-    a.share(h.make_file(a.path("f"), 24 * MIB))
+    a.share(h.make_file(a.path("f"), 24 * MIB), "--limit-up", "4M", "--limit-lan")
     get = g.start("get", "f", "-o", mnt, "--progress", "json")
 
     def notes():
