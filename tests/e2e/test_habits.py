@@ -112,6 +112,17 @@ def _(w):
     check(os.path.exists(b.path("new/three/g")), "by the daemon")
 
 
+@test("of many things to get, the one that is wrong, or asked for twice, is named")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000))
+    said = b.run("get", "magnet:?xt=urn:btih:zz", "f", "a/f").expect(h.CORRUPT).err
+    check("magnet:?xt=urn:btih:zz: not a magnet link that can be used" in said, "the link", said)
+    check("f: this torrent is here already" in said, "what is asked for twice", said)
+    h.check_same(b.path("f"), a.path("f"))
+
+
 @test("who reads only the first lines of what is printed ends it quietly, as with other filters")
 def _(w):
     w.index()
