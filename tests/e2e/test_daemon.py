@@ -154,7 +154,7 @@ def _(w):
     share = a.share(src, "--as", "alice")
     b.run("get", "f", "-o", "g", "--no-seed").expect(h.OK)
     check_eq(b.transfers("f")[0]["state"], "done", "not served")
-    b.run("get", "f", "-o", "other").expect(h.TAKEN).error_line("the daemon has it already", "--no-daemon")
+    b.run("get", "f", "-o", "other").expect(h.TAKEN).error_line("the daemon has it already, as number \\d", "--no-daemon")
     b.run("get", "f", "-o", "other", "--no-daemon").expect(h.OK)
     h.check_same(b.path("other"), src)
 
