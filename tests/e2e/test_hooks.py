@@ -153,6 +153,7 @@ def _(w):
     w.index()
     a, b = w.peer("a"), w.peer("b")
     a.share(h.make_file(a.path("f"), 50 * KIB), "--as", "alice")
+    os.makedirs(b.home, 0o700)
     with Listener() as hear, Listener() as other, open(os.path.join(b.home, "config"), "w") as f:
         f.write(f"[daemon]\nwebhook = {hear.url}\n")
         f.flush()
