@@ -102,7 +102,8 @@ def _(w):
     da, db = a.daemon(), b.daemon()
     wait_state(a, "f", "seeding")
     wait_state(b, "f", "seeding")
-    check(b.transfers("f")[0]["down_total"] in (0, 3 * MIB), "what was fetched", b.transfers("f"))
+    # Killed, it has the sum that was saved last, which may be of the middle of it.
+    check(b.transfers("f")[0]["down_total"] <= 3 * MIB, "what was fetched", b.transfers("f"))
     index.wait_seeds("f", 2)
     check("hashed again" not in da.err_text() + db.err_text(), "nothing was hashed")
     done = b.run("get", "f").expect(h.OK)
