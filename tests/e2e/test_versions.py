@@ -286,8 +286,8 @@ def _(w):
         check(f.alive(), "it goes on", f.err())
 
     def complete(n):
-        h.wait_for(lambda: os.path.exists(b.path("data")) and h.sha256(b.path("data")) == h.sha256(src), 30 * h.SLOW,
-                   f"version {n} is there")
+        h.wait_for(lambda: f"version {n}, ".encode() in f.out(), 30 * h.SLOW, f"version {n} is there")
+        h.check_same(b.path("data"), src)
         h.wait_for(lambda: os.listdir(b.dir) == ["data"], 20 * h.SLOW, "what was given up is gone")
     replaced(2)
     complete(2)
