@@ -2100,12 +2100,12 @@ TEST(swarm_withdraws_a_piece_that_is_gone)
 	hear_block_msg(&b, r, WIRE_REQUEST, 1, 0);
 	said(&b);
 	swarm_on_piece_gone(b.s, 1, b.now, &b.fx);
-	CHECK_INT(be32(b.fx.list[1].u.msg.body.ptr), 1);
-	CHECK_STR(said(&b), "0:reject(1.0) 0:extended");
+	CHECK_INT(be32(b.fx.list[0].u.msg.body.ptr), 1);
+	CHECK_STR(said(&b), "0:extended 0:reject(1.0) 0:extended");
 	CHECK(!swarm_next_upload(b.s, r, &out));
 	/* Found again, it is offered as if it had just come. */
 	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(1) complete");
+	CHECK_STR(said(&b), "0:have(1) complete 0:extended");
 	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
 	CHECK_STR(said(&b), "");
 	stop(&b);
