@@ -84,7 +84,7 @@ static struct model *begin(uint64_t seed)
 	m->n_nodes = rng_below(&r, 3) == 0 ? NODES_MAX : 2 + rng_below(&r, 3);
 	for (uint32_t i = 0; i < m->n_nodes; i++) {
 		struct node_spec s = {.seed = i == 0,
-				      .up_bps = 20000u << rng_below(&r, 7),
+				      .up_bps = 20000u << rng_below(&r, 13),
 				      .latency_us = 1000,
 				      .site = m->n_nodes == NODES_MAX && i % 4 == 0,
 				      .no_fast = rng_below(&r, 6) == 0,
