@@ -18,6 +18,7 @@
 #define NET_STALL_US 1500000u
 /* What nodes believe of each other is compared with the truth so often. */
 #define NET_TRUTH_US 1000000u
+#define NET_TRUTH_CLOSE_US 2000u /* with net_check_always() */
 
 enum mark { MARK_NONE, MARK_TRUE, MARK_FALSE };
 

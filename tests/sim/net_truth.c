@@ -107,5 +107,5 @@ void net_check_truth(struct net *n)
 		check_end(n, i * 2);
 		check_end(n, i * 2 + 1);
 	}
-	n->truth_us = n->now_us + NET_TRUTH_US;
+	n->truth_us = n->now_us + (n->check ? NET_TRUTH_CLOSE_US : NET_TRUTH_US);
 }
