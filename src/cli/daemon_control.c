@@ -41,9 +41,14 @@ static struct job *find(struct daemon_control *d, struct local_call *call, const
 static int load_request(const json_t *question, json_t **out, struct err_info *info)
 {
 	const char *file = json_string_value(json_object_get(question, "file"));
+	json_t *request = json_object_get(question, "request");
 	struct buf in;
 	int err;
 
+	if (json_is_object(request)) {
+		*out = json_incref(request);
+		return OK;
+	}
 	if (file == NULL)
 		return err_set(info, ERR_INVALID, "\"file\" is missing");
 	buf_init(&in, DAEMON_REQUEST_MAX);
