@@ -49,6 +49,48 @@ int daemon_ask(json_t *question, json_t **out, struct err_info *info)
 	return OK;
 }
 
+/* ---- how it stands ------------------------------------------------------------------- */
+
+/* The page behind number *after, which becomes the one to go on behind; 0: that was the last. One
+ * that was started before an update knows no pages, and answers with all. */
+static int ask_for_page(const char *ref, json_int_t *after, json_t **out, struct err_info *info)
+{
+	json_int_t next;
+	int err =
+	    daemon_ask(json_pack("{s:s, s:s*, s:I}", "verb", "status", "ref", ref, "after", *after),
+		       out, info);
+
+	if (err != OK)
+		return err;
+	next = json_integer_value(json_object_get(*out, "next"));
+	*after = next > *after ? next : 0;
+	(void)json_object_del(*out, "next");
+	return OK;
+}
+
+int daemon_ask_status(const char *ref, json_t **out, struct err_info *info)
+{
+	json_int_t after = 0;
+	int err = ask_for_page(ref, &after, out, info);
+
+	if (err != OK)
+		return err;
+	while (err == OK && after > 0) {
+		json_t *page = NULL;
+
+		err = ask_for_page(ref, &after, &page, info);
+		if (err == OK && json_array_extend(json_object_get(*out, "transfers"),
+						   json_object_get(page, "transfers")) != 0)
+			err = err_set(info, ERR_NOMEM, "out of memory");
+		json_decref(page);
+	}
+	if (err != OK) {
+		json_decref(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
 /* ---- to add one ----------------------------------------------------------------------- */
 
 /* The request in a file of the run folder: it may be larger than a question. Owns: *path is the

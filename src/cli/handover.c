@@ -360,7 +360,7 @@ static const json_t *find_newer(const json_t *list, const struct handed *h)
 static int look_for_newer(struct handed *const *list, size_t n, struct err_info *info)
 {
 	json_t *answer = NULL;
-	int err = daemon_ask(json_pack("{s:s}", "verb", "status"), &answer, info);
+	int err = daemon_ask_status(NULL, &answer, info);
 
 	for (size_t i = 0; i < n && err == OK; i++) {
 		struct handed *h = list[i];

@@ -204,6 +204,15 @@ struct job *jobs_next(struct jobs *js, size_t *at)
 	return *at < js->n ? js->list[(*at)++] : NULL;
 }
 
+size_t jobs_above(const struct jobs *js, uint32_t id)
+{
+	size_t at = 0;
+
+	while (at < js->n && js->list[at]->rec.id <= id)
+		at++;
+	return at;
+}
+
 size_t jobs_count(const struct jobs *js)
 {
 	return js->n;
