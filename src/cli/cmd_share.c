@@ -11,12 +11,14 @@
 #include "cli/spool.h"
 #include "store/root.h"
 
-/* Shares that are looked at each time; the others have their turn later. What the daemon says of
- * one costs both of us a hundred times as much as a look of our own. */
+/* Shares that are looked at each time; the others have their turn later. Each one that was
+ * published asks for a look. */
 #define PATROL 64u
-#define PATROL_HANDED 16u
-/* Each one that was published asks for a look. */
 #define LOOK_MS 150u
+/* The same of the daemon's, once trackers know them: a question costs both of us a millisecond, and
+ * each share in it a hundred times as much as a look of our own. */
+#define PATROL_HANDED 32u
+#define LOOK_HANDED_MS 1000u
 
 _Static_assert(PATROL <= HANDOVER_LOOK_MAX, "one question");
 
@@ -186,7 +188,7 @@ static bool is_time_to_look(struct sharing *sh)
 
 	if (sh->n == 0 || now < sh->look_at_ms)
 		return false;
-	sh->look_at_ms = now + LOOK_MS;
+	sh->look_at_ms = now + (sh->by_daemon && sh->announced ? LOOK_HANDED_MS : LOOK_MS);
 	return true;
 }
 
