@@ -314,6 +314,10 @@ static struct tracker_url *answered(struct ask *ask)
 
 static void go_on(struct announcer *a, bool good)
 {
+	/* The peers of the reply may have brought the end of the transfer: then the turn is, or is
+	 * waited for, to say goodbye. */
+	if (a->stopping)
+		return;
 	a->round_ok = a->round_ok || good;
 	if (a->n_asks == 0)
 		end_round(a);

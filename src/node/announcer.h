@@ -38,7 +38,7 @@ struct announcer_params {
 	uint64_t seed;
 	/* What to say now. */
 	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
-	/* Peers from a reply. */
+	/* Peers from a reply. May stop the announcer, and may not free it. */
 	void (*found)(void *user, const struct addr *list, size_t n);
 	/* The tracker at `by` sees us as `us` (BEP 24). May be NULL. */
 	void (*seen_as)(void *user, const struct addr *by, const struct addr *us);
