@@ -161,6 +161,7 @@ def _(w):
         t = wire.Torrent.load(path)
         space, _ = space_of(t, folder)
         seed = a.start("get", path, "--seed")
+        h.wait_for(lambda: b"there already" in seed.out(), 20 * h.SLOW, "it is verified, and served")
         c = wire.Conn.dial(seed.port()).leech(t.hash)
         for piece, begin, n in t.blocks():
             at = piece * t.piece_length + begin
