@@ -56,7 +56,7 @@ struct daemon {
 	struct jobs_watcher watcher;
 	struct index_shared_list indexes; /* that were asked who else has what it has */
 	struct detach detach;
-	struct opts reloaded; /* by SIGHUP; pacing and hooks borrow from it */
+	struct opts reloaded; /* by SIGHUP */
 	bool was_reloaded;
 };
 
@@ -256,35 +256,29 @@ static const struct opts *settings(const struct daemon *d)
 	return d->was_reloaded ? &d->reloaded : d->o;
 }
 
-static int use_hooks(struct daemon *d, const struct opts *o, struct err_info *info)
-{
-	struct hooks *next = NULL;
-	int err;
-
-	if (daemon_reload_same(settings(d), o, "webhook"))
-		return OK;
-	err = make_hooks(d, o, &next, info);
-	if (err != OK)
-		return err;
-	hooks_free(d->hooks);
-	d->hooks = next;
-	return OK;
-}
-
+/* All of them or none. */
 static int use_settings(struct daemon *d, const struct opts *o, struct err_info *info)
 {
 	struct session *s = &d->session;
+	bool other_hooks = !daemon_reload_same(settings(d), o, "webhook");
+	struct hooks *hooks = NULL;
 	struct pacing *pacing = NULL;
 	struct quota quota = session_quota(o);
-	int err = use_hooks(d, o, info);
+	int err = other_hooks ? make_hooks(d, o, &hooks, info) : OK;
 
 	if (err == OK)
 		err = pacing_new(s->loop, s->node, o, &pacing, info);
-	if (err != OK)
+	if (err != OK) {
+		hooks_free(hooks);
 		return err;
-	node_set_quota(s->node, &quota);
+	}
+	if (other_hooks) {
+		hooks_free(d->hooks);
+		d->hooks = hooks;
+	}
 	pacing_free(s->pacing);
 	s->pacing = pacing;
+	node_set_quota(s->node, &quota);
 	node_set_encryption(s->node, session_encryption(o));
 	jobs_set_active(d->jobs, o->max_active);
 	jobs_set_queue_seeds(d->jobs, o->queue_seeds);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/confine.h"
 #include "cli/index_open.h"
@@ -194,19 +193,14 @@ static int check_stdin(const struct opts *o, struct err_info *info)
 /* All paths or none: a mistyped one must not leave the others published. */
 static int check_paths(const struct opts *o, struct err_info *info)
 {
-	char safe[512];
-
 	for (int i = 0; i < o->n_args; i++)
 		if (strcmp(o->args[i], "-") != 0 && access(o->args[i], R_OK) != 0)
-			return root_errno(
-			    info, text_escape(safe, sizeof(safe), bytes_str(o->args[i])), errno);
+			return root_errno(info, o->args[i], errno);
 	return OK;
 }
 
 static int resolve_paths(struct sharing *sh, struct err_info *info)
 {
-	char safe[512];
-
 	for (size_t i = 0; i < sh->n_paths; i++) {
 		const char *path = sh->o->args[i];
 		struct share *s = &sh->shares[i];
@@ -216,8 +210,7 @@ static int resolve_paths(struct sharing *sh, struct err_info *info)
 		if (s->spooled)
 			err = spool_stdin(sh->o->name, sh->o->spool, &s->path, info);
 		else if ((s->path = realpath(path, NULL)) == NULL)
-			err = root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
-					 errno);
+			err = root_errno(info, path, errno);
 		if (err == OK && sh->by_daemon)
 			err = handover_check_reads(sh->o, s->path, info);
 		if (err != OK)

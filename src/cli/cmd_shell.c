@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -102,15 +103,59 @@ static void begin_with(const struct opts *o, bool talk)
 		use_index(o);
 }
 
-static void do_connect(struct shell *sh, int argc, char **argv)
+/* Of the environment, what goes with one index: no other is to see its token, or has its key. */
+static const char *const of_index[SHELL_OF_INDEX] = {"SHOAL_TOKEN", "SHOAL_PIN"};
+
+static void take_environment(char *out[SHELL_OF_INDEX])
+{
+	for (size_t i = 0; i < SHELL_OF_INDEX; i++) {
+		const char *value = getenv(of_index[i]);
+
+		out[i] = value == NULL ? NULL : strdup(value);
+	}
+}
+
+static void put_environment(char *const from[SHELL_OF_INDEX])
+{
+	for (size_t i = 0; i < SHELL_OF_INDEX; i++) {
+		if (from[i] == NULL)
+			unsetenv(of_index[i]);
+		else
+			setenv(of_index[i], from[i], 1);
+	}
+}
+
+static void free_environment(char *taken[SHELL_OF_INDEX])
+{
+	for (size_t i = 0; i < SHELL_OF_INDEX; i++)
+		free(taken[i]);
+}
+
+/* Another index begins with what the shell was started with, not with what was said of the one
+ * before. False: it was said what is wrong. */
+static bool parse_connect(const struct shell *sh, int argc, char **argv, struct opts *o)
 {
 	static const struct command connect = {
 	    .name = "connect", .usage = "connect URL", .accepts = "", .max_args = 1};
+	const char *now = getenv("SHOAL_INDEX");
+	char **shifted = argv - 1; /* the words behind the command begin at 2 */
+	bool good = opts_parse(o, &connect, argc + 1, shifted) < 0;
+
+	if (!good || o->n_args == 0 || (now != NULL && strcmp(o->args[0], now) == 0))
+		return good;
+	opts_fini(o);
+	put_environment(sh->of_index);
+	return opts_parse(o, &connect, argc + 1, shifted) < 0;
+}
+
+static void do_connect(struct shell *sh, int argc, char **argv)
+{
+	char *before[SHELL_OF_INDEX];
 	struct err_info why;
 	struct opts o;
-	char **shifted = argv - 1; /* the words behind the command begin at 2 */
 
-	if (opts_parse(&o, &connect, argc + 1, shifted) < 0) {
+	take_environment(before);
+	if (parse_connect(sh, argc, argv, &o)) {
 		if (o.n_args > 0)
 			o.index = o.args[0];
 		if (greet(&o, &why) == OK) {
@@ -119,9 +164,11 @@ static void do_connect(struct shell *sh, int argc, char **argv)
 			sh->names = NULL;
 		} else {
 			complain(sh, "connect", &why);
+			put_environment(before);
 		}
 	}
 	opts_fini(&o);
+	free_environment(before);
 }
 
 /* ---- shares and downloads ------------------------------------------------------------------- */
@@ -456,6 +503,7 @@ int cmd_shell(const struct opts *o)
 	char *dir = NULL, *history = NULL;
 	int err = home_make_dir(&dir, &why);
 
+	take_environment(sh.of_index);
 	if (err == OK && asprintf(&history, "%s/" HISTORY_FILE, dir) >= 0)
 		p.history = history;
 	if (err == OK)
@@ -467,6 +515,7 @@ int cmd_shell(const struct opts *o)
 	prompt_free(sh.prompt);
 	json_decref(sh.names);
 	shell_set_fini(&sh);
+	free_environment(sh.of_index);
 	free(history);
 	free(dir);
 	return err == OK ? EXIT_OK : opts_fail(o, "shell", &why);

@@ -40,13 +40,13 @@ static char *beside(const char *torrent, const char *name)
 static int find_data(struct verify *v, struct err_info *info)
 {
 	const struct opts *o = v->o;
-	const char *given = o->n_args > 1 ? o->args[1] : v->meta->name;
+	const char *given = o->n_args > 1 ? o->args[1] : meta_content_name(v->meta);
 	char *other = NULL;
 	struct stat st;
 	int rc = 0;
 
 	if (o->n_args == 1 && access(given, F_OK) != 0)
-		other = beside(o->args[0], v->meta->name);
+		other = beside(o->args[0], meta_content_name(v->meta));
 	v->path = realpath(other != NULL ? other : given, NULL);
 	if (v->path == NULL || stat(v->path, &st) != 0)
 		rc = root_errno(info, given, errno);
@@ -64,7 +64,7 @@ static int find_in_folder(struct verify *v, struct err_info *info)
 	char *folder = v->path, *path = NULL;
 	int rc = 0;
 
-	if (asprintf(&path, "%s/%s", folder, v->meta->name) < 0)
+	if (asprintf(&path, "%s/%s", folder, meta_content_name(v->meta)) < 0)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	v->path = realpath(path, NULL);
 	if (v->path == NULL)

@@ -239,15 +239,13 @@ static char *absolute(const char *path, struct err_info *info)
 {
 	char *copy = strdup(path), *slash = copy == NULL ? NULL : strrchr(copy, '/');
 	char *parent = NULL, *out = NULL;
-	char safe[300];
 
 	if (slash != NULL)
 		*slash = '\0';
 	if (copy != NULL)
 		parent = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
 	if (parent == NULL)
-		(void)root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)),
-				 copy == NULL ? ENOMEM : errno);
+		(void)root_errno(info, path, copy == NULL ? ENOMEM : errno);
 	else if (asprintf(&out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
 			  slash == NULL ? path : slash + 1) < 0)
 		out = NULL;
@@ -306,20 +304,19 @@ static int check_place(const struct handed *h, const char *path, bool into, stru
 		return OK;
 	return err_set(
 	    info, ERR_EXISTS,
-	    "the daemon has it already, as entries_count %u at %s; --no-daemon gets it once more",
-	    h->id, text_escape(safe, sizeof(safe), bytes_str(h->path)));
+	    "the daemon has it already, as number %u at %s; --no-daemon gets it once more", h->id,
+	    text_escape(safe, sizeof(safe), bytes_str(h->path)));
 }
 
 static char *place_of(const struct job_spec *spec, struct err_info *info)
 {
-	char *path, safe[300];
+	char *path;
 
 	if (!spec->into)
 		return absolute(spec->path, info);
 	path = realpath(spec->path, NULL);
 	if (path == NULL)
-		(void)root_errno(info, text_escape(safe, sizeof(safe), bytes_str(spec->path)),
-				 errno);
+		(void)root_errno(info, spec->path, errno);
 	return path;
 }
 
@@ -375,7 +372,7 @@ static const json_t *find_by_id(const json_t *list, uint32_t id)
 	return NULL;
 }
 
-/* The version that is kept up to date in its stead; NULL: there is none. Its entries_count is lower
+/* The version that is kept up to date in its stead; NULL: there is none. Its number is lower
  * where the content is that of an older one again. */
 static const json_t *find_newer(const json_t *list, const struct handed *h)
 {

@@ -79,6 +79,14 @@ static void fail_write(struct outflow *f, int error)
 	finish(f, &how);
 }
 
+static void fail_pending(struct outflow *f)
+{
+	struct err_info how;
+
+	err_set(&how, f->pending.err, "standard output: %s", err_text(f->pending.err));
+	finish(f, &how);
+}
+
 /* True when all is out. */
 static bool flush(struct outflow *f)
 {
@@ -100,6 +108,11 @@ static bool flush(struct outflow *f)
 			loop_io_want(f->io, LOOP_WRITE);
 			return false;
 		}
+	}
+	/* What there was no memory for is missing: nothing may come out behind it. */
+	if (f->pending.err != OK) {
+		fail_pending(f);
+		return false;
 	}
 	buf_clear(&f->pending);
 	f->sent = 0;
@@ -225,17 +238,14 @@ static bool next_file(struct outflow *f)
 /* Go on with whatever is next, until the other side or the reader is waited for. */
 static void pump(struct outflow *f)
 {
-	struct err_info how = {.code = OK};
+	static const struct err_info well = {.code = OK};
 
 	while (!f->ended && flush(f)) {
-		if (f->pending.err != OK) {
-			err_set(&how, f->pending.err, "%s", err_text(f->pending.err));
-			finish(f, &how);
-		} else if (f->reader != NULL) {
+		if (f->reader != NULL) {
 			reader_next(f->reader);
 			return;
 		} else if (f->file > f->meta->n_files) {
-			finish(f, &how);
+			finish(f, &well);
 		} else if (!next_file(f)) {
 			f->file = f->meta->n_files + 1; /* all is said but the end */
 			if (f->tar)

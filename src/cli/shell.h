@@ -19,6 +19,8 @@
 #define SHELL_LINE_MAX (64u * 1024u)
 /* What `set` knows. */
 #define SHELL_SETTINGS 3u
+/* The token and the pin, which go with one index. */
+#define SHELL_OF_INDEX 2u
 /* Names of the index are kept for completion for so long, and waited for no longer than this. */
 #define SHELL_NAMES_MS 5000u
 #define SHELL_NAMES_WAIT_MS 2000u
@@ -43,8 +45,9 @@ struct shell {
 	struct shell_job *jobs[SHELL_JOBS_MAX];
 	size_t n_jobs;
 	unsigned last_id;
-	char *set[SHELL_SETTINGS]; /* options for what is begun; NULL */
-	bool keep;		   /* what was shared stays listed */
+	char *set[SHELL_SETTINGS];	/* options for what is begun; NULL */
+	char *of_index[SHELL_OF_INDEX]; /* as the shell was started with them; NULL */
+	bool keep;			/* what was shared stays listed */
 	bool over;
 	json_t *names; /* of the index, for completion */
 	uint64_t names_ms;

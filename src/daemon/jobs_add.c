@@ -282,10 +282,9 @@ static int check_upkeep(const struct job_spec *s, struct err_info *info)
 int jobs_check_readable(const char *path, struct err_info *info)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	char safe[512];
 
 	if (fd < 0 && errno == EACCES)
-		return root_errno(info, text_escape(safe, sizeof(safe), bytes_str(path)), EACCES);
+		return root_errno(info, path, EACCES);
 	if (fd >= 0)
 		close(fd);
 	return OK;

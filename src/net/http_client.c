@@ -129,25 +129,6 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
-bool http_has_proxy(void)
-{
-	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-					    "ALL_PROXY"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (getenv(names[i]) != NULL)
-			return true;
-	return false;
-}
-
-/* The name of a host that a proxy was asked for says nothing of where it is. */
-void http_call_sender(const struct http_call *call, struct addr *out)
-{
-	http_call_from(call, out);
-	if (http_has_proxy() && !addr_is_loopback(out))
-		*out = (struct addr){.port = 0};
-}
-
 static void note_sender(const struct http_call *call, struct http_answer *reply)
 {
 	curl_off_t retry = 0;

@@ -1,4 +1,5 @@
-/* net/http_client_impl.h - shared by http_client.c, http_parts.c and http_reason.c only. */
+/* net/http_client_impl.h - shared by http_client.c, http_parts.c, http_proxy.c and http_reason.c
+ * only. */
 #ifndef SHOAL_NET_HTTP_CLIENT_IMPL_H
 #define SHOAL_NET_HTTP_CLIENT_IMPL_H
 
@@ -61,7 +62,8 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap);
 size_t http_call_on_part(char *data, size_t size, size_t n, void *user);
 bool http_call_set_guard(struct http_call *call);
 
-/* Does the environment name one for any scheme? */
-bool http_has_proxy(void);
+/* http_proxy.c: is a connection to this port one to a proxy that the environment names, as far as
+ * can be told? libcurl says which it took from 8.7 on only. */
+bool http_may_be_proxy(long port);
 
 #endif

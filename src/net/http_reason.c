@@ -1,6 +1,7 @@
 /* net/http_reason.c - what went wrong with a call, in words. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/http_client_impl.h"
@@ -56,7 +57,8 @@ static void put_connect_reason(const struct http_call *call, const char *detail,
 	snprintf(name, sizeof(name), "%.*s:%.*s", (int)(end - host), host, (int)(after - end - 6),
 		 end + 6);
 	n = strlen(out);
-	if (n < cap && strstr(call->where, name) == NULL && http_has_proxy() &&
+	if (n < cap && strstr(call->where, name) == NULL &&
+	    http_may_be_proxy(strtol(end + 6, NULL, 10)) &&
 	    http_call_long(call->easy, CURLINFO_REDIRECT_COUNT) == 0)
 		snprintf(out + n, cap - n, " by %s, a proxy that the environment names", name);
 }

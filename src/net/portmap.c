@@ -232,7 +232,7 @@ static void remove_mapping(struct mapper *m)
 static void *thread_main(void *arg)
 {
 	struct mapper m = {.s = arg};
-	struct err_info why;
+	struct err_info why = {.code = OK};
 
 	m.router.stop_fd = m.s->stop_fd;
 	m.n = m.s->udp ? 2 : 1;

@@ -142,7 +142,7 @@ int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_in
 	if (error == EEXIST)
 		return err_set(info, ERR_EXISTS, "%s: is there already", name);
 	if (error != 0)
-		return root_errno(info, name, error);
+		return root_errno(info, path, error);
 	answer = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (answer == SQLITE_OK)
 		answer = copy_pages(to, db->sql);

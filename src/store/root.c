@@ -251,8 +251,10 @@ int root_openat(const struct root *r, const char *rel, int flags, unsigned mode,
 
 	if (!is_beneath(rel))
 		return root_errno_at(r, rel, EXDEV, info);
+	/* O_LARGEFILE: a 32-bit kernel refuses files over 2 GiB without it, and libc, which sees to
+	 * that, has no openat2. */
 	if ((flags & (O_PATH | O_DIRECTORY)) == 0)
-		flags |= O_NONBLOCK | O_NOCTTY;
+		flags |= O_NONBLOCK | O_NOCTTY | O_LARGEFILE;
 	fd = open_beneath(r->fd, rel, flags, mode);
 	if (fd >= 0)
 		return fd;

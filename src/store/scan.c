@@ -148,6 +148,16 @@ static int walk_entry(struct walk *w, int parent, const char *name, unsigned dep
 	return add_file(w, &st);
 }
 
+/* For the path of something in the folder at hand, which is named in its stead. */
+static int no_room(struct walk *w, enum err code, size_t folder_len)
+{
+	buf_clear(&w->path);
+	w->path.len = folder_len;
+	return fault(w, code,
+		     code == ERR_NOMEM ? "out of memory"
+				       : "the path of what is in it is too long for a torrent");
+}
+
 static int walk_name(struct walk *w, int parent, const char *name, unsigned depth)
 {
 	size_t before = w->path.len;
@@ -158,10 +168,10 @@ static int walk_name(struct walk *w, int parent, const char *name, unsigned dept
 	if (before > 0)
 		buf_put_u8(&w->path, '/');
 	err = buf_put_str(&w->path, name);
-	if (err != 0)
-		err = fault(w, err, "the path is too long for a torrent");
-	else
+	if (err == 0)
 		err = walk_entry(w, parent, name, depth);
+	else
+		err = no_room(w, err, before);
 	w->path.len = before;
 	return err;
 }

@@ -239,6 +239,18 @@ def _(w):
     check("x" in done.out + done.err, "verify names the bad file", done.out, done.err)
 
 
+@test("verify finds the one file of a folder, which v2 does not tell from a file, under its own name")
+def _(w):
+    a = w.peer("a")
+    src = h.make_tree(a.path("d"), {"f": 40_000})
+    torrent = a.path("d.torrent")
+    a.run("create", src, "--v2-only", "-o", torrent).expect(h.OK)
+    a.run("verify", torrent, src).expect(h.OK)
+    os.rename(os.path.join(src, "f"), a.path("f"))
+    a.run("verify", torrent).expect(h.OK)
+    a.run("verify", torrent, src).expect(h.NOT_FOUND).error_line(os.path.join(src, "f"))
+
+
 @test("each command has --help with its usage and an example; shoal --version says the version")
 def _(w):
     a = w.peer("a")

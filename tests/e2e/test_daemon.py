@@ -102,7 +102,8 @@ def _(w):
     da, db = a.daemon(), b.daemon()
     wait_state(a, "f", "seeding")
     wait_state(b, "f", "seeding")
-    check(b.transfers("f")[0]["down_total"] in (0, 3 * MIB), "what was fetched", b.transfers("f"))
+    # Killed, it has the sum that was saved last, which may be of the middle of it.
+    check(b.transfers("f")[0]["down_total"] <= 3 * MIB, "what was fetched", b.transfers("f"))
     index.wait_seeds("f", 2)
     check("hashed again" not in da.err_text() + db.err_text(), "nothing was hashed")
     done = b.run("get", "f").expect(h.OK)
@@ -154,7 +155,7 @@ def _(w):
     share = a.share(src, "--as", "alice")
     b.run("get", "f", "-o", "g", "--no-seed").expect(h.OK)
     check_eq(b.transfers("f")[0]["state"], "done", "not served")
-    b.run("get", "f", "-o", "other").expect(h.TAKEN).error_line("the daemon has it already", "--no-daemon")
+    b.run("get", "f", "-o", "other").expect(h.TAKEN).error_line("the daemon has it already, as number \\d", "--no-daemon")
     b.run("get", "f", "-o", "other", "--no-daemon").expect(h.OK)
     h.check_same(b.path("other"), src)
 

@@ -148,5 +148,26 @@ def _(w):
         check_eq(hear.heard[0][1]["title"], "alice/f@1", "of what")
 
 
+@test("SIGHUP: of settings of which one is not usable, none is used")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 50 * KIB), "--as", "alice")
+    os.makedirs(b.home, 0o700)
+    with Listener() as hear, Listener() as other, open(os.path.join(b.home, "config"), "w") as f:
+        f.write(f"[daemon]\nwebhook = {hear.url}\n")
+        f.flush()
+        d = b.daemon()
+        f.seek(0)
+        f.write(f"[daemon]\nwebhook = {other.url}\nmax-active = 8\n" + "limit-at = 01:00-02:00=1M\n" * 100)
+        f.flush()
+        d.send(signal.SIGHUP)
+        h.wait_for(lambda: "settings are not usable: --limit-at" in d.err_text(), 10 * SLOW, "SIGHUP")
+        b.run("get", "f").expect(h.OK)
+        h.wait_for(lambda: hear.heard or other.heard, 20 * SLOW, "a webhook is told")
+        check_eq((len(hear.heard), len(other.heard)), (1, 0), "the one that it had")
+        check("8 downloads" not in b.run("queue").out, "nor the others")
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())

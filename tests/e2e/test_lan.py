@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import sys
 import time
 
 import harness as h
@@ -187,6 +188,24 @@ print("ready", flush=True)
 while True:
     print(s.recv(2000).decode(), flush=True)
 """
+
+
+@test("who reaches the index past a proxy that the environment names may ask what it names in this network", 90)
+def _(w):
+    a, b = two_boxes(w)
+    index, www = a.index("--no-lan"), a.peer.path("www")
+    url = "http://10.79.0.1:6969"
+    h.make_file(os.path.join(www, "f.bin"), 300 * KIB)
+    w.start(*a.wrap, sys.executable, "-m", "http.server", "--directory", www, "8000", name="www")
+    share = a.start("share", os.path.join(www, "f.bin"), "--name", "f", "--index", url, "--webseed", "http://10.79.0.1:8000/f.bin")
+    h.wait_for(lambda: b"serving" in share.out(), 20 * SLOW, "it serves")
+    share.stop().expect(h.OK)
+    past = {"no proxy": {"http_proxy": "", "https_proxy": ""},
+            "excepted": {"http_proxy": "http://10.79.0.9:3128", "no_proxy": "10.79.0.1"}}
+    for what, env in past.items():
+        b.run("get", "f", "--index", url, "-o", b.peer.path(what), "--wait", "5", env=env).expect(h.OK)
+        check_eq(h.sha256(b.peer.path(what)), h.sha256(os.path.join(www, "f.bin")), what)
+    index.stop().expect(h.OK)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What people meet first: settings, JSON of one form, completions in real shells."""
 
+import http.server
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import re
 import select
 import shutil
 import subprocess
+import threading
 import time
 
 import harness as h
@@ -344,6 +346,32 @@ def _(w):
     os.close(fd)
     check_eq(i.entries(name="mine"), [], "what it shared is unpublished")
     check(i.entry("the f"), "what others shared is not")
+
+
+@test("shell: connect uses another index, which learns no token and needs no key of the one before")
+def _(w):
+    first, open_one = w.index(args=["--tls-self-signed"]), w.index(data=w.path("open"))
+    a = w.peer("a", open_one.url)
+    secret = "5" * 40
+    heard = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(f"{self.path} {self.headers}")
+            self.send_error(404)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer((h.HOST, 0), Listener) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://{h.HOST}:{other.server_address[1]}"
+        done = pipe_shell(a, f"connect {first.url} --pin {first.pin()} --token {secret}\n"
+                          f"connect {url}\nconnect\nconnect {open_one.url}\nls\n")
+        other.shutdown()
+    check(heard and not [x for x in heard if secret in x], "what the other index hears", heard)
+    said = [x for x in done.out.split("\n") if x.startswith("connected to ")]
+    check_eq([x.split()[2].rstrip(",") for x in said], [first.url, first.url, open_one.url], f"connected: {done.err}")
 
 
 @test("shell on a terminal: history, completion, messages above the line that is typed, Ctrl-C, quit", seconds=180)

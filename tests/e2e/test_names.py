@@ -90,6 +90,7 @@ def _(w):
         done.error_line()
         check("\x1b" not in done.err, "escaped", done.err)
     check_eq(index.entries(), [], "entries")
+    a.run("share", "no\nsuch").expect(h.NOT_FOUND).error_line(r"no\\nsuch: No such file")
 
 
 @test("an empty file and a one-byte file")

@@ -257,5 +257,7 @@ TEST(a_path_longer_than_a_torrent_takes_is_refused)
 	}
 	CHECK_INT(chdir(cwd), 0);
 	CHECK_INT(scan_path(dir, NULL, &s, &info), ERR_TOO_BIG);
+	CHECK(strncmp(info.text, dir, strlen(dir)) == 0);
+	CHECK(strstr(info.text, "/nnn") != NULL); /* where it is, as far as a sentence holds it */
 	dir_remove();
 }
