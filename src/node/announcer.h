@@ -18,7 +18,6 @@
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
 #define ANNOUNCER_RETRY_LAST_MS (5u * 60u * 1000u)
-#define ANNOUNCER_REPLY_BYTES_MAX (256u * 1024u)
 /* An interval from a tracker is kept within these, seconds. */
 #define ANNOUNCER_INTERVAL_MIN_S 5u
 #define ANNOUNCER_INTERVAL_MAX_S (2u * 3600u)
