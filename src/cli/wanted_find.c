@@ -28,9 +28,11 @@ static int read_link(struct wanted *w, const char *ref, struct err_info *info)
 	bool magnet = strncasecmp(ref, "magnet:", 7) == 0;
 	int err = magnet ? magnet_parse(bytes_str(ref), &w->link)
 			 : magnet_from_hash(bytes_str(ref), &w->link);
+	char shown[128];
 
 	if (magnet && err != OK)
-		return err_set(info, err, "not a magnet link that can be used: %s", err_text(err));
+		return err_set(info, err, "%s: not a magnet link that can be used: %s",
+			       text_escape(shown, sizeof(shown), bytes_str(ref)), err_text(err));
 	w->linked = err == OK;
 	if (!w->linked)
 		return OK;
