@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -43,30 +44,35 @@ static void on_ready(void *arg, unsigned ready)
 }
 
 /* Signals are the loop thread's. */
-static int start(struct background *b)
+static int start(struct background *b, struct err_info *info)
 {
 	sigset_t all, before;
+	char reason[64];
 	int error;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&b->thread, NULL, thread_main, b);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error == 0 ? OK : ERR_IO;
+	return error == 0 ? OK
+			  : err_set(info, ERR_IO, "cannot start a thread: %s",
+				    strerror_r(error, reason, sizeof(reason)));
 }
 
 int background_begin(struct loop *l, void (*run)(void *arg), void (*done)(void *arg), void *arg,
-		     struct background **out)
+		     struct background **out, struct err_info *info)
 {
 	struct background *b = calloc(1, sizeof(*b));
 	int err;
 
 	if (b == NULL)
-		return ERR_NOMEM;
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*b = (struct background){.run = run, .done = done, .arg = arg, .joined = true};
 	b->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->io = b->fd < 0 ? NULL : loop_io_new(l, b->fd, on_ready, b);
-	err = b->fd < 0 ? ERR_IO : b->io == NULL ? ERR_NOMEM : start(b);
+	err = b->fd < 0	      ? err_set(info, ERR_IO, "%s", err_text(ERR_IO))
+	      : b->io == NULL ? err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM))
+			      : start(b, info);
 	if (err != OK) {
 		background_free(b);
 		return err;

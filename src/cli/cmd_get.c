@@ -335,6 +335,7 @@ static int get_one(const struct opts *o)
 	hooks_free(g.hooks);
 	hook_runner_free(g.runner);
 	session_fini(&g.session);
+	get_follow_end(&g);
 	if (g.index != NULL)
 		index_client_free(g.index);
 	return code;

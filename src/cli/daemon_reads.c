@@ -97,11 +97,10 @@ static int begin(struct daemon_reads *d, struct local_call *call, char *path, ch
 	}
 	*r = (struct reading){.d = d, .call = call, .path = path, .exclude = exclude};
 	LIST_INSERT_HEAD(&d->list, r, all);
-	err = background_begin(d->loop, look, on_looked, r, &r->background);
-	if (err == OK)
-		return OK;
-	drop(r);
-	return err_set(info, err, "%s", err_text(err));
+	err = background_begin(d->loop, look, on_looked, r, &r->background, info);
+	if (err != OK)
+		drop(r);
+	return err;
 }
 
 int daemon_reads_new(struct loop *loop, struct daemon_reads **out)

@@ -3,6 +3,19 @@
 #include <stdlib.h>
 
 #include "cli/get_one.h"
+#include "store/store.h"
+
+/* A version that nobody has any more is given up for a newer one, after a while: its holders may be
+ * about to come back, and what there is of it would be lost. */
+#define STUCK_MS 3000u
+
+/* What there is of a version that was given up. */
+struct get_leftover {
+	struct get *get;
+	struct get_leftover *next;
+	struct metainfo *meta;
+	char *path;
+};
 
 static void on_newest(void *user, uint32_t version, const struct err_info *why)
 {
@@ -39,10 +52,73 @@ static void say_again(struct get *g, const struct err_info *why)
 	session_say(&g->session, "%s; trying again", why->text);
 }
 
+/* ---- what was given up ---- */
+
+static void leftover_free(struct get_leftover *l)
+{
+	meta_free(l->meta);
+	free(l->path);
+	free(l);
+}
+
+/* Its files are closed. */
+static void on_released(void *user)
+{
+	struct get_leftover *l = user, **at = &l->get->leftovers;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	store_sweep(l->meta, l->path);
+	leftover_free(l);
+}
+
+/* The version under way, for good. */
+static void give_up(struct get *g, struct transfer *t)
+{
+	struct get_leftover *l = calloc(1, sizeof(*l));
+
+	if (l != NULL)
+		l->path = strdup(g->wanted.path);
+	if (l == NULL || l->path == NULL ||
+	    meta_parse(buf_bytes(&g->wanted.torrent), &l->meta) != META_OK) {
+		if (l != NULL)
+			leftover_free(l);
+		node_remove(g->session.node, t);
+		return;
+	}
+	l->get = g;
+	l->next = g->leftovers;
+	g->leftovers = l;
+	node_remove_then(g->session.node, t, on_released, l);
+}
+
+void get_follow_end(struct get *g)
+{
+	while (g->leftovers != NULL)
+		on_released(g->leftovers);
+}
+
+/* ---- one after the other ---- */
+
+/* Nobody who is there has what is missing of the version that is under way. */
+static bool is_stuck(const struct get *g)
+{
+	return transfer_phase_now(g->transfer) == TRANSFER_DOWNLOADING && g->alone_ms != 0 &&
+	       loop_now_ms(g->session.loop) - g->alone_ms >= STUCK_MS;
+}
+
+static bool may_be_replaced(const struct get *g)
+{
+	return transfer_phase_now(g->transfer) == TRANSFER_SEEDING || is_stuck(g);
+}
+
 /* What there is has been published once more. */
 static void take_same(struct get *g, const struct wanted *next)
 {
 	*g->wanted.placed = *next->placed;
+	if (transfer_phase_now(g->transfer) != TRANSFER_SEEDING)
+		return;
 	g->wanted.there_already = true;
 	g->wanted.replaces = false;
 	wanted_done(g->o, g->wanted.path, true, g->wanted.placed, transfer_meta(g->transfer));
@@ -66,10 +142,17 @@ static int start_newer(struct get *g, struct wanted *next, struct err_info *why)
 		g->found_bytes = found_bytes;
 		return err;
 	}
+	if (transfer_phase_now(now) == TRANSFER_SEEDING) {
+		g->old = now;
+	} else {
+		session_say(&g->session,
+			    "%s: version %u is had by nobody; going on with version %u",
+			    g->wanted.label, g->wanted.placed->version, next->placed->version);
+		give_up(g, now);
+	}
 	wanted_fini(&g->wanted);
 	g->wanted = *next;
 	*next = (struct wanted){.linked = false};
-	g->old = now;
 	begin_anew(g);
 	return OK;
 }
@@ -99,7 +182,8 @@ static void on_fetched(void *user, const struct err_info *how, const struct entr
 	g->fetch = NULL;
 	if (g->session.ending)
 		return;
-	if (why.code == OK && begin_newer(g, e, torrent, &why) == OK)
+	/* Its holders may have come back meanwhile. */
+	if (why.code == OK && (!may_be_replaced(g) || begin_newer(g, e, torrent, &why) == OK))
 		return;
 	g->newest = g->wanted.placed->version; /* the next answer begins anew */
 	if (why.code == ERR_EXISTS || why.code == ERR_DENIED || why.code == ERR_MISMATCH)
@@ -132,8 +216,7 @@ void get_follow(struct get *g)
 		node_remove(g->session.node, g->old);
 		g->old = NULL;
 	}
-	if (g->last.phase == TRANSFER_SEEDING && g->fetch == NULL &&
-	    g->newest > g->wanted.placed->version)
+	if (g->fetch == NULL && g->newest > g->wanted.placed->version && may_be_replaced(g))
 		fetch_newer(g);
 }
 

@@ -148,11 +148,15 @@ static void watch_stalled(struct item *it, const struct transfer_status *st)
 {
 	struct many *m = it->many;
 
-	if (st->phase == TRANSFER_STALLED && !m->said_stalled) {
-		m->said_stalled = true;
-		session_say(&m->session, "paused: %s; goes on when that ends", st->why.text);
-	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
-		m->said_stalled = false;
+	if (st->phase == TRANSFER_STALLED) {
+		if (!m->said_stalled)
+			session_say(&m->session, "paused: %s; goes on when that ends",
+				    st->why.text);
+		m->said_stalled = it->stalled = true;
+		it->stalled_bytes = st->done_bytes;
+	} else if (it->stalled && st->done_bytes > it->stalled_bytes) {
+		/* It went on. That peers send, which they do at each try, is not enough. */
+		m->said_stalled = it->stalled = false;
 	}
 }
 
@@ -160,6 +164,7 @@ void item_take(struct item *it, const struct transfer_status *st, uint64_t now)
 {
 	struct err_info why = st->why;
 
+	watch_stalled(it, st);
 	if (st->phase == TRANSFER_FAILED) {
 		if (it->there_already && why.code == ERR_MISMATCH)
 			(void)wanted_other_content(it->path, it->touched, &why);
@@ -167,7 +172,6 @@ void item_take(struct item *it, const struct transfer_status *st, uint64_t now)
 	} else if (st->phase == TRANSFER_SEEDING) {
 		item_done(it, st);
 	} else if (it->state == ITEM_ACTIVE) {
-		watch_stalled(it, st);
 		watch_alone(it, st, now);
 	}
 }

@@ -23,7 +23,8 @@ struct item {
 		ITEM_SERVED, /* and that was enough */
 		ITEM_FAILED
 	} state;
-	bool there_already, said_changed;
+	uint64_t stalled_bytes; /* what was there when the disk last refused more */
+	bool there_already, said_changed, stalled;
 	bool unnamed;	  /* the daemon has it, and says late what a link's content is called */
 	uint32_t touched; /* as in struct wanted */
 	struct placed *placed; /* while it may be needed */

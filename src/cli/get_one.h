@@ -24,6 +24,7 @@ struct get {
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	uint64_t done_ms;	     /* since when it is complete; 0: it is not */
 	uint64_t alone_bytes;	     /* what had come when that was said */
+	uint64_t stalled_bytes;	     /* what was there when the disk last refused more */
 	bool said_alone, said_stalled, said_changed;
 	bool checked; /* what was on disk is known: */
 	uint64_t found_bytes;
@@ -40,6 +41,7 @@ struct get {
 	struct index_fetch *fetch; /* of a newer version; NULL: none is under way */
 	uint32_t newest;	   /* version that the index has */
 	struct transfer *old;	   /* the version before, served until the new one is complete */
+	struct get_leftover *leftovers;
 	uint32_t n_replaced;
 	bool said_silent;
 	char said_newer[ERR_TEXT_MAX]; /* why a newer version could not be begun */
@@ -66,6 +68,8 @@ void get_say_interrupted(struct get *g);
 int get_follow_start(struct get *g, struct err_info *info);
 /* Begin what is newer, end what is replaced. */
 void get_follow(struct get *g);
+/* Once the node is gone: remove what there is of versions that were given up. */
+void get_follow_end(struct get *g);
 /* Can it be followed? ERR_INVALID: what is fetched has no versions. */
 int get_follow_check(const struct get *g, struct err_info *info);
 /* The daemon does it: what has changed. */

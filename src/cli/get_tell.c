@@ -131,16 +131,19 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 
 static void watch_disk(struct get *g, const struct transfer_status *st)
 {
-	if (st->phase == TRANSFER_STALLED && !g->said_stalled) {
+	if (st->phase == TRANSFER_STALLED) {
+		if (!g->said_stalled)
+			session_say(&g->session, "%s: paused: %s; goes on when that ends",
+				    g->wanted.label, st->why.text);
 		g->said_stalled = true;
-		session_say(&g->session, "%s: paused: %s; goes on when that ends", g->wanted.label,
-			    st->why.text);
+		g->stalled_bytes = st->done_bytes;
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
 		g->said_changed = true;
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code == OK) {
 		g->said_changed = false;
-	} else if (st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps > 0) {
+	} else if (st->phase == TRANSFER_DOWNLOADING && st->done_bytes > g->stalled_bytes) {
+		/* It went on. That peers send, which they do at each try, is not enough. */
 		g->said_stalled = false;
 	}
 }

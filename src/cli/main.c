@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/unknown.h"
@@ -77,6 +79,14 @@ static int dispatch(int argc, char **argv)
 	return c == NULL ? refuse(name) : run(c, argc, argv);
 }
 
+/* Nobody reads the other end of the pipe any more. */
+static bool reader_left(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 /* What could not be written was not said: a full disk must not look like success. */
 static int finish_output(int code)
 {
@@ -85,7 +95,8 @@ static int finish_output(int code)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	error = errno;
+	/* What a flush on the way met is not known any more. */
+	error = errno == 0 && reader_left() ? EPIPE : errno;
 	if (error == EPIPE) { /* the reader has left, which ends a filter quietly */
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);
@@ -99,6 +110,8 @@ static int finish_output(int code)
 
 int main(int argc, char **argv)
 {
+	/* A limit on the size of files is an error of the write, not the end of the process. */
+	signal(SIGXFSZ, SIG_IGN);
 	setlocale(LC_CTYPE, "");
 	/* Names are UTF-8; without a locale that says so they could not be aligned. */
 	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)

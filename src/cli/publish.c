@@ -4,24 +4,43 @@
 #include "cli/known_hashes.h"
 #include "net/loop.h"
 
+/* The character at the front of `s`, which is not empty; or one byte that is none. */
+static struct bytes first_char(struct bytes s)
+{
+	uint8_t lead = s.ptr[0];
+	size_t n = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+
+	return n <= s.len && text_is_utf8(bytes_sub(s, 0, n)) ? bytes_sub(s, 0, n)
+							      : bytes_sub(s, 0, 1);
+}
+
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
  * replaced, so that a file with any name can be shared. */
 static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
 {
-	struct bytes raw = bytes_str(file_name);
+	struct bytes rest = bytes_str(file_name), c;
 	size_t n = 0;
 
-	if (!text_is_utf8(raw) || entry_check_name(raw, NULL) != OK) {
-		for (size_t i = 0; i < raw.len && n < ENTRY_NAME_BYTES_MAX; i++) {
-			uint8_t c = raw.ptr[i];
-
-			out[n++] = c > ' ' && c < 0x7f && c != '@' ? (char)c : '_';
+	for (; rest.len > 0; rest = bytes_sub(rest, c.len, rest.len - c.len)) {
+		c = first_char(rest);
+		if (n + c.len > ENTRY_NAME_BYTES_MAX)
+			break;
+		if (text_is_plain(c)) {
+			memcpy(out + n, c.ptr, c.len);
+			n += c.len;
+		} else {
+			out[n++] = '_';
 		}
-		out[n] = '\0';
-		return;
 	}
-	memcpy(out, raw.ptr, raw.len);
-	out[raw.len] = '\0';
+	out[n] = '\0';
+	if (out[0] == ' ')
+		out[0] = '_';
+	if (n > 0 && out[n - 1] == ' ')
+		out[n - 1] = '_';
+	/* It ends like a version. */
+	if (entry_check_name(bytes_of(out, n), NULL) != OK)
+		for (size_t i = 0; i < n; i++)
+			out[i] = out[i] == '@' ? '_' : out[i];
 }
 
 static int sign_entry(struct entry *e, const struct home *h, struct err_info *info)

@@ -129,7 +129,7 @@ static void begin_next(struct renewer *r)
 	it->due = false;
 	r->making = it;
 	r->why = (struct err_info){.code = OK};
-	if (background_begin(r->p.loop, make, on_made, r, &r->background) == OK)
+	if (background_begin(r->p.loop, make, on_made, r, &r->background, NULL) == OK)
 		return;
 	r->making = NULL;
 	share_watch_again(it->watch, RENEWER_AGAIN_MS);

@@ -95,12 +95,9 @@ static void on_published(void *arg)
 
 static int begin(struct share_batch *b, struct err_info *info)
 {
-	int err;
-
 	b->why.code = OK;
 	atomic_store(&b->aside.total, 0);
-	err = background_begin(b->p.loop, publish, on_published, b, &b->background);
-	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
+	return background_begin(b->p.loop, publish, on_published, b, &b->background, info);
 }
 
 int share_batch_new(const struct share_batch_params *p, struct share_batch **out,

@@ -28,9 +28,11 @@ static int read_link(struct wanted *w, const char *ref, struct err_info *info)
 	bool magnet = strncasecmp(ref, "magnet:", 7) == 0;
 	int err = magnet ? magnet_parse(bytes_str(ref), &w->link)
 			 : magnet_from_hash(bytes_str(ref), &w->link);
+	char shown[128];
 
 	if (magnet && err != OK)
-		return err_set(info, err, "not a magnet link that can be used: %s", err_text(err));
+		return err_set(info, err, "%s: not a magnet link that can be used: %s",
+			       text_escape(shown, sizeof(shown), bytes_str(ref)), err_text(err));
 	w->linked = err == OK;
 	if (!w->linked)
 		return OK;
@@ -103,7 +105,7 @@ static int ask_whose(struct index_client *index, const struct opts *o, const cha
 		return err_set(info, ERR_AMBIGUOUS, "%s: none was chosen",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)));
 	snprintf(full, sizeof(full), "%s/%s", owner, ref);
-	return index_client_resolve(index, full, false, found, info);
+	return index_client_resolve_to_fetch(index, full, false, found, info);
 }
 
 static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
@@ -117,7 +119,7 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 	if (w->linked)
 		ref = linked_hash(&w->link, hash);
 	if (err == OK)
-		err = index_client_resolve(*index, ref, o->latest, &found, info);
+		err = index_client_resolve_to_fetch(*index, ref, o->latest, &found, info);
 	if (err == ERR_AMBIGUOUS)
 		err = ask_whose(*index, o, ref, &found, info);
 	if (err == OK && (index_client_entry(found, e) != OK || !is_linked(w, e)))
@@ -125,7 +127,7 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 			      index_client_url(*index));
 	if (err == OK)
 		err = check_owner(o, e, info);
-	if (err == OK)
+	if (err == OK && !index_client_told_torrent(found, &w->torrent))
 		err = index_client_torrent(*index, e->id, &w->torrent, info);
 	if (err == OK)
 		w->n_found =

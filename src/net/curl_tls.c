@@ -101,7 +101,7 @@ static const char *verdict_text(long verdict)
 {
 	switch (verdict) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return "its certificate has expired";
+		return "its certificate has expired, unless the clock here is wrong";
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		return "its certificate is not valid yet; are the clocks right?";
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:

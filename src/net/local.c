@@ -47,13 +47,28 @@ struct local_server {
 
 /* ---- addresses --------------------------------------------------------------- */
 
-/* A path of a socket has room for 107 bytes: that of an open folder always fits. */
-static struct sockaddr_un address_of(int folder, const char *file)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+/* A folder that is open, and how it was called. */
+struct place {
+	int fd;
+	const char *path;
+};
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", folder, file);
-	return a;
+/* A path of a socket has room for 107 bytes: that of an open folder always fits. Where there is no
+ * /proc, as in many a chroot, the path itself has to. False, with errno: it does not. */
+static bool address_of(struct sockaddr_un *a, const struct place *folder, const char *file)
+{
+	int n;
+
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (access("/proc/self/fd", X_OK) == 0)
+		n = snprintf(a->sun_path, sizeof(a->sun_path), "/proc/self/fd/%d/%s", folder->fd,
+			     file);
+	else
+		n = snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", folder->path, file);
+	if (n >= 0 && (size_t)n < sizeof(a->sun_path))
+		return true;
+	errno = ENAMETOOLONG;
+	return false;
 }
 
 static int open_folder(const char *path)
@@ -62,10 +77,11 @@ static int open_folder(const char *path)
 }
 
 /* A descriptor, or -1 with errno: ECONNREFUSED when a crash left the name. */
-static int connect_to(int folder, const char *file)
+static int connect_to(const struct place *folder, const char *file)
 {
-	struct sockaddr_un a = address_of(folder, file);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+	struct sockaddr_un a;
+	int fd = address_of(&a, folder, file) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+	int error;
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
@@ -278,9 +294,9 @@ void local_call_end(struct local_call *c, struct bytes line)
 /* ---- the server ------------------------------------------------------------------- */
 
 /* What refuses is nobody's. */
-static void clear_stale(int folder)
+static void clear_stale(const struct place *folder)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
@@ -293,13 +309,13 @@ static void clear_stale(int folder)
 		if (fd >= 0)
 			close(fd);
 		else if (errno == ECONNREFUSED)
-			(void)unlinkat(folder, e->d_name, 0);
+			(void)unlinkat(folder->fd, e->d_name, 0);
 	}
 	if (list != NULL)
 		closedir(list);
 }
 
-static int bind_name(struct local_server *s)
+static int bind_name(struct local_server *s, const struct place *folder)
 {
 	char fresh[sizeof(s->name) + sizeof(NEW_SUFFIX)];
 	struct sockaddr_un a;
@@ -307,14 +323,14 @@ static int bind_name(struct local_server *s)
 
 	snprintf(s->name, sizeof(s->name), "%s" SUFFIX, s->p.name);
 	snprintf(fresh, sizeof(fresh), "%s" NEW_SUFFIX, s->name);
-	other = connect_to(s->folder, s->name);
+	other = connect_to(folder, s->name);
 	if (other >= 0) {
 		close(other);
 		return EEXIST;
 	}
 	(void)unlinkat(s->folder, fresh, 0);
-	a = address_of(s->folder, fresh);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (address_of(&a, folder, fresh))
+		s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
 	    fchmodat(s->folder, fresh, 0600, 0) != 0 || listen(s->fd, BACKLOG) != 0 ||
 	    renameat(s->folder, fresh, s->folder, s->name) != 0) {
@@ -352,8 +368,10 @@ int local_server_new(const struct local_params *p, struct local_server **out, st
 	if (s->folder < 0) {
 		error = errno;
 	} else if (p->listener == 0) {
-		clear_stale(s->folder);
-		error = bind_name(s);
+		const struct place folder = {s->folder, p->folder};
+
+		clear_stale(&folder);
+		error = bind_name(s, &folder);
 		if (error == EEXIST)
 			s->name[0] = '\0';
 	}
@@ -415,15 +433,15 @@ static bool put_question(int fd, struct bytes question)
 	return sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)question.len + 1;
 }
 
-static void begin_talk(struct asking *a, int folder, const char *file, size_t name_len,
-		       struct bytes question)
+static void begin_talk(struct asking *a, const struct place *folder, const char *file,
+		       size_t name_len, struct bytes question)
 {
 	struct talk *t = &a->talks[a->n];
 	int fd = connect_to(folder, file);
 
 	if (fd < 0) {
 		if (errno == ECONNREFUSED)
-			(void)unlinkat(folder, file, 0);
+			(void)unlinkat(folder->fd, file, 0);
 		return;
 	}
 	if (!put_question(fd, question)) {
@@ -436,8 +454,10 @@ static void begin_talk(struct asking *a, int folder, const char *file, size_t na
 	a->n++;
 }
 
-static void begin_all(struct asking *a, DIR *list, const char *only, struct bytes question)
+static void begin_all(struct asking *a, DIR *list, const char *path, const char *only,
+		      struct bytes question)
 {
+	const struct place folder = {dirfd(list), path};
 	struct dirent *e;
 
 	while (a->n < LOCAL_SERVERS_MAX && (e = readdir(list)) != NULL) {
@@ -445,7 +465,7 @@ static void begin_all(struct asking *a, DIR *list, const char *only, struct byte
 
 		if (n > 0 &&
 		    (only == NULL || (strlen(only) == n && strncmp(e->d_name, only, n) == 0)))
-			begin_talk(a, dirfd(list), e->d_name, n, question);
+			begin_talk(a, &folder, e->d_name, n, question);
 	}
 }
 
@@ -535,7 +555,7 @@ int local_ask_all(const char *folder, const char *only, struct bytes question, u
 	if (a.talks == NULL || a.polls == NULL)
 		a.answered = ERR_NOMEM;
 	else
-		begin_all(&a, list, only, question);
+		begin_all(&a, list, folder, only, question);
 	closedir(list);
 	hear_all(&a);
 	free(a.talks);

@@ -4,7 +4,7 @@
  * A server is known by a name of its own, "NAME.sock" in the folder (0700, sockets 0600; who asks
  * must have our user id, or be root). It is bound elsewhere and renamed when it listens, so
  * whatever is there and refuses was left by a crash, and is removed by whoever comes across it. The
- * folder's path may be of any length. */
+ * folder's path may be of any length where /proc is, elsewhere of some 80 bytes. */
 #ifndef SHOAL_NET_LOCAL_H
 #define SHOAL_NET_LOCAL_H
 

@@ -350,10 +350,8 @@ int node_new(const struct node_params *p, struct node **out, struct err_info *in
 	hash_map_init(&n->by_hash, key);
 	hash_map_init(&n->by_key, key);
 	announce_gate_init(&n->gate, key);
-	/* A peer that goes away, or a file-size limit, is an error code, not the end of the
-	 * process. */
+	/* A peer that goes away is an error code, not the end of the process. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
 	n->fds_before = descriptors_open();
 	quota_settle(&n->quota, &p->quota, descriptors_raise_limit(), n->fds_before);
 	n->listen_host = p->listen_host == NULL ? NULL : strdup(p->listen_host);

@@ -6,6 +6,7 @@
  * The only place where what the swarm wants meets what the disk can. */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "node/link.h"
 #include "node/metadata_fetch.h"
 #include "node/webseed.h"
@@ -403,12 +404,17 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	     struct err_info *info)
 {
 	struct transfer *t;
+	char name[128];
 	int err;
 
 	if (n->n_transfers >= NODE_TRANSFERS_MAX ||
 	    node_transfer_by_hash(n, meta_swarm_hash(p->meta)) != NULL) {
+		text_escape(name, sizeof(name), bytes_str(meta_content_name(p->meta)));
 		meta_free(p->meta);
-		return err_set(info, ERR_EXISTS, "this torrent is here already");
+		return n->n_transfers >= NODE_TRANSFERS_MAX
+			   ? err_set(info, ERR_TOO_BIG, "%s: there are %u transfers already", name,
+				     NODE_TRANSFERS_MAX)
+			   : err_set(info, ERR_EXISTS, "%s: this torrent is here already", name);
 	}
 	t = calloc(1, sizeof(*t));
 	if (t == NULL) {

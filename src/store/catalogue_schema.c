@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -135,7 +136,7 @@ static enum err code_of_errno(int error)
 {
 	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
 		return ERR_NOSPACE;
-	return error == EACCES || error == EPERM ? ERR_DENIED : ERR_IO;
+	return error == EACCES || error == EPERM || error == EROFS ? ERR_DENIED : ERR_IO;
 }
 
 static enum err code_of(struct catalogue_db *db, int answer)
@@ -177,6 +178,9 @@ int catalogue_fault(struct catalogue_db *db, struct err_info *info)
 		return err_set(info, code, "the catalogue's disk is full");
 	if (code == ERR_AGAIN)
 		return err_set(info, code, "the catalogue is in use by another program");
+	/* Not ERR_DENIED, which says that a name is somebody else's. */
+	if (code == ERR_DENIED)
+		return err_set(info, ERR_IO, "the catalogue may not be written to");
 	return err_set(info, code, "the catalogue failed: %s", sqlite3_errstr(answer));
 }
 
@@ -219,13 +223,21 @@ static int pragma_of(struct catalogue_db *db, const char *sql, int64_t *out)
 static int open_fault(struct catalogue_db *db, const char *path, struct err_info *info)
 {
 	int answer = sqlite3_errcode(db->sql) & 0xff;
-	char name[300];
+	char name[300], reason[64];
+	enum err code = code_of(db, answer);
+	int error = answer == SQLITE_IOERR ? write_errno(db) : 0;
 
 	text_escape(name, sizeof(name), bytes_str(path));
 	if (answer == SQLITE_NOTADB || answer == SQLITE_CORRUPT)
 		return err_set(info, ERR_PROTO, "%s: is damaged or no catalogue", name);
-	return err_set(info, code_of(db, answer), "%s: cannot be opened: %s", name,
-		       sqlite3_errstr(answer));
+	/* SQLite looks for another way, and remembers why that was none. */
+	if (answer == SQLITE_CANTOPEN) {
+		error = access(path, R_OK | W_OK) != 0 && errno != ENOENT ? errno : write_errno(db);
+		code = code_of_errno(error);
+	}
+	return err_set(info, code, "%s: cannot be opened: %s", name,
+		       error != 0 ? strerror_r(error, reason, sizeof(reason))
+				  : sqlite3_errstr(answer));
 }
 
 static int take_step(struct catalogue_db *db, int64_t version)

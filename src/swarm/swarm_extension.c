@@ -92,9 +92,11 @@ static void note_seen_as(struct turn *t, const struct peer *p, const struct addr
 
 static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {.donthave = p->donthave_id,
+				  .ut_metadata = p->metadata_id,
+				  .holepunch = p->holepunch_id,
+				  .ut_pex = p->pex_id};
 
-	memset(&h, 0, sizeof(h));
 	if (ext_decode(&h, body) < 0) {
 		swarm_breach(t, p, "sent an extension handshake that cannot be read");
 		return false;

@@ -207,7 +207,15 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 
 /* ---- good ---------------------------------------------------------------- */
 
-/* Those from number `from` on. A seed wants to know how far what it gave has spread. */
+/* A seed wants to know how far what it gave has spread, and so does one that does not say it is
+ * one: it tells of a piece, wants nothing, and tells of the next when it hears that this one has
+ * come. Source: BEP 16. Ours do not do that. */
+static bool wants_to_hear(const struct peer *p, uint32_t piece)
+{
+	return !peer_has(p, piece) || p->has_all || (!p->is_interested && !p->shoal);
+}
+
+/* Those from number `from` on. */
 static void tell(struct turn *t, bool seeds, uint32_t from)
 {
 	struct swarm *s = t->s;
@@ -217,7 +225,7 @@ static void tell(struct turn *t, bool seeds, uint32_t from)
 		if (p->has_all != seeds)
 			continue;
 		for (uint32_t k = from; k < s->n_haves; k++) {
-			if (seeds || !peer_has(p, s->haves[k]))
+			if (wants_to_hear(p, s->haves[k]))
 				swarm_send(
 				    t, p,
 				    &(struct wire_msg){.type = WIRE_HAVE, .index = s->haves[k]});

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 
 import harness as h
 import wire
@@ -63,7 +64,33 @@ def _(w):
     mnt = w.mount(w.path("small"), "12m")
     a.share(src)
     g.run("get", "f", "--preallocate", "-o", os.path.join(mnt, "f"), seconds=20).expect(h.NO_SPACE).error_line("f")
-    check(not os.path.exists(os.path.join(mnt, "f")), "nothing at the final name")
+    check_eq(os.listdir(mnt), [], "what is left of a file")
+    a.share(h.make_tree(a.path("d"), {f"x{i}": 4 * MIB for i in range(6)}))
+    g.run("get", "d", "--preallocate", "-o", mnt, seconds=20).expect(h.NO_SPACE).error_line("d")
+    check_eq(os.listdir(mnt), [], "what is left of a folder, some of whose files had room")
+
+
+@test("that the disk is full is said once, however often it is tried, and again when it is full once more", seconds=150)
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    mnt = w.mount(w.path("small"), "12m")
+    a.share(h.make_file(a.path("f"), 24 * MIB), "--limit-up", "4M", "--limit-lan")
+    get = g.start("get", "f", "-o", mnt, "--progress", "json")
+
+    def notes():
+        return [e.get("note") for x in get.err().splitlines() if x.startswith(b"{") and x.endswith(b"}") and (e := json.loads(x))]
+
+    def tries():
+        paused = [n == "paused" for n in notes()]
+        return sum(b and not a for a, b in zip([False, *paused], paused))
+    h.wait_for(lambda: tries() >= 2 or not get.alive(), 60 * h.SLOW, "the disk is tried again")
+    check_eq(get.err().count(b"paused:"), 1, "times it was said")
+    w.remount(mnt, "18m")
+    h.wait_for(lambda: get.err().count(b"paused:") == 2 or not get.alive(), 60 * h.SLOW, "it is said again")
+    w.remount(mnt, "64m")
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(os.path.join(mnt, "f"), a.path("f"))
 
 
 @test("a limit on file sizes (RLIMIT_FSIZE) pauses with the reason and does not kill")
@@ -123,6 +150,41 @@ def _(w):
     index.proc.kill()
     index.start()
     check_eq({e["name"] for e in index.entries()}, {"before", "big", "after"}, "entries after kill -9")
+
+
+@test("a catalogue that may only be read: publishing and removing say so, and blame no other owner; reading works")
+def _(w):
+    mnt = w.mount(w.path("data"), "32m")
+    index = w.index(data=os.path.join(mnt, "d"))
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000)).stop()
+    index.proc.kill()
+    subprocess.run(["mount", "-o", "remount,ro", mnt], check=True)
+    index.start()
+    src = h.make_file(b.path("g"), 1000, seed=2)
+    b.run("share", src, "--as", "b").expect(h.FAILED).error_line("may not be written to")
+    a.run("unshare", "f").expect(h.FAILED).error_line("may not be written to")
+    check("f" in b.run("ls", "--all").expect(h.OK).out, "ls")
+    # One that was closed properly cannot even be opened so.
+    index.proc.stop()
+    subprocess.run(["mount", "-o", "remount,rw", mnt], check=True)
+    index.start()
+    index.proc.stop()
+    subprocess.run(["mount", "-o", "remount,ro", mnt], check=True)
+    a.run("index", "--data", index.data, "--listen", f"{h.HOST}:0").expect(h.DENIED).error_line("Read-only")
+
+
+@test("a limit on file sizes does not kill an index: publishing says so, reading works")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000)).stop()
+    index.proc.stop()
+    index.limits = {resource.RLIMIT_FSIZE: os.path.getsize(os.path.join(index.data, "catalogue.db"))}
+    index.start()
+    big = h.make_tree(b.path("g"), {f"x{i}" * 50: 1 for i in range(3000)})
+    b.run("share", big, "--as", "b").expect(h.NO_SPACE).error_line("full")
+    check("f" in b.run("ls", "--all").expect(h.OK).out, "ls")
 
 
 @test("a daemon whose home is full says so to each command and goes on with what it has; room heals it")

@@ -2,6 +2,8 @@
 """What hands that know curl, aria2, Transmission, rsync and git do without thinking."""
 
 import os
+import signal
+import subprocess
 
 import harness as h
 from harness import KIB, check, check_eq, test
@@ -108,6 +110,29 @@ def _(w):
     b.daemon()
     b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)
     check(os.path.exists(b.path("new/three/g")), "by the daemon")
+
+
+@test("of many things to get, the one that is wrong, or asked for twice, is named")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000))
+    said = b.run("get", "magnet:?xt=urn:btih:zz", "f", "a/f").expect(h.CORRUPT).err
+    check("magnet:?xt=urn:btih:zz: not a magnet link that can be used" in said, "the link", said)
+    check("f: this torrent is here already" in said, "what is asked for twice", said)
+    h.check_same(b.path("f"), a.path("f"))
+
+
+@test("who reads only the first lines of what is printed ends it quietly, as with other filters")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    p = subprocess.Popen(a.args("doctor"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=w.env(a.home), cwd=a.dir)
+    p.stdout.readline()
+    p.stdout.close()
+    said = p.stderr.read()
+    p.stderr.close()
+    check_eq((p.wait(30 * h.SLOW), said), (-signal.SIGPIPE, b""), "how it ends")
 
 
 @test("what other tools call a command is answered with what it is called here")

@@ -34,6 +34,8 @@ def _(w):
         b.get(e["name"])
         h.check_same(b.path(n), src)
     check_eq(sorted(os.listdir(b.dir)), sorted(ODD), "what was got")
+    names = {n: by_sum[h.sha256(src)]["name"] for n, src in zip(ODD, paths)}
+    check_eq((names["emoji 👩‍👩‍👧"], names["\u202egnp.exe"]), ("emoji 👩_👩_👧", "_gnp.exe"), "only what no name may have is replaced")
 
 
 @test("on a terminal too narrow for a long name that stands alone and whole, and the columns of all rows stay in place")

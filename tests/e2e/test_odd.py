@@ -54,6 +54,26 @@ def _(w):
     b.start("get", "f", env=clock.env).wait(30 * SLOW).expect(h.OK)
 
 
+@test("where there is no /proc a daemon runs and is asked; a home whose path is too long for that is named as the reason")
+def _(w):
+    h.need_root()
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    # Empty, as in a chroot; of other programs nothing changes.
+    bare = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    daemon = a.start("daemon", wrap=bare)
+    h.wait_for(lambda: b"daemon" in daemon.out() or not daemon.alive(), 30 * SLOW, "the daemon is up")
+    check(daemon.alive(), "it runs", daemon.err())
+    src = h.make_file(a.path("f"), 100_000)
+    a.start("share", src, "-d", wrap=bare).wait(30 * SLOW).expect(h.OK)
+    check("seeding" in a.start("status", wrap=bare).wait(30 * SLOW).expect(h.OK).out, "status")
+    b.start("get", "f", wrap=bare).wait(30 * SLOW).expect(h.OK)
+    h.check_same(b.path("f"), src)
+    long = w.peer("c")
+    long.home = w.path("c" * 100)
+    long.start("daemon", wrap=bare).wait(30 * SLOW).expect(h.FAILED).error_line("too long")
+
+
 @test("pipes, sockets, devices and links in a shared folder are left out and said; none of them is waited for")
 def _(w):
     w.index()

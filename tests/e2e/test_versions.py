@@ -269,6 +269,35 @@ def _(w):
     check_eq(h.part_of(b.dir), [], "nothing is left beside it")
 
 
+@test("a version that nobody has any more is given up for a newer one, the first or a later one, and nothing of it stays", seconds=120)
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    slow = ("--watch", "--settle", "1s", "--limit-up", "1M", "--limit-lan")
+    src = h.make_file(a.path("data"), 4 * MIB, seed=0)
+    a.share(src, *slow)
+    f = b.start("get", "data", "--follow", "--every", "1s")
+
+    def replaced(n):
+        h.wait_for(lambda: h.part_bytes(b.dir) >= MIB or not f.alive(), 20 * h.SLOW, "it is under way", every=0.02)
+        os.replace(h.make_file(a.path("next"), 1000, seed=n), src)
+        h.wait_for(lambda: f"going on with version {n}".encode() in f.err() or not f.alive(), 40 * h.SLOW,
+                   f"version {n} is begun")
+        check(f.alive(), "it goes on", f.err())
+
+    def complete(n):
+        h.wait_for(lambda: os.path.exists(b.path("data")) and h.sha256(b.path("data")) == h.sha256(src), 30 * h.SLOW,
+                   f"version {n} is there")
+        h.wait_for(lambda: os.listdir(b.dir) == ["data"], 20 * h.SLOW, "what was given up is gone")
+    replaced(2)
+    complete(2)
+    os.replace(h.make_file(a.path("next"), 4 * MIB, seed=9), src)
+    replaced(4)
+    complete(4)
+    f.stop().expect(h.OK)
+    check(index.entry("data")["version"] >= 4, "versions")
+
+
 @test("what is published last is the newest, also with the content of an older version: followers go back to it",
       seconds=90)
 def _(w):
