@@ -13,6 +13,8 @@ struct addr {
 	uint8_t v6; /* 0: ip[0..3] is IPv4; 1: all sixteen are IPv6 */
 	uint8_t zero;
 };
+/* Over which of them? */
+enum addr_family { ADDR_ANY, ADDR_V4, ADDR_V6 };
 
 /* From 4 or 16 raw bytes in network order; other lengths are ERR_INVALID. */
 int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);

@@ -10,8 +10,16 @@
 #include "cli/spool.h"
 #include "store/root.h"
 
-/* Shares that are looked at each time; the others have their turn later. */
+/* Shares that are looked at each time; the others have their turn later. Each one that was
+ * published asks for a look. */
 #define PATROL 64u
+#define LOOK_MS 150u
+/* The same of the daemon's, once trackers know them: a question costs both of us a millisecond, and
+ * each share in it a hundred times as much as a look of our own. */
+#define PATROL_HANDED 32u
+#define LOOK_HANDED_MS 1000u
+
+_Static_assert(PATROL <= HANDOVER_LOOK_MAX, "one question");
 
 static void fail(struct sharing *sh, const struct err_info *why)
 {
@@ -122,34 +130,65 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 	return OK;
 }
 
-/* The next ones in turn, at most HANDOVER_LOOK_MAX. */
-static int look_at_some(struct sharing *sh, size_t n, struct err_info *info)
+/* At most HANDOVER_LOOK_MAX. */
+static int look_at_some(struct sharing *sh, struct share *const *list, size_t n,
+			struct err_info *info)
 {
 	struct handed *handed[HANDOVER_LOOK_MAX];
 	int err = OK;
 
 	for (size_t i = 0; i < n; i++)
-		handed[i] = sh->shares[(sh->patrol + i) % sh->n].handed;
-	if (sh->by_daemon)
+		handed[i] = list[i]->handed;
+	if (sh->by_daemon && n > 0)
 		err = handover_look(handed, n, info);
 	for (size_t i = 0; i < n && err == OK; i++)
-		err = look_at(sh, &sh->shares[sh->patrol++ % sh->n], info);
+		err = look_at(sh, list[i], info);
 	return err;
 }
 
-/* All of them until the trackers were told, which is soon. */
+/* The next ones in turn that no tracker has answered for yet, as long as there is news of them:
+ * thousands that were just handed over are looked at a few times each, and not all of them for each
+ * other. */
+static int look_at_unheard(struct sharing *sh, struct err_info *info)
+{
+	struct share *list[HANDOVER_LOOK_MAX];
+	size_t n, heard;
+	int err;
+
+	do {
+		heard = sh->n_heard;
+		n = 0;
+		for (size_t i = 0; i < sh->n && n < HANDOVER_LOOK_MAX && heard < sh->n; i++) {
+			struct share *s = &sh->shares[sh->unheard++ % sh->n];
+
+			if (!s->heard)
+				list[n++] = s;
+		}
+		err = look_at_some(sh, list, n, info);
+	} while (err == OK && sh->n_heard > heard);
+	return err;
+}
+
 static int look(struct sharing *sh, struct err_info *info)
 {
-	size_t left = sh->announced && sh->n > PATROL ? PATROL : sh->n;
-	int err = OK;
+	struct share *list[PATROL];
+	size_t most = sh->by_daemon ? PATROL_HANDED : PATROL;
+	size_t n = sh->n < most ? sh->n : most;
+	int err = look_at_unheard(sh, info);
 
-	while (left > 0 && err == OK) {
-		size_t n = left < HANDOVER_LOOK_MAX ? left : HANDOVER_LOOK_MAX;
+	for (size_t i = 0; i < n; i++)
+		list[i] = &sh->shares[sh->patrol++ % sh->n];
+	return err == OK ? look_at_some(sh, list, n, info) : err;
+}
 
-		err = look_at_some(sh, n, info);
-		left -= n;
-	}
-	return err;
+static bool is_time_to_look(struct sharing *sh)
+{
+	uint64_t now = loop_now_ms(sh->session.loop);
+
+	if (sh->n == 0 || now < sh->look_at_ms)
+		return false;
+	sh->look_at_ms = now + (sh->by_daemon && sh->announced ? LOOK_HANDED_MS : LOOK_MS);
+	return true;
 }
 
 static void watch(struct session *session, void *user)
@@ -160,7 +199,7 @@ static void watch(struct session *session, void *user)
 	/* Who is leaving only serves. */
 	if (session->interrupted)
 		share_batch_stop(sh->batch);
-	if (look(sh, &why) != OK) {
+	if (is_time_to_look(sh) && look(sh, &why) != OK) {
 		fail(sh, &why);
 		return;
 	}

@@ -101,13 +101,6 @@ static void print_dht(const json_t *dht)
 		       text_size(sent, sizeof(sent), entries_count(dht, "sent_bytes")));
 }
 
-static int ask(const struct opts *o, json_t **out, struct err_info *info)
-{
-	return daemon_ask(
-	    json_pack("{s:s, s:s*}", "verb", "status", "ref", o->n_args > 0 ? o->args[0] : NULL),
-	    out, info);
-}
-
 /* How one time is told from the one before. */
 enum between { NOTHING, WIPE, EMPTY_LINE };
 
@@ -116,7 +109,7 @@ static int print_once(const struct opts *o, enum between between)
 	struct err_info info;
 	json_t *answer;
 
-	if (ask(o, &answer, &info) != OK)
+	if (daemon_ask_status(o->n_args > 0 ? o->args[0] : NULL, &answer, &info) != OK)
 		return opts_fail(o, "status", &info);
 	if (between == WIPE)
 		fputs("\x1b[H\x1b[J", stdout);

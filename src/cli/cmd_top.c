@@ -50,7 +50,7 @@ static void ask_details(struct top *t)
 static int ask_all(struct top *t, struct err_info *info)
 {
 	json_t *answer;
-	int err = daemon_ask(json_pack("{s:s}", "verb", "status"), &answer, info);
+	int err = daemon_ask_status(NULL, &answer, info);
 
 	if (err == OK && top_take_status(t, answer) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");

@@ -5,10 +5,15 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "daemon/job_request.h"
 
 /* Takes `question` (NULL: no memory). *out: the answer's last line.
  * Returns 0; ERR_NOENT with "no daemon runs from this home"; the error that it answered;
  * ERR_TIMEOUT. Owns: *out is the caller's. */
 int daemon_ask(json_t *question, json_t **out, struct err_info *info);
+/* "status" of REF, or NULL: of all, however many there are. */
+int daemon_ask_status(const char *ref, json_t **out, struct err_info *info);
+/* To add a transfer. */
+int daemon_ask_to_add(const struct job_spec *s, json_t **out, struct err_info *info);
 
 #endif

@@ -41,9 +41,14 @@ static struct job *find(struct daemon_control *d, struct local_call *call, const
 static int load_request(const json_t *question, json_t **out, struct err_info *info)
 {
 	const char *file = json_string_value(json_object_get(question, "file"));
+	json_t *request = json_object_get(question, "request");
 	struct buf in;
 	int err;
 
+	if (json_is_object(request)) {
+		*out = json_incref(request);
+		return OK;
+	}
 	if (file == NULL)
 		return err_set(info, ERR_INVALID, "\"file\" is missing");
 	buf_init(&in, DAEMON_REQUEST_MAX);
@@ -122,6 +127,7 @@ static void do_status(void *user, struct local_call *call, const json_t *questio
 {
 	struct daemon_control *d = user;
 	const json_t *ids = json_object_get(question, "ids");
+	const json_t *after = json_object_get(question, "after");
 	bool all;
 	struct job *j;
 	json_t *out;
@@ -133,7 +139,12 @@ static void do_status(void *user, struct local_call *call, const json_t *questio
 	j = find(d, call, question, &all);
 	if (j == NULL && !all)
 		return;
-	out = j == NULL ? jobs_json(d->js) : json_pack("{s:[o]}", "transfers", job_json(j));
+	if (j != NULL)
+		out = json_pack("{s:[o]}", "transfers", job_json(j));
+	else if (json_is_integer(after))
+		out = jobs_page_json(d->js, (uint32_t)json_integer_value(after));
+	else
+		out = jobs_json(d->js);
 	if (out != NULL)
 		json_object_set_new(out, "status", jobs_status_json(d->js, d->node));
 	control_say(call, out, true);

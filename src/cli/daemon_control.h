@@ -1,12 +1,15 @@
 /* cli/daemon_control.h - what the daemon answers on its socket ("daemon" in the home's run folder)
  * besides the verbs of cli/control.h.
  *
- *   {"verb": "add", "file": PATH}                  {"added": {transfer}, "existed": bool}; the file
- * holds what POST /api/v1/transfers takes, and is the asker's
+ *   {"verb": "add", "request": {...}}              {"added": {transfer}, "existed": bool}; what POST
+ * /api/v1/transfers takes
+ *   {"verb": "add", "file": PATH}                  the same, from a file, which is the asker's
  *   {"verb": "reads", "path": PATH, "exclude": [GLOB], "within": bool} {"reads": true}, or the
  * error that opening it ends with; "path_hex" as in daemon/job_request.h, "within": also every file
  * of a folder
  *   {"verb": "status", "ref": REF}                 {"status": {...}, "transfers": [...]}
+ *   {"verb": "status", "after": ID}                the same as of all, and "next": a page of those
+ * numbered above ID, as jobs_page_json() has them
  *   {"verb": "status", "ids": [ID, ...]}           {"transfers": [...]}, those that there are
  *   {"verb": "peers", "ref": REF}                  {"peers": [...]}
  *   {"verb": "list", "ref": REF, "from": N}     {"files": [...], "next": N, "transfer": {...}}:

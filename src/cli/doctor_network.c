@@ -94,14 +94,15 @@ void doctor_clock(const struct opts *o, struct doctor_finding *f)
 	json_t *status = NULL;
 	int err = ask_index(o, &url, &status, &info);
 	int64_t now = (int64_t)time(NULL), theirs = entries_int(status, "now");
-	int64_t off = now > theirs ? now - theirs : theirs - now;
+	uint64_t off =
+	    now > theirs ? (uint64_t)now - (uint64_t)theirs : (uint64_t)theirs - (uint64_t)now;
 	char text[32];
 
 	if (err != OK || theirs <= 0)
 		doctor_say(f, DOCTOR_WARN, NULL, "no index to compare it with");
 	else if (off > CLOCK_OFF_S)
 		doctor_say(f, DOCTOR_WARN, "set the one that is wrong (timedatectl set-ntp true)",
-			   "%s %s the index's", text_duration(text, sizeof(text), (uint64_t)off),
+			   "%s %s the index's", text_duration(text, sizeof(text), off),
 			   now > theirs ? "ahead of" : "behind");
 	else
 		doctor_say(f, DOCTOR_FINE, NULL, "as the index's");

@@ -223,7 +223,8 @@ static void cell_ago(struct out_table *t, json_int_t then)
 	int64_t now = (int64_t)time(NULL);
 	char text[32];
 
-	out_cell(t, text_duration(text, sizeof(text), now > then ? (uint64_t)(now - then) : 0));
+	out_cell(
+	    t, text_duration(text, sizeof(text), now > then ? (uint64_t)now - (uint64_t)then : 0));
 }
 
 /* "-": nobody says. */

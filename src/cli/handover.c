@@ -6,15 +6,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/control.h"
 #include "cli/daemon_ask.h"
-#include "cli/daemon_control.h"
 #include "cli/entries.h"
 #include "cli/index_choice.h"
 #include "daemon/job_request.h"
 #include "node/base64.h"
-#include "node/json_put.h"
-#include "store/durable.h"
+#include "store/root.h"
 
 /* What only a process of its own can do; NULL: nothing of that was asked for. */
 static const char *alone(const struct opts *o)
@@ -256,42 +253,6 @@ static char *absolute(const char *path, struct err_info *info)
 	return out;
 }
 
-/* The request in a file of the run folder: it may be larger than a question. Owns: *path is the
- * caller's, who removes the file. */
-static int write_request(const struct job_spec *s, char **path, struct err_info *info)
-{
-	json_t *j = job_spec_json(s);
-	char *text = json_put_string(j, DAEMON_REQUEST_MAX), *folder = NULL;
-	int err = text == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
-
-	json_decref(j);
-	if (err == OK && (folder = control_folder(info)) == NULL)
-		err = info->code;
-	if (err == OK && asprintf(path, "%s/add-%ld.json", folder, (long)getpid()) < 0) {
-		*path = NULL;
-		err = err_set(info, ERR_NOMEM, "out of memory");
-	}
-	if (err == OK)
-		err = durable_write_path(*path, bytes_str(text), 0600, info);
-	free(folder);
-	free(text);
-	return err;
-}
-
-static int ask(const struct job_spec *s, json_t **answer, struct err_info *info)
-{
-	char *path = NULL;
-	int err = write_request(s, &path, info);
-
-	if (err == OK)
-		err =
-		    daemon_ask(json_pack("{s:s, s:s}", "verb", "add", "file", path), answer, info);
-	if (path != NULL)
-		(void)unlink(path);
-	free(path);
-	return err;
-}
-
 /* `path`: where it was to go. */
 static int check_place(const struct handed *h, const char *path, bool into, struct err_info *info)
 {
@@ -342,7 +303,7 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 	spec->seed_limit = o->seed_limit;
 	spec->down_bps = o->limit_down;
 	spec->up_bps = o->limit_up;
-	err = ask(spec, &answer, info);
+	err = daemon_ask_to_add(spec, &answer, info);
 	if (err != OK) {
 		tell_whose(info);
 	} else {
@@ -396,7 +357,7 @@ static const json_t *find_newer(const json_t *list, const struct handed *h)
 static int look_for_newer(struct handed *const *list, size_t n, struct err_info *info)
 {
 	json_t *answer = NULL;
-	int err = daemon_ask(json_pack("{s:s}", "verb", "status"), &answer, info);
+	int err = daemon_ask_status(NULL, &answer, info);
 
 	for (size_t i = 0; i < n && err == OK; i++) {
 		struct handed *h = list[i];

@@ -33,7 +33,9 @@ struct sharing {
 	struct share *shares;
 	struct handed *handed; /* by_daemon: as many as `shares` */
 	size_t n_paths, n;     /* all; those that are served, the first ones */
-	size_t patrol, n_heard;
+	size_t patrol, unheard; /* looked at next: of all, and of those that are not `heard` */
+	size_t n_heard;
+	uint64_t look_at_ms;
 	uint64_t up_bytes;
 	bool announced; /* said "serving" already */
 	struct share_batch *batch;

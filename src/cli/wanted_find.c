@@ -105,7 +105,7 @@ static int ask_whose(struct index_client *index, const struct opts *o, const cha
 		return err_set(info, ERR_AMBIGUOUS, "%s: none was chosen",
 			       text_escape(safe, sizeof(safe), bytes_str(ref)));
 	snprintf(full, sizeof(full), "%s/%s", owner, ref);
-	return index_client_resolve(index, full, false, found, info);
+	return index_client_resolve_to_fetch(index, full, false, found, info);
 }
 
 static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref,
@@ -119,7 +119,7 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 	if (w->linked)
 		ref = linked_hash(&w->link, hash);
 	if (err == OK)
-		err = index_client_resolve(*index, ref, o->latest, &found, info);
+		err = index_client_resolve_to_fetch(*index, ref, o->latest, &found, info);
 	if (err == ERR_AMBIGUOUS)
 		err = ask_whose(*index, o, ref, &found, info);
 	if (err == OK && (index_client_entry(found, e) != OK || !is_linked(w, e)))
@@ -127,7 +127,7 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 			      index_client_url(*index));
 	if (err == OK)
 		err = check_owner(o, e, info);
-	if (err == OK)
+	if (err == OK && !index_client_told_torrent(found, &w->torrent))
 		err = index_client_torrent(*index, e->id, &w->torrent, info);
 	if (err == OK)
 		w->n_found =

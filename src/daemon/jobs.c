@@ -168,12 +168,21 @@ void jobs_free(struct jobs *js)
 
 /* ---- finding ------------------------------------------------------------------------ */
 
+static int compare_id(const void *key, const void *item)
+{
+	const uint32_t *id = key;
+	struct job *const *j = item;
+
+	return *id < (*j)->rec.id ? -1 : *id > (*j)->rec.id;
+}
+
+/* The list is in the order of their numbers. */
 struct job *jobs_by_id(struct jobs *js, uint32_t id)
 {
-	for (size_t i = 0; i < js->n; i++)
-		if (js->list[i]->rec.id == id)
-			return js->list[i];
-	return NULL;
+	struct job **found =
+	    js->n == 0 ? NULL : bsearch(&id, js->list, js->n, sizeof(struct job *), compare_id);
+
+	return found == NULL ? NULL : *found;
 }
 
 /* The name in handshakes: v1's, or the beginning of v2's. */
@@ -193,6 +202,15 @@ struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN])
 struct job *jobs_next(struct jobs *js, size_t *at)
 {
 	return *at < js->n ? js->list[(*at)++] : NULL;
+}
+
+size_t jobs_above(const struct jobs *js, uint32_t id)
+{
+	size_t at = 0;
+
+	while (at < js->n && js->list[at]->rec.id <= id)
+		at++;
+	return at;
 }
 
 size_t jobs_count(const struct jobs *js)

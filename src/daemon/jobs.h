@@ -212,6 +212,8 @@ struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN]); /* meta
 /* One after the other, oldest first; NULL at the end. `*at` 0 to begin with; nothing may be added
  * or removed meanwhile. */
 struct job *jobs_next(struct jobs *js, size_t *at);
+/* Where that begins with those numbered above `id`. */
+size_t jobs_above(const struct jobs *js, uint32_t id);
 size_t jobs_count(const struct jobs *js);
 
 void job_view(const struct job *j, struct job_view *out);

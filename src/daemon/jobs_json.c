@@ -103,6 +103,23 @@ json_t *jobs_json(struct jobs *js)
 	return list == NULL ? NULL : json_pack("{s:o}", "transfers", list);
 }
 
+json_t *jobs_page_json(struct jobs *js, uint32_t after)
+{
+	json_t *list = json_array(), *next = json_null();
+	size_t at = jobs_above(js, after);
+	struct job *j = jobs_next(js, &at);
+
+	for (; j != NULL && json_array_size(list) < JOBS_PAGE_MAX; j = jobs_next(js, &at)) {
+		if (json_array_append_new(list, job_json(j)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	if (j != NULL)
+		next = json_incref(json_object_get(json_array_get(list, JOBS_PAGE_MAX - 1), "id"));
+	return json_pack("{s:o, s:o}", "transfers", list, "next", next);
+}
+
 static json_t *peer_json(const struct swarm_peer *p, uint32_t pieces)
 {
 	char addr[ADDR_TEXT_MAX], client[256];

@@ -11,6 +11,10 @@
 json_t *job_json(const struct job *j);
 /* {"transfers": [...]} */
 json_t *jobs_json(struct jobs *js);
+/* {"transfers": [...], "next"}: those numbered above `after`, at most JOBS_PAGE_MAX; the others are
+ * above "next", null at the end. */
+#define JOBS_PAGE_MAX 500u
+json_t *jobs_page_json(struct jobs *js, uint32_t after);
 /* {"peers": [...]} of those that are connected. */
 json_t *job_peers_json(const struct job *j);
 /* What it has, as {"pieces", "have", "cells"}: the pieces in at most JOB_CELLS_MAX runs, of each

@@ -360,6 +360,13 @@ static bool set_connect(CURL *e)
 	       curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
 }
 
+static void set_family(CURL *e, enum addr_family family)
+{
+	if (family != ADDR_ANY)
+		curl_easy_setopt(e, CURLOPT_IPRESOLVE,
+				 (long)(family == ADDR_V6 ? CURL_IPRESOLVE_V6 : CURL_IPRESOLVE_V4));
+}
+
 static bool call_set(struct http_call *call, const struct http_ask *ask)
 {
 	CURL *e = call->easy;
@@ -369,6 +376,7 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 	/* No proxy leads back to this machine. */
 	if (loopback)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
+	set_family(e, ask->family);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->detail);
 	if (call->client->nearest < ADDR_LOOPBACK && !http_call_set_guard(call))

@@ -64,6 +64,7 @@ struct http_ask {
 	size_t max_bytes;		/* of the reply's body; more fails with ERR_TOO_BIG */
 	uint32_t total_ms;		/* 0: HTTP_TOTAL_MS */
 	const struct http_parts *parts; /* copied; NULL: the body is gathered */
+	enum addr_family family;	/* connect over no other */
 	bool connect;			/* only connect, to where `url` is: see http_call_fd() */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);

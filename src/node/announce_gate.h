@@ -28,6 +28,7 @@ struct announce_site {
 	uint32_t in_flight; /* requests, counted by the announcers */
 	uint32_t fails;	    /* since it answered last */
 	uint64_t down_until_ms;
+	uint64_t one_until_ms;		/* it is asked by addresses of one family alone */
 	char reason[ANNOUNCE_TEXT_MAX]; /* of the newest failure */
 };
 

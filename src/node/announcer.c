@@ -1,31 +1,37 @@
 #include "node/announcer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "node/announce_ask.h"
 #include "node/tiers.h"
-#include "wire/http_tracker.h"
 
 /* One request under way: for one of the torrent's hashes. */
 struct ask {
 	struct announcer *a;
 	bool under_way;
-	struct http_call *http; /* one of them */
-	struct udp_call *udp;
-	uint32_t tracker;
+	struct announce_ask call;
+	uint32_t tracker, hash;
+	enum addr_family family; /* ADDR_ANY, or the one that did not answer first */
 };
 
 #define HASHES_MAX 2
 /* Under way at once: a round is one tracker; a goodbye goes to those that know us. */
-#define ASKS_MAX 8
+#define ASKS_MAX 16
 /* Nobody waits longer for an answer to "stopped". */
 #define GOODBYE_MS 2000u
+/* Nor on a tracker's other address, which has rest for an hour when it gives none. */
+#define BESIDE_MS 5000u
+#define BESIDE_LATER_MS (60u * 60u * 1000u)
 
 struct announcer {
 	struct announcer_params p;
 	struct rng rng;
 	uint8_t hash[HASHES_MAX][SHA1_LEN];
 	uint32_t n_hashes;
+	char key[9]; /* BEP 7: which announces are one client's */
 	struct tiers tiers;
 	struct announce_turn turn;
 	uint32_t current; /* the tracker this round asks */
@@ -58,8 +64,7 @@ static struct ask *free_ask(struct announcer *a)
 	return NULL;
 }
 
-static void on_http_answer(void *user, const struct http_answer *answer);
-static void on_udp_answer(void *user, const struct udp_answer *answer);
+static void on_answer(void *user, const struct announce_answer *answer);
 
 static void ask_is_over(struct ask *ask)
 {
@@ -75,41 +80,14 @@ static void cancel_asks(struct announcer *a)
 	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++) {
 		if (!a->asks[i].under_way)
 			continue;
-		if (a->asks[i].http != NULL)
-			http_call_cancel(a->asks[i].http);
-		else
-			udp_call_cancel(a->asks[i].udp);
+		announce_ask_cancel(&a->asks[i].call);
 		ask_is_over(&a->asks[i]);
 		a->tiers.list[a->asks[i].tracker].heard = true; /* it may have got it */
 	}
 }
 
-static void send_over_http(struct ask *ask, const char *tracker, const struct announce *ann)
-{
-	struct buf url;
-	struct http_ask http = {.method = "GET",
-				.max_bytes = ANNOUNCER_REPLY_BYTES_MAX,
-				.done = on_http_answer,
-				.user = ask};
-
-	buf_init(&url, 64u << 10);
-	(void)http_announce_encode(tracker, ann, &url);
-	http.url = buf_cstr(&url);
-	if (ann->event == EVENT_STOPPED)
-		http.total_ms = GOODBYE_MS;
-	if (http.url != NULL)
-		ask->http = http_client_send(ask->a->p.http, &http);
-	buf_fini(&url);
-}
-
-static void send_over_udp(struct ask *ask, const char *tracker, const struct announce *ann)
-{
-	ask->udp = udp_asker_send(ask->a->p.udp, tracker, ann,
-				  ann->event == EVENT_STOPPED ? GOODBYE_MS : 0, on_udp_answer, ask);
-}
-
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
-		     enum announce_event event)
+		     enum announce_event event, enum addr_family family)
 {
 	struct tracker_url *t = &a->tiers.list[tracker];
 	struct announce ann = {
@@ -118,21 +96,24 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
 	    .compact = true,
 	};
+	struct announce_how how = {.http = a->p.http, .udp = a->p.udp, .family = family};
 	struct ask *ask = free_ask(a);
 
 	if (ask == NULL)
 		return false;
+	how.total_ms = event == EVENT_STOPPED ? GOODBYE_MS : family != ADDR_ANY ? BESIDE_MS : 0;
 	memcpy(ann.info_hash, a->hash[hash], SHA1_LEN);
 	memcpy(ann.peer_id, a->p.peer_id, sizeof(ann.peer_id));
+	memcpy(ann.key, a->key, sizeof(a->key));
 	if (t->id != NULL)
 		memcpy(ann.tracker_id, t->id, strlen(t->id) + 1);
 	a->p.counts(a->p.user, &ann.uploaded, &ann.downloaded, &ann.left);
-	*ask = (struct ask){.a = a, .tracker = tracker};
-	if (tracker_is_udp(t->site->url))
-		send_over_udp(ask, t->site->url, &ann);
-	else
-		send_over_http(ask, t->site->url, &ann);
-	ask->under_way = ask->http != NULL || ask->udp != NULL;
+	*ask = (struct ask){.a = a,
+			    .call = {.done = on_answer, .user = ask},
+			    .tracker = tracker,
+			    .hash = hash,
+			    .family = family};
+	ask->under_way = announce_ask_send(&ask->call, &how, t->site->url, &ann) == OK;
 	if (!ask->under_way)
 		return false;
 	t->site->in_flight++;
@@ -172,6 +153,13 @@ static void give_peers(struct announcer *a, const struct announce_reply *r)
 		list[i] = r->peers[i].addr;
 	a->p.found(a->p.user, list, r->n_peers);
 	free(list);
+}
+
+static void note_seen_as(struct announcer *a, const struct announce_reply *r,
+			 const struct addr *from)
+{
+	if (r->has_external_ip && from->port != 0 && a->p.seen_as != NULL)
+		a->p.seen_as(a->p.user, from, &r->external_ip);
 }
 
 /* Between six and eight tenths of the interval: in time for trackers that forget at its end, and
@@ -215,8 +203,7 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 	a->min_interval_ms = r->min_interval_s > 0 ? (uint64_t)r->min_interval_s * 1000 : 5000;
 	tracker_url_keep_id(t, r->tracker_id);
 	t->heard = true;
-	if (r->has_external_ip && from->port != 0 && a->p.seen_as != NULL)
-		a->p.seen_as(a->p.user, from, &r->external_ip);
+	note_seen_as(a, r, from);
 	give_peers(a, r);
 	return true;
 }
@@ -233,23 +220,45 @@ static bool take_site(struct announcer *a, struct tracker_url *t, const struct e
 	return false;
 }
 
-static bool take_http(struct announcer *a, struct tracker_url *t, const struct http_answer *answer)
+static bool take(struct announcer *a, struct tracker_url *t, const struct announce_answer *answer)
 {
-	struct announce_reply r;
-	struct announce_peer *peers;
-	bool good = false;
-
-	if (!take_site(a, t, &answer->err))
+	if (!take_site(a, t, answer->err))
 		return false;
-	peers = calloc(ANNOUNCE_PEERS_TAKEN, sizeof(*peers));
-	if (peers != NULL &&
-	    http_announce_reply_decode(answer->body, &r, peers, ANNOUNCE_PEERS_TAKEN) == OK)
-		good = take_reply(a, t, &r, &answer->from);
-	else
-		fail(a, t->site->url,
-		     answer->status == 200 ? "answers what no tracker would" : "HTTP error");
-	free(peers);
-	return good;
+	if (answer->reply != NULL)
+		return take_reply(a, t, answer->reply, &answer->from);
+	fail(a, t->site->url, answer->strange);
+	return false;
+}
+
+/* ---- its other address ------------------------------------------------------ */
+
+/* Many trackers know us, and tell of others, by the family alone over which they were asked; over
+ * UDP there is no room for both. Source: BEP 7. Both families of loopback are this machine. */
+static void ask_beside(struct announcer *a, const struct ask *first, const struct addr *from)
+{
+	const struct announce_site *site = a->tiers.list[first->tracker].site;
+
+	if (from->port == 0 || addr_is_loopback(from) || !tracker_has_name(site->url) ||
+	    loop_now_ms(a->p.loop) < site->one_until_ms)
+		return;
+	(void)send_ask(a, first->tracker, first->hash, a->event, from->v6 ? ADDR_V4 : ADDR_V6);
+}
+
+/* Whoever has no such address, or whose way to it leads nowhere, is no worse a tracker. */
+static void take_beside(struct announcer *a, struct tracker_url *t,
+			const struct announce_answer *answer)
+{
+	const struct announce_reply *r = answer->err->code == OK ? answer->reply : NULL;
+	uint32_t n = a->n_peers;
+
+	if (r == NULL || r->failed) {
+		t->site->one_until_ms = loop_now_ms(a->p.loop) + BESIDE_LATER_MS;
+		return;
+	}
+	t->both = true;
+	note_seen_as(a, r, &answer->from);
+	give_peers(a, r);
+	a->n_peers += n;
 }
 
 /* ---- a turn: a round, or the goodbyes -------------------------------------- */
@@ -314,30 +323,32 @@ static struct tracker_url *answered(struct ask *ask)
 
 static void go_on(struct announcer *a, bool good)
 {
+	/* The peers of the reply may have brought the end of the transfer: then the turn is, or is
+	 * waited for, to say goodbye. */
+	if (a->stopping)
+		return;
 	a->round_ok = a->round_ok || good;
 	if (a->n_asks == 0)
 		end_round(a);
 }
 
-static void on_http_answer(void *user, const struct http_answer *answer)
+static void on_answer(void *user, const struct announce_answer *answer)
 {
-	struct ask *ask = user;
-	struct announcer *a = ask->a;
-	struct tracker_url *t = answered(ask);
+	struct ask ask = *(struct ask *)user;
+	struct announcer *a = ask.a;
+	struct tracker_url *t = answered(user);
+	bool good = false;
 
-	if (t != NULL)
-		go_on(a, take_http(a, t, answer));
-}
-
-static void on_udp_answer(void *user, const struct udp_answer *answer)
-{
-	struct ask *ask = user;
-	struct announcer *a = ask->a;
-	struct tracker_url *t = answered(ask);
-
-	if (t != NULL)
-		go_on(a, take_site(a, t, answer->err) &&
-			     take_reply(a, t, answer->reply, answer->from));
+	if (t == NULL)
+		return;
+	if (ask.family != ADDR_ANY) {
+		take_beside(a, t, answer);
+	} else {
+		good = take(a, t, answer);
+		if (good)
+			ask_beside(a, &ask, &answer->from);
+	}
+	go_on(a, good);
 }
 
 /* May this tracker be asked now? */
@@ -368,7 +379,7 @@ static void start_round(struct announcer *a)
 	a->asked_ms = loop_now_ms(a->p.loop);
 	if (is_open(a, &a->tiers.list[a->current]))
 		for (uint32_t i = 0; i < a->n_hashes; i++)
-			(void)send_ask(a, a->current, i, a->event);
+			(void)send_ask(a, a->current, i, a->event, ADDR_ANY);
 	if (a->n_asks == 0)
 		end_round(a);
 }
@@ -382,8 +393,11 @@ static void say_goodbye(struct announcer *a)
 
 		if (!t->heard || announce_site_is_down(t->site, now))
 			continue;
-		for (uint32_t h = 0; h < a->n_hashes; h++)
-			(void)send_ask(a, i, h, EVENT_STOPPED);
+		for (uint32_t h = 0; h < a->n_hashes; h++) {
+			(void)send_ask(a, i, h, EVENT_STOPPED, t->both ? ADDR_V4 : ADDR_ANY);
+			if (t->both)
+				(void)send_ask(a, i, h, EVENT_STOPPED, ADDR_V6);
+		}
 	}
 	finish_stop(a);
 }
@@ -435,6 +449,7 @@ int announcer_new(const struct announcer_params *p, struct announcer **out)
 	a->turn.arg = a;
 	a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
 	rng_seed(&a->rng, p->seed);
+	snprintf(a->key, sizeof(a->key), "%08" PRIx32, (uint32_t)rng_next(&a->rng));
 	load_hashes(a);
 	a->timer = loop_timer_new(p->loop, on_timer, a);
 	if (a->timer == NULL ||

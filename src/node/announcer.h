@@ -18,7 +18,6 @@
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
 #define ANNOUNCER_RETRY_LAST_MS (5u * 60u * 1000u)
-#define ANNOUNCER_REPLY_BYTES_MAX (256u * 1024u)
 /* An interval from a tracker is kept within these, seconds. */
 #define ANNOUNCER_INTERVAL_MIN_S 5u
 #define ANNOUNCER_INTERVAL_MAX_S (2u * 3600u)
@@ -38,7 +37,7 @@ struct announcer_params {
 	uint64_t seed;
 	/* What to say now. */
 	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
-	/* Peers from a reply. */
+	/* Peers from a reply. May stop the announcer, and may not free it. */
 	void (*found)(void *user, const struct addr *list, size_t n);
 	/* The tracker at `by` sees us as `us` (BEP 24). May be NULL. */
 	void (*seen_as)(void *user, const struct addr *by, const struct addr *us);

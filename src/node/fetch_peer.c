@@ -203,7 +203,7 @@ static void learn_port(struct fetch_peer *p, uint16_t port)
 /* Messages are answered with false when the peer was closed. */
 static bool on_extensions(struct fetch_peer *p, struct bytes body)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {.ut_metadata = p->metadata_id};
 
 	if (ext_decode(&h, body) < 0) {
 		fetch_peer_close(p, "sent an extension handshake that cannot be read", false);

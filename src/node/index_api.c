@@ -108,23 +108,32 @@ static void details(struct index_server *s, const struct http_request *r, const 
 	api_reply_json(reply, 200, j);
 }
 
+int index_put_torrent(struct index_server *s, const struct http_request *r, uint64_t id,
+		      struct buf *out, struct err_info *why)
+{
+	struct buf stored, token;
+	int err;
+
+	buf_init(&stored, META_BYTES_MAX);
+	buf_init(&token, HTTP_HEADERS_MAX);
+	err = catalogue_db_torrent(s->db, id, &stored, why);
+	if (err == OK && index_torrent_put(buf_bytes(&stored), r, index_passkey_of(s, r, &token),
+					   index_told_udp_port(s), out) < 0)
+		err = err_set(why, ERR_NOMEM, "out of memory");
+	buf_fini(&token);
+	buf_fini(&stored);
+	return err;
+}
+
 static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		    struct http_reply *reply)
 {
 	struct err_info why = {0};
-	struct buf stored, token;
 
-	buf_init(&stored, META_BYTES_MAX);
-	buf_init(&token, HTTP_HEADERS_MAX);
-	if (catalogue_db_torrent(s->db, e->id, &stored, &why) < 0)
+	if (index_put_torrent(s, r, e->id, &reply->body, &why) < 0)
 		index_reply_fault(reply, &why);
-	else if (index_torrent_put(buf_bytes(&stored), r, index_passkey_of(s, r, &token),
-				   index_told_udp_port(s), &reply->body) < 0)
-		index_reply_error(reply, 503, "busy", "out of memory");
 	else
 		reply->type = "application/x-bittorrent";
-	buf_fini(&token);
-	buf_fini(&stored);
 }
 
 /* The magnet link with its trackers, for the camera of a telephone; without them when it would not

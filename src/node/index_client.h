@@ -58,9 +58,13 @@ int index_client_dht_nodes(struct index_client *c, struct addr *out, size_t cap,
  * the sentence; ERR_UNREACHABLE. *out: the entry's JSON object. */
 int index_client_resolve(struct index_client *c, const char *ref, bool latest, json_t **out,
 			 struct err_info *info);
-/* Peers that have it or fetch it, as the index said when it was resolved: up to `cap`, the first
- * *complete of them have everything. */
+/* The same; *out also says what fetching it begins with, as far as the index tells it: */
+int index_client_resolve_to_fetch(struct index_client *c, const char *ref, bool latest,
+				  json_t **out, struct err_info *info);
+/* Peers that have it or fetch it: up to `cap`, the first *complete of them have everything. */
 size_t index_client_first_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete);
+/* Append its .torrent, if it is there: a small one may be; else index_client_torrent(). */
+bool index_client_told_torrent(const json_t *j, struct buf *out);
 /* Take an entry's JSON into the value. ERR_PROTO when it breaks docs/api.md. */
 int index_client_entry(const json_t *j, struct entry *out);
 

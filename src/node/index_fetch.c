@@ -71,26 +71,37 @@ bool index_fetch_is_content(const struct entry *e, const struct metainfo *m)
 	       (!m->v2 || memcmp(e->hash_v2, m->hash_v2, SHA256_LEN) == 0);
 }
 
-static void on_torrent(void *user, const struct http_answer *reply)
+static void take_torrent(struct index_fetch *f, struct bytes torrent, const struct addr *from)
 {
-	struct index_fetch *f = user;
+	struct err_info why = {.code = OK};
 	struct metainfo *m = NULL;
-	struct err_info why;
 
-	if (check_status(f, reply, &why) == OK && meta_parse(reply->body, &m) != META_OK)
+	if (meta_parse(torrent, &m) != META_OK)
 		err_set(&why, ERR_PROTO, "%s: gives no usable .torrent", f->p.index->url);
-	if (m != NULL && !index_fetch_is_content(&f->entry, m))
+	else if (!index_fetch_is_content(&f->entry, m))
 		err_set(&why, ERR_MISMATCH, "%s: the index's .torrent is not what the owner signed",
 			f->p.index->url);
 	meta_free(m);
-	end(f, &why, reply->body, reply->from.port == 0 ? ADDR_PUBLIC : addr_scope(&reply->from));
+	end(f, &why, torrent, from->port == 0 ? ADDR_PUBLIC : addr_scope(from));
 }
 
-/* The newest comes first. */
-static int read_entry(struct index_fetch *f, struct bytes body, struct err_info *why)
+static void on_torrent(void *user, const struct http_answer *reply)
+{
+	struct index_fetch *f = user;
+	struct err_info why;
+
+	if (check_status(f, reply, &why) == OK)
+		take_torrent(f, reply->body, &reply->from);
+	else
+		fail(f, &why);
+}
+
+/* The newest comes first. Its .torrent is appended where it is there. */
+static int read_entry(struct index_fetch *f, struct bytes body, struct buf *torrent,
+		      struct err_info *why)
 {
 	json_t *j = NULL;
-	const json_t *row;
+	const json_t *row = NULL;
 	int err = json_read_object(body, &j, why);
 
 	if (err == OK) {
@@ -107,25 +118,36 @@ static int read_entry(struct index_fetch *f, struct bytes body, struct err_info 
 			  strcmp(f->entry.name, f->p.ref.name) != 0))
 		err = err_set(why, ERR_PROTO, "%s: shows another entry than was asked for",
 			      f->p.index->url);
+	if (err == OK)
+		(void)index_client_told_torrent(row, torrent);
 	json_decref(j);
 	return err;
+}
+
+static int ask_for_torrent(struct index_fetch *f, struct err_info *why)
+{
+	char path[64];
+
+	if (ask(f, index_client_entry_path(path, f->entry.id, "/torrent"), META_BYTES_MAX,
+		on_torrent) == OK)
+		return OK;
+	return err_set(why, ERR_NOMEM, "out of memory");
 }
 
 static void on_entry(void *user, const struct http_answer *reply)
 {
 	struct index_fetch *f = user;
 	struct err_info why;
-	char path[64];
+	struct buf torrent;
 
-	if (check_status(f, reply, &why) != OK || read_entry(f, reply->body, &why) != OK) {
+	buf_init(&torrent, META_BYTES_MAX);
+	if (check_status(f, reply, &why) != OK || read_entry(f, reply->body, &torrent, &why) != OK)
 		fail(f, &why);
-		return;
-	}
-	if (ask(f, index_client_entry_path(path, f->entry.id, "/torrent"), META_BYTES_MAX,
-		on_torrent) != OK) {
-		err_set(&why, ERR_NOMEM, "out of memory");
+	else if (torrent.len > 0)
+		take_torrent(f, buf_bytes(&torrent), &reply->from);
+	else if (ask_for_torrent(f, &why) != OK)
 		fail(f, &why);
-	}
+	buf_fini(&torrent);
 }
 
 int index_fetch_new(const struct index_fetch_params *p, struct index_fetch **out)
@@ -138,7 +160,7 @@ int index_fetch_new(const struct index_fetch_params *p, struct index_fetch **out
 		return ERR_NOMEM;
 	f->p = *p;
 	buf_init(&path, 4096);
-	buf_put_str(&path, "/api/v1/entries?limit=1");
+	buf_put_str(&path, "/api/v1/entries?limit=1&torrent=1");
 	index_client_put_param(&path, "name", p->ref.name);
 	index_client_put_param(&path, "owner", p->ref.owner);
 	if (p->ref.version != 0)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "index/query.h"
+#include "node/base64.h"
 #include "node/index_server_impl.h"
 #include "node/index_told.h"
 
@@ -64,8 +65,9 @@ struct list_ask {
 	uint8_t hash[SHA256_LEN];
 	size_t hash_len;
 	bool online, by_holders;
-	uint32_t peers;		      /* of the first rows, so many are told of */
-	const struct addr *us, *them; /* then: both ends of the connection */
+	uint32_t peers; /* of the first rows, so many are told of */
+	bool torrent;	/* a small one comes with the first row */
+	const struct http_request *r;
 	struct catalogue_query query;
 };
 
@@ -133,6 +135,7 @@ static int take_sort(const struct http_request *r, struct list_ask *a, struct ht
 static int take_list_ask(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
 {
 	uint64_t version = 0, limit = INDEX_LIST_DEFAULT, offset = 0, online = 0, peers = 0;
+	uint64_t torrent = 0;
 	int owner, name;
 
 	if (!index_query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
@@ -144,6 +147,7 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	    index_take_number(r, "offset", 0, INDEX_OFFSET_MAX, &offset, reply) < 0 ||
 	    index_take_number(r, "online", 0, 1, &online, reply) < 0 ||
 	    index_take_number(r, "peers", 0, INDEX_LIST_PEERS_MAX, &peers, reply) < 0 ||
+	    index_take_number(r, "torrent", 0, 1, &torrent, reply) < 0 ||
 	    index_take_number(r, "limit", 1, CATALOGUE_PAGE_MAX, &limit, reply) < 0)
 		return ERR_PROTO;
 	if (owner > 0)
@@ -155,8 +159,8 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	a->query.offset = (uint32_t)offset;
 	a->online = online > 0;
 	a->peers = (uint32_t)peers;
-	a->us = &r->to;
-	a->them = &r->from;
+	a->torrent = torrent > 0;
+	a->r = r;
 	return 0;
 }
 
@@ -183,8 +187,8 @@ static void look_at_swarm(struct index_server *s, const struct list_ask *a,
 	struct shard_hold hold = {.all = s->shards};
 	struct announce_reply reply;
 
-	tracker_look(shards_enter(&hold, hash), hash, a->peers, a->them, a->us, index_now_s(s),
-		     &reply);
+	tracker_look(shards_enter(&hold, hash), hash, a->peers, &a->r->from, &a->r->to,
+		     index_now_s(s), &reply);
 	told_add_reply(told, &reply);
 	shards_leave(&hold); /* not before: it lent the peers */
 }
@@ -203,6 +207,33 @@ static void tell_peers(struct index_server *s, const struct list_ask *a, const s
 	told_put(&told, row);
 }
 
+/* Who fetches the first row needs its .torrent next, which is a round trip less where it comes at
+ * once. */
+static void tell_torrent(struct index_server *s, const struct list_ask *a, const struct entry *e,
+			 json_t *row)
+{
+	struct buf torrent, text;
+
+	buf_init(&torrent, INDEX_LIST_TORRENT_MAX);
+	buf_init(&text, INDEX_LIST_TORRENT_MAX * 2);
+	if (index_put_torrent(s, a->r, e->id, &torrent, NULL) == OK &&
+	    base64_put(&text, buf_bytes(&torrent)) == OK)
+		json_object_set_new(row, "torrent_base64",
+				    json_stringn((const char *)text.ptr, text.len));
+	buf_fini(&text);
+	buf_fini(&torrent);
+}
+
+/* What was asked for besides, of row number `i`. */
+static void tell_more(struct index_server *s, const struct list_ask *a, const struct entry *e,
+		      size_t i, json_t *row)
+{
+	if (a->peers > 0 && i < ROWS_WITH_PEERS)
+		tell_peers(s, a, e, row);
+	if (a->torrent && i == 0)
+		tell_torrent(s, a, e, row);
+}
+
 static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_t n,
 			 struct err_info *why)
 {
@@ -215,9 +246,11 @@ static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_
 			json_decref(list);
 			return NULL;
 		}
-		if (a != NULL && a->peers > 0 && json_array_size(list) <= ROWS_WITH_PEERS)
-			tell_peers(s, a, &s->rows[i],
-				   json_array_get(list, json_array_size(list) - 1));
+		if (a != NULL) {
+			size_t last = json_array_size(list) - 1;
+
+			tell_more(s, a, &s->rows[i], last, json_array_get(list, last));
+		}
 	}
 	return list;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "node/base64.h"
 #include "node/entry_json.h"
 #include "node/session_line.h"
 
@@ -244,28 +245,42 @@ size_t index_client_first_peers(const json_t *j, struct addr *out, size_t cap, s
 	return session_line_peers(j, out, cap, complete);
 }
 
-static int by_hash(struct index_client *c, const char *ref, struct candidates *found,
+bool index_client_told_torrent(const json_t *j, struct buf *out)
+{
+	const char *text = json_string_value(json_object_get(j, "torrent_base64"));
+
+	return text != NULL && base64_take(bytes_str(text), out) == OK;
+}
+
+/* Who fetches it is told of all that it takes in one answer. */
+static void begin_path(struct buf *path, bool to_fetch)
+{
+	buf_init(path, 4096);
+	buf_printf(path, "/api/v1/entries?limit=%u", RESOLVE_ROWS);
+	if (to_fetch)
+		buf_printf(path, "&peers=%u&torrent=1", FIRST_PEERS);
+}
+
+static int by_hash(struct index_client *c, const char *ref, bool to_fetch, struct candidates *found,
 		   struct err_info *info)
 {
 	struct buf path;
 	int r;
 
-	buf_init(&path, 4096);
-	buf_printf(&path, "/api/v1/entries?limit=%u&peers=%u", RESOLVE_ROWS, FIRST_PEERS);
+	begin_path(&path, to_fetch);
 	index_client_put_param(&path, "hash", ref);
 	r = ask_for(c, &path, found, info);
 	buf_fini(&path);
 	return r;
 }
 
-static int by_name(struct index_client *c, const struct entry_ref *ref, struct candidates *found,
-		   struct err_info *info)
+static int by_name(struct index_client *c, const struct entry_ref *ref, bool to_fetch,
+		   struct candidates *found, struct err_info *info)
 {
 	struct buf path;
 	int r;
 
-	buf_init(&path, 4096);
-	buf_printf(&path, "/api/v1/entries?limit=%u&peers=%u", RESOLVE_ROWS, FIRST_PEERS);
+	begin_path(&path, to_fetch);
 	index_client_put_param(&path, "name", ref->name);
 	if (ref->owner[0] != '\0')
 		index_client_put_param(&path, "owner", ref->owner);
@@ -284,7 +299,7 @@ static int look_for_others(struct index_client *c, const char *ref, struct entry
 	int r;
 
 	any.version = 0;
-	r = by_name(c, &any, &found, info);
+	r = by_name(c, &any, false, &found, info);
 	if (r == 0 && found.n > 0)
 		r = no_version(ref, &found.list[0].entry, info);
 	else if (r == 0)
@@ -300,15 +315,15 @@ static bool asks_for_latest(const char *ref)
 	return at != NULL && strcmp(at, "@latest") == 0;
 }
 
-int index_client_resolve(struct index_client *c, const char *ref, bool latest, json_t **out,
-			 struct err_info *info)
+static int resolve(struct index_client *c, const char *ref, bool latest, bool to_fetch,
+		   json_t **out, struct err_info *info)
 {
 	struct candidates found = {0};
 	struct entry_ref parsed;
 	int r;
 
 	if (is_hash(ref)) {
-		r = by_hash(c, ref, &found, info);
+		r = by_hash(c, ref, to_fetch, &found, info);
 		if (r < 0)
 			return r;
 		if (found.n > 0) {
@@ -321,11 +336,23 @@ int index_client_resolve(struct index_client *c, const char *ref, bool latest, j
 	r = entry_ref_parse(bytes_str(ref), &parsed, info);
 	if (r < 0)
 		return r;
-	r = by_name(c, &parsed, &found, info);
+	r = by_name(c, &parsed, to_fetch, &found, info);
 	if (r == 0 && found.n == 0 && parsed.version != 0)
 		r = look_for_others(c, ref, parsed, info);
 	else if (r == 0)
 		r = choose(c, ref, parsed.name, latest || asks_for_latest(ref), &found, out, info);
 	candidates_fini(&found);
 	return r;
+}
+
+int index_client_resolve(struct index_client *c, const char *ref, bool latest, json_t **out,
+			 struct err_info *info)
+{
+	return resolve(c, ref, latest, false, out, info);
+}
+
+int index_client_resolve_to_fetch(struct index_client *c, const char *ref, bool latest,
+				  json_t **out, struct err_info *info)
+{
+	return resolve(c, ref, latest, true, out, info);
 }

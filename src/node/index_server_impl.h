@@ -30,6 +30,9 @@
 #define INDEX_LIST_DEFAULT 100u
 /* Told of one entry of a list. */
 #define INDEX_LIST_PEERS_MAX 20u
+/* A .torrent that comes with a row: as base64, and with the rest of the answer, it fits into the
+ * ten segments that TCP begins with. */
+#define INDEX_LIST_TORRENT_MAX (8u << 10)
 #define INDEX_NEAR_MAX 10u
 #define INDEX_OFFSET_MAX 1000000u
 /* Entries looked at for one page of what is on line: some tens of milliseconds. */
@@ -229,6 +232,9 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 void index_dht_nodes(struct index_server *s, const struct http_request *r,
 		     struct http_reply *reply);
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
+/* Append an entry's .torrent as the one who asks gets it. */
+int index_put_torrent(struct index_server *s, const struct http_request *r, uint64_t id,
+		      struct buf *out, struct err_info *why);
 /* What is behind "/api/v1/entries/". */
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
 		 struct http_reply *reply);

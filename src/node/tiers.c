@@ -23,6 +23,20 @@ bool tracker_is_udp(const char *url)
 	return strncmp(url, "udp://", 6) == 0;
 }
 
+bool tracker_has_name(const char *url)
+{
+	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
+	size_t len = strcspn(host, "/?#");
+	const char *user = memchr(host, '@', len);
+	struct addr a;
+
+	if (user != NULL) {
+		len -= (size_t)(user + 1 - host);
+		host = user + 1;
+	}
+	return addr_parse(bytes_of(host, len), 1, &a) != OK;
+}
+
 static bool is_spoken(const char *url)
 {
 	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0 ||

@@ -12,6 +12,7 @@ struct tracker_url {
 	struct announce_site *site;
 	uint32_t tier;
 	bool heard;		/* it knows us: say "stopped" to it */
+	bool both;		/* by an address of either family */
 	char *id;		/* its "tracker id", or NULL */
 	uint64_t rest_until_ms; /* BEP 31: it does not want to be asked before */
 };
@@ -29,6 +30,8 @@ void tiers_fini(struct tiers *t, struct announce_gate *g);
 
 /* Is it asked over UDP? Else over HTTP. */
 bool tracker_is_udp(const char *url);
+/* Has it a name, which may stand for addresses of both families? */
+bool tracker_has_name(const char *url);
 
 /* Number `i` answered. */
 void tiers_promote(struct tiers *t, uint32_t i);

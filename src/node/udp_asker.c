@@ -16,6 +16,7 @@ struct udp_call {
 	char path[UDP_URL_MAX];
 	struct addr addrs[UDP_ASKER_ADDRS_MAX], to;
 	size_t n_addrs;
+	enum addr_family family;
 	uint32_t tries; /* datagrams that were sent because nothing came */
 	uint32_t transaction;
 	uint64_t deadline_ms; /* UINT64_MAX: none but the number of tries */
@@ -181,10 +182,10 @@ static void on_resolved(void *user, const struct addr *list, size_t n)
 		drop(c);
 		return;
 	}
-	c->n_addrs = n < UDP_ASKER_ADDRS_MAX ? n : UDP_ASKER_ADDRS_MAX;
-	for (size_t i = 0; i < c->n_addrs; i++)
-		c->addrs[i] = list[i];
-	if (n == 0)
+	for (size_t i = 0; i < n && c->n_addrs < UDP_ASKER_ADDRS_MAX; i++)
+		if (c->family == ADDR_ANY || c->family == (list[i].v6 ? ADDR_V6 : ADDR_V4))
+			c->addrs[c->n_addrs++] = list[i];
+	if (c->n_addrs == 0)
 		fail_later(c, ERR_UNREACHABLE, "its name has no address");
 	else
 		try_next(c);
@@ -318,7 +319,7 @@ static void begin(struct udp_call *c, const char *url)
 }
 
 struct udp_call *udp_asker_send(struct udp_asker *k, const char *url, const struct announce *a,
-				uint32_t total_ms,
+				enum addr_family family, uint32_t total_ms,
 				void (*done)(void *user, const struct udp_answer *answer),
 				void *user)
 {
@@ -326,7 +327,8 @@ struct udp_call *udp_asker_send(struct udp_asker *k, const char *url, const stru
 
 	if (c == NULL)
 		return NULL;
-	*c = (struct udp_call){.asker = k, .announce = *a, .done = done, .user = user};
+	*c = (struct udp_call){
+	    .asker = k, .announce = *a, .family = family, .done = done, .user = user};
 	c->deadline_ms = total_ms == 0 ? UINT64_MAX : now_ms(k) + total_ms;
 	c->timer = loop_timer_new(k->p.loop, on_timer, c);
 	if (c->timer == NULL) {

@@ -44,11 +44,11 @@ struct udp_answer {
 	const struct addr *from;
 };
 
-/* Announce `a` to "udp://HOST:PORT/...". `done` is called from the loop, once, and not from inside
- * of this; it may not free the asker. `total_ms` 0: as above, else no longer than that.
- * Returns NULL without memory. */
+/* Announce `a` to "udp://HOST:PORT/...", over `family` alone. `done` is called from the loop, once,
+ * and not from inside of this; it may not free the asker. `total_ms` 0: as above, else no longer
+ * than that. Returns NULL without memory. */
 struct udp_call *udp_asker_send(struct udp_asker *k, const char *url, const struct announce *a,
-				uint32_t total_ms,
+				enum addr_family family, uint32_t total_ms,
 				void (*done)(void *user, const struct udp_answer *answer),
 				void *user);
 /* `done` will not be called. */

@@ -201,10 +201,11 @@ int metadata_on_size(struct metadata *m, uint32_t peer, uint64_t bytes)
 	struct source *s = &m->sources[peer];
 
 	assert(peer < METADATA_PEERS_MAX);
-	if (bytes > EXT_METADATA_MAX || (s->bytes != 0 && bytes != s->bytes))
+	if (bytes > EXT_METADATA_MAX || (s->bytes != 0 && bytes != 0 && bytes != s->bytes))
 		return ERR_PROTO;
 	s->here = true;
-	s->bytes = (uint32_t)bytes;
+	if (bytes != 0)
+		s->bytes = (uint32_t)bytes;
 	return OK;
 }
 

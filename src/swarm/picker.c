@@ -2,23 +2,6 @@
 
 #include "swarm/picker_impl.h"
 
-/* It has the piece, which may be asked for, and is not asked for what a near one has. */
-static bool asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
-{
-	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))
-		return false;
-	if (picker_is_shut(p, piece))
-		return false;
-	return a->has == NULL || bitfield_has(a->has, piece);
-}
-
-static bool is_joinable(const struct picker *p, const struct open_piece *o, const struct asker *a)
-{
-	return o->state == OPEN_FETCHING && o->n_free > 0 &&
-	       (o->only.slot == PICKER_NONE || picker_ref_eq(o->only, a->ref)) &&
-	       asker_has(p, a, o->piece);
-}
-
 static struct open_piece *asker_current(const struct picker *p, const struct asker *a)
 {
 	struct open_piece *o;
@@ -93,7 +76,7 @@ static struct open_piece *best_begun(const struct picker *p, const struct asker 
 	for (uint32_t i = 0; i < p->n_open; i++) {
 		struct open_piece *o = p->open[i];
 
-		if (!is_joinable(p, o, a))
+		if (!picker_is_joinable(p, o, a))
 			continue;
 		if (o->only.slot != PICKER_NONE)
 			return o;
@@ -124,7 +107,7 @@ static uint32_t first_of_few(const struct picker *p, const struct asker *a)
 
 	for (uint32_t i = picker_next_bit(a->has, 0); i < a->has->n;
 	     i = picker_next_bit(a->has, i + 1)) {
-		if (picker_is_fresh(p, i) && asker_has(p, a, i) &&
+		if (picker_is_fresh(p, i) && picker_asker_has(p, a, i) &&
 		    (best == PICKER_NONE || comes_before(p, i, best)))
 			best = i;
 	}
@@ -134,7 +117,7 @@ static uint32_t first_of_few(const struct picker *p, const struct asker *a)
 static uint32_t rarest_of_all(const struct picker *p, const struct asker *a)
 {
 	for (uint32_t i = 0; i < p->n_order; i++) {
-		if (asker_has(p, a, p->order[i]))
+		if (picker_asker_has(p, a, p->order[i]))
 			return p->order[i];
 	}
 	return PICKER_NONE;
@@ -151,7 +134,7 @@ static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t
 		if (first)
 			p->lowest[rank] = i;
 		first = false;
-		if (asker_has(p, a, i))
+		if (picker_asker_has(p, a, i))
 			return i;
 		left--;
 	}
@@ -195,7 +178,7 @@ static uint32_t suggested(const struct picker *p, struct asker *a)
 		return PICKER_NONE;
 	while (i < a->n_suggested && piece == PICKER_NONE) {
 		piece = a->suggested[i++];
-		if (!picker_is_fresh(p, piece) || !asker_has(p, a, piece) ||
+		if (!picker_is_fresh(p, piece) || !picker_asker_has(p, a, piece) ||
 		    !is_of_best_rank(p, piece))
 			piece = PICKER_NONE;
 	}
@@ -240,9 +223,9 @@ static struct open_piece *urgent_for(struct picker *p, const struct asker *a, ui
 
 		if (u->fast_only && (a->slow || (!a->tried && i < PICKER_SOON)))
 			continue;
-		if (o == NULL && asker_has(p, a, u->piece))
+		if (o == NULL && picker_asker_has(p, a, u->piece))
 			o = picker_begin(p, u->piece, now_ms);
-		if (o != NULL && is_joinable(p, o, a))
+		if (o != NULL && picker_is_joinable(p, o, a))
 			return o;
 	}
 	return NULL;
@@ -271,7 +254,7 @@ bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *p
 	if (picker_pick_urgent(p, a, now_ms, piece, block))
 		return true;
 	o = asker_current(p, a);
-	if (o == NULL || !is_joinable(p, o, a)) {
+	if (o == NULL || !picker_is_joinable(p, o, a)) {
 		if (a->dry == p->version)
 			return false;
 		o = (fresh = suggested(p, a)) != PICKER_NONE ? picker_begin(p, fresh, now_ms)
@@ -279,7 +262,7 @@ bool picker_pick(struct picker *p, struct asker *a, uint64_t now_ms, uint32_t *p
 		/* Pieces that are all pad hold no free block: they are begun by the swarm. */
 		if (o == NULL && (fresh = next_fresh(p, a)) != PICKER_NONE)
 			o = picker_begin(p, fresh, now_ms);
-		if (o == NULL || !is_joinable(p, o, a))
+		if (o == NULL || !picker_is_joinable(p, o, a))
 			o = best_begun(p, a, now_ms, true);
 		if (o == NULL) {
 			/* Without memory to begin it, the piece is still to be had. */
@@ -300,9 +283,9 @@ bool picker_pick_in(struct picker *p, struct asker *a, uint32_t piece, uint64_t 
 {
 	struct open_piece *o = picker_open(p, piece);
 
-	if (o == NULL && asker_has(p, a, piece))
+	if (o == NULL && picker_asker_has(p, a, piece))
 		o = picker_begin(p, piece, now_ms);
-	if (o == NULL || !is_joinable(p, o, a))
+	if (o == NULL || !picker_is_joinable(p, o, a))
 		return false;
 	if (o != asker_current(p, a))
 		asker_enter(p, a, o);

@@ -250,8 +250,8 @@ bool picker_keep(struct picker *p, struct open_piece *o, uint32_t block);
 
 /* Every block is there: nobody shall be asked until a verdict. */
 void picker_freeze(struct picker *p, struct open_piece *o, enum open_state state);
-/* The verdict: had for good; or fetch all of it again; or one block of it. */
-void picker_good(struct picker *p, struct open_piece *o);
+/* The verdict: had for good, begun or not; or fetch all of it again; or one block of it. */
+void picker_good(struct picker *p, uint32_t piece);
 void picker_again(struct picker *p, struct open_piece *o, uint64_t now_ms);
 void picker_block_again(struct picker *p, struct open_piece *o, uint32_t block);
 /* Back to fetching after picker_block_again() of some, or after being parked; parked when it is not
@@ -262,6 +262,8 @@ void picker_reserve_for(struct picker *p, struct open_piece *o, struct peer_ref 
 /* A piece that was had is gone. Returns 0 or ERR_NOMEM (it is then still had). */
 int picker_lose(struct picker *p, uint32_t piece);
 
+/* Assert every invariant; and that nothing can be asked of `a` when that is said of it. */
 void picker_check(const struct picker *p);
+void picker_check_asker(const struct picker *p, const struct asker *a);
 
 #endif

@@ -72,3 +72,11 @@ void picker_check(const struct picker *p)
 	else
 		assert(p->n_open == 0);
 }
+
+void picker_check_asker(const struct picker *p, const struct asker *a)
+{
+	for (uint32_t i = 0; a->dry == p->version && i < p->n_open; i++)
+		assert(!picker_is_joinable(p, p->open[i], a));
+	for (uint32_t i = 0; a->dry_fresh == p->version_fresh && i < p->n_order; i++)
+		assert(!picker_asker_has(p, a, p->order[i]));
+}

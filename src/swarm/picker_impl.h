@@ -44,6 +44,25 @@ static inline bool picker_ref_eq(struct peer_ref a, struct peer_ref b)
 	return a.slot == b.slot && a.gen == b.gen;
 }
 
+/* It has the piece, which may be asked for, and is not asked for what a near one has. */
+static inline bool picker_asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
+{
+	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))
+		return false;
+	if (picker_is_shut(p, piece))
+		return false;
+	return a->has == NULL || bitfield_has(a->has, piece);
+}
+
+/* And blocks of it are free. */
+static inline bool picker_is_joinable(const struct picker *p, const struct open_piece *o,
+				      const struct asker *a)
+{
+	return o->state == OPEN_FETCHING && o->n_free > 0 &&
+	       (o->only.slot == PICKER_NONE || picker_ref_eq(o->only, a->ref)) &&
+	       picker_asker_has(p, a, o->piece);
+}
+
 /* The next set bit at or after `i`, or n. */
 uint32_t picker_next_bit(const struct bitfield *b, uint32_t i);
 

@@ -204,11 +204,18 @@ void picker_thaw(struct picker *p, struct open_piece *o, uint64_t now_ms)
 	p->version++;
 }
 
-void picker_good(struct picker *p, struct open_piece *o)
+void picker_good(struct picker *p, uint32_t piece)
 {
-	uint32_t piece = o->piece;
+	struct open_piece *o = picker_open(p, piece);
 
-	open_close(p, o);
+	if (o != NULL) {
+		open_close(p, o);
+	} else if (picker_is_fresh(p, piece)) {
+		picker_order_take(p, piece);
+		p->place[piece] = PICKER_NONE;
+	}
+	if (picker_is_held(p, piece))
+		bitfield_unset(&p->held, piece);
 	bitfield_set(&p->have, piece);
 	p->n_missing -= picker_is_wanted(p, piece);
 	picker_urgent_had(p, piece);

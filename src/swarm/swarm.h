@@ -262,9 +262,10 @@ void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
 bool swarm_wants_hashes(const struct swarm *s, uint32_t piece);
 
 /* Pieces once reported as had turn out to be gone (file changed under us): stop offering. Peers
- * are told (BEP 54); those that cannot be told, and lack it, are closed. */
+ * are told (BEP 54). Those that cannot be told, and lack it, are closed, as are those that have not
+ * said yet whether they can. */
 void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx);
-/* Such a piece, of which nothing was received since, was found good on disk again. */
+/* Such a piece was found good on disk again. Of no effect when some of it was received since. */
 void swarm_on_piece_back(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx);
 
 /* ---- sending blocks ----------------------------------------------------- */

@@ -33,23 +33,32 @@ void swarm_put_extension(struct turn *t, struct peer *p)
 	swarm_send(t, p, &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&s->scratch)});
 }
 
+int swarm_put_upload_only(struct swarm *s)
+{
+	struct ext_handshake h = handshake_of(s);
+
+	return ext_encode(&s->scratch, &h);
+}
+
 /* The same message to all of them, as they borrow one buffer. */
 void swarm_tell_upload_only(struct turn *t)
 {
 	struct swarm *s = t->s;
-	struct ext_handshake h = handshake_of(s);
+	bool full = bitfield_full(&s->picker.have);
 	struct peer *p;
 
-	if (bitfield_full(&s->picker.have))
-		return;
 	buf_clear(&s->scratch);
-	if (ext_encode(&s->scratch, &h) < 0)
+	if (swarm_put_upload_only(s) < 0)
 		return;
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		if (p->extended)
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		/* As aria2 does; others may take it only in place of a bitfield. */
+		if (full && p->shoal && p->fast)
+			swarm_say(t, p, WIRE_HAVE_ALL);
+		else if (p->extended)
 			swarm_send(t, p,
 				   &(struct wire_msg){.type = WIRE_EXTENDED,
 						      .body = buf_bytes(&s->scratch)});
+	}
 }
 
 /* Where the peer can be dialled is known now. False: it was sent away. */
@@ -83,9 +92,11 @@ static void note_seen_as(struct turn *t, const struct peer *p, const struct addr
 
 static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {.donthave = p->donthave_id,
+				  .ut_metadata = p->metadata_id,
+				  .holepunch = p->holepunch_id,
+				  .ut_pex = p->pex_id};
 
-	memset(&h, 0, sizeof(h));
 	if (ext_decode(&h, body) < 0) {
 		swarm_breach(t, p, "sent an extension handshake that cannot be read");
 		return false;

@@ -15,6 +15,9 @@ void swarm_update_interest(struct turn *t, struct peer *p)
 	p->am_interested = interested;
 	if (!interested && !p->is_interested)
 		p->idle_ms = t->now_ms;
+	/* It may be that nothing is asked of it at this moment, for what it rejected before. */
+	if (interested && !p->am_choked)
+		swarm_check_soon(t);
 	swarm_say(t, p, interested ? WIRE_INTERESTED : WIRE_NOT_INTERESTED);
 }
 
@@ -72,6 +75,7 @@ static void become_full(struct turn *t, struct peer *p)
 	swarm_forget_pieces(s, p);
 	p->has_all = true;
 	p->asker.has = NULL;
+	p->asker.dry = p->asker.dry_fresh = 0;
 	s->picker.n_all++;
 	p->wanted = picker_missing(&s->picker);
 }
@@ -201,25 +205,37 @@ bool swarm_on_have_all(struct turn *t, struct peer *p, bool all)
 	return use_pieces(t, p);
 }
 
+/* Of one that had everything: now it has a bitfield of its own. False: it was sent away. */
+static bool become_partial(struct turn *t, struct peer *p)
+{
+	struct swarm *s = t->s;
+
+	swarm_forget_pieces(s, p);
+	if (!make_bits(s, p)) {
+		swarm_drop(t, p, "there is no memory");
+		return false;
+	}
+	bitfield_fill(&p->has);
+	picker_add_bits(&s->picker, &p->has);
+	p->wanted = picker_missing(&s->picker);
+	return true;
+}
+
 void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 {
 	struct swarm *s = t->s;
 
-	if (piece >= s->meta->n_pieces || !peer_has(p, piece))
+	if (piece >= s->meta->n_pieces || !peer_has(p, piece) ||
+	    (p->has_all && !become_partial(t, p)))
 		return;
-	if (p->has_all) {
-		swarm_forget_pieces(s, p);
-		if (!make_bits(s, p)) {
-			swarm_drop(t, p, "there is no memory");
-			return;
-		}
-		bitfield_fill(&p->has);
-		picker_add_bits(&s->picker, &p->has);
-		p->wanted = picker_missing(&s->picker);
-	}
 	bitfield_unset(&p->has, piece);
 	picker_remove(&s->picker, piece);
 	if (picker_lacks(&s->picker, piece))
 		p->wanted--;
+	/* What it had itself it was not told of, or not yet. */
+	if (bitfield_has(&s->picker.have, piece))
+		swarm_send(t, p, &(struct wire_msg){.type = WIRE_HAVE, .index = piece});
+	swarm_give_up_piece(t, p, piece);
+	swarm_unreserve(t, p);
 	swarm_update_interest(t, p);
 }

@@ -113,9 +113,11 @@ void swarm_sort_near(struct turn *t)
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		bool was_far = p->far;
+
 		p->far = p->asker.far = p->rtt_us > gap;
-		/* What near ones have not may have changed. */
-		if (p->far)
+		/* What near ones have not may have changed; or it is not far any more. */
+		if (p->far || was_far)
 			p->asker.dry = p->asker.dry_fresh = 0;
 		far += p->far;
 	}

@@ -159,6 +159,13 @@ static inline bool swarm_complete(const struct swarm *s)
 	return picker_missing(&s->picker) == 0;
 }
 
+/* Whoever may be asked for something is looked at from time to time. */
+static inline void swarm_check_soon(struct turn *t)
+{
+	if (t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
+		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+}
+
 /* swarm_connect.c: after each of these but swarm_ban() `p` is gone */
 void swarm_drop(struct turn *t, struct peer *p, const char *reason);
 /* Against the protocol: close, and a strike towards a ban. */
@@ -217,6 +224,10 @@ void swarm_release(struct turn *t, struct peer *p, enum request_state as);
 void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q);
 /* Take one request back. */
 void swarm_cancel(struct turn *t, struct peer *p, struct request *q);
+/* All that is asked of a piece. */
+void swarm_cancel_piece(struct turn *t, uint32_t piece);
+/* The peer has it no more: nothing of it is counted on. */
+void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece);
 /* Cancel all that is asked. */
 void swarm_cancel_all(struct turn *t);
 void swarm_on_choke(struct turn *t, struct peer *p);
@@ -285,7 +296,8 @@ void swarm_leaves_failed(struct turn *t, struct peer *p);
 bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_interested(struct turn *t, struct peer *p, bool interested);
-void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece);
+/* `body`: of what tells that it is gone. */
+void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece, struct bytes body);
 /* Count a peer (not) any more among those who have or want a place; around each change. */
 void swarm_count_place(struct swarm *s, const struct peer *p, bool in);
 void swarm_fill_places(struct turn *t);
@@ -340,9 +352,11 @@ bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);
-/* BEP 21: a seed of everything is known by what it has; one of a part has to say that it wants no
- * more, or does again. */
+/* BEP 21: that we want no more, or do again. Who has everything says so, too: of pieces that a peer
+ * had itself it was told nothing, and would take us for one that lacks them for ever. */
 void swarm_tell_upload_only(struct turn *t);
+/* What that says, behind what is in `scratch`. Returns 0 or ERR_NOMEM. */
+int swarm_put_upload_only(struct swarm *s);
 bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m);
 
 #endif

@@ -121,12 +121,16 @@ void swarm_check_reserved(struct turn *t)
 {
 	struct picker *k = &t->s->picker;
 
-	for (uint32_t i = 0; t->s->blame.n > 0 && i < k->n_open; i++) {
+	for (uint32_t i = 0; i < k->n_open; i++) {
 		struct open_piece *o = k->open[i];
 		const struct peer *p = swarm_find(t->s, o->only);
 
-		if (p != NULL && t->now_ms - o->opened_ms > RESERVED_MS &&
-		    peer_eta_ms(p, p->n_live + o->n_free, t->now_ms) > RESERVED_MS)
+		if (p == NULL || t->now_ms - o->opened_ms <= RESERVED_MS)
+			continue;
+		/* It is not asked, for whatever reason. */
+		if (p->n_live == 0 && o->n_free > 0)
+			picker_reserve_for(k, o, (struct peer_ref){PICKER_NONE, 0});
+		else if (peer_eta_ms(p, p->n_live + o->n_free, t->now_ms) > RESERVED_MS)
 			reserve_piece(t, o);
 	}
 }
@@ -203,7 +207,15 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 
 /* ---- good ---------------------------------------------------------------- */
 
-/* Those from number `from` on. A seed wants to know how far what it gave has spread. */
+/* A seed wants to know how far what it gave has spread, and so does one that does not say it is
+ * one: it tells of a piece, wants nothing, and tells of the next when it hears that this one has
+ * come. Source: BEP 16. Ours do not do that. */
+static bool wants_to_hear(const struct peer *p, uint32_t piece)
+{
+	return !peer_has(p, piece) || p->has_all || (!p->is_interested && !p->shoal);
+}
+
+/* Those from number `from` on. */
 static void tell(struct turn *t, bool seeds, uint32_t from)
 {
 	struct swarm *s = t->s;
@@ -213,7 +225,7 @@ static void tell(struct turn *t, bool seeds, uint32_t from)
 		if (p->has_all != seeds)
 			continue;
 		for (uint32_t k = from; k < s->n_haves; k++) {
-			if (seeds || !peer_has(p, s->haves[k]))
+			if (wants_to_hear(p, s->haves[k]))
 				swarm_send(
 				    t, p,
 				    &(struct wire_msg){.type = WIRE_HAVE, .index = s->haves[k]});
@@ -243,20 +255,35 @@ void swarm_tell_haves(struct turn *t)
 		s->haves_at_ms = s->haves_ms + SWARM_HAVES_MS;
 }
 
+/* Nobody who was not told of it yet will be. */
+static void untell(struct swarm *s, uint32_t piece)
+{
+	uint32_t i = 0;
+
+	while (i < s->n_haves && s->haves[i] != piece)
+		i++;
+	if (i == s->n_haves)
+		return;
+	s->n_haves--;
+	s->n_told -= i < s->n_told;
+	memmove(s->haves + i, s->haves + i + 1, (s->n_haves - i) * sizeof(s->haves[0]));
+	if (s->n_haves == 0)
+		s->haves_at_ms = UINT64_MAX;
+}
+
 /* What a missing piece counts as. */
 static uint64_t *left_of(struct swarm *s, uint32_t piece)
 {
 	return picker_is_wanted(&s->picker, piece) ? &s->left_bytes : &s->unwanted_bytes;
 }
 
-static void on_good(struct turn *t, struct open_piece *o, const uint8_t *block_hashes)
+static void on_good(struct turn *t, uint32_t piece, const uint8_t *block_hashes)
 {
 	struct swarm *s = t->s;
-	uint32_t piece = o->piece;
 	bool wanted = picker_is_wanted(&s->picker, piece);
 	struct peer *p;
 
-	picker_good(&s->picker, o);
+	picker_good(&s->picker, piece);
 	*left_of(s, piece) -= meta_fetch_bytes(s->meta, piece);
 	for (uint32_t i = 0; wanted && (p = swarm_next_peer(s, &i)) != NULL;) {
 		if (!peer_has(p, piece))
@@ -286,7 +313,7 @@ void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
 	if (o == NULL || o->state != OPEN_VERIFYING)
 		return;
 	if (state == PIECE_GOOD) {
-		on_good(&t, o, block_hashes);
+		on_good(&t, piece, block_hashes);
 	} else if (state == PIECE_BAD) {
 		on_bad(&t, o, block_hashes);
 	} else {
@@ -304,51 +331,77 @@ bool swarm_wants_hashes(const struct swarm *s, uint32_t piece)
 	return blame_has(&s->blame, piece);
 }
 
+/* It believes that we have the piece, or may do so, and nothing will change that: it cannot be told
+ * of lost pieces, or has not said yet that it can. Who has it asks nobody. Sources hear nothing. */
+static bool is_misled(const struct peer *p, uint32_t piece)
+{
+	bool was_heard = !p->extended || p->run_bytes != 0;
+
+	return !p->source && p->donthave_id == 0 && (!peer_has(p, piece) || !was_heard);
+}
+
+/* What the others are to hear of it: that the piece is gone; and, when nothing was lacking before,
+ * that we want something again (BEP 21). Both lie in one buffer, which the messages borrow. */
+static void say_gone(struct turn *t, uint32_t piece, bool was_complete)
+{
+	struct swarm *s = t->s;
+	struct bytes gone, wants;
+	struct peer *p;
+
+	buf_clear(&s->scratch);
+	if (buf_put_be32(&s->scratch, piece) < 0 ||
+	    (was_complete && !swarm_complete(s) && swarm_put_upload_only(s) < 0)) {
+		buf_clear(&s->scratch);
+		t->fx->failed = true;
+	}
+	gone = bytes_sub(buf_bytes(&s->scratch), 0, s->scratch.len < 4 ? 0 : 4);
+	wants = bytes_sub(buf_bytes(&s->scratch), gone.len, s->scratch.len - gone.len);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (peer_has(p, piece) && picker_is_wanted(&s->picker, piece))
+			p->wanted++;
+		swarm_withdraw_piece(t, p, piece, gone);
+		if (is_misled(p, piece)) {
+			swarm_drop(t, p, "was told of a piece that is gone");
+			continue;
+		}
+		if (p->extended && wants.len > 0)
+			swarm_send(t, p, &(struct wire_msg){.type = WIRE_EXTENDED, .body = wants});
+		swarm_update_interest(t, p);
+	}
+}
+
 void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
-	struct peer *p;
+	bool was_complete = swarm_complete(s);
 
 	if (piece >= s->meta->n_pieces || !bitfield_has(&s->picker.have, piece))
 		return;
-	swarm_tell_haves(&t);
 	if (picker_lose(&s->picker, piece) < 0) {
 		fx->failed = true;
 		return;
 	}
+	untell(s, piece);
 	*left_of(s, piece) += meta_fetch_bytes(s->meta, piece);
 	if (s->want_at_ms == UINT64_MAX && !swarm_complete(s))
 		s->want_at_ms = now_ms;
-	buf_clear(&s->scratch);
-	buf_put_be32(&s->scratch, piece);
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (peer_has(p, piece) && picker_is_wanted(&s->picker, piece))
-			p->wanted++;
-		swarm_withdraw_piece(&t, p, piece);
-		if (p->donthave_id == 0 && !peer_has(p, piece))
-			swarm_drop(&t, p, "was told of a piece that is gone");
-		else
-			swarm_update_interest(&t, p);
-	}
+	say_gone(&t, piece, was_complete);
 	s->returned = s->redial = true;
 	swarm_settle(&t);
 }
 
+/* What was asked for since may still come, and is of no use any more. */
 void swarm_on_piece_back(struct swarm *s, uint32_t piece, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
-	struct open_piece *o;
+	const struct open_piece *o;
 
 	if (piece >= s->meta->n_pieces || bitfield_has(&s->picker.have, piece))
 		return;
 	o = picker_open(&s->picker, piece);
-	if (o == NULL)
-		o = picker_begin(&s->picker, piece, now_ms);
-	if (o == NULL) {
-		fx->failed = true;
+	if (o != NULL && o->n_senders > 0)
 		return;
-	}
-	if (o->n_senders == 0 && o->n_free + o->n_done == o->n_blocks)
-		on_good(&t, o, NULL);
+	swarm_cancel_piece(&t, piece);
+	on_good(&t, piece, NULL);
 	swarm_settle(&t);
 }

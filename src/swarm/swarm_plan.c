@@ -53,21 +53,6 @@ static int make_plan(const struct swarm *s, const uint8_t *pieces, bool ends, ui
 	return 0;
 }
 
-/* Take back what was asked of a piece. */
-static void cancel_piece(struct turn *t, uint32_t piece)
-{
-	struct peer *p;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		struct request *q = NULL;
-
-		while ((q = requests_next(&p->asks, q)) != NULL) {
-			if (q->piece == piece && q->state != REQUEST_GHOST)
-				swarm_cancel(t, p, q);
-		}
-	}
-}
-
 /* Pieces that are begun follow the plan. */
 static void sort_begun(struct turn *t)
 {
@@ -77,7 +62,7 @@ static void sort_begun(struct turn *t)
 		struct open_piece *o = k->open[i];
 
 		if (o->state == OPEN_FETCHING && !picker_is_wanted(k, o->piece)) {
-			cancel_piece(t, o->piece);
+			swarm_cancel_piece(t, o->piece);
 			picker_freeze(k, o, OPEN_PARKED);
 		} else if (o->state == OPEN_PARKED) {
 			picker_thaw(k, o, t->now_ms);

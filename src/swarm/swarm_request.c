@@ -135,8 +135,8 @@ void swarm_refill(struct turn *t, struct peer *p)
 		if (lacking)
 			break;
 	}
-	if ((p->n_live > 0 || lacking) && t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
-		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+	if (p->n_live > 0 || lacking)
+		swarm_check_soon(t);
 }
 
 struct deal {
@@ -218,6 +218,37 @@ void swarm_cancel(struct turn *t, struct peer *p, struct request *q)
 	p->n_late--;
 }
 
+void swarm_cancel_piece(struct turn *t, uint32_t piece)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		struct request *q = NULL;
+
+		while ((q = requests_next(&p->asks, q)) != NULL) {
+			if (q->piece == piece && q->state != REQUEST_GHOST)
+				swarm_cancel(t, p, q);
+		}
+	}
+}
+
+/* As when it chokes us: with the fast extension it still answers each. */
+void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece)
+{
+	struct request *q = NULL;
+
+	while (p->n_live + p->n_late > 0 && (q = requests_next(&p->asks, q)) != NULL) {
+		if (q->piece != piece)
+			continue;
+		if (q->state == REQUEST_LIVE)
+			give_up(t, p, q, p->fast ? REQUEST_LATE : REQUEST_GHOST);
+		if (q->state == REQUEST_LATE && !p->fast) {
+			q->state = REQUEST_GHOST;
+			p->n_late--;
+		}
+	}
+}
+
 void swarm_cancel_all(struct turn *t)
 {
 	struct peer *p;
@@ -268,14 +299,25 @@ void swarm_on_unchoke(struct turn *t, struct peer *p)
 	p->snubbed = false;
 	p->progress_ms = t->now_ms;
 	swarm_refill(t, p);
-	if (t->s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
-		t->s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+	swarm_check_soon(t);
+}
+
+/* What was asked before the first reject is rejected for the same reason, and counts no more. */
+static void hold_back(struct turn *t, struct peer *p)
+{
+	uint64_t hold = REJECT_HOLD_MS;
+
+	if (t->now_ms < p->hold_until_ms)
+		return;
+	for (uint32_t i = 0; i < p->rejects && hold < REJECT_HOLD_MAX_MS; i++)
+		hold *= 2;
+	p->rejects++;
+	p->hold_until_ms = t->now_ms + hold;
 }
 
 bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
 	struct request *q = requests_find(&p->asks, m->index, m->begin);
-	uint64_t hold = REJECT_HOLD_MS;
 
 	if (!p->fast || q == NULL || q->length != m->length) {
 		swarm_breach(t, p, "rejected what it was not asked for");
@@ -290,10 +332,7 @@ bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 		p->n_late--;
 	if (q->state == REQUEST_LIVE) {
 		give_up(t, p, q, REQUEST_GHOST);
-		for (uint32_t i = 0; i < p->rejects && hold < REJECT_HOLD_MAX_MS; i++)
-			hold *= 2;
-		p->rejects++;
-		p->hold_until_ms = t->now_ms + hold;
+		hold_back(t, p);
 		swarm_unreserve(t, p);
 	}
 	requests_remove(&p->asks, q);
@@ -343,11 +382,23 @@ static void weigh_seeds(struct turn *t)
 	s->spare_seeds = others > 0 && others >= seeds;
 }
 
+static bool is_anyone_to_ask(const struct swarm *s)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if ((p->am_interested && !p->am_choked) || p->n_live > 0 ||
+		    p->leaf_piece != PICKER_NONE)
+			return true;
+	}
+	return false;
+}
+
 void swarm_check_requests(struct turn *t)
 {
 	struct swarm *s = t->s;
-	bool more = false;
 	struct peer *p;
+	bool more;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		struct peer_ref ref = p->ref;
@@ -364,17 +415,13 @@ void swarm_check_requests(struct turn *t)
 			forget_late(t, p);
 		else if (p->n_live > 0)
 			give_up_old(t, p);
-		if (p->am_interested && (!p->am_choked || p->n_live > 0))
-			more = true;
-		if (p->leaf_piece != PICKER_NONE)
-			more = true;
 	}
 	weigh_seeds(t);
 	swarm_hurry(t);
 	swarm_check_reserved(t);
 	swarm_sort_near(t);
 	/* Who waits for near ones to get something must not wait for ever. */
-	more |= s->split && !swarm_complete(s);
+	more = is_anyone_to_ask(s) || (s->split && !swarm_complete(s));
 	more |= swarm_check_stale(t);
 	/* Also those with nothing to do: whom they may help in the end changes with time. */
 	s->returned = more;

@@ -194,8 +194,8 @@ void swarm_ask_stale(struct turn *t)
 			asked = true;
 		}
 	}
-	if (s->n_peers > 0 && s->check_at_ms > t->now_ms + SWARM_CHECK_MS)
-		s->check_at_ms = t->now_ms + SWARM_CHECK_MS;
+	if (s->n_peers > 0)
+		swarm_check_soon(t);
 }
 
 /* ---- answers -------------------------------------------------------------- */

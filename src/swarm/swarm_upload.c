@@ -43,6 +43,9 @@ bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m)
 			say_reject(t, p, m->index, m->begin, m->length);
 		return true;
 	}
+	/* It may not have heard yet that it is gone. */
+	if (!bitfield_has(&t->s->picker.have, m->index) && !p->fast && p->donthave_id != 0)
+		return true;
 	if (!bitfield_has(&t->s->picker.have, m->index))
 		return bad_request(t, p, m, "asked for a piece that we do not have");
 	if (requests_find(&p->queue, m->index, m->begin) != NULL)
@@ -97,10 +100,15 @@ void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_
 	p->bad_requests = 0;
 }
 
-void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece)
+/* Told first: why the requests are rejected is known then. */
+void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece, struct bytes body)
 {
 	struct request *q = requests_next(&p->queue, NULL);
 
+	if (p->donthave_id != 0 && body.len > 0)
+		swarm_send(t, p,
+			   &(struct wire_msg){
+			       .type = WIRE_EXTENDED, .ext_id = p->donthave_id, .body = body});
 	while (q != NULL) {
 		struct request *next = requests_next(&p->queue, q);
 
@@ -111,11 +119,6 @@ void swarm_withdraw_piece(struct turn *t, struct peer *p, uint32_t piece)
 		}
 		q = next;
 	}
-	if (p->donthave_id != 0)
-		swarm_send(t, p,
-			   &(struct wire_msg){.type = WIRE_EXTENDED,
-					      .ext_id = p->donthave_id,
-					      .body = buf_bytes(&t->s->scratch)});
 }
 
 /* ---- choking ------------------------------------------------------------- */
@@ -406,10 +409,10 @@ void swarm_choke_round(struct turn *t)
 	if (s->no_upload)
 		return;
 	list = list_interested(t, &n);
+	if (list == NULL || n > 0)
+		s->choke_at_ms = t->now_ms + CHOKER_ROUND_MS;
 	if (list == NULL)
 		return;
-	if (n > 0)
-		s->choke_at_ms = t->now_ms + CHOKER_ROUND_MS;
 	choker_round(&s->choker, list, n, swarm_complete(s), t->now_ms, &s->rng);
 	for (uint32_t i = 0; i < n; i++) {
 		if (!list[i].unchoke && list[i].unchoked)

@@ -27,12 +27,20 @@ static void copy_client(char out[EXT_CLIENT_MAX], struct bytes s)
 		memcpy(out, s.ptr, n);
 }
 
+static void read_id(uint8_t *id, const struct benc *m, const char *key)
+{
+	int64_t v;
+
+	if (benc_find_int(m, key, &v) && v >= 0 && v <= UINT8_MAX)
+		*id = (uint8_t)v;
+}
+
 static void read_ids(struct ext_handshake *h, const struct benc *m)
 {
-	h->ut_metadata = (uint8_t)find_number(m, "ut_metadata", UINT8_MAX);
-	h->ut_pex = (uint8_t)find_number(m, "ut_pex", UINT8_MAX);
-	h->donthave = (uint8_t)find_number(m, "lt_donthave", UINT8_MAX);
-	h->holepunch = (uint8_t)find_number(m, "ut_holepunch", UINT8_MAX);
+	read_id(&h->ut_metadata, m, "ut_metadata");
+	read_id(&h->ut_pex, m, "ut_pex");
+	read_id(&h->donthave, m, "lt_donthave");
+	read_id(&h->holepunch, m, "ut_holepunch");
 }
 
 int ext_decode(struct ext_handshake *h, struct bytes body)
@@ -48,6 +56,10 @@ int ext_decode(struct ext_handshake *h, struct bytes body)
 	    .port = (uint16_t)find_number(&root, "p", UINT16_MAX),
 	    .metadata_size = find_number(&root, "metadata_size", UINT32_MAX),
 	    .run_bytes = find_number(&root, "shoal_run", UINT32_MAX),
+	    .ut_metadata = h->ut_metadata,
+	    .ut_pex = h->ut_pex,
+	    .donthave = h->donthave,
+	    .holepunch = h->holepunch,
 	};
 	if (benc_find_dict(&root, "m", &m))
 		read_ids(h, &m);

@@ -22,7 +22,8 @@ struct ext_handshake {
 };
 
 /* Source:  BEP 10. Returns 0 or ERR_PROTO (not a dictionary). Values of a wrong type or
- *          range are taken as absent. */
+ *          range are taken as absent. A later handshake has in "m" what changes: the ids that
+ *          it does not name stay as they are in `h`, which is zeroed before the first one. */
 int ext_decode(struct ext_handshake *h, struct bytes body);
 /* The bencoded dictionary (without message head). */
 int ext_encode(struct buf *out, const struct ext_handshake *h);

@@ -130,7 +130,8 @@ static int read_value(enum key k, struct bytes value, struct announce *a)
 	case KEY_DOWNLOADED:
 		return text_parse_u64(value, UINT64_MAX, &a->downloaded);
 	case KEY_LEFT:
-		return text_parse_u64(value, UINT64_MAX, &a->left);
+		/* WebTorrent does not know it as long as it has a magnet link alone. */
+		return value.len == 0 ? 0 : text_parse_u64(value, UINT64_MAX, &a->left);
 	case KEY_NUMWANT:
 		return read_numwant(value, &a->numwant);
 	case KEY_KEY:

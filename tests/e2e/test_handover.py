@@ -53,6 +53,18 @@ def _(w):
     check_eq(len(b.transfers()), 40, "they stay")
 
 
+@test("what is larger than a question to the daemon is handed over, too, and leaves no file behind")
+def _(w):
+    index, a, b = trio(w)
+    a.daemon()
+    tree = h.make_tree(a.path("tree"), {f"folder with a long name/file with a long name {i:04}": 100 for i in range(400)})
+    a.run("share", tree, "--detach").expect(h.OK)
+    check(len(index.torrent("tree")) > 32 * KIB, "the .torrent alone is larger")
+    check_eq([f for f in os.listdir(os.path.join(a.home, "run")) if f.startswith("add-")], [], "requests left behind")
+    b.get("tree")
+    h.check_same(b.path("tree"), tree)
+
+
 @test("get --only by the daemon: a part, more of it after a kill, the rest; priorities of files")
 def _(w):
     _, a, b = trio(w)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The index: durable, exact about who is there, harmless to hostile announces, searches and names."""
 
+import base64
 import json
 import os
 import random
@@ -164,6 +165,39 @@ def _(w):
     check_eq((row["peers"], row["complete"]), ([index.holders("f")["peers"][0]["addr"]], 1), "whom to ask for it")
     check("peers" not in index.api("entries?name=f")["entries"][0], "nobody asked for them")
     index.api("entries?name=f&peers=21", want=400)
+
+
+@test("a .torrent of 8 KiB comes with the answer to its name, and get asks no more; a larger one is asked for")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+
+    def publish(name, pieces):
+        path = h.make_file(a.path(name), pieces * 16 * KIB, seed=name)
+        shared = a.share(path, "--piece-length", "16K", "--v1-only")
+        return shared, len(index.torrent(name))
+
+    # Each piece more is twenty bytes more.
+    first = publish("f100", 100)
+    most = 100 + (8192 - first[1]) // 20
+    for name, pieces, told in (("f200", most, True), ("f201", most + 1, False)):
+        _, size = publish(name, pieces)
+        check_eq(size <= 8192, told, f"its .torrent of {size} bytes")
+        row = index.entries(name=name, torrent=1)[0]
+        check_eq("torrent_base64" in row, told, "it is in the answer")
+        if told:
+            check_eq(base64.b64decode(row["torrent_base64"]), index.torrent(name), "it is the same")
+        check("torrent_base64" not in index.entries(name=name)[0], "nobody asked for it")
+        before = index.api("status")["requests"]
+        b.get(name)
+        h.check_same(b.path(name), a.path(name))
+        # The question for the name, the session, and these two for the count.
+        asked = index.api("status")["requests"] - before - 1
+        check_eq(asked, 2 if told else 3, "questions of get")
+    rows = index.entries(torrent=1)
+    check_eq([r["name"] for r in rows], ["f201", "f200", "f100"], "the list")
+    check(all("torrent_base64" not in r for r in rows), "of the first alone, which is too large")
+    index.api("entries?torrent=2", want=400)
 
 
 # ---- announces (O-28) ---------------------------------------------------------------------

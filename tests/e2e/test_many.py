@@ -156,5 +156,21 @@ def _(w):
     a.run("get", "-i", "no-list", seconds=20).expect(h.NOT_FOUND).error_line("no-list")
 
 
+@test("a daemon shows more shares than go into one answer, each once", seconds=120)
+def _(w):
+    index, a = w.index(), w.peer("a")
+    a.daemon()
+    names = [f"f{i:03}" for i in range(502)]
+    a.run("share", *[h.make_file(a.path("data", n), 1000, seed=n) for n in names], "--detach", "-q", seconds=100).expect(h.OK)
+    shown = a.transfers()
+    check_eq([t["name"] for t in shown], names, "the names, oldest first")
+    check_eq(len({t["id"] for t in shown}), len(names), "numbers")
+    done = a.run("status", "--json").expect(h.OK).json()
+    check_eq((sorted(done), done["status"]["transfers"]), (["schema", "status", "transfers"], len(names)), "what else there is")
+    check_eq(a.run("status").expect(h.OK).out.count("seeding"), len(names), "lines")
+    a.run("unshare", names[1]).expect(h.OK)
+    check_eq([t["name"] for t in a.transfers()], names[:1] + names[2:], "without one of them")
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())

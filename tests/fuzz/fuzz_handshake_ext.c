@@ -28,7 +28,7 @@ static void check_handshake(const struct handshake *h)
 
 static void check_ext(const struct ext_handshake *h)
 {
-	struct ext_handshake back;
+	struct ext_handshake back = {0};
 	struct buf out;
 
 	FUZZ_CHECK(memchr(h->client, 0, sizeof(h->client)) != NULL && h->reqq <= EXT_REQQ_MAX);
@@ -47,7 +47,7 @@ static void check_ext(const struct ext_handshake *h)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = bytes_of(data, size);
-	struct ext_handshake ext;
+	struct ext_handshake ext = {0};
 	struct handshake h;
 	int rc = handshake_decode(&h, in);
 

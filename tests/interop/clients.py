@@ -110,8 +110,9 @@ class Libtorrent:
     name = "libtorrent"
     modes = ("v1", "v2", "hybrid")
 
-    def __init__(self, w, encrypted=False, utp=False, host=None):
-        self.w, self.words, self.host = w, ["encrypted"] * encrypted + ["utp"] * utp, host or h.HOST
+    def __init__(self, w, encrypted=False, utp=False, host=None, poses=False):
+        self.w, self.host = w, host or h.HOST
+        self.words = ["encrypted"] * encrypted + ["utp"] * utp + ["super"] * poses
         if w.start(PYTHON, "-c", "import libtorrent", name="import").wait(20).code != 0:
             raise h.Skip("python3-libtorrent is not installed")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Usage: lt_driver.py seed|check|get HOST TORRENT|LINK FOLDER [encrypted] [utp] [both] [slow] [nopex] - one libtorrent session; "seed" takes
+"""Usage: lt_driver.py seed|check|get HOST TORRENT|LINK FOLDER [encrypted] [utp] [both] [slow] [nopex] [super] - one libtorrent session; "seed" takes
 what is there on trust, and knows no hashes of blocks, "check" hashes it first. Prints "done" when the torrent is complete,
 and stays until it is told to end."""
 
@@ -37,6 +37,8 @@ def main():
     p.save_path = folder
     if what == "seed":
         p.flags |= lt.torrent_flags.seed_mode
+    if "super" in sys.argv[5:]:
+        p.flags |= lt.torrent_flags.super_seeding
     t = s.add_torrent(p)
     complete = said = False
     while True:

@@ -164,6 +164,22 @@ def _(w):
     mixed_swarm(w, (Libtorrent,), "v2")
 
 
+@test("two getters fetch everything from libtorrent that poses as a getter (BEP 16)", seconds=90)
+def _(w):
+    index = w.index()
+    a, g, g2 = w.peer("a"), w.peer("g"), w.peer("g2")
+    c = Libtorrent(w, poses=True)
+    src = make(w, a, "file")
+    torrent = w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--tracker", index.announce).expect(h.OK)
+    c.seed(torrent, a.dir)
+    other = g2.start("get", torrent, "--wait", "40", "--seed")
+    g.run("get", torrent, "--wait", "40", seconds=60).expect(h.OK)
+    h.check_same(g.path("the file.bin"), src)
+    h.wait_for(lambda: os.path.exists(g2.path("the file.bin")) or not other.alive(), 20 * h.SLOW, "the other has it, too")
+    h.check_same(g2.path("the file.bin"), src)
+
+
 @test("an older copy of which one block in twenty differs is renewed from libtorrent (v2)", seconds=90)
 def _(w):
     index = w.index()

@@ -203,9 +203,12 @@ static bool run(struct net *n, uint64_t until_ms, bool stop_when_done)
 			break;
 		n->now_us = e.at_us;
 		net_handle(n, &e);
+		if (n->now_us >= n->truth_us)
+			net_check_truth(n);
 	}
 	if ((!stop_when_done || n->n_waiting > 0) && n->now_us < until_ms * 1000)
 		n->now_us = until_ms * 1000;
+	net_check_truth(n);
 	return n->n_waiting == 0;
 }
 
@@ -235,6 +238,11 @@ void net_set_urgent(struct net *n, uint32_t node, const struct piece_run *runs, 
 {
 	swarm_set_urgent(n->nodes[node].swarm, runs, n_runs, n->now_us / 1000, &n->fx);
 	net_perform(n, node);
+}
+
+struct effects *net_effects(struct net *n)
+{
+	return &n->fx;
 }
 
 uint64_t net_now_ms(const struct net *n)
@@ -301,17 +309,24 @@ uint64_t net_done_ms(const struct net *n, uint32_t node)
 	return n->nodes[node].done_ms;
 }
 
-bool net_is_true(const struct net *n, uint32_t node)
+bool net_piece_is_true(const struct net *n, uint32_t node, uint32_t piece)
 {
 	const struct node *k = &n->nodes[node];
-	const struct bitfield *have = swarm_have(k->swarm);
+
+	for (uint32_t b = 0; b < meta_piece_blocks(n->meta, piece); b++) {
+		if (k->marks[net_block_index(n->meta, piece, b)] != MARK_TRUE)
+			return false;
+	}
+	return true;
+}
+
+bool net_is_true(const struct net *n, uint32_t node)
+{
+	const struct bitfield *have = swarm_have(n->nodes[node].swarm);
 
 	for (uint32_t i = 0; i < n->meta->n_pieces; i++) {
-		for (uint32_t b = 0; b < meta_piece_blocks(n->meta, i); b++) {
-			if (bitfield_has(have, i) &&
-			    k->marks[net_block_index(n->meta, i, b)] != MARK_TRUE)
-				return false;
-		}
+		if (bitfield_has(have, i) && !net_piece_is_true(n, node, i))
+			return false;
 	}
 	return true;
 }

@@ -40,6 +40,7 @@ struct node_spec {
 	uint32_t loss_ppm;	   /* of packets on its access line, in each direction */
 	uint32_t site;
 	uint32_t corrupt_every, stall_after;
+	uint32_t lost_every; /* one in so many pieces cannot be read back; 0: none */
 	uint32_t max_peers, upload_slots;
 	bool no_fast;	/* speaks no fast extension */
 	bool no_hashes; /* rejects every hash request */
@@ -82,7 +83,8 @@ void net_kill(struct net *n, uint32_t node, bool politely);
 void net_revive(struct net *n, uint32_t node);
 
 /* Run until all honest nodes on line are complete (true), or until the clock shows `until_ms`, or
- * nothing happens any more (false). */
+ * nothing happens any more (false). Aborts when a node believes of another what is not true
+ * (net_truth.c). */
 bool net_run(struct net *n, uint64_t until_ms);
 /* Run until the clock shows `until_ms`, whatever is complete. */
 void net_run_for(struct net *n, uint64_t until_ms);
@@ -92,6 +94,13 @@ void net_set_wanted(struct net *n, uint32_t node, const uint8_t *pieces);
 void net_set_order(struct net *n, uint32_t node, enum swarm_order order);
 void net_set_urgent(struct net *n, uint32_t node, const struct piece_run *runs, uint32_t n_runs);
 
+/* For events that the net has no name for: give these effects to the swarm, then have them
+ * performed. */
+struct effects *net_effects(struct net *n);
+void net_perform(struct net *n, uint32_t node);
+/* The next block that is expected of a source of the node comes, if it is expected of it. */
+void net_give(struct net *n, uint32_t node, struct peer_ref source);
+
 uint64_t net_now_ms(const struct net *n);
 uint32_t net_nodes(const struct net *n);
 bool net_is_up(const struct net *n, uint32_t node);
@@ -100,7 +109,8 @@ struct swarm *net_swarm(const struct net *n, uint32_t node);
 uint64_t net_came_ms(const struct net *n, uint32_t node);
 /* When it was complete; UINT64_MAX: it is not. */
 uint64_t net_done_ms(const struct net *n, uint32_t node);
-/* Whether every block it counts as had is true. */
+/* Whether every block of a piece on its disk is true; every one that it counts as had. */
+bool net_piece_is_true(const struct net *n, uint32_t node, uint32_t piece);
 bool net_is_true(const struct net *n, uint32_t node);
 /* Payload it put on the wire, with what never arrived. */
 uint64_t net_sent_bytes(const struct net *n, uint32_t node);

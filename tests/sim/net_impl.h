@@ -16,6 +16,9 @@
 #define NET_WINDOW_MAX 1024u
 /* Nothing that was sent arrived for so long: LINK_STALL_MS of the product. */
 #define NET_STALL_US 1500000u
+/* What nodes believe of each other is compared with the truth so often. */
+#define NET_TRUTH_US 1000000u
+#define NET_TRUTH_CLOSE_US 2000u /* with net_check_always() */
 
 enum mark { MARK_NONE, MARK_TRUE, MARK_FALSE };
 
@@ -174,6 +177,7 @@ struct net {
 	struct effects fx;
 	uint32_t n_waiting; /* honest nodes on line that are not complete */
 	uint64_t trace;
+	uint64_t truth_us; /* when net_check_truth() is due */
 	bool check;
 	struct net_stats stats;
 };
@@ -245,8 +249,11 @@ void net_block_moved(struct net *n, uint32_t from);
 void net_block_gone(struct net *n, uint32_t from);
 void net_on_look(struct net *n, const struct event *e);
 
+/* net_truth.c */
+/* Says what is wrong, and aborts. */
+void net_check_truth(struct net *n);
+
 /* net_shell.c */
-void net_perform(struct net *n, uint32_t node);
 void net_handle(struct net *n, struct event *e);
 
 /* net_index.c */

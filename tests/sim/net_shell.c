@@ -279,6 +279,18 @@ static void on_block(struct net *n, const struct event *e)
 	net_perform(n, node);
 }
 
+void net_give(struct net *n, uint32_t node, struct peer_ref source)
+{
+	struct node *k = &n->nodes[node];
+	struct block_ref b;
+
+	if (swarm_expected(k->swarm, source, &b, 1) == 0)
+		return;
+	k->marks[net_block_index(n->meta, b.piece, b.begin / BLOCK_BYTES)] = MARK_TRUE;
+	swarm_on_block(k->swarm, source, b, ms_of(n), &n->fx);
+	net_perform(n, node);
+}
+
 static void on_message(struct net *n, const struct event *e)
 {
 	struct end *t = net_end(n, e->target);
@@ -407,6 +419,8 @@ static void on_verified(struct net *n, const struct event *e)
 		if (k->marks[net_block_index(n->meta, e->a, b)] != MARK_TRUE)
 			state = PIECE_BAD;
 	}
+	if (k->spec.lost_every != 0 && rng_below(&n->rng, k->spec.lost_every) == 0)
+		state = PIECE_LOST;
 	if (state == PIECE_BAD || swarm_wants_hashes(k->swarm, e->a)) {
 		hashes = malloc((size_t)n_blocks * SHA256_LEN);
 		if (hashes == NULL)

@@ -14,6 +14,7 @@ static int decode_exact(struct ext_handshake *h, struct bytes in)
 
 	if (in.len > 0)
 		memcpy(copy, in.ptr, in.len);
+	memset(h, 0, sizeof(*h));
 	rc = ext_decode(h, bytes_of(copy, in.len));
 	free(copy);
 	return rc;
@@ -21,7 +22,7 @@ static int decode_exact(struct ext_handshake *h, struct bytes in)
 
 static struct ext_handshake decoded(const char *text)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	CHECK_INT(decode_exact(&h, bytes_str(text)), 0);
 	return h;
@@ -69,6 +70,22 @@ TEST(a_full_handshake_is_read)
 	CHECK(same(&got, &want));
 }
 
+/* BEP 10: "m" of a later handshake has what changes; 0 takes an extension back. */
+TEST(a_later_handshake_changes_only_the_ids_that_it_names)
+{
+	struct ext_handshake h = {0};
+
+	CHECK_INT(decode_exact(&h, BYTES(full_text)), 0);
+	CHECK_INT(ext_decode(&h, BYTES("d1:md6:ut_pexi0e12:ut_holepunchi9eee")), 0);
+	CHECK_INT(h.ut_pex, 0);
+	CHECK_INT(h.holepunch, 9);
+	CHECK_INT(h.ut_metadata, 3);
+	CHECK_INT(h.donthave, 7);
+	CHECK_INT(ext_decode(&h, BYTES("d4:reqqi9ee")), 0);
+	CHECK_INT(h.ut_metadata, 3);
+	CHECK(!h.upload_only);
+}
+
 TEST(a_full_handshake_is_written_with_sorted_keys)
 {
 	struct ext_handshake h = full_value();
@@ -110,7 +127,7 @@ TEST(what_is_no_dictionary_is_refused)
 {
 	static const char *const bad[] = {"",	  "i1e",     "le",	 "4:spam", "d",
 					  "d1:m", "d1:mi1e", "di1ei2ee", "x"};
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK_INT(decode_exact(&h, bytes_str(bad[i])), ERR_PROTO);
@@ -165,7 +182,7 @@ TEST(limits_hold_at_n_and_one_past)
 
 static size_t client_len(const char *one, size_t times)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 	struct buf b;
 
 	buf_init(&b, 4096);
@@ -190,7 +207,7 @@ TEST(a_long_client_name_is_cut_between_characters)
 
 TEST(a_nul_ends_the_client_name)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	CHECK_INT(decode_exact(&h, BYTES("d1:v5:ab\0cde")), 0);
 	CHECK_MEM(h.client, "ab\0\0\0", 5);
@@ -198,7 +215,7 @@ TEST(a_nul_ends_the_client_name)
 
 TEST(addresses_of_both_families_are_told)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	CHECK_INT(decode_exact(&h, BYTES("d6:yourip16:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1e")),
 		  0);
@@ -215,7 +232,7 @@ TEST(bytes_after_the_dictionary_are_passed_over)
 
 TEST(every_prefix_is_refused)
 {
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	for (size_t len = 0; len < sizeof(full_text) - 1; len++)
 		CHECK_INT(decode_exact(&h, bytes_of(full_text, len)), ERR_PROTO);
@@ -230,7 +247,7 @@ TEST(random_changes_never_break_the_round_trip)
 	buf_init(&out, 4096);
 	for (uint64_t seed = 1; seed <= 50000; seed++) {
 		uint8_t raw[sizeof(full_text) - 1];
-		struct ext_handshake h, back;
+		struct ext_handshake h = {0}, back = {0};
 
 		rng_seed(&r, seed);
 		memcpy(raw, full_text, sizeof(raw));

@@ -518,6 +518,26 @@ TEST(a_guarded_client_connects_to_nothing_that_is_too_near)
 	rig_close(&g);
 }
 
+TEST(a_call_of_one_family_connects_over_no_other)
+{
+	struct rig g;
+	struct http_ask a;
+	char url[96];
+
+	rig_open(&g);
+	snprintf(url, sizeof(url), "http://localhost:%u/hello", g.port);
+	a = ask_for(&g, url);
+	a.family = ADDR_V6; /* the server listens on 127.0.0.1 */
+	ask(&g, &a);
+	CHECK_INT(g.err.code, ERR_UNREACHABLE);
+	CHECK_INT(g.handled, 0);
+	a.family = ADDR_V4;
+	ask(&g, &a);
+	CHECK_INT(g.err.code, OK);
+	CHECK_INT(g.handled, 1);
+	rig_close(&g);
+}
+
 TEST(a_cancelled_call_is_not_answered)
 {
 	struct rig g;

@@ -97,6 +97,7 @@ TEST(events_have_their_names_and_others_are_plain_announces)
 TEST(without_left_a_client_is_no_seed)
 {
 	CHECK(announced(MUST).left > 0);
+	CHECK(announced(MUST "&left=&compact=1").left > 0);
 }
 
 TEST(an_announce_without_what_it_must_hold_is_refused)

@@ -453,7 +453,7 @@ static void random_run(uint64_t seed)
 				if (rng_below(&r, 4) == 0)
 					picker_again(&p, o, step);
 				else
-					picker_good(&p, o);
+					picker_good(&p, o->piece);
 			}
 		} else if (rng_below(&r, 8) == 0) {
 			picker_leave(&p, &a[i]);

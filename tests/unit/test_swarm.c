@@ -328,6 +328,30 @@ TEST(swarm_tells_pieces_that_come_fast_together_and_slow_ones_at_once)
 	stop(&b);
 }
 
+/* BEP 16: it says that it has a piece, and of the next one when that has arrived. */
+TEST(swarm_tells_a_seed_that_poses_as_a_getter_of_what_it_gave)
+{
+	struct peer_ref r, getter;
+	struct bench b;
+
+	start(&b, 1, "..", false);
+	getter = join(&b, FAST);
+	hear_type(&b, getter, WIRE_HAVE_NONE);
+	hear(&b, getter, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	hear_type(&b, getter, WIRE_INTERESTED);
+	r = join(&b, FAST);
+	hear_type(&b, r, WIRE_HAVE_NONE);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	hear_type(&b, r, WIRE_UNCHOKE);
+	said(&b);
+	block(&b, r, 0, 0);
+	CHECK_STR(said(&b), "verify(0)");
+	swarm_on_piece(b.s, 0, PIECE_GOOD, NULL, b.now, &b.fx);
+	assert_non_null(strstr(said(&b), "1:have(0)"));
+	assert_null(strstr(said(&b), "0:have(0)"));
+	stop(&b);
+}
+
 /* The list begins anew once seeds were told: a getter that was told a moment before is owed the rest. */
 TEST(swarm_tells_getters_of_each_piece_though_seeds_are_told_in_between)
 {
@@ -369,7 +393,7 @@ TEST(swarm_says_interested_only_while_a_peer_has_what_it_lacks)
 	CHECK_STR(said(&b), "0:request(2.0)");
 	block(&b, r, 2, 0);
 	swarm_on_piece(b.s, 2, PIECE_GOOD, NULL, b.now, &b.fx);
-	CHECK_STR(said(&b), "verify(2) 0:not interested");
+	CHECK_STR(said(&b), "verify(2) 0:not interested 0:have(2)");
 	stop(&b);
 }
 
@@ -2100,12 +2124,12 @@ TEST(swarm_withdraws_a_piece_that_is_gone)
 	hear_block_msg(&b, r, WIRE_REQUEST, 1, 0);
 	said(&b);
 	swarm_on_piece_gone(b.s, 1, b.now, &b.fx);
-	CHECK_INT(be32(b.fx.list[1].u.msg.body.ptr), 1);
-	CHECK_STR(said(&b), "0:reject(1.0) 0:extended");
+	CHECK_INT(be32(b.fx.list[0].u.msg.body.ptr), 1);
+	CHECK_STR(said(&b), "0:extended 0:reject(1.0) 0:extended");
 	CHECK(!swarm_next_upload(b.s, r, &out));
 	/* Found again, it is offered as if it had just come. */
 	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
-	CHECK_STR(said(&b), "0:have(1) complete");
+	CHECK_STR(said(&b), "0:have(1) complete 0:extended");
 	swarm_on_piece_back(b.s, 1, b.now, &b.fx);
 	CHECK_STR(said(&b), "");
 	stop(&b);

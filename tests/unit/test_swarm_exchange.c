@@ -92,7 +92,8 @@ static struct peer_ref join(struct bench *b, uint32_t i, bool incoming)
 {
 	struct peer_hello h = {
 	    .addr = addr_of(i), .incoming = incoming, .fast = true, .extended = true};
-	struct ext_handshake ours, theirs = {.ut_pex = THEIR_PEX, .ut_metadata = THEIR_METADATA};
+	struct ext_handshake ours = {0},
+			     theirs = {.ut_pex = THEIR_PEX, .ut_metadata = THEIR_METADATA};
 	const struct wire_msg *m;
 	struct peer_ref r;
 	struct buf body;
@@ -274,6 +275,24 @@ TEST(a_peer_is_told_of_the_others_and_of_who_left_once_a_minute)
 	stop(&b);
 }
 
+/* BEP 10: what a later handshake does not name goes on. */
+TEST(a_later_handshake_takes_back_no_exchange_that_it_does_not_name)
+{
+	struct peer_ref r;
+	struct ext_pex m;
+	struct bench b;
+
+	start(&b, false);
+	r = join(&b, 1, true);
+	hear(&b, r, 0, bytes_str("d1:md11:ut_metadatai5ee4:reqqi20ee"));
+	(void)join(&b, 2, false);
+	CHECK(told(&b, r, 5000, &m));
+	hear(&b, r, 0, bytes_str("d1:md6:ut_pexi0eee"));
+	(void)join(&b, 3, false);
+	CHECK(!told(&b, r, 130000, &m));
+	stop(&b);
+}
+
 TEST(no_message_has_more_than_fifty_and_all_are_told_in_the_end)
 {
 	bool seen[81] = {false};
@@ -382,7 +401,7 @@ TEST(this_machines_own_addresses_are_not_taken_from_others)
 static bool upload_only(const struct bench *b, struct peer_ref r)
 {
 	const struct wire_msg *m = said(b, r, 0);
-	struct ext_handshake h;
+	struct ext_handshake h = {0};
 
 	CHECK(m != NULL);
 	CHECK_INT(ext_decode(&h, m->body), OK);

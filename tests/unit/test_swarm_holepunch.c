@@ -116,8 +116,9 @@ static const char *enter(struct bench *b, const struct guest *g, struct peer_ref
 			       .utp = g->utp,
 			       .fast = true,
 			       .extended = true};
-	struct ext_handshake ours,
-	    theirs = {.port = g->port, .ut_pex = 1, .holepunch = g->ignorant ? 0 : THEIR_PUNCH};
+	struct ext_handshake ours = {0}, theirs = {.port = g->port,
+						   .ut_pex = 1,
+						   .holepunch = g->ignorant ? 0 : THEIR_PUNCH};
 	const char *why = NULL;
 	struct buf body;
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/tiers.h"
 #include "test.h"
 #include "wire/udp_tracker.h"
 
@@ -27,6 +28,7 @@ struct scene {
 	struct udp_port *port;
 	struct udp_asker *asker;
 	struct tracker t;
+	enum addr_family family;
 	/* What was answered. */
 	int n;
 	struct err_info err;
@@ -131,7 +133,7 @@ static struct udp_call *ask(struct scene *s, const char *url, uint32_t total_ms)
 {
 	struct announce a = {
 	    .info_hash = {9}, .port = 6881, .left = 12, .event = EVENT_STARTED, .numwant = 50};
-	struct udp_call *c = udp_asker_send(s->asker, url, &a, total_ms, on_answer, s);
+	struct udp_call *c = udp_asker_send(s->asker, url, &a, s->family, total_ms, on_answer, s);
 
 	CHECK(c != NULL);
 	CHECK_INT(s->n, 0); /* not from inside */
@@ -261,6 +263,35 @@ TEST(answers_of_others_and_to_nothing_are_not_heard)
 	CHECK_INT(s.err.code, ERR_TIMEOUT);
 	CHECK_INT(s.t.announces, 0);
 	stop(&s);
+}
+
+TEST(nothing_goes_to_an_address_of_another_family_than_was_asked_for)
+{
+	struct scene s;
+
+	start(&s);
+	s.family = ADDR_V6;
+	(void)ask(&s, s.t.url, 0);
+	wait_for_answer(&s);
+	CHECK_INT(s.err.code, ERR_UNREACHABLE);
+	CHECK_INT(s.t.connects, 0);
+	s.family = ADDR_V4;
+	(void)ask(&s, s.t.url, 0);
+	wait_for_answer(&s);
+	CHECK_INT(s.err.code, OK);
+	stop(&s);
+}
+
+TEST(only_a_name_may_have_addresses_of_both_families)
+{
+	CHECK(tracker_has_name("udp://tracker.example:80/announce"));
+	CHECK(tracker_has_name("http://tracker.example"));
+	CHECK(tracker_has_name("https://me:10.0.0.1@tracker.example/a?b=c"));
+	CHECK(!tracker_has_name("udp://192.0.2.1:80/announce"));
+	CHECK(!tracker_has_name("http://192.0.2.1/announce"));
+	CHECK(!tracker_has_name("http://me:secret@192.0.2.1:80/announce"));
+	CHECK(!tracker_has_name("http://[2001:db8::1]:80"));
+	CHECK(!tracker_has_name("https://[2001:db8::1]/announce"));
 }
 
 TEST(urls_that_are_none_are_refused)

@@ -1,0 +1,149 @@
+#include "node/announcer.h"
+
+#include <stdio.h>
+
+#include "net/http_server.h"
+#include "net/tcp.h"
+#include "test.h"
+#include "wire/http_tracker.h"
+
+#define PATIENCE_MS 60000u
+
+/* A tracker, an announcer that asks it, and others who want turns, too. */
+struct scene {
+	struct loop *loop;
+	struct http_server *tracker;
+	struct http_client *http;
+	struct announce_gate gate;
+	struct announce_turn others[ANNOUNCE_GATE_TURNS];
+	struct metainfo meta;
+	struct announcer *a;
+	char url[64];
+	const char *urls[2];
+	int n_started, n_stopped; /* what the tracker was told */
+	int n_found, n_left;
+};
+
+static void on_request(void *user, const struct http_request *r, struct http_reply *reply)
+{
+	struct scene *s = user;
+	const struct announce_reply answer = {.interval_s = 900};
+	struct buf event;
+
+	buf_init(&event, 16);
+	if (http_request_param(r, "event", &event)) {
+		s->n_started += bytes_eq(buf_bytes(&event), bytes_str("started"));
+		s->n_stopped += bytes_eq(buf_bytes(&event), bytes_str("stopped"));
+	}
+	buf_fini(&event);
+	(void)http_announce_reply_encode(&answer, true, false, &reply->body);
+}
+
+static void no_counts(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left)
+{
+	(void)user;
+	*uploaded = *downloaded = *left = 0;
+}
+
+static void on_left(void *user)
+{
+	struct scene *s = user;
+
+	s->n_left++;
+}
+
+/* What peers bring about may be the end of the transfer. */
+static void on_found(void *user, const struct addr *list, size_t n)
+{
+	struct scene *s = user;
+
+	(void)list;
+	(void)n;
+	s->n_found++;
+	announcer_stop(s->a, on_left, s);
+}
+
+static void on_others_turn(void *arg)
+{
+	(void)arg;
+}
+
+static void start(struct scene *s)
+{
+	struct announcer_params p = {.port = 6881, .counts = no_counts, .found = on_found};
+	struct err_info info;
+	uint16_t port;
+	int fd;
+
+	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}}};
+	CHECK_INT(loop_new(&s->loop), 0);
+	fd = tcp_listen("127.0.0.1", 0, &port, &info);
+	CHECK(fd >= 0);
+	CHECK_INT(http_server_new(s->loop, fd, on_request, s, &s->tracker), 0);
+	CHECK_INT(http_client_new(s->loop, &s->http), 0);
+	announce_gate_init(&s->gate, (struct siphash_key){1, 2});
+	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/announce", port);
+	s->urls[0] = s->url;
+	p.loop = s->loop;
+	p.http = s->http;
+	p.gate = &s->gate;
+	p.meta = &s->meta;
+	p.trackers = s->urls;
+	p.user = s;
+	CHECK_INT(announcer_new(&p, &s->a), 0);
+}
+
+static void stop(struct scene *s)
+{
+	announcer_free(s->a);
+	announce_gate_fini(&s->gate);
+	http_client_free(s->http);
+	http_server_free(s->tracker);
+	loop_free(s->loop);
+}
+
+static void wait_for(struct scene *s, const int *count)
+{
+	uint64_t end = loop_clock_ms() + PATIENCE_MS;
+
+	while (*count == 0 && loop_clock_ms() < end)
+		loop_turn(s->loop, 1);
+	CHECK_INT(*count, 1);
+}
+
+static void others_enter(struct scene *s)
+{
+	for (size_t i = 0; i < ANNOUNCE_GATE_TURNS; i++) {
+		s->others[i].go = on_others_turn;
+		announce_gate_enter(&s->gate, &s->others[i]);
+	}
+}
+
+TEST(who_is_stopped_by_the_peers_of_a_reply_says_goodbye)
+{
+	struct scene s;
+
+	start(&s);
+	announcer_start(s.a);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_started, 1);
+	CHECK_INT(s.n_stopped, 1);
+	CHECK_INT(s.n_found, 1);
+	stop(&s);
+}
+
+TEST(who_is_stopped_by_the_peers_of_a_reply_waits_for_a_turn_to_say_goodbye)
+{
+	struct scene s;
+
+	start(&s);
+	announcer_start(s.a);
+	others_enter(&s);
+	wait_for(&s, &s.n_found);
+	CHECK_INT(s.n_stopped, 0);
+	CHECK_INT(s.n_left, 0);
+	announce_gate_leave(&s.gate, &s.others[0]);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_stopped, 1);
+	stop(&s);
+}

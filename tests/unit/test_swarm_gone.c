@@ -1,0 +1,584 @@
+/* Pieces that go and come back, ours and others', and who is told of it. */
+#include "swarm/swarm.h"
+
+#include <stdlib.h>
+
+#include "failmalloc.h"
+#include "sim/net.h"
+#include "swarm/peer.h"
+#include "swarm/swarm_parts.h"
+#include "test.h"
+#include "wire/ext.h"
+
+#define BLOCK BLOCK_BYTES
+/* The number that peers here have for BEP 54. */
+#define DONTHAVE 9u
+
+struct bench {
+	struct metainfo *meta;
+	struct swarm *s;
+	struct effects fx;
+	uint64_t now;
+	uint32_t n_peers;
+	uint32_t rtt_us; /* of those who join */
+};
+
+/* `have`: one character a piece of so many blocks, '*' for had. */
+static void start(struct bench *b, uint32_t blocks, const char *have)
+{
+	uint32_t n = (uint32_t)strlen(have);
+	struct swarm_params p = {.seed = 5, .port = 6881};
+	struct bitfield bits;
+
+	*b = (struct bench){.now = 100000};
+	b->meta = net_metainfo((uint64_t)n * blocks * BLOCK, blocks * BLOCK, true, false);
+	p.meta = b->meta;
+	memset(p.peer_id, 'm', sizeof(p.peer_id));
+	b->s = swarm_new(&p);
+	effects_init(&b->fx);
+	assert_int_equal(bitfield_init(&bits, n), 0);
+	for (uint32_t i = 0; i < n; i++)
+		if (have[i] == '*')
+			bitfield_set(&bits, i);
+	assert_int_equal(swarm_set_have(b->s, &bits), 0);
+	bitfield_fini(&bits);
+}
+
+static void stop(struct bench *b)
+{
+	swarm_free(b->s);
+	effects_fini(&b->fx);
+	meta_free(b->meta);
+}
+
+static void hear(struct bench *b, struct peer_ref r, struct wire_msg m)
+{
+	swarm_on_message(b->s, r, &m, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+static void hear_type(struct bench *b, struct peer_ref r, enum wire_type type)
+{
+	hear(b, r, (struct wire_msg){.type = type});
+}
+
+static void hear_have(struct bench *b, struct peer_ref r, uint32_t piece)
+{
+	hear(b, r, (struct wire_msg){.type = WIRE_HAVE, .index = piece});
+}
+
+static void hear_lost(struct bench *b, struct peer_ref r, uint32_t piece)
+{
+	uint8_t body[4] = {0, 0, 0, (uint8_t)piece};
+
+	hear(b, r,
+	     (struct wire_msg){.type = WIRE_EXTENDED,
+			       .ext_id = SWARM_EXT_DONTHAVE,
+			       .body = bytes_of(body, sizeof(body))});
+}
+
+static struct peer_ref connect(struct bench *b, const char *client, bool fast)
+{
+	uint32_t i = b->n_peers++;
+	struct peer_hello h = {.addr = {.ip = {10, 0, 0, (uint8_t)(i + 1)}, .port = 6881},
+			       .fast = fast,
+			       .extended = true,
+			       .rtt_us = b->rtt_us};
+	const char *why = NULL;
+
+	memset(h.peer_id, (int)(i + 1), sizeof(h.peer_id));
+	memcpy(h.peer_id, client, strlen(client));
+	return swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
+}
+
+/* It speaks of lost pieces. */
+static void say_ext(struct bench *b, struct peer_ref r)
+{
+	struct ext_handshake ext = {.donthave = DONTHAVE};
+	struct buf body;
+
+	buf_init(&body, 1000);
+	assert_int_equal(ext_encode(&body, &ext), 0);
+	hear(b, r, (struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
+}
+
+static struct peer_ref join_as(struct bench *b, const char *client)
+{
+	struct peer_ref r = connect(b, client, true);
+
+	say_ext(b, r);
+	return r;
+}
+
+static struct peer_ref join(struct bench *b)
+{
+	return join_as(b, "");
+}
+
+/* A seed that lets us download. */
+static struct peer_ref open_seed(struct bench *b)
+{
+	struct peer_ref r = join(b);
+
+	hear_type(b, r, WIRE_HAVE_ALL);
+	hear_type(b, r, WIRE_UNCHOKE);
+	return r;
+}
+
+/* Up to `n` of the blocks that are asked of it come. */
+static void blocks(struct bench *b, struct peer_ref r, unsigned n)
+{
+	struct block_ref next;
+
+	for (; n > 0 && swarm_expected(b->s, r, &next, 1) == 1; n--)
+		swarm_on_block(b->s, r, next, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+static void good(struct bench *b, uint32_t piece)
+{
+	swarm_on_piece(b->s, piece, PIECE_GOOD, NULL, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+static void gone(struct bench *b, uint32_t piece)
+{
+	swarm_on_piece_gone(b->s, piece, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+static void back(struct bench *b, uint32_t piece)
+{
+	swarm_on_piece_back(b->s, piece, b->now, &b->fx);
+	swarm_check(b->s);
+}
+
+/* Time passes as the swarm wants it. */
+static void wait(struct bench *b, uint64_t ms)
+{
+	uint64_t until = b->now + ms, at;
+
+	while ((at = swarm_deadline_ms(b->s)) <= until) {
+		b->now = at > b->now ? at : b->now;
+		swarm_on_tick(b->s, b->now, &b->fx);
+		swarm_check(b->s);
+	}
+	b->now = until;
+}
+
+/* Messages of the type about the piece to the peer since the last forget(). */
+static uint32_t said(const struct bench *b, struct peer_ref r, enum wire_type type, uint32_t piece)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->fx.n; i++) {
+		const struct effect *e = &b->fx.list[i];
+
+		n += e->type == EFFECT_SEND && e->peer.slot == r.slot && e->u.msg.type == type &&
+		     e->u.msg.index == piece;
+	}
+	return n;
+}
+
+static void forget(struct bench *b)
+{
+	assert_false(b->fx.failed);
+	effects_clear(&b->fx);
+}
+
+/* What is asked of it now. */
+static uint32_t asked(const struct bench *b, struct peer_ref r)
+{
+	struct block_ref list[64];
+
+	return swarm_expected(b->s, r, list, 64);
+}
+
+/* ---- ours ---------------------------------------------------------------- */
+
+TEST(swarm_tells_nobody_of_a_piece_that_went_before_it_was_time_to)
+{
+	struct bench b;
+	struct peer_ref seed, getter;
+
+	start(&b, 1, "....");
+	seed = open_seed(&b);
+	getter = join(&b);
+	blocks(&b, seed, 3);
+	good(&b, 0);
+	b.now++;
+	good(&b, 1);
+	gone(&b, 1);
+	gone(&b, 0);
+	forget(&b);
+	wait(&b, 1000);
+	CHECK_INT(said(&b, getter, WIRE_HAVE, 1), 0);
+	CHECK_INT(said(&b, seed, WIRE_HAVE, 1), 0);
+	CHECK_INT(said(&b, seed, WIRE_HAVE, 0), 0);
+	stop(&b);
+}
+
+TEST(swarm_says_that_a_piece_is_gone_before_it_rejects_requests_for_it)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "**");
+	r = join(&b);
+	hear_type(&b, r, WIRE_INTERESTED);
+	hear(&b, r, (struct wire_msg){.type = WIRE_REQUEST, .index = 1, .length = BLOCK});
+	forget(&b);
+	gone(&b, 1);
+	CHECK_INT(b.fx.list[0].u.msg.type, WIRE_EXTENDED);
+	CHECK_INT(b.fx.list[0].u.msg.ext_id, DONTHAVE);
+	CHECK_INT(be32(b.fx.list[0].u.msg.body.ptr), 1);
+	CHECK_INT(b.fx.list[1].u.msg.type, WIRE_REJECT);
+	stop(&b);
+}
+
+TEST(swarm_closes_who_has_not_said_yet_how_it_can_be_told_that_a_piece_is_gone)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "**");
+	r = connect(&b, "", true);
+	hear_have(&b, r, 1);
+	gone(&b, 1);
+	CHECK_INT(b.fx.list[b.fx.n - 1].type, EFFECT_CLOSE);
+	stop(&b);
+}
+
+TEST(swarm_keeps_a_source_that_lacks_a_piece_that_is_gone)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*.");
+	r = swarm_add_source(b.s, b.now, &b.fx);
+	swarm_source_lacks(b.s, r, 0, 1, b.now, &b.fx);
+	forget(&b);
+	gone(&b, 0);
+	for (size_t i = 0; i < b.fx.n; i++)
+		CHECK(b.fx.list[i].type != EFFECT_CLOSE);
+	CHECK_INT(asked(&b, r), 1);
+	stop(&b);
+}
+
+/* Without the fast extension nothing can be rejected. */
+TEST(swarm_lets_requests_pass_that_cross_with_the_news_that_the_piece_is_gone)
+{
+	struct wire_msg ask = {.type = WIRE_REQUEST, .index = 1, .length = BLOCK};
+	struct block_ref out;
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "**");
+	r = connect(&b, "", false);
+	say_ext(&b, r);
+	hear_type(&b, r, WIRE_INTERESTED);
+	gone(&b, 1);
+	forget(&b);
+	hear(&b, r, ask);
+	CHECK_INT(b.fx.n, 0);
+	CHECK(!swarm_next_upload(b.s, r, &out));
+	stop(&b);
+}
+
+TEST(swarm_that_lacks_something_again_takes_back_that_it_only_uploads)
+{
+	struct ext_handshake h = {.upload_only = true};
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "**");
+	r = join(&b);
+	forget(&b);
+	gone(&b, 1);
+	CHECK_INT(b.fx.n, 2);
+	CHECK_INT(b.fx.list[1].peer.slot, r.slot);
+	CHECK_INT(b.fx.list[1].u.msg.ext_id, 0);
+	CHECK_INT(ext_decode(&h, b.fx.list[1].u.msg.body), 0);
+	CHECK(!h.upload_only);
+	/* Once is enough. */
+	forget(&b);
+	gone(&b, 0);
+	CHECK_INT(b.fx.n, 1);
+	stop(&b);
+}
+
+/* Of what they had themselves they were told nothing. */
+TEST(swarm_that_has_everything_says_so_to_those_who_had_part_of_it)
+{
+	struct ext_handshake h = {0};
+	struct bench b;
+	struct peer_ref seed, ours, other;
+
+	start(&b, 1, "..");
+	seed = open_seed(&b);
+	ours = join_as(&b, "-SH0100-");
+	hear_have(&b, ours, 0);
+	other = join(&b);
+	hear_have(&b, other, 0);
+	blocks(&b, seed, 2);
+	good(&b, 1);
+	forget(&b);
+	good(&b, 0);
+	CHECK_INT(said(&b, ours, WIRE_HAVE_ALL, 0), 1);
+	CHECK_INT(said(&b, other, WIRE_HAVE_ALL, 0), 0);
+	CHECK_INT(said(&b, other, WIRE_EXTENDED, 0), 1);
+	CHECK_INT(ext_decode(&h, b.fx.list[b.fx.n - 1].u.msg.body), 0);
+	CHECK(h.upload_only);
+	stop(&b);
+}
+
+TEST(swarm_that_finds_a_piece_again_drops_what_it_gave_up_asking_for_it)
+{
+	struct block_ref asked_for;
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*.");
+	r = open_seed(&b);
+	gone(&b, 0);
+	CHECK_INT(asked(&b, r), 2);
+	/* What it was asked before may still come. */
+	hear_type(&b, r, WIRE_CHOKE);
+	CHECK_INT(asked(&b, r), 2);
+	back(&b, 0);
+	CHECK(bitfield_has(swarm_have(b.s), 0));
+	CHECK_INT(swarm_expected(b.s, r, &asked_for, 1), 1);
+	CHECK_INT(asked_for.piece, 1);
+	/* So is what it is asked for now. */
+	gone(&b, 0);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_INT(asked(&b, r), 2);
+	back(&b, 0);
+	CHECK(bitfield_has(swarm_have(b.s), 0));
+	CHECK_INT(asked(&b, r), 1);
+	asked_for = (struct block_ref){0, 0, BLOCK};
+	CHECK_INT(swarm_judge_block(b.s, r, 0, 0, BLOCK), BLOCK_USELESS);
+	swarm_on_block(b.s, r, asked_for, b.now, &b.fx);
+	swarm_check(b.s);
+	stop(&b);
+}
+
+TEST(swarm_takes_a_piece_back_that_is_not_wanted_any_more)
+{
+	static const uint8_t plan[] = {WANT_NOT, WANT_NORMAL};
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "*.");
+	r = join(&b);
+	swarm_set_wanted(b.s, plan, b.now, &b.fx);
+	gone(&b, 0);
+	forget(&b);
+	back(&b, 0);
+	CHECK(!b.fx.failed);
+	CHECK(bitfield_has(swarm_have(b.s), 0));
+	CHECK_INT(said(&b, r, WIRE_HAVE, 0), 1);
+	stop(&b);
+}
+
+TEST(swarm_takes_pieces_back_without_memory)
+{
+	struct bench b;
+
+	start(&b, 1, "**.");
+	gone(&b, 0);
+	failmalloc_start(1, true);
+	back(&b, 0);
+	CHECK_INT(failmalloc_stop(), 0);
+	CHECK(bitfield_has(swarm_have(b.s), 0));
+	stop(&b);
+}
+
+/* ---- others' ------------------------------------------------------------- */
+
+TEST(swarm_tells_who_lost_a_piece_that_it_is_to_be_had_here)
+{
+	struct bench b;
+	struct peer_ref seed, r;
+
+	start(&b, 1, "....");
+	seed = open_seed(&b);
+	r = join(&b);
+	hear_have(&b, r, 0);
+	blocks(&b, seed, 4);
+	good(&b, 0);
+	wait(&b, 1000);
+	/* It had that itself. */
+	CHECK_INT(said(&b, r, WIRE_HAVE, 0), 0);
+	hear_lost(&b, r, 0);
+	CHECK_INT(said(&b, r, WIRE_HAVE, 0), 1);
+	hear_have(&b, r, 1);
+	hear_lost(&b, r, 1);
+	CHECK_INT(said(&b, r, WIRE_HAVE, 1), 0);
+	/* Who has everything is told later than others, and has that piece no more by then. */
+	CHECK_INT(said(&b, seed, WIRE_HAVE, 0), 1);
+	hear_lost(&b, seed, 0);
+	CHECK_INT(said(&b, seed, WIRE_HAVE, 0), 2);
+	stop(&b);
+}
+
+TEST(swarm_asks_others_for_what_a_peer_has_lost)
+{
+	struct bench b;
+	struct peer_ref r, other;
+
+	start(&b, 4, "..");
+	r = join(&b);
+	hear_have(&b, r, 1);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK_INT(asked(&b, r), 4);
+	other = open_seed(&b);
+	CHECK_INT(asked(&b, other), 4);
+	blocks(&b, other, 4);
+	hear_lost(&b, r, 1);
+	CHECK_INT(asked(&b, other), 4);
+	/* What was under way already is welcome. */
+	CHECK_INT(swarm_judge_block(b.s, r, 1, 0, BLOCK), BLOCK_WANTED);
+	stop(&b);
+}
+
+TEST(swarm_goes_on_at_once_with_who_rejected_what_it_lost)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 8, "..");
+	r = join(&b);
+	hear_have(&b, r, 0);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	blocks(&b, r, 4);
+	CHECK_INT(asked(&b, r), 4);
+	hear_lost(&b, r, 0);
+	for (uint32_t k = 4; k < 8; k++)
+		hear(&b, r,
+		     (struct wire_msg){.type = WIRE_REJECT, .begin = k * BLOCK, .length = BLOCK});
+	CHECK_INT(asked(&b, r), 0);
+	hear_have(&b, r, 0);
+	CHECK_INT(asked(&b, r), 4);
+	stop(&b);
+}
+
+TEST(swarm_counts_rejects_that_come_together_once)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 8, "..");
+	r = open_seed(&b);
+	blocks(&b, r, 8);
+	CHECK(asked(&b, r) == 8);
+	for (uint32_t piece = 0; piece < 2; piece++)
+		for (uint32_t k = 0; k < 8; k++)
+			if (swarm_judge_block(b.s, r, piece, k * BLOCK, BLOCK) == BLOCK_WANTED)
+				hear(&b, r,
+				     (struct wire_msg){.type = WIRE_REJECT,
+						       .index = piece,
+						       .begin = k * BLOCK,
+						       .length = BLOCK});
+	CHECK_INT(asked(&b, r), 0);
+	wait(&b, 600);
+	CHECK(asked(&b, r) > 0);
+	stop(&b);
+}
+
+TEST(swarm_asks_who_rejected_again_though_it_had_nothing_for_us_meanwhile)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "..");
+	r = join(&b);
+	hear_have(&b, r, 0);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	/* An old client: it rejects first, then says why. */
+	hear(&b, r, (struct wire_msg){.type = WIRE_REJECT, .length = BLOCK});
+	hear_lost(&b, r, 0);
+	wait(&b, 60);
+	hear_have(&b, r, 0);
+	CHECK_INT(asked(&b, r), 0);
+	wait(&b, 600);
+	CHECK_INT(asked(&b, r), 1);
+	stop(&b);
+}
+
+TEST(swarm_asks_who_says_late_that_it_has_everything)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "..");
+	r = join(&b);
+	hear_have(&b, r, 0);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	blocks(&b, r, 1);
+	good(&b, 0);
+	CHECK_INT(asked(&b, r), 0);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	CHECK_INT(asked(&b, r), 1);
+	stop(&b);
+}
+
+TEST(swarm_fetches_a_bad_piece_from_others_when_the_one_it_asks_loses_it)
+{
+	struct bench b;
+	struct peer_ref one, two, three;
+	uint8_t hashes[2 * SHA256_LEN] = {0};
+
+	start(&b, 2, ".");
+	one = join(&b);
+	hear_have(&b, one, 0);
+	hear_type(&b, one, WIRE_UNCHOKE);
+	blocks(&b, one, 1);
+	hear_type(&b, one, WIRE_CHOKE);
+	two = open_seed(&b);
+	blocks(&b, two, 1);
+	hear_type(&b, two, WIRE_CHOKE);
+	three = join(&b);
+	hear_have(&b, three, 0);
+	hear_type(&b, three, WIRE_UNCHOKE);
+	/* The one that had no part in it is asked. */
+	swarm_on_piece(b.s, 0, PIECE_BAD, hashes, b.now, &b.fx);
+	CHECK_INT(asked(&b, three), 2);
+	hear_type(&b, two, WIRE_UNCHOKE);
+	hear_lost(&b, three, 0);
+	CHECK_INT(asked(&b, two), 2);
+	stop(&b);
+}
+
+/* ---- near and far -------------------------------------------------------- */
+
+TEST(swarm_asks_who_was_far_when_the_near_ones_have_gone)
+{
+	struct peer_ref near[5], far;
+	struct bench b;
+
+	start(&b, 1, "...");
+	b.rtt_us = 1000;
+	for (uint32_t i = 0; i < 5; i++) {
+		near[i] = join(&b);
+		for (uint32_t k = 0; k < 2; k++)
+			hear_have(&b, near[i], k);
+	}
+	b.rtt_us = 100000;
+	far = join(&b);
+	for (uint32_t k = 0; k < 2; k++)
+		hear_have(&b, far, k);
+	hear_type(&b, near[0], WIRE_UNCHOKE);
+	wait(&b, 300);
+	hear_type(&b, far, WIRE_UNCHOKE);
+	wait(&b, 300);
+	hear_type(&b, near[0], WIRE_CHOKE);
+	wait(&b, 3000);
+	CHECK_INT(asked(&b, far), 0);
+	for (uint32_t i = 0; i < 5; i++)
+		swarm_on_closed(b.s, near[i], b.now, &b.fx);
+	wait(&b, 1000);
+	CHECK(asked(&b, far) > 0);
+	stop(&b);
+}
