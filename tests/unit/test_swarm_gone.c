@@ -406,6 +406,7 @@ TEST(swarm_tells_who_lost_a_piece_that_it_is_to_be_had_here)
 	seed = open_seed(&b);
 	r = join(&b);
 	hear_have(&b, r, 0);
+	hear_type(&b, r, WIRE_INTERESTED);
 	blocks(&b, seed, 4);
 	good(&b, 0);
 	wait(&b, 1000);
