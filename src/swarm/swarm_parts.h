@@ -222,8 +222,6 @@ void swarm_refill_all(struct turn *t);
 /* Every LIVE request becomes LATE or GHOST and its block free. */
 void swarm_release(struct turn *t, struct peer *p, enum request_state as);
 void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q);
-/* Take one request back. */
-void swarm_cancel(struct turn *t, struct peer *p, struct request *q);
 /* All that is asked of a piece. */
 void swarm_cancel_piece(struct turn *t, uint32_t piece);
 /* The peer has it no more: nothing of it is counted on. */

@@ -207,7 +207,7 @@ void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q)
 		.type = WIRE_CANCEL, .index = q->piece, .begin = q->begin, .length = q->length});
 }
 
-void swarm_cancel(struct turn *t, struct peer *p, struct request *q)
+static void cancel(struct turn *t, struct peer *p, struct request *q)
 {
 	swarm_say_cancel(t, p, q);
 	if (q->state == REQUEST_LIVE) {
@@ -227,7 +227,7 @@ void swarm_cancel_piece(struct turn *t, uint32_t piece)
 
 		while ((q = requests_next(&p->asks, q)) != NULL) {
 			if (q->piece == piece && q->state != REQUEST_GHOST)
-				swarm_cancel(t, p, q);
+				cancel(t, p, q);
 		}
 	}
 }
