@@ -46,8 +46,8 @@ struct metadata_params {
 struct metadata *metadata_new(const struct metadata_params *p);
 void metadata_free(struct metadata *m);
 
-/* Peer number `peer` says that it has so many bytes of it; 0: nothing new. Returns 0, or ERR_PROTO: no
- * size that there is, or another one than it said before. Close it then. */
+/* Peer number `peer` says that it has so many bytes of it; 0: nothing new. Returns 0, or ERR_PROTO:
+ * no size that there is, or another one than it said before. Close it then. */
 int metadata_on_size(struct metadata *m, uint32_t peer, uint64_t bytes);
 /* Its number may be another's from now on. True: it gave a wrong copy, and shall not come back to
  * be asked for one more. */

@@ -222,7 +222,7 @@ void swarm_refill_all(struct turn *t);
 /* Every LIVE request becomes LATE or GHOST and its block free. */
 void swarm_release(struct turn *t, struct peer *p, enum request_state as);
 void swarm_say_cancel(struct turn *t, struct peer *p, const struct request *q);
-/* All that is asked of a piece. */
+/* Take back all that is asked of a piece. */
 void swarm_cancel_piece(struct turn *t, uint32_t piece);
 /* The peer has it no more: nothing of it is counted on. */
 void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Owners, versions and what is said about entries; and an index that lies about them."""
 
+import base64
 import http.server
 import json
 import os
@@ -139,10 +140,19 @@ def two_entries(w):
 def _(w):
     index, c = two_entries(w)
     other = index.torrent("evil")
-    liar = Liar(index, lambda path, body: other if path.endswith("/torrent") else body)
-    w.closers.append(liar.shutdown)
-    c.run("get", "good", "--index", liar.url).expect(h.CORRUPT).error_line("signed")
-    check(not os.path.exists(c.path("good")), "nothing is at the name")
+
+    def change(body, inline):
+        reply = json.loads(body)
+        for row in reply.get("entries", []):
+            check("torrent_base64" in row, "a small one comes with the answer", row)
+            row["torrent_base64"] = inline
+        return json.dumps(reply).encode()
+
+    for inline in (base64.b64encode(other).decode(), None):
+        liar = Liar(index, lambda path, body: other if path.endswith("/torrent") else change(body, inline))
+        w.closers.append(liar.shutdown)
+        c.run("get", "good", "--index", liar.url).expect(h.CORRUPT).error_line("signed")
+        check(not os.path.exists(c.path("good")), "nothing is at the name")
 
 
 @test("an index that changes what an entry says, or forges one, is caught by its signature")

@@ -119,7 +119,7 @@ static size_t flow(uint32_t n_files, size_t fail, bool forever, struct outcome *
 {
 	FILE *to = tmpfile();
 	struct outflow *f = NULL;
-	struct loop *loop;
+	struct loop *loop = NULL;
 	size_t asked;
 	int rc;
 
