@@ -9,7 +9,7 @@ h = clients.h
 from boxes import Box, Routers, Walls, cable  # noqa: E402
 from harness import MIB, SLOW, check, test  # noqa: E402
 
-TRIES = 6
+TRIES = 12
 QUIET = ("-v", "--no-dht", "--no-lsd", "--no-map", "--index", "http://127.0.0.1:1")
 
 
