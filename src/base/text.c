@@ -10,9 +10,7 @@ static bool in_range(uint32_t v, uint32_t low, uint32_t high)
 	return v >= low && v <= high;
 }
 
-/* The length of the UTF-8 character at the front of `s`, which is not empty; 0
- * when there is none. Source: RFC 3629: no overlong forms, no surrogates. */
-static size_t utf8_char(struct bytes s, uint32_t *code)
+size_t text_first_char(struct bytes s, uint32_t *code)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 	uint8_t lead = s.ptr[0];
@@ -39,7 +37,7 @@ bool text_is_utf8(struct bytes s)
 	uint32_t code;
 
 	while (s.len > 0) {
-		size_t n = utf8_char(s, &code);
+		size_t n = text_first_char(s, &code);
 
 		if (n == 0)
 			return false;
@@ -61,7 +59,7 @@ static bool is_steering(uint32_t c)
 static size_t take_escaped(struct bytes *s, char piece[PIECE_MAX])
 {
 	uint32_t code;
-	size_t used = utf8_char(*s, &code);
+	size_t used = text_first_char(*s, &code);
 	int len;
 
 	if (used == 0)
@@ -343,4 +341,14 @@ bool text_begins(struct bytes s, const char *prefix)
 bool text_is_word(struct bytes s, const char *word)
 {
 	return s.len == strlen(word) && text_begins(s, word);
+}
+
+struct bytes text_url_host(const char *url)
+{
+	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
+	size_t len = strcspn(host, "/?#");
+	const char *user = memchr(host, '@', len);
+
+	return user == NULL ? bytes_of(host, len)
+			    : bytes_of(user + 1, len - (size_t)(user + 1 - host));
 }

@@ -6,6 +6,9 @@
 #include "base/bytes.h"
 
 bool text_is_utf8(struct bytes s);
+/* The length of the UTF-8 character at the front of `s`, which is not empty, and its code; 0 when
+ * there is none. Source: RFC 3629: no overlong forms, no surrogates. */
+size_t text_first_char(struct bytes s, uint32_t *code);
 
 /* Append `s` so that it cannot steer a terminal or break a line: C0, DEL, C1,
  * bidi and zero-width controls, the backslash and bytes that are not UTF-8
@@ -25,6 +28,9 @@ const char *text_size(char *out, size_t cap, uint64_t bytes);
 const char *text_rate(char *out, size_t cap, uint64_t bps);
 /* "45s", "3m05s", "2h07m", "5d03h". */
 const char *text_duration(char *out, size_t cap, uint64_t seconds);
+
+/* HOST or HOST:PORT of a URL, without user and password, which may be secret. Borrows. */
+struct bytes text_url_host(const char *url);
 
 /* A decimal number and nothing else: no sign, no space. ERR_PROTO when it is
  * not one or exceeds max. */

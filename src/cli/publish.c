@@ -4,25 +4,18 @@
 #include "cli/known_hashes.h"
 #include "net/loop.h"
 
-/* The character at the front of `s`, which is not empty; or one byte that is none. */
-static struct bytes first_char(struct bytes s)
-{
-	uint8_t lead = s.ptr[0];
-	size_t n = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-
-	return n <= s.len && text_is_utf8(bytes_sub(s, 0, n)) ? bytes_sub(s, 0, n)
-							      : bytes_sub(s, 0, 1);
-}
-
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
  * replaced, so that a file with any name can be shared. */
 static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
 {
 	struct bytes rest = bytes_str(file_name), c;
+	uint32_t code;
 	size_t n = 0;
 
 	for (; rest.len > 0; rest = bytes_sub(rest, c.len, rest.len - c.len)) {
-		c = first_char(rest);
+		size_t len = text_first_char(rest, &code);
+
+		c = bytes_sub(rest, 0, len > 0 ? len : 1);
 		if (n + c.len > ENTRY_NAME_BYTES_MAX)
 			break;
 		if (text_is_plain(c)) {

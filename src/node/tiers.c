@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
+
 static int add(struct tiers *t, const char *url, uint32_t tier, struct announce_gate *g)
 {
 	struct announce_site *site = announce_site_get(g, url);
@@ -25,16 +27,9 @@ bool tracker_is_udp(const char *url)
 
 bool tracker_has_name(const char *url)
 {
-	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
-	size_t len = strcspn(host, "/?#");
-	const char *user = memchr(host, '@', len);
 	struct addr a;
 
-	if (user != NULL) {
-		len -= (size_t)(user + 1 - host);
-		host = user + 1;
-	}
-	return addr_parse(bytes_of(host, len), 1, &a) != OK;
+	return addr_parse(text_url_host(url), 1, &a) != OK;
 }
 
 static bool is_spoken(const char *url)

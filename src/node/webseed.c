@@ -12,19 +12,11 @@
 
 /* ---- saying so ------------------------------------------------------------------ */
 
-/* "http://host:port", without user and password, which may be secret, and without the path. */
 static void say(const struct webseed *s, const char *what)
 {
-	const char *host = strstr(s->url, "://") + 3;
-	size_t n = strcspn(host, "/?#");
-	const char *user = memchr(host, '@', n);
 	char safe[300];
 
-	if (user != NULL) {
-		n -= (size_t)(user + 1 - host);
-		host = user + 1;
-	}
-	text_escape(safe, sizeof(safe), bytes_of(host, n));
+	text_escape(safe, sizeof(safe), text_url_host(s->url));
 	node_log(s->all->t->node, "webseed %s: %s", safe, what);
 }
 

@@ -154,6 +154,19 @@ TEST(text_put_escaped_stops_at_the_ceiling_with_an_error)
 	buf_fini(&b);
 }
 
+static bool is_host(const char *url, const char *host)
+{
+	return bytes_eq(text_url_host(url), bytes_str(host));
+}
+
+TEST(the_host_of_a_url_is_without_user_password_and_path)
+{
+	CHECK(is_host("http://u:p@[::1]:80/a@b", "[::1]:80"));
+	CHECK(is_host("udp://t.example:6969?x", "t.example:6969"));
+	CHECK(is_host("t.example#@", "t.example"));
+	CHECK(is_host("http://", ""));
+}
+
 TEST(text_utf8_is_judged_strictly)
 {
 	CHECK(text_is_utf8(bytes_of(NULL, 0)));
