@@ -21,10 +21,14 @@ export function mixed(a, b, share) {
 	return a.map((x, i) => Math.round(x + (b[i] - x) * share));
 }
 
+function dots(width) {
+	return Math.round(width * (window.devicePixelRatio || 1));
+}
+
 // Gives a canvas its size in CSS pixels; drawing then counts in those. Empties it.
 export function sized(canvas, width, height) {
 	const ratio = window.devicePixelRatio || 1;
-	canvas.width = Math.round(width * ratio);
+	canvas.width = dots(width);
 	canvas.height = Math.round(height * ratio);
 	canvas.style.height = height + "px";
 	const g = canvas.getContext("2d");
@@ -33,11 +37,15 @@ export function sized(canvas, width, height) {
 	return g;
 }
 
-// Calls `redraw` when a canvas's box or the colours change. Returns what ends that.
-export function onNewLook(element, redraw) {
+// Calls `redraw` when the colours change, or the canvas is no longer as wide as its box (which may be itself): heights
+// are given by what is drawn. Returns what ends that.
+export function onNewLook(box, canvas, redraw) {
 	const dark = matchMedia("(prefers-color-scheme: dark)");
-	const sizes = new ResizeObserver(redraw);
-	sizes.observe(element);
+	const sizes = new ResizeObserver(() => {
+		if (box.clientWidth > 0 && canvas.width !== dots(box.clientWidth))
+			redraw();
+	});
+	sizes.observe(box);
 	dark.addEventListener("change", redraw);
 	return () => {
 		sizes.disconnect();
