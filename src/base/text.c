@@ -347,7 +347,7 @@ struct bytes text_url_host(const char *url)
 {
 	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
 	size_t len = strcspn(host, "/?#");
-	const char *user = memchr(host, '@', len);
+	const char *user = memrchr(host, '@', len); /* a password may have one, too */
 
 	return user == NULL ? bytes_of(host, len)
 			    : bytes_of(user + 1, len - (size_t)(user + 1 - host));

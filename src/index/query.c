@@ -101,32 +101,18 @@ static bool is_symbol(uint32_t c)
 	return false;
 }
 
-/* The code point at the front of valid UTF-8, and its length. */
-static uint32_t code_point(struct bytes s, size_t *n)
-{
-	uint8_t lead = s.ptr[0];
-	uint32_t c;
-
-	*n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-	c = *n == 1 ? lead : lead & (0x7fu >> *n);
-	for (size_t i = 1; i < *n; i++)
-		c = c << 6 | (s.ptr[i] & 0x3fu);
-	return c;
-}
-
 /* FTS5 drops a phrase without words from the expression, and `"!" NOT "x"` would then find
  * just what was to be left out. So such terms never get there. */
 static bool has_word(struct bytes s)
 {
-	while (s.len > 0) {
-		size_t n;
-		uint32_t c = code_point(s, &n);
+	uint32_t c;
+
+	for (size_t n; s.len > 0 && (n = text_first_char(s, &c)) > 0; s = skip(s, n)) {
 		uint32_t letter = c | 0x20;
 
 		if (c < 0x80 ? (c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z')
 			     : !is_symbol(c))
 			return true;
-		s = skip(s, n);
 	}
 	return false;
 }

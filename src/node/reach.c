@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 struct reach {
 	struct reach_params p;
 	struct portmap *map; /* NULL: not yet */
@@ -86,8 +88,7 @@ static bool ends_in(struct bytes s, const char *end)
 
 bool reach_is_near(const char *url)
 {
-	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
-	struct bytes whole = bytes_of(host, strcspn(host, "/?#")), name = whole;
+	struct bytes whole = text_url_host(url), name = whole;
 	const uint8_t *colon;
 	struct addr a;
 

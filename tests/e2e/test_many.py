@@ -9,7 +9,8 @@ import time
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
 
-N = 300
+# Each .torrent is made by a process of its own, which takes ten times as long to start with a sanitizer.
+N = 90 if h.SANITIZED else 300
 # What a process with a thousand shares may take; it was 17 MiB once.
 SHARES_BYTES = 12 * MIB
 
@@ -38,7 +39,7 @@ def serving(proc, n):
     return int(re.search(rb"on port (\d+)", proc.out())[1])
 
 
-@test("300 torrents are seeded by one process, and any of them is served at once", seconds=240)
+@test("hundreds of torrents are seeded by one process, and any of them is served at once", seconds=240)
 def _(w):
     index = w.index()
     a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
@@ -51,7 +52,7 @@ def _(w):
     if not h.SANITIZED:
         check(seed.rss() < 32 * MIB, "they hold little memory", seed.rss())
     # By the address, whatever the tracker says.
-    for i in (0, 1, 2, 157, N - 1):
+    for i in (0, 1, 2, N // 2, N - 1):
         done = b.run("get", torrent(a, names[i]), "--peer", f"{h.HOST}:{port}", seconds=20).expect(h.OK)
         check(done.seconds < 5 * h.SLOW, "at once", done.seconds)
         h.check_same(b.path(names[i]), a.path("data", names[i]))

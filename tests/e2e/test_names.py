@@ -183,10 +183,11 @@ def _(w):
     w.index()
     a, b = w.peer("a"), w.peer("b")
     src = a.path("big")
-    piece = h.noise(64 * MIB)
+    piece = memoryview(h.noise(64 * MIB))
     with open(src, "wb") as f:
         for i in range(16 if not h.SANITIZED else 2):
-            f.write(i.to_bytes(8, "big") + piece[8:])
+            f.write(i.to_bytes(8, "big"))
+            f.write(piece[8:])
     p = a.share(src)
     g = b.start("get", "big")
     top = [0, 0]

@@ -4,18 +4,28 @@
 
 TEST(trackers_on_our_side_of_the_router_are_known_by_their_urls)
 {
-	static const char *const near[] = {
-	    "http://127.0.0.1:6969/announce", "http://10.1.2.3/announce", "http://172.16.0.1:1/a",
-	    "udp://192.168.1.9:6969",	      "https://[fd00::1]:443/x",  "http://[fe80::1]/x",
-	    "http://[::1]:9/announce",	      "http://169.254.1.1/a",	  "http://localhost:6969/a",
-	    "http://gaia:6969/announce",      "http://gaia.local/a",	  "http://gaia.local:80/a"};
+	static const char *const near[] = {"http://127.0.0.1:6969/announce",
+					   "http://10.1.2.3/announce",
+					   "http://172.16.0.1:1/a",
+					   "udp://192.168.1.9:6969",
+					   "https://[fd00::1]:443/x",
+					   "http://[fe80::1]/x",
+					   "http://[::1]:9/announce",
+					   "http://169.254.1.1/a",
+					   "http://localhost:6969/a",
+					   "http://gaia:6969/announce",
+					   "http://gaia.local/a",
+					   "http://gaia.local:80/a",
+					   "http://anna:secret@10.1.2.3:6969/a",
+					   "http://anna:secret@gaia/a"};
 	static const char *const far[] = {"http://203.0.113.9:6969/announce",
 					  "http://172.32.0.1/a",
 					  "https://tracker.example.org:443/a",
 					  "udp://tracker.example.org:6969",
 					  "http://[2001:db8::1]:6969/a",
 					  "http://local.example/a",
-					  "http://192.169.0.1/a"};
+					  "http://192.169.0.1/a",
+					  "http://anna:secret@tracker.example.org/a"};
 
 	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
 		CHECK(reach_is_near(near[i]));

@@ -162,6 +162,7 @@ static bool is_host(const char *url, const char *host)
 TEST(the_host_of_a_url_is_without_user_password_and_path)
 {
 	CHECK(is_host("http://u:p@[::1]:80/a@b", "[::1]:80"));
+	CHECK(is_host("http://u:p@ss@t.example/", "t.example"));
 	CHECK(is_host("udp://t.example:6969?x", "t.example:6969"));
 	CHECK(is_host("t.example#@", "t.example"));
 	CHECK(is_host("http://", ""));
