@@ -16,7 +16,7 @@ setup() { # directory, options...
 
 # Reports name lines, which is all that is wanted of debug information.
 sanitized() { # directory, options...
-	CC=clang CC_LD=lld setup "$@" -Ddebug=false -Dc_args=-gline-tables-only -Db_lundef=false
+	CC=clang setup "$@" -Ddebug=false -Dc_args=-gline-tables-only -Db_lundef=false
 }
 
 run() { # directory, meson test arguments...; builds only what those tests need

@@ -15,7 +15,7 @@ esac
 build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libcurl4-openssl-dev
 	libssl-dev libsqlite3-dev libjansson-dev libsmartcols-dev libqrencode-dev libnatpmp-dev libminiupnpc-dev
 	libedit-dev libncurses-dev libseccomp-dev"
-test="clang lld llvm libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
+test="clang llvm libclang-rt-14-dev libcmocka-dev aria2 transmission-daemon transmission-cli mktorrent
 	python3-libtorrent opentracker openssl iproute2 nftables valgrind
 	chromium fonts-dejavu-core cppcheck mandoc zsh fish lintian mmdebstrap"
 # Intel's, and where it is missing hashing is slower, no more.
