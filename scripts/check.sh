@@ -7,16 +7,12 @@
 set -u
 cd "$(dirname "$0")/.."
 
-setup() { # directory, options...
-	dir=$1
-	shift
-	[ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
+setup() { # directory, compiler, options...
+	dir=$1 cc=$2
+	shift 2
+	[ -f "$dir/build.ninja" ] || CC=$cc meson setup "$dir" "$@" >"$dir.log" 2>&1 ||
+		{ cat "$dir.log"; exit 1; }
 	rm -f "$dir.log"
-}
-
-# Reports name lines, which is all that is wanted of debug information.
-sanitized() { # directory, options...
-	CC=clang setup "$@" -Ddebug=false -Dc_args=-gline-tables-only -Db_lundef=false
 }
 
 run() { # directory, meson test arguments...; builds only what those tests need
@@ -30,10 +26,11 @@ run() { # directory, meson test arguments...; builds only what those tests need
 	grep -E 'ERROR|FAIL|TIMEOUT|INTERRUPT' "$dir/check.log" | head -n 40
 }
 
-CC=gcc setup build --buildtype=release
-# Half optimized is compiled sooner, and runs as fast.
-sanitized build-asan -Doptimization=1 -Db_sanitize=address,undefined
-sanitized build-tsan -Db_sanitize=thread
+setup build gcc --buildtype=release
+# Reports name lines, which is all that is wanted of debug information; half optimized is compiled sooner, and runs as fast.
+lines="-Ddebug=false -Dc_args=-gline-tables-only -Db_lundef=false"
+setup build-asan clang $lines -Doptimization=1 -Db_sanitize=address,undefined
+setup build-tsan clang $lines -Db_sanitize=thread
 
 # While tests wait for something, what comes next is compiled. A build that fails here fails again,
 # and is heard of, in run().

@@ -13,7 +13,7 @@ export class HealthView {
 		this.parts = fromTemplate("health-view");
 		this.rates = [];
 		this.last = null;
-		onNewLook(this.parts.rate, this.parts.rate, () => this.draw());
+		onNewLook(this.parts.rate, () => this.draw());
 	}
 
 	show() {

@@ -33,7 +33,7 @@ export class SwarmMap {
 		this.canvas.addEventListener("pointermove", (event) => this.tell(event));
 		this.canvas.addEventListener("pointerleave", () => { tip.textContent = HINT; });
 		tip.textContent = HINT;
-		this.stop = onNewLook(box, this.canvas, () => this.layout());
+		this.stop = onNewLook(this.canvas, () => this.layout());
 	}
 
 	close() {

@@ -21,15 +21,19 @@ export function mixed(a, b, share) {
 	return a.map((x, i) => Math.round(x + (b[i] - x) * share));
 }
 
-function dots(width) {
-	return Math.round(width * (window.devicePixelRatio || 1));
+function ratioNow() {
+	return window.devicePixelRatio || 1;
+}
+
+function dots(length) {
+	return Math.round(length * ratioNow());
 }
 
 // Gives a canvas its size in CSS pixels; drawing then counts in those. Empties it.
 export function sized(canvas, width, height) {
-	const ratio = window.devicePixelRatio || 1;
+	const ratio = ratioNow();
 	canvas.width = dots(width);
-	canvas.height = Math.round(height * ratio);
+	canvas.height = dots(height);
 	canvas.style.height = height + "px";
 	const g = canvas.getContext("2d");
 	g.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -37,15 +41,15 @@ export function sized(canvas, width, height) {
 	return g;
 }
 
-// Calls `redraw` when the colours change, or the canvas is no longer as wide as its box (which may be itself): heights
-// are given by what is drawn. Returns what ends that.
-export function onNewLook(box, canvas, redraw) {
+// Calls `redraw` when the colours change, or the page shows the canvas wider or narrower than it was drawn: its height
+// is what drawing gave it. Returns what ends that.
+export function onNewLook(canvas, redraw) {
 	const dark = matchMedia("(prefers-color-scheme: dark)");
 	const sizes = new ResizeObserver(() => {
-		if (box.clientWidth > 0 && canvas.width !== dots(box.clientWidth))
+		if (canvas.clientWidth > 0 && canvas.width !== dots(canvas.clientWidth))
 			redraw();
 	});
-	sizes.observe(box);
+	sizes.observe(canvas);
 	dark.addEventListener("change", redraw);
 	return () => {
 		sizes.disconnect();

@@ -29,8 +29,7 @@ export class SwarmPart {
 		this.kept = new Map();
 		this.rates = [];
 		this.crowd = 0;        // holders of the newest event
-		this.stop = [onNewLook(parts.copies, parts.copies, () => this.drawCopies()),
-			onNewLook(parts.rate, parts.rate, () => this.drawRate())];
+		this.stop = [onNewLook(parts.copies, () => this.drawCopies()), onNewLook(parts.rate, () => this.drawRate())];
 		for (const box of ["map-box", "copies-box", "rate-box"])
 			parts[box].hidden = true;
 	}
