@@ -189,8 +189,8 @@ static void check_one(struct folder *f, uint32_t piece, unsigned kind, unsigned 
 	hashing_fini(&h, files, f->n);
 }
 
-/* A sanitizer makes each of the hundreds of runs several times as long, and finds as much in every
- * fourth. */
+/* With a sanitizer, where each takes several times as long, every fourth of the hundreds of runs;
+ * all of them without. */
 #ifdef SANITIZED
 #define RUNS_STEP 4u
 #else
