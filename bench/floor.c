@@ -1,6 +1,6 @@
 /* bench/floor.c - the least that one seed and one getter must do, without any protocol.
  *
- *   floor MODE FILE OUT [sha256|sha1]
+ *   floor MODE FILE OUT [sha256|sha1 [SENDERS]]
  *
  * A child process sends FILE over loopback TCP; this one receives it:
  *
@@ -10,6 +10,9 @@
  *   hash2     and writes it, and hashes it in a second thread
  *   framed    as hash2, but as PIECE messages: the child reads 16 blocks with one pread and sends
  *             them behind their heads with one writev; readv lays them out in place
+ *
+ * With framed, SENDERS children (1 to 16) take turns of 16 blocks, each on a connection of its own:
+ * what several seeds cost a getter more than one.
  *
  * SHA-256 is taken of each 16 KiB (BEP 52's leaves), SHA-1 of each MiB (a v1 piece). Prints wall
  * and CPU seconds of both sides as one line of JSON. */
@@ -38,6 +41,7 @@
 #define SLAB (SLAB_BLOCKS * BLOCK)
 #define SLABS 8u
 #define PIECE_V1 (1u << 20)
+#define SENDERS_MAX 16u
 
 struct plan {
 	bool write, hash, thread, framed;
@@ -45,6 +49,7 @@ struct plan {
 	size_t unit; /* bytes under one digest */
 	int in, out;
 	uint64_t bytes;
+	unsigned senders;
 };
 
 static void die(const char *what)
@@ -250,14 +255,15 @@ static size_t slab_len(const struct plan *p, uint64_t offset)
 	return p->bytes - offset < SLAB ? (size_t)(p->bytes - offset) : SLAB;
 }
 
-static void send_framed(const struct plan *p, int fd)
+/* The slabs of sender `nth` of them. */
+static void send_framed(const struct plan *p, int fd, unsigned nth)
 {
 	uint8_t *slab = malloc(SLAB);
 	struct frames f;
 
 	if (slab == NULL)
 		die("malloc");
-	for (uint64_t offset = 0; offset < p->bytes; offset += SLAB) {
+	for (uint64_t offset = nth * SLAB; offset < p->bytes; offset += p->senders * SLAB) {
 		size_t len = slab_len(p, offset);
 
 		if (pread(p->in, slab, len, (off_t)offset) != (ssize_t)len)
@@ -311,7 +317,7 @@ static void receive_plain(int fd, uint8_t *slab, size_t len)
 	}
 }
 
-static void get(const struct plan *p, int fd)
+static void get(const struct plan *p, const int *fds)
 {
 	struct ring r;
 	pthread_t hasher;
@@ -324,9 +330,9 @@ static void get(const struct plan *p, int fd)
 		size_t len = slab_len(p, offset);
 
 		if (p->framed)
-			receive_framed(fd, slab, len);
+			receive_framed(fds[offset / SLAB % p->senders], slab, len);
 		else
-			receive_plain(fd, slab, len);
+			receive_plain(fds[0], slab, len);
 		if (p->write && pwrite(p->out, slab, len, (off_t)offset) != (ssize_t)len)
 			die("pwrite");
 		if (p->thread)
@@ -369,44 +375,59 @@ static int listen_on_loopback(struct sockaddr_in *a)
 	return fd;
 }
 
-static void send_all(const struct plan *p, const struct sockaddr_in *to)
+static void send_all(const struct plan *p, const struct sockaddr_in *to, unsigned nth)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) != 0)
 		die("connect");
 	if (p->framed)
-		send_framed(p, fd);
+		send_framed(p, fd, nth);
 	else
 		send_plain(p, fd);
 	close(fd);
 }
 
-static void transfer(const struct plan *p, const char *mode)
+/* Returns the getter's end; which sender is at the other is all the same until its slabs are sent,
+ * so each is begun and accepted in turn. */
+static int start_sender(const struct plan *p, int listener, const struct sockaddr_in *addr,
+			unsigned nth)
 {
-	struct sockaddr_in addr;
-	struct rusage sender, getter;
-	int listener = listen_on_loopback(&addr), fd, status;
-	double begun = now_s(), wall;
 	pid_t child = fork();
+	int fd;
 
 	if (child < 0)
 		die("fork");
 	if (child == 0) {
-		send_all(p, &addr);
+		send_all(p, addr, nth);
 		_exit(0);
 	}
 	fd = accept(listener, NULL, NULL);
 	if (fd < 0)
 		die("accept");
-	get(p, fd);
+	return fd;
+}
+
+static void transfer(const struct plan *p, const char *mode)
+{
+	struct sockaddr_in addr;
+	struct rusage senders, getter;
+	int listener = listen_on_loopback(&addr), fds[SENDERS_MAX], status;
+	double begun = now_s(), wall;
+
+	for (unsigned i = 0; i < p->senders; i++)
+		fds[i] = start_sender(p, listener, &addr, i);
+	get(p, fds);
 	wall = now_s() - begun;
-	if (wait4(child, &status, 0, &sender) != child || status != 0)
-		die("the sender failed");
+	for (unsigned i = 0; i < p->senders; i++) {
+		if (wait(&status) < 0 || status != 0)
+			die("a sender failed");
+	}
+	getrusage(RUSAGE_CHILDREN, &senders);
 	getrusage(RUSAGE_SELF, &getter);
 	printf("{\"mode\": \"%s\", \"digest\": \"%s\", \"bytes\": %llu, \"wall\": %.6f, "
 	       "\"cpu_seed\": %.6f, \"cpu_get\": %.6f}\n",
-	       mode, EVP_MD_get0_name(p->md), (unsigned long long)p->bytes, wall, cpu_s(&sender),
+	       mode, EVP_MD_get0_name(p->md), (unsigned long long)p->bytes, wall, cpu_s(&senders),
 	       cpu_s(&getter));
 }
 
@@ -429,15 +450,19 @@ static bool plan_from_mode(struct plan *p, const char *mode)
 
 int main(int argc, char **argv)
 {
-	struct plan p = {.md = EVP_sha256(), .unit = BLOCK};
+	struct plan p = {.md = EVP_sha256(), .unit = BLOCK, .senders = 1};
 	struct stat st;
 
-	if (argc < 4 || argc > 5 || !plan_from_mode(&p, argv[1])) {
-		fputs("usage: floor receive|write|hash|hash2|framed FILE OUT [sha256|sha1]\n",
+	if (argc == 6)
+		p.senders = (unsigned)strtoul(argv[5], NULL, 10);
+	if (argc < 4 || argc > 6 || !plan_from_mode(&p, argv[1]) || p.senders == 0 ||
+	    p.senders > (p.framed ? SENDERS_MAX : 1)) {
+		fputs("usage: floor receive|write|hash|hash2|framed FILE OUT "
+		      "[sha256|sha1 [SENDERS]]\n",
 		      stderr);
 		return 2;
 	}
-	if (argc == 5 && strcmp(argv[4], "sha1") == 0) {
+	if (argc >= 5 && strcmp(argv[4], "sha1") == 0) {
 		p.md = EVP_sha1();
 		p.unit = PIECE_V1;
 	}

@@ -62,9 +62,9 @@ def floor_is_there():
         raise Missing(f"no {FLOOR}: set SHOAL_FLOOR")
 
 
-def floor(run, mode, digest):
+def floor(run, mode, digest, senders=1):
     """One mode of floor.c."""
     out = os.path.join(run.fresh("floor"), "out")
-    figures = json.loads(timed([FLOOR, mode, run.data, out, digest])["out"])
+    figures = json.loads(timed([FLOOR, mode, run.data, out, digest, str(senders)])["out"])
     shutil.rmtree(run.path("floor"))
     return {"wall": figures["wall"], "cpu seed": figures["cpu_seed"], "cpu get": figures["cpu_get"]}

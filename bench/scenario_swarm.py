@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import plain
+from adapters.base import Missing
 from exchange import exchange
 from figures import best, both_cpu, keep, median, ratios, rounds, table, wall
 
@@ -13,6 +15,17 @@ def _mode(run):
     return "v1" if run.args.mode == "all" else run.args.mode
 
 
+def _floors(run, mode):
+    """What several senders cost more than one when there is no protocol at all."""
+    try:
+        plain.floor_is_there()
+    except Missing as e:
+        print(f"floor: skipped, {e}")
+        return {}
+    digest = "sha1" if mode == "v1" else "sha256"
+    return {f"floor, {n} sender{'s' if n > 1 else ''}": partial(plain.floor, run, "framed", digest, n) for n in (4, 1)}
+
+
 def four_seeds(run):
     run.make_data()
     mode = _mode(run)
@@ -21,9 +34,10 @@ def four_seeds(run):
     if "shoal" in run.clients:
         shoal = run.clients["shoal"]
         rows["shoal, 1 seed"] = partial(exchange, run, torrent, [shoal], [shoal])
-    measured = rounds(run.runs, rows)
+    measured = rounds(run.runs, {**rows, **_floors(run, mode)})
     table(f"four seeds to one getter, {mode}, {run.size} MiB, medians of {run.runs}", measured, COLUMNS)
     ratios(measured, "shoal, 4 seeds")
+    ratios(measured, "floor, 4 senders")
     keep(run, f"four seeds, {mode}", measured)
     ours = wall(measured, "shoal, 4 seeds")
     run.limits.ratio("four seeds: wall to libtorrent", ours, wall(measured, "libtorrent, 4 seeds"), 0.6)
