@@ -1,24 +1,27 @@
 /* tests/unit/test.h - TEST(name) registers itself; CHECK* fail the test.
  *
- * One program per tested file. Test names are sentences. Include last. */
+ * One file per tested file, some in one program: `unit_SET [FILE [SENTENCE]]` runs those of
+ * test_FILE.c, or of all, whose name fits, which may have * in it. Test names are sentences.
+ * Include last. */
 #ifndef SHOAL_TEST_H
 #define SHOAL_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-void test_register(const char *name, void (*fn)(void **));
+void test_register(const char *file, const char *name, void (*fn)(void **));
 
 #define TEST(name)                                                                                 \
 	static void name(void **state);                                                            \
 	__attribute__((constructor)) static void register_##name(void)                             \
 	{                                                                                          \
-		test_register(#name, name);                                                        \
+		test_register(__FILE__, #name, name);                                              \
 	}                                                                                          \
 	static void name(void **state __attribute__((unused)))
 
