@@ -570,7 +570,12 @@ class Peer:
         return p
 
     def transfers(self, *ref):
-        return self.run("status", *ref, "--json").expect(OK).json()["transfers"]
+        """What `shoal status [REF] --json` shows, asked without it if that can be: tests ask again and again."""
+        if not os.path.exists(os.path.join(self.home, "run", "api")):
+            return self.run("status", *ref, "--json").expect(OK).json()["transfers"]
+        status, got = self.api("GET", "transfers" + "".join("/" + urllib.parse.quote(r, safe="") for r in ref))
+        check(status == 200, f"{self.name}'s daemon: {status} for its transfers", got)
+        return [got["transfer"]] if ref else got["transfers"]
 
     def api(self, method, path, body=None, headers=None, token=True):
         """(status, decoded JSON) of the daemon's HTTP API."""
