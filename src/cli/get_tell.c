@@ -140,8 +140,9 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
 		g->said_changed = true;
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);
-	} else if (st->phase == TRANSFER_SEEDING && st->why.code == OK) {
+	} else if (st->phase == TRANSFER_SEEDING && st->why.code == OK && g->said_changed) {
 		g->said_changed = false;
+		session_say(&g->session, "%s: is as it was, and served again", g->wanted.label);
 	} else if (st->phase == TRANSFER_DOWNLOADING && st->done_bytes > g->stalled_bytes) {
 		/* It went on. That peers send, which they do at each try, is not enough. */
 		g->said_stalled = false;

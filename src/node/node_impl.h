@@ -295,6 +295,8 @@ void transfer_touch_live(struct transfer *t);
 /* Seeding: notice when files change. */
 void transfer_guard(struct transfer *t);
 void transfer_unguard(struct transfer *t);
+/* Nobody watches any more, and fetching goes on: what changed is found anew by transfer_guard(). */
+void transfer_forget_changes(struct transfer *t);
 /* Of what its swarm had to say some is lost, for want of memory. While it only serves, its peers
  * may as well come anew: all of them are let go. */
 void transfer_let_go(struct transfer *t);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "meta/selection.h"
 #include "net/tcp.h"
 #include "node/link.h"
 
@@ -170,16 +171,32 @@ static void say_changed(struct transfer *t, const struct err_info *why)
 	err_keep(&t->why, why);
 }
 
+void transfer_forget_changes(struct transfer *t)
+{
+	err_drop(&t->why);
+	t->guard.again_ms = 0;
+	transfer_unguard(t);
+	swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
+}
+
 static void all_is_well(struct transfer *t)
 {
 	if (t->why.code == OK)
 		return;
-	err_drop(&t->why);
-	t->guard.again_ms = 0;
+	transfer_forget_changes(t);
 	/* Folders may be others by now. */
-	transfer_unguard(t);
 	transfer_guard(t);
-	swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
+}
+
+/* Nothing that is wanted is gone. */
+static bool is_whole(const struct transfer *t)
+{
+	const struct bitfield *disk = store_have(t->store);
+
+	for (uint32_t i = 0; i < disk->n; i++)
+		if (!bitfield_has(disk, i) && (t->pieces == NULL || t->pieces[i] != WANT_NOT))
+			return false;
+	return true;
 }
 
 static bool is_missing_pieces(const struct transfer *t)
@@ -217,7 +234,7 @@ void transfer_on_looked(struct transfer *t, const struct store_event *e)
 		t->guard.again_ms =
 		    pause * 5 / 4 < LOOK_AGAIN_MAX_MS ? pause * 5 / 4 : LOOK_AGAIN_MAX_MS;
 		look_at(t, now + pause);
-	} else if (!t->guard.checking && bitfield_full(store_have(t->store))) {
+	} else if (!t->guard.checking && is_whole(t)) {
 		all_is_well(t);
 	}
 }
@@ -232,7 +249,7 @@ void transfer_on_checked_again(struct transfer *t, const struct store_event *e)
 	if (!e->last && e->err.code != ERR_NOMEM)
 		return;
 	t->guard.checking = false;
-	if (bitfield_full(store_have(t->store)))
+	if (is_whole(t))
 		all_is_well(t);
 	else
 		/* It may have been changed again meanwhile. */

@@ -49,19 +49,32 @@ void transfer_plan_swarm(struct transfer *t)
 	count_wanted(t);
 }
 
-/* It is to be had at its final name, or is had already and only to be put there. */
-static void go_on(struct transfer *t)
+/* `more` is to be had at its final name, or is had already and only to be put there. */
+static void go_on(struct transfer *t, bool more)
 {
 	transfer_plan_swarm(t);
-	if (t->phase == TRANSFER_SEEDING)
+	if (t->phase == TRANSFER_SEEDING && more) {
+		/* Files that come are watched with the others once they are there. */
+		transfer_forget_changes(t);
 		transfer_set_phase(t, TRANSFER_DOWNLOADING);
+	}
 	webseeds_on_fetch(t->webseeds);
 	transfer_perform(t);
 	node_settle(t->node);
 }
 
+static bool wants_more(const struct transfer *t, const uint8_t *wanted)
+{
+	for (uint32_t i = 0; t->wanted != NULL && i < t->meta->n_files; i++) {
+		if (t->wanted[i] == WANT_NOT && (wanted == NULL || wanted[i] != WANT_NOT))
+			return true;
+	}
+	return false;
+}
+
 int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *info)
 {
+	bool more = wants_more(t, wanted);
 	int err;
 
 	if (t->seed || t->phase == TRANSFER_FAILED || t->removed)
@@ -74,7 +87,7 @@ int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *
 	if (t->phase == TRANSFER_FINISHING)
 		t->reselect = true;
 	else if (t->phase != TRANSFER_CHECKING)
-		go_on(t);
+		go_on(t, more);
 	return OK;
 }
 
@@ -86,7 +99,7 @@ void transfer_reselect(struct transfer *t)
 		return;
 	t->reselect = false;
 	if (store_select(t->store, t->wanted, &why) == OK)
-		go_on(t);
+		go_on(t, true);
 	else
 		transfer_fail(t, &why);
 }

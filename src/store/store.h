@@ -143,8 +143,9 @@ int store_fill(struct store *s, const char *folder, const struct store_donor *li
 
 /* Other files are wanted now. When it has its final name already it is opened anew: what was had is
  * still had. What a file that is not wanted any more has is kept aside, a whole one stays.
- * Returns 0; ERR_INVALID for a seed; ERR_AGAIN while store_finish() is under way; ERR_DENIED
- * (locked by another), ERR_IO and the like. */
+ * Returns 0; ERR_INVALID for a seed; ERR_AGAIN while store_finish() is under way; ERR_EXISTS: a
+ * file at its final name was changed, so nothing more can be fetched beside it; ERR_DENIED (locked
+ * by another), ERR_IO and the like. */
 int store_select(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* Is at `path` a folder of which not all files were wanted, of this torrent? It can be opened for
  * download; when a file in it was changed, the recheck ends with ERR_EXISTS. */
@@ -217,7 +218,8 @@ int store_leaves(struct store *s, uint32_t piece, uint64_t token);
 /* Look at every file by its name, at its size and times, as long as nobody looks already. What was
  * changed, replaced or removed since it was verified takes its pieces out of store_have(). Once it
  * is there again in its size, and at rest, its pieces are unsure: store_recheck() tells which of
- * them are still what they were. SEED, and DOWNLOAD once it is finished. */
+ * them are still what they were. SEED, and DOWNLOAD once it is finished: those files of it that are
+ * at their final names. */
 void store_look(struct store *s);
 /* A piece could not be read as it was verified: it leaves store_have() and is unsure. */
 void store_doubt(struct store *s, uint32_t piece);

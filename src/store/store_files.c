@@ -1,6 +1,7 @@
 /* store/store_files.c - the piece space as files, and their open descriptors. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -316,6 +317,17 @@ void file_put(struct store *s, struct handle *x, bool wrote)
 	pthread_mutex_unlock(&h->files_lock);
 }
 
+int file_fail(const struct store *s, const struct store_file *f, enum err code, const char *why,
+	      struct err_info *info)
+{
+	bool one = s->data == &s->parent, renamed = s->mode == STORE_DOWNLOAD && !one;
+	char path[STORE_PLACE_MAX];
+
+	snprintf(path, sizeof(path), "%s%s%s", one || renamed ? s->final_rel : "",
+		 renamed ? "/" : "", one ? "" : f->path);
+	return root_fail(renamed ? &s->parent : s->data, path, code, why, info);
+}
+
 bool file_changed(struct store *s, const struct handle *x)
 {
 	const struct store_file *f = x->file;
@@ -327,6 +339,8 @@ bool file_changed(struct store *s, const struct handle *x)
 	pthread_mutex_lock(&s->hub->files_lock);
 	as = f->stamp;
 	pthread_mutex_unlock(&s->hub->files_lock);
+	if (!as.known)
+		return false;
 	return as.changed || fstat(x->fd, &st) != 0 || (uint64_t)st.st_size != f->length ||
 	       st.st_ino != as.ino || st.st_mtim.tv_sec != as.mtime.tv_sec ||
 	       st.st_mtim.tv_nsec != as.mtime.tv_nsec;
@@ -336,6 +350,14 @@ void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *
 {
 	pthread_mutex_lock(&s->hub->files_lock);
 	f->stamp = *as;
+	f->stamp.known = true;
+	pthread_mutex_unlock(&s->hub->files_lock);
+}
+
+void file_unstamp(struct store *s, struct store_file *f)
+{
+	pthread_mutex_lock(&s->hub->files_lock);
+	f->stamp = (struct file_stamp){.known = false};
 	pthread_mutex_unlock(&s->hub->files_lock);
 }
 

@@ -127,17 +127,17 @@ void hub_tell_room(struct store_hub *h);
 struct file_stamp {
 	struct timespec mtime;
 	ino_t ino;
+	bool known;   /* it was taken: of what is not wanted, or not whole, there is none */
 	bool changed; /* it is not that any more */
 };
 
 struct store_file {
 	const char *path; /* beneath s->data */
 	uint64_t offset, length;
-	struct file_stamp
-	    stamp; /* once s->stamped; the loop thread's, read by others under files_lock */
-	struct handle *handle; /* under files_lock, as the two flags below */
-	bool dirty;	       /* written since the last sync */
-	bool fresh;	       /* and its name may be new as well */
+	struct file_stamp stamp; /* the loop thread's, read by others under files_lock */
+	struct handle *handle;	 /* under files_lock, as the two flags below */
+	bool dirty;		 /* written since the last sync */
+	bool fresh;		 /* and its name may be new as well */
 	bool executable;
 	uint32_t index;	    /* in the metainfo */
 	atomic_bool wanted; /* else only edges of pieces reach into it */
@@ -185,9 +185,14 @@ void file_put(struct store *s, struct handle *h, bool wrote);
 bool file_changed(struct store *s, const struct handle *h);
 /* What lies at its name now has nothing to do with what is open. */
 void file_forget(struct store *s, struct store_file *f);
+/* root_fail() by the final name: a download's folder is open under the one it had before. */
+int file_fail(const struct store *s, const struct store_file *f, enum err code, const char *why,
+	      struct err_info *info);
 void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *as);
 /* As verified and found so. */
 void stamp_file(struct store *s, struct store_file *f, const struct stat *st);
+/* It may be written, so nothing that happens to it is a change. */
+void file_unstamp(struct store *s, struct store_file *f);
 
 struct part_walk part_walk(const struct store *s, uint64_t offset, uint64_t len);
 bool part_next(struct part_walk *w, struct part *out);

@@ -142,7 +142,7 @@ static void complain(const struct store *s, const struct store_file *f, const st
 			  : now->size != f->length ? "has another size than the torrent says"
 						   : "was changed since it was verified";
 
-	root_fail(s->data, s->data == &s->parent ? s->final_rel : f->path, ERR_MISMATCH, why, info);
+	file_fail(s, f, ERR_MISMATCH, why, info);
 }
 
 static void judge(struct store *s, struct store_file *f, struct file_seen *now,
@@ -151,7 +151,7 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 	struct file_seen *before = &s->seen[f - s->files];
 	uint64_t rested = e->token - before->at_ms;
 
-	if (!f->stamp.changed && is_as_verified(f, now))
+	if (!f->stamp.known || (!f->stamp.changed && is_as_verified(f, now)))
 		return;
 	now->at_ms = e->token;
 	if (!f->stamp.changed) {

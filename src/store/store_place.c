@@ -85,6 +85,9 @@ static int move_file(struct store *s, struct store_file *f, bool aside, struct e
 		pthread_mutex_lock(&s->hub->files_lock);
 		f->dirty = f->fresh = true;
 		pthread_mutex_unlock(&s->hub->files_lock);
+		/* There it is written again. */
+		if (aside)
+			file_unstamp(s, f);
 	}
 	f->aside = aside;
 	return OK;
@@ -204,7 +207,7 @@ int store_places_check(const struct store *s, struct err_info *info)
 
 		for (uint64_t k = first; !f->aside && k <= last; k++) {
 			if (!bitfield_has(&s->have, (uint32_t)k) && is_all_placed(s, (uint32_t)k))
-				return root_fail(s->data, f->path, ERR_EXISTS,
+				return file_fail(s, f, ERR_EXISTS,
 						 "was changed since it was fetched; move it away "
 						 "and run the same command again",
 						 info);
@@ -215,13 +218,38 @@ int store_places_check(const struct store *s, struct err_info *info)
 
 /* ---- another choice ----------------------------------------------------------- */
 
+/* What was moved away is fetched again, so its pieces may be written: `aside`, or not after all. */
+static void place_gone(struct store *s, bool aside)
+{
+	struct stat st;
+
+	pthread_rwlock_wrlock(&s->places);
+	for (uint32_t i = 0; i < s->n_data; i++) {
+		struct store_file *f = &s->files[i];
+
+		if (f->stamp.changed && root_stat(s->data, f->path, &st) == ERR_NOENT)
+			f->aside = aside;
+	}
+	pthread_rwlock_unlock(&s->places);
+}
+
 /* It was at its final name, and is written again. */
 static int reopen(struct store *s, struct err_info *info)
 {
-	int err = store_lock(s, info);
+	int err;
 
-	if (err != OK)
+	place_gone(s, true);
+	err = store_places_check(s, info);
+	if (err == OK)
+		err = store_lock(s, info);
+	if (err != OK) {
+		place_gone(s, false);
 		return err;
+	}
+	for (uint32_t i = 0; i < s->n_data; i++) {
+		if (s->files[i].aside)
+			file_unstamp(s, &s->files[i]);
+	}
 	atomic_store(&s->finished, false);
 	return OK;
 }

@@ -79,7 +79,7 @@ static void mark_data(struct store *s, const struct store_file *f, int fd, uint6
 }
 
 /* ERR_TOO_BIG, for want of a descriptor, says nothing of the file. */
-static int inspect_file(struct store *s, const struct store_file *f, bool may_be_there,
+static int inspect_file(struct store *s, struct store_file *f, bool may_be_there,
 			struct err_info *info)
 {
 	struct stat st;
@@ -94,6 +94,9 @@ static int inspect_file(struct store *s, const struct store_file *f, bool may_be
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
 		mark_data(s, f, fd, size);
+		/* Before it is hashed: what is done to it from now on counts as a change. */
+		if (s->placed && !f->aside)
+			stamp_file(s, f, &st);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -148,8 +151,8 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 		err = inspect_file(s, &s->files[i], may_be_there, info);
 	if (err != OK)
 		return err;
-	/* The user may have worked with what is at its final name. Zeros lie in holes there, too, which
-	 * mark_data() passes by. */
+	/* The user may have worked with what is at its final name. Zeros lie in holes there, too,
+	 * which mark_data() passes by. */
 	for (uint32_t i = 0; s->placed && i < s->have.n; i++) {
 		if (bitfield_has(&s->have, i))
 			bitfield_set(&s->unsure, i);

@@ -295,8 +295,7 @@ static void save_done(struct pool_job *job)
 	bitfield_fini(&v->have);
 	if (v->task.e.type == STORE_FINISHED && v->task.e.err.code == OK &&
 	    s->mode == STORE_DOWNLOAD) {
-		/* Of those that were at their names before it is not known what they were. */
-		atomic_store(&s->stamped, !v->partial && !v->placed);
+		atomic_store(&s->stamped, true);
 		s->placed = s->data == &s->folder;
 		atomic_store(&s->finished, true);
 		unlock(s);

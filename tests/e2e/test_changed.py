@@ -2,6 +2,7 @@
 """Files that are changed, cut, replaced, moved or removed while they are shared."""
 
 import os
+import shutil
 import signal
 
 import harness as h
@@ -99,6 +100,59 @@ def _(w):
         innocent(get)
         h.check_same(g.path(name), src)
         check(b"x/" in share.err() and b"moved away" in share.err(), "share names a file", share.err())
+
+
+@test("a download of some of the files is watched like one of all: what is changed is not sent, and is again once it is back")
+def _(w):
+    index = w.index()
+    for n, kind in enumerate(KINDS):
+        name = f"p{n}"
+        a, b, g = w.peer(f"a{n}"), w.peer(f"b{n}"), w.peer(f"g{n}")
+        src = h.make_tree(a.path(name), {"x/one": MIB, "x/two": 3 * MIB, "y/three": 2 * MIB})
+        share = a.share(src, "--piece-length", "64K", *kind)
+        part = b.start("get", name, "--only", "x/*", "--seed", "-v")
+        h.wait_for(lambda: os.path.exists(b.path(name, "x", "two")), 30 * SLOW, "some of it is there")
+        share.stop().expect(h.OK)
+        two = b.path(name, "x", "two")
+        with open(two, "r+b") as f:
+            f.seek(MIB)
+            f.write(bytes(MIB))
+        h.wait_for(lambda: b"x/two: was changed" in part.err(), 20 * SLOW, "who serves it says so")
+        get = g.start("get", name, "--only", "x/*", "-v", "--wait", "0")
+        h.wait_for(lambda: h.part_bytes(g.dir) >= MIB, 30 * SLOW, "what was not changed comes")
+        shutil.copyfile(os.path.join(src, "x", "two"), two)
+        get.wait(60 * SLOW).expect(h.OK)
+        innocent(get)
+        h.check_same(g.path(name, "x"), os.path.join(src, "x"))
+        h.wait_for(lambda: b"served again" in part.err(), 20 * SLOW, "it says that it serves it again")
+        check(f"{name}/x/two: was changed".encode() in part.err(), "which file, by its name", part.err())
+
+
+@test("beside a file that was changed no more is fetched; moved away it is fetched again (daemon)")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("d"), {"x/one": MIB, "y/two": 2 * MIB, "z/three": MIB})
+    a.share(src, "--piece-length", "64K", "--v1-only")
+    b.daemon()
+    b.run("get", "d", "--only", "x/*").expect(h.OK)
+    one = b.path("d", "x", "one")
+    with open(one, "r+b") as f:
+        f.write(b"mine")
+    h.wait_for(lambda: b.transfers("1")[0]["why"], 20 * SLOW, "it is noticed")
+    b.run("priority", "1", "normal", "--file", "y/*").expect(h.TAKEN).error_line("d/x/one: was changed", "move it away")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"x/one"], "nothing more came")
+    # What is only wanted less is nothing to fetch: the changed file is not written to.
+    b.run("priority", "1", "high", "--file", "x/*").expect(h.OK)
+    with open(one, "rb") as f:
+        check_eq(f.read(4), b"mine", "the user's own")
+    os.rename(one, b.path("kept"))
+    h.wait_for(lambda: "moved away" in b.transfers("1")[0]["why"], 20 * SLOW, "that, too")
+    b.run("priority", "1", "normal", "--file", "y/*").expect(h.OK)
+    h.wait_for(lambda: os.path.exists(b.path("d", "y", "two")) and os.path.exists(one), 30 * SLOW, "both are there")
+    h.check_same(b.path("d", "x"), os.path.join(src, "x"))
+    h.check_same(b.path("d", "y"), os.path.join(src, "y"))
+    h.wait_for(lambda: b.transfers("1")[0]["why"] is None, 20 * SLOW, "all is well")
 
 
 @test("a file that is written to in one place: the rest is served; share says which file")

@@ -1,4 +1,6 @@
 /* Files that are wanted, and those that are not. */
+#include <unistd.h>
+
 #include "test.h"
 
 #include "meta/selection.h"
@@ -282,6 +284,106 @@ TEST(what_the_user_changed_or_made_in_the_folder_is_never_touched)
 		fetch(&k);
 		CHECK_STR(finish(&k), "");
 		CHECK_STR(there(&k, k.c.path), "ab");
+		end(&k);
+	}
+}
+
+static const char *in_folder(const struct choice *k, const char *file)
+{
+	static char path[8192];
+
+	snprintf(path, sizeof(path), "%s/%s", k->c.path, file);
+	return path;
+}
+
+static uint32_t changed_files(struct choice *k)
+{
+	store_look(k->st);
+	return wait_event(k->c.p, STORE_LOOKED).n_changed;
+}
+
+/* One byte of "a/one" is another, or again what it was. */
+static void edit_one(struct choice *k)
+{
+	const char *path = in_folder(k, "a/one");
+	size_t len = 0;
+	uint8_t *data = file_load(path, &len);
+
+	usleep(20 * 1000); /* times of files are coarse */
+	data[len / 2] ^= 1;
+	file_write(path, data, len);
+	free(data);
+}
+
+/* Looks go on until the file is found at rest. */
+static void wait_until_at_rest(struct choice *k)
+{
+	for (int tries = 0; changed_files(k) > 0; tries++) {
+		CHECK(tries < 200);
+		usleep(50 * 1000);
+	}
+}
+
+TEST(files_of_a_part_are_watched_like_those_of_a_whole)
+{
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct err_info why = {0};
+		struct choice k;
+		uint32_t had;
+
+		begin(&k, kind, "[ae]/*");
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		had = store_have(k.st)->count;
+		CHECK_INT(changed_files(&k), 0);
+		/* Then after a new start, in which nothing but hashing happens. */
+		for (int again = 0; again < 2; again++) {
+			uint32_t left;
+
+			edit_one(&k);
+			CHECK_INT(store_ready(k.st, 1, 0, 1), ERR_MISMATCH);
+			CHECK_INT(changed_files(&k), 1);
+			left = store_have(k.st)->count;
+			CHECK(left > 0 && left < had);
+			check_served(&k);
+			/* Beside it nothing more is fetched. */
+			choose(&k, "*");
+			CHECK_INT(store_select(k.st, k.want, &why), ERR_EXISTS);
+			CHECK(strstr(why.text, "a/one") != NULL);
+			choose(&k, "[ae]/*");
+			edit_one(&k);
+			wait_until_at_rest(&k);
+			CHECK_INT(store_have(k.st)->count, left);
+			CHECK_INT(recheck(&k), 0);
+			CHECK_INT(store_have(k.st)->count, had);
+			check_served(&k);
+			if (again > 0)
+				break;
+			store_close(k.st);
+			CHECK_INT(open_chosen(&k, NULL), 0);
+			CHECK_INT(recheck(&k), 0);
+			CHECK_STR(finish(&k), "");
+		}
+		/* What comes later is watched as well, what was there before still is. */
+		choose(&k, "[abe]/*");
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		CHECK_STR(there(&k, k.c.path), "abe");
+		CHECK_INT(changed_files(&k), 0);
+		edit_one(&k);
+		CHECK_INT(unlink(in_folder(&k, "b/two")), 0);
+		CHECK_INT(changed_files(&k), 2);
+		/* What was moved away is fetched again, once nothing else is in doubt. */
+		choose(&k, "*");
+		CHECK_INT(store_select(k.st, k.want, &why), ERR_EXISTS);
+		CHECK_STR(there(&k, k.c.path), "a!e");
+		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		check_content(&k.c.s, k.c.path);
+		CHECK_INT(changed_files(&k), 0);
 		end(&k);
 	}
 }
