@@ -13,6 +13,12 @@
 #include "node/index_watch.h"
 #include "node/json_put.h"
 
+/* A version that nobody has is given up for a newer one after this long: its holders may be about
+ * to come back, and what there is of it would be lost. */
+#define STUCK_MS 5000u
+/* A download that nobody gives anything does not say so. */
+#define STUCK_LOOK_MS 1000u
+
 struct follower {
 	struct daemon_follow *d;
 	uint32_t id;	/* of the job */
@@ -22,6 +28,7 @@ struct follower {
 	struct index_watch *watch;
 	struct index_fetch *fetch; /* of a newer version; NULL: none is under way */
 	uint32_t newest, refused;  /* versions; 0: none */
+	uint64_t stuck_ms;	   /* since when nobody has what is missing; 0: somebody has */
 	struct err_info refusal;
 	char said[ERR_TEXT_MAX];
 	LIST_ENTRY(follower) all;
@@ -34,6 +41,7 @@ struct daemon_follow {
 	void (*say)(void *user, const char *line);
 	void *user;
 	struct loop_timer *again; /* for those that could not be begun */
+	struct loop_timer *stuck; /* for those that have a newer version than is under way */
 	LIST_HEAD(, follower) followers;
 	struct index_shared_list indexes;
 };
@@ -75,13 +83,17 @@ struct newer {
 	enum addr_scope from;
 };
 
-static bool is_same_content(const struct job_view *v, const struct placed *p)
+/* Is what is wanted at its place already: as the older version, or, when that never got there, as
+ * the one before? */
+static bool is_there(const struct job_view *v, const struct placed *wanted)
 {
 	struct placed now = {.has_v1 = v->has_v1, .has_v2 = v->has_v2};
 
+	if (!v->complete)
+		return placed_find(v->path, &now) == OK && placed_same_content(&now, wanted);
 	memcpy(now.hash_v1, v->hash_v1, sizeof(now.hash_v1));
 	memcpy(now.hash_v2, v->hash_v2, sizeof(now.hash_v2));
-	return placed_same_content(&now, p);
+	return placed_same_content(&now, wanted);
 }
 
 static int add_newer(struct follower *f, const struct newer *n, const struct renewal *r,
@@ -117,11 +129,11 @@ static int plan_newer(struct follower *f, const struct newer *n, const struct me
 
 	placed_from_entry(&wanted, n->entry);
 	ask.wanted = &wanted;
-	if (job_torrent(n->job, old, NULL) == OK)
+	if (n->view.complete && job_torrent(n->job, old, NULL) == OK)
 		ask.old_torrent = buf_bytes(old);
 	err = renewal_plan(&r, &o, &ask, info);
 	if (err == OK && !r.replaces && lstat(n->view.path, &st) == 0 &&
-	    !is_same_content(&n->view, &wanted))
+	    !is_there(&n->view, &wanted))
 		err = wanted_other_content(n->view.path, r.touched, info);
 	if (err == OK)
 		err = add_newer(f, n, &r, info);
@@ -170,14 +182,20 @@ static void on_fetched(void *user, const struct err_info *how, const struct entr
 	uint32_t id = f->id;
 	struct newer n = {.entry = e, .torrent = torrent, .from = from};
 	struct err_info why = *how;
+	char line[400], title[300];
 
 	f->fetch = NULL;
 	n.job = jobs_by_id(d->js, id);
 	if (n.job == NULL)
 		return;
 	job_view(n.job, &n.view);
-	if (why.code == OK && begin_newer(f, &n, &why) == OK)
+	snprintf(line, sizeof(line), "%s is had by nobody; going on with version %u",
+		 text_escape(title, sizeof(title), bytes_str(n.view.title)), f->newest);
+	if (why.code == OK && begin_newer(f, &n, &why) == OK) {
 		why.code = OK;
+		if (!n.view.complete)
+			d->say(d->user, line);
+	}
 	f = find(d, id);
 	if (f == NULL)
 		return;
@@ -187,6 +205,26 @@ static void on_fetched(void *user, const struct err_info *how, const struct entr
 		f->refusal = why;
 	}
 	tell(f, n.job, &why);
+}
+
+static bool is_served(const struct job_view *v)
+{
+	return (v->state == JOB_SEEDING || v->state == JOB_DONE) && v->complete;
+}
+
+/* Nobody has what is missing of it, and has not for a while. */
+static bool is_stuck(struct follower *f, const struct job_view *v)
+{
+	uint64_t now = loop_now_ms(f->d->loop);
+
+	if (v->state != JOB_DOWNLOADING)
+		return false;
+	loop_timer_set(f->d->stuck, STUCK_LOOK_MS);
+	if (v->can_complete || v->down_bps > 0 || v->dialing > 0)
+		f->stuck_ms = 0;
+	else if (f->stuck_ms == 0)
+		f->stuck_ms = now;
+	return f->stuck_ms != 0 && now - f->stuck_ms >= STUCK_MS;
 }
 
 static void look(struct follower *f, struct job *j)
@@ -200,7 +238,7 @@ static void look(struct follower *f, struct job *j)
 
 	job_view(j, &v);
 	if (f->fetch != NULL || f->newest <= v.version || f->newest <= f->refused ||
-	    (v.state != JOB_SEEDING && v.state != JOB_DONE) || !v.complete)
+	    (!is_served(&v) && !is_stuck(f, &v)))
 		return;
 	p.index = f->index->client; /* who said what the newest is */
 	snprintf(p.ref.owner, sizeof(p.ref.owner), "%s", v.owner);
@@ -331,6 +369,20 @@ static void on_again(void *arg)
 	}
 }
 
+static void on_stuck(void *arg)
+{
+	struct daemon_follow *d = arg;
+	struct follower *f;
+
+	LIST_FOREACH(f, &d->followers, all)
+	{
+		struct job *j = jobs_by_id(d->js, f->id);
+
+		if (j != NULL)
+			look(f, j);
+	}
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 int daemon_follow_new(struct loop *loop, struct jobs *js, void (*say)(void *user, const char *line),
@@ -345,7 +397,10 @@ int daemon_follow_new(struct loop *loop, struct jobs *js, void (*say)(void *user
 	LIST_INIT(&d->followers);
 	LIST_INIT(&d->indexes);
 	d->again = loop_timer_new(loop, on_again, d);
-	if (d->again == NULL) {
+	d->stuck = loop_timer_new(loop, on_stuck, d);
+	if (d->again == NULL || d->stuck == NULL) {
+		loop_timer_free(d->again);
+		loop_timer_free(d->stuck);
 		free(d);
 		return ERR_NOMEM;
 	}
@@ -363,6 +418,7 @@ void daemon_follow_free(struct daemon_follow *d)
 		return;
 	jobs_unwatch(d->js, &d->watcher);
 	loop_timer_free(d->again);
+	loop_timer_free(d->stuck);
 	while (!LIST_EMPTY(&d->followers))
 		drop(LIST_FIRST(&d->followers));
 	free(d);

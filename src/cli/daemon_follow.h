@@ -7,7 +7,7 @@
  * Nothing waits: questions are asked from the loop. What is in the way is the job's `upkeep_why`,
  * and is tried again; a version that somebody's changes are in the way of, when there is a newer
  * one or the job is asked for again, which begins anew as is said then. A job that is paused or not
- * complete is left as it is. */
+ * complete is left as it is, unless nobody has what is missing of it: then the newer one is had. */
 #ifndef SHOAL_CLI_DAEMON_FOLLOW_H
 #define SHOAL_CLI_DAEMON_FOLLOW_H
 

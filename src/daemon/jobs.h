@@ -184,8 +184,9 @@ int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct
 /* A newer version of what `old` is: what `s` leaves out of trackers, webseeds, index, order, limits
  * and so on is as of `old`; so is how it is kept up to date, which `old` is no longer. What is
  * shared goes from `old` to it at once; of a download `old` is served until the newer one is
- * complete. The same content only gets the new title and version: *out is `old`. If somebody has
- * added this version by hand meanwhile, at the same place, *out is that job.
+ * complete, but goes at once with its data when it is unfinished. The same content, of `old` or of
+ * an older version at the same place, only gets the new title and version: *out is that job. If
+ * somebody has added this version by hand meanwhile, at the same place, *out is his.
  * Returns as jobs_add(). */
 int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, struct job **out,
 		   struct err_info *info);

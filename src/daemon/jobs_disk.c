@@ -330,7 +330,9 @@ void job_erase(struct job *j)
 		remove_complete(j, m);
 	if (err == OK && (!j->rec.complete || j->rec.wanted != NULL))
 		err = node_discard(j->js->p.node, m, buf_bytes(&torrent), j->rec.path, &why);
-	/* Something else has the final name: that is not ours. */
+	/* Something else has the final name, and is not ours; what is unfinished beside it is. */
+	if (err == ERR_EXISTS)
+		store_sweep(m, j->rec.path);
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)
 		jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why.text);
 	job_forget(j);

@@ -14,6 +14,24 @@ static bool is_older(const struct job_record *r, const struct job_record *than)
 	       strcmp(r->entry, than->entry) == 0 && strcmp(r->path, than->path) == 0;
 }
 
+/* A download that was never at its final name: nothing that is there is of it. */
+static bool is_all_unfinished(const struct job *j)
+{
+	struct metainfo *m = NULL;
+	struct buf torrent;
+	bool unfinished;
+
+	if (j->rec.seed || j->rec.complete)
+		return false;
+	buf_init(&torrent, META_BYTES_MAX);
+	unfinished = job_torrent(j, &torrent, NULL) == OK &&
+		     meta_parse(buf_bytes(&torrent), &m) == META_OK &&
+		     !store_is_partial(m, j->rec.path);
+	meta_free(m);
+	buf_fini(&torrent);
+	return unfinished;
+}
+
 void jobs_drop_older(struct jobs *js, const struct job *j)
 {
 	struct err_info why;
@@ -21,7 +39,7 @@ void jobs_drop_older(struct jobs *js, const struct job *j)
 	for (size_t i = js->n; i-- > 0;) {
 		if (i >= js->n || !is_older(&js->list[i]->rec, &j->rec))
 			continue;
-		if (jobs_remove(js, js->list[i], false, &why) != OK)
+		if (jobs_remove(js, js->list[i], is_all_unfinished(js->list[i]), &why) != OK)
 			jobs_say(js, "an older version stays listed: %s", why.text);
 	}
 }
@@ -92,11 +110,12 @@ static int let_be(struct job *j, struct err_info *info)
 	return job_changed(j, info);
 }
 
-static bool is_version(const struct job_record *r, const struct job_spec *s)
+/* Some version of it, at the same place. */
+static bool is_same_entry(const struct job_record *r, const struct job_spec *s)
 {
 	return r->owner != NULL && s->owner != NULL && r->seed == s->seed &&
-	       r->version == s->version && strcmp(r->owner, s->owner) == 0 &&
-	       strcmp(r->entry, s->entry) == 0 && strcmp(r->path, s->path) == 0;
+	       strcmp(r->owner, s->owner) == 0 && strcmp(r->entry, s->entry) == 0 &&
+	       strcmp(r->path, s->path) == 0;
 }
 
 /* `next` is the newer version: it is kept up to date as `s` says, if it is not yet. */
@@ -125,12 +144,19 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 		jobs_emit(old, JOB_CHANGED);
 		return job_changed(old, info);
 	}
-	if (err == ERR_EXISTS && is_version(&(*out)->rec, &spec))
-		err = keep_up(*out, &spec, info);
+	if (err == ERR_EXISTS && is_same_entry(&(*out)->rec, &spec)) {
+		/* What was had before `old` has been published once more. */
+		if ((*out)->rec.version < spec.version && job_set_entry(*out, s) != OK)
+			return err_set(info, ERR_NOMEM, "out of memory");
+		if ((*out)->rec.version == spec.version)
+			err = keep_up(*out, &spec, info);
+	}
 	if (err != OK || old->removed)
 		return err;
 	/* Also if it cannot be removed now, it is watched no more. */
 	err = let_be(old, info);
+	if (err == OK && is_all_unfinished(old))
+		return jobs_remove(js, old, true, info);
 	return (*out)->rec.complete && err == OK ? jobs_remove(js, old, false, info) : err;
 }
 

@@ -275,20 +275,19 @@ static void serve(struct udp_asker *k)
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
-/* "udp://HOST:PORT", and what is behind it. */
+/* "udp://HOST:PORT", and what is behind it. A user and password mean nothing to a UDP tracker. */
 static int parse_url(const char *url, char host[RESOLVE_HOST_MAX], uint16_t *port,
 		     char path[UDP_URL_MAX])
 {
-	static const char scheme[] = "udp://";
-	const char *at = url + sizeof(scheme) - 1, *end;
+	struct bytes place = text_url_host(url);
+	const char *end = (const char *)place.ptr + place.len;
 
-	if (!text_begins(bytes_str(url), scheme))
+	if (!text_begins(bytes_str(url), "udp://"))
 		return ERR_INVALID;
-	end = at + strcspn(at, "/?#");
 	path[0] = '\0';
 	if (strlen(end) < UDP_URL_MAX)
 		memcpy(path, end, strlen(end) + 1);
-	return resolve_split(bytes_of(at, (size_t)(end - at)), host, port);
+	return resolve_split(place, host, port);
 }
 
 static void begin(struct udp_call *c, const char *url)

@@ -234,6 +234,41 @@ def _(w):
     check_eq(a.transfers(), [], "it is shared no more")
 
 
+@test("a daemon that follows gives up a version that nobody has for the next one, and what it had of it goes", seconds=150)
+def _(w):
+    index, a, b = trio(w)
+    db = b.daemon()
+    src = h.make_tree(a.path("d"), {"one": 300 * KIB})
+
+    def arrives(n):
+        h.wait_for(lambda: [(t["title"], t["state"]) for t in b.transfers()] == [(f"a/d@{n}", "seeding")], 60 * h.SLOW,
+                   f"version {n} is there")
+        h.check_same(b.path("d"), src)
+        h.wait_for(lambda: h.part_of(b.dir) == [], 10 * h.SLOW, "and nothing of another")
+
+    def vanishes(seed):
+        h.make_tree(src, {"one": 8 * MIB}, seed=seed)
+        share = a.share(src, "--limit-up", "200K", "--limit-lan")
+        h.wait_for(lambda: h.part_bytes(b.dir) > 0, 30 * h.SLOW, "it is under way")
+        share.kill()
+
+    share = a.share(src)
+    b.run("get", "d", "--follow", "--every", "1", "-d").expect(h.OK)
+    arrives(1)
+    share.stop()
+    vanishes(2)
+    h.make_tree(src, {"one": 400 * KIB}, seed=3)
+    share = a.share(src)
+    arrives(3)
+    check(b"a/d@2 is had by nobody; going on with version 3" in db.out() + db.err(), "it says so", db.out())
+    share.stop()
+    vanishes(4)
+    h.make_tree(src, {"one": 400 * KIB}, seed=3)  # what it was before
+    a.share(src)
+    arrives(5)
+    check_eq([t["follows"] for t in b.transfers()], [True], "and goes on following")
+
+
 @test("a daemon that follows leaves alone what somebody changed, says so, and goes on when it is asked to replace it", seconds=120)
 def _(w):
     index, a, b = trio(w)

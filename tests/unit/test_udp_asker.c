@@ -294,6 +294,20 @@ TEST(only_a_name_may_have_addresses_of_both_families)
 	CHECK(!tracker_has_name("https://[2001:db8::1]/announce"));
 }
 
+TEST(a_user_and_password_in_a_url_are_passed_over)
+{
+	struct scene s;
+	char url[128];
+
+	start(&s);
+	snprintf(url, sizeof(url), "udp://me:p@ss@127.0.0.1:%u/announce?key=1", s.t.port);
+	(void)ask(&s, url, 0);
+	wait_for_answer(&s);
+	CHECK_INT(s.err.code, OK);
+	CHECK(bytes_eq(bytes_of(s.t.path.text, s.t.path.len), bytes_str("/announce?key=1")));
+	stop(&s);
+}
+
 TEST(urls_that_are_none_are_refused)
 {
 	static const char *const bad[] = {"udp://",	    "udp://host",	 "udp://host:0",
