@@ -265,16 +265,20 @@ TEST(a_version_that_was_added_by_hand_is_the_one_that_follows_then)
 	spec.paused = true;
 	CHECK_INT(jobs_add(d.js, &spec, &mine, NULL), OK);
 	CHECK(view(mine).follow == NULL);
+	/* Elsewhere it is another matter. */
+	spec.path = "/elsewhere";
+	CHECK_INT(jobs_add_newer(d.js, old, &spec, &next, NULL), ERR_EXISTS);
+	CHECK(view(mine).follow == NULL);
+	spec.path = view(old).path;
 	CHECK_INT(jobs_add_newer(d.js, old, &spec, &next, NULL), OK);
 	CHECK(next == mine);
 	CHECK_STR(view(mine).follow, "{}");
-	CHECK(view(old).follow == NULL);
-	/* Elsewhere it is another matter. */
+	/* Of what is not complete nothing is served. */
+	CHECK(jobs_by_id(d.js, 1) == NULL);
 	desk_close(&d);
 	desk_open(&d, 0);
-	spec.path = "/elsewhere";
-	next = NULL;
-	CHECK_INT(jobs_add_newer(d.js, jobs_by_id(d.js, 1), &spec, &next, NULL), ERR_EXISTS);
+	CHECK_INT(jobs_count(d.js), 1);
+	CHECK_STR(view(jobs_by_id(d.js, 2)).follow, "{}");
 	sample_free(&s);
 	desk_fini(&d);
 }
