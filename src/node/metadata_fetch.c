@@ -182,10 +182,24 @@ static void set_timer(struct metadata_fetch *f)
 	loop_timer_set(f->timer, at - now);
 }
 
+static void count_peers(const struct metadata_fetch *f, uint32_t *open, uint32_t *dialing)
+{
+	*open = *dialing = 0;
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		if (f->peers[i] != NULL)
+			++*(f->peers[i]->state == FETCH_OPEN ? open : dialing);
+	}
+}
+
 /* Those who are there know v1 alone, which is enough to check every piece by. */
 static bool does_without(const struct metadata_fetch *f)
 {
-	return f->info->v1 && now_ms(f) - f->layers_since_ms >= METADATA_FETCH_LAYERS_MS;
+	uint32_t open, dialing, limit;
+
+	count_peers(f, &open, &dialing);
+	limit = open > 0 && dialing == 0 && layers_peers(f->layers) == 0 ? METADATA_FETCH_V1_MS
+									 : METADATA_FETCH_LAYERS_MS;
+	return f->info->v1 && now_ms(f) - f->layers_since_ms >= limit;
 }
 
 static void go_on(struct metadata_fetch *f)
@@ -420,10 +434,7 @@ void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch
 	struct announcer_status a;
 
 	*out = (struct metadata_fetch_status){.peers = 0};
-	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
-		out->peers += f->peers[i] != NULL && f->peers[i]->state == FETCH_OPEN;
-		out->dialing += f->peers[i] != NULL && f->peers[i]->state != FETCH_OPEN;
-	}
+	count_peers(f, &out->peers, &out->dialing);
 	metadata_progress(f->metadata, &out->have, &out->pieces);
 	announcer_status(f->announcer, &a);
 	out->tracker_error = a.error;

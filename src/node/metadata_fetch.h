@@ -23,8 +23,10 @@
 #define METADATA_FETCH_KEPT_MAX (384u << 10)
 /* Peer exchange that comes sooner than this is let pass (attack: one each second, O-21). */
 #define METADATA_FETCH_PEX_MS 50000u
-/* A hybrid torrent is a v1 torrent when nobody gave its piece layers for so long. */
+/* A hybrid torrent is a v1 torrent when nobody gave its piece layers for so long; or when for so
+ * long all who are there, and nobody is being dialled, know v1 alone. */
 #define METADATA_FETCH_LAYERS_MS 10000u
+#define METADATA_FETCH_V1_MS 2000u
 
 struct metadata_fetch;
 

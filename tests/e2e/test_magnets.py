@@ -228,6 +228,36 @@ class Asking(MetadataPeer):
             self.say(c, {"msg_type": 0, "piece": i % 640})
 
 
+class V1Alone(MetadataPeer):
+    """A seed of a hybrid torrent that knows nothing of v2."""
+
+    def begin(self, c):
+        if c.their_hash != self.t.hash_v1:
+            raise wire.Gone
+        with open(self.t.path, "rb") as f:
+            self.data = f.read()
+        c.send(wire.msg(wire.HAVE_ALL))
+
+    def on_other(self, c, k, body):
+        self.on_message(c, k, body)
+
+
+@test("the piece layers of a hybrid torrent are not waited for when its seeds know v1 alone")
+def _(w):
+    a, b = w.peer("a"), w.peer("b", NOBODY)
+    src = h.make_file(a.path("f"), 6 * MIB)
+    a.run("create", src, "-o", a.path("f.torrent"), "--piece-length", "64K").expect(h.OK)
+    t = wire.Torrent.load(a.path("f.torrent"), src)
+    for hashes in (f"urn:btih:{t.hash_v1.hex()}&xt=urn:btmh:1220{t.hash_v2.hex()}", f"urn:btih:{t.hash_v1.hex()}"):
+        seeds = [V1Alone(t, t.info_raw, host=h.other(i)) for i in range(2)]
+        done = b.run("get", "magnet:?xt=" + hashes, *(x for s in seeds for x in ("--peer", s.addr))).expect(h.OK)
+        h.check_same(b.path("f"), src)
+        check(done.seconds < 8 * h.SLOW, "within seconds", done.seconds)
+        os.unlink(b.path("f"))
+        for s in seeds:
+            s.stop()
+
+
 @test("O-20: sizes that cannot be, changing ones, rejects, floods and silence: the honest peer's metadata is had")
 def _(w):
     src, e, at, t = long_metadata(w)
