@@ -173,6 +173,27 @@ static struct follower *find(struct daemon_follow *d, uint32_t id)
 	return NULL;
 }
 
+static bool is_served(const struct job_view *v)
+{
+	return (v->state == JOB_SEEDING || v->state == JOB_DONE) && v->complete;
+}
+
+/* Nobody has what is missing of it, and has not for a while. */
+static bool is_stuck(struct follower *f, const struct job_view *v)
+{
+	uint64_t now = loop_now_ms(f->d->loop);
+
+	if (v->state == JOB_DOWNLOADING)
+		loop_timer_set(f->d->stuck, STUCK_LOOK_MS);
+	/* Who has it is not known before a tracker was asked. */
+	if (v->state != JOB_DOWNLOADING || v->can_complete || v->down_bps > 0 || v->dialing > 0 ||
+	    v->tracker_ok + v->tracker_failed == 0)
+		f->stuck_ms = 0;
+	else if (f->stuck_ms == 0)
+		f->stuck_ms = now;
+	return f->stuck_ms != 0 && now - f->stuck_ms >= STUCK_MS;
+}
+
 /* Once the newer one is there, its follower is another one: `f` is gone. */
 static void on_fetched(void *user, const struct err_info *how, const struct entry *e,
 		       struct bytes torrent, enum addr_scope from)
@@ -189,6 +210,9 @@ static void on_fetched(void *user, const struct err_info *how, const struct entr
 	if (n.job == NULL)
 		return;
 	job_view(n.job, &n.view);
+	/* Its holders may have come back, or somebody paused it. */
+	if (!is_served(&n.view) && !is_stuck(f, &n.view))
+		return;
 	snprintf(line, sizeof(line), "%s is had by nobody; going on with version %u",
 		 text_escape(title, sizeof(title), bytes_str(n.view.title)), f->newest);
 	if (why.code == OK && begin_newer(f, &n, &why) == OK) {
@@ -199,32 +223,15 @@ static void on_fetched(void *user, const struct err_info *how, const struct entr
 	f = find(d, id);
 	if (f == NULL)
 		return;
-	/* Another try changes nothing. */
+	/* Another try changes nothing; or the index's next answer brings one. */
 	if (why.code == ERR_EXISTS || why.code == ERR_DENIED || why.code == ERR_MISMATCH) {
 		f->refused = f->newest;
 		f->refusal = why;
+	} else if (why.code != OK) {
+		f->newest = n.view.version;
+		f->stuck_ms = 0;
 	}
 	tell(f, n.job, &why);
-}
-
-static bool is_served(const struct job_view *v)
-{
-	return (v->state == JOB_SEEDING || v->state == JOB_DONE) && v->complete;
-}
-
-/* Nobody has what is missing of it, and has not for a while. */
-static bool is_stuck(struct follower *f, const struct job_view *v)
-{
-	uint64_t now = loop_now_ms(f->d->loop);
-
-	if (v->state != JOB_DOWNLOADING)
-		return false;
-	loop_timer_set(f->d->stuck, STUCK_LOOK_MS);
-	if (v->can_complete || v->down_bps > 0 || v->dialing > 0)
-		f->stuck_ms = 0;
-	else if (f->stuck_ms == 0)
-		f->stuck_ms = now;
-	return f->stuck_ms != 0 && now - f->stuck_ms >= STUCK_MS;
 }
 
 static void look(struct follower *f, struct job *j)

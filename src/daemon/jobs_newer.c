@@ -21,7 +21,8 @@ static bool is_all_unfinished(const struct job *j)
 	struct buf torrent;
 	bool unfinished;
 
-	if (j->rec.seed || j->rec.complete)
+	if (j->rec.seed || j->rec.complete || j->rec.completed_at != 0 ||
+	    job_state_now(j) == JOB_FINISHING)
 		return false;
 	buf_init(&torrent, META_BYTES_MAX);
 	unfinished = job_torrent(j, &torrent, NULL) == OK &&

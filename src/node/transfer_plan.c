@@ -53,6 +53,8 @@ void transfer_plan_swarm(struct transfer *t)
 static void go_on(struct transfer *t, bool more)
 {
 	transfer_plan_swarm(t);
+	if (t->phase == TRANSFER_SEEDING && !more)
+		transfer_look_soon(t);
 	if (t->phase == TRANSFER_SEEDING && more) {
 		/* Files that come are watched with the others once they are there. */
 		transfer_forget_changes(t);

@@ -459,8 +459,10 @@ void store_sweep(const struct metainfo *m, const char *path)
 	if (open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK)
 		fd = root_openat(&s.parent, s.part_rel, O_RDONLY, 0, NULL);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	    durable_remove(&s.parent, s.state_rel, NULL) == OK)
+	    durable_remove(&s.parent, s.state_rel, NULL) == OK) {
 		(void)name_remove(&s.parent, s.part_rel);
+		store_rest_remove(&s);
+	}
 	if (fd >= 0)
 		close(fd);
 	root_close(&s.parent);

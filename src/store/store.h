@@ -219,7 +219,8 @@ int store_leaves(struct store *s, uint32_t piece, uint64_t token);
  * changed, replaced or removed since it was verified takes its pieces out of store_have(). Once it
  * is there again in its size, and at rest, its pieces are unsure: store_recheck() tells which of
  * them are still what they were. SEED, and DOWNLOAD once it is finished: those files of it that are
- * at their final names. */
+ * at their final names. What is looked at when store_select() begins another download is not
+ * judged. */
 void store_look(struct store *s);
 /* A piece could not be read as it was verified: it leaves store_have() and is unsure. */
 void store_doubt(struct store *s, uint32_t piece);
@@ -244,8 +245,10 @@ void store_save(struct store *s, const struct bitfield *have);
  * Reading goes on at the new name. ERR_EXISTS: what shall be replaced is not what it was; nothing
  * is lost, and the download is complete when it is opened again. */
 void store_finish(struct store *s);
-/* What a crash left of a replacement at `path`: the old folder, under the unfinished name of the
- * torrent that is at `path` now, verified. Nothing happens when a download of it is under way. */
+/* What is beside `path` under the unfinished name of this torrent, when something else is at
+ * `path`: what a crash left of a replacement (the old folder, where the new one is verified), or
+ * what there is of a download that was given up. Nothing happens when a download of it is under
+ * way. */
 void store_sweep(const struct metainfo *m, const char *path);
 /* Remove the unfinished data and state. Close afterwards. */
 int store_discard(struct store *s, struct err_info *info);

@@ -192,7 +192,7 @@ static void look_done(struct pool_job *job)
 	s->looking = false;
 	if (l->err != OK)
 		err_set(&l->task.e.err, (enum err)l->err, "no descriptor is left to look");
-	else if (!s->closed)
+	else if (!s->closed && atomic_load(&s->stamped))
 		judge_all(s, l);
 	free(l->found);
 	task_end(&l->task);

@@ -85,10 +85,10 @@ static int move_file(struct store *s, struct store_file *f, bool aside, struct e
 		pthread_mutex_lock(&s->hub->files_lock);
 		f->dirty = f->fresh = true;
 		pthread_mutex_unlock(&s->hub->files_lock);
-		/* There it is written again. */
-		if (aside)
-			file_unstamp(s, f);
 	}
+	/* There it is written again. */
+	if (aside)
+		file_unstamp(s, f);
 	f->aside = aside;
 	return OK;
 }
@@ -98,14 +98,26 @@ static bool is_wanted(const struct store_file *f, const uint8_t *wanted)
 	return wanted == NULL || wanted[f->index] != WANT_NOT;
 }
 
+/* What is not at its final name any more, for whatever reason, is not waited for there. */
+static bool is_gone(const struct store *s, const struct store_file *f)
+{
+	struct stat st;
+
+	return root_stat(s->data, f->path, &st) == ERR_NOENT;
+}
+
 /* Where shall it be? What is whole stays where it is, and at the final name nothing appears that is
- * not whole. */
+ * not whole. What is there and was changed is the user's: it stays, and is watched no more. */
 static int put_in_place(struct store *s, struct store_file *f, struct err_info *info)
 {
 	bool wanted = f->wanted;
 
 	if (wanted == !f->aside || f->length == 0)
 		return OK;
+	if (!wanted && s->placed && !is_whole(s, f) && !is_gone(s, f)) {
+		file_unstamp(s, f);
+		return OK;
+	}
 	if (wanted && !s->placed)
 		return move_file(s, f, false, info);
 	if (!wanted && !is_whole(s, f))
@@ -218,17 +230,26 @@ int store_places_check(const struct store *s, struct err_info *info)
 
 /* ---- another choice ----------------------------------------------------------- */
 
-/* What was moved away is fetched again, so its pieces may be written: `aside`, or not after all. */
-static void place_gone(struct store *s, bool aside)
+/* What was moved away is fetched again, so its pieces may be written. */
+static void put_gone_aside(struct store *s)
 {
-	struct stat st;
-
 	pthread_rwlock_wrlock(&s->places);
 	for (uint32_t i = 0; i < s->n_data; i++) {
 		struct store_file *f = &s->files[i];
 
-		if (f->stamp.changed && root_stat(s->data, f->path, &st) == ERR_NOENT)
-			f->aside = aside;
+		if (!f->aside && (f->stamp.changed || !f->stamp.known) && is_gone(s, f))
+			f->aside = true;
+	}
+	pthread_rwlock_unlock(&s->places);
+}
+
+/* Not after all: what is put back at its name is looked for there. */
+static void put_gone_back(struct store *s)
+{
+	pthread_rwlock_wrlock(&s->places);
+	for (uint32_t i = 0; i < s->n_data; i++) {
+		if (s->files[i].stamp.changed)
+			s->files[i].aside = false;
 	}
 	pthread_rwlock_unlock(&s->places);
 }
@@ -238,18 +259,22 @@ static int reopen(struct store *s, struct err_info *info)
 {
 	int err;
 
-	place_gone(s, true);
+	put_gone_aside(s);
 	err = store_places_check(s, info);
 	if (err == OK)
 		err = store_lock(s, info);
 	if (err != OK) {
-		place_gone(s, false);
+		put_gone_back(s);
 		return err;
 	}
 	for (uint32_t i = 0; i < s->n_data; i++) {
-		if (s->files[i].aside)
+		if (s->files[i].aside) {
 			file_unstamp(s, &s->files[i]);
+			file_forget(s, &s->files[i]); /* it may be open for reading alone */
+		}
 	}
+	/* As after a new start: until it is finished again nobody looks. */
+	atomic_store(&s->stamped, false);
 	atomic_store(&s->finished, false);
 	return OK;
 }

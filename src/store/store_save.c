@@ -178,8 +178,14 @@ static int complete_file(struct store *s, struct root_tour *tour, struct store_f
 	struct stat st;
 	int err;
 
-	if (!f->wanted)
+	if (!f->wanted) {
+		/* Whole, it was left where it is. */
+		if (!f->aside && !s->placed && f->length > 0 &&
+		    root_tour_stat(tour, f->path, &st) == OK && S_ISREG(st.st_mode) &&
+		    (uint64_t)st.st_size == f->length)
+			stamp_file(s, f, &st);
 		return OK;
+	}
 	store_place_of(s, f, &at);
 	/* At its final name: it was whole, and is the user's to change. */
 	if (s->placed && !f->aside && f->length > 0)

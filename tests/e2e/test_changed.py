@@ -153,6 +153,14 @@ def _(w):
     h.check_same(b.path("d", "x"), os.path.join(src, "x"))
     h.check_same(b.path("d", "y"), os.path.join(src, "y"))
     h.wait_for(lambda: b.transfers("1")[0]["why"] is None, 20 * SLOW, "all is well")
+    # Who keeps a version of his own wants the file no more.
+    with open(one, "r+b") as f:
+        f.write(b"mine")
+    h.wait_for(lambda: b.transfers("1")[0]["why"], 20 * SLOW, "it is noticed again")
+    b.run("priority", "1", "skip", "--file", "x/*").expect(h.OK)
+    h.wait_for(lambda: b.transfers("1")[0]["why"] is None, 20 * SLOW, "nothing is amiss")
+    with open(one, "rb") as f:
+        check_eq(f.read(4), b"mine", "the user's own")
 
 
 @test("a file that is written to in one place: the rest is served; share says which file")

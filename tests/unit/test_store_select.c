@@ -388,6 +388,76 @@ TEST(files_of_a_part_are_watched_like_those_of_a_whole)
 	}
 }
 
+TEST(what_was_changed_and_is_not_wanted_any_more_stays_where_it_is)
+{
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct err_info why = {0};
+		struct choice k;
+
+		begin(&k, kind, "[ae]/*");
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		edit_one(&k);
+		CHECK_INT(changed_files(&k), 1);
+		choose(&k, "e/*");
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		CHECK_STR(there(&k, k.c.path), "a!e");
+		CHECK_INT(changed_files(&k), 0);
+		/* It is in the way of more, until it is moved away. */
+		choose(&k, "*");
+		CHECK_INT(store_select(k.st, k.want, &why), ERR_EXISTS);
+		CHECK_STR(there(&k, k.c.path), "a!e");
+		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		check_content(&k.c.s, k.c.path);
+		end(&k);
+	}
+}
+
+TEST(what_was_removed_and_is_not_wanted_any_more_is_missed_by_nobody)
+{
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct err_info why = {0};
+		struct choice k;
+
+		begin(&k, kind, "[ae]/*");
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
+		CHECK_INT(changed_files(&k), 1);
+		choose(&k, "e/*");
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		CHECK_INT(changed_files(&k), 0);
+		choose(&k, "*");
+		CHECK_INT(store_select(k.st, k.want, &why), 0);
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		check_content(&k.c.s, k.c.path);
+		CHECK_INT(changed_files(&k), 0);
+		end(&k);
+	}
+}
+
+/* Wanted at first, and whole before the rest was. */
+TEST(what_is_whole_but_not_wanted_any_more_is_watched_too)
+{
+	struct err_info why = {0};
+	struct choice k;
+
+	begin(&k, 0, "[ae]/*");
+	fetch(&k);
+	choose(&k, "e/*");
+	CHECK_INT(store_select(k.st, k.want, &why), 0);
+	CHECK_STR(finish(&k), "");
+	CHECK_STR(there(&k, k.c.path), "ae");
+	CHECK_INT(changed_files(&k), 0);
+	edit_one(&k);
+	CHECK_INT(changed_files(&k), 1);
+	end(&k);
+}
+
 TEST(a_folder_without_a_state_of_its_torrent_is_no_partial_one)
 {
 	struct choice k;
