@@ -181,8 +181,11 @@ void transfer_forget_changes(struct transfer *t)
 
 static void all_is_well(struct transfer *t)
 {
-	if (t->why.code == OK)
+	if (t->why.code == OK) {
+		/* Of what is not wanted pieces may have gone without a word. */
+		swarm_set_paused(t->swarm, false, transfer_now_ms(t), &t->fx);
 		return;
+	}
 	transfer_forget_changes(t);
 	/* Folders may be others by now. */
 	transfer_guard(t);

@@ -74,9 +74,9 @@ enum store_event_type {
 	STORE_SAVED,	/* answer to store_save(): what it recorded is durable, or err */
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
 	STORE_DROPPED,	/* answer to store_drop(): its space is given back, or err */
-	STORE_LOOKED,	/* answer to store_look(): `n_changed` files are not what they were; `err`
-			   is ERR_MISMATCH with the first of them, or says why nobody could look:
-			   ERR_TOO_BIG, for want of a descriptor, so look again */
+	STORE_LOOKED,	/* answer to store_look(): `n_changed` wanted files are not what they were;
+			   `err` is ERR_MISMATCH with the first of them, or says why nobody could
+			   look: ERR_TOO_BIG, for want of a descriptor, so look again */
 };
 
 struct store_event {

@@ -167,7 +167,8 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 		doubt_file(s, f);
 		return;
 	}
-	if (e->n_changed++ == 0)
+	/* Its pieces are lost all the same, but nobody misses them. */
+	if (f->wanted && e->n_changed++ == 0)
 		complain(s, f, now, &e->err);
 }
 

@@ -98,7 +98,7 @@ static bool is_wanted(const struct store_file *f, const uint8_t *wanted)
 	return wanted == NULL || wanted[f->index] != WANT_NOT;
 }
 
-/* What is not at its final name any more, for whatever reason, is not waited for there. */
+/* Is nothing at its final name any more? */
 static bool is_gone(const struct store *s, const struct store_file *f)
 {
 	struct stat st;
@@ -107,20 +107,16 @@ static bool is_gone(const struct store *s, const struct store_file *f)
 }
 
 /* Where shall it be? What is whole stays where it is, and at the final name nothing appears that is
- * not whole. What is there and was changed is the user's: it stays, and is watched no more. */
+ * not whole. What is there and was changed is the user's: it stays. */
 static int put_in_place(struct store *s, struct store_file *f, struct err_info *info)
 {
 	bool wanted = f->wanted;
 
 	if (wanted == !f->aside || f->length == 0)
 		return OK;
-	if (!wanted && s->placed && !is_whole(s, f) && !is_gone(s, f)) {
-		file_unstamp(s, f);
-		return OK;
-	}
 	if (wanted && !s->placed)
 		return move_file(s, f, false, info);
-	if (!wanted && !is_whole(s, f))
+	if (!wanted && !is_whole(s, f) && !(s->placed && !is_gone(s, f)))
 		return move_file(s, f, true, info);
 	return OK;
 }
@@ -230,26 +226,16 @@ int store_places_check(const struct store *s, struct err_info *info)
 
 /* ---- another choice ----------------------------------------------------------- */
 
-/* What was moved away is fetched again, so its pieces may be written. */
-static void put_gone_aside(struct store *s)
+/* What was moved away has lost its pieces, and is fetched again: they may be written, `aside`. Or
+ * not after all: what is put back at its name is looked for there. */
+static void place_gone(struct store *s, bool aside)
 {
 	pthread_rwlock_wrlock(&s->places);
 	for (uint32_t i = 0; i < s->n_data; i++) {
 		struct store_file *f = &s->files[i];
 
-		if (!f->aside && (f->stamp.changed || !f->stamp.known) && is_gone(s, f))
-			f->aside = true;
-	}
-	pthread_rwlock_unlock(&s->places);
-}
-
-/* Not after all: what is put back at its name is looked for there. */
-static void put_gone_back(struct store *s)
-{
-	pthread_rwlock_wrlock(&s->places);
-	for (uint32_t i = 0; i < s->n_data; i++) {
-		if (s->files[i].stamp.changed)
-			s->files[i].aside = false;
+		if (f->stamp.changed && is_gone(s, f))
+			f->aside = aside;
 	}
 	pthread_rwlock_unlock(&s->places);
 }
@@ -259,12 +245,12 @@ static int reopen(struct store *s, struct err_info *info)
 {
 	int err;
 
-	put_gone_aside(s);
+	place_gone(s, true);
 	err = store_places_check(s, info);
 	if (err == OK)
 		err = store_lock(s, info);
 	if (err != OK) {
-		put_gone_back(s);
+		place_gone(s, false);
 		return err;
 	}
 	for (uint32_t i = 0; i < s->n_data; i++) {

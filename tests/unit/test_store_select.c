@@ -445,6 +445,7 @@ TEST(what_is_whole_but_not_wanted_any_more_is_watched_too)
 {
 	struct err_info why = {0};
 	struct choice k;
+	uint32_t had;
 
 	begin(&k, 0, "[ae]/*");
 	fetch(&k);
@@ -453,8 +454,12 @@ TEST(what_is_whole_but_not_wanted_any_more_is_watched_too)
 	CHECK_STR(finish(&k), "");
 	CHECK_STR(there(&k, k.c.path), "ae");
 	CHECK_INT(changed_files(&k), 0);
+	had = store_have(k.st)->count;
 	edit_one(&k);
-	CHECK_INT(changed_files(&k), 1);
+	/* Nobody is told, but none of it is sent. */
+	CHECK_INT(changed_files(&k), 0);
+	CHECK_INT(store_ready(k.st, 1, 0, 1), ERR_MISMATCH);
+	CHECK(store_have(k.st)->count < had);
 	end(&k);
 }
 
