@@ -388,8 +388,7 @@ static void send_all(const struct plan *p, const struct sockaddr_in *to, unsigne
 	close(fd);
 }
 
-/* Returns the getter's end; which sender is at the other is all the same until its slabs are sent,
- * so each is begun and accepted in turn. */
+/* Returns the getter's end. Each is accepted before the next one is begun, so it is this one's. */
 static int start_sender(const struct plan *p, int listener, const struct sockaddr_in *addr,
 			unsigned nth)
 {

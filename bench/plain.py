@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import time
+from functools import partial
 
-from adapters.base import Missing, first_line, program
+from adapters.base import first_line, program
 from adapters.shoal import BIN
 from watch import Failed, Watched, timed, wait
 from workspace import check_copy
@@ -57,13 +58,16 @@ def curl(run, verify=False, line=None):
             "rss seed": server.peak_rss}
 
 
-def floor_is_there():
+def floors(run, mode, rows):
+    """A row of floor.c for each of {title: (its MODE, SENDERS)}, hashing as torrents of this mode; none if it is not built."""
     if not os.access(FLOOR, os.X_OK):
-        raise Missing(f"no {FLOOR}: set SHOAL_FLOOR")
+        print(f"floor: skipped, no {FLOOR}: set SHOAL_FLOOR")
+        return {}
+    digest = "sha1" if mode == "v1" else "sha256"
+    return {title: partial(_floor, run, what, digest, senders) for title, (what, senders) in rows.items()}
 
 
-def floor(run, mode, digest, senders=1):
-    """One mode of floor.c."""
+def _floor(run, mode, digest, senders):
     out = os.path.join(run.fresh("floor"), "out")
     figures = json.loads(timed([FLOOR, mode, run.data, out, digest, str(senders)])["out"])
     shutil.rmtree(run.path("floor"))

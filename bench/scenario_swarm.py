@@ -3,7 +3,6 @@
 from functools import partial
 
 import plain
-from adapters.base import Missing
 from exchange import exchange
 from figures import best, both_cpu, keep, median, ratios, rounds, table, wall
 
@@ -15,17 +14,6 @@ def _mode(run):
     return "v1" if run.args.mode == "all" else run.args.mode
 
 
-def _floors(run, mode):
-    """What several senders cost more than one when there is no protocol at all."""
-    try:
-        plain.floor_is_there()
-    except Missing as e:
-        print(f"floor: skipped, {e}")
-        return {}
-    digest = "sha1" if mode == "v1" else "sha256"
-    return {f"floor, {n} sender{'s' if n > 1 else ''}": partial(plain.floor, run, "framed", digest, n) for n in (4, 1)}
-
-
 def four_seeds(run):
     run.make_data()
     mode = _mode(run)
@@ -34,10 +22,12 @@ def four_seeds(run):
     if "shoal" in run.clients:
         shoal = run.clients["shoal"]
         rows["shoal, 1 seed"] = partial(exchange, run, torrent, [shoal], [shoal])
-    measured = rounds(run.runs, {**rows, **_floors(run, mode)})
+    # What several senders cost more than one when there is no protocol at all.
+    floors = plain.floors(run, mode, {"floor, 4 senders": ("framed", 4), "floor, 1 sender": ("framed", 1)})
+    measured = rounds(run.runs, {**rows, **floors})
     table(f"four seeds to one getter, {mode}, {run.size} MiB, medians of {run.runs}", measured, COLUMNS)
     ratios(measured, "shoal, 4 seeds")
-    ratios(measured, "floor, 4 senders")
+    ratios({title: measured[title] for title in floors}, "floor, 4 senders")
     keep(run, f"four seeds, {mode}", measured)
     ours = wall(measured, "shoal, 4 seeds")
     run.limits.ratio("four seeds: wall to libtorrent", ours, wall(measured, "libtorrent, 4 seeds"), 0.6)

@@ -16,15 +16,8 @@ CURL, CURL_CHECKED = "curl from nginx", "curl then sha256sum"
 
 def _rows_beside(run, mode):
     """The rows that are no BitTorrent clients."""
-    digest = "sha1" if mode == "v1" else "sha256"
-    rows = {}
-    try:
-        plain.floor_is_there()
-        rows[FLOOR] = partial(plain.floor, run, "framed", digest)
-        if mode == "v2":
-            rows.update({f"floor ({m})": partial(plain.floor, run, m, digest) for m in FLOORS})
-    except Missing as e:
-        print(f"floor: skipped, {e}")
+    more = {f"floor ({m})": (m, 1) for m in FLOORS} if mode == "v2" else {}
+    rows = plain.floors(run, mode, {FLOOR: ("framed", 1), **more})
     try:
         run.versions[CURL] = {"version": plain.nginx_version(), "settings": "sendfile, tcp_nopush"}
         rows[CURL] = partial(plain.curl, run)

@@ -17,19 +17,15 @@ static bool is_older(const struct job_record *r, const struct job_record *than)
 /* A download that was never at its final name: nothing that is there is of it. */
 static bool is_all_unfinished(const struct job *j)
 {
-	struct metainfo *m = NULL;
-	struct buf torrent;
+	const struct metainfo *m;
+	struct metainfo *own;
 	bool unfinished;
 
 	if (j->rec.seed || j->rec.complete || j->rec.completed_at != 0 ||
 	    job_state_now(j) == JOB_FINISHING)
 		return false;
-	buf_init(&torrent, META_BYTES_MAX);
-	unfinished = job_torrent(j, &torrent, NULL) == OK &&
-		     meta_parse(buf_bytes(&torrent), &m) == META_OK &&
-		     !store_is_partial(m, j->rec.path);
-	meta_free(m);
-	buf_fini(&torrent);
+	unfinished = job_meta(j, &m, &own, NULL) == OK && !store_is_partial(m, j->rec.path);
+	meta_free(own);
 	return unfinished;
 }
 
@@ -134,6 +130,7 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 		   struct err_info *info)
 {
 	struct job_spec spec = *s;
+	bool unfinished;
 	int err;
 
 	*out = NULL;
@@ -156,9 +153,10 @@ int jobs_add_newer(struct jobs *js, struct job *old, const struct job_spec *s, s
 		return err;
 	/* Also if it cannot be removed now, it is watched no more. */
 	err = let_be(old, info);
-	if (err == OK && is_all_unfinished(old))
-		return jobs_remove(js, old, true, info);
-	return (*out)->rec.complete && err == OK ? jobs_remove(js, old, false, info) : err;
+	if (err != OK)
+		return err;
+	unfinished = is_all_unfinished(old);
+	return unfinished || (*out)->rec.complete ? jobs_remove(js, old, unfinished, info) : OK;
 }
 
 void jobs_settle_newer(struct jobs *js)

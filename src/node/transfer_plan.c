@@ -49,13 +49,14 @@ void transfer_plan_swarm(struct transfer *t)
 	count_wanted(t);
 }
 
-/* `more` is to be had at its final name, or is had already and only to be put there. */
-static void go_on(struct transfer *t, bool more)
+/* What is wanted besides is to be had at its final name, or is had already and only to be put
+ * there. */
+static void go_on(struct transfer *t)
 {
 	transfer_plan_swarm(t);
-	if (t->phase == TRANSFER_SEEDING && !more)
+	if (t->phase == TRANSFER_SEEDING && store_is_finished(t->store)) {
 		transfer_look_soon(t);
-	if (t->phase == TRANSFER_SEEDING && more) {
+	} else if (t->phase == TRANSFER_SEEDING) {
 		/* Files that come are watched with the others once they are there. */
 		transfer_forget_changes(t);
 		transfer_set_phase(t, TRANSFER_DOWNLOADING);
@@ -65,18 +66,8 @@ static void go_on(struct transfer *t, bool more)
 	node_settle(t->node);
 }
 
-static bool wants_more(const struct transfer *t, const uint8_t *wanted)
-{
-	for (uint32_t i = 0; t->wanted != NULL && i < t->meta->n_files; i++) {
-		if (t->wanted[i] == WANT_NOT && (wanted == NULL || wanted[i] != WANT_NOT))
-			return true;
-	}
-	return false;
-}
-
 int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *info)
 {
-	bool more = wants_more(t, wanted);
 	int err;
 
 	if (t->seed || t->phase == TRANSFER_FAILED || t->removed)
@@ -89,7 +80,7 @@ int transfer_select(struct transfer *t, const uint8_t *wanted, struct err_info *
 	if (t->phase == TRANSFER_FINISHING)
 		t->reselect = true;
 	else if (t->phase != TRANSFER_CHECKING)
-		go_on(t, more);
+		go_on(t);
 	return OK;
 }
 
@@ -101,7 +92,7 @@ void transfer_reselect(struct transfer *t)
 		return;
 	t->reselect = false;
 	if (store_select(t->store, t->wanted, &why) == OK)
-		go_on(t, true);
+		go_on(t);
 	else
 		transfer_fail(t, &why);
 }

@@ -147,6 +147,8 @@ int store_fill(struct store *s, const char *folder, const struct store_donor *li
  * file at its final name was changed, so nothing more can be fetched beside it; ERR_DENIED (locked
  * by another), ERR_IO and the like. */
 int store_select(struct store *s, const uint8_t *wanted, struct err_info *info);
+/* A download that store_finish() has ended, and that no store_select() has opened anew since. */
+bool store_is_finished(const struct store *s);
 /* Is at `path` a folder of which not all files were wanted, of this torrent? It can be opened for
  * download; when a file in it was changed, the recheck ends with ERR_EXISTS. */
 bool store_is_partial(const struct metainfo *m, const char *path);

@@ -350,20 +350,18 @@ void file_stamp(struct store *s, struct store_file *f, const struct file_stamp *
 {
 	pthread_mutex_lock(&s->hub->files_lock);
 	f->stamp = *as;
-	f->stamp.known = true;
 	pthread_mutex_unlock(&s->hub->files_lock);
 }
 
 void file_unstamp(struct store *s, struct store_file *f)
 {
-	pthread_mutex_lock(&s->hub->files_lock);
-	f->stamp = (struct file_stamp){.known = false};
-	pthread_mutex_unlock(&s->hub->files_lock);
+	file_stamp(s, f, &(struct file_stamp){.known = false});
 }
 
 void stamp_file(struct store *s, struct store_file *f, const struct stat *st)
 {
-	file_stamp(s, f, &(struct file_stamp){.mtime = st->st_mtim, .ino = st->st_ino});
+	file_stamp(s, f,
+		   &(struct file_stamp){.known = true, .mtime = st->st_mtim, .ino = st->st_ino});
 }
 
 /* No job is out any more, so nobody holds a handle but the loop. */

@@ -127,14 +127,15 @@ void hub_tell_room(struct store_hub *h);
 struct file_stamp {
 	struct timespec mtime;
 	ino_t ino;
-	bool known;   /* it was taken: of what is not wanted, or not whole, there is none */
+	bool known;   /* it was taken: of what is not whole at its final name there is none */
 	bool changed; /* it is not that any more */
 };
 
 struct store_file {
 	const char *path; /* beneath s->data */
 	uint64_t offset, length;
-	struct file_stamp stamp; /* the loop thread's, read by others under files_lock */
+	struct file_stamp stamp; /* under files_lock; the loop thread, which alone writes it while
+				    anybody looks, reads it without */
 	struct handle *handle;	 /* under files_lock, as the two flags below */
 	bool dirty;		 /* written since the last sync */
 	bool fresh;		 /* and its name may be new as well */

@@ -155,14 +155,16 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 		return;
 	now->at_ms = e->token;
 	if (!f->stamp.changed) {
-		file_stamp(s, f, &(struct file_stamp){.changed = true});
+		file_stamp(s, f, &(struct file_stamp){.known = true, .changed = true});
 		*before = *now;
 		file_forget(s, f);
 		doubt_file(s, f);
 	} else if (!is_at_rest(f, before, now)) {
 		*before = *now;
 	} else if (rested >= STORE_REST_MS) {
-		file_stamp(s, f, &(struct file_stamp){.mtime = now->mtime, .ino = now->ino});
+		file_stamp(
+		    s, f,
+		    &(struct file_stamp){.known = true, .mtime = now->mtime, .ino = now->ino});
 		file_forget(s, f);
 		doubt_file(s, f);
 		return;

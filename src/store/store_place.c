@@ -116,7 +116,7 @@ static int put_in_place(struct store *s, struct store_file *f, struct err_info *
 		return OK;
 	if (wanted && !s->placed)
 		return move_file(s, f, false, info);
-	if (!wanted && !is_whole(s, f) && !(s->placed && !is_gone(s, f)))
+	if (!wanted && !is_whole(s, f) && (!s->placed || is_gone(s, f)))
 		return move_file(s, f, true, info);
 	return OK;
 }
@@ -288,6 +288,11 @@ int store_select(struct store *s, const uint8_t *wanted, struct err_info *info)
 	}
 	pthread_rwlock_unlock(&s->places);
 	return err;
+}
+
+bool store_is_finished(const struct store *s)
+{
+	return atomic_load(&s->finished);
 }
 
 /* ---- the end ------------------------------------------------------------------ */

@@ -324,6 +324,23 @@ static void wait_until_at_rest(struct choice *k)
 	}
 }
 
+static void complete(struct choice *k)
+{
+	fetch(k);
+	CHECK_STR(finish(k), "");
+}
+
+/* Everything is wanted now, and comes. */
+static void select_all(struct choice *k)
+{
+	struct err_info why = {0};
+
+	choose(k, "*");
+	CHECK_INT(store_select(k->st, k->want, &why), 0);
+	complete(k);
+	check_content(&k->c.s, k->c.path);
+}
+
 TEST(files_of_a_part_are_watched_like_those_of_a_whole)
 {
 	for (int kind = 0; kind < N_KINDS; kind++) {
@@ -332,8 +349,7 @@ TEST(files_of_a_part_are_watched_like_those_of_a_whole)
 		uint32_t had;
 
 		begin(&k, kind, "[ae]/*");
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
+		complete(&k);
 		had = store_have(k.st)->count;
 		CHECK_INT(changed_files(&k), 0);
 		/* Then after a new start, in which nothing but hashing happens. */
@@ -367,8 +383,7 @@ TEST(files_of_a_part_are_watched_like_those_of_a_whole)
 		/* What comes later is watched as well, what was there before still is. */
 		choose(&k, "[abe]/*");
 		CHECK_INT(store_select(k.st, k.want, &why), 0);
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
+		complete(&k);
 		CHECK_STR(there(&k, k.c.path), "abe");
 		CHECK_INT(changed_files(&k), 0);
 		edit_one(&k);
@@ -379,10 +394,7 @@ TEST(files_of_a_part_are_watched_like_those_of_a_whole)
 		CHECK_INT(store_select(k.st, k.want, &why), ERR_EXISTS);
 		CHECK_STR(there(&k, k.c.path), "a!e");
 		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
-		CHECK_INT(store_select(k.st, k.want, &why), 0);
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
-		check_content(&k.c.s, k.c.path);
+		select_all(&k);
 		CHECK_INT(changed_files(&k), 0);
 		end(&k);
 	}
@@ -395,8 +407,7 @@ TEST(what_was_changed_and_is_not_wanted_any_more_stays_where_it_is)
 		struct choice k;
 
 		begin(&k, kind, "[ae]/*");
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
+		complete(&k);
 		edit_one(&k);
 		CHECK_INT(changed_files(&k), 1);
 		choose(&k, "e/*");
@@ -408,10 +419,7 @@ TEST(what_was_changed_and_is_not_wanted_any_more_stays_where_it_is)
 		CHECK_INT(store_select(k.st, k.want, &why), ERR_EXISTS);
 		CHECK_STR(there(&k, k.c.path), "a!e");
 		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
-		CHECK_INT(store_select(k.st, k.want, &why), 0);
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
-		check_content(&k.c.s, k.c.path);
+		select_all(&k);
 		end(&k);
 	}
 }
@@ -423,18 +431,13 @@ TEST(what_was_removed_and_is_not_wanted_any_more_is_missed_by_nobody)
 		struct choice k;
 
 		begin(&k, kind, "[ae]/*");
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
+		complete(&k);
 		CHECK_INT(unlink(in_folder(&k, "a/one")), 0);
 		CHECK_INT(changed_files(&k), 1);
 		choose(&k, "e/*");
 		CHECK_INT(store_select(k.st, k.want, &why), 0);
 		CHECK_INT(changed_files(&k), 0);
-		choose(&k, "*");
-		CHECK_INT(store_select(k.st, k.want, &why), 0);
-		fetch(&k);
-		CHECK_STR(finish(&k), "");
-		check_content(&k.c.s, k.c.path);
+		select_all(&k);
 		CHECK_INT(changed_files(&k), 0);
 		end(&k);
 	}
