@@ -37,17 +37,6 @@ void transfer_count_piece(struct transfer *t, uint32_t piece, bool good)
 		t->wanted_done_bytes += bytes;
 }
 
-static void disk_said_no(struct transfer *t, const struct err_info *why)
-{
-	if (t->phase == TRANSFER_FAILED)
-		return;
-	err_keep(&t->why, why);
-	t->retry_at_ms =
-	    transfer_now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
-	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
-	transfer_set_phase(t, TRANSFER_STALLED);
-}
-
 /* What the system took may not be on the disk, and it will not say so twice: only hashing it again
  * tells, which a new start does. */
 static void disk_forgot(struct transfer *t, const struct err_info *why)
@@ -57,6 +46,22 @@ static void disk_forgot(struct transfer *t, const struct err_info *why)
 	err_set(&full, why->code, "%.300s; run the same command again, it checks what is on disk",
 		why->text);
 	transfer_fail(t, &full);
+}
+
+static void disk_said_no(struct transfer *t, const struct err_info *why)
+{
+	if (t->phase == TRANSFER_FAILED)
+		return;
+	/* The folder was taken away. Ours stays a removed one, even when another gets its name. */
+	if (why->code == ERR_NOENT) {
+		disk_forgot(t, why);
+		return;
+	}
+	err_keep(&t->why, why);
+	t->retry_at_ms =
+	    transfer_now_ms(t) + (why->code == ERR_TOO_BIG ? RETRY_DESCRIPTOR_MS : RETRY_DISK_MS);
+	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
+	transfer_set_phase(t, TRANSFER_STALLED);
 }
 
 void transfer_touch_live(struct transfer *t)
@@ -180,7 +185,8 @@ static void on_finished(struct transfer *t, const struct store_event *e)
 	if (e->lost) {
 		disk_forgot(t, &e->err);
 	} else if (e->err.code == ERR_NOSPACE || e->err.code == ERR_IO ||
-		   e->err.code == ERR_TOO_BIG || e->err.code == ERR_NOMEM) {
+		   e->err.code == ERR_TOO_BIG || e->err.code == ERR_NOMEM ||
+		   e->err.code == ERR_NOENT) {
 		disk_said_no(t, &e->err);
 	} else if (e->err.code != OK) {
 		transfer_fail(t, &e->err);
