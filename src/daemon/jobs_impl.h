@@ -107,9 +107,10 @@ void jobs_drop_older(struct jobs *js, const struct job *j);
 void jobs_settle_newer(struct jobs *js);
 
 /* ---- jobs_rules.c ---- */
-/* Files that match `globs` are wanted so much in newer versions, too. Not recorded yet. Returns 0,
- * or the error with its sentence: ERR_TOO_BIG, ERR_NOMEM. */
-int job_add_rule(struct job *j, const char *const *globs, enum want want, struct err_info *info);
+/* Its rules and one more: files that match `globs` are wanted so much in newer versions, too.
+ * Returns 0, or the error with its sentence: ERR_TOO_BIG, ERR_NOMEM. Owns: job_list_free(). */
+int job_rules_with(const struct job *j, const char *const *globs, enum want want, char ***out,
+		   struct err_info *info);
 /* Of its files those are wanted that its rules say. Not recorded yet. Returns 0; ERR_NOENT: none is
  * left; or another error, with its sentence. */
 int job_apply_rules(struct job *j, const struct metainfo *m, struct err_info *info);

@@ -87,19 +87,22 @@ static void drop(char **list, size_t at)
 	list[at] = NULL;
 }
 
-int job_add_rule(struct job *j, const char *const *globs, enum want want, struct err_info *info)
+int job_rules_with(const struct job *j, const char *const *globs, enum want want, char ***out,
+		   struct err_info *info)
 {
-	size_t at = find(j->rec.rules, globs), n = job_list_len(j->rec.rules), more;
-	char **rule = make_rule(globs, want), **grown;
+	char **had = j->rec.rules, **rule = make_rule(globs, want), **list = NULL, **grown = NULL;
+	size_t at = find(had, globs), n = job_list_len(had), more;
 
-	if (rule != NULL && at == n &&
-	    bytes_in(j->rec.rules) + bytes_in(rule) > JOBS_UPKEEP_BYTES_MAX) {
+	*out = NULL;
+	if (rule != NULL && at == n && bytes_in(had) + bytes_in(rule) > JOBS_UPKEEP_BYTES_MAX) {
 		job_list_free(rule);
 		return err_set(info, ERR_TOO_BIG, "more was said of its files than can be kept");
 	}
 	more = job_list_len(rule);
-	grown = rule == NULL ? NULL : realloc(j->rec.rules, (n + more + 1) * sizeof(*grown));
+	if (rule != NULL && job_list_copy((const char *const *)had, SIZE_MAX, &list) == OK)
+		grown = realloc(list, (n + more + 1) * sizeof(*grown));
 	if (grown == NULL) {
+		job_list_free(list);
 		job_list_free(rule);
 		return err_set(info, ERR_NOMEM, "out of memory");
 	}
@@ -108,7 +111,7 @@ int job_add_rule(struct job *j, const char *const *globs, enum want want, struct
 	n = at < n ? job_list_len(grown) : n;
 	memcpy(grown + n, rule, (more + 1) * sizeof(*grown));
 	free(rule);
-	j->rec.rules = grown;
+	*out = grown;
 	return OK;
 }
 

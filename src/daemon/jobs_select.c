@@ -75,7 +75,7 @@ void job_set_wanted(const struct metainfo *m, const uint8_t *chosen, enum want w
 			files[i] = (uint8_t)want;
 }
 
-/* Takes `files`. A complete one is so no more if there is anything new. */
+/* Takes `files`. A complete one is so no more if there is anything new. Not recorded yet. */
 static int use_files(struct job *j, const struct metainfo *m, uint8_t *files, struct err_info *info)
 {
 	bool more = false;
@@ -90,7 +90,7 @@ static int use_files(struct job *j, const struct metainfo *m, uint8_t *files, st
 	if (more)
 		j->rec.complete = false;
 	jobs_emit(j, JOB_CHANGED);
-	return job_changed(j, info);
+	return OK;
 }
 
 static bool is_all_there(const struct job *j)
@@ -109,12 +109,20 @@ static int check_selectable(const struct job *j, struct err_info *info)
 	return OK;
 }
 
+static void take_rules(struct job *j, char ***rules)
+{
+	job_list_free(j->rec.rules);
+	j->rec.rules = *rules;
+	*rules = NULL;
+}
+
 int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
 		   struct err_info *info)
 {
 	const struct metainfo *m;
 	struct metainfo *own;
 	uint8_t *chosen = NULL, *files = NULL;
+	char **rules = NULL;
 	int err = check_selectable(j, info);
 
 	(void)js;
@@ -135,13 +143,17 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 			err = err_set(info, ERR_NOENT, "no file of it would be left");
 	}
 	if (err == OK && j->rec.follow != NULL)
-		err = job_add_rule(j, globs, want, info);
+		err = job_rules_with(j, globs, want, &rules, info);
 	if (err == OK && !is_all_there(j)) {
 		err = use_files(j, m, files, info);
 		files = NULL;
-	} else if (err == OK) {
-		err = job_changed(j, info);
 	}
+	/* What is refused of this version is no rule for the next. */
+	if (err == OK && rules != NULL)
+		take_rules(j, &rules);
+	if (err == OK)
+		err = job_changed(j, info);
+	job_list_free(rules);
 	free(files);
 	free(chosen);
 	meta_free(own);
@@ -178,6 +190,8 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 		err = use_files(j, m, before, info);
 		before = NULL;
 	}
+	if (err == OK)
+		err = job_changed(j, info);
 	free(before);
 	meta_free(own);
 	return err;

@@ -396,8 +396,8 @@ static int check_unchanged(struct store *s, const struct read_job *r, struct err
 		changed = file_changed(s, x);
 		file_put(s, x, false);
 		if (changed)
-			return root_fail(s->data, part.file->path, ERR_MISMATCH,
-					 "was changed by somebody else", info);
+			return file_fail(s, part.file, ERR_MISMATCH, "was changed by somebody else",
+					 info);
 	}
 	return OK;
 }

@@ -163,6 +163,33 @@ def _(w):
         check_eq(f.read(4), b"mine", "the user's own")
 
 
+@test("what is refused of the files of one version is no rule for the next (daemon that follows)")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_tree(a.path("d"), {"x/one": MIB, "y/two": MIB})
+    a.share(src)
+    b.daemon()
+    b.run("get", "d", "--only", "x/*", "--follow", "--every", "1", "--detach").expect(h.OK)
+    one = b.path("d", "x", "one")
+    h.wait_for(lambda: b.transfers()[0]["state"] == "seeding", 20 * SLOW, "it is fetched")
+    was = os.stat(one)
+    with open(one, "r+b") as f:
+        first = f.read(4)
+        f.seek(0)
+        f.write(b"mine")
+    h.wait_for(lambda: b.transfers()[0]["why"], 20 * SLOW, "it is noticed")
+    b.run("priority", "1", "normal", "--file", "y/*").expect(h.TAKEN)
+    with open(one, "r+b") as f:
+        f.write(first)
+    os.utime(one, ns=(was.st_atime_ns, was.st_mtime_ns))
+    h.wait_for(lambda: b.transfers()[0]["why"] is None, 20 * SLOW, "it is as it was")
+    h.make_tree(a.path("d"), {"x/one": 2 * MIB, "y/two": 2 * MIB})
+    a.share(src)
+    h.wait_for(lambda: os.path.getsize(one) == 2 * MIB, 60 * SLOW, "the next version is there")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"x/one"], "of which only that is wanted that was")
+
+
 @test("a file that is written to in one place: the rest is served; share says which file")
 def _(w):
     index = w.index()
