@@ -383,6 +383,10 @@ class Proc:
             raise Failed(f"still running after {seconds:g} s: {what or ' '.join(self.args)}; stderr {self.err()[-600:]!r}")
         return Done(self.args, self.p.returncode, self.out(), self.err(), time.monotonic() - self.started)
 
+    def wait_got(self, seconds=30):
+        """Until a get says that all is there; the index hears of it before."""
+        wait_for(lambda: b"verified" in self.out(), seconds * SLOW, f"{self.name} has it", every=0.01)
+
     def stop(self, signo=signal.SIGINT, seconds=15):
         """Ask it to leave properly."""
         if not self.alive():

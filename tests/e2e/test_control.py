@@ -263,6 +263,7 @@ def _(w):
     left = leave.wait(30 * h.SLOW).expect(h.OK).json()["left"]
     check_eq([x["pieces_only_here"] for x in left], [0], "nothing is lost")
     p.wait(10 * h.SLOW).expect(h.OK)
+    seed.wait_got()
     index.wait_seeds("f", 1)
     seed.stop().expect(h.OK)
 

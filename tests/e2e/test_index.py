@@ -141,6 +141,7 @@ def _(w):
     pb = b.start("get", "f", "--seed")
     pc = c.start("get", "f", "--seed")
     index.wait_seeds("f", 3)
+    pb.wait_got()
     pb.stop().expect(h.OK)
     check_eq(index.holders("f")["online"], 2, "holders after one left")
     pc.kill()

@@ -162,7 +162,7 @@ def _(w):
     q = b.start("get", "f", "--seed")
     index.wait_seeds("f", 2)
     check_eq(index.entry("f")["online"], 2, "both are there")
-    h.wait_for(lambda: b"verified" in q.out(), 10 * SLOW, "it is there")  # the index hears of it before
+    q.wait_got()
     q.stop().expect(h.OK)
     h.wait_for(lambda: index.entry("f")["online"] == 1, 1 * SLOW, "who left is gone", every=0.01)
     p.kill()
