@@ -33,14 +33,16 @@ def drive():
     if what == "seed":
         p.flags |= lt.torrent_flags.seed_mode
     t = s.add_torrent(p)
+    finished = False
     while True:
         s.wait_for_alert(1000 if what == "seed" else 5)
         for a in s.pop_alerts():
             if what == "seed" and isinstance(a, lt.state_changed_alert) and t.status().is_seeding:
                 open(done, "w", encoding="ascii").close()
             if what != "seed" and isinstance(a, lt.torrent_finished_alert):
+                finished = True
                 t.flush_cache()
-            elif what != "seed" and isinstance(a, lt.cache_flushed_alert):
+            elif finished and isinstance(a, lt.cache_flushed_alert):  # it says so at other times, too
                 if what == "get":
                     os._exit(0)  # finished, and the file holds all of it
                 open(done, "w", encoding="ascii").close()

@@ -34,7 +34,7 @@ struct check {
  * be there too.
  * Returns 0 whatever the data is like; ERR_NOMEM or ERR_IO when it could not be looked at.
  * Owns:   *out is the caller's: check_fini().
- * Limit:  two pieces per core are in memory as block hashes, never as data. */
+ * Limit:  a piece a worker is in memory as block hashes, never as data. */
 int check_run(const struct check_params *p, struct check *out, struct err_info *info);
 void check_fini(struct check *c);
 /* All as it should be? */

@@ -34,24 +34,11 @@ static int check_free(const char *path, struct err_info *info)
 	return lstat(path, &st) == 0 ? refuse_existing(path, info) : 0;
 }
 
-/* The name is claimed first, so that nothing of another program is replaced. */
 static int write_file(const char *path, struct bytes torrent, struct err_info *info)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	struct stat st;
-	unsigned mode;
-	int rc;
+	int err = durable_create_path(path, torrent, info);
 
-	if (fd < 0 && errno == EEXIST)
-		return refuse_existing(path, info);
-	if (fd < 0)
-		return root_errno(info, path, errno);
-	mode = fstat(fd, &st) == 0 ? st.st_mode & 0777 : 0644;
-	close(fd);
-	rc = durable_write_path(path, torrent, mode, info);
-	if (rc != 0)
-		(void)unlink(path);
-	return rc;
+	return err == ERR_EXISTS ? refuse_existing(path, info) : err;
 }
 
 static void print_created(const struct opts *o, const struct build *b, const char *path)

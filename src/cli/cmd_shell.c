@@ -209,27 +209,44 @@ static void do_get(struct shell *sh, int argc, char **argv)
 	begin(sh, argc, argv, "--seed");
 }
 
-static bool is_of(const struct shell_job *j, const char *ref)
+static bool is_same(const char *published, const char *ref)
 {
-	const char *slash = j->ref == NULL ? NULL : strchr(j->ref, '/');
-	size_t n = strlen(ref);
+	size_t n = strlen(ref), bare = (size_t)(strrchr(published, '@') - published);
 
-	if (slash == NULL)
-		return false;
-	/* NAME or OWNER/NAME, with its version or without. */
-	for (const char *s = j->ref; s != NULL; s = s == j->ref ? slash + 1 : NULL)
-		if (strncmp(s, ref, n) == 0 && (s[n] == '\0' || s[n] == '@'))
-			return true;
-	return false;
+	return strncmp(published, ref, n) == 0 && (published[n] == '\0' || n == bare);
 }
 
+/* `ref` is NAME or OWNER/NAME, with its version or without. */
+static bool is_of(const char *published, const char *ref)
+{
+	return is_same(published, ref) || is_same(strchr(published, '/') + 1, ref);
+}
+
+/* It is not to be withdrawn when the shell ends. Returns whether it was this job's. */
+static bool forget_ref(struct shell_job *j, const char *ref)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->n_refs; i++) {
+		if (is_of(j->refs[i], ref))
+			free(j->refs[i]);
+		else
+			j->refs[n++] = j->refs[i];
+	}
+	if (n == j->n_refs)
+		return false;
+	j->n_refs = n;
+	return true;
+}
+
+/* One process serves all that one `share` was given, until nothing of it is listed. */
 static void do_unshare(struct shell *sh, int argc, char **argv)
 {
 	if (shell_run(sh, argc, argv) != EXIT_OK)
 		return;
 	for (size_t i = 0; i < sh->n_jobs; i++)
 		for (int k = 1; k < argc; k++)
-			if (is_of(sh->jobs[i], argv[k]))
+			if (forget_ref(sh->jobs[i], argv[k]) && sh->jobs[i]->n_refs == 0)
 				shell_job_stop(sh->jobs[i]);
 }
 
@@ -269,7 +286,7 @@ static const char *state_of(const struct shell_job *j)
 
 	if (j->stopped)
 		return "leaving";
-	if (j->complete || (!j->is_get && j->ref != NULL))
+	if (j->complete || j->n_refs > 0)
 		return "serving";
 	if (*note != '\0')
 		return note;
@@ -286,7 +303,7 @@ static void put_job(struct out_table *t, const struct shell_job *j)
 	snprintf(text, sizeof(text), "%u", j->id);
 	out_cell(t, text);
 	out_cell(t, j->is_get ? "get" : "share");
-	out_cell(t, j->ref != NULL ? j->ref : j->what);
+	out_cell(t, j->n_refs > 0 ? j->refs[j->n_refs - 1] : j->what);
 	out_cell(t, state_of(j));
 	if (j->complete)
 		snprintf(text, sizeof(text), "100%%");
@@ -458,16 +475,28 @@ static bool wait_for_key(void *user, int fd)
 	return ready > 0;
 }
 
+/* Something that a share of this shell has published; NULL: nothing is left. Owns: the caller's. */
+static char *take_published(struct shell *sh)
+{
+	for (size_t i = 0; i < sh->n_jobs; i++) {
+		struct shell_job *j = sh->jobs[i];
+
+		if (j->n_refs > 0 && !j->stopped)
+			return j->refs[--j->n_refs];
+	}
+	return NULL;
+}
+
 /* What this shell has published, and serves no longer. */
 static void unpublish(struct shell *sh)
 {
 	static char unshare[] = "unshare", quiet[] = "-q";
+	char *ref;
 
-	for (size_t i = 0; i < sh->n_jobs && !sh->keep; i++) {
-		char *words[] = {unshare, quiet, sh->jobs[i]->ref, NULL};
-
-		if (sh->jobs[i]->ref != NULL && !sh->jobs[i]->stopped)
-			(void)shell_run(sh, 3, words);
+	/* While one is withdrawn jobs may end. */
+	while (!sh->keep && (ref = take_published(sh)) != NULL) {
+		(void)shell_run(sh, 3, (char *[]){unshare, quiet, ref, NULL});
+		free(ref);
 	}
 }
 

@@ -189,7 +189,7 @@ static const struct command commands[] = {
 	    "matches '/', too, and the last GLOB that matches a file decides. More of a folder is "
 	    "fetched\n"
 	    "when get is run again with other GLOBs, or with none.\n"
-	    "A daemon that runs does the work for one NAME, all of it, and goes on after Ctrl-C.\n"
+	    "A daemon that runs does the work, and goes on after Ctrl-C.\n"
 	    "\n"
 	    "examples:\n"
 	    "  shoal get genome.tar\n"

@@ -71,6 +71,19 @@ static bool is_same_place(const struct job *j, const struct job_spec *s)
 	return strncmp(v.path, s->path, n) == 0 && (v.path[n] == '\0' || v.path[n] == '/');
 }
 
+/* What is to be shared is known as another place's. There it may be gone, or another thing by now.
+ */
+static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, struct job **j,
+			   struct err_info *info)
+{
+	int err = jobs_look(*j);
+
+	if (err != ERR_NOENT && err != ERR_MISMATCH)
+		return jobs_resume(d->js, *j, info);
+	err = jobs_remove(d->js, *j, false, info);
+	return err == OK ? jobs_add(d->js, s, j, info) : err;
+}
+
 static void do_add(void *user, struct local_call *call, const json_t *question)
 {
 	struct daemon_control *d = user;
@@ -88,6 +101,8 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 		existed = err == ERR_EXISTS;
 		if (existed && is_same_place(j, &r.spec))
 			err = jobs_ask_again(d->js, j, &r.spec, &why);
+		else if (existed && r.spec.seed)
+			err = share_elsewhere(d, &r.spec, &j, &why);
 		job_request_fini(&r);
 	}
 	json_decref(request);

@@ -9,6 +9,7 @@
 #include "cli/daemon_ask.h"
 #include "cli/entries.h"
 #include "cli/index_choice.h"
+#include "cli/placed.h"
 #include "daemon/job_request.h"
 #include "node/base64.h"
 #include "store/root.h"
@@ -231,28 +232,6 @@ static void take(struct handed *h, const json_t *j)
 
 /* ---- handing over ------------------------------------------------------------------- */
 
-/* The parent's real path and the name in it: what is not there yet has no real path of its own. */
-static char *absolute(const char *path, struct err_info *info)
-{
-	char *copy = strdup(path), *slash = copy == NULL ? NULL : strrchr(copy, '/');
-	char *parent = NULL, *out = NULL;
-
-	if (slash != NULL)
-		*slash = '\0';
-	if (copy != NULL)
-		parent = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
-	if (parent == NULL)
-		(void)root_errno(info, path, copy == NULL ? ENOMEM : errno);
-	else if (asprintf(&out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
-			  slash == NULL ? path : slash + 1) < 0)
-		out = NULL;
-	if (parent != NULL && out == NULL)
-		err_set(info, ERR_NOMEM, "out of memory");
-	free(parent);
-	free(copy);
-	return out;
-}
-
 /* `path`: where it was to go. */
 static int check_place(const struct handed *h, const char *path, bool into, struct err_info *info)
 {
@@ -274,7 +253,7 @@ static char *place_of(const struct job_spec *spec, struct err_info *info)
 	char *path;
 
 	if (!spec->into)
-		return absolute(spec->path, info);
+		return placed_real_path(spec->path, info);
 	path = realpath(spec->path, NULL);
 	if (path == NULL)
 		(void)root_errno(info, spec->path, errno);

@@ -30,7 +30,7 @@ struct handed {
 	enum job_state state;
 	struct transfer_status status; /* of a phase that fits; `why` from the daemon */
 	bool complete, there_already;
-	uint64_t found_bytes, up_total;
+	uint64_t found_bytes;
 	uint64_t down_before; /* bytes that it had fetched before it was handed over */
 	bool gone;	      /* somebody removed it, or the daemon has left */
 	/* It is kept up to date (--follow, --watch): `id` is that of the newest version. */

@@ -83,7 +83,7 @@ static int check_key_mode(const struct root *r, const char *dir, struct err_info
 {
 	struct stat st;
 	char safe[256];
-	int rc = root_stat(r, KEY_FILE, &st);
+	int rc = root_look(r, KEY_FILE, &st, info);
 
 	if (rc != 0)
 		return rc;

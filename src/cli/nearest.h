@@ -2,19 +2,10 @@
 #ifndef SHOAL_CLI_NEAREST_H
 #define SHOAL_CLI_NEAREST_H
 
-#include <stddef.h>
-
-/* Longer words are not looked at. */
-#define NEAREST_BYTES_MAX 40u
-
-/* Letters to add, drop, change or swap with their neighbour to make `b` of `a`;
- * NEAREST_BYTES_MAX when one of them is too long. */
-size_t nearest_distance(const char *a, const char *b);
-
 /* Remember the best of several candidates: start with {.best = NULL}. */
 struct nearest {
-	const char *best; /* NULL while nothing is near enough for a hint */
-	size_t distance;
+	const char *best;  /* NULL while nothing is near enough for a hint */
+	unsigned distance; /* store/near.h */
 };
 void nearest_offer(struct nearest *n, const char *typed, const char *known);
 

@@ -387,6 +387,7 @@ void opts_fini(struct opts *o)
 	free((void *)o->hosts);
 	free((void *)o->proxies);
 	free((void *)o->sites);
+	free((void *)o->beneath);
 	if (o->config != NULL)
 		config_fini(o->config);
 	free(o->config);

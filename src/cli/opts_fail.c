@@ -21,5 +21,6 @@ int opts_fail(const struct opts *o, const char *command, const struct err_info *
 		(void)fflush(stdout);
 		fprintf(stderr, "shoal %s: %s\n", command, text);
 	}
-	return exit_from_err(info->code);
+	/* Who fails without saying why has failed all the same. */
+	return info->code == OK ? EXIT_FAILED : exit_from_err(info->code);
 }

@@ -64,7 +64,7 @@ void progress_init(struct progress *p, enum progress_how how, uint64_t now_ms);
 void progress_line(struct buf *out, const struct progress_state *s, unsigned width);
 /* Draws at most ten times a second: "label  42% 1.2 of 2.8 GiB  310 MiB/s  ETA 5s  4 peers"; or at
  * most twice a second {"schema", "event": "progress", "label", "done", "total", "down_bps",
- * "up_bps", "peers", "eta_s", "note"}. */
+ * "up_bps", "peers", "eta_s", "note"}. (share_tell.c has another event, "serving".) */
 void progress_draw(struct progress *p, const struct progress_state *s, uint64_t now_ms);
 /* For work without a loop: begin, then draw how much of it is done, at the rate so far. Read the
  * clock themselves. `note` may be NULL. */

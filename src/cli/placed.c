@@ -41,10 +41,9 @@ bool placed_same_content(const struct placed *a, const struct placed *b)
 
 /* ---- where it is kept -------------------------------------------------------- */
 
-/* The path as it is however one got there: the folder's real one, and the name in it. */
-static char *real_path(const char *path)
+char *placed_real_path(const char *path, struct err_info *info)
 {
-	char *copy = strdup(path), *slash, *folder, *out = NULL;
+	char *copy = strdup(path), *slash, *folder = NULL, *out = NULL;
 	size_t n = copy == NULL ? 0 : strlen(copy);
 
 	while (n > 1 && copy[n - 1] == '/')
@@ -52,13 +51,15 @@ static char *real_path(const char *path)
 	slash = copy == NULL ? NULL : strrchr(copy, '/');
 	if (slash != NULL)
 		*slash = '\0';
-	folder = copy == NULL ? NULL
-			      : realpath(slash == NULL	 ? "."
-					 : slash == copy ? "/"
-							 : copy,
-					 NULL);
-	if (folder != NULL && asprintf(&out, "%s/%s", folder, slash == NULL ? copy : slash + 1) < 0)
+	if (copy != NULL)
+		folder = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
+	if (folder == NULL)
+		(void)root_errno(info, path, copy == NULL ? ENOMEM : errno);
+	else if (asprintf(&out, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+			  slash == NULL ? copy : slash + 1) < 0)
 		out = NULL;
+	if (folder != NULL && out == NULL)
+		(void)err_set(info, ERR_NOMEM, "out of memory");
 	free(folder);
 	free(copy);
 	return out;
@@ -226,7 +227,7 @@ static bool is_remembered(const char *real, const struct placed *p)
 
 int placed_expect(const char *path, const struct placed *p, struct err_info *info)
 {
-	char *real = real_path(path);
+	char *real = placed_real_path(path, NULL);
 	int err = real == NULL ? err_set(info, ERR_IO, "the folder is gone")
 			       : write_record(real, COMING, p, info);
 
@@ -236,7 +237,7 @@ int placed_expect(const char *path, const struct placed *p, struct err_info *inf
 
 int placed_remember(const char *path, struct placed *p, struct err_info *info)
 {
-	char *real = real_path(path);
+	char *real = placed_real_path(path, NULL);
 	int err = real == NULL ? err_set(info, ERR_IO, "the folder is gone")
 			       : stamp_take(real, &p->stamp, info);
 
@@ -251,7 +252,7 @@ int placed_remember(const char *path, struct placed *p, struct err_info *info)
 
 int placed_find(const char *path, struct placed *out)
 {
-	char *real = real_path(path);
+	char *real = placed_real_path(path, NULL);
 	int err = real == NULL ? ERR_NOENT : read_record(real, THERE, out);
 
 	free(real);

@@ -28,6 +28,10 @@ void placed_from_entry(struct placed *p, const struct entry *e);
 bool placed_same_entry(const struct placed *a, const struct placed *b);	  /* owner and name */
 bool placed_same_content(const struct placed *a, const struct placed *b); /* info-hash */
 
+/* `path` as it is however one got there: the folder's real one, and the name in it, which need not
+ * be there. NULL: the folder is gone, or ERR_NOMEM. Owns: free(). */
+char *placed_real_path(const char *path, struct err_info *info);
+
 /* This is about to be put at `path`: should it be found there after a crash, it is shoal's own. */
 int placed_expect(const char *path, const struct placed *p, struct err_info *info);
 /* What lies at `path` now is this: its stamp is taken. Replaces what was remembered before. With

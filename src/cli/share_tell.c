@@ -55,8 +55,22 @@ static void tell(struct sharing *sh, const struct share *s)
 	(void)fflush(stdout);
 }
 
+/* For programs: the names as they are, where those that a person reads are escaped. */
+static void tell_event(const struct sharing *sh, const struct share *s)
+{
+	json_t *event;
+
+	if (opts_progress(sh->o) != PROGRESS_JSON)
+		return;
+	event = share_json(s);
+	json_object_set_new(event, "event", json_string("serving"));
+	out_json_line(stderr, event);
+	json_decref(event);
+}
+
 void share_tell_one(struct sharing *sh, const struct share *s)
 {
+	tell_event(sh, s);
 	if (!sh->o->json) /* they are one list then */
 		tell(sh, s);
 }
@@ -65,6 +79,7 @@ void share_tell_newer(struct sharing *sh, const struct share *s)
 {
 	json_t *line;
 
+	tell_event(sh, s);
 	if (!sh->o->json) {
 		tell(sh, s);
 		return;

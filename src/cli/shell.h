@@ -29,9 +29,10 @@ struct shell_job {
 	unsigned id;
 	bool is_get;
 	pid_t pid;
-	char *what; /* as it was named; not escaped */
-	char *path; /* absolute, of what is shared; NULL */
-	char *ref;  /* OWNER/NAME@VERSION that it has published; NULL */
+	char *what;  /* as it was named; not escaped */
+	char *path;  /* absolute, of what is shared; NULL */
+	char **refs; /* OWNER/NAME@VERSION of all that it has published, the last one last */
+	size_t n_refs;
 	int fds[2]; /* its standard output and error; -1: at its end */
 	struct buf lines[2];
 	bool complete;	  /* a download that is there */

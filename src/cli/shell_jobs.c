@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "cli/entries.h"
+#include "meta/entry.h"
 #include "net/loop.h"
 
 #define PROGRAM "/proc/self/exe"
@@ -81,28 +82,41 @@ static int reap(pid_t pid)
 
 /* ---- what jobs say --------------------------------------------------------------------------- */
 
-/* "serving OWNER/NAME@VERSION  ..." */
-static void take_ref(struct shell_job *j, const char *line)
+/* What it has published. Without memory it stays listed when the shell ends. */
+static void take_ref(struct shell_job *j, const json_t *serving)
 {
-	static const char begin[] = "serving ";
+	char text[ENTRY_REF_MAX], **grown;
 
-	if (j->is_get || j->ref != NULL || strncmp(line, begin, sizeof(begin) - 1) != 0)
+	entry_ref_text(text, entries_str(serving, "owner"), entries_str(serving, "name"),
+		       (uint32_t)entries_int(serving, "version"));
+	for (size_t i = 0; i < j->n_refs; i++)
+		if (strcmp(j->refs[i], text) == 0)
+			return;
+	grown = realloc(j->refs, (j->n_refs + 1) * sizeof(*grown));
+	if (grown == NULL)
 		return;
-	line += sizeof(begin) - 1;
-	j->ref = strndup(line, strcspn(line, " "));
+	j->refs = grown;
+	j->refs[j->n_refs] = strdup(text);
+	if (j->refs[j->n_refs] != NULL)
+		j->n_refs++;
 }
 
 static void take_line(struct shell *sh, struct shell_job *j, int stream, const char *line)
 {
 	json_t *event = stream == 1 && *line == '{' ? json_loads(line, 0, NULL) : NULL;
+	const char *what = entries_str(event, "event");
 
-	if (strcmp(entries_str(event, "event"), "progress") == 0) {
+	if (strcmp(what, "progress") == 0) {
 		json_decref(j->progress);
 		j->progress = event;
 		return;
 	}
+	if (strcmp(what, "serving") == 0) {
+		take_ref(j, event);
+		json_decref(event);
+		return; /* it says so to a person, too */
+	}
 	json_decref(event);
-	take_ref(j, line);
 	if (stream == 0 && j->is_get)
 		j->complete = true;
 	/* It escaped what strangers wrote. */
@@ -133,7 +147,9 @@ static void job_free(struct shell_job *j)
 	json_decref(j->progress);
 	free(j->what);
 	free(j->path);
-	free(j->ref);
+	for (size_t i = 0; i < j->n_refs; i++)
+		free(j->refs[i]);
+	free(j->refs);
 	free(j);
 }
 

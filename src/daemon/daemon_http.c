@@ -240,7 +240,7 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 static int check_mode(const struct root *home, struct err_info *info)
 {
 	struct stat st;
-	int err = root_stat(home, DAEMON_TOKEN_FILE, &st);
+	int err = root_look(home, DAEMON_TOKEN_FILE, &st, info);
 
 	if (err == OK && (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0))
 		return root_fail(home, DAEMON_TOKEN_FILE, ERR_DENIED,

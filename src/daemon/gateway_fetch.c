@@ -45,12 +45,17 @@ struct found {
 	uint32_t job; /* 0: none was needed yet */
 };
 
-/* A '!' in front would leave out what follows. */
 void gateway_glob(char out[GATEWAY_GLOB_MAX], const struct metainfo *m, uint32_t file)
 {
-	(void)snprintf(out, GATEWAY_GLOB_MAX, "%s", m->files[file].path);
-	if (out[0] == '!')
-		out[0] = '?';
+	size_t n = 0;
+
+	/* A '!' in front would leave out what follows. */
+	for (const char *s = m->files[file].path; *s != '\0' && n + 2 < GATEWAY_GLOB_MAX; s++) {
+		if (strchr("*?[\\!", *s) != NULL)
+			out[n++] = '\\';
+		out[n++] = *s;
+	}
+	out[n] = '\0';
 }
 
 /* Of a folder this file alone; others are wanted when they are asked for. */

@@ -62,9 +62,8 @@ bool gateway_needs_bytes(const struct ask *a, const struct metainfo *m, uint32_t
 void gateway_answer(struct ask *a, const struct metainfo *m, struct transfer *t);
 
 /* ---- gateway_fetch.c ---- */
-/* A pattern (meta/selection.h) that chooses this file of a folder; names with '*' and '?' in them
- * may choose more. */
-#define GATEWAY_GLOB_MAX (META_PATH_BYTES_MAX + 1u)
+/* A pattern (meta/selection.h) that chooses this file of a folder alone. */
+#define GATEWAY_GLOB_MAX (2u * META_PATH_BYTES_MAX + 1u)
 void gateway_glob(char out[GATEWAY_GLOB_MAX], const struct metainfo *m, uint32_t file);
 /* Look for its name at the index, with others who ask for the same. */
 void gateway_fetch(struct ask *a);

@@ -393,6 +393,18 @@ void jobs_release(struct job *j, const struct stamp *same)
 	job_touch(j);
 }
 
+int jobs_look(const struct job *j)
+{
+	struct stamp now;
+	int err = stamp_take(j->rec.path, &now, NULL);
+
+	if (err == ERR_NOENT || err == ERR_NOMEM)
+		return err;
+	if (!j->rec.complete || job_state_now(j) == JOB_CHECKING)
+		return OK;
+	return err == OK && j->rec.has_stamp && stamp_eq(&now, &j->rec.stamp) ? OK : ERR_MISMATCH;
+}
+
 int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 {
 	(void)js;

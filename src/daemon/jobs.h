@@ -244,9 +244,14 @@ int jobs_set_item(struct jobs *js, struct job *j, struct bytes item, struct err_
  * JOBS_UPKEEP_BYTES_MAX. */
 int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enum want want,
 		   struct err_info *info);
+/* Is what it has at its place as it was when it was verified? Looks at the disk, hashes nothing.
+ * Returns 0, also of what is not complete or being checked; ERR_NOENT: nothing is there;
+ * ERR_MISMATCH: it may be something else; ERR_NOMEM. */
+int jobs_look(const struct job *j);
 /* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
- * had failed. Limits of `s` are its limits from now on; if `s` wants newer versions, they are had
- * as `s` says, from its index. */
+ * had failed. What was fetched and is not there any more is fetched anew, what was changed is
+ * hashed. Limits of `s` are its limits from now on; if `s` wants newer versions, they are had as
+ * `s` says, from its index. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing

@@ -177,10 +177,13 @@ static int load_one(struct jobs *js, const char *file, uint32_t id)
 	buf_init(&j->torrent, META_BYTES_MAX);
 	buf_init(&in, JOB_RECORD_BYTES_MAX);
 	err = durable_read(&js->folder, file, &in, &why);
-	if (err == OK)
+	if (err == OK) {
 		err = job_record_decode(buf_bytes(&in), &j->rec);
-	if (err == OK && j->rec.id != id)
-		err = ERR_PROTO;
+		if (err == OK && j->rec.id != id)
+			err = ERR_PROTO;
+		if (err != OK)
+			(void)root_fail(&js->folder, file, err, "is damaged", &why);
+	}
 	buf_fini(&in);
 	if (err == OK)
 		err = jobs_enlist(js, j);
@@ -197,8 +200,7 @@ static int load_one(struct jobs *js, const char *file, uint32_t id)
 	/* It is left where it is: a person may want to look at it. */
 	if (id > js->last_id)
 		js->last_id = id;
-	jobs_say(js, "transfer number %u is lost: its record %s/%s is damaged", id, js->p.folder,
-		 file);
+	jobs_say(js, "transfer number %u is left out: %s", id, why.text);
 	return OK;
 }
 
@@ -228,15 +230,16 @@ static void sweep(struct jobs *js, DIR *dir)
 	}
 }
 
-/* Those whose removal was interrupted are removed now. */
+/* Those whose removal was interrupted are removed now. That is on record already: what the disk
+ * says to its being recorded again, when it is full, does not matter. */
 static int go_on_removing(struct jobs *js, struct err_info *info)
 {
-	int err = OK;
+	struct err_info why;
 
-	for (size_t i = js->n; i-- > 0 && err == OK;)
-		if (js->list[i]->rec.erase)
-			err = jobs_remove(js, js->list[i], true, info);
-	return err;
+	for (size_t i = js->n; i-- > 0;)
+		if (js->list[i]->rec.erase && jobs_remove(js, js->list[i], true, &why) == ERR_NOMEM)
+			return err_set(info, ERR_NOMEM, "%s", why.text);
+	return OK;
 }
 
 int jobs_load(struct jobs *js, struct err_info *info)

@@ -4,7 +4,7 @@
 bool job_wants_turn(const struct job *j)
 {
 	return j->t == NULL && j->fetch == NULL && j->leaving == NULL && !j->failed &&
-	       !j->rec.paused && !j->waits && !job_is_done(j);
+	       !j->rec.paused && !j->waits && (!job_is_done(j) || j->recheck);
 }
 
 bool job_is_queued_kind(const struct jobs *js, const struct job *j)

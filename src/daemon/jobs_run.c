@@ -254,7 +254,7 @@ static void attend(struct job *j)
 		look_at_fetch(j);
 	if (j->removed) /* by a watcher */
 		return;
-	if (j->t != NULL && job_is_done(j))
+	if (j->t != NULL && job_is_done(j) && job_state_now(j) != JOB_CHECKING)
 		job_stop(j);
 	now = job_state_now(j);
 	if (now == j->state && j->why.code == why)
@@ -351,6 +351,7 @@ static int add_download(struct job *j, struct bytes torrent, struct err_info *in
 	int err = add(j, torrent, false, j->recheck, info);
 	struct err_info why;
 
+	j->there_already = false;
 	if (err != ERR_EXISTS)
 		return err;
 	j->has_began = stamp_take(j->rec.path, &j->began, NULL) == OK;

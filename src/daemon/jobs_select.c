@@ -160,6 +160,33 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 	return err;
 }
 
+/* The same, while its files are not known. Without patterns all are wanted. */
+static int want_more_of_link(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	char **had = j->rec.only, **more = NULL;
+	size_t n = job_list_len(had), n_more;
+	const char **both;
+	int err;
+
+	if (had == NULL)
+		return OK;
+	n_more = job_list_len((char *const *)s->only);
+	both = calloc(n + n_more + 1, sizeof(*both));
+	if (both == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n + n_more && n_more > 0; i++)
+		both[i] = i < n ? had[i] : s->only[i - n];
+	err = job_list_copy(both, JOBS_PATTERNS_MAX, &more);
+	free(both);
+	if (err == ERR_TOO_BIG)
+		return err_set(info, err, "more was said of its files than can be kept");
+	if (err != OK)
+		return err_set(info, err, "out of memory");
+	job_list_free(had);
+	j->rec.only = more;
+	return job_changed(j, info);
+}
+
 /* What is chosen the second time is wanted besides what was the first time. */
 static int want_more(struct job *j, const struct job_spec *s, struct err_info *info)
 {
@@ -169,7 +196,9 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 	uint32_t n;
 	int err;
 
-	if (j->rec.wanted == NULL || job_is_link(j))
+	if (job_is_link(j))
+		return want_more_of_link(j, s, info);
+	if (j->rec.wanted == NULL)
 		return OK;
 	err = job_meta(j, &m, &own, info);
 	before = err == OK ? job_copy_wanted(j, m) : NULL;
@@ -252,10 +281,33 @@ static int limit_anew(struct jobs *js, struct job *j, const struct job_spec *s,
 	return jobs_set_limits(js, j, down, up, info);
 }
 
+/* What was fetched is gone from its place: it is fetched once more. */
+static int fetch_anew(struct job *j, struct err_info *info)
+{
+	j->rec.complete = false;
+	j->rec.has_stamp = false;
+	j->rec.has_replaces = false;
+	j->before.done = 0;
+	job_stop(j);
+	return job_changed(j, info);
+}
+
+/* Who asks for it once more wants it to be there, and right. */
+static int want_it_there(struct job *j, struct err_info *info)
+{
+	int err = j->rec.complete ? jobs_look(j) : OK;
+
+	if (err == ERR_NOENT)
+		return fetch_anew(j, info);
+	return err == OK ? OK : jobs_recheck(j->js, j, info);
+}
+
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	int err = s->seed ? OK : want_more(j, s, info);
 
+	if (err == OK && !s->seed && !s->paused)
+		err = want_it_there(j, info);
 	if (err == OK)
 		err = limit_anew(js, j, s, info);
 	if (err == OK && (s->follow != NULL || s->watch != NULL))

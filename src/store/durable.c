@@ -291,12 +291,57 @@ static int write_device(const char *path, struct bytes data, struct err_info *in
 	return error == 0 ? OK : root_errno(info, path, error);
 }
 
+/* Cuts `path`, whose last part is `leaf` then. */
+static int open_folder_of(char *path, struct root *r, const char **leaf, struct err_info *info)
+{
+	char *slash = strrchr(path, '/');
+
+	*leaf = slash == NULL ? path : slash + 1;
+	if (slash != NULL)
+		*slash = '\0';
+	return root_open(r, slash == NULL ? "." : slash == path ? "/" : path, info);
+}
+
+static int sync_folder_of(const char *path, struct err_info *info)
+{
+	char *copy = strdup(path);
+	const char *leaf;
+	struct root r;
+	int err;
+
+	if (copy == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	err = open_folder_of(copy, &r, &leaf, info);
+	free(copy);
+	if (err != OK)
+		return err;
+	err = root_sync(&r, "", info);
+	root_close(&r);
+	return err;
+}
+
+int durable_create_path(const char *path, struct bytes data, struct err_info *info)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), error;
+
+	if (fd < 0)
+		return root_errno(info, path, errno);
+	error = write_all(fd, data);
+	if (error == 0 && fsync(fd) != 0)
+		error = errno;
+	close(fd);
+	if (error == 0)
+		return sync_folder_of(path, info);
+	(void)unlink(path);
+	return root_errno(info, path, error);
+}
+
 int durable_write_path(const char *path, struct bytes data, unsigned mode, struct err_info *info)
 {
 	struct stat st;
 	struct root r;
 	const char *leaf;
-	char *target = NULL, *slash;
+	char *target = NULL;
 	int err;
 
 	if (stat(path, &st) == 0) {
@@ -310,11 +355,7 @@ int durable_write_path(const char *path, struct bytes data, unsigned mode, struc
 	}
 	if (target == NULL)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	slash = strrchr(target, '/');
-	leaf = slash == NULL ? target : slash + 1;
-	if (slash != NULL)
-		*slash = '\0';
-	err = root_open(&r, slash == NULL ? "." : slash == target ? "/" : target, info);
+	err = open_folder_of(target, &r, &leaf, info);
 	if (err == OK) {
 		err = durable_write(&r, leaf, data, mode, info);
 		root_close(&r);

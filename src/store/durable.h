@@ -23,5 +23,8 @@ int durable_read(const struct root *r, const char *rel, struct buf *out, struct 
  * are followed. */
 int durable_read_path(const char *path, struct buf *out, struct err_info *info);
 int durable_write_path(const char *path, struct bytes data, unsigned mode, struct err_info *info);
+/* A new file of the user's own, with no temporary one beside it, which might be somebody's.
+ * ERR_EXISTS: something is there, and stays. On other errors nothing is. */
+int durable_create_path(const char *path, struct bytes data, struct err_info *info);
 
 #endif

@@ -44,8 +44,8 @@ struct hashing {
  * Returns 0; ERR_NOENT, ERR_DENIED, ERR_IO; ERR_MISMATCH when a file changed while it was read;
  *         ERR_CANCELLED; ERR_NOMEM; ERR_INVALID when lengths, offsets and piece length do not go
  *         together. Nothing is kept on error.
- * Limit:  memory is bounded (about 1 MiB a thread), whatever the file sizes, but for the
- *         results. */
+ * Limit:  memory is bounded (32 MiB of data, or 1 MiB a thread), whatever the file sizes, but for
+ *         the results. */
 int hashing_run(const struct hashing_params *p, struct hashing *out, struct err_info *info);
 void hashing_fini(struct hashing *h, struct hashing_file *files, size_t n_files);
 

@@ -208,7 +208,8 @@ static int complete_file(struct store *s, struct root_tour *tour, struct store_f
 				 info);
 	if ((uint64_t)st.st_size > f->length) {
 		err = cut_to_length(s, f, info);
-		if (err != OK || root_tour_stat(tour, f->path, &st) != OK)
+		if (err != OK || (f->aside ? root_stat(at.root, at.path, &st)
+					   : root_tour_stat(tour, f->path, &st)) != OK)
 			return err;
 	}
 	stamp_file(s, f, &st);

@@ -230,7 +230,9 @@ def _(w):
 def _(w):
     a = w.peer("a")
     src = h.make_tree(a.path("d"), {"x": 40_000, "y/z": 5})
+    own = h.make_file(a.path("d.torrent.tmp"), 10)
     a.run("create", src, "-o", a.path("d.torrent")).expect(h.OK)
+    check_eq(os.path.getsize(own), 10, "what lies beside it is the user's")
     a.run("verify", a.path("d.torrent"), src).expect(h.OK)
     with open(a.path("d", "x"), "r+b") as f:
         f.seek(20_000)

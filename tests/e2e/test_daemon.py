@@ -113,6 +113,68 @@ def _(w):
     h.check_same(c.path("f"), src)
 
 
+@test("get once more of what was deleted fetches it anew; what was changed is not called verified")
+def _(w):
+    _, a, b = two(w)
+    src = h.make_file(a.path("f"), 2 * MIB)
+    a.share(src, "--as", "alice")
+    d = b.daemon()
+    for flags in ((), ("--no-seed",)):
+        b.run("get", "f", *flags).expect(h.OK)
+        check("there already" in b.run("get", "f").expect(h.OK).out, "untouched")
+        os.unlink(b.path("f"))
+        done = b.run("get", "f").expect(h.OK)
+        check("there already" not in done.out, "deleted", done.out)
+        h.check_same(b.path("f"), src)
+        with open(b.path("f"), "r+b") as f:
+            f.write(b"mine")
+        b.run("get", "f").expect(h.TAKEN).error_line("f", "changed")
+        with open(b.path("f"), "rb") as f:
+            check_eq(f.read(4), b"mine", "the user's own")
+        os.rename(b.path("f"), b.path("kept"))
+        b.run("get", "f").expect(h.OK)
+        h.check_same(b.path("f"), src)
+        b.run("remove", "1" if not flags else "2", "--with-data").expect(h.OK)
+        h.wait_for(lambda: not os.path.exists(b.path("f")), 10 * h.SLOW, "it is gone")
+    d.stop(signal.SIGTERM).expect(h.OK)
+
+
+@test("share of what was moved serves it where it is now")
+def _(w):
+    index, a, b = two(w)
+    src = h.make_file(a.path("f"), MIB)
+    a.daemon()
+    a.run("share", src, "-d", "--as", "alice").expect(h.OK)
+    os.mkdir(a.path("new"))
+    moved = a.path("new", "f")
+    os.rename(src, moved)
+    a.run("share", moved, "-d", "--as", "alice").expect(h.OK)
+    check_eq([t["path"] for t in a.transfers()], [moved], "where it is")
+    b.get("f")
+    h.check_same(b.path("f"), moved)
+    # In two places: the one that is served is as good.
+    shutil.copy(moved, src)
+    a.run("pause", "f").expect(h.OK)
+    a.run("share", src, "-d", "--as", "alice").expect(h.OK)
+    check_eq([(t["path"], t["state"]) for t in a.transfers()], [(moved, "seeding")], "the one it has")
+
+
+@test("recheck of what is not seeded any more looks at it, too")
+def _(w):
+    _, a, b = two(w)
+    src = h.make_file(a.path("f"), 2 * MIB)
+    a.share(src, "--as", "alice")
+    b.daemon()
+    b.run("get", "f", "--no-seed").expect(h.OK)
+    wait_state(b, "f", "done")
+    b.run("recheck", "f").expect(h.OK)
+    wait_state(b, "f", "done")
+    with open(b.path("f"), "r+b") as f:
+        f.write(b"mine")
+    b.run("recheck", "f").expect(h.OK)
+    wait_state(b, "f", "failed")
+
+
 @test("Ctrl-C leaves get and share to the daemon, and says so; get -d does not wait")
 def _(w):
     index, a, b = two(w)
@@ -453,7 +515,7 @@ def _(w):
         f.write(bytes([byte[0] ^ 1]))
     d = a.daemon()
     check_eq([t["name"] for t in a.transfers()], ["f0", "f2"], "the others")
-    check("number 2 is lost" in d.err_text(), "it is said", d.err_text())
+    check("number 2 is left out" in d.err_text(), "it is said", d.err_text())
     check(os.path.exists(record), "it is left to look at")
 
 

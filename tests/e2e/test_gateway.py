@@ -100,7 +100,7 @@ def _(w):
 def _(w):
     w.index()
     a, b = w.peer("a"), w.peer("b")
-    files = {"a": 300_000, "!b": 200_000, "sub/c": 2_000_000, "d": 5_000_000}
+    files = {"a": 300_000, "!b": 200_000, "sub/c": 2_000_000, "d": 5_000_000, "[1] x*?\\.bin": 1000, "1 x*?\\.bin": 1000}
     src = h.make_tree(a.path("data"), files)
     a.share(src)
     g = Gateway(b)
@@ -117,6 +117,8 @@ def _(w):
     take("sub/c")
     take("a")
     check_eq(wanted(), 3, "one more")
+    take("[1] x*?\\.bin")
+    check_eq(wanted(), 4, "that one alone")
 
 
 @test("pages elsewhere read nothing and begin nothing; the user, players and the token do", 60)

@@ -131,6 +131,20 @@ def _(w):
     seed.stop()
 
 
+@test("files of a link that are asked for while it is not known what it means are wanted besides (daemon)")
+def _(w):
+    b = w.peer("b", NOBODY)
+    src, e, p, at = shared(w, {"a": 1000, "b": 2000, "c": 3000})
+    p.send(signal.SIGSTOP)
+    b.daemon()
+    for name in ("a", "b"):
+        b.run("get", link_of(e, at), "--only", name, "-d").expect(h.OK)
+    check_eq([t["state"] for t in b.transfers()], ["metadata"], "what it means is not known")
+    p.send(signal.SIGCONT)
+    h.wait_for(lambda: b.transfers()[0]["state"] == "seeding", 30 * h.SLOW, "it is fetched")
+    check_eq(sorted(h.tree_sums(b.path("d"))), [b"a", b"b"], "both")
+
+
 @test("many links in one list, beside other things")
 def _(w):
     refs, srcs = [], []

@@ -237,6 +237,10 @@ def _(w):
     got = b.get("f", "--progress", "json", "-q")
     for text, label in ((got.err, "f"), (serving.err_text(), None)):
         lines = [json.loads(x) for x in text.splitlines()]
+        served = [x for x in lines if x["event"] == "serving"]
+        check_eq([(x["schema"], x["owner"], x["name"], x["version"], x["path"]) for x in served],
+                 [] if label else [(1, "a", "f", 1, src)], "what is served")
+        lines = [x for x in lines if x["event"] != "serving"]
         check(lines, "no progress", text)
         for x in lines:
             check_eq((x["schema"], x["event"]), (1, "progress"), "an event")
@@ -310,6 +314,30 @@ def pipe_shell(peer, script, *args, seconds=90):
     with open(path, "rb") as f:
         p = h.Proc(peer.world, [h.BIN, "shell", *args], env=env, cwd=peer.dir, name=f"{peer.name}-shell", stdin=f)
     return p.wait(seconds * h.SLOW)
+
+
+@test("shell: quit unpublishes all that was shared here, whatever its name, and nothing else", seconds=120)
+def _(w):
+    i = w.index()
+    b = w.peer("b")
+    for name in ("report", "report final.pdf", "two", "three"):
+        h.make_file(b.path(name), 10 * KIB, seed=len(name))
+    b.share(b.path("report")).stop().expect(h.OK)
+    os.mkfifo(b.path("fifo"))
+    fd = os.open(b.path("fifo"), os.O_RDWR)
+    with open(b.path("fifo"), "rb") as f:
+        p = h.Proc(w, [h.BIN, "shell"], env={**w.env(b.home), "SHOAL_INDEX": i.url, "SHOAL_PORT": "0"}, cwd=b.dir,
+                   name="b-shell", stdin=f)
+    os.write(fd, b"share 'report final.pdf'\nshare two three\n")
+    for name in ("report final.pdf", "three"):
+        h.wait_for(lambda: f"serving b/{name}@1".encode() in p.out(), 30 * h.SLOW, f"{name} is served")
+    os.write(fd, b"unshare two\nstatus\n")
+    h.wait_for(lambda: b"\tshare\tb/three@1\tserving" in p.out(), 30 * h.SLOW, "the other one goes on")
+    check_eq(sorted(e["name"] for e in i.entries()), ["report", "report final.pdf", "three"], "before quit")
+    os.write(fd, b"quit\n")
+    check_eq(p.wait(30 * h.SLOW).code, h.OK, "quit")
+    os.close(fd)
+    check_eq([e["name"] for e in i.entries()], ["report"], "what was there before")
 
 
 @test("shell: commands from a pipe; a download is waited for at the end, a share is unpublished by quit", seconds=120)

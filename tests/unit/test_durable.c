@@ -240,6 +240,34 @@ TEST(of_two_writers_one_wins_whole)
 
 /* ---- the user's own paths ----------------------------------------------- */
 
+TEST(a_new_file_of_the_user_replaces_nothing_and_is_whole_or_not_there)
+{
+	static uint8_t big[100 * 1000];
+	struct rlimit old, small;
+	struct place p;
+	int err;
+
+	place_init(&p);
+	CHECK_INT(durable_create_path(in(&p, "f"), bytes_str("one"), NULL), 0);
+	CHECK_INT(durable_create_path(in(&p, "f"), bytes_str("two"), NULL), ERR_EXISTS);
+	check_holds(&p, "f", "one");
+	CHECK_INT(symlink("none", in(&p, "link")), 0);
+	CHECK_INT(durable_create_path(in(&p, "link"), bytes_str("two"), NULL), ERR_EXISTS);
+	CHECK_INT(durable_create_path(in(&p, "no/f"), bytes_str("x"), NULL), ERR_NOENT);
+	CHECK_INT(durable_create_path(in(&p, "g.tmp"), bytes_str("mine"), NULL), 0);
+	CHECK_INT(durable_create_path(in(&p, "g"), bytes_str("g"), NULL), 0);
+	check_holds(&p, "g.tmp", "mine");
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){.rlim_cur = 1000, .rlim_max = old.rlim_max};
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+	err = durable_create_path(in(&p, "big"), bytes_of(big, sizeof(big)), NULL);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+	CHECK_INT(err, ERR_NOSPACE);
+	CHECK(!path_exists(in(&p, "big")));
+	place_fini(&p);
+}
+
 TEST(a_path_of_the_user_may_go_through_links)
 {
 	struct place p;

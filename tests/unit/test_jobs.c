@@ -1,3 +1,6 @@
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "test.h"
 
 #include "base/text.h"
@@ -203,8 +206,10 @@ TEST(removing_with_data_takes_what_the_torrent_names_and_nothing_else)
 	desk_fini(&d);
 }
 
-TEST(removing_without_data_leaves_it_and_a_removal_cut_off_is_ended_at_the_next_start)
+/* `full`: when it starts again nothing can be written. */
+static void check_cut_off(bool full)
 {
+	struct rlimit old, none;
 	struct desk d;
 	struct job *j;
 
@@ -219,10 +224,21 @@ TEST(removing_without_data_leaves_it_and_a_removal_cut_off_is_ended_at_the_next_
 	CHECK_INT(jobs_remove(d.js, j, true, NULL), OK);
 	desk_close(&d);
 	CHECK(path_exists(d.w.seed));
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+	CHECK(!full || setrlimit(RLIMIT_FSIZE, &none) == 0);
 	desk_open(&d, 0);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
 	CHECK_INT(jobs_count(d.js), 0);
 	WAIT_FOR(d.w.loop, gone(&d, "seed") && gone(&d, "jobs/2.job"));
 	desk_fini(&d);
+}
+
+TEST(removing_without_data_leaves_it_and_a_removal_cut_off_is_ended_at_the_next_start)
+{
+	check_cut_off(false);
+	check_cut_off(true);
 }
 
 TEST(what_is_unfinished_goes_with_its_job)
