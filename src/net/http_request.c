@@ -146,18 +146,24 @@ static void on_sent(struct evhttp_request *req, void *arg)
 		http_server_hang_up(c);
 }
 
+bool http_server_via(struct evhttp_connection *evcon, struct addr *out)
+{
+	const struct sockaddr *from = evhttp_connection_get_addr(evcon);
+
+	return from != NULL && tcp_addr_from_sockaddr(out, from,
+						      from->sa_family == AF_INET6
+							  ? sizeof(struct sockaddr_in6)
+							  : sizeof(struct sockaddr_in)) == 0;
+}
+
 bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r)
 {
 	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
-	const struct sockaddr *from = evhttp_connection_get_addr(evcon);
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
 
 	if (getsockname(fd, (struct sockaddr *)&to, &len) != 0 ||
-	    tcp_addr_from_sockaddr(&r->to, &to, len) != 0 || from == NULL ||
-	    tcp_addr_from_sockaddr(&r->via, from,
-				   from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-							       : sizeof(struct sockaddr_in)) != 0)
+	    tcp_addr_from_sockaddr(&r->to, &to, len) != 0 || !http_server_via(evcon, &r->via))
 		return false;
 	r->from = r->via;
 	return true;
@@ -236,12 +242,16 @@ void http_server_on_request(struct evhttp_request *req, void *arg)
 	/* A client that sends on and on while it takes no answer stops here. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_AHEAD_BYTES);
 	http_server_enter(c, PHASE_SENDING);
-	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL)
+	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL) {
 		refuse(req, HTTP_BADREQUEST);
-	else if (s->out_held > HTTP_HELD_BYTES_MAX || !request_fill(&r, s, req))
+	} else if (!request_fill(&r, s, req)) {
 		refuse(req, HTTP_SERVUNAVAIL);
-	else
+	} else {
+		c->asker = http_room_cell(s, &r.from);
+		/* Not only between turns of the loop: in one there may be many large answers. */
+		http_room_make(s, c);
 		answer(s, c, req, &r);
+	}
 }
 
 const char *http_request_header(const struct http_request *r, const char *name)

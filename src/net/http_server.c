@@ -8,6 +8,7 @@
 #include <event2/buffer.h>
 #include <event2/listener.h>
 
+#include "net/entropy.h"
 #include "net/http_server_impl.h"
 #include "net/tcp.h"
 
@@ -26,9 +27,12 @@ void http_server_enter(struct conn *c, enum phase phase)
 		c->server->in_held -= c->in_held;
 		c->in_held = 0;
 	}
+	if (phase == PHASE_RECEIVING || phase == PHASE_IDLE)
+		c->asker = c->host;
 	c->phase = phase;
 	c->moved = 0;
 	c->since_ms = loop_now_ms(c->server->loop);
+	c->heard_ms = c->since_ms;
 }
 
 void http_server_idle(struct conn *c)
@@ -47,6 +51,13 @@ void http_server_hang_up(const struct conn *c)
 	shutdown(c->fd, SHUT_RDWR);
 }
 
+/* Not at once: the frames above us still have the connection in their hands. */
+static void make_room_soon(struct http_server *s)
+{
+	if (s->in_held > s->held_max || s->out_held > s->held_max)
+		event_active(&s->reap, EV_TIMEOUT, 0);
+}
+
 static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct conn *c = arg;
@@ -59,9 +70,9 @@ static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, vo
 		http_server_enter(c, PHASE_RECEIVING);
 	c->moved += info->n_added;
 	c->in_held += info->n_added;
+	c->heard_ms = loop_now_ms(c->server->loop);
 	c->server->in_held += info->n_added;
-	if (c->server->in_held > HTTP_HELD_BYTES_MAX)
-		http_server_hang_up(c);
+	make_room_soon(c->server);
 }
 
 static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
@@ -75,6 +86,8 @@ static void on_output(struct evbuffer *b, const struct evbuffer_cb_info *info, v
 	c->moved += info->n_deleted;
 	c->out_held = c->out_held + info->n_added - info->n_deleted;
 	c->server->out_held = c->server->out_held + info->n_added - info->n_deleted;
+	if (info->n_added > 0)
+		make_room_soon(c->server);
 }
 
 void http_server_count_stream(struct conn *c)
@@ -112,6 +125,14 @@ static void on_closed(struct evhttp_connection *evcon, void *arg)
 {
 	(void)evcon;
 	conn_free(arg);
+}
+
+static void remember_host(struct conn *c)
+{
+	struct addr via;
+
+	if (http_server_via(c->evcon, &via))
+		c->host = c->asker = http_room_cell(c->server, &via);
 }
 
 static bool remember_fd(struct http_server *s, struct conn *c, int fd)
@@ -153,6 +174,7 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 			LIST_INSERT_HEAD(&s->adopted, c, link);
 			c->evcon = evcon;
 			evhttp_connection_set_closecb(evcon, on_closed, c);
+			remember_host(c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
 			else if (s->n_conns > HTTP_CONNECTIONS_MAX)
@@ -179,6 +201,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 	c->bev = bev;
 	c->fd = -1;
 	c->since_ms = loop_now_ms(s->loop);
+	c->heard_ms = c->since_ms;
 	c->in_cb = evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
 	c->out_cb = evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
 	if (c->in_cb == NULL || c->out_cb == NULL)
@@ -216,6 +239,12 @@ static uint64_t conn_limit_ms(const struct conn *c)
 	return HTTP_REQUEST_S * 1000u + c->moved * 1000 / HTTP_SLOWEST_BPS;
 }
 
+/* Bytes that came in a rush buy time for more of them, not for silence. */
+static bool is_stuck(const struct conn *c, uint64_t now_ms)
+{
+	return c->phase == PHASE_RECEIVING && now_ms - c->heard_ms >= HTTP_IDLE_S * 1000u;
+}
+
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
@@ -224,8 +253,8 @@ static void on_sweep(void *arg)
 
 	LIST_FOREACH(c, &s->adopted, link)
 	{
-		if (now - c->since_ms >= conn_limit_ms(c) || http_stream_lags(c, now) ||
-		    http_later_lags(c, now))
+		if (now - c->since_ms >= conn_limit_ms(c) || is_stuck(c, now) ||
+		    http_stream_lags(c, now) || http_later_lags(c, now))
 			http_server_hang_up(c);
 	}
 	loop_timer_set(s->sweep, SWEEP_MS);
@@ -342,6 +371,7 @@ void http_server_drain(struct http_server *s, uint32_t limit_ms, void (*done)(vo
 static void on_reap(evutil_socket_t unused, short what, void *arg)
 {
 	(void)unused, (void)what;
+	http_room_make(arg, NULL);
 	http_stream_reap(arg);
 }
 
@@ -389,6 +419,8 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		s->loop = l;
 		s->handle = handle;
 		s->user = user;
+		s->held_max = HTTP_HELD_BYTES_MAX;
+		entropy_fill(&s->host_key, sizeof(s->host_key));
 		LIST_INIT(&s->fresh);
 		LIST_INIT(&s->adopted);
 		buf_init(&s->lane_head, HTTP_HEADERS_MAX);

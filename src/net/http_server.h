@@ -11,14 +11,15 @@
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
 #define HTTP_HEADERS_MAX 16384u	    /* request line and headers */
 #define HTTP_BODY_MAX (96u << 20)   /* a .torrent of META_BYTES_MAX as base64 */
-#define HTTP_IDLE_S 30		    /* silence between two requests */
+#define HTTP_IDLE_S 30		    /* silence between two requests, or within one */
 #define HTTP_CONNECTIONS_MAX 10240u /* beyond it new ones are refused with 503 */
 /* A request must be whole, and its answer taken, after this long plus the time that its
  * bytes take at this rate: one byte every ten seconds is hung up on, a slow line is not. */
 #define HTTP_REQUEST_S 10
 #define HTTP_ANSWER_S 30
 #define HTTP_SLOWEST_BPS 16384u
-/* Of all connections together: unfinished requests, answers not taken yet. */
+/* Of all connections together: unfinished requests, answers not taken yet. Beyond it connections of
+ * the host for which most is held are hung up on. */
 #define HTTP_HELD_BYTES_MAX (512u << 20)
 
 struct http_server;

@@ -1,5 +1,5 @@
-/* net/http_server_impl.h - what http_server.c, http_request.c, http_lane.c, http_later.c and
- * http_stream.c share; private to them. */
+/* net/http_server_impl.h - what http_server.c, http_request.c, http_room.c, http_lane.c,
+ * http_later.c and http_stream.c share; private to them. */
 #ifndef SHOAL_NET_HTTP_SERVER_IMPL_H
 #define SHOAL_NET_HTTP_SERVER_IMPL_H
 
@@ -11,8 +11,12 @@
 #include <event2/event_struct.h>
 #include <event2/http.h>
 
+#include "base/siphash.h"
 #include "net/http_server.h"
 
+/* Hosts (an IPv4 address, an IPv6 /64) are told apart by so many cells. Two that share one count as
+ * one. */
+#define HTTP_HOST_CELLS 1024u
 /* A body may be so long. */
 #define HTTP_REPLY_BYTES_MAX ((size_t)1 << 30)
 
@@ -35,9 +39,11 @@ struct conn {
 	struct http_later *later;	 /* NULL: none is under way */
 	bool taken;			 /* by http_later.c, within the handler that runs */
 	struct evbuffer_cb_entry *in_cb, *out_cb;
-	int fd; /* -1 until adopted */
+	int fd;		      /* -1 until adopted */
+	uint16_t host, asker; /* cells: of its other end; of whom a proxy there asks for */
 	enum phase phase;
 	uint64_t since_ms; /* STREAM, LATER: that its output moved, or was empty */
+	uint64_t heard_ms; /* RECEIVING: when its newest byte came */
 	uint64_t moved;	   /* bytes of this phase */
 	uint64_t in_held, out_held;
 	struct {
@@ -63,7 +69,8 @@ struct http_server {
 	struct buf lane_head, lane_body; /* memory for answers of http_lane.c */
 	struct conn **by_fd;
 	size_t n_fds;
-	uint64_t in_held, out_held;
+	struct siphash_key host_key;
+	uint64_t in_held, out_held, held_max; /* HTTP_HELD_BYTES_MAX, less in tests */
 	struct loop_timer *last_call;
 	void (*drained)(void *user); /* NULL: not asked to stop */
 	void *drained_user;
@@ -90,6 +97,8 @@ static inline bool http_header_is_clean(const char *s)
 
 /* evhttp has read one; `arg`: the server. */
 void http_server_on_request(struct evhttp_request *req, void *arg);
+/* Whose connection it is. */
+bool http_server_via(struct evhttp_connection *evcon, struct addr *out);
 /* Fills in whose connection it is, and to which address of ours. */
 bool http_server_addrs(struct evhttp_connection *evcon, struct http_request *r);
 /* Is it a proxy that asks for others? */
@@ -98,6 +107,13 @@ bool http_server_is_proxied(const struct http_server *s, const struct http_reque
 bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply);
 /* The answer, whole; takes the body's memory. */
 void http_server_reply(struct evhttp_request *req, struct http_reply *reply);
+
+/* ---- http_room.c ---- */
+
+uint16_t http_room_cell(const struct http_server *s, const struct addr *a);
+/* Ends connections until no more is held than may be; never `spared`, which may be NULL. From where
+ * the frames above have no other in their hands. */
+void http_room_make(struct http_server *s, const struct conn *spared);
 
 /* ---- http_later.c ---- */
 

@@ -130,14 +130,8 @@ void http_stream_write(struct http_stream *s, struct bytes data)
 	if (s->broken || s->ended)
 		return;
 	if (c->out_held + data.len > HTTP_STREAM_HELD_MAX ||
-	    c->server->out_held > HTTP_HELD_BYTES_MAX ||
 	    bufferevent_write(c->bev, data.ptr, data.len) != 0)
 		fail(s);
-}
-
-size_t http_stream_held(const struct http_stream *s)
-{
-	return (size_t)s->conn->out_held;
 }
 
 uint32_t http_stream_rtt_us(const struct http_stream *s)

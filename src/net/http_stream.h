@@ -37,8 +37,6 @@ struct http_stream *http_stream_take(const struct http_request *r,
 				     const struct http_stream_params *p);
 /* Never calls back from within. */
 void http_stream_write(struct http_stream *s, struct bytes data);
-/* Bytes that the other end's kernel has not been given yet. */
-size_t http_stream_held(const struct http_stream *s);
 /* The kernel's smoothed round trip, 0 unknown. */
 uint32_t http_stream_rtt_us(const struct http_stream *s);
 /* What was written is still sent. Nothing is called any more. */

@@ -1,0 +1,70 @@
+/* net/http_room.c - who makes way when a server holds too much for all of them together.
+ *
+ * Not whoever comes next, or brought the last bytes: a few who hold much would lock all others out.
+ * It is the host for which most is held, and of its connections the one that has let the most lie
+ * there for the longest time. */
+#include "net/http_server_impl.h"
+#include "net/tcp.h"
+
+uint16_t http_room_cell(const struct http_server *s, const struct addr *a)
+{
+	return (uint16_t)(siphash(s->host_key, bytes_of(a->ip, a->v6 ? 8 : 4)) % HTTP_HOST_CELLS);
+}
+
+enum held { HELD_IN, HELD_OUT };
+
+static uint64_t held_for(const struct conn *c, enum held what)
+{
+	return what == HELD_IN ? c->in_held : c->out_held;
+}
+
+static uint64_t largest(const uint64_t *v, size_t n)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = v[i] > most ? v[i] : most;
+	return most;
+}
+
+/* NULL: nothing is held for anyone but `spared`. */
+static struct conn *find_fattest(const struct http_server *s, enum held what,
+				 const struct conn *spared)
+{
+	uint64_t now = loop_now_ms(s->loop), of_host[HTTP_HOST_CELLS] = {0}, most, worst = 0;
+	struct conn *c, *found = NULL;
+
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		if (c != spared)
+			of_host[c->asker] += held_for(c, what);
+	}
+	most = largest(of_host, HTTP_HOST_CELLS);
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		uint64_t weight = held_for(c, what) * (now - c->since_ms + 1);
+
+		if (c != spared && of_host[c->asker] == most && weight > worst) {
+			worst = weight;
+			found = c;
+		}
+	}
+	return found;
+}
+
+static void cut(struct conn *c)
+{
+	/* What it holds up in the middle the kernel does not wait for either. */
+	tcp_reset_on_close(c->fd);
+	evhttp_connection_free(c->evcon); /* and with it `c` */
+}
+
+void http_room_make(struct http_server *s, const struct conn *spared)
+{
+	struct conn *c;
+
+	while (s->in_held > s->held_max && (c = find_fattest(s, HELD_IN, spared)) != NULL)
+		cut(c);
+	while (s->out_held > s->held_max && (c = find_fattest(s, HELD_OUT, spared)) != NULL)
+		cut(c);
+}
