@@ -14,6 +14,7 @@
 
 /* Once a request is being answered, so much of the next one is read ahead. */
 #define READ_AHEAD_BYTES 65536u
+#define LENGTH_REQUIRED 411 /* evhttp has no name for it */
 
 static const char *method_name(enum evhttp_cmd_type type)
 {
@@ -35,26 +36,58 @@ static const char *method_name(enum evhttp_cmd_type type)
 	}
 }
 
-/* Could another reader, in front of us or behind, see the body's end elsewhere? (O-30) */
+/* RFC 9110 section 5.6.2. "Content-Length :" is to some Content-Length and to others nothing. */
+static bool is_name(const char *name)
+{
+	static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "!#$%&'*+-.^_`|~";
+
+	return name[0] != '\0' && name[strspn(name, token)] == '\0';
+}
+
+/* What it says of its body is what evhttp read of it: of HEAD it reads none, and would take it for
+ * the next request. */
+static bool has_length(struct evhttp_request *req, const char *said)
+{
+	uint64_t n;
+
+	return text_parse_u64(bytes_str(said), UINT64_MAX, &n) == OK &&
+	       n == evbuffer_get_length(evhttp_request_get_input_buffer(req));
+}
+
+static bool is_coded_plainly(struct evhttp_request *req, const char *coding)
+{
+	return strcasecmp(coding, "chunked") == 0 &&
+	       evhttp_request_get_command(req) != EVHTTP_REQ_HEAD;
+}
+
+/* Could another reader, in front of us or behind, see the body's end elsewhere, or another host?
+ * (O-30; RFC 9112 sections 3.2, 5.1, 6.3) */
 static bool framing_is_plain(struct evhttp_request *req)
 {
 	const struct evkeyval *h;
-	unsigned lengths = 0, codings = 0;
-	uint64_t n;
+	unsigned ends = 0, hosts = 0;
 
 	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
 	{
-		if (strcasecmp(h->key, "Content-Length") == 0) {
-			lengths++;
-			if (text_parse_u64(bytes_str(h->value), UINT64_MAX, &n) != 0)
-				return false;
-		} else if (strcasecmp(h->key, "Transfer-Encoding") == 0) {
-			codings++;
-			if (strcasecmp(h->value, "chunked") != 0)
-				return false;
-		}
+		bool is_length = strcasecmp(h->key, "Content-Length") == 0;
+		bool is_coding = strcasecmp(h->key, "Transfer-Encoding") == 0;
+
+		if (!is_name(h->key) || (is_length && !has_length(req, h->value)) ||
+		    (is_coding && !is_coded_plainly(req, h->value)))
+			return false;
+		ends += is_length || is_coding;
+		hosts += strcasecmp(h->key, "Host") == 0;
 	}
-	return lengths + codings <= 1;
+	return ends <= 1 && hosts <= 1;
+}
+
+/* What follows the last chunk evhttp puts among the headers, where it would pass for what the proxy
+ * says of whom it asks for. */
+static bool may_pretend(const struct http_request *r)
+{
+	return http_server_is_proxied(r->server, r) &&
+	       http_request_header(r, "Transfer-Encoding") != NULL;
 }
 
 bool http_server_put_headers(struct evhttp_request *req, const struct http_reply *reply)
@@ -246,6 +279,8 @@ void http_server_on_request(struct evhttp_request *req, void *arg)
 		refuse(req, HTTP_BADREQUEST);
 	} else if (!request_fill(&r, s, req)) {
 		refuse(req, HTTP_SERVUNAVAIL);
+	} else if (may_pretend(&r)) {
+		refuse(req, LENGTH_REQUIRED);
 	} else {
 		c->asker = http_room_cell(s, &r.from);
 		/* Not only between turns of the loop: in one there may be many large answers. */

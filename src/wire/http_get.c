@@ -54,8 +54,8 @@ static bool take_connection(struct bytes value, struct http_get *out)
 }
 
 /* Headers that say where a request ends, or that more is wanted than an answer, need a reader that
- * knows all of HTTP (O-30). */
-static bool take_header(struct bytes line, struct http_get *out)
+ * knows all of HTTP (O-30), and so does a second host. */
+static bool take_header(struct bytes line, unsigned *hosts, struct http_get *out)
 {
 	static const char *const not_ours[] = {"Content-Length", "Transfer-Encoding", "Expect",
 					       "Upgrade",	 "Trailer",	      "TE"};
@@ -73,6 +73,8 @@ static bool take_header(struct bytes line, struct http_get *out)
 	for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
 		if (text_is_word(name, not_ours[i]))
 			return false;
+	if (text_is_word(name, "Host") && ++*hosts > 1)
+		return false;
 	if (text_is_word(name, "Connection"))
 		return take_connection(bytes_sub(line, n + 1, line.len - n - 1), out);
 	return true;
@@ -81,13 +83,14 @@ static bool take_header(struct bytes line, struct http_get *out)
 bool http_get_parse(struct bytes in, struct http_get *out)
 {
 	struct bytes line;
+	unsigned hosts = 0;
 
 	if (in.len > HTTP_GET_BYTES_MAX || !take_line(&in, &line) || !take_first_line(line, out))
 		return false;
 	for (unsigned i = 0; i <= HTTP_GET_HEADERS_MAX && take_line(&in, &line); i++) {
 		if (line.len == 0)
 			return in.len == 0; /* what follows would have to wait its turn */
-		if (!take_header(line, out))
+		if (!take_header(line, &hosts, out))
 			return false;
 	}
 	return false;

@@ -760,6 +760,58 @@ TEST(other_methods_and_broken_requests_never_reach_the_handler)
 	rig_close(&g);
 }
 
+/* O-30: what some reader in front of us would take for a body, or for nothing. */
+TEST(nothing_is_smuggled_behind_a_request_that_can_be_read_in_two_ways)
+{
+#define HIDDEN "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n" /* 33 bytes */
+	static const char *const texts[] = {
+	    "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 33\r\n\r\n" HIDDEN,
+	    "HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+	    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 33\r\n\r\n" HIDDEN,
+	    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length\t: 33\r\n\r\n" HIDDEN,
+	    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+	    "GET / HTTP/1.1\r\nHost: x\r\nX Content-Length: 33\r\n\r\n" HIDDEN,
+	    "GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n" HIDDEN,
+	    "GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n" HIDDEN,
+	    "GET /announce HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n" HIDDEN,
+	};
+	struct rig g;
+
+	rig_open(&g);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const char *r = say(&g, texts[i], NULL);
+
+		if (!has_status(r, 400) || g.handled != 0)
+			fail_msg("case %zu: %s, and %s", i, r, g.seen);
+	}
+	say(&g, "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" HIDDEN, "hello");
+	CHECK_STR(g.seen, "GET /hidden? 0");
+	CHECK_INT(g.handled, 2);
+	rig_close(&g);
+#undef HIDDEN
+}
+
+TEST(what_follows_the_last_chunk_is_not_what_a_proxy_says)
+{
+	static const char forged[] = "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+				     "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+				     "X-Forwarded-For: 192.0.2.99\r\n\r\n";
+	static const char plain[] = "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+				    "Content-Length: 3\r\n\r\nabc";
+	struct proxies proxies = {.n = 0};
+	char text[ADDR_TEXT_MAX];
+	struct rig g;
+
+	rig_open(&g);
+	CHECK_INT(proxies_add(&proxies, bytes_str("127.0.0.1")), 0);
+	http_server_trust(g.server, &proxies);
+	CHECK(has_status(say(&g, forged, NULL), 411));
+	CHECK_INT(g.handled, 0);
+	CHECK(has_status(say(&g, plain, "hello"), 200));
+	CHECK_STR(addr_host_text(text, &g.from), "192.0.2.1");
+	rig_close(&g);
+}
+
 TEST(a_body_in_chunks_is_joined_and_a_bad_chunk_is_not_taken)
 {
 	struct rig g;

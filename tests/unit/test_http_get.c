@@ -104,6 +104,7 @@ TEST(what_is_odd_is_left_to_a_reader_of_all_of_http)
 	    HEAD "Host: x\ry\r\n\r\n",
 	    HEAD "Host: x\x01\r\n\r\n",
 	    HEAD "H\xc3\xbc: x\r\n\r\n",
+	    HEAD "Host: x\r\nhost: y\r\n\r\n",
 	    HEAD "Content-Length: 0\r\n\r\n",
 	    HEAD "content-length: 5\r\n\r\nhello",
 	    HEAD "Transfer-Encoding: chunked\r\n\r\n",
