@@ -1,8 +1,9 @@
-/* net/http_room.c - who makes way when a server holds too much for all of them together.
+/* net/http_room.c - who makes way when a server holds too much, or too many.
  *
  * Not whoever comes next, or brought the last bytes: a few who hold much would lock all others out.
- * It is the host for which most is held, and of its connections the one that has let the most lie
- * there for the longest time. */
+ * Of bytes, it is the host for which most is held, and of its connections the one that has let the
+ * most lie there for the longest time. Of connections, it is the one that has asked nothing for the
+ * longest time, and while all ask something, the oldest of the host that has most. */
 #include "net/http_server_impl.h"
 #include "net/tcp.h"
 
@@ -67,4 +68,51 @@ void http_room_make(struct http_server *s, const struct conn *spared)
 		cut(c);
 	while (s->out_held > s->held_max && (c = find_fattest(s, HELD_OUT, spared)) != NULL)
 		cut(c);
+}
+
+void http_room_set_silent(struct conn *c, bool silent)
+{
+	struct http_server *s = c->server;
+
+	if (c->is_silent)
+		TAILQ_REMOVE(&s->silent, c, by_silence);
+	if (silent)
+		TAILQ_INSERT_TAIL(&s->silent, c, by_silence);
+	c->is_silent = silent;
+}
+
+bool http_room_spare_silent(struct http_server *s)
+{
+	struct conn *c = TAILQ_FIRST(&s->silent);
+
+	if (c == NULL)
+		return false;
+	evhttp_connection_free(c->evcon); /* and with it `c` */
+	return true;
+}
+
+static struct conn *oldest_with(const struct http_server *s, unsigned most)
+{
+	struct conn *c, *found = NULL;
+
+	LIST_FOREACH(c, &s->adopted, link)
+	{
+		if (c->stream == NULL && s->conns_of[c->host] == most)
+			found = c;
+	}
+	return found;
+}
+
+bool http_room_admit(struct http_server *s, const struct conn *newest)
+{
+	unsigned most = 0;
+
+	if (http_room_spare_silent(s))
+		return true;
+	for (size_t i = 0; i < HTTP_HOST_CELLS; i++)
+		most = s->conns_of[i] > most ? s->conns_of[i] : most;
+	if (most / 2 <= s->conns_of[newest->host])
+		return false;
+	cut(oldest_with(s, most));
+	return true;
 }

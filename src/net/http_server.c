@@ -33,6 +33,7 @@ void http_server_enter(struct conn *c, enum phase phase)
 	c->moved = 0;
 	c->since_ms = loop_now_ms(c->server->loop);
 	c->heard_ms = c->since_ms;
+	http_room_set_silent(c, phase == PHASE_IDLE);
 }
 
 void http_server_idle(struct conn *c)
@@ -68,6 +69,7 @@ static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *info, vo
 		return;
 	if (c->phase == PHASE_IDLE)
 		http_server_enter(c, PHASE_RECEIVING);
+	http_room_set_silent(c, false);
 	c->moved += info->n_added;
 	c->in_held += info->n_added;
 	c->heard_ms = loop_now_ms(c->server->loop);
@@ -95,6 +97,7 @@ void http_server_count_stream(struct conn *c)
 	http_server_enter(c, PHASE_STREAM);
 	c->server->n_streams++;
 	c->server->n_conns--;
+	c->server->conns_of[c->host]--;
 }
 
 static void conn_free(struct conn *c)
@@ -107,6 +110,7 @@ static void conn_free(struct conn *c)
 	s->out_held -= c->out_held;
 	if (c->fd >= 0 && s->by_fd[c->fd] == c)
 		s->by_fd[c->fd] = NULL;
+	http_room_set_silent(c, false);
 	LIST_REMOVE(c, link);
 	if (c->later != NULL)
 		http_later_gone(c);
@@ -115,6 +119,8 @@ static void conn_free(struct conn *c)
 		http_stream_free(c);
 	} else {
 		s->n_conns--;
+		if (c->evcon != NULL)
+			s->conns_of[c->host]--;
 	}
 	if (s->n_conns == 0 && s->drained != NULL)
 		loop_timer_set(s->last_call, 0);
@@ -133,6 +139,7 @@ static void remember_host(struct conn *c)
 
 	if (http_server_via(c->evcon, &via))
 		c->host = c->asker = http_room_cell(c->server, &via);
+	c->server->conns_of[c->host]++;
 }
 
 static bool remember_fd(struct http_server *s, struct conn *c, int fd)
@@ -150,6 +157,21 @@ static bool remember_fd(struct http_server *s, struct conn *c, int fd)
 	s->by_fd[fd] = c;
 	c->fd = fd;
 	return true;
+}
+
+static void admit(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (s->n_conns > s->conns_max && !http_room_admit(s, c)) {
+		http_lane_refuse(c);
+		return;
+	}
+	http_room_set_silent(c, true);
+	if (s->tls != NULL)
+		tcp_tune(c->fd);
+	else
+		http_lane_begin(c);
 }
 
 /* evhttp tells of a connection only when it asks for a bufferevent, before it has put its own
@@ -177,12 +199,8 @@ static void on_adopt(evutil_socket_t unused, short what, void *arg)
 			remember_host(c);
 			if (!remember_fd(s, c, fd))
 				shutdown(fd, SHUT_RDWR);
-			else if (s->n_conns > HTTP_CONNECTIONS_MAX)
-				http_lane_refuse(c);
-			else if (s->tls != NULL)
-				tcp_tune(fd);
 			else
-				http_lane_begin(c);
+				admit(c);
 		}
 		bufferevent_decref(bev);
 	}
@@ -260,32 +278,6 @@ static void on_sweep(void *arg)
 	loop_timer_set(s->sweep, SWEEP_MS);
 }
 
-static struct conn *longest_silent(const struct http_server *s)
-{
-	struct conn *c, *found = NULL;
-
-	LIST_FOREACH(c, &s->adopted, link)
-	{
-		bool silent =
-		    c->phase == PHASE_IDLE || (c->phase == PHASE_RECEIVING && c->moved == 0);
-
-		if (silent && (found == NULL || c->since_ms < found->since_ms))
-			found = c;
-	}
-	return found;
-}
-
-/* evhttp closes what was hung up on in its own time; one that is told so twice is not silent. */
-static void spare_silent(struct http_server *s)
-{
-	struct conn *c;
-
-	for (unsigned i = 0; i < SILENT_SPARED && (c = longest_silent(s)) != NULL; i++) {
-		http_server_hang_up(c);
-		http_server_enter(c, PHASE_SENDING);
-	}
-}
-
 struct search {
 	const struct evconnlistener *listener;
 	struct http_server *found;
@@ -320,7 +312,8 @@ static void on_accept_error(struct evconnlistener *l, void *evhttps)
 	if (search.found == NULL)
 		return;
 	evconnlistener_disable(l);
-	spare_silent(search.found);
+	for (unsigned i = 0; i < SILENT_SPARED && http_room_spare_silent(search.found); i++)
+		continue;
 	loop_timer_set(search.found->resume, ACCEPT_PAUSE_MS);
 }
 
@@ -420,9 +413,11 @@ int http_server_new(struct loop *l, int fd, http_handler *handle, void *user,
 		s->handle = handle;
 		s->user = user;
 		s->held_max = HTTP_HELD_BYTES_MAX;
+		s->conns_max = HTTP_CONNECTIONS_MAX;
 		entropy_fill(&s->host_key, sizeof(s->host_key));
 		LIST_INIT(&s->fresh);
 		LIST_INIT(&s->adopted);
+		TAILQ_INIT(&s->silent);
 		buf_init(&s->lane_head, HTTP_HEADERS_MAX);
 		buf_init(&s->lane_body, HTTP_REPLY_BYTES_MAX);
 		tcp_wait_for_data(fd);

@@ -9,10 +9,12 @@
 #include "wire/forwarded.h"
 
 /* Limits, each against a client that wants to be held at our cost (O-28..O-30). */
-#define HTTP_HEADERS_MAX 16384u	    /* request line and headers */
-#define HTTP_BODY_MAX (96u << 20)   /* a .torrent of META_BYTES_MAX as base64 */
-#define HTTP_IDLE_S 30		    /* silence between two requests, or within one */
-#define HTTP_CONNECTIONS_MAX 10240u /* beyond it new ones are refused with 503 */
+#define HTTP_HEADERS_MAX 16384u	  /* request line and headers */
+#define HTTP_BODY_MAX (96u << 20) /* a .torrent of META_BYTES_MAX as base64 */
+#define HTTP_IDLE_S 30		  /* silence between two requests, or within one */
+/* Beyond it one that is silent, or of a host that has far more, makes way for a new one; if there
+ * is none, that is refused with 503. */
+#define HTTP_CONNECTIONS_MAX 10240u
 /* A request must be whole, and its answer taken, after this long plus the time that its
  * bytes take at this rate: one byte every ten seconds is hung up on, a slow line is not. */
 #define HTTP_REQUEST_S 10

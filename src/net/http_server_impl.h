@@ -4,12 +4,14 @@
 #define SHOAL_NET_HTTP_SERVER_IMPL_H
 
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/http.h>
+
+/* Behind libevent's, some of which take TAILQ_ENTRY away again. */
+#include <sys/queue.h>
 
 #include "base/siphash.h"
 #include "net/http_server.h"
@@ -32,12 +34,14 @@ enum phase {
  * so the deadlines and totals are kept here, by watching its buffers. */
 struct conn {
 	LIST_ENTRY(conn) link;
+	TAILQ_ENTRY(conn) by_silence; /* while it asks nothing: `is_silent` */
 	struct http_server *server;
 	struct bufferevent *bev;
 	struct evhttp_connection *evcon; /* once adopted */
 	struct http_stream *stream;	 /* NULL: an ordinary connection */
 	struct http_later *later;	 /* NULL: none is under way */
 	bool taken;			 /* by http_later.c, within the handler that runs */
+	bool is_silent;
 	struct evbuffer_cb_entry *in_cb, *out_cb;
 	int fd;		      /* -1 until adopted */
 	uint16_t host, asker; /* cells: of its other end; of whom a proxy there asks for */
@@ -64,9 +68,12 @@ struct http_server {
 	struct loop_timer *sweep, *resume;
 	http_handler *handle;
 	void *user;
-	struct conns fresh, adopted;
-	unsigned n_conns, n_streams;
-	struct buf lane_head, lane_body; /* memory for answers of http_lane.c */
+	struct conns fresh, adopted;	    /* the newest first */
+	TAILQ_HEAD(, conn) silent;	    /* the longest silent first */
+	unsigned n_conns, n_streams;	    /* streams are not among the former */
+	unsigned conns_max;		    /* HTTP_CONNECTIONS_MAX, less in tests */
+	uint16_t conns_of[HTTP_HOST_CELLS]; /* of the adopted ones */
+	struct buf lane_head, lane_body;    /* memory for answers of http_lane.c */
 	struct conn **by_fd;
 	size_t n_fds;
 	struct siphash_key host_key;
@@ -114,6 +121,13 @@ uint16_t http_room_cell(const struct http_server *s, const struct addr *a);
 /* Ends connections until no more is held than may be; never `spared`, which may be NULL. From where
  * the frames above have no other in their hands. */
 void http_room_make(struct http_server *s, const struct conn *spared);
+/* It asks nothing, from now on; or it does. */
+void http_room_set_silent(struct conn *c, bool silent);
+/* The same for one connection too many: ends the one that is silent for longest. False: none is. */
+bool http_room_spare_silent(struct http_server *s);
+/* `newest` is one too many: one that is silent makes way, else one of a host that has more than
+ * twice as many. False: none does. */
+bool http_room_admit(struct http_server *s, const struct conn *newest);
 
 /* ---- http_later.c ---- */
 

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -238,5 +239,75 @@ TEST(silence_within_a_body_ends_the_connection)
 	c->heard_ms -= HTTP_IDLE_S * 1000u;
 	TURN_UNTIL(is_cut(fd));
 	close(fd);
+	end();
+}
+
+/* Reads what is there. */
+static bool has_ended(int fd)
+{
+	char data[4096];
+	ssize_t n;
+
+	do {
+		n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+	} while (n > 0);
+	return n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void get_small(int fd)
+{
+	unsigned before = world.asked;
+
+	dprintf(fd, "GET /small HTTP/1.1\r\nHost: x\r\n\r\n");
+	TURN_UNTIL(world.asked > before);
+	TURN_UNTIL(strstr(heard(fd), "small") != NULL);
+}
+
+TEST(the_connection_that_is_silent_for_longest_makes_way_for_a_new_one)
+{
+	enum { MOST = 8 };
+	int fd[MOST + 3];
+
+	begin();
+	world.server->conns_max = MOST;
+	for (size_t i = 0; i < MOST; i++)
+		fd[i] = ask(2, "/small");
+	get_small(fd[0]);
+	for (size_t i = MOST; i < MOST + 3; i++) {
+		fd[i] = dial(1);
+		get_small(fd[i]);
+	}
+	for (size_t i = 0; i < MOST + 3; i++)
+		CHECK_INT(has_ended(fd[i]), i >= 1 && i <= 3);
+	CHECK_INT(world.server->n_conns, MOST);
+	close_all(fd, MOST + 3);
+	end();
+}
+
+/* Begun requests are no silence. */
+TEST(a_host_with_most_connections_makes_way_for_others_and_not_for_itself)
+{
+	enum { MOST = 8 };
+	int fd[MOST], other, more;
+
+	begin();
+	world.server->conns_max = MOST;
+	for (size_t i = 0; i < MOST; i++) {
+		fd[i] = dial(2);
+		dprintf(fd[i], "GET /");
+		TURN_UNTIL(world.server->in_held == (i + 1) * strlen("GET /"));
+	}
+	more = dial(2);
+	dprintf(more, "GET /small HTTP/1.1\r\nHost: x\r\n\r\n");
+	TURN_UNTIL(strstr(heard(more), "HTTP/1.1 503 ") != NULL);
+	CHECK_INT(count_cut(fd, MOST), 0);
+	other = dial(1);
+	get_small(other);
+	CHECK(is_cut(fd[0]));
+	CHECK_INT(count_cut(fd, MOST), 1);
+	CHECK_INT(world.server->n_conns, MOST);
+	close(more);
+	close(other);
+	close_all(fd, MOST);
 	end();
 }
