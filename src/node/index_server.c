@@ -361,7 +361,9 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	s->loop = l;
 	s->lock = -1;
 	s->started_ms = loop_now_ms(l);
-	LIST_INIT(&s->links);
+	TAILQ_INIT(&s->links);
+	TAILQ_INIT(&s->mute);
+	entropy_fill(&s->host_key, sizeof(s->host_key));
 	LIST_INIT(&s->streams);
 	s->log = p->log;
 	s->log_user = p->user;

@@ -58,6 +58,14 @@
 #define INDEX_EVENTS_HOST_MAX 50u
 /* A comment keeps lines open that something in between would close. */
 #define INDEX_EVENTS_PING_S 15u
+/* Sessions that have not said hello, of one host (an IPv4 address, an IPv6 /64), which are told
+ * apart by so many cells: for one more the oldest goes (attack: one machine that takes all
+ * streams). */
+#define INDEX_MUTE_HOST_MAX 500u
+#define INDEX_HOST_CELLS 1024u
+/* With those that have: for one more the oldest that has not said hello goes. Streams for events,
+ * and for those whose last words are on their way, are left. */
+#define INDEX_LINKS_MAX 13400u
 /* Holders whose maps are told; ranges of rarest pieces, and of what one holder gained. */
 #define INDEX_MAPS_MAX 200u
 #define INDEX_RANGES_MAX 100u
@@ -80,9 +88,12 @@ struct index_server {
 	struct loop_timer *timer;
 	struct catalogue_db *db;
 	struct index_access *access;
-	struct shards *shards; /* the tracker */
-	struct roster *roster; /* live sessions */
-	LIST_HEAD(, session_link) links;
+	struct shards *shards;			/* the tracker */
+	struct roster *roster;			/* live sessions */
+	TAILQ_HEAD(, session_link) links, mute; /* with hello; without, the oldest first */
+	uint16_t mute_of[INDEX_HOST_CELLS];
+	uint32_t n_links; /* of both */
+	struct siphash_key host_key;
 	LIST_HEAD(, event_stream) streams;
 	uint32_t n_streams;
 	uint64_t ticks;		     /* of a second */

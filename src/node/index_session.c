@@ -23,11 +23,16 @@
 /* A line of ours. */
 #define LINE_BYTES_MAX (32u << 10)
 
+_Static_assert(ROSTER_SESSIONS_MAX < INDEX_LINKS_MAX &&
+		   INDEX_LINKS_MAX + INDEX_EVENTS_MAX < HTTP_STREAMS_MAX,
+	       "all sessions are streams, some of which have not said hello");
+
 struct session_link {
-	LIST_ENTRY(session_link) link;
+	TAILQ_ENTRY(session_link) link;
 	struct index_server *server;
 	struct http_stream *stream;
 	struct roster_session *who; /* NULL: no hello yet */
+	uint16_t cell;		    /* of its host */
 	struct addr from, to;
 	uint64_t opened_ms;
 	uint32_t tells; /* lines to others that it may cause now */
@@ -164,17 +169,28 @@ static void leave(struct index_server *s, struct roster_member *m)
 	roster_leave(s->roster, m);
 }
 
+static void leave_mute(struct session_link *l)
+{
+	struct index_server *s = l->server;
+
+	TAILQ_REMOVE(&s->mute, l, link);
+	s->mute_of[l->cell]--;
+}
+
 static void link_free(struct session_link *l)
 {
 	struct index_server *s = l->server;
 	struct roster_member *m;
 
-	if (l->who != NULL) {
+	s->n_links--;
+	if (l->who == NULL) {
+		leave_mute(l);
+	} else {
+		TAILQ_REMOVE(&s->links, l, link);
 		while ((m = roster_any(l->who)) != NULL)
 			leave(s, m);
 		roster_quit(s->roster, l->who);
 	}
-	LIST_REMOVE(l, link);
 	free(l->token);
 	free(l);
 }
@@ -216,6 +232,8 @@ static int on_hello(struct session_link *l, const json_t *j, struct err_info *in
 		return err_set(info, err, "too many sessions");
 	if (err != OK)
 		return err_set(info, (enum err)err, "out of memory");
+	leave_mute(l);
+	TAILQ_INSERT_TAIL(&l->server->links, l, link);
 	l->who->rtt_us = http_stream_rtt_us(l->stream);
 	say(l, json_pack("{s:s, s:I, s:I, s:s}", "t", "welcome", "session", (json_int_t)l->who->id,
 			 "beat_ms", (json_int_t)ROSTER_BEAT_MS, "you",
@@ -434,6 +452,29 @@ static void on_line(void *arg, struct bytes line)
 
 /* ---- the beginning -------------------------------------------------------------------------- */
 
+static uint16_t cell_of(const struct index_server *s, const struct addr *from)
+{
+	return (uint16_t)(siphash(s->host_key, bytes_of(from->ip, from->v6 ? 8 : 4)) %
+			  INDEX_HOST_CELLS);
+}
+
+/* Who means it says hello at once, long before so many more of its host have come. */
+static void make_room(struct index_server *s, uint16_t cell)
+{
+	bool host_has_many = s->mute_of[cell] >= INDEX_MUTE_HOST_MAX;
+	struct session_link *l;
+
+	if (!host_has_many && s->n_links < INDEX_LINKS_MAX)
+		return;
+	TAILQ_FOREACH(l, &s->mute, link)
+	{
+		if (!host_has_many || l->cell == cell)
+			break;
+	}
+	if (l != NULL)
+		end(l, "no hello, and others wait");
+}
+
 void index_session(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	const char *wanted = http_request_header(r, "Upgrade");
@@ -460,11 +501,15 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 		l->to = r->to;
 		l->opened_ms = loop_now_ms(s->loop);
 		l->tells = TELLS_MAX;
+		l->cell = cell_of(s, &l->from);
 		p.user = l;
+		make_room(s, l->cell);
 		l->stream = http_stream_take(r, &p);
 	}
 	if (l != NULL && l->stream != NULL) {
-		LIST_INSERT_HEAD(&s->links, l, link);
+		TAILQ_INSERT_TAIL(&s->mute, l, link);
+		s->mute_of[l->cell]++;
+		s->n_links++;
 		return;
 	}
 	if (l != NULL)
@@ -476,13 +521,6 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 /* ---- time
  * ------------------------------------------------------------------------------------------ */
 
-static bool may_stay(struct index_server *s, const struct session_link *l, uint64_t now_ms)
-{
-	if (l->who == NULL)
-		return now_ms - l->opened_ms < ROSTER_SILENCE_MS;
-	return index_token_lasts(s, l->token, &l->from);
-}
-
 void index_session_tick(struct index_server *s)
 {
 	uint64_t now = loop_now_ms(s->loop);
@@ -493,11 +531,13 @@ void index_session_tick(struct index_server *s)
 
 	while ((silent = roster_silent(s->roster, now)) != NULL)
 		end(silent->user, "silent for too long");
-	for (l = LIST_FIRST(&s->links); l != NULL; l = next) {
-		next = LIST_NEXT(l, link);
+	while ((l = TAILQ_FIRST(&s->mute)) != NULL && now - l->opened_ms >= ROSTER_SILENCE_MS)
+		end(l, "no hello");
+	for (l = TAILQ_FIRST(&s->links); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, link);
 		l->tells = l->tells + TELLS_PER_S < TELLS_MAX ? l->tells + TELLS_PER_S : TELLS_MAX;
-		if (!may_stay(s, l, now))
-			end(l, l->who == NULL ? "no hello" : "the token is not good any more");
+		if (!index_token_lasts(s, l->token, &l->from))
+			end(l, "the token is not good any more");
 	}
 	while (turns-- > 0 && (m = roster_due(s->roster, now)) != NULL)
 		tell_trackers(s, m, EVENT_NONE, NULL);

@@ -418,6 +418,28 @@ def _(w):
     watch.settle()
 
 
+MUTE = 500  # INDEX_MUTE_HOST_MAX
+
+
+@test("who opens sessions without a word crowds out himself, and nobody else", seconds=60)
+def _(w):
+    index = w.index()
+    with Session(index.port, h.other(6), hello=False) as slow:
+        mute = [Session(index.port, h.other(5), hello=False) for _ in range(MUTE)]
+        for s in (mute[0], mute.pop(), slow):
+            s.say(t="hello", peer_id=os.urandom(20).hex(), port=7000, client="slow")
+            check_eq(s.hear()["t"], "welcome", "who says hello in time is let in")
+        mute += [Session(index.port, h.other(5), hello=False) for _ in range(2)]
+        check_eq(len(mute), MUTE + 1, "as many as may be, and the one with a word")
+        one_more = Session(index.port, h.other(5))
+        check_eq(one_more.welcome["t"], "welcome", "the newest may speak, too")
+        check_eq(mute[1].hear(), {"t": "error", "why": "no hello, and others wait"}, "the oldest goes")
+        mute[2].say(t="hello", peer_id=os.urandom(20).hex(), port=7002, client="slow")
+        check_eq(mute[2].hear()["t"], "welcome", "only that one")
+        for s in mute + [one_more]:
+            s.close()
+
+
 @test("a flood of joins is taken to its limit, in bounded memory, and gone with its session (O-27)", seconds=240)
 def _(w):
     index = w.index()
