@@ -385,10 +385,10 @@ static void get_metrics(void *user, const struct daemon_call *c)
 
 static const struct daemon_route routes[] = {
     {"GET", "/metrics", 0, get_metrics},
-    {"GET HEAD POST", "/api/v1/transfers", 0, on_transfers},
-    {"GET HEAD POST PATCH DELETE", "/api/v1/transfers/", 0, on_transfer},
+    {"GET, HEAD, POST", "/api/v1/transfers", 0, on_transfers},
+    {"GET, HEAD, POST, PATCH, DELETE", "/api/v1/transfers/", 0, on_transfer},
     {"GET", "/api/v1/events", 0, get_events},
-    {"GET HEAD PUT", "/api/v1/status", 0, on_status},
+    {"GET, HEAD, PUT", "/api/v1/status", 0, on_status},
     {NULL, NULL, 0, NULL},
 };
 

@@ -144,8 +144,8 @@ static bool is_method(const struct daemon_route *route, const char *method)
 {
 	size_t n = strlen(method);
 
-	for (const char *at = route->methods; *at != '\0'; at += strspn(at, " ")) {
-		size_t len = strcspn(at, " ");
+	for (const char *at = route->methods; *at != '\0'; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ",");
 
 		if (len == n && strncmp(at, method, n) == 0)
 			return true;

@@ -38,7 +38,7 @@ struct daemon_call {
 enum { ROUTE_OPEN = 1, ROUTE_RAW = 2 };
 
 struct daemon_route {
-	const char *methods; /* "GET HEAD", space-separated */
+	const char *methods; /* "GET, HEAD": so does Allow say it */
 	const char *path; /* ends with '/': everything beneath it, in `rest`; else exactly this */
 	unsigned flags;
 	void (*handle)(void *user, const struct daemon_call *call);

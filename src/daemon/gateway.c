@@ -298,7 +298,7 @@ static void handle(void *user, const struct daemon_call *c)
 
 int gateway_new(const struct gateway_params *p, struct gateway **out)
 {
-	static const struct daemon_route routes[] = {{"GET HEAD", "/n/", ROUTE_OPEN, handle},
+	static const struct daemon_route routes[] = {{"GET, HEAD", "/n/", ROUTE_OPEN, handle},
 						     {.path = NULL}};
 	struct gateway *g = calloc(1, sizeof(*g));
 

@@ -37,7 +37,8 @@ static bool put_header(struct buf *head, const char *name, const char *value)
 	return http_header_is_clean(name) && http_header_is_clean(value);
 }
 
-static bool put_head(struct buf *head, const struct http_reply *reply, bool keep_alive)
+static bool put_head(struct buf *head, const struct http_reply *reply, const char *date,
+		     bool keep_alive)
 {
 	const size_t n = sizeof(reply->headers) / sizeof(reply->headers[0]);
 	bool ok = true;
@@ -45,6 +46,7 @@ static bool put_head(struct buf *head, const struct http_reply *reply, bool keep
 	buf_clear(head);
 	(void)buf_printf(head, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", reply->status,
 			 reply->status == 200 ? "OK" : "Error", reply->body.len);
+	(void)buf_put_str(head, date);
 	ok = reply->type == NULL || put_header(head, "Content-Type", reply->type);
 	for (size_t i = 0; ok && i + 1 < n && reply->headers[i] != NULL; i += 2)
 		ok = put_header(head, reply->headers[i], reply->headers[i + 1]);
@@ -87,7 +89,8 @@ static bool serve(struct conn *c, const struct http_get *q)
 		return false;
 	buf_clear(&reply.body);
 	s->handle(s->user, &r, &reply);
-	ok = reply.body.err == OK && put_head(&s->lane_head, &reply, keep_alive) &&
+	ok = reply.body.err == OK &&
+	     put_head(&s->lane_head, &reply, http_server_date(s), keep_alive) &&
 	     send_answer(c->fd, &s->lane_head, &reply, keep_alive);
 	s->lane_body = reply.body;
 	if (!ok)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -323,6 +324,20 @@ static void on_resume(void *arg)
 
 	if (s->listener != NULL)
 		evconnlistener_enable(s->listener);
+}
+
+const char *http_server_date(struct http_server *s)
+{
+	time_t now = (time_t)loop_wall_s();
+	char text[32];
+	struct tm tm;
+
+	if (now == s->date_s || gmtime_r(&now, &tm) == NULL)
+		return s->date;
+	evutil_date_rfc1123(text, sizeof(text), &tm);
+	evutil_snprintf(s->date, sizeof(s->date), "Date: %s\r\n", text);
+	s->date_s = now;
+	return s->date;
 }
 
 struct conn *http_server_conn(struct http_server *s, struct evhttp_connection *evcon)

@@ -74,6 +74,8 @@ struct http_server {
 	unsigned conns_max;		    /* HTTP_CONNECTIONS_MAX, less in tests */
 	uint16_t conns_of[HTTP_HOST_CELLS]; /* of the adopted ones */
 	struct buf lane_head, lane_body;    /* memory for answers of http_lane.c */
+	int64_t date_s;			    /* what `date` says */
+	char date[48];
 	struct conn **by_fd;
 	size_t n_fds;
 	struct siphash_key host_key;
@@ -90,6 +92,9 @@ void http_server_count_stream(struct conn *c);
 
 /* All that it asked is answered. */
 void http_server_idle(struct conn *c);
+
+/* The header with its CR LF, rendered once a second. Borrowed until the next call. */
+const char *http_server_date(struct http_server *s);
 
 void http_server_enter(struct conn *c, enum phase phase);
 void http_server_hang_up(const struct conn *c);

@@ -115,6 +115,7 @@ struct http_stream *http_stream_take(const struct http_request *r,
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * HTTP_STREAM_LINE_MAX);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	http_stream_write(s, bytes_str(p->head));
+	http_stream_write(s, bytes_str(http_server_date(c->server)));
 	http_stream_write(s, bytes_str("\r\n"));
 	/* Thousands of streams stay for long: nobody asks for these any more. */
 	evhttp_clear_headers(evhttp_request_get_input_headers(r->impl));

@@ -20,7 +20,8 @@
 struct http_stream;
 
 struct http_stream_params {
-	const char *head; /* status line and headers, each with its CR LF; the empty line follows */
+	/* Status line and headers, each with its CR LF; Date and the empty line follow. */
+	const char *head;
 	/* A line from the other end, without LF or CR LF; borrowed for the call. NULL: whatever it
 	 * says is thrown away. */
 	void (*line)(void *user, struct bytes line);

@@ -49,7 +49,12 @@ bool index_reply_method(const struct http_request *r, struct http_reply *reply, 
 	if (strcmp(r->method, allowed) == 0 ||
 	    (strcmp(r->method, "HEAD") == 0 && strcmp(allowed, "GET") == 0))
 		return true;
-	index_reply_error(reply, 405, "method_not_allowed", "only %s here", allowed);
-	api_reply_header(reply, "Allow", allowed);
+	index_reply_not_allowed(reply, strcmp(allowed, "GET") == 0 ? "GET, HEAD" : allowed);
 	return false;
+}
+
+void index_reply_not_allowed(struct http_reply *reply, const char *allow)
+{
+	index_reply_error(reply, 405, "method_not_allowed", "only %s here", allow);
+	api_reply_header(reply, "Allow", allow);
 }

@@ -48,8 +48,10 @@ static void on_entries(struct index_server *s, const struct http_request *r,
 		index_publish(s, r, reply);
 	else if (strcmp(r->method, "DELETE") == 0)
 		index_unpublish(s, r, reply);
-	else if (index_reply_method(r, reply, "GET"))
+	else if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
 		index_list(s, r, reply);
+	else
+		index_reply_not_allowed(reply, "GET, HEAD, POST, DELETE");
 }
 
 static void on_unpublish(struct index_server *s, const struct http_request *r,
@@ -153,6 +155,8 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 	if (v != ACCESS_GRANTED)
 		index_reply_error(reply, answers[v].status, answers[v].code, "%s",
 				  index_verdict_text(v));
+	if (v == ACCESS_NO_TOKEN || v == ACCESS_WRONG) /* RFC 9110 section 15.5.2 */
+		api_reply_header(reply, "WWW-Authenticate", "Bearer");
 	return v == ACCESS_GRANTED;
 }
 

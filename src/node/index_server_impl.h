@@ -136,6 +136,8 @@ void index_reply_begin(struct http_reply *reply);
 /* Only `allowed` ("GET", "POST"); answers 405 itself. HEAD counts as GET. */
 bool index_reply_method(const struct http_request *r, struct http_reply *reply,
 			const char *allowed);
+/* 405; `allow`: the methods that work, "GET, HEAD, POST". Borrowed until the reply is sent. */
+void index_reply_not_allowed(struct http_reply *reply, const char *allow);
 
 /* ---- index_server.c ---- */
 

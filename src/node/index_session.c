@@ -492,6 +492,8 @@ void index_session(struct index_server *s, const struct http_request *r, struct 
 	    strcasecmp(wanted, SESSION_PROTOCOL) != 0) {
 		index_reply_error(reply, 426, "upgrade_needed", "ask with Upgrade: %s",
 				  SESSION_PROTOCOL);
+		api_reply_header(reply, "Upgrade", SESSION_PROTOCOL);
+		api_reply_header(reply, "Connection", "Upgrade");
 		return;
 	}
 	l = calloc(1, sizeof(*l));

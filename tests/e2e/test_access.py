@@ -100,6 +100,8 @@ def _(w):
     a = w.peer("a")
     secret = token(w, index, "ci", "publish")
     h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    said = h.raw_http(index.port, b"GET /api/v1/entries HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    check(b"\r\nWWW-Authenticate: Bearer\r\n" in said, "it says what it wants", said)
     a.run("index", "token", "add", "anonymous", "--data", index.data).expect(h.OK)
     h.wait_for(lambda: not closed(index), 5 * h.SLOW, "everyone may read")
     h.make_file(a.path("f"), 10)

@@ -342,7 +342,7 @@ def _(w):
     ask(401, headers={"Authorization": "Bearer " + "0" * 64})
     ask(401, path="no/such", token=False)
     ask(404, path="no/such")
-    ask(405, method="DELETE")
+    check_eq(ask(405, method="DELETE")["error"]["message"], "only GET, HEAD, POST here", "as Allow says it")
     ask(415, method="POST", body={}, headers={"Content-Type": "text/plain"})
     ask(421, token=False, headers={"Host": "evil.example", "Origin": "http://evil.example"})
     # Nothing but loopback.

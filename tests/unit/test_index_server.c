@@ -102,7 +102,47 @@ TEST(every_reply_carries_the_headers_that_keep_browsers_in_check)
 		CHECK(strstr(reply, "Referrer-Policy: no-referrer") != NULL);
 		CHECK(strstr(reply, "Access-Control") == NULL);
 		CHECK(strstr(reply, "evil") == NULL);
+		CHECK(strstr(reply, "\r\nDate: ") != NULL && strstr(reply, " GMT\r\n") != NULL);
 	}
+	end();
+}
+
+/* RFC 9110 sections 15.5.6 and 15.5.22. */
+TEST(a_refusal_names_what_would_be_taken)
+{
+	static const struct {
+		const char *first_line, *header;
+	} cases[] = {
+	    {"PUT /api/v1/entries", "\r\nAllow: GET, HEAD, POST, DELETE\r\n"},
+	    {"DELETE /api/v1/status", "\r\nAllow: GET, HEAD\r\n"},
+	    {"GET /api/v1/unpublish", "\r\nAllow: POST\r\n"},
+	    {"GET /api/v1/session", "\r\nUpgrade: shoal-session/1\r\n"},
+	    {"GET /api/v1/session", "\r\nConnection: Upgrade\r\n"},
+	};
+	char request[256], reply[8192];
+
+	begin();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int n = snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: x\r\n\r\n",
+				 cases[i].first_line);
+
+		raw(request, (size_t)n, reply, sizeof(reply));
+		if (strstr(reply, cases[i].header) == NULL)
+			fail_msg("%s: %s", cases[i].first_line, reply);
+	}
+	end();
+}
+
+TEST(a_session_begins_with_the_date_like_any_answer)
+{
+	static const char request[] = "GET /api/v1/session HTTP/1.1\r\nHost: x\r\n"
+				      "Connection: Upgrade\r\nUpgrade: shoal-session/1\r\n\r\n";
+	char reply[8192] = "";
+
+	begin();
+	raw(request, sizeof(request) - 1, reply, sizeof(reply));
+	CHECK(strstr(reply, "HTTP/1.1 101 ") == reply);
+	CHECK(strstr(reply, "\r\nDate: ") != NULL);
 	end();
 }
 
