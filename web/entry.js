@@ -11,6 +11,7 @@ export class EntryView {
 		this.page = page;
 		this.parts = null;
 		this.entry = null;
+		this.command = "";
 		this.swarm = null;
 	}
 
@@ -76,9 +77,8 @@ export class EntryView {
 	fillCommand() {
 		if (!this.parts || this.entry === null)
 			return;
-		const command = commandOf(this.entry, location.origin, this.page.status?.pin ?? null);
-		putText(this.parts.command, command);
-		copyButton(this.parts["copy-command"], () => command);
+		this.command = commandOf(this.entry, location.origin, this.page.status?.pin ?? null);
+		putText(this.parts.command, this.command);
 	}
 
 	fillWays() {
@@ -92,6 +92,7 @@ export class EntryView {
 		// The visitor's token goes to the index, not into what is passed on.
 		parts.torrent.href = linkTo(torrent);
 		parts.torrent.download = "";
+		copyButton(parts["copy-command"], () => this.command);
 		copyButton(parts["copy-magnet"], () => magnet);
 		copyButton(parts["copy-torrent"], () => location.origin + torrent);
 		parts["qr-box"].addEventListener("toggle", () => {

@@ -14,6 +14,8 @@ from harness import check, check_eq, test
 NAMES = "document.querySelectorAll('.row .name')"
 SHOWN = f"[...{NAMES}].map((e) => e.textContent)"
 FOCUSED = "document.activeElement.querySelector('.name')?.textContent"
+# The page's clock runs ten times as fast: what it asks every five seconds, it asks each second.
+HASTE = "{ const now = performance.now.bind(performance); performance.now = () => 10 * now(); }"
 
 
 def published(w, name="sample.bin", bytes_=5000, *args):
@@ -212,6 +214,26 @@ def _(w):
     check_eq(p.text("[data-part=versions] [aria-current]"), "Version 2", "this one")
     p.eval("document.querySelectorAll('[data-part=versions] a')[1].click()")
     p.wait("location.hash === '#/entry/1' && document.querySelector('[data-part=version]').textContent === '1'")
+@test("a command is copied once, however long the page was open, and its button says so for two seconds")
+def _(w):
+    index = published(w, "f.bin")
+    p = chrome.Browser(w).page(index.url + "/#/entry/1", before=HASTE)
+    p.wait_text("h1", "f.bin")
+
+    def asked():
+        return sum(u.endswith("/api/v1/status") for u in p.requests)
+    h.wait_for(lambda: asked() > 3, 20, "the status was asked for again")
+    p.eval("window.written = []; navigator.clipboard.writeText = async (text) => { written.push(text); }")
+    button = "[data-part=copy-command]"
+    label, before = p.text(button), asked()
+    p.click(button)
+    check_eq(p.eval("written"), [f"shoal get --index {index.url} alice/f.bin@1"], "what was copied")
+    p.wait_text(button, "Copied")
+    h.wait_for(lambda: asked() > before, 10, "and once more")
+    p.wait(f"document.querySelector('{button}').textContent === {json.dumps(label)}", what="the button's own words again")
+    p.check_quiet()
+
+
     p.go(index.url + "/#/entry/99")
     p.eval("location.reload()")
     p.wait_text("#message", "no such")
