@@ -1,7 +1,7 @@
 // The catalogue: search, order, and a list of which only the rows in sight are in the document.
 import {ask} from "./api.js";
 import {fromTemplate, putDate, putText} from "./dom.js";
-import {mergePage, pageQuery, windowOf} from "./list_model.js";
+import {beginOf, isFarther, mergePage, pageQuery, windowOf} from "./list_model.js";
 import {countText, sizeText} from "./text.js";
 
 const PAGE = 100;
@@ -16,9 +16,10 @@ export class ListView {
 		this.view = {query: "", sort: "newest", online: false};
 		this.rows = [];
 		this.next = null;
+		this.pages = [];       // {first, from} of those that brought rows: position of the first one, and what it was asked by
 		this.kept = new Map(); // position in the list -> parts of its row
 		this.turn = 0;
-		this.reached = -1;     // rows there were when more of them were asked for
+		this.reached = null;   // `next` when more rows were asked for
 		this.loading = false;
 		this.stale = false;    // something changed while an answer was under way
 		this.scrolled = 0;
@@ -101,24 +102,29 @@ export class ListView {
 		for (const button of this.parts.sorts.children)
 			button.setAttribute("aria-pressed", String(button.dataset.sort === this.view.sort));
 		this.parts.online.checked = this.view.online;
-		this.reached = -1;
+		this.reached = null;
 		window.scrollTo(0, 0);
-		this.load(0, PAGE, true);
+		this.load(0, PAGE, null, true);
 	}
 
-	async load(first, limit, anew) {
+	// `first`, `from`: as beginOf() says.
+	async load(first, limit, from, anew) {
 		const turn = ++this.turn;
-		const query = pageQuery(this.view, limit, first, this.rows[first - 1]);
+		const query = pageQuery(this.view, limit, from);
 		this.loading = true;
 		try {
 			const reply = await ask("entries?" + query);
 			if (turn !== this.turn)
 				return; // a newer question is under way
 			const rows = anew ? [] : this.rows;
-			const end = first + reply.entries.length;
-			this.rows = mergePage(rows, first, reply.entries, this.view.sort === "newest", reply.next === null);
-			if (anew || end >= rows.length || reply.next === null)
+			const goesOn = from !== null && from === this.next;
+			if (anew)
+				this.pages = [{first, from}];
+			else if (goesOn && reply.entries.length > 0)
+				this.pages.push({first, from});
+			if (anew || goesOn || isFarther(this.view, rows, this.next, first, limit, reply))
 				this.next = reply.next;
+			this.rows = mergePage(rows, first, reply.entries, this.view.sort === "newest", reply.next);
 			this.page.complain(null);
 			this.loading = false;
 			this.draw();
@@ -140,9 +146,10 @@ export class ListView {
 		this.stale = this.loading;
 		if (this.loading)
 			return; // an answer that is under way may be older than what is asked for
-		const [from, to] = this.inSight();
-		this.reached = -1;
-		this.load(from, Math.max(PAGE, to - from), false);
+		const [at, to] = this.inSight();
+		const {first, from} = beginOf(this.view, this.rows, this.pages, at);
+		this.reached = null;
+		this.load(first, Math.max(PAGE, to - first), from, false);
 	}
 
 	// ---- drawing ----
@@ -170,10 +177,10 @@ export class ListView {
 		}
 		for (let at = from; at < to; at++)
 			this.drawRow(at, height);
-		// A page that brought nothing new is not asked for again before the next look at the list.
-		if (this.next !== null && !this.loading && to + SPARE >= this.rows.length && this.reached !== this.rows.length) {
-			this.reached = this.rows.length;
-			this.load(this.rows.length, PAGE, false);
+		// A page that led nowhere is not asked for again before the next look at the list.
+		if (this.next !== null && !this.loading && to + SPARE >= this.rows.length && this.reached !== this.next) {
+			this.reached = this.next;
+			this.load(this.rows.length, PAGE, this.next, false);
 		}
 	}
 
@@ -215,10 +222,11 @@ export class ListView {
 	say() {
 		const {rows, next, view} = this;
 		const plain = view.query === "" && !view.online;
-		const n = next === null ? countText(rows.length, "entry", "entries") :
-			"more than " + countText(rows.length, "entry", "entries");
-		this.parts.entries.setAttribute("aria-busy", "false");
-		this.parts.empty.hidden = rows.length > 0;
+		const entries = countText(rows.length, "entry", "entries");
+		const searching = rows.length === 0 && next !== null; // nobody was on line among those looked at so far
+		const n = next === null ? entries : searching ? "no entry so far" : "more than " + entries;
+		this.parts.entries.setAttribute("aria-busy", String(searching));
+		this.parts.empty.hidden = rows.length > 0 || searching;
 		putText(this.parts.empty, plain ? "Nothing is published here yet. On a machine with files: shoal share FILE" :
 			"Nothing matches" + (view.online ? " among what is on line." : "."));
 		if (!plain || this.page.status === null)

@@ -309,6 +309,16 @@ static const struct entry *scan_next(struct index_server *s, struct scan *c, str
 	return &s->rows[c->at++];
 }
 
+/* Where the next page begins, when so many rows were looked at that this one ends before it is
+ * full; 0 when there are no more. */
+static json_int_t scan_goes_on(const struct scan *c)
+{
+	if (c->n < c->query.limit)
+		return 0;
+	return c->query.sort == CATALOGUE_NEWEST ? (json_int_t)c->query.before_id
+						 : (json_int_t)c->query.offset;
+}
+
 /* Those that somebody has or fetches now. */
 static json_t *online_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
@@ -328,8 +338,9 @@ static json_t *online_page(struct index_server *s, const struct list_ask *a, jso
 		*next = c.query.sort == CATALOGUE_NEWEST
 			    ? (json_int_t)e->id
 			    : (json_int_t)(c.query.offset - (c.n - c.at));
-		break;
+		return list;
 	}
+	*next = scan_goes_on(&c);
 	return list;
 }
 

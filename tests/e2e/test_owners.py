@@ -155,6 +155,27 @@ def _(w):
         check(not os.path.exists(c.path("good")), "nothing is at the name")
 
 
+@test("ls goes on over pages without anyone on line, and not without end")
+def _(w):
+    index, c = two_entries(w)
+    asked, barren = [], [2]
+
+    def empty_first(path, body):
+        if "/api/v1/entries?" not in path:
+            return body
+        asked.append(path)
+        before = int(urllib.parse.parse_qs(path.partition("?")[2]).get("before", [10**9])[0])
+        return body if len(asked) > barren[0] else json.dumps({"entries": [], "next": before - 1}).encode()
+    liar = Liar(index, empty_first)
+    w.closers.append(liar.shutdown)
+    check("good" in c.run("ls", "--index", liar.url).expect(h.OK).out, "behind two empty pages")
+    check_eq(len(asked), 3, "pages")
+    for barren[0], found in ((500, True), (10**6, False)):
+        asked.clear()
+        check_eq("good" in c.run("ls", "--index", liar.url).expect(h.OK).out, found, f"behind {barren[0]} of them")
+        check_eq(len(asked), 501, "pages")
+
+
 @test("an index that changes what an entry says, or forges one, is caught by its signature")
 def _(w):
     index, c = two_entries(w)

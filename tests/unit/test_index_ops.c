@@ -1,5 +1,8 @@
 /* Lists in every order, what is on line, the audit, health, metrics and the feed. */
+#include <sqlite3.h>
+
 #include "index_world.h"
+#include "node/index_server_impl.h"
 
 /* Names of {"entries": [...]}, in order. */
 static const char *names(const char *path)
@@ -66,6 +69,56 @@ TEST(lists_come_by_name_size_and_number_of_peers)
 	expect(get("/api/v1/entries?sort=best"), 400, "bad_request");
 	expect(get("/api/v1/entries?online=2"), 400, "bad_request");
 	expect(get("/api/v1/entries?offset=-1"), 400, "bad_request");
+	end();
+}
+
+/* Straight into the catalogue, while the index does not run. */
+static void change_catalogue(const char *text)
+{
+	char file[128];
+	sqlite3 *sql;
+
+	index_server_free(world.server);
+	snprintf(file, sizeof(file), "%s/catalogue.db", world.dir);
+	CHECK_INT(sqlite3_open(file, &sql), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(sql, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sql);
+	server_start();
+}
+
+/* So many more of the owner of entry 1. In every order they come before what begins with a later
+ * letter. */
+static void add_entries(unsigned n)
+{
+	char text[500];
+
+	snprintf(text, sizeof(text),
+		 "INSERT INTO entries (owner, name, version, hash_v1, bytes, n_files, published_at,"
+		 " signature) WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k LIMIT"
+		 " %u) SELECT owner, 'a' || (SELECT count(*) FROM entries) || '-' || i, 1,"
+		 " randomblob(20), 9999, 1, published_at, signature FROM k, entries WHERE id = 1",
+		 n);
+	change_catalogue(text);
+}
+
+TEST(a_page_of_what_is_on_line_ends_at_the_most_that_is_looked_at_and_leads_on)
+{
+	struct owner ann = owner_of("ann", 1);
+
+	begin();
+	publish_id(&ann, "old", "22");
+	add_entries(INDEX_SCANNED_MAX - 1);
+	come_on_line(&ann, "old", "22", 5000);
+	CHECK_STR(names("/api/v1/entries?online=1"), "old ...1");
+	CHECK_STR(names("/api/v1/entries?online=1&before=1"), "");
+	add_entries(1);
+	come_on_line(&ann, "old", "22", 5000);
+	CHECK_STR(names("/api/v1/entries?online=1"), " ...2");
+	CHECK_STR(names("/api/v1/entries?online=1&before=2"), "old");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=name"), " ...20000");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=name&offset=20000"), "old");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=size"), " ...20000");
+	CHECK_STR(names("/api/v1/entries?online=1&sort=size&offset=20000"), "old");
 	end();
 }
 

@@ -96,11 +96,11 @@ class Swarm:
 
 
 class FakeIndex:
-    """`streams`, `maps`: whether it has these newer routes."""
+    """`streams`, `maps`: whether it has these newer routes. `scanned`: entries looked at for a page of what is on line."""
 
-    def __init__(self, world, entries=(), streams=True, maps=True):
+    def __init__(self, world, entries=(), streams=True, maps=True, scanned=20000):
         self.entries, self.swarms, self.readers = list(entries), {}, []
-        self.streams, self.maps = streams, maps
+        self.streams, self.maps, self.scanned = streams, maps, scanned
         self.lock = threading.Lock()
         fake = self
 
@@ -190,6 +190,14 @@ class FakeIndex:
             with self.lock:
                 self.readers.remove((about, q))
 
+    def online_page(self, rows, at, n, by_offset):
+        found, last = [], at
+        while last < min(len(rows), at + self.scanned) and len(found) < n:
+            if rows[last]["online"] > 0:
+                found.append(rows[last])
+            last += 1
+        return {"entries": found, "next": None if last == len(rows) else last if by_offset else rows[last - 1]["id"]}
+
     def api(self, path, q):
         if path == "status":
             return {"version": "0.1.0", "pin": None, "now": NOW, "uptime": 90000, "entries": len(self.entries),
@@ -205,6 +213,8 @@ class FakeIndex:
             key = {"name": lambda e: e["name"], "size": lambda e: -e["bytes"], "holders": lambda e: -e["holders"]}
             rows.sort(key=key.get(q.get("sort"), lambda e: -e["id"]))
             at, n = int(q.get("offset", 0)), int(q.get("limit", 100))
+            if q.get("online") == "1":
+                return self.online_page(rows, at, n, "sort" in q)
             more = len(rows) > at + n
             rows = rows[at:at + n]
             return {"entries": rows, "next": (at + n if "sort" in q else rows[-1]["id"]) if more else None}

@@ -55,18 +55,47 @@ test("holders carry flags of their health", () => {
 });
 
 test("a newest-first page takes the place of the ids that it covers", () => {
-	assert.deepEqual(ids(list.mergePage([], 0, rows(9, 8, 7), true, false)), [9, 8, 7]);
-	assert.deepEqual(ids(list.mergePage(rows(9, 8, 7), 3, rows(6, 5), true, true)), [9, 8, 7, 6, 5]);
+	assert.deepEqual(ids(list.mergePage([], 0, rows(9, 8, 7), true, 7)), [9, 8, 7]);
+	assert.deepEqual(ids(list.mergePage(rows(9, 8, 7), 3, rows(6, 5), true, null)), [9, 8, 7, 6, 5]);
 	// 10 is new, 8 is gone
-	assert.deepEqual(ids(list.mergePage(rows(9, 8, 7, 6, 5), 0, rows(10, 9, 7), true, false)), [10, 9, 7, 6, 5]);
+	assert.deepEqual(ids(list.mergePage(rows(9, 8, 7, 6, 5), 0, rows(10, 9, 7), true, 7)), [10, 9, 7, 6, 5]);
 	// 5 is gone, seen from the middle
-	assert.deepEqual(ids(list.mergePage(rows(9, 8, 5, 4, 3), 2, rows(4), true, false)), [9, 8, 4, 3]);
-	assert.deepEqual(ids(list.mergePage(rows(9, 8), 0, [], true, true)), []);
+	assert.deepEqual(ids(list.mergePage(rows(9, 8, 5, 4, 3), 2, rows(4), true, 4)), [9, 8, 4, 3]);
+	assert.deepEqual(ids(list.mergePage(rows(9, 8), 0, [], true, null)), []);
 });
 
 test("a page in another order takes its places, and nothing is there twice", () => {
-	assert.deepEqual(ids(list.mergePage(rows(1, 2, 3, 4), 0, rows(3, 1), false, false)), [3, 1, 4]);
-	assert.deepEqual(ids(list.mergePage(rows(1, 2), 2, rows(2, 5), false, true)), [1, 2, 5]);
+	assert.deepEqual(ids(list.mergePage(rows(1, 2, 3, 4), 0, rows(3, 1), false, 2)), [3, 1, 4]);
+	assert.deepEqual(ids(list.mergePage(rows(1, 2), 2, rows(2, 5), false, null)), [1, 2, 5]);
+});
+
+test("a page of what is on line that ends early covers ids down to its end", () => {
+	assert.deepEqual(ids(list.mergePage(rows(9, 5, 2), 0, rows(9), true, 4)), [9, 2]);
+	assert.deepEqual(ids(list.mergePage(rows(9, 5, 2), 0, [], true, 4)), [2]);
+	assert.deepEqual(ids(list.mergePage(rows(9, 5), 2, [], true, 3)), [9, 5]);
+});
+
+test("a second look begins where the index can be asked for what is in sight", () => {
+	const pages = [{first: 0, from: null}, {first: 2, from: 40000}];
+	const of = (sort, online, at) => list.beginOf({sort, online}, rows(9, 8, 7), pages, at);
+	assert.deepEqual(of("newest", true, 0), {first: 0, from: null});
+	assert.deepEqual(of("newest", true, 2), {first: 2, from: 8});
+	assert.deepEqual(of("name", false, 2), {first: 2, from: 2});
+	assert.deepEqual(of("holders", true, 2), {first: 2, from: 2});
+	assert.deepEqual(of("name", true, 1), {first: 0, from: null});
+	assert.deepEqual(of("size", true, 3), {first: 2, from: 40000});
+});
+
+test("a second look does not undo how far a list was followed", () => {
+	const farther = (sort, known, next, page, said) =>
+		list.isFarther({sort}, rows(...known), next, 0, 2, {entries: rows(...page), next: said});
+	assert.equal(farther("newest", [9], null, [9], 4), false); // the rest was looked at
+	assert.equal(farther("newest", [9], 3, [9], 4), false);
+	assert.equal(farther("newest", [9], 5, [9], 4), true);
+	assert.equal(farther("newest", [9], 5, [9], null), true);
+	assert.equal(farther("name", [9], null, [9], 20000), false);
+	assert.equal(farther("name", [9], null, [9, 8], 2), true);
+	assert.equal(farther("name", [9, 8, 7], null, [9, 8], 2), false);
 });
 
 test("the window holds what is in sight and some to spare", () => {
@@ -78,8 +107,8 @@ test("the window holds what is in sight and some to spare", () => {
 
 test("questions name only what differs from the usual", () => {
 	const view = {query: "", sort: "newest", online: false};
-	assert.equal(list.pageQuery(view, 100, 0), "limit=100");
-	assert.equal(list.pageQuery(view, 100, 100, {id: 7}), "limit=100&before=7");
+	assert.equal(list.pageQuery(view, 100, null), "limit=100");
+	assert.equal(list.pageQuery(view, 100, 7), "limit=100&before=7");
 	assert.equal(list.pageQuery({query: "a b", sort: "size", online: true}, 9, 18), "limit=9&q=a+b&sort=size&online=1&offset=18");
 });
 

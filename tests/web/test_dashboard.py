@@ -8,14 +8,15 @@ import sqlite3
 import time
 
 import chrome
+import fake_index as fake
 from chrome import h
 from harness import check, check_eq, test
 
 NAMES = "document.querySelectorAll('.row .name')"
 SHOWN = f"[...{NAMES}].map((e) => e.textContent)"
-FOCUSED = "document.activeElement.querySelector('.name')?.textContent"
 # The page's clock runs ten times as fast: what it asks every five seconds, it asks each second.
 HASTE = "{ const now = performance.now.bind(performance); performance.now = () => 10 * now(); }"
+FOCUSED = "document.activeElement.querySelector('.name')?.textContent"
 
 
 def published(w, name="sample.bin", bytes_=5000, *args):
@@ -78,6 +79,31 @@ def _(w):
     p.wait_text(".empty", "among what is on line")
     p.go(index.url + "/?q=atlas")
     p.wait(f"{SHOWN}.join() === 'atlas.iso'", what="an address of old finds the same")
+    p.check_quiet()
+
+
+@test("what is on line is listed to the end, over pages that are short or empty, and followed once")
+def _(w):
+    there = {137, 136, 60, 3}
+    index = fake.FakeIndex(w, [fake.entry(i, online=int(i in there)) for i in range(1, 151)], scanned=10)
+    p = chrome.Browser(w).page(index.url + "/#/?online=1", before=HASTE)
+    p.wait(f"{SHOWN}.join() === 'data-137.tar,data-136.tar,data-60.tar,data-3.tar'")
+    p.wait_text("[data-part=count]", "4 entries")
+
+    def asked(what):
+        return [u for u in p.requests if "/entries?" in u and what in u]
+    looks, followed = len(asked("online=1")), len(asked("before="))
+    h.wait_for(lambda: len(asked("online=1")) > looks + 2, 15, "the list is looked at again")
+    check_eq(len(asked("before=")), followed, "pages behind the first one")
+    check_eq(p.eval(f"{SHOWN}.length"), 4, "rows are kept")
+    p.click("[data-sort=size]")
+    p.wait(f"{SHOWN}.join() === 'data-137.tar,data-136.tar,data-60.tar,data-3.tar'")
+    for e in index.entries:
+        e["online"] = 0
+    p.eval("location.hash = '#/?online=1&sort=name'")
+    h.wait_for(lambda: asked("sort=name&online=1&offset=140"), 10, "all of them were looked at")
+    p.wait("!document.querySelector('.empty').hidden")
+    check("among what is on line" in p.text(".empty"), "what is said", p.text(".empty"))
     p.check_quiet()
 
 
@@ -189,6 +215,26 @@ def _(w):
     p.check_quiet()
 
 
+@test("a command is copied once, however long the page was open, and its button says so for two seconds")
+def _(w):
+    index = published(w, "f.bin")
+    p = chrome.Browser(w).page(index.url + "/#/entry/1", before=HASTE)
+    p.wait_text("h1", "f.bin")
+
+    def asked():
+        return sum(u.endswith("/api/v1/status") for u in p.requests)
+    h.wait_for(lambda: asked() > 3, 20, "the status was asked for again")
+    p.eval("window.written = []; navigator.clipboard.writeText = async (text) => { written.push(text); }")
+    button = "[data-part=copy-command]"
+    label, before = p.text(button), asked()
+    p.click(button)
+    check_eq(p.eval("written"), [f"shoal get --index {index.url} alice/f.bin@1"], "what was copied")
+    p.wait_text(button, "Copied")
+    h.wait_for(lambda: asked() > before, 10, "and once more")
+    p.wait(f"document.querySelector('{button}').textContent === {json.dumps(label)}", what="the button's own words again")
+    p.check_quiet()
+
+
 @test("the command that fetches from a self-signed index names its pin")
 def _(w):
     index = w.index(args=["--tls-self-signed"])
@@ -214,26 +260,6 @@ def _(w):
     check_eq(p.text("[data-part=versions] [aria-current]"), "Version 2", "this one")
     p.eval("document.querySelectorAll('[data-part=versions] a')[1].click()")
     p.wait("location.hash === '#/entry/1' && document.querySelector('[data-part=version]').textContent === '1'")
-@test("a command is copied once, however long the page was open, and its button says so for two seconds")
-def _(w):
-    index = published(w, "f.bin")
-    p = chrome.Browser(w).page(index.url + "/#/entry/1", before=HASTE)
-    p.wait_text("h1", "f.bin")
-
-    def asked():
-        return sum(u.endswith("/api/v1/status") for u in p.requests)
-    h.wait_for(lambda: asked() > 3, 20, "the status was asked for again")
-    p.eval("window.written = []; navigator.clipboard.writeText = async (text) => { written.push(text); }")
-    button = "[data-part=copy-command]"
-    label, before = p.text(button), asked()
-    p.click(button)
-    check_eq(p.eval("written"), [f"shoal get --index {index.url} alice/f.bin@1"], "what was copied")
-    p.wait_text(button, "Copied")
-    h.wait_for(lambda: asked() > before, 10, "and once more")
-    p.wait(f"document.querySelector('{button}').textContent === {json.dumps(label)}", what="the button's own words again")
-    p.check_quiet()
-
-
     p.go(index.url + "/#/entry/99")
     p.eval("location.reload()")
     p.wait_text("#message", "no such")
