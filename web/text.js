@@ -1,8 +1,8 @@
 // Words, numbers and dates as a person reads them. Pure: no document, no network.
 
-// Characters that cannot be seen, or that turn the order of others around.
+// Characters that cannot be seen, or that turn the order of others around: those that src/base/text.c escapes.
 const STRANGE =
-	/[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/u;
+	/[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\u{e0000}-\u{e0fff}]/u;
 
 function hexOf(c) {
 	return "U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");

@@ -55,6 +55,24 @@ static bool is_steering(uint32_t c)
 	       in_range(c, 0x2028, 0x202e) || in_range(c, 0x2060, 0x2069) || c == 0xfeff;
 }
 
+/* Characters that are not seen, or in which no text is kept: soft hyphen, joiners and fillers,
+ * marks of Khmer and Mongolian, shaping and annotation controls, tags, U+FFFE and U+FFFF. Of
+ * variation selectors the first sixteen are not among them: emoji need those. web/text.js has the
+ * same list, with those above. */
+static bool is_unseen(uint32_t c)
+{
+	static const uint32_t ranges[][2] = {
+	    {0xad, 0xad},     {0x34f, 0x34f},	{0x115f, 0x1160},   {0x17b4, 0x17b5},
+	    {0x180b, 0x180f}, {0x206a, 0x206f}, {0x3164, 0x3164},   {0xffa0, 0xffa0},
+	    {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff},
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (in_range(c, ranges[i][0], ranges[i][1]))
+			return true;
+	return false;
+}
+
 /* Take one character off the front of `s` and give its safe form. */
 static size_t take_escaped(struct bytes *s, char piece[PIECE_MAX])
 {
@@ -69,7 +87,7 @@ static size_t take_escaped(struct bytes *s, char piece[PIECE_MAX])
 			       code == '\n'   ? 'n'
 			       : code == '\t' ? 't'
 					      : '\\');
-	else if (!is_steering(code))
+	else if (!is_steering(code) && !is_unseen(code))
 		len = snprintf(piece, PIECE_MAX, "%.*s", (int)used, (const char *)s->ptr);
 	else
 		len = snprintf(piece, PIECE_MAX, code < 0x80 ? "\\x%02x" : "\\u{%04x}", code);
@@ -91,21 +109,38 @@ void text_put_escaped(struct buf *out, struct bytes s)
 	}
 }
 
-bool text_is_plain(struct bytes s)
+bool text_is_tame(struct bytes s)
 {
-	char piece[PIECE_MAX];
+	uint32_t code;
 
-	if (!text_is_utf8(s))
-		return false;
 	while (s.len > 0) {
-		struct bytes before = s;
-		size_t n = take_escaped(&s, piece);
+		size_t n = text_first_char(s, &code);
 
-		if (before.ptr[0] != '\\' &&
-		    !bytes_eq(bytes_of(piece, n), bytes_sub(before, 0, before.len - s.len)))
+		if (n == 0 || is_steering(code))
 			return false;
+		s = bytes_sub(s, n, s.len - n);
 	}
 	return true;
+}
+
+bool text_hides(struct bytes s)
+{
+	uint32_t code;
+
+	while (s.len > 0) {
+		size_t n = text_first_char(s, &code);
+
+		if (n > 0 && is_unseen(code))
+			return true;
+		n = n == 0 ? 1 : n;
+		s = bytes_sub(s, n, s.len - n);
+	}
+	return false;
+}
+
+bool text_is_plain(struct bytes s)
+{
+	return text_is_tame(s) && !text_hides(s);
 }
 
 const char *text_escape(char *out, size_t cap, struct bytes s)
@@ -288,6 +323,12 @@ void text_put_percent(struct buf *out, struct bytes in)
 	}
 }
 
+/* Source: XML 1.0, production 2. */
+static bool is_xml_char(uint32_t c)
+{
+	return c == '\t' || c == '\n' || c == '\r' || in_range(c, 0x20, 0xfffd) || c >= 0x10000;
+}
+
 void text_put_xml(struct buf *out, struct bytes in)
 {
 	static const struct {
@@ -296,16 +337,22 @@ void text_put_xml(struct buf *out, struct bytes in)
 	} entities[] = {
 	    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 
-	for (size_t i = 0; i < in.len; i++) {
-		const char *entity = NULL;
+	while (in.len > 0) {
+		const char *instead = NULL;
+		uint32_t code;
+		size_t n = text_first_char(in, &code);
 
+		if (n == 0 || !is_xml_char(code))
+			instead = "\xef\xbf\xbd"; /* U+FFFD */
+		n = n == 0 ? 1 : n;
 		for (size_t k = 0; k < sizeof(entities) / sizeof(entities[0]); k++)
-			if (in.ptr[i] == (uint8_t)entities[k].c)
-				entity = entities[k].entity;
-		if (entity != NULL)
-			buf_put_str(out, entity);
+			if (in.ptr[0] == (uint8_t)entities[k].c)
+				instead = entities[k].entity;
+		if (instead != NULL)
+			buf_put_str(out, instead);
 		else
-			buf_put_u8(out, in.ptr[i]);
+			buf_put(out, bytes_sub(in, 0, n));
+		in = bytes_sub(in, n, in.len - n);
 	}
 }
 

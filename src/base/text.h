@@ -10,13 +10,17 @@ bool text_is_utf8(struct bytes s);
  * there is none. Source: RFC 3629: no overlong forms, no surrogates. */
 size_t text_first_char(struct bytes s, uint32_t *code);
 
-/* Append `s` so that it cannot steer a terminal or break a line: C0, DEL, C1,
- * bidi and zero-width controls, the backslash and bytes that are not UTF-8
- * become \\, \n, \t, \xHH or \u{HHHH}; all else stays.
- * Attack: escape sequences in names, client ids, failure reasons (O-36). */
+/* Append `s` so that it cannot steer a terminal, break a line or hide a part of itself: C0, DEL,
+ * C1, bidi and zero-width controls, what else is not seen, the backslash and bytes that are not
+ * UTF-8 become \\, \n, \t, \xHH or \u{HHHH}; all else stays. Attack: escape sequences in names,
+ * client ids, failure reasons (O-36). */
 void text_put_escaped(struct buf *out, struct bytes s);
 /* UTF-8 that the above would leave as it is, backslashes apart (which it doubles; harmless). */
 bool text_is_plain(struct bytes s);
+/* The same, but what is merely not seen may be in it: soft hyphens, fillers, tags, U+FFFE. */
+bool text_is_tame(struct bytes s);
+/* Is any of those in it? */
+bool text_hides(struct bytes s);
 
 /* The same into a caller's array, always ended by NUL, cut with "..." if need
  * be. Returns `out`. */
@@ -49,7 +53,8 @@ bool text_begins(struct bytes s, const char *prefix);
 
 /* Percent-encode everything but unreserved characters (RFC 3986 2.3). */
 void text_put_percent(struct buf *out, struct bytes in);
-/* For XML and HTML: & < > " ' as entities. */
+/* For XML and HTML: & < > " ' as entities, and U+FFFD for what no XML may hold (control characters,
+ * U+FFFE, U+FFFF) and for bytes that are not UTF-8. */
 void text_put_xml(struct buf *out, struct bytes in);
 /* Decode into `out`; '+' stays '+'. ERR_PROTO on a bad escape. */
 int text_unpercent(struct bytes in, struct buf *out);

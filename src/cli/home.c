@@ -219,6 +219,9 @@ int home_set_owner(struct home *h, const char *owner, struct err_info *info)
 	struct root r;
 	int n, rc = entry_check_owner(bytes_str(owner), info);
 
+	if (rc == 0 && text_hides(bytes_str(owner)))
+		rc =
+		    err_set(info, ERR_INVALID, "the owner's name has an invisible character in it");
 	if (rc != 0)
 		return rc;
 	rc = root_open(&r, h->dir, info);

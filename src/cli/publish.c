@@ -135,6 +135,8 @@ static int make_entry(const struct publisher *p, const struct entry *before,
 		err = choose_name(e, p->o, &out->build, info);
 		if (err == OK)
 			err = fill_about(p->o, e, info);
+		if (err == OK)
+			err = entry_check_new(e, info);
 	}
 	text_escape(out->label, sizeof(out->label), bytes_str(e->name));
 	return err;

@@ -17,8 +17,8 @@ static int check_text(struct bytes s, size_t max, const char *what, struct err_i
 		return err_set(info, ERR_INVALID, "%s is longer than %zu bytes", what, max);
 	if (!text_is_utf8(s))
 		return err_set(info, ERR_INVALID, "%s is not UTF-8 text", what);
-	/* What is not plain could deceive the eye or steer a terminal. */
-	if (!text_is_plain(s))
+	/* What is not tame could deceive the eye or steer a terminal. */
+	if (!text_is_tame(s))
 		return err_set(info, ERR_INVALID, "%s has a control or invisible character in it",
 			       what);
 	if (s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' ')
@@ -69,6 +69,23 @@ int entry_check_name(struct bytes name, struct err_info *info)
 int entry_check_owner(struct bytes owner, struct err_info *info)
 {
 	return check_text(owner, ENTRY_OWNER_BYTES_MAX, "the owner's name", info);
+}
+
+int entry_check_new(const struct entry *e, struct err_info *info)
+{
+	const struct {
+		const char *text, *what;
+	} all[] = {{e->owner, "the owner's name"},
+		   {e->name, "the name"},
+		   {e->description, "the description"},
+		   {e->tags, "a tag"},
+		   {e->meta, "a key or value"}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (text_hides(bytes_str(all[i].text)))
+			return err_set(info, ERR_INVALID, "%s has an invisible character in it",
+				       all[i].what);
+	return 0;
 }
 
 static void put_text(struct buf *out, const char *key, const char *text)

@@ -46,6 +46,10 @@ struct entry {
  * Returns 0 or ERR_INVALID with the reason in `info` (may be NULL). */
 int entry_check_name(struct bytes name, struct err_info *info);
 int entry_check_owner(struct bytes owner, struct err_info *info);
+/* May it be published anew? Then none of its texts may hide anything (text_hides() of base/text.h;
+ * attack: names that look like another's). Entries of a time before that was asked are still read,
+ * found and removed, for which the above is enough. Returns 0 or ERR_INVALID with the reason. */
+int entry_check_new(const struct entry *e, struct err_info *info);
 
 /* Set the description: printable UTF-8 without line breaks. ERR_INVALID with the reason. */
 int entry_set_description(struct entry *e, struct bytes text, struct err_info *info);

@@ -7,7 +7,7 @@ int entry_set_description(struct entry *e, struct bytes text, struct err_info *i
 	if (text.len > ENTRY_DESCRIPTION_BYTES_MAX)
 		return err_set(info, ERR_TOO_BIG, "the description is longer than %u bytes",
 			       ENTRY_DESCRIPTION_BYTES_MAX);
-	if (!text_is_plain(text))
+	if (!text_is_tame(text))
 		return err_set(info, ERR_INVALID, "the description is not one line of UTF-8 text");
 	memcpy(e->description, text.ptr, text.len);
 	e->description[text.len] = '\0';
@@ -24,7 +24,7 @@ static bool is_word_byte(uint8_t c)
 
 static int check_word(struct bytes w, const char *what, bool colon, struct err_info *info)
 {
-	bool ok = w.len > 0 && text_is_plain(w);
+	bool ok = w.len > 0 && text_is_tame(w);
 	char shown[80];
 
 	for (size_t i = 0; i < w.len && ok; i++)
@@ -139,7 +139,7 @@ int entry_set_meta(struct entry *e, struct bytes key, struct bytes value, struct
 
 	if (err != 0)
 		return err;
-	if (!text_is_plain(value))
+	if (!text_is_tame(value))
 		return err_set(info, ERR_INVALID, "the value of %.*s is not one line of UTF-8 text",
 			       (int)key.len, (const char *)key.ptr);
 	while (entry_next_meta(e, &next, &k, &v)) {

@@ -197,7 +197,7 @@ static int take_publication(json_t *body, struct publication *p, struct http_rep
 {
 	struct err_info why = {0};
 
-	if (entry_json_read(body, false, &p->e, &why) < 0)
+	if (entry_json_read(body, false, &p->e, &why) < 0 || entry_check_new(&p->e, &why) < 0)
 		return fail(reply, 400, "bad_request", why.text);
 	if (!is_fresh(&p->e, INDEX_PUBLISH_SKEW_S))
 		return stale(&p->e, reply);

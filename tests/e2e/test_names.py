@@ -85,7 +85,8 @@ def _(w):
     index = w.index()
     a = w.peer("a")
     f = h.make_file(a.path("f"), 10)
-    for n in ("", "a/b", "line\nbreak", "x" * 256, "name@3", "..", " lead", "\x1b[2J", b"\xff\xfe"):
+    for n in ("", "a/b", "line\nbreak", "x" * 256, "name@3", "..", " lead", "\x1b[2J", b"\xff\xfe", "pass\u00adword",
+              "\u3164", "a\ufffe"):
         name = n if isinstance(n, str) else os.fsdecode(n)
         done = a.run("share", f, f"--name={name}", seconds=20)
         check(done.code in (h.FAILED, h.USAGE), f"exit for {n!r}", done.code, done.err)

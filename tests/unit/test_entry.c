@@ -60,6 +60,33 @@ TEST(entry_names_and_owners_have_a_longest_length)
 	CHECK_INT(entry_check_name(bytes_of(text, ENTRY_NAME_BYTES_MAX), NULL), 0);
 }
 
+/* U+00AD is not seen, nor U+3164; emoji have U+FE0F. */
+TEST(entries_with_unseen_characters_are_read_and_not_published_anew)
+{
+	static const struct entry fine = {.owner = "alice",
+					  .name = "\u2764\ufe0f",
+					  .description = "d",
+					  .tags = "a b",
+					  .meta = "k=v\nl=w\n"};
+	struct err_info info = {0};
+	struct entry e = fine;
+
+	CHECK_INT(name_status("pass\u00adword"), 0);
+	CHECK_INT(entry_check_owner(bytes_str("al\u3164ice"), NULL), 0);
+	CHECK_INT(entry_set_description(&e, bytes_str("\u00ad"), NULL), 0);
+	CHECK_INT(entry_add_tags(&e, bytes_str("c\u00ad"), NULL), 0);
+	CHECK_INT(entry_set_meta(&e, bytes_str("k"), bytes_str("\u00ad"), NULL), 0);
+	CHECK_INT(entry_check_new(&fine, &info), 0);
+	for (int i = 0; i < 5; i++) {
+		char *texts[] = {e.owner, e.name, e.description, e.tags, e.meta};
+
+		e = fine;
+		memcpy(texts[i] + strlen(texts[i]), "\u00ad", sizeof("\u00ad"));
+		CHECK_INT(entry_check_new(&e, &info), ERR_INVALID);
+		CHECK(strstr(info.text, "invisible") != NULL);
+	}
+}
+
 TEST(entry_owners_hold_no_slash)
 {
 	CHECK_INT(entry_check_owner(bytes_str("alice@lab"), NULL), 0);

@@ -167,6 +167,40 @@ TEST(what_an_owner_says_is_signed_stored_and_served)
 	end();
 }
 
+TEST(what_is_not_seen_is_not_published_and_older_entries_with_it_are_found_and_removed)
+{
+	static const char *const unseen[] = {"a\u00adb", "\u3164", "a\ufffe", "a\U000e0041"};
+	struct owner ann = owner_of("ann", 1);
+	struct entry e = {.published_at = 0};
+	struct err_info why = {0};
+	struct got g;
+	json_t *j;
+
+	begin();
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+		expect(publish(&ann, unseen[i], "text", 0), 400, "bad_request");
+	/* The same words, so that what is searched in stays true. */
+	publish_id(&ann, "a b", "text");
+	change_catalogue("UPDATE entries SET name = 'a' || char(0xad) || 'b' || char(0xfffe)");
+	g = get("/api/v1/entries?name=a%C2%ADb%EF%BF%BE");
+	j = json_array_get(json_object_get(g.json, "entries"), 0);
+	CHECK_INT(entry_json_read(j, true, &e, &why), OK);
+	forget(&g);
+	CHECK_STR(e.name, "a\u00adb\ufffe");
+	g = get("/feed.atom");
+	CHECK(strstr(buf_cstr(&g.body), "<title>a\u00adb\ufffd@1</title>") != NULL);
+	forget(&g);
+	e.published_at++;
+	sign_entry(&e, &ann, "unpublish");
+	j = entry_json(&e);
+	json_object_del(j, "id");
+	g = post("/api/v1/unpublish", j);
+	CHECK_INT(g.status, 200);
+	CHECK_INT(number(g.json, "removed"), 1);
+	forget(&g);
+	end();
+}
+
 TEST(the_audit_tells_who_changed_what)
 {
 	struct owner ann = owner_of("ann", 1);

@@ -25,8 +25,10 @@ TEST(text_escape_leaves_ordinary_text_readable)
 	ESCAPED("plain ~ text!", "plain ~ text!");
 	ESCAPED("gr\u00fc\u00dfe \u65e5\u672c\u8a9e \U0001f600",
 		"gr\u00fc\u00dfe \u65e5\u672c\u8a9e \U0001f600");
-	ESCAPED("\u00a0\u200a\u2010\u2027\u202f\u205f\u206a\ufefe",
-		"\u00a0\u200a\u2010\u2027\u202f\u205f\u206a\ufefe");
+	ESCAPED("\u00a0\u200a\u2010\u2027\u202f\u205f\u2070\ufefe",
+		"\u00a0\u200a\u2010\u2027\u202f\u205f\u2070\ufefe");
+	/* As emoji are: a heart in red. */
+	ESCAPED("\u2764\ufe0f", "\u2764\ufe0f");
 }
 
 /* O-36. */
@@ -50,6 +52,48 @@ TEST(text_escape_disarms_what_steers_a_terminal)
 	ESCAPED("a\\x1b\\n", "a\\\\x1b\\\\n");
 }
 
+TEST(text_escape_names_what_is_not_seen)
+{
+	ESCAPED("pass\u00adword\u3164", "pass\\u{00ad}word\\u{3164}");
+	ESCAPED("\u034f\u115f\u1160\u17b4\u180e\u206a\uffa0\ufffb\ufffe\uffff",
+		"\\u{034f}\\u{115f}\\u{1160}\\u{17b4}\\u{180e}\\u{206a}\\u{ffa0}\\u{fffb}\\u{fffe}"
+		"\\u{ffff}");
+	ESCAPED("\U000e0041\U000e0fff", "\\u{e0041}\\u{e0fff}");
+}
+
+TEST(text_is_plain_without_what_steers_or_hides_and_tame_without_what_steers)
+{
+	static const struct {
+		const char *text;
+		bool plain, tame;
+	} rows[] = {
+	    {"", true, true},		{"a\\b", true, true},	  {"\u2764\ufe0f", true, true},
+	    {"a\u00adb", false, true},	{"a\ufffe", false, true}, {"\U000e0001", false, true},
+	    {"a\u200bb", false, false}, {"a\nb", false, false},	  {"\xff", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes s = bytes_str(rows[i].text);
+
+		CHECK(text_is_plain(s) == rows[i].plain);
+		CHECK(text_is_tame(s) == rows[i].tame);
+		CHECK(text_hides(s) == (rows[i].tame && !rows[i].plain));
+	}
+	CHECK(text_hides(bytes_str("\xff\u00ad")));
+}
+
+TEST(text_put_xml_writes_what_xml_may_hold)
+{
+	static const char in[] = "<a&\"'>\0\x1f\t\xff\xed\xa0\x80\ufffd\ufffe\uffff\U0001f600";
+	struct buf b;
+
+	buf_init(&b, 200);
+	text_put_xml(&b, bytes_of(in, sizeof(in) - 1));
+	CHECK_STR(buf_cstr(&b), "&lt;a&amp;&quot;&#39;&gt;\ufffd\ufffd\t\ufffd\ufffd\ufffd\ufffd"
+				"\ufffd\ufffd\ufffd\U0001f600");
+	buf_fini(&b);
+}
+
 TEST(text_escape_shows_bytes_that_are_not_utf8)
 {
 	ESCAPED("\xc0\xae", "\\xc0\\xae");
@@ -60,6 +104,14 @@ TEST(text_escape_shows_bytes_that_are_not_utf8)
 	ESCAPED("a\xe2\x82", "a\\xe2\\x82");
 	ESCAPED("\xc3(", "\\xc3(");
 	ESCAPED("\xff\xfe", "\\xff\\xfe");
+}
+
+static bool is_shown(uint32_t c)
+{
+	return c == 0xad || c == 0x34f || c == 0x115f || c == 0x1160 || c == 0x17b4 ||
+	       c == 0x17b5 || (c >= 0x180b && c <= 0x180f) || (c >= 0x206a && c <= 0x206f) ||
+	       c == 0x3164 || c == 0xffa0 || (c >= 0xfff0 && c <= 0xfffb) || c == 0xfffe ||
+	       c == 0xffff || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 static bool steers(uint32_t c)
@@ -90,7 +142,7 @@ TEST(text_escape_is_right_for_every_character)
 		text_escape(out, sizeof(out), in);
 		if (text_is_utf8(in) == surrogate)
 			fail_msg("U+%04X: wrong verdict", c);
-		if (bytes_eq(in, bytes_str(out)) == (surrogate || steers(c)))
+		if (bytes_eq(in, bytes_str(out)) == (surrogate || steers(c) || is_shown(c)))
 			fail_msg("U+%04X became %s", c, out);
 	}
 }

@@ -30,10 +30,20 @@ test("sizes and spans read as a person says them", () => {
 });
 
 test("characters that cannot be seen are named", () => {
-	const strange = text.runsOf("a\u202ebc\u200b").filter((r) => r.strange).map((r) => r.text);
-	assert.deepEqual(strange, ["U+202E", "U+200B"]);
+	const named = text.runsOf("a\u202ebc\u200b").filter((r) => r.strange).map((r) => r.text);
+	assert.deepEqual(named, ["U+202E", "U+200B"]);
 	assert.deepEqual(text.runsOf("<b>é世"), [{text: "<b>é世", strange: false}]);
 	assert.deepEqual(text.runsOf(""), []);
+	const strange = (c) => text.runsOf(String.fromCodePoint(c)).some((r) => r.strange);
+	// First and last of each range, as in tests/unit/test_text.c: neighbours are not named.
+	for (const [from, to] of [[0, 0x1f], [0x7f, 0x9f], [0xad, 0xad], [0x34f, 0x34f], [0x61c, 0x61c], [0x115f, 0x1160], [0x17b4, 0x17b5],
+		[0x180b, 0x180f], [0x200b, 0x200f], [0x2028, 0x202e], [0x2060, 0x206f], [0x3164, 0x3164], [0xfeff, 0xfeff], [0xffa0, 0xffa0],
+		[0xfff0, 0xfffb], [0xfffe, 0xffff], [0xe0000, 0xe0fff]]) {
+		assert.ok(strange(from) && strange(to), from.toString(16));
+		assert.ok(from === 0 || !strange(from - 1), from.toString(16));
+		assert.ok(!strange(to + 1), to.toString(16));
+	}
+	assert.ok(!strange(0xfe0f)); // emoji have it
 });
 
 test("commands are quoted for a shell, links are magnet links or nothing", () => {
