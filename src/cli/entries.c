@@ -283,7 +283,7 @@ void entries_print_peers(const json_t *peers, bool of_entry)
 			cell_rate(t, json_object_get(p, "up_bps"));
 			cell_rtt(t, json_object_get(p, "rtt_us"));
 		}
-		out_cell(t, entries_str(p, "client"));
+		out_cell_said(t, entries_str(p, "client")); /* the index escapes it */
 	}
 	out_table_print(t);
 }

@@ -311,7 +311,7 @@ static void draw_peer(struct pen *p, const json_t *j)
 		put(p, text, p->width, false);
 	} else {
 		put(p, text, (unsigned)strlen(text), false);
-		put(p, entries_str(j, "client"), p->width - (unsigned)strlen(text), false);
+		put_said(p, entries_str(j, "client"), p->width - (unsigned)strlen(text));
 	}
 	line_end(p);
 }

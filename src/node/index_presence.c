@@ -162,6 +162,7 @@ static json_t *session_json(const struct index_server *s, const struct roster_me
 			    double percent)
 {
 	json_t *j;
+	char client[4 * ROSTER_CLIENT_MAX]; /* a byte becomes \xHH at most */
 
 	if (m != NULL && m->map_known && m->n_pieces > 0)
 		percent = percent_of(m->n_pieces, m->n_pieces - m->have);
@@ -173,7 +174,9 @@ static json_t *session_json(const struct index_server *s, const struct roster_me
 	if (json_object_set_new(j, "since", json_integer(wall_time(s, m->since_s))) != 0 ||
 	    json_object_set_new(j, "seen",
 				json_integer(wall_time(s, m->session->heard_ms / 1000))) != 0 ||
-	    json_object_set_new(j, "client", json_string(m->session->client)) != 0) {
+	    json_object_set_new(j, "client",
+				json_string(text_escape(client, sizeof(client),
+							bytes_str(m->session->client)))) != 0) {
 		json_decref(j);
 		return NULL;
 	}

@@ -503,6 +503,28 @@ def _(w):
 
 
 @test("so many listen to events, of one host no more; places come free again")
+@test("what a peer calls itself in its session is escaped, once")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    a.share(h.make_file(a.path("f"), 10 * KIB)).stop()
+    e = index.entry("f")
+    with Session(index.port, hello=False) as s:
+        name = "cl\x1b[2J\u202e\u00ad\\ü"
+        s.say(t="hello", peer_id=os.urandom(20).hex(), port=7000, client=name)
+        s.hear()
+        s.join(e, 1, left=0, got="0")
+        h.wait_for(lambda: holders(index, "f"), 10 * SLOW, "it is a holder")
+        (holder,) = holders(index, "f").values()
+        check_eq(holder["client"], "cl\\x1b[2J\\u{202e}\\u{00ad}\\\\ü", "in the API")
+        out = a.run("info", "f").expect(h.OK).out
+        check("cl\\x1b[2J\\u{202e}" in out and "\x1b" not in out, "by info", out)
+    with Session(index.port, hello=False) as s:  # the longest there is
+        s.say(t="hello", peer_id=os.urandom(20).hex(), port=7001, client="\x1b" * 63)
+        s.hear()
+        s.join(e, 1, left=0, got="0")
+        h.wait_for(lambda: any(p["client"] == "\\x1b" * 63 for p in holders(index, "f").values()), 10 * SLOW, "whole")
+
+
 def _(w):
     index = w.index()
     streams = [Events(index) for _ in range(50)]
