@@ -238,6 +238,7 @@ static void on_closed(void *arg)
 	stream_free(arg);
 }
 
+/* A host: an IPv4 address, or a /64 of IPv6, of which everybody has one full of addresses. */
 static bool has_room(const struct index_server *s, const struct addr *from)
 {
 	const struct event_stream *e;
@@ -245,7 +246,7 @@ static bool has_room(const struct index_server *s, const struct addr *from)
 
 	LIST_FOREACH(e, &s->streams, link)
 	{
-		of_host += addr_same_host(&e->from, from);
+		of_host += addr_in_net(&e->from, from, from->v6 ? 64 : 32);
 	}
 	return s->n_streams < INDEX_EVENTS_MAX && of_host < INDEX_EVENTS_HOST_MAX;
 }

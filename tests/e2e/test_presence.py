@@ -75,9 +75,10 @@ class Session:
 class Events:
     """Server-sent events as they come, in a thread: a list of (event, data)."""
 
-    def __init__(self, index, query=""):
+    def __init__(self, index, query="", forwarded=None):
         self.s = socket.create_connection((HOST, index.port), timeout=60)
-        self.s.sendall(f"GET /api/v1/events{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        more = f"X-Forwarded-For: {forwarded}\r\n" if forwarded else ""
+        self.s.sendall(f"GET /api/v1/events{query} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
         self.f = self.s.makefile("rb")
         self.status = int(self.f.readline().split()[1])
         self.headers = {}
@@ -502,7 +503,6 @@ def _(w):
         x.close()
 
 
-@test("so many listen to events, of one host no more; places come free again")
 @test("what a peer calls itself in its session is escaped, once")
 def _(w):
     index, a = w.index(), w.peer("a")
@@ -525,6 +525,7 @@ def _(w):
         h.wait_for(lambda: any(p["client"] == "\\x1b" * 63 for p in holders(index, "f").values()), 10 * SLOW, "whole")
 
 
+@test("so many listen to events, of one host no more; places come free again")
 def _(w):
     index = w.index()
     streams = [Events(index) for _ in range(50)]
@@ -535,6 +536,17 @@ def _(w):
     for s in streams:
         s.close()
     check_eq(h.http(index.url + "/healthz")[0], 200, "it is well")
+
+
+@test("a host that listens to events from a whole /64 of IPv6 is one")
+def _(w):
+    index = w.index(args=("--trust-proxy", HOST))
+    streams = [Events(index, forwarded=f"2001:db8::{i:x}") for i in range(50)]
+    check_eq({s.status for s in streams}, {200}, "fifty listen")
+    check_eq(Events(index, forwarded="2001:db8::ffff:1").status, 503, "one more of this /64 does not")
+    check_eq(Events(index, forwarded="2001:db8:0:1::1").status, 200, "one of another does")
+    for s in streams:
+        s.close()
 
 
 class Screen:
