@@ -24,7 +24,7 @@ export class SwarmPart {
 		this.map = new SwarmMap(parts.map, parts.tip, this.model);
 		this.pieces = null;    // the newest of /pieces or a `swarm` event
 		this.peers = [];       // of /holders
-		this.news = new Map(); // addr -> {have, down_bps, up_bps} of events
+		this.news = new Map(); // addr -> {down_bps, up_bps} of the newest event
 		this.moved = new Map(); // addr -> {percent, at}: when it last got something
 		this.kept = new Map();
 		this.rates = [];
@@ -57,6 +57,9 @@ export class SwarmPart {
 			return;
 		this.page.complain(null);
 		this.peers = reply.peers;
+		const listed = new Set(this.peers.map((p) => p.addr));
+		for (const addr of [...this.moved.keys()].filter((a) => !listed.has(a)))
+			this.moved.delete(addr);
 		this.counts = reply;
 		this.show();
 	}
@@ -76,8 +79,7 @@ export class SwarmPart {
 	hear(event) {
 		this.pieces = {...this.pieces, ...event};
 		const listed = new Set(this.peers.map((p) => p.addr));
-		for (const h of event.holders)
-			this.news.set(h.addr, h);
+		this.news = new Map(event.holders.map((h) => [h.addr, {down_bps: h.down_bps, up_bps: h.up_bps}]));
 		if (this.isOther(event) || event.holders.some((h) => !listed.has(h.addr)))
 			this.page.soon("holders", () => this.closed || this.askHolders(), AGAIN_MS);
 		if (!this.model.apply(event))
@@ -95,6 +97,9 @@ export class SwarmPart {
 
 	// Once a second.
 	tick() {
+		// What events said grows old when no more of them come: /holders, which is asked then, knows better.
+		if (!this.page.isLive())
+			this.news.clear();
 		const rates = this.peers.map((p) => this.rateOf(p, "down_bps")).filter((r) => r !== null);
 		this.rates.push(rates.length === 0 ? null : rates.reduce((a, b) => a + b, 0));
 		this.rates = this.rates.slice(-SAMPLES);

@@ -102,6 +102,32 @@ def _(w):
     p.check_quiet()
 
 
+@test("rates are those of the newest event, and without events those that the index is asked for")
+def _(w):
+    swarm = fake.Swarm(10, [A, B])
+    index, p = one_entry(w, swarm, before=HASTE)
+    p.allowed = ("404", "ERR_")
+    h.wait_for(lambda: index.readers, 10, "the page listens")
+    down = f"{row_of(B)}?.querySelector('[data-part=down]').textContent"
+    swarm.facts[B] = {"down_bps": 3 << 20, "up_bps": 0}
+    index.tell("swarm", swarm.event({}), 1)
+    p.wait(f"{down} === '3.0 MiB/s'")
+    # Of whom the newest event says nothing, an older one is not believed.
+    event = swarm.event({})
+    event["holders"] = [x for x in event["holders"] if x["addr"] == A]
+    swarm.facts[B] = {"down_bps": 1 << 20, "up_bps": 0}
+    index.tell("swarm", event, 1)
+    p.wait(f"{down} === '1.0 MiB/s'")
+    index.tell("swarm", swarm.event({}), 1)
+    index.streams = False
+    swarm.facts[B] = {"down_bps": 0, "up_bps": 0}
+    for _, q in list(index.readers):
+        q.put(None)
+    p.wait_text("#live-text", "asking", 30)
+    p.wait(f"{down} === '0 B/s'")
+    p.check_quiet()
+
+
 @test("an index without maps and events is asked every few seconds")
 def _(w):
     swarm = fake.Swarm(10, [A])
