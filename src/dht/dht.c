@@ -85,16 +85,12 @@ void dht_on_packet(struct dht *d, const struct addr *from, struct bytes packet, 
 
 uint64_t dht_deadline_ms(const struct dht *d)
 {
-	uint64_t at = dht_pending_deadline(d);
+	uint64_t at = dht_pending_deadline(d), open;
 
 	if (d->maintain_ms < at)
 		at = d->maintain_ms;
-	if (dht_search_waits(d)) {
-		uint64_t open = gate_ready_ms(&d->gate, d->now_ms);
-
-		at = open < at ? open : at;
-	}
-	return at;
+	open = dht_search_ready_ms(d);
+	return open < at ? open : at;
 }
 
 /* A search of ours for each bucket that is due, one after the other. */

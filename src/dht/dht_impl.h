@@ -124,8 +124,8 @@ void dht_search_free_all(struct dht *d);
 void dht_search_on_answer(struct dht *d, const struct pending *p, const struct krpc *m,
 			  struct dht_effects *fx);
 void dht_search_on_slow(struct dht *d, const struct pending *p);
-/* Does one wait for the gate? */
-bool dht_search_waits(const struct dht *d);
+/* When the gate opens for one that waits for it; UINT64_MAX: none does. */
+uint64_t dht_search_ready_ms(const struct dht *d);
 
 /* ---- dht_self.c: our own id and address ---- */
 void dht_vote(struct dht *d, const struct addr *voter, struct bytes seen_as);

@@ -5,6 +5,9 @@
 
 /* With fewer nodes than this, a place is asked whom it knows; with more, whether it is there. */
 #define NODES_FEW 16u
+/* What a query may need: an announce with the longest token has 214 bytes. A put has KRPC_OUT_MAX.
+ */
+#define QUERY_BYTES 256u
 
 static struct search *search_by_number(const struct dht *d, uint32_t number)
 {
@@ -191,9 +194,16 @@ void dht_add_place(struct dht *d, const struct addr *a, uint64_t now_ms, struct 
 
 /* ---- asking -------------------------------------------------------------- */
 
-static bool gate_is_open(const struct dht *d)
+static uint64_t ready_ms(const struct dht *d, const struct search *s)
 {
-	return gate_ready_ms(&d->gate, d->now_ms) <= d->now_ms && d->n_pending < DHT_PENDING_MAX;
+	bool puts = s->kind == SEARCH_PUT && s->n_targets > 0;
+
+	return gate_ready_ms(&d->gate, puts ? KRPC_OUT_MAX : QUERY_BYTES, d->now_ms);
+}
+
+static bool gate_is_open(const struct dht *d, const struct search *s)
+{
+	return ready_ms(d, s) <= d->now_ms && d->n_pending < DHT_PENDING_MAX;
 }
 
 static void fill_query(const struct dht *d, const struct search *s, struct krpc *m)
@@ -218,7 +228,7 @@ static void ask_some(struct dht *d, struct search *s, struct lookup *l, struct d
 	const uint8_t *id;
 	struct addr to;
 
-	while (gate_is_open(d) && lookup_next(l, &to, &id)) {
+	while (gate_is_open(d, s) && lookup_next(l, &to, &id)) {
 		struct krpc m = {.method = KRPC_PING};
 
 		fill_query(d, s, &m);
@@ -263,7 +273,7 @@ static bool store_on(struct dht *d, struct search *s, const struct store_target 
 
 static void store_some(struct dht *d, struct search *s, struct dht_effects *fx)
 {
-	while (s->n_targets > 0 && gate_is_open(d)) {
+	while (s->n_targets > 0 && gate_is_open(d, s)) {
 		if (!store_on(d, s, &s->targets[s->n_targets - 1], fx))
 			return;
 		s->n_targets--;
@@ -396,15 +406,17 @@ void dht_search_turn(struct dht *d, struct dht_effects *fx)
 	}
 }
 
-bool dht_search_waits(const struct dht *d)
+uint64_t dht_search_ready_ms(const struct dht *d)
 {
-	for (uint32_t i = 0; i < d->n_searches; i++) {
-		const struct search *s = d->searches[i];
+	uint64_t first = UINT64_MAX;
 
-		if (s->active && d->n_pending < DHT_PENDING_MAX && !gate_is_open(d))
-			return true;
+	for (uint32_t i = 0; i < d->n_searches && d->n_pending < DHT_PENDING_MAX; i++) {
+		uint64_t at = d->searches[i]->active ? ready_ms(d, d->searches[i]) : 0;
+
+		if (at > d->now_ms && at < first)
+			first = at;
 	}
-	return false;
+	return first;
 }
 
 /* ---- answers ------------------------------------------------------------- */

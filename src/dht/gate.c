@@ -3,8 +3,6 @@
 #include "dht/node_id.h"
 
 #define MILLI 1000u
-/* What a query of ours may need. */
-#define QUERY_BYTES 200u
 
 static uint64_t burst(const struct gate *g)
 {
@@ -75,9 +73,9 @@ bool gate_asks(struct gate *g, size_t len, uint64_t now_ms)
 	return true;
 }
 
-uint64_t gate_ready_ms(const struct gate *g, uint64_t now_ms)
+uint64_t gate_ready_ms(const struct gate *g, size_t len, uint64_t now_ms)
 {
-	uint64_t need = QUERY_BYTES * MILLI;
+	uint64_t need = (uint64_t)len * MILLI;
 
 	if (g->level >= need)
 		return now_ms;

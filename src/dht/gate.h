@@ -40,7 +40,7 @@ bool gate_hears(struct gate *g, const struct addr *from, uint64_t now_ms);
 bool gate_replies(struct gate *g, size_t len, uint64_t now_ms);
 /* The same for a query of our own. */
 bool gate_asks(struct gate *g, size_t len, uint64_t now_ms);
-/* When gate_asks() is worth another try. */
-uint64_t gate_ready_ms(const struct gate *g, uint64_t now_ms);
+/* When gate_asks() of so many bytes, which a burst must hold, is worth another try. */
+uint64_t gate_ready_ms(const struct gate *g, size_t len, uint64_t now_ms);
 
 #endif

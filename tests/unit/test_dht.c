@@ -264,11 +264,9 @@ TEST(an_announce_needs_a_token_of_the_same_address)
 
 /* ---- a small network ----------------------------------------------------- */
 
-static struct dnet *small_net(uint64_t seed, uint32_t nodes)
+static struct dnet *net_of(const struct dnet_params *p, uint32_t nodes)
 {
-	struct dnet_params p = {
-	    .seed = seed, .loss_permille = 10, .delay_min_ms = 10, .delay_max_ms = 100};
-	struct dnet *n = dnet_new(&p);
+	struct dnet *n = dnet_new(p);
 
 	for (uint32_t i = 0; i < nodes; i++) {
 		dnet_add(n, DNET_HONEST, NULL, NULL, 3);
@@ -276,6 +274,14 @@ static struct dnet *small_net(uint64_t seed, uint32_t nodes)
 	}
 	dnet_run_until(n, dnet_now(n) + 120000);
 	return n;
+}
+
+static struct dnet *small_net(uint64_t seed, uint32_t nodes)
+{
+	struct dnet_params p = {
+	    .seed = seed, .loss_permille = 10, .delay_min_ms = 10, .delay_max_ms = 100};
+
+	return net_of(&p, nodes);
 }
 
 /* G-17: what a datagram with a forged sender can make us send to its victim. */
@@ -357,6 +363,27 @@ TEST(what_one_announces_or_puts_others_find)
 	CHECK(put.done && put.stored == 0);
 	for (uint32_t i = 0; i < 60; i++)
 		dht_check(dnet_dht(n, i));
+	dnet_free(n);
+}
+
+/* A put of it to eight nodes is more than may go out at once. Where all that did is answered before
+ * there is room for another, only the gate can say when to go on. */
+TEST(a_large_value_is_put_at_the_rate_that_the_gate_gives)
+{
+	static const uint8_t seed[SIGN_SEED_LEN] = {4};
+	struct dnet_params p = {.seed = 6, .delay_min_ms = 1, .delay_max_ms = 2};
+	struct dnet *n = net_of(&p, 60);
+	struct dht_item item;
+	struct dnet_search put = {.kind = DNET_PUT, .node = 6, .item = &item};
+	char value[KRPC_VALUE_MAX + 1];
+	int len = snprintf(value, sizeof(value), "990:%990s", "");
+
+	CHECK_INT(dht_item_sign(&item, seed, bytes_of(NULL, 0), 1, bytes_of(value, (size_t)len)),
+		  0);
+	dnet_start(n, &put, (const uint8_t *)HASH, 0);
+	dnet_run_until(n, dnet_now(n) + 3000);
+	CHECK(put.done && put.stored == 8);
+	dht_check(dnet_dht(n, 6));
 	dnet_free(n);
 }
 
