@@ -160,7 +160,21 @@ static void set_asked(struct mapper *m, bool asked)
 	pthread_mutex_unlock(&m->s->lock);
 }
 
-/* TCP, and UDP with the same number if it can be had. */
+static void give_back(struct mapper *m, enum portmap_method method)
+{
+	struct err_info ignored;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		if (!m->leases[i].held)
+			continue;
+		m->leases[i].held = false;
+		m->leases[i].lifetime_s = 0;
+		(void)ask_by(m, method, &m->leases[i], &ignored);
+	}
+}
+
+/* TCP, and UDP with the same number if it can be had: a router that refuses that is of use all the
+ * same. Where it fails the router keeps nothing. */
 static int ask_all(struct mapper *m, enum portmap_method method, struct err_info *why)
 {
 	set_asked(m, true);
@@ -172,8 +186,15 @@ static int ask_all(struct mapper *m, enum portmap_method method, struct err_info
 			l->external = m->leases[0].external;
 		l->lifetime_s = PORTMAP_LEASE_S;
 		rc = ask_by(m, method, l, why);
-		if (rc != 0)
+		if (rc == 0) {
+			l->held = true;
+		} else if (i > 0 && rc == ERR_DENIED) {
+			l->held = false;
+			l->external.port = 0;
+		} else {
+			give_back(m, method);
 			return rc;
+		}
 	}
 	return 0;
 }
@@ -220,12 +241,7 @@ static uint32_t next_s(const struct mapper *m)
 
 static void remove_mapping(struct mapper *m)
 {
-	struct err_info ignored;
-
-	for (unsigned i = 0; m->method != PORTMAP_NONE && i < m->n; i++) {
-		m->leases[i].lifetime_s = 0;
-		(void)ask_by(m, m->method, &m->leases[i], &ignored);
-	}
+	give_back(m, m->method);
 	forget_mapping(m);
 }
 

@@ -22,6 +22,7 @@ struct portmap_router {
 
 /* One protocol's mapping. */
 struct portmap_lease {
+	bool held; /* it was given, and not given back */
 	enum pcp_protocol protocol;
 	uint16_t port;	      /* ours */
 	struct addr external; /* what was given; before, what would be liked */

@@ -1,7 +1,8 @@
 """A home router as far as a program sees it: PCP, NAT-PMP and UPnP, each of which may be missing.
 
 Runs inside the network namespace of a machine that is a peer's default gateway:
-    gateway.py ADDRESS FILE [pcp] [natpmp] [upnp] [permanent] [refuse]
+    gateway.py ADDRESS FILE [pcp] [natpmp] [upnp] [permanent] [refuse] [tcp-alone] [deaf-to-udp]
+`tcp-alone`: it refuses ports of UDP, in each protocol; `deaf-to-udp`: PCP does not answer who wants one.
 It writes its mappings, {"tcp:6881": [external port, lifetime, protocol that asked]}, to FILE.
 """
 import http.server
@@ -33,7 +34,9 @@ def note(proto, port, external, lifetime, by):
 def pcp(data):
     lifetime, nonce, proto = struct.unpack(">I", data[4:8])[0], data[24:36], data[36]
     port, liked = struct.unpack(">HH", data[40:44])
-    refused = "refuse" in KNOWN
+    refused = "refuse" in KNOWN or ("tcp-alone" in KNOWN and proto == 17)
+    if "deaf-to-udp" in KNOWN and proto == 17:
+        return None
     if not refused:
         note({6: "tcp", 17: "udp"}[proto], port, liked, lifetime or None, "pcp")
     return (struct.pack(">BBBBII", 2, 0x81, 0, 2 if refused else 0, min(lifetime, 600), 1) + bytes(12) + nonce +
@@ -44,6 +47,8 @@ def natpmp(data):
     if data[1] == 0:
         return struct.pack(">BBHI", 0, 128, 0, 1) + EXTERNAL
     port, liked, lifetime = struct.unpack(">HHI", data[4:12])
+    if "tcp-alone" in KNOWN and data[1] == 1:
+        return struct.pack(">BBHIHHI", 0, 129, 2, 1, port, 0, 0)
     note({1: "udp", 2: "tcp"}[data[1]], port, liked, lifetime or None, "natpmp")
     return struct.pack(">BBHIHHI", 0, 128 + data[1], 0, 1, port, liked, lifetime)
 
@@ -103,6 +108,8 @@ class Control(http.server.BaseHTTPRequestHandler):
             lease = int(value["NewLeaseDuration"])
             if "permanent" in KNOWN and lease > 0:
                 fault = 725
+            elif "tcp-alone" in KNOWN and value["NewProtocol"] == "UDP":
+                fault = 606
             else:
                 note(value["NewProtocol"].lower(), int(value["NewInternalPort"]), int(value["NewExternalPort"]), lease, "upnp")
         elif action == "DeletePortMapping":

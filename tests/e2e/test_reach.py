@@ -22,10 +22,17 @@ class Router:
         self.bert.ip("route", "add", "239.255.255.250", "dev", "cable")
         self.anna.ip("route", "add", "239.255.255.250", "dev", "cable")
         self.file = w.path("mappings")
+        self.gateway = self.share = self.index = None
+        self.speak(w, *speaks)
+
+    def speak(self, w, *speaks):
+        """It knows these protocols from now on, and no others."""
+        if self.gateway is not None:
+            self.gateway.kill()
         p = w.start(*self.anna.wrap, sys.executable, "-B", GATEWAY, "10.79.0.1", self.file, *speaks, name="gateway")
         p.killed = True  # by the end of the test
         h.wait_for(lambda: b"ready" in p.out(), 20 * SLOW, "the router runs")
-        self.share = None
+        self.gateway = p
 
     def mappings(self):
         with open(self.file) as f:
@@ -33,7 +40,7 @@ class Router:
 
     def start(self, *args):
         """A peer of bert's, on port 7100."""
-        self.index = self.anna.index()
+        self.index = self.index or self.anna.index()
         src = h.make_file(self.bert.peer.path("f"), 10 * KIB)
         self.share = self.bert.start("share", src, "-v", "--port", "7100", *args, env={"SHOAL_NO_MAP": ""})
         return self.share
@@ -72,6 +79,28 @@ def _(w):
 @test("by UPnP from a router that gives ports for good only")
 def _(w):
     kept_and_given_back(w, "upnp", "UPnP", "upnp", "permanent")
+
+
+@test("from a router that gives ports of TCP and refuses those of UDP, in each protocol")
+def _(w):
+    r = Router(w, "pcp", "tcp-alone")
+    for speaks, words in ((["pcp"], "PCP"), (["natpmp"], "NAT-PMP"), (["upnp"], "UPnP")):
+        r.speak(w, *speaks, "tcp-alone")
+        r.start()
+        check_eq(r.said(r"reached from outside at (\S+) \(([\w-]+)\)").groups(), ("203.0.113.9:7100", words), "what is said")
+        check_eq(list(r.mappings()), ["tcp:7100"], "what the router has")
+        r.share.stop().expect(h.OK)
+        h.wait_for(lambda: not r.mappings(), 10 * SLOW, "it is given back")
+
+
+@test("a router that gives a port of TCP and is silent about UDP has it back at once")
+def _(w):
+    r = Router(w, "pcp", "deaf-to-udp")
+    r.start()
+    h.wait_for(lambda: "tcp:7100" in r.mappings(), 20 * SLOW, "it gave one")
+    h.wait_for(lambda: not r.mappings(), 20 * SLOW, "it has it back")
+    check(r.share.alive(), "the peer serves")
+    r.said("no port of the router", 30)
 
 
 @test("a router that refuses, or does not answer, is said so once, and the peer serves")
