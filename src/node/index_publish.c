@@ -36,18 +36,6 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 	return j;
 }
 
-static bool is_signed(const struct entry *e, const char *action)
-{
-	struct buf b;
-	bool ok;
-
-	buf_init(&b, 4096);
-	ok = entry_signed_bytes(e, action, &b) == 0 &&
-	     sign_check(e->key, buf_bytes(&b), e->signature) == 0;
-	buf_fini(&b);
-	return ok;
-}
-
 static bool is_fresh(const struct entry *e, int64_t skew_s)
 {
 	int64_t now = loop_wall_s();
@@ -98,18 +86,38 @@ static int fail(struct http_reply *reply, int status, const char *code, const ch
 	return ERR_PROTO;
 }
 
+static int check_signature(const struct entry *e, const char *action, struct http_reply *reply)
+{
+	struct buf b;
+	int err;
+
+	buf_init(&b, 4096);
+	err = entry_signed_bytes(e, action, &b);
+	if (err == OK)
+		err = sign_check(e->key, buf_bytes(&b), e->signature);
+	buf_fini(&b);
+	if (err == ERR_NOMEM)
+		return fail(reply, 503, "busy", "out of memory");
+	return err == OK ? OK
+			 : fail(reply, 403, "bad_signature",
+				"the signature is not by this key over this call");
+}
+
 static int take_torrent(json_t *body, struct publication *p, struct http_reply *reply)
 {
 	const json_t *text = json_object_get(body, "torrent");
 	enum meta_fault fault;
+	int err;
 
 	if (!json_is_string(text))
 		return fail(reply, 400, "bad_request", "\"torrent\" is missing or not a string");
-	if (base64_take(bytes_of(json_string_value(text), json_string_length(text)), &p->torrent) <
-	    0)
-		return p->torrent.err == ERR_TOO_BIG
-			   ? fail(reply, 413, "too_large", "the torrent is over 64 MiB")
-			   : fail(reply, 400, "bad_request", "\"torrent\" is not base64");
+	err = base64_take(bytes_of(json_string_value(text), json_string_length(text)), &p->torrent);
+	if (err == ERR_TOO_BIG)
+		return fail(reply, 413, "too_large", "the torrent is over 64 MiB");
+	if (err == ERR_NOMEM)
+		return fail(reply, 503, "busy", "out of memory");
+	if (err < 0)
+		return fail(reply, 400, "bad_request", "\"torrent\" is not base64");
 	json_object_del(body, "torrent"); /* it may be large */
 	fault = meta_parse(buf_bytes(&p->torrent), &p->meta);
 	if (fault == META_NOMEM)
@@ -204,10 +212,7 @@ static int take_publication(json_t *body, struct publication *p, struct http_rep
 	if (take_torrent(body, p, reply) < 0 || compare(body, p, reply) < 0 ||
 	    take_files(body, p, reply) < 0)
 		return ERR_PROTO;
-	if (!is_signed(&p->e, "publish"))
-		return fail(reply, 403, "bad_signature",
-			    "the signature is not by this key over this entry");
-	return 0;
+	return check_signature(&p->e, "publish", reply);
 }
 
 static void store(struct index_server *s, const struct http_request *r, struct publication *p,
@@ -324,10 +329,9 @@ static int take_removal(struct index_server *s, const json_t *body, struct entry
 		return fail(reply, 400, "bad_request", why.text);
 	if (!is_fresh(e, INDEX_UNPUBLISH_SKEW_S))
 		return stale(e, reply);
-	if (!is_signed(e, "unpublish"))
-		return fail(reply, 403, "bad_signature",
-			    "the signature is not by this key over this call");
-	err = find_rows(s, e, n, reply);
+	err = check_signature(e, "unpublish", reply);
+	if (err == OK)
+		err = find_rows(s, e, n, reply);
 	return err != OK ? err : check_rows(e, s->rows, *n, reply);
 }
 

@@ -1,6 +1,7 @@
 #include "node/index_server.h"
 
 #include <arpa/inet.h>
+#include <event2/http.h>
 #include <sys/socket.h>
 
 #include "failmalloc_jansson.h"
@@ -351,6 +352,52 @@ TEST(an_old_publication_is_refused)
 	expect(publish(&alice, "x", "one", INDEX_PUBLISH_SKEW_S + 5), 403, "stale");
 	expect(publish(&alice, "x", "one", -INDEX_PUBLISH_SKEW_S - 5), 403, "stale");
 	expect(publish(&alice, "x", "one", INDEX_PUBLISH_SKEW_S - 5), 201, "");
+	end();
+}
+
+/* What a call to publish is answered with when the nth allocation fails; 0: none does. */
+static int publish_failing(const char *body, size_t n, size_t *asked)
+{
+	struct http_request r = {
+	    .method = "POST", .body = bytes_str(body), .impl = evhttp_request_new(NULL, NULL)};
+	struct http_reply reply = {.status = 200};
+
+	evhttp_add_header(evhttp_request_get_input_headers(r.impl), "Content-Type",
+			  "application/json");
+	CHECK_INT(addr_parse(bytes_str("127.0.0.1"), 5000, &r.from), 0);
+	buf_init(&reply.body, 1 << 20);
+	failmalloc_start(n, false);
+	index_publish(world.server, &r, &reply);
+	*asked = failmalloc_stop();
+	buf_fini(&reply.body);
+	evhttp_request_free(r.impl);
+	return reply.status;
+}
+
+TEST(without_memory_a_publication_is_not_called_wrong)
+{
+	struct owner alice = owner_of("alice", 1);
+	struct buf torrent;
+	struct entry e;
+	json_t *j;
+	char *text;
+	size_t asked, fewer;
+
+	begin();
+	e = entry_of(&alice, "x", "one", 0, &torrent);
+	j = publish_json(&e, &torrent, "one");
+	text = json_dumps(j, 0);
+	CHECK_INT(publish_failing(text, 0, &asked), 201);
+	CHECK(asked > 20);
+	for (size_t n = 1; n <= asked; n++) {
+		int status = publish_failing(text, n, &fewer);
+
+		if (status >= 400 && status < 500)
+			fail_msg("allocation %zu fails: %d", n, status);
+	}
+	free(text);
+	json_decref(j);
+	buf_fini(&torrent);
 	end();
 }
 
