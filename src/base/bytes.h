@@ -61,6 +61,19 @@ static inline int bytes_cmp(struct bytes a, struct bytes b)
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 
+/* Take what stands before the first `c` off the front of `rest`, and `c` itself; all of it where
+ * there is none. */
+static inline struct bytes bytes_take_until(struct bytes *rest, char c)
+{
+	const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->ptr, c, rest->len);
+	size_t n = end == NULL ? rest->len : (size_t)(end - rest->ptr);
+	size_t used = end == NULL ? n : n + 1;
+	struct bytes head = bytes_sub(*rest, 0, n);
+
+	*rest = bytes_sub(*rest, used, rest->len - used);
+	return head;
+}
+
 static inline uint16_t be16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);

@@ -39,13 +39,6 @@ static int check_word(struct bytes w, const char *what, bool colon, struct err_i
 	return 0;
 }
 
-static int compare(struct bytes a, struct bytes b)
-{
-	int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The item of `list` that ends before `end` bytes of it. */
 static struct bytes item_at(const char *list, size_t at, char end)
 {
@@ -66,7 +59,7 @@ static int add_tag(struct entry *e, struct bytes tag, struct err_info *info)
 		return err;
 	while (at < len) {
 		struct bytes there = item_at(e->tags, at, ' ');
-		int order = compare(tag, there);
+		int order = bytes_cmp(tag, there);
 
 		if (order == 0)
 			return 0;
@@ -143,7 +136,7 @@ int entry_set_meta(struct entry *e, struct bytes key, struct bytes value, struct
 		return err_set(info, ERR_INVALID, "the value of %.*s is not one line of UTF-8 text",
 			       (int)key.len, (const char *)key.ptr);
 	while (entry_next_meta(e, &next, &k, &v)) {
-		int order = compare(key, k);
+		int order = bytes_cmp(key, k);
 
 		if (order <= 0) {
 			gone = order == 0 ? next - at : 0;

@@ -9,17 +9,6 @@
 
 #define SCHEME "magnet:?"
 
-/* The front of `s` up to `end`, which is taken off together with it. */
-static struct bytes cut(struct bytes *s, char end)
-{
-	const uint8_t *at = s->len == 0 ? NULL : memchr(s->ptr, end, s->len);
-	size_t len = at != NULL ? (size_t)(at - s->ptr) : s->len;
-	struct bytes front = bytes_sub(*s, 0, len);
-
-	*s = bytes_sub(*s, at != NULL ? len + 1 : len, at != NULL ? s->len - len - 1 : 0);
-	return front;
-}
-
 /* "tr" or, where a parameter repeats, "tr.1" and so on. */
 static bool key_is(struct bytes key, const char *name)
 {
@@ -163,7 +152,7 @@ static int take_webseed(struct magnet *m, struct bytes url)
 static bool range_parse(struct bytes text, struct magnet_range *out)
 {
 	bool pair = text.len > 0 && memchr(text.ptr, '-', text.len) != NULL;
-	struct bytes first = cut(&text, '-');
+	struct bytes first = bytes_take_until(&text, '-');
 	uint64_t a, b;
 
 	if (text_parse_u64(first, META_FILES_MAX - 1, &a) != 0)
@@ -180,7 +169,8 @@ static int take_only(struct magnet *m, struct bytes list)
 	while (list.len > 0) {
 		struct magnet_range range;
 
-		if (!range_parse(cut(&list, ','), &range) || m->n_only == MAGNET_RANGES_MAX) {
+		if (!range_parse(bytes_take_until(&list, ','), &range) ||
+		    m->n_only == MAGNET_RANGES_MAX) {
 			m->dropped++;
 			continue;
 		}
@@ -231,8 +221,8 @@ static int name_blanks(struct bytes *param, struct buf *spaced)
 static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, struct buf *spaced)
 {
 	while (rest.len > 0) {
-		struct bytes param = cut(&rest, '&');
-		struct bytes key = cut(&param, '=');
+		struct bytes param = bytes_take_until(&rest, '&');
+		struct bytes key = bytes_take_until(&param, '=');
 		int err = key_is(key, "dn") ? name_blanks(&param, spaced) : OK;
 
 		buf_clear(value);

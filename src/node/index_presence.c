@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "meta/magnet.h"
 #include "node/entry_json.h"
 #include "wire/handshake.h"
 
@@ -161,8 +162,8 @@ static json_t *rtt_json(const struct roster_member *m)
 static json_t *session_json(const struct index_server *s, const struct roster_member *m,
 			    double percent)
 {
-	json_t *j;
 	char client[4 * ROSTER_CLIENT_MAX]; /* a byte becomes \xHH at most */
+	json_t *j;
 
 	if (m != NULL && m->map_known && m->n_pieces > 0)
 		percent = percent_of(m->n_pieces, m->n_pieces - m->have);
@@ -245,24 +246,12 @@ json_t *index_holders_json(struct index_server *s, const struct entry *e)
 
 static json_t *magnet(const struct entry *e)
 {
-	char hex[2 * SHA256_LEN + 1];
 	struct buf b;
-	json_t *j;
+	json_t *j = NULL;
 
 	buf_init(&b, 4096);
-	buf_put_str(&b, "magnet:?");
-	if (e->has_v1) {
-		text_hex(hex, bytes_of(e->hash_v1, SHA1_LEN));
-		buf_printf(&b, "xt=urn:btih:%s&", hex);
-	}
-	if (e->has_v2) {
-		text_hex(hex, bytes_of(e->hash_v2, SHA256_LEN));
-		buf_printf(&b, "xt=urn:btmh:1220%s&", hex);
-	}
-	buf_put_str(&b, "dn=");
-	text_put_percent(&b, bytes_str(e->name));
-	buf_printf(&b, "&xl=%llu", (unsigned long long)e->bytes);
-	j = b.err != 0 ? NULL : json_stringn((const char *)b.ptr, b.len);
+	if (magnet_put_entry(e, &b) == OK)
+		j = json_stringn((const char *)b.ptr, b.len);
 	buf_fini(&b);
 	return j;
 }

@@ -2,26 +2,14 @@
 
 #include "base/text.h"
 
-/* Take what stands before the first `c`, and `c` itself, off the front of `rest`. */
-static struct bytes take_until(struct bytes *rest, char c)
-{
-	const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->ptr, c, rest->len);
-	size_t n = end == NULL ? rest->len : (size_t)(end - rest->ptr);
-	size_t used = end == NULL ? n : n + 1;
-	struct bytes head = bytes_sub(*rest, 0, n);
-
-	*rest = bytes_sub(*rest, used, rest->len - used);
-	return head;
-}
-
 bool http_query_next(struct bytes *rest, struct http_pair *out)
 {
 	while (rest->len > 0) {
-		struct bytes pair = take_until(rest, '&');
+		struct bytes pair = bytes_take_until(rest, '&');
 
 		if (pair.len == 0)
 			continue;
-		out->key = take_until(&pair, '=');
+		out->key = bytes_take_until(&pair, '=');
 		out->value = pair;
 		return true;
 	}
