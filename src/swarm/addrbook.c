@@ -273,6 +273,13 @@ void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms)
 	addrbook_delay(b, a, pause_ms(a), now_ms);
 }
 
+void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms)
+{
+	addrbook_set_state(b, a, ADDRESS_IDLE);
+	a->dialled = false;
+	addrbook_delay(b, a, ms, now_ms);
+}
+
 void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms)
 {
 	if (!useful) {

@@ -95,6 +95,9 @@ uint32_t addrbook_complete(const struct addrbook *b);
 bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms);
 void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state);
 void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms);
+/* It was not dialled after all, for a reason of ours: as if it had not been handed out, but not due
+ * for so many milliseconds, more or less. */
+void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);
 /* The connection ended; `useful`: it gave something, or lasted. */
 void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms);
 /* Not before this many milliseconds, more or less. */

@@ -134,6 +134,23 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 	swarm_settle(&t);
 }
 
+/* Others would find no place either. */
+void swarm_on_not_dialled(struct swarm *s, const struct addr *a, uint64_t now_ms,
+			  struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct address *known = addrbook_find(&s->book, a);
+
+	if (known != NULL && known->state == ADDRESS_DIALING) {
+		addrbook_put_off(&s->book, known,
+				 swarm_complete(s) ? SWARM_PUT_OFF_SEED_MS : SWARM_PUT_OFF_MS,
+				 now_ms);
+		if (known->due_ms < s->dial_at_ms)
+			s->dial_at_ms = known->due_ms;
+	}
+	swarm_settle(&t);
+}
+
 bool swarm_is_dialing(const struct swarm *s, const struct addr *a)
 {
 	const struct address *known = addrbook_find(&s->book, a);

@@ -147,6 +147,11 @@ void swarm_on_holders(struct swarm *s, const struct addr *list, size_t n, size_t
 		      enum addr_source src, uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
+/* A DIAL was not performed, as there is no place for another connection here: that is not the
+ * address's fault, which is dialled a little later (SWARM_PUT_OFF_MS). Nobody is dialled in its
+ * stead. */
+void swarm_on_not_dialled(struct swarm *s, const struct addr *a, uint64_t now_ms,
+			  struct effects *fx);
 /* An index tells us and these to dial each other now; heeded as what a peer says of the kind
  * (swarm/holepunch.h). May append PUNCH, from a peer of slot UINT32_MAX. */
 void swarm_on_introduced(struct swarm *s, const struct addr *list, size_t n, uint64_t now_ms,

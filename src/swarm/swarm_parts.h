@@ -22,6 +22,10 @@
 #define SWARM_GENEROUS_MS 60000u
 /* After a breach, when it had to go, and when the other side has us already. */
 #define SWARM_REDIAL_LATER_MS 300000u
+/* A dial for which there was no place is made so much later. Seeds, of which a process may have
+ * thousands, wait longer. */
+#define SWARM_PUT_OFF_MS 5000u
+#define SWARM_PUT_OFF_SEED_MS 60000u
 /* First and longest pause between two WANT_PEERS. */
 #define SWARM_WANT_FIRST_MS 15000u
 #define SWARM_WANT_MAX_MS 300000u

@@ -72,6 +72,27 @@ TEST(addrbook_waits_longer_after_each_failure_but_not_for_ever)
 	addrbook_fini(&b);
 }
 
+TEST(addrbook_holds_nothing_against_an_address_that_was_put_off)
+{
+	struct addrbook b = fresh(11);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_TRACKER, 0);
+	uint64_t now = 1000, due;
+
+	for (int i = 0; i < 30; i++) {
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+		addrbook_put_off(&b, k, 4000, now);
+		CHECK_INT(b.n_dialing, 0);
+		CHECK_INT(k->failures, 0);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
+		CHECK(due >= now + 3000 && due <= now + 5000);
+		now = due;
+	}
+	CHECK_INT(addrbook_untried(&b, 10, now), 1);
+	addrbook_check(&b);
+	addrbook_fini(&b);
+}
+
 TEST(addrbook_tries_good_addresses_again_soon)
 {
 	struct addrbook b = fresh(4);

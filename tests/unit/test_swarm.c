@@ -352,7 +352,8 @@ TEST(swarm_tells_a_seed_that_poses_as_a_getter_of_what_it_gave)
 	stop(&b);
 }
 
-/* The list begins anew once seeds were told: a getter that was told a moment before is owed the rest. */
+/* The list begins anew once seeds were told: a getter that was told a moment before is owed the
+ * rest. */
 TEST(swarm_tells_getters_of_each_piece_though_seeds_are_told_in_between)
 {
 	struct bench b;
@@ -1743,6 +1744,66 @@ TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
 	CHECK_INT(dials_asked(&b), 0);
 	swarm_on_dial_failed(b.s, &dialled[3], b.now, &b.fx);
 	CHECK_INT(dials_asked(&b), 0);
+	stop(&b);
+}
+
+/* What was asked to be dialled is not, each time, for want of a place. */
+static uint32_t put_off(struct bench *b)
+{
+	struct addr dialled[SWARM_PEERS_DIAL];
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->fx.n; i++)
+		if (b->fx.list[i].type == EFFECT_DIAL && n < SWARM_PEERS_DIAL)
+			dialled[n++] = b->fx.list[i].u.addr;
+	said(b);
+	for (uint32_t i = 0; i < n; i++) {
+		CHECK(swarm_is_dialing(b->s, &dialled[i]));
+		swarm_on_not_dialled(b->s, &dialled[i], b->now, &b->fx);
+		CHECK(!swarm_is_dialing(b->s, &dialled[i]));
+	}
+	/* Nobody in their stead. */
+	CHECK_STR(said(b), "");
+	return n;
+}
+
+TEST(swarm_dials_later_for_what_there_was_no_place_and_holds_nothing_against_it)
+{
+	struct addr list[200];
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	for (uint32_t i = 0; i < 200; i++)
+		list[i] = addr_of(i);
+	swarm_on_addresses(b.s, list, SWARM_PEERS_DIAL, SOURCE_TRACKER, b.now, &b.fx);
+	for (uint32_t i = 0; i < 20; i++) {
+		uint64_t at;
+
+		CHECK_INT(put_off(&b), SWARM_PEERS_DIAL);
+		at = swarm_deadline_ms(b.s);
+		CHECK(at > b.now + 3000 && at < b.now + 7000);
+		/* Those that were not dialled are due by then, however often that happened. */
+		tick(&b, 6500);
+	}
+	CHECK_INT(put_off(&b), SWARM_PEERS_DIAL);
+	/* None was in vain: no more than usual are under way. */
+	swarm_on_addresses(b.s, list, 200, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK_INT(dials_asked(&b), SWARM_PEERS_DIAL);
+	stop(&b);
+}
+
+TEST(swarm_that_is_complete_waits_longer_when_there_was_no_place)
+{
+	struct addr a = addr_of(0);
+	struct bench b;
+
+	start(&b, 1, "*", false);
+	swarm_on_addresses(b.s, &a, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK_INT(put_off(&b), 1);
+	CHECK(swarm_deadline_ms(b.s) >= b.now + 45000);
+	tick(&b, 75001);
+	CHECK_STR(said(&b), "dial(1)");
 	stop(&b);
 }
 
