@@ -61,12 +61,14 @@ void swarm_tell_upload_only(struct turn *t)
 	}
 }
 
-/* Where the peer can be dialled is known now. False: it was sent away. */
+/* Where the peer can be dialled is known now. What it says first counts, or where we reached it
+ * ourselves (attack: port after port, each of which takes a place among the addresses that nobody
+ * gets back, as it is taken for connected). False: it was sent away. */
 static bool learn_port(struct turn *t, struct peer *p, uint16_t port)
 {
 	struct address *a;
 
-	if (!p->incoming || port == 0 || p->listen.port == port)
+	if (!p->incoming || port == 0 || p->listen.port != 0)
 		return true;
 	p->listen = p->addr;
 	p->listen.port = port;

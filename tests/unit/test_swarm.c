@@ -1509,6 +1509,83 @@ TEST(swarm_lets_in_a_peer_from_elsewhere_while_its_old_connection_is_silent_and_
 	stop(&b);
 }
 
+/* Its handshake says that it takes connections there. */
+static void hear_port(struct bench *b, struct peer_ref r, uint16_t port)
+{
+	struct ext_handshake ext = {.port = port};
+	struct buf body;
+
+	buf_init(&body, 1000);
+	CHECK_INT(ext_encode(&body, &ext), 0);
+	hear(b, r, (struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
+	effects_clear(&b->fx);
+}
+
+static uint32_t addresses(const struct bench *b)
+{
+	struct swarm_stats st;
+
+	swarm_stats(b->s, b->now, &st);
+	return st.addresses;
+}
+
+/* The one address that is dialled within the next minute. */
+static struct addr redialled(struct bench *b)
+{
+	struct addr a = {0};
+	uint32_t n = 0;
+
+	effects_clear(&b->fx);
+	tick(b, 60000);
+	for (size_t i = 0; i < b->fx.n; i++) {
+		if (b->fx.list[i].type != EFFECT_DIAL)
+			continue;
+		a = b->fx.list[i].u.addr;
+		n++;
+	}
+	CHECK_INT(n, 1);
+	return a;
+}
+
+TEST(swarm_notes_one_address_of_a_peer_however_many_ports_it_claims)
+{
+	struct bench b;
+	struct peer_ref r;
+	struct addr a;
+
+	start(&b, 1, ".", false);
+	r = join(&b, FAST | EXTENDED | INCOMING);
+	for (uint16_t i = 1; i <= 3000; i++)
+		hear_port(&b, r, i);
+	CHECK_INT(addresses(&b), 1);
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	a = redialled(&b);
+	CHECK_INT(a.ip[3], 1);
+	CHECK_INT(a.port, 1);
+	stop(&b);
+}
+
+/* It came to us, then we reached it. */
+TEST(swarm_dials_a_peer_again_where_it_reached_it_whatever_port_it_claims)
+{
+	struct addr known = addr_of(4);
+	struct bench b;
+	struct peer_ref r;
+	struct addr a;
+
+	start(&b, 1, ".", false);
+	r = join_as(&b, 4, 'z', FAST | EXTENDED | INCOMING);
+	swarm_on_addresses(b.s, &known, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK(join_as(&b, 4, 'z', FAST | EXTENDED).slot == UINT32_MAX);
+	hear_port(&b, r, 9);
+	CHECK_INT(addresses(&b), 1);
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	a = redialled(&b);
+	CHECK(addr_eq(&a, &known));
+	stop(&b);
+}
+
 TEST(swarm_dials_addresses_once_and_again_after_a_failure)
 {
 	struct bench b;
