@@ -79,9 +79,10 @@ enum open_state {
 struct open_piece {
 	uint32_t piece;
 	uint32_t n_blocks, n_free, n_done;
-	uint32_t cursor; /* no block before it is free */
-	uint32_t n_on;	 /* peers whose current piece it is */
-	uint32_t n_kept; /* blocks that nobody sent: they lay on disk before */
+	uint32_t cursor;      /* no block before it is free */
+	uint32_t n_on;	      /* peers whose current piece it is */
+	uint32_t n_kept;      /* blocks that nobody sent: they lay on disk before */
+	uint32_t n_leaf_asks; /* for the hashes of its blocks, since it was found bad */
 	enum open_state state;
 	struct peer_ref only; /* slot != PICKER_NONE: this peer alone may be asked */
 	uint64_t serial;

@@ -12,6 +12,9 @@
 #define LEAF_COST 25u
 /* A peer that gave no leaves when asked is not asked again for this long. */
 #define LEAVES_REFUSED_MS 60000u
+/* Peers that are asked for the leaves of a bad piece, one after the other (attack: many who are
+ * silent about them, by which the piece would never be fetched again). */
+#define LEAVES_ASKS_MAX 4u
 
 /* ---- answering ----------------------------------------------------------- */
 
@@ -188,24 +191,38 @@ static bool sent_some(const struct open_piece *o, const struct peer *p)
 	return false;
 }
 
-/* What it answers is proven, so a suspect may be asked too, but after the others. */
+/* The one to ask for leaves next, or NULL. What it answers is proven, so a suspect may be asked
+ * too, but after the others; and of these first who never failed to answer. */
+static struct peer *whom_to_ask(const struct turn *t, const struct open_piece *o)
+{
+	struct peer *p, *best = NULL;
+	uint32_t least = UINT32_MAX;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		uint32_t doubts = (sent_some(o, p) ? 2u : 0u) + (p->leaf_refused_ms != 0);
+
+		if (doubts >= least || !may_give_leaves(t, p, o->piece))
+			continue;
+		least = doubts;
+		best = p;
+	}
+	return best;
+}
+
 bool swarm_ask_leaves(struct turn *t, struct open_piece *o)
 {
 	struct wire_msg m = {.type = WIRE_HASH_REQUEST};
-	struct peer *p, *best = NULL;
+	struct peer *best;
 
-	if (meta_piece_file(t->s->meta, o->piece) == NULL)
+	if (o->n_leaf_asks == LEAVES_ASKS_MAX || meta_piece_file(t->s->meta, o->piece) == NULL)
 		return false;
 	m.hash = swarm_leaves_of(t->s, o->piece);
 	if (m.hash.length < 2)
 		return false;
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (may_give_leaves(t, p, o->piece) &&
-		    (best == NULL || (sent_some(o, best) && !sent_some(o, p))))
-			best = p;
-	}
+	best = whom_to_ask(t, o);
 	if (best == NULL)
 		return false;
+	o->n_leaf_asks++;
 	best->leaf_piece = o->piece;
 	best->leaf_until_ms = t->now_ms + SWARM_LEAVES_MS;
 	swarm_send(t, best, &m);
@@ -282,6 +299,7 @@ void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m)
 	if (err != OK)
 		return;
 	p->leaf_piece = PICKER_NONE;
+	p->leaf_refused_ms = 0;
 	o = picker_open(&t->s->picker, piece);
 	if (o != NULL && o->state == OPEN_JUDGING)
 		swarm_judge(t, o, leaves);

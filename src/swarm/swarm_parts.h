@@ -289,7 +289,7 @@ int swarm_prove_leaves(const struct swarm *s, uint32_t piece, const struct wire_
 void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_hashes(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_hash_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
-/* Ask somebody for the leaves of a bad piece; false: nobody can be asked. */
+/* Ask somebody for the leaves of a bad piece; false: nobody can be asked, or enough were. */
 bool swarm_ask_leaves(struct turn *t, struct open_piece *o);
 /* `p` owes leaves of a bad piece and will not give them. */
 void swarm_leaves_failed(struct turn *t, struct peer *p);

@@ -201,6 +201,7 @@ static void on_bad(struct turn *t, struct open_piece *o, const uint8_t *block_ha
 	if (judge_single(t, o))
 		return;
 	picker_freeze(&s->picker, o, OPEN_JUDGING);
+	o->n_leaf_asks = 0;
 	if (!s->meta->v2 || !swarm_ask_leaves(t, o))
 		swarm_refetch(t, o);
 }

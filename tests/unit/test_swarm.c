@@ -2140,6 +2140,37 @@ TEST(swarm_without_leaves_falls_back_to_fetching_the_piece_again)
 	stop(&b);
 }
 
+/* Eight that have everything, let it download nothing and never answer. */
+TEST(swarm_asks_four_for_leaves_then_fetches_the_piece_again)
+{
+	struct bench b;
+	struct peer_ref giver;
+	uint8_t bad[4 * SHA256_LEN] = {0};
+	char want[32];
+
+	start(&b, 4, ".", true);
+	giver = open_seed(&b, 0);
+	blocks(&b, giver);
+	for (uint32_t i = 0; i < 8; i++)
+		hear_type(&b, join(&b, FAST | V2), WIRE_HAVE_ALL);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	for (uint32_t i = 1; i <= 4; i++) {
+		snprintf(want, sizeof(want), "%u:hash request", i);
+		assert_non_null(strstr(said(&b), want));
+		tick(&b, 10000);
+	}
+	assert_non_null(strstr(said(&b), "ban 0:close"));
+	/* Bad once more, when those who were silent may be asked again: first come the others. */
+	b.now += 61000;
+	giver = open_seed(&b, 0);
+	blocks(&b, giver);
+	said(&b);
+	swarm_on_piece(b.s, 0, PIECE_BAD, bad, b.now, &b.fx);
+	CHECK_STR(said(&b), "5:hash request");
+	stop(&b);
+}
+
 /* ---- hashes for others --------------------------------------------------- */
 
 static struct wire_msg ask_hashes(const struct bench *b, uint32_t base, uint32_t index,
