@@ -26,6 +26,11 @@
 /* Requests beyond that which are refused before we close. */
 #define PEER_METADATA_REFUSED_MAX 500u
 
+/* How often one that has everything may take a piece back, which costs a walk over all pieces
+ * (attack: DONTHAVE and HAVE in turns): so many times at once, and one more each so often. */
+#define PEER_LOSSES_BURST 16u
+#define PEER_LOSSES_MS 60000u
+
 /* What messages and blocks look at comes first, in as few cache lines as may be: a busy swarm has
  * many peers, and waits for memory more than for anything else. */
 #define PEER_LINE_BYTES 64u
@@ -99,6 +104,8 @@ struct peer {
 
 	/* Hole punching: what it may have us do. */
 	struct allowance relays, heed;
+
+	struct allowance losses; /* see PEER_LOSSES_BURST */
 
 	/* Peer exchange. */
 	uint64_t pex_due_ms, pex_heard_ms;

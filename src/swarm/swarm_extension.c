@@ -147,6 +147,6 @@ bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
 	if (m->ext_id == SWARM_EXT_HOLEPUNCH)
 		return swarm_on_holepunch(t, p, m->body);
 	if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
-		swarm_on_donthave(t, p, be32(m->body.ptr));
+		return swarm_on_donthave(t, p, be32(m->body.ptr));
 	return true;
 }

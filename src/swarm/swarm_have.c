@@ -210,6 +210,10 @@ static bool become_partial(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
 
+	if (!allowance_take(&p->losses, PEER_LOSSES_BURST, PEER_LOSSES_MS, t->now_ms)) {
+		swarm_breach(t, p, "takes pieces back again and again");
+		return false;
+	}
 	swarm_forget_pieces(s, p);
 	if (!make_bits(s, p)) {
 		swarm_drop(t, p, "there is no memory");
@@ -221,13 +225,14 @@ static bool become_partial(struct turn *t, struct peer *p)
 	return true;
 }
 
-void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
+bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 {
 	struct swarm *s = t->s;
 
-	if (piece >= s->meta->n_pieces || !peer_has(p, piece) ||
-	    (p->has_all && !become_partial(t, p)))
-		return;
+	if (piece >= s->meta->n_pieces || !peer_has(p, piece))
+		return true;
+	if (p->has_all && !become_partial(t, p))
+		return false;
 	bitfield_unset(&p->has, piece);
 	picker_remove(&s->picker, piece);
 	if (picker_lacks(&s->picker, piece))
@@ -238,4 +243,5 @@ void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 	swarm_give_up_piece(t, p, piece);
 	swarm_unreserve(t, p);
 	swarm_update_interest(t, p);
+	return true;
 }

@@ -218,7 +218,7 @@ void swarm_forget_pieces(struct swarm *s, struct peer *p);
 bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece);
 bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body);
 bool swarm_on_have_all(struct turn *t, struct peer *p, bool all);
-void swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece);
+bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece);
 
 /* swarm_request.c */
 void swarm_refill(struct turn *t, struct peer *p);

@@ -125,8 +125,8 @@ void swarm_source_lacks(struct swarm *s, struct peer_ref ref, uint32_t first, ui
 	if (p == NULL)
 		return;
 	rest(&t, p);
-	for (uint32_t i = 0; i < n && swarm_find(s, ref) == p; i++)
-		swarm_on_donthave(&t, p, first + i);
+	for (uint32_t i = 0; i < n && swarm_on_donthave(&t, p, first + i); i++)
+		;
 	s->returned = true;
 	swarm_settle(&t);
 }

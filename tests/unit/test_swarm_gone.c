@@ -552,6 +552,41 @@ TEST(swarm_fetches_a_bad_piece_from_others_when_the_one_it_asks_loses_it)
 	stop(&b);
 }
 
+static bool was_closed(const struct bench *b)
+{
+	for (size_t i = 0; i < b->fx.n; i++)
+		if (b->fx.list[i].type == EFFECT_CLOSE)
+			return true;
+	return false;
+}
+
+TEST(swarm_closes_who_takes_a_piece_back_and_has_it_again_without_end)
+{
+	struct bench b;
+	struct peer_ref r;
+
+	start(&b, 1, "........");
+	r = join(&b);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	/* What a file that was changed takes with it is one loss. */
+	for (uint32_t k = 0; k < 8; k++)
+		hear_lost(&b, r, k);
+	for (uint32_t k = 0; k < 8; k++)
+		hear_have(&b, r, k);
+	for (uint32_t i = 1; i < PEER_LOSSES_BURST; i++) {
+		hear_lost(&b, r, 0);
+		hear_have(&b, r, 0);
+	}
+	CHECK(!was_closed(&b));
+	b.now += PEER_LOSSES_MS;
+	hear_lost(&b, r, 0);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	CHECK(!was_closed(&b));
+	hear_lost(&b, r, 0);
+	CHECK(was_closed(&b));
+	stop(&b);
+}
+
 /* ---- near and far -------------------------------------------------------- */
 
 TEST(swarm_asks_who_was_far_when_the_near_ones_have_gone)
