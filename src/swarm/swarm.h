@@ -185,7 +185,7 @@ struct peer_hello {
 struct peer_ref swarm_on_connected(struct swarm *s, const struct peer_hello *h, uint64_t now_ms,
 				   const char **why, struct effects *fx);
 
-/* The socket was closed by them or by an error. `clean`: not a protocol fault of theirs. */
+/* The socket was closed by them or by an error. Faults of theirs: swarm_on_malformed(). */
 void swarm_on_closed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, struct effects *fx);
 
 /* They broke the protocol below the swarm (undecodable message): counts towards a ban.
@@ -275,9 +275,9 @@ void swarm_on_piece_back(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 
 /* ---- sending blocks ----------------------------------------------------- */
 
-/* Take the next block that this peer shall get: asked for, unchoked (or allowed fast), and
- * ours. False when there is none. Pulled by the shell as its socket drains, so that at most a
- * socket buffer's worth is beyond recall when the peer is choked or cancels. */
+/* Take the next block that this peer shall get: asked for, while it is unchoked, and ours. False
+ * when there is none. Pulled by the shell as its socket drains, so that at most a socket buffer's
+ * worth is beyond recall when the peer is choked or cancels. */
 bool swarm_next_upload(struct swarm *s, struct peer_ref ref, struct block_ref *out);
 /* Payload bytes left for this peer. */
 void swarm_on_sent(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms);

@@ -184,9 +184,9 @@ bool swarm_has_enough(const struct swarm *s);
 bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);
 
-/* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
 /* What swarm_params' max_peers means. */
 uint32_t swarm_peers_limit(uint32_t asked);
+/* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
 struct peer_ref swarm_take_slot(struct swarm *s);
 
 /* swarm_turnover.c */

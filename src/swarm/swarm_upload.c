@@ -284,7 +284,8 @@ void swarm_invite(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
 
-	if (!p->shoal || s->no_upload || s->n_waiting > 0 || s->n_taken + count_invited(t) >= s->choker.slots)
+	if (!p->shoal || s->no_upload || s->n_waiting > 0 ||
+	    s->n_taken + count_invited(t) >= s->choker.slots)
 		return;
 	p->invited = true;
 	unchoke(t, p);
