@@ -101,7 +101,7 @@ struct asker {
 	uint64_t serial;  /* of the open piece it meant */
 	uint32_t current; /* piece, PICKER_NONE */
 	uint32_t hint;	  /* block after the one it took last */
-	bool far;	  /* asked only for what no near one has */
+	bool far;	  /* asked only for what no near one gives */
 	bool slow;	  /* others are much faster: they get what is urgent */
 	bool tried;	  /* it gave something */
 	uint32_t n_suggested;
@@ -135,9 +135,8 @@ struct picker {
 	uint32_t n_missing; /* wanted and not had */
 	uint32_t n_all;
 
-	uint32_t near_all;
-	uint16_t
-	    *near; /* near peers with the piece, those with everything left out; NULL: all are */
+	uint32_t near_all;	/* near ones that give and have everything */
+	uint16_t *near;		/* as avail, of near ones that give; NULL: nobody is far */
 	uint64_t version;	/* moves when something can be asked for that could not before */
 	uint64_t version_fresh; /* the same for pieces not begun */
 	struct open_piece **open;
@@ -203,7 +202,7 @@ void picker_remove(struct picker *p, uint32_t piece);
 void picker_add_bits(struct picker *p, const struct bitfield *has);
 void picker_remove_bits(struct picker *p, const struct bitfield *has);
 
-/* From now on far askers get only what no near one has; what near ones have is counted from
+/* From now on far askers get only what no near one that gives has; what these have is counted from
  * nothing. False without memory. */
 bool picker_near_make(struct picker *p);
 void picker_near_clear(struct picker *p);

@@ -44,7 +44,7 @@ static inline bool picker_ref_eq(struct peer_ref a, struct peer_ref b)
 	return a.slot == b.slot && a.gen == b.gen;
 }
 
-/* It has the piece, which may be asked for, and is not asked for what a near one has. */
+/* It has the piece, which may be asked for, and is not asked for what a near one gives. */
 static inline bool picker_asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
 {
 	if (a->far && p->near != NULL && (p->near_all > 0 || p->near[piece] > 0))

@@ -123,7 +123,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	bitfield_set(&p->has, piece);
 	swarm_note_had(t, p, piece);
 	picker_add(&s->picker, piece);
-	if (s->split && !p->far && !p->source)
+	if (swarm_gives_near(t, p))
 		s->picker.near[piece]++;
 	if (picker_lacks(&s->picker, piece)) {
 		p->wanted++;

@@ -3,12 +3,16 @@
  * Where some peers answer many times sooner than the others, they stand at one site with us, and
  * between the sites there may be a link that all share. Then
  *
- *   1. nothing is asked of a far peer that a near one has;
+ *   1. nothing is asked of a far peer that a near one has, as long as this one gives: it gave
+ *      something of late, or lets us download and is not asked for anything. What one has that
+ *      chokes us or is silent is no reason to wait (attack: a few that stand near us, claim
+ *      everything and give nothing). When it is first seen that some are far, the near ones have
+ *      that long to begin;
  *   2. of the near peers that lack something, only the one with the least peer id asks far ones at
  *      all, which all can tell without a word: what it fetches the others get from it. As each
- * knows some of its site only there are a few; many would fetch the same pieces, each slowly;
- *   3. who has nothing to do for a while asks far ones too, the one with the next id first: a
- * bridge may be slow, or choked.
+ *      knows some of its site only there are a few; many would fetch the same pieces, each slowly;
+ *   3. who gets nothing from near ones for a while asks far ones too, the one with the next id
+ *      first: a bridge may be slow, or choked.
  *
  * The connections to far peers stay, all of them: only the asking is left to few.
  * Two sites of 50 with a link of a quarter of their lines: 3.4 copies crossed without this and all
@@ -26,6 +30,9 @@
 #define NEAR_BRIDGES 1u
 /* Without anything to do for so long, and so long again for each that goes before. */
 #define NEAR_IDLE_MS 2000u
+/* A near peer that gave nothing for so long, though there is something to ask it for, gives nothing
+ * (rule 1). Long enough for the turns in which others unchoke. */
+#define NEAR_GIVES_MS 10000u
 
 static int by_value(const void *a, const void *b)
 {
@@ -67,12 +74,19 @@ static uint32_t count_before(const struct swarm *s)
 	return n;
 }
 
-static bool is_busy(const struct swarm *s)
+static bool gave_of_late(const struct turn *t, const struct peer *p)
+{
+	uint64_t since = p->down_bytes > 0 ? p->given_ms : t->s->split_ms;
+
+	return t->now_ms - since <= NEAR_GIVES_MS;
+}
+
+static bool is_busy(const struct turn *t)
 {
 	struct peer *p;
 
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (!p->source && !p->far && p->n_live > 0)
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (!p->source && !p->far && p->n_live > 0 && gave_of_late(t, p))
 			return true;
 	}
 	return false;
@@ -83,21 +97,29 @@ static void decide_bridge(struct turn *t)
 	struct swarm *s = t->s;
 	uint32_t before = count_before(s);
 
-	if (is_busy(s))
+	if (is_busy(t))
 		s->busy_ms = t->now_ms;
 	s->bridge = before < NEAR_BRIDGES ||
 		    t->now_ms - s->busy_ms > (uint64_t)NEAR_IDLE_MS * (before - NEAR_BRIDGES + 1);
 }
 
-/* What the near ones have, counted anew. */
-static void count_near(struct swarm *s)
+bool swarm_gives_near(const struct turn *t, const struct peer *p)
 {
-	struct picker *k = &s->picker;
+	bool ready =
+	    !p->am_choked && !p->snubbed && p->n_live == 0 && t->now_ms >= p->hold_until_ms;
+
+	return t->s->split && !p->far && !p->source && (ready || gave_of_late(t, p));
+}
+
+/* What those that give have, counted anew. */
+static void count_near(const struct turn *t)
+{
+	struct picker *k = &t->s->picker;
 	struct peer *p;
 
 	picker_near_clear(k);
-	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (p->far || p->source)
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (!swarm_gives_near(t, p))
 			continue;
 		if (p->has_all)
 			k->near_all++;
@@ -126,7 +148,9 @@ void swarm_sort_near(struct turn *t)
 		picker_near_drop(&s->picker);
 		s->bridge = true;
 	} else {
-		count_near(s);
+		if (s->split_ms == 0)
+			s->split_ms = t->now_ms;
+		count_near(t);
 		decide_bridge(t);
 	}
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)

@@ -132,7 +132,8 @@ struct swarm {
 	uint32_t n_taken, n_waiting; /* interested peers that we let download, or not */
 	uint32_t n_stalled;	     /* peers that take nothing */
 	uint32_t n_extra;	     /* places beyond the choker's, until its next round */
-	uint64_t busy_ms;	     /* something was asked of a near one */
+	uint64_t busy_ms;	     /* a near one that gives was at work for us */
+	uint64_t split_ms;	     /* when some were far for the first time, 0 never */
 	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
 	uint64_t tries_bps; /* what came in all when others were tried last */
 	uint64_t want_pause_ms;
@@ -330,6 +331,8 @@ void swarm_forget_given(struct swarm *s, struct peer *p);
 /* swarm_near.c */
 /* Which peers are far, what the near ones have, whether far ones are asked. From time to time. */
 void swarm_sort_near(struct turn *t);
+/* Some are far, and it is a near one that gives: no far one is asked for what it has. */
+bool swarm_gives_near(const struct turn *t, const struct peer *p);
 
 /* swarm_metadata.c */
 /* Of the info dictionary, 0: it is not given. */

@@ -618,3 +618,94 @@ TEST(swarm_asks_who_was_far_when_the_near_ones_have_gone)
 	CHECK(asked(&b, far) > 0);
 	stop(&b);
 }
+
+struct sites {
+	struct peer_ref near[4], far;
+};
+
+/* A far one that has all of 40 pieces and lets it download, and four near ones with the first
+ * `pieces`. What the far one was asked before it was seen to be far has come. */
+static void meet_sites(struct bench *b, struct sites *w, uint32_t pieces)
+{
+	start(b, 1, "........................................");
+	b->rtt_us = 100000;
+	w->far = open_seed(b);
+	b->rtt_us = 1000;
+	for (uint32_t i = 0; i < 4; i++) {
+		w->near[i] = join(b);
+		if (pieces == 40)
+			hear_type(b, w->near[i], WIRE_HAVE_ALL);
+		for (uint32_t k = 0; pieces < 40 && k < pieces; k++)
+			hear_have(b, w->near[i], k);
+	}
+	wait(b, 300);
+	blocks(b, w->far, 4);
+}
+
+/* So often they all let it download for a second, bring nothing, and choke it for another. Returns
+ * what the far one was asked in that time, and brought. */
+static uint32_t tease(struct bench *b, const struct sites *w, uint32_t times)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < 2 * times; k++) {
+		for (uint32_t i = 0; i < 4; i++)
+			hear_type(b, w->near[i], k % 2 == 0 ? WIRE_UNCHOKE : WIRE_CHOKE);
+		wait(b, 1000);
+		n += asked(b, w->far);
+		blocks(b, w->far, 64);
+	}
+	return n;
+}
+
+TEST(swarm_asks_far_ones_for_what_near_ones_claim_and_do_not_give)
+{
+	struct sites w;
+	struct bench b;
+
+	meet_sites(&b, &w, 40);
+	/* They have some time to begin. */
+	wait(&b, 6000);
+	CHECK_INT(asked(&b, w.far), 0);
+	wait(&b, 5000);
+	CHECK(asked(&b, w.far) > 0);
+	stop(&b);
+	meet_sites(&b, &w, 40);
+	CHECK_INT(tease(&b, &w, 3), 0);
+	CHECK(tease(&b, &w, 4) > 0);
+	stop(&b);
+}
+
+/* They lack something and their ids are less: one of them is to ask the far one. */
+TEST(swarm_waits_for_near_ones_that_go_before_only_while_something_comes_of_them)
+{
+	struct sites w;
+	struct bench b;
+
+	meet_sites(&b, &w, 39);
+	/* What only the far one has, before any near one let it download. */
+	CHECK_INT(tease(&b, &w, 1), 1);
+	CHECK_INT(tease(&b, &w, 3), 0);
+	CHECK(tease(&b, &w, 12) > 0);
+	stop(&b);
+}
+
+TEST(swarm_asks_far_ones_for_nothing_that_a_near_one_gives)
+{
+	struct sites w;
+	struct bench b;
+
+	meet_sites(&b, &w, 40);
+	hear_type(&b, w.near[0], WIRE_UNCHOKE);
+	for (uint32_t i = 0; i < 10; i++) {
+		wait(&b, 3000);
+		blocks(&b, w.near[0], 1);
+		CHECK_INT(asked(&b, w.far), 0);
+	}
+	hear_type(&b, w.near[0], WIRE_CHOKE);
+	wait(&b, 6000);
+	CHECK_INT(asked(&b, w.far), 0);
+	wait(&b, 5000);
+	CHECK(asked(&b, w.far) > 0);
+	stop(&b);
+}
