@@ -222,12 +222,14 @@ static bool on_extensions(struct fetch_peer *p, struct bytes body)
 	return true;
 }
 
-/* The transfer will want to dial it, if it is not connected then. */
+/* It gave something that it was asked for: it may stay, and the transfer will want to dial it, if
+ * it is not connected then. */
 static void note_given(struct fetch_peer *p)
 {
 	struct address *a = addrbook_find(&p->f->book, &p->addr);
 
 	p->gave = true;
+	p->deadline_ms = now_ms(p) + METADATA_FETCH_IDLE_MS;
 	if (a != NULL)
 		a->good = true;
 }
@@ -236,11 +238,12 @@ static bool on_metadata(struct fetch_peer *p, struct bytes body)
 {
 	struct ext_metadata m;
 	int err = ext_metadata_decode(&m, body);
+	bool taken = false;
 
 	if (err == OK && m.type == EXT_METADATA_REQUEST)
 		say_metadata(p, EXT_METADATA_REJECT, m.piece);
 	else if (err == OK)
-		err = metadata_on_message(p->f->metadata, p->number, &m, now_ms(p));
+		err = metadata_on_message(p->f->metadata, p->number, &m, now_ms(p), &taken);
 	if (err < 0) {
 		fetch_peer_close(p,
 				 err == ERR_DENIED
@@ -249,7 +252,7 @@ static bool on_metadata(struct fetch_peer *p, struct bytes body)
 				 err == ERR_DENIED);
 		return false;
 	}
-	if (m.type == EXT_METADATA_DATA)
+	if (taken)
 		note_given(p);
 	return true;
 }
@@ -257,14 +260,15 @@ static bool on_metadata(struct fetch_peer *p, struct bytes body)
 static bool on_hashes(struct fetch_peer *p, const struct wire_msg *m)
 {
 	struct metadata_fetch *f = p->f;
+	bool taken;
 
 	if (f->layers == NULL)
 		return true;
-	if (layers_on_message(f->layers, p->number, m, now_ms(p)) < 0) {
+	if (layers_on_message(f->layers, p->number, m, now_ms(p), &taken) < 0) {
 		fetch_peer_close(p, "gives hashes that are not the torrent's", true);
 		return false;
 	}
-	if (m->type == WIRE_HASHES) {
+	if (taken) {
 		note_given(p);
 		f->layers_since_ms = now_ms(p);
 	}

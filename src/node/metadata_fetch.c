@@ -135,9 +135,20 @@ static void ask(struct metadata_fetch *f)
 		fetch_peer_ask_hashes(f->peers[peer], &req);
 }
 
-/* Connections that did not come about, and those that have nothing. */
+/* All places are taken while there is somebody to be dialled. */
+static bool is_crowded(const struct metadata_fetch *f)
+{
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
+		if (f->peers[i] == NULL && node_has_place(f->node))
+			return false;
+	return addrbook_has_due(&f->book, now_ms(f));
+}
+
+/* Connections that did not come about, and those that have nothing more. */
 static void check_deadlines(struct metadata_fetch *f)
 {
+	bool crowded = is_crowded(f);
+
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
 		struct fetch_peer *p = f->peers[i];
 
@@ -145,10 +156,8 @@ static void check_deadlines(struct metadata_fetch *f)
 			continue;
 		if (p->state != FETCH_OPEN)
 			fetch_peer_close(p, "no handshake in time", false);
-		else if (!p->gave && addrbook_has_due(&f->book, now_ms(f)))
+		else if (crowded)
 			fetch_peer_close(p, "has nothing for us", false);
-		else
-			p->deadline_ms = now_ms(f) + METADATA_FETCH_IDLE_MS;
 	}
 }
 

@@ -14,7 +14,8 @@
 
 /* Connections at one time; not more than swarm/metadata.h and layers.h take. */
 #define METADATA_FETCH_PEERS 32u
-/* A peer that is connected and has nothing to give makes way after this long. */
+/* While others wait to be dialled, a peer that has given nothing of what it was asked for makes way
+ * after this long (attack: places held by those who have nothing, or give a little once). */
 #define METADATA_FETCH_IDLE_MS 15000u
 /* What a peer may have us keep for it: messages of ours that it does not read. */
 #define METADATA_FETCH_OUT_MAX (64u << 10)

@@ -28,10 +28,10 @@ struct fetch_peer {
 	struct handshake hello; /* theirs, once OPEN */
 	struct addr remote;	/* the other end of the stream: `addr` is where it listens */
 	bool incoming;
-	bool came;	     /* to us, and where it listens is not known */
-	uint8_t metadata_id; /* its number for the extension; 0: none */
-	uint64_t deadline_ms;
-	uint64_t pex_at_ms; /* when it may tell of others again */
+	bool came;	      /* to us, and where it listens is not known */
+	uint8_t metadata_id;  /* its number for the extension; 0: none */
+	uint64_t deadline_ms; /* of its handshake; then, unless it gives something */
+	uint64_t pex_at_ms;   /* when it may tell of others again */
 	struct buf in, out;
 	struct buf kept; /* messages of its, for the transfer */
 };

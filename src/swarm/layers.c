@@ -269,12 +269,14 @@ static int keep(struct layer *y, const struct run *r, const uint8_t *hashes)
 	return OK;
 }
 
-int layers_on_message(struct layers *l, uint32_t peer, const struct wire_msg *m, uint64_t now_ms)
+int layers_on_message(struct layers *l, uint32_t peer, const struct wire_msg *m, uint64_t now_ms,
+		      bool *taken)
 {
 	struct hash_peer *p = &l->peers[peer];
 	struct run_ask *a = ask_of(l, p, &m->hash);
 	struct run *r;
 
+	*taken = false;
 	if (a == NULL)
 		return OK;
 	if (m->type == WIRE_HASH_REJECT) {
@@ -292,6 +294,7 @@ int layers_on_message(struct layers *l, uint32_t peer, const struct wire_msg *m,
 	p->pause_ms = 0;
 	r->had = true;
 	l->n_had++;
+	*taken = true;
 	return OK;
 }
 

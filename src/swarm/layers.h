@@ -34,9 +34,11 @@ void layers_on_closed(struct layers *l, uint32_t peer);
 
 /* The next request to send; false: none for now. */
 bool layers_next(struct layers *l, uint64_t now_ms, uint32_t *peer, struct wire_hash_req *req);
-/* A message of type HASHES or HASH_REJECT.
+/* A message of type HASHES or HASH_REJECT. *taken: hashes that this peer was asked for, and proven;
+ * what comes unasked shows nothing.
  * Returns 0, or ERR_PROTO: hashes that are not the torrent's; close it. */
-int layers_on_message(struct layers *l, uint32_t peer, const struct wire_msg *m, uint64_t now_ms);
+int layers_on_message(struct layers *l, uint32_t peer, const struct wire_msg *m, uint64_t now_ms,
+		      bool *taken);
 
 /* When layers_next() may have something new without another event; UINT64_MAX: never. */
 uint64_t layers_deadline_ms(const struct layers *l);

@@ -305,7 +305,7 @@ bool metadata_next(struct metadata *m, uint64_t now_ms, uint32_t *peer, uint32_t
 	return false;
 }
 
-static int on_data(struct metadata *m, uint32_t peer, const struct ext_metadata *msg)
+static int on_data(struct metadata *m, uint32_t peer, const struct ext_metadata *msg, bool *taken)
 {
 	struct source *s = &m->sources[peer];
 	struct ask *ask = ask_of(s, msg->piece);
@@ -316,6 +316,7 @@ static int on_data(struct metadata *m, uint32_t peer, const struct ext_metadata 
 	/* Late, or for a copy that was given up. */
 	if (ask == NULL)
 		return OK;
+	*taken = true;
 	ask->out = false;
 	s->pause_ms = 0;
 	c = copy_of(m, peer);
@@ -327,14 +328,15 @@ static int on_data(struct metadata *m, uint32_t peer, const struct ext_metadata 
 }
 
 int metadata_on_message(struct metadata *m, uint32_t peer, const struct ext_metadata *msg,
-			uint64_t now_ms)
+			uint64_t now_ms, bool *taken)
 {
 	struct source *s = &m->sources[peer];
 
+	*taken = false;
 	if (m->done != NULL || !s->here)
 		return OK;
 	if (msg->type == EXT_METADATA_DATA)
-		return on_data(m, peer, msg);
+		return on_data(m, peer, msg, taken);
 	if (msg->type == EXT_METADATA_REJECT && ask_of(s, msg->piece) != NULL)
 		send_to_rest(m, peer, now_ms);
 	return OK;

@@ -55,11 +55,12 @@ bool metadata_on_closed(struct metadata *m, uint32_t peer);
 
 /* The next request to send; false: none for now. */
 bool metadata_next(struct metadata *m, uint64_t now_ms, uint32_t *peer, uint32_t *piece);
-/* Any message of type DATA or REJECT.
+/* Any message of type DATA or REJECT. *taken: a piece that this peer was asked for; what comes
+ * unasked shows nothing.
  * Returns: 0; ERR_PROTO: it breaks the protocol, close it; ERR_DENIED: a liar, ban it; ERR_NOMEM.
  */
 int metadata_on_message(struct metadata *m, uint32_t peer, const struct ext_metadata *msg,
-			uint64_t now_ms);
+			uint64_t now_ms, bool *taken);
 
 /* What came of copy `number`, below METADATA_COPIES_MAX. False: there is none, or it is proven. */
 struct metadata_copy {

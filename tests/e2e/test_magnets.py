@@ -272,6 +272,57 @@ def _(w):
             s.stop()
 
 
+class HashesUnasked(V1Alone):
+    """And says hashes of nothing, again and again."""
+
+    def begin(self, c):
+        super().begin(c)
+        threading.Thread(target=self.go_on, args=(c,), daemon=True).start()
+
+    def go_on(self, c):
+        try:
+            while not self.stopped:
+                c.send(wire.msg(wire.HASHES, body=bytes(48)))
+                time.sleep(0.5)
+        except wire.Gone:
+            pass
+
+
+@test("nor are they when somebody says hashes that nobody asked for (O-20)")
+def _(w):
+    a, b = w.peer("a"), w.peer("b", NOBODY)
+    src = h.make_file(a.path("f"), 6 * MIB)
+    a.run("create", src, "-o", a.path("f.torrent"), "--piece-length", "64K").expect(h.OK)
+    t = wire.Torrent.load(a.path("f.torrent"), src)
+    seeds = [kind(t, t.info_raw, host=h.other(i)) for i, kind in enumerate((V1Alone, HashesUnasked))]
+    done = b.run("get", f"magnet:?xt=urn:btih:{t.hash_v1.hex()}&xt=urn:btmh:1220{t.hash_v2.hex()}",
+                 *(x for s in seeds for x in ("--peer", s.addr)), seconds=60).expect(h.OK)
+    h.check_same(b.path("f"), src)
+    check(done.seconds < 8 * h.SLOW, "within seconds", done.seconds)
+    for s in seeds:
+        s.stop()
+
+
+@test("O-20: who gives nothing of what was asked for keeps no place from those who have it", seconds=120)
+def _(w):
+    src, e, p, at = shared(w, 200_000)
+    p.stop()
+    b = w.peer("b", NOBODY)
+    get = b.start("get", link_of(e, at), "--wait", "90")
+    body = wire.bencode({"msg_type": 1, "piece": 0, "total_size": 1}) + b"x"
+    crowd = []
+    for i in range(40):
+        c = wire.Conn.dial(get.port(), source=h.other(i))
+        crowd.append(c)
+        # As many as there are places for.
+        c.send(wire.handshake(bytes.fromhex(e["hash_v1"])) + wire.msg(wire.EXTENDED, body=b"\2" + body))
+    w.peer("a").start("share", src, "--port", at.split(":")[1])
+    get.wait(60 * h.SLOW).expect(h.OK)
+    h.check_same(b.path("d"), src)
+    for c in crowd:
+        c.close()
+
+
 @test("O-20: sizes that cannot be, changing ones, rejects, floods and silence: the honest peer's metadata is had")
 def _(w):
     src, e, at, t = long_metadata(w)

@@ -98,9 +98,11 @@ static void close_peer(struct world *w, uint32_t peer)
 
 static void say(struct world *w, uint32_t peer, const struct wire_msg *m)
 {
-	int err = layers_on_message(w->l, peer, m, w->now_ms);
+	bool taken;
+	int err = layers_on_message(w->l, peer, m, w->now_ms, &taken);
 
 	FUZZ_CHECK(err == OK || err == ERR_PROTO);
+	FUZZ_CHECK(!taken || (err == OK && m->type == WIRE_HASHES));
 	w->lied = w->lied || err != OK;
 	if (err != OK)
 		close_peer(w, peer);

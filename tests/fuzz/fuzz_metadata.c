@@ -36,7 +36,7 @@ static void step(struct metadata *m, uint8_t who, uint8_t what, uint64_t *now_ms
 	uint32_t i = who % PEERS, bytes = sizes[what % 6], piece = who / PEERS;
 	struct ext_metadata msg = {.piece = piece, .total_bytes = bytes};
 	uint32_t peer, asked;
-	bool banned;
+	bool banned, taken;
 
 	*now_ms += n * 50;
 	if (what % 7 == 0) {
@@ -47,8 +47,8 @@ static void step(struct metadata *m, uint8_t who, uint8_t what, uint64_t *now_ms
 	} else if (here[i] && bytes > 0 && piece < ext_metadata_pieces(bytes)) {
 		msg.type = what % 7 == 2 ? EXT_METADATA_REJECT : EXT_METADATA_DATA;
 		msg.data = bytes_of(zeros, ext_metadata_piece_bytes(bytes, piece));
-		banned = metadata_on_message(m, i, &msg, *now_ms) == ERR_DENIED;
-		FUZZ_CHECK(!banned || msg.type == EXT_METADATA_DATA);
+		banned = metadata_on_message(m, i, &msg, *now_ms, &taken) == ERR_DENIED;
+		FUZZ_CHECK((!banned && !taken) || msg.type == EXT_METADATA_DATA);
 		FUZZ_SEEDED(banned);
 	}
 	while (metadata_next(m, *now_ms, &peer, &asked))

@@ -15,6 +15,7 @@ struct bench {
 	struct peer_ref asker;
 	struct layers *l;
 	uint64_t now;
+	bool taken; /* of the newest message */
 };
 
 static void start(struct bench *b, uint32_t pieces)
@@ -65,7 +66,7 @@ static int answer(struct bench *b, uint32_t peer, const struct wire_hash_req *q,
 	memcpy(copy, m.body.ptr, m.body.len);
 	copy[40] ^= bent;
 	m.body.ptr = copy;
-	rc = layers_on_message(b->l, peer, &m, b->now);
+	rc = layers_on_message(b->l, peer, &m, b->now, &b->taken);
 	free(copy);
 	return rc;
 }
@@ -139,11 +140,25 @@ TEST(hashes_that_are_not_the_torrents_are_refused_and_asked_of_others)
 	CHECK(layers_next(b.l, b.now, &peer, &again));
 	CHECK_INT(again.index, q.index);
 	CHECK_INT(answer(&b, 1, &again, false), OK);
-	/* Twice the same is nobody's harm. */
+	CHECK(b.taken);
+	/* Twice the same is nobody's harm, and nothing new. */
 	CHECK_INT(answer(&b, 1, &again, false), OK);
+	CHECK(!b.taken);
 	CHECK(layers_next(b.l, b.now, &peer, &again));
 	CHECK_INT(answer(&b, 1, &again, false), OK);
 	check_whole(&b);
+	stop(&b);
+}
+
+TEST(hashes_that_nobody_asked_for_show_nothing)
+{
+	const struct wire_msg empty = {.type = WIRE_HASHES};
+	struct bench b;
+
+	start(&b, 100);
+	b.taken = true;
+	CHECK_INT(layers_on_message(b.l, 0, &empty, b.now, &b.taken), OK);
+	CHECK(!b.taken);
 	stop(&b);
 }
 
@@ -160,7 +175,8 @@ TEST(rejects_and_silence_pass_the_question_on)
 	CHECK(layers_next(b.l, b.now, &peer, &q));
 	CHECK_INT(peer, 0);
 	no.hash = q;
-	CHECK_INT(layers_on_message(b.l, 0, &no, b.now), OK);
+	CHECK_INT(layers_on_message(b.l, 0, &no, b.now, &b.taken), OK);
+	CHECK(!b.taken);
 	CHECK(layers_next(b.l, b.now, &peer, &q));
 	CHECK_INT(peer, 1);
 	CHECK_INT(layers_deadline_ms(b.l), b.now + LAYERS_PAUSE_MS);

@@ -14,6 +14,7 @@ struct bench {
 	uint8_t *info;
 	uint32_t bytes;
 	uint64_t now;
+	bool taken; /* of the newest message */
 };
 
 static void start(struct bench *b, uint32_t bytes)
@@ -45,7 +46,7 @@ static int give(struct bench *b, uint32_t peer, uint32_t piece, bool wrong)
 	memcpy(data, b->info + (size_t)piece * PIECE, len);
 	data[0] ^= wrong;
 	msg.data = bytes_of(data, len);
-	rc = metadata_on_message(b->m, peer, &msg, b->now);
+	rc = metadata_on_message(b->m, peer, &msg, b->now, &b->taken);
 	free(data);
 	return rc;
 }
@@ -53,8 +54,8 @@ static int give(struct bench *b, uint32_t peer, uint32_t piece, bool wrong)
 static int reject(struct bench *b, uint32_t peer, uint32_t piece)
 {
 	return metadata_on_message(
-	    b->m, peer, &(struct ext_metadata){.type = EXT_METADATA_REJECT, .piece = piece},
-	    b->now);
+	    b->m, peer, &(struct ext_metadata){.type = EXT_METADATA_REJECT, .piece = piece}, b->now,
+	    &b->taken);
 }
 
 /* "peer:piece ..." of all that is asked for now. */
@@ -95,6 +96,27 @@ TEST(one_peer_gives_it_all_two_pieces_at_a_time)
 	CHECK(has_it(&b));
 	CHECK_STR(asked(&b, text), "");
 	CHECK(metadata_deadline_ms(b.m, b.now) == UINT64_MAX);
+	stop(&b);
+}
+
+TEST(only_what_was_asked_for_shows_that_a_peer_gives_something_O_20)
+{
+	char text[1000];
+	struct bench b;
+
+	start(&b, 3 * PIECE);
+	CHECK_INT(give(&b, 5, 0, false), OK); /* by one that never claimed to have any */
+	CHECK(!b.taken);
+	CHECK_INT(metadata_on_size(b.m, 5, b.bytes), OK);
+	CHECK_STR(asked(&b, text), "5:0 5:1");
+	CHECK_INT(give(&b, 5, 2, false), OK);
+	CHECK(!b.taken);
+	CHECK_INT(give(&b, 5, 0, false), OK);
+	CHECK(b.taken);
+	CHECK_INT(give(&b, 5, 0, false), OK); /* once more */
+	CHECK(!b.taken);
+	CHECK_INT(reject(&b, 5, 1), OK);
+	CHECK(!b.taken);
 	stop(&b);
 }
 
@@ -223,7 +245,7 @@ TEST(liars_with_sizes_of_their_own_make_way_O_20)
 						   EXT_METADATA_MAX - i,
 						   {zeros, PIECE}};
 
-			CHECK_INT(metadata_on_message(b.m, i, &msg, b.now), OK);
+			CHECK_INT(metadata_on_message(b.m, i, &msg, b.now, &b.taken), OK);
 		}
 		b.bytes = right;
 	}
