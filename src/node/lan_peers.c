@@ -49,6 +49,7 @@ static void put_hash(struct lsd *m, bool has, const uint8_t *hash)
 static bool is_due(const struct lan_peers *p, const struct transfer *t)
 {
 	return t->live_ms != 0 && !t->leaving && !t->meta->private && t->phase != TRANSFER_FAILED &&
+	       transfer_takes_all(t) &&
 	       (t->lan_ms == 0 || now_ms(p) - t->lan_ms >= LAN_PEERS_EVERY_MS);
 }
 
@@ -131,7 +132,7 @@ static bool has_hash(const struct lsd *m, const uint8_t *hash)
 static void tell_transfer(struct lan_peers *p, struct transfer *t, const struct lsd *m,
 			  const struct addr *a)
 {
-	if (t->live_ms == 0 || t->leaving || t->meta->private)
+	if (t->live_ms == 0 || t->leaving || t->meta->private || !transfer_takes(t, a))
 		return;
 	/* Who knows v2's name alone, from a link, would not know us by v1's, with which a hybrid
 	 * torrent is dialed for: so it is told again where we are, and dials. */

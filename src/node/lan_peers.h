@@ -3,7 +3,7 @@
  * Source: BEP 14, on every interface and in both families. Each torrent that is not private is said
  * once in five minutes, several in one datagram, and not more than one datagram a minute but for a
  * few at the start; again for somebody who would not know us. Only who is on one of our links is
- * listened to. */
+ * listened to. What is fetched from chosen peers alone is not said until it is complete. */
 #ifndef SHOAL_NODE_LAN_PEERS_H
 #define SHOAL_NODE_LAN_PEERS_H
 

@@ -170,7 +170,8 @@ struct transfer_params {
 	/* Download: what found the torrent; its connections go on as ours, unless what is on disk
 	 * must be looked at first. Borrowed for the call; may be NULL. */
 	struct metadata_fetch *fetch;
-	bool only_peers; /* have to do with their hosts alone, whoever else there is */
+	bool only_peers; /* have to do with their hosts alone, whoever else there is, until it is
+			    complete; trackers and indexes are told of it as of others */
 	/* The phase changed. May not free the node. May be NULL. */
 	void (*on_phase)(void *user, struct transfer *t, enum transfer_phase phase);
 	void *user;

@@ -55,7 +55,7 @@ static struct transfer *find_transfer(struct node_dht *d, uint32_t search, uint3
 static bool takes_part(const struct transfer *t)
 {
 	return !t->removed && !t->leaving && t->live_ms != 0 && !t->meta->private &&
-	       t->phase != TRANSFER_FAILED;
+	       t->phase != TRANSFER_FAILED && transfer_takes_all(t);
 }
 
 static size_t peers_of(const struct dht_effects *fx, const struct dht_effect *e,
@@ -389,7 +389,7 @@ void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent)
 		return;
 	if (d->shell == NULL)
 		start(d);
-	if (d->shell != NULL)
+	if (d->shell != NULL && transfer_takes_all(t))
 		take_nodes(d, torrent);
 }
 

@@ -43,8 +43,9 @@ int node_dht_new(struct node *n, const struct node_dht_params *p, struct node_dh
 		 struct err_info *info);
 void node_dht_free(struct node_dht *d);
 
-/* A torrent goes live: its "nodes" are places to begin. Nothing happens for private ones (BEP 27).
- */
+/* A torrent goes live: its "nodes" are places to begin. Nothing happens for private ones (BEP 27);
+ * and one that is fetched from chosen peers alone is neither announced nor looked for until it is
+ * complete. */
 void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent);
 /* Peers of an info-hash that is no torrent yet, now and again until node_dht_unseek(). `found` may
  * not seek or unseek. False: too many, or there is no table. */

@@ -39,8 +39,8 @@ struct node {
 	struct node_dht *dht; /* NULL: off */
 	struct udp_port *udp; /* NULL: nobody needs it yet, or it could not be had */
 	struct udp_asker *udp_asker;
-	struct utp_net *utp;  /* NULL: off */
-	char *listen_host;    /* NULL: all */
+	struct utp_net *utp; /* NULL: off */
+	char *listen_host;   /* NULL: all */
 	enum node_transport transport;
 	struct folder_watcher *watcher;
 	bool said_unwatched;		      /* that no more folders can be watched */
@@ -229,9 +229,11 @@ void transfer_fail(struct transfer *t, const struct err_info *why);
 /* Hash what is on disk, all of it or what nobody vouches for; then enter the swarm. Returns 0 or
  * ERR_NOMEM. */
 int transfer_check(struct transfer *t, bool all);
-/* May this host have to do with it? See transfer_params.only_peers; who has it all serves everyone.
+/* May everybody have to do with it? See transfer_params.only_peers; who has it all serves everyone.
  */
-bool transfer_takes(const struct transfer *t, const struct addr *from);
+bool transfer_takes_all(const struct transfer *t);
+/* May this host, whoever dials whom? */
+bool transfer_takes(const struct transfer *t, const struct addr *host);
 /* What is on disk is known: enter the swarm. Returns 0 or ERR_NOMEM. */
 int transfer_go_live(struct transfer *t);
 void transfer_say_goodbye(struct transfer *t);

@@ -77,6 +77,17 @@ static void set_timer(struct transfer *t)
 	loop_timer_set(t->timer, at > now ? at - now : 0);
 }
 
+/* Peers tell of others, too. Who is not to be dialled is one who cannot be. */
+static void dial(struct transfer *t, const struct addr *to)
+{
+	if (t->leaving)
+		return;
+	if (transfer_takes(t, to))
+		link_dial(t, to);
+	else
+		swarm_on_dial_failed(t->swarm, to, transfer_now_ms(t), &t->fx);
+}
+
 static void perform_one(struct transfer *t, const struct effect *e)
 {
 	struct link *l = transfer_link(t, e->peer);
@@ -105,8 +116,7 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		break;
 	}
 	case EFFECT_DIAL:
-		if (!t->leaving)
-			link_dial(t, &e->u.addr);
+		dial(t, &e->u.addr);
 		break;
 	case EFFECT_PUNCH:
 		transfer_punch(t, l, &e->u.addr);
@@ -314,12 +324,17 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	return keep_addresses(t, p) == OK ? OK : err_set(info, ERR_NOMEM, "out of memory");
 }
 
-bool transfer_takes(const struct transfer *t, const struct addr *from)
+bool transfer_takes_all(const struct transfer *t)
 {
-	bool takes = !t->only_peers || t->complete;
+	return !t->only_peers || t->complete;
+}
+
+bool transfer_takes(const struct transfer *t, const struct addr *host)
+{
+	bool takes = transfer_takes_all(t);
 
 	for (size_t i = 0; i < t->n_first_peers && !takes; i++)
-		takes = addr_same_host(&t->first_peers[i], from);
+		takes = addr_same_host(&t->first_peers[i], host);
 	return takes;
 }
 

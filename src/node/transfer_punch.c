@@ -9,7 +9,7 @@ void transfer_punch(struct transfer *t, const struct link *by, const struct addr
 	char text[ADDR_TEXT_MAX], who[ADDR_TEXT_MAX];
 	bool may = addr_scope(to) == ADDR_PUBLIC || lan_has(to);
 
-	if (t->leaving)
+	if (t->leaving || !transfer_takes(t, to))
 		return;
 	node_log(t->node, "%s %s %s", by == NULL ? "the index" : addr_text(who, &by->addr),
 		 may ? "brings us together with" : "names", addr_text(text, to));

@@ -70,6 +70,20 @@ def _(w):
     h.check_same(b.path("f"), src)
 
 
+@test("what is fetched from chosen peers alone is not announced, nor are its holders looked for, until it is complete", seconds=120)
+def _(w):
+    first = keep_of(w)
+    path, src = torrent(w, "f", 200 * KIB)
+    a = Serving(w, "a", path, src, "--no-dht")
+    b = w.peer("b", NOWHERE)
+    get = ("get", path, "-o", b.path("f"), "--listen", h.HOST, "--dht-node", first.place)
+    b.run(*get, "--from", h.other(0) + ":1", "--wait", "8", env=ON).expect(h.NO_HOLDER)
+    check_eq(first.status()["torrents"], 0, "announced to the first")
+    done = b.start(*get, "--from", a.place, "--seed", env=ON)
+    announced(first)
+    done.stop()
+
+
 @test("a bare info-hash and a magnet link without trackers are enough to find and get a torrent", seconds=120)
 def _(w):
     first = keep_of(w)

@@ -178,6 +178,20 @@ def _(w):
     check(hidden.hash_v1.hex().encode() not in sniffer.out(), "the private one is not", sniffer.out())
 
 
+@test("what is fetched from chosen peers alone is neither said to the local network nor taken from others there")
+def _(w):
+    a, b = two_boxes(w)
+    sniffer = listening(b)
+    src, torrent, t = torrent_of(a, 100 * KIB)
+    h.wait_for(lambda: t.hash_v1.hex().encode() in sniffer.out(), 20 * SLOW, "the seed has said what it has")
+    get = ("get", torrent, "-o", "got", "--index", "http://127.0.0.1:1", "--wait", "6")
+    b.run(*get, "--from", "10.79.0.9:7", "--port", "7101", env=LOOKING).expect(h.NO_HOLDER)
+    check(b"Port: 7101" not in sniffer.out(), "it is not said", sniffer.out())
+    b.run(*get, "--port", "7102", env=LOOKING).expect(h.OK)
+    check(b"Port: 7102" in sniffer.out(), "another one is", sniffer.out())
+    h.check_same(b.peer.path("got"), src)
+
+
 SNIFF = """
 import socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

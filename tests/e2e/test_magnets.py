@@ -613,6 +613,41 @@ def _(w):
     seed.stop()
 
 
+class Telling(wire.SlowSeed):
+    """Tells by peer exchange of another one."""
+
+    def __init__(self, torrent, other, **kw):
+        self.other = other
+        super().__init__(torrent, **kw)
+
+    def serve(self, c):
+        c.read_handshake(30)
+        c.send(wire.handshake(c.their_hash) + wire.msg(wire.EXTENDED, body=b"\0" + wire.bencode({"m": {"ut_pex": 3}})))
+        self.open(c)
+        while True:
+            k, body = c.recv(300)
+            if k == wire.EXTENDED and body[:1] == b"\0":
+                number = bytes([wire.bdecode(body[1:])[b"m"][b"ut_pex"]])
+                added = compact(self.other.host, self.other.port)
+                c.send(wire.msg(wire.EXTENDED, body=number + wire.bencode({"added": added})))
+            else:
+                self.on_message(c, k, body)
+
+
+@test("get --from dials nobody but whom it names, whoever else it is told of by them")
+def _(w):
+    b = w.peer("b", NOBODY)
+    t = wire.create_v1(h.make_file(w.path("f"), 1 * MIB), w.path("f.torrent"), 64 * KIB)
+    stranger = wire.FakeSeed(t, host=h.other(1))
+    named = Telling(t, stranger, rate=400 * KIB, host=h.other(0))
+    for args, met in ((("--from", named.addr), False), (("--peer", named.addr), True)):
+        b.get(w.path("f.torrent"), *args, "-o", args[0])
+        h.check_same(b.path(args[0]), t.path)
+        check_eq(stranger.accepted > 0, met, f"the stranger is dialled with {args[0]}")
+    named.stop()
+    stranger.stop()
+
+
 @test("while a link is asked about, a peer that does not know tells of one that does")
 def _(w):
     src, e, p, at = shared(w, 1 * MIB)
