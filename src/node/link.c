@@ -296,6 +296,9 @@ bool link_is_clogged(const struct link *l)
 
 	if (l->t != NULL)
 		most += l->t->meta->n_pieces / 8;
+	/* What we send may take seconds, and must not keep us from what is sent to us. */
+	if (link_copies_blocks(l))
+		most += WIRE_PIECE_HEAD + SWARM_RUN_BYTES;
 	return l->out.len - l->out_sent > most;
 }
 

@@ -14,8 +14,8 @@
 /* Messages that wait for a peer who does not read (attack: O-15; requests themselves wait in
  * the swarm's bounded queue). Beyond it the connection is closed. */
 #define LINK_OUT_MAX (2u << 20)
-/* With so much waiting, beyond a bitfield, nothing more is read: answers pile up only as long as
- * requests are taken. */
+/* With so much waiting, beyond a bitfield and a message of blocks, nothing more is read: answers
+ * pile up only as long as requests are taken. */
 #define LINK_OUT_PAUSE (64u * 1024u)
 /* Memory for messages that a connection keeps when none wait. */
 #define LINK_OUT_KEEP 4096u
@@ -208,6 +208,9 @@ int link_crypt_put_names(struct node *n, struct transfer *t);
 void link_crypt_drop_names(struct node *n, struct transfer *t);
 
 /* ---- link_send.c ---- */
+/* Blocks wait with the messages, one message of them at a time: they are encrypted, or go over uTP.
+ * Else they go from the page cache to the socket. */
+bool link_copies_blocks(const struct link *l);
 /* Write as much as the socket takes. */
 void link_flush(struct link *l);
 /* The same of the messages that wait. False: the link is closed. */

@@ -191,8 +191,12 @@ static bool begin_blocks(struct link *l)
 	return true;
 }
 
-/* A whole message, to be encrypted or to go over uTP: it waits with the others. Returns 1, 0 to
- * fetch it anew, or -1 closed. */
+bool link_copies_blocks(const struct link *l)
+{
+	return stream_is_utp(&l->stream) || link_is_sealed(l);
+}
+
+/* A whole message, which waits with the others. Returns 1, 0 to fetch it anew, or -1 closed. */
 static int queue_blocks(struct link *l)
 {
 	const struct block_ref *b = &l->up[0];
@@ -223,7 +227,7 @@ static int queue_blocks(struct link *l)
 /* One message of blocks. Returns 1 all out, 0 to wait, -1 closed. */
 static int send_blocks(struct link *l)
 {
-	bool copies = stream_is_utp(&l->stream) || link_is_sealed(l);
+	bool copies = link_copies_blocks(l);
 	uint32_t before = l->msg_sent;
 	int out = 1;
 

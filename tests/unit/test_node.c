@@ -745,6 +745,49 @@ TEST(a_peer_that_reads_nothing_costs_little_memory)
 	world_fini(&w);
 }
 
+/* What waits to be sent, beyond a bitfield. */
+static void let_wait(struct link *l, size_t bytes)
+{
+	struct span to;
+
+	buf_clear(&l->out);
+	l->out_sent = 0;
+	CHECK_INT(buf_reserve(&l->out, bytes, &to), 0);
+	memset(to.ptr, 0, bytes);
+	buf_commit(&l->out, bytes);
+}
+
+TEST(an_encrypted_link_is_read_from_while_its_own_blocks_wait)
+{
+	static const struct sample_file one = {NULL, 4 * 16 * KIB, false};
+	const size_t most = LINK_OUT_PAUSE, blocks = WIRE_PIECE_HEAD + SWARM_RUN_BYTES;
+
+	for (int sealed = 0; sealed < 2; sealed++) {
+		struct world w;
+		struct node *a, *b;
+		struct transfer *t;
+		struct link *l;
+
+		world_init(&w, only_v1, 16 * KIB, &one, 1);
+		a = world_node(&w);
+		b = world_node(&w);
+		if (sealed)
+			node_set_encryption(b, NODE_ENCRYPT_REQUIRE);
+		world_seed(&w, a);
+		t = world_get(&w, b, (uint16_t[]){node_port(a), 0});
+		WAIT_FOR(w.loop, status_of(t).swarm.peers == 1);
+		l = b->links;
+		CHECK_INT(link_is_sealed(l), sealed);
+		let_wait(l, most + (sealed ? blocks : 0));
+		CHECK(!link_is_clogged(l));
+		let_wait(l, most + (sealed ? blocks : 0) + 1);
+		CHECK(link_is_clogged(l));
+		node_free(b);
+		node_free(a);
+		world_fini(&w);
+	}
+}
+
 /* Messages may not cut into a block, but neither wait until the peer wants no more blocks. */
 TEST(a_message_comes_between_blocks_that_never_end)
 {
