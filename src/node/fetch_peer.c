@@ -9,6 +9,7 @@
 
 #include "net/entropy.h"
 #include "net/tcp.h"
+#include "node/dial.h"
 #include "node/link.h"
 #include "wire/ext.h"
 #include "wire/ext_pex.h"
@@ -48,12 +49,7 @@ static bool wants_other_way(const struct fetch_peer *p)
 	       p->f->result == ERR_AGAIN && p->f->node->encryption != NODE_ENCRYPT_REQUIRE;
 }
 
-struct dial {
-	struct addr to;
-	bool encrypt, second, utp;
-};
-
-static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next);
+static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d);
 
 void fetch_peer_free(struct fetch_peer *p)
 {
@@ -73,7 +69,8 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 	bool again = reason != NULL && wants_other_way(p);
 	bool by_utp = reason != NULL && p->utp_next && p->state == FETCH_CONNECTING;
 	uint32_t number = p->number;
-	struct dial d = {p->addr, p->encrypt != again, again, by_utp || stream_is_utp(&p->stream)};
+	struct dial d = {p->addr, p->encrypt != again, .second = again,
+			 .utp = by_utp || stream_is_utp(&p->stream)};
 	char text[ADDR_TEXT_MAX];
 
 	if (reason != NULL)
@@ -86,7 +83,7 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 		tell_book(p, ban);
 	fetch_peer_free(p);
 	if (again || by_utp)
-		dial_as(f, number, d, false);
+		dial_as(f, number, d);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -539,47 +536,32 @@ struct fetch_peer *fetch_peer_new(struct metadata_fetch *f, uint32_t number, str
 	return p;
 }
 
-static struct fetch_peer *connect_by(struct metadata_fetch *f, uint32_t number,
-				     const struct dial *d)
-{
-	struct stream stream = {.fd = -1};
-
-	if (!d->utp)
-		stream.fd = tcp_connect(&d->to);
-	else if (f->node->utp == NULL || utp_stream_dial(f->node->utp, &d->to, &stream.utp) != OK)
-		return NULL;
-	return d->utp || stream.fd >= 0 ? fetch_peer_new(f, number, &stream, &d->to) : NULL;
-}
-
-static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d, bool utp_next)
+static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d)
 {
 	struct address *a = addrbook_find(&f->book, &d.to);
-	struct fetch_peer *p = connect_by(f, number, &d);
+	uint64_t now = loop_now_ms(f->node->loop);
+	struct fetch_peer *p = NULL;
+	struct stream s;
+	int err = dial_begin(f->node, &d, &s);
 
-	if (p == NULL && utp_next) {
-		d.utp = true;
-		utp_next = false;
-		p = connect_by(f, number, &d);
+	if (err == OK) {
+		p = fetch_peer_new(f, number, &s, &d.to);
+		err = p == NULL ? ERR_NOMEM : OK;
 	}
-	if (p == NULL) {
-		if (a != NULL)
-			addrbook_on_failed(&f->book, a, loop_now_ms(f->node->loop));
+	if (a != NULL && dial_is_want(err))
+		addrbook_put_off(&f->book, a, ADDRBOOK_RETRY_MS, now);
+	else if (a != NULL && err != OK)
+		addrbook_on_failed(&f->book, a, now);
+	if (p == NULL)
 		return;
-	}
 	p->encrypt = d.encrypt;
 	p->second = d.second;
-	p->utp_next = utp_next;
-	if (utp_next)
-		p->deadline_ms = now_ms(p) + NODE_TCP_FIRST_MS;
+	p->utp_next = d.utp_next;
+	p->deadline_ms = dial_deadline_ms(f->node, &d);
 	stream_want(&p->stream, LOOP_WRITE);
 }
 
 void fetch_peer_dial(struct metadata_fetch *f, uint32_t number, const struct addr *to)
 {
-	struct node *n = f->node;
-	struct dial d = {.to = *to,
-			 .encrypt = n->encryption != NODE_ENCRYPT_ACCEPT,
-			 .utp = n->transport == NODE_TRANSPORT_UTP};
-
-	dial_as(f, number, d, n->utp != NULL && !d.utp);
+	dial_as(f, number, dial_first(f->node, to));
 }

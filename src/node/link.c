@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "net/tcp.h"
+#include "node/dial.h"
 
 static void link_on_ready(void *arg, unsigned ready);
 
@@ -106,64 +107,40 @@ void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *fr
 		utp_stream_close(u);
 }
 
-struct dial {
-	struct addr to;
-	bool encrypt, second, utp;
-};
-
-static struct link *connect_by(struct node *n, const struct dial *d)
-{
-	struct stream s = {.fd = -1};
-
-	if (!make_room(n))
-		return NULL;
-	if (!d->utp)
-		s.fd = tcp_connect(&d->to);
-	else if (n->utp == NULL || utp_stream_dial(n->utp, &d->to, &s.utp) != OK)
-		return NULL;
-	return d->utp || s.fd >= 0 ? link_new(n, &s, &d->to) : NULL;
-}
-
-static void dial_as(struct transfer *t, struct dial d, bool utp_next)
+static void dial_as(struct transfer *t, struct dial d)
 {
 	struct node *n = t->node;
-	struct link *l = connect_by(n, &d);
+	struct link *l = NULL;
+	struct stream s;
+	int err = make_room(n) ? dial_begin(n, &d, &s) : ERR_TOO_BIG;
 
-	if (l == NULL && utp_next) {
-		d.utp = true;
-		utp_next = false;
-		l = connect_by(n, &d);
+	if (err == OK) {
+		l = link_new(n, &s, &d.to);
+		err = l == NULL ? ERR_NOMEM : OK;
 	}
-	if (l == NULL) {
+	if (dial_is_want(err))
+		swarm_on_not_dialled(t->swarm, &d.to, loop_now_ms(n->loop), &t->fx);
+	else if (err != OK)
 		swarm_on_dial_failed(t->swarm, &d.to, loop_now_ms(n->loop), &t->fx);
+	if (l == NULL)
 		return;
-	}
 	l->t = t;
 	l->encrypt = d.encrypt;
 	l->second = d.second;
-	l->utp_next = utp_next;
-	if (utp_next)
-		l->deadline_ms = loop_now_ms(n->loop) + NODE_TCP_FIRST_MS;
+	l->utp_next = d.utp_next;
+	l->deadline_ms = dial_deadline_ms(n, &d);
 	l->state = LINK_CONNECTING;
 	stream_want(&l->stream, LOOP_WRITE);
 }
 
 void link_dial(struct transfer *t, const struct addr *to)
 {
-	struct node *n = t->node;
-	struct dial d = {.to = *to,
-			 .encrypt = n->encryption != NODE_ENCRYPT_ACCEPT,
-			 .utp = n->transport == NODE_TRANSPORT_UTP};
-
-	dial_as(t, d, n->utp != NULL && !d.utp);
+	dial_as(t, dial_first(t->node, to));
 }
 
 void link_dial_utp(struct transfer *t, const struct addr *to)
 {
-	struct dial d = {
-	    .to = *to, .encrypt = t->node->encryption != NODE_ENCRYPT_ACCEPT, .utp = true};
-
-	dial_as(t, d, false);
+	dial_as(t, dial_utp(t->node, to));
 }
 
 void link_adopt(struct transfer *t, struct link_passing *g)
@@ -250,9 +227,9 @@ void link_lost(struct link *l, const char *reason)
 	if (was == LINK_OPEN)
 		swarm_on_closed(t->swarm, ref, now, &t->fx);
 	else if (other_way)
-		dial_as(t, (struct dial){d.to, !d.encrypt, true, d.utp}, false);
+		dial_as(t, (struct dial){d.to, !d.encrypt, .second = true, .utp = d.utp});
 	else if (utp_next && !t->leaving && swarm_is_dialing(t->swarm, &d.to))
-		dial_as(t, (struct dial){d.to, d.encrypt, false, true}, false);
+		dial_as(t, (struct dial){d.to, d.encrypt, .utp = true});
 	else if (dialed)
 		swarm_on_dial_failed(t->swarm, &d.to, now, &t->fx);
 	transfer_perform(t);

@@ -128,9 +128,8 @@ void link_accept(struct node *n, int fd, const struct addr *from);
 void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from);
 /* An accepted connection named its torrent, or is closed. */
 void link_stranger_gone(struct link *l);
-/* Connect for a transfer; failure is told to the swarm (perhaps at once). TCP is tried first: it
- * costs less, and to a peer that both reach it is as good. When it fails, or after
- * NODE_TCP_FIRST_MS, uTP is. Both at once would double the dials of all addresses that are dead. */
+/* Connect for a transfer, first as dial_first() says; failure, or that there is no place for it, is
+ * told to the swarm (perhaps at once). */
 void link_dial(struct transfer *t, const struct addr *to);
 /* The same over uTP alone and at once: for peers behind routers, of which both dial at the same
  * time (net/utp_net.h says when SYNs leave). */

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "node_fixture.h"
+#include "swarm/swarm_parts.h"
 
 #define KIB 1024u
 
@@ -699,6 +700,39 @@ TEST(of_two_connections_with_one_peer_the_older_is_closed)
 	check_content(&w.s, w.out);
 	raw_fini(&old);
 	raw_fini(&new);
+	node_free(n);
+	world_fini(&w);
+}
+
+/* Other transfers have the other places. */
+TEST(a_dial_for_which_there_is_no_place_is_held_against_nobody)
+{
+	static const struct sample_file one = {NULL, 100000, false};
+	const struct address *other;
+	struct world w;
+	struct raw a, b;
+	struct node *n;
+	struct transfer *t;
+	struct addr at;
+
+	world_init(&w, hybrid, 16 * KIB, &one, 1);
+	n = world_node(&w);
+	n->quota.max_peers = 1;
+	raw_init(&a, &w, 'A');
+	raw_init(&b, &w, 'B');
+	raw_listen(&a);
+	raw_listen(&b);
+	raw_say_hello(&a);
+	raw_say_hello(&b);
+	t = world_get(&w, n, (uint16_t[]){a.port, b.port, 0});
+	WAIT_FOR(w.loop, raw_pump(&a) && raw_pump(&b) && status_of(t).swarm.peers == 1);
+	at = local(a.fd >= 0 ? b.port : a.port);
+	other = addrbook_find(&t->swarm->book, &at);
+	CHECK_INT(other->state, ADDRESS_IDLE);
+	CHECK_INT(other->failures, 0);
+	CHECK(!other->dialled && other->due_ms > transfer_now_ms(t));
+	raw_fini(&a);
+	raw_fini(&b);
 	node_free(n);
 	world_fini(&w);
 }
