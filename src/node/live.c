@@ -18,7 +18,8 @@ struct live {
 	struct line_client *line; /* NULL: between two attempts */
 	struct loop_timer *retry, *grace, *tick;
 	bool begun;
-	uint16_t dht_port; /* 0: none */
+	uint16_t dht_port;  /* 0: none */
+	uint16_t said_port; /* in the hello */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -209,6 +210,23 @@ static void on_closed(void *user, const struct err_info *why, int status)
 	lose(user, why->text, status);
 }
 
+/* Where others reach us, as far as is known by now. */
+static uint16_t port_of(const struct live *l)
+{
+	return l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base);
+}
+
+/* The router gave us another port than the index tells others of. */
+static void renew(struct live *l)
+{
+	if (!live_state_renew(&l->state, now_ms(l)))
+		return;
+	drop_line(l);
+	live_book_requeue(&l->book);
+	start_grace(l);
+	loop_timer_set(l->retry, 0);
+}
+
 static void on_tick(void *arg)
 {
 	struct live *l = arg;
@@ -218,6 +236,10 @@ static void on_tick(void *arg)
 		lose(l, "the index is silent", 0);
 		return;
 	}
+	if (port_of(l) != l->said_port)
+		renew(l);
+	if (l->line == NULL)
+		return;
 	loop_timer_set(l->tick, LIVE_TICK_MS);
 	if (tick == LIVE_TICK_WAIT)
 		return;
@@ -235,9 +257,9 @@ static void on_opened(void *user)
 	text_hex(hex, bytes_of(l->p.peer_id, sizeof(l->p.peer_id)));
 	live_state_on_opened(&l->state, now_ms(l));
 	loop_timer_set(l->tick, LIVE_TICK_MS);
+	l->said_port = port_of(l);
 	say(l, json_pack("{s:s, s:s, s:i, s:s}", "t", "hello", "peer_id", hex, "port",
-			 (int)(l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base)),
-			 "client", "shoal " SHOAL_VERSION));
+			 (int)l->said_port, "client", "shoal " SHOAL_VERSION));
 	pump(l);
 }
 

@@ -90,6 +90,17 @@ struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t n
 	return loss;
 }
 
+bool live_state_renew(struct live_state *s, uint64_t now_ms)
+{
+	if (s->is != LIVE_UP || now_ms < s->renew_at_ms)
+		return false;
+	s->renew_at_ms = now_ms + LIVE_RENEW_MS;
+	s->is = LIVE_TRYING;
+	s->opened = false;
+	s->grace_ms = now_ms;
+	return true;
+}
+
 enum live_tick live_state_on_tick(struct live_state *s, uint64_t now_ms)
 {
 	/* We may have been stopped ourselves: what came meanwhile is not read yet, but an index

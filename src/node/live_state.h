@@ -5,6 +5,8 @@
  *     TRYING ----------> UP ------------------------------> TRYING (for LIVE_GRACE_MS)
  *        `-- could not be had, or not in time --> DOWN -- welcome --> UP
  *
+ * What only a hello says makes it begin anew, as if it had been lost: live_state_renew().
+ *
  * While it is TRYING announces wait a moment, as they need not be made when it is had; while it is
  * DOWN they go on as without it, and it is tried all the same.
  *
@@ -33,6 +35,9 @@
 #define LIVE_LOST_MORE_MS 1400u
 #define LIVE_FAILED_MS 2000u
 #define LIVE_FAILED_MORE_MS 3000u
+/* Between two sessions that were begun anew by us (attack: a router that gives another port again
+ * and again, each of which has all torrents told to the index). */
+#define LIVE_RENEW_MS 60000u
 /* Where none was ever had, so often; then it is as with an index that knows none: there may be a
  * proxy that lets none through. */
 #define LIVE_TRIES_FIRST 10u
@@ -44,10 +49,11 @@ struct live_state {
 	/* private */
 	struct rng rng;
 	uint64_t heard_ms, beat_ms, grace_ms;
-	bool opened;	   /* we may talk: what is told before the welcome saves a round trip */
-	bool was_up;	   /* once at least */
-	uint32_t failed;   /* before that */
-	bool said, warned; /* since it was up last */
+	uint64_t renew_at_ms; /* not before */
+	bool opened;	      /* we may talk: what is told before the welcome saves a round trip */
+	bool was_up;	      /* once at least */
+	uint32_t failed;      /* before that */
+	bool said, warned;    /* since it was up last */
 };
 
 /* TRYING, as LIVE_GRACE_MS from now on. */
@@ -72,6 +78,9 @@ struct live_loss {
 /* It is gone, or was not to be had. `status` is that of an answer that let no session begin, 0
  * where there was none. */
 struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t now_ms);
+/* What was said in its hello is not so any more. True: end it and begin another at once, in which
+ * all is told anew; LIVE_GRACE_MS begins. False: not now. */
+bool live_state_renew(struct live_state *s, uint64_t now_ms);
 /* It could not even be tried, for want of memory: the pause. */
 uint32_t live_state_pause(struct live_state *s);
 /* The index says what is wrong: may that be said? As live_loss.say. */

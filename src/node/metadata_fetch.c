@@ -326,6 +326,7 @@ static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_para
 	    .meta = &f->named,
 	    .trackers = p->trackers,
 	    .port = n->port,
+	    .reach = n->reach,
 	    .seed = rng_next(&n->rng),
 	    .counts = announce_counts,
 	    .found = on_found,

@@ -1,8 +1,9 @@
 """A home router as far as a program sees it: PCP, NAT-PMP and UPnP, each of which may be missing.
 
 Runs inside the network namespace of a machine that is a peer's default gateway:
-    gateway.py ADDRESS FILE [pcp] [natpmp] [upnp] [permanent] [refuse] [tcp-alone] [deaf-to-udp]
-`tcp-alone`: it refuses ports of UDP, in each protocol; `deaf-to-udp`: PCP does not answer who wants one.
+    gateway.py ADDRESS FILE [pcp] [natpmp] [upnp] [permanent] [refuse] [tcp-alone] [deaf-to-udp] [other]
+`tcp-alone`: it refuses ports of UDP, in each protocol; `deaf-to-udp`: PCP does not answer who wants one;
+`other`: it gives other ports than are asked for.
 It writes its mappings, {"tcp:6881": [external port, lifetime, protocol that asked]}, to FILE.
 """
 import http.server
@@ -37,6 +38,8 @@ def pcp(data):
     refused = "refuse" in KNOWN or ("tcp-alone" in KNOWN and proto == 17)
     if "deaf-to-udp" in KNOWN and proto == 17:
         return None
+    if "other" in KNOWN:  # than what is asked for
+        liked = port + 1000
     if not refused:
         note({6: "tcp", 17: "udp"}[proto], port, liked, lifetime or None, "pcp")
     return (struct.pack(">BBBBII", 2, 0x81, 0, 2 if refused else 0, min(lifetime, 600), 1) + bytes(12) + nonce +

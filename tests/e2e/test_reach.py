@@ -13,6 +13,9 @@ from harness import KIB, SLOW, check, check_eq, test
 GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gateway.py")
 
 
+MAP = {"SHOAL_NO_MAP": ""}
+
+
 class Router:
     """anna is the default gateway of bert, and runs a router's port control."""
 
@@ -101,6 +104,42 @@ def _(w):
     h.wait_for(lambda: not r.mappings(), 20 * SLOW, "it has it back")
     check(r.share.alive(), "the peer serves")
     r.said("no port of the router", 30)
+
+
+def ports_known(r):
+    """Ports at which the index of anna's knows a peer."""
+    out = r.anna.run("peers", "--json", "--index", "http://127.0.0.1:6969").expect(h.OK).json()
+    return {p["port"] for p in out["peers"]}
+
+
+def beyond(w):
+    """A router that gives other ports, and an index that is at one address beyond it and at one on this side."""
+    r = Router(w, "pcp", "other")
+    r.anna.ip("addr", "add", "203.0.113.1/32", "dev", "lo")
+    r.anna.index()
+    return r
+
+
+@test("an index beyond the router is told of the port that it gives, though the session was there before; one on this side is not", seconds=90)
+def _(w):
+    r = beyond(w)
+    src = h.make_file(r.bert.peer.path("f"), 10 * KIB)
+    for at, port in (("203.0.113.1", 8100), ("10.79.0.1", 7100)):
+        r.share = r.bert.start("share", src, "-v", "--port", "7100", "--index", f"http://{at}:6969", env=MAP)
+        r.said(r"reached from outside at 203\.0\.113\.9:8100")
+        h.wait_for(lambda: ports_known(r) == {port}, 20 * SLOW, f"the index at {at} knows it at port {port}")
+        check("no live session" not in r.share.err().decode(), "nothing was lost", r.share.err())
+        r.share.stop().expect(h.OK)
+        h.wait_for(lambda: not ports_known(r), 20 * SLOW, "it is gone")
+
+
+@test("so is a tracker that is asked what a link means", seconds=90)
+def _(w):
+    r = beyond(w)
+    link = f"magnet:?xt=urn:btih:{'ab' * 20}&tr=http%3A%2F%2F203.0.113.1%3A6969%2Fannounce"
+    r.share = r.bert.start("get", link, "--wait", "80", "-v", "--port", "7100", "--index", "http://127.0.0.1:1", env=MAP)
+    r.said(r"reached from outside at 203\.0\.113\.9:8100")
+    h.wait_for(lambda: 8100 in ports_known(r), 60 * SLOW, "it is announced anew with that port")
 
 
 @test("a router that refuses, or does not answer, is said so once, and the peer serves")

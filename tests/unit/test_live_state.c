@@ -74,6 +74,26 @@ TEST(a_lost_session_is_told_anew_and_tried_again_soon_but_not_by_all_in_one_mome
 	check_spread(pauses, 100, LIVE_LOST_MS, LIVE_LOST_MORE_MS);
 }
 
+TEST(one_whose_hello_is_not_true_any_more_begins_anew_but_not_again_and_again)
+{
+	struct live_state s = begun(1);
+
+	live_state_on_opened(&s, 10);
+	CHECK(!live_state_renew(&s, 20)); /* not there yet */
+	live_state_on_welcome(&s, 30);
+	CHECK(live_state_renew(&s, 5000));
+	CHECK_INT(s.is, LIVE_TRYING);
+	CHECK(!live_state_may_tell(&s));
+	live_state_on_opened(&s, 5100);
+	live_state_on_welcome(&s, 5200);
+	CHECK(!live_state_renew(&s, 5000 + LIVE_RENEW_MS - 1));
+	CHECK_INT(s.is, LIVE_UP);
+	CHECK(live_state_renew(&s, 5000 + LIVE_RENEW_MS));
+	/* Announces wait for it as for one that was lost. */
+	CHECK(live_state_on_grace(&s, 5000 + LIVE_RENEW_MS + LIVE_GRACE_MS));
+	CHECK_INT(s.is, LIVE_DOWN);
+}
+
 TEST(what_was_told_before_the_welcome_is_told_anew_when_it_never_comes)
 {
 	struct live_state s;
