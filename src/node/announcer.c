@@ -282,7 +282,23 @@ static void finish_stop(struct announcer *a)
 		stopped(a->stopped_user);
 }
 
-/* All requests of a round are answered: on to the next tracker, or rest. */
+static bool next_tracker(struct announcer *a)
+{
+	bool has = a->current + 1 < a->tiers.n;
+
+	a->current = has ? a->current + 1 : 0;
+	return has;
+}
+
+/* None of them is good for anything now. */
+static void rest_all(struct announcer *a)
+{
+	loop_timer_set(a->timer, retry_delay_ms(a));
+	end_turn(a);
+}
+
+/* All requests of a round are answered: on to the next tracker, or rest. Others have their turn
+ * before the next one: a torrent of many dead trackers would keep it for minutes. */
 static void end_round(struct announcer *a)
 {
 	if (a->round_ok) {
@@ -299,14 +315,12 @@ static void end_round(struct announcer *a)
 		end_turn(a);
 		return;
 	}
-	if (a->current + 1 < a->tiers.n) {
-		a->current++;
-		start_round(a);
+	if (!next_tracker(a)) {
+		rest_all(a);
 		return;
 	}
-	a->current = 0;
-	loop_timer_set(a->timer, retry_delay_ms(a));
 	end_turn(a);
+	announce_gate_enter(a->p.gate, &a->turn);
 }
 
 /* Returns the tracker, or NULL when nothing is made of its answer any more. */
@@ -380,8 +394,13 @@ static void start_round(struct announcer *a)
 	if (is_open(a, &a->tiers.list[a->current]))
 		for (uint32_t i = 0; i < a->n_hashes; i++)
 			(void)send_ask(a, a->current, i, a->event, ADDR_ANY);
-	if (a->n_asks == 0)
-		end_round(a);
+	if (a->n_asks > 0)
+		return;
+	/* It was not asked, which takes no turn. */
+	if (next_tracker(a))
+		start_round(a);
+	else
+		rest_all(a);
 }
 
 static void say_goodbye(struct announcer *a)

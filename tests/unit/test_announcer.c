@@ -17,8 +17,9 @@ struct scene {
 	struct announce_gate gate;
 	struct announce_turn others[ANNOUNCE_GATE_TURNS];
 	struct metainfo meta;
+	struct meta_tracker second; /* of the torrent, if there is a dead one before it */
 	struct announcer *a;
-	char url[64];
+	char url[64], dead[64];
 	const char *urls[2];
 	int n_started, n_stopped; /* what the tracker was told */
 	int n_found, n_left;
@@ -68,7 +69,19 @@ static void on_others_turn(void *arg)
 	(void)arg;
 }
 
-static void start(struct scene *s)
+/* The URL of a tracker that is not there. */
+static void name_dead(struct scene *s)
+{
+	struct err_info info;
+	uint16_t port;
+	int fd = tcp_listen("127.0.0.1", 0, &port, &info);
+
+	CHECK(fd >= 0);
+	tcp_close(fd);
+	snprintf(s->dead, sizeof(s->dead), "http://127.0.0.1:%u/announce", port);
+}
+
+static void start_with(struct scene *s, bool dead)
 {
 	struct announcer_params p = {.port = 6881, .counts = no_counts, .found = on_found};
 	struct err_info info;
@@ -84,6 +97,13 @@ static void start(struct scene *s)
 	announce_gate_init(&s->gate, (struct siphash_key){1, 2});
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/announce", port);
 	s->urls[0] = s->url;
+	if (dead) {
+		name_dead(s);
+		s->urls[0] = s->dead;
+		s->second = (struct meta_tracker){s->url, 0};
+		s->meta.trackers = &s->second;
+		s->meta.n_trackers = 1;
+	}
 	p.loop = s->loop;
 	p.http = s->http;
 	p.gate = &s->gate;
@@ -91,6 +111,11 @@ static void start(struct scene *s)
 	p.trackers = s->urls;
 	p.user = s;
 	CHECK_INT(announcer_new(&p, &s->a), 0);
+}
+
+static void start(struct scene *s)
+{
+	start_with(s, false);
 }
 
 static void stop(struct scene *s)
@@ -111,12 +136,16 @@ static void wait_for(struct scene *s, const int *count)
 	CHECK_INT(*count, 1);
 }
 
+static void other_enters(struct scene *s, size_t i)
+{
+	s->others[i].go = on_others_turn;
+	announce_gate_enter(&s->gate, &s->others[i]);
+}
+
 static void others_enter(struct scene *s)
 {
-	for (size_t i = 0; i < ANNOUNCE_GATE_TURNS; i++) {
-		s->others[i].go = on_others_turn;
-		announce_gate_enter(&s->gate, &s->others[i]);
-	}
+	for (size_t i = 0; i < ANNOUNCE_GATE_TURNS; i++)
+		other_enters(s, i);
 }
 
 TEST(who_is_stopped_by_the_peers_of_a_reply_says_goodbye)
@@ -145,5 +174,28 @@ TEST(who_is_stopped_by_the_peers_of_a_reply_waits_for_a_turn_to_say_goodbye)
 	announce_gate_leave(&s.gate, &s.others[0]);
 	wait_for(&s, &s.n_left);
 	CHECK_INT(s.n_stopped, 1);
+	stop(&s);
+}
+
+TEST(others_have_their_turn_between_a_dead_tracker_and_the_next_one)
+{
+	const size_t last = ANNOUNCE_GATE_TURNS - 1;
+	uint64_t end = loop_clock_ms() + PATIENCE_MS;
+	struct scene s;
+
+	start_with(&s, true);
+	for (size_t i = 0; i < last; i++)
+		other_enters(&s, i);
+	announcer_start(s.a);
+	other_enters(&s, last);
+	CHECK_INT(s.others[last].state, TURN_WAITING);
+	while (s.others[last].state != TURN_IN && loop_clock_ms() < end)
+		loop_turn(s.loop, 1);
+	CHECK_INT(s.others[last].state, TURN_IN);
+	CHECK_INT(s.n_started, 0);
+	/* It goes on where it was: with the second. */
+	announce_gate_leave(&s.gate, &s.others[0]);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_started, 1);
 	stop(&s);
 }
