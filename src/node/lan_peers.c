@@ -42,8 +42,20 @@ static bool may_say(struct lan_peers *p)
 
 static void put_hash(struct lsd *m, bool has, const uint8_t *hash)
 {
-	if (has && m->n_hashes < LSD_HASHES_MAX)
+	if (has)
 		memcpy(m->hashes[m->n_hashes++], hash, SHA1_LEN);
+}
+
+/* For both names of one; else it is said in a later datagram. */
+static bool has_room(const struct lsd *m)
+{
+	return m->n_hashes + 2 <= LSD_HASHES_MAX;
+}
+
+static bool link_is_due(const struct lan_peers *p, const struct metadata_fetch *f)
+{
+	return f->result == ERR_AGAIN &&
+	       (f->lan_ms == 0 || now_ms(p) - f->lan_ms >= LAN_PEERS_EVERY_MS);
 }
 
 static bool is_due(const struct lan_peers *p, const struct transfer *t)
@@ -58,14 +70,14 @@ static void list_due(struct lan_peers *p, struct lsd *m)
 {
 	struct node *n = p->node;
 
-	for (struct metadata_fetch *f = n->fetches; f != NULL; f = f->next) {
-		if (f->lan_ms != 0 && now_ms(p) - f->lan_ms < LAN_PEERS_EVERY_MS)
+	for (struct metadata_fetch *f = n->fetches; f != NULL && has_room(m); f = f->next) {
+		if (!link_is_due(p, f))
 			continue;
 		f->lan_ms = now_ms(p);
 		put_hash(m, f->named.v1, f->named.hash_v1);
 		put_hash(m, f->named.v2, f->named.hash_v2);
 	}
-	for (uint32_t i = 0; i < n->n_transfers && m->n_hashes + 2 <= LSD_HASHES_MAX; i++) {
+	for (uint32_t i = 0; i < n->n_transfers && has_room(m); i++) {
 		struct transfer *t = n->transfers[p->at++ % n->n_transfers];
 
 		if (!is_due(p, t))

@@ -178,6 +178,19 @@ def _(w):
     check(hidden.hash_v1.hex().encode() not in sniffer.out(), "the private one is not", sniffer.out())
 
 
+@test("of more links than fit one datagram each is said to the local network")
+def _(w):
+    _, b = two_boxes(w)
+    sniffer = listening(b)
+    hashes = [f"{i:040x}" for i in range(1, 51)]
+    with open(b.peer.path("list"), "w") as f:
+        f.writelines(f"magnet:?xt=urn:btih:{x}\n" for x in hashes)
+    d = b.start("daemon", "--max-active", "100", "--no-dht", "--index", "http://127.0.0.1:1", env=LOOKING)
+    h.wait_for(lambda: b"daemon" in d.out() + d.err(), 20 * SLOW, "the daemon runs")
+    b.run("get", "-i", b.peer.path("list"), "-d").expect(h.OK)
+    h.wait_for(lambda: all(x.encode() in sniffer.out() for x in hashes), 20 * SLOW, "all are said")
+
+
 @test("what is fetched from chosen peers alone is neither said to the local network nor taken from others there")
 def _(w):
     a, b = two_boxes(w)
