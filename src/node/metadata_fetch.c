@@ -89,6 +89,7 @@ static void meet_as_v2(struct metadata_fetch *f)
 {
 	f->named.v2 = true;
 	memcpy(f->named.hash_v2, f->info->hash_v2, SHA256_LEN);
+	mse_lookup_key(f->named.hash_v2, f->key_v2);
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
 		struct fetch_peer *p = f->peers[i];
 		struct address *a;

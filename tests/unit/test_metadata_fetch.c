@@ -1,0 +1,142 @@
+#include "test.h"
+
+#include "node_fixture.h"
+
+#include "node/metadata_fetch_impl.h"
+#include "wire/ext_metadata.h"
+
+/* Our number for the extension, and the peer's. */
+#define OURS 2
+#define THEIRS 9
+
+static const struct sample_file one = {NULL, 100000, false};
+
+static void say_extended(struct raw *r, uint8_t id, struct buf *body)
+{
+	raw_put(r,
+		&(struct wire_msg){.type = WIRE_EXTENDED, .ext_id = id, .body = buf_bytes(body)});
+	buf_fini(body);
+}
+
+/* `bytes`: of the metadata that it has; 0: it has none. */
+static void say_extensions(struct raw *r, size_t bytes)
+{
+	struct ext_handshake ext = {.ut_metadata = bytes > 0 ? THEIRS : 0,
+				    .metadata_size = (uint32_t)bytes};
+	struct buf body;
+
+	buf_init(&body, 1000);
+	CHECK_INT(ext_encode(&body, &ext), 0);
+	say_extended(r, 0, &body);
+}
+
+static void say_hello(struct raw *r, size_t bytes)
+{
+	struct handshake h = {.extended = true};
+	uint8_t raw[HANDSHAKE_LEN];
+
+	memcpy(h.info_hash, r->w->s.m->hash_v1, sizeof(h.info_hash));
+	memcpy(h.peer_id, r->id, sizeof(h.peer_id));
+	handshake_encode(&h, raw);
+	CHECK_INT(buf_put(&r->out, bytes_of(raw, sizeof(raw))), 0);
+	say_extensions(r, bytes);
+}
+
+static void give_metadata(struct raw *r)
+{
+	struct bytes info = r->w->s.m->info;
+	struct ext_metadata m = {
+	    .type = EXT_METADATA_DATA, .total_bytes = (uint32_t)info.len, .data = info};
+	struct buf body;
+
+	buf_init(&body, 1u << 20);
+	CHECK_INT(ext_metadata_encode(&body, &m), 0);
+	say_extended(r, OURS, &body);
+}
+
+static uint32_t pieces_asked(const struct metadata_fetch *f)
+{
+	struct metadata_fetch_status st;
+
+	metadata_fetch_status(f, &st);
+	return st.pieces;
+}
+
+static void on_ready(void *user)
+{
+	(void)user;
+}
+
+/* A link to it by v1's name alone, and a peer that has its metadata. */
+static struct metadata_fetch *begin(struct world *w, struct raw *r, struct node *n)
+{
+	struct magnet link = {.has_v1 = true};
+	struct metadata_fetch_params p = {
+	    .node = n, .magnet = &link, .n_peers = 1, .ready = on_ready};
+	struct metadata_fetch *f;
+	struct addr peer;
+
+	raw_init(r, w, 'R');
+	raw_listen(r);
+	peer = local(r->port);
+	p.peers = &peer;
+	memcpy(link.hash_v1, w->s.m->hash_v1, SHA1_LEN);
+	CHECK_INT(metadata_fetch_new(&p, &f), OK);
+	return f;
+}
+
+TEST(a_link_by_v1s_name_to_a_hybrid_is_found_by_v2s_in_encrypted_handshakes_too)
+{
+	uint8_t key[SHA1_LEN], hash[SHA1_LEN];
+	struct metadata_fetch *f;
+	struct world w;
+	struct raw r;
+	struct node *n;
+
+	world_init(&w, (struct kind){true, true}, 16384, &one, 1);
+	n = world_node(&w);
+	f = begin(&w, &r, n);
+	mse_lookup_key(w.s.m->hash_v2, key);
+	CHECK(metadata_fetch_by_key(n, key, hash) == NULL);
+	say_hello(&r, w.s.m->info.len);
+	WAIT_FOR(w.loop, raw_pump(&r) && pieces_asked(f) > 0);
+	give_metadata(&r);
+	WAIT_FOR(w.loop, raw_pump(&r) && f->info != NULL);
+	CHECK(metadata_fetch_by_key(n, key, hash) == f);
+	CHECK_MEM(hash, w.s.m->hash_v2, SHA1_LEN);
+	mse_lookup_key(w.s.m->hash_v1, key);
+	CHECK(metadata_fetch_by_key(n, key, hash) == f);
+	CHECK_MEM(hash, w.s.m->hash_v1, SHA1_LEN);
+	metadata_fetch_free(f);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
+}
+
+TEST(metadata_that_nobody_asked_for_is_nothing_given_O_20)
+{
+	struct metadata_fetch *f;
+	struct world w;
+	struct raw r;
+	struct node *n;
+
+	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
+	n = world_node(&w);
+	f = begin(&w, &r, n);
+	say_hello(&r, 0);
+	give_metadata(&r);
+	/* Once some of these have come it has come, too. */
+	for (int i = 0; i < 50; i++)
+		raw_put(&r, &(struct wire_msg){.type = WIRE_HAVE});
+	WAIT_FOR(w.loop, raw_pump(&r) && f->peers[0] != NULL && f->peers[0]->kept.len > 300);
+	CHECK(!f->peers[0]->gave);
+	say_extensions(&r, w.s.m->info.len);
+	WAIT_FOR(w.loop, raw_pump(&r) && pieces_asked(f) > 0);
+	give_metadata(&r);
+	WAIT_FOR(w.loop, raw_pump(&r) && f->result == OK);
+	CHECK(f->peers[0]->gave);
+	metadata_fetch_free(f);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
+}
