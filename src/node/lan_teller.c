@@ -136,7 +136,7 @@ static void on_refresh(void *arg)
 
 /* ---- making and freeing ------------------------------------------------------------ */
 
-static bool is_host_char(char c)
+static bool is_label_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       c == '-';
@@ -149,7 +149,7 @@ static void name_service(struct mdns_service *s, const struct lan_offer *o)
 	size_t n = 0;
 
 	for (const char *p = o->host; *p != '\0' && *p != '.' && n < sizeof(host) - 1; p++)
-		if (is_host_char(*p))
+		if (is_label_char(*p))
 			host[n++] = *p;
 	host[n] = '\0';
 	if (n == 0)

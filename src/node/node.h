@@ -234,7 +234,6 @@ void node_set_limits(struct node *n, const struct limits *l, bool lan);
 bool node_spared_lan(const struct node *n);
 void node_limits(const struct node *n, struct limits *out, bool *lan);
 void transfer_set_limits(struct transfer *t, const struct limits *l);
-void transfer_limits(const struct transfer *t, struct limits *out);
 /* Off: nobody is served. */
 void transfer_set_upload(struct transfer *t, bool on);
 

@@ -250,12 +250,6 @@ void transfer_set_limits(struct transfer *t, const struct limits *l)
 	wake(&t->node->throttle);
 }
 
-void transfer_limits(const struct transfer *t, struct limits *out)
-{
-	out->down_bps = t->throttle.bucket[DIR_DOWN].bps;
-	out->up_bps = t->throttle.bucket[DIR_UP].bps;
-}
-
 void transfer_set_upload(struct transfer *t, bool on)
 {
 	swarm_set_upload(t->swarm, on, loop_now_ms(t->node->loop), &t->fx);
