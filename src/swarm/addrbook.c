@@ -258,7 +258,7 @@ static uint64_t pause_ms(const struct address *a)
 	bool keep = a->good || a->source == SOURCE_USER || a->source == SOURCE_LSD;
 	uint64_t max = keep ? ADDRBOOK_RETRY_GOOD_MS : ADDRBOOK_RETRY_MAX_MS;
 	uint32_t doublings = a->failures > 1 ? a->failures - 1u : 0;
-	uint64_t ms = ADDRBOOK_RETRY_MS;
+	uint64_t ms = a->source == SOURCE_USER ? ADDRBOOK_RETRY_USER_MS : ADDRBOOK_RETRY_MS;
 
 	while (doublings-- > 0 && ms < max)
 		ms *= 2;

@@ -12,6 +12,9 @@
 #include "swarm/swarm.h"
 
 #define ADDRBOOK_RETRY_MS 5000u
+/* The first time, of addresses that the user named: who starts both ends together should not wait
+ * for the one that was quicker (libtorrent hangs up until its torrent is ready). */
+#define ADDRBOOK_RETRY_USER_MS 500u
 #define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
 /* Of addresses that were good once. */
 #define ADDRBOOK_RETRY_GOOD_MS 20000u

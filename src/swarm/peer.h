@@ -44,6 +44,7 @@ struct peer {
 	bool am_choked, am_interested, is_choked, is_interested;
 	bool invited; /* unchoked, and was not interested since */
 	bool far;     /* others answer many times sooner */
+	bool spare;   /* far, and enough others of those are asked */
 	bool snubbed; /* our requests went unanswered for too long */
 	bool stalled; /* takes nothing of what the system holds for it */
 	bool told;    /* bitfield, have all, have none or a HAVE was seen */
@@ -65,6 +66,7 @@ struct peer {
 	struct rate down;
 	uint64_t down_bytes;
 	uint64_t given_ms;    /* its last payload, or when it came */
+	uint64_t chosen_ms;   /* far: among those that are asked since, 0 never */
 	uint64_t progress_ms; /* payload came, or was first waited for */
 	uint32_t rtt_us;
 	uint32_t partial;    /* bytes of an unfinished block, counted already */

@@ -3,7 +3,7 @@
 
 bool swarm_is_wanted(const struct swarm *s, const struct peer *p)
 {
-	return p->wanted > 0 && !s->paused && (!p->far || s->bridge);
+	return p->wanted > 0 && !s->paused && (!p->far || (s->bridge && !p->spare));
 }
 
 void swarm_update_interest(struct turn *t, struct peer *p)

@@ -134,6 +134,9 @@ struct swarm {
 	uint32_t n_extra;	     /* places beyond the choker's, until its next round */
 	uint64_t busy_ms;	     /* a near one that gives was at work for us */
 	uint64_t split_ms;	     /* when some were far for the first time, 0 never */
+	uint32_t far_most;	     /* far ones that are asked at a time */
+	bool far_more;		     /* more than before, to see whether that brings more */
+	uint64_t far_at_ms, far_bps; /* that is looked at then; what far ones gave before */
 	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
 	uint64_t tries_bps; /* what came in all when others were tried last */
 	uint64_t want_pause_ms;

@@ -72,6 +72,23 @@ TEST(addrbook_waits_longer_after_each_failure_but_not_for_ever)
 	addrbook_fini(&b);
 }
 
+TEST(addrbook_tries_again_soon_what_the_user_named)
+{
+	struct addrbook b = fresh(3);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_USER, 0);
+	uint64_t now = 1000, due;
+
+	for (uint64_t ms = ADDRBOOK_RETRY_USER_MS; ms < ADDRBOOK_RETRY_GOOD_MS; ms *= 2) {
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+		addrbook_on_failed(&b, k, now);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
+		CHECK(due - now >= ms * 3 / 4 && due - now <= ms * 5 / 4);
+		now = due;
+	}
+	addrbook_fini(&b);
+}
+
 TEST(addrbook_holds_nothing_against_an_address_that_was_put_off)
 {
 	struct addrbook b = fresh(11);

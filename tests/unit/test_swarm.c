@@ -957,8 +957,8 @@ static uint32_t next_suggested(struct bench *b, uint32_t slot)
 
 static uint32_t queue_of(struct bench *b, struct peer_ref r)
 {
-	struct swarm_peer list[4];
-	uint32_t n = swarm_peers(b->s, b->now, list, 4);
+	struct swarm_peer list[16];
+	uint32_t n = swarm_peers(b->s, b->now, list, 16);
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (list[i].ref.slot == r.slot)
@@ -1056,6 +1056,69 @@ TEST(swarm_asks_far_peers_when_no_near_one_goes_before)
 	hear_type(&b, far, WIRE_UNCHOKE);
 	CHECK_INT(swarm_expected(b.s, far, next, 8), 1);
 	CHECK_INT(next[0].piece, 3);
+	stop(&b);
+}
+
+/* How many of these are asked for something? */
+static uint32_t n_asked(struct bench *b, const struct peer_ref *list, uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += queue_of(b, list[i]) > 0;
+	return sum;
+}
+
+/* A download that is one of a site, and asks eight far seeds. */
+static void beside_far_ones(struct bench *b, struct peer_ref far[8])
+{
+	start(b, 4000, "....", false);
+	b->rtt_us = 300;
+	for (uint32_t i = 0; i < 5; i++)
+		join_as(b, i, (uint8_t)(200 + i), FAST);
+	b->rtt_us = 50000;
+	for (uint32_t i = 0; i < 8; i++) {
+		far[i] = join_as(b, 10 + i, (uint8_t)(1 + i), FAST);
+		hear_type(b, far[i], WIRE_HAVE_ALL);
+		hear_type(b, far[i], WIRE_UNCHOKE);
+	}
+}
+
+/* For so long; ten times a second each that is asked brings a block, or as many of them in turn as
+ * the link lets through. */
+static void fetch_through(struct bench *b, const struct peer_ref far[8], uint32_t link,
+			  uint32_t seconds)
+{
+	uint32_t turn = 0;
+
+	for (uint32_t k = 0; k < 10 * seconds; k++) {
+		for (uint32_t i = 0, n = 0; i < 8 && n < link; i++, turn++) {
+			n += queue_of(b, far[turn % 8]) > 0;
+			some_blocks(b, far[turn % 8], 1);
+		}
+		tick(b, 100);
+	}
+}
+
+TEST(swarm_asks_few_far_peers_and_more_while_that_brings_more)
+{
+	struct bench b;
+	struct peer_ref far[8];
+
+	beside_far_ones(&b, far);
+	fetch_through(&b, far, 8, 15);
+	CHECK_INT(n_asked(&b, far, 8), 3);
+	fetch_through(&b, far, 8, 10);
+	CHECK_INT(n_asked(&b, far, 8), 6);
+	fetch_through(&b, far, 8, 10);
+	CHECK_INT(n_asked(&b, far, 8), 8);
+	stop(&b);
+	/* Over a thin link it is tried, and left. */
+	beside_far_ones(&b, far);
+	fetch_through(&b, far, 3, 25);
+	CHECK_INT(n_asked(&b, far, 8), 6);
+	fetch_through(&b, far, 3, 10);
+	CHECK_INT(n_asked(&b, far, 8), 3);
 	stop(&b);
 }
 
