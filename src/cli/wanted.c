@@ -262,7 +262,7 @@ int wanted_fetched(struct wanted *w, const struct opts *o, struct err_info *info
 		return err;
 	if (err == OK && buf_put(&w->torrent, torrent) < 0)
 		err = err_set(info, ERR_NOMEM, "out of memory");
-	if (err == OK)
+	if (err == OK && o->from == NULL)
 		keep_givers(w);
 	if (err == OK)
 		fault = meta_parse(buf_bytes(&w->torrent), &w->meta);

@@ -634,6 +634,17 @@ class Telling(wire.SlowSeed):
                 self.on_message(c, k, body)
 
 
+@test("get --from: who told what a link means is fetched from only if it is named")
+def _(w):
+    b = w.peer("b", NOBODY)
+    src, e, p, at = shared(w, 100 * KIB)
+    dead = f"{h.other(0)}:1"
+    b.run("get", link_of(e, at), "--from", dead, "--wait", "5").expect(h.NO_HOLDER)
+    check(linked(b), "what it means is known")
+    b.get(link_of(e, at), "-o", "d", "--from", at)
+    h.check_same(b.path("d"), src)
+
+
 @test("get --from dials nobody but whom it names, whoever else it is told of by them")
 def _(w):
     b = w.peer("b", NOBODY)
