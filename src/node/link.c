@@ -230,6 +230,8 @@ void link_lost(struct link *l, const char *reason)
 		dial_as(t, (struct dial){d.to, !d.encrypt, .second = true, .utp = d.utp});
 	else if (utp_next && !t->leaving && swarm_is_dialing(t->swarm, &d.to))
 		dial_as(t, (struct dial){d.to, d.encrypt, .utp = true});
+	else if (dialed && was == LINK_HANDSHAKE)
+		swarm_on_hung_up(t->swarm, &d.to, now, &t->fx);
 	else if (dialed)
 		swarm_on_dial_failed(t->swarm, &d.to, now, &t->fx);
 	transfer_perform(t);

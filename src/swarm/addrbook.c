@@ -253,24 +253,34 @@ void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t
 	a->due_ms = now_ms + ms - quarter + rng_below(b->rng, 2 * quarter + 1);
 }
 
-static uint64_t pause_ms(const struct address *a)
+static uint64_t pause_ms(const struct address *a, bool soon)
 {
 	bool keep = a->good || a->source == SOURCE_USER || a->source == SOURCE_LSD;
 	uint64_t max = keep ? ADDRBOOK_RETRY_GOOD_MS : ADDRBOOK_RETRY_MAX_MS;
 	uint32_t doublings = a->failures > 1 ? a->failures - 1u : 0;
-	uint64_t ms = a->source == SOURCE_USER ? ADDRBOOK_RETRY_USER_MS : ADDRBOOK_RETRY_MS;
+	uint64_t ms = soon ? ADDRBOOK_RETRY_SOON_MS : ADDRBOOK_RETRY_MS;
 
 	while (doublings-- > 0 && ms < max)
 		ms *= 2;
 	return ms < max ? ms : max;
 }
 
-void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms)
+static void try_later(struct addrbook *b, struct address *a, bool soon, uint64_t now_ms)
 {
 	addrbook_set_state(b, a, ADDRESS_IDLE);
 	if (a->failures < UINT8_MAX)
 		a->failures++;
-	addrbook_delay(b, a, pause_ms(a), now_ms);
+	addrbook_delay(b, a, pause_ms(a, soon), now_ms);
+}
+
+void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms)
+{
+	try_later(b, a, a->source == SOURCE_USER, now_ms);
+}
+
+void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms)
+{
+	try_later(b, a, true, now_ms);
 }
 
 void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms)

@@ -12,9 +12,10 @@
 #include "swarm/swarm.h"
 
 #define ADDRBOOK_RETRY_MS 5000u
-/* The first time, of addresses that the user named: who starts both ends together should not wait
- * for the one that was quicker (libtorrent hangs up until its torrent is ready). */
-#define ADDRBOOK_RETRY_USER_MS 500u
+/* The same of addresses that the user named, and of those where somebody answered and hung up, as
+ * libtorrent does until its torrent is ready: who starts both ends together should not wait for the
+ * one that was quicker. */
+#define ADDRBOOK_RETRY_SOON_MS 500u
 #define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
 /* Of addresses that were good once. */
 #define ADDRBOOK_RETRY_GOOD_MS 20000u
@@ -98,6 +99,8 @@ uint32_t addrbook_complete(const struct addrbook *b);
 bool addrbook_has_due(const struct addrbook *b, uint64_t now_ms);
 void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state);
 void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms);
+/* Somebody is there, who may be about to be ready. */
+void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms);
 /* It was not dialled after all, for a reason of ours: as if it had not been handed out, but not due
  * for so many milliseconds, more or less. */
 void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);

@@ -18,10 +18,11 @@ enum effect_type {
 				forgotten already: no swarm_on_closed() for it */
 	EFFECT_BAN,	     /* `addr` was proven to be hostile: refuse it for `ban_ms` */
 	EFFECT_DIAL,	     /* connect to `addr`; ends in swarm_on_connected(),
-				swarm_on_dial_failed() or swarm_on_not_dialled() */
+				swarm_on_dial_failed(), swarm_on_hung_up() or
+				swarm_on_not_dialled() */
 	EFFECT_PUNCH,	     /* dial `addr` over uTP at once, as a common peer says that it dials us
 				(BEP 55), or an index (`peer` finds nobody); not when it is in a private
-				network that we have no part        in. Ends in swarm_on_connected() or in
+				network that we have no part in. Ends in swarm_on_connected() or in
 				nothing
 			      */
 	EFFECT_SEEN_AS,	     /* `peer` says that our address is `addr`, port 0 */

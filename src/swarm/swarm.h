@@ -147,6 +147,9 @@ void swarm_on_holders(struct swarm *s, const struct addr *list, size_t n, size_t
 		      enum addr_source src, uint64_t now_ms, struct effects *fx);
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
+/* It was connected to, and closed before there was a handshake. While we have nobody it is dialled
+ * again soon. */
+void swarm_on_hung_up(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx);
 /* A DIAL was not performed, as there is no place for another connection here: that is not the
  * address's fault, which is dialled a little later (SWARM_PUT_OFF_MS). Nobody is dialled in its
  * stead. */

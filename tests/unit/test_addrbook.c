@@ -79,7 +79,7 @@ TEST(addrbook_tries_again_soon_what_the_user_named)
 	struct address *k = addrbook_add(&b, &a, SOURCE_USER, 0);
 	uint64_t now = 1000, due;
 
-	for (uint64_t ms = ADDRBOOK_RETRY_USER_MS; ms < ADDRBOOK_RETRY_GOOD_MS; ms *= 2) {
+	for (uint64_t ms = ADDRBOOK_RETRY_SOON_MS; ms < ADDRBOOK_RETRY_GOOD_MS; ms *= 2) {
 		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
 		addrbook_on_failed(&b, k, now);
 		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);

@@ -1744,6 +1744,26 @@ static void know_three_complete(struct bench *b, struct addr dialled[SWARM_PEERS
 	said(b);
 }
 
+TEST(swarm_dials_again_soon_who_hung_up_while_it_has_nobody)
+{
+	struct addr list[1] = {addr_of(1)};
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	swarm_on_addresses(b.s, list, 1, SOURCE_TRACKER, b.now, &b.fx);
+	CHECK(strstr(said(&b), "dial(") != NULL);
+	swarm_on_hung_up(b.s, &list[0], b.now, &b.fx);
+	CHECK(swarm_deadline_ms(b.s) < b.now + 700);
+	tick(&b, 700);
+	CHECK(strstr(said(&b), "dial(") != NULL);
+	/* Now it has somebody. */
+	open_seed(&b, 0);
+	swarm_on_hung_up(b.s, &list[0], b.now, &b.fx);
+	tick(&b, 3000);
+	CHECK(strstr(said(&b), "dial(") == NULL);
+	stop(&b);
+}
+
 TEST(swarm_dials_another_complete_one_when_one_cannot_be_reached)
 {
 	struct addr dialled[SWARM_PEERS_DIAL], first;
