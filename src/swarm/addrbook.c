@@ -275,7 +275,7 @@ static void try_later(struct addrbook *b, struct address *a, bool soon, uint64_t
 
 void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms)
 {
-	try_later(b, a, a->source == SOURCE_USER, now_ms);
+	try_later(b, a, false, now_ms);
 }
 
 void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms)

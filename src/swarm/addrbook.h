@@ -12,9 +12,8 @@
 #include "swarm/swarm.h"
 
 #define ADDRBOOK_RETRY_MS 5000u
-/* The same of addresses that the user named, and of those where somebody answered and hung up, as
- * libtorrent does until its torrent is ready: who starts both ends together should not wait for the
- * one that was quicker. */
+/* The same where somebody answered and hung up, as libtorrent does until its torrent is ready: who
+ * starts both ends together should not wait for the one that was quicker. */
 #define ADDRBOOK_RETRY_SOON_MS 500u
 #define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
 /* Of addresses that were good once. */

@@ -72,7 +72,7 @@ TEST(addrbook_waits_longer_after_each_failure_but_not_for_ever)
 	addrbook_fini(&b);
 }
 
-TEST(addrbook_tries_again_soon_what_the_user_named)
+TEST(addrbook_tries_again_soon_who_hung_up)
 {
 	struct addrbook b = fresh(3);
 	struct addr a = at(1, 1);
@@ -81,7 +81,7 @@ TEST(addrbook_tries_again_soon_what_the_user_named)
 
 	for (uint64_t ms = ADDRBOOK_RETRY_SOON_MS; ms < ADDRBOOK_RETRY_GOOD_MS; ms *= 2) {
 		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
-		addrbook_on_failed(&b, k, now);
+		addrbook_on_hung_up(&b, k, now);
 		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
 		CHECK(due - now >= ms * 3 / 4 && due - now <= ms * 5 / 4);
 		now = due;
