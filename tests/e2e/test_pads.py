@@ -143,7 +143,7 @@ def _(w):
             b = w.peer(f"b{i}{k}")
             bad = kind(t, data=space, host=h.other(10 * i + k))
             get = b.start("get", path, "--peer", bad.addr, "--wait", "60")
-            h.wait_for(lambda: bad.accepted > 0 and bad.connected() == 0, 20 * h.SLOW, "it is refused")
+            h.wait_for(lambda: bad.sent > 0 and bad.connected() == 0, 20 * h.SLOW, "it is refused")
             check(not os.path.exists(b.path("folder")), "nothing is at the final name")
             get.stop()
             good = wire.FakeSeed(t, data=space, host=h.other(100 + 10 * i + k))
