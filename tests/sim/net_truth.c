@@ -4,6 +4,7 @@
  * there. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/net_impl.h"
 #include "swarm/swarm_parts.h"
@@ -31,19 +32,53 @@ static bool is_to_be_told(const struct view *v, uint32_t piece)
 	return false;
 }
 
+/* 64 pieces, or what is left of them. */
+static uint64_t word_of(const struct bitfield *b, uint32_t from)
+{
+	size_t left = bitfield_bytes(b->n) - from / 8;
+	uint64_t word = 0;
+
+	if (b->bits != NULL)
+		memcpy(&word, b->bits + from / 8, left < sizeof(word) ? left : sizeof(word));
+	return word;
+}
+
+/* May one of 64 pieces be amiss? Mostly none is, and there are millions to look at. */
+static bool is_amiss(const struct view *v, uint32_t from)
+{
+	uint64_t has = word_of(swarm_have(v->other), from);
+	uint64_t mine = word_of(swarm_have(v->own), from);
+	uint64_t said = v->them->has_all ? UINT64_MAX : word_of(&v->them->has, from);
+
+	return (said & ~has) != 0 || (has & ~said & ~mine) != 0;
+}
+
 /* Who has a piece is not told that others have it, too, as long as it lacks anything. */
+static const char *compare_piece(const struct view *v, uint32_t piece)
+{
+	bool has = bitfield_has(swarm_have(v->other), piece), said = peer_has(v->them, piece);
+
+	if (said && !has)
+		return "has a piece that is gone";
+	if (has && !said && !bitfield_has(swarm_have(v->own), piece) && !is_to_be_told(v, piece))
+		return "lacks a piece that it has";
+	return NULL;
+}
+
 static const char *compare_pieces(const struct view *v, uint32_t *piece)
 {
-	for (uint32_t i = 0; i < v->own->meta->n_pieces; i++) {
-		bool has = bitfield_has(swarm_have(v->other), i), said = peer_has(v->them, i);
+	uint32_t n = v->own->meta->n_pieces;
+	const char *wrong = NULL;
 
-		if (has == said)
+	for (uint32_t from = 0; from < n; from += 64) {
+		if (!is_amiss(v, from))
 			continue;
-		*piece = i;
-		if (said)
-			return "has a piece that is gone";
-		if (!bitfield_has(swarm_have(v->own), i) && !is_to_be_told(v, i))
-			return "lacks a piece that it has";
+		for (uint32_t i = from; i < n && i < from + 64 && wrong == NULL; i++) {
+			wrong = compare_piece(v, i);
+			*piece = i;
+		}
+		if (wrong != NULL)
+			return wrong;
 	}
 	return NULL;
 }
