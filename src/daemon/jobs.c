@@ -396,12 +396,13 @@ void jobs_release(struct job *j, const struct stamp *same)
 int jobs_look(const struct job *j)
 {
 	struct stamp now;
-	int err = stamp_take(j->rec.path, &now, NULL);
+	int err;
 
-	if (err == ERR_NOENT || err == ERR_NOMEM)
-		return err;
 	if (!j->rec.complete || job_state_now(j) == JOB_CHECKING)
 		return OK;
+	err = stamp_take(j->rec.path, &now, NULL);
+	if (err == ERR_NOENT || err == ERR_NOMEM)
+		return err;
 	return err == OK && j->rec.has_stamp && stamp_eq(&now, &j->rec.stamp) ? OK : ERR_MISMATCH;
 }
 

@@ -295,7 +295,7 @@ static int fetch_anew(struct job *j, struct err_info *info)
 /* Who asks for it once more wants it to be there, and right. */
 static int want_it_there(struct job *j, struct err_info *info)
 {
-	int err = j->rec.complete ? jobs_look(j) : OK;
+	int err = jobs_look(j);
 
 	if (err == ERR_NOENT)
 		return fetch_anew(j, info);

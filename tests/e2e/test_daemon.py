@@ -157,6 +157,12 @@ def _(w):
     a.run("pause", "f").expect(h.OK)
     a.run("share", src, "-d", "--as", "alice").expect(h.OK)
     check_eq([(t["path"], t["state"]) for t in a.transfers()], [(moved, "seeding")], "the one it has")
+    # What is still being fetched is not given up for it.
+    b.daemon()
+    a.run("pause", "f").expect(h.OK)
+    b.run("get", "f", "-d", "-o", b.path("to")).expect(h.OK)
+    b.run("share", b.path("f"), "-d", "--as", "bert", seconds=20)
+    check_eq([t["path"] for t in b.transfers()], [b.path("to")], "the download")
 
 
 @test("recheck of what is not seeded any more looks at it, too")
