@@ -65,6 +65,15 @@ def wall(measured, name):
     return median(measured, name, "wall")
 
 
+def round_by_round(measured, ours, theirs):
+    """The median of what one row's wall time is of another's within each round, that is, of what was measured one after
+    the other: where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two
+    rows may come from different half minutes. None without both."""
+    if ours not in measured or theirs not in measured:
+        return None
+    return statistics.median(a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"]))
+
+
 def table(title, measured, columns):
     print(f"\n{title}")
     width = max([len(n) for n in measured] + [4])
