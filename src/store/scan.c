@@ -84,14 +84,14 @@ static bool ends_with(struct bytes s, const char *end, struct bytes *head)
 
 /* ".NAME.<8 hex digits>.shoal" and what lies beside it, as store/store.h names them; and the state
  * file while it is being written (store/durable.h). */
-static bool is_unfinished(const char *name)
+bool scan_is_unfinished(struct bytes name)
 {
 	static const char *const ends[] = {".shoal", ".shoal-state", ".shoal-state.tmp",
 					   ".shoal-rest"};
 	struct bytes head = bytes_of(NULL, 0);
 	size_t k = 0;
 
-	while (k < sizeof(ends) / sizeof(ends[0]) && !ends_with(bytes_str(name), ends[k], &head))
+	while (k < sizeof(ends) / sizeof(ends[0]) && !ends_with(name, ends[k], &head))
 		k++;
 	if (head.len < 11 || head.ptr[0] != '.' || head.ptr[head.len - 9] != '.')
 		return false;
@@ -163,7 +163,8 @@ static int walk_name(struct walk *w, int parent, const char *name, unsigned dept
 	size_t before = w->path.len;
 	int err;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_unfinished(name))
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    scan_is_unfinished(bytes_str(name)))
 		return 0;
 	if (before > 0)
 		buf_put_u8(&w->path, '/');

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 #define SCAN_DEPTH_MAX 64u
@@ -35,5 +36,9 @@ struct scan {
 int scan_path(const char *path, const char *const *exclude, struct scan *out,
 	      struct err_info *info);
 void scan_fini(struct scan *s);
+
+/* Is `name`, one component, that of an unfinished download of ours, or of its state? Who can have
+ * such files put where downloads are vouches for bytes that nobody verified. */
+bool scan_is_unfinished(struct bytes name);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/durable.h"
+#include "store/scan.h"
 #include "store/store_impl.h"
 
 #define PART_SUFFIX ".shoal"
@@ -201,10 +202,14 @@ static int check_kind(struct store *s, int fd, struct err_info *info)
 
 static int open_download(struct store *s, const struct store_params *p, struct err_info *info)
 {
-	int fd, err;
+	int fd, err = OK;
+	bool placed = false;
 
-	s->placed = s->data == &s->folder && !s->replaces && store_was_placed(s);
-	err = s->placed ? OK : name_check(s, info);
+	if (s->data == &s->folder && !s->replaces)
+		err = store_was_placed(s, &placed, info);
+	s->placed = placed;
+	if (err == OK && !placed)
+		err = name_check(s, info);
 	if (err != OK)
 		return err;
 	if (!s->placed)
@@ -329,6 +334,30 @@ static int locate(struct store *s, const struct store_params *p, struct err_info
 	return open_parent(s, real, info);
 }
 
+/* A torrent's names are anybody's. */
+static bool has_name_of_ours(const char *path)
+{
+	for (size_t n = strcspn(path, "/"); *path != '\0'; n = strcspn(path, "/")) {
+		if (scan_is_unfinished(bytes_of(path, n)))
+			return true;
+		path += n + (path[n] == '/');
+	}
+	return false;
+}
+
+/* Nothing is fetched to where the state of another download would be looked for. */
+static int check_names(const struct store *s, struct err_info *info)
+{
+	bool ours = has_name_of_ours(s->final_rel);
+
+	for (uint32_t i = 0; s->data == &s->folder && i < s->n_files && !ours; i++)
+		ours = has_name_of_ours(s->files[i].path);
+	if (!ours)
+		return OK;
+	return root_fail(&s->parent, s->final_rel, ERR_INVALID,
+			 "holds a name that only unfinished downloads have", info);
+}
+
 static int open_in(struct store *s, const struct store_params *p, struct err_info *info)
 {
 	int err = alloc_parts(s, p);
@@ -341,7 +370,10 @@ static int open_in(struct store *s, const struct store_params *p, struct err_inf
 		return err;
 	if (files_load(s, p->meta) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	return s->mode == STORE_DOWNLOAD ? open_download(s, p, info) : open_seed(s, info);
+	if (s->mode != STORE_DOWNLOAD)
+		return open_seed(s, info);
+	err = check_names(s, info);
+	return err == OK ? open_download(s, p, info) : err;
 }
 
 static int open_new(const struct store_params *p, struct store_hub *h, struct store **out,
@@ -482,11 +514,12 @@ static int find_state(struct store *s, const struct metainfo *m, const char *pat
 bool store_is_partial(const struct metainfo *m, const char *path)
 {
 	struct store s = {.folder.path = NULL};
-	bool placed;
+	bool placed = false;
 
 	if (m->single)
 		return false;
-	placed = find_state(&s, m, path) == OK && store_was_placed(&s);
+	if (find_state(&s, m, path) == OK)
+		(void)store_was_placed(&s, &placed, NULL);
 	root_close(&s.parent);
 	names_free(&s);
 	return placed;

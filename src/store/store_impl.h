@@ -139,6 +139,7 @@ struct store_file {
 	struct handle *handle;	 /* under files_lock, as the two flags below */
 	bool dirty;		 /* written since the last sync */
 	bool fresh;		 /* and its name may be new as well */
+	bool found;		 /* there was something of it when the download was opened */
 	bool executable;
 	uint32_t index;	    /* in the metainfo */
 	atomic_bool wanted; /* else only edges of pieces reach into it */
@@ -387,8 +388,10 @@ struct store_place {
 };
 /* With the lock. */
 void store_place_of(const struct store *s, const struct store_file *f, struct store_place *out);
-/* Does the state file say that the final name is that of an unfinished download? */
-bool store_was_placed(struct store *s);
+/* Does the state file say that the final name is that of an unfinished download? Returns 0, or an
+ * error when that cannot be found out now: a state that could not be read vouches for nothing, but
+ * is no leftover either. */
+int store_was_placed(const struct store *s, bool *placed, struct err_info *info);
 /* Each file goes where it shall be; the state was read. */
 int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* All is hashed. Is what is at its final name what it should be? OK or ERR_EXISTS. */

@@ -16,6 +16,8 @@
 #include "store/resume.h"
 #include "store/store_impl.h"
 
+#define STATE_BYTES_MAX (META_BYTES_MAX + META_PIECES_MAX / 8 + 4096u)
+
 /* ---- names ---------------------------------------------------------------- */
 
 void store_place_of(const struct store *s, const struct store_file *f, struct store_place *out)
@@ -50,6 +52,19 @@ static int make_folder(const struct store *s, const char *path, struct err_info 
 	return root_mkdirs(&s->parent, folder, info);
 }
 
+/* Beneath `parent`. That nothing is there is no error. */
+static int look(const struct store *s, const char *rel, bool *there, struct stat *st,
+		struct err_info *info)
+{
+	struct err_info why;
+	int err = root_look(&s->parent, rel, st, &why);
+
+	*there = err == OK;
+	if (err == OK || err == ERR_NOENT)
+		return OK;
+	return err_set(info, (enum err)err, "%s", why.text);
+}
+
 /* ---- moving ----------------------------------------------------------------- */
 
 /* Is every piece of it verified? Empty files are made at the end: they never are. */
@@ -72,11 +87,15 @@ static int move_file(struct store *s, struct store_file *f, bool aside, struct e
 {
 	char from[STORE_PLACE_MAX], to[STORE_PLACE_MAX];
 	struct stat st;
-	int err = OK;
+	bool there;
+	int err;
 
 	name_in(s, f, !aside, from);
 	name_in(s, f, aside, to);
-	if (root_stat(&s->parent, from, &st) == OK) {
+	err = look(s, from, &there, &st, info);
+	if (err != OK)
+		return err;
+	if (there) {
 		err = make_folder(s, to, info);
 		if (err == OK)
 			err = root_rename(&s->parent, from, to, info);
@@ -130,25 +149,49 @@ static bool has_rest(const struct store *s)
 
 /* ---- opening ---------------------------------------------------------------- */
 
-bool store_was_placed(struct store *s)
+/* A state file as large as one may be. */
+static int find_state(const struct store *s, bool *there, struct err_info *info)
 {
 	struct stat st;
+	int err = look(s, s->state_rel, there, &st, info);
+
+	*there = *there && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= STATE_BYTES_MAX;
+	return err;
+}
+
+/* Is a folder at the final name, and nothing at the unfinished one? */
+static int is_named_alone(const struct store *s, bool *alone, struct err_info *info)
+{
+	struct stat st;
+	bool part = false, final = false;
+	int err = look(s, s->part_rel, &part, &st, info);
+
+	if (err == OK && !part)
+		err = look(s, s->final_rel, &final, &st, info);
+	*alone = final && S_ISDIR(st.st_mode);
+	return err;
+}
+
+int store_was_placed(const struct store *s, bool *placed, struct err_info *info)
+{
 	struct resume r;
 	struct buf in;
-	bool placed;
+	bool there = false;
+	int err = is_named_alone(s, placed, info);
 
-	if (root_stat(&s->parent, s->part_rel, &st) == OK ||
-	    root_stat(&s->parent, s->final_rel, &st) != OK || !S_ISDIR(st.st_mode))
-		return false;
-	buf_init(&in, META_BYTES_MAX + META_PIECES_MAX / 8 + 4096);
-	placed = durable_read(&s->parent, s->state_rel, &in, NULL) == OK &&
-		 resume_decode(buf_bytes(&in), &r) == OK;
-	if (placed) {
-		placed = r.placed && memcmp(r.info_hash, s->info_hash, SHA256_LEN) == 0;
+	if (err == OK && *placed)
+		err = find_state(s, &there, info);
+	*placed = false;
+	if (err != OK || !there)
+		return err;
+	buf_init(&in, STATE_BYTES_MAX);
+	err = durable_read(&s->parent, s->state_rel, &in, info);
+	if (err == OK && resume_decode(buf_bytes(&in), &r) == OK) {
+		*placed = r.placed && memcmp(r.info_hash, s->info_hash, SHA256_LEN) == 0;
 		bitfield_fini(&r.have);
 	}
 	buf_fini(&in);
-	return placed;
+	return err;
 }
 
 /* Is it at the final name, as large as it should be? */

@@ -93,6 +93,7 @@ static int inspect_file(struct store *s, struct store_file *f, bool may_be_there
 		return root_fail(at.root, at.path, ERR_TOO_BIG, "no descriptor is left", info);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
+		f->found = true;
 		mark_data(s, f, fd, size);
 		/* Before it is hashed: what is done to it from now on counts as a change. */
 		if (s->placed && !f->aside)
@@ -106,14 +107,15 @@ static int inspect_file(struct store *s, struct store_file *f, bool may_be_there
 }
 
 /* Whoever wrote what is unsure may have been killed before it was synced: what is found good of it
- * is to be synced before it is recorded, names and all, as if we had written it. */
+ * is to be synced before it is recorded, names and all, as if we had written it. Where a piece
+ * reaches into several files there need not be all of them yet. */
 static void distrust_file(struct store *s, struct store_file *f)
 {
 	uint64_t first = f->offset / s->meta->piece_length;
 	uint64_t last =
 	    f->length == 0 ? first : (f->offset + f->length - 1) / s->meta->piece_length;
 
-	for (uint64_t i = first; i <= last && i < s->unsure.n && !f->dirty; i++)
+	for (uint64_t i = first; f->found && i <= last && i < s->unsure.n && !f->dirty; i++)
 		f->dirty = f->fresh = bitfield_has(&s->unsure, (uint32_t)i);
 }
 

@@ -143,6 +143,27 @@ TEST(what_was_found_by_hashing_is_synced_before_it_is_recorded)
 	}
 }
 
+/* Killed when it had data of the first file alone. */
+TEST(a_file_that_an_unsure_piece_reaches_into_need_not_be_there)
+{
+	static const struct sample_file two[] = {{"a", 40 * KIB, false}, {"b", 200 * KIB, false}};
+	struct scene c;
+	struct store *st;
+	char path[600], part[512];
+
+	scene_init(&c, kinds[0], 128 * KIB, two, 2, 0);
+	beside(&c, ".shoal", part, sizeof(part));
+	CHECK_INT(mkdir(part, 0777), 0);
+	snprintf(path, sizeof(path), "%s/a", part);
+	file_write(path, c.s.space, 40 * KIB);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	CHECK_INT(store_unsure(st), 1);
+	recheck(st, &c, false);
+	CHECK_INT(store_have(st)->count, 0);
+	save_now(st, c.p);
+	finish(st, &c);
+}
+
 TEST(a_recheck_of_all_believes_nothing)
 {
 	struct scene c;
@@ -527,6 +548,35 @@ TEST(a_link_for_a_state_file_is_not_read_and_is_replaced)
 	CHECK_MEM(data, "victim", 6);
 	free(data);
 	finish(st, &c);
+}
+
+/* Else a torrent could say of another one's bytes that they are verified. */
+TEST(names_of_unfinished_downloads_are_no_torrents)
+{
+	static const char *const bad[] = {".out.0123abcd.shoal", "d/.out.0123abcd.shoal-state/f",
+					  "d/.out.0123abcd.shoal-rest"};
+	static const char *const good[] = {".out.0123abcd.shoals", "out.0123abcd.shoal",
+					   "d/.out.0123abcg.shoal", ".0123abcd.shoal"};
+
+	for (size_t i = 0; i < 7; i++) {
+		const char *name = i < 3 ? bad[i] : good[i - 3];
+		struct sample_file file[] = {{name, 5, false}, {"other", 5, false}};
+		struct err_info info;
+		struct store *st;
+		struct scene c;
+
+		scene_init(&c, kinds[2], 128 * KIB, file, 2, 0);
+		CHECK_INT(open_store(&st, &c.s, c.p, STORE_DOWNLOAD, c.path, &info),
+			  i < 3 ? ERR_INVALID : OK);
+		if (i < 3)
+			CHECK(strstr(info.text, "out: holds a name that only") != NULL);
+		else
+			store_close(st);
+		/* Nor is a place for one. */
+		snprintf(c.path, sizeof(c.path), "%s/.o.0123abcd.shoal", c.dir);
+		CHECK_INT(open_store(&st, &c.s, c.p, STORE_DOWNLOAD, c.path, NULL), ERR_INVALID);
+		scene_fini(&c);
+	}
 }
 
 TEST(a_folder_where_a_file_should_be_is_named)

@@ -1,4 +1,7 @@
 /* Files that are wanted, and those that are not. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -463,6 +466,37 @@ TEST(what_is_whole_but_not_wanted_any_more_is_watched_too)
 	CHECK_INT(changed_files(&k), 0);
 	CHECK_INT(store_ready(k.st, 1, 0, 1), ERR_MISMATCH);
 	CHECK(store_have(k.st)->count < had);
+	end(&k);
+}
+
+/* In the place of the C library's. */
+static atomic_bool reads_fail;
+
+ssize_t read(int fd, void *to, size_t n)
+{
+	if (atomic_load(&reads_fail)) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_read, fd, to, n);
+}
+
+TEST(a_state_that_cannot_be_read_is_no_leftover)
+{
+	struct choice k;
+
+	begin(&k, 0, "a/*");
+	fetch(&k);
+	CHECK_STR(finish(&k), "");
+	store_close(k.st);
+	atomic_store(&reads_fail, true);
+	CHECK_INT(open_chosen(&k, NULL), ERR_IO);
+	atomic_store(&reads_fail, false);
+	choose(&k, "*");
+	CHECK_INT(open_chosen(&k, NULL), 0);
+	fetch(&k);
+	CHECK_STR(finish(&k), "");
+	check_content(&k.c.s, k.c.path);
 	end(&k);
 }
 
