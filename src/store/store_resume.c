@@ -40,21 +40,42 @@ int resume_read(struct store *s)
 
 /* ---- what lies on disk -------------------------------------------------- */
 
-/* For each piece that touches [from, to) of the file. */
+/* The pieces [*first, *end) that touch [from, to) of the file. */
+static void pieces_at(const struct store *s, const struct store_file *f, uint64_t from, uint64_t to,
+		      uint32_t *first, uint32_t *end)
+{
+	if (to > f->length)
+		to = f->length;
+	*first = *end = 0;
+	if (from >= to)
+		return;
+	*first = (uint32_t)((f->offset + from) / s->meta->piece_length);
+	*end = (uint32_t)((f->offset + to - 1) / s->meta->piece_length) + 1;
+}
+
+/* For each of them. */
 static void mark_pieces(const struct store *s, const struct store_file *f, uint64_t from,
 			uint64_t to, bool (*mark)(struct bitfield *, uint32_t),
 			struct bitfield *set)
 {
-	uint64_t first, last;
+	uint32_t first, end;
 
-	if (to > f->length)
-		to = f->length;
-	if (from >= to)
-		return;
-	first = (f->offset + from) / s->meta->piece_length;
-	last = (f->offset + to - 1) / s->meta->piece_length;
-	for (uint64_t i = first; i <= last; i++)
-		mark(set, (uint32_t)i);
+	pieces_at(s, f, from, to, &first, &end);
+	for (uint32_t i = first; i < end; i++)
+		mark(set, i);
+}
+
+/* What is said to be had and lies in a hole is zeros, or was taken away by somebody who cut the
+ * file or mended the disk: a look tells. */
+static void doubt_hole(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
+{
+	uint32_t first, end;
+
+	pieces_at(s, f, from, to, &first, &end);
+	for (uint32_t i = first; i < end; i++) {
+		if (bitfield_unset(&s->have, i))
+			bitfield_set(&s->unsure, i);
+	}
 }
 
 /* Every piece with data in the file is unsure. Files are sparse, so holes are what never came;
@@ -66,13 +87,16 @@ static void mark_data(struct store *s, const struct store_file *f, int fd, uint6
 	while (at < size) {
 		off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
 
-		if (data < 0 && errno == ENXIO)
+		if (data < 0 && errno == ENXIO) {
+			doubt_hole(s, f, at, size);
 			return;
+		}
 		hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
 		if (hole <= data) {
 			mark_pieces(s, f, at, size, bitfield_set, &s->unsure);
 			return;
 		}
+		doubt_hole(s, f, at, (uint64_t)data);
 		mark_pieces(s, f, (uint64_t)data, (uint64_t)hole, bitfield_set, &s->unsure);
 		at = (uint64_t)hole;
 	}

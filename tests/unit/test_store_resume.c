@@ -10,7 +10,7 @@
 
 static const struct sample_file one[] = {{NULL, 5 * 128 * KIB + 12345, false}};
 static const struct sample_file many[] = {
-    {"a/empty", 0, false},	     {"a/one", 1, true},	{"b/big", 3 * 128 * KIB + 7, false},
+    {"a/empty", 0, false},	     {"a/unit", 1, true},	{"b/big", 3 * 128 * KIB + 7, false},
     {"b/c/exact", 128 * KIB, false}, {"b/c/odd", 16385, false}, {"tail", 40000, false},
 };
 #define N_MANY (sizeof(many) / sizeof(many[0]))
@@ -408,6 +408,22 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	CHECK_INT(unlink(path), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
 	CHECK_INT(store_have(st)->count, c.s.m->n_pieces - 4);
+	finish(st, &c);
+
+	/* cut, and as long as before again */
+	init(&c, 1, true);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_rest(st, &c.s, c.p);
+	save_now(st, c.p);
+	store_close(st);
+	beside(&c, ".shoal", part, sizeof(part));
+	CHECK_INT(truncate(part, 2 * 128 * KIB), 0);
+	CHECK_INT(truncate(part, one[0].length), 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	CHECK_INT(store_have(st)->count, 2);
+	CHECK_INT(store_unsure(st), c.s.m->n_pieces - 2);
+	recheck(st, &c, false);
+	CHECK_INT(store_have(st)->count, 2);
 	finish(st, &c);
 
 	/* the folder itself is gone, or another */
