@@ -4,6 +4,8 @@
  * Of bytes, it is the host for which most is held, and of its connections the one that has let the
  * most lie there for the longest time. Of connections, it is the one that has asked nothing for the
  * longest time, and while all ask something, the oldest of the host that has most. */
+#include <event2/buffer.h>
+
 #include "net/http_server_impl.h"
 #include "net/tcp.h"
 
@@ -55,6 +57,12 @@ static struct conn *find_fattest(const struct http_server *s, enum held what,
 
 static void cut(struct conn *c)
 {
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	/* Its bufferevent is freed behind all that is due in this turn of the loop, which may be
+	 * many more large answers: what it holds goes now. */
+	(void)evbuffer_unfreeze(out, 1);
+	(void)evbuffer_drain(out, evbuffer_get_length(out));
 	/* What it holds up in the middle the kernel does not wait for either. */
 	tcp_reset_on_close(c->fd);
 	evhttp_connection_free(c->evcon); /* and with it `c` */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,12 +21,21 @@ static struct {
 	uint16_t port;
 	struct http_stream *stream;
 	unsigned asked, closed;
+	size_t most_mapped; /* large blocks of memory, at any request */
 } world;
 
 static void on_closed(void *user)
 {
 	(void)user;
 	world.closed++;
+}
+
+static void note_memory(void)
+{
+	size_t mapped = mallinfo2().hblkhd; /* 0 with sanitizers, whose memory it is not */
+
+	if (mapped > world.most_mapped)
+		world.most_mapped = mapped;
 }
 
 /* "/huge" costs no memory: its pages are never written to. */
@@ -42,6 +52,7 @@ static void on_request(void *user, const struct http_request *r, struct http_rep
 		reply->body.ptr = calloc(1, HUGE_BYTES);
 		CHECK(reply->body.ptr != NULL);
 		reply->body.len = reply->body.cap = HUGE_BYTES;
+		note_memory();
 	} else {
 		buf_put_str(&reply->body, "small");
 	}
@@ -162,6 +173,25 @@ TEST(readers_who_do_not_read_make_way_and_nobody_else)
 	close(honest);
 	close(stream);
 	close_all(fd, GREEDY);
+	end();
+}
+
+/* What is cut must be free before the next answer is made, not only at the end of the turn. */
+TEST(no_more_is_held_within_one_turn_of_the_loop_either)
+{
+	enum { N = 3 * GREEDY };
+	int fd[N];
+
+	begin();
+	for (size_t i = 0; i < N; i++) {
+		fd[i] = dial(2);
+		dprintf(fd[i], "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n");
+	}
+	TURN_UNTIL(world.asked == N);
+	/* One more is made before another makes way for it. */
+	CHECK(world.most_mapped <= HTTP_HELD_BYTES_MAX + 3 * HUGE_BYTES);
+	TURN_UNTIL(world.server->out_held <= HTTP_HELD_BYTES_MAX);
+	close_all(fd, N);
 	end();
 }
 
