@@ -36,12 +36,15 @@ export function linkTo(path) {
 }
 
 export async function ask(path) {
-	const headers = {Accept: "application/json"};
-	if (token !== "")
-		headers.Authorization = "Bearer " + token;
+	const headers = {Accept: "application/json"}, shown = token;
+	if (shown !== "")
+		headers.Authorization = "Bearer " + shown;
 	const reply = await fetch(API + path, {headers, credentials: "omit"})
 		.catch(() => { throw new Refusal("The index does not answer.", 0); });
 	const json = await reply.json().catch(() => ({}));
+	// A token that is good for nothing is not shown again, unless the visitor has given another one meanwhile.
+	if (reply.status === 401 && shown !== "" && shown === token)
+		setToken("");
 	if (!reply.ok)
 		throw new Refusal(json.error ? json.error.message : "The index answers with status " + reply.status + ".",
 			reply.status);

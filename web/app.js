@@ -37,6 +37,7 @@ const views = {
 let shown = null; // name of the view
 let polled = 0, asked = -Infinity;
 let skew = 0; // seconds that the index's clock is ahead
+let complaint = null; // the error that is shown
 const waiting = new Map(); // key -> timer
 const stream = new Stream(hear);
 
@@ -44,6 +45,10 @@ const stream = new Stream(hear);
 
 function complain(error) {
 	const message = byId("message");
+	// Why the token was dropped says more than that there is none now.
+	if (error?.status === 401 && complaint?.status === 401)
+		return;
+	complaint = error;
 	message.hidden = error === null;
 	if (error === null)
 		return;

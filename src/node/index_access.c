@@ -8,8 +8,9 @@
 #include "net/entropy.h"
 
 struct guesser {
-	uint64_t host; /* its hash; 0: unused */
-	uint32_t wrong;
+	uint64_t host;			 /* its hash; 0: unused */
+	uint64_t wrong[INDEX_WRONG_MAX]; /* hashes of its wrong tokens, each once */
+	uint32_t n_wrong;
 	uint64_t until_s; /* forgotten, and let in again */
 };
 
@@ -138,16 +139,23 @@ static struct guesser *guesser_find(struct index_access *a, uint64_t host, uint6
 	return g->host == host && now_s < g->until_s ? g : NULL;
 }
 
-static void guesser_note(struct index_access *a, uint64_t host, uint64_t now_s)
+/* Is it a new one? Who shows the same again has guessed nothing: it is a page left open, or a
+ * program that was told a token which was revoked since. */
+static bool guesser_note(struct index_access *a, uint64_t host, struct bytes token, uint64_t now_s)
 {
 	struct guesser *g = guesser_find(a, host, now_s);
+	uint64_t hash = siphash(a->key, token);
 
 	if (g == NULL) {
 		g = &a->guessers[host % INDEX_GUESSERS_MAX];
 		*g = (struct guesser){.host = host};
 	}
-	g->wrong++;
+	for (uint32_t i = 0; i < g->n_wrong; i++)
+		if (g->wrong[i] == hash)
+			return false;
+	g->wrong[g->n_wrong++] = hash;
 	g->until_s = now_s + INDEX_LOCKED_S;
+	return true;
 }
 
 /* ---- rights -------------------------------------------------------------- */
@@ -170,13 +178,11 @@ static enum index_verdict judge(struct index_access *a, struct bytes token, cons
 	struct guesser *g;
 
 	g = guesser_find(a, host, now_s);
-	if (g != NULL && g->wrong >= INDEX_WRONG_MAX)
+	if (g != NULL && g->n_wrong >= INDEX_WRONG_MAX)
 		return ACCESS_LOCKED;
 	right = right_of(a, token);
-	if (right == RIGHT_NONE) {
-		guesser_note(a, host, now_s);
-		return ACCESS_WRONG;
-	}
+	if (right == RIGHT_NONE)
+		return guesser_note(a, host, token, now_s) ? ACCESS_WRONG : ACCESS_WRONG_AGAIN;
 	return need <= right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
 }
 
@@ -203,6 +209,7 @@ const char *index_verdict_text(enum index_verdict v)
 	case ACCESS_NO_TOKEN:
 		return "this index wants a token";
 	case ACCESS_WRONG:
+	case ACCESS_WRONG_AGAIN:
 		return "there is no such token, or it was revoked";
 	case ACCESS_TOO_LOW:
 		return "this token is not good for that";

@@ -14,8 +14,8 @@
 
 /* What a token looks like: so many hex digits of chance. */
 #define INDEX_TOKEN_LEN 40u
-/* So many wrong tokens from one host (an IPv4 address, an IPv6 /64), and it is refused whatever it
- * shows, for so long. Attack: guessing. */
+/* So many different wrong tokens from one host (an IPv4 address, an IPv6 /64), and it is refused
+ * whatever it shows, for so long. Attack: guessing. */
 #define INDEX_WRONG_MAX 10u
 #define INDEX_LOCKED_S 600u
 /* Hosts whose wrong tokens are counted; a newcomer takes the place of another. */
@@ -38,10 +38,11 @@ bool index_access_is_open(struct index_access *a);
 
 enum index_verdict {
 	ACCESS_GRANTED,
-	ACCESS_NO_TOKEN, /* none was shown, and without it is too little */
-	ACCESS_WRONG,	 /* there is no such token */
-	ACCESS_TOO_LOW,	 /* it is not good for that */
-	ACCESS_LOCKED,	 /* too many wrong ones from there */
+	ACCESS_NO_TOKEN,    /* none was shown, and without it is too little */
+	ACCESS_WRONG,	    /* there is no such token */
+	ACCESS_WRONG_AGAIN, /* the same, which that host has shown before: not counted */
+	ACCESS_TOO_LOW,	    /* it is not good for that */
+	ACCESS_LOCKED,	    /* too many wrong ones from there */
 };
 /* May who shows `token` (empty: none) from `from` do what needs `need`? */
 enum index_verdict index_access_check(struct index_access *a, struct bytes token,

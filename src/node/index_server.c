@@ -127,6 +127,7 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 	} answers[] = {
 	    [ACCESS_NO_TOKEN] = {401, "token_needed"},
 	    [ACCESS_WRONG] = {401, "bad_token"},
+	    [ACCESS_WRONG_AGAIN] = {401, "bad_token"},
 	    [ACCESS_TOO_LOW] = {403, "not_allowed"},
 	    [ACCESS_LOCKED] = {429, "locked_out"},
 	};
@@ -155,7 +156,7 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 	if (v != ACCESS_GRANTED)
 		index_reply_error(reply, answers[v].status, answers[v].code, "%s",
 				  index_verdict_text(v));
-	if (v == ACCESS_NO_TOKEN || v == ACCESS_WRONG) /* RFC 9110 section 15.5.2 */
+	if (v != ACCESS_GRANTED && answers[v].status == 401) /* RFC 9110 section 15.5.2 */
 		api_reply_header(reply, "WWW-Authenticate", "Bearer");
 	return v == ACCESS_GRANTED;
 }

@@ -124,3 +124,18 @@ TEST(who_guesses_is_locked_out_and_nobody_else)
 	CHECK_INT(ask("wrong", 1, RIGHT_READ, 100 + INDEX_LOCKED_S), ACCESS_WRONG);
 	end();
 }
+
+/* A page that was left open asks every few seconds with a token that was revoked meanwhile. */
+TEST(one_wrong_token_shown_again_and_again_locks_nobody_out)
+{
+	begin();
+	add("r", "reader", RIGHT_READ);
+	for (unsigned i = 0; i < 10 * INDEX_WRONG_MAX; i++) {
+		enum index_verdict said = i == 0 ? ACCESS_WRONG : ACCESS_WRONG_AGAIN;
+
+		CHECK_INT(ask("revoked", 1, RIGHT_READ, 100 + i), said);
+		CHECK_INT(ask("another", 1, RIGHT_READ, 100 + i), said);
+		CHECK_INT(ask("reader", 1, RIGHT_READ, 100 + i), ACCESS_GRANTED);
+	}
+	end();
+}

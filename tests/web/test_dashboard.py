@@ -307,6 +307,32 @@ def _(w):
     p.check_quiet()
 
 
+@test("a page left open with a token that was revoked drops it, says so, and locks nobody out")
+def _(w):
+    index = published(w, "secret.bin")
+
+    def tokens(*args):
+        return w.start(h.BIN, "index", "token", *args, "--data", index.data, env=w.env(w.path("home-index"))).wait(20).expect(h.OK).out
+    old, good = (tokens("add", name, "--right", "read").split()[-1] for name in ("old", "good"))
+    h.wait_for(lambda: h.http(index.url + "/api/v1/status")[0] == 401, 10, "the index is closed")
+    p = chrome.Browser(w).page(index.url, allowed=("401", "ERR_INCOMPLETE_CHUNKED"),
+                               before=HASTE + f"sessionStorage['shoal-token'] = '{old}';")
+    p.wait(f"{SHOWN}.join() === 'secret.bin'")
+    tokens("revoke", "old")
+    p.wait("!document.querySelector('#token-form').hidden")
+    check_eq(p.eval("sessionStorage['shoal-token']"), "", "the token that is kept")
+    asked = len(p.requests)
+    h.wait_for(lambda: len(p.requests) > asked + 15, 30, "the page goes on to ask")
+    p.wait_text("#message", "was revoked")
+    check_eq(h.http(index.url + "/api/v1/status?token=" + good)[0], 200, "a good token from the same address")
+    p.eval("document.querySelector('#token').focus()")
+    p.type(good)
+    p.key("Enter")
+    p.wait("document.querySelector('#message').hidden")
+    p.wait_text("#live-text", "live")
+    p.check_quiet()
+
+
 @test("10,000 entries: the first rows, the search and the scroll are quick", seconds=120)
 def _(w):
     index = published(w, "first.bin")
