@@ -13,6 +13,7 @@ export class EntryView {
 		this.entry = null;
 		this.command = "";
 		this.swarm = null;
+		this.missed = null; // id of the entry that could not be had, and may be later
 	}
 
 	// Fresh parts for each entry: nothing of the last one can be left over.
@@ -20,6 +21,7 @@ export class EntryView {
 		this.parts = fromTemplate("entry-view");
 		this.entry = null;
 		this.swarm = null;
+		this.missed = null;
 		const parts = this.parts;
 		try {
 			const entry = await ask("entries/" + id);
@@ -32,6 +34,8 @@ export class EntryView {
 				this.page.complain(error);
 				if (error.status === 404)
 					this.page.hearOfAll();
+				else
+					this.missed = id;
 			}
 			return;
 		}
@@ -164,7 +168,10 @@ export class EntryView {
 	}
 
 	poll() {
-		this.swarm?.poll();
+		if (this.missed !== null)
+			this.show(this.missed);
+		else
+			this.swarm?.poll();
 	}
 
 	tick() {

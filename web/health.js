@@ -32,8 +32,9 @@ export class HealthView {
 			this.page.askStatus(),
 			fetch("/healthz").then((r) => r.text()).catch(() => "the index does not answer"),
 		]);
-		if (status === null)
+		if (status === null || !this.parts.node.isConnected)
 			return;
+		this.page.complain(null);
 		const at = performance.now() / 1000;
 		// The counters start anew with the index.
 		const since = this.last !== null && status.announces >= this.last.announces ? at - this.last.at : 0;

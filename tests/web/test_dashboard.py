@@ -188,6 +188,28 @@ def _(w):
     p.check_quiet()
 
 
+@test("an entry that is opened while the index is gone appears when it is back, and the page of the index complains no more",
+      seconds=90)
+def _(w):
+    index = published(w, "one.bin")
+    b = chrome.Browser(w)
+    gone = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE")
+    entry, health = (b.page(index.url + path, allowed=gone) for path in ("/", "/#/index"))
+    entry.wait(f"{SHOWN}.join() === 'one.bin'")
+    health.wait_text("[data-part=figures]", "ok")
+    index.proc.kill()
+    entry.eval("location.hash = '#/entry/1'")
+    for p in (entry, health):
+        p.call("Page.bringToFront")  # one that is not seen asks nothing
+        p.wait_text("#message", "does not answer", 20)
+    index.start()
+    for p, selector, part in ((entry, "h1", "one.bin"), (health, "[data-part=figures]", "ok")):
+        p.call("Page.bringToFront")
+        p.wait_text(selector, part, 20)
+        p.wait("document.querySelector('#message').hidden", 20)
+        p.check_quiet()
+
+
 @test("command, magnet link, .torrent and QR code of an entry are there to take")
 def _(w):
     index = published(w, "it's a file.bin", 5000, "--description", "just one", "--tag", "raw", "--meta", "licence=CC0")
