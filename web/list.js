@@ -22,6 +22,7 @@ export class ListView {
 		this.reached = null;   // `next` when more rows were asked for
 		this.loading = false;
 		this.stale = false;    // something changed while an answer was under way
+		this.missed = false;   // a new question was refused, or not answered
 		this.scrolled = 0;
 		this.typing = 0;
 		this.listen();
@@ -125,13 +126,17 @@ export class ListView {
 			if (anew || goesOn || isFarther(this.view, rows, this.next, first, limit, reply))
 				this.next = reply.next;
 			this.rows = mergePage(rows, first, reply.entries, this.view.sort === "newest", reply.next);
+			this.missed = false;
 			this.page.complain(null);
 			this.loading = false;
 			this.draw();
 			this.say();
 		} catch (error) {
-			if (turn === this.turn)
+			if (turn === this.turn) {
 				this.page.complain(error);
+				if (anew)
+					this.miss();
+			}
 		} finally {
 			if (turn === this.turn) {
 				this.loading = false;
@@ -141,11 +146,25 @@ export class ListView {
 		}
 	}
 
+	// Rows that are there are an answer to the question before this one.
+	miss() {
+		this.missed = true;
+		this.rows = [];
+		this.pages = [];
+		this.next = null;
+		this.draw();
+		this.say();
+	}
+
 	// The rows in sight once more, since counts and entries change.
 	refresh() {
 		this.stale = this.loading;
 		if (this.loading)
 			return; // an answer that is under way may be older than what is asked for
+		if (this.missed) {
+			this.load(0, PAGE, null, true);
+			return;
+		}
 		const [at, to] = this.inSight();
 		const {first, from} = beginOf(this.view, this.rows, this.pages, at);
 		this.reached = null;
@@ -221,6 +240,12 @@ export class ListView {
 
 	say() {
 		const {rows, next, view} = this;
+		if (this.missed) {
+			this.parts.entries.setAttribute("aria-busy", "false");
+			this.parts.empty.hidden = true;
+			putText(this.parts.count, "–");
+			return;
+		}
 		const plain = view.query === "" && !view.online;
 		const entries = countText(rows.length, "entry", "entries");
 		const searching = rows.length === 0 && next !== null; // nobody was on line among those looked at so far

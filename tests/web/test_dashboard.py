@@ -82,6 +82,32 @@ def _(w):
     p.check_quiet()
 
 
+@test("a search that is refused shows no rows of the one before it, and the next one is answered")
+def _(w):
+    index = published(w, "one.bin")
+    multiply(index, [(f"n{i:03}.bin", 100 + i) for i in range(150)])
+    p = chrome.Browser(w).page(index.url, before=HASTE, allowed=("400", ))
+    p.wait(f"{NAMES}.length > 5")
+    p.key("/")
+    p.type("!!!")
+    p.wait("!document.querySelector('#message').hidden")
+    for _ in range(2):
+        check_eq(p.eval(f"[{NAMES}.length, document.querySelector('[data-part=count]').textContent,"
+                        " document.querySelector('.empty').hidden]"), [0, "–", True], "what is shown")
+        asked = len(p.requests)
+        h.wait_for(lambda: len(p.requests) > asked + 4, 20, "it is looked at again")
+    p.key("Escape")
+    p.wait(f"{NAMES}.length > 5")
+    check(p.eval("document.querySelector('#message').hidden"), "no complaint is left")
+    p.key("ArrowDown")
+
+    def at_end():
+        p.key("End")
+        return p.eval(f"{FOCUSED} === 'one.bin'")
+    h.wait_for(at_end, 20, "the end of the list, on its second page")
+    p.check_quiet()
+
+
 @test("what is on line is listed to the end, over pages that are short or empty, and followed once")
 def _(w):
     there = {137, 136, 60, 3}
