@@ -230,7 +230,8 @@ export class ListView {
 		putText(row.name, entry.name);
 		putText(row.owner, entry.owner);
 		row.version.textContent = entry.version;
-		putText(row.about, about === "" ? "" : " · " + about);
+		putText(row.about, about);
+		row.dot.hidden = about === "";
 		row.size.textContent = sizeText(entry.bytes);
 		putDate(row.date, entry.published_at);
 		row.holders.textContent = entry.holders === 0 ? "nobody" : countText(entry.holders, "holder", "holders");

@@ -108,6 +108,24 @@ def _(w):
     p.check_quiet()
 
 
+@test("names and descriptions too long for their line lose their end, whichever way they run")
+def _(w):
+    hebrew, latin = ("\u05e8\u05d0\u05e9\u05d5\u05df " + "\u05de\u05dc\u05d4 " * 60, "first " + "word " * 60)
+    index = fake.FakeIndex(w, [fake.entry(1, name=hebrew, description=latin), fake.entry(2, name=latin, description=hebrew),
+                               fake.entry(3, name=hebrew, owner=hebrew[:5], description=hebrew, tags=["x"])])
+    p = chrome.Browser(w).page(index.url, width=800)
+    p.wait(f"{NAMES}.length === 3")
+    shown = p.eval("""[...document.querySelectorAll('.row .name, .row .tail')].map((e) => {
+        const first = document.createRange(), box = e.getBoundingClientRect();
+        first.setStart(e.firstChild, 0);
+        first.setEnd(e.firstChild, 1);
+        const at = first.getBoundingClientRect();
+        return [e.scrollWidth > e.clientWidth, at.left >= box.left - 1 && at.right <= box.right + 1];
+    })""")
+    check_eq(shown, [[True, True]] * 6, "is it cut off, and is its first letter there?")
+    p.check_quiet()
+
+
 @test("what is on line is listed to the end, over pages that are short or empty, and followed once")
 def _(w):
     there = {137, 136, 60, 3}
