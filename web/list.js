@@ -24,6 +24,7 @@ export class ListView {
 		this.stale = false;    // something changed while an answer was under way
 		this.missed = false;   // a new question was refused, or not answered
 		this.scrolled = 0;
+		this.left = null;      // id of the entry from whose row the visitor went on
 		this.typing = 0;
 		this.listen();
 	}
@@ -90,11 +91,15 @@ export class ListView {
 		}
 		this.draw();
 		window.scrollTo(0, this.scrolled);
+		const at = this.rows.findIndex((entry) => entry.id === this.left);
+		if (at >= 0 && document.activeElement === document.body)
+			this.focusRow(at);
 		this.refresh();
 	}
 
 	hide() {
 		this.scrolled = window.scrollY;
+		this.left = this.rows[document.activeElement.dataset.at]?.id ?? null;
 		clearTimeout(this.typing);
 	}
 

@@ -2,6 +2,7 @@
 """The page in Chromium, on a real index: search, order, keys, telephones, 10,000 entries, what is copied."""
 
 import glob
+import itertools
 import json
 import os
 import sqlite3
@@ -177,6 +178,10 @@ def _(w):
     p.key("Escape")
     p.wait(f"{NAMES}.length > 5")
     check(abs(p.eval("scrollY") - at) < 3, "back where it was")
+    check_eq(p.eval(FOCUSED), "n259.bin", "what has the focus")
+    p.key("ArrowDown")
+    p.wait(f"{FOCUSED} === 'n258.bin'")
+    p.key("ArrowUp")
     # To the last of 301 entries, which come in pages.
     p.key("/")
     p.key("ArrowDown")
@@ -452,15 +457,19 @@ def _(w):
     p.check_quiet()
 
 
-@test("a telephone of 360 pixels shows every page without sideways scrolling")
+@test("a telephone of 360 pixels, or 320, shows every page without sideways scrolling")
 def _(w):
     index = published(w, "a-very-long-name-" + "x" * 200 + ".bin", 5000, "--description", "d" * 400)
     b = chrome.Browser(w)
-    for path, there in (("/", ".row"), ("/#/entry/1", "[data-part=versions] li"), ("/#/peers", "[data-part=note]"),
-                        ("/#/index", ".figures div")):
-        p = b.page(index.url + path, phone=True, width=360, height=740)
+    pages = (("/", ".row"), ("/#/entry/1", "[data-part=versions] li"), ("/#/peers", "[data-part=note]"),
+             ("/#/index", ".figures div"))
+    for width, (path, there) in itertools.product((360, 320), pages):
+        p = b.page(index.url + path, phone=True, width=width, height=740)
         p.wait(f"document.querySelector('{there}')")
-        check_eq(p.eval("document.documentElement.scrollWidth"), 360, f"width of {path}")
+        check_eq(p.eval("document.documentElement.scrollWidth"), width, f"width of {path}")
+        check_eq(p.eval("[...document.querySelectorAll('.row :is(.size, .date, .held)')].filter("
+                        "(e) => e.scrollWidth > e.clientWidth || e.getBoundingClientRect().right > innerWidth).length"), 0,
+                 "figures of a row that are cut off")
         p.check_quiet()
 
 
