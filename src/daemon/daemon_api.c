@@ -227,24 +227,12 @@ static void delete_one(struct daemon_api *a, const struct daemon_call *c, struct
 static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
 {
 	json_t *body = body_of(c);
-	const json_t *paused = json_object_get(body, "paused");
-	struct err_info why = {.code = OK};
-	int err = OK;
+	struct err_info why;
+	int err;
 
 	if (body == NULL)
 		return;
-	if (json_object_get(body, "down_bps") != NULL || json_object_get(body, "up_bps") != NULL)
-		err = jobs_do(a->js, j, "limit", body, &why);
-	if (err == OK && json_object_get(body, "priority") != NULL)
-		err = jobs_do(a->js, j, "priority", body, &why);
-	if (err == OK && json_object_get(body, "files") != NULL)
-		err = jobs_do(a->js, j, "files", body, &why);
-	if (err == OK && json_object_get(body, "title") != NULL)
-		err = jobs_do(a->js, j, "title", body, &why);
-	if (err == OK && paused != NULL && !json_is_boolean(paused))
-		err = err_set(&why, ERR_INVALID, "the member \"paused\" is not true or false");
-	else if (err == OK && paused != NULL)
-		err = jobs_do(a->js, j, json_is_true(paused) ? "pause" : "resume", body, &why);
+	err = jobs_change(a->js, j, body, &why);
 	json_decref(body);
 	if (err == OK)
 		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));

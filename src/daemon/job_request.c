@@ -47,16 +47,38 @@ int job_args_text(const json_t *j, const char *key, const char **out, struct err
 								     : job_args_refuse(key, info);
 }
 
+int job_args_title(const json_t *j, const char **out, struct err_info *info)
+{
+	const char *title = NULL;
+	int err = job_args_text(j, "title", &title, info);
+
+	if (err != OK || title == NULL)
+		return err;
+	if (title[0] == '\0' || strlen(title) > JOBS_TITLE_MAX || !text_is_tame(bytes_str(title)))
+		return job_args_refuse("title", info);
+	*out = title;
+	return OK;
+}
+
+/* *out: NULL when there is none. */
+static int take_array(const json_t *j, const char *key, const json_t **out, struct err_info *info)
+{
+	*out = json_object_get(j, key);
+	if (json_is_null(*out))
+		*out = NULL;
+	return *out == NULL || json_is_array(*out) ? OK : job_args_refuse(key, info);
+}
+
 int job_args_list(const json_t *j, const char *key, size_t max, char ***out, struct err_info *info)
 {
-	const json_t *list = json_object_get(j, key), *v;
+	const json_t *list, *v;
 	const char **texts;
 	size_t i;
-	int err = OK;
+	int err = take_array(j, key, &list, info);
 
-	if (list == NULL || json_is_null(list))
-		return OK;
-	if (!json_is_array(list) || json_array_size(list) > max)
+	if (err != OK || list == NULL)
+		return err;
+	if (json_array_size(list) > max)
 		return job_args_refuse(key, info);
 	texts = calloc(json_array_size(list) + 1, sizeof(*texts));
 	if (texts == NULL)
@@ -115,10 +137,11 @@ int job_args_path(const json_t *j, const char *key, char **out, struct err_info 
 
 static int take_peers(struct job_request *r, const json_t *j, struct err_info *info)
 {
-	const json_t *list = json_object_get(j, "peers"), *v;
+	const json_t *list, *v;
 	size_t i;
+	int err = take_array(j, "peers", &list, info);
 
-	if (json_array_size(list) > JOBS_JSON_PEERS_MAX)
+	if (err != OK || json_array_size(list) > JOBS_JSON_PEERS_MAX)
 		return job_args_refuse("peers", info);
 	json_array_foreach(list, i, v)
 	{
@@ -135,12 +158,12 @@ static int take_peers(struct job_request *r, const json_t *j, struct err_info *i
 
 static int take_donors(struct job_request *r, const json_t *j, struct err_info *info)
 {
-	const json_t *list = json_object_get(j, "donors"), *v;
+	const json_t *list, *v;
 	size_t i;
-	int err;
+	int err = take_array(j, "donors", &list, info);
 
-	if (json_array_size(list) == 0)
-		return OK;
+	if (err != OK || json_array_size(list) == 0)
+		return err;
 	err = job_args_path(j, "donor_folder", &r->donor_folder, info);
 	if (err != OK)
 		return err;
@@ -315,7 +338,7 @@ int job_request_from_json(struct job_request *r, const json_t *j, struct err_inf
 		err = job_args_path(j, "path", &r->path, info);
 	s->path = r->path;
 	if (err == OK)
-		err = job_args_text(j, "title", &s->title, info);
+		err = job_args_title(j, &s->title, info);
 	if (err == OK)
 		err = job_args_text(j, "owner", &s->owner, info);
 	if (err == OK)

@@ -37,6 +37,8 @@ int job_args_number(const json_t *j, const char *key, json_int_t min, json_int_t
 		    json_int_t *out, struct err_info *info);
 /* Without NUL in it. Borrows from `j`. */
 int job_args_text(const json_t *j, const char *key, const char **out, struct err_info *info);
+/* The member "title": some text of one line, at most JOBS_TITLE_MAX. Borrows from `j`. */
+int job_args_title(const json_t *j, const char **out, struct err_info *info);
 /* Appends to `out`; more than that takes is refused. Also ERR_NOMEM. */
 int job_args_base64(const json_t *j, const char *key, struct buf *out, struct err_info *info);
 /* A path as job_json_put_path() writes it; needed. Also ERR_NOMEM. Owns: *out is the caller's, also

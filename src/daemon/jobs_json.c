@@ -226,20 +226,28 @@ static int do_limit(struct jobs *js, struct job *j, const json_t *args, struct e
 	return err == OK ? jobs_set_limits(js, j, (uint64_t)down, (uint64_t)up, info) : err;
 }
 
-/* Of some files instead of the whole: {"files": [GLOB, ...], "want": WORD}. */
-static int do_files(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+/* {"files": [GLOB, ...], "want": WORD}. Owns: *globs is the caller's, also after an error. */
+static int take_files(const json_t *args, char ***globs, enum want *want, struct err_info *info)
 {
 	const char *word = NULL;
-	char **globs = NULL;
-	enum want want = WANT_NOT;
 	int err = job_args_text(args, "want", &word, info);
 
-	if (err == OK && (word == NULL || !want_from_word(word, &want)))
+	if (err == OK && (word == NULL || !want_from_word(word, want)))
 		err = job_args_refuse("want", info);
 	if (err == OK)
-		err = job_args_list(args, "files", JOBS_PATTERNS_MAX, &globs, info);
-	if (err == OK && globs == NULL)
+		err = job_args_list(args, "files", JOBS_PATTERNS_MAX, globs, info);
+	if (err == OK && *globs == NULL)
 		err = job_args_refuse("files", info);
+	return err;
+}
+
+/* Of some files instead of the whole. */
+static int do_files(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+{
+	char **globs = NULL;
+	enum want want = WANT_NOT;
+	int err = take_files(args, &globs, &want, info);
+
 	if (err == OK)
 		err = jobs_set_files(js, j, (const char *const *)globs, want, info);
 	job_list_free(globs);
@@ -259,9 +267,9 @@ static int do_priority(struct jobs *js, struct job *j, const json_t *args, struc
 static int do_title(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
 {
 	const char *title = NULL;
-	int err = job_args_text(args, "title", &title, info);
+	int err = job_args_title(args, &title, info);
 
-	if (err == OK && (title == NULL || strlen(title) > JOBS_TITLE_MAX))
+	if (err == OK && title == NULL)
 		err = job_args_refuse("title", info);
 	return err == OK ? jobs_set_title(js, j, title, info) : err;
 }
@@ -320,6 +328,55 @@ int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args
 		if (strcmp(table[i].word, word) == 0)
 			return table[i].run(js, j, args, info);
 	return err_set(info, ERR_INVALID, "no such thing to do");
+}
+
+static bool has(const json_t *args, const char *key)
+{
+	const json_t *v = json_object_get(args, key);
+
+	return v != NULL && !json_is_null(v);
+}
+
+/* What jobs_change() takes; *paused as it was without that. */
+static int check_change(const json_t *args, bool *paused, struct err_info *info)
+{
+	json_int_t number = 0;
+	const char *title = NULL;
+	char **globs = NULL;
+	enum want want;
+	int err = job_args_number(args, "down_bps", 0, INT64_MAX, &number, info);
+
+	if (err == OK)
+		err = job_args_number(args, "up_bps", 0, INT64_MAX, &number, info);
+	if (err == OK)
+		err = job_args_number(args, "priority", INT32_MIN, INT32_MAX, &number, info);
+	if (err == OK)
+		err = job_args_title(args, &title, info);
+	if (err == OK)
+		err = job_args_flag(args, "paused", paused, info);
+	if (err == OK && (has(args, "files") || has(args, "want")))
+		err = take_files(args, &globs, &want, info);
+	job_list_free(globs);
+	return err;
+}
+
+int jobs_change(struct jobs *js, struct job *j, const json_t *args, struct err_info *info)
+{
+	bool paused = false;
+	int err = check_change(args, &paused, info);
+
+	/* Of these, it may turn out that there are none: then nothing is done. */
+	if (err == OK && has(args, "files"))
+		err = do_files(js, j, args, info);
+	if (err == OK && (has(args, "down_bps") || has(args, "up_bps")))
+		err = do_limit(js, j, args, info);
+	if (err == OK && has(args, "priority"))
+		err = do_priority(js, j, args, info);
+	if (err == OK && has(args, "title"))
+		err = do_title(js, j, args, info);
+	if (err == OK && has(args, "paused"))
+		err = paused ? jobs_pause(js, j, info) : jobs_resume(js, j, info);
+	return err;
 }
 
 int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_info *info)

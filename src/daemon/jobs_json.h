@@ -40,6 +40,9 @@ json_t *jobs_status_json(struct jobs *js, struct node *node);
  */
 int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args,
 	    struct err_info *info);
+/* Several of these at once: "down_bps", "up_bps", "priority", "title", "files" with "want", and
+ * "paused". Nothing is done when any of it cannot be. Returns as jobs_do(). */
+int jobs_change(struct jobs *js, struct job *j, const json_t *args, struct err_info *info);
 /* Settings of all together, until the process ends: "max_active", "down_bps", "up_bps"; what is
  * absent stays. Returns 0 or ERR_INVALID. */
 int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_info *info);

@@ -389,7 +389,9 @@ def _(w):
     check_eq(a.api("PUT", "status", {"max_active": 3})[1]["max_active"], 3, "status")
     for body, member in ((request_of(a, "f"), "path"), (request_of(a, src, seed=1), "seed"),
                          (request_of(a, src, trackers="x"), "trackers"), (request_of(a, src, title=["x"]), "title"),
+                         (request_of(a, src, title=""), "title"), (request_of(a, src, title="a\nb"), "title"),
                          (request_of(a, src, stamp="00"), "stamp"), (request_of(a, src, peers=["nowhere"]), "peers"),
+                         (request_of(a, src, peers="1.2.3.4:5"), "peers"), (request_of(a, src, donors="x"), "donors"),
                          ({"path": src}, "torrent"), ({"torrent": "!!", "path": src}, "torrent"),
                          (request_of(a, src, priority=1 << 40), "priority")):
         status, got = a.api("POST", "transfers", body)
@@ -400,7 +402,16 @@ def _(w):
         headers = {"Content-Type": "application/json", "Authorization": "Bearer " +
                    open(os.path.join(a.home, "api-token")).read().strip()}
         check_eq(h.http(api_url(a) + "/api/v1/transfers", "POST", raw, headers)[0], 400, repr(raw[:10]))
-    check_eq(a.api("PATCH", "transfers/1", {"paused": 1})[0], 400, "no boolean")
+    before = a.api("GET", "transfers/1")[1]["transfer"]
+    for part, member in (({"paused": 1}, "paused"), ({"paused": "x"}, "paused"), ({"title": ""}, "title"), ({"title": 5}, "title"),
+                         ({"title": "a\nb"}, "title"), ({"title": "x" * 1025}, "title"), ({"want": "low"}, "files"),
+                         ({"files": "*", "want": "low"}, "files"), ({"files": ["*"]}, "want"), ({"up_bps": -1}, "up_bps"),
+                         ({"priority": 1 << 40}, "priority")):
+        status, got = a.api("PATCH", "transfers/1", {"down_bps": 5, "priority": 7, "paused": True, **part})
+        check(status == 400 and f'"{member}"' in got["error"]["message"], f"refused for {member}", part, status, got)
+    after = a.api("GET", "transfers/1")[1]["transfer"]
+    check_eq([after[k] for k in ("limit_down_bps", "priority", "state", "title")],
+             [before[k] for k in ("limit_down_bps", "priority", "state", "title")], "nothing of what is refused was done")
     check_eq(a.api("GET", "transfers/2")[0], 404, "none such")
     check_eq(a.api("GET", "transfers/1/fly")[0], 404, "no such word")
     check_eq(a.api("DELETE", "transfers/1?data=1")[1]["removed"]["id"], 1, "removed")
