@@ -262,30 +262,47 @@ static void get_files(const struct daemon_call *c, const struct job *j)
 		daemon_reply_json(c, 200, out);
 }
 
+/* What can be done with one: NULL when there is no such word. */
+static const char *methods_of(const char *word)
+{
+	static const struct {
+		const char *word, *methods;
+	} table[] = {{"", "GET, HEAD, PATCH, DELETE"},
+		     {"peers", "GET, HEAD"},
+		     {"files", "GET, HEAD"},
+		     {"pause", "POST"},
+		     {"resume", "POST"},
+		     {"recheck", "POST"}};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(table[i].word, word) == 0)
+			return table[i].methods;
+	return NULL;
+}
+
 static void on_transfer(void *user, const struct daemon_call *c)
 {
 	struct daemon_api *a = user;
 	char word[16];
 	struct job *j = find(a, c, word);
+	const char *methods = j == NULL ? NULL : methods_of(word);
 
-	if (j == NULL)
+	if (j != NULL && methods == NULL)
+		daemon_reply_error(c, 404, "not_found", "no such path");
+	if (methods == NULL || !daemon_allows(c, methods))
 		return;
-	if (word[0] == '\0' && is(c, "GET"))
-		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
-	else if (word[0] == '\0' && is(c, "DELETE"))
+	if (is(c, "DELETE"))
 		delete_one(a, c, j);
-	else if (word[0] == '\0' && is(c, "PATCH"))
+	else if (is(c, "PATCH"))
 		patch_one(a, c, j);
-	else if (strcmp(word, "peers") == 0 && is(c, "GET"))
-		daemon_reply_json(c, 200, job_peers_json(j));
-	else if (strcmp(word, "files") == 0 && is(c, "GET"))
-		get_files(c, j);
-	else if ((strcmp(word, "pause") == 0 || strcmp(word, "resume") == 0 ||
-		  strcmp(word, "recheck") == 0) &&
-		 is(c, "POST"))
+	else if (is(c, "POST"))
 		do_word(a, c, j, word, NULL);
+	else if (strcmp(word, "peers") == 0)
+		daemon_reply_json(c, 200, job_peers_json(j));
+	else if (strcmp(word, "files") == 0)
+		get_files(c, j);
 	else
-		daemon_reply_error(c, 404, "not_found", "no such path, or not with this method");
+		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
 }
 
 /* ---- the peer as a whole ------------------------------------------------------------ */

@@ -140,11 +140,11 @@ static bool has_token(const struct daemon_http *h, const struct http_request *r)
 	return right;
 }
 
-static bool is_method(const struct daemon_route *route, const char *method)
+static bool is_method(const char *methods, const char *method)
 {
 	size_t n = strlen(method);
 
-	for (const char *at = route->methods; *at != '\0'; at += strspn(at, ", ")) {
+	for (const char *at = methods; *at != '\0'; at += strspn(at, ", ")) {
 		size_t len = strcspn(at, ",");
 
 		if (len == n && strncmp(at, method, n) == 0)
@@ -191,20 +191,27 @@ static const struct daemon_route *find_route(const struct daemon_http *h, struct
 	return best;
 }
 
+bool daemon_allows(const struct daemon_call *c, const char *methods)
+{
+	if (is_method(methods, c->request->method))
+		return true;
+	daemon_reply_error(c, 405, "method_not_allowed", "only %s here", methods);
+	api_reply_header(c->reply, "Allow", methods);
+	return false;
+}
+
 static void pass(const struct daemon_call *c, const struct daemon_route *route, void *user)
 {
 	const struct http_request *r = c->request;
 
-	if (route == NULL) {
+	if (route == NULL)
 		daemon_reply_error(c, 404, "not_found", "no such path");
-	} else if (!is_method(route, r->method)) {
-		daemon_reply_error(c, 405, "method_not_allowed", "only %s here", route->methods);
-		api_reply_header(c->reply, "Allow", route->methods);
-	} else if (has_body(r) && (route->flags & ROUTE_RAW) == 0 && !http_request_is_json(r)) {
+	else if (!daemon_allows(c, route->methods))
+		return;
+	else if (has_body(r) && (route->flags & ROUTE_RAW) == 0 && !http_request_is_json(r))
 		daemon_reply_error(c, 415, "bad_content_type", "send application/json");
-	} else {
+	else
 		route->handle(user, c);
-	}
 }
 
 static void handle(void *user, const struct http_request *r, struct http_reply *reply)

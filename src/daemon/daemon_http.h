@@ -62,6 +62,9 @@ int daemon_http_add(struct daemon_http *h, const struct daemon_route *routes, vo
 void daemon_http_free(struct daemon_http *h);
 uint16_t daemon_http_port(const struct daemon_http *h);
 
+/* Is its method one of these ("GET, HEAD")? If not, it was answered: 405 with Allow. Borrowed until
+ * the reply is sent. */
+bool daemon_allows(const struct daemon_call *c, const char *methods);
 /* Takes `j`; NULL is "out of memory". */
 void daemon_reply_json(const struct daemon_call *c, int status, json_t *j);
 /* {"error": {"code": ..., "message": ...}} */

@@ -74,6 +74,9 @@ static int add_job(struct gateway *g, struct found *r, uint32_t file, struct err
 	    .index = index_client_url(g->index.client),
 	    .token = g->index.token,
 	    .pin = g->index.pin,
+	    .owner = r->e->owner,
+	    .entry = r->e->name,
+	    .version = r->e->version,
 	};
 	struct job_view v;
 	struct job *j = NULL;

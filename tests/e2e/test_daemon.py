@@ -414,6 +414,10 @@ def _(w):
              [before[k] for k in ("limit_down_bps", "priority", "state", "title")], "nothing of what is refused was done")
     check_eq(a.api("GET", "transfers/2")[0], 404, "none such")
     check_eq(a.api("GET", "transfers/1/fly")[0], 404, "no such word")
+    for method, path, allow in (("POST", "1", "GET, HEAD, PATCH, DELETE"), ("GET", "1/pause", "POST"), ("PATCH", "1/recheck", "POST"),
+                                ("POST", "1/files", "GET, HEAD"), ("DELETE", "1/peers", "GET, HEAD")):
+        status, got = a.api(method, "transfers/" + path, {})
+        check_eq((status, got["error"]["message"]), (405, f"only {allow} here"), f"{method} {path}")
     check_eq(a.api("DELETE", "transfers/1?data=1")[1]["removed"]["id"], 1, "removed")
     h.wait_for(lambda: not os.path.exists(src), 10 * h.SLOW, "its file is gone")
 

@@ -30,6 +30,7 @@ def _(w):
     g, want = Gateway(b), data(src)
     status, head, body = g.ask("/n/a/film")
     check_eq((status, body == want), (200, True), "the whole")
+    check_eq([b.transfers()[0].get(k) for k in ("owner", "entry", "version")], ["a", "film", 1], "which entry its transfer is")
     check_eq(head["Content-Length"], str(len(want)), "its length")
     check_eq((head["Content-Type"], head["Accept-Ranges"]), ("video/mp4", "bytes"), "its type")
     check_eq(head["X-Content-Type-Options"], "nosniff", "no sniffing")
