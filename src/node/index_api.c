@@ -14,6 +14,8 @@
 
 /* A .torrent up to this size is opened to put its trackers into the magnet link. */
 #define MAGNET_TORRENT_MAX (1u << 20)
+/* Bytes of a stored .torrent's trackers that may be left out of what is handed out. */
+#define TRACKERS_SPARE (1u << 20)
 
 /* ---- one entry ---- */
 
@@ -114,7 +116,9 @@ int index_put_torrent(struct index_server *s, const struct http_request *r, uint
 	struct buf stored, token;
 	int err;
 
-	buf_init(&stored, META_BYTES_MAX);
+	/* What is far too long for whoever asks is not read. */
+	buf_init(&stored, out->max < META_BYTES_MAX - TRACKERS_SPARE ? out->max + TRACKERS_SPARE
+								     : META_BYTES_MAX);
 	buf_init(&token, HTTP_HEADERS_MAX);
 	err = catalogue_db_torrent(s->db, id, &stored, why);
 	if (err == OK && index_torrent_put(buf_bytes(&stored), r, index_passkey_of(s, r, &token),

@@ -130,7 +130,8 @@ int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, 
 		      size_t *n, struct err_info *info);
 int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out,
 		     struct err_info *info);
-/* Appends to `out` (initialised by the caller). */
+/* Appends to `out` (initialised by the caller). One that is longer than that takes costs no more
+ * than a look: ERR_TOO_BIG. */
 int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
 			 struct err_info *info);
 /* Calls `each` per file in order; a non-zero return stops. */

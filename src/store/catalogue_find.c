@@ -206,17 +206,42 @@ int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out, st
 	return 0;
 }
 
+/* Straight into `out`: as a column it would lie in SQLite's memory first. */
+static int read_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
+			struct err_info *info)
+{
+	sqlite3_blob *blob = NULL;
+	struct span room;
+	int n, err;
+
+	if (sqlite3_blob_open(db->sql, "main", "torrents", "torrent", (int64_t)id, 0, &blob) !=
+	    SQLITE_OK)
+		return catalogue_fault(db, info);
+	n = sqlite3_blob_bytes(blob);
+	err = buf_reserve(out, (size_t)n, &room);
+	if (err != OK)
+		err_set(info, err, "%s", err_text(err));
+	else if (sqlite3_blob_read(blob, room.ptr, n, 0) != SQLITE_OK)
+		err = catalogue_fault(db, info);
+	else
+		buf_commit(out, (size_t)n);
+	sqlite3_blob_close(blob);
+	return err;
+}
+
 int catalogue_db_torrent(struct catalogue_db *db, uint64_t id, struct buf *out,
 			 struct err_info *info)
 {
 	sqlite3_stmt *s = NULL;
-	int err = row_of(db, STMT_TORRENT_GET, id, &s, info);
+	int err = row_of(db, STMT_TORRENT_LENGTH, id, &s, info);
+	bool fits;
 
 	if (err != 0)
 		return err;
-	err = buf_put(out, bytes_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)));
+	fits = (uint64_t)sqlite3_column_int64(s, 0) <= out->max - out->len;
 	sqlite3_reset(s);
-	return err == 0 ? 0 : err_set(info, err, "%s", err_text(err));
+	return fits ? read_torrent(db, id, out, info)
+		    : err_set(info, ERR_TOO_BIG, "%s", err_text(ERR_TOO_BIG));
 }
 
 static int each_file(struct catalogue_db *db, sqlite3_stmt *s,

@@ -110,7 +110,7 @@ static const char *const statements[N_STMTS] = {
 			" AND (?3 = 0 OR version = ?3) LIMIT 1",
     [STMT_ENTRY_GET] = "SELECT " CATALOGUE_COLUMNS
 		       " FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1",
-    [STMT_TORRENT_GET] = "SELECT torrent FROM torrents WHERE entry = ?1",
+    [STMT_TORRENT_LENGTH] = "SELECT length(torrent) FROM torrents WHERE entry = ?1",
     [STMT_FILES_GET] = "SELECT path, length, sha256 FROM files WHERE entry = ?1"
 		       " ORDER BY position",
     [STMT_NEAR] = "SELECT id, owner, name FROM entries ORDER BY id DESC LIMIT ?1",

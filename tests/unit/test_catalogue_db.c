@@ -195,6 +195,49 @@ TEST(an_entry_comes_back_as_it_was_published)
 	db_end(db);
 }
 
+/* SQLite's memory beyond what it has anyway, while the torrent is asked for. */
+static int64_t memory_of_torrent(struct catalogue_db *db, uint64_t id, size_t max, int want)
+{
+	int64_t before;
+	struct buf out;
+
+	buf_init(&out, max);
+	(void)sqlite3_memory_highwater(1);
+	before = sqlite3_memory_used();
+	CHECK_INT(catalogue_db_torrent(db, id, &out, &info), want);
+	buf_fini(&out);
+	return sqlite3_memory_highwater(0) - before;
+}
+
+TEST(a_large_torrent_is_read_where_it_goes_and_not_at_all_where_it_does_not_fit)
+{
+	enum { BYTES = 16 << 20, LITTLE = 4 << 20 };
+	struct catalogue_db *db = db_new();
+	struct entry e = entry_of("ann", "large", 1);
+	struct catalogue_file file = {.path = "f", .length = 1};
+	enum catalogue_change change;
+	uint8_t *torrent = malloc(BYTES);
+	struct buf out;
+
+	for (size_t i = 0; i < BYTES; i++)
+		torrent[i] = (uint8_t)(i * 2654435761u >> 13);
+	CHECK_INT(
+	    catalogue_db_publish(db, &who, &e, bytes_of(torrent, BYTES), &file, 1, &change, &info),
+	    0);
+	CHECK(memory_of_torrent(db, e.id, BYTES - 1, ERR_TOO_BIG) < LITTLE / 16);
+	CHECK(memory_of_torrent(db, e.id, BYTES, 0) < LITTLE);
+	buf_init(&out, BYTES + 1);
+	CHECK_INT(buf_put_u8(&out, 7), 0);
+	CHECK_INT(catalogue_db_torrent(db, e.id, &out, &info), 0);
+	CHECK_INT(out.len, BYTES + 1);
+	CHECK(memcmp(out.ptr + 1, torrent, BYTES) == 0);
+	CHECK_INT(catalogue_db_torrent(db, e.id, &out, &info), ERR_TOO_BIG);
+	CHECK_INT(catalogue_db_torrent(db, e.id + 1, &out, &info), ERR_NOENT);
+	buf_fini(&out);
+	free(torrent);
+	db_end(db);
+}
+
 TEST(an_entry_with_one_kind_of_hash_comes_back_so)
 {
 	struct catalogue_db *db = db_new();
