@@ -165,10 +165,9 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 }
 
 /* The catalogue knows swarms by 20 bytes; a whole v2 hash tells more. */
-static bool has_hash(const struct list_ask *a, const struct entry *e)
+static bool has_hash(const struct list_ask *a, bool has_v2, const uint8_t hash_v2[SHA256_LEN])
 {
-	return a->hash_len != SHA256_LEN ||
-	       (e->has_v2 && memcmp(e->hash_v2, a->hash, SHA256_LEN) == 0);
+	return a->hash_len != SHA256_LEN || (has_v2 && memcmp(hash_v2, a->hash, SHA256_LEN) == 0);
 }
 
 /* False: a row would be left out without a word. */
@@ -240,7 +239,7 @@ static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
-		if (a != NULL && !has_hash(a, &s->rows[i]))
+		if (a != NULL && !has_hash(a, s->rows[i].has_v2, s->rows[i].hash_v2))
 			continue;
 		if (!add_row(s, list, &s->rows[i], why)) {
 			json_decref(list);
@@ -255,7 +254,7 @@ static json_t *rows_json(struct index_server *s, const struct list_ask *a, size_
 	return list;
 }
 
-static uint32_t peers_of(struct index_server *s, const struct entry *e)
+static uint32_t peers_of(struct index_server *s, const struct catalogue_swarms *e)
 {
 	struct shard_hold hold = {.all = s->shards};
 	struct scrape_row v1 = {0}, v2 = {0};
@@ -285,62 +284,52 @@ static json_t *plain_page(struct index_server *s, struct list_ask *a, json_int_t
 	return rows_json(s, a, n, why);
 }
 
-/* Rows one after the other, a page of the catalogue at a time, at most INDEX_SCANNED_MAX. */
-struct scan {
-	struct catalogue_query query;
-	size_t n, at;
-	uint32_t scanned;
+static_assert(INDEX_SCANNED_MAX <= CATALOGUE_SCAN_MAX, "one search tells all of them");
+
+static bool add_id(struct index_server *s, json_t *list, uint64_t id, struct err_info *why)
+{
+	struct entry row;
+
+	return catalogue_db_get(s->db, id, &row, why) == 0 && add_row(s, list, &row, why);
+}
+
+/* Entries that somebody has or fetches now, of those looked at. */
+struct online {
+	struct index_server *s;
+	const struct list_ask *a;
+	uint64_t ids[CATALOGUE_PAGE_MAX], last_id;
+	uint32_t n, looked_at;
 };
 
-static const struct entry *scan_next(struct index_server *s, struct scan *c, struct err_info *why)
+static int keep_online(void *user, const struct catalogue_swarms *row)
 {
-	if (c->at == c->n) {
-		if (c->scanned >= INDEX_SCANNED_MAX || (c->scanned > 0 && c->n < c->query.limit))
-			return NULL;
-		if (catalogue_db_find(s->db, &c->query, s->rows, &c->n, why) < 0 || c->n == 0)
-			return NULL;
-		c->at = 0;
-		c->scanned += (uint32_t)c->n;
-		if (c->query.sort == CATALOGUE_NEWEST)
-			c->query.before_id = s->rows[c->n - 1].id;
-		else
-			c->query.offset += (uint32_t)c->n;
-	}
-	return &s->rows[c->at++];
+	struct online *o = user;
+
+	o->looked_at++;
+	o->last_id = row->id;
+	if (has_hash(o->a, row->has_v2, row->hash_v2) && peers_of(o->s, row) > 0)
+		o->ids[o->n++] = row->id;
+	return o->n == o->a->query.limit;
 }
 
-/* Where the next page begins, when so many rows were looked at that this one ends before it is
- * full; 0 when there are no more. */
-static json_int_t scan_goes_on(const struct scan *c)
-{
-	if (c->n < c->query.limit)
-		return 0;
-	return c->query.sort == CATALOGUE_NEWEST ? (json_int_t)c->query.before_id
-						 : (json_int_t)c->query.offset;
-}
-
-/* Those that somebody has or fetches now. */
+/* It may end before it is full, as so many were looked at. */
 static json_t *online_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
 {
-	struct scan c = {.query = a->query};
+	struct online o = {.s = s, .a = a};
+	struct catalogue_query q = a->query;
 	json_t *list = json_array();
-	const struct entry *e;
 
-	c.query.limit = CATALOGUE_PAGE_MAX;
-	while ((e = scan_next(s, &c, why)) != NULL) {
-		if (!has_hash(a, e) || peers_of(s, e) == 0)
-			continue;
-		if (!add_row(s, list, e, why))
-			break;
-		if (json_array_size(list) < a->query.limit)
-			continue;
-		*next = c.query.sort == CATALOGUE_NEWEST
-			    ? (json_int_t)e->id
-			    : (json_int_t)(c.query.offset - (c.n - c.at));
+	q.limit = INDEX_SCANNED_MAX;
+	if (catalogue_db_scan(s->db, &q, keep_online, &o, why) < 0)
 		return list;
+	for (uint32_t i = 0; i < o.n; i++) {
+		if (!add_id(s, list, o.ids[i], why))
+			return list;
 	}
-	*next = scan_goes_on(&c);
+	if (o.n == a->query.limit || o.looked_at == INDEX_SCANNED_MAX)
+		*next = q.sort == CATALOGUE_NEWEST ? (json_int_t)o.last_id
+						   : (json_int_t)(q.offset + o.looked_at);
 	return list;
 }
 
@@ -348,6 +337,23 @@ struct ranked {
 	uint64_t id;
 	uint32_t peers;
 };
+
+struct ranking {
+	struct index_server *s;
+	const struct list_ask *a;
+	struct ranked *all;
+	size_t n;
+};
+
+static int rank(void *user, const struct catalogue_swarms *row)
+{
+	struct ranking *r = user;
+	uint32_t peers = peers_of(r->s, row);
+
+	if (has_hash(r->a, row->has_v2, row->hash_v2) && (peers > 0 || !r->a->online))
+		r->all[r->n++] = (struct ranked){row->id, peers};
+	return 0;
+}
 
 static int by_peers(const void *a, const void *b)
 {
@@ -362,31 +368,26 @@ static int by_peers(const void *a, const void *b)
 static json_t *ranked_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
 {
-	struct ranked *all = malloc(INDEX_SCANNED_MAX * sizeof(*all));
-	struct scan c = {.query = a->query};
+	struct ranking r = {.s = s, .a = a, .all = malloc(INDEX_SCANNED_MAX * sizeof(*r.all))};
+	struct catalogue_query q = a->query;
 	json_t *list = json_array();
-	const struct entry *e;
-	struct entry row;
-	size_t n = 0, i;
+	size_t i;
 
-	if (all == NULL)
+	q.limit = INDEX_SCANNED_MAX;
+	q.offset = 0;
+	if (r.all == NULL)
 		err_set(why, ERR_NOMEM, "out of memory");
-	c.query.limit = CATALOGUE_PAGE_MAX;
-	c.query.offset = 0;
-	while (all != NULL && n < INDEX_SCANNED_MAX && (e = scan_next(s, &c, why)) != NULL) {
-		all[n] = (struct ranked){e->id, peers_of(s, e)};
-		n += has_hash(a, e) && (all[n].peers > 0 || !a->online);
-	}
-	if (n > 0)
-		qsort(all, n, sizeof(*all), by_peers);
-	for (i = a->query.offset; i < n && json_array_size(list) < a->query.limit; i++) {
-		if (catalogue_db_get(s->db, all[i].id, &row, why) != 0 ||
-		    !add_row(s, list, &row, why))
+	else
+		(void)catalogue_db_scan(s->db, &q, rank, &r, why);
+	if (r.n > 0)
+		qsort(r.all, r.n, sizeof(*r.all), by_peers);
+	for (i = a->query.offset; i < r.n && json_array_size(list) < a->query.limit; i++) {
+		if (!add_id(s, list, r.all[i].id, why))
 			break;
 	}
-	if (i < n)
+	if (i < r.n)
 		*next = (json_int_t)i;
-	free(all);
+	free(r.all);
 	return list;
 }
 

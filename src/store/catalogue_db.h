@@ -8,9 +8,12 @@
 
 #define CATALOGUE_PAGE_MAX 500u
 #define CATALOGUE_NEAR_MAX 32u
+#define CATALOGUE_SCAN_MAX 20000u
 /* Virtual-machine steps one search may take before it is stopped: measured at 12 to 50 ns each,
- * so at most about 200 ms (O-31). */
+ * so at most about 200 ms (O-31). What FTS5 does within a step has no such measure: such searches
+ * are stopped by the time that they have taken of a core. */
 #define CATALOGUE_STEPS_MAX 4000000
+#define CATALOGUE_CPU_MS_MAX 500
 
 struct catalogue_db;
 
@@ -128,6 +131,17 @@ struct catalogue_query {
  * ERR_INVALID (limit, or a match that is no expression), ERR_IO. */
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
 		      size_t *n, struct err_info *info);
+/* What tells an entry's swarms. */
+struct catalogue_swarms {
+	uint64_t id;
+	bool has_v1, has_v2;
+	uint8_t hash_v1[SHA1_LEN], hash_v2[SHA256_LEN];
+};
+/* The same for up to CATALOGUE_SCAN_MAX rows at the cost of one search, `each` called for one after
+ * the other; a non-zero return stops. `each` may not search. */
+int catalogue_db_scan(struct catalogue_db *db, const struct catalogue_query *q,
+		      int (*each)(void *user, const struct catalogue_swarms *row), void *user,
+		      struct err_info *info);
 int catalogue_db_get(struct catalogue_db *db, uint64_t id, struct entry *out,
 		     struct err_info *info);
 /* Appends to `out` (initialised by the caller). One that is longer than that takes costs no more

@@ -1,9 +1,12 @@
 /* store/catalogue_find.c - what is asked of the catalogue. */
+#include <time.h>
+
 #include "base/text.h"
 #include "store/catalogue_impl.h"
 #include "store/near.h"
 
-#define STEPS_AT_ONCE 10000
+/* FTS5 reads its index by statements whose steps are counted, some 250 pages of it at so many. */
+#define STEPS_AT_ONCE 1000
 #define NEAR_ROWS_MAX 20000
 
 static void column_text(sqlite3_stmt *s, int i, char *out, size_t cap)
@@ -65,16 +68,19 @@ static const char *const orders[CATALOGUE_SORTS] = {
 };
 
 /* CROSS JOIN: the order as written, so that FTS5 gives the rows newest first and the search
- * ends at the limit instead of sorting everything that fits. */
+ * ends at the limit instead of sorting everything that fits. Nothing but what tells the swarms, so
+ * that rows which are skipped are no more than a step in an index, and rows that must be sorted are
+ * small. */
 static void put_find_sql(struct buf *sql, unsigned with)
 {
 	bool match = with & FIND_MATCH;
+	bool rare = (with & (FIND_OWNER | FIND_NAME | FIND_HASH | FIND_VERSION)) == FIND_VERSION;
 
-	buf_put_str(sql, "SELECT " CATALOGUE_COLUMNS " FROM ");
+	buf_put_str(sql, "SELECT e.id, e.hash_v1, e.hash_v2 FROM ");
 	buf_put_str(sql, match ? "words w CROSS JOIN entries e ON e.id = w.rowid" : "entries e");
-	buf_put_str(sql, " CROSS JOIN owners o ON o.id = e.owner WHERE 1");
-	if (match)
-		buf_put_str(sql, " AND words MATCH ?1");
+	/* A look at each row in the order of an index costs more than sorting the few that fit. */
+	buf_put_str(sql, !match && rare ? " NOT INDEXED" : "");
+	buf_put_str(sql, match ? " WHERE words MATCH ?1" : " WHERE 1");
 	if (with & FIND_OWNER)
 		buf_put_str(sql, " AND e.owner = (SELECT id FROM owners WHERE name = ?2)");
 	if (with & FIND_NAME)
@@ -123,46 +129,95 @@ static sqlite3_stmt *find_stmt(struct catalogue_db *db, const struct catalogue_q
 	return s;
 }
 
-static int too_many_steps(void *user)
+/* Of this thread, so that a busy machine refuses nothing. */
+static uint64_t cpu_ms(void)
+{
+	struct timespec t = {0};
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int too_costly(void *user)
 {
 	struct catalogue_db *db = user;
 
 	db->steps += STEPS_AT_ONCE;
-	return db->steps > CATALOGUE_STEPS_MAX;
+	return db->steps > CATALOGUE_STEPS_MAX || cpu_ms() > db->until_cpu_ms;
 }
 
 static int find_fault(struct catalogue_db *db, const struct catalogue_query *q,
 		      struct err_info *info)
 {
+	int answer = sqlite3_errcode(db->sql) & 0xff;
+
 	/* the only SQL error a prepared search can meet is in its expression */
-	if (q->match != NULL && (sqlite3_errcode(db->sql) & 0xff) == SQLITE_ERROR)
+	if (q->match != NULL && answer == SQLITE_ERROR)
 		return err_set(info, ERR_INVALID, "the search cannot be understood");
+	if (q->match == NULL && answer == SQLITE_INTERRUPT)
+		return err_set(info, ERR_TIMEOUT,
+			       "so far into the list is too costly: search for words, an owner or "
+			       "a name");
 	return catalogue_fault(db, info);
+}
+
+int catalogue_db_scan(struct catalogue_db *db, const struct catalogue_query *q,
+		      int (*each)(void *user, const struct catalogue_swarms *row), void *user,
+		      struct err_info *info)
+{
+	sqlite3_stmt *s = NULL;
+	bool stop = false;
+	int answer, err = 0;
+
+	if (q->limit == 0 || q->limit > CATALOGUE_SCAN_MAX)
+		return err_set(info, ERR_INVALID, "a scan has 1 to %u entries", CATALOGUE_SCAN_MAX);
+	s = find_stmt(db, q, info);
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	db->steps = 0;
+	db->until_cpu_ms = cpu_ms() + CATALOGUE_CPU_MS_MAX;
+	sqlite3_progress_handler(db->sql, STEPS_AT_ONCE, too_costly, db);
+	while (!stop && (answer = sqlite3_step(s)) == SQLITE_ROW) {
+		struct catalogue_swarms row = {.id = (uint64_t)sqlite3_column_int64(s, 0)};
+
+		row.has_v1 = column_blob(s, 1, row.hash_v1, SHA1_LEN);
+		row.has_v2 = column_blob(s, 2, row.hash_v2, SHA256_LEN);
+		stop = each(user, &row) != 0;
+	}
+	if (!stop && answer != SQLITE_DONE)
+		err = find_fault(db, q, info);
+	sqlite3_progress_handler(db->sql, 0, NULL, NULL);
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return err;
+}
+
+struct page {
+	uint64_t ids[CATALOGUE_PAGE_MAX];
+	size_t n;
+};
+
+static int keep_id(void *user, const struct catalogue_swarms *row)
+{
+	struct page *p = user;
+
+	p->ids[p->n++] = row->id;
+	return 0;
 }
 
 int catalogue_db_find(struct catalogue_db *db, const struct catalogue_query *q, struct entry *rows,
 		      size_t *n, struct err_info *info)
 {
-	sqlite3_stmt *s = NULL;
-	int answer, err = 0;
+	struct page found = {.n = 0};
+	int err;
 
 	*n = 0;
 	if (q->limit == 0 || q->limit > CATALOGUE_PAGE_MAX)
 		return err_set(info, ERR_INVALID, "a page has 1 to %u entries", CATALOGUE_PAGE_MAX);
-	s = find_stmt(db, q, info);
-	if (s == NULL)
-		return catalogue_fault(db, NULL);
-	db->steps = 0;
-	sqlite3_progress_handler(db->sql, STEPS_AT_ONCE, too_many_steps, db);
-	while ((answer = sqlite3_step(s)) == SQLITE_ROW && *n < q->limit)
-		read_row(s, &rows[(*n)++]);
-	if (answer != SQLITE_DONE && answer != SQLITE_ROW)
-		err = find_fault(db, q, info);
-	sqlite3_progress_handler(db->sql, 0, NULL, NULL);
-	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
-	if (err != 0)
-		*n = 0;
+	err = catalogue_db_scan(db, q, keep_id, &found, info);
+	for (size_t i = 0; i < found.n && err == 0; i++)
+		err = catalogue_db_get(db, found.ids[i], &rows[i], info);
+	*n = err == 0 ? found.n : 0;
 	return err;
 }
 

@@ -58,7 +58,7 @@ struct catalogue_db {
 	sqlite3 *sql;
 	sqlite3_stmt *stmts[N_STMTS];
 	sqlite3_stmt *finds[N_FINDS];
-	uint64_t steps; /* of the search at hand */
+	uint64_t steps, until_cpu_ms; /* of the search at hand */
 	uint64_t entries, bytes;
 };
 

@@ -56,7 +56,12 @@ static const char step_3[] =
     " created_at INTEGER NOT NULL) WITHOUT ROWID;";
 static const char step_4[] = "CREATE TABLE self (id BLOB NOT NULL);"
 			     "INSERT INTO self VALUES (randomblob(" TEXT_OF(CATALOGUE_ID_LEN) "));";
-static const char *const steps[] = {step_1, step_2, step_3, step_4};
+/* What lists by name and by size are read from: sorted anew for each page, 400,000 entries were too
+ * many. Rows of one size come by falling id, for an index read backwards ends with that. */
+static const char step_5[] = "CREATE INDEX entries_by_name ON entries (name COLLATE NOCASE, name,"
+			     " id DESC);"
+			     "CREATE INDEX entries_bytes ON entries (bytes);";
+static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 /* Searchable are the paths of the first files only: an entry of 500,000 files would

@@ -485,19 +485,64 @@ TEST(hostile_texts_as_names_are_stored_literally)
 	db_end(db);
 }
 
+/* By SQL: one by one so many would take minutes. The first is there already. */
+static void fill(uint32_t n)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
+		 " INSERT INTO entries (id, owner, name, version, bytes, n_files, published_at,"
+		 " signature) SELECT i, 1, 'n' || (%u - i), i, i, 1, 0, '' FROM n",
+		 n, n);
+	run_sql(sql);
+}
+
 TEST(a_search_too_costly_is_stopped)
 {
 	struct catalogue_db *db = db_new();
 
-	/* by SQL: one by one so many would take minutes */
 	must_put(db, "ann", "x", 1);
-	run_sql("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000)"
-		" INSERT INTO entries (id, owner, name, version, bytes, n_files, published_at,"
-		" signature) SELECT i, 1, '', i, 1, 1, 0, '' FROM n");
+	fill(1500000);
 	CHECK_STR(FOUND(db, .match = "\"x\""), "x@1");
 	CHECK_STR(FOUND(db, .version = UINT32_MAX), "error -10");
 	CHECK_INT(info.code, ERR_TIMEOUT);
+	CHECK(strstr(info.text, "word") != NULL && strstr(info.text, "longer") == NULL);
 	CHECK_STR(FOUND(db, .match = "\"x\""), "x@1");
+	/* Lists are read from their index, wherever the page is. */
+	CHECK_STR(FOUND(db, .sort = CATALOGUE_LARGEST, .limit = 2), "n0@1500000 n1@1499999");
+	CHECK_STR(FOUND(db, .sort = CATALOGUE_LARGEST, .limit = 1, .offset = 1000000),
+		  "n1000000@500000");
+	CHECK_STR(FOUND(db, .sort = CATALOGUE_BY_NAME, .limit = 3),
+		  "n0@1500000 n1@1499999 n10@1499990");
+	CHECK_STR(FOUND(db, .sort = CATALOGUE_BY_NAME, .limit = 1, .offset = 1000000),
+		  "n55@1499945");
+	db_end(db);
+}
+
+static int count_row(void *user, const struct catalogue_swarms *row)
+{
+	uint32_t *n = user;
+
+	CHECK(row->id > 0 && !row->has_v1);
+	return ++*n == 30001;
+}
+
+TEST(a_scan_tells_many_rows_in_one_search)
+{
+	struct catalogue_db *db = db_new();
+	struct catalogue_query q = {.limit = CATALOGUE_SCAN_MAX, .sort = CATALOGUE_BY_NAME};
+	uint32_t n = 0;
+
+	must_put(db, "ann", "x", 1);
+	fill(25001);
+	CHECK_INT(catalogue_db_scan(db, &q, count_row, &n, &info), 0);
+	CHECK_INT(n, CATALOGUE_SCAN_MAX);
+	n = 30000;
+	CHECK_INT(catalogue_db_scan(db, &q, count_row, &n, &info), 0);
+	CHECK_INT(n, 30001);
+	q.limit++;
+	CHECK_INT(catalogue_db_scan(db, &q, count_row, &n, &info), ERR_INVALID);
 	db_end(db);
 }
 
