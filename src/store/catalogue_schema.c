@@ -16,13 +16,28 @@
 #define TEXT_OF(x) TEXT_OF_(x)
 #define TEXT_OF_(x) #x
 
+/* Searchable are the paths of the first files only: an entry of 500,000 files would otherwise hold
+ * up everybody else's; nor more than so much of them, for a phrase of a word that they repeat is
+ * looked for at each place. What is cut off there may be half a word. */
+#define WORDS_PATHS_MAX 5000
+#define WORDS_PATH_BYTES_MAX 65536
+#define FIRST_PATHS TEXT_OF(WORDS_PATHS_MAX)
+#define FIRST_BYTES TEXT_OF(WORDS_PATH_BYTES_MAX)
+#define WORDS_SELECT                                                                               \
+	" SELECT e.id, e.name, o.name, (SELECT CAST(substr(CAST(group_concat(path, char(10))"      \
+	" AS BLOB), 1, " FIRST_BYTES ") AS TEXT) FROM (SELECT path FROM files"                     \
+	" WHERE entry = e.id ORDER BY position LIMIT " FIRST_PATHS ")),"                           \
+	" e.description || ' ' || e.tags || ' ' || e.meta"                                         \
+	" FROM entries e JOIN owners o ON o.id = e.owner"
+#define WORDS_OF WORDS_SELECT " WHERE e.id = ?1"
+
 /* What makes version n + 1 of the tables out of version n; a new catalogue takes all of them. Each
  * is one transaction, so that a crash leaves one version or the other.
  *
  * The words of an entry are kept in the index only, not once more beside it: `words` has no
  * content. To take them out again the same words must be given, which are read from the
- * other tables (WORDS_OF). Columns of it cannot be added later, so what else is to be found goes
- * into `description`. */
+ * other tables (WORDS_OF): who changes that adds a step which makes all words anew. Columns of it
+ * cannot be added later, so what else is to be found goes into `description`. */
 static const char step_1[] =
     "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " key BLOB NOT NULL);"
@@ -61,16 +76,12 @@ static const char step_4[] = "CREATE TABLE self (id BLOB NOT NULL);"
 static const char step_5[] = "CREATE INDEX entries_by_name ON entries (name COLLATE NOCASE, name,"
 			     " id DESC);"
 			     "CREATE INDEX entries_bytes ON entries (bytes);";
-static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5};
+/* Fewer words of an entry's paths. */
+static const char step_6[] =
+    "INSERT INTO words (words) VALUES ('delete-all');"
+    "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
-
-/* Searchable are the paths of the first files only: an entry of 500,000 files would
- * otherwise hold up everybody else's. */
-#define WORDS_OF                                                                                   \
-	" SELECT e.id, e.name, o.name, (SELECT group_concat(path, char(10)) FROM"                  \
-	" (SELECT path FROM files WHERE entry = e.id ORDER BY position LIMIT 5000)),"              \
-	" e.description || ' ' || e.tags || ' ' || e.meta"                                         \
-	" FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1"
 
 static const char *const statements[N_STMTS] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",

@@ -311,6 +311,7 @@ TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 	db = db_open();
 	CHECK_INT(catalogue_db_id(db, id, &info), 0);
 	CHECK_STR(FOUND(db, .match = "\"old\""), "old");
+	CHECK_STR(FOUND(db, .match = "\"ann\"", .sort = CATALOGUE_BY_NAME), "old");
 	must_put(db, &e);
 	CHECK_INT(e.id, 8);
 	CHECK_INT(catalogue_db_unpublish(db, &who, &gone, false, &removed, &info), 0);

@@ -520,6 +520,48 @@ TEST(a_search_too_costly_is_stopped)
 	db_end(db);
 }
 
+TEST(a_search_that_takes_long_without_steps_is_stopped)
+{
+	struct catalogue_db *db = db_new();
+	char match[32 * 8 + 1] = "";
+
+	for (size_t i = 0; i < 32; i++)
+		memcpy(match + 8 * i, "\"a a b\" ", 9);
+	must_put(db, "ann", "x", 1);
+	run_sql("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 18)"
+		" INSERT INTO words (rowid, name, owner, paths, description)"
+		" SELECT i, '', '', replace(hex(zeroblob(300000)), '00', 'a b '), '' FROM n");
+	CHECK_STR(FOUND(db, .match = match), "error -10");
+	CHECK(strstr(info.text, "longer words") != NULL);
+	CHECK_STR(FOUND(db, .match = "\"x\""), "x@1");
+	db_end(db);
+}
+
+TEST(so_much_of_an_entrys_paths_is_searched_and_all_of_it_goes_with_the_entry)
+{
+	static char text[66000];
+	const char *paths[] = {text, "beyond"};
+	struct catalogue_db *db = db_new();
+	struct entry e = entry_of("ann", "x", 1);
+	uint32_t removed;
+	bool created;
+
+	memset(text, '-', sizeof(text) - 1);
+	memcpy(text + 65536 - 5, " last next", 10);
+	CHECK_INT(put_paths(db, &e, paths, 2, &created), 0);
+	CHECK_STR(FOUND(db, .match = "\"last\""), "x@1");
+	CHECK_STR(FOUND(db, .match = "\"next\""), "");
+	CHECK_STR(FOUND(db, .match = "\"beyond\""), "");
+	CHECK_INT(take_out(db, "ann", "x", 0, e.key, &removed), 0);
+	CHECK_STR(FOUND(db, .match = "\"last\""), "");
+	/* with a row of that number it would be found, had any of its words stayed */
+	run_sql("INSERT INTO entries (id, owner, name, version, bytes, n_files, published_at,"
+		" signature) VALUES (1, 1, 'x', 1, 1, 1, 0, '')");
+	CHECK_STR(FOUND(db, .match = "\"last\""), "");
+	CHECK_STR(FOUND(db, .match = "\"ann\""), "");
+	db_end(db);
+}
+
 static int count_row(void *user, const struct catalogue_swarms *row)
 {
 	uint32_t *n = user;
