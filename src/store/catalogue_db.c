@@ -322,26 +322,51 @@ int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *
 	return 0;
 }
 
-/* One of the rows to remove; *id 0 when none is left. */
-static int doomed_get(struct catalogue_db *db, int64_t owner, const char *name, uint32_t version,
-		      int64_t *id, uint64_t *bytes, struct err_info *info)
+/* What is removed: a row at hand (0: none is left), and of all of them so far how many they are,
+ * how large, and the highest number. */
+struct removal {
+	int64_t id;
+	uint32_t n;
+	uint64_t bytes;
+	int64_t version;
+};
+
+static int doomed_get(struct catalogue_db *db, int64_t owner, const struct entry *e,
+		      struct removal *r, struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, STMT_ENTRIES_OF, info);
 	int answer;
 
-	*id = 0;
+	r->id = 0;
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	sqlite3_bind_int64(s, 1, owner);
+	catalogue_bind_text(s, 2, e->name);
+	sqlite3_bind_int64(s, 3, e->version);
+	answer = sqlite3_step(s);
+	if (answer == SQLITE_ROW) {
+		r->id = sqlite3_column_int64(s, 0);
+		r->n++;
+		r->bytes += (uint64_t)sqlite3_column_int64(s, 1);
+		if (sqlite3_column_int64(s, 2) > r->version)
+			r->version = sqlite3_column_int64(s, 2);
+	}
+	sqlite3_reset(s);
+	return answer == SQLITE_ROW || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+}
+
+/* Who follows the name would take another version of the same number for what it has. */
+static int dealt_add(struct catalogue_db *db, int64_t owner, const char *name, int64_t version,
+		     struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_DEALT_ADD, info);
+
 	if (s == NULL)
 		return catalogue_fault(db, NULL);
 	sqlite3_bind_int64(s, 1, owner);
 	catalogue_bind_text(s, 2, name);
 	sqlite3_bind_int64(s, 3, version);
-	answer = sqlite3_step(s);
-	if (answer == SQLITE_ROW) {
-		*id = sqlite3_column_int64(s, 0);
-		*bytes += (uint64_t)sqlite3_column_int64(s, 1);
-	}
-	sqlite3_reset(s);
-	return answer == SQLITE_ROW || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
+	return catalogue_run(db, s, info);
 }
 
 static int entry_drop(struct catalogue_db *db, int64_t id, struct err_info *info)
@@ -357,21 +382,21 @@ static int entry_drop(struct catalogue_db *db, int64_t id, struct err_info *info
 }
 
 static int unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
-		     const struct entry *e, bool admin, uint32_t *n, uint64_t *bytes,
-		     struct err_info *info)
+		     const struct entry *e, bool admin, struct removal *r, struct err_info *info)
 {
-	int64_t owner_id, id;
-	int err = owner_get(db, e->owner, admin ? NULL : e->key, &owner_id, info);
+	int64_t owner;
+	int err = owner_get(db, e->owner, admin ? NULL : e->key, &owner, info);
 
-	while (err == 0 && owner_id != 0) {
-		err = doomed_get(db, owner_id, e->name, e->version, &id, bytes, info);
-		if (err != 0 || id == 0)
+	while (err == 0 && owner != 0) {
+		err = doomed_get(db, owner, e, r, info);
+		if (err != 0 || r->id == 0)
 			break;
-		err = entry_drop(db, id, info);
-		++*n;
+		err = entry_drop(db, r->id, info);
 	}
-	if (err == 0 && *n == 0)
+	if (err == 0 && r->n == 0)
 		err = err_set(info, ERR_NOENT, "there is no such entry");
+	if (err == 0)
+		err = dealt_add(db, owner, e->name, r->version, info);
 	if (err == 0)
 		err = catalogue_removed_add(db, who, e, info);
 	if (err == 0)
@@ -384,16 +409,15 @@ int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor
 			   const struct entry *e, bool admin, uint32_t *removed,
 			   struct err_info *info)
 {
-	uint64_t bytes = 0;
-	uint32_t n = 0;
+	struct removal r = {.id = 0};
 	int err = catalogue_run_plain(db, STMT_BEGIN, info);
 
 	if (err == 0)
-		err = catalogue_finish(db, unpublish(db, who, e, admin, &n, &bytes, info), info);
-	*removed = err == 0 ? n : 0;
+		err = catalogue_finish(db, unpublish(db, who, e, admin, &r, info), info);
+	*removed = err == 0 ? r.n : 0;
 	if (err == 0) {
-		db->entries -= n;
-		db->bytes -= bytes;
+		db->entries -= r.n;
+		db->bytes -= r.bytes;
 	}
 	return err;
 }

@@ -51,7 +51,8 @@ enum catalogue_change {
  *   - the same owner, name and content as the newest keeps its id and version; with no earlier
  *     published_at and another description, tags or notes, those are replaced;
  *   - the same owner and name with other content becomes version + 1: the newest is what was
- *     published last. So does content of an older version that is published once more;
+ *     published last. So does content of an older version that is published once more; a number
+ *     is dealt out once, also when its version was unpublished;
  *   - signed before the name was last unpublished, or, of content of an older version, before the
  *     newest or not after that older one: ERR_MISMATCH. Anybody can repeat what was signed.
  * On success e->id and e->version are set.

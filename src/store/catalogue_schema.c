@@ -80,7 +80,16 @@ static const char step_5[] = "CREATE INDEX entries_by_name ON entries (name COLL
 static const char step_6[] =
     "INSERT INTO words (words) VALUES ('delete-all');"
     "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
-static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6};
+/* The highest number that was taken from an owner's name, which is not dealt out again; of those
+ * taken before, the audit knows. One row at most for two of the audit, which stays as well. */
+static const char step_7[] =
+    "CREATE TABLE dealt (owner INTEGER NOT NULL REFERENCES owners, name TEXT NOT NULL,"
+    " version INTEGER NOT NULL, PRIMARY KEY (owner, name)) WITHOUT ROWID;"
+    "INSERT INTO dealt SELECT o.id, a.name, max(a.version) FROM audit a JOIN owners o"
+    " ON o.name = a.owner WHERE a.action = 'publish' GROUP BY o.id, a.name"
+    " HAVING max(a.version) > coalesce((SELECT max(version) FROM entries e"
+    " WHERE e.owner = o.id AND e.name = a.name), 0);";
+static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6, step_7};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 static const char *const statements[N_STMTS] = {
@@ -104,7 +113,11 @@ static const char *const statements[N_STMTS] = {
 		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_AUDIT_GET] = "SELECT id, at, address, action, owner, name, version, key FROM audit"
 		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-    [STMT_VERSION_LAST] = "SELECT max(version) FROM entries WHERE owner = ?1 AND name = ?2",
+    [STMT_VERSION_LAST] = "SELECT max(version) FROM (SELECT version FROM entries WHERE owner = ?1"
+			  " AND name = ?2 UNION ALL SELECT version FROM dealt WHERE owner = ?1"
+			  " AND name = ?2)",
+    [STMT_DEALT_ADD] = "INSERT INTO dealt (owner, name, version) VALUES (?1, ?2, ?3)"
+		       " ON CONFLICT DO UPDATE SET version = max(version, excluded.version)",
     [STMT_ENTRY_ADD] = "INSERT INTO entries (owner, name, version, hash_v1, hash_v2, bytes,"
 		       " n_files, sha256, published_at, signature, description, tags, meta)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -122,7 +135,7 @@ static const char *const statements[N_STMTS] = {
     [STMT_FILES_DROP] = "DELETE FROM files WHERE entry = ?1",
     [STMT_TORRENT_DROP] = "DELETE FROM torrents WHERE entry = ?1",
     [STMT_ENTRY_DROP] = "DELETE FROM entries WHERE id = ?1",
-    [STMT_ENTRIES_OF] = "SELECT id, bytes FROM entries WHERE owner = ?1 AND name = ?2"
+    [STMT_ENTRIES_OF] = "SELECT id, bytes, version FROM entries WHERE owner = ?1 AND name = ?2"
 			" AND (?3 = 0 OR version = ?3) LIMIT 1",
     [STMT_ENTRY_GET] = "SELECT " CATALOGUE_COLUMNS
 		       " FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1",

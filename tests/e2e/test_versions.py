@@ -329,6 +329,21 @@ def _(w):
         proc.stop(signal.SIGINT).expect(h.OK)
 
 
+@test("the number of what was unshared is not dealt out again: who follows gets what is shared next", seconds=60)
+def _(w):
+    pair = Pair(w, lambda p: h.make_file(p, 300_000, 1))
+    h.make_file(pair.src, 300_000, 2)
+    pair.publish()
+    f = pair.b.start("get", "data", "--follow", "--every", "1s")
+    h.wait_for(lambda: b"version 2," in f.out(), 20 * h.SLOW, "it has version 2")
+    pair.a.run("unshare", "data@2").expect(h.OK)
+    h.make_file(pair.src, 300_000, 3)
+    pair.publish()
+    h.wait_for(lambda: b"version 3," in f.out(), 20 * h.SLOW, "it has version 3")
+    h.check_same(pair.b.path("data"), pair.src)
+    f.stop(signal.SIGINT).expect(h.OK)
+
+
 @test("get --follow of a folder; it ends when somebody changed what it would replace", seconds=120)
 def _(w):
     pair = Pair(w, lambda p: h.make_tree(p, {"a": 100_000, "b/c": 200_000}))

@@ -382,6 +382,36 @@ TEST(unpublishing_takes_one_version_or_all_and_their_words)
 	db_end(db);
 }
 
+TEST(a_number_is_dealt_out_once)
+{
+	struct catalogue_db *db = db_new();
+	struct entry a = entry_of("ann", "x", 1), b = entry_of("ann", "x", 2),
+		     c = entry_of("ann", "x", 3), bobs = entry_of("bob", "x", 4);
+	uint32_t removed;
+	bool created;
+
+	CHECK_INT(put(db, &a, &created), 0);
+	CHECK_INT(put(db, &b, &created), 0);
+	CHECK_INT(take_out(db, "ann", "x", 2, a.key, &removed), 0);
+	CHECK_INT(put(db, &c, &created), 0);
+	CHECK_INT(c.version, 3);
+	CHECK_INT(take_out(db, "ann", "x", 1, a.key, &removed), 0);
+	CHECK_INT(take_out(db, "ann", "x", 0, a.key, &removed), 0);
+	catalogue_db_close(db);
+	db = db_open();
+	CHECK_INT(put(db, &c, &created), 0);
+	CHECK(created && c.version == 4);
+	CHECK_INT(put(db, &bobs, &created), 0);
+	CHECK_INT(bobs.version, 1);
+	/* nor those that were taken out before it was remembered */
+	catalogue_db_close(db);
+	run_sql("DROP TABLE dealt; DELETE FROM entries; PRAGMA user_version = 6;");
+	db = db_open();
+	CHECK_INT(put(db, &b, &created), 0);
+	CHECK(created && b.version == 5);
+	db_end(db);
+}
+
 TEST(search_looks_in_names_owners_and_paths)
 {
 	static const char *const paths[] = {"isos/debian-12.5.0-amd64.iso", "SHA256SUMS",
