@@ -188,7 +188,7 @@ static enum err err_of(const char *code, int status)
 		enum err err;
 	} known[] = {
 	    {"not_found", ERR_NOENT},	  {"name_taken", ERR_EXISTS},
-	    {"not_owner", ERR_DENIED},	  {"stale", ERR_DENIED},
+	    {"not_owner", ERR_DENIED},	  {"stale", ERR_MISMATCH},
 	    {"token_needed", ERR_DENIED}, {"bad_token", ERR_DENIED},
 	    {"not_allowed", ERR_DENIED},  {"locked_out", ERR_DENIED},
 	    {"wrong_host", ERR_DENIED},	  {"bad_signature", ERR_DENIED},
@@ -522,6 +522,8 @@ static int unpublish(struct index_client *c, json_t *body, uint32_t *removed, st
 		return err_set(info, ERR_NOMEM, "out of memory");
 	r = call_json(c, "/api/v1/unpublish", body, &reply, info);
 	json_decref(body);
+	if (r == ERR_MISMATCH)
+		r = info->code = ERR_DENIED;
 	if (r == 0)
 		r = json_read_u64(reply, "removed", UINT32_MAX, &n, NULL, info);
 	json_decref(reply);

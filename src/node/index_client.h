@@ -81,7 +81,8 @@ int index_client_peers(struct index_client *c, json_t **out, struct err_info *in
 int index_client_status(struct index_client *c, json_t **out, struct err_info *info);
 
 /* Publish: `e` is signed already; `sha256` has one hex string per real file in torrent order
- * (NULL: none). Sets e->id and e->version. ERR_EXISTS: the owner's name is somebody else's. */
+ * (NULL: none). Sets e->id and e->version. ERR_EXISTS: the owner's name is somebody else's;
+ * ERR_MISMATCH: by e->published_at it may be what somebody repeats. */
 int index_client_publish(struct index_client *c, struct entry *e, struct bytes torrent,
 			 const json_t *sha256, struct err_info *info);
 /* By the index's admin, whose token it takes, without a signature: e->owner, name, version count.

@@ -32,7 +32,7 @@ int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *w
 }
 
 int catalogue_removed_add(struct catalogue_db *db, const struct catalogue_actor *who,
-			  const struct entry *e, struct err_info *info)
+			  const struct entry *e, int64_t at, struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, STMT_REMOVED_ADD, info);
 	int err;
@@ -41,13 +41,26 @@ int catalogue_removed_add(struct catalogue_db *db, const struct catalogue_actor 
 		return catalogue_fault(db, NULL);
 	catalogue_bind_text(s, 1, e->owner);
 	catalogue_bind_text(s, 2, e->name);
-	sqlite3_bind_int64(s, 3, e->published_at);
+	sqlite3_bind_int64(s, 3, at);
 	err = catalogue_run(db, s, info);
 	return err == 0 ? catalogue_run_on(db, STMT_REMOVED_OLD, who->now - REMOVED_KEEP_S, info)
 			: err;
 }
 
-int catalogue_removed_check(struct catalogue_db *db, const struct entry *e, struct err_info *info)
+static int removed_since(const struct catalogue_actor *who, int64_t at, struct err_info *info)
+{
+	char until[32];
+
+	if (at <= who->now)
+		return err_set(info, ERR_MISMATCH,
+			       "the name was unpublished at published_at or after it");
+	return err_set(info, ERR_MISMATCH,
+		       "the name was unpublished, with a date to come: it can be published in %s",
+		       text_duration(until, sizeof(until), (uint64_t)(at - who->now) + 1));
+}
+
+int catalogue_removed_check(struct catalogue_db *db, const struct catalogue_actor *who,
+			    const struct entry *e, struct err_info *info)
 {
 	sqlite3_stmt *s = catalogue_stmt(db, STMT_REMOVED_GET, info);
 	int answer, err = 0;
@@ -57,8 +70,8 @@ int catalogue_removed_check(struct catalogue_db *db, const struct entry *e, stru
 	catalogue_bind_text(s, 1, e->owner);
 	catalogue_bind_text(s, 2, e->name);
 	answer = sqlite3_step(s);
-	if (answer == SQLITE_ROW && sqlite3_column_int64(s, 0) > e->published_at)
-		err = err_set(info, ERR_MISMATCH, "the name was unpublished after published_at");
+	if (answer == SQLITE_ROW && sqlite3_column_int64(s, 0) >= e->published_at)
+		err = removed_since(who, sqlite3_column_int64(s, 0), info);
 	else if (answer != SQLITE_ROW && answer != SQLITE_DONE)
 		err = catalogue_fault(db, info);
 	sqlite3_reset(s);

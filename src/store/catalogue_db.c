@@ -245,6 +245,10 @@ static int about_set(struct catalogue_db *db, const struct entry *e, enum catalo
 
 	if (err != 0 || says_the_same(&old, e) || e->published_at < old.published_at)
 		return err;
+	if (e->published_at == old.published_at)
+		return err_set(info, ERR_MISMATCH,
+			       "something else was said of it in the same second: sign it again in "
+			       "the next one");
 	err = catalogue_run_on(db, STMT_WORDS_DROP, id, info);
 	if (err != 0)
 		return err;
@@ -282,10 +286,10 @@ static int publish(struct catalogue_db *db, const struct catalogue_actor *who, s
 {
 	int64_t owner;
 	bool there = false;
-	int err = catalogue_removed_check(db, e, info);
+	int err = owner_bind(db, e, &owner, info);
 
 	if (err == 0)
-		err = owner_bind(db, e, &owner, info);
+		err = catalogue_removed_check(db, who, e, info);
 	if (err == 0)
 		err = content_get(db, owner, e, &there, info);
 	if (err != 0)
@@ -323,12 +327,12 @@ int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *
 }
 
 /* What is removed: a row at hand (0: none is left), and of all of them so far how many they are,
- * how large, and the highest number. */
+ * how large, the highest number and the latest date. */
 struct removal {
 	int64_t id;
 	uint32_t n;
 	uint64_t bytes;
-	int64_t version;
+	int64_t version, published_at;
 };
 
 static int doomed_get(struct catalogue_db *db, int64_t owner, const struct entry *e,
@@ -350,6 +354,8 @@ static int doomed_get(struct catalogue_db *db, int64_t owner, const struct entry
 		r->bytes += (uint64_t)sqlite3_column_int64(s, 1);
 		if (sqlite3_column_int64(s, 2) > r->version)
 			r->version = sqlite3_column_int64(s, 2);
+		if (sqlite3_column_int64(s, 3) > r->published_at)
+			r->published_at = sqlite3_column_int64(s, 3);
 	}
 	sqlite3_reset(s);
 	return answer == SQLITE_ROW || answer == SQLITE_DONE ? 0 : catalogue_fault(db, info);
@@ -398,7 +404,7 @@ static int unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
 	if (err == 0)
 		err = dealt_add(db, owner, e->name, r->version, info);
 	if (err == 0)
-		err = catalogue_removed_add(db, who, e, info);
+		err = catalogue_removed_add(db, who, e, r->published_at, info);
 	if (err == 0)
 		err = catalogue_audit_add(db, who, admin ? "admin unpublish" : "unpublish", e,
 					  !admin, info);
@@ -409,7 +415,7 @@ int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor
 			   const struct entry *e, bool admin, uint32_t *removed,
 			   struct err_info *info)
 {
-	struct removal r = {.id = 0};
+	struct removal r = {.published_at = e->published_at};
 	int err = catalogue_run_plain(db, STMT_BEGIN, info);
 
 	if (err == 0)

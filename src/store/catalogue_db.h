@@ -48,19 +48,21 @@ enum catalogue_change {
 
 /* Store an entry with its .torrent and files, all or nothing. Rules:
  *   - an owner not seen before is bound to e->key; another key is ERR_DENIED ("name taken");
- *   - the same owner, name and content as the newest keeps its id and version; with no earlier
- *     published_at and another description, tags or notes, those are replaced;
+ *   - the same owner, name and content as the newest keeps its id and version; with a later
+ *     published_at and another description, tags or notes, those are replaced, with the same
+ *     published_at: ERR_MISMATCH;
  *   - the same owner and name with other content becomes version + 1: the newest is what was
  *     published last. So does content of an older version that is published once more; a number
  *     is dealt out once, also when its version was unpublished;
- *   - signed before the name was last unpublished, or, of content of an older version, before the
- *     newest or not after that older one: ERR_MISMATCH. Anybody can repeat what was signed.
- * On success e->id and e->version are set.
- * Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when another program keeps it locked. */
+ *   - not signed after the name was last unpublished, or, of content of an older version, before
+ * the newest or not after that older one: ERR_MISMATCH. Anybody can repeat what was signed. On
+ * success e->id and e->version are set. Returns 0, ERR_DENIED, ERR_NOSPACE, ERR_IO; ERR_AGAIN when
+ * another program keeps it locked. */
 int catalogue_db_publish(struct catalogue_db *db, const struct catalogue_actor *who,
 			 struct entry *e, struct bytes torrent, const struct catalogue_file *files,
 			 size_t n_files, enum catalogue_change *change, struct err_info *info);
-/* Remove one version (0: all) of e->owner / e->name as of e->published_at. ERR_NOENT, or
+/* Remove one version (0: all) of e->owner / e->name as of e->published_at, or of the latest such
+ * date among those removed. ERR_NOENT, or
  * ERR_DENIED when e->key is not its owner's, which `admin` passes over. *removed counts. */
 int catalogue_db_unpublish(struct catalogue_db *db, const struct catalogue_actor *who,
 			   const struct entry *e, bool admin, uint32_t *removed,

@@ -95,11 +95,14 @@ int catalogue_make_file(const char *path);
 int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *who,
 			const char *action, const struct entry *e, bool has_key,
 			struct err_info *info);
-/* The name was unpublished by a call signed at e->published_at. */
+/* The name was unpublished as of `at`: not before what was removed was signed, which an admin may
+ * do before that date has come. */
 int catalogue_removed_add(struct catalogue_db *db, const struct catalogue_actor *who,
-			  const struct entry *e, struct err_info *info);
-/* ERR_MISMATCH when the name was unpublished after e->published_at. */
-int catalogue_removed_check(struct catalogue_db *db, const struct entry *e, struct err_info *info);
+			  const struct entry *e, int64_t at, struct err_info *info);
+/* ERR_MISMATCH when the name was unpublished at e->published_at or later: nobody can tell what was
+ * signed in that second from what is only repeated. */
+int catalogue_removed_check(struct catalogue_db *db, const struct catalogue_actor *who,
+			    const struct entry *e, struct err_info *info);
 
 int catalogue_bind_text(sqlite3_stmt *s, int i, const char *text);
 int catalogue_bind_blob(sqlite3_stmt *s, int i, bool has, const uint8_t *ptr, size_t len);

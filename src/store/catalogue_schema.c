@@ -135,8 +135,9 @@ static const char *const statements[N_STMTS] = {
     [STMT_FILES_DROP] = "DELETE FROM files WHERE entry = ?1",
     [STMT_TORRENT_DROP] = "DELETE FROM torrents WHERE entry = ?1",
     [STMT_ENTRY_DROP] = "DELETE FROM entries WHERE id = ?1",
-    [STMT_ENTRIES_OF] = "SELECT id, bytes, version FROM entries WHERE owner = ?1 AND name = ?2"
-			" AND (?3 = 0 OR version = ?3) LIMIT 1",
+    [STMT_ENTRIES_OF] =
+	"SELECT id, bytes, version, published_at FROM entries WHERE owner = ?1 AND name = ?2"
+	" AND (?3 = 0 OR version = ?3) LIMIT 1",
     [STMT_ENTRY_GET] = "SELECT " CATALOGUE_COLUMNS
 		       " FROM entries e JOIN owners o ON o.id = e.owner WHERE e.id = ?1",
     [STMT_TORRENT_LENGTH] = "SELECT length(torrent) FROM torrents WHERE entry = ?1",

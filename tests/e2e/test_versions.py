@@ -344,6 +344,23 @@ def _(w):
     f.stop(signal.SIGINT).expect(h.OK)
 
 
+@test("what is shared in the second in which it was unshared, or described anew, is taken in the next one")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    src = h.make_file(a.path("data"), 1000)
+
+    def share(text):
+        a.share(src, "--description", text).stop(signal.SIGINT).expect(h.OK)
+        check_eq(index.entry("data")["description"], text, "the description")
+    h.wait_for(lambda: time.time() % 1 < 0.1, 3, "a second begins", every=0.01)
+    share("one")
+    share("two")
+    a.run("unshare", "data").expect(h.OK)
+    share("three")
+    check_eq([e["version"] for e in index.entries(name="data")], [2], "versions")
+
+
 @test("get --follow of a folder; it ends when somebody changed what it would replace", seconds=120)
 def _(w):
     pair = Pair(w, lambda p: h.make_tree(p, {"a": 100_000, "b/c": 200_000}))

@@ -206,6 +206,8 @@ TEST(an_old_signature_brings_nothing_back_not_even_after_a_restart)
 	e.published_at = 149;
 	CHECK_INT(put(db, &e, &change), ERR_MISMATCH);
 	e.published_at = 150;
+	CHECK_INT(put(db, &e, &change), ERR_MISMATCH);
+	e.published_at = 151;
 	CHECK_INT(must_put(db, &e), CATALOGUE_ADDED);
 	/* After a day nobody would take such a signature anyway: it is forgotten. */
 	e = entry_of("y", 2, 100);
@@ -213,6 +215,59 @@ TEST(an_old_signature_brings_nothing_back_not_even_after_a_restart)
 	CHECK_INT(catalogue_db_unpublish(db, &later, &e, false, &removed, &info), 0);
 	e = entry_of("x", 3, 1);
 	CHECK_INT(must_put(db, &e), CATALOGUE_ADDED);
+	catalogue_db_close(db);
+	dir_remove();
+}
+
+TEST(what_was_removed_does_not_come_back_by_the_call_that_published_it)
+{
+	struct entry e = entry_of("x", 1, 100), gone = e, ahead = entry_of("y", 2, 4000);
+	struct catalogue_actor now = {.address = "", .now = 500};
+	enum catalogue_change change;
+	struct catalogue_db *db;
+	uint32_t removed;
+
+	dir_make();
+	db = db_open();
+	/* Both in one second. */
+	must_put(db, &e);
+	CHECK_INT(catalogue_db_unpublish(db, &now, &gone, false, &removed, &info), 0);
+	CHECK_INT(put(db, &e, &change), ERR_MISMATCH);
+	e.published_at++;
+	CHECK_INT(must_put(db, &e), CATALOGUE_ADDED);
+	/* An admin removes what is dated an hour ahead. */
+	must_put(db, &ahead);
+	gone = ahead;
+	gone.published_at = now.now;
+	CHECK_INT(catalogue_db_unpublish(db, &now, &gone, true, &removed, &info), 0);
+	CHECK_INT(catalogue_db_publish(db, &now, &ahead, bytes_str("de"), NULL, 0, &change, &info),
+		  ERR_MISMATCH);
+	CHECK(strstr(info.text, "in 58") != NULL);
+	ahead.published_at++;
+	CHECK_INT(must_put(db, &ahead), CATALOGUE_ADDED);
+	catalogue_db_close(db);
+	dir_remove();
+}
+
+TEST(of_two_things_said_in_one_second_the_first_counts)
+{
+	struct entry a = entry_of("x", 1, 100), b = a, got;
+	enum catalogue_change change;
+	struct catalogue_db *db;
+
+	dir_make();
+	db = db_open();
+	snprintf(a.description, sizeof(a.description), "one");
+	snprintf(b.description, sizeof(b.description), "other");
+	must_put(db, &a);
+	CHECK_INT(put(db, &b, &change), ERR_MISMATCH);
+	CHECK_INT(must_put(db, &a), CATALOGUE_SAME);
+	b.published_at++;
+	CHECK_INT(must_put(db, &b), CATALOGUE_UPDATED);
+	CHECK_INT(must_put(db, &b), CATALOGUE_SAME);
+	CHECK_INT(must_put(db, &a), CATALOGUE_SAME);
+	CHECK_INT(catalogue_db_get(db, b.id, &got, &info), 0);
+	CHECK_STR(got.description, "other");
 	catalogue_db_close(db);
 	dir_remove();
 }

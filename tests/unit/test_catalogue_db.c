@@ -399,6 +399,7 @@ TEST(a_number_is_dealt_out_once)
 	CHECK_INT(take_out(db, "ann", "x", 0, a.key, &removed), 0);
 	catalogue_db_close(db);
 	db = db_open();
+	c.published_at++;
 	CHECK_INT(put(db, &c, &created), 0);
 	CHECK(created && c.version == 4);
 	CHECK_INT(put(db, &bobs, &created), 0);
@@ -407,6 +408,7 @@ TEST(a_number_is_dealt_out_once)
 	catalogue_db_close(db);
 	run_sql("DROP TABLE dealt; DELETE FROM entries; PRAGMA user_version = 6;");
 	db = db_open();
+	b.published_at = c.published_at;
 	CHECK_INT(put(db, &b, &created), 0);
 	CHECK(created && b.version == 5);
 	db_end(db);

@@ -522,7 +522,8 @@ TEST(an_old_publication_cannot_bring_back_what_was_removed)
 	expect(post("/api/v1/unpublish", unpublish_json(&alice, "x", 0, 50)), 200, "");
 	expect(publish(&alice, "x", "one", 100), 403, "stale");
 	expect(publish(&alice, "y", "one", 100), 201, "");
-	expect(publish(&alice, "x", "one", 50), 201, "");
+	expect(publish(&alice, "x", "one", 50), 403, "stale");
+	expect(publish(&alice, "x", "one", 40), 201, "");
 	end();
 }
 
