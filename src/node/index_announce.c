@@ -4,9 +4,9 @@
 
 #include "wire/http_tracker.h"
 
-static void fail(struct index_server *s, struct announce_reply *reply, const char *why)
+static void fail(uint64_t *count, struct announce_reply *reply, const char *why)
 {
-	s->counts.refused++;
+	++*count;
 	memset(reply, 0, sizeof(*reply));
 	reply->failed = true;
 	snprintf(reply->failure, sizeof(reply->failure), "%.*s", (int)sizeof(reply->failure) - 1,
@@ -32,12 +32,12 @@ void index_announce_as(struct index_server *s, const struct http_request *r, str
 	if (may == ACCESS_WRONG)
 		index_log_wrong_token(s, &r->from);
 	if (may != ACCESS_GRANTED)
-		fail(s, &out, index_verdict_text(may));
+		fail(&s->counts.refused, &out, index_verdict_text(may));
 	else if (http_announce_decode(r->query, &a, &why) < 0)
-		fail(s, &out, why.text);
+		fail(&s->counts.refused, &out, why.text);
 	else if (tracker_announce(shards_enter(&hold, a.info_hash), &a, &r->from, &r->to,
 				  index_now_s(s), &out) < 0)
-		fail(s, &out, "the tracker is out of memory; try again");
+		fail(&s->counts.refused, &out, "the tracker is out of memory; try again");
 	else if (out.failed)
 		s->counts.refused++;
 	if (!out.failed) {
@@ -69,7 +69,7 @@ void index_scrape_as(struct index_server *s, const struct http_request *r, struc
 	n = may == ACCESS_GRANTED ? http_scrape_decode(r->query, hashes, &why)
 				  : err_set(&why, ERR_DENIED, "%s", index_verdict_text(may));
 	if (n <= 0) {
-		fail(s, &out,
+		fail(&s->counts.scrapes_refused, &out,
 		     n < 0 ? why.text : "info_hash is missing: scraping all is not offered");
 		http_announce_reply_encode(&out, true, false, &reply->body);
 		return;

@@ -236,10 +236,11 @@ static json_t *udp_json(const struct index_server *s, const struct index_udp_cou
 {
 	if (s->udp == NULL)
 		return json_null();
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "threads",
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "threads",
 			 (int)index_udp_threads(s->udp), "connects", (json_int_t)c->connects,
 			 "announces", (json_int_t)c->announces, "scrapes", (json_int_t)c->scrapes,
-			 "refused", (json_int_t)c->refused, "ignored", (json_int_t)c->ignored,
+			 "refused", (json_int_t)c->refused, "scrapes_refused",
+			 (json_int_t)c->scrapes_refused, "ignored", (json_int_t)c->ignored,
 			 "dropped", (json_int_t)c->dropped);
 }
 
@@ -261,14 +262,15 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 	api_reply_json(
 	    reply, 200,
 	    json_pack(
-		"{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}",
+		"{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}",
 		"version", SHOAL_VERSION, "pin", pin, "now", (json_int_t)loop_wall_s(), "uptime",
 		(json_int_t)((loop_now_ms(s->loop) - s->started_ms) / 1000), "entries",
 		(json_int_t)entries, "bytes", (json_int_t)bytes, "swarms", (json_int_t)swarms,
 		"peers", (json_int_t)peers, "sessions", (json_int_t)roster_sessions(s->roster),
 		"announces", (json_int_t)(s->counts.announces + udp.announces), "announces_refused",
 		(json_int_t)(s->counts.refused + udp.refused), "scrapes",
-		(json_int_t)(s->counts.scrapes + udp.scrapes), "requests",
+		(json_int_t)(s->counts.scrapes + udp.scrapes), "scrapes_refused",
+		(json_int_t)(s->counts.scrapes_refused + udp.scrapes_refused), "requests",
 		(json_int_t)s->counts.requests, "dht_nodes", (int)roster_dht_nodes(s->roster),
 		"udp", udp_json(s, &udp)));
 }

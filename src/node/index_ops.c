@@ -53,13 +53,17 @@ void index_metrics(struct index_server *s, const struct http_request *r, struct 
 	metrics_put(out, "announces_refused_total", "counter", "Of them those refused.",
 		    s->counts.refused);
 	metrics_put(out, "scrapes_total", "counter", "Scrapes over HTTP.", s->counts.scrapes);
+	metrics_put(out, "scrapes_refused_total", "counter", "Of them those refused.",
+		    s->counts.scrapes_refused);
 	metrics_put(out, "http_requests_total", "counter", "Requests of any kind.",
 		    s->counts.requests);
 	metrics_put(out, "udp_connects_total", "counter", "Connection ids given out.",
 		    udp.connects);
 	metrics_put(out, "udp_announces_total", "counter", "Announces over UDP.", udp.announces);
-	metrics_put(out, "udp_scrapes_total", "counter", "Scrapes over UDP.", udp.scrapes);
 	metrics_put(out, "udp_refused_total", "counter", "Of them those refused.", udp.refused);
+	metrics_put(out, "udp_scrapes_total", "counter", "Scrapes over UDP.", udp.scrapes);
+	metrics_put(out, "udp_scrapes_refused_total", "counter", "Of them those refused.",
+		    udp.scrapes_refused);
 	metrics_put(out, "udp_ignored_total", "counter", "Datagrams without a good connection id.",
 		    udp.ignored);
 	metrics_put(out, "udp_dropped_total", "counter", "Answers that could not be sent.",

@@ -105,7 +105,7 @@ struct index_server {
 	uint16_t port;
 	uint64_t started_ms;
 	struct {
-		uint64_t announces, refused, scrapes, requests;
+		uint64_t announces, refused, scrapes, scrapes_refused, requests;
 	} counts;
 	struct entry *rows;	    /* CATALOGUE_PAGE_MAX */
 	struct tracker_peer *peers; /* 2 * INDEX_HOLDERS_MAX */

@@ -62,9 +62,9 @@ struct turn {
 
 /* ---- requests ------------------------------------------------------------ */
 
-static void refuse(struct turn *t, struct udp_datagram *d, uint32_t transaction, const char *why)
+static void refuse(uint64_t *count, struct udp_datagram *d, uint32_t transaction, const char *why)
 {
-	t->counts.refused++;
+	++*count;
 	d->out_len = udp_error_encode(transaction, why, d->out);
 }
 
@@ -92,17 +92,18 @@ static void on_announce(struct turn *t, struct udp_datagram *d, uint32_t transac
 
 	t->counts.announces++;
 	if (udp_announce_decode(d->in, &a, &url, &why) < 0) {
-		refuse(t, d, transaction, why.text);
+		refuse(&t->counts.refused, d, transaction, why.text);
 		return;
 	}
 	may = judge(t, d, &url);
 	if (may != ACCESS_GRANTED) {
-		refuse(t, d, transaction, index_verdict_text(may));
+		refuse(&t->counts.refused, d, transaction, index_verdict_text(may));
 		return;
 	}
 	if (tracker_announce(shards_enter(&t->hold, a.info_hash), &a, &d->from, &d->to, t->now_s,
 			     &reply) < 0) {
-		refuse(t, d, transaction, "the tracker is out of memory; try again");
+		refuse(&t->counts.refused, d, transaction,
+		       "the tracker is out of memory; try again");
 		return;
 	}
 	t->counts.refused += reply.failed;
@@ -121,7 +122,7 @@ static void on_scrape(struct turn *t, struct udp_datagram *d, uint32_t transacti
 	n = may == ACCESS_GRANTED ? udp_scrape_decode(d->in, &hashes, &why)
 				  : err_set(&why, ERR_DENIED, "%s", index_verdict_text(may));
 	if (n < 0) {
-		refuse(t, d, transaction, why.text);
+		refuse(&t->counts.scrapes_refused, d, transaction, why.text);
 		return;
 	}
 	for (int i = 0; i < n; i++) {

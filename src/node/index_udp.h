@@ -16,9 +16,9 @@ struct index_udp;
 
 struct index_udp_counts {
 	uint64_t connects, announces, scrapes;
-	uint64_t refused; /* of them those that were answered with an error */
-	uint64_t ignored; /* no such request, or no good connection id */
-	uint64_t dropped; /* answers that could not be sent */
+	uint64_t refused, scrapes_refused; /* announces and scrapes answered with an error */
+	uint64_t ignored;		   /* no such request, or no good connection id */
+	uint64_t dropped;		   /* answers that could not be sent */
 };
 
 /* Open sockets as tcp_listen() does, for as many threads as asked for, or fewer where the system

@@ -1026,6 +1026,16 @@ TEST(scrape_counts_and_refuses_to_tell_of_everything)
 	g = get("/scrape?info_hash=short");
 	CHECK(HOLDS(&g, "failure reason"));
 	forget(&g);
+	g = get("/api/v1/status");
+	CHECK_INT(number(g.json, "scrapes"), 3);
+	CHECK_INT(number(g.json, "scrapes_refused"), 2);
+	CHECK_INT(number(g.json, "announces_refused"), 0);
+	forget(&g);
+	g = get("/metrics");
+	CHECK(strstr(buf_cstr(&g.body), "\nshoal_scrapes_refused_total 2\n") != NULL);
+	CHECK(strstr(buf_cstr(&g.body), "\nshoal_announces_refused_total 0\n") != NULL);
+	CHECK(strstr(buf_cstr(&g.body), "\nshoal_udp_scrapes_refused_total 0\n") != NULL);
+	forget(&g);
 	end();
 }
 

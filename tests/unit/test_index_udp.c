@@ -274,7 +274,7 @@ TEST(requests_of_every_length_with_an_id_are_answered_rightly_or_with_an_error)
 	end();
 }
 
-TEST(refusals_of_announces_have_their_reason)
+TEST(refusals_have_their_reason_and_are_counted)
 {
 	struct announce a = announce_of(1, 7000);
 	struct index_udp_counts counts;
@@ -291,9 +291,15 @@ TEST(refusals_of_announces_have_their_reason)
 	CHECK_INT(
 	    udp_announce_reply_decode(bytes_of(world.reply, world.len), false, &reply, NULL, 0), 0);
 	CHECK_STR(reply.failure, "port is 0");
+	put_be32(out + 8, UDP_SCRAPE);
+	put_be32(out + 12, ++world.transaction);
+	send_all(out, 16 + 19);
+	check_transaction(UDP_ERROR);
 	index_udp_counts(world.udp, &counts);
 	CHECK_INT(counts.announces, 1);
 	CHECK_INT(counts.refused, 1);
+	CHECK_INT(counts.scrapes, 1);
+	CHECK_INT(counts.scrapes_refused, 1);
 	end();
 }
 
