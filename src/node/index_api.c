@@ -92,7 +92,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 
 	if (catalogue_db_files(s->db, e->id, add_file, &files, &why) < 0) {
 		json_decref(files.list);
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 		return;
 	}
 	j = index_entry_json(s, e);
@@ -135,7 +135,7 @@ static void torrent(struct index_server *s, const struct http_request *r, const 
 	struct err_info why = {0};
 
 	if (index_put_torrent(s, r, e->id, &reply->body, &why) < 0)
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 	else
 		reply->type = "application/x-bittorrent";
 }
@@ -180,7 +180,7 @@ void index_entry(struct index_server *s, const struct http_request *r, struct by
 	if (text_parse_u64(bytes_sub(rest, 0, at), INT64_MAX, &id) < 0)
 		index_reply_error(reply, 404, "not_found", "no such path");
 	else if (catalogue_db_get(s->db, id, &e, &why) < 0)
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 	else if (what.len == 0)
 		details(s, r, &e, reply);
 	else if (bytes_eq(what, bytes_str("/torrent")))

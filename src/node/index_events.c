@@ -262,7 +262,7 @@ static int take_entry(struct index_server *s, const struct http_request *r, stru
 	if (given <= 0)
 		return given;
 	if (catalogue_db_get(s->db, id, &e->entry, &why) < 0) {
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 		return why.code;
 	}
 	index_shape(s, id, &e->shape);

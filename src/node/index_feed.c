@@ -127,7 +127,7 @@ void index_feed(struct index_server *s, const struct http_request *r, struct htt
 		return;
 	if (catalogue_db_id(s->db, id, &why) < 0 ||
 	    catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 		return;
 	}
 	buf_init(&token, HTTP_HEADERS_MAX);

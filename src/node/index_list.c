@@ -403,7 +403,7 @@ static void list(struct index_server *s, struct list_ask *a, struct http_reply *
 		rows = a->online ? online_page(s, a, &next, &why) : plain_page(s, a, &next, &why);
 	if (why.code != OK) {
 		json_decref(rows);
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 		return;
 	}
 	api_reply_json(reply, 200,
@@ -443,7 +443,7 @@ void index_near(struct index_server *s, const struct http_request *r, struct htt
 	if (found > 0) {
 		if (catalogue_db_near(s->db, (const char *)name.ptr, s->rows, INDEX_NEAR_MAX, &n,
 				      &why) < 0)
-			index_reply_fault(reply, &why);
+			index_reply_fault(s, reply, &why);
 		else
 			api_reply_json(reply, 200,
 				       json_pack("{s:o}", "entries", rows_json(s, NULL, n, &why)));

@@ -17,6 +17,7 @@ void index_healthz(struct index_server *s, const struct http_request *r, struct 
 	reply->type = "text/plain; charset=utf-8";
 	/* Well is who can read the catalogue: counts are in memory. */
 	if (catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
+		index_log_fault(s, &why);
 		reply->status = 503;
 		buf_printf(&reply->body, "%s\n", why.text);
 		return;
@@ -103,7 +104,7 @@ void index_audit(struct index_server *s, const struct http_request *r, struct ht
 	l.list = json_array();
 	if (catalogue_db_audit(s->db, before, (uint32_t)limit, add_change, &l, &why) < 0) {
 		json_decref(l.list);
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 		return;
 	}
 	next = json_array_size(l.list) == limit ? json_integer((json_int_t)l.last_id) : json_null();

@@ -14,7 +14,8 @@
 
 /* ---- is this a call at all? ---- */
 
-static json_t *take_body(const struct http_request *r, struct http_reply *reply)
+static json_t *take_body(struct index_server *s, const struct http_request *r,
+			 struct http_reply *reply)
 {
 	struct err_info why = {0};
 	json_t *j = NULL;
@@ -30,7 +31,7 @@ static json_t *take_body(const struct http_request *r, struct http_reply *reply)
 				  "Content-Type must be application/json");
 	else if ((err = json_read_object_within(r->body, PUBLISH_VALUES_MAX, &j, &why)) ==
 		 ERR_NOMEM)
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 	else if (err < 0)
 		index_reply_error(reply, 400, "bad_json", "%s", why.text);
 	return j;
@@ -231,7 +232,7 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 		if (why.code == ERR_MISMATCH)
 			index_reply_error(reply, 403, "stale", "%s", why.text);
 		else
-			index_reply_fault(reply, &why);
+			index_reply_fault(s, reply, &why);
 		return;
 	}
 	if (change != CATALOGUE_SAME) {
@@ -240,7 +241,7 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 	}
 	/* The row itself: what was there before may have been signed at another time. */
 	if (change != CATALOGUE_ADDED && catalogue_db_get(s->db, p->e.id, &p->e, &why) < 0)
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 	else
 		api_reply_json(reply, change == CATALOGUE_ADDED ? 201 : 200,
 			       index_entry_json(s, &p->e));
@@ -249,7 +250,7 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 void index_publish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	struct publication p = {0};
-	json_t *body = take_body(r, reply);
+	json_t *body = take_body(s, r, reply);
 
 	if (body == NULL)
 		return;
@@ -315,7 +316,7 @@ static int find_rows(struct index_server *s, const struct entry *e, size_t *n,
 	struct err_info why = {0};
 
 	if (catalogue_db_find(s->db, &q, s->rows, n, &why) < 0)
-		index_reply_fault(reply, &why);
+		index_reply_fault(s, reply, &why);
 	return why.code;
 }
 
@@ -364,7 +365,7 @@ static int take_admin_removal(struct index_server *s, const struct http_request 
 void index_unpublish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	struct err_info why = {0};
-	json_t *body = take_body(r, reply);
+	json_t *body = take_body(s, r, reply);
 	char from[ADDR_TEXT_MAX];
 	struct catalogue_actor who = actor_of(r, from);
 	bool admin = json_is_true(json_object_get(body, "admin"));
@@ -377,7 +378,7 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 	if ((admin ? take_admin_removal(s, r, body, &e, &n, reply)
 		   : take_removal(s, body, &e, &n, reply)) == 0) {
 		if (catalogue_db_unpublish(s->db, &who, &e, admin, &removed, &why) < 0) {
-			index_reply_fault(reply, &why);
+			index_reply_fault(s, reply, &why);
 		} else {
 			log_entry(s, admin ? "admin_unpublish" : "unpublish", &e, &who);
 			for (size_t i = 0; i < n; i++)

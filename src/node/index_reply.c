@@ -31,7 +31,17 @@ void index_reply_error(struct http_reply *reply, int status, const char *code, c
 	va_end(ap);
 }
 
-void index_reply_fault(struct http_reply *reply, const struct err_info *why)
+void index_log_fault(struct index_server *s, const struct err_info *why)
+{
+	uint64_t now_s = index_now_s(s);
+
+	if (now_s < s->faults_again_s)
+		return;
+	s->faults_again_s = now_s + INDEX_FAULTS_S;
+	index_log(s, "catalogue_fault", json_pack("{s:s}", "error", why->text));
+}
+
+void index_reply_fault(struct index_server *s, struct http_reply *reply, const struct err_info *why)
 {
 	static const struct api_fault table[] = {
 	    {ERR_NOENT, 404, "not_found"},  {ERR_DENIED, 409, "name_taken"},
@@ -41,6 +51,8 @@ void index_reply_fault(struct http_reply *reply, const struct err_info *why)
 
 	struct api_fault f = api_fault_of(table, sizeof(table) / sizeof(table[0]), why->code);
 
+	if (f.status == 500)
+		index_log_fault(s, why);
 	index_reply_error(reply, f.status, f.code, "%s", why->text);
 }
 

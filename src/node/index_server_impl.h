@@ -73,6 +73,9 @@
 /* A .torrent up to this size is opened for the number of its pieces. */
 #define INDEX_SHAPE_BYTES_MAX (16u << 20)
 
+/* Between two lines of the log that say that the catalogue cannot be read or written. */
+#define INDEX_FAULTS_S 60u
+
 struct session_link;
 struct event_stream;
 
@@ -97,6 +100,7 @@ struct index_server {
 	LIST_HEAD(, event_stream) streams;
 	uint32_t n_streams;
 	uint64_t ticks;		     /* of a second */
+	uint64_t faults_again_s;     /* until then no fault is logged */
 	struct presence_counts told; /* to all who listen to events */
 	struct index_udp *udp;	     /* NULL: switched off */
 	struct tls *tls;	     /* NULL: plain HTTP */
@@ -129,8 +133,11 @@ static inline uint16_t index_told_udp_port(const struct index_server *s)
 /* {"error": {"code", "message"}}. */
 void index_reply_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* From what the catalogue said. */
-void index_reply_fault(struct http_reply *reply, const struct err_info *why);
+/* From what the catalogue said. That it cannot be read or written is logged, too. */
+void index_reply_fault(struct index_server *s, struct http_reply *reply,
+		       const struct err_info *why);
+/* Once in INDEX_FAULTS_S. */
+void index_log_fault(struct index_server *s, const struct err_info *why);
 /* Headers that every reply carries. */
 void index_reply_begin(struct http_reply *reply);
 /* Only `allowed` ("GET", "POST"); answers 405 itself. HEAD counts as GET. */

@@ -261,6 +261,36 @@ static bool says(const struct got *g, const char *text)
 	return strstr((const char *)g->body.ptr, text) != NULL;
 }
 
+/* All but the first page, while the index runs. */
+static void damage_catalogue(void)
+{
+	char file[128];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/catalogue.db", world.dir);
+	f = fopen(file, "r+b");
+	CHECK(f != NULL && fseek(f, 4096, SEEK_SET) == 0);
+	for (size_t i = 0; i < 60 * 4096; i++)
+		CHECK(fputc(0xee, f) == 0xee);
+	CHECK_INT(fclose(f), 0);
+}
+
+TEST(that_the_catalogue_is_damaged_is_logged_once_a_minute)
+{
+	struct owner ann = owner_of("ann", 1);
+
+	begin();
+	publish_id(&ann, "x", "1");
+	change_catalogue("");
+	damage_catalogue();
+	expect(get("/api/v1/entries/1/torrent"), 500, "io");
+	CHECK_STR(world.last_log, "catalogue_fault /@0");
+	world.last_log[0] = '\0';
+	expect(get("/api/v1/entries/1/torrent"), 500, "io");
+	CHECK_STR(world.last_log, "");
+	end();
+}
+
 TEST(health_metrics_and_feed_are_served)
 {
 	struct owner ann = owner_of("ann <&\">", 1);
