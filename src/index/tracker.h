@@ -13,9 +13,9 @@
 
 /* Told to stock clients: they come again after this. */
 #define TRACKER_INTERVAL_S 1800u
-/* Told to shoal peers, who come again after about two thirds of it; without an announce for
- * this long they are gone. */
-#define TRACKER_SHOAL_INTERVAL_S 30u
+/* Told to shoal peers, and after how long without an announce they are gone. */
+#define TRACKER_SHOAL_INTERVAL_S 20u
+#define TRACKER_SHOAL_EXPIRY_S 30u
 /* Sooner than this nobody should ask again ("min interval"). */
 #define TRACKER_MIN_INTERVAL_S 60u
 #define TRACKER_SHOAL_MIN_INTERVAL_S 5u

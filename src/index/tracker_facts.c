@@ -19,7 +19,7 @@
 #define UNIT_MAX 15u
 #define CLIENT_PLACES 8u
 /* No peer is silent for longer: then it has expired, however late we are. */
-#define SILENCE_SHOAL_S (TRACKER_SHOAL_INTERVAL_S + LAG_MAX_S + 2)
+#define SILENCE_SHOAL_S (TRACKER_SHOAL_EXPIRY_S + LAG_MAX_S + 2)
 #define SILENCE_STOCK_S (TRACKER_STOCK_EXPIRY_S + LAG_MAX_S + 2 * TRACKER_STOCK_TICK_S)
 
 static uint32_t field(uint32_t more, uint32_t from, uint32_t bits)
@@ -91,7 +91,7 @@ uint32_t facts_seen(const struct tracker *t, const struct facts *f)
 uint32_t facts_due(const struct tracker *t, const struct facts *f)
 {
 	return facts_seen(t, f) +
-	       (facts_is_shoal(t, f) ? TRACKER_SHOAL_INTERVAL_S : TRACKER_STOCK_EXPIRY_S);
+	       (facts_is_shoal(t, f) ? TRACKER_SHOAL_EXPIRY_S : TRACKER_STOCK_EXPIRY_S);
 }
 
 /* ---- clients ---- */

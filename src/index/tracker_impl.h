@@ -313,7 +313,7 @@ static inline bool facts_is_shoal(const struct tracker *t, const struct facts *f
 
 static inline bool facts_is_expired(const struct tracker *t, const struct facts *f)
 {
-	return facts_is_shoal(t, f) ? (uint8_t)(t->now - f->seen) >= TRACKER_SHOAL_INTERVAL_S
+	return facts_is_shoal(t, f) ? (uint8_t)(t->now - f->seen) >= TRACKER_SHOAL_EXPIRY_S
 				    : (uint8_t)(t->tick - f->seen) >= STOCK_PATIENCE_TICKS;
 }
 

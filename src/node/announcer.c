@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "node/announce_ask.h"
+#include "node/announce_pace.h"
 #include "node/tiers.h"
 
 /* One request under way: for one of the torrent's hashes. */
@@ -39,9 +40,9 @@ struct announcer {
 	uint32_t n_asks;
 	enum announce_event event; /* to be said in the next round that succeeds */
 	bool round_ok;		   /* some hash of this round was answered */
-	uint32_t interval_s;	   /* and then shall be told again so much later */
 	bool completed_later;	   /* "completed" came up during a round */
-	uint64_t asked_ms, min_interval_ms;
+	uint64_t asked_ms;
+	struct announce_pace pace; /* of the newest round that was answered */
 	uint32_t retry_ms;
 	struct loop_timer *timer;
 	uint32_t n_ok, n_failed; /* announces answered, and not */
@@ -133,15 +134,6 @@ static void fail(struct announcer *a, const char *url, const char *reason)
 	err_keep(&a->error, &why);
 }
 
-static uint64_t clamp_interval_ms(uint32_t s)
-{
-	if (s < ANNOUNCER_INTERVAL_MIN_S)
-		s = ANNOUNCER_INTERVAL_MIN_S;
-	if (s > ANNOUNCER_INTERVAL_MAX_S)
-		s = ANNOUNCER_INTERVAL_MAX_S;
-	return (uint64_t)s * 1000;
-}
-
 static void give_peers(struct announcer *a, const struct announce_reply *r)
 {
 	struct addr *list = calloc(r->n_peers + 1, sizeof(*list));
@@ -160,15 +152,6 @@ static void note_seen_as(struct announcer *a, const struct announce_reply *r,
 {
 	if (r->has_external_ip && from->port != 0 && a->p.seen_as != NULL)
 		a->p.seen_as(a->p.user, from, &r->external_ip);
-}
-
-/* Between six and eight tenths of the interval: in time for trackers that forget at its end, and
- * never all peers together. */
-static uint64_t next_ms(struct announcer *a, uint32_t interval_s)
-{
-	uint64_t ms = clamp_interval_ms(interval_s);
-
-	return ms * 6 / 10 + rng_below(&a->rng, (uint32_t)(ms * 2 / 10) + 1);
 }
 
 static uint64_t retry_delay_ms(struct announcer *a)
@@ -198,9 +181,7 @@ static bool take_reply(struct announcer *a, struct tracker_url *t, const struct 
 	}
 	a->n_ok++;
 	err_drop(&a->error);
-	if (r->interval_s > a->interval_s)
-		a->interval_s = r->interval_s;
-	a->min_interval_ms = r->min_interval_s > 0 ? (uint64_t)r->min_interval_s * 1000 : 5000;
+	announce_pace_take(&a->pace, r, tracker_is_udp(t->site->url), !a->round_ok);
 	tracker_url_keep_id(t, r->tracker_id);
 	t->heard = true;
 	note_seen_as(a, r, from);
@@ -311,7 +292,7 @@ static void end_round(struct announcer *a)
 			start_round(a);
 			return;
 		}
-		loop_timer_set(a->timer, next_ms(a, a->interval_s));
+		loop_timer_set(a->timer, announce_pace_next_ms(&a->pace, &a->rng));
 		end_turn(a);
 		return;
 	}
@@ -389,7 +370,6 @@ static void start_round(struct announcer *a)
 		return;
 	}
 	a->round_ok = false;
-	a->interval_s = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
 	if (is_open(a, &a->tiers.list[a->current]))
 		for (uint32_t i = 0; i < a->n_hashes; i++)
@@ -534,7 +514,7 @@ void announcer_completed(struct announcer *a)
 
 void announcer_more(struct announcer *a)
 {
-	uint64_t now = loop_now_ms(a->p.loop), due = a->asked_ms + a->min_interval_ms;
+	uint64_t now = loop_now_ms(a->p.loop), due = a->asked_ms + a->pace.least_ms;
 
 	if (a->n_ok > 0 && now >= due)
 		want_turn(a);

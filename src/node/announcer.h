@@ -18,9 +18,6 @@
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
 #define ANNOUNCER_RETRY_LAST_MS (5u * 60u * 1000u)
-/* An interval from a tracker is kept within these, seconds. */
-#define ANNOUNCER_INTERVAL_MIN_S 5u
-#define ANNOUNCER_INTERVAL_MAX_S (2u * 3600u)
 
 struct announcer;
 
@@ -59,7 +56,7 @@ void announcer_free(struct announcer *a);
 
 void announcer_start(struct announcer *a);     /* event=started */
 void announcer_completed(struct announcer *a); /* event=completed */
-/* Peers are wanted: ask again soon, if the last answer is old enough (min interval). */
+/* Peers are wanted: ask again, if the last answer is old enough (node/announce_pace.h). */
 void announcer_more(struct announcer *a);
 /* A tracker may not be covered any more. */
 void announcer_resume(struct announcer *a);

@@ -896,7 +896,7 @@ TEST(an_announce_is_answered_and_seen_by_the_next)
 
 	begin();
 	g = announce(hash, ID_OURS, 6881, "&left=0&event=started");
-	CHECK(HOLDS(&g, "8:intervali30e"));
+	CHECK(HOLDS(&g, "8:intervali20e"));
 	CHECK(HOLDS(&g, "8:completei1e"));
 	CHECK(HOLDS(&g, "5:peers0:"));
 	forget(&g);

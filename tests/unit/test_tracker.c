@@ -117,9 +117,9 @@ TEST(who_is_silent_for_too_long_is_gone)
 	memset(hash, 'a', sizeof(hash));
 	say(t, announce_of('a', OURS, 1, 0), "192.0.2.1:1", NOW);
 	say(t, announce_of('a', STOCK, 2, 0), "[2001:db8::2]:2", NOW);
-	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_INTERVAL_S - 1, &row);
+	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_EXPIRY_S - 1, &row);
 	CHECK_INT(row.complete, 2);
-	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_INTERVAL_S, &row);
+	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_EXPIRY_S, &row);
 	CHECK_INT(row.complete, 1);
 	tracker_tick(t, NOW + TRACKER_STOCK_EXPIRY_S - 1);
 	CHECK_INT(count(t), 1);

@@ -16,11 +16,11 @@ TEST(a_crowd_that_vanishes_is_forgotten_in_portions_but_never_told_of)
 	announce_many(t, OURS, 40000, 60000, 1, NOW);
 	CHECK_INT(count(t), 60000);
 	hash_of_many(hash, OURS, 7);
-	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_INTERVAL_S, &row);
+	tracker_scrape(t, hash, NOW + TRACKER_SHOAL_EXPIRY_S, &row);
 	CHECK_INT(row.incomplete, 0);
 	while (count(t) > 0) {
 		before = count(t);
-		CHECK(tracker_tick(t, NOW + TRACKER_SHOAL_INTERVAL_S) == (count(t) > 0));
+		CHECK(tracker_tick(t, NOW + TRACKER_SHOAL_EXPIRY_S) == (count(t) > 0));
 		CHECK(count(t) < before);
 		portion_max = before - count(t) > portion_max ? before - count(t) : portion_max;
 		tracker_check(t);
@@ -44,7 +44,7 @@ TEST(who_announces_after_a_long_sleep_of_the_machine_is_kept)
 			continue;
 	}
 	CHECK_INT(count(t), 100);
-	while (tracker_tick(t, morning + 1 + TRACKER_SHOAL_INTERVAL_S))
+	while (tracker_tick(t, morning + 1 + TRACKER_SHOAL_EXPIRY_S))
 		continue;
 	CHECK_INT(count(t), 0);
 	tracker_check(t);

@@ -62,7 +62,7 @@ static void model_expire(struct model *m)
 	for (size_t i = 0; i < MODEL_PEERS; i++) {
 		struct shadow *s = &m->all[i];
 
-		if (s->used && (s->ours ? m->now - s->seen >= TRACKER_SHOAL_INTERVAL_S
+		if (s->used && (s->ours ? m->now - s->seen >= TRACKER_SHOAL_EXPIRY_S
 					: ticks(m->now) - ticks(s->seen) >=
 					      TRACKER_STOCK_EXPIRY_S / TRACKER_STOCK_TICK_S))
 			s->used = false;
