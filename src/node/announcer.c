@@ -18,7 +18,6 @@ struct ask {
 	enum addr_family family; /* ADDR_ANY, or the one that did not answer first */
 };
 
-#define HASHES_MAX 2
 /* Under way at once: a round is one tracker; a goodbye goes to those that know us. */
 #define ASKS_MAX 16
 /* Nobody waits longer for an answer to "stopped". */
@@ -30,7 +29,7 @@ struct ask {
 struct announcer {
 	struct announcer_params p;
 	struct rng rng;
-	uint8_t hash[HASHES_MAX][SHA1_LEN];
+	uint8_t hash[TRACKER_HASHES_MAX][SHA1_LEN];
 	uint32_t n_hashes;
 	char key[9]; /* BEP 7: which announces are one client's */
 	struct tiers tiers;
@@ -163,20 +162,22 @@ static uint64_t retry_delay_ms(struct announcer *a)
 }
 
 /* Source: BEP 31. "Never" is for as long as we are here. */
-static void rest(struct announcer *a, struct tracker_url *t, uint32_t retry_s)
+static void rest(struct announcer *a, uint64_t *until_ms, uint32_t retry_s)
 {
 	if (retry_s == UINT32_MAX)
-		t->rest_until_ms = UINT64_MAX;
+		*until_ms = UINT64_MAX;
 	else
-		t->rest_until_ms = loop_now_ms(a->p.loop) + (uint64_t)retry_s * 1000;
+		*until_ms = loop_now_ms(a->p.loop) + (uint64_t)retry_s * 1000;
 }
 
-static bool take_reply(struct announcer *a, struct tracker_url *t, const struct announce_reply *r,
+static bool take_reply(struct announcer *a, const struct ask *ask, const struct announce_reply *r,
 		       const struct addr *from)
 {
+	struct tracker_url *t = &a->tiers.list[ask->tracker];
+
 	if (r->failed) {
 		fail(a, t->site->url, r->failure);
-		rest(a, t, r->retry_s);
+		rest(a, &t->rest_until_ms[ask->hash], r->retry_s);
 		return false;
 	}
 	a->n_ok++;
@@ -201,12 +202,14 @@ static bool take_site(struct announcer *a, struct tracker_url *t, const struct e
 	return false;
 }
 
-static bool take(struct announcer *a, struct tracker_url *t, const struct announce_answer *answer)
+static bool take(struct announcer *a, const struct ask *ask, const struct announce_answer *answer)
 {
+	struct tracker_url *t = &a->tiers.list[ask->tracker];
+
 	if (!take_site(a, t, answer->err))
 		return false;
 	if (answer->reply != NULL)
-		return take_reply(a, t, answer->reply, &answer->from);
+		return take_reply(a, ask, answer->reply, &answer->from);
 	fail(a, t->site->url, answer->strange);
 	return false;
 }
@@ -339,21 +342,25 @@ static void on_answer(void *user, const struct announce_answer *answer)
 	if (ask.family != ADDR_ANY) {
 		take_beside(a, t, answer);
 	} else {
-		good = take(a, t, answer);
+		good = take(a, &ask, answer);
 		if (good)
 			ask_beside(a, &ask, &answer->from);
 	}
 	go_on(a, good);
 }
 
-/* May this tracker be asked now? */
-static bool is_open(struct announcer *a, const struct tracker_url *t)
+/* As far as it may be asked now. */
+static void ask_current(struct announcer *a)
 {
+	const struct tracker_url *t = &a->tiers.list[a->current];
+
 	if (announce_site_is_down(t->site, a->asked_ms)) {
 		fail(a, t->site->url, t->site->reason);
-		return false;
+		return;
 	}
-	return t->rest_until_ms <= a->asked_ms;
+	for (uint32_t i = 0; i < a->n_hashes; i++)
+		if (t->rest_until_ms[i] <= a->asked_ms)
+			(void)send_ask(a, a->current, i, a->event, ADDR_ANY);
 }
 
 /* Somebody else tells this tracker: nothing is to be said until announcer_resume(). */
@@ -371,9 +378,7 @@ static void start_round(struct announcer *a)
 	}
 	a->round_ok = false;
 	a->asked_ms = loop_now_ms(a->p.loop);
-	if (is_open(a, &a->tiers.list[a->current]))
-		for (uint32_t i = 0; i < a->n_hashes; i++)
-			(void)send_ask(a, a->current, i, a->event, ADDR_ANY);
+	ask_current(a);
 	if (a->n_asks > 0)
 		return;
 	/* It was not asked, which takes no turn. */
@@ -393,6 +398,8 @@ static void say_goodbye(struct announcer *a)
 		if (!t->heard || announce_site_is_down(t->site, now))
 			continue;
 		for (uint32_t h = 0; h < a->n_hashes; h++) {
+			if (t->rest_until_ms[h] > now)
+				continue;
 			(void)send_ask(a, i, h, EVENT_STOPPED, t->both ? ADDR_V4 : ADDR_ANY);
 			if (t->both)
 				(void)send_ask(a, i, h, EVENT_STOPPED, ADDR_V6);

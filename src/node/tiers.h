@@ -8,13 +8,17 @@
 #include "meta/metainfo.h"
 #include "node/announce_gate.h"
 
+/* A hybrid torrent has two. */
+#define TRACKER_HASHES_MAX 2
+
 struct tracker_url {
 	struct announce_site *site;
 	uint32_t tier;
-	bool heard;		/* it knows us: say "stopped" to it */
-	bool both;		/* by an address of either family */
-	char *id;		/* its "tracker id", or NULL */
-	uint64_t rest_until_ms; /* BEP 31: it does not want to be asked before */
+	bool heard; /* it knows us: say "stopped" to it */
+	bool both;  /* by an address of either family */
+	char *id;   /* its "tracker id", or NULL */
+	/* BEP 31: it does not want to be asked for this hash before. It may know one alone. */
+	uint64_t rest_until_ms[TRACKER_HASHES_MAX];
 };
 
 struct tiers {

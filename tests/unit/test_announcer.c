@@ -4,6 +4,7 @@
 
 #include "net/http_server.h"
 #include "net/tcp.h"
+#include "node/announce_pace.h"
 #include "test.h"
 #include "wire/http_tracker.h"
 
@@ -23,14 +24,39 @@ struct scene {
 	const char *urls[2];
 	int n_started, n_stopped; /* what the tracker was told */
 	int n_found, n_left;
+	bool stays;		     /* peers do not bring the end */
+	struct announce_reply reply; /* of the tracker; interval 0: 15 min */
+	bool forgot_v2;		     /* which it never wants to be asked for */
+	int n_asked[2];		     /* for each hash */
+	uint64_t asked_ms[2];	     /* when, for the first hash: the first time, and the newest */
 };
+
+static void note_hash(struct scene *s, const struct http_request *r, struct announce_reply *answer)
+{
+	struct buf hash;
+	bool v2;
+
+	buf_init(&hash, SHA1_LEN);
+	CHECK(http_request_param(r, "info_hash", &hash) && hash.len == SHA1_LEN);
+	v2 = hash.ptr[0] == s->meta.hash_v2[0];
+	buf_fini(&hash);
+	s->n_asked[v2]++;
+	if (!v2)
+		s->asked_ms[s->n_asked[0] > 1] = loop_clock_ms();
+	if (v2 && s->forgot_v2)
+		*answer = (struct announce_reply){
+		    .failed = true, .failure = "who?", .retry_s = UINT32_MAX};
+}
 
 static void on_request(void *user, const struct http_request *r, struct http_reply *reply)
 {
 	struct scene *s = user;
-	const struct announce_reply answer = {.interval_s = 900};
+	struct announce_reply answer = s->reply;
 	struct buf event;
 
+	if (answer.interval_s == 0)
+		answer.interval_s = 900;
+	note_hash(s, r, &answer);
 	buf_init(&event, 16);
 	if (http_request_param(r, "event", &event)) {
 		s->n_started += bytes_eq(buf_bytes(&event), bytes_str("started"));
@@ -61,7 +87,8 @@ static void on_found(void *user, const struct addr *list, size_t n)
 	(void)list;
 	(void)n;
 	s->n_found++;
-	announcer_stop(s->a, on_left, s);
+	if (!s->stays)
+		announcer_stop(s->a, on_left, s);
 }
 
 static void on_others_turn(void *arg)
@@ -81,14 +108,14 @@ static void name_dead(struct scene *s)
 	snprintf(s->dead, sizeof(s->dead), "http://127.0.0.1:%u/announce", port);
 }
 
-static void start_with(struct scene *s, bool dead)
+static void start_with(struct scene *s, bool dead, bool hybrid)
 {
 	struct announcer_params p = {.port = 6881, .counts = no_counts, .found = on_found};
 	struct err_info info;
 	uint16_t port;
 	int fd;
 
-	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}}};
+	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}, .v2 = hybrid, .hash_v2 = {8}}};
 	CHECK_INT(loop_new(&s->loop), 0);
 	fd = tcp_listen("127.0.0.1", 0, &port, &info);
 	CHECK(fd >= 0);
@@ -115,7 +142,7 @@ static void start_with(struct scene *s, bool dead)
 
 static void start(struct scene *s)
 {
-	start_with(s, false);
+	start_with(s, false, false);
 }
 
 static void stop(struct scene *s)
@@ -127,13 +154,27 @@ static void stop(struct scene *s)
 	loop_free(s->loop);
 }
 
-static void wait_for(struct scene *s, const int *count)
+static void wait_until(struct scene *s, const int *count, int n)
 {
 	uint64_t end = loop_clock_ms() + PATIENCE_MS;
 
-	while (*count == 0 && loop_clock_ms() < end)
+	while (*count < n && loop_clock_ms() < end)
 		loop_turn(s->loop, 1);
-	CHECK_INT(*count, 1);
+	CHECK_INT(*count, n);
+}
+
+static void wait_for(struct scene *s, const int *count)
+{
+	wait_until(s, count, 1);
+}
+
+static void wait_for_round(struct scene *s)
+{
+	uint64_t end = loop_clock_ms() + PATIENCE_MS;
+
+	while (s->gate.n_in > 0 && loop_clock_ms() < end)
+		loop_turn(s->loop, 1);
+	CHECK_INT(s->gate.n_in, 0);
 }
 
 static void other_enters(struct scene *s, size_t i)
@@ -183,7 +224,7 @@ TEST(others_have_their_turn_between_a_dead_tracker_and_the_next_one)
 	uint64_t end = loop_clock_ms() + PATIENCE_MS;
 	struct scene s;
 
-	start_with(&s, true);
+	start_with(&s, true, false);
 	for (size_t i = 0; i < last; i++)
 		other_enters(&s, i);
 	announcer_start(s.a);
@@ -197,5 +238,30 @@ TEST(others_have_their_turn_between_a_dead_tracker_and_the_next_one)
 	announce_gate_leave(&s.gate, &s.others[0]);
 	wait_for(&s, &s.n_left);
 	CHECK_INT(s.n_started, 1);
+	stop(&s);
+}
+
+TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one)
+{
+	struct announcer_status st;
+	struct scene s;
+
+	start_with(&s, false, true);
+	s.stays = s.forgot_v2 = true;
+	s.reply.interval_s = ANNOUNCE_INTERVAL_MIN_S;
+	announcer_start(s.a);
+	wait_for_round(&s);
+	CHECK_INT(s.n_asked[0], 1);
+	CHECK_INT(s.n_asked[1], 1);
+	announcer_status(s.a, &st);
+	CHECK_INT(st.ok, 1);
+	CHECK_INT(st.failed, 1);
+	wait_until(&s, &s.n_asked[0], 2);
+	CHECK_INT(s.n_asked[1], 1);
+	/* Not before its interval was over. */
+	CHECK(s.asked_ms[1] - s.asked_ms[0] >= 1000 * ANNOUNCE_INTERVAL_MIN_S);
+	announcer_stop(s.a, on_left, &s);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_stopped, 1);
 	stop(&s);
 }
