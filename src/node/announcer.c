@@ -286,6 +286,7 @@ static void rest_all(struct announcer *a)
 static void end_round(struct announcer *a)
 {
 	if (a->round_ok) {
+		err_drop(&a->error); /* it may know one of the hashes alone */
 		a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
 		a->event = a->completed_later ? EVENT_COMPLETED : EVENT_NONE;
 		tiers_promote(&a->tiers, a->current);

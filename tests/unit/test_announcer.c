@@ -241,7 +241,7 @@ TEST(others_have_their_turn_between_a_dead_tracker_and_the_next_one)
 	stop(&s);
 }
 
-TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one)
+TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one_and_has_not_failed)
 {
 	struct announcer_status st;
 	struct scene s;
@@ -256,6 +256,7 @@ TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one)
 	announcer_status(s.a, &st);
 	CHECK_INT(st.ok, 1);
 	CHECK_INT(st.failed, 1);
+	CHECK_INT(st.error.code, OK);
 	wait_until(&s, &s.n_asked[0], 2);
 	CHECK_INT(s.n_asked[1], 1);
 	/* Not before its interval was over. */
