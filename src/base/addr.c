@@ -95,6 +95,11 @@ enum addr_scope addr_scope(const struct addr *a)
 	return ADDR_PUBLIC;
 }
 
+bool addr_is_beyond_nat(const struct addr *a)
+{
+	return !a->v6 && addr_scope(a) == ADDR_PUBLIC;
+}
+
 bool addr_is_dialable(const struct addr *a)
 {
 	static const uint8_t none[16];

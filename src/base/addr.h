@@ -43,6 +43,8 @@ enum addr_scope {
 	ADDR_LOOPBACK /* also those that are no host's: unspecified, multicast, broadcast */
 };
 enum addr_scope addr_scope(const struct addr *a);
+/* Is it beyond a router that translates addresses, if we are behind one? IPv6 needs none. */
+bool addr_is_beyond_nat(const struct addr *a);
 /* May we dial it? Refuses port 0, unspecified, multicast, broadcast. */
 bool addr_is_dialable(const struct addr *a);
 

@@ -182,6 +182,11 @@ uint32_t dht_announce(struct dht *d, const uint8_t hash[20], uint16_t port, uint
 	return start(d, s, fx);
 }
 
+void dht_set_outer_port(struct dht *d, uint16_t port)
+{
+	d->outer_port = port;
+}
+
 uint32_t dht_get(struct dht *d, const uint8_t target[NODE_ID_LEN], uint64_t now_ms,
 		 struct dht_effects *fx)
 {

@@ -64,6 +64,8 @@ uint32_t dht_get_peers(struct dht *d, const uint8_t hash[20], uint64_t now_ms,
 /* Peers too, and we are one, at this TCP port (0: the port we send from). */
 uint32_t dht_announce(struct dht *d, const uint8_t hash[20], uint16_t port, uint64_t now_ms,
 		      struct dht_effects *fx);
+/* Nodes beyond our router are told this port instead of that of dht_announce(); 0: they are not. */
+void dht_set_outer_port(struct dht *d, uint16_t port);
 /* What is stored under the SHA-1 of a value (`key` NULL), or by `key` for `salt`. */
 uint32_t dht_get(struct dht *d, const uint8_t target[NODE_ID_LEN], uint64_t now_ms,
 		 struct dht_effects *fx);

@@ -73,7 +73,8 @@ struct dht {
 	struct rng rng;
 	struct siphash_key secret;
 	bool read_only;
-	bool family[2];		/* [v6] */
+	bool family[2]; /* [v6] */
+	uint16_t outer_port;
 	struct routes table[2]; /* each with an id of its own, which its address allows */
 	struct gate gate;
 	struct peer_store peers;

@@ -86,12 +86,17 @@ static void cancel_asks(struct announcer *a)
 	}
 }
 
+static uint16_t port_for(const struct announcer *a, const struct tracker_url *t)
+{
+	return a->p.reach == NULL ? a->p.port : reach_port(a->p.reach, t->site->url);
+}
+
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 		     enum announce_event event, enum addr_family family)
 {
 	struct tracker_url *t = &a->tiers.list[tracker];
 	struct announce ann = {
-	    .port = a->p.reach == NULL ? a->p.port : reach_port(a->p.reach, t->site->url),
+	    .port = family == ADDR_V6 ? a->p.port : port_for(a, t),
 	    .event = event,
 	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
 	    .compact = true,
@@ -117,6 +122,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	if (!ask->under_way)
 		return false;
 	t->site->in_flight++;
+	t->port = port_for(a, t);
 	a->n_asks++;
 	return true;
 }
@@ -281,11 +287,19 @@ static void rest_all(struct announcer *a)
 	end_turn(a);
 }
 
+/* Does it tell others of a port at which we are not reached any more? */
+static bool is_outdated(const struct announcer *a, const struct tracker_url *t)
+{
+	return t->port != 0 && t->port != port_for(a, t);
+}
+
 /* All requests of a round are answered: on to the next tracker, or rest. Others have their turn
  * before the next one: a torrent of many dead trackers would keep it for minutes. */
 static void end_round(struct announcer *a)
 {
 	if (a->round_ok) {
+		bool again = is_outdated(a, &a->tiers.list[a->current]);
+
 		err_drop(&a->error); /* it may know one of the hashes alone */
 		a->retry_ms = ANNOUNCER_RETRY_FIRST_MS;
 		a->event = a->completed_later ? EVENT_COMPLETED : EVENT_NONE;
@@ -296,7 +310,7 @@ static void end_round(struct announcer *a)
 			start_round(a);
 			return;
 		}
-		loop_timer_set(a->timer, announce_pace_next_ms(&a->pace, &a->rng));
+		loop_timer_set(a->timer, again ? 0 : announce_pace_next_ms(&a->pace, &a->rng));
 		end_turn(a);
 		return;
 	}
@@ -518,6 +532,16 @@ void announcer_completed(struct announcer *a)
 	}
 	a->event = EVENT_COMPLETED;
 	want_turn(a);
+}
+
+void announcer_moved(struct announcer *a)
+{
+	bool outdated = false;
+
+	for (uint32_t i = 0; i < a->tiers.n; i++)
+		outdated = outdated || is_outdated(a, &a->tiers.list[i]);
+	if (outdated)
+		want_turn(a);
 }
 
 void announcer_more(struct announcer *a)

@@ -58,6 +58,8 @@ void announcer_start(struct announcer *a);     /* event=started */
 void announcer_completed(struct announcer *a); /* event=completed */
 /* Peers are wanted: ask again, if the last answer is old enough (node/announce_pace.h). */
 void announcer_more(struct announcer *a);
+/* Those beyond our router reach us at another port: trackers there are told. */
+void announcer_moved(struct announcer *a);
 /* A tracker may not be covered any more. */
 void announcer_resume(struct announcer *a);
 /* A tracker that is covered has answered: as if it had been announced to, with so many peers. */

@@ -289,6 +289,11 @@ uint32_t dht_shell_announce(struct dht_shell *s, const uint8_t hash[20], uint16_
 	return started(s, dht_announce(s->dht, hash, port, now_ms(s), &s->fx));
 }
 
+void dht_shell_set_outer_port(struct dht_shell *s, uint16_t port)
+{
+	dht_set_outer_port(s->dht, port);
+}
+
 uint32_t dht_shell_get(struct dht_shell *s, const uint8_t target[20])
 {
 	return started(s, dht_get(s->dht, target, now_ms(s), &s->fx));

@@ -42,6 +42,7 @@ void dht_shell_add_place(struct dht_shell *s, const struct addr *a);
 /* As in dht/dht.h. */
 uint32_t dht_shell_get_peers(struct dht_shell *s, const uint8_t hash[20]);
 uint32_t dht_shell_announce(struct dht_shell *s, const uint8_t hash[20], uint16_t port);
+void dht_shell_set_outer_port(struct dht_shell *s, uint16_t port);
 uint32_t dht_shell_get(struct dht_shell *s, const uint8_t target[20]);
 uint32_t dht_shell_get_mutable(struct dht_shell *s, const uint8_t key[SIGN_KEY_LEN],
 			       struct bytes salt);

@@ -165,7 +165,9 @@ void fetch_peer_say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN]
 
 static void say_extensions(struct fetch_peer *p, bool fast)
 {
-	struct ext_handshake h = {.port = p->f->node->port,
+	const struct node *n = p->f->node;
+	bool outside = n->outer_port != 0 && addr_is_beyond_nat(&p->addr);
+	struct ext_handshake h = {.port = outside ? n->outer_port : n->port,
 				  .ut_metadata = OUR_METADATA,
 				  .ut_pex = OUR_PEX,
 				  .has_yourip = true,

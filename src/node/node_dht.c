@@ -214,13 +214,24 @@ static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
 	const struct metainfo *m = t->meta;
 	const uint8_t *names[2] = {m->v1 ? m->hash_v1 : NULL, m->v2 ? m->hash_v2 : NULL};
 
+	if (t->dht_search[0] != 0 || t->dht_search[1] != 0)
+		return; /* then */
 	t->dht_at_ms = next_time(t, now);
 	for (int i = 0; i < 2; i++) {
-		if (names[i] == NULL || t->dht_search[i] != 0)
+		if (names[i] == NULL)
 			continue;
 		t->dht_search[i] = dht_shell_announce(d->shell, names[i], d->node->port);
 		d->asking += t->dht_search[i] != 0;
 	}
+}
+
+void node_dht_moved(struct node_dht *d)
+{
+	if (d->shell == NULL)
+		return;
+	dht_shell_set_outer_port(d->shell, d->node->outer_port);
+	for (uint32_t i = 0; i < d->node->n_transfers; i++)
+		d->node->transfers[i]->dht_at_ms = 0;
 }
 
 static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
@@ -376,6 +387,7 @@ static void start(struct node_dht *d)
 		node_log(d->node, "no distributed hash table: %s", why.text);
 		return;
 	}
+	dht_shell_set_outer_port(d->shell, d->node->outer_port);
 	for (uint32_t i = 0; i < d->n_places; i++)
 		(void)dht_shell_add_host(d->shell, d->places[i]);
 	for (uint32_t i = 0; i < d->node->n_lives; i++)

@@ -58,6 +58,8 @@ void node_dht_unseek(struct node_dht *d, const void *user);
 /* Is it being looked for right now? */
 bool node_dht_is_seeking(const struct node_dht *d, const void *user);
 
+/* The node is reached from outside at another port: announce all of them anew. */
+void node_dht_moved(struct node_dht *d);
 /* Once a second: announce and put what is due. */
 void node_dht_second(struct node_dht *d);
 /* A PORT message came. */

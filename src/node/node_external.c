@@ -1,4 +1,5 @@
 /* node/node_external.c - how the world sees this node: who says so, and who is told. */
+#include "node/metadata_fetch_impl.h"
 #include "node/node_impl.h"
 
 static void tell_external(struct node *n, const struct addr *us)
@@ -11,6 +12,22 @@ static void tell_external(struct node *n, const struct addr *us)
 		swarm_set_self(n->transfers[i]->swarm, us);
 }
 
+static void tell_outer_port(struct node *n, uint16_t port)
+{
+	n->outer_port = port;
+	for (uint32_t i = 0; i < n->n_transfers; i++) {
+		struct transfer *t = n->transfers[i];
+
+		swarm_set_outer_port(t->swarm, port, transfer_now_ms(t), &t->fx);
+		transfer_perform(t);
+		announcer_moved(t->announcer);
+	}
+	for (struct metadata_fetch *f = n->fetches; f != NULL; f = f->next)
+		announcer_moved(f->announcer);
+	if (n->dht != NULL)
+		node_dht_moved(n->dht);
+}
+
 void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us)
 {
 	if (external_on_vote(&n->external, by, us))
@@ -20,8 +37,11 @@ void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *u
 void node_hear_verdicts(struct node *n)
 {
 	const struct portmap_state *r = node_reach(n);
+	uint16_t outer = n->reach == NULL ? 0 : reach_outer_port(n->reach);
 	struct addr us;
 
+	if (outer != n->outer_port)
+		tell_outer_port(n, outer);
 	for (int v6 = 0; v6 < 2; v6++)
 		if (node_dht(n) != NULL && dht_shell_address(node_dht(n), v6 != 0, &us) &&
 		    external_on_verdict(&n->external, EXTERNAL_DHT, &us))

@@ -50,6 +50,7 @@ struct node {
 	uint8_t peer_id[20];
 	int listener;
 	uint16_t port;
+	uint16_t outer_port; /* for those of whom addr_is_beyond_nat() is true; 0: none */
 	struct loop_io *listen_io, *pool_io;
 	uint64_t moved_at_ms;
 	struct loop_timer *second; /* handshake deadlines, accepting again */

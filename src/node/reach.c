@@ -101,11 +101,27 @@ bool reach_is_near(const char *url)
 	       ends_in(name, ".localhost");
 }
 
+static bool is_v6(const char *url)
+{
+	struct addr a;
+
+	return addr_parse(text_url_host(url), 1, &a) == 0 && a.v6;
+}
+
+uint16_t reach_outer_port(const struct reach *r)
+{
+	const struct portmap_state *s = &r->state;
+
+	if (s->method == PORTMAP_NONE || s->external.v6 || s->external.port == r->p.port)
+		return 0;
+	return s->external.port;
+}
+
 uint16_t reach_port(const struct reach *r, const char *url)
 {
-	if (r->state.method == PORTMAP_NONE || reach_is_near(url))
-		return r->p.port;
-	return r->state.external.port;
+	uint16_t outer = reach_outer_port(r);
+
+	return outer == 0 || reach_is_near(url) || is_v6(url) ? r->p.port : outer;
 }
 
 const struct portmap_state *reach_state(const struct reach *r)

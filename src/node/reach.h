@@ -29,6 +29,9 @@ void reach_use_udp(struct reach *r);
 /* The port to tell a tracker or index: ours when it is on our side of the router, as far as its
  * URL shows: a numeric private address, "localhost", a name of the link or without a dot. */
 uint16_t reach_port(const struct reach *r, const char *url);
+/* That of the router, if it is another one than ours; else 0. For those of whom
+ * addr_is_beyond_nat() is true. */
+uint16_t reach_outer_port(const struct reach *r);
 bool reach_is_near(const char *url);
 /* NULL before the first answer. Owns: borrows until the next turn of the loop. */
 const struct portmap_state *reach_state(const struct reach *r);

@@ -14,9 +14,10 @@
 struct tracker_url {
 	struct announce_site *site;
 	uint32_t tier;
-	bool heard; /* it knows us: say "stopped" to it */
-	bool both;  /* by an address of either family */
-	char *id;   /* its "tracker id", or NULL */
+	bool heard;    /* it knows us: say "stopped" to it */
+	bool both;     /* by an address of either family */
+	char *id;      /* its "tracker id", or NULL */
+	uint16_t port; /* where we are reached, as it was told last; 0: it was not */
 	/* BEP 31: it does not want to be asked for this hash before. It may know one alone. */
 	uint64_t rest_until_ms[TRACKER_HASHES_MAX];
 };

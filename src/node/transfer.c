@@ -372,6 +372,7 @@ int transfer_go_live(struct transfer *t)
 	for (int v6 = 0; v6 < 2; v6++)
 		if (external_address(&t->node->external, v6 != 0) != NULL)
 			swarm_set_self(t->swarm, external_address(&t->node->external, v6 != 0));
+	swarm_set_outer_port(t->swarm, t->node->outer_port, t->live_ms, &t->fx);
 	transfer_set_phase(t, t->seed ? TRANSFER_SEEDING : TRANSFER_DOWNLOADING);
 	if (t->fetch != NULL)
 		metadata_fetch_pass_on(t->fetch, t);

@@ -162,6 +162,9 @@ void swarm_on_introduced(struct swarm *s, const struct addr *list, size_t n, uin
 /* How the world sees us, in one family; the port does not count. Peers are dialled, and let in when
  * all places are taken, in the order that both ends then agree on (swarm/priority.h). */
 void swarm_set_self(struct swarm *s, const struct addr *self);
+/* The port at which those beyond our router reach us; 0: the same as for all others. They hear of
+ * it when it changes. */
+void swarm_set_outer_port(struct swarm *s, uint16_t port, uint64_t now_ms, struct effects *fx);
 /* Is there still somebody to be found there? Not when he came to us meanwhile. */
 bool swarm_is_dialing(const struct swarm *s, const struct addr *a);
 /* A ban holds for the host; on 127.0.0.1 and ::1, which are every program here, for the one

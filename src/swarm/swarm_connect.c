@@ -276,7 +276,7 @@ static void note_self(struct swarm *s, const struct peer_hello *h)
 	struct address *a;
 
 	if (h->incoming)
-		at.port = s->port;
+		at.port = swarm_port_for(s, &at);
 	a = addrbook_find(&s->book, &at);
 	if (a != NULL)
 		a->self = true;

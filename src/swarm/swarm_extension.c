@@ -3,10 +3,16 @@
 #include "swarm/swarm_parts.h"
 #include "wire/ext.h"
 
-static struct ext_handshake handshake_of(const struct swarm *s)
+uint16_t swarm_port_for(const struct swarm *s, const struct addr *a)
+{
+	return s->outer_port != 0 && addr_is_beyond_nat(a) ? s->outer_port : s->port;
+}
+
+/* Port 0: that is not said. */
+static struct ext_handshake handshake_of(const struct swarm *s, uint16_t port)
 {
 	struct ext_handshake h = {.upload_only = swarm_complete(s),
-				  .port = s->port,
+				  .port = port,
 				  .reqq = SWARM_UPLOAD_QUEUE_MAX,
 				  .run_bytes = SWARM_RUN_BYTES,
 				  .donthave = SWARM_EXT_DONTHAVE,
@@ -23,7 +29,7 @@ static struct ext_handshake handshake_of(const struct swarm *s)
 void swarm_put_extension(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
-	struct ext_handshake h = handshake_of(s);
+	struct ext_handshake h = handshake_of(s, swarm_port_for(s, &p->addr));
 
 	h.has_yourip = true;
 	h.yourip = p->addr;
@@ -35,7 +41,7 @@ void swarm_put_extension(struct turn *t, struct peer *p)
 
 int swarm_put_upload_only(struct swarm *s)
 {
-	struct ext_handshake h = handshake_of(s);
+	struct ext_handshake h = handshake_of(s, 0);
 
 	return ext_encode(&s->scratch, &h);
 }
@@ -58,6 +64,28 @@ void swarm_tell_upload_only(struct turn *t)
 			swarm_send(t, p,
 				   &(struct wire_msg){.type = WIRE_EXTENDED,
 						      .body = buf_bytes(&s->scratch)});
+	}
+}
+
+void swarm_set_outer_port(struct swarm *s, uint16_t port, uint64_t now_ms, struct effects *fx)
+{
+	struct turn t = {s, now_ms, fx};
+	struct ext_handshake h = handshake_of(s, port == 0 ? s->port : port);
+	struct peer *p;
+
+	if (port == s->outer_port)
+		return;
+	s->outer_port = port;
+	buf_clear(&s->scratch);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (!p->extended || !addr_is_beyond_nat(&p->addr))
+			continue;
+		/* Thousands of swarms without peers shall have no buffer for it. */
+		if (s->scratch.len == 0 && ext_encode(&s->scratch, &h) < 0)
+			return;
+		swarm_send(
+		    &t, p,
+		    &(struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&s->scratch)});
 	}
 }
 

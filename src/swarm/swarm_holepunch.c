@@ -36,7 +36,8 @@ static bool is_ourselves(const struct swarm *s, const struct addr *a)
 	const struct addr *self = &s->book.self[a->v6];
 
 	return (known != NULL && known->self) ||
-	       (s->book.knows_self[a->v6] && addr_same_host(self, a) && a->port == s->port);
+	       (s->book.knows_self[a->v6] && addr_same_host(self, a) &&
+		a->port == swarm_port_for(s, a));
 }
 
 /* `raw` lasts until the swarm's next call: messages borrow it. */

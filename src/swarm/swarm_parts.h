@@ -115,7 +115,7 @@ struct swarm {
 	uint64_t haves_ms, seeds_ms; /* when getters and seeds were told last */
 
 	uint8_t peer_id[20];
-	uint16_t port;
+	uint16_t port, outer_port;
 	uint32_t max_peers, max_dials;
 	uint32_t dial_peers; /* with so many nobody is dialled */
 	uint32_t try_peers;  /* but up to so many to try them, 0 none */
@@ -360,6 +360,8 @@ bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);
+/* Ours, as one at this address knows it. */
+uint16_t swarm_port_for(const struct swarm *s, const struct addr *a);
 /* BEP 21: that we want no more, or do again. Who has everything says so, too: of pieces that a peer
  * had itself it was told nothing, and would take us for one that lacks them for ever. */
 void swarm_tell_upload_only(struct turn *t);

@@ -7,11 +7,12 @@ import re
 import sys
 
 import harness as h
+import wire
 from boxes import two_boxes
 from harness import KIB, SLOW, check, check_eq, test
 
 GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gateway.py")
-
+OUTSIDER = os.path.join(os.path.dirname(GATEWAY), "outsider.py")
 
 MAP = {"SHOAL_NO_MAP": ""}
 
@@ -140,6 +141,27 @@ def _(w):
     r.share = r.bert.start("get", link, "--wait", "80", "-v", "--port", "7100", "--index", "http://127.0.0.1:1", env=MAP)
     r.said(r"reached from outside at 203\.0\.113\.9:8100")
     h.wait_for(lambda: 8100 in ports_known(r), 60 * SLOW, "it is announced anew with that port")
+
+
+@test("trackers, peers and the hash table beyond the router hear of the port that it gives, those on this side of our own", seconds=90)
+def _(w):
+    r = Router(w, "pcp", "other")
+    src = h.make_file(r.bert.peer.path("f"), 40 * KIB)
+    outside, inside, torrent = "203.0.113.1", "10.79.0.1", w.path("f.torrent")
+    r.anna.ip("addr", "add", f"{outside}/32", "dev", "lo")
+    wire.create_v1(src, torrent, 16 * KIB, announce=f"http://{outside}:6970/announce")
+    heard = {}
+    for host in (outside, inside):
+        p = w.start(*r.anna.wrap, sys.executable, "-B", OUTSIDER, host, torrent, "10.79.0.2", "7100", name=host)
+        p.killed = True  # by the end of the test
+        h.wait_for(lambda: b"ready" in p.out(), 20 * SLOW, "they listen")
+        heard[host] = lambda p=p: dict(line.split() for line in p.out().decode().splitlines()[1:])
+    r.share = r.bert.start("get", torrent, "-o", src, "--seed", "-v", "--port", "7100",
+                           "--dht-node", f"{outside}:7001", "--dht-node", f"{inside}:7001", env={**MAP, "SHOAL_NO_DHT": ""})
+    r.said(r"reached from outside at 203\.0\.113\.9:8100")
+    for host, port in ((outside, "8100"), (inside, "7100")):
+        hears = dict.fromkeys(("tracker", "table", "peer") if host == outside else ("table", "peer"), port)
+        h.wait_for(lambda: heard[host]() == hears, 30 * SLOW, f"{host} hears of port {port}")
 
 
 @test("a router that refuses, or does not answer, is said so once, and the peer serves")

@@ -193,6 +193,7 @@ TEST(addr_knows_how_near_it_is)
 		struct addr a = parse(rows[i].text);
 
 		CHECK_INT(addr_scope(&a), rows[i].scope);
+		CHECK_INT(addr_is_beyond_nat(&a), !a.v6 && rows[i].scope == ADDR_PUBLIC);
 	}
 }
 

@@ -21,6 +21,7 @@ struct bench {
 	uint64_t now;
 	uint8_t ut_pex, ut_metadata; /* our numbers, as our handshake has them */
 	uint32_t metadata_size;
+	uint16_t port;
 };
 
 static void start(struct bench *b, bool private)
@@ -88,10 +89,9 @@ static uint32_t dials(const struct bench *b)
 }
 
 /* A peer that takes both extensions. */
-static struct peer_ref join(struct bench *b, uint32_t i, bool incoming)
+static struct peer_ref join_from(struct bench *b, uint32_t i, struct addr from, bool incoming)
 {
-	struct peer_hello h = {
-	    .addr = addr_of(i), .incoming = incoming, .fast = true, .extended = true};
+	struct peer_hello h = {.addr = from, .incoming = incoming, .fast = true, .extended = true};
 	struct ext_handshake ours = {0},
 			     theirs = {.ut_pex = THEIR_PEX, .ut_metadata = THEIR_METADATA};
 	const struct wire_msg *m;
@@ -110,11 +110,76 @@ static struct peer_ref join(struct bench *b, uint32_t i, bool incoming)
 	b->ut_pex = ours.ut_pex;
 	b->ut_metadata = ours.ut_metadata;
 	b->metadata_size = ours.metadata_size;
+	b->port = ours.port;
 	buf_init(&body, 500);
 	CHECK_INT(ext_encode(&body, &theirs), OK);
 	hear(b, r, 0, buf_bytes(&body));
 	buf_fini(&body);
 	return r;
+}
+
+static struct peer_ref join(struct bench *b, uint32_t i, bool incoming)
+{
+	return join_from(b, i, addr_of(i), incoming);
+}
+
+/* ---- our port ------------------------------------------------------------------------ */
+
+static void check_port(struct bench *b, uint32_t i, const char *from, uint16_t port)
+{
+	struct addr a;
+
+	CHECK_INT(addr_parse(bytes_str(from), 6881, &a), OK);
+	(void)join_from(b, i, a, i % 2 == 0);
+	CHECK_INT(b->port, port);
+}
+
+/* What a connected peer is told of our port now; 0: nothing. */
+static uint16_t port_told(const struct bench *b, struct peer_ref r)
+{
+	const struct wire_msg *m = said(b, r, 0);
+	struct ext_handshake h = {0};
+
+	if (m != NULL)
+		CHECK_INT(ext_decode(&h, m->body), OK);
+	return h.port;
+}
+
+TEST(those_beyond_our_router_are_told_the_port_that_it_gave)
+{
+	struct bench b;
+
+	start(&b, false);
+	check_port(&b, 1, "8.8.8.8", 6881);
+	swarm_set_outer_port(b.s, 8100, b.now, &b.fx);
+	check_port(&b, 2, "8.8.4.4", 8100);
+	check_port(&b, 3, "9.9.9.9", 8100);
+	check_port(&b, 4, "192.168.0.7", 6881);
+	check_port(&b, 5, "127.0.0.1", 6881);
+	check_port(&b, 6, "2001:db8::1", 6881);
+	stop(&b);
+}
+
+TEST(whoever_is_connected_is_told_when_that_port_changes)
+{
+	struct peer_ref near, far;
+	struct bench b;
+	struct addr a;
+
+	start(&b, false);
+	CHECK_INT(addr_parse(bytes_str("8.8.8.8"), 6881, &a), OK);
+	near = join(&b, 1, true);
+	far = join_from(&b, 2, a, true);
+	effects_clear(&b.fx);
+	swarm_set_outer_port(b.s, 8100, b.now, &b.fx);
+	CHECK_INT(port_told(&b, near), 0);
+	CHECK_INT(port_told(&b, far), 8100);
+	effects_clear(&b.fx);
+	swarm_set_outer_port(b.s, 8100, b.now, &b.fx);
+	CHECK_INT(b.fx.n, 0);
+	swarm_set_outer_port(b.s, 0, b.now, &b.fx);
+	CHECK_INT(port_told(&b, far), 6881);
+	stop(&b);
 }
 
 /* ---- metadata ------------------------------------------------------------------------ */
