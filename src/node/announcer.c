@@ -12,7 +12,7 @@
 /* One request under way: for one of the torrent's hashes. */
 struct ask {
 	struct announcer *a;
-	bool under_way;
+	bool under_way, paused;
 	struct announce_ask call;
 	uint32_t tracker, hash;
 	enum addr_family family; /* ADDR_ANY, or the one that did not answer first */
@@ -91,6 +91,14 @@ static uint16_t port_for(const struct announcer *a, const struct tracker_url *t)
 	return a->p.reach == NULL ? a->p.port : reach_port(a->p.reach, t->site->url);
 }
 
+/* Source: BEP 21, "in every announce"; who goes says that instead. */
+static bool says_paused(const struct tracker_url *t, uint32_t hash,
+			const struct announcer_counts *c, enum announce_event event)
+{
+	return c->partial_seed && event != EVENT_STOPPED && !t->no_pause[hash] &&
+	       !tracker_is_udp(t->site->url);
+}
+
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 		     enum announce_event event, enum addr_family family)
 {
@@ -103,6 +111,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	};
 	struct announce_how how = {.http = a->p.http, .udp = a->p.udp, .family = family};
 	struct ask *ask = free_ask(a);
+	struct announcer_counts counts = {.left = 0};
 
 	if (ask == NULL)
 		return false;
@@ -112,9 +121,15 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	memcpy(ann.key, a->key, sizeof(a->key));
 	if (t->id != NULL)
 		memcpy(ann.tracker_id, t->id, strlen(t->id) + 1);
-	a->p.counts(a->p.user, &ann.uploaded, &ann.downloaded, &ann.left);
+	a->p.counts(a->p.user, &counts);
+	ann.uploaded = counts.uploaded;
+	ann.downloaded = counts.downloaded;
+	ann.left = counts.left;
+	if (says_paused(t, hash, &counts, event))
+		ann.event = EVENT_PAUSED;
 	*ask = (struct ask){.a = a,
 			    .call = {.done = on_answer, .user = ask},
+			    .paused = ann.event == EVENT_PAUSED,
 			    .tracker = tracker,
 			    .hash = hash,
 			    .family = family};
@@ -183,6 +198,7 @@ static bool take_reply(struct announcer *a, const struct ask *ask, const struct 
 
 	if (r->failed) {
 		fail(a, t->site->url, r->failure);
+		t->no_pause[ask->hash] = ask->paused;
 		rest(a, &t->rest_until_ms[ask->hash], r->retry_s);
 		return false;
 	}

@@ -1,9 +1,10 @@
 /* node/announcer.h - tells trackers of one torrent that we are there and asks for others, over HTTP
  * or UDP, when the node's gate gives it a turn.
  *
- * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails), BEP 31
- * (retry in). A hybrid torrent announces both of its hashes. A failing tracker is tried again after
- * 5 s, doubling to 5 min, with jitter of a quarter, so that peers do not return in one herd (G-30).
+ * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails), BEP 21
+ * (partial seeds are "paused"), BEP 31 (retry in). A hybrid torrent announces both of its hashes. A
+ * failing tracker is tried again after 5 s, doubling to 5 min, with jitter of a quarter, so that
+ * peers do not return in one herd (G-30).
  */
 #ifndef SHOAL_NODE_ANNOUNCER_H
 #define SHOAL_NODE_ANNOUNCER_H
@@ -21,6 +22,11 @@
 
 struct announcer;
 
+struct announcer_counts {
+	uint64_t uploaded, downloaded, left;
+	bool partial_seed; /* BEP 21: something is left, and nothing of it wanted */
+};
+
 struct announcer_params {
 	struct loop *loop;
 	struct http_client *http;
@@ -33,7 +39,7 @@ struct announcer_params {
 	const struct reach *reach; /* knows a better one for some trackers; may be NULL */
 	uint64_t seed;
 	/* What to say now. */
-	void (*counts)(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left);
+	void (*counts)(void *user, struct announcer_counts *out);
 	/* Peers from a reply. May stop the announcer, and may not free it. */
 	void (*found)(void *user, const struct addr *list, size_t n);
 	/* The tracker at `by` sees us as `us` (BEP 24). May be NULL. */

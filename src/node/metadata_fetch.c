@@ -276,11 +276,10 @@ struct metadata_fetch *metadata_fetch_by_key(const struct node *n, const uint8_t
 
 /* ---- the announcer's questions and answers -------------------------------------------------- */
 
-static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
+static void announce_counts(void *user, struct announcer_counts *out)
 {
 	(void)user;
-	*up = *down = 0;
-	*left = LEFT_UNKNOWN;
+	*out = (struct announcer_counts){.left = LEFT_UNKNOWN};
 }
 
 static void on_found(void *user, const struct addr *list, size_t n)

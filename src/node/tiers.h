@@ -20,6 +20,8 @@ struct tracker_url {
 	uint16_t port; /* where we are reached, as it was told last; 0: it was not */
 	/* BEP 31: it does not want to be asked for this hash before. It may know one alone. */
 	uint64_t rest_until_ms[TRACKER_HASHES_MAX];
+	/* It may be "paused" (BEP 21) that it took for an error. */
+	bool no_pause[TRACKER_HASHES_MAX];
 };
 
 struct tiers {

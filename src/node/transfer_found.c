@@ -4,15 +4,17 @@
 
 /* ---- the announcer's questions and answers ----------------------------------------- */
 
-static void announce_counts(void *user, uint64_t *up, uint64_t *down, uint64_t *left)
+static void announce_counts(void *user, struct announcer_counts *out)
 {
 	struct transfer *t = user;
 	struct swarm_stats s;
 
 	swarm_stats(t->swarm, transfer_now_ms(t), &s);
-	*up = s.up_bytes;
-	*down = s.down_bytes;
-	*left = s.missing_bytes;
+	*out = (struct announcer_counts){.uploaded = s.up_bytes,
+					 .downloaded = s.down_bytes,
+					 .left = s.missing_bytes,
+					 .partial_seed =
+					     s.missing_bytes > 0 && swarm_is_complete(t->swarm)};
 }
 
 static void take_peers(struct transfer *t, const struct addr *list, size_t n, size_t complete)

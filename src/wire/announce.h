@@ -12,7 +12,8 @@
 #define ANNOUNCE_TEXT_MAX 256u
 #define SCRAPE_HASHES_MAX 74u /* BEP 15's bound, kept for HTTP too */
 
-enum announce_event { EVENT_NONE, EVENT_STARTED, EVENT_COMPLETED, EVENT_STOPPED };
+/* PAUSED: a partial seed (BEP 21). HTTP alone has a word for it, which is read as NONE. */
+enum announce_event { EVENT_NONE, EVENT_STARTED, EVENT_COMPLETED, EVENT_STOPPED, EVENT_PAUSED };
 
 struct announce {
 	uint8_t info_hash[20];

@@ -241,6 +241,7 @@ int http_announce_encode(const char *url, const struct announce *a, struct buf *
 	    [EVENT_STARTED] = "started",
 	    [EVENT_COMPLETED] = "completed",
 	    [EVENT_STOPPED] = "stopped",
+	    [EVENT_PAUSED] = "paused",
 	};
 	char text[ADDR_TEXT_MAX];
 	int rc = put_url(out, url);

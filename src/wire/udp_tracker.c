@@ -216,11 +216,10 @@ size_t udp_connect_encode(uint32_t transaction, uint8_t out[UDP_REQUEST_MAX])
 
 static uint32_t event_number(enum announce_event event)
 {
-	uint32_t n = 0;
-
-	while (n < N_EVENTS - 1 && events[n] != event)
-		n++;
-	return n;
+	for (uint32_t n = 0; n < N_EVENTS; n++)
+		if (events[n] == event)
+			return n;
+	return 0;
 }
 
 static size_t put_url(uint8_t *out, struct bytes path)

@@ -24,6 +24,9 @@ struct scene {
 	const char *urls[2];
 	int n_started, n_stopped; /* what the tracker was told */
 	int n_found, n_left;
+	bool partial;	   /* what is announced is a partial seed */
+	bool minds_paused; /* the tracker takes that word for an error */
+	int n_paused;
 	bool stays;		     /* peers do not bring the end */
 	struct announce_reply reply; /* of the tracker; interval 0: 15 min */
 	bool forgot_v2;		     /* which it never wants to be asked for */
@@ -61,15 +64,20 @@ static void on_request(void *user, const struct http_request *r, struct http_rep
 	if (http_request_param(r, "event", &event)) {
 		s->n_started += bytes_eq(buf_bytes(&event), bytes_str("started"));
 		s->n_stopped += bytes_eq(buf_bytes(&event), bytes_str("stopped"));
+		if (bytes_eq(buf_bytes(&event), bytes_str("paused"))) {
+			s->n_paused++;
+			answer.failed = s->minds_paused;
+		}
 	}
 	buf_fini(&event);
 	(void)http_announce_reply_encode(&answer, true, false, &reply->body);
 }
 
-static void no_counts(void *user, uint64_t *uploaded, uint64_t *downloaded, uint64_t *left)
+static void counts(void *user, struct announcer_counts *out)
 {
-	(void)user;
-	*uploaded = *downloaded = *left = 0;
+	const struct scene *s = user;
+
+	*out = (struct announcer_counts){.left = s->partial, .partial_seed = s->partial};
 }
 
 static void on_left(void *user)
@@ -110,7 +118,7 @@ static void name_dead(struct scene *s)
 
 static void start_with(struct scene *s, bool dead, bool hybrid)
 {
-	struct announcer_params p = {.port = 6881, .counts = no_counts, .found = on_found};
+	struct announcer_params p = {.port = 6881, .counts = counts, .found = on_found};
 	struct err_info info;
 	uint16_t port;
 	int fd;
@@ -264,5 +272,37 @@ TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one_and_has_not
 	announcer_stop(s.a, on_left, &s);
 	wait_for(&s, &s.n_left);
 	CHECK_INT(s.n_stopped, 1);
+	stop(&s);
+}
+
+TEST(a_partial_seed_says_so_in_every_announce)
+{
+	struct scene s;
+
+	start(&s);
+	s.stays = s.partial = true;
+	s.reply.interval_s = ANNOUNCE_INTERVAL_MIN_S;
+	announcer_start(s.a);
+	wait_until(&s, &s.n_asked[0], 2);
+	CHECK_INT(s.n_paused, 2);
+	announcer_stop(s.a, on_left, &s);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_stopped, 1);
+	stop(&s);
+}
+
+TEST(a_tracker_that_minds_that_word_is_asked_without_it)
+{
+	struct announcer_status st;
+	struct scene s;
+
+	start(&s);
+	s.stays = s.partial = s.minds_paused = true;
+	announcer_start(s.a);
+	wait_until(&s, &s.n_found, 1);
+	CHECK_INT(s.n_paused, 1);
+	CHECK_INT(s.n_started, 1);
+	announcer_status(s.a, &st);
+	CHECK_INT(st.ok, 1);
 	stop(&s);
 }

@@ -293,6 +293,18 @@ static const char *encoded(struct buf *out, const char *url)
 	"&port=6881&uploaded=5&downloaded=6&left=7&numwant=80&compact=1&event=started"             \
 	"&key=00ff12ab"
 
+TEST(a_partial_seed_is_announced_as_paused)
+{
+	struct announce a = sample();
+	struct buf out;
+
+	a.event = EVENT_PAUSED;
+	buf_init(&out, OUT_MAX);
+	CHECK_INT(http_announce_encode("http://t/a", &a, &out), 0);
+	CHECK(strstr(buf_cstr(&out), "&event=paused&") != NULL);
+	buf_fini(&out);
+}
+
 TEST(an_announce_is_appended_to_the_url)
 {
 	struct buf out;

@@ -290,6 +290,18 @@ TEST(an_announce_reads_back_as_it_was_written)
 	}
 }
 
+TEST(that_a_seed_is_partial_has_no_word_over_udp)
+{
+	struct announce a = announced(0, "", 0), back;
+	uint8_t out[UDP_REQUEST_MAX];
+	size_t len;
+
+	a.event = EVENT_PAUSED;
+	len = udp_announce_encode(7, 8, &a, bytes_of(NULL, 0), out);
+	CHECK_INT(udp_announce_decode(bytes_of(out, len), &back, NULL, NULL), 0);
+	CHECK_INT(back.event, EVENT_NONE);
+}
+
 TEST(a_key_that_is_no_number_travels_as_0_and_no_address_is_claimed)
 {
 	struct announce a = announced(0, "", 0);
