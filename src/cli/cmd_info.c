@@ -120,6 +120,18 @@ static void put_link(struct buf *out, const json_t *e)
 		(void)magnet_put_key(key, bytes_str(entries_str(e, "name")), out);
 }
 
+/* What it will be called on disk, where that is not the entry's name. */
+static void print_content_name(const json_t *e)
+{
+	const char *name = entries_str(e, "content_name");
+	const json_t *first = json_array_get(json_object_get(e, "files"), 0);
+	bool single =
+	    entries_int(e, "n_files") == 1 && strcmp(entries_str(first, "path"), name) == 0;
+
+	if (strcmp(name, entries_str(e, "name")) != 0)
+		out_field(single ? "file name" : "folder name", name);
+}
+
 static void print_entry(const struct opts *o, const json_t *e, const json_t *holders,
 			const json_t *pieces)
 {
@@ -130,6 +142,7 @@ static void print_entry(const struct opts *o, const json_t *e, const json_t *hol
 
 	put_link(&link, e);
 	out_field("name", entries_str(e, "name"));
+	print_content_name(e);
 	out_field("owner", entries_str(e, "owner"));
 	snprintf(line, sizeof(line), "%lld, published %s", (long long)entries_int(e, "version"),
 		 entries_date(date, entries_int(e, "published_at")));

@@ -1,6 +1,7 @@
 #include "cli/torrent_print.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/entries.h"
@@ -49,6 +50,8 @@ void torrent_print(const struct metainfo *m, uint32_t files)
 	json_t *magnet = torrent_magnet(m);
 
 	out_field("name", m->name);
+	if (strcmp(m->name, meta_content_name(m)) != 0)
+		out_field("file name", meta_content_name(m));
 	if (m->v1) {
 		text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
 		out_field("info-hash v1", hex);

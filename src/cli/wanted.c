@@ -94,6 +94,27 @@ static bool goes_into(const struct wanted *w, const char *out)
 	return w->placed == NULL || placed_find(out, &p) != OK || !placed_same_entry(&p, w->placed);
 }
 
+/* What is called by the torrent's name, beneath a folder or in a tar, which is unpacked. */
+static bool is_named_by_torrent(const struct wanted *w, const struct opts *o)
+{
+	if (wanted_flows(o))
+		return selection_count(w->meta, w->files, NULL) != 1;
+	return o->out == NULL || goes_into(w, o->out);
+}
+
+static int check_name(const struct wanted *w, const struct opts *o, struct err_info *info)
+{
+	char safe[256];
+
+	if (!meta_content_is_hidden(w->meta) || !is_named_by_torrent(w, o))
+		return OK;
+	text_escape(safe, sizeof(safe), bytes_str(meta_content_name(w->meta)));
+	return err_set(info, ERR_EXISTS,
+		       "%s: what its publisher calls it begins with a dot, so that you must choose "
+		       "a name: -o '%s' takes this one, -o NAME another",
+		       safe, safe);
+}
+
 static int choose_path(struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	const char *name = meta_content_name(w->meta), *out = o->out;
@@ -139,6 +160,8 @@ static int choose(struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	int err = choose_files(w, o, info);
 
+	if (err == OK)
+		err = check_name(w, o, info);
 	return err == OK ? choose_path(w, o, info) : err;
 }
 

@@ -161,6 +161,20 @@ static int go_into(struct job_record *r, const char *name)
 	return OK;
 }
 
+int job_check_name(const struct job *j, const struct metainfo *m, enum err code,
+		   struct err_info *info)
+{
+	char safe[256];
+
+	if (!j->rec.into || !meta_content_is_hidden(m))
+		return OK;
+	text_escape(safe, sizeof(safe), bytes_str(meta_content_name(m)));
+	return err_set(info, code,
+		       "%s: what its publisher calls it begins with a dot, so that you must choose "
+		       "a name: -o '%s' takes this one, -o NAME another",
+		       safe, safe);
+}
+
 static int set_text(char **at, const char *text)
 {
 	char *copy = strdup(text);
@@ -226,8 +240,10 @@ int job_choose_files(struct job *j, const struct metainfo *m, const char *const 
 static int fill_from_torrent(struct job *j, const struct job_spec *s, const struct metainfo *m,
 			     struct err_info *info)
 {
-	int err;
+	int err = job_check_name(j, m, ERR_INVALID, info);
 
+	if (err != OK)
+		return err;
 	if (job_fill_from_meta(j, m) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	if (s->seed)

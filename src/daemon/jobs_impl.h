@@ -79,6 +79,10 @@ void job_free(struct job *j);
 int jobs_enlist(struct jobs *js, struct job *j);
 
 /* ---- jobs_add.c ---- */
+/* Into a folder goes nothing whose name begins with a dot: who made the torrent chose that. Returns
+ * 0, or `code` with its sentence. */
+int job_check_name(const struct job *j, const struct metainfo *m, enum err code,
+		   struct err_info *info);
 /* What the record says of the torrent: hashes, name, sizes. Returns 0 or ERR_NOMEM. */
 int job_fill_from_meta(struct job *j, const struct metainfo *m);
 /* Which files: by `only`, or by what the link says. Returns 0, or the error with its sentence. */

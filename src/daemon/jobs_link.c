@@ -66,7 +66,9 @@ static int use(struct job *j, const struct metainfo *m, struct bytes torrent, st
 	if (other != NULL)
 		return err_set(info, ERR_EXISTS, "this torrent is there already, as number %u",
 			       other->rec.id);
-	err = job_choose_files(j, m, (const char *const *)r->only, r->magnet, info);
+	err = job_check_name(j, m, ERR_EXISTS, info);
+	if (err == OK)
+		err = job_choose_files(j, m, (const char *const *)r->only, r->magnet, info);
 	if (err == OK && job_fill_from_meta(j, m) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err == OK)

@@ -58,10 +58,12 @@ static json_t *own_magnet(struct index_server *s, const struct http_request *r, 
 }
 
 /* With the trackers of the torrent, but no passkey, since links are passed on; with ours alone when
- * it is too large to open for that. `plain`: the link without any. */
+ * it is too large to open for that. `entry`, which has the link without any, is told what the
+ * content is called on disk. */
 static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id,
-			    const char *plain)
+			    json_t *entry)
 {
+	const char *plain = json_string_value(json_object_get(entry, "magnet"));
 	struct buf stored, torrent, link;
 	struct metainfo *m = NULL;
 	json_t *j = NULL;
@@ -75,7 +77,8 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
-		meta_free(m);
+		(void)torrent_put_text(entry, "content_name", meta_content_name(m));
+	meta_free(m);
 	buf_fini(&stored);
 	buf_fini(&torrent);
 	buf_fini(&link);
@@ -96,7 +99,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		return;
 	}
 	j = index_entry_json(s, e);
-	link = whole_magnet(s, r, e->id, json_string_value(json_object_get(j, "magnet")));
+	link = whole_magnet(s, r, e->id, j);
 	if (link != NULL)
 		json_object_set_new(j, "magnet", link);
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
@@ -148,7 +151,7 @@ static void qr(struct index_server *s, const struct http_request *r, const struc
 	json_t *entry = index_entry_json(s, e), *link;
 	int err;
 
-	link = whole_magnet(s, r, e->id, json_string_value(json_object_get(entry, "magnet")));
+	link = whole_magnet(s, r, e->id, entry);
 	if (link == NULL || json_string_length(link) > QR_TEXT_BYTES_MAX) {
 		json_decref(link);
 		link = json_incref(json_object_get(entry, "magnet"));

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Torrents whose paths want out of the download folder, and folders that change under us (O-07, O-08)."""
 
+import base64
 import hashlib
 import os
 import shutil
@@ -122,6 +123,47 @@ def _(w):
     check_eq(sorted(os.listdir(w.path("canary"))), ["keep.txt", "sub"], "names in the canary")
     check_eq(get.p.returncode >= 0, True, "no crash")
     seed.stop()
+
+
+@test("O-07: a name that begins with a dot is written where the user says so, never where the publisher does", seconds=120)
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_file(a.path(".bash_login"), 50_000)
+    tree = h.make_tree(a.path(".ssh"), {"authorized_keys": 1000, ".in": 100})
+    ports = [a.share(src, name="debian-12").port(), a.share(tree, name="keys").port()]
+    hidden = (("debian-12", ".bash_login"), ("keys", ".ssh"))
+    entries = [index.api(f"entries/{index.entry(n)['id']}") for n, _ in hidden]
+    check_eq([e["content_name"] for e in entries], [n for _, n in hidden], "what the index says they are called")
+    for (name, own), e, port in zip(hidden, entries, ports):
+        out = g.run("info", name).expect(h.OK).out
+        check(f" name:     {own}\n" in out or f" name:   {own}\n" in out, "info says so", out)
+        with open(g.path("t.torrent"), "wb") as f:
+            f.write(index.torrent(name))
+        os.makedirs(g.path("into"), exist_ok=True)
+        with open(g.path("list"), "w") as f:
+            f.write(name + "\n")
+        for how in ((name,), (name, "-o", "into"), (name, "-o", "new/"), (name, "--follow"), ("-i", "list"), ("t.torrent",), (e["magnet"],),
+                    (e["hash_v1"], "--index", "http://127.0.0.1:1", "--peer", f"{h.HOST}:{port}"),
+                    (index.url + e["torrent"],), *(((name, "-o", "-"),) if name == "keys" else ())):
+            done = g.run("get", *how, seconds=30).expect(h.TAKEN)
+            done.error_line(own, "-o")
+    daemon = g.daemon()
+    for (name, own), e, port in zip(hidden, entries, ports):
+        for how in ((name,), ("-i", "list"), (e["magnet"],),
+                    (e["hash_v1"], "--index", "http://127.0.0.1:1", "--peer", f"{h.HOST}:{port}")):
+            g.run("get", *how, seconds=30).expect(h.TAKEN).error_line("-o")
+        status, said = g.api("POST", "transfers", {"torrent": base64.b64encode(index.torrent(name)).decode(), "path": g.dir, "into": True})
+        check_eq((status, own in said["error"]["message"]), (400, True), "what programs are told")
+        check_eq(g.transfers(), [], "what the daemon keeps of it")
+    check_eq(sorted(n for _, d, f in os.walk(g.dir) for n in d + f), ["into", "list", "new", "t.torrent"], "what came to lie there")
+    # By the user's own word it is got, and what is in a folder is called what it is called.
+    g.get("debian-12", "-o", ".bash_login")
+    h.check_same(g.path(".bash_login"), src)
+    g.get("keys", "-o", "into/.ssh")
+    check_eq(h.tree_sums(g.path("into/.ssh")), h.tree_sums(tree), "the folder")
+    check_eq(g.run("get", "debian-12", "-o", "-").expect(h.OK).out_bytes, open(src, "rb").read(), "bytes alone have no name")
+    daemon.stop()
 
 
 @test("O-06: a torrent of a million files, of 3 million tokens, or of more than 64 MiB is refused or taken within bounds", seconds=90)

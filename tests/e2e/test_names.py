@@ -31,7 +31,8 @@ def _(w):
     for n, src in zip(ODD, paths):
         e = by_sum[h.sha256(src)]
         check(not any(ord(c) < 32 or ord(c) == 127 for c in e["name"]), "no control character in a name", e["name"])
-        b.get(e["name"])
+        # A name that begins with a dot is taken from the user alone.
+        b.get(e["name"], *(("-o", n) if n.startswith(".") else ()))
         h.check_same(b.path(n), src)
     check_eq(sorted(os.listdir(b.dir)), sorted(ODD), "what was got")
     names = {n: by_sum[h.sha256(src)]["name"] for n, src in zip(ODD, paths)}
