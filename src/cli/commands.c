@@ -50,6 +50,7 @@ static const struct command commands[] = {
 	    "listen data no-udp no-lan no-sandbox udp-threads tls-cert tls-key tls-self-signed "
 	    "host trust-proxy site sites log log-format right",
 	.completes = "backup token",
+	.completes_after = "token add list revoke",
 	.max_args = 3,
 	.run = cmd_index,
     },

@@ -16,11 +16,16 @@ static const char head[] =
     "\tdone\n"
     "}\n"
     "\n"
+    "# Quoted here, as names are: with 'compopt -o filenames' bash would quote both once more.\n"
     "_shoal_files()\n"
     "{\n"
-    "\tcompopt -o filenames 2>/dev/null\n"
-    "\tlocal line\n"
-    "\twhile IFS= read -r line; do COMPREPLY+=(\"$line\"); done < <(compgen \"$@\" -- \"$value\")\n"
+    "\tlocal line home end\n"
+    "\twhile IFS= read -r line; do\n"
+    "\t\thome= end=\n"
+    "\t\t[[ $value == '~/'* ]] && home='~/' line=${line#'~/'}\n"
+    "\t\t[[ -d ${home:+$HOME/}$line ]] && end=/ && compopt -o nospace 2>/dev/null\n"
+    "\t\tCOMPREPLY+=(\"$home$(printf %q \"$line\")$end\")\n"
+    "\tdone < <(compgen \"$@\" -- \"$value\")\n"
     "}\n"
     "\n"
     "_shoal_complete()\n"
@@ -42,14 +47,33 @@ static const char head[] =
 
 static const char tail[] =
     "\n"
+    "# $line at its spaces, but those that a backslash quotes; what is quoted so comes without "
+    "it.\n"
+    "_shoal_split()\n"
+    "{\n"
+    "\tlocal i c quoted= word=\n"
+    "\twords=()\n"
+    "\tfor ((i = 0; i < ${#line}; i++)); do\n"
+    "\t\tc=${line:i:1}\n"
+    "\t\tif [[ -z $quoted && $c == [[:space:]] ]]; then\n"
+    "\t\t\t[[ -n $word ]] && words+=(\"$word\")\n"
+    "\t\t\tword=\n"
+    "\t\telif [[ -z $quoted && $c == \\\\ ]]; then\n"
+    "\t\t\tquoted=1\n"
+    "\t\telse\n"
+    "\t\t\tword+=$c quoted=\n"
+    "\t\tfi\n"
+    "\tdone\n"
+    "\twords+=(\"$word\")\n"
+    "}\n"
+    "\n"
     "_shoal()\n"
     "{\n"
     "\tlocal line=${COMP_LINE:0:COMP_POINT} commands command value before option=\n"
     "\tlocal -a words\n"
     "\tCOMPREPLY=()\n"
-    "\tread -ra words <<<\"$line\"\n"
-    "\tvalue=${line##*[[:space:]]}\n"
-    "\t[[ $line == *[[:space:]] ]] && words+=(\"\")\n"
+    "\t_shoal_split\n"
+    "\tvalue=${words[${#words[@]} - 1]}\n"
     "\tcommand=${words[1]}\n"
     "\t_shoal_list\n"
     "\tif ((${#words[@]} <= 2)); then\n"
@@ -71,6 +95,7 @@ static const char tail[] =
     "\t# What bash takes for earlier words.\n"
     "\tlocal whole=${before%\"${before##*[@:=]}\"} i\n"
     "\t[[ $before == --*=* ]] && whole=${whole#\"$option=\"}\n"
+    "\t[[ -n $whole ]] && whole=$(printf %q \"$whole\")\n"
     "\tfor i in \"${!COMPREPLY[@]}\"; do COMPREPLY[i]=${COMPREPLY[i]#\"$whole\"}; done\n"
     "}\n"
     "\n"
@@ -125,6 +150,19 @@ static void put_options(struct buf *out)
 	buf_put_str(out, "\tesac\n\t_shoal_complete \"$options\"\n}\n");
 }
 
+/* $option is the word before, whatever that is. */
+static void put_argument(struct buf *out, const struct command *c)
+{
+	const char *after = c->completes_after;
+	struct bytes first;
+
+	buf_printf(out, "\t%s) ", c->name);
+	if (completions_word(&after, &first))
+		buf_printf(out, "[[ $option == %.*s ]] && { _shoal_complete '%s'; return; }\n\t\t",
+			   (int)first.len, (const char *)first.ptr, after);
+	buf_printf(out, "_shoal_complete '%s' ;;\n", c->completes);
+}
+
 static void put_arguments(struct buf *out)
 {
 	size_t n;
@@ -133,8 +171,7 @@ static void put_arguments(struct buf *out)
 	buf_put_str(out, "\n_shoal_arguments()\n{\n\tcase $1 in\n");
 	for (size_t k = 0; k < n; k++)
 		if (c[k].completes != NULL)
-			buf_printf(out, "\t%s) _shoal_complete '%s' ;;\n", c[k].name,
-				   c[k].completes);
+			put_argument(out, &c[k]);
 	buf_put_str(out, "\thelp) _shoal_complete @command ;;\n\tesac\n}\n");
 }
 

@@ -74,15 +74,26 @@ static void put_commands(struct buf *out, const char *behind)
 
 static void put_arguments(struct buf *out, const struct command *c)
 {
-	const char *at = c->completes;
-	struct bytes word;
+	const char *at = c->completes, *after = c->completes_after;
+	struct bytes word, first = {.len = 0};
 
 	if (completions_has(at, "@command")) {
 		put_commands(out, c->name);
 		return;
 	}
+	if (completions_word(&after, &first))
+		buf_printf(out,
+			   "complete -c shoal -n '__fish_seen_subcommand_from %s; and "
+			   "__fish_seen_subcommand_from %.*s' -a '%s'\n",
+			   c->name, (int)first.len, (const char *)first.ptr, after);
 	while (completions_word(&at, &word)) {
-		put_when(out, c);
+		if (first.len > 0)
+			buf_printf(out,
+				   "complete -c shoal -n '__fish_seen_subcommand_from %s; and not "
+				   "__fish_seen_subcommand_from %.*s'",
+				   c->name, (int)first.len, (const char *)first.ptr);
+		else
+			put_when(out, c);
 		if (bytes_eq(word, bytes_str("@name")))
 			buf_put_str(out, " -a '(__shoal_names)'");
 		else if (bytes_eq(word, bytes_str("@job")))

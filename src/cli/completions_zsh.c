@@ -107,12 +107,15 @@ static void put_option(struct buf *out, const struct command *c, const struct op
 
 static void put_arguments(struct buf *out, const struct command *c)
 {
-	const char *at = c->completes;
+	const char *at = c->completes, *after = c->completes_after;
 	struct bytes word;
 
 	if (at == NULL)
 		return;
 	buf_put_str(out, " \\\n\t\t'*:argument:{");
+	if (completions_word(&after, &word))
+		buf_printf(out, "[[ $words[CURRENT-1] == %.*s ]] && { compadd %s; return }; ",
+			   (int)word.len, (const char *)word.ptr, after);
 	while (completions_word(&at, &word)) {
 		if (bytes_eq(word, bytes_str("@name")))
 			buf_put_str(out, "_shoal_names; ");

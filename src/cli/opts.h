@@ -109,6 +109,8 @@ struct command {
 	/* What an argument may be, for completions, space-separated: @name of the index, @path,
 	 * @torrent (a file), @command, @job of the daemon, or a word as it is. NULL: anything. */
 	const char *completes;
+	/* A word of these, and what stands behind it instead of them; NULL: nothing else does. */
+	const char *completes_after;
 	int min_args, max_args;		  /* -1: any number */
 	int (*run)(const struct opts *o); /* returns an enum exit_code */
 };

@@ -531,6 +531,8 @@ WANTED = [  # what is typed, what is offered, what is not
     ("shoal config versi", {"versions"}, {"verify"}),
     ("shoal share x.t", {"x.torrent", "x.txt"}, set()),
     ("shoal get -o x.tx", {"x.txt"}, {"x.torrent"}),
+    ("shoal index tok", {"token"}, {"add"}),
+    ("shoal index token ", {"add", "list", "revoke"}, {"backup"}),
 ]
 
 
@@ -553,6 +555,30 @@ def _(w):
     compare(offered)
     check_eq(offered("shoal ls --sort=ho"), ["holders"], "--option=value")
     check_eq(offered("shoal get with"), ["with\\ space"], "quoted")
+
+
+@test("completions: what bash puts in is one word, the name or file itself, and is never run", seconds=120)
+def _(w):
+    h.need("bash")
+    c = Catalogue(w)
+    names = ["two words", "zq`touch ran`", "dq$HOME", "semi;touch ran"]
+    served = c.p.start("share", *[h.make_file(c.p.path("odd", n), 100, seed=n) for n in names])
+    h.wait_for(lambda: all(any(e["name"] == n for e in c.i.entries()) for n in names) or not served.alive(), 30 * h.SLOW, "all are published")
+    for n in ("my file.torrent", "my$HOME.torrent", "a dir/in side.torrent", "~tilde.torrent"):
+        h.make_file(c.p.path("files", n), 10)
+    t = Terminal(["bash", "--norc", "--noprofile", "-i"], {**c.env, "PS1": ""}, c.p.path("files"))
+    t.type("bind 'set enable-bracketed-paste off'; source <(shoal completions bash); shoal() { printf '<%s>' \"$@\" .; echo; }; echo rea''dy\n")
+    t.until(b"ready\r\n")
+    for typed, words in (("info two\t", ["info", "two words"]), ("info two\\ w\t", ["info", "two words"]), ("info zq\t", ["info", names[1]]),
+                         ("info dq\t", ["info", names[2]]), ("peers sem\t", ["peers", names[3]]), ("verify my\\ f\t", ["verify", "my file.torrent"]),
+                         ("verify my\\$\t", ["verify", "my$HOME.torrent"]), ("share a\t\t", ["share", "a dir/in side.torrent"]),
+                         ("verify \\~t\t", ["verify", "~tilde.torrent"]), ("share ~/odd/two\t", ["share", c.p.path("odd/two words")]),
+                         ("get -o a\tx", ["get", "-o", "a dir/x"])):
+        t.type("shoal " + typed + "\n")
+        t.until(("<" + "><".join(words) + "><.>\r\n").encode())
+    check(not os.path.exists(c.p.path("files", "ran")), "a name was run")
+    t.type("exit\n")
+    t.close()
 
 
 @test("completions: fish offers the same, with descriptions", seconds=120)
