@@ -41,7 +41,7 @@ static int find_data(struct verify *v, struct err_info *info)
 {
 	const struct opts *o = v->o;
 	const char *given = o->n_args > 1 ? o->args[1] : meta_content_name(v->meta);
-	char *other = NULL;
+	char *other = NULL, safe[300];
 	struct stat st;
 	int rc = 0;
 
@@ -54,7 +54,8 @@ static int find_data(struct verify *v, struct err_info *info)
 		/* "in this folder" is meant */
 		rc = ERR_AGAIN;
 	else if (!S_ISDIR(st.st_mode) && !v->meta->single)
-		rc = root_errno(info, given, ENOTDIR);
+		rc = err_set(info, ERR_MISMATCH, "%s: a file, where the torrent has a folder",
+			     text_escape(safe, sizeof(safe), bytes_str(given)));
 	free(other);
 	return rc;
 }

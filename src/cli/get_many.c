@@ -473,13 +473,17 @@ static void watch(struct session *s, void *user)
 static int check_folder(const struct many *m, struct err_info *info)
 {
 	const char *out = m->o->out;
+	char safe[300];
 	struct stat st;
 
 	if (wanted_make_folder(m->o, true, info) != OK)
 		return info->code;
 	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
 		return OK;
-	return root_errno(info, out, access(out, F_OK) == 0 ? ENOTDIR : ENOENT);
+	if (access(out, F_OK) != 0)
+		return root_errno(info, out, ENOENT);
+	return err_set(info, ERR_EXISTS, "%s: Not a directory",
+		       text_escape(safe, sizeof(safe), bytes_str(out)));
 }
 
 static int confine(const struct many *m, struct err_info *info)

@@ -25,6 +25,7 @@ static enum err code_of(int error)
 {
 	switch (error) {
 	case ENOENT:
+	case ENOTDIR: /* beneath a file there is nothing */
 		return ERR_NOENT;
 	case EEXIST:
 	case ENOTEMPTY:
@@ -34,9 +35,9 @@ static enum err code_of(int error)
 	case EROFS:
 	case ELOOP:
 	case EXDEV:
-	case ENOTDIR:
-	case ETXTBSY:
 		return ERR_DENIED;
+	case ETXTBSY:
+		return ERR_AGAIN;
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
@@ -325,7 +326,7 @@ int root_tour_stat(struct root_tour *t, const char *rel, struct stat *st)
 		t->folder_len = len;
 	}
 	if (t->fd < 0 || fstatat(t->fd, slash + 1, st, AT_SYMLINK_NOFOLLOW) != 0)
-		return code_of(errno);
+		return root_errno_at(t->root, rel, errno, NULL);
 	return OK;
 }
 

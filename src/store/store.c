@@ -176,7 +176,7 @@ static int lock_part(struct store *s, int fd, struct err_info *info)
 		if (errno != EWOULDBLOCK)
 			return OK;
 		if (!closing_one_has(s))
-			return root_fail(&s->parent, s->part_rel, ERR_DENIED,
+			return root_fail(&s->parent, s->part_rel, ERR_AGAIN,
 					 "another shoal is downloading this", info);
 		pool_wait(s->hub->pool);
 		pool_drain(s->hub->pool);

@@ -106,10 +106,35 @@ def _(w):
     b.run("get", "f", "-o", b.path("other/f")).expect(h.NOT_FOUND).error_line("other: No such file or directory")
     h.make_file(b.path("file"), 10)
     b.run("get", "d/sub/f").expect(h.USAGE).error_line("one file of a folder is fetched by NAME --only PATH")
-    b.run("get", "f", "g", "-o", b.path("file")).expect(h.DENIED).error_line("Not a directory")
+    b.run("get", "f", "g", "-o", b.path("file")).expect(h.TAKEN).error_line("Not a directory")
     b.daemon()
     b.run("get", "g", "-o", b.path("new/three") + "/").expect(h.OK)
     check(os.path.exists(b.path("new/three/g")), "by the daemon")
+
+
+@test("what is in the way, or under way, is not said to be denied: each exit code has its one meaning", seconds=90)
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    tree = h.make_tree(a.path("d"), {"x": 1000, "sub/y": 2000})
+    a.share(tree)
+    a.share(h.make_file(a.path("f"), 16 * h.MIB), "--limit-up", "1M", "--limit-lan")
+    h.make_file(b.path("file"), 10)
+    b.run("create", tree, "-o", "d.torrent").expect(h.OK)
+    b.run("verify", "d.torrent", "file").expect(h.CORRUPT).error_line("file: a file, where the torrent has a folder")
+    b.run("verify", "d.torrent", "file/d").expect(h.NOT_FOUND).error_line("Not a directory")
+    b.run("create", tree, "-o", "file/d.torrent").expect(h.NOT_FOUND).error_line("Not a directory")
+    first = b.start("get", "f")
+    h.wait_for(lambda: h.part_bytes(b.dir) > 0 or not first.alive(), 30 * h.SLOW, "it is under way")
+    b.run("get", "f").expect(h.FAILED).error_line("another shoal is downloading this")
+    check_eq(b.run("get", "f", "--json").json()["error"]["code"], "busy", "for programs")
+    first.stop()
+    for by_daemon in (False, True):
+        if by_daemon:
+            b.daemon()
+        b.run("get", "d", "-o", "file").expect(h.TAKEN).error_line("is there already, with other content")
+        b.run("get", "d", "-o", "file/d").expect(h.NOT_FOUND).error_line("Not a directory")
+    check_eq(os.path.getsize(b.path("file")), 10, "the file stays")
 
 
 @test("of many things to get, the one that is wrong, or asked for twice, is named")

@@ -222,7 +222,7 @@ TEST(two_stores_do_not_write_one_file)
 
 		scene_init(&c, kinds[1], 128 * KIB, single ? one : many, single ? 1 : N_MANY, 0);
 		st = scene_open(&c, STORE_DOWNLOAD);
-		CHECK_INT(open_store(&other, &c.s, c.p, STORE_DOWNLOAD, c.path, &info), ERR_DENIED);
+		CHECK_INT(open_store(&other, &c.s, c.p, STORE_DOWNLOAD, c.path, &info), ERR_AGAIN);
 		CHECK(strstr(info.text, "another shoal is downloading this") != NULL);
 		store_close(st);
 		st = scene_open(&c, STORE_DOWNLOAD);
