@@ -204,6 +204,14 @@ static void follow_link(struct get *g, uint64_t now)
 		get_fail(g, &why);
 }
 
+/* -o - on a disk that is too small even for what is fetched ahead. */
+static bool is_stuck(struct get *g, uint64_t now)
+{
+	bool full = g->last.phase == TRANSFER_STALLED && g->last.why.code == ERR_NOSPACE;
+
+	return g->flow != NULL && outflow_is_stuck(g->flow, full, now);
+}
+
 static void watch(struct session *s, void *user)
 {
 	struct get *g = user;
@@ -227,7 +235,7 @@ static void watch(struct session *s, void *user)
 
 		(void)wanted_other_content(g->wanted.path, g->wanted.touched, &why);
 		get_fail(g, &why);
-	} else if (g->last.phase == TRANSFER_FAILED) {
+	} else if (g->last.phase == TRANSFER_FAILED || is_stuck(g, now)) {
 		get_fail(g, &g->last.why);
 	} else if (g->flow == NULL && g->last.phase == TRANSFER_SEEDING && !was_seeding) {
 		progress_clear(&s->progress);

@@ -31,6 +31,9 @@ struct outflow {
 	uint64_t window;    /* how much is fetched ahead */
 	uint64_t moved;	    /* where that began when it was moved last; UINT64_MAX never */
 	bool drops;	    /* what was written */
+	uint64_t given;	    /* to the other side */
+	uint64_t full_given, full_ms; /* how much it was when the disk was full, and since when that
+				       * is all; 0: it is not */
 	bool tar, ended, told;
 	struct err_info how;
 	void (*done)(void *user, const struct err_info *how);
@@ -104,6 +107,7 @@ static bool flush(struct outflow *f)
 			return false;
 		}
 		f->sent += took > 0 ? (size_t)took : 0;
+		f->given += took > 0 ? (size_t)took : 0;
 		if (f->io != NULL && (careful || (took < 0 && errno == EAGAIN))) {
 			loop_io_want(f->io, LOOP_WRITE);
 			return false;
@@ -141,25 +145,36 @@ static void move_window(struct outflow *f, uint64_t at)
 	transfer_set_window(f->t, at, at + f->window, f->drops);
 }
 
-/* Is there room for all of it? Where that cannot be told there is. */
-static bool has_room(const struct outflow *f, const char *folder)
+/* Where that cannot be told there is enough. */
+static uint64_t room_in(const char *folder)
 {
 	struct statvfs st;
-	uint64_t need;
 
-	(void)selection_count(f->meta, transfer_wanted(f->t), &need);
-	return statvfs(folder, &st) != 0 ||
-	       (uint64_t)st.f_bavail * st.f_frsize >= need + OUTFLOW_SPARE_BYTES;
+	return statvfs(folder, &st) != 0 ? UINT64_MAX : (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+/* On the disk are at most the window, the pieces that it only touches and what of it is not dropped
+ * yet. */
+static uint64_t window_in(uint64_t room, uint64_t piece)
+{
+	uint64_t most = room - room / 4;
+
+	return most > 3 * piece ? most - 2 * piece : piece;
 }
 
 /* Whoever is not served what is dropped is better off with others from the start. */
 static void plan_window(struct outflow *f, const char *folder)
 {
+	uint64_t need, room = room_in(folder), fits = window_in(room, f->meta->piece_length);
+
+	(void)selection_count(f->meta, transfer_wanted(f->t), &need);
 	f->moved = UINT64_MAX;
 	f->window = 4ull * f->meta->piece_length;
 	if (f->window < OUTFLOW_AHEAD_BYTES)
 		f->window = OUTFLOW_AHEAD_BYTES;
-	f->drops = !has_room(f, folder);
+	f->drops = room < need + OUTFLOW_SPARE_BYTES;
+	if (f->drops && f->window > fits)
+		f->window = fits;
 	if (f->drops)
 		transfer_set_upload(f->t, false);
 }
@@ -315,6 +330,20 @@ void outflow_free(struct outflow *f)
 		close(f->own_fd);
 	buf_fini(&f->pending);
 	free(f);
+}
+
+bool outflow_is_stuck(struct outflow *f, bool full, uint64_t now_ms)
+{
+	if (f->full_ms != 0 && f->given != f->full_given)
+		f->full_ms = 0;
+	/* A try in between does not count, unless it brought something. */
+	if (!full || !f->drops || f->ended || f->sent < f->pending.len)
+		return false;
+	if (f->full_ms == 0) {
+		f->full_given = f->given;
+		f->full_ms = now_ms;
+	}
+	return now_ms - f->full_ms >= OUTFLOW_STUCK_MS;
 }
 
 bool outflow_drops(const struct outflow *f)

@@ -10,10 +10,13 @@
 #include "net/loop.h"
 #include "node/node.h"
 
-/* So much is fetched ahead of a slow reader: four pieces at least, whatever they measure. */
+/* So much is fetched ahead of a slow reader: four pieces at least, whatever they measure; less
+ * where the disk has no room for it. */
 #define OUTFLOW_AHEAD_BYTES (32u << 20)
 /* Room that is left to others on the disk, or the window alone is kept. */
 #define OUTFLOW_SPARE_BYTES (64u << 20)
+/* A disk that is full for so long, with nothing on it that could be dropped, stays so. */
+#define OUTFLOW_STUCK_MS 12000u
 
 struct outflow;
 
@@ -26,6 +29,9 @@ int outflow_new(struct loop *loop, struct transfer *t, const char *folder, int f
 		struct outflow **out);
 /* Before the loop and the transfer. NULL is fine. */
 void outflow_free(struct outflow *f);
+/* The disk is `full`, as the transfer says now: has the other side got all that is there, so that
+ * no room will come of it? Asked a few times a second. */
+bool outflow_is_stuck(struct outflow *f, bool full, uint64_t now_ms);
 /* What was written is dropped, and nobody is served. */
 bool outflow_drops(const struct outflow *f);
 

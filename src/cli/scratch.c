@@ -14,10 +14,9 @@
 #include "cli/home.h"
 #include "store/root.h"
 
-int scratch_make_in(const char *in, char **out, struct err_info *info)
+/* `in` is there. */
+static int make_beneath(const char *in, char **out, struct err_info *info)
 {
-	if (mkdir(in, 0700) != 0 && errno != EEXIST)
-		return root_errno(info, in, errno);
 	if (asprintf(out, "%s/XXXXXX", in) < 0)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	if (mkdtemp(*out) != NULL)
@@ -25,6 +24,13 @@ int scratch_make_in(const char *in, char **out, struct err_info *info)
 	free(*out);
 	*out = NULL;
 	return root_errno(info, in, errno);
+}
+
+int scratch_make_in(const char *in, char **out, struct err_info *info)
+{
+	if (mkdir(in, 0700) != 0 && errno != EEXIST)
+		return root_errno(info, in, errno);
+	return make_beneath(in, out, info);
 }
 
 int scratch_make_at_home(const char *name, char **out, struct err_info *info)
@@ -95,7 +101,7 @@ int scratch_make(char **out, int *hold, struct err_info *info)
 	const char *tmp = getenv("TMPDIR");
 	bool at_home = tmp == NULL || tmp[0] == '\0';
 	int err =
-	    at_home ? scratch_make_at_home("scratch", out, info) : scratch_make_in(tmp, out, info);
+	    at_home ? scratch_make_at_home("scratch", out, info) : make_beneath(tmp, out, info);
 
 	*hold = err == OK ? hold_folder(*out) : -1;
 	if (err == OK && at_home)

@@ -158,6 +158,26 @@ def _(w):
         check_eq(os.listdir(small), [], "what is left")
 
 
+@test("get -o - comes through on a disk smaller than what it fetches ahead; on a disk too small for even a few pieces it ends with that", 120)
+def _(w):
+    h.need_root()
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("data"), 50 * MIB)
+    a.share(src, "--piece-length", "512K")
+    small = w.path("small")
+    w.mount(small, 20 * MIB)
+    piped(b, "data", env={"TMPDIR": small})
+    h.check_same(b.path("got"), src)
+    w.remount(small, MIB // 2)
+    done = piped(b, "data", env={"TMPDIR": small}, code=h.NO_SPACE)
+    check("No space left on device" in done.err.split("\n")[-2], "why", done.err)
+    check_eq(os.listdir(small), [], "what is left")
+    away = w.path("no such folder")
+    done = piped(b, "data", env={"TMPDIR": away}, code=h.NOT_FOUND).error_line("no such folder: No such file or directory")
+    check(not os.path.exists(away), "it is not made")
+
+
 @test("get -o - refuses what does not go with it")
 def _(w):
     w.index()
