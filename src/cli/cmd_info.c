@@ -1,6 +1,5 @@
 #include <stdio.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -15,26 +14,6 @@
 #include "node/torrent_source.h"
 
 #define FILES_SHOWN 100u
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-/* A .torrent that is there is shown; an entry of such a name can be asked for as OWNER/NAME.
- * What begins as a path or as the address of a web server is one, there or not. */
-static bool is_torrent_file(const char *arg)
-{
-	struct stat st;
-
-	if (torrent_source_is_url(arg))
-		return true;
-	if (!ends_with(arg, ".torrent"))
-		return false;
-	return arg[0] == '/' || arg[0] == '.' || (stat(arg, &st) == 0 && S_ISREG(st.st_mode));
-}
 
 static uint32_t files_shown(const struct opts *o)
 {
@@ -282,7 +261,7 @@ int cmd_info(const struct opts *o)
 	struct dht_name n;
 	int rc;
 
-	if (is_torrent_file(o->args[0]))
+	if (torrent_source_is_url(o->args[0]) || torrent_source_is_file(o->args[0]))
 		rc = show_torrent(o, &info);
 	else if (strncasecmp(o->args[0], "magnet:", 7) == 0)
 		rc = show_link(o, &info);

@@ -15,11 +15,9 @@
 bool wanted_needs_index(const char *ref)
 {
 	struct dht_name key;
-	size_t n = strlen(ref);
 
-	if (dht_name_parse(ref, &key) || torrent_source_is_url(ref))
-		return false;
-	return n <= 8 || strcmp(ref + n - 8, ".torrent") != 0;
+	return !dht_name_parse(ref, &key) && !torrent_source_is_url(ref) &&
+	       !torrent_source_is_file(ref);
 }
 
 /* Is it a link, or a hash? Then what it is called until more is known. */
@@ -238,23 +236,39 @@ static int refuse_path(const char *ref, struct err_info *info)
 		       text_escape(safe, sizeof(safe), bytes_str(ref)));
 }
 
+/* Who names a .torrent that is not there may have meant the file. */
+static int or_file(const char *ref, struct err_info *info)
+{
+	struct err_info why = *info;
+
+	char safe[256];
+
+	if (!torrent_source_ends_so(ref) || why.code == ERR_CANCELLED || why.code == ERR_NOMEM)
+		return why.code;
+	if (why.code == ERR_INVALID) /* nor can it be a name */
+		return err_set(info, ERR_NOENT, "%s: no such file",
+			       text_escape(safe, sizeof(safe), bytes_str(ref)));
+	return err_set(info, why.code, "%.400s; nor is there a file of that name", why.text);
+}
+
 /* The same of a name. */
 static int find_named(struct wanted *w, const struct opts *o, const char *ref, bool nested,
 		      struct index_client **index, struct entry *e, struct err_info *info)
 {
 	int err = fetch_torrent(w, o, ref, index, e, info);
 
-	if (err == ERR_INVALID)
+	if (err == ERR_INVALID && !torrent_source_ends_so(ref))
 		return refuse_path(ref, info);
 	if (err != ERR_UNREACHABLE && err != ERR_TIMEOUT)
-		return err;
+		return err == OK ? OK : or_file(ref, info);
 	w->index_why = *info;
 	w->from_index = false;
 	buf_clear(&w->torrent);
 	err = find_by_owner(w, o, ref, nested, info);
-	if (err == OK)
-		(void)linked_recall(&w->link, &w->torrent);
-	return err;
+	if (err != OK)
+		return or_file(ref, info);
+	(void)linked_recall(&w->link, &w->torrent);
+	return OK;
 }
 
 int wanted_find(struct wanted *w, const struct opts *o, const char *ref, bool nested,

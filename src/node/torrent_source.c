@@ -1,6 +1,8 @@
 #include "node/torrent_source.h"
 
+#include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "net/http_client.h"
@@ -11,6 +13,22 @@
 bool torrent_source_is_url(const char *ref)
 {
 	return strncasecmp(ref, "http://", 7) == 0 || strncasecmp(ref, "https://", 8) == 0;
+}
+
+bool torrent_source_ends_so(const char *ref)
+{
+	size_t n = strlen(ref);
+
+	return n > 8 && strcmp(ref + n - 8, ".torrent") == 0;
+}
+
+bool torrent_source_is_file(const char *ref)
+{
+	struct stat st;
+
+	if (!torrent_source_ends_so(ref))
+		return false;
+	return ref[0] == '/' || ref[0] == '.' || (stat(ref, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 
 struct answer {

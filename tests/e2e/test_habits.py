@@ -31,6 +31,30 @@ def _(w):
     check("not a usable .torrent" in said, "what is no .torrent", said)
 
 
+@test("an entry whose name ends in .torrent is got by it, unless there is such a file; what is neither is said to be neither")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = [h.make_file(a.path(n), 1000, n) for n in ("x.torrent", "y")]
+    a.share(src[0])
+    a.share(src[1])
+    for ref, more in (("x.torrent", ()), ("a/x.torrent", ("-o", "by owner"))):
+        b.run("get", ref, *more).expect(h.OK)
+    h.check_same(b.path("x.torrent"), src[0])
+    h.check_same(b.path("by owner"), src[0])
+    b.run("get", "x.torrent").expect(h.CORRUPT).error_line("not a usable .torrent")
+    with open(b.path("file.torrent"), "wb") as f:
+        f.write(index.torrent("y"))
+    b.get("file.torrent")
+    h.check_same(b.path("y"), src[1])
+    b.run("get", "z.torrent").expect(h.NOT_FOUND).error_line("z.torrent: no such entry", "nor is there a file of that name")
+    for path in ("./z.torrent", b.path("z.torrent"), "sub/folder/z.torrent"):
+        b.run("get", path).expect(h.NOT_FOUND).error_line("[Nn]o such file")
+    b.run("get", "z.torrent", "--index", "http://127.0.0.1:1").expect(h.UNREACHABLE).error_line("nor is there a file of that name")
+    os.remove(b.path("x.torrent"))
+    b.run("get", "x.torrent", "y", "-o", b.path("two")).expect(h.OK)
+
+
 @test("share --exclude leaves files and folders out, in each newer version, by the daemon, too; create does so as well")
 def _(w):
     index = w.index()
