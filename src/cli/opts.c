@@ -276,6 +276,8 @@ static int check(struct parser *p)
 						 "not FROM-TO=DOWN[/UP] (08:00-18:00=1M, "
 						 "22:30-06:00=0/200K)");
 	}
+	if (opts_check_lists(o, &p->info) != OK)
+		return p->info.code;
 	if (o->follow && seed_limit_is_set(&o->seed_limit))
 		return err_set(
 		    &p->info, ERR_INVALID,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/schedule.h"
 #include "base/text.h"
 #include "meta/metainfo.h"
@@ -203,8 +204,63 @@ int opts_store_value(struct opts *o, const struct option *opt, const char *what,
 	case KIND_TIME:
 		if (parse_time(value, &n) != 0)
 			return opts_refuse_value(info, what, value, "not a time (30, 5m, 2h)");
+		if (n == 0 && strcmp(opt->name, "every") == 0)
+			return opts_refuse_value(info, what, value, "not a second or more");
 		*(uint32_t *)place = (uint32_t)n;
 		return 0;
 	}
 	return 0;
+}
+
+/* ---- lists ------------------------------------------------------------------------ */
+
+static bool is_url(const char *value, const char *schemes)
+{
+	for (size_t n; *schemes != '\0'; schemes += n + strspn(schemes + n, " ")) {
+		n = strcspn(schemes, " ");
+		if (strncmp(value, schemes, n) == 0)
+			return text_url_host(value).len > 0;
+	}
+	return false;
+}
+
+static bool is_tracker(const char *value)
+{
+	/* The last two are for clients in browsers alone; a .torrent may be made for them. */
+	return is_url(value, "http:// https:// udp:// ws:// wss://");
+}
+
+static bool is_webseed(const char *value)
+{
+	return is_url(value, "http:// https://");
+}
+
+static bool is_peer(const char *value)
+{
+	struct addr a;
+
+	return addr_parse(bytes_str(value), 0, &a) == OK && a.port != 0;
+}
+
+static int check_list(const char *const *list, const char *what, bool (*fits)(const char *value),
+		      const char *wanted, struct err_info *info)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		if (!fits(list[i]))
+			return opts_refuse_value(info, what, list[i], wanted);
+	return OK;
+}
+
+int opts_check_lists(const struct opts *o, struct err_info *info)
+{
+	static const char peer[] = "not ADDRESS:PORT (192.0.2.1:6881, [2001:db8::1]:6881)";
+	int err = check_list(o->trackers, "--tracker", is_tracker,
+			     "not the address of a tracker (http://, https://, udp://)", info);
+
+	if (err == OK)
+		err = check_list(o->webseeds, "--webseed", is_webseed,
+				 "not an address of a web server (http://, https://)", info);
+	if (err == OK)
+		err = check_list(o->peers, "--peer", is_peer, peer, info);
+	return err == OK ? check_list(o->from, "--from", is_peer, peer, info) : err;
 }

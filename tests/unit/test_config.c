@@ -149,19 +149,19 @@ TEST(flags_beat_the_environment_beats_a_section_beats_the_file)
 
 TEST(lists_and_counts_of_a_better_source_replace_and_a_flag_can_be_taken_back)
 {
-	char word[] = "shoal", peer[] = "--peer=c:3", no[] = "--seed=no", v[] = "-v";
+	char word[] = "shoal", peer[] = "--peer=192.0.2.3:3", no[] = "--seed=no", v[] = "-v";
 	char *bare[] = {word, word, NULL}, *flagged[] = {word, word, peer, no, v, NULL};
 	struct opts o;
 
-	settings("verbose = 2\nseed = yes\n[get]\npeer = a:1\npeer = b:2\n");
+	settings("verbose = 2\nseed = yes\n[get]\npeer = 192.0.2.1:1\npeer = 192.0.2.2:2\n");
 	CHECK_INT(opts_parse(&o, &get, 2, bare), -1);
-	CHECK_STR(o.peers[0], "a:1");
-	CHECK_STR(o.peers[1], "b:2");
+	CHECK_STR(o.peers[0], "192.0.2.1:1");
+	CHECK_STR(o.peers[1], "192.0.2.2:2");
 	CHECK(o.seed);
 	CHECK_INT(o.verbose, 2);
 	opts_fini(&o);
 	CHECK_INT(opts_parse(&o, &get, 5, flagged), -1);
-	CHECK_STR(o.peers[0], "c:3");
+	CHECK_STR(o.peers[0], "192.0.2.3:3");
 	CHECK(o.peers[1] == NULL);
 	CHECK(!o.seed);
 	CHECK_INT(o.verbose, 1);

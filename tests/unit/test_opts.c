@@ -18,7 +18,8 @@ static const struct command command = {
     .summary = "try options",
     .usage = "shoal try NAME [MORE]",
     .help = "examples:\n  shoal try x\n",
-    .accepts = "out seed tracker piece-length wait limit v1-only v2-only",
+    .accepts = "out seed tracker piece-length wait limit v1-only v2-only webseed "
+	       "peer from every",
     .min_args = 1,
     .max_args = 2,
     .run = run_nothing,
@@ -71,6 +72,41 @@ static int parse_and_forget(const char *line)
 
 	opts_fini(&o);
 	return code;
+}
+
+TEST(addresses_that_cannot_be_and_no_time_at_all_are_refused)
+{
+	static const char *const bad[] = {
+	    "x --tracker foo",
+	    "x --tracker ftp://t/a",
+	    "x --tracker http:///announce",
+	    "x --webseed foo",
+	    "x --webseed udp://w/",
+	    "x --webseed http://",
+	    "x --peer 192.0.2.1",
+	    "x --peer 192.0.2.1:0",
+	    "x --peer 192.0.2.1:65536",
+	    "x --peer host:1",
+	    "x --from [2001:db8::1]:0",
+	    "x --from 192.0.2.1:1 --from y",
+	    "x --tracker udp://u:1 --tracker udp:/u",
+	    "x --every 0",
+	    "x --every 0h",
+	};
+	static const char *const good[] = {
+	    "x --tracker udp://t:80 --tracker https://t/a/announce --tracker wss://t",
+	    "x --webseed http://w/x --webseed https://[2001:db8::1]/",
+	    "x --peer 192.0.2.1:1 --peer [2001:db8::1]:65535",
+	    "x --from 127.0.0.1:6881",
+	    "x --every 1 --wait 0",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK_INT(parse_and_forget(bad[i]), EXIT_USAGE);
+		CHECK(strstr(said, "': not ") != NULL);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		CHECK_INT(parse_and_forget(good[i]), -1);
 }
 
 TEST(nothing_given_means_the_defaults)
@@ -128,10 +164,10 @@ TEST(a_repeated_option_makes_a_list)
 {
 	struct opts o;
 
-	CHECK_INT(parse(&o, "x --tracker a --tracker=b --tracker c"), -1);
-	CHECK_STR(o.trackers[0], "a");
-	CHECK_STR(o.trackers[1], "b");
-	CHECK_STR(o.trackers[2], "c");
+	CHECK_INT(parse(&o, "x --tracker udp://a --tracker=udp://b --tracker udp://c"), -1);
+	CHECK_STR(o.trackers[0], "udp://a");
+	CHECK_STR(o.trackers[1], "udp://b");
+	CHECK_STR(o.trackers[2], "udp://c");
 	CHECK(o.trackers[3] == NULL);
 	CHECK(o.peers == NULL);
 	opts_fini(&o);
