@@ -8,8 +8,10 @@
 #include "base/text.h"
 #include "cli/build.h"
 #include "cli/commands.h"
+#include "cli/opts_value.h"
 #include "cli/out.h"
 #include "cli/torrent_print.h"
+#include "meta/create.h"
 #include "node/torrent_file.h"
 #include "store/durable.h"
 
@@ -108,7 +110,10 @@ int cmd_create(const struct opts *o)
 	char *path = choose_path(o, o->args[0]);
 	int rc;
 
-	if (to_stdout(o) && isatty(STDOUT_FILENO))
+	/* Said before an hour of hashing, too. */
+	if (o->name != NULL && !create_name_is_fit(o->name))
+		rc = opts_refuse_value(&info, "--name", o->name, "not what a file can be called");
+	else if (to_stdout(o) && isatty(STDOUT_FILENO))
 		rc =
 		    err_set(&info, ERR_INVALID, "a .torrent is no text: not written to a terminal");
 	else if (path == NULL)

@@ -1,11 +1,13 @@
 /* cli/main.c - which command it is; the rest is theirs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -27,10 +29,16 @@ static void print_overview(void)
 	     "'shoal COMMAND --help' tells more; 'shoal --version' prints the version.");
 }
 
-static int refuse(const char *name)
+static int refuse(const char *name, int argc, char **argv)
 {
+	struct opts o = {.json = opts_wants_json(argc, argv)};
+	struct err_info info;
 	char why[UNKNOWN_TEXT_MAX];
 
+	if (o.json) {
+		err_set(&info, ERR_INVALID, "%s", unknown_text(why, name));
+		return opts_fail(&o, "", &info);
+	}
 	fprintf(stderr, "shoal: %s\n", unknown_text(why, name));
 	return EXIT_USAGE;
 }
@@ -53,7 +61,7 @@ static int help_on(int argc, char **argv)
 	const struct command *c = argc > 2 ? commands_find(argv[2]) : NULL;
 
 	if (argc > 2 && c == NULL)
-		return refuse(argv[2]);
+		return refuse(argv[2], argc, argv);
 	if (c != NULL)
 		return run(c, 3, args);
 	print_overview();
@@ -76,7 +84,7 @@ static int dispatch(int argc, char **argv)
 		return EXIT_OK;
 	}
 	c = commands_find(name);
-	return c == NULL ? refuse(name) : run(c, argc, argv);
+	return c == NULL ? refuse(name, argc, argv) : run(c, argc, argv);
 }
 
 /* Nobody reads the other end of the pipe any more. */
@@ -87,6 +95,24 @@ static bool reader_left(void)
 	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
+/* What a write met before is not known any more: what would one meet now, that writes nothing? 0:
+ * that cannot be told. */
+static int ask_again(void)
+{
+	struct stat st;
+	int failed;
+
+	if (reader_left())
+		return EPIPE;
+	if (fstat(STDOUT_FILENO, &st) != 0)
+		return errno;
+	if (S_ISREG(st.st_mode))
+		failed = fallocate(STDOUT_FILENO, FALLOC_FL_KEEP_SIZE, st.st_size, st.st_blksize);
+	else
+		failed = write(STDOUT_FILENO, "", 0) < 0;
+	return failed && (errno == ENOSPC || errno == EDQUOT) ? errno : 0;
+}
+
 /* What could not be written was not said: a full disk must not look like success. */
 static int finish_output(int code)
 {
@@ -95,8 +121,7 @@ static int finish_output(int code)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	/* What a flush on the way met is not known any more. */
-	error = errno == 0 && reader_left() ? EPIPE : errno;
+	error = errno == 0 ? ask_again() : errno;
 	if (error == EPIPE) { /* the reader has left, which ends a filter quietly */
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);

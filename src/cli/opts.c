@@ -298,10 +298,9 @@ static int check(struct parser *p)
 	return 0;
 }
 
-/* An error before "--json" was reached is JSON too. */
-static bool wants_json(int argc, char **argv)
+bool opts_wants_json(int argc, char **argv)
 {
-	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], "--json") == 0)
 			return true;
 	return false;
@@ -370,7 +369,7 @@ int opts_parse(struct opts *o, const struct command *c, int argc, char **argv)
 	}
 	if (rc == 0)
 		return -1;
-	o->json = o->json || wants_json(argc, argv);
+	o->json = o->json || opts_wants_json(argc, argv);
 	return opts_fail(o, c->name, &p.info);
 }
 

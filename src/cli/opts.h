@@ -120,8 +120,10 @@ struct command {
  * which beats the file of settings (cli/config.h). A repeated option of one of them replaces those
  * of the lesser ones. */
 int opts_parse(struct opts *o, const struct command *c, int argc, char **argv);
-/* The same without any words: what holds for `c` when nothing more is said. `c` NULL: what the file
- * says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
+/* "--json" is among them: an error before it was reached is JSON, too. */
+bool opts_wants_json(int argc, char **argv);
+/* As opts_parse() without any words: what holds for `c` when nothing more is said. `c` NULL: what
+ * the file says to every command. Prints nothing. Owns: opts_fini(), also after an error. */
 int opts_defaults(struct opts *o, const struct command *c, struct err_info *info);
 /* The command line of `first` once more, with the file of settings and the environment as they are
  * now. Prints nothing. Owns: as above. */

@@ -138,6 +138,11 @@ static int check_pieces(const struct create_spec *spec)
 	return 0;
 }
 
+bool create_name_is_fit(const char *name)
+{
+	return meta_component_check(bytes_str(name)) == META_OK;
+}
+
 static int check_spec(const struct create_spec *spec)
 {
 	int err;
@@ -146,7 +151,7 @@ static int check_spec(const struct create_spec *spec)
 		return ERR_INVALID;
 	if (spec->n_files > META_FILES_MAX)
 		return ERR_TOO_BIG;
-	if (meta_component_check(bytes_str(spec->name)) != META_OK || !piece_length_is_fit(spec))
+	if (!create_name_is_fit(spec->name) || !piece_length_is_fit(spec))
 		return ERR_INVALID;
 	err = check_pieces(spec);
 	return err != 0 ? err : check_paths(spec);

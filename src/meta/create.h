@@ -33,6 +33,9 @@ struct create_spec {
 	const char *source; /* NULL: leave out; changes the info-hash */
 };
 
+/* Can a file or folder be called so in a torrent? */
+bool create_name_is_fit(const char *name);
+
 /* The whole .torrent. Info dictionaries are byte-equal to what libtorrent 2.0.8
  * (v2, hybrid) and mktorrent 1.1 (v1) write for the same input; v1 alone thus says
  * nothing of executables. transmission-create 3.00 is not followed: it leaves out

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """What is shown where: terminals of every width, behind other work, files and pipes that take no more."""
 
+import os
+
 import harness as h
-from harness import MIB, check, test
+from harness import MIB, check, check_eq, test
 from terminal import Terminal
 
 NAME = "a-file-with-quite-a-long-name-that-goes-on.iso"
@@ -43,6 +45,27 @@ def _(w):
     a = w.peer("a")
     p = a.start("whoami", wrap=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
     p.wait(20).expect(h.NO_SPACE).error_line("standard output: No space left")
+    # The same where it was met on the way, by what is flushed line by line or is too long for one write.
+    a.share(h.make_file(a.path("f"), 1000))
+    for args in (a.args("get", "f", "-o", "g", "--json"), a.args("get", "f", "-o", "h"), a.args("completions", "bash")):
+        done = w.start("sh", "-c", 'exec "$@" > /dev/full', "sh", *args, env=w.env(a.home), cwd=a.dir).wait(20 * h.SLOW).expect(h.NO_SPACE)
+        done.error_line("standard output: No space left")
+    h.need_root()
+    w.mount(w.path("small"), 8192)
+    done = w.start("sh", "-c", 'exec "$@" > ../small/f', "sh", *a.args("completions", "bash"), env=w.env(a.home), cwd=a.dir).wait(20 * h.SLOW)
+    done.expect(h.NO_SPACE).error_line("standard output: No space left")
+
+
+@test("an unknown command is said as JSON to who wants that; a --name that no file can have is blamed, not the files")
+def _(w):
+    a = w.peer("a", "http://127.0.0.1:1")
+    for args in (["foo", "--json"], ["help", "foo", "--json"], ["--json", "foo"]):
+        error = w.start(h.BIN, *args, env=w.env(a.home)).wait(20).expect(h.USAGE).json()["error"]
+        check_eq((error["code"], "foo" in error["message"] or "options stand behind" in error["message"]), ("invalid", True), f"{args}")
+    h.make_file(a.path("f"), 1000)
+    for name in ("a/b", "..", "x" * 300):
+        a.run("create", "f", "--name", name).expect(h.USAGE).error_line("--name '.*': not what a file can be called")
+    check_eq(os.listdir(a.dir), ["f"], "nothing is made")
 
 
 if __name__ == "__main__":
