@@ -21,7 +21,9 @@ struct daemon_control {
 static struct job *find(struct daemon_control *d, struct local_call *call, const json_t *question,
 			bool *all)
 {
-	const json_t *ref = json_object_get(question, "ref");
+	const json_t *ref = json_object_get(question, "ref"),
+		     *verb = json_object_get(question, "verb");
+	bool removed = json_is_string(verb) && strcmp(json_string_value(verb), "remove") == 0;
 	struct job *j = NULL;
 	struct err_info why;
 
@@ -31,7 +33,8 @@ static struct job *find(struct daemon_control *d, struct local_call *call, const
 		return NULL;
 	if (!json_is_string(ref))
 		control_refuse(call, "invalid", "\"ref\" is missing");
-	else if (jobs_find(d->js, json_string_value(ref), &j, &why) != OK)
+	else if ((removed ? jobs_find_to_remove : jobs_find)(d->js, json_string_value(ref), &j,
+							     &why) != OK)
 		control_refuse_err(call, &why);
 	return j;
 }

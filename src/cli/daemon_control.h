@@ -20,7 +20,8 @@
  * that begins so
  *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them
  *
- * REF is what jobs_find() takes; where it may be absent all are meant. Errors as everywhere. */
+ * REF is what jobs_find() takes, of remove what jobs_find_to_remove() does; where it may be absent
+ * all are meant. Errors as everywhere. */
 #ifndef SHOAL_CLI_DAEMON_CONTROL_H
 #define SHOAL_CLI_DAEMON_CONTROL_H
 

@@ -180,7 +180,8 @@ static struct job *find(struct daemon_api *a, const struct daemon_call *c, char 
 	}
 	buf_init(&text, JOBS_TITLE_MAX * 3);
 	if (rest.len < 16 && text_unpercent(ref, &text) == OK && buf_cstr(&text) != NULL)
-		(void)jobs_find(a->js, buf_cstr(&text), &j, &why);
+		(void)(is(c, "DELETE") ? jobs_find_to_remove : jobs_find)(a->js, buf_cstr(&text),
+									  &j, &why);
 	buf_fini(&text);
 	if (j == NULL) {
 		daemon_reply_fault(c, &why);

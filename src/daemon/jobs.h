@@ -203,11 +203,14 @@ void jobs_release(struct job *j, const struct stamp *same);
 /* The index that it is an entry of. ERR_INVALID: it has none. Owns: the caller's. */
 int job_open_index(const struct job *j, struct index_client **out, struct err_info *info);
 
-/* By number, info-hash (either, hex), title, or torrent's name; else by a beginning of info-hash
- * (4 digits or more) or title that is one job's alone.
+/* By number, info-hash (either, hex), title, or torrent's name; else, if it is no number, by a
+ * beginning of info-hash (4 digits or more) or title that is one job's alone.
  * Returns 0; ERR_NOENT; ERR_AMBIGUOUS with the candidates' numbers in the sentence; after both
  * *out is NULL. */
 int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_info *info);
+/* For what cannot be undone: a number is nothing but one, and hash, title and name are whole. A job
+ * that jobs_find() would find is named in the sentence of ERR_NOENT. */
+int jobs_find_to_remove(struct jobs *js, const char *ref, struct job **out, struct err_info *info);
 struct job *jobs_by_id(struct jobs *js, uint32_t id);
 struct job *jobs_by_hash(struct jobs *js, const uint8_t hash[SHA1_LEN]); /* meta_swarm_hash() */
 /* One after the other, oldest first; NULL at the end. `*at` 0 to begin with; nothing may be added

@@ -53,33 +53,83 @@ static size_t find_by(struct jobs *js, const char *ref,
 	return found;
 }
 
+/* What was found by `ref`, as jobs_find() answers it. */
+static int answer(const char *ref, size_t found, struct buf *numbers, struct job **out,
+		  struct err_info *info)
+{
+	char safe[256];
+
+	if (found == 1)
+		return OK;
+	*out = NULL;
+	text_escape(safe, sizeof(safe), bytes_str(ref));
+	if (found == 0)
+		return err_set(info, ERR_NOENT, "%s: no such transfer", safe);
+	return err_set(info, ERR_AMBIGUOUS, "%s: can be number %s%s", safe,
+		       buf_cstr(numbers) == NULL ? "" : buf_cstr(numbers),
+		       found > 8 ? " or others" : "");
+}
+
 int jobs_find(struct jobs *js, const char *ref, struct job **out, struct err_info *info)
 {
 	struct buf numbers;
-	char safe[256];
 	size_t found;
 	uint64_t id;
+	bool number = text_parse_u64(bytes_str(ref), UINT32_MAX, &id) == OK;
+	int err;
 
-	text_escape(safe, sizeof(safe), bytes_str(ref));
-	if (text_parse_u64(bytes_str(ref), UINT32_MAX, &id) == OK) {
+	if (number) {
 		*out = jobs_by_id(js, (uint32_t)id);
 		if (*out != NULL)
 			return OK;
 	}
 	buf_init(&numbers, 1024);
 	found = find_by(js, ref, fits_exactly, out, &numbers);
-	if (found == 0) {
+	/* The number of one that is gone is not the beginning of another's name. */
+	if (found == 0 && !number) {
 		buf_clear(&numbers);
 		found = find_by(js, ref, fits_beginning, out, &numbers);
 	}
-	if (found == 0)
-		err_set(info, ERR_NOENT, "%s: no such transfer", safe);
-	else if (found > 1)
-		err_set(info, ERR_AMBIGUOUS, "%s: can be number %s%s", safe,
-			buf_cstr(&numbers) == NULL ? "" : buf_cstr(&numbers),
-			found > 8 ? " or others" : "");
+	err = answer(ref, found, &numbers, out, info);
 	buf_fini(&numbers);
-	if (found != 1)
-		*out = NULL;
-	return found == 1 ? OK : found == 0 ? ERR_NOENT : ERR_AMBIGUOUS;
+	return err;
+}
+
+/* What jobs_find() takes it for, so that nobody has to look it up. */
+static void say_near(struct jobs *js, const char *ref, struct err_info *info)
+{
+	char safe[256], title[300];
+	struct err_info why;
+	struct job *near = NULL;
+	int err = jobs_find(js, ref, &near, &why);
+
+	text_escape(safe, sizeof(safe), bytes_str(ref));
+	if (err == OK)
+		err_set(info, ERR_NOENT,
+			"%s: no such transfer; what is removed is named in full, number %u is %s",
+			safe, near->rec.id,
+			text_escape(title, sizeof(title), bytes_str(near->rec.title)));
+	else if (err == ERR_AMBIGUOUS)
+		err_set(info, ERR_NOENT, "%s; what is removed is named in full", why.text);
+}
+
+int jobs_find_to_remove(struct jobs *js, const char *ref, struct job **out, struct err_info *info)
+{
+	struct buf numbers;
+	size_t found;
+	uint64_t id;
+	int err;
+
+	buf_init(&numbers, 1024);
+	if (text_parse_u64(bytes_str(ref), UINT32_MAX, &id) == OK) {
+		*out = jobs_by_id(js, (uint32_t)id);
+		found = *out != NULL;
+	} else {
+		found = find_by(js, ref, fits_exactly, out, &numbers);
+	}
+	err = answer(ref, found, &numbers, out, info);
+	buf_fini(&numbers);
+	if (err == ERR_NOENT)
+		say_near(js, ref, info);
+	return err;
 }

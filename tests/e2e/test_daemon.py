@@ -257,6 +257,22 @@ def _(w):
     check_eq([n for n in os.listdir(os.path.join(a.home, "jobs")) if n != "totals"], [], "records are gone")
 
 
+@test("remove --with-data takes no beginnings: the number or name of what is gone is not another's")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    srcs = [h.make_file(a.path(n), 20_000, seed=i) for i, n in enumerate(("tmpfile", "1-photos", "report", "report-2025"))]
+    a.run("share", *srcs, "-d", "--as", "alice").expect(h.OK)
+    a.run("remove", "1", "--with-data").expect(h.OK)
+    a.run("remove", "1", "--with-data").expect(h.NOT_FOUND).error_line("1: no such transfer")
+    a.run("remove", "report", "--with-data").expect(h.OK)
+    a.run("remove", "report", "--with-data").expect(h.NOT_FOUND).error_line("in full, number 4 is alice/report-2025@1")
+    check_eq(a.api("DELETE", "transfers/report?data=1")[0], 404, "by HTTP")
+    check_eq([t["title"] for t in a.transfers()], ["alice/1-photos@1", "alice/report-2025@1"], "what is left")
+    check_eq([os.path.exists(s) for s in srcs], [False, True, False, True], "files")
+    a.run("pause", "1-ph").expect(h.OK)
+
+
 @test("limits: of all, of one, remembered, as options of the daemon and of get; SIGHUP reads settings again")
 def _(w):
     index, a, b = two(w)

@@ -348,6 +348,43 @@ TEST(a_job_is_found_by_number_hash_title_name_or_a_beginning_that_is_its_alone)
 	desk_fini(&d);
 }
 
+/* The number of one that is gone, typed once more, must not mean another one that is called so. */
+TEST(a_number_is_no_beginning_and_what_is_removed_is_named_in_full)
+{
+	static const char *const whole[] = {"2", "ann/127-photos@2", "ann/127-photos",
+					    "127-photos"};
+	struct desk d;
+	struct job *j, *other, *got;
+	struct err_info info;
+
+	desk_init(&d, &one, 1);
+	other = add_other(&d, 'Z', 0);
+	j = add(&d, d.w.seed, true, true, 0);
+	CHECK_INT(jobs_set_title(d.js, j, "ann/127-photos@2", NULL), OK);
+	CHECK_INT(jobs_find(d.js, "127", &got, &info), ERR_NOENT);
+	CHECK_INT(jobs_find(d.js, "127-", &got, &info), OK);
+	CHECK(got == j);
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+		CHECK_INT(jobs_find_to_remove(d.js, whole[i], &got, &info), OK);
+		CHECK(got == j);
+	}
+	CHECK_INT(jobs_find_to_remove(d.js, "127", &got, &info), ERR_NOENT);
+	CHECK_STR(info.text, "127: no such transfer");
+	CHECK_INT(jobs_find_to_remove(d.js, "127-", &got, &info), ERR_NOENT);
+	CHECK(got == NULL);
+	CHECK_STR(info.text, "127-: no such transfer; what is removed is named in full, number 2 "
+			     "is ann/127-photos@2");
+	/* By that name alone there is one, but a number it may have been, too. */
+	CHECK_INT(jobs_set_title(d.js, other, "ann/127@1", NULL), OK);
+	CHECK_INT(jobs_find(d.js, "127", &got, &info), OK);
+	CHECK(got == other);
+	CHECK_INT(jobs_find_to_remove(d.js, "127", &got, &info), ERR_NOENT);
+	CHECK(strstr(info.text, "number 1 is ann/127@1") != NULL);
+	CHECK_INT(jobs_find_to_remove(d.js, "ann/1", &got, &info), ERR_NOENT);
+	CHECK(strstr(info.text, "can be number 1, 2") != NULL);
+	desk_fini(&d);
+}
+
 TEST(a_torrent_is_there_once_and_what_is_no_torrent_or_path_is_refused)
 {
 	struct desk d;
