@@ -13,6 +13,8 @@
 #include "cli/transfer_words.h"
 
 #define REDRAW_S 1
+/* Longer ones are cut to the first. */
+#define TITLES_MAX 8192u
 
 static volatile sig_atomic_t stopped;
 
@@ -29,6 +31,38 @@ static void put_rate(struct out_table *t, uint64_t bps)
 	out_cell(t, bps == 0 ? "" : text_rate(text, sizeof(text), bps));
 }
 
+static size_t name_length(const char *title)
+{
+	const char *at = strrchr(title, '@');
+
+	return at == NULL ? strlen(title) : (size_t)(at - title);
+}
+
+/* All that it is shared as; of several versions of a name the one that comes first. */
+static void put_titles(struct out_table *t, const json_t *j)
+{
+	const json_t *also = json_object_get(j, "also"), *v;
+	struct buf room, all;
+	const char *title;
+	size_t i;
+
+	buf_init(&room, TITLES_MAX);
+	buf_init(&all, TITLES_MAX);
+	title = entries_bytes(j, "title", &room);
+	buf_put_str(&all, title);
+	json_array_foreach(also, i, v)
+	{
+		const char *one = json_string_value(v);
+
+		if (one != NULL && (name_length(one) != name_length(title) ||
+				    strncmp(one, title, name_length(one)) != 0))
+			buf_printf(&all, ", %s", one);
+	}
+	out_cell(t, buf_cstr(&all) == NULL ? title : buf_cstr(&all));
+	buf_fini(&all);
+	buf_fini(&room);
+}
+
 static void put_row(struct out_table *t, const json_t *j)
 {
 	char percent[TRANSFER_PERCENT_MAX], note[TRANSFER_NOTE_MAX], text[32];
@@ -36,7 +70,7 @@ static void put_row(struct out_table *t, const json_t *j)
 	out_row(t);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)entries_count(j, "id"));
 	out_cell(t, text);
-	entries_cell(t, j, "title");
+	put_titles(t, j);
 	out_cell(t, entries_str(j, "state"));
 	out_cell(t, transfer_percent(percent, j));
 	out_cell(t, text_size(text, sizeof(text), transfer_wanted_bytes(j)));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/daemon_reads.h"
+#include "daemon/job_record.h"
 #include "daemon/job_request.h"
 #include "daemon/jobs_json.h"
 #include "net/local.h"
@@ -16,6 +17,12 @@ struct daemon_control {
 };
 
 /* ---- which one ------------------------------------------------------------------ */
+
+static int find_by(struct jobs *js, const char *ref, bool to_remove, struct job **out,
+		   struct err_info *info)
+{
+	return to_remove ? jobs_find_to_remove(js, ref, out, info) : jobs_find(js, ref, out, info);
+}
 
 /* The job that "ref" means. NULL: it was refused, or, if `all` is given, none is named. */
 static struct job *find(struct daemon_control *d, struct local_call *call, const json_t *question,
@@ -33,8 +40,7 @@ static struct job *find(struct daemon_control *d, struct local_call *call, const
 		return NULL;
 	if (!json_is_string(ref))
 		control_refuse(call, "invalid", "\"ref\" is missing");
-	else if ((removed ? jobs_find_to_remove : jobs_find)(d->js, json_string_value(ref), &j,
-							     &why) != OK)
+	else if (find_by(d->js, json_string_value(ref), removed, &j, &why) != OK)
 		control_refuse_err(call, &why);
 	return j;
 }
@@ -80,11 +86,38 @@ static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, s
 			   struct err_info *info)
 {
 	int err = jobs_look(*j);
+	char **also = NULL, *title;
+	struct job_view v;
 
 	if (err != ERR_NOENT && err != ERR_MISMATCH)
 		return jobs_resume(d->js, *j, info);
-	err = jobs_remove(d->js, *j, false, info);
-	return err == OK ? jobs_add(d->js, s, j, info) : err;
+	job_view(*j, &v);
+	title = v.seed ? strdup(v.title) : NULL;
+	if ((v.seed && title == NULL) ||
+	    job_list_copy((const char *const *)v.also, SIZE_MAX, &also) != OK)
+		err = err_set(info, ERR_NOMEM, "out of memory");
+	else
+		err = jobs_remove(d->js, *j, false, info);
+	if (err == OK)
+		err = jobs_add(d->js, s, j, info);
+	/* What else it is published as is served with it. */
+	for (size_t i = 0; err == OK && also != NULL && also[i] != NULL; i++)
+		err = jobs_add_title(d->js, *j, also[i], info);
+	if (err == OK && title != NULL)
+		err = jobs_add_title(d->js, *j, title, info);
+	job_list_free(also);
+	free(title);
+	return err;
+}
+
+/* What is to be shared is there: it goes on, and is called so, too. */
+static int share_again(struct daemon_control *d, const struct job_spec *s, struct job **j,
+		       struct err_info *info)
+{
+	int err = is_same_place(*j, s) ? jobs_ask_again(d->js, *j, s, info)
+				       : share_elsewhere(d, s, j, info);
+
+	return err == OK && s->title != NULL ? jobs_add_title(d->js, *j, s->title, info) : err;
 }
 
 static void do_add(void *user, struct local_call *call, const json_t *question)
@@ -102,10 +135,10 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 		if (err == OK)
 			err = jobs_add(d->js, &r.spec, &j, &why);
 		existed = err == ERR_EXISTS;
-		if (existed && is_same_place(j, &r.spec))
+		if (existed && r.spec.seed)
+			err = share_again(d, &r.spec, &j, &why);
+		else if (existed && is_same_place(j, &r.spec))
 			err = jobs_ask_again(d->js, j, &r.spec, &why);
-		else if (existed && r.spec.seed)
-			err = share_elsewhere(d, &r.spec, &j, &why);
 		job_request_fini(&r);
 	}
 	json_decref(request);
@@ -235,16 +268,14 @@ static void do_unshare(void *user, struct local_call *call, const json_t *questi
 {
 	struct daemon_control *d = user;
 	const char *title = json_string_value(json_object_get(question, "title"));
-	size_t n = title == NULL ? 0 : strlen(title);
 	json_int_t removed = 0;
 	struct job *j;
 
-	for (size_t at = 0; n > 0 && (j = jobs_next(d->js, &at)) != NULL;) {
-		struct job_view v;
+	for (size_t at = 0; title != NULL && (j = jobs_next(d->js, &at)) != NULL;) {
+		bool last;
 
-		job_view(j, &v);
-		if (!v.seed || strncmp(v.title, title, n) != 0 ||
-		    (v.title[n] != '\0' && v.title[n] != '@'))
+		/* Under another name it is served on. */
+		if (!jobs_drop_title(d->js, j, title, &last) || !last)
 			continue;
 		(void)jobs_remove(d->js, j, false, NULL);
 		removed++;

@@ -16,8 +16,8 @@
  * its files, as job_files_json() has them
  *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
  * remove, limit, priority, files; arguments as jobs_do() takes them
- *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared under a title
- * that begins so
+ *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared as OWNER/NAME, or
+ * this version of it, and under no other name
  *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them
  *
  * REF is what jobs_find() takes, of remove what jobs_find_to_remove() does; where it may be absent

@@ -179,9 +179,12 @@ static struct job *find(struct daemon_api *a, const struct daemon_call *c, char 
 		rest = bytes_sub(c->rest, ref.len + 1, c->rest.len - ref.len - 1);
 	}
 	buf_init(&text, JOBS_TITLE_MAX * 3);
-	if (rest.len < 16 && text_unpercent(ref, &text) == OK && buf_cstr(&text) != NULL)
-		(void)(is(c, "DELETE") ? jobs_find_to_remove : jobs_find)(a->js, buf_cstr(&text),
-									  &j, &why);
+	if (rest.len >= 16 || text_unpercent(ref, &text) != OK || buf_cstr(&text) == NULL)
+		; /* no such path */
+	else if (is(c, "DELETE"))
+		(void)jobs_find_to_remove(a->js, buf_cstr(&text), &j, &why);
+	else
+		(void)jobs_find(a->js, buf_cstr(&text), &j, &why);
 	buf_fini(&text);
 	if (j == NULL) {
 		daemon_reply_fault(c, &why);

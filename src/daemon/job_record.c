@@ -50,6 +50,7 @@ enum tag {
 	TAG_SEED_RATIO = 37,
 	TAG_SEED_TIME = 38,
 	TAG_ITEM = 40,
+	TAG_ALSO = 41,
 };
 
 enum {
@@ -96,13 +97,18 @@ static int list_add(char ***list, char *text)
 	return OK;
 }
 
+int job_list_add(char ***list, const char *text)
+{
+	return list_add(list, strdup(text));
+}
+
 int job_list_copy(const char *const *list, size_t max, char ***out)
 {
 	int err = OK;
 
 	*out = NULL;
 	for (size_t i = 0; list != NULL && list[i] != NULL && err == OK; i++)
-		err = i == max ? ERR_TOO_BIG : list_add(out, strdup(list[i]));
+		err = i == max ? ERR_TOO_BIG : job_list_add(out, list[i]);
 	if (err != OK) {
 		job_list_free(*out);
 		*out = NULL;
@@ -181,6 +187,7 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_text(out, TAG_PATH, r->path);
 	put_text(out, TAG_TITLE, r->title);
 	put_text(out, TAG_NAME, r->name);
+	put_list(out, TAG_ALSO, r->also);
 	put_text(out, TAG_INDEX, r->index);
 	put_text(out, TAG_PIN, r->pin);
 	put_text(out, TAG_TOKEN, r->token);
@@ -382,6 +389,8 @@ static int take_field(struct job_record *r, unsigned tag, struct bytes v)
 		return take_text(v, &r->title);
 	case TAG_NAME:
 		return take_text(v, &r->name);
+	case TAG_ALSO:
+		return take_line(v, &r->also);
 	case TAG_INDEX:
 		return take_text(v, &r->index);
 	case TAG_PIN:
@@ -448,6 +457,7 @@ void job_record_fini(struct job_record *r)
 	free(r->pin);
 	free(r->token);
 	free(r->item);
+	job_list_free(r->also);
 	job_list_free(r->trackers);
 	job_list_free(r->webseeds);
 	job_list_free(r->only);

@@ -43,6 +43,7 @@ struct job_record {
 	uint64_t total_bytes;
 	int64_t added_at, completed_at;
 	char *path, *title, *name;
+	char **also;		   /* further titles, the newest last */
 	uint32_t webseeds_nearest; /* enum addr_scope */
 	char **trackers, **webseeds;
 	char *index, *pin, *token; /* NULL: none */
@@ -90,6 +91,8 @@ int job_record_set_item(struct job_record *r, struct bytes item);
 
 /* A copy of a list. Returns 0, ERR_TOO_BIG beyond `max`, or ERR_NOMEM. Owns: job_list_free(). */
 int job_list_copy(const char *const *list, size_t max, char ***out);
+/* One more at its end, a copy. Returns 0 or ERR_NOMEM: it is what it was. */
+int job_list_add(char ***list, const char *text);
 void job_list_free(char **list);
 size_t job_list_len(char *const *list);
 

@@ -282,6 +282,7 @@ void job_view(const struct job *j, struct job_view *out)
 	*out = (struct job_view){
 	    .id = r->id,
 	    .title = r->title,
+	    .also = r->also,
 	    .path = r->path,
 	    .name = r->name,
 	    .has_v1 = r->has_v1,

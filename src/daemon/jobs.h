@@ -25,7 +25,7 @@
 #define JOBS_MAX 50000u
 /* Downloads at a time when nothing else is said; the others are queued. */
 #define JOBS_ACTIVE_DEFAULT 5u
-/* Strings of one job's lists: trackers, webseeds. */
+/* Strings of one job's lists: trackers, webseeds, further titles. */
 #define JOBS_LIST_MAX 64u
 #define JOBS_TITLE_MAX 1024u
 /* What transfer_set_item() takes is no longer. */
@@ -104,6 +104,7 @@ struct job_spec {
 struct job_view {
 	uint32_t id;			 /* 1 and up, never used again by the same process */
 	const char *title, *path, *name; /* borrowed until the job is changed; not escaped */
+	char *const *also; /* jobs_add_title(); NULL-ended, or NULL: no further ones */
 	bool has_v1, has_v2;
 	uint8_t hash_v1[SHA1_LEN], hash_v2[SHA256_LEN];
 	enum job_state state;
@@ -257,6 +258,12 @@ int jobs_look(const struct job *j);
  * `s` says, from its index. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
+/* It is shared under this name, too. Of more than JOBS_LIST_MAX the oldest is forgotten. */
+int jobs_add_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
+/* `name`, OWNER/NAME or OWNER/NAME@VERSION, is published no more. False: what is shared here is not
+ * called so. *last: it has no other name, and keeps this one; else it has the newest of the others,
+ * and is not watched any more if it was watched for the one that is gone. */
+bool jobs_drop_title(struct jobs *js, struct job *j, const char *name, bool *last);
 /* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing
  * else; and what is unfinished. The job is gone at once; its files within seconds. */
 int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info);

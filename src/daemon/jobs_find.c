@@ -21,17 +21,29 @@ static bool hash_begins(const struct job *j, const char *ref, size_t n)
 
 static bool fits_exactly(const struct job *j, const char *ref, size_t n)
 {
-	return ((n == 2 * SHA1_LEN || n == 2 * SHA256_LEN) && hash_begins(j, ref, n)) ||
-	       named_as(j->rec.title, j->rec.name, ref);
+	if (((n == 2 * SHA1_LEN || n == 2 * SHA256_LEN) && hash_begins(j, ref, n)) ||
+	    named_as(j->rec.title, j->rec.name, ref))
+		return true;
+	for (char *const *also = j->rec.also; also != NULL && *also != NULL; also++)
+		if (named_as(*also, j->rec.name, ref))
+			return true;
+	return false;
+}
+
+/* With its owner or without. */
+static bool title_begins(const char *title, const char *ref, size_t n)
+{
+	const char *slash = strchr(title, '/');
+
+	return (slash != NULL && strncmp(slash + 1, ref, n) == 0) || strncmp(title, ref, n) == 0;
 }
 
 static bool fits_beginning(const struct job *j, const char *ref, size_t n)
 {
-	const char *slash = strchr(j->rec.title, '/');
-
-	if (slash != NULL && strncmp(slash + 1, ref, n) == 0)
-		return true;
-	return (n >= PREFIX_MIN && hash_begins(j, ref, n)) || strncmp(j->rec.title, ref, n) == 0 ||
+	for (char *const *also = j->rec.also; also != NULL && *also != NULL; also++)
+		if (title_begins(*also, ref, n))
+			return true;
+	return (n >= PREFIX_MIN && hash_begins(j, ref, n)) || title_begins(j->rec.title, ref, n) ||
 	       strncmp(j->rec.name, ref, n) == 0;
 }
 

@@ -110,6 +110,11 @@ void jobs_drop_older(struct jobs *js, const struct job *j);
 /* After a start: the newer one of two is the one that is kept up to date. */
 void jobs_settle_newer(struct jobs *js);
 
+/* ---- jobs_titles.c ---- */
+/* What is shared is to be called `title` first: what it is called now becomes a further title.
+ * Returns 0 or ERR_NOMEM. */
+int job_lead_with(struct job *j, const char *title);
+
 /* ---- jobs_rules.c ---- */
 /* Its rules and one more: files that match `globs` are wanted so much in newer versions, too.
  * Returns 0, or the error with its sentence: ERR_TOO_BIG, ERR_NOMEM. Owns: job_list_free(). */

@@ -69,6 +69,17 @@ static void put_entry(json_t *out, const struct job_view *v)
 	json_object_set_new(out, "upkeep_why", why_json(&v->upkeep_why));
 }
 
+/* The names it is shared under besides its title. */
+static void put_also(json_t *out, const struct job_view *v)
+{
+	json_t *list = v->also == NULL || v->also[0] == NULL ? NULL : json_array();
+
+	for (size_t i = 0; list != NULL && v->also[i] != NULL; i++)
+		json_array_append_new(list, torrent_text(v->also[i]));
+	if (list != NULL)
+		json_object_set_new(out, "also", list);
+}
+
 json_t *job_json(const struct job *j)
 {
 	struct job_view v;
@@ -78,6 +89,7 @@ json_t *job_json(const struct job *j)
 	out = words_json(&v);
 	more = numbers_json(&v);
 	put_entry(out, &v);
+	put_also(out, &v);
 	(void)torrent_put_text(out, "title", v.title);
 	(void)torrent_put_text(out, "name", v.name);
 	(void)torrent_put_text(out, "path", v.path);

@@ -54,7 +54,8 @@ int job_set_entry(struct job *j, const struct job_spec *s)
 	char *title = NULL, *owner = NULL, *entry = NULL;
 
 	if (job_copy_text(s->title, &title) != OK || job_copy_text(s->owner, &owner) != OK ||
-	    job_copy_text(s->entry, &entry) != OK) {
+	    job_copy_text(s->entry, &entry) != OK ||
+	    (title != NULL && job_lead_with(j, title) != OK)) {
 		free(title);
 		free(owner);
 		free(entry);

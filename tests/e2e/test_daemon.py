@@ -318,6 +318,37 @@ def _(w):
     check(os.path.exists(a.path("f")), "the file stays")
 
 
+@test("what is shared as two names is served until the last of them is unshared; status has both")
+def _(w):
+    index, a, b = two(w)
+    d = a.daemon()
+    src = h.make_file(a.path("f"), 20_000)
+
+    def names():
+        return [row.split("\t")[1] for row in a.run("status").expect(h.OK).out.splitlines()]
+
+    for name in ("old", "new", "newer"):
+        a.run("share", src, "-d", "--as", "alice", "--name", name).expect(h.OK)
+    check_eq(names(), ["alice/old@1, alice/new@1, alice/newer@1"], "status")
+    check_eq(a.transfers("newer")[0]["also"], ["alice/new@1", "alice/newer@1"], "as JSON")
+    a.run("unshare", "old").expect(h.OK)
+    check_eq(names(), ["alice/newer@1, alice/new@1"], "status")
+    d.kill()
+    d = a.daemon()
+    a.run("unshare", "newer").expect(h.OK)
+    check_eq(names(), ["alice/new@1"], "status")
+    b.get("new")
+    # From another place it goes on under all of them.
+    os.makedirs(a.path("d"))
+    os.rename(src, a.path("d/f"))
+    a.run("share", a.path("d/f"), "-d", "--as", "alice", "--name", "more").expect(h.OK)
+    check_eq(names(), ["alice/more@1, alice/new@1"], "status")
+    a.run("unshare", "more").expect(h.OK)
+    b.get("new", "-o", "again")
+    a.run("unshare", "new").expect(h.OK)
+    check_eq(a.transfers(), [], "the last one")
+
+
 @test("status: a table, one transfer, again and again until Ctrl-C")
 def _(w):
     index, a, _ = two(w)

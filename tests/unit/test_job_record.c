@@ -9,6 +9,7 @@
 static char *trackers[] = {(char *)"http://a/announce", (char *)"udp://b:6969", NULL};
 static char *hook[] = {(char *)"/bin/echo", (char *)"", (char *)"x y", NULL};
 
+static char *also[] = {(char *)"alice/g@1", (char *)"alice/h@2", NULL};
 static uint8_t item[] = "d1:k3:\0\1\2e";
 static char *only[] = {(char *)"*.jpg", (char *)"!b/ *", NULL};
 static char *rules[] = {(char *)"=skip", (char *)"+a*", (char *)"+=b", NULL};
@@ -33,6 +34,7 @@ static struct job_record sample(void)
 	    .path = (char *)"/data/\xff odd",
 	    .title = (char *)"alice/f@1",
 	    .name = (char *)"f",
+	    .also = also,
 	    .trackers = trackers,
 	    .webseeds = hook,
 	    .index = (char *)"http://i:6969",
@@ -99,6 +101,9 @@ static void check_same(const struct job_record *a, const struct job_record *b)
 	CHECK_INT(a->version, b->version);
 	CHECK_STR(a->follow, b->follow);
 	CHECK_STR(a->watch, b->watch);
+	for (size_t i = 0; i < 2; i++)
+		CHECK_STR(a->also[i], b->also[i]);
+	CHECK(a->also[2] == NULL);
 	for (size_t i = 0; i < 3; i++)
 		CHECK_STR(a->rules[i], b->rules[i]);
 	CHECK(a->rules[3] == NULL);

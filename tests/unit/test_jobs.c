@@ -385,6 +385,93 @@ TEST(a_number_is_no_beginning_and_what_is_removed_is_named_in_full)
 	desk_fini(&d);
 }
 
+static const char *also_of(const struct job *j, size_t i)
+{
+	char *const *also = view(j).also;
+
+	for (size_t n = 0; also != NULL && also[n] != NULL; n++)
+		if (n == i)
+			return also[n];
+	return "";
+}
+
+TEST(what_is_shared_as_several_names_is_one_job_until_the_last_of_them_goes)
+{
+	struct desk d;
+	struct job *j, *got;
+	struct err_info info;
+	size_t at = 0;
+	bool last;
+
+	desk_init(&d, &one, 1);
+	j = add(&d, d.w.seed, true, true, 0);
+	CHECK_INT(jobs_add_title(d.js, j, "ann/data@2", NULL), OK);
+	CHECK_STR(also_of(j, 0), "");
+	CHECK_INT(jobs_add_title(d.js, j, "ann/older@1", NULL), OK);
+	CHECK_INT(jobs_add_title(d.js, j, "ann/newer@7", NULL), OK);
+	CHECK_INT(jobs_add_title(d.js, j, "ann/older@1", NULL), OK);
+	desk_close(&d);
+	desk_open(&d, 0);
+	j = jobs_next(d.js, &at);
+	CHECK_STR(view(j).title, "ann/data@2");
+	CHECK_STR(also_of(j, 0), "ann/older@1");
+	CHECK_STR(also_of(j, 1), "ann/newer@7");
+	CHECK_STR(also_of(j, 2), "");
+	CHECK_INT(jobs_find_to_remove(d.js, "newer", &got, &info), OK);
+	CHECK(got == j);
+	CHECK_INT(jobs_find(d.js, "ann/ol", &got, &info), OK);
+
+	CHECK(!jobs_drop_title(d.js, j, "ann/dat", &last) && !last);
+	CHECK(!jobs_drop_title(d.js, j, "ann/data@1", &last) && !last);
+	CHECK(jobs_drop_title(d.js, j, "ann/data", &last) && !last);
+	CHECK_STR(view(j).title, "ann/newer@7");
+	CHECK_STR(view(j).owner, "ann");
+	CHECK_STR(view(j).entry, "newer");
+	CHECK_INT(view(j).version, 7);
+	CHECK_STR(also_of(j, 0), "ann/older@1");
+	CHECK(jobs_drop_title(d.js, j, "ann/older@1", &last) && !last);
+	CHECK_STR(also_of(j, 0), "");
+	CHECK(jobs_drop_title(d.js, j, "ann/newer", &last) && last);
+	CHECK_STR(view(j).title, "ann/newer@7");
+	desk_fini(&d);
+}
+
+/* Else the name that is gone would be published anew. */
+TEST(what_is_watched_for_a_name_that_goes_is_watched_no_more_and_the_newest_names_are_kept)
+{
+	struct desk d;
+	struct job_spec s = {.title = "ann/a@1",
+			     .owner = "ann",
+			     .entry = "a",
+			     .version = 1,
+			     .seed = true,
+			     .paused = true,
+			     .watch = "{}"};
+	struct job *j;
+	char title[64];
+	bool last;
+
+	desk_init(&d, &one, 1);
+	s.path = d.w.seed;
+	s.torrent = buf_bytes(&d.w.s.torrent);
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
+	s.title = "ann/b@1";
+	s.entry = "b";
+	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	CHECK_STR(view(j).title, "ann/b@1");
+	CHECK_STR(also_of(j, 0), "ann/a@1");
+	CHECK(jobs_drop_title(d.js, j, "ann/b", &last) && !last);
+	CHECK_STR(view(j).title, "ann/a@1");
+	CHECK(view(j).watch == NULL);
+	for (uint32_t i = 0; i < JOBS_LIST_MAX + 1; i++) {
+		snprintf(title, sizeof(title), "ann/n%u@1", i);
+		CHECK_INT(jobs_add_title(d.js, j, title, NULL), OK);
+	}
+	CHECK_STR(also_of(j, 0), "ann/n1@1");
+	CHECK_STR(also_of(j, JOBS_LIST_MAX - 1), title);
+	desk_fini(&d);
+}
+
 TEST(a_torrent_is_there_once_and_what_is_no_torrent_or_path_is_refused)
 {
 	struct desk d;
