@@ -83,10 +83,7 @@ void job_free(struct job *j)
 	buf_fini(&j->torrent);
 	err_drop(&j->why);
 	err_drop(&j->upkeep_why);
-	for (uint32_t i = 0; i < j->n_donors; i++)
-		free((void *)j->donors[i].rel);
-	free(j->donors);
-	free(j->donor_folder);
+	job_drop_donors(j);
 	free(j->peers);
 	free(j);
 }

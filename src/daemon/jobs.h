@@ -254,8 +254,8 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 int jobs_look(const struct job *j);
 /* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
  * had failed. What was fetched and is not there any more is fetched anew, what was changed is
- * hashed. Limits of `s` are its limits from now on; if `s` wants newer versions, they are had as
- * `s` says, from its index. */
+ * hashed, or replaced if `s` says so. Limits of `s`, and how long it is served if it says, hold
+ * from now on; if `s` wants newer versions, they are had as `s` says, from its index. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* It is shared under this name, too. Of more than JOBS_LIST_MAX the oldest is forgotten. */

@@ -8,7 +8,18 @@
 #include "daemon/jobs_impl.h"
 #include "meta/magnet.h"
 
-static int copy_donors(struct job *j, const struct job_spec *s)
+void job_drop_donors(struct job *j)
+{
+	for (uint32_t i = 0; i < j->n_donors; i++)
+		free((void *)j->donors[i].rel);
+	free(j->donors);
+	free(j->donor_folder);
+	j->donors = NULL;
+	j->donor_folder = NULL;
+	j->n_donors = 0;
+}
+
+int job_copy_donors(struct job *j, const struct job_spec *s)
 {
 	if (s->n_donors == 0)
 		return OK;
@@ -132,7 +143,7 @@ static int fill(struct job *j, const struct job_spec *s, struct err_info *info)
 	if (err == OK)
 		err = copy_peers(j, s);
 	if (err == OK)
-		err = copy_donors(j, s);
+		err = job_copy_donors(j, s);
 	if (err == OK)
 		err = job_fill_upkeep(j, s);
 	if (err == ERR_TOO_BIG)

@@ -83,6 +83,9 @@ int jobs_enlist(struct jobs *js, struct job *j);
  * 0, or `code` with its sentence. */
 int job_check_name(const struct job *j, const struct metainfo *m, enum err code,
 		   struct err_info *info);
+/* Those of `s`; it has none yet. Returns 0 or ERR_NOMEM: it may have some of them. */
+int job_copy_donors(struct job *j, const struct job_spec *s);
+void job_drop_donors(struct job *j);
 /* What the record says of the torrent: hashes, name, sizes. Returns 0 or ERR_NOMEM. */
 int job_fill_from_meta(struct job *j, const struct metainfo *m);
 /* Which files: by `only`, or by what the link says. Returns 0, or the error with its sentence. */

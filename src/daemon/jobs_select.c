@@ -281,6 +281,18 @@ static int limit_anew(struct jobs *js, struct job *j, const struct job_spec *s,
 	return jobs_set_limits(js, j, down, up, info);
 }
 
+/* It is served as long as `s` says, if that says anything. */
+static int seed_anew(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	struct job_record *r = &j->rec;
+
+	if (!s->no_seed && !seed_limit_is_set(&s->seed_limit))
+		return OK;
+	r->no_seed = s->no_seed;
+	r->seed_limit = s->seed_limit;
+	return job_changed(j, info);
+}
+
 /* What was fetched is gone from its place: it is fetched once more. */
 static int fetch_anew(struct job *j, struct err_info *info)
 {
@@ -292,13 +304,36 @@ static int fetch_anew(struct job *j, struct err_info *info)
 	return job_changed(j, info);
 }
 
+/* What is at its place may be replaced by it, and has bytes of it perhaps. */
+static int replace(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	struct job_record *r = &j->rec;
+
+	if (!r->complete && r->has_replaces && stamp_eq(&r->replaces, s->replaces))
+		return OK;
+	job_drop_donors(j);
+	if (job_copy_donors(j, s) != OK) {
+		job_drop_donors(j);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	r->complete = false;
+	r->has_stamp = false;
+	r->has_replaces = true;
+	r->replaces = *s->replaces;
+	j->before.done = 0;
+	job_stop(j);
+	return job_changed(j, info);
+}
+
 /* Who asks for it once more wants it to be there, and right. */
-static int want_it_there(struct job *j, struct err_info *info)
+static int want_it_there(struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	int err = jobs_look(j);
 
 	if (err == ERR_NOENT)
 		return fetch_anew(j, info);
+	if (s->replaces != NULL && (err == ERR_MISMATCH || !j->rec.complete))
+		return replace(j, s, info);
 	return err == OK ? OK : jobs_recheck(j->js, j, info);
 }
 
@@ -307,9 +342,11 @@ int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, str
 	int err = s->seed ? OK : want_more(j, s, info);
 
 	if (err == OK && !s->seed && !s->paused)
-		err = want_it_there(j, info);
+		err = want_it_there(j, s, info);
 	if (err == OK)
 		err = limit_anew(js, j, s, info);
+	if (err == OK)
+		err = seed_anew(j, s, info);
 	if (err == OK && (s->follow != NULL || s->watch != NULL))
 		err = keep_up(j, s, info);
 	if (err == OK && !s->paused)

@@ -83,6 +83,49 @@ def _(w):
     end(pid)
 
 
+@test("get once more of what the daemon has: --replace replaces what was changed, and how long it is served is heeded")
+def _(w):
+    _, a, b = two(w)
+    src = h.make_file(a.path("f"), 2 * MIB)
+    share = a.share(src, "--as", "alice")
+    b.daemon()
+
+    def change():
+        with open(b.path("f"), "r+b") as f:
+            f.write(b"mine")
+
+    b.run("get", "f").expect(h.OK)
+    change()
+    b.run("get", "f").expect(h.TAKEN).error_line("--replace replaces it")
+    done = b.run("get", "f", "--replace", "--json").expect(h.OK).json()
+    check_eq([done["there_already"], done["replaced"]], [False, True], "what it says")
+    h.check_same(b.path("f"), src)
+    check(b.transfers("f")[0]["down_total"] < 3 * MIB, "what is right of it is not fetched again", b.transfers("f"))
+    change()
+    b.run("get", "f", "--replace").expect(h.OK)
+    h.check_same(b.path("f"), src)
+    # Of one that was never complete, too.
+    h.make_file(b.path("g"), 5000, seed=7)
+    b.run("remove", "f").expect(h.OK)
+    b.run("get", "f", "-o", "g", "-d").expect(h.OK)
+    wait_state(b, "f", "failed")
+    b.run("get", "f", "-o", "g", "--replace").expect(h.OK)
+    h.check_same(b.path("g"), src)
+    share.stop(signal.SIGTERM)
+
+    def served(*options):
+        b.run("get", "f", "-o", "g", *options).expect(h.OK)
+        t = b.transfers("f")[0]
+        return t["no_seed"], t["seed_ratio_milli"], t["seed_time_s"]
+
+    check_eq(served(), (False, 0, 0), "as before")
+    check_eq(served("--seed-ratio", "2"), (False, 2000, 0), "--seed-ratio")
+    check_eq(served("--no-seed"), (True, 0, 0), "--no-seed")
+    wait_state(b, "f", "done")
+    check_eq(served("--seed-time", "1h"), (False, 0, 3600), "--seed-time")
+    wait_state(b, "f", "seeding")
+
+
 @test("share and get hand over; the daemons go on with it after restarts, without hashing")
 def _(w):
     index, a, b = two(w)
