@@ -39,8 +39,15 @@ static struct share_item item_of(void *user, size_t i)
 static int on_published(void *user, size_t i, struct publication *p, struct err_info *info)
 {
 	struct sharing *sh = user;
-	int err = share_use(sh, &sh->shares[i], p, info);
+	struct share *s = &sh->shares[sh->n], failed = *s;
+	int err;
 
+	/* In the place of one that was not. */
+	if (i != sh->n) {
+		*s = sh->shares[i];
+		sh->shares[i] = failed;
+	}
+	err = share_use(sh, s, p, info);
 	if (err == OK)
 		sh->n++;
 	progress_begin(&sh->session.progress, opts_progress(sh->o));
@@ -48,11 +55,26 @@ static int on_published(void *user, size_t i, struct publication *p, struct err_
 	return err;
 }
 
+static void on_failed(void *user, const struct err_info *why)
+{
+	struct sharing *sh = user;
+	int code;
+
+	progress_clear(&sh->session.progress);
+	code = opts_fail(sh->o, "share", why);
+	if (sh->n_failed++ == 0)
+		sh->code = code;
+}
+
 static void on_all_published(void *user, const struct err_info *how)
 {
 	struct sharing *sh = user;
 	struct err_info why = *how;
 
+	if (why.code == OK && sh->n_failed == sh->n_paths) {
+		session_end(&sh->session, sh->code);
+		return;
+	}
 	if (why.code == OK)
 		(void)share_newer_begin(sh, &why);
 	if (why.code != OK)
@@ -66,6 +88,7 @@ static int begin_publishing(struct sharing *sh, struct err_info *info)
 				       .n = sh->n_paths,
 				       .item = item_of,
 				       .use = on_published,
+				       .failed = on_failed,
 				       .ended = on_all_published,
 				       .user = sh};
 
@@ -203,7 +226,7 @@ static void watch(struct session *session, void *user)
 		fail(sh, &why);
 		return;
 	}
-	if (sh->n_heard == sh->n_paths && !sh->announced) {
+	if (sh->n > 0 && sh->n_heard + sh->n_failed == sh->n_paths && !sh->announced) {
 		sh->announced = true;
 		share_tell_serving(sh);
 		if (sh->by_daemon && sh->o->detach) {
@@ -357,6 +380,8 @@ int cmd_share(const struct opts *o)
 		code = session_run(&sh.session, watch, &sh);
 	else
 		code = opts_fail(o, "share", &info);
+	if (code == EXIT_OK)
+		code = sh.code;
 	share_tell_spooled(&sh);
 	if (sh.session.interrupted)
 		code = share_tell_interrupted(&sh);

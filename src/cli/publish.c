@@ -148,6 +148,7 @@ static int sign_and_send(const struct publisher *p, struct publication *out, str
 {
 	int err = sign_entry(&out->entry, p->home, info);
 
+	out->asked = err == OK;
 	if (err == OK)
 		err = index_client_publish(p->index, &out->entry, buf_bytes(&out->build.torrent),
 					   out->build.sha256, info);

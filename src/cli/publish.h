@@ -22,6 +22,7 @@ struct publication {
 	bool stamped;			      /* `before`: */
 	struct stamp before;		      /* of build.data_path, taken before it was hashed */
 	bool same;			      /* as the version before: nothing was published */
+	bool asked;		/* the index was: an error is its own, or of the way to it */
 	struct err_info unkept; /* code OK; or why what was hashed is not remembered */
 };
 

@@ -17,7 +17,8 @@ struct share_batch {
 	size_t first;		       /* of the list */
 	struct publication list[BATCH_MAX];
 	size_t n;
-	struct err_info why; /* of the one after those */
+	struct err_info why; /* of the one after those, which was */
+	bool asked;	     /* put to the index */
 	atomic_bool stop;
 	struct build_aside aside;
 };
@@ -56,6 +57,7 @@ static void publish(void *arg)
 
 		if (publish_path(&b->p.publisher, it.path, NULL, it.record, &b->aside, p,
 				 &b->why) != OK) {
+			b->asked = p->asked;
 			publication_fini(p);
 			return;
 		}
@@ -75,17 +77,51 @@ static void drop(struct share_batch *b)
 
 static int begin(struct share_batch *b, struct err_info *info);
 
+/* Else the others would hear the same. `asked`: by the index, or whoever serves it. */
+static bool is_of_one_alone(enum err code, bool asked)
+{
+	switch (code) {
+	case ERR_INVALID:
+	case ERR_TOO_BIG:
+	case ERR_PROTO:
+	case ERR_MISMATCH:
+		return true;
+	case ERR_NOENT:
+	case ERR_DENIED:
+	case ERR_EXISTS:
+	case ERR_IO:
+		return !asked;
+	default:
+		return false;
+	}
+}
+
+/* What is left is an error that ends it all, or none. */
+static void take_failure(struct share_batch *b, struct err_info *why, bool asked)
+{
+	if (!is_of_one_alone(why->code, asked))
+		return;
+	b->p.failed(b->p.user, why);
+	why->code = OK;
+}
+
 /* They are on the index: serve them, while the next ones are published. */
 static void on_published(void *arg)
 {
 	struct share_batch *b = arg;
 	struct err_info why = {.code = OK};
+	bool one_more = b->why.code != OK;
 
-	for (size_t i = 0; i < b->n && !atomic_load(&b->stop) && why.code == OK; i++)
+	for (size_t i = 0; i < b->n && !atomic_load(&b->stop) && why.code == OK; i++) {
 		(void)b->p.use(b->p.user, b->first + i, &b->list[i], &why);
-	if (why.code == OK)
+		take_failure(b, &why, true);
+	}
+	if (why.code == OK && !atomic_load(&b->stop)) {
 		why = b->why;
+		take_failure(b, &why, b->asked);
+	}
 	drop(b);
+	b->first += one_more;
 	if (atomic_load(&b->stop))
 		return;
 	if (why.code == OK && b->first < b->p.n && begin(b, &why) == OK)
@@ -96,6 +132,7 @@ static void on_published(void *arg)
 static int begin(struct share_batch *b, struct err_info *info)
 {
 	b->why.code = OK;
+	b->asked = false;
 	atomic_store(&b->aside.total, 0);
 	return background_begin(b->p.loop, publish, on_published, b, &b->background, info);
 }

@@ -20,9 +20,12 @@ struct share_batch_params {
 	size_t n;
 	/* On either thread: which one is number i? */
 	struct share_item (*item)(void *user, size_t i);
-	/* On the loop, in their order: it is on the index. An error ends it all. */
+	/* On the loop, in their order: it is on the index. Those that `failed` are left out. */
 	int (*use)(void *user, size_t i, struct publication *p, struct err_info *info);
-	/* On the loop, once: all are used, or why one is not. Not after share_batch_stop(). */
+	/* On the loop: this one is not published, or not used, and the others go on. */
+	void (*failed)(void *user, const struct err_info *why);
+	/* On the loop, once: all were tried, or what is in the way of all the others as well. Not
+	 * after share_batch_stop(). */
 	void (*ended)(void *user, const struct err_info *why);
 	void *user;
 };

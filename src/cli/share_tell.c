@@ -113,7 +113,7 @@ static void draw_hashing(struct sharing *sh, uint64_t done, uint64_t total)
 	if (sh->n_paths == 1)
 		text_escape(label, sizeof(label), bytes_str(sh->o->args[0]));
 	else
-		snprintf(label, sizeof(label), "%zu of %zu", sh->n + 1, sh->n_paths);
+		snprintf(label, sizeof(label), "%zu of %zu", sh->n + sh->n_failed + 1, sh->n_paths);
 	if (total > 0)
 		progress_work(&sh->session.progress, label, "hashing", done, total);
 }
@@ -141,7 +141,7 @@ void share_tell_spooled(const struct sharing *sh)
 
 int share_tell_interrupted(struct sharing *sh)
 {
-	bool all = sh->n == sh->n_paths;
+	bool all = sh->n + sh->n_failed == sh->n_paths;
 
 	if (!all && sh->n == 0)
 		session_say(&sh->session, "stopped before anything was shared");
@@ -155,5 +155,5 @@ int share_tell_interrupted(struct sharing *sh)
 			    "the daemon goes on serving%s; 'shoal status' shows it, "
 			    "'shoal remove' ends it",
 			    sh->o->watch ? " and watching" : "");
-	return all ? EXIT_OK : EXIT_INTERRUPTED;
+	return all ? sh->code : EXIT_INTERRUPTED;
 }

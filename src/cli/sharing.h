@@ -31,8 +31,10 @@ struct sharing {
 	struct publisher publisher;
 	struct session session;
 	struct share *shares;
-	struct handed *handed; /* by_daemon: as many as `shares` */
-	size_t n_paths, n;     /* all; those that are served, the first ones */
+	struct handed *handed;	/* by_daemon: as many as `shares` */
+	size_t n_paths, n;	/* all; those that are served, the first ones */
+	size_t n_failed;	/* neither published nor served */
+	int code;		/* of the first that failed */
 	size_t patrol, unheard; /* looked at next: of all, and of those that are not `heard` */
 	size_t n_heard;
 	uint64_t look_at_ms;

@@ -53,15 +53,29 @@ def _(w):
     check_eq({t["state"] for t in a.transfers()}, {"seeding"}, "states")
 
 
-@test("one that cannot be published ends it, with the reason; -d without a daemon says so")
+@test("one that cannot be published is said, and the others are served; the exit code tells; -d without a daemon says so")
 def _(w):
-    w.index()
-    a = w.peer("a")
-    h.make_file(a.path("f"), 1000)
+    index, a, b = w.index(), w.peer("a"), w.peer("b")
+    paths = [h.make_file(a.path(n), 1000, seed=i) for i, n in enumerate("fg")]
     os.mkdir(a.path("empty"))
-    a.run("share", a.path("f"), a.path("empty"), "--as", "alice").expect(h.USAGE).error_line("empty: no file is in it")
+    os.mkdir(a.path("void"))
+    paths = [a.path("empty"), paths[0], a.path("void"), paths[1]]
+    proc = a.start("share", *paths, "--as", "alice")
+    h.wait_for(lambda: lines(proc, "peer on port") or not proc.alive(), 30 * h.SLOW, "those that can be are served")
+    check_eq(sorted(line.split()[1] for line in lines(proc, "serving")), ["alice/f@1", "alice/g@1"], "what is served")
+    b.get("g")
+    h.check_same(b.path("g"), paths[3])
+    done = proc.stop().expect(h.USAGE)
+    check("empty: no file is in it" in done.err and "void: no file is in it" in done.err, "reasons", done.err)
+    check("stopped with" not in done.err, "nothing is left to do", done.err)
+    done = a.run("share", paths[0], paths[2], "--as", "alice").expect(h.USAGE)
+    check_eq(done.err.count("no file is in it"), 2, "when there are no others")
+    # What the index has against one it has against all.
+    b.run("share", paths[1], paths[3], "--as", "alice").expect(h.TAKEN).error_line("alice is taken")
     a.run("share", a.path("f"), "-d").expect(h.NOT_FOUND).error_line("no daemon runs")
     a.daemon()
+    a.run("share", *paths, "-d", "--json", "--as", "alice").expect(h.USAGE)
+    check_eq([t["title"] for t in a.transfers()], ["alice/f@1", "alice/g@1"], "by the daemon")
     a.run("share", a.path("f"), "-d", "--drain").expect(h.USAGE).error_line("does not go with --drain")
 
 
