@@ -35,8 +35,14 @@ void shell_say(struct shell *sh, const struct shell_job *j, const char *fmt, ...
 static void complain(struct shell *sh, const char *command, const struct err_info *why)
 {
 	(void)fflush(stdout);
-	(void)sh;
 	fprintf(stderr, "%s: %s\n", command, why->text);
+	shell_note(sh, exit_from_err(why->code));
+}
+
+void shell_note(struct shell *sh, int code)
+{
+	if (sh->code == EXIT_OK)
+		sh->code = code;
 }
 
 /* ---- the index ------------------------------------------------------------------------------- */
@@ -132,20 +138,20 @@ static void free_environment(char *taken[SHELL_OF_INDEX])
 }
 
 /* Another index begins with what the shell was started with, not with what was said of the one
- * before. False: it was said what is wrong. */
-static bool parse_connect(const struct shell *sh, int argc, char **argv, struct opts *o)
+ * before. Returns as opts_parse(). */
+static int parse_connect(const struct shell *sh, int argc, char **argv, struct opts *o)
 {
 	static const struct command connect = {
 	    .name = "connect", .usage = "connect URL", .accepts = "", .max_args = 1};
 	const char *now = getenv("SHOAL_INDEX");
 	char **shifted = argv - 1; /* the words behind the command begin at 2 */
-	bool good = opts_parse(o, &connect, argc + 1, shifted) < 0;
+	int code = opts_parse(o, &connect, argc + 1, shifted);
 
-	if (!good || o->n_args == 0 || (now != NULL && strcmp(o->args[0], now) == 0))
-		return good;
+	if (code >= 0 || o->n_args == 0 || (now != NULL && strcmp(o->args[0], now) == 0))
+		return code;
 	opts_fini(o);
 	put_environment(sh->of_index);
-	return opts_parse(o, &connect, argc + 1, shifted) < 0;
+	return opts_parse(o, &connect, argc + 1, shifted);
 }
 
 static void do_connect(struct shell *sh, int argc, char **argv)
@@ -153,9 +159,13 @@ static void do_connect(struct shell *sh, int argc, char **argv)
 	char *before[SHELL_OF_INDEX];
 	struct err_info why;
 	struct opts o;
+	int code;
 
 	take_environment(before);
-	if (parse_connect(sh, argc, argv, &o)) {
+	code = parse_connect(sh, argc, argv, &o);
+	if (code >= 0) {
+		shell_note(sh, code);
+	} else {
 		if (o.n_args > 0)
 			o.index = o.args[0];
 		if (greet(&o, &why) == OK) {
@@ -181,6 +191,7 @@ static void begin(struct shell *sh, int argc, char **argv, const char *more)
 	struct err_info why;
 	struct opts o;
 	size_t n = 2;
+	int code;
 
 	if (more != NULL)
 		words[n++] = more;
@@ -189,7 +200,10 @@ static void begin(struct shell *sh, int argc, char **argv, const char *more)
 			words[n++] = sh->set[i];
 	/* What makes no sense is said before anything is begun. What goes to standard output, or is
 	 * asked for as JSON, is wanted now. */
-	if (opts_parse(&o, c, argc + 1, argv - 1) < 0) {
+	code = opts_parse(&o, c, argc + 1, argv - 1);
+	if (code >= 0) {
+		shell_note(sh, code);
+	} else {
 		if (o.json || (o.out != NULL && strcmp(o.out, "-") == 0))
 			(void)shell_run(sh, argc, argv);
 		else if (shell_begin(sh, &o, argc, argv, words, &why) != OK)
@@ -255,10 +269,12 @@ static void do_stop(struct shell *sh, int argc, char **argv)
 	struct shell_job *j = shell_job_find(sh, argv[1]);
 
 	(void)argc;
-	if (j == NULL)
-		fprintf(stderr, "stop: %s: nothing that runs here; see 'status'\n", argv[1]);
-	else
+	if (j != NULL) {
 		shell_job_stop(j);
+		return;
+	}
+	fprintf(stderr, "stop: %s: nothing that runs here; see 'status'\n", argv[1]);
+	shell_note(sh, EXIT_NOT_FOUND);
 }
 
 static bool downloads_run(const struct shell *sh)
@@ -355,6 +371,7 @@ static void do_help(struct shell *sh, int argc, char **argv)
 
 	if (argc > 1 && own == NULL && c == NULL) {
 		fprintf(stderr, "help: no command '%s'\n", argv[1]);
+		shell_note(sh, EXIT_USAGE);
 		return;
 	}
 	if (own != NULL)
@@ -378,10 +395,11 @@ static void do_help(struct shell *sh, int argc, char **argv)
 static void do_quit(struct shell *sh, int argc, char **argv)
 {
 	sh->keep = argc > 1 && strcmp(argv[1], "--keep") == 0;
-	if (argc > 1 && !sh->keep)
-		fprintf(stderr, "quit: --keep, or nothing\n");
-	else
-		sh->over = true;
+	sh->over = argc == 1 || sh->keep;
+	if (sh->over)
+		return;
+	fprintf(stderr, "quit: --keep, or nothing\n");
+	shell_note(sh, EXIT_USAGE);
 }
 
 static const struct shell_command table[] = {
@@ -427,17 +445,23 @@ const struct shell_command *shell_find(const char *name)
 static void dispatch(struct shell *sh, int argc, char **argv)
 {
 	const struct shell_command *own = shell_find(argv[0]);
+	bool fits = own != NULL && argc - 1 >= own->min_args &&
+		    (own->max_args < 0 || argc - 1 <= own->max_args);
 	char safe[128];
 
-	if (own != NULL &&
-	    (argc - 1 < own->min_args || (own->max_args >= 0 && argc - 1 > own->max_args)))
-		fprintf(stderr, "usage: %s\n", own->usage);
-	else if (own != NULL)
+	if (fits) {
 		own->run(sh, argc, argv);
+		return;
+	}
+	if (own == NULL && strcmp(argv[0], "shell") != 0 && commands_find(argv[0]) != NULL) {
+		(void)shell_run(sh, argc, argv);
+		return;
+	}
+	shell_note(sh, EXIT_USAGE);
+	if (own != NULL)
+		fprintf(stderr, "usage: %s\n", own->usage);
 	else if (strcmp(argv[0], "shell") == 0)
 		fprintf(stderr, "this is one\n");
-	else if (commands_find(argv[0]) != NULL)
-		(void)shell_run(sh, argc, argv);
 	else
 		fprintf(stderr, "no command '%s'; 'help' lists them\n",
 			text_escape(safe, sizeof(safe), bytes_str(argv[0])));
@@ -453,6 +477,7 @@ static void take_line(struct shell *sh, const char *line)
 
 	if (err != OK || w.open) {
 		fprintf(stderr, "shell: %s\n", why.text);
+		shell_note(sh, EXIT_USAGE);
 	} else if (w.n > 0) {
 		argv[0] = w.list[0];
 		memcpy(argv + 1, w.list, (w.n + 1) * sizeof(*argv));
@@ -530,7 +555,7 @@ int cmd_shell(const struct opts *o)
 	struct prompt_params p = {.wait = wait_for_key, .complete = shell_complete, .user = &sh};
 	struct err_info why;
 	char *dir = NULL, *history = NULL;
-	int err = home_make_dir(&dir, &why);
+	int err = home_make_dir(&dir, &why), code = EXIT_OK;
 
 	take_environment(sh.of_index);
 	if (err == OK && asprintf(&history, "%s/" HISTORY_FILE, dir) >= 0)
@@ -540,6 +565,8 @@ int cmd_shell(const struct opts *o)
 	if (err == OK) {
 		begin_with(o, prompt_is_terminal(sh.prompt) && !o->quiet);
 		run(&sh);
+		/* Who types has seen what went wrong; a script's reader may not have. */
+		code = prompt_is_terminal(sh.prompt) ? EXIT_OK : sh.code;
 	}
 	prompt_free(sh.prompt);
 	json_decref(sh.names);
@@ -547,5 +574,5 @@ int cmd_shell(const struct opts *o)
 	free_environment(sh.of_index);
 	free(history);
 	free(dir);
-	return err == OK ? EXIT_OK : opts_fail(o, "shell", &why);
+	return err == OK ? code : opts_fail(o, "shell", &why);
 }

@@ -50,6 +50,7 @@ struct shell {
 	char *of_index[SHELL_OF_INDEX]; /* as the shell was started with them; NULL */
 	bool keep;			/* what was shared stays listed */
 	bool over;
+	int code;      /* see shell_note() */
 	json_t *names; /* of the index, for completion */
 	uint64_t names_ms;
 };
@@ -68,12 +69,15 @@ const struct shell_command *shell_find(const char *name); /* NULL */
 void shell_say(struct shell *sh, const struct shell_job *j, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A command ended so. The first that did not end well is what became of a script. */
+void shell_note(struct shell *sh, int code);
+
 /* ---- shell_jobs.c ---- */
 
 /* Wait for `fd` (-1: for nothing, up to `ms`; -1: for ever), and hear the jobs meanwhile. Returns 1
  * when it can be read, 0 when it took too long or a job said something, -1 after Ctrl-C. */
 int shell_wait(struct shell *sh, int fd, int ms);
-/* Run `shoal WORDS` in front. Returns its exit code. */
+/* Run `shoal WORDS` in front. Returns its exit code, which is noted. */
 int shell_run(struct shell *sh, int argc, char **argv);
 /* The same, with what it prints in `out`, within `ms`, and without complaints. */
 int shell_ask(struct shell *sh, char *const *argv, uint32_t ms, struct buf *out);

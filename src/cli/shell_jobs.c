@@ -160,6 +160,8 @@ static void job_gone(struct shell *sh, struct shell_job *j)
 	char safe[256];
 	size_t at = 0;
 
+	if (!j->stopped)
+		shell_note(sh, code);
 	if (code != EXIT_OK && !j->stopped)
 		shell_say(sh, j, "%s: ended with exit status %d",
 			  text_escape(safe, sizeof(safe), bytes_str(j->what)), code);
@@ -302,6 +304,7 @@ int shell_run(struct shell *sh, int argc, char **argv)
 	if (fds[0] >= 0)
 		close(fds[0]);
 	free(line);
+	shell_note(sh, code);
 	return code;
 }
 

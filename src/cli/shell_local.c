@@ -49,6 +49,7 @@ void shell_local(struct shell *sh, int argc, char **argv)
 	if (n < 0) {
 		fprintf(stderr, "local: %s: cannot be read\n",
 			text_escape(safe, sizeof(safe), bytes_str(dir)));
+		shell_note(sh, EXIT_NOT_FOUND);
 		return;
 	}
 	t = out_table_new(columns, 4, right);

@@ -30,6 +30,12 @@ static void ignore(void *user, const char *peer, const json_t *line)
 	(void)line;
 }
 
+static void complain(struct shell *sh, const struct err_info *why)
+{
+	fprintf(stderr, "set: %s\n", why->text);
+	shell_note(sh, exit_from_err(why->code));
+}
+
 /* Those that run already. */
 static void tell(struct shell *sh, size_t which, uint64_t number)
 {
@@ -41,7 +47,7 @@ static void tell(struct shell *sh, size_t which, uint64_t number)
 	question = json_pack("{s:s, s:O, s:I}", "verb", "set", "peers", peers,
 			     settings[which].member, (json_int_t)number);
 	if (sh->n_jobs > 0 && control_ask(NULL, question, SET_SILENCE_MS, ignore, NULL, &why) < 0)
-		fprintf(stderr, "set: %s\n", why.text);
+		complain(sh, &why);
 	json_decref(question);
 	json_decref(peers);
 }
@@ -96,10 +102,13 @@ void shell_set(struct shell *sh, int argc, char **argv)
 		fprintf(stderr,
 			"set: '%s': usage: set delay MS, set limit-down RATE, set limit-up RATE\n",
 			text_escape(safe, sizeof(safe), bytes_str(argv[1])));
+		shell_note(sh, EXIT_USAGE);
 		return;
 	}
-	if (parse(which, argv[2], &word, &number) != 0)
+	if (parse(which, argv[2], &word, &number) != 0) {
+		shell_note(sh, EXIT_USAGE);
 		return;
+	}
 	free(sh->set[which]);
 	sh->set[which] = word;
 	tell(sh, which, number);

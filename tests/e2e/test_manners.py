@@ -347,7 +347,7 @@ def _(w):
     src = h.make_file(a.path("f 1"), 3 * MIB)
     a.share(src, name="the f")
     done = pipe_shell(b, "# a comment\n\nls\nget 'the f' -o g\nlocal\nnonsense\nls --nonsense\nget 'x\n")
-    check_eq(done.code, h.OK, f"shell: {done.err}")
+    check_eq(done.code, h.USAGE, f"shell: {done.err}")
     h.check_same(b.path("g"), src)
     check(done.out.startswith("the f\t1\t3.0 MiB"), "ls", done.out)
     check(re.search(r"^\[1\] g: 3.0 MiB verified|^\[1\] .*/g: 3.0 MiB verified", done.out, re.M), "it said so", done.out)
@@ -370,10 +370,27 @@ def _(w):
     h.wait_for(lambda: re.search(rb"^delay +5\nlimit-down +0\nlimit-up +100K$", p.out(), re.M), 30 * h.SLOW, "set")
     check("--limit-up 'much'" in p.err_text(), "a limit that is none", p.err_text())
     os.write(fd, b"quit\n")
-    check_eq(p.wait(30 * h.SLOW).code, h.OK, "quit")
+    check_eq(p.wait(30 * h.SLOW).code, h.USAGE, "quit, after one that was wrong")
     os.close(fd)
     check_eq(i.entries(name="mine"), [], "what it shared is unpublished")
     check(i.entry("the f"), "what others shared is not")
+
+
+@test("shell: of a script the first command, share or download that does not end well gives the exit code")
+def _(w):
+    i = w.index()
+    a = w.peer("a")
+    h.make_file(a.path("f"), 10 * KIB)
+    for script, code in (
+            ("# nothing\nls\nwhoami\nhelp\nset delay 5\nshare f\nls\nquit\n", h.OK),
+            ("ls\ninfo nothing\nnonsense\n", h.NOT_FOUND),
+            ("get nothing -o x\nwait\nls\n", h.NOT_FOUND),
+            ("share f --nonsense\nls\n", h.USAGE),
+            ("connect http://127.0.0.1:1\nls\n", h.UNREACHABLE),
+            ("stop 7\nquit\n", h.NOT_FOUND),
+            ("stop\n", h.USAGE), ("set nothing 1\n", h.USAGE), ("quit --now\n", h.USAGE), ("help nothing\n", h.USAGE),
+            ("local nowhere\n", h.NOT_FOUND), ("shell\n", h.USAGE)):
+        check_eq(pipe_shell(a, script).code, code, script)
 
 
 @test("shell: connect uses another index, which learns no token and needs no key of the one before")
