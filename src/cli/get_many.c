@@ -195,6 +195,38 @@ static void on_phase(void *user, struct transfer *t, enum transfer_phase phase)
 	session_poke(&it->many->session);
 }
 
+/* Is it what another one has brought here already? Then it is no failure. */
+static bool is_same(const struct item *it, const struct wanted *w)
+{
+	const struct many *m = it->many;
+	struct metainfo *meta;
+	bool same = false;
+
+	if (meta_parse(buf_bytes(&w->torrent), &meta) != META_OK)
+		return false;
+	for (size_t i = 0; i < m->next && !same; i++)
+		same = &m->items[i] != it && m->items[i].t != NULL &&
+		       memcmp(meta_swarm_hash(transfer_meta(m->items[i].t)), meta_swarm_hash(meta),
+			      SHA1_LEN) == 0;
+	meta_free(meta);
+	return same;
+}
+
+static void not_started(struct item *it, const struct wanted *w, const struct err_info *why)
+{
+	struct many *m = it->many;
+
+	if (why->code != ERR_EXISTS || !is_same(it, w)) {
+		item_fail(it, why);
+		return;
+	}
+	if (!m->o->quiet && !m->o->json)
+		session_say(&m->session, "%s", why->text);
+	it->state = ITEM_SAME;
+	m->n_same++;
+	item_drop(it);
+}
+
 /* Its torrent is known. */
 static int start_one(struct item *it, struct wanted *w, struct err_info *why)
 {
@@ -266,10 +298,13 @@ static void look_at_linked(struct item *it, uint64_t now)
 		return;
 	}
 	it->alone_ms = 0;
-	if (err == OK)
-		err = start_one(it, w, &why);
 	if (err != OK) {
 		item_fail(it, &why);
+		return;
+	}
+	err = start_one(it, w, &why);
+	if (err != OK) {
+		not_started(it, w, &why);
 		return;
 	}
 	it->linked = NULL;
@@ -309,7 +344,7 @@ static void begin_one(struct many *m, struct item *it)
 			it->state = ITEM_ACTIVE;
 			m->active[m->n_active++] = it;
 		} else {
-			item_fail(it, &why);
+			not_started(it, &w, &why);
 		}
 	}
 	wanted_fini(&w);
@@ -520,9 +555,16 @@ static int run(struct many *m, struct err_info *info)
 	return session_run(&m->session, watch, m);
 }
 
+/* Of thousands not a line each; but silence would leave open what became of them. */
+static void say_there(const struct many *m)
+{
+	if (m->n_there > 0 && !m->said_serving && !m->o->quiet && !m->o->json)
+		printf("%zu of %zu were there already, verified\n", m->n_there, m->n);
+}
+
 static void say_interrupted(struct many *m)
 {
-	if (m->session.interrupted && m->n_done + m->n_failed < m->n)
+	if (m->session.interrupted && m->n_done + m->n_failed + m->n_same < m->n)
 		session_say(&m->session,
 			    "stopped with %zu of %zu; the same command goes on from there",
 			    m->n_done, m->n);
@@ -535,11 +577,12 @@ int get_many(const struct opts *o)
 	int code;
 
 	code = run(&m, &info);
+	say_there(&m);
 	if (m.by_daemon)
 		handed_say_detached(&m);
 	else
 		say_interrupted(&m);
-	if (m.session.interrupted && m.n_done + m.n_failed == m.n)
+	if (m.session.interrupted && m.n_done + m.n_failed + m.n_same == m.n)
 		code = m.code;
 	for (size_t i = 0; m.items != NULL && i < m.n; i++) {
 		if (m.by_daemon && m.items[i].state == ITEM_ALONE && !m.session.interrupted)

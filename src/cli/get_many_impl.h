@@ -21,6 +21,7 @@ struct item {
 		ITEM_ALONE,
 		ITEM_DONE,
 		ITEM_SERVED, /* and that was enough */
+		ITEM_SAME,   /* another one is of the same torrent */
 		ITEM_FAILED
 	} state;
 	uint64_t stalled_bytes; /* what was there when the disk last refused more */
@@ -40,7 +41,7 @@ struct many {
 	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */
 	struct item *active[GET_ACTIVE_MAX];
 	uint32_t n_active;
-	size_t n_alone, n_done, n_there, n_failed;
+	size_t n_alone, n_done, n_there, n_failed, n_same;
 	size_t n_served; /* of n_done */
 	uint64_t done_bytes;
 	uint64_t alone_ms; /* since when all that are left have no holder */

@@ -172,6 +172,29 @@ def _(w):
     h.check_same(b.path("f"), a.path("f"))
 
 
+@test("of several names those that are there already are said, and one that is given twice is no failure")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000), h.make_file(a.path("g"), 2000, seed=2))
+    for daemon in (False, True):
+        if daemon:
+            b.daemon()
+        done = b.run("get", "f", "f", "a/f").expect(h.OK)
+        check_eq(done.out.splitlines()[0], "./f: 1000 B verified", "fetched")
+        check(daemon or done.err.count("f: this torrent is here already") == 2, "what is asked for twice", done.err)
+        h.check_same(b.path("f"), a.path("f"))
+        b.run("get", "g").expect(h.OK)
+        check_eq(b.run("get", "f", "g").expect(h.OK).out, "2 of 2 were there already, verified\n", "once more")
+        check_eq(b.run("get", "-q", "f", "g").expect(h.OK).out, "", "-q")
+        os.unlink(b.path("f"))
+        os.unlink(b.path("g"))
+    # What was wrong with the first is no better with the second.
+    b.run("leave").expect(h.OK)
+    h.make_file(b.path("f"), 1000, seed=3)
+    b.run("get", "f", "f").expect(h.TAKEN)
+
+
 @test("who reads only the first lines of what is printed ends it quietly, as with other filters")
 def _(w):
     w.index()
