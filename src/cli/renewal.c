@@ -158,7 +158,7 @@ static int take_reuse(struct renewal *r, const struct opts *o, const struct rene
 int renewal_plan(struct renewal *r, const struct opts *o, const struct renewal_ask *ask,
 		 struct err_info *info)
 {
-	bool there, known, untouched, ours;
+	bool there, known, untouched, ours, alike;
 	struct placed p;
 	struct stat st;
 
@@ -172,7 +172,9 @@ int renewal_plan(struct renewal *r, const struct opts *o, const struct renewal_a
 	if (untouched && placed_same_content(&p, ask->wanted))
 		return OK; /* it only has to be verified */
 	ours = untouched && p.wrote;
-	if (known && !ours)
+	/* A folder in a file's place is not what became of it. */
+	alike = there && S_ISDIR(st.st_mode) == !ask->meta->single;
+	if (known && !ours && alike)
 		r->touched = p.version;
 	r->replaces = there && (ours || o->replace);
 	if (o->reuse != NULL)

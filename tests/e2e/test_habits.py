@@ -195,6 +195,20 @@ def _(w):
     b.run("get", "f", "f").expect(h.TAKEN)
 
 
+@test("a folder in the place of a fetched file was never a version of it")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f"), 1000))
+    b.get("f")
+    os.unlink(b.path("f"))
+    os.mkdir(b.path("f"))
+    done = b.run("get", "f").expect(h.TAKEN).error_line("f: is there already, with other content")
+    check("version" not in done.err, "what it never was", done.err)
+    b.run("get", "f", "--replace").expect(h.OK)
+    h.check_same(b.path("f"), a.path("f"))
+
+
 @test("who reads only the first lines of what is printed ends it quietly, as with other filters")
 def _(w):
     w.index()
