@@ -214,6 +214,14 @@ static int set_data_path(const struct work *w, const char *path, struct build *o
 	return out->data_path == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 }
 
+static int keep_seen(const struct work *w, struct build *out, struct err_info *info)
+{
+	out->seen = calloc(w->scan.n_files, sizeof(*out->seen));
+	for (size_t i = 0; out->seen != NULL && i < w->scan.n_files; i++)
+		out->seen[i] = w->params.files[i].seen;
+	return out->seen == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
+}
+
 static int check_webseeds(const struct opts *o, struct err_info *info)
 {
 	char safe[160];
@@ -263,7 +271,10 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	if (fault != META_OK)
 		return err_set(info, ERR_INVALID, "%s: cannot be shared: %s", w->label,
 			       meta_fault_text(fault));
-	return set_data_path(w, path, out, info);
+	err = set_data_path(w, path, out, info);
+	if (err == OK)
+		err = keep_seen(w, out, info);
+	return err == OK ? build_look(out, info) : err;
 }
 
 static int build_with(struct work *w, const char *path, const char *tracker, bool plain,
@@ -306,8 +317,64 @@ int build_share(const struct opts *o, const char *path, const char *tracker,
 	return build_with(&w, path, tracker, true, out, info);
 }
 
+static int judge(const struct meta_file *f, const struct stat *st, const struct hashing_seen *seen,
+		 struct err_info *info)
+{
+	char name[300];
+
+	if (st != NULL && S_ISREG(st->st_mode) && (uint64_t)st->st_size == f->length &&
+	    st->st_ino == seen->ino && st->st_mtim.tv_sec == seen->mtime.tv_sec &&
+	    st->st_mtim.tv_nsec == seen->mtime.tv_nsec)
+		return OK;
+	return err_set(info, ERR_MISMATCH, "%s: was changed after it was hashed",
+		       text_escape(name, sizeof(name), bytes_str(f->path)));
+}
+
+static int look_at_tree(const struct build *b, const struct root *root, struct err_info *info)
+{
+	const struct hashing_seen *seen = b->seen;
+	struct root_tour tour;
+	struct stat st;
+	int err = OK;
+
+	root_tour_init(&tour, root);
+	for (uint32_t i = 0; i < b->meta->n_files && err == OK; i++) {
+		const struct meta_file *f = &b->meta->files[i];
+
+		if ((f->flags & META_FILE_PAD) != 0)
+			continue;
+		err = root_tour_stat(&tour, f->path, &st);
+		if (err == ERR_NOMEM || err == ERR_TOO_BIG)
+			err =
+			    root_fail(root, f->path, (enum err)err, err_text((enum err)err), info);
+		else
+			err = judge(f, err == OK ? &st : NULL, seen++, info);
+	}
+	root_tour_fini(&tour);
+	return err;
+}
+
+int build_look(const struct build *b, struct err_info *info)
+{
+	struct root root;
+	struct stat st;
+	int err;
+
+	/* On disk it may be called otherwise. */
+	if (b->meta->single)
+		return judge(&b->meta->files[0], stat(b->data_path, &st) == 0 ? &st : NULL, b->seen,
+			     info);
+	err = root_open(&root, b->data_path, info);
+	if (err != OK)
+		return err;
+	err = look_at_tree(b, &root, info);
+	root_close(&root);
+	return err;
+}
+
 void build_fini(struct build *b)
 {
+	free(b->seen);
 	buf_fini(&b->torrent);
 	meta_free(b->meta);
 	json_decref(b->sha256);

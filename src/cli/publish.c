@@ -6,6 +6,8 @@
 #include "cli/known_hashes.h"
 #include "net/loop.h"
 
+#define BUILD_TRIES 3u
+
 /* The entry's name when --name is not given: the file's own, with what a name may not hold
  * replaced, so that a file with any name can be shared. */
 static void name_from_path(const char *file_name, char out[ENTRY_NAME_BYTES_MAX + 1])
@@ -175,6 +177,24 @@ static int publish_entry(const struct publisher *p, const struct build_aside *as
 	return err == ERR_MISMATCH ? (int)(info->code = ERR_DENIED) : err;
 }
 
+/* Of a watched one what was changed meanwhile is hashed once more, as it would be a moment later:
+ * that it changes is what it is watched for. */
+static int build_at_rest(const struct publisher *p, const char *path, struct hash_record *record,
+			 struct build_aside *aside, struct publication *out, struct err_info *info)
+{
+	unsigned tries = p->o->watch ? BUILD_TRIES : 1;
+	int err;
+
+	do {
+		out->stamped = stamp_take(path, &out->before, NULL) == OK;
+		err = build_share(p->o, path, index_client_tracker_url(p->index), record, aside,
+				  &out->build, info);
+	} while (err == ERR_MISMATCH && --tries > 0);
+	if (err == OK)
+		info->code = OK; /* what was said before does not count */
+	return err;
+}
+
 int publish_path(const struct publisher *p, const char *path, const struct entry *before,
 		 struct hash_record *record, struct build_aside *aside, struct publication *out,
 		 struct err_info *info)
@@ -182,11 +202,9 @@ int publish_path(const struct publisher *p, const char *path, const struct entry
 	int err;
 
 	*out = (struct publication){.same = false};
-	out->stamped = stamp_take(path, &out->before, NULL) == OK;
 	if (before == NULL && !p->o->rehash)
 		known_hashes_load(path, record);
-	err = build_share(p->o, path, index_client_tracker_url(p->index), record, aside,
-			  &out->build, info);
+	err = build_at_rest(p, path, record, aside, out, info);
 	if (err == OK)
 		err = make_entry(p, before, out, info);
 	/* Of a folder's only file it is not the stamp. */

@@ -96,11 +96,18 @@ int share_serve(struct sharing *sh, struct share *s, struct publication *pub, st
 
 	bool secret = is_secret(sh, b->meta);
 	struct share_name_of name;
+	struct err_info changed;
 	int err;
 
 	call_it(&c, sh, &pub->entry);
+	/* While it was published: what is there now is not what was hashed. */
+	p.check = build_look(b, &changed) != OK;
 	b->meta = NULL; /* taken over */
 	err = node_add(sh->session.node, &p, &s->transfer, info);
+	if ((err == ERR_INVALID || err == ERR_NOENT) && p.check) {
+		*info = changed;
+		err = changed.code;
+	}
 	if (err != OK || secret)
 		return err;
 	name = share_whose(sh, s);

@@ -9,6 +9,12 @@
 /* More workers than this have nothing to do: the plain SHA-256 of a file is one stream. */
 #define HASHING_THREADS_MAX 64u
 
+/* A file while it was read: what was written to it since has left another of these. */
+struct hashing_seen {
+	struct timespec mtime;
+	ino_t ino;
+};
+
 /* A file to hash, in torrent order. */
 struct hashing_file {
 	const char *path; /* beneath the root, '/'-joined; borrowed */
@@ -19,6 +25,7 @@ struct hashing_file {
 	uint8_t *layer;		    /* v2, longer than one piece: 32 bytes a piece; owned by the
 				       hashing, freed with it; else NULL */
 	uint8_t sha256[SHA256_LEN]; /* plain */
+	struct hashing_seen seen;
 };
 
 struct hashing_params {

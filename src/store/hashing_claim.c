@@ -61,6 +61,7 @@ int hashing_source_open(const struct hashing_task *t, size_t file, struct hashin
 		return source_fault(t, file, info);
 	}
 	*s = (struct hashing_source){.fd = fd, .file = file, .users = 1, .mtime = st.st_mtim};
+	t->p->files[file].seen = (struct hashing_seen){st.st_mtim, st.st_ino};
 	return 0;
 }
 

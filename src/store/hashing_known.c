@@ -124,6 +124,7 @@ static void take_read(struct hashing_file *from, struct hashing_file *f)
 {
 	memcpy(f->root, from->root, SHA256_LEN);
 	memcpy(f->sha256, from->sha256, SHA256_LEN);
+	f->seen = from->seen;
 	f->layer = from->layer;
 	from->layer = NULL;
 }
@@ -142,6 +143,8 @@ static int put_file(struct job *j, size_t i, struct hashing_file *read, struct h
 		return ERR_NOMEM;
 	if (e == NULL)
 		take_read(read, f);
+	else
+		f->seen = (struct hashing_seen){j->st[i].st_mtim, j->st[i].st_ino};
 	if (j->p->v1 && pieces > 0) {
 		v1 = e != NULL ? e->pieces_v1 : j->got.pieces_v1 + read->offset / piece * SHA1_LEN;
 		memcpy(out->pieces_v1 + f->offset / piece * SHA1_LEN, v1, pieces * SHA1_LEN);

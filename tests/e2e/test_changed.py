@@ -209,6 +209,52 @@ def _(w):
     check("share it again" in done.err, "what to do", done.err)
 
 
+def hashing_the_last(w, *args):
+    """A share of a folder whose first file was hashed and whose last one, which is all holes, is being hashed; and the index."""
+    index = w.index()
+    a = w.peer("a")
+    src = h.make_tree(a.path("d"), {"a.bin": 8 * MIB})
+    with open(os.path.join(src, "z.bin"), "wb") as f:
+        f.truncate((256 if h.SLOW > 1 else 1536) * MIB)
+    share = a.start("share", src, *args)
+
+    def reads(name):
+        return any(x.endswith(name) for x in share.open_files())
+    h.wait_for(lambda: (reads("z.bin") and not reads("a.bin")) or not share.alive(), 30 * SLOW, "it hashes the last one", every=0.001)
+    share.send(signal.SIGSTOP)
+    check(reads("z.bin") and not reads("a.bin"), "it was stopped in time", share.err())
+    return index, a, src, share, lambda: reads("z.bin")
+
+
+def change(src, data=b"CHANGED", at=MIB):
+    with open(os.path.join(src, "a.bin"), "r+b") as f:
+        f.seek(at)
+        f.write(data)
+
+
+@test("a file that is changed, or grows, while the others are hashed: nothing is published, and it is named", seconds=120)
+def _(w):
+    index, a, src, share, _ = hashing_the_last(w)
+    change(src)
+    share.send(signal.SIGCONT)
+    done = share.wait(60 * SLOW)
+    done.error_line("a.bin", "changed after it was hashed")
+    check(done.code not in (h.OK, h.USAGE), "it is not what was asked for that is wrong", done.code)
+    check_eq(index.entries(), [], "published")
+
+
+@test("a watched one is published as it is by then", seconds=120)
+def _(w):
+    index, a, src, share, _ = hashing_the_last(w, "--watch", "--settle", "60s")
+    change(src, at=8 * MIB)
+    share.send(signal.SIGCONT)
+    h.wait_for(lambda: b"serving" in share.out() or not share.alive(), 60 * SLOW, "share is up")
+    g = w.peer("g")
+    g.get("d", "--only", "a.bin")
+    h.check_same(g.path("d", "a.bin"), os.path.join(src, "a.bin"))
+    check_eq(index.entry("d")["version"], 1, "the first that was published")
+
+
 @test("without inotify a change is found when it is read, and said once")
 def _(w):
     h.need_root()
