@@ -91,6 +91,7 @@ int share_serve(struct sharing *sh, struct share *s, struct publication *pub, st
 	    .path = b->data_path,
 	    .title = c.title,
 	    .seed = true,
+	    .partly = true,
 	    .trackers = c.trackers,
 	};
 

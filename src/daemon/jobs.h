@@ -41,6 +41,8 @@
 #define JOBS_IDLE_MS 30000u
 /* What was sent and fetched is recorded this often. */
 #define JOBS_TOTALS_MS 60000u
+/* What is shared and was not there when it was to begin is looked for so often. */
+#define JOBS_AGAIN_MS 30000u
 
 struct jobs;
 struct job;

@@ -285,7 +285,9 @@ static void use_index(struct job *j)
 		jobs_say(j->js, "%s", why.text);
 }
 
-static int add(struct job *j, struct bytes torrent, bool seed, bool check, struct err_info *info)
+/* With `partly` it was complete, and what of it is as it was is served. */
+static int add(struct job *j, struct bytes torrent, bool seed, bool check, bool partly,
+	       struct err_info *info)
 {
 	const struct job_record *r = &j->rec;
 	struct transfer_params p = {
@@ -296,6 +298,7 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, struc
 	    .title = r->title,
 	    .seed = seed,
 	    .check = check,
+	    .partly = partly,
 	    .preallocate = r->preallocate,
 	    .replaces = r->has_replaces && !seed ? &r->replaces : NULL,
 	    .donor_folder = j->donor_folder,
@@ -334,6 +337,7 @@ static int add_complete(struct job *j, struct bytes torrent, struct err_info *in
 {
 	bool trusted = is_unchanged(j);
 	char safe[300];
+	int err;
 
 	if (!trusted && j->held && j->has_began && !j->recheck) {
 		j->waits = true;
@@ -342,20 +346,21 @@ static int add_complete(struct job *j, struct bytes torrent, struct err_info *in
 	if (!trusted && j->rec.has_stamp && j->has_began)
 		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
 			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
-	return add(j, torrent, true, !trusted, info);
+	err = add(j, torrent, true, !trusted, !j->recheck, info);
+	return err;
 }
 
 /* Where its final name is taken the same content is fine, and served. */
 static int add_download(struct job *j, struct bytes torrent, struct err_info *info)
 {
-	int err = add(j, torrent, false, j->recheck, info);
+	int err = add(j, torrent, false, j->recheck, false, info);
 	struct err_info why;
 
 	j->there_already = false;
 	if (err != ERR_EXISTS)
 		return err;
 	j->has_began = stamp_take(j->rec.path, &j->began, NULL) == OK;
-	err = add(j, torrent, true, true, &why);
+	err = add(j, torrent, true, true, false, &why);
 	if (err == OK)
 		j->there_already = true;
 	else if (err == ERR_INVALID || err == ERR_NOENT || err == ERR_MISMATCH)
@@ -549,6 +554,32 @@ static void let_links_take_turns(struct jobs *js)
 	job_touch(j);
 }
 
+/* It failed as something was not there, or was something else: a disk that came late, a file that
+ * is as it was again. */
+static bool is_other_by_now(struct job *j)
+{
+	const struct job_record *r = &j->rec;
+	struct stamp now;
+
+	if (!j->failed || (j->why.code != ERR_NOENT && j->why.code != ERR_INVALID) ||
+	    r->wanted != NULL || r->paused || now_ms(j->js) - j->idle_since_ms < JOBS_AGAIN_MS)
+		return false;
+	j->idle_since_ms = now_ms(j->js);
+	return stamp_take(r->path, &now, NULL) == OK &&
+	       !(j->has_began && stamp_eq(&now, &j->began));
+}
+
+static void look_at_complete(struct job *j)
+{
+	if (!is_other_by_now(j)) {
+		measure(j);
+		return;
+	}
+	j->failed = false;
+	err_drop(&j->why);
+	job_touch(j);
+}
+
 void jobs_second(void *arg)
 {
 	struct jobs *js = arg;
@@ -563,7 +594,7 @@ void jobs_second(void *arg)
 		struct job *j = js->list[js->patrol++ % js->n];
 
 		if (j->rec.complete)
-			measure(j);
+			look_at_complete(j);
 	}
 	if (js->totals_changed && now_ms(js) - js->totals_ms >= JOBS_TOTALS_MS)
 		jobs_save_totals(js);

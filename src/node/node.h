@@ -143,6 +143,9 @@ struct transfer_params {
 	const char *title;     /* what it is called, "OWNER/NAME@VERSION"; copied; NULL: its name */
 	bool seed;	       /* data is complete and was just hashed or is trusted */
 	bool check;	       /* hash everything first, also what the state file vouches for */
+	/* Seed with `check`: what is not as the torrent says is not served, and is once it is that;
+	 * else all of it fails. It fails if nothing is. */
+	bool partly;
 	bool preallocate;
 	/* Download: see store_open() and store_fill(); `donors` lie beneath `donor_folder`. */
 	const struct stamp *replaces;

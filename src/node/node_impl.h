@@ -126,6 +126,7 @@ struct transfer {
 	uint64_t live_ms; /* since when it is in the swarm; 0 not yet */
 	uint64_t lan_ms;  /* said last on the local network; 0 never */
 	bool seed;	  /* data was complete from the start, and is never written */
+	bool partly;	  /* as in transfer_params */
 	bool complete, leaving;
 	bool only_peers;     /* first_peers, which stay then */
 	bool removed, gone;  /* by node_remove(); the last word was said */

@@ -291,6 +291,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .meta = t->meta,
 	    .torrent = p->torrent,
 	    .path = p->path,
+	    .partly = p->partly && p->check,
 	    .preallocate = p->preallocate,
 	    .replaces = p->replaces,
 	    .wanted = p->seed ? NULL : p->wanted,
@@ -351,6 +352,45 @@ static int use_stale(struct transfer *t)
 	return err;
 }
 
+/* The first file of which something is not as it should be. */
+static void find_fault(const struct transfer *t, struct err_info *out)
+{
+	const struct bitfield *have = swarm_have(t->swarm);
+	const struct metainfo *m = t->meta;
+	char folder[300], path[300];
+	uint32_t piece = 0, i;
+
+	while (piece < have->n && bitfield_has(have, piece))
+		piece++;
+	i = meta_file_at(m, (uint64_t)piece * m->piece_length);
+	while (i < m->n_files && (m->files[i].flags & META_FILE_PAD) != 0)
+		i++;
+	text_escape(folder, sizeof(folder), bytes_str(store_part_path(t->store)));
+	if (m->single || i == m->n_files)
+		err_set(out, ERR_MISMATCH, "%s: is not what the torrent says", folder);
+	else
+		err_set(out, ERR_MISMATCH, "%s/%s: is not what the torrent says", folder,
+			text_escape(path, sizeof(path), bytes_str(m->files[i].path)));
+}
+
+/* As when the rest had gone while it was served. False: it has failed. */
+static bool go_partly(struct transfer *t)
+{
+	struct err_info why;
+
+	find_fault(t, &why);
+	if (!t->partly || swarm_have(t->swarm)->count == 0) {
+		transfer_fail(t, &why);
+		return false;
+	}
+	node_log(t->node, "%s", why.text);
+	err_keep(&t->why, &why);
+	t->complete = true;
+	/* What others sent would have to be written into a file that is somebody's by now. */
+	swarm_set_paused(t->swarm, true, transfer_now_ms(t), &t->fx);
+	return true;
+}
+
 int transfer_go_live(struct transfer *t)
 {
 	int err = swarm_set_have(t->swarm, store_have(t->store));
@@ -361,13 +401,8 @@ int transfer_go_live(struct transfer *t)
 		return err;
 	transfer_count_done(t);
 	transfer_plan_swarm(t);
-	if (t->seed && !t->complete) {
-		struct err_info why;
-
-		err_set(&why, ERR_MISMATCH, "the data is not what the torrent says");
-		transfer_fail(t, &why);
+	if (t->seed && !t->complete && !go_partly(t))
 		return OK;
-	}
 	t->live_ms = transfer_now_ms(t);
 	for (int v6 = 0; v6 < 2; v6++)
 		if (external_address(&t->node->external, v6 != 0) != NULL)
@@ -441,6 +476,7 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	t->meta = p->meta;
 	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
+	t->partly = p->partly;
 	t->order = p->order;
 	t->window_end = UINT32_MAX;
 	t->on_phase = p->on_phase;

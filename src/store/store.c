@@ -263,6 +263,32 @@ static int check_seed_file(struct store *s, struct root_tour *tour, struct store
 	return OK;
 }
 
+/* With `partly` what is not there is looked for later. */
+static int check_seed_files(struct store *s, bool partly, struct err_info *info)
+{
+	struct err_info first = {.code = OK}, why;
+	struct root_tour tour;
+	uint32_t gone = 0;
+
+	root_tour_init(&tour, s->data);
+	for (uint32_t i = 0; i < s->n_files && (first.code == OK || partly); i++) {
+		int err = check_seed_file(s, &tour, &s->files[i], &why);
+
+		if (err == OK)
+			continue;
+		partly = partly && (err == ERR_NOENT || err == ERR_INVALID);
+		if (first.code == OK || !partly)
+			first = why;
+		file_stamp(s, &s->files[i], &(struct file_stamp){.known = true, .changed = true});
+		gone++;
+	}
+	root_tour_fini(&tour);
+	if (first.code == OK || (partly && gone < s->n_files))
+		return OK;
+	*info = first;
+	return first.code;
+}
+
 /* Thousands of seeds that nobody asks hold no descriptors. */
 static int let_go(struct store *s, struct err_info *info)
 {
@@ -279,17 +305,14 @@ static int let_go(struct store *s, struct err_info *info)
 	return OK;
 }
 
-static int open_seed(struct store *s, struct err_info *info)
+static int open_seed(struct store *s, bool partly, struct err_info *info)
 {
-	struct root_tour tour;
 	int err = OK;
 
 	if (s->data == &s->folder)
 		err = root_open(&s->folder, s->part_path, info);
-	root_tour_init(&tour, s->data);
-	for (uint32_t i = 0; i < s->n_files && err == OK; i++)
-		err = check_seed_file(s, &tour, &s->files[i], info);
-	root_tour_fini(&tour);
+	if (err == OK)
+		err = check_seed_files(s, partly, info);
 	atomic_store(&s->stamped, true);
 	return err == OK ? let_go(s, info) : err;
 }
@@ -371,7 +394,7 @@ static int open_in(struct store *s, const struct store_params *p, struct err_inf
 	if (files_load(s, p->meta) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	if (s->mode != STORE_DOWNLOAD)
-		return open_seed(s, info);
+		return open_seed(s, p->partly, info);
 	err = check_names(s, info);
 	return err == OK ? open_download(s, p, info) : err;
 }

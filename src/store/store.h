@@ -50,6 +50,9 @@ struct store_params {
 	struct bytes torrent;	     /* DOWNLOAD: the .torrent, copied into the state file */
 	const char *path;	     /* the final name of the file or folder; its parent exists */
 	bool preallocate;	     /* fallocate instead of sparse */
+	/* SEED: files that are missing, or of another size, are as if they had gone while it was
+	 * served (store_look()), as long as one is there. */
+	bool partly;
 	/* DOWNLOAD: what is at `path` is replaced at the end, if it is this then and now; NULL:
 	 * nothing may be there. */
 	const struct stamp *replaces;

@@ -227,9 +227,13 @@ def hashing_the_last(w, *args):
 
 
 def change(src, data=b"CHANGED", at=MIB):
+    """Returns what was there."""
     with open(os.path.join(src, "a.bin"), "r+b") as f:
         f.seek(at)
+        was = f.read(len(data))
+        f.seek(at)
         f.write(data)
+    return was
 
 
 @test("a file that is changed, or grows, while the others are hashed: nothing is published, and it is named", seconds=120)
@@ -243,6 +247,26 @@ def _(w):
     check_eq(index.entries(), [], "published")
 
 
+@test("a file that is changed while the folder is published: it is named, and the others are served", seconds=120)
+def _(w):
+    index, a, src, share, is_hashing = hashing_the_last(w, "-v")
+    index.proc.send(signal.SIGSTOP)
+    share.send(signal.SIGCONT)
+    h.wait_for(lambda: not is_hashing(), 60 * SLOW, "all is hashed")
+    was = change(src)
+    index.proc.send(signal.SIGCONT)
+    h.wait_for(lambda: b"serving" in share.out() or not share.alive(), 60 * SLOW, "share is up")
+    check(b"d/a.bin: is not what the torrent says; share it again" in share.err(), "share names it", share.err())
+    g = w.peer("g")
+    get = g.start("get", "d", "--only", "a.bin", "-v", "--wait", "0")
+    h.wait_for(lambda: 0 < h.part_bytes(g.dir), 30 * SLOW, "what was not changed comes")
+    innocent(get)
+    change(src, was)
+    get.wait(60 * SLOW).expect(h.OK)
+    innocent(get)
+    h.check_same(g.path("d", "a.bin"), os.path.join(src, "a.bin"))
+
+
 @test("a watched one is published as it is by then", seconds=120)
 def _(w):
     index, a, src, share, _ = hashing_the_last(w, "--watch", "--settle", "60s")
@@ -253,6 +277,34 @@ def _(w):
     g.get("d", "--only", "a.bin")
     h.check_same(g.path("d", "a.bin"), os.path.join(src, "a.bin"))
     check_eq(index.entry("d")["version"], 1, "the first that was published")
+
+
+@test("shares of which something is missing when the daemon starts: the others are served; what is missing is once it is there", seconds=150)
+def _(w):
+    index = w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {f"f{i}": 256 * KIB for i in range(9)})
+    daemon = a.daemon()
+    a.run("share", src, "-d").expect(h.OK)
+    daemon.stop(signal.SIGTERM).expect(h.OK)
+    os.rename(os.path.join(src, "f7"), a.path("away"))
+    daemon = a.daemon()
+    h.wait_for(lambda: 85 < percent(index, "d") < 90, 20 * SLOW, "the others are there")
+    check_eq(a.transfers()[0]["state"], "seeding", "state")
+    h.wait_for(lambda: "d/f7: was removed" in a.transfers()[0]["why"], 20 * SLOW, "which is missing")
+    g.get("d", "--only", "f3")
+    os.rename(a.path("away"), os.path.join(src, "f7"))
+    h.wait_for(lambda: a.transfers()[0]["why"] is None, 60 * SLOW, "it is as it was")
+    g.get("d", "--only", "f7")
+    daemon.stop(signal.SIGTERM).expect(h.OK)
+    # On a disk that comes late.
+    os.rename(src, a.path("away"))
+    daemon = a.daemon()
+    h.wait_for(lambda: a.transfers()[0]["state"] == "failed", 20 * SLOW, "nothing is there")
+    os.rename(a.path("away"), src)
+    h.wait_for(lambda: a.transfers()[0]["state"] == "seeding", 90 * SLOW, "it is looked for")
+    g.get("d")
+    h.check_same(g.path("d"), src)
 
 
 @test("without inotify a change is found when it is read, and said once")

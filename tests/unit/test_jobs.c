@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "daemon/job_record.h"
+#include "daemon/jobs_impl.h"
 #include "jobs_fixture.h"
 
 /* ---- through its life ------------------------------------------------------------ */
@@ -58,6 +59,73 @@ TEST(a_seed_that_changed_meanwhile_is_hashed_again_and_that_is_said)
 	CHECK_INT(d.seen[JOB_FAIL], 1);
 	CHECK(view(j).why.code != OK);
 	desk_fini(&d);
+}
+
+TEST(of_a_seed_that_lacks_a_file_when_it_begins_the_others_are_served_and_it_once_it_is_back)
+{
+	char path[400], away[400];
+	struct desk d;
+	struct job *j;
+
+	desk_init(&d, several, 3);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	desk_close(&d);
+	snprintf(path, sizeof(path), "%s/a", d.w.seed);
+	snprintf(away, sizeof(away), "%s/away", d.w.dir);
+	CHECK_INT(rename(path, away), 0);
+	desk_open(&d, 0);
+	j = jobs_by_id(d.js, 1);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	CHECK_INT(view(j).done_bytes, several[1].length + several[2].length);
+	WAIT_FOR(d.w.loop, strstr(view(j).why.text, "/a: was removed") != NULL);
+	CHECK_INT(rename(away, path), 0);
+	WAIT_FOR(d.w.loop, view(j).why.code == OK);
+	CHECK_INT(view(j).done_bytes, view(j).total_bytes);
+	desk_close(&d);
+
+	/* Bytes that are others. */
+	CHECK_INT(rename(path, away), 0);
+	file_write(path, d.w.s.space + 1, several[0].length);
+	desk_open(&d, 0);
+	j = jobs_by_id(d.js, 1);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	CHECK(strstr(view(j).why.text, "/a: is not what the torrent says") != NULL);
+	CHECK_INT(rename(away, path), 0);
+	WAIT_FOR(d.w.loop, view(j).why.code == OK);
+	desk_fini(&d);
+}
+
+TEST(a_share_that_comes_late_is_served_then)
+{
+	char away[400];
+	struct desk d;
+	struct job *j;
+
+	desk_init(&d, several, 3);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	desk_close(&d);
+	snprintf(away, sizeof(away), "%s/away", d.w.dir);
+	CHECK_INT(rename(d.w.seed, away), 0);
+	for (int there = 0; there < 2; there++) { /* where it comes to */
+		CHECK(!there || mkdir(d.w.seed, 0700) == 0);
+		desk_open(&d, 0);
+		j = jobs_by_id(d.js, 1);
+		WAIT_STATE(&d, j, JOB_FAILED);
+		CHECK_INT(view(j).why.code, ERR_NOENT);
+		CHECK_INT(d.seen[JOB_FAIL], 1);
+		j->idle_since_ms -= JOBS_AGAIN_MS; /* nothing new, nothing said */
+		WAIT_FOR(d.w.loop, j->idle_since_ms + JOBS_AGAIN_MS > loop_now_ms(d.w.loop));
+		CHECK_INT(d.seen[JOB_FAIL], 1);
+		CHECK_INT(rename(away, d.w.seed), 0);
+		j->idle_since_ms -= JOBS_AGAIN_MS;
+		WAIT_STATE(&d, j, JOB_SEEDING);
+		CHECK_INT(d.checked, 0); /* it is what it was */
+		desk_close(&d);
+		CHECK_INT(rename(d.w.seed, away), 0);
+	}
+	world_fini(&d.w);
 }
 
 TEST(a_download_completes_is_recorded_and_served_after_a_restart)
