@@ -347,6 +347,10 @@ static int add_complete(struct job *j, struct bytes torrent, struct err_info *in
 		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
 			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
 	err = add(j, torrent, true, !trusted, !j->recheck, info);
+	/* Of what is hashed now another one is taken. While nothing is there the old one may hold
+	 * again. */
+	if (err == OK && !trusted)
+		j->rec.has_stamp = false;
 	return err;
 }
 

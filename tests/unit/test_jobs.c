@@ -61,6 +61,28 @@ TEST(a_seed_that_changed_meanwhile_is_hashed_again_and_that_is_said)
 	desk_fini(&d);
 }
 
+TEST(a_seed_that_was_only_touched_is_hashed_once)
+{
+	struct desk d;
+	struct job *j;
+
+	desk_init(&d, &one, 1);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	desk_close(&d);
+	file_write(data_of(&d), d.w.s.space, one.length);
+	desk_open(&d, 0);
+	j = jobs_by_id(d.js, 1);
+	WAIT_FOR(d.w.loop, phase_now(j) == JOB_SEEDING && j->rec.has_stamp);
+	CHECK_INT(d.checked, 1);
+	desk_close(&d);
+	desk_open(&d, 0);
+	WAIT_STATE(&d, jobs_by_id(d.js, 1), JOB_SEEDING);
+	CHECK_INT(d.checked, 0);
+	CHECK_STR(d.said, "");
+	desk_fini(&d);
+}
+
 TEST(of_a_seed_that_lacks_a_file_when_it_begins_the_others_are_served_and_it_once_it_is_back)
 {
 	char path[400], away[400];
