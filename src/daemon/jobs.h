@@ -266,8 +266,9 @@ int jobs_add_title(struct jobs *js, struct job *j, const char *title, struct err
  * called so. *last: it has no other name, and keeps this one; else it has the newest of the others,
  * and is not watched any more if it was watched for the one that is gone. */
 bool jobs_drop_title(struct jobs *js, struct job *j, const char *name, bool *last);
-/* `data`: its files go, too: those that the torrent names and folders that are empty then, nothing
- * else; and what is unfinished. The job is gone at once; its files within seconds. */
+/* `data`: its files go, too: those that the torrent names, of a part those that were fetched, and
+ * folders that are empty then, nothing else; and what is unfinished. The job is gone at once; its
+ * files within seconds. */
 int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info);
 
 /* Of all jobs together. */

@@ -282,21 +282,46 @@ static void remove_folders(const struct root *r, const char *rel)
 	free(path);
 }
 
+/* Of a part only what was fetched has its final name: what else is called like one of its files is
+ * somebody's. Of what is not wanted any more the whole ones are there: `have` is on record. */
+static bool is_ours(const struct job *j, const struct metainfo *m, uint32_t i, const struct root *r,
+		    const struct bitfield *have)
+{
+	const struct job_record *rec = &j->rec;
+	const struct meta_file *f = &m->files[i];
+	struct stat st;
+
+	if ((f->flags & META_FILE_PAD) != 0)
+		return false;
+	if (rec->complete &&
+	    (rec->wanted == NULL || rec->n_wanted != m->n_files || rec->wanted[i] != WANT_NOT))
+		return true;
+	return f->length > 0 && meta_file_done(m, f, have) == f->length &&
+	       root_stat(r, f->path, &st) == OK && (uint64_t)st.st_size == f->length;
+}
+
 static void remove_tree(struct job *j, const struct metainfo *m)
 {
 	struct err_info why = {.code = OK};
+	struct bitfield have;
 	struct root r;
 
 	if (root_open(&r, j->rec.path, NULL) != OK)
 		return;
+	if (store_recorded(m, j->rec.path, &have) != OK) {
+		jobs_say(j->js, "data of number %u is not removed: out of memory", j->rec.id);
+		root_close(&r);
+		return;
+	}
 	for (uint32_t i = 0; i < m->n_files; i++) {
-		if ((m->files[i].flags & META_FILE_PAD) != 0)
+		if (!is_ours(j, m, i, &r, &have))
 			continue;
 		if (root_unlink(&r, m->files[i].path, &why) == OK)
 			remove_folders(&r, m->files[i].path);
 		else if (why.code != ERR_NOENT)
 			jobs_say(j->js, "not removed: %s", why.text);
 	}
+	bitfield_fini(&have);
 	root_close(&r);
 	(void)rmdir(j->rec.path);
 }

@@ -492,11 +492,11 @@ int store_discard(struct store *s, struct err_info *info)
 		pool_wait(s->hub->pool);
 		pool_drain(s->hub->pool);
 	}
-	if (atomic_load(&s->finished) || s->placed)
+	if (atomic_load(&s->finished))
 		return err_set(info, ERR_INVALID, "it is finished already");
 	store_rest_remove(s);
 	err = durable_remove(&s->parent, s->state_rel, info);
-	if (err != OK)
+	if (err != OK || s->placed)
 		return err;
 	if (s->data == &s->parent)
 		err = root_unlink(&s->parent, s->part_rel, info);

@@ -255,7 +255,7 @@ void store_finish(struct store *s);
  * what there is of a download that was given up. Nothing happens when a download of it is under
  * way. */
 void store_sweep(const struct metainfo *m, const char *path);
-/* Remove the unfinished data and state. Close afterwards. */
+/* Remove the unfinished data and state, but nothing at the final name. Close afterwards. */
 int store_discard(struct store *s, struct err_info *info);
 
 /* Bytes this store has written and read since it was opened. */

@@ -12,7 +12,7 @@
 
 #define KIB 1024u
 
-static const struct kind hybrid = {true, true};
+static const struct kind hybrid = {true, true}, only_v1 = {true, false};
 static const struct sample_file one = {"f", 300 * KIB + 5, false};
 static const struct sample_file several[] = {
     {"a", 100 * KIB, false}, {"sub/b", 40 * KIB, false}, {"sub/deep/c", 1, false}};
@@ -73,13 +73,19 @@ static inline void desk_close(struct desk *d)
 	node_free(d->node);
 }
 
-static inline void desk_init(struct desk *d, const struct sample_file *files, size_t n)
+static inline void desk_init_kind(struct desk *d, struct kind kind, const struct sample_file *files,
+				  size_t n)
 {
 	memset(d, 0, sizeof(*d));
-	world_init(&d->w, hybrid, 16 * KIB, files, n);
+	world_init(&d->w, kind, 16 * KIB, files, n);
 	snprintf(d->folder, sizeof(d->folder), "%s/jobs", d->w.dir);
 	CHECK_INT(mkdir(d->folder, 0700), 0);
 	desk_open(d, 0);
+}
+
+static inline void desk_init(struct desk *d, const struct sample_file *files, size_t n)
+{
+	desk_init_kind(d, hybrid, files, n);
 }
 
 static inline void desk_fini(struct desk *d)

@@ -1,3 +1,4 @@
+#include <glob.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -294,6 +295,55 @@ TEST(removing_with_data_takes_what_the_torrent_names_and_nothing_else)
 	CHECK(path_exists(mine));
 	CHECK(gone(&d, "jobs/1.torrent"));
 	desk_fini(&d);
+}
+
+static size_t left_beside(const struct desk *d)
+{
+	char pattern[400];
+	glob_t g;
+	size_t n;
+
+	snprintf(pattern, sizeof(pattern), "%s/.out.*", d->w.dir);
+	n = glob(pattern, 0, NULL, &g) == 0 ? g.gl_pathc : 0;
+	globfree(&g);
+	return n;
+}
+
+TEST(removing_a_part_with_data_leaves_what_was_never_fetched_and_nothing_of_ours)
+{
+	static const struct sample_file files[] = {
+	    {"a", 100 * KIB, false}, {"b", 40 * KIB, false}, {"c", 20 * KIB, false}};
+	const char *const first[] = {"a", "b", NULL}, *const then[] = {"b", NULL};
+	struct addr from;
+	struct job_spec s = {.only = first, .peers = &from, .n_peers = 1};
+	struct desk d;
+	struct node *seed;
+	struct job *j = NULL;
+	char mine[2][400];
+
+	for (int v1 = 0; v1 < 2; v1++) {
+		desk_init_kind(&d, v1 ? only_v1 : hybrid, files, 3);
+		seed = seed_node(&d);
+		from = local(node_port(seed));
+		s.torrent = buf_bytes(&d.w.s.torrent);
+		s.path = d.w.out;
+		CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
+		WAIT_FOR(d.w.loop, phase_now(j) == JOB_SEEDING && view(j).complete);
+		CHECK_INT(jobs_set_files(d.js, j, then, WANT_NOT, NULL), OK);
+		CHECK(left_beside(&d) > 0);
+		snprintf(mine[0], sizeof(mine[0]), "%s/mine", d.w.out);
+		snprintf(mine[1], sizeof(mine[1]), "%s/c", d.w.out);
+		for (int i = 0; i < 2; i++)
+			file_write(mine[i], "x", 1);
+		CHECK_INT(jobs_remove(d.js, j, true, NULL), OK);
+		WAIT_FOR(d.w.loop, gone(&d, "jobs/1.job"));
+		CHECK(gone(&d, "out/a") && gone(&d, "out/b"));
+		CHECK(path_exists(mine[0]) && path_exists(mine[1]));
+		CHECK_INT(left_beside(&d), 0);
+		CHECK_STR(d.said, "");
+		node_free(seed);
+		desk_fini(&d);
+	}
 }
 
 /* `full`: when it starts again nothing can be written. */
