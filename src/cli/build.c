@@ -1,5 +1,7 @@
 #include "cli/build.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -82,8 +84,13 @@ static int lay_out(struct work *w, struct err_info *info)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	}
 	qsort(w->scan.files, n, sizeof(*w->scan.files), w->v2 ? compare_v2 : compare_v1);
-	for (size_t i = 0; i < n; i++)
-		lengths[i] = w->scan.files[i].length;
+	for (size_t i = 0; i < n; i++) {
+		const struct scan_file *f = &w->scan.files[i];
+
+		lengths[i] = f->length;
+		w->files[i] = (struct create_file){
+		    .path = f->path, .length = f->length, .executable = f->executable};
+	}
 	w->params.piece_length = choose_piece_length(w, lengths);
 	w->params.space_bytes =
 	    create_offsets(lengths, n, w->params.piece_length, w->v1 && w->v2, offsets);
@@ -97,6 +104,89 @@ static int lay_out(struct work *w, struct err_info *info)
 	return OK;
 }
 
+/* ---- will it fit? -------------------------------------------------------------------------- */
+
+/* In a torrent of this kind, with pieces so long. */
+static int measure(const struct work *w, bool v1, bool v2, uint32_t piece_length,
+		   enum create_excess *out)
+{
+	static const uint8_t no_root[SHA256_LEN];
+	struct create_spec spec = {.name = w->scan.name,
+				   .single = w->scan.single,
+				   .v1 = v1,
+				   .v2 = v2,
+				   .piece_length = piece_length,
+				   .files = w->files,
+				   .n_files = w->scan.n_files};
+
+	for (size_t i = 0; i < w->scan.n_files; i++)
+		w->files[i].root = no_root;
+	return create_measure(&spec, out);
+}
+
+static bool fits(const struct work *w, bool v1, bool v2, uint32_t piece_length)
+{
+	enum create_excess excess;
+
+	return measure(w, v1, v2, piece_length, &excess) == OK && excess == CREATE_FITS;
+}
+
+/* As --piece-length takes it. */
+static const char *length_text(char out[32], uint64_t length)
+{
+	if (length % (1u << 20) == 0)
+		snprintf(out, 32, "%" PRIu64 "M", length >> 20);
+	else
+		snprintf(out, 32, "%" PRIu64 "K", length >> 10);
+	return out;
+}
+
+static int too_many_pieces(const struct work *w, struct err_info *info)
+{
+	uint64_t length = w->params.piece_length;
+	char is[32], enough[32];
+
+	while (length <= META_PIECE_LENGTH_MAX && !fits(w, w->v1, w->v2, (uint32_t)length))
+		length *= 2;
+	if (length > META_PIECE_LENGTH_MAX)
+		return err_set(info, ERR_TOO_BIG, "%s: is more than one torrent can hold",
+			       w->label);
+	return err_set(info, ERR_TOO_BIG,
+		       "%s: has more pieces of %s than one torrent can hold; --piece-length %s is "
+		       "enough",
+		       w->label, length_text(is, w->params.piece_length),
+		       length_text(enough, length));
+}
+
+static int too_many_files(const struct work *w, struct err_info *info)
+{
+	bool v1 = fits(w, true, false, w->params.piece_length);
+	bool v2 = fits(w, false, true, w->params.piece_length);
+
+	return err_set(info, ERR_TOO_BIG, "%s: %zu files are more than a %s torrent can list; %s",
+		       w->label, w->scan.n_files,
+		       w->v1 && w->v2 ? "hybrid"
+		       : w->v1	      ? "v1"
+				      : "v2",
+		       v1 && v2 ? "--v2-only or --v1-only can"
+		       : v1	? "--v1-only can"
+		       : v2	? "--v2-only can"
+				: "share its folders one by one");
+}
+
+/* What nobody could read must not be found out once all was hashed. */
+static int check_limits(struct work *w, struct err_info *info)
+{
+	enum create_excess excess;
+
+	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
+	if (measure(w, w->v1, w->v2, w->params.piece_length, &excess) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	if (excess == CREATE_FITS)
+		return OK;
+	return excess == CREATE_PIECES ? too_many_pieces(w, info) : too_many_files(w, info);
+}
+
 static int hash(struct work *w, bool plain, struct err_info *info)
 {
 	int err;
@@ -108,7 +198,6 @@ static int hash(struct work *w, bool plain, struct err_info *info)
 	w->params.plain = plain;
 	w->params.progress = on_progress;
 	w->params.user = w;
-	text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name));
 	if (w->aside == NULL)
 		progress_begin(&w->progress, opts_progress(w->o));
 	err = w->record == NULL ? hashing_run(&w->params, &w->hashing, info)
@@ -163,13 +252,8 @@ static int write_torrent(struct work *w, const char *tracker, struct build *out,
 	for (size_t i = 0; i < spec.n_files; i++) {
 		const struct hashing_file *h = &w->params.files[i];
 
-		w->files[i] = (struct create_file){
-		    .path = h->path,
-		    .length = h->length,
-		    .executable = w->scan.files[i].executable,
-		    .root = w->v2 && h->length > 0 ? h->root : NULL,
-		    .layer = h->layer,
-		};
+		w->files[i].root = w->v2 && h->length > 0 ? h->root : NULL;
+		w->files[i].layer = h->layer;
 	}
 	err = create_torrent(&spec, &out->torrent);
 	free(urls);
@@ -255,6 +339,8 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 	if (err != OK)
 		return err;
 	err = lay_out(w, info);
+	if (err == OK)
+		err = check_limits(w, info);
 	if (err == OK)
 		err = hash(w, plain, info);
 	if (err == OK)

@@ -114,8 +114,8 @@ static bool piece_length_is_fit(const struct create_spec *spec)
 	return length >= META_PIECE_LENGTH_MIN_V1;
 }
 
-/* Lengths against the hashes that came with them. */
-static int check_pieces(const struct create_spec *spec)
+/* Of the v1 piece space. ERR_TOO_BIG: there are too many, or of v2. */
+static int count_pieces(const struct create_spec *spec, uint64_t *v1)
 {
 	uint64_t piece = spec->piece_length, end_v1 = 0, pieces_v2 = 0;
 
@@ -128,14 +128,28 @@ static int check_pieces(const struct create_spec *spec)
 		pieces_v2 += (f->length + piece - 1) / piece;
 		if (end_v1 > META_PIECES_MAX * piece || pieces_v2 > META_PIECES_MAX)
 			return ERR_TOO_BIG;
+	}
+	*v1 = (end_v1 + piece - 1) / piece;
+	return 0;
+}
+
+/* Lengths against the hashes that came with them. */
+static int check_pieces(const struct create_spec *spec)
+{
+	uint64_t piece = spec->piece_length, pieces_v1;
+	int err = count_pieces(spec, &pieces_v1);
+
+	if (err != 0)
+		return err;
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const struct create_file *f = &spec->files[i];
+
 		if (spec->v2 && f->length > 0 && f->root == NULL)
 			return ERR_INVALID;
 		if (spec->v2 && f->length > piece && f->layer == NULL)
 			return ERR_INVALID;
 	}
-	if (spec->v1 && spec->n_pieces_v1 != (end_v1 + piece - 1) / piece)
-		return ERR_INVALID;
-	return 0;
+	return spec->v1 && spec->n_pieces_v1 != pieces_v1 ? ERR_INVALID : 0;
 }
 
 bool create_name_is_fit(const char *name)
@@ -260,4 +274,67 @@ int create_torrent(const struct create_spec *spec, struct buf *out)
 	if (err == 0)
 		err = out->err;
 	return err == 0 ? check_size(bytes_sub(buf_bytes(out), start, out->len - start)) : err;
+}
+
+/* ---- beforehand ----------------------------------------------------------------------------- */
+
+/* Layers, without what is in them. Returns the bytes that are left out. */
+static uint64_t put_empty_layers(const struct create_spec *spec, struct buf *out)
+{
+	uint64_t left_out = 0;
+
+	benc_put_str(out, "piece layers");
+	benc_put_raw(out, 'd');
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const struct create_file *f = &spec->files[i];
+
+		if (f->length <= spec->piece_length)
+			continue;
+		benc_put_bytes(out, bytes_of(f->root, SHA256_LEN));
+		benc_put_str(out, "");
+		left_out += ((f->length - 1) / spec->piece_length + 1) * SHA256_LEN;
+	}
+	benc_put_raw(out, 'e');
+	return left_out;
+}
+
+static bool has_too_many_files(const struct create_spec *spec)
+{
+	size_t n = spec->n_files;
+
+	for (size_t i = 0; i < spec->n_files; i++)
+		n += create_pad(spec, i) > 0;
+	return n > META_FILES_MAX;
+}
+
+int create_measure(const struct create_spec *spec, enum create_excess *out)
+{
+	struct create_spec bare = *spec;
+	uint64_t pieces_v1 = 0, left_out;
+	struct benc value;
+	struct buf b;
+	int err;
+
+	*out = CREATE_FILES;
+	if (has_too_many_files(spec))
+		return 0;
+	*out = CREATE_PIECES;
+	if (count_pieces(spec, &pieces_v1) != 0)
+		return 0;
+	bare.n_pieces_v1 = 0;
+	left_out = spec->v1 ? pieces_v1 * SHA1_LEN : 0;
+	buf_init(&b, META_BYTES_MAX);
+	benc_put_raw(&b, 'd');
+	benc_put_str(&b, "info");
+	create_put_info(&bare, &b);
+	left_out += spec->v2 ? put_empty_layers(spec, &b) : 0;
+	benc_put_raw(&b, 'e');
+	err = b.err == ERR_NOMEM ? ERR_NOMEM : 0;
+	if (b.err == ERR_TOO_BIG ||
+	    (b.err == OK && benc_parse(buf_bytes(&b), &value, NULL) == ERR_TOO_BIG))
+		*out = CREATE_FILES;
+	else if (left_out <= META_BYTES_MAX - b.len)
+		*out = CREATE_FITS;
+	buf_fini(&b);
+	return err;
 }

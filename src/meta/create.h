@@ -45,6 +45,13 @@ bool create_name_is_fit(const char *name);
  *          ERR_TOO_BIG or ERR_NOMEM. `out` then holds a part. */
 int create_torrent(const struct create_spec *spec, struct buf *out);
 
+/* What a torrent has too much of to be read back: FILES are files, or what is said of them. */
+enum create_excess { CREATE_FITS, CREATE_FILES, CREATE_PIECES };
+/* Before anything is hashed: will create_torrent() say ERR_TOO_BIG? Pieces and layers are not
+ * looked at; a file's root only needs to be 32 bytes. If no two files are alike the answer is right
+ * to some bytes. Returns 0 or ERR_NOMEM. */
+int create_measure(const struct create_spec *spec, enum create_excess *out);
+
 /* Rank of two paths in the file order that torrents of this kind use: v2 and
  * hybrid walk the file tree (raw order of components); v1 the order of others'
  * tools. Suits qsort on '/'-joined paths: <0, 0, >0. */

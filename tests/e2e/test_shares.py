@@ -79,6 +79,15 @@ def _(w):
     a.run("share", a.path("f"), "-d", "--drain").expect(h.USAGE).error_line("does not go with --drain")
 
 
+@test("more pieces than a torrent can hold: said before they are hashed, with what helps")
+def _(w):
+    a = w.peer("a")
+    with open(a.path("holes"), "wb") as f:
+        f.truncate(22 << 30)
+    done = a.run("create", a.path("holes"), "--piece-length", "16K", "-o", a.path("t"), seconds=5 * h.SLOW)
+    done.expect(h.FAILED).error_line("holes: has more pieces of 16K than .* --piece-length 32K is enough")
+
+
 @test(f"a folder of {N_FILES} small files is shared and fetched")
 def _(w):
     w.index()

@@ -287,6 +287,77 @@ TEST(create_refuses_what_has_more_values_than_can_be_read_back)
 	free(files);
 }
 
+static enum create_excess excess_of(const struct create_spec *spec)
+{
+	enum create_excess excess = CREATE_FITS;
+
+	CHECK_INT(create_measure(spec, &excess), 0);
+	return excess;
+}
+
+TEST(create_knows_beforehand_how_many_files_it_can_list)
+{
+	static const size_t too_many = BENC_TOKENS_MAX / 23 + 1;
+	static const uint8_t root[SHA256_LEN];
+	struct create_file *files = calloc(too_many, sizeof(*files));
+	char(*paths)[8] = calloc(too_many, sizeof(*paths));
+	uint8_t *pieces = calloc(too_many, SHA1_LEN);
+	struct create_spec spec = {.name = "n",
+				   .v1 = true,
+				   .v2 = true,
+				   .piece_length = 16384,
+				   .files = files,
+				   .n_files = too_many,
+				   .pieces_v1 = pieces};
+
+	for (unsigned i = 0; i < too_many; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%07u", i % 10000000);
+		files[i] = (struct create_file){.path = paths[i], .length = 1, .root = root};
+	}
+	do {
+		CHECK_INT(excess_of(&spec), CREATE_FILES);
+		spec.n_pieces_v1 = spec.n_files;
+		CHECK_INT(create_status(&spec), ERR_TOO_BIG);
+		spec.n_files--;
+	} while (excess_of(&spec) != CREATE_FITS);
+	CHECK(spec.n_files > too_many - 5);
+	spec.n_pieces_v1 = spec.n_files;
+	CHECK_INT(create_status(&spec), 0);
+	spec.v1 = false;
+	spec.n_files = too_many;
+	CHECK_INT(excess_of(&spec), CREATE_FITS);
+	free(pieces);
+	free(paths);
+	free(files);
+}
+
+TEST(create_knows_beforehand_how_many_pieces_it_can_list)
+{
+	static const uint64_t most = (META_BYTES_MAX - 260) / (SHA1_LEN + SHA256_LEN);
+	uint8_t *hashes = calloc(most + 10, SHA256_LEN);
+	struct create_file f = {.path = "f", .root = hashes, .layer = hashes};
+	struct create_spec spec = {.name = "f",
+				   .single = true,
+				   .v1 = true,
+				   .v2 = true,
+				   .piece_length = 16384,
+				   .files = &f,
+				   .n_files = 1,
+				   .pieces_v1 = hashes};
+
+	for (unsigned n = 0; n < 10; n += 9) {
+		f.length = (most + n) * 16384;
+		spec.n_pieces_v1 = most + n;
+		CHECK_INT(excess_of(&spec), n == 0 ? CREATE_FITS : CREATE_PIECES);
+		CHECK_INT(create_status(&spec), n == 0 ? 0 : ERR_TOO_BIG);
+	}
+	spec.piece_length *= 2;
+	CHECK_INT(excess_of(&spec), CREATE_FITS);
+	f.length = UINT64_MAX / 2;
+	CHECK_INT(excess_of(&spec), CREATE_PIECES);
+	free(hashes);
+}
+
 TEST(create_tells_when_memory_or_room_is_short)
 {
 	struct sample_spec s;
@@ -304,6 +375,15 @@ TEST(create_tells_when_memory_or_room_is_short)
 		failmalloc_stop();
 		CHECK(err == 0 || err == ERR_NOMEM);
 		buf_fini(&out);
+	}
+	err = ERR_NOMEM;
+	for (size_t n = 1; err != 0; n++) {
+		enum create_excess excess;
+
+		failmalloc_start(n, false);
+		err = create_measure(&s.spec, &excess);
+		failmalloc_stop();
+		CHECK(err == 0 || err == ERR_NOMEM);
 	}
 	sample_spec_fini(&s);
 }
