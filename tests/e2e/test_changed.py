@@ -252,7 +252,12 @@ def _(w):
     index, a, src, share, is_hashing = hashing_the_last(w, "-v")
     index.proc.send(signal.SIGSTOP)
     share.send(signal.SIGCONT)
-    h.wait_for(lambda: not is_hashing(), 60 * SLOW, "all is hashed")
+    cpu = [-1.0]
+
+    def waits():
+        before, cpu[0] = cpu[0], share.cpu()
+        return not is_hashing() and cpu[0] == before
+    h.wait_for(waits, 60 * SLOW, "all is hashed, and the index has not answered", every=1)
     was = change(src)
     index.proc.send(signal.SIGCONT)
     h.wait_for(lambda: b"serving" in share.out() or not share.alive(), 60 * SLOW, "share is up")
