@@ -6,8 +6,6 @@
 /* Connections younger than this may be the other half of two dials at once. */
 #define TWIN_MS 15000u
 #define TWIN_SILENT_MS 10000u
-/* A peer neither of us wants anything from gives way to a new one after this long. */
-#define BORED_MS 60000u
 
 /* ---- leaving ------------------------------------------------------------- */
 
@@ -151,93 +149,6 @@ void swarm_drop_useless(struct turn *t)
 	}
 }
 
-/* The one that has been of no interest for longest; NULL when all are of some. */
-static struct peer *most_bored(const struct turn *t)
-{
-	struct peer *p, *best = NULL;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (p->source || p->am_interested || p->is_interested ||
-		    t->now_ms - p->idle_ms < BORED_MS)
-			continue;
-		if (best == NULL || p->idle_ms < best->idle_ms)
-			best = p;
-	}
-	return best;
-}
-
-/* All places are taken, and nobody is bored: the one of lowest priority, lower than the newcomer's,
- * who neither gave nor got anything of late (attack: addresses chosen for their priority push out
- * those who serve us). Both ends of a connection see its priority alike, so that it is made again
- * by neither; and places are found by newcomers of a crowd that is connected among itself.
- * Source: BEP 40. */
-static struct peer *least_wanted(const struct turn *t, const struct addr *newcomer)
-{
-	uint32_t lowest = addrbook_priority(&t->s->book, newcomer);
-	struct peer *p, *worst = NULL;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		uint32_t priority = addrbook_priority(&t->s->book, &p->addr);
-
-		if (p->source || priority >= lowest ||
-		    t->now_ms - p->given_ms < SWARM_GENEROUS_MS || rate_bps(&p->up, t->now_ms) > 0)
-			continue;
-		lowest = priority;
-		worst = p;
-	}
-	return worst;
-}
-
-/* ---- making room ------------------------------------------------------------ */
-
-uint32_t swarm_peers_limit(uint32_t asked)
-{
-	if (asked == 0)
-		return SWARM_PEERS_DEFAULT;
-	return asked < SWARM_PEERS_MAX ? asked : SWARM_PEERS_MAX;
-}
-
-static struct peer *least_traded(const struct turn *t)
-{
-	struct peer *p, *worst = NULL;
-	uint64_t least = UINT64_MAX;
-
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		uint64_t bps = rate_bps(&p->down, t->now_ms) + rate_bps(&p->up, t->now_ms);
-
-		if (p->source || bps > least ||
-		    (bps == least && p->connected_ms <= worst->connected_ms))
-			continue;
-		least = bps;
-		worst = p;
-	}
-	return worst;
-}
-
-static void shed(struct turn *t, uint32_t keep)
-{
-	while (t->s->n_peers - t->s->n_sources > keep) {
-		struct peer *leaves = most_bored(t);
-
-		swarm_drop(t, leaves != NULL ? leaves : least_traded(t),
-			   "there may be fewer connections now");
-	}
-}
-
-void swarm_shed(struct swarm *s, uint32_t keep, uint64_t now_ms, struct effects *fx)
-{
-	struct turn t = {s, now_ms, fx};
-
-	shed(&t, keep);
-	swarm_settle(&t);
-}
-
-void swarm_set_max_peers(struct swarm *s, uint32_t max_peers, uint64_t now_ms, struct effects *fx)
-{
-	s->max_peers = swarm_peers_limit(max_peers);
-	swarm_shed(s, s->max_peers, now_ms, fx);
-}
-
 /* ---- arriving ------------------------------------------------------------ */
 
 static struct peer *find_twin(const struct swarm *s, const uint8_t peer_id[20])
@@ -286,7 +197,7 @@ static void note_self(struct swarm *s, const struct peer_hello *h)
 static const char *refuse(struct turn *t, const struct peer_hello *h)
 {
 	struct swarm *s = t->s;
-	struct peer *twin, *leaves;
+	struct peer *twin;
 
 	if (memcmp(h->peer_id, s->peer_id, 20) == 0) {
 		note_self(s, h);
@@ -302,13 +213,7 @@ static const char *refuse(struct turn *t, const struct peer_hello *h)
 	}
 	if (s->n_peers - s->n_sources < s->max_peers)
 		return NULL;
-	leaves = most_bored(t);
-	if (leaves == NULL)
-		leaves = least_wanted(t, &h->addr);
-	if (leaves == NULL)
-		return "there are enough peers";
-	swarm_drop(t, leaves, "gives way to another peer");
-	return NULL;
+	return swarm_make_room(t, h) ? NULL : "there are enough peers";
 }
 
 struct peer_ref swarm_take_slot(struct swarm *s)
@@ -410,17 +315,45 @@ uint32_t swarm_most_to_dial(const struct swarm *s)
 	return s->max_peers - s->max_peers / 4;
 }
 
+bool swarm_is_silent_guest(const struct turn *t, const struct peer *p)
+{
+	return p->incoming && !swarm_complete(t->s) &&
+	       (p->down_bytes == 0 || t->now_ms - p->given_ms >= SWARM_GENEROUS_MS);
+}
+
+uint32_t swarm_silent_guests_most(const struct swarm *s)
+{
+	uint32_t most = swarm_most_to_dial(s) / 2;
+
+	return most < SWARM_SILENT_MAX ? most : SWARM_SILENT_MAX;
+}
+
+uint32_t swarm_count_peers(const struct turn *t)
+{
+	uint32_t n = t->s->book.n_dialing, silent = 0, most = swarm_silent_guests_most(t->s);
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
+		if (swarm_is_silent_guest(t, p))
+			silent++;
+		else
+			n += !p->source;
+	}
+	return n + (silent < most ? silent : most);
+}
+
 /* While there are few peers each dial in vain lets one more be under way: in a list of mostly dead
  * addresses those that live are found at the pace of max_dials. */
-bool swarm_has_enough(const struct swarm *s)
+bool swarm_has_enough(const struct turn *t)
 {
+	const struct swarm *s = t->s;
 	uint32_t most = swarm_most_to_dial(s), enough = s->dial_peers < most ? s->dial_peers : most;
 
 	if (s->n_peers - s->n_sources < SWARM_PEERS_FEW)
 		enough += s->n_in_vain;
 	if (s->try_peers > enough)
 		enough = s->try_peers;
-	return s->n_peers - s->n_sources + s->book.n_dialing >= enough;
+	return swarm_count_peers(t) >= enough;
 }
 
 static enum address_wish wish_for(const struct swarm *s)
@@ -443,7 +376,7 @@ void swarm_dial(struct turn *t)
 	s->dial_at_ms = UINT64_MAX;
 	if (s->paused)
 		return;
-	while (s->book.n_dialing < s->max_dials && !swarm_has_enough(s)) {
+	while (s->book.n_dialing < s->max_dials && !swarm_has_enough(t)) {
 		struct address *a = addrbook_dial(&s->book, wish_for(s), t->now_ms, &s->dial_at_ms);
 		struct effect *e;
 
@@ -459,6 +392,6 @@ void swarm_dial(struct turn *t)
 			swarm_punch(t, a);
 		s->dial_at_ms = UINT64_MAX;
 	}
-	if (swarm_has_enough(s) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)
+	if (swarm_has_enough(t) && !swarm_complete(s) && s->turnover_at_ms == UINT64_MAX)
 		swarm_begin_turnover(t);
 }

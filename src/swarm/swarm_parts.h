@@ -14,6 +14,11 @@
 /* While fewer than this let us download, so many more are looked for from time to time. */
 #define SWARM_GIVERS_FEW 5u
 #define SWARM_PEERS_MORE 10u
+/* Of those who came to us and gave nothing of late a getter counts so many; the others are as good
+ * as nobody (attack: idle connections, as many as we dial at most, after which nobody would be
+ * dialled). With fewer more is dialled in a crowd, too, in which most give nothing yet: of 100 that
+ * start together the last needed 1.5 % longer when it was half of those that are looked for. */
+#define SWARM_SILENT_MAX 40u
 /* While anything is asked for, stalls are looked for this often. */
 #define SWARM_CHECK_MS 250u
 /* A keepalive is sent after this much silence of ours. */
@@ -183,15 +188,25 @@ void swarm_dial(struct turn *t);
 /* How many are dialled at most; some places stay for those who come to us: they may not be
  * reachable. */
 uint32_t swarm_most_to_dial(const struct swarm *s);
-bool swarm_has_enough(const struct swarm *s);
+/* While something is missing: one that came to us, and gave nothing of late. */
+bool swarm_is_silent_guest(const struct turn *t, const struct peer *p);
+/* So many of them count; SWARM_SILENT_MAX, and not more than half of what may be dialled. */
+uint32_t swarm_silent_guests_most(const struct swarm *s);
+/* Peers that we have or are dialling, as far as they count. */
+uint32_t swarm_count_peers(const struct turn *t);
+bool swarm_has_enough(const struct turn *t);
 /* We are complete: those who need nothing either may go. */
 bool swarm_is_useless(const struct swarm *s, const struct peer *p);
 void swarm_drop_useless(struct turn *t);
 
-/* What swarm_params' max_peers means. */
-uint32_t swarm_peers_limit(uint32_t asked);
 /* A free slot with its generation, or slot SWARM_NO_SLOT without memory. */
 struct peer_ref swarm_take_slot(struct swarm *s);
+
+/* swarm_room.c */
+/* What swarm_params' max_peers means. */
+uint32_t swarm_peers_limit(uint32_t asked);
+/* All places are taken: somebody gives way to the newcomer. False: nobody does. */
+bool swarm_make_room(struct turn *t, const struct peer_hello *h);
 
 /* swarm_turnover.c */
 /* There are enough peers: from now on better ones are looked for. */

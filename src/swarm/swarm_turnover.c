@@ -169,7 +169,7 @@ static void try_others(struct turn *t)
 {
 	struct swarm *s = t->s;
 	uint32_t n = addrbook_untried(&s->book, TRIES, t->now_ms), most = swarm_most_to_dial(s);
-	uint32_t dialled = count_dialled(s), peers = s->n_peers - s->n_sources + s->book.n_dialing;
+	uint32_t dialled = count_dialled(s), peers = swarm_count_peers(t);
 	uint32_t leave = dialled > s->dial_peers ? dialled - s->dial_peers : 0;
 	struct peer *p;
 
@@ -197,8 +197,13 @@ void swarm_turn_over(struct turn *t)
 	struct peer *silent;
 
 	s->turnover_at_ms = UINT64_MAX;
-	if (s->paused || swarm_complete(s) || !swarm_has_enough(s))
+	if (s->paused || swarm_complete(s))
 		return;
+	if (!swarm_has_enough(t)) {
+		/* Some do not count any more, as they gave nothing of late. */
+		s->redial = true;
+		return;
+	}
 	if (t->now_ms >= s->more_at_ms) {
 		s->more_at_ms = t->now_ms + MORE_MS;
 		if (want_more(s))

@@ -1907,6 +1907,128 @@ TEST(swarm_dials_more_at_once_while_dials_are_in_vain)
 	stop(&b);
 }
 
+/* From one host after the other; each has nothing and says nothing. */
+static void guests_come(struct bench *b, uint32_t n, bool interested)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t id = (uint8_t)(i + 1 < 'm' ? i + 1 : i + 2); /* 'm' is ourselves */
+		struct peer_ref r = join_as(b, i, id, FAST | INCOMING);
+
+		hear_type(b, r, WIRE_HAVE_NONE);
+		if (interested)
+			hear_type(b, r, WIRE_INTERESTED);
+	}
+	effects_clear(&b->fx);
+}
+
+/* Addresses that nobody has come from. */
+static void know_others(struct bench *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct addr a = {.ip = {10, 1, 0, (uint8_t)i}, .port = 6881};
+
+		swarm_on_addresses(b->s, &a, 1, SOURCE_TRACKER, b->now, &b->fx);
+	}
+}
+
+static struct peer_ref answers(struct bench *b, const struct addr *dialled)
+{
+	struct peer_hello h = {.addr = *dialled, .fast = true, .peer_id = "-XX0000-"};
+	const char *why = NULL;
+
+	h.peer_id[19] = dialled->ip[3];
+	return swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
+}
+
+/* When the first are dialled, and how many; 0: nobody within a minute. */
+static uint64_t first_dials(struct bench *b, uint32_t *n)
+{
+	for (uint64_t begun = b->now; b->now < begun + 60000; tick(b, 250)) {
+		*n = 0;
+		for (size_t i = 0; i < b->fx.n; i++)
+			*n += b->fx.list[i].type == EFFECT_DIAL;
+		if (*n > 0)
+			return b->now;
+		effects_clear(&b->fx);
+	}
+	return 0;
+}
+
+TEST(swarm_dials_however_many_came_that_give_nothing)
+{
+	struct bench b;
+	uint64_t at;
+	uint32_t n;
+
+	/* Others are tried, unless it looks like a crowd; then more are looked for as time goes. */
+	for (uint32_t interested = 0; interested < 2; interested++) {
+		start(&b, 1, "..", false);
+		guests_come(&b, 160, interested == 1);
+		know_others(&b, 60);
+		at = first_dials(&b, &n);
+		CHECK(at > 0 && at <= 100000 + (interested == 1 ? 50000 : 4000));
+		stop(&b);
+	}
+	/* Who has everything needs nobody. */
+	start(&b, 1, "*", false);
+	guests_come(&b, 160, false);
+	know_others(&b, 60);
+	CHECK_INT(first_dials(&b, &n), 0);
+	stop(&b);
+}
+
+/* Of eight places six are for those that are dialled, half of which silent ones may stand for. */
+TEST(swarm_counts_who_came_while_it_gives)
+{
+	char have[400] = {0};
+	struct bench b;
+	uint64_t at;
+	uint32_t n;
+
+	memset(have, '.', sizeof(have) - 1);
+	start(&b, 1, have, false);
+	swarm_set_max_peers(b.s, 8, b.now, &b.fx);
+	for (uint32_t i = 0; i < 6; i++) {
+		struct peer_ref r = open_seed(&b, INCOMING);
+
+		/* In a crowd nobody is tried instead of others. */
+		hear_type(&b, r, WIRE_INTERESTED);
+		some_blocks(&b, r, 1);
+	}
+	effects_clear(&b.fx);
+	know_others(&b, 60);
+	CHECK_INT(first_dials(&b, &n), 0);
+	/* They have been silent for a minute. */
+	at = first_dials(&b, &n);
+	CHECK(at >= 160000 && at <= 180000);
+	CHECK_INT(n, 3);
+	stop(&b);
+}
+
+TEST(swarm_has_room_for_whom_it_dials_where_those_who_came_give_nothing)
+{
+	struct addr dialled[SWARM_PEERS_DIAL];
+	struct bench b;
+	uint32_t n = 0, asked;
+
+	start(&b, 1, "..", false);
+	guests_come(&b, SWARM_PEERS_DEFAULT, true);
+	know_others(&b, 60);
+	CHECK(first_dials(&b, &asked) > 0);
+	for (size_t i = 0; i < b.fx.n; i++)
+		if (b.fx.list[i].type == EFFECT_DIAL && n < SWARM_PEERS_DIAL)
+			dialled[n++] = b.fx.list[i].u.addr;
+	said(&b);
+	CHECK_INT(n, asked);
+	for (uint32_t i = 0; i < n; i++) {
+		CHECK(answers(&b, &dialled[i]).slot != UINT32_MAX);
+		CHECK(strstr(said(&b), ":close") != NULL);
+	}
+	/* One more of those who come finds none. */
+	CHECK(join_as(&b, 210, 250, FAST | INCOMING).slot == UINT32_MAX);
+	stop(&b);
+}
+
 /* What was asked to be dialled is not, each time, for want of a place. */
 static uint32_t put_off(struct bench *b)
 {
