@@ -303,14 +303,22 @@ void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint
 
 /* ---- bans ---------------------------------------------------------------- */
 
-bool addrbook_covers(const struct addr *ban, const struct addr *a)
+struct addr addrbook_host(const struct addr *a)
 {
 	static const struct addr everybody = {.ip = {127, 0, 0, 1}};
 	static const struct addr everybody_v6 = {.ip = {[15] = 1}, .v6 = 1};
+	struct addr host = *a;
 
-	if (addr_same_host(ban, &everybody) || addr_same_host(ban, &everybody_v6))
-		return addr_eq(ban, a);
-	return addr_same_host(ban, a);
+	if (!addr_same_host(a, &everybody) && !addr_same_host(a, &everybody_v6))
+		host.port = 0;
+	return host;
+}
+
+bool addrbook_covers(const struct addr *ban, const struct addr *a)
+{
+	struct addr host = addrbook_host(ban), other = addrbook_host(a);
+
+	return addr_eq(&host, &other);
 }
 
 int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint64_t ms)

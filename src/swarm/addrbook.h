@@ -108,8 +108,10 @@ void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint
 /* Not before this many milliseconds, more or less. */
 void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);
 
-/* Bans hold for a whole host; but 127.0.0.1 and ::1 are every program of this machine, so there
- * they hold for the one address and port. */
+/* Whom bans and limits of one host mean: the address without its port; but 127.0.0.1 and ::1 are
+ * every program of this machine, so there it is the one address and port. */
+struct addr addrbook_host(const struct addr *a);
+/* Does a ban of `ban` hold for it? */
 bool addrbook_covers(const struct addr *ban, const struct addr *a);
 int addrbook_ban(struct addrbook *b, const struct addr *a, uint64_t now_ms, uint64_t ms);
 bool addrbook_is_banned(const struct addrbook *b, const struct addr *a, uint64_t now_ms);

@@ -135,6 +135,30 @@ def _(w):
     s.well()
 
 
+@test("200 interested connections of one host that take nothing; others are served", seconds=150)
+def _(w):
+    s = Seed(w)
+    host, conns = source(), []
+    try:
+        for _ in range(200):
+            c = Conn.dial(s.port, source=host)
+            conns.append(c)
+            c.greet(s.t.hash)
+            c.send(msg(wire.HAVE_NONE) + msg(wire.INTERESTED))
+        # All are in: for one more of that host there is no place.
+        c = Conn.dial(s.port, source=host)
+        c.send(wire.handshake(s.t.hash))
+        closes(c, 10 * h.SLOW, "the 201st connection")
+        # It waits its turn among those who were not unchoked yet.
+        c = s.dial().leech(s.t.hash, seconds=100 * h.SLOW)
+        check(c.fetch(0, 0, wire.BLOCK) == s.data[:wire.BLOCK], "an honest peer gets right bytes")
+        c.close()
+    finally:
+        for c in conns:
+            c.close()
+    s.well()
+
+
 # ---- O-12 framing -------------------------------------------------------------------------
 
 @test("O-12: huge length prefixes, unknown ids, wrong sizes and cut messages close, and allocate nothing")

@@ -1500,6 +1500,114 @@ TEST(swarm_has_no_place_for_one_peer_more_than_its_limit)
 	stop(&b);
 }
 
+/* An interested getter of that host, the `i`th of all. */
+static struct peer_ref join_of(struct bench *b, const uint8_t ip[4], uint32_t i)
+{
+	struct peer_hello h = {.incoming = true, .fast = true, .peer_id = "-XX0000-"};
+	const char *why = NULL;
+	struct peer_ref r;
+
+	memcpy(h.addr.ip, ip, 4);
+	h.addr.port = (uint16_t)(1000 + i);
+	put_be32(h.peer_id + 16, i);
+	r = swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
+	if (r.slot != UINT32_MAX) {
+		hear_type(b, r, WIRE_HAVE_NONE);
+		hear_type(b, r, WIRE_INTERESTED);
+	}
+	return r;
+}
+
+TEST(swarm_lets_others_in_where_one_host_has_all_places)
+{
+	static const uint8_t crowd[4] = {10, 0, 0, 1}, other[4] = {10, 0, 0, 2};
+	struct bench b;
+	uint32_t i = 0;
+
+	start(&b, 1, "*", false);
+	/* While there is room all of a host find it. */
+	while (i < SWARM_PEERS_DEFAULT)
+		CHECK(join_of(&b, crowd, i++).slot != UINT32_MAX);
+	CHECK(join_of(&b, crowd, i++).slot == UINT32_MAX);
+	said(&b);
+	/* Of 200 places another one gets a third. */
+	for (uint32_t k = 0; k < 67; k++) {
+		CHECK(join_of(&b, other, i++).slot != UINT32_MAX);
+		CHECK(strstr(said(&b), ":close") != NULL);
+	}
+	CHECK(join_of(&b, other, i++).slot == UINT32_MAX);
+	stop(&b);
+}
+
+/* Whoever has two places keeps them. */
+TEST(swarm_takes_no_place_from_a_host_that_has_few)
+{
+	static const uint8_t hosts[][4] = {
+	    {10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}};
+	struct bench b;
+	uint32_t i = 0;
+
+	start(&b, 1, "*", false);
+	swarm_set_max_peers(b.s, 4, b.now, &b.fx);
+	while (i < 4)
+		CHECK(join_of(&b, hosts[i / 3], i).slot != UINT32_MAX), i++;
+	/* The first has three, the second one. */
+	CHECK(join_of(&b, hosts[2], i++).slot != UINT32_MAX);
+	CHECK(join_of(&b, hosts[3], i++).slot == UINT32_MAX);
+	CHECK(join_of(&b, hosts[1], i++).slot == UINT32_MAX);
+	stop(&b);
+}
+
+/* They may be anybody: behind 127.0.0.1 is a proxy, perhaps. */
+TEST(swarm_does_not_take_the_programs_of_this_machine_for_one_host)
+{
+	static const uint8_t here[4] = {127, 0, 0, 1}, other[4] = {10, 0, 0, 2};
+	struct bench b;
+	uint32_t i = 0;
+
+	start(&b, 1, "*", false);
+	while (i < SWARM_PEERS_DEFAULT)
+		CHECK(join_of(&b, here, i++).slot != UINT32_MAX);
+	CHECK(join_of(&b, other, i++).slot == UINT32_MAX);
+	stop(&b);
+}
+
+/* 200 of as many hosts; one takes what it is given. */
+TEST(swarm_lets_others_in_where_those_who_have_all_places_take_nothing)
+{
+	uint8_t ip[4] = {10, 0, 0, 0};
+	struct swarm_peer list[SWARM_PEERS_DEFAULT];
+	struct peer_ref honest = {0, 0};
+	struct bench b;
+	uint32_t i = 0, gone = 0;
+	uint64_t at;
+
+	start(&b, 1, "*", false);
+	for (; i < SWARM_PEERS_DEFAULT; i++) {
+		ip[3] = (uint8_t)i;
+		honest = join_of(&b, ip, i);
+	}
+	said(&b);
+	for (ip[3] = 250, at = b.now + 240000; b.now < at; tick(&b, 200)) {
+		struct peer_ref r = join_of(&b, ip, i++);
+
+		for (uint32_t k = 0; k < SWARM_PEERS_DEFAULT; k++)
+			hear_type(&b, (struct peer_ref){k, 0}, WIRE_KEEPALIVE);
+		swarm_on_sent(b.s, honest, BLOCK, b.now);
+		if (r.slot == UINT32_MAX)
+			continue;
+		CHECK(b.now >= 160000);
+		gone++;
+		swarm_on_closed(b.s, r, b.now, &b.fx);
+	}
+	CHECK(gone > 0);
+	swarm_peers(b.s, b.now, list, SWARM_PEERS_DEFAULT);
+	for (i = 0; i < SWARM_PEERS_DEFAULT && list[i].up_bytes == 0; i++) {
+	}
+	CHECK(i < SWARM_PEERS_DEFAULT && list[i].ref.slot == honest.slot);
+	stop(&b);
+}
+
 TEST(swarm_refuses_itself)
 {
 	struct bench b;
