@@ -30,6 +30,7 @@ static struct link *link_new(struct node *n, struct stream *s, const struct addr
 		n->links->prev = l;
 	n->links = l;
 	n->n_links++;
+	link_count_host(l, true);
 	return l;
 }
 
@@ -62,21 +63,13 @@ void link_stranger_gone(struct link *l)
 	n->n_strangers--;
 }
 
-/* Room for one more? A stranger makes way for it; who named a torrent does not. */
-static bool make_room(struct node *n)
-{
-	if (!node_has_place(n) && n->oldest_stranger != NULL)
-		link_close(n->oldest_stranger, NULL);
-	return node_has_place(n);
-}
-
 /* When all places for strangers are taken the one that has been silent for longest makes way: an
  * honest peer names its torrent in a round trip, a flood of silent ones pushes only itself out. */
-static bool has_place(struct node *n)
+static bool has_place(struct node *n, const struct addr *from)
 {
 	if (n->n_strangers >= quota_strangers(&n->quota))
 		link_close(n->oldest_stranger, NULL);
-	return make_room(n);
+	return link_make_room(n, from);
 }
 
 static void accepted(struct link *l)
@@ -91,7 +84,7 @@ static void accepted(struct link *l)
 
 void link_accept(struct node *n, int fd, const struct addr *from)
 {
-	if (!has_place(n)) {
+	if (!has_place(n, from)) {
 		tcp_close(fd);
 		return;
 	}
@@ -101,7 +94,7 @@ void link_accept(struct node *n, int fd, const struct addr *from)
 
 void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *from)
 {
-	if (has_place(n))
+	if (has_place(n, from))
 		accepted(link_new(n, &(struct stream){.fd = -1, .utp = u}, from));
 	else
 		utp_stream_close(u);
@@ -112,7 +105,7 @@ static void dial_as(struct transfer *t, struct dial d)
 	struct node *n = t->node;
 	struct link *l = NULL;
 	struct stream s;
-	int err = make_room(n) ? dial_begin(n, &d, &s) : ERR_TOO_BIG;
+	int err = link_make_room(n, &d.to) ? dial_begin(n, &d, &s) : ERR_TOO_BIG;
 
 	if (err == OK) {
 		l = link_new(n, &s, &d.to);
@@ -148,7 +141,7 @@ void link_adopt(struct transfer *t, struct link_passing *g)
 	struct node *n = t->node;
 	struct link *l = NULL;
 
-	if (make_room(n) && transfer_takes(t, &g->from))
+	if (transfer_takes(t, &g->from) && link_make_room(n, &g->from))
 		l = link_new(n, &g->stream, &g->from);
 	else
 		stream_close(&g->stream);
@@ -204,6 +197,7 @@ void link_close(struct link *l, const char *reason)
 	if (l->next != NULL)
 		l->next->prev = l->prev;
 	n->n_links--;
+	link_count_host(l, false);
 	n->message_bytes -= l->counted;
 	l->next_grave = n->grave;
 	n->grave = l;

@@ -72,6 +72,7 @@ struct link {
 	struct stream stream;
 	struct addr addr;
 	enum link_state state;
+	uint32_t host_cell; /* of node->host_links */
 	bool incoming;
 	bool v2; /* hash messages may be used */
 	bool handshake_sent;
@@ -79,6 +80,7 @@ struct link {
 	bool heard;	  /* it said something */
 	bool second;	  /* dialled anew, in the other way */
 	bool utp_next;	  /* dialled over TCP; when that fails, over uTP */
+	bool evicted;	  /* makes way, and is closed at the end of this event */
 	bool wants_write; /* the socket was full */
 	bool stalled;	  /* and the peer takes nothing of it, as the swarm was told */
 	bool in_dirty;
@@ -157,6 +159,15 @@ void link_mark_dirty(struct link *l);
 void link_set_interest(struct link *l);
 /* More messages wait than an honest peer lets pile up: it is not read from. */
 bool link_is_clogged(const struct link *l);
+
+/* ---- link_room.c ---- */
+/* It is there, or is not any more. */
+void link_count_host(struct link *l, bool in);
+/* Room for one more, from there or to there? A stranger makes way for it, or one of a host that has
+ * most of all places. */
+bool link_make_room(struct node *n, const struct addr *newcomer);
+/* Close those that make way. */
+void links_evict(struct node *n);
 
 /* ---- link_plan.c ---- */
 void link_read(struct link *l);

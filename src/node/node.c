@@ -115,6 +115,7 @@ void node_settle(struct node *n)
 {
 	take_store_events(n);
 	links_shed(n);
+	links_evict(n);
 	while (n->dirty != NULL) {
 		struct link *l = n->dirty;
 

@@ -27,6 +27,9 @@ struct metadata_fetch;
 struct hash_task;
 struct webseeds;
 
+/* Cells in which the connections of hosts are counted. */
+#define NODE_HOST_CELLS 4096u
+
 struct node {
 	struct loop *loop;
 	struct pool *pool;
@@ -72,6 +75,8 @@ struct node {
 	uint32_t status_round;		/* of node_status() */
 	struct link *links;		/* every connection; doubly linked */
 	uint32_t n_links, n_strangers;
+	uint32_t host_links[NODE_HOST_CELLS]; /* of them, by host: node/link_room.c */
+	uint32_t n_evicted;	/* of them those that make way: not counted as places */
 	struct quota quota;	/* as settled */
 	uint32_t fds_before;	/* descriptors that were open before there was a node */
 	uint64_t message_bytes; /* in the buffers of all of them */

@@ -20,7 +20,7 @@ void node_usage(const struct node *n, struct node_usage *out)
 
 bool node_has_place(const struct node *n)
 {
-	return n->n_links + n->n_fetch_peers < n->quota.max_peers;
+	return n->n_links - n->n_evicted + n->n_fetch_peers < n->quota.max_peers;
 }
 
 static struct link *find_dial(const struct node *n)

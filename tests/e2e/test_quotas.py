@@ -121,6 +121,47 @@ def _(w):
     check(calm(index.proc) < 0.3 * h.SLOW, "it spins")
 
 
+@test("one host has all connections of a process, and makes way for others down to sixteen, or twice as many as they have")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    h.make_file(a.path("x"), 64 * KIB)
+    d = a.daemon("--max-peers", "40")
+    a.run("share", a.path("x"), "-d").expect(h.OK)
+    index.wait_seeds("x")
+    t = wire.Torrent(index.torrent("x"))
+    port = a.run("status", "--json").expect(h.OK).json()["status"]["port"]
+    links = []
+
+    def joins(host):
+        c = wire.Conn.dial(port, source=host)
+        links.append(c)
+        try:
+            c.send(wire.handshake(t.hash))
+            c.read_handshake(20 * h.SLOW)
+        except (wire.Gone, TimeoutError):
+            return False
+        return True
+
+    def connections():
+        return a.run("status", "--json").expect(h.OK).json()["status"]["quota"]["connections"]
+    try:
+        for i in range(40):
+            check(joins(h.other(1)), "while there is room a host has all of it", i)
+        h.wait_for(lambda: connections() == 40, 20 * h.SLOW, "forty are connected")
+        check(not joins(h.other(1)), "one host has 41 of 40")
+        for i in range(14):
+            check(joins(h.other(2)), "another one finds a place", i)
+        check(not joins(h.other(2)), "another one has more than half as many")
+        # 26 are left of the first host. (One in a thousand shares a cell with a host that has many.)
+        check_eq(sum(joins(h.other(3 + i)) for i in range(14)), 10, "others that find a place")
+        check_eq(connections(), 40, "and not one more")
+    finally:
+        for c in links:
+            c.close()
+    d.stop()
+
+
 @test("quotas hold at n and n + 1: connections of all, of one transfer, and files that are open")
 def _(w):
     index = w.index()
