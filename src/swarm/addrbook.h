@@ -34,7 +34,7 @@ struct address {
 	uint8_t source; /* enum addr_source */
 	uint8_t failures;
 	bool good;		 /* gave us something once */
-	bool seed;		 /* has everything: of no use to a seed */
+	bool seed;		 /* needs nothing: of no use to one that is complete */
 	bool said_complete;	 /* others say that it has, and it did not tell otherwise */
 	bool self;		 /* it is us */
 	bool dialled;		 /* once at least */
@@ -84,7 +84,7 @@ uint32_t addrbook_priority(const struct addrbook *b, const struct addr *a);
 enum address_wish {
 	WISH_ANY,
 	WISH_COMPLETE, /* of those that are worth the same, who is said to have everything */
-	WISH_LACKING,  /* nobody who has everything */
+	WISH_LACKING,  /* nobody who needs nothing */
 };
 /* The most promising idle address that is due, now ADDRESS_DIALING; or NULL, and *due_ms is when
  * the next one will be (UINT64_MAX: none). */

@@ -136,7 +136,7 @@ void swarm_on_malformed(struct swarm *s, struct peer_ref ref, uint64_t now_ms, s
 
 bool swarm_is_useless(const struct swarm *s, const struct peer *p)
 {
-	return !p->source && swarm_complete(s) && (p->has_all || p->upload_only);
+	return !p->source && swarm_complete(s) && swarm_needs_nothing(p);
 }
 
 void swarm_drop_useless(struct turn *t)
@@ -267,7 +267,7 @@ static struct peer_ref turn_away(struct turn *t, const struct peer_hello *h, con
 		if (twin != NULL && twin->listen.port == 0) {
 			/* Now we know where to find it when this connection ends. */
 			twin->listen = h->addr;
-			a->seed = twin->has_all;
+			a->seed = swarm_needs_nothing(twin);
 			addrbook_set_state(&t->s->book, a, ADDRESS_CONNECTED);
 		}
 	}

@@ -107,8 +107,6 @@ static bool learn_port(struct turn *t, struct peer *p, uint16_t port)
 	a = addrbook_add(&t->s->book, &p->listen, SOURCE_TRACKER, t->now_ms);
 	if (a != NULL && a->state == ADDRESS_IDLE)
 		addrbook_set_state(&t->s->book, a, ADDRESS_CONNECTED);
-	if (a != NULL)
-		a->seed = p->has_all;
 	return true;
 }
 
@@ -146,6 +144,7 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 		note_seen_as(t, p, &h.yourip);
 	if (!learn_port(t, p, h.port))
 		return false;
+	swarm_note_needs(t, p);
 	if (swarm_is_useless(t->s, p)) {
 		swarm_drop(t, p, "neither of us needs anything");
 		return false;

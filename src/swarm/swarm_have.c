@@ -44,14 +44,22 @@ void swarm_count_wanted(const struct swarm *s, struct peer *p)
 		p->wanted = p->has.bits == NULL ? 0 : count_among(s, &p->has);
 }
 
-/* The addresses of complete peers are of no use to a complete swarm, and what others say of them is
- * settled by what they say themselves. */
+void swarm_note_needs(struct turn *t, const struct peer *p)
+{
+	struct address *a = addrbook_find(&t->s->book, &p->listen);
+
+	if (a != NULL)
+		a->seed = swarm_needs_nothing(p);
+}
+
+/* What others say of it is settled by what it says itself. */
 static void note_seed(struct turn *t, const struct peer *p)
 {
 	struct address *a = addrbook_find(&t->s->book, &p->listen);
 
 	if (a != NULL)
-		a->seed = a->said_complete = p->has_all;
+		a->said_complete = p->has_all;
+	swarm_note_needs(t, p);
 }
 
 /* What the peer has was learnt. False: it was sent away. */
@@ -240,6 +248,7 @@ bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 	/* What it had itself it was not told of, or not yet. */
 	if (bitfield_has(&s->picker.have, piece))
 		swarm_send(t, p, &(struct wire_msg){.type = WIRE_HAVE, .index = piece});
+	swarm_note_needs(t, p);
 	swarm_give_up_piece(t, p, piece);
 	swarm_unreserve(t, p);
 	swarm_update_interest(t, p);

@@ -227,6 +227,14 @@ void swarm_count_left(struct swarm *s);
 void swarm_hurry(struct turn *t);
 
 /* swarm_have.c */
+/* It has everything, or all that it wants. */
+static inline bool swarm_needs_nothing(const struct peer *p)
+{
+	return p->has_all || p->upload_only;
+}
+/* The address of one that needs nothing is of no use to a swarm that is complete. After each change
+ * of that, and before it is sent away. */
+void swarm_note_needs(struct turn *t, const struct peer *p);
 /* What it has and we lack: after the plan changed. */
 void swarm_count_wanted(const struct swarm *s, struct peer *p);
 /* Has the peer something that we lack, and shall it be asked? */

@@ -2212,6 +2212,58 @@ TEST(swarm_closes_seeds_when_complete_and_never_dials_them_again)
 	stop(&b);
 }
 
+static void hear_upload_only(struct bench *b, struct peer_ref r, bool upload_only)
+{
+	struct ext_handshake ext = {.port = 7000, .upload_only = upload_only};
+	struct buf body;
+
+	buf_init(&body, 1024);
+	CHECK_INT(ext_encode(&body, &ext), 0);
+	hear(b, r, (struct wire_msg){.type = WIRE_EXTENDED, .body = buf_bytes(&body)});
+	buf_fini(&body);
+}
+
+/* Whichever end dialled. */
+TEST(swarm_that_is_complete_dials_nobody_again_who_wants_nothing_more)
+{
+	static const unsigned ways[] = {0, INCOMING};
+	struct addr a = addr_of(0);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bench b;
+		struct peer_ref r;
+
+		start(&b, 1, "**", false);
+		if (ways[i] == 0)
+			swarm_on_addresses(b.s, &a, 1, SOURCE_TRACKER, b.now, &b.fx);
+		r = join(&b, FAST | EXTENDED | ways[i]);
+		hear(&b, r, (struct wire_msg){.type = WIRE_BITFIELD, .body = bytes_str("\x80")});
+		said(&b);
+		hear_upload_only(&b, r, true);
+		CHECK_STR(said(&b), "0:close");
+		CHECK(swarm_deadline_ms(b.s) == UINT64_MAX);
+		stop(&b);
+	}
+}
+
+TEST(swarm_that_is_complete_dials_again_who_wants_something_after_all)
+{
+	struct bench b;
+	struct peer_ref r, giver;
+
+	start(&b, 1, "*.", false);
+	r = join(&b, FAST | EXTENDED | INCOMING);
+	hear(&b, r, (struct wire_msg){.type = WIRE_BITFIELD, .body = bytes_str("\x80")});
+	hear_upload_only(&b, r, true);
+	hear_upload_only(&b, r, false);
+	giver = open_seed(&b, 0);
+	block(&b, giver, 1, 0);
+	swarm_on_piece(b.s, 1, PIECE_GOOD, NULL, b.now, &b.fx);
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	CHECK_INT(redialled(&b).port, 7000);
+	stop(&b);
+}
+
 TEST(swarm_closes_silent_peers_and_keeps_others_alive)
 {
 	struct bench b;
