@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 
+/* RFC 6052: all of IPv4, behind one prefix of IPv6. */
+static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port)
@@ -78,7 +80,7 @@ static enum addr_scope scope_v4(uint32_t ip)
 
 enum addr_scope addr_scope(const struct addr *a)
 {
-	static const uint8_t zero[12], nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8_t zero[12];
 
 	if (!a->v6)
 		return scope_v4(be32(a->ip));
@@ -110,6 +112,27 @@ bool addr_is_dialable(const struct addr *a)
 		return a->ip[0] != 0xff && memcmp(a->ip, none, sizeof(none)) != 0;
 	/* RFC 1122 3.2.1.3: all of 0/8 means "this host"; 224/4 is multicast. */
 	return a->ip[0] != 0 && (a->ip[0] & 0xf0) != 0xe0 && be32(a->ip) != 0xffffffff;
+}
+
+struct addr addr_subscriber(const struct addr *a)
+{
+	struct addr s = *a;
+
+	s.port = 0;
+	if (a->v6 && addr_scope(a) == ADDR_PUBLIC && memcmp(a->ip, nat64, sizeof(nat64)) != 0)
+		memset(s.ip + 8, 0, 8);
+	return s;
+}
+
+bool addr_same_subscriber(const struct addr *a, const struct addr *b)
+{
+	struct addr sa, sb;
+
+	if (!a->v6 || !b->v6)
+		return addr_same_host(a, b);
+	sa = addr_subscriber(a);
+	sb = addr_subscriber(b);
+	return addr_same_host(&sa, &sb);
 }
 
 const char *addr_host_text(char out[ADDR_TEXT_MAX], const struct addr *a)

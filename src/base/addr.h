@@ -21,6 +21,11 @@ int addr_from_ip(struct addr *out, struct bytes ip, uint16_t port);
 
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
+/* Do both belong to one subscriber, to whom limits and bans apply? Whoever has one public address
+ * of IPv6 has the 2^64 beside it as well; any other address stands for itself. */
+bool addr_same_subscriber(const struct addr *a, const struct addr *b);
+/* Who that is, as an address that is equal for all of them; its port is 0. */
+struct addr addr_subscriber(const struct addr *a);
 /* Is it in the network of `net`, of which so many leading bits are the same for all? */
 bool addr_in_net(const struct addr *a, const struct addr *net, uint32_t bits);
 /* A network: the leading bits that are the same for all in it. */

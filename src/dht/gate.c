@@ -28,11 +28,9 @@ static void refill(struct gate *g, uint64_t now_ms)
 
 static struct gate_asker *asker_of(struct gate *g, const struct addr *from)
 {
-	struct addr who = *from;
-
 	/* A NAT's port changes; programs on one machine differ in nothing else. */
-	if (!node_id_is_local(from))
-		who.port = 0;
+	struct addr who = node_id_is_local(from) ? *from : addr_subscriber(from);
+
 	return &g->askers[siphash(g->key, bytes_of(&who, sizeof(who))) % GATE_ASKERS];
 }
 

@@ -13,8 +13,8 @@
 #define GATE_BURST_MS 1000u
 /* Of the burst, what replies leave alone: one half. */
 #define GATE_RESERVE 2u
-/* Queries of one asker that are answered: so many a second, so many at once (attack: one forged
- * address to which we send everything). */
+/* Queries of one asker (an IPv4 address, an IPv6 /64) that are answered: so many a second, so many
+ * at once (attack: one forged address to which we send everything). */
 #define GATE_ASKER_PER_S 20u
 #define GATE_ASKER_BURST 60u
 /* Askers told apart; more of them share places (attack: many addresses; what it costs us is fixed).

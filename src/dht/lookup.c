@@ -72,7 +72,7 @@ static bool is_crowded(const struct lookup *l, const struct lookup_node *fresh)
 		unfit += n->unfit;
 		in_range += addr_same_range(&n->at.addr, &fresh->at.addr);
 		if (!node_id_is_local(&fresh->at.addr) &&
-		    addr_same_host(&n->at.addr, &fresh->at.addr))
+		    addr_same_subscriber(&n->at.addr, &fresh->at.addr))
 			return true;
 	}
 	if (fresh->unfit && unfit >= LOOKUP_UNFIT_MAX)

@@ -97,6 +97,22 @@ static struct stored_peer *find_peer(struct peer_list *l, const struct addr *a)
 	return NULL;
 }
 
+/* The oldest of its subscriber's, when these have all places that they may have; NULL. */
+static struct stored_peer *oldest_beside(struct peer_list *l, const struct addr *a)
+{
+	struct stored_peer *oldest = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (!addr_same_subscriber(&l->peers[i].addr, a))
+			continue;
+		n++;
+		if (oldest == NULL || l->peers[i].at_ms < oldest->at_ms)
+			oldest = &l->peers[i];
+	}
+	return n >= PEER_STORE_NET_MAX && !node_id_is_local(a) ? oldest : NULL;
+}
+
 static struct stored_peer *add_place(struct peer_list *l)
 {
 	struct stored_peer *grown = grow(l->peers, l->n, &l->cap, 2, sizeof(*grown));
@@ -114,6 +130,8 @@ int peer_store_add(struct peer_store *s, const uint8_t hash[20], const struct ad
 	struct stored_peer *p = l == NULL ? NULL : find_peer(l, peer);
 	int err;
 
+	if (p == NULL && l != NULL)
+		p = oldest_beside(l, peer);
 	if (p == NULL && l != NULL &&
 	    (l->n == PEER_STORE_PEERS_MAX || s->total >= PEER_STORE_TOTAL_MAX))
 		p = &l->peers[rng_below(rng, l->n)];

@@ -12,6 +12,9 @@
 #define PEER_STORE_HASHES_MAX 2000u
 /* Of one info-hash; a newcomer takes a random one's place (attack: 10,000 peers on one, O-39). */
 #define PEER_STORE_PEERS_MAX 200u
+/* Of them those of one /64 of IPv6; one more takes the oldest one's place (attack: one line that
+ * announces itself under any number of addresses). */
+#define PEER_STORE_NET_MAX 4u
 /* Of all: 320 KiB. */
 #define PEER_STORE_TOTAL_MAX 10000u
 #define PEER_STORE_KEEP_MS (30u * 60u * 1000u)

@@ -65,7 +65,7 @@ static bool has_id(const struct routes_node *list, uint32_t n, const uint8_t id[
 
 static bool is_same_place(const struct addr *a, const struct addr *b)
 {
-	return node_id_is_local(a) ? addr_eq(a, b) : addr_same_host(a, b);
+	return node_id_is_local(a) ? addr_eq(a, b) : addr_same_subscriber(a, b);
 }
 
 static bool host_in(const struct routes_node *list, uint32_t n, const struct addr *a)

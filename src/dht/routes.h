@@ -17,7 +17,7 @@
 #define ROUTES_GOOD_MS (15u * 60u * 1000u)
 #define ROUTES_REFRESH_MS (15u * 60u * 1000u)
 #define ROUTES_FAILS_BAD 2u
-/* One node of an IP address in the whole table, one of a /24 (IPv6: /64) in a bucket with its
+/* One node of an IPv4 address or an IPv6 /64 in the whole table, one of a /24 in a bucket with its
  * spares (attack: a thousand ids from one network, O-38). Local addresses are told apart by their
  * port. */
 

@@ -263,7 +263,7 @@ static void make_room(struct utp_net *n, const struct addr *from)
 	uint32_t of_host = 0;
 
 	for (struct utp_stream *s = n->newest; s != NULL; s = s->older) {
-		if (!addr_same_host(&s->addr, from))
+		if (!addr_same_subscriber(&s->addr, from))
 			continue;
 		own = s;
 		of_host++;

@@ -9,8 +9,8 @@
 #include "wire/utp_conn.h"
 
 /* Connections that were asked for and not proven: the asker's address may be forged. A new one
- * pushes the oldest out, of its own host first (attack: a flood of SYNs; each is answered with 20
- * bytes for 20). */
+ * pushes the oldest out, of its own host (an IPv4 address, an IPv6 /64) first (attack: a flood of
+ * SYNs; each is answered with 20 bytes for 20). */
 #define UTP_NET_HALF_OPEN_MAX 256u
 #define UTP_NET_HALF_OPEN_HOST_MAX 8u
 #define UTP_NET_CONNS_MAX 4000u

@@ -307,11 +307,10 @@ struct addr addrbook_host(const struct addr *a)
 {
 	static const struct addr everybody = {.ip = {127, 0, 0, 1}};
 	static const struct addr everybody_v6 = {.ip = {[15] = 1}, .v6 = 1};
-	struct addr host = *a;
 
-	if (!addr_same_host(a, &everybody) && !addr_same_host(a, &everybody_v6))
-		host.port = 0;
-	return host;
+	if (addr_same_host(a, &everybody) || addr_same_host(a, &everybody_v6))
+		return *a;
+	return addr_subscriber(a);
 }
 
 bool addrbook_covers(const struct addr *ban, const struct addr *a)

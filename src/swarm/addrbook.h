@@ -108,8 +108,8 @@ void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint
 /* Not before this many milliseconds, more or less. */
 void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);
 
-/* Whom bans and limits of one host mean: the address without its port; but 127.0.0.1 and ::1 are
- * every program of this machine, so there it is the one address and port. */
+/* Whom bans and limits of one host mean: addr_subscriber(); but 127.0.0.1 and ::1 are every program
+ * of this machine, so there it is the one address and port. */
 struct addr addrbook_host(const struct addr *a);
 /* Does a ban of `ban` hold for it? */
 bool addrbook_covers(const struct addr *ban, const struct addr *a);

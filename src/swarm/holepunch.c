@@ -65,9 +65,9 @@ bool holepunch_is_tried(const struct holepunch *h, const struct addr *a, uint64_
 	for (uint32_t i = 0; i < HOLEPUNCH_ATTEMPTS_MAX; i++) {
 		const struct holepunch_attempt *t = &h->list[i];
 
-		if (t->until_ms <= now_ms || !t->dialled || !addr_same_host(&t->addr, a))
+		if (t->until_ms <= now_ms || !t->dialled || !addr_same_subscriber(&t->addr, a))
 			continue;
-		if (t->addr.port == a->port || ++ports == HOLEPUNCH_PORTS_MAX)
+		if (addr_eq(&t->addr, a) || ++ports == HOLEPUNCH_PORTS_MAX)
 			return true;
 	}
 	return false;

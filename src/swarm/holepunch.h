@@ -15,7 +15,8 @@
 #define HOLEPUNCH_ATTEMPTS_MAX 64u
 #define HOLEPUNCH_UNASKED_MAX 48u
 /* A host is dialled no sooner than this after the last time (attack: many introducers name one
- * victim), whatever the port, but for those of one router: HOLEPUNCH_PORTS_MAX. */
+ * victim), whatever the port, but for those of one router: HOLEPUNCH_PORTS_MAX. Of IPv6 these are
+ * so many addresses and ports of a /64. */
 #define HOLEPUNCH_AGAIN_MS (2u * 60u * 1000u)
 #define HOLEPUNCH_PORTS_MAX 4u
 /* How long an introducer may take, and how many are asked for one address. */

@@ -102,6 +102,34 @@ TEST(addr_equality_tells_host_from_port)
 	CHECK(!addr_same_host(&a, &d) && !addr_eq(&a, &d));
 }
 
+/* A public /64 of IPv6, but not the one behind which all of IPv4 is; nor 6to4's of private ones. */
+TEST(addr_takes_a_public_64_for_one_subscriber_and_any_other_address_for_itself)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+	    {"192.0.2.1:80", "192.0.2.1:81", true},
+	    {"192.0.2.1", "192.0.2.2", false},
+	    {"[2001:db8:0:1::1]:1", "[2001:db8:0:1:ffff::2]:2", true},
+	    {"[2001:db8:0:1::1]", "[2001:db8:0:2::1]", false},
+	    {"[fe80::1]", "[fe80::2]", false},
+	    {"[fd00::1]", "[fd00::2]", false},
+	    {"[::1]", "[::2]", false},
+	    {"[64:ff9b::8.8.8.8]", "[64:ff9b::9.9.9.9]", false},
+	    {"[2002:a00:1::1]", "[2002:a00:1::2]", false},
+	    {"8.8.8.8", "[808:808::]", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a = parse(rows[i].a), b = parse(rows[i].b);
+		struct addr of_a = addr_subscriber(&a), of_b = addr_subscriber(&b);
+
+		CHECK_INT(addr_same_subscriber(&a, &b), rows[i].same);
+		CHECK_INT(addr_eq(&of_a, &of_b), rows[i].same);
+	}
+}
+
 TEST(addr_knows_loopback)
 {
 	static const struct {

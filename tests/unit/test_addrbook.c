@@ -173,6 +173,26 @@ TEST(addrbook_bans_a_host_for_a_time_and_on_loopback_one_address)
 	addrbook_fini(&b);
 }
 
+/* One line has all addresses of a /64. */
+TEST(addrbook_bans_a_whole_64_of_ipv6)
+{
+	struct addrbook b = fresh(6);
+	struct addr bad = {.ip = {0x2a, [7] = 1, [15] = 1}, .port = 1, .v6 = 1}, beside = bad,
+		    other = bad;
+
+	beside.ip[9] = 7;
+	other.ip[7] = 2;
+	CHECK_INT(addrbook_ban(&b, &bad, 100, SWARM_BAN_MS), 0);
+	CHECK(addrbook_is_banned(&b, &beside, 101) && !addrbook_is_banned(&b, &other, 101));
+	/* And the strikes of one are another's. */
+	CHECK(!addrbook_strike(&b, &other, 100));
+	other.ip[15] = 2;
+	CHECK(!addrbook_strike(&b, &other, 100));
+	other.ip[15] = 3;
+	CHECK(addrbook_strike(&b, &other, 100));
+	addrbook_fini(&b);
+}
+
 TEST(addrbook_keeps_its_limit_of_bans)
 {
 	struct addrbook b = fresh(7);

@@ -29,6 +29,15 @@ static struct addr v4(uint32_t ip, uint16_t port)
 	return a;
 }
 
+/* The nth of one /64 of IPv6. */
+static struct addr beside(uint32_t n)
+{
+	struct addr a = {.ip = {0x2a, [7] = 1}, .port = 6881, .v6 = 1};
+
+	put_be32(a.ip + 12, n);
+	return a;
+}
+
 /* ---- ids ---------------------------------------------------------------- */
 
 /* O-38: the five vectors of BEP 42. */
@@ -170,6 +179,24 @@ TEST(one_network_gets_one_place_in_a_bucket_and_one_host_one_in_all)
 	routes_fini(&t);
 }
 
+TEST(one_64_of_ipv6_gets_one_place_in_all)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct routes t;
+	struct rng rng;
+
+	rng_seed(&rng, 4);
+	routes_init(&t, self);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct contact c = node_like(self, i % 12, beside(i), &rng);
+
+		routes_on_answer(&t, &c, 1000);
+		routes_check(&t);
+	}
+	CHECK_INT(routes_count(&t), 1);
+	routes_fini(&t);
+}
+
 TEST(who_only_asks_is_not_kept)
 {
 	uint8_t self[NODE_ID_LEN] = {0};
@@ -290,6 +317,30 @@ TEST(one_hash_has_so_many_peers_and_one_host_one_place)
 	CHECK_INT(s.total, PEER_STORE_PEERS_MAX);
 	CHECK_INT(peer_store_pick(&s, hash, false, out, 20, &rng), 20);
 	CHECK_INT(peer_store_pick(&s, hash, true, out, 20, &rng), 0);
+	peer_store_fini(&s);
+}
+
+TEST(one_64_of_ipv6_has_four_places_for_a_hash_at_most)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, hash[20] = {1};
+	struct addr peer, out[20];
+	struct peer_store s;
+	struct rng rng;
+
+	rng_seed(&rng, 8);
+	peer_store_init(&s, self, (struct siphash_key){1, 2});
+	peer = at("[2a00:1::1]:6881");
+	CHECK_INT(peer_store_add(&s, hash, &peer, 1000, &rng), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		peer = beside(i);
+		CHECK_INT(peer_store_add(&s, hash, &peer, 1000 + i, &rng), 0);
+	}
+	CHECK_INT(s.total, 1 + PEER_STORE_NET_MAX);
+	CHECK_INT(peer_store_pick(&s, hash, true, out, 20, &rng), 1 + PEER_STORE_NET_MAX);
+	/* The newest. */
+	for (uint32_t i = 0; i < 1 + PEER_STORE_NET_MAX; i++)
+		CHECK(!addr_same_subscriber(&out[i], &peer) ||
+		      be32(out[i].ip + 12) >= 100 - PEER_STORE_NET_MAX);
 	peer_store_fini(&s);
 }
 
@@ -442,8 +493,9 @@ TEST(only_so_many_items_are_kept)
 
 /* ---- rates -------------------------------------------------------------- */
 
-/* O-39, G-17: 10,000 packets a second for a minute, from one and from 250 addresses. */
-static void flood(uint32_t addresses)
+/* O-39, G-17: 10,000 packets a second for a minute, from one and from 250 addresses, or from those
+ * of one /64, which count as one. */
+static void flood(uint32_t addresses, bool v6)
 {
 	uint64_t sent = 0, own = 0, limit = 60 * GATE_RATE_BPS;
 	struct gate g;
@@ -451,7 +503,8 @@ static void flood(uint32_t addresses)
 	gate_init(&g, (struct siphash_key){3, 4}, GATE_RATE_BPS, 1000);
 	for (uint32_t i = 0; i < 600000; i++) {
 		uint64_t now = 1000 + i / 10;
-		struct addr from = v4(0x08080000 + i % addresses, 6881);
+		struct addr from =
+		    v6 ? beside(i % addresses) : v4(0x08080000 + i % addresses, 6881);
 
 		if (gate_hears(&g, &from, now) && gate_replies(&g, 280, now))
 			sent += 280;
@@ -461,7 +514,7 @@ static void flood(uint32_t addresses)
 	}
 	CHECK_INT(own, 60000); /* none was kept back */
 	CHECK(sent + own <= limit + limit / 20);
-	if (addresses > 50)
+	if (addresses > 50 && !v6)
 		CHECK(sent + own >= limit - limit / 20);
 	else
 		CHECK(sent <= 280 * (60 * GATE_ASKER_PER_S + GATE_ASKER_BURST));
@@ -469,12 +522,13 @@ static void flood(uint32_t addresses)
 
 TEST(a_flood_from_one_address_gets_no_more_than_its_share)
 {
-	flood(1);
+	flood(1, false);
+	flood(250, true);
 }
 
 TEST(a_flood_from_many_addresses_stays_below_the_rate)
 {
-	flood(250);
+	flood(250, false);
 }
 
 /* ---- lookups ------------------------------------------------------------ */
@@ -558,6 +612,28 @@ TEST(of_one_range_two_are_asked)
 	while (lookup_next(&l, &to, &id))
 		asked++;
 	CHECK_INT(asked, LOOKUP_PER_RANGE);
+}
+
+TEST(of_one_64_of_ipv6_one_is_asked)
+{
+	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
+	static struct lookup l;
+	uint32_t asked = 0;
+	const uint8_t *id;
+	struct addr to;
+	struct rng rng;
+
+	rng_seed(&rng, 12);
+	lookup_init(&l, target, self, true, 0);
+	for (uint32_t i = 0; i < 50; i++) {
+		struct contact c = {.addr = beside(i)};
+
+		node_id_for(c.id, &c.addr, (uint8_t)i, &rng);
+		lookup_add(&l, &c);
+	}
+	while (lookup_next(&l, &to, &id))
+		asked++;
+	CHECK_INT(asked, 1);
 }
 
 TEST(an_item_is_kept_as_bytes_and_nobody_can_change_them)

@@ -132,6 +132,20 @@ TEST(a_host_is_not_dialled_again_soon_whoever_says_so)
 	CHECK(holepunch_on_connect(&h, introducer, &a, &(struct allowance){0}, now) != NULL);
 }
 
+TEST(a_64_of_ipv6_is_dialled_no_more_often_than_a_host)
+{
+	struct holepunch h = {0};
+	uint32_t n = 0;
+
+	for (uint8_t i = 0; i < 20; i++) {
+		struct addr a = {.ip = {0x2a, [15] = i}, .port = 6881, .v6 = 1};
+		struct allowance heed = {0};
+
+		n += holepunch_on_connect(&h, introducer, &a, &heed, 1000) != NULL;
+	}
+	CHECK_INT(n, HOLEPUNCH_PORTS_MAX);
+}
+
 TEST(one_introducer_may_name_a_few_unasked)
 {
 	struct allowance heed = {0};
