@@ -14,6 +14,9 @@
 
 /* Requests being worked on, for one torrent (attack: each costs the reading of a piece). */
 #define HASH_TASKS_MAX 64
+/* And for one peer: what a peer of our kind asks for at a time, a bad piece and STALE_ASKS_PEER
+ * stale ones, and one more. */
+#define HASH_TASKS_PEER 10
 
 struct hash_task {
 	struct hash_task *next;
@@ -56,14 +59,22 @@ static bool locate(const struct transfer *t, const struct wire_hash_req *r, stru
 	return bitfield_has(swarm_have(t->swarm), task->piece);
 }
 
+static bool has_room(const struct transfer *t, struct peer_ref peer)
+{
+	uint32_t n = 0, of_peer = 0;
+
+	for (const struct hash_task *i = t->hash_tasks; i != NULL; i = i->next) {
+		n++;
+		of_peer += i->peer.slot == peer.slot && i->peer.gen == peer.gen;
+	}
+	return n < HASH_TASKS_MAX && of_peer < HASH_TASKS_PEER;
+}
+
 void hash_serve(struct transfer *t, struct peer_ref peer, const struct wire_hash_req *req)
 {
 	struct hash_task *task = NULL;
-	uint32_t n = 0;
 
-	for (const struct hash_task *i = t->hash_tasks; i != NULL; i = i->next)
-		n++;
-	if (n < HASH_TASKS_MAX)
+	if (has_room(t, peer))
 		task = calloc(1, sizeof(*task));
 	if (task == NULL || !locate(t, req, task)) {
 		free(task);

@@ -91,6 +91,8 @@ struct peer {
 	uint64_t idle_ms;	    /* since when nobody is interested */
 	uint64_t connected_ms;
 
+	uint64_t hash_second; /* one more than that in which it last asked us for hashes */
+
 	/* Leaf hashes we asked it for. */
 	uint32_t leaf_piece; /* PICKER_NONE: none */
 	uint64_t leaf_until_ms;

@@ -8,6 +8,8 @@
 /* Node hashes computed a second for those who ask (attack: small requests whose proofs cost a
  * walk over the whole piece layer). Whoever comes too late is rejected and may ask again. */
 #define HASHES_A_SECOND 400000u
+/* And besides for those who have asked nothing in that second (attack: one who asks for all). */
+#define HASHES_FOR_OTHERS 100000u
 /* A leaf costs as much as so many nodes, and a disk read. */
 #define LEAF_COST 25u
 /* A peer that gave no leaves when asked is not asked again for this long. */
@@ -30,19 +32,36 @@ static void answer_reject(struct turn *t, struct peer *p, const struct wire_msg 
 	swarm_send(t, p, &(struct wire_msg){.type = WIRE_HASH_REJECT, .hash = m->hash});
 }
 
-static bool spend(struct turn *t, uint64_t cost)
+static bool spend(struct turn *t, struct peer *p, uint64_t cost)
 {
 	struct swarm *s = t->s;
+	uint64_t second = t->now_ms / 1000, most = HASHES_A_SECOND;
 
-	if (s->hash_second != t->now_ms / 1000) {
-		s->hash_second = t->now_ms / 1000;
+	if (s->hash_second != second) {
+		s->hash_second = second;
 		s->hash_spent = 0;
 	}
+	if (p->hash_second != second + 1)
+		most += HASHES_FOR_OTHERS;
 	/* The first of a second is answered whatever it costs. */
-	if (s->hash_spent > 0 && s->hash_spent + cost > HASHES_A_SECOND)
+	if (s->hash_spent > 0 && s->hash_spent + cost > most)
 		return false;
+	p->hash_second = second + 1;
 	s->hash_spent += cost;
 	return true;
+}
+
+/* What it takes to answer. Below the piece layer a whole piece is read and hashed (attack: two
+ * leaves of 16 MiB each time). */
+static uint64_t cost_of(const struct turn *t, const struct wire_hash_req *q, const struct upper *u)
+{
+	uint64_t asked = (uint64_t)q->length << q->base, piece = (uint64_t)1 << u->layer;
+
+	if (q->base >= u->layer)
+		return u->file->n_pieces + (uint64_t)q->length;
+	if (u->file->length < t->s->meta->piece_length)
+		piece = merkle_leaves(u->file->length);
+	return (asked > piece ? asked : piece) * LEAF_COST;
 }
 
 /* Node `index` of height `level` at or above the piece layer. `tmp` takes the whole layer. */
@@ -134,7 +153,6 @@ void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg
 {
 	const struct wire_hash_req *q = &m->hash;
 	struct upper u = {.file = t->s->meta->v2 ? meta_file_by_root(t->s->meta, q->root) : NULL};
-	bool lower;
 
 	if (u.file == NULL || u.file->length == 0) {
 		answer_reject(t, p, m);
@@ -142,13 +160,11 @@ void swarm_on_hash_request(struct turn *t, struct peer *p, const struct wire_msg
 	}
 	u.layer = merkle_height(t->s->meta->piece_length / BLOCK_BYTES);
 	u.height = merkle_height(merkle_width(merkle_leaves(u.file->length)));
-	lower = q->base < u.layer;
-	if (!is_askable(q, &u) || !spend(t, lower ? ((uint64_t)q->length << q->base) * LEAF_COST
-						  : u.file->n_pieces + (uint64_t)q->length)) {
+	if (!is_askable(q, &u) || !spend(t, p, cost_of(t, q, &u))) {
 		answer_reject(t, p, m);
 		return;
 	}
-	if (lower)
+	if (q->base < u.layer)
 		answer_lower(t, p, m, &u);
 	else
 		answer_upper(t, p, m, &u);

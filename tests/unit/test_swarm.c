@@ -2638,6 +2638,35 @@ TEST(swarm_spends_a_bounded_time_on_hash_requests)
 	stop(&b);
 }
 
+static uint32_t leaves_served(struct bench *b, struct peer_ref r, uint32_t length)
+{
+	uint32_t served = 0;
+
+	for (int i = 0; i < 10000; i++) {
+		hear(b, r, ask_hashes(b, 0, 0, length, 0));
+		served += b->fx.list[0].type == EFFECT_SERVE_HASHES;
+		effects_clear(&b->fx);
+	}
+	return served;
+}
+
+/* All of it is read and hashed for two of its 64 leaves. */
+TEST(swarm_counts_a_whole_piece_for_few_leaves_and_leaves_something_for_others)
+{
+	struct peer_ref r, other;
+	struct bench b;
+
+	start(&b, 64, "**", true);
+	r = join(&b, V2);
+	other = join(&b, V2);
+	said(&b);
+	CHECK_INT(leaves_served(&b, r, 2), 400000 / (64 * 25));
+	CHECK_INT(leaves_served(&b, other, 64), 1);
+	b.now += 1000;
+	CHECK_INT(leaves_served(&b, r, 64), 400000 / (64 * 25));
+	stop(&b);
+}
+
 /* ---- pieces that go, pads, size ------------------------------------------ */
 
 TEST(swarm_withdraws_a_piece_that_is_gone)
