@@ -102,6 +102,11 @@ bool addr_is_beyond_nat(const struct addr *a)
 	return !a->v6 && addr_scope(a) == ADDR_PUBLIC;
 }
 
+bool addr_may_name(enum addr_scope who, const struct addr *named)
+{
+	return addr_scope(named) <= who;
+}
+
 bool addr_is_dialable(const struct addr *a)
 {
 	static const uint8_t none[16];

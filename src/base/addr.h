@@ -50,6 +50,10 @@ enum addr_scope {
 enum addr_scope addr_scope(const struct addr *a);
 /* Is it beyond a router that translates addresses, if we are behind one? IPv6 needs none. */
 bool addr_is_beyond_nat(const struct addr *a);
+/* May somebody so near to us name it as a place to connect to, and be told of it? Not what is
+ * nearer still (attack: a stranger has us knock at our router, at this machine, at a cloud's
+ * metadata service, or draws a map of our network). */
+bool addr_may_name(enum addr_scope who, const struct addr *named);
 /* May we dial it? Refuses port 0, unspecified, multicast, broadcast. */
 bool addr_is_dialable(const struct addr *a);
 

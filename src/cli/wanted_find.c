@@ -128,8 +128,8 @@ static int fetch_torrent(struct wanted *w, const struct opts *o, const char *ref
 	if (err == OK && !index_client_told_torrent(found, &w->torrent))
 		err = index_client_torrent(*index, e->id, &w->torrent, info);
 	if (err == OK)
-		w->n_found =
-		    index_client_first_peers(found, w->found, FOUND_MAX, &w->found_complete);
+		w->n_found = index_client_first_peers(*index, found, w->found, FOUND_MAX,
+						      &w->found_complete);
 	json_decref(found);
 	w->from_index = true;
 	/* A name that its owner's key stands for is not what an index calls it. */

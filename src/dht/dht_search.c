@@ -427,12 +427,6 @@ uint64_t dht_search_ready_ms(const struct dht *d)
 
 /* ---- answers ------------------------------------------------------------- */
 
-/* Peers on addresses of our own are believed only of neighbours there. */
-static bool may_tell(const struct addr *from, const struct addr *peer)
-{
-	return addr_is_dialable(peer) && (node_id_is_local(from) || !node_id_is_local(peer));
-}
-
 static void tell_peers(const struct search *s, const struct addr *from, const struct krpc *m,
 		       bool v6, struct dht_effects *fx)
 {
@@ -442,7 +436,8 @@ static void tell_peers(const struct search *s, const struct addr *from, const st
 	struct addr peer;
 
 	while (krpc_next_peer(&it, &peer)) {
-		if ((peer.v6 != 0) != v6 || !may_tell(from, &peer))
+		if ((peer.v6 != 0) != v6 || !addr_is_dialable(&peer) ||
+		    !addr_may_name(addr_scope(from), &peer))
 			continue;
 		if (e == NULL)
 			e = dht_effects_add(fx, DHT_PEERS);

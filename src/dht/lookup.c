@@ -266,12 +266,6 @@ void lookup_on_failed(struct lookup *l, const struct addr *a)
 		n->state = LOOKUP_FAILED;
 }
 
-/* A stranger in the wide net may not send us to addresses of our own. */
-static bool may_name(const struct addr *namer, const struct addr *named)
-{
-	return node_id_is_local(namer) || !node_id_is_local(named);
-}
-
 /* `like`: what the named inherit. */
 static void take_named(struct lookup *l, const struct addr *namer, struct lookup_node like,
 		       struct bytes nodes)
@@ -282,7 +276,7 @@ static void take_named(struct lookup *l, const struct addr *namer, struct lookup
 		struct lookup_node fresh = like;
 
 		contact_get(bytes_sub(nodes, 0, len), &fresh.at);
-		if (may_name(namer, &fresh.at.addr))
+		if (addr_may_name(addr_scope(namer), &fresh.at.addr))
 			consider(l, &fresh);
 		nodes = bytes_sub(nodes, len, nodes.len - len);
 	}

@@ -377,6 +377,8 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 	if (loopback)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	set_family(e, ask->family);
+	if (ask->distrusted && !http_call_set_distrust(call))
+		return false;
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->detail);
 	if (call->client->nearest < ADDR_LOOPBACK && !http_call_set_guard(call))
@@ -399,6 +401,7 @@ struct http_call *http_client_send(struct http_client *c, const struct http_ask 
 	call->done = ask->done;
 	call->user = ask->user;
 	call->connect = ask->connect;
+	call->distrusted = ask->distrusted;
 	if (ask->parts != NULL)
 		call->parts = *ask->parts;
 	call->total_ms = ask->total_ms == 0 ? HTTP_TOTAL_MS : ask->total_ms;

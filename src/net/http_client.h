@@ -66,6 +66,9 @@ struct http_ask {
 	const struct http_parts *parts; /* copied; NULL: the body is gathered */
 	enum addr_family family;	/* connect over no other */
 	bool connect;			/* only connect, to where `url` is: see http_call_fd() */
+	bool distrusted; /* a stranger's URL: a redirect leads no nearer to us than where it is
+			    itself (attack: the router, a cloud's metadata service), which is not
+			    169.254/16 but where that is our own network */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);
 	void *user;

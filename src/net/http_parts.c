@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include "net/http_client_impl.h"
+#include "net/lan.h"
 #include "net/tcp.h"
 
 size_t http_call_on_part(char *data, size_t size, size_t n, void *user)
@@ -50,14 +51,35 @@ void http_call_resume(struct http_call *call)
 	http_client_deliver(c);
 }
 
+/* A proxy is where the environment says, and where it connects to is its own affair. */
+static bool is_trusted_so_far(struct http_call *call, const struct addr *a)
+{
+	enum addr_scope scope = addr_scope(a);
+
+	if (http_may_be_proxy(a->port))
+		return true;
+	if (http_call_long(call->easy, CURLINFO_REDIRECT_COUNT) > 0)
+		return addr_may_name(call->first, a);
+	if (scope == ADDR_LINK && !a->v6 && !lan_has(a))
+		return false;
+	if (scope > call->first)
+		call->first = scope;
+	return true;
+}
+
+static bool may_connect(struct http_call *call, const struct addr *a)
+{
+	return addr_may_name(call->client->nearest, a) &&
+	       (!call->distrusted || is_trusted_so_far(call, a));
+}
+
 static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct http_call *call = user;
 	struct addr a;
 
 	(void)purpose;
-	if (tcp_addr_from_sockaddr(&a, &to->addr, to->addrlen) != OK ||
-	    addr_scope(&a) > call->client->nearest) {
+	if (tcp_addr_from_sockaddr(&a, &to->addr, to->addrlen) != OK || !may_connect(call, &a)) {
 		call->refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -65,11 +87,33 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
+/* A connection that is there already, of another call, was not opened for this one. */
+static int on_connected(void *user, char *ip, char *own_ip, int port, int own_port)
+{
+	struct http_call *call = user;
+	struct addr a;
+
+	(void)own_ip;
+	(void)own_port;
+	call->refused =
+	    addr_parse(bytes_str(ip), (uint16_t)port, &a) != OK || !may_connect(call, &a);
+	return call->refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static bool set_on_open(struct http_call *call)
+{
+	return curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
+	       curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK;
+}
+
 bool http_call_set_guard(struct http_call *call)
 {
-	CURL *e = call->easy;
+	return set_on_open(call) && curl_easy_setopt(call->easy, CURLOPT_PROXY, "") == CURLE_OK;
+}
 
-	return curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK;
+bool http_call_set_distrust(struct http_call *call)
+{
+	return set_on_open(call) &&
+	       curl_easy_setopt(call->easy, CURLOPT_PREREQFUNCTION, on_connected) == CURLE_OK &&
+	       curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call) == CURLE_OK;
 }

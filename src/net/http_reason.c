@@ -72,6 +72,8 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 
 	if (distrust != OK)
 		return distrust;
+	if (call->refused && call->distrusted && redirected)
+		return say(out, cap, ERR_DENIED, "leads to this machine or into this network");
 	if (call->refused)
 		return say(out, cap, ERR_DENIED, "is on this machine or in this network");
 	switch (call->result) {

@@ -37,6 +37,7 @@ static void send_over_http(struct announce_ask *k, const struct announce_how *ho
 				.max_bytes = ANNOUNCE_ASK_REPLY_BYTES_MAX,
 				.family = how->family,
 				.total_ms = how->total_ms,
+				.distrusted = how->distrusted,
 				.done = on_http_answer,
 				.user = k};
 	struct buf whole;

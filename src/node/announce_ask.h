@@ -29,6 +29,7 @@ struct announce_how {
 	struct udp_asker *udp;
 	enum addr_family family;
 	uint32_t total_ms; /* 0: as long as each of them takes by itself */
+	bool distrusted;   /* as in struct http_ask */
 };
 
 /* Returns ERR_NOMEM when nothing is under way. */

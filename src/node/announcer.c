@@ -99,6 +99,11 @@ static bool says_paused(const struct tracker_url *t, uint32_t hash,
 	       !tracker_is_udp(t->site->url);
 }
 
+static bool is_own(const struct announcer *a, const struct tracker_url *t)
+{
+	return a->p.own != NULL && a->p.own(a->p.user, t->site->url);
+}
+
 static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 		     enum announce_event event, enum addr_family family)
 {
@@ -115,6 +120,7 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 
 	if (ask == NULL)
 		return false;
+	how.distrusted = !is_own(a, t);
 	how.total_ms = event == EVENT_STOPPED ? GOODBYE_MS : family != ADDR_ANY ? BESIDE_MS : 0;
 	memcpy(ann.info_hash, a->hash[hash], SHA1_LEN);
 	memcpy(ann.peer_id, a->p.peer_id, sizeof(ann.peer_id));
@@ -154,16 +160,21 @@ static void fail(struct announcer *a, const char *url, const char *reason)
 	err_keep(&a->error, &why);
 }
 
-static void give_peers(struct announcer *a, const struct announce_reply *r)
+static void give_peers(struct announcer *a, const struct tracker_url *t,
+		       const struct announce_reply *r, const struct addr *from)
 {
+	enum addr_scope at = from->port == 0 ? ADDR_PUBLIC : addr_scope(from);
+	enum addr_scope nearest = is_own(a, t) ? reach_of_index(at) : at;
 	struct addr *list = calloc(r->n_peers + 1, sizeof(*list));
+	size_t n = 0;
 
 	a->n_peers = r->n_peers;
 	if (list == NULL)
 		return; /* the next round brings them again */
 	for (uint32_t i = 0; i < r->n_peers; i++)
-		list[i] = r->peers[i].addr;
-	a->p.found(a->p.user, list, r->n_peers);
+		if (addr_may_name(nearest, &r->peers[i].addr))
+			list[n++] = r->peers[i].addr;
+	a->p.found(a->p.user, list, n);
 	free(list);
 }
 
@@ -208,7 +219,7 @@ static bool take_reply(struct announcer *a, const struct ask *ask, const struct 
 	tracker_url_keep_id(t, r->tracker_id);
 	t->heard = true;
 	note_seen_as(a, r, from);
-	give_peers(a, r);
+	give_peers(a, t, r, from);
 	return true;
 }
 
@@ -263,7 +274,7 @@ static void take_beside(struct announcer *a, struct tracker_url *t,
 	}
 	t->both = true;
 	note_seen_as(a, r, &answer->from);
-	give_peers(a, r);
+	give_peers(a, t, r, &answer->from);
 	a->n_peers += n;
 }
 

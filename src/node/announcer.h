@@ -47,6 +47,9 @@ struct announcer_params {
 	/* Is this tracker told otherwise, so that it need not be asked? NULL: none is. Once that
 	 * changes, announcer_resume(). */
 	bool (*covered)(void *user, const char *url);
+	/* Is this tracker of an index that the user named? The others are strangers: they name no
+	 * peers nearer to us than they are (addr_may_name()). NULL: all are. */
+	bool (*own)(void *user, const char *url);
 	void *user;
 };
 

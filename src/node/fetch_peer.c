@@ -287,7 +287,8 @@ static bool on_pex(struct fetch_peer *p, struct bytes body)
 		return true;
 	p->pex_at_ms = now_ms(p) + METADATA_FETCH_PEX_MS;
 	for (uint32_t i = 0; i < m.n_added; i++)
-		(void)addrbook_add(&p->f->book, &m.added[i].addr, SOURCE_PEX, now_ms(p));
+		if (addr_may_name(addr_scope(&p->addr), &m.added[i].addr))
+			(void)addrbook_add(&p->f->book, &m.added[i].addr, SOURCE_PEX, now_ms(p));
 	return true;
 }
 

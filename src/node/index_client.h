@@ -62,7 +62,8 @@ int index_client_resolve(struct index_client *c, const char *ref, bool latest, j
 int index_client_resolve_to_fetch(struct index_client *c, const char *ref, bool latest,
 				  json_t **out, struct err_info *info);
 /* Peers that have it or fetch it: up to `cap`, the first *complete of them have everything. */
-size_t index_client_first_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete);
+size_t index_client_first_peers(const struct index_client *c, const json_t *j, struct addr *out,
+				size_t cap, size_t *complete);
 /* Append its .torrent, if it is there: a small one may be; else index_client_torrent(). */
 bool index_client_told_torrent(const json_t *j, struct buf *out);
 /* Take an entry's JSON into the value. ERR_PROTO when it breaks docs/api.md. */

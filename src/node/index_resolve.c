@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "node/base64.h"
 #include "node/entry_json.h"
+#include "node/reach.h"
 #include "node/session_line.h"
 
 #define RESOLVE_ROWS 500u
@@ -240,9 +241,12 @@ static int choose(struct index_client *c, const char *ref, const char *name, boo
 	return 0;
 }
 
-size_t index_client_first_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete)
+size_t index_client_first_peers(const struct index_client *c, const json_t *j, struct addr *out,
+				size_t cap, size_t *complete)
 {
-	return session_line_peers(j, out, cap, complete);
+	enum addr_scope nearest = reach_of_index(index_client_scope(c));
+
+	return session_line_peers(j, nearest, out, cap, complete);
 }
 
 bool index_client_told_torrent(const json_t *j, struct buf *out)

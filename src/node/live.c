@@ -274,6 +274,15 @@ static struct live_torrent *torrent_of(const struct live *l, const json_t *j)
 	return live_book_at(&l->book, number);
 }
 
+/* How near to us may be whom it names? */
+static enum addr_scope nearest(const struct live *l)
+{
+	struct addr by;
+
+	line_client_from(l->line, &by);
+	return reach_of_index(by.port == 0 ? ADDR_PUBLIC : addr_scope(&by));
+}
+
 static void on_peers(struct live *l, const json_t *j)
 {
 	struct live_torrent *t = torrent_of(l, j);
@@ -285,7 +294,7 @@ static void on_peers(struct live *l, const json_t *j)
 		return;
 	answer = t->asked;
 	t->asked = false;
-	n = session_line_peers(j, list, LIVE_PEERS_MAX, &complete);
+	n = session_line_peers(j, nearest(l), list, LIVE_PEERS_MAX, &complete);
 	t->found(t->user, list, n, complete, answer);
 }
 
@@ -318,10 +327,12 @@ static void on_punch(struct live *l, const json_t *j)
 {
 	struct live_torrent *t = torrent_of(l, j);
 	struct addr list[LIVE_PEERS_MAX];
-	size_t complete;
+	size_t n, complete;
 
-	if (t != NULL)
-		t->punch(t->user, list, session_line_peers(j, list, LIVE_PEERS_MAX, &complete));
+	if (t == NULL)
+		return;
+	n = session_line_peers(j, nearest(l), list, LIVE_PEERS_MAX, &complete);
+	t->punch(t->user, list, n);
 }
 
 static void on_welcome(struct live *l, const json_t *j)

@@ -287,6 +287,13 @@ static void on_found(void *user, const struct addr *list, size_t n)
 	metadata_fetch_on_addresses(user, list, n, SOURCE_TRACKER);
 }
 
+static bool is_own(void *user, const char *url)
+{
+	const struct metadata_fetch *f = user;
+
+	return node_has_index(f->node, url);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static int take_names(struct metadata_fetch *f, const struct magnet *m)
@@ -330,6 +337,7 @@ static int make_parts(struct metadata_fetch *f, const struct metadata_fetch_para
 	    .seed = rng_next(&n->rng),
 	    .counts = announce_counts,
 	    .found = on_found,
+	    .own = is_own,
 	    .user = f,
 	};
 

@@ -479,6 +479,14 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 	return OK;
 }
 
+bool node_has_index(const struct node *n, const char *tracker_url)
+{
+	for (uint32_t i = 0; i < n->n_lives; i++)
+		if (live_is_of(n->lives[i], tracker_url))
+			return true;
+	return false;
+}
+
 int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_info *info)
 {
 	int err = node_dht_new(n, p, &n->dht, info);

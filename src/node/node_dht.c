@@ -146,7 +146,7 @@ size_t node_dht_read_nodes(const json_t *j, enum addr_scope nearest, struct addr
 		const char *text = json_string_value(one);
 
 		if (n < cap && text != NULL && addr_parse(bytes_str(text), 0, &out[n]) == OK &&
-		    addr_is_dialable(&out[n]) && addr_scope(&out[n]) <= nearest)
+		    addr_is_dialable(&out[n]) && addr_may_name(nearest, &out[n]))
 			n++;
 	}
 	return n;

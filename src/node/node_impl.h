@@ -199,6 +199,10 @@ void node_release_soon(struct node *n);
 /* From a timer of ours, where nobody further up is inside of any of them. */
 void node_bury_removed(struct node *n);
 
+/* ---- node.c ---- */
+/* Is this where an index takes announces that node_use_index() named? */
+bool node_has_index(const struct node *n, const char *tracker_url);
+
 /* ---- node_quota.c ---- */
 /* Room for one more connection? */
 bool node_has_place(const struct node *n);

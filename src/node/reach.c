@@ -117,6 +117,11 @@ uint16_t reach_outer_port(const struct reach *r)
 	return s->external.port;
 }
 
+enum addr_scope reach_of_index(enum addr_scope at)
+{
+	return at < ADDR_PRIVATE ? ADDR_PRIVATE : at;
+}
+
 uint16_t reach_port(const struct reach *r, const char *url)
 {
 	uint16_t outer = reach_outer_port(r);

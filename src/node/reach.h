@@ -33,6 +33,9 @@ uint16_t reach_port(const struct reach *r, const char *url);
  * addr_is_beyond_nat() is true. */
 uint16_t reach_outer_port(const struct reach *r);
 bool reach_is_near(const char *url);
+/* How near may be whom the user's own index names, which is so near itself (addr_may_name())? It
+ * may have a public address and know of peers in a network that is ours, too. */
+enum addr_scope reach_of_index(enum addr_scope at);
 /* NULL before the first answer. Owns: borrows until the next turn of the loop. */
 const struct portmap_state *reach_state(const struct reach *r);
 

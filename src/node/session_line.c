@@ -170,7 +170,8 @@ int session_line_set_ranges(json_t *j, const char *key, const struct bitfield *p
 
 /* ---- addresses --------------------------------------------------------------------------- */
 
-size_t session_line_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete)
+size_t session_line_peers(const json_t *j, enum addr_scope nearest, struct addr *out, size_t cap,
+			  size_t *complete)
 {
 	json_int_t first = json_integer_value(json_object_get(j, "complete"));
 	const json_t *item;
@@ -185,7 +186,7 @@ size_t session_line_peers(const json_t *j, struct addr *out, size_t cap, size_t 
 		if (n == cap)
 			break;
 		if (json_is_string(item) && addr_parse(text, 0, &out[n]) == OK &&
-		    addr_is_dialable(&out[n])) {
+		    addr_is_dialable(&out[n]) && addr_may_name(nearest, &out[n])) {
 			n++;
 			if ((json_int_t)i < first)
 				*complete = n;

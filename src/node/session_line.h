@@ -30,8 +30,10 @@ uint32_t session_line_set_map(json_t *j, const struct bitfield *map, uint32_t at
 /* "got" or "lost" of `pieces`, unless there are none. 0 or ERR_NOMEM. */
 int session_line_set_ranges(json_t *j, const char *key, const struct bitfield *pieces);
 
-/* The addresses of "peers": up to `cap`, others and those that cannot be are left out. *complete:
+/* The addresses of "peers": up to `cap`, others, those that cannot be and those nearer to us than
+ * `nearest` (addr_may_name()) are left out. *complete:
  * so many of them, from the first on, have everything, as "complete" says. */
-size_t session_line_peers(const json_t *j, struct addr *out, size_t cap, size_t *complete);
+size_t session_line_peers(const json_t *j, enum addr_scope nearest, struct addr *out, size_t cap,
+			  size_t *complete);
 
 #endif

@@ -56,6 +56,13 @@ static bool is_covered(void *user, const char *url)
 	return l != NULL && live_is_of(l, url) && live_covers(l, &t->live);
 }
 
+static bool is_own(void *user, const char *url)
+{
+	const struct transfer *t = user;
+
+	return node_has_index(t->node, url);
+}
+
 int transfer_make_announcer(struct transfer *t, const char *const *trackers)
 {
 	struct node *n = t->node;
@@ -73,6 +80,7 @@ int transfer_make_announcer(struct transfer *t, const char *const *trackers)
 	    .found = on_found,
 	    .seen_as = on_seen_as,
 	    .covered = is_covered,
+	    .own = is_own,
 	    .user = t,
 	};
 

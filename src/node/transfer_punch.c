@@ -3,11 +3,18 @@
 #include "net/lan.h"
 #include "node/link.h"
 
-/* Attack: a stranger's word makes us knock at doors of networks that lie behind ours. */
+/* Attack: a stranger's word makes us knock at doors of our network, or of those behind it. */
+static bool may_punch(const struct link *by, const struct addr *to)
+{
+	if (by != NULL && !addr_may_name(addr_scope(&by->addr), to))
+		return false;
+	return addr_scope(to) == ADDR_PUBLIC || lan_has(to);
+}
+
 void transfer_punch(struct transfer *t, const struct link *by, const struct addr *to)
 {
 	char text[ADDR_TEXT_MAX], who[ADDR_TEXT_MAX];
-	bool may = addr_scope(to) == ADDR_PUBLIC || lan_has(to);
+	bool may = may_punch(by, to);
 
 	if (t->leaving || !transfer_takes(t, to))
 		return;

@@ -26,14 +26,14 @@ static uint8_t flags_of(const struct peer *p)
 			 (p->incoming ? 0 : EXT_PEX_REACHABLE));
 }
 
-/* Shall `p` know of `other`? Two seeds have nothing to do with each other, and what this machine
- * calls itself means another one elsewhere. */
+/* Shall `p` know of `other`? Two seeds have nothing to do with each other, and where somebody is in
+ * our network, or on this machine, means another place elsewhere. */
 static bool is_news(const struct peer *p, const struct peer *other)
 {
 	const struct addr *a = contact_of(other);
 
 	return a != NULL && other != p && !(p->has_all && other->has_all) &&
-	       (!addr_is_loopback(a) || addr_is_loopback(&p->addr));
+	       addr_may_name(addr_scope(&p->addr), a);
 }
 
 static bool was_told(const struct peer *p, const struct addr *a)
@@ -154,7 +154,7 @@ static void take(struct turn *t, const struct peer *p, const struct ext_pex_peer
 {
 	struct address *a;
 
-	if (addr_is_loopback(&told->addr) && !addr_is_loopback(&p->addr))
+	if (!addr_may_name(addr_scope(&p->addr), &told->addr))
 		return;
 	a = addrbook_add(&t->s->book, &told->addr, SOURCE_PEX, t->now_ms);
 	if (a == NULL)

@@ -42,11 +42,11 @@ static void check_map(const struct world *w)
 static void check_peers(const json_t *j)
 {
 	struct addr list[8];
-	size_t complete, n = session_line_peers(j, list, 8, &complete);
+	size_t complete, n = session_line_peers(j, ADDR_PRIVATE, list, 8, &complete);
 
 	FUZZ_CHECK(n <= 8 && complete <= n);
 	for (size_t i = 0; i < n; i++)
-		FUZZ_CHECK(addr_is_dialable(&list[i]));
+		FUZZ_CHECK(addr_is_dialable(&list[i]) && addr_may_name(ADDR_PRIVATE, &list[i]));
 }
 
 /* False: the session would end. */

@@ -225,6 +225,22 @@ TEST(addr_knows_how_near_it_is)
 	}
 }
 
+TEST(addr_names_nothing_nearer_to_us_than_who_names_it)
+{
+	static const char *const from_far_to_near[] = {"8.8.8.8:1", "192.168.1.1:1",
+						       "169.254.169.254:1", "127.0.0.1:1"};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct addr who = parse(from_far_to_near[i]);
+
+		for (size_t k = 0; k < 4; k++) {
+			struct addr named = parse(from_far_to_near[k]);
+
+			CHECK_INT(addr_may_name(addr_scope(&who), &named), k <= i);
+		}
+	}
+}
+
 TEST(addr_knows_networks_by_their_leading_bits)
 {
 	static const struct {

@@ -229,6 +229,26 @@ TEST(redirects_are_followed_to_http_alone_and_not_without_end)
 	rig_close(&g);
 }
 
+/* Nearer than this machine nothing is: tests/e2e/test_strangers.py has the others. */
+TEST(a_strangers_url_leads_as_near_as_it_is_but_to_no_link_that_is_not_ours)
+{
+	struct http_ask a;
+	char url[100];
+	struct rig g;
+
+	rig_open(&g);
+	snprintf(url, sizeof(url), "%s/hop", g.base);
+	a = ask_for(&g, url);
+	a.distrusted = true;
+	ask(&g, &a);
+	CHECK_STR(buf_cstr(&g.body), "hello");
+	a = ask_for(&g, "http://169.254.169.254:1/latest");
+	a.distrusted = true;
+	ask(&g, &a);
+	CHECK_INT(g.err.code, ERR_DENIED);
+	rig_close(&g);
+}
+
 TEST(other_schemes_are_refused)
 {
 	static const char *const urls[] = {

@@ -4,6 +4,7 @@
 
 #include "node/metadata_fetch_impl.h"
 #include "wire/ext_metadata.h"
+#include "wire/ext_pex.h"
 
 /* Our number for the extension, and the peer's. */
 #define OURS 2
@@ -135,6 +136,37 @@ TEST(metadata_that_nobody_asked_for_is_nothing_given_O_20)
 	give_metadata(&r);
 	WAIT_FOR(w.loop, raw_pump(&r) && f->result == OK);
 	CHECK(f->peers[0]->gave);
+	metadata_fetch_free(f);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
+}
+
+/* Its number for peer exchange is 1, as its handshake says. */
+TEST(a_stranger_who_is_asked_what_a_link_means_names_no_addresses_of_ours)
+{
+	const struct ext_pex m = {.n_added = 3,
+				  .added = {{.addr = {.ip = {127, 0, 0, 1}, .port = 1}},
+					    {.addr = {.ip = {192, 168, 7, 7}, .port = 1}},
+					    {.addr = {.ip = {203, 0, 113, 77}, .port = 1}}}};
+	struct metadata_fetch *f;
+	struct world w;
+	struct raw r;
+	struct node *n;
+	struct buf body;
+
+	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
+	n = world_node(&w);
+	f = begin(&w, &r, n);
+	say_hello(&r, 0);
+	WAIT_FOR(w.loop, raw_pump(&r) && f->peers[0] != NULL && f->peers[0]->state == FETCH_OPEN);
+	f->peers[0]->addr.ip[0] = 203; /* as if it were there */
+	buf_init(&body, 1000);
+	CHECK_INT(ext_pex_encode(&body, &m), OK);
+	say_extended(&r, 1, &body);
+	WAIT_FOR(w.loop, raw_pump(&r) && f->book.n > 1);
+	CHECK_INT(f->book.n, 2);
+	CHECK_INT(f->book.list[1].addr.ip[0], 203);
 	metadata_fetch_free(f);
 	raw_fini(&r);
 	node_free(n);

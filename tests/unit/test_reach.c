@@ -32,3 +32,11 @@ TEST(trackers_on_our_side_of_the_router_are_known_by_their_urls)
 	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
 		CHECK(!reach_is_near(far[i]));
 }
+
+TEST(an_index_names_peers_of_our_networks_wherever_it_is_but_not_this_machine_from_elsewhere)
+{
+	CHECK_INT(reach_of_index(ADDR_PUBLIC), ADDR_PRIVATE);
+	CHECK_INT(reach_of_index(ADDR_PRIVATE), ADDR_PRIVATE);
+	CHECK_INT(reach_of_index(ADDR_LINK), ADDR_LINK);
+	CHECK_INT(reach_of_index(ADDR_LOOPBACK), ADDR_LOOPBACK);
+}

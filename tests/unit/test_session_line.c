@@ -144,14 +144,31 @@ TEST(session_lines_take_dialable_addresses_and_leave_the_rest)
 	struct addr list[4];
 	size_t complete;
 
-	CHECK_INT(session_line_peers(j, list, 4, &complete), 2);
+	CHECK_INT(session_line_peers(j, ADDR_PUBLIC, list, 4, &complete), 2);
 	CHECK_INT(list[0].port, 5);
 	CHECK_INT(list[1].port, 6);
 	CHECK_INT(complete, 0);
-	CHECK_INT(session_line_peers(j, list, 1, &complete), 1);
+	CHECK_INT(session_line_peers(j, ADDR_PUBLIC, list, 1, &complete), 1);
 	json_decref(j);
 	j = json_pack("{s:s}", "peers", "1.2.3.4:5");
-	CHECK_INT(session_line_peers(j, list, 4, &complete), 0);
+	CHECK_INT(session_line_peers(j, ADDR_PUBLIC, list, 4, &complete), 0);
+	json_decref(j);
+}
+
+TEST(session_lines_name_nobody_nearer_than_they_may)
+{
+	json_t *j = json_pack("{s:[s,s,s,s], s:i}", "peers", "127.0.0.1:5", "192.168.7.7:6",
+			      "169.254.169.254:7", "1.2.3.4:8", "complete", 3);
+	struct addr list[4];
+	size_t complete;
+
+	CHECK_INT(session_line_peers(j, ADDR_PUBLIC, list, 4, &complete), 1);
+	CHECK_INT(list[0].port, 8);
+	CHECK_INT(complete, 0);
+	CHECK_INT(session_line_peers(j, ADDR_PRIVATE, list, 4, &complete), 2);
+	CHECK_INT(complete, 1);
+	CHECK_INT(session_line_peers(j, ADDR_LINK, list, 4, &complete), 3);
+	CHECK_INT(session_line_peers(j, ADDR_LOOPBACK, list, 4, &complete), 4);
 	json_decref(j);
 }
 
@@ -167,7 +184,7 @@ TEST(session_lines_say_which_of_the_peers_have_everything)
 		json_t *j = json_pack("{s:[s,s,s,s], s:I}", "peers", "1.2.3.4:5", "nobody",
 				      "1.2.3.4:6", "1.2.3.4:7", "complete", said[i]);
 
-		CHECK_INT(session_line_peers(j, list, 4, &complete), 3);
+		CHECK_INT(session_line_peers(j, ADDR_PUBLIC, list, 4, &complete), 3);
 		CHECK_INT(complete, want[i]);
 		json_decref(j);
 	}

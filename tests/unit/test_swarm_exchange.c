@@ -88,10 +88,15 @@ static uint32_t dials(const struct bench *b)
 	return n;
 }
 
-/* A peer that takes both extensions. */
-static struct peer_ref join_from(struct bench *b, uint32_t i, struct addr from, bool incoming)
+static struct addr addr_at(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
-	struct peer_hello h = {.addr = from, .incoming = incoming, .fast = true, .extended = true};
+	return (struct addr){.ip = {a, b, c, d}, .port = 6881};
+}
+
+/* A peer that takes both extensions. */
+static struct peer_ref join_at(struct bench *b, struct addr at, bool incoming)
+{
+	struct peer_hello h = {.addr = at, .incoming = incoming, .fast = true, .extended = true};
 	struct ext_handshake ours = {0},
 			     theirs = {.ut_pex = THEIR_PEX, .ut_metadata = THEIR_METADATA};
 	const struct wire_msg *m;
@@ -100,7 +105,7 @@ static struct peer_ref join_from(struct bench *b, uint32_t i, struct addr from, 
 	const char *why = NULL;
 
 	memset(h.peer_id, 'p', sizeof(h.peer_id));
-	put_be32(h.peer_id, i);
+	memcpy(h.peer_id, at.ip, 4);
 	effects_clear(&b->fx);
 	r = swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
 	CHECK(why == NULL);
@@ -120,7 +125,7 @@ static struct peer_ref join_from(struct bench *b, uint32_t i, struct addr from, 
 
 static struct peer_ref join(struct bench *b, uint32_t i, bool incoming)
 {
-	return join_from(b, i, addr_of(i), incoming);
+	return join_at(b, addr_of(i), incoming);
 }
 
 /* ---- our port ------------------------------------------------------------------------ */
@@ -130,7 +135,7 @@ static void check_port(struct bench *b, uint32_t i, const char *from, uint16_t p
 	struct addr a;
 
 	CHECK_INT(addr_parse(bytes_str(from), 6881, &a), OK);
-	(void)join_from(b, i, a, i % 2 == 0);
+	(void)join_at(b, a, i % 2 == 0);
 	CHECK_INT(b->port, port);
 }
 
@@ -169,7 +174,7 @@ TEST(whoever_is_connected_is_told_when_that_port_changes)
 	start(&b, false);
 	CHECK_INT(addr_parse(bytes_str("8.8.8.8"), 6881, &a), OK);
 	near = join(&b, 1, true);
-	far = join_from(&b, 2, a, true);
+	far = join_at(&b, a, true);
 	effects_clear(&b.fx);
 	swarm_set_outer_port(b.s, 8100, b.now, &b.fx);
 	CHECK_INT(port_told(&b, near), 0);
@@ -458,6 +463,58 @@ TEST(this_machines_own_addresses_are_not_taken_from_others)
 	r = join(&b, 1, true);
 	hear(&b, r, b.ut_pex, bytes_of(text, sizeof(text) - 1));
 	CHECK_INT(dials(&b), 0);
+	stop(&b);
+}
+
+/* One of each kind, from far to near. */
+static void name_all(struct bench *b, struct peer_ref r)
+{
+	struct ext_pex m = {.n_added = 4,
+			    .added = {{.addr = addr_at(203, 0, 113, 77)},
+				      {.addr = addr_at(192, 168, 7, 7)},
+				      {.addr = addr_at(169, 254, 169, 254)},
+				      {.addr = addr_at(127, 0, 0, 1)}}};
+	struct buf body;
+
+	buf_init(&body, 4000);
+	CHECK_INT(ext_pex_encode(&body, &m), OK);
+	hear(b, r, b->ut_pex, buf_bytes(&body));
+	buf_fini(&body);
+}
+
+TEST(what_is_nearer_to_us_than_a_peer_is_not_dialled_for_its_word)
+{
+	const struct addr from_far_to_near[] = {addr_at(203, 0, 113, 5), addr_at(10, 1, 2, 3),
+						addr_at(169, 254, 1, 2), addr_at(127, 0, 0, 2)};
+
+	for (uint32_t i = 0; i < 4; i++) {
+		struct peer_ref r;
+		struct bench b;
+
+		start(&b, false);
+		r = join_at(&b, from_far_to_near[i], true);
+		name_all(&b, r);
+		CHECK_INT(dials(&b), i + 1);
+		stop(&b);
+	}
+}
+
+TEST(a_stranger_is_not_told_of_peers_in_our_network_and_they_are_of_all)
+{
+	struct peer_ref stranger, neighbour;
+	struct ext_pex m;
+	struct bench b;
+
+	start(&b, false);
+	stranger = join_at(&b, addr_at(203, 0, 113, 5), false);
+	neighbour = join_at(&b, addr_at(192, 168, 7, 7), false);
+	(void)join_at(&b, addr_at(192, 168, 7, 8), false);
+	(void)join_at(&b, addr_at(203, 0, 113, 6), false);
+	CHECK(told(&b, stranger, 5000, &m));
+	CHECK_INT(m.n_added, 1);
+	CHECK_INT(m.added[0].addr.ip[3], 6);
+	CHECK(told(&b, neighbour, 5000, &m));
+	CHECK_INT(m.n_added, 3);
 	stop(&b);
 }
 
