@@ -65,15 +65,20 @@ void dht_send_fault(struct dht *d, const struct addr *to, struct bytes tid, int6
 
 /* ---- parts of replies ---------------------------------------------------- */
 
-static struct bytes put_nodes(const struct dht *d, bool v6, const uint8_t *target, uint32_t cap,
-			      uint8_t *out)
+/* At most `cap`, of those that `from` may hear of. */
+static struct bytes put_nodes(const struct dht *d, bool v6, const struct addr *from,
+			      const uint8_t *target, uint32_t cap, uint8_t *out)
 {
-	struct contact near[LOOKUP_K];
-	uint32_t n = routes_nearest(&d->table[v6], target, false, near, cap);
+	struct contact near[2 * LOOKUP_K];
+	uint32_t n = routes_nearest(&d->table[v6], target, false, near, 2 * LOOKUP_K);
 	size_t len = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n && cap > 0; i++) {
+		if (!addr_may_name(addr_scope(from), &near[i].addr))
+			continue;
 		len += contact_put(out + len, &near[i]);
+		cap--;
+	}
 	return bytes_of(out, len);
 }
 
@@ -84,15 +89,25 @@ static void add_nodes(const struct dht *d, const struct addr *from, const struct
 	bool both = want == (KRPC_WANT_4 | KRPC_WANT_6);
 
 	if (want & KRPC_WANT_4)
-		r->m.nodes = put_nodes(d, false, q->target, both ? BOTH_V4 : most, r->nodes);
+		r->m.nodes = put_nodes(d, false, from, q->target, both ? BOTH_V4 : most, r->nodes);
 	if (want & KRPC_WANT_6)
-		r->m.nodes6 = put_nodes(d, true, q->target, both ? BOTH_V6 : most, r->nodes6);
+		r->m.nodes6 = put_nodes(d, true, from, q->target, both ? BOTH_V6 : most, r->nodes6);
 }
 
 static void add_token(const struct dht *d, const struct addr *from, struct reply *r)
 {
 	token_make(r->token, d->secret, from, d->now_ms);
 	r->m.token = bytes_of(r->token, sizeof(r->token));
+}
+
+static size_t keep_nameable(const struct addr *from, struct addr *peers, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (addr_may_name(addr_scope(from), &peers[i]))
+			peers[kept++] = peers[i];
+	return kept;
 }
 
 static void answer_get_peers(struct dht *d, const struct addr *from, const struct krpc *q,
@@ -102,6 +117,7 @@ static void answer_get_peers(struct dht *d, const struct addr *from, const struc
 	add_token(d, from, r);
 	r->m.n_peers =
 	    peer_store_pick(&d->peers, q->target, from->v6 != 0, r->peers, DHT_VALUES_MAX, &d->rng);
+	r->m.n_peers = keep_nameable(from, r->peers, r->m.n_peers);
 	/* Three times as long as those of IPv4. */
 	if (from->v6 && r->m.n_peers > DHT_VALUES_MAX / 3)
 		r->m.n_peers = DHT_VALUES_MAX / 3;

@@ -262,6 +262,43 @@ TEST(an_announce_needs_a_token_of_the_same_address)
 	dht_free(d);
 }
 
+/* A neighbour announces, and is a node himself. */
+TEST(a_stranger_is_told_of_nobody_in_our_network)
+{
+	struct addr near = at("192.168.7.7:99"), near_too = at("192.168.7.8:99"),
+		    stranger = at("8.8.8.8:99"), peer;
+	struct dht *d = make(1, false);
+	struct krpc_peers it;
+	struct dht_effects fx;
+	uint8_t token[8];
+	char reply[200];
+	struct krpc m;
+	size_t len;
+
+	dht_effects_init(&fx);
+	m = parse(ask(d, &fx, &near, GET_PEERS, 1000));
+	memcpy(token, m.token.ptr, 8);
+	m = parse(announce(d, &fx, &near, bytes_of(token, 8), 1000));
+	CHECK_INT(m.type, KRPC_REPLY);
+	dht_effects_clear(&fx);
+	dht_add_place(d, &near, 1000, &fx);
+	m = parse(dht_effect_bytes(&fx, &fx.list[0]));
+	len = (size_t)snprintf(reply, sizeof(reply), "d1:rd2:id20:%se1:t4:????1:y1:re", ID_A);
+	memcpy(strstr(reply, "????"), m.tid.ptr, 4);
+	dht_on_packet(d, &near, bytes_of(reply, len), 1001, &fx);
+
+	m = parse(ask(d, &fx, &near_too, GET_PEERS, 2000));
+	it = krpc_peers(&m);
+	CHECK(krpc_next_peer(&it, &peer) && addr_same_host(&peer, &near));
+	CHECK_INT(m.nodes.len, 26);
+	m = parse(ask(d, &fx, &stranger, GET_PEERS, 2000));
+	it = krpc_peers(&m);
+	CHECK(!krpc_next_peer(&it, &peer));
+	CHECK_INT(m.nodes.len, 0);
+	dht_effects_fini(&fx);
+	dht_free(d);
+}
+
 /* ---- a small network ----------------------------------------------------- */
 
 static struct dnet *net_of(const struct dnet_params *p, uint32_t nodes)
