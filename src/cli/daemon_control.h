@@ -1,8 +1,8 @@
 /* cli/daemon_control.h - what the daemon answers on its socket ("daemon" in the home's run folder)
  * besides the verbs of cli/control.h.
  *
- *   {"verb": "add", "request": {...}}              {"added": {transfer}, "existed": bool}; what POST
- * /api/v1/transfers takes
+ *   {"verb": "add", "request": {...}}              {"added": {transfer}, "existed": bool}; what
+ * POST /api/v1/transfers takes
  *   {"verb": "add", "file": PATH}                  the same, from a file, which is the asker's
  *   {"verb": "reads", "path": PATH, "exclude": [GLOB], "within": bool} {"reads": true}, or the
  * error that opening it ends with; "path_hex" as in daemon/job_request.h, "within": also every file

@@ -125,10 +125,8 @@ static bool is_granted(struct index_server *s, const struct http_request *r,
 		int status;
 		const char *code;
 	} answers[] = {
-	    [ACCESS_NO_TOKEN] = {401, "token_needed"},
-	    [ACCESS_WRONG] = {401, "bad_token"},
-	    [ACCESS_WRONG_AGAIN] = {401, "bad_token"},
-	    [ACCESS_TOO_LOW] = {403, "not_allowed"},
+	    [ACCESS_NO_TOKEN] = {401, "token_needed"}, [ACCESS_WRONG] = {401, "bad_token"},
+	    [ACCESS_WRONG_AGAIN] = {401, "bad_token"}, [ACCESS_TOO_LOW] = {403, "not_allowed"},
 	    [ACCESS_LOCKED] = {429, "locked_out"},
 	};
 	enum index_verdict v;

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "meta/metainfo.h"
 
-/* Read and check the file at `path`, or what a web server has there. `bytes` (may be NULL, else uninitialised) takes the file
- * as it is; the caller ends it with buf_fini(), also after an error.
+/* Read and check the file at `path`, or what a web server has there. `bytes` (may be NULL, else
+ * uninitialised) takes the file as it is; the caller ends it with buf_fini(), also after an error.
  * Returns 0; ERR_PROTO with the fault; what torrent_source_read() says. Owns: *out: meta_free(). */
 int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, struct err_info *info);
 

@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "base/rng.h"
 #include "base/hash_map.h"
+#include "base/rng.h"
 
 #define MANY 3000u
 
