@@ -65,7 +65,7 @@ static bool has_room(const struct transfer *t, struct peer_ref peer)
 
 	for (const struct hash_task *i = t->hash_tasks; i != NULL; i = i->next) {
 		n++;
-		of_peer += i->peer.slot == peer.slot && i->peer.gen == peer.gen;
+		of_peer += peer_ref_eq(i->peer, peer);
 	}
 	return n < HASH_TASKS_MAX && of_peer < HASH_TASKS_PEER;
 }

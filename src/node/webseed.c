@@ -295,7 +295,7 @@ void webseeds_on_close(struct webseeds *w, struct peer_ref ref, const char *reas
 	for (size_t i = 0; w != NULL && i < w->n; i++) {
 		struct webseed *s = &w->list[i];
 
-		if (!webseed_is_active(s) || s->ref.slot != ref.slot || s->ref.gen != ref.gen)
+		if (!webseed_is_active(s) || !peer_ref_eq(s->ref, ref))
 			continue;
 		s->ref.slot = WEBSEED_NO_SLOT;
 		webseed_put_aside(s, reason);

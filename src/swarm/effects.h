@@ -9,6 +9,10 @@
 struct peer_ref {
 	uint32_t slot, gen;
 };
+static inline bool peer_ref_eq(struct peer_ref a, struct peer_ref b)
+{
+	return a.slot == b.slot && a.gen == b.gen;
+}
 
 enum effect_type {
 	EFFECT_SEND,	     /* encode `msg` to `peer`, in order */

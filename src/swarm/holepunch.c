@@ -73,11 +73,6 @@ bool holepunch_is_tried(const struct holepunch *h, const struct addr *a, uint64_
 	return false;
 }
 
-static bool is_asked(const struct holepunch_attempt *t, struct peer_ref by)
-{
-	return t->asked.slot == by.slot && t->asked.gen == by.gen;
-}
-
 /* What this introducer was asked for on that host: it may know it by another port, which is then
  * the one that the router gave it. */
 static struct holepunch_attempt *asked_of(struct holepunch *h, struct peer_ref by,
@@ -86,7 +81,7 @@ static struct holepunch_attempt *asked_of(struct holepunch *h, struct peer_ref b
 	for (uint32_t i = 0; i < HOLEPUNCH_ATTEMPTS_MAX; i++) {
 		struct holepunch_attempt *t = &h->list[i];
 
-		if (t->until_ms > now_ms && !t->dialled && is_asked(t, by) &&
+		if (t->until_ms > now_ms && !t->dialled && peer_ref_eq(t->asked, by) &&
 		    addr_same_host(&t->addr, a))
 			return t;
 	}
@@ -104,7 +99,7 @@ struct holepunch_attempt *holepunch_on_connect(struct holepunch *h, struct peer_
 	t = asked_of(h, by, a, now_ms);
 	if (t == NULL)
 		t = holepunch_find(h, a, now_ms);
-	if (t == NULL || !is_asked(t, by)) {
+	if (t == NULL || !peer_ref_eq(t->asked, by)) {
 		if (!allowance_take(heed, HOLEPUNCH_HEED_BURST, HOLEPUNCH_HEED_MS, now_ms))
 			return NULL;
 		if (t == NULL)

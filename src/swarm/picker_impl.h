@@ -39,11 +39,6 @@ static inline uint32_t picker_fresh_in(const struct picker *p, uint32_t rank)
 	return p->start[(rank + 1) * p->n_buckets] - p->start[rank * p->n_buckets];
 }
 
-static inline bool picker_ref_eq(struct peer_ref a, struct peer_ref b)
-{
-	return a.slot == b.slot && a.gen == b.gen;
-}
-
 /* It has the piece, which may be asked for, and is not asked for what a near one gives. */
 static inline bool picker_asker_has(const struct picker *p, const struct asker *a, uint32_t piece)
 {
@@ -59,7 +54,7 @@ static inline bool picker_is_joinable(const struct picker *p, const struct open_
 				      const struct asker *a)
 {
 	return o->state == OPEN_FETCHING && o->n_free > 0 &&
-	       (o->only.slot == PICKER_NONE || picker_ref_eq(o->only, a->ref)) &&
+	       (o->only.slot == PICKER_NONE || peer_ref_eq(o->only, a->ref)) &&
 	       picker_asker_has(p, a, o->piece);
 }
 

@@ -156,7 +156,7 @@ static uint16_t sender_index(struct open_piece *o, const struct sender *from)
 	struct sender *grown;
 
 	for (uint32_t i = o->n_senders; i > 0; i--) {
-		if (picker_ref_eq(o->senders[i - 1].ref, from->ref))
+		if (peer_ref_eq(o->senders[i - 1].ref, from->ref))
 			return (uint16_t)i;
 	}
 	grown = grow(o->senders, o->n_senders, &o->senders_cap, 2, sizeof(*grown));

@@ -201,7 +201,7 @@ static bool may_give_leaves(const struct turn *t, const struct peer *p, uint32_t
 static bool sent_some(const struct open_piece *o, const struct peer *p)
 {
 	for (uint32_t i = 0; i < o->n_senders; i++) {
-		if (o->senders[i].ref.slot == p->ref.slot && o->senders[i].ref.gen == p->ref.gen)
+		if (peer_ref_eq(o->senders[i].ref, p->ref))
 			return true;
 	}
 	return false;

@@ -138,8 +138,7 @@ static void on_error(struct turn *t, const struct peer *p, const struct ext_hole
 {
 	struct holepunch_attempt *a = holepunch_find(t->s->holepunch, &m->addr, t->now_ms);
 
-	if (a != NULL && !a->dialled && a->answer_ms != UINT64_MAX &&
-	    a->asked.slot == p->ref.slot && a->asked.gen == p->ref.gen)
+	if (a != NULL && !a->dialled && a->answer_ms != UINT64_MAX && peer_ref_eq(a->asked, p->ref))
 		ask_the_next(t, a);
 }
 

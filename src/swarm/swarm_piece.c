@@ -83,7 +83,7 @@ void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth)
 static bool is_suspect(const struct blame_record *r, const struct peer *p)
 {
 	for (uint32_t i = 0; r != NULL && i < r->n_senders; i++) {
-		if (r->senders[i].ref.slot == p->ref.slot && r->senders[i].ref.gen == p->ref.gen)
+		if (peer_ref_eq(r->senders[i].ref, p->ref))
 			return true;
 	}
 	return false;
@@ -142,7 +142,7 @@ void swarm_unreserve(struct turn *t, const struct peer *p)
 	for (uint32_t i = 0; i < k->n_open; i++) {
 		struct open_piece *o = k->open[i];
 
-		if (o->only.slot == p->ref.slot && o->only.gen == p->ref.gen)
+		if (peer_ref_eq(o->only, p->ref))
 			reserve_piece(t, o);
 	}
 }
