@@ -102,6 +102,11 @@ bool addr_is_beyond_nat(const struct addr *a)
 	return !a->v6 && addr_scope(a) == ADDR_PUBLIC;
 }
 
+uint16_t addr_port_for(const struct addr *a, uint16_t port, uint16_t outer)
+{
+	return outer != 0 && addr_is_beyond_nat(a) ? outer : port;
+}
+
 bool addr_may_name(enum addr_scope who, const struct addr *named)
 {
 	return addr_scope(named) <= who;

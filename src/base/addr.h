@@ -50,6 +50,8 @@ enum addr_scope {
 enum addr_scope addr_scope(const struct addr *a);
 /* Is it beyond a router that translates addresses, if we are behind one? IPv6 needs none. */
 bool addr_is_beyond_nat(const struct addr *a);
+/* Where we are reached by it: at `port`, beyond such a router at `outer`, unless that is 0. */
+uint16_t addr_port_for(const struct addr *a, uint16_t port, uint16_t outer);
 /* May somebody so near to us name it as a place to connect to, and be told of it? Not what is
  * nearer still (attack: a stranger has us knock at our router, at this machine, at a cloud's
  * metadata service, or draws a map of our network). */

@@ -246,12 +246,6 @@ static void ask_side(struct dht *d, struct search *s, bool v6, struct dht_effect
 	while (lookup_is_done(s->side[v6]) && lookup_detour(s->side[v6]));
 }
 
-static uint16_t port_for(const struct dht *d, const struct search *s, const struct addr *node)
-{
-	return s->port != 0 && d->outer_port != 0 && addr_is_beyond_nat(node) ? d->outer_port
-									      : s->port;
-}
-
 static bool store_on(struct dht *d, struct search *s, const struct store_target *t,
 		     struct dht_effects *fx)
 {
@@ -259,8 +253,8 @@ static bool store_on(struct dht *d, struct search *s, const struct store_target 
 
 	if (s->kind == SEARCH_ANNOUNCE) {
 		m.target = s->target;
-		m.port = port_for(d, s, &t->at.addr);
 		m.implied_port = s->port == 0;
+		m.port = m.implied_port ? 0 : addr_port_for(&t->at.addr, s->port, d->outer_port);
 	} else {
 		m.method = KRPC_PUT;
 		m.v = bytes_of(s->item->v, s->item->v_len);

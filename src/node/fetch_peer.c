@@ -166,8 +166,7 @@ void fetch_peer_say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN]
 static void say_extensions(struct fetch_peer *p, bool fast)
 {
 	const struct node *n = p->f->node;
-	bool outside = n->outer_port != 0 && addr_is_beyond_nat(&p->addr);
-	struct ext_handshake h = {.port = outside ? n->outer_port : n->port,
+	struct ext_handshake h = {.port = addr_port_for(&p->addr, n->port, n->outer_port),
 				  .ut_metadata = OUR_METADATA,
 				  .ut_pex = OUR_PEX,
 				  .has_yourip = true,

@@ -5,7 +5,7 @@
 
 uint16_t swarm_port_for(const struct swarm *s, const struct addr *a)
 {
-	return s->outer_port != 0 && addr_is_beyond_nat(a) ? s->outer_port : s->port;
+	return addr_port_for(a, s->port, s->outer_port);
 }
 
 /* Port 0: that is not said. */
