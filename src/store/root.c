@@ -300,6 +300,18 @@ int root_look(const struct root *r, const char *rel, struct stat *st, struct err
 	return error == 0 ? OK : root_errno_at(r, rel, error, info);
 }
 
+int root_find(const struct root *r, const char *rel, bool *there, struct stat *st,
+	      struct err_info *info)
+{
+	struct err_info why;
+	int err = root_look(r, rel, st, &why);
+
+	*there = err == OK;
+	if (err == OK || err == ERR_NOENT)
+		return OK;
+	return err_set(info, (enum err)err, "%s", why.text);
+}
+
 void root_tour_init(struct root_tour *t, const struct root *r)
 {
 	*t = (struct root_tour){.root = r, .fd = -1};

@@ -6,6 +6,7 @@
 #ifndef SHOAL_STORE_ROOT_H
 #define SHOAL_STORE_ROOT_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
@@ -28,6 +29,9 @@ int root_mkdirs(const struct root *r, const char *rel, struct err_info *info);
 int root_stat(const struct root *r, const char *rel, struct stat *st); /* never follows links */
 /* The same, and the sentence. */
 int root_look(const struct root *r, const char *rel, struct stat *st, struct err_info *info);
+/* The same, but that nothing is there is no error. */
+int root_find(const struct root *r, const char *rel, bool *there, struct stat *st,
+	      struct err_info *info);
 
 /* root_stat() of many files: the folder of one stays open for the next, so that those of one
  * folder, asked for one after the other, cost one system call each and not three. */

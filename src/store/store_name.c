@@ -31,14 +31,12 @@ static int check_old(const struct store *s, const char *rel, struct err_info *in
 
 int name_check(struct store *s, struct err_info *info)
 {
-	struct err_info why;
 	struct stat st;
-	int err = root_look(&s->parent, s->final_rel, &st, &why);
+	bool there;
+	int err = root_find(&s->parent, s->final_rel, &there, &st, info);
 
-	if (err == ERR_NOENT)
-		return OK;
-	if (err != OK)
-		return err_set(info, (enum err)err, "%s", why.text);
+	if (err != OK || !there)
+		return err;
 	if (s->replaces)
 		return check_old(s, s->final_rel, info);
 	/* We may have been killed between the rename and this. */

@@ -52,19 +52,6 @@ static int make_folder(const struct store *s, const char *path, struct err_info 
 	return root_mkdirs(&s->parent, folder, info);
 }
 
-/* Beneath `parent`. That nothing is there is no error. */
-static int look(const struct store *s, const char *rel, bool *there, struct stat *st,
-		struct err_info *info)
-{
-	struct err_info why;
-	int err = root_look(&s->parent, rel, st, &why);
-
-	*there = err == OK;
-	if (err == OK || err == ERR_NOENT)
-		return OK;
-	return err_set(info, (enum err)err, "%s", why.text);
-}
-
 /* ---- moving ----------------------------------------------------------------- */
 
 /* Is every piece of it verified? Empty files are made at the end: they never are. */
@@ -92,7 +79,7 @@ static int move_file(struct store *s, struct store_file *f, bool aside, struct e
 
 	name_in(s, f, !aside, from);
 	name_in(s, f, aside, to);
-	err = look(s, from, &there, &st, info);
+	err = root_find(&s->parent, from, &there, &st, info);
 	if (err != OK)
 		return err;
 	if (there) {
@@ -149,11 +136,11 @@ static bool has_rest(const struct store *s)
 
 /* ---- opening ---------------------------------------------------------------- */
 
-/* A state file as large as one may be. */
-static int find_state(const struct store *s, bool *there, struct err_info *info)
+/* Is there a state file, no larger than one may be? */
+static int find_state_file(const struct store *s, bool *there, struct err_info *info)
 {
 	struct stat st;
-	int err = look(s, s->state_rel, there, &st, info);
+	int err = root_find(&s->parent, s->state_rel, there, &st, info);
 
 	*there = *there && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= STATE_BYTES_MAX;
 	return err;
@@ -164,10 +151,10 @@ static int is_named_alone(const struct store *s, bool *alone, struct err_info *i
 {
 	struct stat st;
 	bool part = false, final = false;
-	int err = look(s, s->part_rel, &part, &st, info);
+	int err = root_find(&s->parent, s->part_rel, &part, &st, info);
 
 	if (err == OK && !part)
-		err = look(s, s->final_rel, &final, &st, info);
+		err = root_find(&s->parent, s->final_rel, &final, &st, info);
 	*alone = final && S_ISDIR(st.st_mode);
 	return err;
 }
@@ -180,7 +167,7 @@ int store_was_placed(const struct store *s, bool *placed, struct err_info *info)
 	int err = is_named_alone(s, placed, info);
 
 	if (err == OK && *placed)
-		err = find_state(s, &there, info);
+		err = find_state_file(s, &there, info);
 	*placed = false;
 	if (err != OK || !there)
 		return err;

@@ -135,12 +135,11 @@ static int inspect_file(struct store *s, struct store_file *f, bool may_be_there
  * reaches into several files there need not be all of them yet. */
 static void distrust_file(struct store *s, struct store_file *f)
 {
-	uint64_t first = f->offset / s->meta->piece_length;
-	uint64_t last =
-	    f->length == 0 ? first : (f->offset + f->length - 1) / s->meta->piece_length;
+	uint32_t first, end;
 
-	for (uint64_t i = first; f->found && i <= last && i < s->unsure.n && !f->dirty; i++)
-		f->dirty = f->fresh = bitfield_has(&s->unsure, (uint32_t)i);
+	pieces_at(s, f, 0, f->length, &first, &end);
+	for (uint32_t i = first; f->found && i < end && !f->dirty; i++)
+		f->dirty = f->fresh = bitfield_has(&s->unsure, i);
 }
 
 /* A new download of thousands of files need not look for each of them. */

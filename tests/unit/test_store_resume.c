@@ -377,18 +377,26 @@ TEST(the_state_of_another_torrent_is_ignored)
 	scene_fini(&a);
 }
 
+/* All of it came and is recorded; `part` is where it lies. */
+static void leave_all(struct scene *c, bool single, char part[400])
+{
+	struct store *st;
+
+	init(c, 1, single);
+	st = scene_open(c, STORE_DOWNLOAD);
+	put_rest(st, &c->s, c->p);
+	save_now(st, c->p);
+	store_close(st);
+	beside(c, ".shoal", part, 400);
+}
+
 TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 {
 	struct scene c;
 	struct store *st;
 	char part[400], path[500];
 
-	init(&c, 1, true);
-	st = scene_open(&c, STORE_DOWNLOAD);
-	put_rest(st, &c.s, c.p);
-	save_now(st, c.p);
-	store_close(st);
-	beside(&c, ".shoal", part, sizeof(part));
+	leave_all(&c, true, part);
 	CHECK_INT(truncate(part, 2 * 128 * KIB + 5), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
 	CHECK_INT(store_have(st)->count, 2);
@@ -398,12 +406,7 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	CHECK_INT(store_have(st)->count, 0);
 	finish(st, &c);
 
-	init(&c, 1, false);
-	st = scene_open(&c, STORE_DOWNLOAD);
-	put_rest(st, &c.s, c.p);
-	save_now(st, c.p);
-	store_close(st);
-	beside(&c, ".shoal", part, sizeof(part));
+	leave_all(&c, false, part);
 	snprintf(path, sizeof(path), "%s/b/big", part);
 	CHECK_INT(unlink(path), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
@@ -411,12 +414,7 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	finish(st, &c);
 
 	/* cut, and as long as before again */
-	init(&c, 1, true);
-	st = scene_open(&c, STORE_DOWNLOAD);
-	put_rest(st, &c.s, c.p);
-	save_now(st, c.p);
-	store_close(st);
-	beside(&c, ".shoal", part, sizeof(part));
+	leave_all(&c, true, part);
 	CHECK_INT(truncate(part, 2 * 128 * KIB), 0);
 	CHECK_INT(truncate(part, one[0].length), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
@@ -427,12 +425,7 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	finish(st, &c);
 
 	/* the folder itself is gone, or another */
-	init(&c, 1, false);
-	st = scene_open(&c, STORE_DOWNLOAD);
-	put_rest(st, &c.s, c.p);
-	save_now(st, c.p);
-	store_close(st);
-	beside(&c, ".shoal", part, sizeof(part));
+	leave_all(&c, false, part);
 	snprintf(path, sizeof(path), "%s/gone", c.dir);
 	CHECK_INT(rename(part, path), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
