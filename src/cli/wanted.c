@@ -12,6 +12,7 @@
 #include "cli/scratch.h"
 #include "cli/wanted_find.h"
 #include "node/index_fetch.h"
+#include "node/torrent_file.h"
 #include "store/durable.h"
 
 /* ---- what is meant ------------------------------------------------------------------- */
@@ -102,19 +103,6 @@ static bool is_named_by_torrent(const struct wanted *w, const struct opts *o)
 	return o->out == NULL || goes_into(w, o->out);
 }
 
-static int check_name(const struct wanted *w, const struct opts *o, struct err_info *info)
-{
-	char safe[256];
-
-	if (!meta_content_is_hidden(w->meta) || !is_named_by_torrent(w, o))
-		return OK;
-	text_escape(safe, sizeof(safe), bytes_str(meta_content_name(w->meta)));
-	return err_set(info, ERR_EXISTS,
-		       "%s: what its publisher calls it begins with a dot, so that you must choose "
-		       "a name: -o '%s' takes this one, -o NAME another",
-		       safe, safe);
-}
-
 static int choose_path(struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	const char *name = meta_content_name(w->meta), *out = o->out;
@@ -160,8 +148,8 @@ static int choose(struct wanted *w, const struct opts *o, struct err_info *info)
 {
 	int err = choose_files(w, o, info);
 
-	if (err == OK)
-		err = check_name(w, o, info);
+	if (err == OK && is_named_by_torrent(w, o))
+		err = torrent_check_name(w->meta, ERR_EXISTS, info);
 	return err == OK ? choose_path(w, o, info) : err;
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/jobs_impl.h"
 #include "meta/magnet.h"
+#include "node/torrent_file.h"
 
 void job_drop_donors(struct job *j)
 {
@@ -175,15 +176,7 @@ static int go_into(struct job_record *r, const char *name)
 int job_check_name(const struct job *j, const struct metainfo *m, enum err code,
 		   struct err_info *info)
 {
-	char safe[256];
-
-	if (!j->rec.into || !meta_content_is_hidden(m))
-		return OK;
-	text_escape(safe, sizeof(safe), bytes_str(meta_content_name(m)));
-	return err_set(info, code,
-		       "%s: what its publisher calls it begins with a dot, so that you must choose "
-		       "a name: -o '%s' takes this one, -o NAME another",
-		       safe, safe);
+	return j->rec.into ? torrent_check_name(m, code, info) : OK;
 }
 
 static int set_text(char **at, const char *text)

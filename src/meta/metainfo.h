@@ -225,11 +225,5 @@ static inline const char *meta_content_name(const struct metainfo *m)
 {
 	return m->single ? m->files[0].path : m->name;
 }
-/* Does that begin with a dot? Such files are out of sight, and many are read as somebody's
- * settings: who made the torrent is not to choose that one is written, the user is. */
-static inline bool meta_content_is_hidden(const struct metainfo *m)
-{
-	return meta_content_name(m)[0] == '.';
-}
 
 #endif

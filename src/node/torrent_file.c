@@ -32,6 +32,20 @@ int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, str
 	return rc;
 }
 
+int torrent_check_name(const struct metainfo *m, enum err code, struct err_info *info)
+{
+	const char *name = meta_content_name(m);
+	char safe[256];
+
+	if (name[0] != '.')
+		return OK;
+	text_escape(safe, sizeof(safe), bytes_str(name));
+	return err_set(info, code,
+		       "%s: what its publisher calls it begins with a dot, so that you must choose "
+		       "a name: -o '%s' takes this one, -o NAME another",
+		       safe, safe);
+}
+
 json_t *torrent_text(const char *raw)
 {
 	struct bytes s = bytes_str(raw);

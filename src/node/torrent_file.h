@@ -15,6 +15,10 @@ int torrent_load(const char *path, struct buf *bytes, struct metainfo **out, str
 /* Everything about it; `files`: also the list of files. */
 json_t *torrent_json(const struct metainfo *m, bool files);
 
+/* It is to be called by its own name, which nobody chose here: 0, or `code` with the sentence when
+ * that begins with a dot. Such files are out of sight, and many are read as somebody's settings. */
+int torrent_check_name(const struct metainfo *m, enum err code, struct err_info *info);
+
 /* Its magnet link; null where there is none. */
 json_t *torrent_magnet(const struct metainfo *m);
 
