@@ -174,7 +174,9 @@ static int publish_entry(const struct publisher *p, const struct build_aside *as
 	}
 	*info = (struct err_info){.code = OK};
 	err = sign_and_send(p, out, info);
-	return err == ERR_MISMATCH ? (int)(info->code = ERR_DENIED) : err;
+	if (err == ERR_MISMATCH)
+		err = info->code = ERR_DENIED;
+	return err;
 }
 
 /* Of a watched one what was changed meanwhile is hashed once more, as it would be a moment later:

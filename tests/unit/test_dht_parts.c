@@ -592,7 +592,8 @@ TEST(a_stranger_cannot_send_us_to_addresses_of_our_own)
 	CHECK(lookup_is_done(&l));
 }
 
-TEST(of_one_range_two_are_asked)
+/* How many of fifty nodes in such places a lookup asks. */
+static uint32_t count_asked(bool v6, struct addr (*place)(uint32_t i))
 {
 	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
 	static struct lookup l;
@@ -602,38 +603,31 @@ TEST(of_one_range_two_are_asked)
 	struct rng rng;
 
 	rng_seed(&rng, 12);
-	lookup_init(&l, target, self, false, 0);
+	lookup_init(&l, target, self, v6, 0);
 	for (uint32_t i = 0; i < 50; i++) {
-		struct contact c = {.addr = v4(0x2d430001 + (i << 8), 6881)};
+		struct contact c = {.addr = place(i)};
 
 		node_id_for(c.id, &c.addr, (uint8_t)i, &rng);
 		lookup_add(&l, &c);
 	}
 	while (lookup_next(&l, &to, &id))
 		asked++;
-	CHECK_INT(asked, LOOKUP_PER_RANGE);
+	return asked;
+}
+
+static struct addr in_one_range(uint32_t i)
+{
+	return v4(0x2d430001 + (i << 8), 6881);
+}
+
+TEST(of_one_range_two_are_asked)
+{
+	CHECK_INT(count_asked(false, in_one_range), LOOKUP_PER_RANGE);
 }
 
 TEST(of_one_64_of_ipv6_one_is_asked)
 {
-	uint8_t target[NODE_ID_LEN] = {0}, self[NODE_ID_LEN] = {0xff};
-	static struct lookup l;
-	uint32_t asked = 0;
-	const uint8_t *id;
-	struct addr to;
-	struct rng rng;
-
-	rng_seed(&rng, 12);
-	lookup_init(&l, target, self, true, 0);
-	for (uint32_t i = 0; i < 50; i++) {
-		struct contact c = {.addr = beside(i)};
-
-		node_id_for(c.id, &c.addr, (uint8_t)i, &rng);
-		lookup_add(&l, &c);
-	}
-	while (lookup_next(&l, &to, &id))
-		asked++;
-	CHECK_INT(asked, 1);
+	CHECK_INT(count_asked(true, beside), 1);
 }
 
 TEST(an_item_is_kept_as_bytes_and_nobody_can_change_them)
