@@ -160,32 +160,102 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 	return err;
 }
 
-/* The same, while its files are not known. Without patterns all are wanted. */
-static int want_more_of_link(struct job *j, const struct job_spec *s, struct err_info *info)
+/* ---- of a link, whose files are not known -------------------------------------------------- */
+
+static int too_much(int err, struct err_info *info)
 {
-	char **had = j->rec.only, **more = NULL;
-	size_t n = job_list_len(had), n_more;
-	const char **both;
+	return err_set(info, err,
+		       err == ERR_TOO_BIG ? "more was said of its files than can be kept"
+					  : "out of memory");
+}
+
+/* Patterns besides those it has; both have some. */
+static int add_patterns(struct job *j, const char *const *only, struct err_info *info)
+{
+	char **had = j->rec.only, **more;
+	size_t n = job_list_len(had), n_more = job_list_len((char *const *)only);
+	const char **both = calloc(n + n_more + 1, sizeof(*both));
 	int err;
 
-	if (had == NULL)
-		return OK;
-	n_more = job_list_len((char *const *)s->only);
-	both = calloc(n + n_more + 1, sizeof(*both));
 	if (both == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < n + n_more && n_more > 0; i++)
-		both[i] = i < n ? had[i] : s->only[i - n];
+		return too_much(ERR_NOMEM, info);
+	for (size_t i = 0; i < n + n_more; i++)
+		both[i] = i < n ? had[i] : only[i - n];
 	err = job_list_copy(both, JOBS_PATTERNS_MAX, &more);
 	free(both);
-	if (err == ERR_TOO_BIG)
-		return err_set(info, err, "more was said of its files than can be kept");
 	if (err != OK)
-		return err_set(info, err, "out of memory");
+		return too_much(err, info);
 	job_list_free(had);
 	j->rec.only = more;
-	return job_changed(j, info);
+	return OK;
 }
+
+/* What its link chooses by number, and `more` besides: nothing there is everything. */
+static int widen_link(struct job *j, const struct magnet *more, struct err_info *info)
+{
+	struct buf uri;
+	char *text = NULL;
+	int err;
+
+	buf_init(&uri, MAGNET_BYTES_MAX);
+	err = magnet_put_wider(bytes_str(j->rec.magnet), more, &uri);
+	if (err == OK) {
+		text = strndup((const char *)uri.ptr, uri.len);
+		err = text == NULL ? ERR_NOMEM : OK;
+	}
+	buf_fini(&uri);
+	if (err != OK)
+		return too_much(err, info);
+	free(j->rec.magnet);
+	j->rec.magnet = text;
+	return OK;
+}
+
+static int add_choice(struct job *j, const struct magnet *had, const char *const *only,
+		      const struct magnet *more, struct err_info *info)
+{
+	int err;
+
+	if (j->rec.only == NULL && had->n_only == 0)
+		return OK;
+	if (j->rec.only != NULL && only != NULL)
+		return add_patterns(j, only, info);
+	if (only == NULL && more->n_only == 0) {
+		err = had->n_only > 0 ? widen_link(j, more, info) : OK;
+		if (err == OK) {
+			job_list_free(j->rec.only);
+			j->rec.only = NULL;
+		}
+		return err;
+	}
+	if (j->rec.only != NULL || only != NULL)
+		return err_set(info, ERR_INVALID,
+			       "its files are not known yet, so they cannot be chosen by name "
+			       "and by number");
+	if (had->n_only + more->n_only > MAGNET_RANGES_MAX)
+		return too_much(ERR_TOO_BIG, info);
+	return widen_link(j, more, info);
+}
+
+static int want_more_of_link(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	struct magnet had, more = {.n_only = 0};
+	int err = job_read_link(j->rec.magnet, &had, info);
+
+	if (err != OK)
+		return err;
+	if (s->magnet != NULL)
+		err = job_read_link(s->magnet, &more, info);
+	if (err == OK)
+		err = add_choice(j, &had, s->only, &more, info);
+	if (err == OK)
+		err = job_changed(j, info);
+	magnet_fini(&had);
+	magnet_fini(&more);
+	return err;
+}
+
+/* ---- asked for once more ------------------------------------------------------------------- */
 
 /* What is chosen the second time is wanted besides what was the first time. */
 static int want_more(struct job *j, const struct job_spec *s, struct err_info *info)

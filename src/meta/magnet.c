@@ -288,6 +288,32 @@ void magnet_fini(struct magnet *m)
 	*m = (struct magnet){0};
 }
 
+static void put_choice(struct buf *out, const struct magnet *m)
+{
+	for (uint32_t i = 0; i < m->n_only; i++)
+		buf_printf(out, "%s%u-%u", i == 0 ? "&so=" : ",", m->only[i].first,
+			   m->only[i].last);
+}
+
+int magnet_put_wider(struct bytes uri, const struct magnet *more, struct buf *out)
+{
+	struct bytes params = bytes_sub(uri, strlen(SCHEME), uri.len - strlen(SCHEME));
+	const char *join = "";
+
+	buf_put_str(out, SCHEME);
+	while (params.len > 0) {
+		struct bytes param = bytes_take_until(&params, '&'), rest = param;
+
+		if (more->n_only == 0 && key_is(bytes_take_until(&rest, '='), "so"))
+			continue;
+		buf_put_str(out, join);
+		buf_put(out, param);
+		join = "&";
+	}
+	put_choice(out, more);
+	return out->err;
+}
+
 /* Hashes that are there, name and size. */
 static void put_what(struct buf *out, const uint8_t *v1, const uint8_t *v2, const char *name,
 		     uint64_t bytes)

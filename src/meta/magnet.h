@@ -50,6 +50,11 @@ int magnet_parse(struct bytes uri, struct magnet *out);
 int magnet_from_hash(struct bytes text, struct magnet *out);
 void magnet_fini(struct magnet *m);
 
+/* The link `uri`, which magnet_parse() takes, as if it had chosen what `more` does besides; where
+ * that chooses nothing, all is chosen. Appends to `out`. Returns 0; ERR_TOO_BIG, ERR_NOMEM as
+ * buf_put(). */
+int magnet_put_wider(struct bytes uri, const struct magnet *more, struct buf *out);
+
 /* The link for a torrent: hashes, dn, its trackers and webseeds, xl. Appends to `out`. */
 int magnet_put(const struct metainfo *m, struct buf *out);
 /* The same as far as an entry knows it. */

@@ -145,6 +145,23 @@ def _(w):
     check_eq(sorted(h.tree_sums(b.path("d"))), [b"a", b"b"], "both")
 
 
+@test("so are those that a second link chooses by number, or all that it does not choose from; not by name and number")
+def _(w):
+    b, c = w.peer("b", NOBODY), w.peer("c", NOBODY)
+    src, e, p, at = shared(w, {"a": 1000, "b": 2000, "c": 3000})
+    p.send(signal.SIGSTOP)
+    for x, more in ((b, "&so=4"), (c, "")):  # pads have numbers, too
+        x.daemon()
+        x.run("get", link_of(e, at) + "&so=0", "-d").expect(h.OK)
+        x.run("get", link_of(e, at), "--only", "b", "-d").error_line("by name and by number")
+        x.run("get", link_of(e, at) + more, "-d").expect(h.OK)
+        check_eq([t["state"] for t in x.transfers()], ["metadata"], "what it means is not known")
+    p.send(signal.SIGCONT)
+    for x, files in ((b, [b"a", b"c"]), (c, [b"a", b"b", b"c"])):
+        h.wait_for(lambda x=x: x.transfers()[0]["state"] == "seeding", 30 * h.SLOW, "it is fetched")
+        check_eq(sorted(h.tree_sums(x.path("d"))), files, "by number")
+
+
 @test("many links in one list, beside other things")
 def _(w):
     refs, srcs = [], []

@@ -264,6 +264,37 @@ TEST(magnet_may_have_a_key_and_a_salt_instead_of_a_hash)
 static const char full[] =
     V1 "&xt=urn:btmh:1220" HEX2 "&dn=a%20b&tr=http%3A%2F%2Ft&x.pe=192.0.2.1:5&so=0,2-3";
 
+static const char *wider(const char *uri, const char *other)
+{
+	static char text[4 * MAGNET_NAME_MAX];
+	struct magnet more, m;
+	struct buf out;
+
+	CHECK_INT(parse(other, &more), 0);
+	buf_init(&out, sizeof(text) - 1);
+	CHECK_INT(magnet_put_wider(bytes_str(uri), &more, &out), 0);
+	memcpy(text, out.ptr, out.len);
+	text[out.len] = '\0';
+	CHECK_INT(magnet_parse(buf_bytes(&out), &m), 0);
+	magnet_fini(&m);
+	buf_fini(&out);
+	magnet_fini(&more);
+	return text;
+}
+
+TEST(magnet_that_chooses_files_takes_more_of_them)
+{
+	struct magnet more = {.n_only = 0};
+	struct buf out;
+
+	CHECK_STR(wider(V1 "&so=0", V1 "&so=2,5-7"), V1 "&so=0&so=2-2,5-7");
+	CHECK_STR(wider(V1 "&so=0&dn=a", V1 "&dn=b"), V1 "&dn=a");
+	CHECK_STR(wider("magnet:?so.1=0&xt=urn:btih:" HEX1, V1), V1);
+	buf_init(&out, sizeof(V1) - 2);
+	CHECK_INT(magnet_put_wider(bytes_str(V1), &more, &out), ERR_TOO_BIG);
+	buf_fini(&out);
+}
+
 TEST(magnet_prefixes_and_noise_are_taken_or_refused)
 {
 	struct rng r;
