@@ -174,7 +174,7 @@ static void watch_link(struct get *g, uint64_t now)
 	line.note = st.peers > 0 ? GET_ASKING
 		    : st.seeking ? "looking for peers in the hash table"
 				 : "looking for peers";
-	if (st.dialing > 0 || st.pieces > 0 || st.seeking)
+	if (st.trying > 0 || st.pieces > 0 || st.seeking)
 		g->alone_ms = 0;
 	else if (g->alone_ms == 0)
 		g->alone_ms = now;

@@ -186,7 +186,7 @@ static bool is_stuck(struct follower *f, const struct job_view *v)
 	if (v->state == JOB_DOWNLOADING)
 		loop_timer_set(f->d->stuck, STUCK_LOOK_MS);
 	/* Who has it is not known before a tracker was asked. */
-	if (v->state != JOB_DOWNLOADING || v->can_complete || v->down_bps > 0 || v->dialing > 0 ||
+	if (v->state != JOB_DOWNLOADING || v->can_complete || v->down_bps > 0 || v->trying > 0 ||
 	    v->tracker_ok + v->tracker_failed == 0)
 		f->stuck_ms = 0;
 	else if (f->stuck_ms == 0)

@@ -115,9 +115,9 @@ static void item_done(struct item *it, const struct transfer_status *st)
 static bool is_alone(const struct item *it, const struct transfer_status *st)
 {
 	if (it->many->by_daemon && it->handed->state == JOB_METADATA)
-		return st->swarm.dialing == 0 && st->to_check_bytes == 0;
+		return st->swarm.trying == 0 && st->to_check_bytes == 0;
 	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
-	       st->swarm.dialing == 0 && st->swarm.sources == 0 &&
+	       st->swarm.trying == 0 && st->swarm.sources == 0 &&
 	       (st->swarm.peers == 0 || !st->swarm.can_complete);
 }
 
@@ -274,7 +274,7 @@ static void look_at_asked(struct item *it, uint64_t now)
 	struct err_info why;
 
 	metadata_fetch_status(it->linked->fetch, &st);
-	if (st.dialing > 0 || st.pieces > 0 || st.seeking) {
+	if (st.trying > 0 || st.pieces > 0 || st.seeking) {
 		it->alone_ms = 0;
 	} else if (it->alone_ms == 0) {
 		it->alone_ms = now;

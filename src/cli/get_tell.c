@@ -62,11 +62,12 @@ void get_fail(struct get *g, const struct err_info *why)
 	session_end(&g->session, opts_fail(g->o, "get", why));
 }
 
-/* Nobody is connected, nobody is being tried, and the tracker (if any) was asked. */
+/* Nobody is connected, nobody is tried for the first time (who never answers is dialled again and
+ * again), and the tracker (if any) was asked. */
 static bool is_alone(const struct transfer_status *st)
 {
-	return st->phase == TRANSFER_DOWNLOADING && st->swarm.peers == 0 &&
-	       st->swarm.dialing == 0 && st->swarm.sources == 0;
+	return st->phase == TRANSFER_DOWNLOADING && st->swarm.peers == 0 && st->swarm.trying == 0 &&
+	       st->swarm.sources == 0;
 }
 
 void get_give_up_link(struct get *g, const struct err_info *tracker)
@@ -85,8 +86,7 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 {
 	struct err_info why;
 	bool unknown = g->by_daemon && g->handed.state == JOB_METADATA;
-	bool gone = is_alone(st) ||
-		    (unknown && st->swarm.dialing == 0 && st->to_check_bytes == 0) ||
+	bool gone = is_alone(st) || (unknown && st->swarm.trying == 0 && st->to_check_bytes == 0) ||
 		    (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 &&
 		     !st->swarm.can_complete && st->swarm.down_bps == 0);
 

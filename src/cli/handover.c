@@ -165,6 +165,7 @@ static void take_numbers(struct transfer_status *st, const json_t *j)
 	st->swarm.peers = (uint32_t)entries_count(j, "peers");
 	st->swarm.seeds = (uint32_t)entries_count(j, "seeds");
 	st->swarm.dialing = (uint32_t)entries_count(j, "dialing");
+	st->swarm.trying = (uint32_t)entries_count(j, "trying");
 	st->swarm.can_complete = flag(j, "can_complete");
 	st->tracker_ok = (uint32_t)entries_count(j, "tracker_ok");
 	st->tracker_failed = (uint32_t)entries_count(j, "tracker_failed");

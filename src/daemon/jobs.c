@@ -241,6 +241,7 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->seeds = st.swarm.seeds;
 	out->found_bytes += st.swarm.kept_bytes;
 	out->dialing = st.swarm.dialing;
+	out->trying = st.swarm.trying;
 	out->can_complete = st.swarm.can_complete;
 	out->tracker_ok = st.tracker_ok;
 	out->tracker_failed = st.tracker_failed;
@@ -262,6 +263,7 @@ static void view_fetch(const struct job *j, struct job_view *out)
 	metadata_fetch_status(j->fetch, &st);
 	out->peers = st.peers;
 	out->dialing = st.dialing;
+	out->trying = st.trying;
 	out->checked_bytes = (uint64_t)st.have * EXT_METADATA_PIECE;
 	out->to_check_bytes = (uint64_t)st.pieces * EXT_METADATA_PIECE;
 	out->tracker_error = st.tracker_error;

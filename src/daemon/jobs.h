@@ -132,6 +132,7 @@ struct job_view {
 	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;
 	uint32_t peers, seeds, dialing;
+	uint32_t trying;   /* dials to addresses that never were dialled before */
 	bool can_complete; /* those who are connected have all that is missing */
 	uint32_t tracker_ok, tracker_failed;
 	struct err_info tracker_error;

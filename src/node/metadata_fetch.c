@@ -453,6 +453,7 @@ void metadata_fetch_status(const struct metadata_fetch *f, struct metadata_fetch
 
 	*out = (struct metadata_fetch_status){.peers = 0};
 	count_peers(f, &out->peers, &out->dialing);
+	out->trying = f->book.n_first;
 	metadata_progress(f->metadata, &out->have, &out->pieces);
 	announcer_status(f->announcer, &a);
 	out->tracker_error = a.error;

@@ -59,6 +59,7 @@ int metadata_fetch_result(const struct metadata_fetch *f, struct bytes *torrent,
 
 struct metadata_fetch_status {
 	uint32_t peers, dialing;       /* connected; being connected */
+	uint32_t trying;	       /* of the latter, those that never were dialled before */
 	uint32_t have, pieces;	       /* of the dictionary; 0 of 0 while nobody says its size */
 	struct err_info tracker_error; /* code OK: none */
 	bool seeking;		       /* the distributed hash table is being asked who has it */

@@ -178,11 +178,15 @@ static bool is_better(const struct address *a, const struct address *b, enum add
 
 void addrbook_set_state(struct addrbook *b, struct address *a, enum address_state state)
 {
-	if (a->state == ADDRESS_DIALING)
+	if (a->state == ADDRESS_DIALING) {
 		b->n_dialing--;
+		b->n_first -= a->first;
+	}
 	if (state == ADDRESS_DIALING) {
-		b->n_dialing++;
+		a->first = !a->dialled;
 		a->dialled = true;
+		b->n_dialing++;
+		b->n_first += a->first;
 	}
 	a->state = (uint8_t)state;
 }
@@ -379,12 +383,13 @@ bool addrbook_strike(struct addrbook *b, const struct addr *a, uint64_t now_ms)
 
 void addrbook_check(const struct addrbook *b)
 {
-	uint32_t n_dialing = 0;
+	uint32_t n_dialing = 0, n_first = 0;
 
 	assert(b->n <= SWARM_ADDRESSES_MAX && b->n <= b->cap);
 	for (uint32_t i = 0; i < b->n; i++) {
 		assert(addrbook_find(b, &b->list[i].addr) == &b->list[i]);
 		n_dialing += b->list[i].state == ADDRESS_DIALING;
+		n_first += b->list[i].state == ADDRESS_DIALING && b->list[i].first;
 	}
-	assert(n_dialing == b->n_dialing);
+	assert(n_dialing == b->n_dialing && n_first == b->n_first);
 }

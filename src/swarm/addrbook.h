@@ -38,6 +38,7 @@ struct address {
 	bool said_complete;	 /* others say that it has, and it did not tell otherwise */
 	bool self;		 /* it is us */
 	bool dialled;		 /* once at least */
+	bool first;		 /* that is under way */
 	bool punch;		 /* not reachable, it is said, but by hole punching */
 	struct peer_ref told_by; /* who said so in a peer exchange last; none: finds nobody */
 	uint32_t priority;	 /* swarm/priority.h; 0 while we do not know our address */
@@ -54,7 +55,7 @@ struct addrbook {
 	uint32_t n, cap;
 	uint32_t *heads; /* index + 1; `heads_cap` is a power of two */
 	uint32_t heads_cap;
-	uint32_t n_dialing;
+	uint32_t n_dialing, n_first; /* of them, for the first time */
 	struct siphash_key key;
 	struct rng *rng;
 	struct addr_mark *bans;

@@ -47,6 +47,7 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 				    .peers = s->n_peers - s->n_sources,
 				    .seeds = s->picker.n_all,
 				    .dialing = s->book.n_dialing,
+				    .trying = s->book.n_first,
 				    .addresses = s->book.n};
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		out->unchoked_by += !p->source && p->am_interested && !p->am_choked;

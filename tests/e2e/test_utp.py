@@ -217,5 +217,21 @@ def _(w):
     flood.close()
 
 
+@test("an address that never answers is dialled again and again, and get gives up all the same", seconds=60)
+def _(w):
+    a, b = w.peer("a"), w.peer("b")
+    torrent = w.path("film.torrent")
+    a.run("create", h.make_file(a.path("film"), MIB), "-o", torrent).expect(h.OK)
+    silent = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
+    for s in silent:
+        s.bind((h.HOST, 0))
+    peers = [x for s in silent for x in ("--peer", f"{h.HOST}:{s.getsockname()[1]}")]
+    how = ("--no-dht", "--index", "http://127.0.0.1:9", "--wait", "8", *peers, *UTP)
+    done = b.run("get", torrent, *how, seconds=50).expect(h.NO_HOLDER)
+    check(done.seconds < 24 * h.SLOW, "a first dial and what was asked for", done.seconds)
+    for s in silent:
+        s.close()
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())

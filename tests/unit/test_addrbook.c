@@ -38,6 +38,31 @@ TEST(addrbook_hands_out_each_address_once)
 	addrbook_fini(&b);
 }
 
+TEST(addrbook_knows_who_is_dialled_for_the_first_time)
+{
+	struct addrbook b = fresh(1);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_USER, 0);
+	uint64_t now = 5, due;
+
+	CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+	CHECK_INT(b.n_first, 1);
+	/* There was no place for it. */
+	addrbook_put_off(&b, k, 100, now);
+	CHECK_INT(b.n_first, 0);
+	now += 1000;
+	CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+	CHECK_INT(b.n_first, 1);
+	addrbook_on_failed(&b, k, now);
+	CHECK_INT(b.n_first, 0);
+	now += ADDRBOOK_RETRY_MAX_MS;
+	CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+	CHECK_INT(b.n_dialing, 1);
+	CHECK_INT(b.n_first, 0);
+	addrbook_check(&b);
+	addrbook_fini(&b);
+}
+
 TEST(addrbook_refuses_what_cannot_be_dialled)
 {
 	struct addrbook b = fresh(2);
