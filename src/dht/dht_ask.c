@@ -28,6 +28,16 @@ static void free_slot(struct dht *d, struct pending *p)
 	p->kind = PENDING_FREE;
 }
 
+/* Made with the secret: whoever we ask sees the numbers, and must not foretell those that others
+ * are asked with, or he answers in their place. */
+static uint32_t transaction(struct dht *d, uint32_t slot)
+{
+	uint8_t count[8];
+
+	put_be64(count, ++d->asked);
+	return (uint32_t)siphash(d->secret, bytes_of(count, sizeof(count))) << 8 | slot;
+}
+
 bool dht_ask(struct dht *d, enum pending_kind kind, uint32_t search, const struct addr *to,
 	     const uint8_t *id, struct krpc *m, struct dht_effects *fx)
 {
@@ -38,7 +48,7 @@ bool dht_ask(struct dht *d, enum pending_kind kind, uint32_t search, const struc
 
 	if (p == NULL)
 		return false;
-	number = (uint32_t)rng_next(&d->rng) << 8 | (uint32_t)(p - d->pending);
+	number = transaction(d, (uint32_t)(p - d->pending));
 	put_be32(tid, number);
 	m->type = KRPC_QUERY;
 	m->id = dht_self(d, to->v6);

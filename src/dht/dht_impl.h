@@ -83,6 +83,7 @@ struct dht {
 	struct pending *pending;
 	uint32_t n_pending, cap_pending; /* slots; taken ones among them */
 	uint32_t n_pings;		 /* of kind PENDING_PING */
+	uint64_t asked;			 /* queries, in all */
 
 	struct search **searches; /* in the order they came */
 	uint32_t n_searches, cap_searches, n_active, next_number;

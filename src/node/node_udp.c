@@ -1,4 +1,5 @@
 /* node/node_udp.c - the node's UDP port, with uTP and questions to trackers on it. */
+#include "net/entropy.h"
 #include "node/link.h"
 
 struct udp_port *node_udp(struct node *n, struct err_info *info)
@@ -15,9 +16,9 @@ static struct udp_port *port_for_trackers(void *user, struct err_info *info)
 
 int node_make_udp_asker(struct node *n)
 {
-	const struct udp_asker_params p = {
-	    .loop = n->loop, .seed = rng_next(&n->rng), .port = port_for_trackers, .user = n};
+	struct udp_asker_params p = {.loop = n->loop, .port = port_for_trackers, .user = n};
 
+	entropy_fill(&p.secret, sizeof(p.secret));
 	return udp_asker_new(&p, &n->udp_asker);
 }
 

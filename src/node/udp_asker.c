@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "base/rng.h"
 #include "base/text.h"
 #include "net/resolve.h"
 #include "wire/udp_tracker.h"
@@ -36,7 +35,7 @@ struct known {
 
 struct udp_asker {
 	struct udp_asker_params p;
-	struct rng rng;
+	uint64_t sent; /* packets, in all */
 	struct resolver *resolver;
 	struct udp_port *port; /* NULL: not needed yet, or it could not be had */
 	LIST_HEAD(, udp_call) calls;
@@ -114,6 +113,15 @@ void udp_call_cancel(struct udp_call *c)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+/* One tracker sees its numbers, and must not foretell another's. */
+static uint32_t transaction(struct udp_asker *k)
+{
+	uint8_t count[8];
+
+	put_be64(count, ++k->sent);
+	return (uint32_t)siphash(k->p.secret, bytes_of(count, sizeof(count)));
+}
+
 /* False: it did not go out. */
 static bool send_now(struct udp_call *c)
 {
@@ -124,7 +132,7 @@ static bool send_now(struct udp_call *c)
 	size_t n;
 
 	c->connecting = known == NULL;
-	c->transaction = (uint32_t)rng_next(&k->rng);
+	c->transaction = transaction(k);
 	n = known == NULL ? udp_connect_encode(c->transaction, packet)
 			  : udp_announce_encode(known->id, c->transaction, &c->announce,
 						bytes_str(c->path), packet);
@@ -346,7 +354,6 @@ int udp_asker_new(const struct udp_asker_params *p, struct udp_asker **out)
 	if (k == NULL)
 		return ERR_NOMEM;
 	k->p = *p;
-	rng_seed(&k->rng, p->seed);
 	LIST_INIT(&k->calls);
 	k->resolver = resolver_new(p->loop);
 	if (k->resolver == NULL) {

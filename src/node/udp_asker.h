@@ -11,6 +11,7 @@
 #define SHOAL_NODE_UDP_ASKER_H
 
 #include "base/err.h"
+#include "base/siphash.h"
 #include "net/loop.h"
 #include "net/udp_port.h"
 #include "wire/announce.h"
@@ -28,7 +29,8 @@ struct udp_call;
 
 struct udp_asker_params {
 	struct loop *loop;
-	uint64_t seed; /* of transaction ids: secret, or whoever guesses one answers in its place */
+	struct siphash_key
+	    secret; /* of transaction ids: whoever guesses one answers in its place */
 	/* The socket, at the first need; it stays until udp_asker_free(). NULL with the reason. */
 	struct udp_port *(*port)(void *user, struct err_info *info);
 	void *user;

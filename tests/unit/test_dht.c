@@ -89,6 +89,29 @@ TEST(a_read_only_node_answers_nobody_and_says_what_it_is)
 }
 
 /* O-37: what strangers send puts nobody into the table. */
+/* Whoever we ask sees our transactions, and must not be able to foretell others. */
+TEST(transactions_are_made_with_the_secret)
+{
+	struct dht_params p = {.seed = 1, .secret = {1, 1}, .v4 = true};
+	struct addr place = at("10.0.0.1:7");
+	uint32_t tid[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct dht *d = dht_new(&p, 1000);
+		struct dht_effects fx;
+
+		CHECK(d != NULL);
+		dht_effects_init(&fx);
+		dht_add_place(d, &place, 1000, &fx);
+		CHECK_INT(fx.n, 1);
+		tid[i] = be32(parse(dht_effect_bytes(&fx, &fx.list[0])).tid.ptr);
+		dht_effects_fini(&fx);
+		dht_free(d);
+		p.secret.k1++;
+	}
+	CHECK(tid[0] != tid[1]);
+}
+
 TEST(only_an_answer_to_our_question_from_where_it_was_sent_is_believed)
 {
 	struct addr place = at("10.0.0.1:7"), port = at("10.0.0.1:8"), zero = {.ip = {8, 8, 8, 8}};

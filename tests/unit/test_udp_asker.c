@@ -98,7 +98,7 @@ static struct udp_port *open_port(void *user, struct err_info *info)
 
 static void start(struct scene *s)
 {
-	struct udp_asker_params p = {.seed = 5, .port = open_port, .user = s};
+	struct udp_asker_params p = {.secret = {5, 6}, .port = open_port, .user = s};
 
 	*s = (struct scene){.n = 0};
 	start_tracker(&s->t);
