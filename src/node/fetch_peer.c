@@ -302,7 +302,7 @@ static bool on_message(struct fetch_peer *p, const struct wire_msg *m)
 	if (m->type == WIRE_HASHES || m->type == WIRE_HASH_REJECT)
 		return on_hashes(p, m);
 	if (m->type == WIRE_PORT && p->f->node->dht != NULL)
-		node_dht_on_port(p->f->node->dht, &p->addr, m->port);
+		node_dht_on_port(p->f->node->dht, &p->dht_told, &p->addr, m->port);
 	if (m->type == WIRE_PIECE || m->type == WIRE_UNKNOWN) {
 		fetch_peer_close(p, "sent what it was not asked for", false);
 		return false;

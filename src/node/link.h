@@ -92,6 +92,7 @@ struct link {
 	uint64_t written;  /* bytes that the socket took in all */
 	uint64_t acked;	   /* of them the peer had taken, when that was looked at last */
 	uint32_t rtt_us;
+	struct node_dht_told dht_told;
 	struct link_crypt *crypt; /* NULL: the stream is plain */
 	struct buf in, out;
 	size_t out_sent;     /* of `out` */

@@ -197,7 +197,7 @@ static void hear(struct link *l, struct wire_msg *m)
 	struct block_ref row = {m->index, m->begin, m->length};
 
 	if (m->type == WIRE_PORT && l->node->dht != NULL && !t->meta->private)
-		node_dht_on_port(l->node->dht, &l->addr, m->port);
+		node_dht_on_port(l->node->dht, &l->dht_told, &l->addr, m->port);
 	if (m->type == WIRE_REQUEST && row.length <= SWARM_RUN_BYTES) {
 		struct block_ref first = first_block(l, &row);
 

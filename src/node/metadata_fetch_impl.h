@@ -32,6 +32,7 @@ struct fetch_peer {
 	uint8_t metadata_id;  /* its number for the extension; 0: none */
 	uint64_t deadline_ms; /* of its handshake; then, unless it gives something */
 	uint64_t pex_at_ms;   /* when it may tell of others again */
+	struct node_dht_told dht_told;
 	struct buf in, out;
 	struct buf kept; /* messages of its, for the transfer */
 };

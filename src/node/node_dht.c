@@ -447,10 +447,15 @@ bool node_dht_is_seeking(const struct node_dht *d, const void *user)
 	return false;
 }
 
-void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port)
+void node_dht_on_port(struct node_dht *d, struct node_dht_told *last, const struct addr *peer,
+		      uint16_t port)
 {
+	uint64_t now = loop_now_ms(d->node->loop);
 	struct addr a = *peer;
 
+	if (port == last->port || (last->port != 0 && now - last->at_ms < NODE_DHT_PORT_MS))
+		return;
+	*last = (struct node_dht_told){port, now};
 	a.port = port;
 	if (d->shell != NULL)
 		dht_shell_add_place(d->shell, &a);

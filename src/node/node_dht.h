@@ -62,8 +62,17 @@ bool node_dht_is_seeking(const struct node_dht *d, const void *user);
 void node_dht_moved(struct node_dht *d);
 /* Once a second: announce and put what is due. */
 void node_dht_second(struct node_dht *d);
-/* A PORT message came. */
-void node_dht_on_port(struct node_dht *d, const struct addr *peer, uint16_t port);
+/* What one peer said of its node, and when. */
+struct node_dht_told {
+	uint16_t port;
+	uint64_t at_ms;
+};
+/* A PORT message came. Another one of the same peer is heeded after NODE_DHT_PORT_MS (attack: ports
+ * without end, at which nobody is: who knows hardly any nodes would ask there, and nowhere else).
+ */
+#define NODE_DHT_PORT_MS 60000u
+void node_dht_on_port(struct node_dht *d, struct node_dht_told *last, const struct addr *peer,
+		      uint16_t port);
 /* Our node's port for peers of this torrent; 0: none for them. NULL: what it is is not known yet.
  */
 uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t);

@@ -3,7 +3,9 @@
 of it, values are put and got."""
 
 import os
+import select
 import socket
+import struct
 import threading
 import time
 
@@ -133,6 +135,28 @@ def _(w):
     udp.bind((h.HOST, s.port))  # the port is free
     udp.close()
     get.stop().expect(h.OK)
+
+
+@test("a peer that says another port of its node each moment keeps nobody from searching (PORT)", seconds=60)
+def _(w):
+    path, src = torrent(w, "f")
+    meta = wire.Torrent.load(path, src)
+    seed = Serving(w, "a", path, src)
+    c = wire.Conn.dial(seed.port)
+    reserved = bytearray(wire.handshake(bytes(20))[20:28])
+    reserved[7] |= 1
+    c.greet(meta.hash_v1, reserved=bytes(reserved))
+    silent = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(40)]
+    for s in silent:
+        s.bind((h.HOST, 0))
+        c.send(struct.pack(">IBH", 3, 9, s.getsockname()[1]))
+        time.sleep(0.02)
+    h.wait_for(lambda: select.select(silent, [], [], 0)[0], 10 * h.SLOW, "the first one is asked")
+    time.sleep(2)  # what should not come has no event
+    check_eq(len(select.select(silent, [], [], 0)[0]), 1, "nor is another")
+    c.close()
+    for s in silent:
+        s.close()
 
 
 @test("with --no-dht and without uTP no port is opened", seconds=60)
