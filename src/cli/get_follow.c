@@ -6,8 +6,9 @@
 #include "store/store.h"
 
 /* A version that nobody has any more is given up for a newer one, after a while: its holders may be
- * about to come back, and what there is of it would be lost. */
-#define STUCK_MS 3000u
+ * about to come back, and what there is of it would be lost. But well before `get` itself ends; a
+ * daemon, which does not, waits longer (cli/daemon_follow.c). */
+#define STUCK_MS (NO_HOLDER_MS / 2)
 
 /* What there is of a version that was given up. */
 struct get_leftover {

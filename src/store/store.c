@@ -505,13 +505,22 @@ int store_discard(struct store *s, struct err_info *info)
 	return err == ERR_NOENT ? OK : err;
 }
 
+/* No more than where its state file would be. */
+static int find_state(struct store *s, const struct metainfo *m, const char *path)
+{
+	int err;
+
+	memcpy(s->info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
+	err = open_parent(s, path, NULL);
+	return err == OK ? make_names(s, NULL) : err;
+}
+
 void store_sweep(const struct metainfo *m, const char *path)
 {
 	struct store s = {.folder.path = NULL};
 	int fd = -1;
 
-	memcpy(s.info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
-	if (open_parent(&s, path, NULL) == OK && make_names(&s, NULL) == OK)
+	if (find_state(&s, m, path) == OK)
 		fd = root_openat(&s.parent, s.part_rel, O_RDONLY, 0, NULL);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
 	    durable_remove(&s.parent, s.state_rel, NULL) == OK) {
@@ -522,16 +531,6 @@ void store_sweep(const struct metainfo *m, const char *path)
 		close(fd);
 	root_close(&s.parent);
 	names_free(&s);
-}
-
-/* No more than where its state file would be. */
-static int find_state(struct store *s, const struct metainfo *m, const char *path)
-{
-	int err;
-
-	memcpy(s->info_hash, m->v2 ? m->hash_v2 : m->hash_v1, m->v2 ? SHA256_LEN : SHA1_LEN);
-	err = open_parent(s, path, NULL);
-	return err == OK ? make_names(s, NULL) : err;
 }
 
 bool store_is_partial(const struct metainfo *m, const char *path)

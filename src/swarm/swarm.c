@@ -136,17 +136,12 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 
 void swarm_on_hung_up(struct swarm *s, const struct addr *a, uint64_t now_ms, struct effects *fx)
 {
-	struct turn t = {s, now_ms, fx};
 	struct address *known = addrbook_find(&s->book, a);
 
 	/* A list of addresses may be one of somebody's who is no peer at all. */
-	if (s->n_peers > s->n_sources || known == NULL || known->state != ADDRESS_DIALING) {
-		swarm_on_dial_failed(s, a, now_ms, fx);
-		return;
-	}
-	addrbook_on_hung_up(&s->book, known, now_ms);
-	s->redial = true;
-	swarm_settle(&t);
+	if (s->n_peers == s->n_sources && known != NULL && known->state == ADDRESS_DIALING)
+		addrbook_on_hung_up(&s->book, known, now_ms); /* and so no dial in vain */
+	swarm_on_dial_failed(s, a, now_ms, fx);
 }
 
 /* Others would find no place either. */
