@@ -61,6 +61,16 @@ static inline int bytes_cmp(struct bytes a, struct bytes b)
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 
+/* Take so many off the front of `rest`; false, and nothing is taken: there are fewer. */
+static inline bool bytes_take(struct bytes *rest, uint64_t n, struct bytes *out)
+{
+	if (rest->len < n)
+		return false;
+	*out = bytes_sub(*rest, 0, (size_t)n);
+	*rest = bytes_sub(*rest, (size_t)n, rest->len - (size_t)n);
+	return true;
+}
+
 /* Take what stands before the first `c` off the front of `rest`, and `c` itself; all of it where
  * there is none. */
 static inline struct bytes bytes_take_until(struct bytes *rest, char c)

@@ -66,14 +66,14 @@ static int64_t ns_of(const struct timespec *t)
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-static bool copy_bytes(uint8_t **out, const uint8_t *from, size_t len)
+static bool copy_bytes(uint8_t **out, struct bytes from)
 {
 	*out = NULL;
-	if (len == 0)
+	if (from.len == 0)
 		return true;
-	*out = malloc(len);
+	*out = malloc(from.len);
 	if (*out != NULL)
-		memcpy(*out, from, len);
+		memcpy(*out, from.ptr, from.len);
 	return *out != NULL;
 }
 
@@ -105,8 +105,8 @@ int hash_record_add(struct hash_record *r, const struct hash_entry *e, const str
 	to->ctime_ns = ns_of(&st->st_ctim);
 	to->path = strdup(e->path);
 	to->layer = to->pieces_v1 = NULL;
-	if (to->path == NULL || !copy_bytes(&to->layer, e->layer, layer_bytes(r, e)) ||
-	    !copy_bytes(&to->pieces_v1, e->pieces_v1, v1_bytes(r, e))) {
+	if (to->path == NULL || !copy_bytes(&to->layer, bytes_of(e->layer, layer_bytes(r, e))) ||
+	    !copy_bytes(&to->pieces_v1, bytes_of(e->pieces_v1, v1_bytes(r, e)))) {
 		entry_fini(to);
 		return ERR_NOMEM;
 	}
@@ -191,46 +191,31 @@ int hash_record_encode(const struct hash_record *r, struct buf *out)
 	return buf_put(out, bytes_of(sum, sizeof(sum)));
 }
 
-/* Cut `n` bytes from the front of `in`; NULL when there are fewer. */
-static const uint8_t *take(struct bytes *in, uint64_t n)
-{
-	const uint8_t *at = in->ptr;
-
-	if (in->len < n)
-		return NULL;
-	*in = bytes_sub(*in, (size_t)n, in->len - (size_t)n);
-	return at;
-}
-
 static int read_entry(struct bytes *in, struct hash_record *r)
 {
-	const uint8_t *head = take(in, ENTRY_BYTES), *path, *layer, *v1;
+	struct bytes head, path, layer, v1;
 	struct hash_entry e = {.path = NULL}, *to;
 
-	if (head == NULL)
+	if (!bytes_take(in, ENTRY_BYTES, &head))
 		return ERR_PROTO;
-	e.padded = (be32(head + 4) & ENTRY_PADDED) != 0;
-	e.length = be64(head + 8);
-	e.ino = be64(head + 16);
-	e.mtime_ns = (int64_t)be64(head + 24);
-	e.ctime_ns = (int64_t)be64(head + 32);
-	memcpy(e.root, head + 40, SHA256_LEN);
-	memcpy(e.sha256, head + 40 + SHA256_LEN, SHA256_LEN);
-	path = take(in, be32(head));
+	e.padded = (be32(head.ptr + 4) & ENTRY_PADDED) != 0;
+	e.length = be64(head.ptr + 8);
+	e.ino = be64(head.ptr + 16);
+	e.mtime_ns = (int64_t)be64(head.ptr + 24);
+	e.ctime_ns = (int64_t)be64(head.ptr + 32);
+	memcpy(e.root, head.ptr + 40, SHA256_LEN);
+	memcpy(e.sha256, head.ptr + 40 + SHA256_LEN, SHA256_LEN);
 	/* More pieces than bytes are left would be nonsense, and might not fit a size. */
-	if (path == NULL || e.length / r->piece_length > in->len)
+	if (!bytes_take(in, be32(head.ptr), &path) || e.length / r->piece_length > in->len)
 		return ERR_PROTO;
-	layer = take(in, layer_bytes(r, &e));
-	v1 = layer == NULL ? NULL : take(in, v1_bytes(r, &e));
-	if (v1 == NULL)
+	if (!bytes_take(in, layer_bytes(r, &e), &layer) || !bytes_take(in, v1_bytes(r, &e), &v1))
 		return ERR_PROTO;
 	to = place(r);
 	if (to == NULL)
 		return ERR_NOMEM;
 	*to = e;
-	to->path = strndup((const char *)path, be32(head));
-	if (to->path == NULL || !copy_bytes(&to->layer, layer, layer_bytes(r, &e)) ||
-	    !copy_bytes(&to->pieces_v1, v1, v1_bytes(r, &e))) {
+	to->path = strndup((const char *)path.ptr, path.len);
+	if (to->path == NULL || !copy_bytes(&to->layer, layer) || !copy_bytes(&to->pieces_v1, v1)) {
 		entry_fini(to);
 		return ERR_NOMEM;
 	}
@@ -240,14 +225,15 @@ static int read_entry(struct bytes *in, struct hash_record *r)
 
 static bool read_head(struct bytes *in, struct hash_record *r, uint32_t *n)
 {
-	const uint8_t *head = take(in, HEAD_BYTES);
+	struct bytes head;
 
-	if (head == NULL || memcmp(head, magic, sizeof(magic)) != 0 || be32(head + 8) != VERSION)
+	if (!bytes_take(in, HEAD_BYTES, &head) || memcmp(head.ptr, magic, sizeof(magic)) != 0 ||
+	    be32(head.ptr + 8) != VERSION)
 		return false;
-	r->piece_length = be32(head + 12);
-	r->v1 = (be32(head + 16) & KIND_V1) != 0;
-	r->v2 = (be32(head + 16) & KIND_V2) != 0;
-	*n = be32(head + 20);
+	r->piece_length = be32(head.ptr + 12);
+	r->v1 = (be32(head.ptr + 16) & KIND_V1) != 0;
+	r->v2 = (be32(head.ptr + 16) & KIND_V2) != 0;
+	*n = be32(head.ptr + 20);
 	return r->piece_length > 0;
 }
 

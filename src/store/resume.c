@@ -28,16 +28,6 @@ int resume_encode(const struct resume *r, struct buf *out)
 	return buf_put(out, bytes_of(sum, sizeof(sum)));
 }
 
-/* Cut `n` bytes from the front of `in`. */
-static bool take(struct bytes *in, size_t n, struct bytes *out)
-{
-	if (in->len < n)
-		return false;
-	*out = bytes_sub(*in, 0, n);
-	*in = bytes_sub(*in, n, in->len - n);
-	return true;
-}
-
 int resume_decode(struct bytes in, struct resume *r)
 {
 	struct bytes head, sum, bits, len, torrent;
@@ -50,14 +40,14 @@ int resume_decode(struct bytes in, struct resume *r)
 	sum = bytes_sub(in, in.len - SHA256_LEN, SHA256_LEN);
 	in.len -= SHA256_LEN;
 	sha256_of(in, want);
-	if (!bytes_eq(sum, bytes_of(want, sizeof(want))) || !take(&in, HEAD_BYTES, &head))
+	if (!bytes_eq(sum, bytes_of(want, sizeof(want))) || !bytes_take(&in, HEAD_BYTES, &head))
 		return ERR_PROTO;
 	if (memcmp(head.ptr, magic, sizeof(magic)) != 0 || be32(head.ptr + 8) != RESUME_VERSION ||
 	    (be32(head.ptr + 12) & ~FLAG_PLACED) != 0)
 		return ERR_PROTO;
 	pieces = be32(head.ptr + 16 + SHA256_LEN);
-	if (pieces > META_PIECES_MAX || !take(&in, bitfield_bytes(pieces), &bits) ||
-	    !take(&in, 4, &len) || !take(&in, be32(len.ptr), &torrent) || in.len != 0)
+	if (pieces > META_PIECES_MAX || !bytes_take(&in, bitfield_bytes(pieces), &bits) ||
+	    !bytes_take(&in, 4, &len) || !bytes_take(&in, be32(len.ptr), &torrent) || in.len != 0)
 		return ERR_PROTO;
 	memcpy(r->info_hash, head.ptr + 16, SHA256_LEN);
 	r->placed = be32(head.ptr + 12) == FLAG_PLACED;
