@@ -7,53 +7,14 @@
 #include "base/digest.h"
 #include "failmalloc.h"
 #include "meta/merkle.h"
-#include "sim/net.h"
 #include "swarm/choker.h"
 #include "swarm/peer.h"
 #include "test.h"
 #include "wire/ext.h"
 
+#include "swarm_fixture.h"
+
 #define BLOCK BLOCK_BYTES
-
-struct bench {
-	struct metainfo *meta;
-	struct swarm *s;
-	struct effects fx;
-	uint64_t now;
-	uint32_t n_peers;
-	uint32_t rtt_us; /* of those who join */
-	char text[4096];
-};
-
-/* `have`: one character a piece, '*' for had. */
-static void start(struct bench *b, uint32_t blocks_per_piece, const char *have, bool v2)
-{
-	uint32_t n = (uint32_t)strlen(have);
-	struct swarm_params p = {.seed = 11, .port = 6881};
-	struct bitfield bits;
-
-	*b = (struct bench){.now = 100000};
-	b->meta = net_metainfo((uint64_t)n * blocks_per_piece * BLOCK, blocks_per_piece * BLOCK,
-			       true, v2);
-	p.meta = b->meta;
-	memset(p.peer_id, 'm', sizeof(p.peer_id));
-	b->s = swarm_new(&p);
-	effects_init(&b->fx);
-	assert_int_equal(bitfield_init(&bits, n), 0);
-	for (uint32_t i = 0; i < n; i++) {
-		if (have[i] == '*')
-			bitfield_set(&bits, i);
-	}
-	assert_int_equal(swarm_set_have(b->s, &bits), 0);
-	bitfield_fini(&bits);
-}
-
-static void stop(struct bench *b)
-{
-	swarm_free(b->s);
-	effects_fini(&b->fx);
-	meta_free(b->meta);
-}
 
 static size_t put_effect(char *out, size_t cap, const struct effect *e)
 {

@@ -4,52 +4,16 @@
 #include <stdlib.h>
 
 #include "failmalloc.h"
-#include "sim/net.h"
 #include "swarm/peer.h"
 #include "swarm/swarm_parts.h"
 #include "test.h"
 #include "wire/ext.h"
 
+#include "swarm_fixture.h"
+
 #define BLOCK BLOCK_BYTES
 /* The number that peers here have for BEP 54. */
 #define DONTHAVE 9u
-
-struct bench {
-	struct metainfo *meta;
-	struct swarm *s;
-	struct effects fx;
-	uint64_t now;
-	uint32_t n_peers;
-	uint32_t rtt_us; /* of those who join */
-};
-
-/* `have`: one character a piece of so many blocks, '*' for had. */
-static void start(struct bench *b, uint32_t blocks, const char *have)
-{
-	uint32_t n = (uint32_t)strlen(have);
-	struct swarm_params p = {.seed = 5, .port = 6881};
-	struct bitfield bits;
-
-	*b = (struct bench){.now = 100000};
-	b->meta = net_metainfo((uint64_t)n * blocks * BLOCK, blocks * BLOCK, true, false);
-	p.meta = b->meta;
-	memset(p.peer_id, 'm', sizeof(p.peer_id));
-	b->s = swarm_new(&p);
-	effects_init(&b->fx);
-	assert_int_equal(bitfield_init(&bits, n), 0);
-	for (uint32_t i = 0; i < n; i++)
-		if (have[i] == '*')
-			bitfield_set(&bits, i);
-	assert_int_equal(swarm_set_have(b->s, &bits), 0);
-	bitfield_fini(&bits);
-}
-
-static void stop(struct bench *b)
-{
-	swarm_free(b->s);
-	effects_fini(&b->fx);
-	meta_free(b->meta);
-}
 
 static void hear(struct bench *b, struct peer_ref r, struct wire_msg m)
 {
@@ -202,7 +166,7 @@ TEST(swarm_tells_nobody_of_a_piece_that_went_before_it_was_time_to)
 	struct bench b;
 	struct peer_ref seed, getter;
 
-	start(&b, 1, "....");
+	start(&b, 1, "....", false);
 	seed = open_seed(&b);
 	getter = join(&b);
 	blocks(&b, seed, 3);
@@ -224,7 +188,7 @@ TEST(swarm_says_that_a_piece_is_gone_before_it_rejects_requests_for_it)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "**");
+	start(&b, 1, "**", false);
 	r = join(&b);
 	hear_type(&b, r, WIRE_INTERESTED);
 	hear(&b, r, (struct wire_msg){.type = WIRE_REQUEST, .index = 1, .length = BLOCK});
@@ -242,7 +206,7 @@ TEST(swarm_closes_who_has_not_said_yet_how_it_can_be_told_that_a_piece_is_gone)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "**");
+	start(&b, 1, "**", false);
 	r = connect(&b, "", true);
 	hear_have(&b, r, 1);
 	gone(&b, 1);
@@ -255,7 +219,7 @@ TEST(swarm_keeps_a_source_that_lacks_a_piece_that_is_gone)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "*.");
+	start(&b, 1, "*.", false);
 	r = swarm_add_source(b.s, b.now, &b.fx);
 	swarm_source_lacks(b.s, r, 0, 1, b.now, &b.fx);
 	forget(&b);
@@ -274,7 +238,7 @@ TEST(swarm_lets_requests_pass_that_cross_with_the_news_that_the_piece_is_gone)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "**");
+	start(&b, 1, "**", false);
 	r = connect(&b, "", false);
 	say_ext(&b, r);
 	hear_type(&b, r, WIRE_INTERESTED);
@@ -292,7 +256,7 @@ TEST(swarm_that_lacks_something_again_takes_back_that_it_only_uploads)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "**");
+	start(&b, 1, "**", false);
 	r = join(&b);
 	forget(&b);
 	gone(&b, 1);
@@ -315,7 +279,7 @@ TEST(swarm_that_has_everything_says_so_to_those_who_had_part_of_it)
 	struct bench b;
 	struct peer_ref seed, ours, other;
 
-	start(&b, 1, "..");
+	start(&b, 1, "..", false);
 	seed = open_seed(&b);
 	ours = join_as(&b, "-SH0100-");
 	hear_have(&b, ours, 0);
@@ -339,7 +303,7 @@ TEST(swarm_that_finds_a_piece_again_drops_what_it_gave_up_asking_for_it)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "*.");
+	start(&b, 1, "*.", false);
 	r = open_seed(&b);
 	gone(&b, 0);
 	CHECK_INT(asked(&b, r), 2);
@@ -370,7 +334,7 @@ TEST(swarm_takes_a_piece_back_that_is_not_wanted_any_more)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "*.");
+	start(&b, 1, "*.", false);
 	r = join(&b);
 	swarm_set_wanted(b.s, plan, b.now, &b.fx);
 	gone(&b, 0);
@@ -386,7 +350,7 @@ TEST(swarm_takes_pieces_back_without_memory)
 {
 	struct bench b;
 
-	start(&b, 1, "**.");
+	start(&b, 1, "**.", false);
 	gone(&b, 0);
 	failmalloc_start(1, true);
 	back(&b, 0);
@@ -402,7 +366,7 @@ TEST(swarm_tells_who_lost_a_piece_that_it_is_to_be_had_here)
 	struct bench b;
 	struct peer_ref seed, r;
 
-	start(&b, 1, "....");
+	start(&b, 1, "....", false);
 	seed = open_seed(&b);
 	r = join(&b);
 	hear_have(&b, r, 0);
@@ -429,7 +393,7 @@ TEST(swarm_asks_others_for_what_a_peer_has_lost)
 	struct bench b;
 	struct peer_ref r, other;
 
-	start(&b, 4, "..");
+	start(&b, 4, "..", false);
 	r = join(&b);
 	hear_have(&b, r, 1);
 	hear_type(&b, r, WIRE_UNCHOKE);
@@ -449,7 +413,7 @@ TEST(swarm_goes_on_at_once_with_who_rejected_what_it_lost)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 8, "..");
+	start(&b, 8, "..", false);
 	r = join(&b);
 	hear_have(&b, r, 0);
 	hear_type(&b, r, WIRE_UNCHOKE);
@@ -470,7 +434,7 @@ TEST(swarm_counts_rejects_that_come_together_once)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 8, "..");
+	start(&b, 8, "..", false);
 	r = open_seed(&b);
 	blocks(&b, r, 8);
 	CHECK(asked(&b, r) == 8);
@@ -493,7 +457,7 @@ TEST(swarm_asks_who_rejected_again_though_it_had_nothing_for_us_meanwhile)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "..");
+	start(&b, 1, "..", false);
 	r = join(&b);
 	hear_have(&b, r, 0);
 	hear_type(&b, r, WIRE_UNCHOKE);
@@ -513,7 +477,7 @@ TEST(swarm_asks_who_says_late_that_it_has_everything)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "..");
+	start(&b, 1, "..", false);
 	r = join(&b);
 	hear_have(&b, r, 0);
 	hear_type(&b, r, WIRE_UNCHOKE);
@@ -531,7 +495,7 @@ TEST(swarm_fetches_a_bad_piece_from_others_when_the_one_it_asks_loses_it)
 	struct peer_ref one, two, three;
 	uint8_t hashes[2 * SHA256_LEN] = {0};
 
-	start(&b, 2, ".");
+	start(&b, 2, ".", false);
 	one = join(&b);
 	hear_have(&b, one, 0);
 	hear_type(&b, one, WIRE_UNCHOKE);
@@ -565,7 +529,7 @@ TEST(swarm_closes_who_takes_a_piece_back_and_has_it_again_without_end)
 	struct bench b;
 	struct peer_ref r;
 
-	start(&b, 1, "........");
+	start(&b, 1, "........", false);
 	r = join(&b);
 	hear_type(&b, r, WIRE_HAVE_ALL);
 	/* What a file that was changed takes with it is one loss. */
@@ -594,7 +558,7 @@ TEST(swarm_asks_who_was_far_when_the_near_ones_have_gone)
 	struct peer_ref near[5], far;
 	struct bench b;
 
-	start(&b, 1, "...");
+	start(&b, 1, "...", false);
 	b.rtt_us = 1000;
 	for (uint32_t i = 0; i < 5; i++) {
 		near[i] = join(&b);
@@ -627,7 +591,7 @@ struct sites {
  * `pieces`. What the far one was asked before it was seen to be far has come. */
 static void meet_sites(struct bench *b, struct sites *w, uint32_t pieces)
 {
-	start(b, 1, "........................................");
+	start(b, 1, "........................................", false);
 	b->rtt_us = 100000;
 	w->far = open_seed(b);
 	b->rtt_us = 1000;

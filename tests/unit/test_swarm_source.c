@@ -5,49 +5,11 @@
 #include <stdlib.h>
 
 #include "failmalloc.h"
-#include "sim/net.h"
 #include "test.h"
 
+#include "swarm_fixture.h"
+
 #define BLOCK BLOCK_BYTES
-
-struct bench {
-	struct metainfo *meta;
-	struct swarm *s;
-	struct effects fx;
-	uint64_t now;
-	char text[256];
-};
-
-/* `have`: one character a piece of so many blocks, '*' for had. False without memory. */
-static bool start(struct bench *b, uint32_t blocks, const char *have)
-{
-	uint32_t n = (uint32_t)strlen(have);
-	struct swarm_params p = {.seed = 3, .port = 6881};
-	struct bitfield bits;
-	bool ok;
-
-	*b = (struct bench){.now = 100000};
-	b->meta = net_metainfo((uint64_t)n * blocks * BLOCK, blocks * BLOCK, true, false);
-	p.meta = b->meta;
-	memset(p.peer_id, 'm', sizeof(p.peer_id));
-	effects_init(&b->fx);
-	b->s = swarm_new(&p);
-	if (b->s == NULL || bitfield_init(&bits, n) != 0)
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (have[i] == '*')
-			bitfield_set(&bits, i);
-	ok = swarm_set_have(b->s, &bits) == 0;
-	bitfield_fini(&bits);
-	return ok;
-}
-
-static void stop(struct bench *b)
-{
-	swarm_free(b->s);
-	effects_fini(&b->fx);
-	meta_free(b->meta);
-}
 
 static struct peer_ref source(struct bench *b)
 {
@@ -111,7 +73,7 @@ TEST(a_source_is_asked_for_a_row_and_is_told_so_once)
 	struct bench b;
 	struct peer_ref r;
 
-	CHECK(start(&b, 32, "*...*.....*."));
+	start(&b, 32, "*...*.....*.", false);
 	r = source(&b);
 	CHECK_STR(expected(&b, r), "5 6");
 	CHECK_INT(count(&b, EFFECT_FETCH), 1);
@@ -124,7 +86,7 @@ TEST(a_source_goes_on_with_its_row_and_then_begins_the_longest_gap)
 	struct bench b;
 	struct peer_ref r;
 
-	CHECK(start(&b, 32, "*..*....*"));
+	start(&b, 32, "*..*....*", false);
 	r = source(&b);
 	CHECK_STR(expected(&b, r), "4 5");
 	bring(&b, r, 4, 32);
@@ -137,7 +99,7 @@ TEST(a_source_begins_in_the_middle_of_a_gap_that_another_one_comes_into)
 	struct bench b;
 	struct peer_ref r, other;
 
-	CHECK(start(&b, 32, "*......."));
+	start(&b, 32, "*.......", false);
 	r = source(&b);
 	CHECK_STR(expected(&b, r), "1 2");
 	other = source(&b);
@@ -152,7 +114,7 @@ TEST(a_source_takes_first_what_no_peer_has)
 	struct peer_hello h = {.addr = {.ip = {10, 0, 0, 9}, .port = 1}, .fast = true};
 	const char *why;
 
-	CHECK(start(&b, 64, "........"));
+	start(&b, 64, "........", false);
 	memset(h.peer_id, 'z', sizeof(h.peer_id));
 	r = swarm_on_connected(b.s, &h, b.now, &why, &b.fx);
 	for (uint32_t i = 0; i < 8; i++)
@@ -169,7 +131,7 @@ TEST(what_a_source_cannot_bring_now_is_asked_of_others_and_of_it_after_a_while)
 	struct bench b;
 	struct peer_ref r, p;
 
-	CHECK(start(&b, 4, ".."));
+	start(&b, 4, "..", false);
 	r = source(&b);
 	CHECK(expected(&b, r)[0] != '\0');
 	p = seed(&b, 1);
@@ -193,12 +155,14 @@ TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 {
 	struct bench b;
 	struct peer_ref r;
+	const char *asked;
 
-	CHECK(start(&b, 4, "......"));
+	start(&b, 4, "......", false);
 	r = source(&b);
 	swarm_source_lacks(b.s, r, 0, 4, b.now, &b.fx);
 	swarm_check(b.s);
-	CHECK_STR(expected(&b, r), "4 5");
+	asked = expected(&b, r); /* in the order of the first run, which began anywhere */
+	CHECK(strcmp(asked, "4 5") == 0 || strcmp(asked, "5 4") == 0);
 	swarm_source_lacks(b.s, r, 4, 2, b.now, &b.fx);
 	swarm_check(b.s);
 	CHECK_STR(expected(&b, r), "");
@@ -210,7 +174,7 @@ TEST(a_source_that_alone_sent_a_bad_piece_is_told_off)
 	struct bench b;
 	struct peer_ref r;
 
-	CHECK(start(&b, 2, "."));
+	start(&b, 2, ".", false);
 	r = source(&b);
 	bring(&b, r, 0, 2);
 	CHECK_INT(count(&b, EFFECT_VERIFY), 1);
@@ -230,7 +194,7 @@ TEST(sources_are_no_peers_in_any_count_and_stay_when_all_is_there)
 	struct swarm_stats st;
 	struct swarm_peer list[4];
 
-	CHECK(start(&b, 1, "."));
+	start(&b, 1, ".", false);
 	r = source(&b);
 	swarm_stats(b.s, b.now, &st);
 	CHECK(st.peers == 0 && st.seeds == 0 && st.sources == 1 && st.can_complete);
@@ -259,7 +223,7 @@ TEST(what_a_silent_seed_owes_is_asked_of_a_source)
 	struct bench b;
 	struct peer_ref r, p;
 
-	CHECK(start(&b, 8, "."));
+	start(&b, 8, ".", false);
 	p = seed(&b, 1);
 	r = source(&b);
 	CHECK_STR(expected(&b, p), "0");
@@ -276,7 +240,7 @@ TEST(what_is_urgent_comes_before_what_a_source_is_at)
 	struct peer_ref r;
 	struct piece_run urgent = {6, 2};
 
-	CHECK(start(&b, 32, "*......."));
+	start(&b, 32, "*.......", false);
 	r = source(&b);
 	CHECK_STR(expected(&b, r), "1 2");
 	effects_clear(&b.fx);
@@ -299,7 +263,7 @@ TEST(a_source_follows_what_is_wanted_and_in_which_order)
 	struct bench b;
 	struct peer_ref r;
 
-	CHECK(start(&b, 32, "........"));
+	start(&b, 32, "........", false);
 	swarm_set_wanted(b.s, wanted, b.now, &b.fx);
 	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
 	r = source(&b);
@@ -329,7 +293,7 @@ TEST(a_swarm_with_sources_survives_the_failure_of_any_allocation)
 		for (int forever = 0; forever < 2; forever++) {
 			struct bench b;
 
-			CHECK(start(&b, 4, "..."));
+			start(&b, 4, "...", false);
 			failmalloc_start(nth, forever != 0);
 			short_life(&b);
 			failmalloc_stop();

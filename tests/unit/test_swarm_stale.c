@@ -10,63 +10,33 @@
 #include "swarm/swarm_parts.h"
 #include "test.h"
 
+#include "swarm_fixture.h"
+
 #define BLOCKS 4u
 #define HASHES (BLOCKS * SHA256_LEN)
 
-struct bench {
-	struct metainfo *meta;
-	struct swarm *s;
-	struct effects fx;
-	uint64_t now;
-	uint32_t n_peers;
-	char text[2048];
-};
-
-/* `state`: a character a piece, '*' had, 's' stale, '.' nothing is there. */
-static void begin(struct bench *b, const char *state)
+/* A piece that is `s` is stale: other bytes of it may be on disk. Returns 0, or ERR_NOMEM and no
+ * swarm. */
+static int set_stale(struct bench *b, const char *pieces)
 {
-	uint32_t n = (uint32_t)strlen(state);
-	struct swarm_params p = {.seed = 11, .port = 6881, .meta = b->meta};
-	struct bitfield have = {0}, stale = {0};
-	int err = ERR_NOMEM;
+	struct bitfield stale;
+	int err = pieces_of(pieces, 's', &stale);
 
-	b->s = swarm_new(&p);
-	if (b->s == NULL)
-		return;
-	if (bitfield_init(&have, n) == 0 && bitfield_init(&stale, n) == 0) {
-		for (uint32_t i = 0; i < n; i++) {
-			if (state[i] == '*')
-				bitfield_set(&have, i);
-			if (state[i] == 's')
-				bitfield_set(&stale, i);
-		}
-		err = swarm_set_have(b->s, &have);
-		if (err == OK)
-			err = swarm_set_stale(b->s, &stale);
-		b->s->stale.next = 0;
-	}
+	if (err == OK)
+		err = swarm_set_stale(b->s, &stale);
+	bitfield_fini(&stale);
+	b->s->stale.next = 0;
 	if (err != OK) {
 		swarm_free(b->s);
 		b->s = NULL;
 	}
-	bitfield_fini(&have);
-	bitfield_fini(&stale);
+	return err;
 }
 
-static void start(struct bench *b, const char *state, bool v2)
+static void start_stale(struct bench *b, const char *pieces, bool v2)
 {
-	*b = (struct bench){.now = 100000};
-	b->meta = net_metainfo((uint64_t)strlen(state) * BLOCKS * BLOCK_BYTES, BLOCKS * BLOCK_BYTES,
-			       true, v2);
-	effects_init(&b->fx);
-	begin(b, state);
-}
-
-static void stop(struct bench *b)
-{
-	swarm_free(b->s);
-	effects_fini(&b->fx);
-	meta_free(b->meta);
+	start(b, BLOCKS, pieces, v2);
+	CHECK_INT(set_stale(b, pieces), OK);
 }
 
 static struct peer_ref seed(struct bench *b, bool v2)
@@ -172,7 +142,7 @@ TEST(stale_pieces_are_asked_for_by_their_leaves_and_only_what_differs_is_fetched
 	struct peer_ref a;
 	struct swarm_stats st;
 
-	start(&b, "s*s", true);
+	start_stale(&b, "s*s", true);
 	a = seed(&b, true);
 	CHECK_STR(said(&b), "0:leaves0 0:leaves2");
 	tell(&b, a, 0, WIRE_HASHES, false);
@@ -197,7 +167,7 @@ TEST(stale_pieces_of_which_all_is_right_after_all_are_verified_without_a_fetch)
 	struct bench b;
 	struct peer_ref a;
 
-	start(&b, "s*", true);
+	start_stale(&b, "s*", true);
 	a = seed(&b, true);
 	tell(&b, a, 0, WIRE_HASHES, false);
 	disk(&b, 0, 0xf);
@@ -215,7 +185,7 @@ TEST(stale_pieces_that_turn_out_bad_are_not_blamed_on_who_sent_the_rest)
 	struct peer_ref a;
 	uint8_t hashes[HASHES];
 
-	start(&b, "s*", true);
+	start_stale(&b, "s*", true);
 	a = seed(&b, true);
 	tell(&b, a, 0, WIRE_HASHES, false);
 	disk(&b, 0, 0xe);
@@ -235,7 +205,7 @@ TEST(stale_pieces_of_v1_torrents_and_of_single_blocks_are_fetched_whole)
 {
 	struct bench b;
 
-	start(&b, "ss", false);
+	start_stale(&b, "ss", false);
 	(void)seed(&b, true);
 	CHECK(strstr(said(&b), "leaves") == NULL);
 	stop(&b);
@@ -250,7 +220,7 @@ TEST(stale_pieces_wait_while_others_are_fetched_and_urgent_ones_are_asked_about_
 	memset(pieces, 's', sizeof(pieces) - 1);
 	pieces[40] = '\0';
 	pieces[5] = '.';
-	start(&b, pieces, true);
+	start_stale(&b, pieces, true);
 	swarm_set_urgent(b.s, &(struct piece_run){30, 1}, 1, b.now, &b.fx);
 	a = seed(&b, true);
 	/* So many at one peer, and meanwhile what nothing is known of. */
@@ -265,7 +235,7 @@ TEST(stale_pieces_are_fetched_whole_when_nobody_speaks_of_hashes)
 {
 	struct bench b;
 
-	start(&b, "ss", true);
+	start_stale(&b, "ss", true);
 	(void)seed(&b, false);
 	CHECK_STR(said(&b), "");
 	ticks(&b, SWARM_CHECK_MS);
@@ -283,7 +253,7 @@ TEST(stale_pieces_beyond_the_first_row_are_left_for_one_who_gives_hashes_and_com
 	CHECK(pieces != NULL);
 	memset(pieces, 's', n);
 	pieces[n] = '\0';
-	start(&b, pieces, true);
+	start_stale(&b, pieces, true);
 	(void)seed(&b, false);
 	ticks(&b, SWARM_CHECK_MS);
 	CHECK_INT(b.s->picker.held.count, 50);
@@ -301,7 +271,7 @@ TEST(stale_pieces_are_asked_of_another_after_rejects_and_whole_when_all_reject)
 	struct bench b;
 	struct peer_ref a, c;
 
-	start(&b, "s*", true);
+	start_stale(&b, "s*", true);
 	a = seed(&b, true);
 	CHECK_STR(said(&b), "0:leaves0");
 	c = seed(&b, true);
@@ -326,7 +296,7 @@ TEST(stale_pieces_are_not_waited_for_where_hashes_drip)
 
 	memset(pieces, 's', sizeof(pieces) - 1);
 	pieces[200] = '\0';
-	start(&b, pieces, true);
+	start_stale(&b, pieces, true);
 	a = seed(&b, true);
 	begun = b.now;
 	/* One piece every two seconds, all of it wrong on disk: the rest is fetched long before
@@ -347,7 +317,7 @@ TEST(stale_pieces_forget_who_lies_about_hashes_is_silent_or_leaves)
 	struct bench b;
 	struct peer_ref a, c, d;
 
-	start(&b, "s*", true);
+	start_stale(&b, "s*", true);
 	a = seed(&b, true);
 	said(&b);
 	c = seed(&b, true);
@@ -372,7 +342,7 @@ TEST(stale_pieces_that_are_not_wanted_any_more_are_left_alone_until_they_are)
 	struct bench b;
 	struct peer_ref a;
 
-	start(&b, "s.", true);
+	start_stale(&b, "s.", true);
 	a = seed(&b, true);
 	tell(&b, a, 0, WIRE_HASHES, false);
 	said(&b);
@@ -389,8 +359,7 @@ static void whole_life(struct bench *b)
 	struct peer_ref a;
 
 	b->n_peers = 0;
-	begin(b, "ssss");
-	if (b->s == NULL)
+	if (begin_swarm(b, "ssss") != OK || set_stale(b, "ssss") != OK)
 		return;
 	a = seed(b, true);
 	for (uint32_t i = 0; i < 4; i++)
@@ -407,7 +376,7 @@ TEST(stale_pieces_survive_the_failure_of_any_allocation)
 	struct bench b;
 	size_t asked;
 
-	start(&b, "ssss", true);
+	start_stale(&b, "ssss", true);
 	swarm_free(b.s);
 	failmalloc_start(0, false);
 	whole_life(&b);
