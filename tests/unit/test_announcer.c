@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 
-#include "net/http_server.h"
-#include "net/tcp.h"
 #include "node/announce_pace.h"
 #include "test.h"
 #include "wire/http_tracker.h"
+
+#include "http_fixture.h"
 
 #define PATIENCE_MS 60000u
 
@@ -119,15 +119,11 @@ static void name_dead(struct scene *s)
 static void start_with(struct scene *s, bool dead, bool hybrid)
 {
 	struct announcer_params p = {.port = 6881, .counts = counts, .found = on_found};
-	struct err_info info;
 	uint16_t port;
-	int fd;
 
 	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}, .v2 = hybrid, .hash_v2 = {8}}};
 	CHECK_INT(loop_new(&s->loop), 0);
-	fd = tcp_listen("127.0.0.1", 0, &port, &info);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(s->loop, fd, on_request, s, &s->tracker), 0);
+	s->tracker = serve_http(s->loop, on_request, s, &port);
 	CHECK_INT(http_client_new(s->loop, &s->http), 0);
 	announce_gate_init(&s->gate, (struct siphash_key){1, 2});
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/announce", port);

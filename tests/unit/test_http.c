@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "net/http_client.h"
-#include "net/http_server.h"
-#include "net/tcp.h"
 
 #include "test.h"
+
+#include "http_fixture.h"
 
 /* A server and a client on one loop. */
 struct rig {
@@ -77,15 +77,10 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 
 static void rig_open(struct rig *g)
 {
-	struct err_info info = {0};
-	int fd;
-
 	*g = (struct rig){0};
 	buf_init(&g->body, 1 << 20);
 	CHECK_INT(loop_new(&g->loop), 0);
-	fd = tcp_listen("127.0.0.1", 0, &g->port, &info);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(g->loop, fd, handle, g, &g->server), 0);
+	g->server = serve_http(g->loop, handle, g, &g->port);
 	CHECK_INT(http_client_new(g->loop, &g->client), 0);
 	snprintf(g->base, sizeof(g->base), "http://127.0.0.1:%u", g->port);
 }

@@ -8,9 +8,10 @@
 
 #include "net/http_client.h"
 #include "net/http_later.h"
-#include "net/tcp.h"
 
 #include "test.h"
+
+#include "http_fixture.h"
 
 #define CHUNK 100000u
 #define LENGTH 1000000u
@@ -127,13 +128,9 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 
 static void rig_open(struct rig *g)
 {
-	int fd;
-
 	*g = (struct rig){.right = true};
 	CHECK_INT(loop_new(&g->loop), 0);
-	fd = tcp_listen("127.0.0.1", 0, &g->port, NULL);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(g->loop, fd, handle, g, &g->server), 0);
+	g->server = serve_http(g->loop, handle, g, &g->port);
 	CHECK_INT(http_client_new(g->loop, &g->client), 0);
 	g->timer = loop_timer_new(g->loop, on_timer, g);
 	snprintf(g->base, sizeof(g->base), "http://127.0.0.1:%u", g->port);

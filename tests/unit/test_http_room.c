@@ -9,8 +9,9 @@
 
 #include "net/http_server_impl.h"
 #include "net/http_stream.h"
-#include "net/tcp.h"
 #include "test.h"
+
+#include "http_fixture.h"
 
 #define HUGE_BYTES ((size_t)64 << 20)
 #define GREEDY 9 /* so many of these are too much */
@@ -60,14 +61,9 @@ static void on_request(void *user, const struct http_request *r, struct http_rep
 
 static void begin(void)
 {
-	struct err_info info;
-	int fd;
-
 	memset(&world, 0, sizeof(world));
 	CHECK_INT(loop_new(&world.loop), OK);
-	fd = tcp_listen("127.0.0.1", 0, &world.port, &info);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(world.loop, fd, on_request, NULL, &world.server), OK);
+	world.server = serve_http(world.loop, on_request, NULL, &world.port);
 }
 
 static void end(void)

@@ -5,8 +5,9 @@
 
 #include "net/http_client.h"
 #include "net/line_client.h"
-#include "net/tcp.h"
 #include "test.h"
+
+#include "http_fixture.h"
 
 static struct {
 	struct loop *loop;
@@ -54,15 +55,10 @@ static void on_request(void *user, const struct http_request *r, struct http_rep
 
 static void begin(void)
 {
-	struct err_info info;
-	int fd;
-
 	memset(&world, 0, sizeof(world));
 	buf_init(&world.heard, 1u << 20);
 	CHECK_INT(loop_new(&world.loop), OK);
-	fd = tcp_listen("127.0.0.1", 0, &world.port, &info);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(world.loop, fd, on_request, NULL, &world.server), OK);
+	world.server = serve_http(world.loop, on_request, NULL, &world.port);
 }
 
 static void end(void)

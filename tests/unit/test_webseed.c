@@ -5,8 +5,7 @@
 #include "test.h"
 
 #include "failmalloc.h"
-#include "net/http_server.h"
-#include "net/tcp.h"
+#include "http_fixture.h"
 #include "node_fixture.h"
 #include "store/store_impl.h"
 #include "wire/http_range.h"
@@ -58,13 +57,10 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 static void yard_init(struct yard *y)
 {
 	uint16_t port = 0;
-	int fd;
 
 	memset(y, 0, sizeof(*y));
 	world_init(&y->w, v1, 16 * KIB, &one, 1);
-	fd = tcp_listen("127.0.0.1", 0, &port, NULL);
-	CHECK(fd >= 0);
-	CHECK_INT(http_server_new(y->w.loop, fd, handle, y, &y->server), OK);
+	y->server = serve_http(y->w.loop, handle, y, &port);
 	snprintf(y->url, sizeof(y->url), "http://127.0.0.1:%u/f", port);
 	y->node = world_node(&y->w);
 }
