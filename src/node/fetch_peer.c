@@ -153,7 +153,7 @@ void fetch_peer_say_handshake(struct fetch_peer *p, const uint8_t hash[SHA1_LEN]
 	const struct node_dht *dht = p->f->node->dht;
 	struct handshake h = {.fast = true,
 			      .extended = true,
-			      .dht = dht != NULL && node_dht_port(dht, NULL) != 0,
+			      .dht = dht != NULL && node_dht_port(dht, NULL, &p->addr) != 0,
 			      .v2 = m->v2};
 	uint8_t raw[HANDSHAKE_LEN];
 

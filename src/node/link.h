@@ -74,7 +74,8 @@ struct link {
 	enum link_state state;
 	uint32_t host_cell; /* of node->host_links */
 	bool incoming;
-	bool v2; /* hash messages may be used */
+	bool v2;      /* hash messages may be used */
+	bool has_dht; /* it has a node of the hash table, and is told of ours */
 	bool handshake_sent;
 	bool encrypt;	  /* we dial so */
 	bool heard;	  /* it said something */
@@ -238,5 +239,8 @@ size_t link_take_handshake(struct link *l, struct bytes in);
 /* The end of one that was met before there was a transfer: into the swarm. The link may be closed.
  */
 void link_resume(struct link *l, const struct handshake *h);
+/* Where our node of the hash table is, for one who has one: once it is open, and when that changes.
+ */
+void link_say_dht_port(struct link *l);
 
 #endif

@@ -7,7 +7,15 @@
 /* Of our node, for this peer; 0: none. */
 static uint16_t link_dht_port(const struct link *l)
 {
-	return l->node->dht == NULL ? 0 : node_dht_port(l->node->dht, l->t);
+	return l->node->dht == NULL ? 0 : node_dht_port(l->node->dht, l->t, &l->addr);
+}
+
+void link_say_dht_port(struct link *l)
+{
+	uint16_t port = link_dht_port(l);
+
+	if (l->has_dht && l->state == LINK_OPEN && port != 0)
+		link_send(l, &(struct wire_msg){.type = WIRE_PORT, .port = port});
 }
 
 void link_send_handshake(struct link *l, const uint8_t hash[20])
@@ -112,8 +120,8 @@ static void open_peer(struct link *l, const struct handshake *h, bool met)
 		return;
 	}
 	transfer_perform(t);
-	if (h->dht && l->state == LINK_OPEN && link_dht_port(l) != 0)
-		link_send(l, &(struct wire_msg){.type = WIRE_PORT, .port = link_dht_port(l)});
+	l->has_dht = h->dht;
+	link_say_dht_port(l);
 }
 
 size_t link_take_handshake(struct link *l, struct bytes in)

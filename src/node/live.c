@@ -20,6 +20,7 @@ struct live {
 	bool begun;
 	uint16_t dht_port;  /* 0: none */
 	uint16_t said_port; /* in the hello */
+	uint16_t said_dht;  /* what the index has for dht_port; 0: nothing yet */
 };
 
 static uint64_t now_ms(const struct live *l)
@@ -216,6 +217,20 @@ static uint16_t port_of(const struct live *l)
 	return l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base);
 }
 
+static uint16_t dht_port_of(const struct live *l)
+{
+	return l->p.reach == NULL ? l->dht_port : reach_udp_port(l->p.reach, l->base);
+}
+
+/* Once, and whenever the router gives us another port. */
+static void say_dht(struct live *l)
+{
+	if (l->state.is != LIVE_UP || l->dht_port == 0 || l->said_dht == dht_port_of(l))
+		return;
+	l->said_dht = dht_port_of(l);
+	say(l, json_pack("{s:s, s:i}", "t", "dht", "port", (int)l->said_dht));
+}
+
 /* The router gave us another port than the index tells others of. */
 static void renew(struct live *l)
 {
@@ -245,6 +260,7 @@ static void on_tick(void *arg)
 		return;
 	if (tick == LIVE_TICK_BEAT)
 		say(l, json_pack("{s:s}", "t", "beat"));
+	say_dht(l);
 	pump(l);
 	live_flush(l);
 }
@@ -258,6 +274,7 @@ static void on_opened(void *user)
 	live_state_on_opened(&l->state, now_ms(l));
 	loop_timer_set(l->tick, LIVE_TICK_MS);
 	l->said_port = port_of(l);
+	l->said_dht = 0;
 	say(l, json_pack("{s:s, s:s, s:i, s:s}", "t", "hello", "peer_id", hex, "port",
 			 (int)l->said_port, "client", "shoal " SHOAL_VERSION));
 	pump(l);
@@ -296,12 +313,6 @@ static void on_peers(struct live *l, const json_t *j)
 	t->asked = false;
 	n = session_line_peers(j, nearest(l), list, LIVE_PEERS_MAX, &complete);
 	t->found(t->user, list, n, complete, answer);
-}
-
-static void say_dht(struct live *l)
-{
-	if (l->state.is == LIVE_UP && l->dht_port != 0)
-		say(l, json_pack("{s:s, s:i}", "t", "dht", "port", (int)l->dht_port));
 }
 
 void live_set_dht(struct live *l, uint16_t port)

@@ -50,7 +50,8 @@ bool live_is_of(const struct live *l, const char *tracker_url);
 /* Where it is, and the header that opens it; NULL: none. Borrowed. */
 const char *live_url(const struct live *l);
 const char *live_authorization(const struct live *l);
-/* Our node of the distributed hash table is at this port: the index tells others of it. */
+/* Our node of the distributed hash table is at this port: the index tells others of it, or of the
+ * router's. */
 void live_set_dht(struct live *l, uint16_t port);
 /* Is it the session with this index, given as in live_params? */
 bool live_has_url(const struct live *l, const char *url);

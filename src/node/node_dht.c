@@ -461,9 +461,11 @@ void node_dht_on_port(struct node_dht *d, struct node_dht_told *last, const stru
 		dht_shell_add_place(d->shell, &a);
 }
 
-uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t)
+uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t, const struct addr *peer)
 {
-	return d->shell == NULL || (t != NULL && t->meta->private) ? 0 : dht_shell_port(d->shell);
+	if (d->shell == NULL || (t != NULL && t->meta->private))
+		return 0;
+	return addr_port_for(peer, dht_shell_port(d->shell), d->node->outer_udp_port);
 }
 
 json_t *node_dht_json(const struct node *n)

@@ -73,9 +73,9 @@ struct node_dht_told {
 #define NODE_DHT_PORT_MS 60000u
 void node_dht_on_port(struct node_dht *d, struct node_dht_told *last, const struct addr *peer,
 		      uint16_t port);
-/* Our node's port for peers of this torrent; 0: none for them. NULL: what it is is not known yet.
- */
-uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t);
+/* Our node's port, as this peer of the torrent reaches it; 0: none for those. `t` NULL: what it is
+ * is not known yet. */
+uint16_t node_dht_port(const struct node_dht *d, const struct transfer *t, const struct addr *peer);
 /* What an index answers: its "nodes", up to `cap`; none that is nearer to us than the index, which
  * may not send us to our own doors. Returns how many. */
 size_t node_dht_read_nodes(const json_t *j, enum addr_scope nearest, struct addr *out, size_t cap);

@@ -1,6 +1,6 @@
 /* node/node_external.c - how the world sees this node: who says so, and who is told. */
+#include "node/link.h"
 #include "node/metadata_fetch_impl.h"
-#include "node/node_impl.h"
 
 static void tell_external(struct node *n, const struct addr *us)
 {
@@ -28,6 +28,14 @@ static void tell_outer_port(struct node *n, uint16_t port)
 		node_dht_moved(n->dht);
 }
 
+/* Indexes are told by their sessions, which look themselves. */
+static void tell_outer_udp_port(struct node *n, uint16_t port)
+{
+	n->outer_udp_port = port;
+	for (struct link *l = n->links; l != NULL; l = l->next)
+		link_say_dht_port(l);
+}
+
 void node_on_seen_as(struct node *n, const struct addr *by, const struct addr *us)
 {
 	if (external_on_vote(&n->external, by, us))
@@ -38,10 +46,13 @@ void node_hear_verdicts(struct node *n)
 {
 	const struct portmap_state *r = node_reach(n);
 	uint16_t outer = n->reach == NULL ? 0 : reach_outer_port(n->reach);
+	uint16_t outer_udp = n->reach == NULL ? 0 : reach_outer_udp_port(n->reach);
 	struct addr us;
 
 	if (outer != n->outer_port)
 		tell_outer_port(n, outer);
+	if (outer_udp != n->outer_udp_port)
+		tell_outer_udp_port(n, outer_udp);
 	for (int v6 = 0; v6 < 2; v6++)
 		if (node_dht(n) != NULL && dht_shell_address(node_dht(n), v6 != 0, &us) &&
 		    external_on_verdict(&n->external, EXTERNAL_DHT, &us))

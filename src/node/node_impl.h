@@ -53,7 +53,8 @@ struct node {
 	uint8_t peer_id[20];
 	int listener;
 	uint16_t port;
-	uint16_t outer_port; /* for those of whom addr_is_beyond_nat() is true; 0: none */
+	/* TCP's and UDP's for those of whom addr_is_beyond_nat() is true; 0: none */
+	uint16_t outer_port, outer_udp_port;
 	struct loop_io *listen_io, *pool_io;
 	uint64_t moved_at_ms;
 	struct loop_timer *second; /* handshake deadlines, accepting again */

@@ -108,13 +108,22 @@ static bool is_v6(const char *url)
 	return addr_parse(text_url_host(url), 1, &a) == 0 && a.v6;
 }
 
+/* `given` by the router: 0 when it gave none. */
+static uint16_t outer_port(const struct reach *r, uint16_t given)
+{
+	if (r->state.method == PORTMAP_NONE || r->state.external.v6 || given == r->p.port)
+		return 0;
+	return given;
+}
+
 uint16_t reach_outer_port(const struct reach *r)
 {
-	const struct portmap_state *s = &r->state;
+	return outer_port(r, r->state.external.port);
+}
 
-	if (s->method == PORTMAP_NONE || s->external.v6 || s->external.port == r->p.port)
-		return 0;
-	return s->external.port;
+uint16_t reach_outer_udp_port(const struct reach *r)
+{
+	return outer_port(r, r->state.udp_port);
 }
 
 enum addr_scope reach_of_index(enum addr_scope at)
@@ -122,11 +131,19 @@ enum addr_scope reach_of_index(enum addr_scope at)
 	return at < ADDR_PRIVATE ? ADDR_PRIVATE : at;
 }
 
+static uint16_t port_for(const struct reach *r, const char *url, uint16_t outer)
+{
+	return outer == 0 || reach_is_near(url) || is_v6(url) ? r->p.port : outer;
+}
+
 uint16_t reach_port(const struct reach *r, const char *url)
 {
-	uint16_t outer = reach_outer_port(r);
+	return port_for(r, url, reach_outer_port(r));
+}
 
-	return outer == 0 || reach_is_near(url) || is_v6(url) ? r->p.port : outer;
+uint16_t reach_udp_port(const struct reach *r, const char *url)
+{
+	return port_for(r, url, reach_outer_udp_port(r));
 }
 
 const struct portmap_state *reach_state(const struct reach *r)

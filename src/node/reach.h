@@ -32,6 +32,9 @@ uint16_t reach_port(const struct reach *r, const char *url);
 /* That of the router, if it is another one than ours; else 0. For those of whom
  * addr_is_beyond_nat() is true. */
 uint16_t reach_outer_port(const struct reach *r);
+/* The same two of UDP. */
+uint16_t reach_udp_port(const struct reach *r, const char *url);
+uint16_t reach_outer_udp_port(const struct reach *r);
 bool reach_is_near(const char *url);
 /* How near may be whom the user's own index names, which is so near itself (addr_may_name())? It
  * may have a public address and know of peers in a network that is ours, too. */

@@ -1,5 +1,6 @@
 """Those at one address who hear of a peer: python3 outsider.py HOST TORRENT PEER_HOST PEER_PORT. A tracker (port 6970), a
-node of the hash table (7001) and a peer that dials; each says what port it hears, one line each time: "tracker 7100"."""
+node of the hash table (7001) and a peer that dials; each says what port it hears, one line each time: "tracker 7100". The
+peer says of "node", too, where that of the other is."""
 
 import os
 import re
@@ -61,13 +62,16 @@ class Node(threading.Thread):
 
 
 def peer(host, torrent, to):
-    """Stays for as long as it is let, and hears every extension handshake."""
+    """Stays for as long as it is let, and hears every extension handshake and where the other's node is."""
     try:
         c = wire.Conn.dial(to[1], host=to[0], source=host)
-        c.greet(torrent.hash)
+        c.greet(torrent.hash, reserved=bytes((0, 0, 0, 0, 0, 0x10, 0, 0x05)))
         c.send(wire.msg(wire.HAVE_NONE))
         while True:
-            body = c.wait(wire.EXTENDED, seconds=600)[1]
+            kind, body = c.wait(wire.EXTENDED, wire.PORT, seconds=600)
+            if kind == wire.PORT:
+                hear("node", int.from_bytes(body, "big"))
+                continue
             port = wire.bdecode_at(body, 1)[0].get(b"p") if body[0] == 0 else None
             if port is not None:
                 hear("peer", port)

@@ -113,6 +113,14 @@ def ports_known(r):
     return {p["port"] for p in out["peers"]}
 
 
+def nodes_known(r):
+    """Nodes of the hash table that the index of anna's tells of."""
+    ask = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())"
+    url = "http://127.0.0.1:6969/api/v1/dht-nodes"
+    p = r.anna.w.start(*r.anna.wrap, sys.executable, "-B", "-c", ask, url, name="asker")
+    return p.wait(20 * SLOW).expect(h.OK).json()["nodes"]
+
+
 def beyond(w):
     """A router that gives other ports, and an index that is at one address beyond it and at one on this side."""
     r = Router(w, "pcp", "other")
@@ -126,9 +134,11 @@ def _(w):
     r = beyond(w)
     src = h.make_file(r.bert.peer.path("f"), 10 * KIB)
     for at, port in (("203.0.113.1", 8100), ("10.79.0.1", 7100)):
-        r.share = r.bert.start("share", src, "-v", "--port", "7100", "--index", f"http://{at}:6969", env=MAP)
+        r.share = r.bert.start("share", src, "-v", "--port", "7100", "--index", f"http://{at}:6969",
+                               env={**MAP, "SHOAL_NO_DHT": ""})
         r.said(r"reached from outside at 203\.0\.113\.9:8100")
         h.wait_for(lambda: ports_known(r) == {port}, 20 * SLOW, f"the index at {at} knows it at port {port}")
+        h.wait_for(lambda: nodes_known(r) == [f"10.79.0.2:{port}"], 20 * SLOW, "and its node of the hash table")
         check("no live session" not in r.share.err().decode(), "nothing was lost", r.share.err())
         r.share.stop().expect(h.OK)
         h.wait_for(lambda: not ports_known(r), 20 * SLOW, "it is gone")
@@ -160,7 +170,7 @@ def _(w):
                            "--dht-node", f"{outside}:7001", "--dht-node", f"{inside}:7001", env={**MAP, "SHOAL_NO_DHT": ""})
     r.said(r"reached from outside at 203\.0\.113\.9:8100")
     for host, port in ((outside, "8100"), (inside, "7100")):
-        hears = dict.fromkeys(("tracker", "table", "peer") if host == outside else ("table", "peer"), port)
+        hears = dict.fromkeys(("table", "peer", "node", *(["tracker"] if host == outside else [])), port)
         h.wait_for(lambda: heard[host]() == hears, 30 * SLOW, f"{host} hears of port {port}")
 
 
