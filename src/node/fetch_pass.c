@@ -82,6 +82,7 @@ static void pass_on(struct fetch_peer *p, struct transfer *t)
 	g.out = buf_bytes(&p->out);
 	node_log(t->node, "%s: stays connected, for the data", addr_text(text, &p->addr));
 	p->stream = (struct stream){.fd = -1};
+	fetch_peer_leave(p); /* the link needs a place, and there may be no other */
 	link_adopt(t, &g);
 	fetch_peer_free(p);
 }

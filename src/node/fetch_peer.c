@@ -51,10 +51,14 @@ static bool wants_other_way(const struct fetch_peer *p)
 
 static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d);
 
-void fetch_peer_free(struct fetch_peer *p)
+void fetch_peer_leave(struct fetch_peer *p)
 {
 	p->f->peers[p->number] = NULL;
 	p->f->node->n_fetch_peers--;
+}
+
+void fetch_peer_free(struct fetch_peer *p)
+{
 	stream_close(&p->stream);
 	buf_fini(&p->in);
 	buf_fini(&p->out);
@@ -81,6 +85,7 @@ void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban)
 		layers_on_closed(f->layers, p->number);
 	if (!again && !by_utp)
 		tell_book(p, ban);
+	fetch_peer_leave(p);
 	fetch_peer_free(p);
 	if (again || by_utp)
 		dial_as(f, number, d);
@@ -502,6 +507,7 @@ static void on_ready(void *arg, unsigned ready)
 {
 	struct fetch_peer *p = arg;
 	struct metadata_fetch *f = p->f;
+	struct node *n = f->node;
 	bool open = true;
 
 	if (p->state == FETCH_CONNECTING)
@@ -513,6 +519,7 @@ static void on_ready(void *arg, unsigned ready)
 	else if (open && fetch_peer_flush(p))
 		release_empty(&p->in);
 	fetch_go_on(f);
+	node_settle(n);
 }
 
 struct fetch_peer *fetch_peer_new(struct metadata_fetch *f, uint32_t number, struct stream *stream,

@@ -168,6 +168,8 @@ void link_count_host(struct link *l, bool in);
 /* Room for one more, from there or to there? A stranger makes way for it, or one of a host that has
  * most of all places. */
 bool link_make_room(struct node *n, const struct addr *newcomer);
+/* The same for one that much depends on: one whom we only serve makes way, too. */
+bool link_take_room(struct node *n, const struct addr *newcomer);
 /* Close those that make way. */
 void links_evict(struct node *n);
 

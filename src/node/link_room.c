@@ -91,6 +91,20 @@ static struct link *one_of_crowd(struct node *n, const struct addr *newcomer)
 	return is_crowd(theirs, ours) ? idle : NULL;
 }
 
+/* Of those that we only serve the one that nothing was sent to for longest; NULL: there is none. */
+static struct link *idlest_served(struct node *n)
+{
+	struct link *idle = NULL;
+
+	for (struct link *l = n->links; l != NULL; l = l->next) {
+		if (l->state != LINK_OPEN || l->evicted || !l->t->complete)
+			continue;
+		if (idle == NULL || l->wrote_ms < idle->wrote_ms)
+			idle = l;
+	}
+	return idle;
+}
+
 /* The place is free at once. The swarm is told later, as it may be in the middle of something. */
 static void evict(struct link *l)
 {
@@ -110,6 +124,15 @@ bool link_make_room(struct node *n, const struct addr *newcomer)
 	return node_has_place(n);
 }
 
+bool link_take_room(struct node *n, const struct addr *newcomer)
+{
+	struct link *leaves;
+
+	if (!link_make_room(n, newcomer) && (leaves = idlest_served(n)) != NULL)
+		evict(leaves);
+	return node_has_place(n);
+}
+
 void links_evict(struct node *n)
 {
 	while (n->n_evicted > 0) {
@@ -117,6 +140,6 @@ void links_evict(struct node *n)
 
 		while (!l->evicted)
 			l = l->next;
-		link_lost(l, "makes way for another host");
+		link_lost(l, "makes way for another connection");
 	}
 }

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 #include "base/bencode.h"
+#include "node/link.h"
 #include "node/metadata_fetch_impl.h"
 
 /* What is said to be missing, while nobody knows how much it is. */
 #define LEFT_UNKNOWN BLOCK_BYTES
+/* For whom there was no place is dialled so much later. */
+#define PUT_OFF_MS 5000u
 
 static uint64_t now_ms(const struct metadata_fetch *f)
 {
@@ -162,6 +165,26 @@ static void check_deadlines(struct metadata_fetch *f)
 	}
 }
 
+static void count_peers(const struct metadata_fetch *f, uint32_t *open, uint32_t *dialing)
+{
+	*open = *dialing = 0;
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		if (f->peers[i] != NULL)
+			++*(f->peers[i]->state == FETCH_OPEN ? open : dialing);
+	}
+}
+
+static bool make_room(const struct metadata_fetch *f, const struct addr *to)
+{
+	struct node *n = f->node;
+	uint32_t open, dialing;
+
+	count_peers(f, &open, &dialing);
+	if (open + dialing < METADATA_FETCH_FEW && n->n_fetch_peers <= n->quota.max_peers / 4)
+		return link_take_room(n, to);
+	return link_make_room(n, to);
+}
+
 static void dial(struct metadata_fetch *f)
 {
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
@@ -171,12 +194,14 @@ static void dial(struct metadata_fetch *f)
 
 		if (f->peers[i] != NULL)
 			continue;
-		if (!node_has_place(f->node))
-			return;
 		a = addrbook_dial(&f->book, WISH_ANY, now_ms(f), &due);
 		if (a == NULL)
 			return;
 		to = a->addr;
+		if (!make_room(f, &to)) {
+			addrbook_put_off(&f->book, a, PUT_OFF_MS, now_ms(f));
+			return;
+		}
 		fetch_peer_dial(f, i, &to);
 	}
 }
@@ -190,15 +215,6 @@ static void set_timer(struct metadata_fetch *f)
 	if (due < at)
 		at = due > now ? due : now;
 	loop_timer_set(f->timer, at - now);
-}
-
-static void count_peers(const struct metadata_fetch *f, uint32_t *open, uint32_t *dialing)
-{
-	*open = *dialing = 0;
-	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
-		if (f->peers[i] != NULL)
-			++*(f->peers[i]->state == FETCH_OPEN ? open : dialing);
-	}
 }
 
 /* Those who are there know v1 alone, which is enough to check every piece by. */
@@ -238,7 +254,11 @@ void fetch_go_on(struct metadata_fetch *f)
 
 static void on_timer(void *arg)
 {
-	fetch_go_on(arg);
+	struct metadata_fetch *f = arg;
+	struct node *n = f->node;
+
+	fetch_go_on(f);
+	node_settle(n);
 }
 
 void metadata_fetch_on_addresses(struct metadata_fetch *f, const struct addr *list, size_t n,

@@ -17,6 +17,10 @@
 /* While others wait to be dialled, a peer that has given nothing of what it was asked for makes way
  * after this long (attack: places held by those who have nothing, or give a little once). */
 #define METADATA_FETCH_IDLE_MS 15000u
+/* While all places are taken it has so many at the expense of those whom the node only serves, and
+ * all fetches together no more than a quarter of all: a node with thousands of seeds is never
+ * without connections. Of a link whose addresses are dead each costs one of those for a while. */
+#define METADATA_FETCH_FEW 8u
 /* What a peer may have us keep for it: messages of ours that it does not read. */
 #define METADATA_FETCH_OUT_MAX (64u << 10)
 /* What a peer says that only the transfer can heed is kept for that, a bitfield of the largest

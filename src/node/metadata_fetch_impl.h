@@ -85,7 +85,8 @@ bool fetch_peer_take(struct fetch_peer *p);
 bool fetch_peer_flush(struct fetch_peer *p);
 /* What waits is as it shall go out. */
 void fetch_peer_seal(struct fetch_peer *p);
-/* It is gone, and nobody is told. */
+/* Its place is free; what it holds is so with fetch_peer_free(). Nobody is told. */
+void fetch_peer_leave(struct fetch_peer *p);
 void fetch_peer_free(struct fetch_peer *p);
 /* `ban`: a liar. */
 void fetch_peer_close(struct fetch_peer *p, const char *reason, bool ban);
