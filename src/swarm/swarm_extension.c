@@ -118,7 +118,7 @@ static void note_seen_as(struct turn *t, const struct peer *p, const struct addr
 		e->u.addr = *us;
 }
 
-static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
+static void on_handshake(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_handshake h = {.donthave = p->donthave_id,
 				  .ut_metadata = p->metadata_id,
@@ -127,7 +127,7 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 
 	if (ext_decode(&h, body) < 0) {
 		swarm_breach(t, p, "sent an extension handshake that cannot be read");
-		return false;
+		return;
 	}
 	if (h.reqq != 0)
 		p->reqq = h.reqq;
@@ -143,13 +143,10 @@ static bool on_handshake(struct turn *t, struct peer *p, struct bytes body)
 	if (h.has_yourip)
 		note_seen_as(t, p, &h.yourip);
 	if (!learn_port(t, p, h.port))
-		return false;
+		return;
 	swarm_note_needs(t, p);
-	if (swarm_is_useless(t->s, p)) {
+	if (swarm_is_useless(t->s, p))
 		swarm_drop(t, p, "neither of us needs anything");
-		return false;
-	}
-	return true;
 }
 
 uint32_t swarm_run_bytes(const struct swarm *s, struct peer_ref ref)
@@ -159,21 +156,18 @@ uint32_t swarm_run_bytes(const struct swarm *s, struct peer_ref ref)
 	return p == NULL || p->run_bytes == 0 ? BLOCK_BYTES : p->run_bytes;
 }
 
-bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
+void swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
-	if (!p->extended) {
+	if (!p->extended)
 		swarm_breach(t, p, "sent an extension message that was not agreed on");
-		return false;
-	}
-	if (m->ext_id == 0)
-		return on_handshake(t, p, m->body);
-	if (m->ext_id == SWARM_EXT_METADATA)
-		return swarm_on_metadata(t, p, m->body);
-	if (m->ext_id == SWARM_EXT_PEX)
-		return swarm_on_pex(t, p, m->body);
-	if (m->ext_id == SWARM_EXT_HOLEPUNCH)
-		return swarm_on_holepunch(t, p, m->body);
-	if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
-		return swarm_on_donthave(t, p, be32(m->body.ptr));
-	return true;
+	else if (m->ext_id == 0)
+		on_handshake(t, p, m->body);
+	else if (m->ext_id == SWARM_EXT_METADATA)
+		swarm_on_metadata(t, p, m->body);
+	else if (m->ext_id == SWARM_EXT_PEX)
+		swarm_on_pex(t, p, m->body);
+	else if (m->ext_id == SWARM_EXT_HOLEPUNCH)
+		swarm_on_holepunch(t, p, m->body);
+	else if (m->ext_id == SWARM_EXT_DONTHAVE && m->body.len == 4)
+		(void)swarm_on_donthave(t, p, be32(m->body.ptr));
 }

@@ -144,7 +144,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 
 /* aria2 says in one bitfield what it got lately when that is shorter than a HAVE for each. So a
  * later bitfield is taken as the HAVEs that are new in it; one that takes pieces back is none. */
-static bool use_later_bitfield(struct turn *t, struct peer *p, struct bytes body)
+static void use_later_bitfield(struct turn *t, struct peer *p, struct bytes body)
 {
 	uint32_t n = t->s->meta->n_pieces;
 	struct bitfield now;
@@ -152,7 +152,7 @@ static bool use_later_bitfield(struct turn *t, struct peer *p, struct bytes body
 
 	if (bitfield_init(&now, n) < 0) {
 		swarm_drop(t, p, "there is no memory");
-		return false;
+		return;
 	}
 	if (bitfield_load(&now, body) < 0) {
 		swarm_breach(t, p, "sent a bitfield of the wrong size");
@@ -167,25 +167,26 @@ static bool use_later_bitfield(struct turn *t, struct peer *p, struct bytes body
 		}
 	}
 	bitfield_fini(&now);
-	return alive;
 }
 
-bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
+void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct swarm *s = t->s;
 
-	if (p->told)
-		return use_later_bitfield(t, p, body);
+	if (p->told) {
+		use_later_bitfield(t, p, body);
+		return;
+	}
 	p->told = true;
 	if (s->meta->n_pieces == 0)
-		return true;
+		return;
 	if (!make_bits(s, p)) {
 		swarm_drop(t, p, "there is no memory");
-		return false;
+		return;
 	}
 	if (bitfield_load(&p->has, body) < 0) {
 		swarm_breach(t, p, "sent a bitfield of the wrong size");
-		return false;
+		return;
 	}
 	picker_add_bits(&s->picker, &p->has);
 	p->wanted = count_among(s, &p->has);
@@ -194,23 +195,23 @@ bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 	else if (p->has.count == 0)
 		swarm_forget_pieces(s, p);
 	note_seed(t, p);
-	return use_pieces(t, p);
+	(void)use_pieces(t, p);
 }
 
 /* BEP 6 has them in place of the first bitfield; aria2 also says HAVE ALL when it completes. */
-bool swarm_on_have_all(struct turn *t, struct peer *p, bool all)
+void swarm_on_have_all(struct turn *t, struct peer *p, bool all)
 {
 	if (!p->fast || (p->told && !all)) {
 		swarm_breach(t, p, "sent 'have all' or 'have none' where it must not");
-		return false;
+		return;
 	}
 	p->told = true;
 	if (!all)
 		note_seed(t, p);
 	if (!all || p->has_all)
-		return true;
+		return;
 	become_full(t, p);
-	return use_pieces(t, p);
+	(void)use_pieces(t, p);
 }
 
 /* Of one that had everything: now it has a bitfield of its own. False: it was sent away. */

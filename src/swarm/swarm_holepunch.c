@@ -221,20 +221,20 @@ static void on_rendezvous(struct turn *t, struct peer *p, const struct addr *to)
 	say(t, p, &m, h->messages[1]);
 }
 
-bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body)
+void swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_holepunch m;
 
 	/* Source: BEP 55, "implementation notes": who does not say that it knows the extension is
 	 * not heard. */
 	if (!t->s->punches || p->holepunch_id == 0)
-		return true;
+		return;
 	if (ext_holepunch_decode(&m, body) < 0) {
 		swarm_breach(t, p, "sent a hole punching message that cannot be read");
-		return false;
+		return;
 	}
 	if (attempts_of(t->s) == NULL)
-		return true;
+		return;
 	switch (m.type) {
 	case EXT_HOLEPUNCH_RENDEZVOUS:
 		on_rendezvous(t, p, &m.addr);
@@ -246,5 +246,4 @@ bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body)
 		on_error(t, p, &m);
 		break;
 	}
-	return true;
 }

@@ -66,7 +66,7 @@ void swarm_on_message(struct swarm *s, struct peer_ref ref, const struct wire_ms
 	p->heard_ms = now_ms;
 	switch (m->type) {
 	case WIRE_HAVE:
-		swarm_on_have(&t, p, m->index);
+		(void)swarm_on_have(&t, p, m->index);
 		break;
 	case WIRE_BITFIELD:
 		swarm_on_bitfield(&t, p, m->body);

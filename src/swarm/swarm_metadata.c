@@ -39,8 +39,7 @@ static void answer(struct turn *t, struct peer *p, const struct ext_metadata *m)
 					      .body = buf_bytes(&t->s->scratch)});
 }
 
-/* False: the peer was closed. */
-static bool on_request(struct turn *t, struct peer *p, uint32_t piece)
+static void on_request(struct turn *t, struct peer *p, uint32_t piece)
 {
 	uint32_t total = swarm_metadata_bytes(t->s);
 
@@ -52,26 +51,23 @@ static bool on_request(struct turn *t, struct peer *p, uint32_t piece)
 			   .total_bytes = total,
 			   .data = bytes_sub(t->s->meta->info, (size_t)piece * EXT_METADATA_PIECE,
 					     ext_metadata_piece_bytes(total, piece))});
-		return true;
+		return;
 	}
-	if (++p->metadata_refused > PEER_METADATA_REFUSED_MAX) {
+	if (++p->metadata_refused > PEER_METADATA_REFUSED_MAX)
 		swarm_breach(t, p, "asks for the metadata again and again");
-		return false;
-	}
-	answer(t, p, &(struct ext_metadata){.type = EXT_METADATA_REJECT, .piece = piece});
-	return true;
+	else
+		answer(t, p, &(struct ext_metadata){.type = EXT_METADATA_REJECT, .piece = piece});
 }
 
-bool swarm_on_metadata(struct turn *t, struct peer *p, struct bytes body)
+void swarm_on_metadata(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_metadata m;
 
 	if (ext_metadata_decode(&m, body) < 0) {
 		swarm_breach(t, p, "sent a metadata message that cannot be read");
-		return false;
+		return;
 	}
 	/* Data and rejects are answers to questions that are not asked here. */
-	if (m.type != EXT_METADATA_REQUEST || p->metadata_id == 0)
-		return true;
-	return on_request(t, p, m.piece);
+	if (m.type == EXT_METADATA_REQUEST && p->metadata_id != 0)
+		on_request(t, p, m.piece);
 }

@@ -241,13 +241,15 @@ void swarm_count_wanted(const struct swarm *s, struct peer *p);
 bool swarm_is_wanted(const struct swarm *s, const struct peer *p);
 void swarm_update_interest(struct turn *t, struct peer *p);
 void swarm_forget_pieces(struct swarm *s, struct peer *p);
+void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body);
+void swarm_on_have_all(struct turn *t, struct peer *p, bool all);
 /* These answer false when the peer was closed. */
 bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece);
-bool swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body);
-bool swarm_on_have_all(struct turn *t, struct peer *p, bool all);
 bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece);
 
 /* swarm_request.c */
+/* The block, which the picker has marked as asked. False without memory: it is free again. */
+bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
 void swarm_refill(struct turn *t, struct peer *p);
 void swarm_refill_all(struct turn *t);
 /* Every LIVE request becomes LATE or GHOST and its block free. */
@@ -261,7 +263,7 @@ void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece);
 void swarm_cancel_all(struct turn *t);
 void swarm_on_choke(struct turn *t, struct peer *p);
 void swarm_on_unchoke(struct turn *t, struct peer *p);
-bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_check_requests(struct turn *t);
 
 /* swarm_endgame.c: blocks that others are slow with */
@@ -271,7 +273,6 @@ void swarm_endgame(struct turn *t, struct peer *p, uint32_t depth);
 bool swarm_is_worthwhile(uint64_t theirs_ms, uint64_t ours_ms);
 bool swarm_may_help(struct turn *t, const struct peer *p, const struct peer *slow,
 		    const struct request *q);
-bool swarm_ask(struct turn *t, struct peer *p, uint32_t piece, uint32_t block);
 /* The block came from `p`: take back what others were asked. */
 void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, uint32_t begin);
 
@@ -322,7 +323,7 @@ bool swarm_ask_leaves(struct turn *t, struct open_piece *o);
 void swarm_leaves_failed(struct turn *t, struct peer *p);
 
 /* swarm_upload.c */
-bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_interested(struct turn *t, struct peer *p, bool interested);
 /* `body`: of what tells that it is gone. */
@@ -363,23 +364,20 @@ bool swarm_gives_near(const struct turn *t, const struct peer *p);
 /* swarm_metadata.c */
 /* Of the info dictionary, 0: it is not given. */
 uint32_t swarm_metadata_bytes(const struct swarm *s);
-/* False: the peer was closed. */
-bool swarm_on_metadata(struct turn *t, struct peer *p, struct bytes body);
+void swarm_on_metadata(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_pex.c */
 /* The peer takes peer exchange under this number, 0: none. */
 void swarm_begin_pex(struct turn *t, struct peer *p, uint8_t id);
 void swarm_tell_pex(struct turn *t);
-/* False: the peer was closed. */
-bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body);
+void swarm_on_pex(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_holepunch.c */
 /* Ask a common peer to bring us together with it, if that may help. */
 void swarm_punch(struct turn *t, const struct address *to);
 /* Some introducers may not have answered. */
 void swarm_check_punches(struct turn *t);
-/* False: the peer was closed. */
-bool swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body);
+void swarm_on_holepunch(struct turn *t, struct peer *p, struct bytes body);
 
 /* swarm_extension.c */
 void swarm_put_extension(struct turn *t, struct peer *p);
@@ -390,6 +388,6 @@ uint16_t swarm_port_for(const struct swarm *s, const struct addr *a);
 void swarm_tell_upload_only(struct turn *t);
 /* What that says, behind what is in `scratch`. Returns 0 or ERR_NOMEM. */
 int swarm_put_upload_only(struct swarm *s);
-bool swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m);
+void swarm_on_extended(struct turn *t, struct peer *p, const struct wire_msg *m);
 
 #endif

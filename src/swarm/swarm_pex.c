@@ -168,22 +168,21 @@ static void take(struct turn *t, const struct peer *p, const struct ext_pex_peer
 		swarm_punch(t, a);
 }
 
-bool swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)
+void swarm_on_pex(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct ext_pex m;
 
 	if (t->s->meta->private)
-		return true;
+		return;
 	if (ext_pex_decode(&m, body) < 0) {
 		swarm_breach(t, p, "sent a peer exchange that cannot be read");
-		return false;
+		return;
 	}
 	if (p->pex_heard && t->now_ms - p->pex_heard_ms < SWARM_PEX_HEED_MS)
-		return true;
+		return;
 	p->pex_heard = true;
 	p->pex_heard_ms = t->now_ms;
 	for (uint32_t i = 0; i < m.n_added; i++)
 		take(t, p, &m.added[i]);
 	t->s->redial = true;
-	return true;
 }

@@ -315,18 +315,18 @@ static void hold_back(struct turn *t, struct peer *p)
 	p->hold_until_ms = t->now_ms + hold;
 }
 
-bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
+void swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
 	struct request *q = requests_find(&p->asks, m->index, m->begin);
 
 	if (!p->fast || q == NULL || q->length != m->length) {
 		swarm_breach(t, p, "rejected what it was not asked for");
-		return false;
+		return;
 	}
 	if (q->extra > 0) {
 		/* It answers the one that was cancelled. */
 		q->extra--;
-		return true;
+		return;
 	}
 	if (q->state == REQUEST_LATE)
 		p->n_late--;
@@ -336,7 +336,6 @@ bool swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 		swarm_unreserve(t, p);
 	}
 	requests_remove(&p->asks, q);
-	return true;
 }
 
 /* ---- stalls -------------------------------------------------------------- */

@@ -22,41 +22,45 @@ static void say_reject(struct turn *t, struct peer *p, uint32_t piece, uint32_t 
 }
 
 /* A request that cannot be served. With the fast extension it is rejected, up to a point. */
-static bool bad_request(struct turn *t, struct peer *p, const struct wire_msg *m,
+static void bad_request(struct turn *t, struct peer *p, const struct wire_msg *m,
 			const char *reason)
 {
-	if (!p->fast || p->bad_requests++ >= PEER_BAD_REQUESTS_MAX) {
+	if (!p->fast || p->bad_requests++ >= PEER_BAD_REQUESTS_MAX)
 		swarm_breach(t, p, reason);
-		return false;
-	}
-	say_reject(t, p, m->index, m->begin, m->length);
-	return true;
+	else
+		say_reject(t, p, m->index, m->begin, m->length);
 }
 
-bool swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m)
+/* Of a piece that we have. */
+static void queue_request(struct turn *t, struct peer *p, const struct wire_msg *m)
 {
-	if (!is_in_piece(t->s, m))
-		return bad_request(t, p, m, "asked for what is not in the torrent");
-	if (p->is_choked) {
-		/* It may not have heard yet; BEP 6 wants each request answered. */
-		if (p->fast)
-			say_reject(t, p, m->index, m->begin, m->length);
-		return true;
-	}
-	/* It may not have heard yet that it is gone. */
-	if (!bitfield_has(&t->s->picker.have, m->index) && !p->fast && p->donthave_id != 0)
-		return true;
-	if (!bitfield_has(&t->s->picker.have, m->index))
-		return bad_request(t, p, m, "asked for a piece that we do not have");
 	if (requests_find(&p->queue, m->index, m->begin) != NULL)
-		return true;
+		return;
 	if (p->queue.n >= SWARM_UPLOAD_QUEUE_MAX ||
-	    requests_add(&p->queue, m->index, m->begin, m->length, t->now_ms) == NULL)
-		return bad_request(t, p, m, "asks for more than it takes");
+	    requests_add(&p->queue, m->index, m->begin, m->length, t->now_ms) == NULL) {
+		bad_request(t, p, m, "asks for more than it takes");
+		return;
+	}
 	swarm_note_asked(t, p, m->index);
 	if (p->queue.n == 1)
 		effects_add(t->fx, EFFECT_UPLOAD, p->ref);
-	return true;
+}
+
+void swarm_on_request(struct turn *t, struct peer *p, const struct wire_msg *m)
+{
+	if (!is_in_piece(t->s, m)) {
+		bad_request(t, p, m, "asked for what is not in the torrent");
+	} else if (p->is_choked) {
+		/* It may not have heard yet; BEP 6 wants each request answered. */
+		if (p->fast)
+			say_reject(t, p, m->index, m->begin, m->length);
+	} else if (!bitfield_has(&t->s->picker.have, m->index)) {
+		/* Without the fast extension it may not have heard yet that it is gone. */
+		if (p->fast || p->donthave_id == 0)
+			bad_request(t, p, m, "asked for a piece that we do not have");
+	} else {
+		queue_request(t, p, m);
+	}
 }
 
 void swarm_on_cancel(struct turn *t, struct peer *p, const struct wire_msg *m)
