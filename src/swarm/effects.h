@@ -20,7 +20,7 @@ enum effect_type {
 				whenever its socket takes more, until that answers false */
 	EFFECT_CLOSE,	     /* close the connection to `peer`; `reason` says why. The peer is
 				forgotten already: no swarm_on_closed() for it */
-	EFFECT_BAN,	     /* `addr` was proven to be hostile: refuse it for `ban_ms` */
+	EFFECT_BAN,	     /* `addr` was proven to be hostile: swarm_is_banned() from now on */
 	EFFECT_DIAL,	     /* connect to `addr`; ends in swarm_on_connected(),
 				swarm_on_dial_failed(), swarm_on_hung_up() or
 				swarm_on_not_dialled() */
@@ -52,7 +52,6 @@ struct effect {
 		uint32_t piece;
 	} u;
 	const char *reason; /* CLOSE, BAN: a static English clause */
-	uint64_t ban_ms;
 };
 
 /* Owned by the caller, who empties it after performing what it holds. */

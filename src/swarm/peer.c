@@ -36,7 +36,7 @@ struct peer *peer_new(const struct peer_hello *h, struct peer_ref ref, uint64_t 
 	pipeline_init(&p->pipe);
 	p->rtt_us = h->rtt_us;
 	p->connected_ms = p->heard_ms = p->spoke_ms = p->progress_ms = now_ms;
-	p->choke_ms = p->idle_ms = p->given_ms = now_ms;
+	p->choke_ms = p->idle_ms = p->gave_ms = now_ms;
 	return p;
 }
 

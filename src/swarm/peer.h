@@ -65,7 +65,7 @@ struct peer {
 	struct requests asks;
 	struct rate down;
 	uint64_t down_bytes;
-	uint64_t given_ms;    /* its last payload, or when it came */
+	uint64_t gave_ms;     /* its last payload, or when it came */
 	uint64_t chosen_ms;   /* far: among those that are asked since, 0 never */
 	uint64_t progress_ms; /* payload came, or was first waited for */
 	uint32_t rtt_us;

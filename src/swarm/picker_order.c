@@ -113,7 +113,7 @@ void picker_order_drop(struct picker *p)
 	p->n_order = 0;
 }
 
-/* For at least `buckets`; made when there is something to order. */
+/* Made when there is something to order. */
 static int order_make(struct picker *p)
 {
 	uint32_t n = p->have.n;
@@ -195,24 +195,6 @@ int picker_set_have(struct picker *p, const struct bitfield *have)
 	picker_order_drop(p);
 	picker_count_missing(p);
 	return bitfield_full(&p->have) ? 0 : order_make(p);
-}
-
-int picker_hold(struct picker *p, const struct bitfield *pieces)
-{
-	assert(p->n_open == 0 && p->held.bits == NULL && pieces->n == p->have.n);
-	return bitfield_copy(&p->held, pieces);
-}
-
-void picker_release(struct picker *p, uint32_t piece)
-{
-	bitfield_unset(&p->held, piece);
-	p->version++;
-	p->version_fresh++;
-}
-
-uint32_t picker_next_held(const struct picker *p, uint32_t from)
-{
-	return picker_next_bit(&p->held, from);
 }
 
 int picker_reserve(struct picker *p, uint32_t peers)

@@ -1,4 +1,4 @@
-/* What is wanted, in which order, and what is urgent. */
+/* What is wanted, in which order, what is urgent, and what is not asked for yet. */
 #include <stdlib.h>
 
 #include "swarm/picker_impl.h"
@@ -32,6 +32,24 @@ void picker_set_window(struct picker *p, uint32_t first, uint32_t end)
 	p->window_end = end;
 	p->version++;
 	p->version_fresh++;
+}
+
+int picker_hold(struct picker *p, const struct bitfield *pieces)
+{
+	assert(p->n_open == 0 && p->held.bits == NULL && pieces->n == p->have.n);
+	return bitfield_copy(&p->held, pieces);
+}
+
+void picker_release(struct picker *p, uint32_t piece)
+{
+	bitfield_unset(&p->held, piece);
+	p->version++;
+	p->version_fresh++;
+}
+
+uint32_t picker_next_held(const struct picker *p, uint32_t from)
+{
+	return picker_next_bit(&p->held, from);
 }
 
 void picker_set_sequential(struct picker *p, bool on)

@@ -18,7 +18,6 @@ struct swarm *swarm_new(const struct swarm_params *p)
 	s->port = p->port;
 	s->max_peers = swarm_peers_limit(p->max_peers);
 	s->dial_peers = SWARM_PEERS_DIAL;
-	s->max_dials = p->max_dials == 0 ? SWARM_DIALS_DEFAULT : p->max_dials;
 	memcpy(s->client, p->client, sizeof(s->client));
 	s->client[sizeof(s->client) - 1] = '\0';
 	rng_seed(&s->rng, p->seed);
@@ -127,7 +126,7 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 
 	if (known != NULL && known->state == ADDRESS_DIALING) {
 		addrbook_on_failed(&s->book, known, now_ms);
-		s->n_in_vain += s->n_in_vain < s->max_dials;
+		s->n_in_vain += s->n_in_vain < SWARM_DIALS_MAX;
 		swarm_punch(&t, known);
 	}
 	s->redial = true;

@@ -57,7 +57,6 @@ struct swarm_params {
 	uint8_t peer_id[20];   /* ours; a peer with the same is ourselves */
 	uint16_t port;	       /* ours, for the extension handshake */
 	uint32_t max_peers;    /* 0: SWARM_PEERS_DEFAULT; at most SWARM_PEERS_MAX */
-	uint32_t max_dials;    /* connections being made at once; 0: 100 */
 	uint32_t upload_slots; /* unchoked peers; 0: chosen by what they take */
 	bool utp;	       /* EFFECT_PUNCH can be performed */
 	char client[64];       /* "v" of the extension handshake */

@@ -36,7 +36,7 @@ static void count_down(struct swarm *s, struct peer *p, uint32_t bytes, uint64_t
 	p->asker.tried = true;
 	s->down_bytes += bytes;
 	p->heard_ms = now_ms;
-	p->progress_ms = p->given_ms = now_ms;
+	p->progress_ms = p->gave_ms = now_ms;
 }
 
 void swarm_on_progress(struct swarm *s, struct peer_ref ref, uint32_t bytes, uint64_t now_ms)

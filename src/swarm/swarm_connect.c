@@ -78,7 +78,6 @@ static void ban_addr(struct turn *t, const struct addr *a, const char *reason)
 	if (e != NULL) {
 		e->u.addr = *a;
 		e->reason = reason;
-		e->ban_ms = SWARM_BAN_MS;
 	}
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		if (addrbook_covers(a, &p->addr) ||
@@ -318,7 +317,7 @@ uint32_t swarm_most_to_dial(const struct swarm *s)
 bool swarm_is_silent_guest(const struct turn *t, const struct peer *p)
 {
 	return p->incoming && !swarm_complete(t->s) &&
-	       (p->down_bytes == 0 || t->now_ms - p->given_ms >= SWARM_GENEROUS_MS);
+	       (p->down_bytes == 0 || t->now_ms - p->gave_ms >= SWARM_GENEROUS_MS);
 }
 
 uint32_t swarm_silent_guests_most(const struct swarm *s)
@@ -343,7 +342,7 @@ uint32_t swarm_count_peers(const struct turn *t)
 }
 
 /* While there are few peers each dial in vain lets one more be under way: in a list of mostly dead
- * addresses those that live are found at the pace of max_dials. */
+ * addresses those that live are found at the pace of SWARM_DIALS_MAX. */
 bool swarm_has_enough(const struct turn *t)
 {
 	const struct swarm *s = t->s;
@@ -376,7 +375,7 @@ void swarm_dial(struct turn *t)
 	s->dial_at_ms = UINT64_MAX;
 	if (s->paused)
 		return;
-	while (s->book.n_dialing < s->max_dials && !swarm_has_enough(t)) {
+	while (s->book.n_dialing < SWARM_DIALS_MAX && !swarm_has_enough(t)) {
 		struct address *a = addrbook_dial(&s->book, wish_for(s), t->now_ms, &s->dial_at_ms);
 		struct effect *e;
 

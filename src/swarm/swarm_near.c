@@ -82,14 +82,14 @@ static uint32_t count_before(const struct swarm *s)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
-		n += !p->source && !p->far && !p->has_all && !p->upload_only &&
+		n += !p->source && !p->far && !swarm_needs_nothing(p) &&
 		     memcmp(p->peer_id, s->peer_id, sizeof(s->peer_id)) < 0;
 	return n;
 }
 
 static bool gave_of_late(const struct turn *t, const struct peer *p)
 {
-	uint64_t since = p->down_bytes > 0 ? p->given_ms : t->s->split_ms;
+	uint64_t since = p->down_bytes > 0 ? p->gave_ms : t->s->split_ms;
 
 	return t->now_ms - since <= NEAR_GIVES_MS;
 }
@@ -173,7 +173,7 @@ static void try_more(struct turn *t, uint32_t far)
 
 static bool gives(const struct turn *t, const struct peer *p)
 {
-	return !p->am_choked && p->down_bytes > 0 && t->now_ms - p->given_ms <= NEAR_GIVES_MS;
+	return !p->am_choked && p->down_bytes > 0 && t->now_ms - p->gave_ms <= NEAR_GIVES_MS;
 }
 
 /* The far peer that was asked longest ago, of those that are not now; NULL. */

@@ -10,7 +10,8 @@
 #include "swarm/swarm.h"
 
 #define SWARM_NO_SLOT UINT32_MAX
-#define SWARM_DIALS_DEFAULT 100u
+/* Connections being made at once. */
+#define SWARM_DIALS_MAX 100u
 /* While fewer than this let us download, so many more are looked for from time to time. */
 #define SWARM_GIVERS_FEW 5u
 #define SWARM_PEERS_MORE 10u
@@ -121,11 +122,11 @@ struct swarm {
 
 	uint8_t peer_id[20];
 	uint16_t port, outer_port;
-	uint32_t max_peers, max_dials;
+	uint32_t max_peers;
 	uint32_t dial_peers; /* with so many nobody is dialled */
 	uint32_t try_peers;  /* but up to so many to try them, 0 none */
 	uint32_t n_tried;    /* in this way, and nobody left for them yet */
-	uint32_t n_in_vain;  /* dials that failed since one came through, at most max_dials */
+	uint32_t n_in_vain;  /* dials that failed since one came through, at most SWARM_DIALS_MAX */
 	char client[64];
 	struct addrbook book;
 	struct choker choker;

@@ -20,8 +20,7 @@ static const struct addr *contact_of(const struct peer *p)
 
 static uint8_t flags_of(const struct peer *p)
 {
-	return (uint8_t)((p->has_all || p->upload_only ? EXT_PEX_SEED : 0) |
-			 (p->utp ? EXT_PEX_UTP : 0) |
+	return (uint8_t)((swarm_needs_nothing(p) ? EXT_PEX_SEED : 0) | (p->utp ? EXT_PEX_UTP : 0) |
 			 (p->holepunch_id != 0 ? EXT_PEX_HOLEPUNCH : 0) |
 			 (p->incoming ? 0 : EXT_PEX_REACHABLE));
 }

@@ -42,8 +42,8 @@ static struct peer *least_wanted(const struct turn *t, const struct addr *newcom
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
 		uint32_t priority = addrbook_priority(&t->s->book, &p->addr);
 
-		if (p->source || priority >= lowest ||
-		    t->now_ms - p->given_ms < SWARM_GENEROUS_MS || rate_bps(&p->up, t->now_ms) > 0)
+		if (p->source || priority >= lowest || t->now_ms - p->gave_ms < SWARM_GENEROUS_MS ||
+		    rate_bps(&p->up, t->now_ms) > 0)
 			continue;
 		lowest = priority;
 		worst = p;
@@ -127,7 +127,7 @@ static struct peer *one_of_crowd(const struct turn *t, const struct addr *newcom
 
 static bool is_in_vain(const struct turn *t, const struct peer *p)
 {
-	if (p->source || t->now_ms - p->given_ms < SWARM_GENEROUS_MS)
+	if (p->source || t->now_ms - p->gave_ms < SWARM_GENEROUS_MS)
 		return false;
 	if (p->stalled)
 		return t->now_ms - p->took_ms >= BORED_MS;

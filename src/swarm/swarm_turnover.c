@@ -84,7 +84,7 @@ static struct peer *least_generous(const struct turn *t)
 	struct peer *p, *worst = NULL;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (is_kept(t->s, p) || t->now_ms - p->given_ms < SWARM_GENEROUS_MS)
+		if (is_kept(t->s, p) || t->now_ms - p->gave_ms < SWARM_GENEROUS_MS)
 			continue;
 		if (worst == NULL || p->down_bytes < worst->down_bytes)
 			worst = p;
