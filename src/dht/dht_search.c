@@ -326,16 +326,17 @@ static void put_nearest(struct dht_effects *fx, struct dht_effect *e, const stru
 		buf_put(&fx->data, bytes_of(raw, contact_put(raw, &near[i]->at)));
 }
 
-static void tell_done(const struct search *s, struct dht_effects *fx)
+/* False without memory: then it is told in another turn, as whoever began it waits for that. */
+static bool tell_done(const struct search *s, struct dht_effects *fx)
 {
 	const struct lookup *v4 = s->side[0], *v6 = s->side[1];
 	struct dht_effect *e;
 
 	if (s->ours)
-		return;
+		return true;
 	e = dht_effects_add(fx, DHT_DONE);
 	if (e == NULL)
-		return;
+		return false;
 	e->search = s->number;
 	e->stored = s->stored;
 	e->asked = s->asked;
@@ -351,6 +352,7 @@ static void tell_done(const struct search *s, struct dht_effects *fx)
 		fx->data.err = OK;
 	}
 	e->len = fx->data.len - e->at;
+	return true;
 }
 
 static bool lookups_are_done(const struct search *s)
@@ -379,12 +381,11 @@ static bool advance(struct dht *d, struct search *s, struct dht_effects *fx)
 			collect_targets(s);
 	}
 	store_some(d, s, fx);
-	if (s->n_targets > 0 || s->stores_out > 0)
+	if (s->n_targets > 0 || s->stores_out > 0 || !tell_done(s, fx))
 		return false;
 	for (int v6 = 0; v6 <= 1; v6++)
 		if (s->side[v6] != NULL)
 			learn_density(d, s->side[v6]);
-	tell_done(s, fx);
 	remove_search(d, s);
 	return true;
 }

@@ -50,6 +50,16 @@ static struct krpc parse(struct bytes b)
 	return m;
 }
 
+/* So many of its ends are told. */
+static unsigned ends(const struct dht_effects *fx, uint32_t search)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < fx->n; i++)
+		n += fx->list[i].type == DHT_DONE && fx->list[i].search == search;
+	return n;
+}
+
 #define PING "d1:ad2:id20:" ID_A "e1:q4:ping1:t2:aa1:y1:qe"
 #define GET_PEERS "d1:ad2:id20:" ID_A "9:info_hash20:" HASH "e1:q9:get_peers1:t2:aa1:y1:qe"
 
@@ -553,6 +563,25 @@ TEST(every_failing_allocation_is_like_a_lost_datagram)
 		for (uint64_t now = 1500; now < 60000; now += 700)
 			dht_on_tick(d, now, &fx);
 		failmalloc_stop();
+		dht_check(d);
+		dht_effects_fini(&fx);
+		dht_free(d);
+	}
+}
+
+TEST(the_end_of_a_search_is_told_once_though_memory_ran_out_when_it_came)
+{
+	for (size_t nth = 1; nth < 8; nth++) {
+		struct dht *d = make(nth, false);
+		struct dht_effects fx;
+		uint32_t search;
+
+		dht_effects_init(&fx);
+		failmalloc_start(nth, false);
+		search = dht_get_peers(d, (const uint8_t *)HASH, 1000, &fx);
+		failmalloc_stop();
+		dht_on_tick(d, 60000, &fx);
+		CHECK_INT(ends(&fx, search), search != 0);
 		dht_check(d);
 		dht_effects_fini(&fx);
 		dht_free(d);
