@@ -207,7 +207,7 @@ bool http_server_is_proxied(const struct http_server *s, const struct http_reque
 	return s->proxies != NULL && proxies_have(s->proxies, &r->via);
 }
 
-/* Of several lines the last one is the proxy's own. */
+/* Of several lines that say one thing each the last one is the proxy's own. */
 static const char *last_header(struct evhttp_request *req, const char *name)
 {
 	const struct evkeyval *h;
@@ -221,15 +221,37 @@ static const char *last_header(struct evhttp_request *req, const char *name)
 	return value;
 }
 
-static void look_behind(struct http_request *r, struct evhttp_request *req)
+/* Several lines are one list (RFC 9110 section 5.3): of two proxies each may write one of its own.
+ */
+static void put_joined(struct evhttp_request *req, const char *name, struct buf *out)
 {
-	const char *whom = last_header(req, "X-Forwarded-For");
-	const char *how = last_header(req, "X-Forwarded-Proto");
+	const struct evkeyval *h;
 
-	if (whom != NULL)
-		proxies_look_behind(r->server->proxies, bytes_str(whom), &r->from);
+	TAILQ_FOREACH(h, evhttp_request_get_input_headers(req), next)
+	{
+		if (strcasecmp(h->key, name) != 0 || h->value[0] == '\0')
+			continue;
+		(void)buf_put_str(out, out->len == 0 ? "" : ",");
+		(void)buf_put_str(out, h->value);
+	}
+}
+
+/* False: out of memory, and it is not known who asks. */
+static bool look_behind(struct http_request *r, struct evhttp_request *req)
+{
+	const char *how = last_header(req, "X-Forwarded-Proto");
+	struct buf whom;
+	bool ok;
+
+	buf_init(&whom, HTTP_HEADERS_MAX);
+	put_joined(req, "X-Forwarded-For", &whom);
+	ok = whom.err == OK;
+	if (ok)
+		proxies_look_behind(r->server->proxies, buf_bytes(&whom), &r->from);
 	if (how != NULL)
 		r->secure = strcasecmp(how, "https") == 0;
+	buf_fini(&whom);
+	return ok;
 }
 
 static bool request_fill(struct http_request *r, struct http_server *server,
@@ -256,9 +278,7 @@ static bool request_fill(struct http_request *r, struct http_server *server,
 		return false;
 	if (!http_server_addrs(evhttp_request_get_connection(req), r))
 		return false;
-	if (http_server_is_proxied(server, r))
-		look_behind(r, req);
-	return true;
+	return !http_server_is_proxied(server, r) || look_behind(r, req);
 }
 
 void http_server_on_request(struct evhttp_request *req, void *arg)

@@ -3,9 +3,9 @@
  *   X-Forwarded-For: 203.0.113.9, 10.0.0.2       each proxy adds, behind what is there, whom it
  *                                                was asked by
  *
- * What stands there is believed as far as it was written by a proxy that the operator trusts: the
- * last address by the one that the connection comes from, the one before if the last is itself
- * a trusted proxy, and so on.
+ * Several lines of it are one list. What stands there is believed as far as it was written by a
+ * proxy that the operator trusts: the last address by the one that the connection comes from, the
+ * one before if the last is itself a trusted proxy, and so on.
  * Attack: whoever is asked by a stranger may be told any address, which would give that one's
  * place in a swarm, its limits and its line in the log to others. */
 #ifndef SHOAL_WIRE_FORWARDED_H

@@ -806,6 +806,43 @@ TEST(nothing_is_smuggled_behind_a_request_that_can_be_read_in_two_ways)
 #undef HIDDEN
 }
 
+/* RFC 9110 section 5.3: of two proxies each wrote a line of its own. What the client wrote itself
+ * stands in front of both. */
+TEST(who_asks_stands_in_all_lines_that_proxies_wrote)
+{
+	static const struct {
+		const char *headers, *from;
+	} cases[] = {
+	    {"X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: 192.0.2.1\r\n"
+	     "x-forwarded-for: 10.0.0.2\r\n",
+	     "192.0.2.1"},
+	    {"X-Forwarded-For: 192.0.2.66, 192.0.2.1\r\nX-Other: 192.0.2.5\r\n"
+	     "X-Forwarded-For: 10.0.0.3 , 10.0.0.2\r\n",
+	     "192.0.2.1"},
+	    {"X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+	    {"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For:\r\nX-Forwarded-For: 10.0.0.2\r\n",
+	     "192.0.2.1"},
+	    {"X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: unknown\r\n"
+	     "X-Forwarded-For: 10.0.0.2\r\n",
+	     "10.0.0.2"},
+	};
+	struct proxies proxies = {.n = 0};
+	char text[ADDR_TEXT_MAX], ask[400];
+	struct rig g;
+
+	rig_open(&g);
+	CHECK_INT(proxies_add(&proxies, bytes_str("127.0.0.1")), 0);
+	CHECK_INT(proxies_add(&proxies, bytes_str("10.0.0.0/24")), 0);
+	http_server_trust(g.server, &proxies);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(ask, sizeof(ask), "GET /hello HTTP/1.1\r\nHost: x\r\n%s\r\n",
+			 cases[i].headers);
+		CHECK(has_status(say(&g, ask, "hello"), 200));
+		CHECK_STR(addr_host_text(text, &g.from), cases[i].from);
+	}
+	rig_close(&g);
+}
+
 TEST(what_follows_the_last_chunk_is_not_what_a_proxy_says)
 {
 	static const char forged[] = "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
