@@ -235,6 +235,11 @@ bool benc_next(struct benc_iter *it, struct bytes *key, struct benc *value)
 	return true;
 }
 
+bool benc_peek_key(const struct benc_iter *it, struct bytes *key)
+{
+	return it->dict && read_str(it->rest, key) > 0;
+}
+
 bool benc_find(const struct benc *dict, const char *key, struct benc *out)
 {
 	struct benc_iter it = benc_iter(dict);

@@ -49,6 +49,9 @@ struct benc_iter {
 struct benc_iter benc_iter(const struct benc *container);
 /* The next element; `key` is set for dictionaries (may be NULL). False at the end. */
 bool benc_next(struct benc_iter *it, struct bytes *key, struct benc *value);
+/* The key of a dictionary's next element, without a look at its value, which may be long. False at
+ * the end, and where there is none. */
+bool benc_peek_key(const struct benc_iter *it, struct bytes *key);
 
 /* The first value under `key`; false when `dict` is no dictionary or has none. */
 bool benc_find(const struct benc *dict, const char *key, struct benc *out);

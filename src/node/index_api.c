@@ -60,8 +60,8 @@ static json_t *own_magnet(struct index_server *s, const struct http_request *r, 
 /* With the trackers of the torrent, but no passkey, since links are passed on; with ours alone when
  * it is too large to open for that. `entry`, which has the link without any, is told what the
  * content is called on disk. */
-static json_t *whole_magnet(struct index_server *s, const struct http_request *r, uint64_t id,
-			    json_t *entry)
+static json_t *whole_magnet(struct index_server *s, const struct http_request *r,
+			    const struct entry *e, json_t *entry)
 {
 	const char *plain = json_string_value(json_object_get(entry, "magnet"));
 	struct buf stored, torrent, link;
@@ -71,9 +71,9 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 	buf_init(&stored, MAGNET_TORRENT_MAX);
 	buf_init(&torrent, MAGNET_TORRENT_MAX * 2);
 	buf_init(&link, MAGNET_BYTES_MAX * 4);
-	if (catalogue_db_torrent(s->db, id, &stored, NULL) == 0 &&
-	    index_torrent_put(buf_bytes(&stored), r, bytes_of(NULL, 0), index_told_udp_port(s),
-			      &torrent) == 0 &&
+	if (catalogue_db_torrent(s->db, e->id, &stored, NULL) == 0 &&
+	    index_torrent_put(buf_bytes(&stored), e->has_v2, r, bytes_of(NULL, 0),
+			      index_told_udp_port(s), &torrent) == 0 &&
 	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
@@ -99,7 +99,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		return;
 	}
 	j = index_entry_json(s, e);
-	link = whole_magnet(s, r, e->id, j);
+	link = whole_magnet(s, r, e, j);
 	if (link != NULL)
 		json_object_set_new(j, "magnet", link);
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
@@ -113,7 +113,7 @@ static void details(struct index_server *s, const struct http_request *r, const 
 	api_reply_json(reply, 200, j);
 }
 
-int index_put_torrent(struct index_server *s, const struct http_request *r, uint64_t id,
+int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		      struct buf *out, struct err_info *why)
 {
 	struct buf stored, token;
@@ -123,9 +123,10 @@ int index_put_torrent(struct index_server *s, const struct http_request *r, uint
 	buf_init(&stored, out->max < META_BYTES_MAX - TRACKERS_SPARE ? out->max + TRACKERS_SPARE
 								     : META_BYTES_MAX);
 	buf_init(&token, HTTP_HEADERS_MAX);
-	err = catalogue_db_torrent(s->db, id, &stored, why);
-	if (err == OK && index_torrent_put(buf_bytes(&stored), r, index_passkey_of(s, r, &token),
-					   index_told_udp_port(s), out) < 0)
+	err = catalogue_db_torrent(s->db, e->id, &stored, why);
+	if (err == OK &&
+	    index_torrent_put(buf_bytes(&stored), e->has_v2, r, index_passkey_of(s, r, &token),
+			      index_told_udp_port(s), out) < 0)
 		err = err_set(why, ERR_NOMEM, "out of memory");
 	buf_fini(&token);
 	buf_fini(&stored);
@@ -137,7 +138,7 @@ static void torrent(struct index_server *s, const struct http_request *r, const 
 {
 	struct err_info why = {0};
 
-	if (index_put_torrent(s, r, e->id, &reply->body, &why) < 0)
+	if (index_put_torrent(s, r, e, &reply->body, &why) < 0)
 		index_reply_fault(s, reply, &why);
 	else
 		reply->type = "application/x-bittorrent";
@@ -151,7 +152,7 @@ static void qr(struct index_server *s, const struct http_request *r, const struc
 	json_t *entry = index_entry_json(s, e), *link;
 	int err;
 
-	link = whole_magnet(s, r, e->id, entry);
+	link = whole_magnet(s, r, e, entry);
 	if (link == NULL || json_string_length(link) > QR_TEXT_BYTES_MAX) {
 		json_decref(link);
 		link = json_incref(json_object_get(entry, "magnet"));

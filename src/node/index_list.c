@@ -215,7 +215,7 @@ static void tell_torrent(struct index_server *s, const struct list_ask *a, const
 
 	buf_init(&torrent, INDEX_LIST_TORRENT_MAX);
 	buf_init(&text, INDEX_LIST_TORRENT_MAX * 2);
-	if (index_put_torrent(s, a->r, e->id, &torrent, NULL) == OK &&
+	if (index_put_torrent(s, a->r, e, &torrent, NULL) == OK &&
 	    base64_put(&text, buf_bytes(&torrent)) == OK)
 		json_object_set_new(row, "torrent_base64",
 				    json_stringn((const char *)text.ptr, text.len));

@@ -253,7 +253,7 @@ void index_dht_nodes(struct index_server *s, const struct http_request *r,
 		     struct http_reply *reply);
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 /* Append an entry's .torrent as the one who asks gets it. */
-int index_put_torrent(struct index_server *s, const struct http_request *r, uint64_t id,
+int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		      struct buf *out, struct err_info *why);
 /* What is behind "/api/v1/entries/". */
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,

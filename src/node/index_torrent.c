@@ -97,56 +97,110 @@ static void put_tier(const struct rewrite *w, const struct benc *tier)
 		benc_put_raw(w->out, 'e');
 }
 
-/* Source: BEP 12: a client that knows announce-list ignores announce, so all go there. */
-static void put_announce(const struct rewrite *w, const struct benc *root)
+static const char first_key[] = "announce", second_key[] = "announce-list";
+
+/* What a stored torrent's outer dictionary has of trackers. */
+struct outer {
+	struct benc first, list; /* of the two keys; raw.ptr NULL: it has none */
+	bool in_order;		 /* none of the two is behind a key that belongs behind both */
+};
+
+/* Which of the two it is; NULL: another key. */
+static struct benc *tracker_at(struct outer *o, struct bytes key)
 {
-	struct benc list, tier;
-	struct bytes first;
+	if (bytes_eq(key, bytes_str(first_key)))
+		return &o->first;
+	return bytes_eq(key, bytes_str(second_key)) ? &o->list : NULL;
+}
+
+static bool is_behind(struct bytes key)
+{
+	return bytes_cmp(key, bytes_str(second_key)) > 0;
+}
+
+/* Where keys are known to be in order, nothing behind the trackers is looked at, which may be a
+ * million values. ERR_PROTO: no dictionary. */
+static int look(struct benc_iter it, bool in_order, struct outer *o)
+{
+	struct benc value, *to;
+	struct bytes key;
+	bool behind = false;
+
+	*o = (struct outer){.in_order = true};
+	while (benc_peek_key(&it, &key)) {
+		behind = behind || is_behind(key);
+		if (behind && in_order)
+			return OK;
+		if (!benc_next(&it, &key, &value))
+			break;
+		to = tracker_at(o, key);
+		if (to == NULL)
+			continue;
+		o->in_order = o->in_order && !behind;
+		if (to->raw.ptr == NULL)
+			*to = value;
+	}
+	return it.rest.len == 0 ? OK : ERR_PROTO;
+}
+
+/* Source: BEP 12: a client that knows announce-list ignores announce, so all go there. */
+static void put_announce(const struct rewrite *w, const struct outer *o)
+{
+	struct benc tier;
 	uint32_t tiers = 0;
 
-	benc_put_str(w->out, "announce");
+	benc_put_str(w->out, first_key);
 	benc_put_bytes(w->out, w->own);
-	benc_put_str(w->out, "announce-list");
+	benc_put_str(w->out, second_key);
 	benc_put_raw(w->out, 'l');
 	put_single(w, w->own);
 	if (w->udp.len > 0)
 		put_single(w, w->udp);
-	if (benc_find_list(root, "announce-list", &list)) {
-		struct benc_iter it = benc_iter(&list);
+	if (o->list.raw.ptr != NULL && o->list.type == BENC_LIST) {
+		struct benc_iter it = benc_iter(&o->list);
 
 		while (tiers++ < TIERS_MAX && benc_next(&it, NULL, &tier))
 			if (tier.type == BENC_LIST)
 				put_tier(w, &tier);
-	} else if (benc_find_str(root, "announce", &first) && is_kept(w, first)) {
-		put_single(w, first);
+	} else if (o->first.raw.ptr != NULL && o->first.type == BENC_STR &&
+		   is_kept(w, o->first.str)) {
+		put_single(w, o->first.str);
 	}
 	benc_put_raw(w->out, 'e');
 }
 
-static int rewrite(const struct rewrite *w, struct bytes torrent)
+static void put_others(const struct rewrite *w, struct benc_iter it, struct outer *o)
 {
-	static const char first_key[] = "announce", second_key[] = "announce-list";
-	struct benc root, value;
-	struct benc_iter it;
+	struct benc value;
 	struct bytes key;
 	bool done = false;
 
-	if (benc_parse_all(torrent, &root, NULL) != OK || root.type != BENC_DICT)
-		return ERR_PROTO;
-	benc_put_raw(w->out, 'd');
-	for (it = benc_iter(&root); benc_next(&it, &key, &value);) {
-		if (bytes_eq(key, bytes_str(first_key)) || bytes_eq(key, bytes_str(second_key)))
+	while (benc_peek_key(&it, &key) && !(o->in_order && is_behind(key))) {
+		(void)benc_next(&it, &key, &value);
+		if (tracker_at(o, key) != NULL)
 			continue;
 		if (!done && bytes_cmp(key, bytes_str(first_key)) > 0) {
-			put_announce(w, &root);
+			put_announce(w, o);
 			done = true;
 		}
 		benc_put_bytes(w->out, key);
 		(void)buf_put(w->out, value.raw);
 	}
 	if (!done)
-		put_announce(w, &root);
-	benc_put_raw(w->out, 'e');
+		put_announce(w, o);
+	(void)buf_put(w->out, bytes_of(it.rest.ptr, it.rest.len + 1)); /* with the last "e" */
+}
+
+static int rewrite(const struct rewrite *w, struct bytes torrent, bool in_order)
+{
+	struct benc root = {.type = BENC_DICT, .raw = torrent};
+	struct outer o;
+
+	if (torrent.len < 2 || torrent.ptr[0] != 'd' || torrent.ptr[torrent.len - 1] != 'e' ||
+	    look(benc_iter(&root), in_order, &o) != OK)
+		return ERR_PROTO;
+	benc_put_raw(w->out, 'd');
+	put_others(w, benc_iter(&root), &o);
 	return w->out->err;
 }
 
@@ -160,8 +214,8 @@ static int put_own(const struct http_request *r, const char *host, struct bytes 
 	return own->err != OK ? own->err : udp->err;
 }
 
-int index_torrent_put(struct bytes torrent, const struct http_request *r, struct bytes passkey,
-		      uint16_t udp_port, struct buf *out)
+int index_torrent_put(struct bytes torrent, bool in_order, const struct http_request *r,
+		      struct bytes passkey, uint16_t udp_port, struct buf *out)
 {
 	const char *host = own_host(r);
 	struct rewrite w = {.keep_loopback = addr_is_loopback(&r->from), .out = out};
@@ -175,7 +229,7 @@ int index_torrent_put(struct bytes torrent, const struct http_request *r, struct
 	rc = put_own(r, host, passkey, udp_port, &own, &udp);
 	w.own = buf_bytes(&own);
 	w.udp = buf_bytes(&udp);
-	rc = rc != OK ? buf_put(out, torrent) : rewrite(&w, torrent);
+	rc = rc != OK ? buf_put(out, torrent) : rewrite(&w, torrent, in_order);
 	buf_fini(&own);
 	buf_fini(&udp);
 	return rc;

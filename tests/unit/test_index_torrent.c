@@ -27,10 +27,14 @@ static void becomes(const char *torrent, struct http_request r, uint16_t udp_por
 {
 	struct buf out;
 
-	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str(torrent), &r, bytes_of(NULL, 0), udp_port, &out), OK);
-	CHECK_STR(buf_cstr(&out), want);
-	buf_fini(&out);
+	for (int in_order = 0; in_order < 2; in_order++) {
+		buf_init(&out, 4096);
+		CHECK_INT(index_torrent_put(bytes_str(torrent), in_order, &r, bytes_of(NULL, 0),
+					    udp_port, &out),
+			  OK);
+		CHECK_STR(buf_cstr(&out), want);
+		buf_fini(&out);
+	}
 	evhttp_request_free(r.impl);
 }
 
@@ -115,7 +119,8 @@ TEST(a_token_goes_behind_the_announce_urls)
 	struct buf out;
 
 	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str("d" INFO "e"), &r, bytes_str("a/b"), 1, &out), OK);
+	CHECK_INT(index_torrent_put(bytes_str("d" INFO "e"), true, &r, bytes_str("a/b"), 1, &out),
+		  OK);
 	CHECK_STR(buf_cstr(&out),
 		  "d8:announce27:http://box:1/announce/a%2Fb13:announce-listl"
 		  "l27:http://box:1/announce/a%2Fbel26:udp://box:1/announce/a%2Fbee" INFO "e");
@@ -135,20 +140,58 @@ TEST(without_a_usable_host_it_stays_as_it_is)
 	becomes(torrent, asked(longest, ELSEWHERE), 0, torrent);
 }
 
-TEST(what_is_no_torrent_and_what_has_no_room_is_refused)
+/* What v1 alone has may be out of order. Nobody is told of a tracker twice. */
+TEST(trackers_behind_the_info_dictionary_are_found_where_keys_are_out_of_order)
 {
 	struct http_request r = asked("box:1", ELSEWHERE);
 	struct buf out;
 
 	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str("le"), &r, bytes_of(NULL, 0), 0, &out), ERR_PROTO);
-	CHECK_INT(index_torrent_put(bytes_str("d3:"), &r, bytes_of(NULL, 0), 0, &out), ERR_PROTO);
+	CHECK_INT(index_torrent_put(bytes_str("d" INFO "13:announce-listll10:http://y/bee"
+					      "8:announce10:http://x/a1:ai1ee"),
+				    false, &r, bytes_of(NULL, 0), 0, &out),
+		  OK);
+	CHECK_STR(buf_cstr(&out),
+		  "d" OWN "13:announce-listl" OWN_TIER "l10:http://y/bee" INFO "1:ai1ee");
+	buf_fini(&out);
+	evhttp_request_free(r.impl);
+}
+
+/* It may be a million values, for each answer. */
+TEST(what_is_behind_the_trackers_is_copied_unseen_where_keys_are_in_order)
+{
+	struct http_request r = asked("box:1", ELSEWHERE);
+	struct buf out;
+
+	buf_init(&out, 4096);
+	CHECK_INT(index_torrent_put(bytes_str("d7:comment2:hi4:info**e"), true, &r,
+				    bytes_of(NULL, 0), 0, &out),
+		  OK);
+	CHECK_STR(buf_cstr(&out), "d" OWN "13:announce-listl" OWN_TIER "e7:comment2:hi4:info**e");
+	buf_fini(&out);
+	evhttp_request_free(r.impl);
+}
+
+TEST(what_is_no_torrent_and_what_has_no_room_is_refused)
+{
+	static const char *const bad[] = {"", "e", "le", "d", "d3:", "d3:e", "di1ei2ee"};
+	const struct bytes none = bytes_of(NULL, 0);
+	struct http_request r = asked("box:1", ELSEWHERE);
+	struct buf out;
+
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK_INT(index_torrent_put(bytes_str(bad[i]), true, &r, none, 0, &out), ERR_PROTO);
+		CHECK_INT(index_torrent_put(bytes_str(bad[i]), false, &r, none, 0, &out),
+			  ERR_PROTO);
+	}
+	CHECK_INT(index_torrent_put(bytes_str("d" INFO "1:z2e"), false, &r, none, 0, &out),
+		  ERR_PROTO);
 	buf_fini(&out);
 	for (size_t room = 0; room < 100; room += 9) {
 		buf_init(&out, room);
-		CHECK_INT(
-		    index_torrent_put(bytes_str("d" INFO "e"), &r, bytes_of(NULL, 0), 0, &out),
-		    ERR_TOO_BIG);
+		CHECK_INT(index_torrent_put(bytes_str("d" INFO "e"), true, &r, none, 0, &out),
+			  ERR_TOO_BIG);
 		buf_fini(&out);
 	}
 	evhttp_request_free(r.impl);
