@@ -43,6 +43,57 @@ static int add_file(void *user, const struct catalogue_file *f)
 	return json_array_append_new(files->list, j);
 }
 
+/* Of one of at most `stored_max` bytes. */
+static int put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
+		       struct bytes passkey, size_t stored_max, struct buf *out,
+		       struct err_info *why)
+{
+	struct buf stored;
+	int err;
+
+	buf_init(&stored, stored_max);
+	err = catalogue_db_torrent(s->db, e->id, &stored, why);
+	if (err == OK) {
+		err = index_torrent_put(buf_bytes(&stored), e->has_v2, r, passkey,
+					index_told_udp_port(s), out);
+		if (err < 0)
+			err_set(why, err, "the .torrent of entry %llu: %s",
+				(unsigned long long)e->id, err_text(err));
+	}
+	buf_fini(&stored);
+	return err;
+}
+
+int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
+		      struct buf *out, struct err_info *why)
+{
+	struct buf token;
+	int err;
+
+	buf_init(&token, HTTP_HEADERS_MAX);
+	/* What is far too long for whoever asks is not read. */
+	err = put_torrent(s, r, e, index_passkey_of(s, r, &token),
+			  out->max < META_BYTES_MAX - TRACKERS_SPARE ? out->max + TRACKERS_SPARE
+								     : META_BYTES_MAX,
+			  out, why);
+	buf_fini(&token);
+	return err;
+}
+
+struct metainfo *index_stored_meta(struct index_server *s, uint64_t id, struct bytes torrent)
+{
+	struct metainfo *m = NULL;
+	enum meta_fault fault = meta_parse(torrent, &m);
+	struct err_info why;
+
+	if (fault == META_OK)
+		return m;
+	err_set(&why, fault == META_NOMEM ? ERR_NOMEM : ERR_IO, "the .torrent of entry %llu: %s",
+		(unsigned long long)id, meta_fault_text(fault));
+	index_log_fault(s, &why);
+	return NULL;
+}
+
 /* The link without trackers, and ours behind it. */
 static json_t *own_magnet(struct index_server *s, const struct http_request *r, const char *plain)
 {
@@ -64,22 +115,22 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 			    const struct entry *e, json_t *entry)
 {
 	const char *plain = json_string_value(json_object_get(entry, "magnet"));
-	struct buf stored, torrent, link;
+	struct err_info why = {0};
+	struct buf torrent, link;
 	struct metainfo *m = NULL;
 	json_t *j = NULL;
 
-	buf_init(&stored, MAGNET_TORRENT_MAX);
 	buf_init(&torrent, MAGNET_TORRENT_MAX * 2);
 	buf_init(&link, MAGNET_BYTES_MAX * 4);
-	if (catalogue_db_torrent(s->db, e->id, &stored, NULL) == 0 &&
-	    index_torrent_put(buf_bytes(&stored), e->has_v2, r, bytes_of(NULL, 0),
-			      index_told_udp_port(s), &torrent) == 0 &&
-	    meta_parse(buf_bytes(&torrent), &m) == META_OK && magnet_put(m, &link) == 0)
+	if (put_torrent(s, r, e, bytes_of(NULL, 0), MAGNET_TORRENT_MAX, &torrent, &why) == OK)
+		m = index_stored_meta(s, e->id, buf_bytes(&torrent));
+	else
+		index_log_unread(s, &why);
+	if (m != NULL && magnet_put(m, &link) == 0)
 		j = json_stringn((const char *)link.ptr, link.len);
 	if (m != NULL)
 		(void)torrent_put_text(entry, "content_name", meta_content_name(m));
 	meta_free(m);
-	buf_fini(&stored);
 	buf_fini(&torrent);
 	buf_fini(&link);
 	return j != NULL || plain == NULL ? j : own_magnet(s, r, plain);
@@ -111,26 +162,6 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		j = NULL;
 	}
 	api_reply_json(reply, 200, j);
-}
-
-int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
-		      struct buf *out, struct err_info *why)
-{
-	struct buf stored, token;
-	int err;
-
-	/* What is far too long for whoever asks is not read. */
-	buf_init(&stored, out->max < META_BYTES_MAX - TRACKERS_SPARE ? out->max + TRACKERS_SPARE
-								     : META_BYTES_MAX);
-	buf_init(&token, HTTP_HEADERS_MAX);
-	err = catalogue_db_torrent(s->db, e->id, &stored, why);
-	if (err == OK &&
-	    index_torrent_put(buf_bytes(&stored), e->has_v2, r, index_passkey_of(s, r, &token),
-			      index_told_udp_port(s), out) < 0)
-		err = err_set(why, ERR_NOMEM, "out of memory");
-	buf_fini(&token);
-	buf_fini(&stored);
-	return err;
 }
 
 static void torrent(struct index_server *s, const struct http_request *r, const struct entry *e,

@@ -211,12 +211,14 @@ static void tell_peers(struct index_server *s, const struct list_ask *a, const s
 static void tell_torrent(struct index_server *s, const struct list_ask *a, const struct entry *e,
 			 json_t *row)
 {
+	struct err_info why = {0};
 	struct buf torrent, text;
 
 	buf_init(&torrent, INDEX_LIST_TORRENT_MAX);
 	buf_init(&text, INDEX_LIST_TORRENT_MAX * 2);
-	if (index_put_torrent(s, a->r, e, &torrent, NULL) == OK &&
-	    base64_put(&text, buf_bytes(&torrent)) == OK)
+	if (index_put_torrent(s, a->r, e, &torrent, &why) != OK)
+		index_log_unread(s, &why);
+	else if (base64_put(&text, buf_bytes(&torrent)) == OK)
 		json_object_set_new(row, "torrent_base64",
 				    json_stringn((const char *)text.ptr, text.len));
 	buf_fini(&text);

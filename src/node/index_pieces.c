@@ -11,16 +11,19 @@ const uint8_t *index_swarm_key(const struct entry *e)
 
 void index_shape(struct index_server *s, uint64_t id, struct index_shape *out)
 {
+	struct err_info why = {0};
 	struct metainfo *m = NULL;
 	struct buf torrent;
 
 	*out = (struct index_shape){0};
 	buf_init(&torrent, INDEX_SHAPE_BYTES_MAX);
-	if (catalogue_db_torrent(s->db, id, &torrent, NULL) == 0 &&
-	    meta_parse(buf_bytes(&torrent), &m) == META_OK) {
+	if (catalogue_db_torrent(s->db, id, &torrent, &why) == OK)
+		m = index_stored_meta(s, id, buf_bytes(&torrent));
+	else
+		index_log_unread(s, &why);
+	if (m != NULL)
 		*out = (struct index_shape){m->n_pieces, m->piece_length};
-		meta_free(m);
-	}
+	meta_free(m);
 	buf_fini(&torrent);
 }
 

@@ -41,6 +41,12 @@ void index_log_fault(struct index_server *s, const struct err_info *why)
 	index_log(s, "catalogue_fault", json_pack("{s:s}", "error", why->text));
 }
 
+void index_log_unread(struct index_server *s, const struct err_info *why)
+{
+	if (why->code != ERR_TOO_BIG)
+		index_log_fault(s, why);
+}
+
 void index_reply_fault(struct index_server *s, struct http_reply *reply, const struct err_info *why)
 {
 	static const struct api_fault table[] = {

@@ -138,6 +138,8 @@ void index_reply_fault(struct index_server *s, struct http_reply *reply,
 		       const struct err_info *why);
 /* Once in INDEX_FAULTS_S. */
 void index_log_fault(struct index_server *s, const struct err_info *why);
+/* What an answer does without was not read: the same, unless it is only too long for that. */
+void index_log_unread(struct index_server *s, const struct err_info *why);
 /* Headers that every reply carries. */
 void index_reply_begin(struct http_reply *reply);
 /* Only `allowed` ("GET", "POST"); answers 405 itself. HEAD counts as GET. */
@@ -255,6 +257,9 @@ void index_status(struct index_server *s, const struct http_request *r, struct h
 /* Append an entry's .torrent as the one who asks gets it. */
 int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		      struct buf *out, struct err_info *why);
+/* A stored .torrent as a value. NULL: it is none any more, or there is no memory, which is logged.
+ * Owns: meta_free(). */
+struct metainfo *index_stored_meta(struct index_server *s, uint64_t id, struct bytes torrent);
 /* What is behind "/api/v1/entries/". */
 void index_entry(struct index_server *s, const struct http_request *r, struct bytes rest,
 		 struct http_reply *reply);

@@ -291,6 +291,34 @@ TEST(that_the_catalogue_is_damaged_is_logged_once_a_minute)
 	end();
 }
 
+/* An answer that does without a .torrent says why in the log, unless that is only too long. */
+TEST(a_stored_torrent_that_cannot_be_read_is_logged_by_whatever_does_without_it)
+{
+	static const char *const paths[] = {"/api/v1/entries/1", "/api/v1/entries/1/pieces",
+					    "/api/v1/entries?torrent=1"};
+	static const struct {
+		const char *change, *log;
+	} cases[] = {
+	    {"UPDATE torrents SET torrent = x'00'", "catalogue_fault /@0"},
+	    {"DELETE FROM torrents", "catalogue_fault /@0"},
+	    {"UPDATE torrents SET torrent = zeroblob(16777217)", ""},
+	};
+	struct owner ann = owner_of("ann", 1);
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+			begin();
+			publish_id(&ann, "x", "1");
+			change_catalogue(cases[k].change);
+			world.last_log[0] = '\0';
+			expect(get(paths[i]), 200, "");
+			if (strcmp(world.last_log, cases[k].log) != 0)
+				fail_msg("%s, %s: %s", paths[i], cases[k].change, world.last_log);
+			end();
+		}
+	}
+}
+
 TEST(health_metrics_and_feed_are_served)
 {
 	struct owner ann = owner_of("ann <&\">", 1);
