@@ -47,13 +47,23 @@ static void ask_details(struct top *t)
 	top_take_details(t, peers, pieces);
 }
 
-static int ask_all(struct top *t, struct err_info *info)
+static int ask_page(struct top *t, struct err_info *info)
 {
 	json_t *answer;
-	int err = daemon_ask_status(NULL, &answer, info);
+	int err = daemon_ask(top_question(t), &answer, info);
 
 	if (err == OK && top_take_status(t, answer) != OK)
 		err = err_set(info, ERR_NOMEM, "out of memory");
+	return err;
+}
+
+static int ask_all(struct top *t, struct err_info *info)
+{
+	int err = ask_page(t, info);
+
+	/* The selected one has moved to where it was not looked for. */
+	if (err == OK && top_lacks(t))
+		err = ask_page(t, info);
 	if (err == OK)
 		ask_details(t);
 	return err;
@@ -110,7 +120,10 @@ static bool take_key(struct top *t, int key)
 		tell(t, "resume");
 		break;
 	case TOP_ASK:
-		ask_details(t);
+		if (top_lacks(t))
+			ask_again(t);
+		else
+			ask_details(t);
 		break;
 	case TOP_SHOW:
 		break;
@@ -129,6 +142,12 @@ static int run(struct top *t, struct top_screen *s)
 
 		if (paint(t, s) != OK)
 			return ERR_NOMEM;
+		/* Only now it is known how many there is room for. */
+		if (top_lacks(t) && !t->lost) {
+			ask_again(t);
+			if (paint(t, s) != OK)
+				return ERR_NOMEM;
+		}
 		key = screen_key(left > 0 ? (int)left : 0);
 		if (key != SCREEN_KEY_NONE)
 			more = take_key(t, key);

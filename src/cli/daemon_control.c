@@ -179,6 +179,8 @@ static void do_status(void *user, struct local_call *call, const json_t *questio
 	struct daemon_control *d = user;
 	const json_t *ids = json_object_get(question, "ids");
 	const json_t *after = json_object_get(question, "after");
+	struct jobs_ask ask;
+	struct err_info why;
 	bool all;
 	struct job *j;
 	json_t *out;
@@ -190,12 +192,16 @@ static void do_status(void *user, struct local_call *call, const json_t *questio
 	j = find(d, call, question, &all);
 	if (j == NULL && !all)
 		return;
+	if (jobs_ask_from_json(&ask, question, &why) != OK) {
+		control_refuse_err(call, &why);
+		return;
+	}
 	if (j != NULL)
 		out = json_pack("{s:[o]}", "transfers", job_json(j));
 	else if (json_is_integer(after))
 		out = jobs_page_json(d->js, (uint32_t)json_integer_value(after));
 	else
-		out = jobs_json(d->js);
+		out = jobs_list_json(d->js, &ask);
 	if (out != NULL)
 		json_object_set_new(out, "status", jobs_status_json(d->js, d->node));
 	control_say(call, out, true);

@@ -67,22 +67,93 @@ static int compare(const void *x, const void *y, void *arg)
 	return order != 0 ? order : compare_numbers(entries_count(a, "id"), entries_count(b, "id"));
 }
 
-/* Whoever is selected stays so where it moves to; where it is gone, its neighbour is. */
+/* ---- which are shown --------------------------------------------------------------- */
+
+const json_t *top_row(const struct top *t, size_t place)
+{
+	return place < t->base || place - t->base >= t->n_list ? NULL : t->list[place - t->base];
+}
+
+void top_scroll(struct top *t, size_t rows)
+{
+	t->rows = rows > TOP_ROWS_MAX ? TOP_ROWS_MAX : rows > 0 ? rows : 1;
+	if (t->at < t->first)
+		t->first = t->at;
+	if (t->at >= t->first + t->rows)
+		t->first = t->at - t->rows + 1;
+	if (t->first + t->rows > t->n)
+		t->first = t->n > t->rows ? t->n - t->rows : 0;
+}
+
+bool top_lacks(const struct top *t)
+{
+	size_t end = t->n - t->first < t->rows ? t->n : t->first + t->rows;
+
+	return t->first < end && (top_row(t, t->first) == NULL || top_row(t, end - 1) == NULL);
+}
+
+json_t *top_question(const struct top *t)
+{
+	static const char *const words[TOP_SORTS] = {
+	    [TOP_BY_ID] = "id",	    [TOP_BY_NAME] = "name", [TOP_BY_STATE] = "state",
+	    [TOP_BY_DONE] = "done", [TOP_BY_DOWN] = "down", [TOP_BY_UP] = "up"};
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "verb", "status", "sort", words[t->sort],
+			 "offset", (json_int_t)t->first, "limit", (json_int_t)t->rows, "id",
+			 (json_int_t)t->selected);
+}
+
+/* Where all are told they need not be asked for in another order. */
 static void put_in_order(struct top *t)
 {
-	qsort_r(t->list, t->n, sizeof(*t->list), compare, t);
-	for (size_t i = 0; i < t->n; i++) {
+	if (t->n_list == t->n)
+		qsort_r(t->list, t->n, sizeof(*t->list), compare, t);
+	else
+		t->n_list = 0;
+}
+
+static bool find_selected(struct top *t)
+{
+	const json_t *at = json_object_get(t->status, "at");
+
+	for (size_t i = 0; i < t->n_list; i++) {
 		if (entries_count(t->list[i], "id") == t->selected) {
-			t->at = i;
-			return;
+			t->at = t->base + i;
+			return true;
 		}
 	}
-	t->at = t->at < t->n ? t->at : t->n == 0 ? 0 : t->n - 1;
-	t->selected = t->n == 0 ? 0 : entries_count(t->list[t->at], "id");
+	if (!json_is_integer(at) || entries_count(t->status, "at") >= t->n)
+		return false;
+	t->at = (size_t)entries_count(t->status, "at");
+	return true;
+}
+
+static void select_at(struct top *t, size_t place)
+{
+	t->at = place;
+	t->selected = top_row(t, place) == NULL ? 0 : entries_count(top_row(t, place), "id");
 	top_take_details(t, NULL, NULL);
 }
 
+/* Whoever is selected stays so where it moves to; where it is gone, its neighbour is. */
+static void settle(struct top *t)
+{
+	if (!find_selected(t))
+		select_at(t, t->at < t->n ? t->at : t->n == 0 ? 0 : t->n - 1);
+	top_scroll(t, t->rows);
+}
+
 /* ---- answers --------------------------------------------------------------------- */
+
+/* A daemon that was started before an update tells of all, and does not say how many. */
+static void take_page(struct top *t, const json_t *answer)
+{
+	size_t total = (size_t)entries_count(answer, "total");
+	size_t from = (size_t)entries_count(answer, "offset");
+
+	t->n = total > t->n_list ? total : t->n_list;
+	t->base = from < t->n - t->n_list ? from : t->n - t->n_list;
+}
 
 int top_take_status(struct top *t, json_t *answer)
 {
@@ -102,8 +173,11 @@ int top_take_status(struct top *t, json_t *answer)
 	json_decref(t->status);
 	t->status = answer;
 	t->list = list;
-	t->n = n;
-	put_in_order(t);
+	t->n_list = n;
+	take_page(t, answer);
+	if (t->n_list == t->n)
+		put_in_order(t);
+	settle(t);
 	return OK;
 }
 
@@ -135,9 +209,8 @@ static enum top_wish move(struct top *t, size_t to)
 	to = to < t->n ? to : t->n - 1;
 	if (to == t->at)
 		return TOP_SHOW;
-	t->at = to;
-	t->selected = entries_count(t->list[to], "id");
-	top_take_details(t, NULL, NULL);
+	select_at(t, to);
+	top_scroll(t, t->rows);
 	return TOP_ASK;
 }
 
@@ -175,9 +248,9 @@ enum top_wish top_on_key(struct top *t, int key)
 	case 'G':
 		return move(t, SIZE_MAX);
 	case 'p':
-		return t->n == 0 ? TOP_SHOW : TOP_PAUSE;
+		return t->selected == 0 ? TOP_SHOW : TOP_PAUSE;
 	case 'r':
-		return t->n == 0 ? TOP_SHOW : TOP_RESUME;
+		return t->selected == 0 ? TOP_SHOW : TOP_RESUME;
 	case SCREEN_KEY_ENTER:
 	case 'd':
 		return turn_to(t, TOP_DETAILS);
@@ -189,6 +262,9 @@ enum top_wish top_on_key(struct top *t, int key)
 	case 's':
 		t->sort = (enum top_sort)((t->sort + 1) % TOP_SORTS);
 		put_in_order(t);
+		if (top_lacks(t))
+			return TOP_ASK;
+		settle(t);
 		return TOP_SHOW;
 	default:
 		return TOP_SHOW;

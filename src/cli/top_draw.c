@@ -232,15 +232,13 @@ static void draw_last(struct pen *p, const struct top *t, const char *keys)
 
 static void draw_list(struct pen *p, struct top *t, size_t rows)
 {
-	t->rows = rows > 0 ? rows : 1;
-	if (t->at < t->first)
-		t->first = t->at;
-	if (t->at >= t->first + t->rows)
-		t->first = t->at - t->rows + 1;
-	if (t->first + t->rows > t->n)
-		t->first = t->n > t->rows ? t->n - t->rows : 0;
-	for (size_t i = t->first; i < t->n && i < t->first + rows; i++)
-		row(p, t, t->list[i], i == t->at ? SCREEN_REVERSE : SCREEN_PLAIN);
+	top_scroll(t, rows);
+	for (size_t i = t->first; i < t->n && i < t->first + rows && i < t->first + t->rows; i++) {
+		if (top_row(t, i) == NULL)
+			line(p, SCREEN_PLAIN, "");
+		else
+			row(p, t, top_row(t, i), i == t->at ? SCREEN_REVERSE : SCREEN_PLAIN);
+	}
 	if (t->n == 0 && rows > 0)
 		line(p, SCREEN_DIM,
 		     "the daemon has no transfers; 'shoal share' and 'shoal get' bring some");
@@ -372,6 +370,7 @@ static void draw_title(struct pen *p, const json_t *j)
 static void draw_list_page(struct pen *p, struct top *t)
 {
 	size_t rows = p->height - 3;
+	const json_t *selected = top_row(t, t->at);
 	bool pane = p->height >= PANE_HEIGHT_MIN && t->n > 0;
 
 	if (pane && t->n < rows / 2)
@@ -381,10 +380,10 @@ static void draw_list_page(struct pen *p, struct top *t)
 	draw_summary(p, t);
 	row(p, t, NULL, SCREEN_REVERSE);
 	draw_list(p, t, rows);
-	if (pane) {
+	if (pane && selected != NULL) {
 		fill_to(p, (unsigned)rows + 2);
 		line(p, SCREEN_PLAIN, "");
-		draw_title(p, t->list[t->at]);
+		draw_title(p, selected);
 		draw_bar(p, t);
 		draw_peers(p, t);
 	}
@@ -445,9 +444,9 @@ static void draw_facts(struct pen *p, const json_t *j)
 
 static void draw_details_page(struct pen *p, struct top *t)
 {
-	if (t->n > 0) {
-		const json_t *j = t->list[t->at];
+	const json_t *j = top_row(t, t->at);
 
+	if (j != NULL) {
 		draw_title(p, j);
 		draw_facts(p, j);
 		if (p->out->n + 1 < p->height)

@@ -11,6 +11,8 @@
 #include "node/metrics.h"
 #include "node/node_dht.h"
 
+/* A parameter of a list: names of all states, and more. */
+#define PARAM_BYTES_MAX 256u
 /* Text of one event. */
 #define EVENT_BYTES_MAX (1u << 20)
 /* A comment now and then finds out who has gone. */
@@ -155,6 +157,54 @@ static bool is(const struct daemon_call *c, const char *method)
 	return strcmp(strcmp(given, "HEAD") == 0 ? "GET" : given, method) == 0;
 }
 
+/* What is no number, or no text, is NULL. */
+static json_t *param_json(struct bytes text, bool number)
+{
+	uint64_t n;
+
+	if (!number)
+		return text.len == 0 ? NULL : json_stringn((const char *)text.ptr, text.len);
+	return text_parse_u64(text, UINT32_MAX, &n) == OK ? json_integer((json_int_t)n) : NULL;
+}
+
+/* A parameter as a member of `args`, if it is there. */
+static int take_param(const struct daemon_call *c, const char *name, bool number, json_t *args,
+		      struct err_info *info)
+{
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, PARAM_BYTES_MAX);
+	if (http_request_param(c->request, name, &text))
+		ok = json_object_set_new(args, name, param_json(buf_bytes(&text), number)) == 0;
+	else
+		ok = text.err == OK; /* else it is too long */
+	buf_fini(&text);
+	return ok ? OK : job_args_refuse(name, info);
+}
+
+static void get_transfers(struct daemon_api *a, const struct daemon_call *c)
+{
+	json_t *args = json_object();
+	struct jobs_ask ask;
+	struct err_info why;
+	int err = take_param(c, "limit", true, args, &why);
+
+	if (err == OK)
+		err = take_param(c, "offset", true, args, &why);
+	if (err == OK)
+		err = take_param(c, "sort", false, args, &why);
+	if (err == OK)
+		err = take_param(c, "state", false, args, &why);
+	if (err == OK)
+		err = jobs_ask_from_json(&ask, args, &why);
+	json_decref(args);
+	if (err == OK)
+		daemon_reply_json(c, 200, jobs_list_json(a->js, &ask));
+	else
+		daemon_reply_fault(c, &why);
+}
+
 static void on_transfers(void *user, const struct daemon_call *c)
 {
 	struct daemon_api *a = user;
@@ -162,7 +212,7 @@ static void on_transfers(void *user, const struct daemon_call *c)
 	if (is(c, "POST"))
 		post_transfers(a, c);
 	else
-		daemon_reply_json(c, 200, jobs_json(a->js));
+		get_transfers(a, c);
 }
 
 /* "REF/word": the job, and the word in *word, which may be empty. NULL: it was answered. */
@@ -339,19 +389,13 @@ static void on_status(void *user, const struct daemon_call *c)
 
 static void put_states(struct buf *out, struct jobs *js)
 {
-	uint64_t n[JOB_DONE + 1] = {0};
-	struct job *j;
+	size_t n[JOB_DONE + 1];
 
-	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;) {
-		struct job_view v;
-
-		job_view(j, &v);
-		n[v.state]++;
-	}
+	jobs_count_states(js, n);
 	buf_put_str(out, "# HELP shoal_transfers By what they do.\n# TYPE shoal_transfers gauge\n");
 	for (int s = JOB_QUEUED; s <= JOB_DONE; s++)
-		buf_printf(out, "shoal_transfers{state=\"%s\"} %llu\n",
-			   job_state_word((enum job_state)s), (unsigned long long)n[s]);
+		buf_printf(out, "shoal_transfers{state=\"%s\"} %zu\n",
+			   job_state_word((enum job_state)s), n[s]);
 }
 
 static void put_dht(struct buf *out, const struct node *node)

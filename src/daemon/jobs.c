@@ -215,6 +215,13 @@ size_t jobs_count(const struct jobs *js)
 	return js->n;
 }
 
+void jobs_count_states(const struct jobs *js, size_t n[JOB_DONE + 1])
+{
+	memset(n, 0, (JOB_DONE + 1) * sizeof(n[0]));
+	for (size_t i = 0; i < js->n; i++)
+		n[job_state_now(js->list[i])]++;
+}
+
 /* ---- looking in ---------------------------------------------------------------------- */
 
 struct transfer *job_transfer(const struct job *j)

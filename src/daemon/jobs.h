@@ -223,6 +223,8 @@ struct job *jobs_next(struct jobs *js, size_t *at);
 /* Where that begins with those numbered above `id`. */
 size_t jobs_above(const struct jobs *js, uint32_t id);
 size_t jobs_count(const struct jobs *js);
+/* How many are in each state. */
+void jobs_count_states(const struct jobs *js, size_t n[JOB_DONE + 1]);
 
 void job_view(const struct job *j, struct job_view *out);
 /* NULL while it has none: queued, paused, failed to begin, done. Ask anew in each turn. */

@@ -102,20 +102,6 @@ json_t *job_json(const struct job *j)
 	return out;
 }
 
-json_t *jobs_json(struct jobs *js)
-{
-	json_t *list = json_array();
-	struct job *j;
-
-	for (size_t at = 0; list != NULL && (j = jobs_next(js, &at)) != NULL;) {
-		if (json_array_append_new(list, job_json(j)) != 0) {
-			json_decref(list);
-			list = NULL;
-		}
-	}
-	return list == NULL ? NULL : json_pack("{s:o}", "transfers", list);
-}
-
 json_t *jobs_page_json(struct jobs *js, uint32_t after)
 {
 	json_t *list = json_array(), *next = json_null();
@@ -194,22 +180,14 @@ json_t *jobs_status_json(struct jobs *js, struct node *node)
 {
 	json_t *states = json_object();
 	struct node_status st;
+	size_t n[JOB_DONE + 1];
 	struct limits limits;
 	bool lan;
-	struct job *j;
 
+	jobs_count_states(js, n);
 	for (int s = JOB_QUEUED; s <= JOB_DONE; s++)
-		json_object_set_new(states, job_state_word((enum job_state)s), json_integer(0));
-	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;) {
-		struct job_view v;
-		const char *word;
-
-		job_view(j, &v);
-		word = job_state_word(v.state);
-		json_object_set_new(
-		    states, word,
-		    json_integer(json_integer_value(json_object_get(states, word)) + 1));
-	}
+		json_object_set_new(states, job_state_word((enum job_state)s),
+				    json_integer((json_int_t)n[s]));
 	node_status(node, &st);
 	node_limits(node, &limits, &lan);
 	return json_pack(

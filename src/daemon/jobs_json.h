@@ -9,8 +9,31 @@
 
 /* All return NULL without memory. Owns: the caller's. */
 json_t *job_json(const struct job *j);
-/* {"transfers": [...]} */
-json_t *jobs_json(struct jobs *js);
+/* Which of them, in which order: what is done least, and what is fastest, comes first. Zeroed: all,
+ * the oldest first. */
+enum jobs_sort {
+	JOBS_BY_ID,
+	JOBS_BY_NAME, /* the title */
+	JOBS_BY_STATE,
+	JOBS_BY_DONE,
+	JOBS_BY_DOWN,
+	JOBS_BY_UP,
+	JOBS_SORTS
+};
+struct jobs_ask {
+	enum jobs_sort sort;
+	uint32_t states; /* 1 << enum job_state of each; 0: any */
+	uint32_t offset; /* so many are left out at the beginning */
+	uint32_t limit;	 /* 0: all */
+	uint32_t id;	 /* whose place is asked for; 0: nobody's */
+};
+/* "limit" (1 to JOBS_PAGE_MAX), "offset", "sort" ("id", "name", "state", "done", "down", "up"),
+ * "state" (words with commas between them) and "id"; none is needed. Returns 0 or ERR_INVALID. */
+int jobs_ask_from_json(struct jobs_ask *a, const json_t *args, struct err_info *info);
+/* {"transfers": [...], "total", "offset", "next"}: how many there are of that kind, where among
+ * them these begin, and where the next page does, null at the end; with an id "at", its place, null
+ * when it is none of them. */
+json_t *jobs_list_json(struct jobs *js, const struct jobs_ask *a);
 /* {"transfers": [...], "next"}: those numbered above `after`, at most JOBS_PAGE_MAX; the others are
  * above "next", null at the end. */
 #define JOBS_PAGE_MAX 500u

@@ -468,6 +468,13 @@ def _(w):
     wait_state(a, "1", "seeding")
     check_eq(a.api("GET", "transfers/mine%2Ff@1")[1]["transfer"]["id"], 1, "by title")
     check_eq(len(a.api("GET", "transfers")[1]["transfers"]), 1, "list")
+    got = a.api("GET", "transfers?limit=1&sort=name&state=seeding,paused")[1]
+    check_eq((len(got["transfers"]), got["total"], got["offset"], got["next"]), (1, 1, 0, None), "a page")
+    check_eq(a.api("GET", "transfers?state=paused")[1]["total"], 0, "of another state")
+    check_eq(a.api("GET", "transfers?offset=7")[1]["transfers"], [], "behind the end")
+    for bad in ("limit=0", "limit=501", "limit=x", "limit=", "offset=-1", "sort=size", "sort=", "state=idle", "state=" + "a" * 300):
+        status, got = a.api("GET", "transfers?" + bad)
+        check(status == 400 and bad.split("=")[0] in got["error"]["message"], bad, status, got)
     check_eq(a.api("GET", "transfers/1/peers")[1], {"peers": []}, "peers")
     t = a.api("PATCH", "transfers/1", {"down_bps": 1000, "priority": -4, "paused": True})[1]["transfer"]
     check_eq((t["limit_down_bps"], t["limit_up_bps"], t["priority"], t["state"]), (1000, 0, -4, "paused"), "changed")

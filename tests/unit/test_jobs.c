@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/job_record.h"
 #include "daemon/jobs_impl.h"
+#include "daemon/jobs_json.h"
 #include "jobs_fixture.h"
 
 /* ---- through its life ------------------------------------------------------------ */
@@ -447,6 +448,87 @@ TEST(so_many_downloads_at_a_time_the_highest_priority_first_then_the_oldest)
 	CHECK(job_transfer(b) == NULL);
 	jobs_set_active(d.js, 3);
 	WAIT_FOR(d.w.loop, job_transfer(b) != NULL);
+	desk_fini(&d);
+}
+
+/* Titles of an answer and what it says besides: "A B of 5 from 0 next 2 at 1". */
+static const char *page(struct desk *d, const char *args)
+{
+	static char text[200];
+	json_t *j = json_loads(args, 0, NULL), *out;
+	struct jobs_ask ask;
+	struct err_info info;
+	const json_t *row;
+	size_t i, at = 0;
+
+	CHECK_INT(jobs_ask_from_json(&ask, j, &info), OK);
+	json_decref(j);
+	out = jobs_list_json(d->js, &ask);
+	CHECK(out != NULL);
+	json_array_foreach(json_object_get(out, "transfers"), i, row) at += (size_t)snprintf(
+	    text + at, sizeof(text) - at, "%s ", json_string_value(json_object_get(row, "title")));
+	at += (size_t)snprintf(text + at, sizeof(text) - at, "of %lld from %lld",
+			       json_integer_value(json_object_get(out, "total")),
+			       json_integer_value(json_object_get(out, "offset")));
+	for (i = 0; i < 2; i++) {
+		const char *key = i == 0 ? "next" : "at";
+
+		if (json_is_integer(json_object_get(out, key)))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, " %s %lld", key,
+					       json_integer_value(json_object_get(out, key)));
+	}
+	json_decref(out);
+	return text;
+}
+
+TEST(a_page_of_the_jobs_is_in_any_order_of_any_state_and_says_where_the_next_one_begins)
+{
+	static const char *const bad[] = {
+	    "{\"limit\": 0}",	    "{\"limit\": 501}",	 "{\"limit\": \"1\"}",
+	    "{\"offset\": -1}",	    "{\"sort\": \"x\"}", "{\"sort\": 1}",
+	    "{\"state\": \"x\"}",   "{\"state\": \"\"}", "{\"state\": \"paused,,done\"}",
+	    "{\"id\": 4294967296}",
+	};
+	static const char names[] = "DBAEC";
+	struct jobs_ask ask;
+	struct err_info info;
+	struct desk d;
+
+	desk_init(&d, &one, 1);
+	CHECK_STR(page(&d, "{}"), "of 0 from 0");
+	CHECK_STR(page(&d, "{\"limit\": 1, \"offset\": 3, \"id\": 1}"), "of 0 from 0");
+	jobs_set_active(d.js, 1);
+	for (size_t i = 0; i < 5; i++) {
+		const char title[] = {names[i], '\0'};
+
+		CHECK_INT(jobs_set_title(d.js, add_other(&d, names[i], 0), title, NULL), OK);
+	}
+	CHECK_INT(jobs_pause(d.js, jobs_by_id(d.js, 2), NULL), OK);
+	CHECK_INT(jobs_pause(d.js, jobs_by_id(d.js, 4), NULL), OK);
+	CHECK_STR(page(&d, "{}"), "D B A E C of 5 from 0");
+	CHECK_STR(page(&d, "{\"limit\": 5}"), "D B A E C of 5 from 0");
+	CHECK_STR(page(&d, "{\"limit\": 2, \"id\": 3}"), "D B of 5 from 0 next 2 at 2");
+	CHECK_STR(page(&d, "{\"limit\": 2, \"offset\": 2}"), "A E of 5 from 2 next 4");
+	CHECK_STR(page(&d, "{\"limit\": 2, \"offset\": 4}"), "C of 5 from 4");
+	CHECK_STR(page(&d, "{\"limit\": 2, \"offset\": 9}"), "of 5 from 5");
+	CHECK_STR(page(&d, "{\"sort\": \"name\", \"limit\": 3, \"id\": 1}"),
+		  "A B C of 5 from 0 next 3 at 3");
+	CHECK_STR(page(&d, "{\"sort\": \"state\", \"offset\": 3}"), "A C of 5 from 3");
+	CHECK_STR(page(&d, "{\"sort\": \"done\"}"), "D B A E C of 5 from 0");
+	CHECK_STR(page(&d, "{\"sort\": \"up\", \"limit\": 1}"), "D of 5 from 0 next 1");
+	CHECK_STR(page(&d, "{\"state\": \"paused\", \"id\": 1}"), "B E of 2 from 0");
+	CHECK_STR(page(&d, "{\"state\": \"paused\", \"offset\": 1, \"id\": 4}"),
+		  "E of 2 from 1 at 1");
+	CHECK_STR(page(&d, "{\"state\": \"done,failed\"}"), "of 0 from 0");
+	CHECK_STR(page(&d, "{\"state\": \"paused,queued,metadata,checking,downloading\"}"),
+		  "D B A E C of 5 from 0");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		json_t *j = json_loads(bad[i], 0, NULL);
+
+		if (jobs_ask_from_json(&ask, j, &info) != ERR_INVALID)
+			fail_msg("%s was taken", bad[i]);
+		json_decref(j);
+	}
 	desk_fini(&d);
 }
 

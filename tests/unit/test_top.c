@@ -206,6 +206,79 @@ TEST(top_scrolls_so_that_the_selected_one_is_seen)
 	top_fini(&t);
 }
 
+/* The daemon's answer to what is asked for: of 1000 in any order, number k is called tk. */
+static void answer(struct top *t, unsigned n)
+{
+	static char text[32000];
+	json_t *asked = top_question(t), *j;
+	unsigned from = (unsigned)json_integer_value(json_object_get(asked, "offset"));
+	unsigned limit = (unsigned)json_integer_value(json_object_get(asked, "limit"));
+	unsigned id = (unsigned)json_integer_value(json_object_get(asked, "id"));
+	bool by_id = strcmp(json_string_value(json_object_get(asked, "sort")), "id") == 0;
+	size_t at = 0;
+
+	CHECK(limit >= 1 && limit <= TOP_ROWS_MAX);
+	text[0] = '\0';
+	for (unsigned i = from; i < n && i < from + limit; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+				       "%s{\"id\": %u, \"title\": \"t%u\"}", at > 0 ? "," : "",
+				       by_id ? i + 1 : n - i, by_id ? i + 1 : n - i);
+	j = status_of(text);
+	json_object_set_new(j, "total", json_integer(n));
+	json_object_set_new(j, "offset", json_integer(from < n ? from : n));
+	if (id > 0 && id <= n)
+		json_object_set_new(j, "at", json_integer(by_id ? id - 1 : n - id));
+	json_decref(asked);
+	CHECK_INT(top_take_status(t, j), 0);
+}
+
+TEST(top_asks_for_those_that_are_shown_alone)
+{
+	struct top t;
+
+	top_init(&t);
+	answer(&t, 1000);
+	CHECK(!top_lacks(&t));
+	draw(&t, 60, 10);
+	CHECK(has("1000 transfers") && has("t1 ") && !has("t2 "));
+	CHECK(top_lacks(&t)); /* now that there is room for more */
+	answer(&t, 1000);
+	draw(&t, 60, 10);
+	CHECK(!top_lacks(&t) && has("t7 ") && !has("t8 "));
+	CHECK_INT(t.n_list, 7);
+	CHECK_INT(top_on_key(&t, 'G'), TOP_ASK);
+	CHECK(top_lacks(&t));
+	CHECK_INT(t.selected, 0);
+	CHECK_INT(top_on_key(&t, 'p'), TOP_SHOW); /* nobody knows which one it is */
+	draw(&t, 60, 24);
+	draw(&t, 60, 10);
+	answer(&t, 1000);
+	CHECK(!top_lacks(&t));
+	CHECK_INT(t.selected, 1000);
+	CHECK_INT(top_on_key(&t, 'p'), TOP_PAUSE);
+	draw(&t, 60, 10);
+	CHECK(has("t994 ") && has("t1000 ") && !has("t993 "));
+	/* In another order it is elsewhere, which the answer says. */
+	CHECK_INT(top_on_key(&t, 's'), TOP_ASK);
+	CHECK(top_lacks(&t));
+	answer(&t, 1000);
+	CHECK(top_lacks(&t));
+	answer(&t, 1000);
+	CHECK(!top_lacks(&t));
+	CHECK_INT(t.selected, 1000);
+	CHECK_INT(t.at, 0);
+	draw(&t, 60, 10);
+	CHECK(has("t1000 ") && has("t994 ") && !has("t993 "));
+	/* It is gone, and most others. */
+	answer(&t, 3);
+	answer(&t, 3);
+	CHECK(!top_lacks(&t));
+	CHECK_INT(t.selected, 1);
+	draw(&t, 60, 10);
+	CHECK(has("3 transfers") && has("t3 ") && has("t1 "));
+	top_fini(&t);
+}
+
 TEST(top_says_what_went_wrong_until_a_key_or_an_answer_comes)
 {
 	struct top t;
