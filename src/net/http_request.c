@@ -167,12 +167,37 @@ static void answer(struct http_server *s, struct conn *c, struct evhttp_request 
 	buf_fini(&reply.body);
 }
 
+/* There is no tunnel. To evhttp there always is one: of an answer to this it gives no length. */
+static void refuse_tunnel(struct evhttp_request *req)
+{
+	static const char page[] = "<HTML><HEAD><TITLE>501 Not Implemented</TITLE></HEAD>"
+				   "<BODY><H1>Not Implemented</H1></BODY></HTML>\n";
+	char length[24];
+	struct http_reply reply = {
+	    .status = HTTP_NOTIMPLEMENTED,
+	    .type = "text/html",
+	    .headers = {"Content-Length", length, "Connection", "close"},
+	};
+
+	evutil_snprintf(length, sizeof(length), "%zu", sizeof(page) - 1);
+	buf_init(&reply.body, sizeof(page));
+	(void)buf_put_str(&reply.body, page);
+	http_server_reply(req, &reply);
+	buf_fini(&reply.body);
+}
+
 static void on_sent(struct evhttp_request *req, void *arg)
 {
 	struct conn *c = arg;
 	size_t ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
 
-	(void)req;
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_CONNECT) {
+		/* evhttp would wait for what comes through the tunnel, or take it for a request. */
+		(void)evbuffer_drain(bufferevent_get_input(c->bev), ahead);
+		http_server_idle(c);
+		http_server_hang_up(c);
+		return;
+	}
 	http_server_enter(c, ahead > 0 ? PHASE_RECEIVING : PHASE_IDLE);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
 	if (c->server->drained != NULL && ahead == 0)
@@ -295,7 +320,9 @@ void http_server_on_request(struct evhttp_request *req, void *arg)
 	/* A client that sends on and on while it takes no answer stops here. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_AHEAD_BYTES);
 	http_server_enter(c, PHASE_SENDING);
-	if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL) {
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_CONNECT) {
+		refuse_tunnel(req);
+	} else if (!framing_is_plain(req) || evhttp_request_get_uri(req) == NULL) {
 		refuse(req, HTTP_BADREQUEST);
 	} else if (!request_fill(&r, s, req)) {
 		refuse(req, HTTP_SERVUNAVAIL);

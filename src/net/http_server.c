@@ -400,10 +400,12 @@ static int server_start(struct http_server *s, int fd)
 	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
 	evhttp_set_timeout(s->http, 24 * 3600); /* on_sweep() has the deadlines */
 	evhttp_set_default_content_type(s->http, NULL);
-	/* The handler refuses what it does not serve, in its own form of error. */
+	/* The handler refuses what it does not serve, in its own form of error; CONNECT is refused
+	 * before that. */
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
 						EVHTTP_REQ_DELETE | EVHTTP_REQ_PUT |
-						EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
+						EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS |
+						EVHTTP_REQ_CONNECT);
 	evhttp_set_bevcb(s->http, on_accepted, s);
 	evhttp_set_gencb(s->http, http_server_on_request, s);
 	s->bound = evhttp_accept_socket_with_handle(s->http, fd);

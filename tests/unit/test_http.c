@@ -17,6 +17,7 @@ struct rig {
 	struct http_client *client;
 	uint16_t port;
 	unsigned handled;
+	bool ended;	/* who was talked to hung up */
 	char seen[256]; /* "METHOD path?query [body bytes]" of the newest request */
 	char base[64];	/* "http://127.0.0.1:PORT" */
 	struct addr from;
@@ -637,6 +638,7 @@ static const char *talk(struct rig *g, const char *text, size_t len, const char 
 			break;
 	}
 	close(fd);
+	g->ended = r == 0;
 	return got;
 }
 
@@ -883,6 +885,37 @@ TEST(a_body_in_chunks_is_joined_and_a_bad_chunk_is_not_taken)
 	    "ffffffffffffffff\r\nabc\r\n",
 	    "\r\n\r\n");
 	CHECK_INT(g.handled, 0);
+	rig_close(&g);
+}
+
+/* Who asks for one knows where the refusal ends, and that no more comes. */
+TEST(a_tunnel_is_refused_and_the_connection_ends)
+{
+	static const char *const targets[] = {"example.com:443", "127.0.0.1:80", "[::1]:80", "/",
+					      "*"};
+	static const char *const behind[] = {"", "\x16\x03\x01",
+					     "GET / HTTP/1.1\r\nHost: x\r\n\r\n"};
+	struct rig g;
+	char ask[200];
+
+	rig_open(&g);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		for (size_t k = 0; k < sizeof(behind) / sizeof(behind[0]); k++) {
+			const char *r, *length, *body;
+
+			snprintf(ask, sizeof(ask), "CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\n%s",
+				 targets[i], behind[k]);
+			r = say(&g, ask, NULL); /* to its end */
+			length = strstr(r, "\r\nContent-Length: ");
+			body = strstr(r, "\r\n\r\n");
+			if (!has_status(r, 501) || length == NULL || body == NULL ||
+			    strtoul(length + 18, NULL, 10) != strlen(body + 4))
+				fail_msg("%s: %s", targets[i], r);
+			CHECK(g.ended);
+			CHECK(strstr(r, "\r\nConnection: close\r\n") != NULL);
+			CHECK_INT(g.handled, 0);
+		}
+	}
 	rig_close(&g);
 }
 
