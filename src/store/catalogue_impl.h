@@ -50,7 +50,8 @@ enum {
 	FIND_HASH = 8,
 	FIND_VERSION = 16,
 	FIND_BEFORE = 32,
-	FIND_SORT = 64, /* times enum catalogue_sort */
+	FIND_DEEP = 64,	 /* read from the index of that order */
+	FIND_SORT = 128, /* times enum catalogue_sort */
 	N_FINDS = FIND_SORT * CATALOGUE_SORTS,
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hostile_searches.h"
+#include "store/catalogue_impl.h"
 #include "test.h"
 
 static char dir[64];
@@ -549,6 +550,48 @@ TEST(a_search_too_costly_is_stopped)
 		  "n0@1500000 n1@1499999 n10@1499990");
 	CHECK_STR(FOUND(db, .sort = CATALOGUE_BY_NAME, .limit = 1, .offset = 1000000),
 		  "n55@1499945");
+	db_end(db);
+}
+
+/* Sorted up to there, read from the index of that order beyond. */
+TEST(pages_of_a_search_join_however_deep_they_are)
+{
+	struct catalogue_db *db = db_new();
+	const unsigned deep = FIND_MATCH | FIND_DEEP | FIND_SORT * CATALOGUE_BY_NAME;
+
+	must_put(db, "ann", "x", 1);
+	run_sql(
+	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+	    " INSERT INTO entries (id, owner, name, version, bytes, n_files, published_at,"
+	    " signature) SELECT i, 1, iif(i % 4 = 0, 'N', 'n') || printf('%04d', i), 1, i, 1, 0,"
+	    " '' FROM n;"
+	    "INSERT INTO words (rowid, name) SELECT id, 'common' FROM entries WHERE id % 2 = 0");
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_BY_NAME, .limit = 2, .offset = 1000),
+	    "n2002@1 N2004@1");
+	CHECK(db->finds[deep] == NULL);
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_BY_NAME, .limit = 2, .offset = 1001),
+	    "N2004@1 n2006@1");
+	CHECK(db->finds[deep] != NULL);
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_BY_NAME, .limit = 2, .offset = 1499),
+	    "N3000@1");
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_BY_NAME, .limit = 2, .offset = 1500),
+	    "");
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_LARGEST, .limit = 2, .offset = 1000),
+	    "N1000@1 n0998@1");
+	CHECK_STR(
+	    FOUND(db, .match = "common", .sort = CATALOGUE_LARGEST, .limit = 2, .offset = 1001),
+	    "n0998@1 N0996@1");
+	/* With more to be seen to it is sorted. */
+	CHECK_STR(FOUND(db, .match = "common", .owner = "ann", .sort = CATALOGUE_BY_NAME,
+			.limit = 1, .offset = 1001),
+		  "N2004@1");
+	CHECK_STR(FOUND(db, .match = "\"", .sort = CATALOGUE_BY_NAME, .limit = 1, .offset = 1001),
+		  "error -12");
 	db_end(db);
 }
 
