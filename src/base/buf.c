@@ -135,6 +135,21 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 	return 0;
 }
 
+int buf_put_front(struct buf *b, size_t n, struct bytes with)
+{
+	struct span room;
+
+	assert(n <= b->len);
+	if (buf_reserve(b, with.len > n ? with.len - n : 0, &room) != OK)
+		return b->err;
+	if (b->len > n)
+		memmove(b->ptr + with.len, b->ptr + n, b->len - n);
+	if (with.len > 0)
+		memcpy(b->ptr, with.ptr, with.len);
+	b->len = b->len - n + with.len;
+	return OK;
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
 	assert(n <= b->len);

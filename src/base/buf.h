@@ -36,6 +36,10 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
 int buf_reserve(struct buf *b, size_t n, struct span *out);
 void buf_commit(struct buf *b, size_t n);
 
+/* Put `with`, which does not lie in it, in the place of the first `n` bytes (at most len). Returns
+ * as an append does; then nothing has changed. Cost: a memmove of the rest. */
+int buf_put_front(struct buf *b, size_t n, struct bytes with);
+
 /* Drop `n` bytes (at most len) from the front. Cost: a memmove of the rest. */
 void buf_consume(struct buf *b, size_t n);
 

@@ -43,24 +43,28 @@ static int add_file(void *user, const struct catalogue_file *f)
 	return json_array_append_new(files->list, j);
 }
 
-/* Of one of at most `stored_max` bytes. */
+/* Of one of at most `stored_max` bytes. `out` is empty, and is again after an error. */
 static int put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		       struct bytes passkey, size_t stored_max, struct buf *out,
 		       struct err_info *why)
 {
-	struct buf stored;
+	size_t most = out->max;
 	int err;
 
-	buf_init(&stored, stored_max);
-	err = catalogue_db_torrent(s->db, e->id, &stored, why);
+	out->max = stored_max;
+	err = catalogue_db_torrent(s->db, e->id, out, why);
+	out->max = stored_max + TRACKERS_SPARE;
 	if (err == OK) {
-		err = index_torrent_put(buf_bytes(&stored), e->has_v2, r, passkey,
-					index_told_udp_port(s), out);
+		err = index_torrent_point_here(out, e->has_v2, r, passkey, index_told_udp_port(s));
+		if (err == OK && out->len > most)
+			err = ERR_TOO_BIG;
 		if (err < 0)
 			err_set(why, err, "the .torrent of entry %llu: %s",
 				(unsigned long long)e->id, err_text(err));
 	}
-	buf_fini(&stored);
+	out->max = most;
+	if (err < 0)
+		buf_clear(out);
 	return err;
 }
 

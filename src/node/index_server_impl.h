@@ -254,7 +254,7 @@ void index_peers(struct index_server *s, const struct http_request *r, struct ht
 void index_dht_nodes(struct index_server *s, const struct http_request *r,
 		     struct http_reply *reply);
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply);
-/* Append an entry's .torrent as the one who asks gets it. */
+/* An entry's .torrent as the one who asks gets it, into an empty buffer. */
 int index_put_torrent(struct index_server *s, const struct http_request *r, const struct entry *e,
 		      struct buf *out, struct err_info *why);
 /* A stored .torrent as a value. NULL: it is none any more, or there is no memory, which is logged.

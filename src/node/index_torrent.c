@@ -169,14 +169,16 @@ static void put_announce(const struct rewrite *w, const struct outer *o)
 	benc_put_raw(w->out, 'e');
 }
 
-static void put_others(const struct rewrite *w, struct benc_iter it, struct outer *o)
+/* All that stands in front of `it->rest`, which is what stays as it is. */
+static void put_head(const struct rewrite *w, struct benc_iter *it, struct outer *o)
 {
 	struct benc value;
 	struct bytes key;
 	bool done = false;
 
-	while (benc_peek_key(&it, &key) && !(o->in_order && is_behind(key))) {
-		(void)benc_next(&it, &key, &value);
+	benc_put_raw(w->out, 'd');
+	while (benc_peek_key(it, &key) && !(o->in_order && is_behind(key))) {
+		(void)benc_next(it, &key, &value);
 		if (tracker_at(o, key) != NULL)
 			continue;
 		if (!done && bytes_cmp(key, bytes_str(first_key)) > 0) {
@@ -188,20 +190,21 @@ static void put_others(const struct rewrite *w, struct benc_iter it, struct oute
 	}
 	if (!done)
 		put_announce(w, o);
-	(void)buf_put(w->out, bytes_of(it.rest.ptr, it.rest.len + 1)); /* with the last "e" */
 }
 
-static int rewrite(const struct rewrite *w, struct bytes torrent, bool in_order)
+static int rewrite(const struct rewrite *w, struct buf *torrent, bool in_order)
 {
-	struct benc root = {.type = BENC_DICT, .raw = torrent};
+	struct benc root = {.type = BENC_DICT, .raw = buf_bytes(torrent)};
+	struct benc_iter it = benc_iter(&root);
 	struct outer o;
 
-	if (torrent.len < 2 || torrent.ptr[0] != 'd' || torrent.ptr[torrent.len - 1] != 'e' ||
-	    look(benc_iter(&root), in_order, &o) != OK)
+	if (root.raw.len < 2 || root.raw.ptr[0] != 'd' || root.raw.ptr[root.raw.len - 1] != 'e' ||
+	    look(it, in_order, &o) != OK)
 		return ERR_PROTO;
-	benc_put_raw(w->out, 'd');
-	put_others(w, benc_iter(&root), &o);
-	return w->out->err;
+	put_head(w, &it, &o);
+	if (w->out->err != OK)
+		return w->out->err;
+	return buf_put_front(torrent, (size_t)(it.rest.ptr - torrent->ptr), buf_bytes(w->out));
 }
 
 /* Our announce URLs under that name; `udp` stays empty where there is none. */
@@ -214,24 +217,27 @@ static int put_own(const struct http_request *r, const char *host, struct bytes 
 	return own->err != OK ? own->err : udp->err;
 }
 
-int index_torrent_put(struct bytes torrent, bool in_order, const struct http_request *r,
-		      struct bytes passkey, uint16_t udp_port, struct buf *out)
+int index_torrent_point_here(struct buf *torrent, bool in_order, const struct http_request *r,
+			     struct bytes passkey, uint16_t udp_port)
 {
 	const char *host = own_host(r);
-	struct rewrite w = {.keep_loopback = addr_is_loopback(&r->from), .out = out};
-	struct buf own, udp;
-	int rc;
+	struct buf own, udp, head;
+	struct rewrite w = {.keep_loopback = addr_is_loopback(&r->from), .out = &head};
+	int rc = OK;
 
 	if (host == NULL)
-		return buf_put(out, torrent);
+		return OK;
 	buf_init(&own, URL_BYTES_MAX);
 	buf_init(&udp, URL_BYTES_MAX);
-	rc = put_own(r, host, passkey, udp_port, &own, &udp);
-	w.own = buf_bytes(&own);
-	w.udp = buf_bytes(&udp);
-	rc = rc != OK ? buf_put(out, torrent) : rewrite(&w, torrent, in_order);
+	buf_init(&head, torrent->max);
+	if (put_own(r, host, passkey, udp_port, &own, &udp) == OK) {
+		w.own = buf_bytes(&own);
+		w.udp = buf_bytes(&udp);
+		rc = rewrite(&w, torrent, in_order);
+	}
 	buf_fini(&own);
 	buf_fini(&udp);
+	buf_fini(&head);
 	return rc;
 }
 

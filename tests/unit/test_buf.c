@@ -138,6 +138,29 @@ TEST(buf_consume_drops_from_the_front)
 	buf_fini(&b);
 }
 
+TEST(buf_front_makes_way_for_what_is_shorter_longer_or_nothing)
+{
+	struct buf b;
+
+	buf_init(&b, 12);
+	CHECK_INT(buf_put_front(&b, 0, bytes_of(NULL, 0)), 0);
+	CHECK_INT(b.len, 0);
+	CHECK_INT(buf_put_front(&b, 0, bytes_str("abc")), 0);
+	CHECK_INT(buf_put_str(&b, "def"), 0);
+	CHECK_INT(buf_put_front(&b, 2, bytes_str("xyzw")), 0);
+	CHECK_STR(buf_cstr(&b), "xyzwcdef");
+	CHECK_INT(buf_put_front(&b, 4, bytes_str("1")), 0);
+	CHECK_STR(buf_cstr(&b), "1cdef");
+	CHECK_INT(buf_put_front(&b, 1, bytes_of(NULL, 0)), 0);
+	CHECK_STR(buf_cstr(&b), "cdef");
+	CHECK_INT(buf_put_front(&b, 0, bytes_str("12345678")), 0);
+	CHECK_STR(buf_cstr(&b), "12345678cdef");
+	CHECK_INT(buf_put_front(&b, 12, bytes_str("0123456789ab")), 0);
+	CHECK_INT(buf_put_front(&b, 1, bytes_str("12")), ERR_TOO_BIG);
+	CHECK(bytes_eq(buf_bytes(&b), bytes_str("0123456789ab")));
+	buf_fini(&b);
+}
+
 /* Appends until an allocation fails; what was there before must stay. */
 static size_t write_log(struct buf *b, char *model, size_t model_cap)
 {

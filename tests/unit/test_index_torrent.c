@@ -23,15 +23,20 @@ static struct http_request asked(const char *host, const char *from)
 	return r;
 }
 
+static int point_here(const char *torrent, bool in_order, const struct http_request *r,
+		      struct bytes passkey, uint16_t udp_port, struct buf *out)
+{
+	buf_init(out, 8192);
+	CHECK_INT(buf_put_str(out, torrent), OK);
+	return index_torrent_point_here(out, in_order, r, passkey, udp_port);
+}
+
 static void becomes(const char *torrent, struct http_request r, uint16_t udp_port, const char *want)
 {
 	struct buf out;
 
 	for (int in_order = 0; in_order < 2; in_order++) {
-		buf_init(&out, 4096);
-		CHECK_INT(index_torrent_put(bytes_str(torrent), in_order, &r, bytes_of(NULL, 0),
-					    udp_port, &out),
-			  OK);
+		CHECK_INT(point_here(torrent, in_order, &r, bytes_of(NULL, 0), udp_port, &out), OK);
 		CHECK_STR(buf_cstr(&out), want);
 		buf_fini(&out);
 	}
@@ -118,9 +123,7 @@ TEST(a_token_goes_behind_the_announce_urls)
 	struct http_request r = asked("box:1", ELSEWHERE);
 	struct buf out;
 
-	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str("d" INFO "e"), true, &r, bytes_str("a/b"), 1, &out),
-		  OK);
+	CHECK_INT(point_here("d" INFO "e", true, &r, bytes_str("a/b"), 1, &out), OK);
 	CHECK_STR(buf_cstr(&out),
 		  "d8:announce27:http://box:1/announce/a%2Fb13:announce-listl"
 		  "l27:http://box:1/announce/a%2Fbel26:udp://box:1/announce/a%2Fbee" INFO "e");
@@ -146,10 +149,9 @@ TEST(trackers_behind_the_info_dictionary_are_found_where_keys_are_out_of_order)
 	struct http_request r = asked("box:1", ELSEWHERE);
 	struct buf out;
 
-	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str("d" INFO "13:announce-listll10:http://y/bee"
-					      "8:announce10:http://x/a1:ai1ee"),
-				    false, &r, bytes_of(NULL, 0), 0, &out),
+	CHECK_INT(point_here("d" INFO
+			     "13:announce-listll10:http://y/bee8:announce10:http://x/a1:ai1ee",
+			     false, &r, bytes_of(NULL, 0), 0, &out),
 		  OK);
 	CHECK_STR(buf_cstr(&out),
 		  "d" OWN "13:announce-listl" OWN_TIER "l10:http://y/bee" INFO "1:ai1ee");
@@ -163,10 +165,7 @@ TEST(what_is_behind_the_trackers_is_copied_unseen_where_keys_are_in_order)
 	struct http_request r = asked("box:1", ELSEWHERE);
 	struct buf out;
 
-	buf_init(&out, 4096);
-	CHECK_INT(index_torrent_put(bytes_str("d7:comment2:hi4:info**e"), true, &r,
-				    bytes_of(NULL, 0), 0, &out),
-		  OK);
+	CHECK_INT(point_here("d7:comment2:hi4:info**e", true, &r, bytes_of(NULL, 0), 0, &out), OK);
 	CHECK_STR(buf_cstr(&out), "d" OWN "13:announce-listl" OWN_TIER "e7:comment2:hi4:info**e");
 	buf_fini(&out);
 	evhttp_request_free(r.impl);
@@ -174,24 +173,23 @@ TEST(what_is_behind_the_trackers_is_copied_unseen_where_keys_are_in_order)
 
 TEST(what_is_no_torrent_and_what_has_no_room_is_refused)
 {
+	static const char fine[] = "d" INFO "e";
 	static const char *const bad[] = {"", "e", "le", "d", "d3:", "d3:e", "di1ei2ee"};
 	const struct bytes none = bytes_of(NULL, 0);
 	struct http_request r = asked("box:1", ELSEWHERE);
 	struct buf out;
 
-	buf_init(&out, 4096);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK_INT(index_torrent_put(bytes_str(bad[i]), true, &r, none, 0, &out), ERR_PROTO);
-		CHECK_INT(index_torrent_put(bytes_str(bad[i]), false, &r, none, 0, &out),
-			  ERR_PROTO);
+	for (size_t i = 0; i < 2 * sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK_INT(point_here(bad[i / 2], i % 2, &r, none, 0, &out), ERR_PROTO);
+		CHECK_STR(buf_cstr(&out), bad[i / 2]);
+		buf_fini(&out);
 	}
-	CHECK_INT(index_torrent_put(bytes_str("d" INFO "1:z2e"), false, &r, none, 0, &out),
-		  ERR_PROTO);
+	CHECK_INT(point_here("d" INFO "1:z2e", false, &r, none, 0, &out), ERR_PROTO);
 	buf_fini(&out);
-	for (size_t room = 0; room < 100; room += 9) {
-		buf_init(&out, room);
-		CHECK_INT(index_torrent_put(bytes_str("d" INFO "e"), true, &r, none, 0, &out),
-			  ERR_TOO_BIG);
+	for (size_t room = 0; room < 70; room += 9) {
+		buf_init(&out, sizeof(fine) - 1 + room);
+		CHECK_INT(buf_put_str(&out, fine), OK);
+		CHECK_INT(index_torrent_point_here(&out, true, &r, none, 0), ERR_TOO_BIG);
 		buf_fini(&out);
 	}
 	evhttp_request_free(r.impl);
