@@ -196,7 +196,7 @@ class Soak:
         h.check_eq(status, 201, f"adding a job: {made}")
         ref = f"transfers/{made['id']}"
         for method, what, body in (("POST", "/pause", {}), ("POST", "/resume", {}), ("GET", "/files", None), ("GET", "/peers", None),
-                                   ("PATCH", "", {"up_bps": 1000000}), ("POST", "/recheck", {}), ("DELETE", "", None)):
+                                   ("PATCH", "", {"limit_up_bps": 1000000}), ("POST", "/recheck", {}), ("DELETE", "", None)):
             status, said = self.keeper.api(method, ref + what, body)
             h.check_eq(status, 200, f"{method} {what}: {said}")
 

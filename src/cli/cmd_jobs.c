@@ -186,9 +186,9 @@ static json_t *limits_json(const struct opts *o)
 	json_t *args = json_object();
 
 	if (o->down != UINT64_MAX)
-		json_object_set_new(args, "down_bps", json_integer((json_int_t)o->down));
+		json_object_set_new(args, "limit_down_bps", json_integer((json_int_t)o->down));
 	if (o->up != UINT64_MAX)
-		json_object_set_new(args, "up_bps", json_integer((json_int_t)o->up));
+		json_object_set_new(args, "limit_up_bps", json_integer((json_int_t)o->up));
 	return args;
 }
 

@@ -226,8 +226,8 @@ static void do_set(struct control *c, struct local_call *call, const json_t *que
 	node_limits(c->p.node, &before, &lan);
 	limits = before;
 	take_number(question, "delay_ms", &delay_ms);
-	take_number(question, "down_bps", &limits.down_bps);
-	take_number(question, "up_bps", &limits.up_bps);
+	take_number(question, "limit_down_bps", &limits.down_bps);
+	take_number(question, "limit_up_bps", &limits.up_bps);
 	if (meant && delay_ms <= UINT32_MAX)
 		node_set_reply_delay(c->p.node, (uint32_t)delay_ms);
 	if (meant && (limits.down_bps != before.down_bps || limits.up_bps != before.up_bps))

@@ -9,8 +9,8 @@
  *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
  *    "timeout_s": 600}                      {"left": true, "pieces": N, "torrents": N, "title": T}
  *   {"verb": "set", "peers": [PID, ...],    {"set": true}; by those alone that are among `peers`,
- *    "delay_ms": N, "down_bps": N,          of what is said; 0: none
- *    "up_bps": N}
+ *    "delay_ms": N, "limit_down_bps": N,    of what is said; 0: none
+ *    "limit_up_bps": N}
  *   anything else                           {"error": {"code": C, "message": TEXT}}
  *
  * Members may be added to any of them. The daemon's socket is called "daemon"; it answers more

@@ -12,8 +12,8 @@ static const struct {
 	const char *name, *option, *member; /* of the shell, of the commands, of {"verb": "set"} */
 } settings[SHELL_SETTINGS] = {
     {"delay", "reply-delay", "delay_ms"},
-    {"limit-down", "limit-down", "down_bps"},
-    {"limit-up", "limit-up", "up_bps"},
+    {"limit-down", "limit-down", "limit_down_bps"},
+    {"limit-up", "limit-up", "limit_up_bps"},
 };
 
 static uint64_t number_of(const struct opts *o, size_t which)

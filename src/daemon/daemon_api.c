@@ -113,15 +113,19 @@ static void get_events(void *user, const struct daemon_call *c)
 
 /* ---- transfers ------------------------------------------------------------------ */
 
-/* NULL: it was answered. */
-static json_t *body_of(const struct daemon_call *c)
+/* Of `takes`, which knows its members. NULL: it was answered. */
+static json_t *body_of(const struct daemon_call *c, enum job_body takes)
 {
 	struct err_info why = {.code = OK};
 	json_t *j = NULL;
 
-	if (json_read_object(c->request->body, &j, &why) == OK)
+	if (json_read_object(c->request->body, &j, &why) == OK &&
+	    job_request_knows(takes, j, &why) == OK)
 		return j;
-	if (why.code == ERR_NOMEM)
+	json_decref(j);
+	if (why.code == ERR_INVALID)
+		daemon_reply_fault(c, &why);
+	else if (why.code == ERR_NOMEM)
 		daemon_reply_error(c, 503, "busy", "%s", why.text);
 	else
 		daemon_reply_error(c, 400, "bad_json", "%s", why.text);
@@ -130,7 +134,7 @@ static json_t *body_of(const struct daemon_call *c)
 
 static void post_transfers(struct daemon_api *a, const struct daemon_call *c)
 {
-	json_t *body = body_of(c);
+	json_t *body = body_of(c, JOB_BODY_ADD);
 	struct job_request r;
 	struct err_info why;
 	struct job *j = NULL;
@@ -246,12 +250,20 @@ static struct job *find(struct daemon_api *a, const struct daemon_call *c, char 
 	return j;
 }
 
+/* Needs nothing beside the word; what is sent along all the same must not mean anything. */
 static void do_word(struct daemon_api *a, const struct daemon_call *c, struct job *j,
-		    const char *word, const json_t *args)
+		    const char *word)
 {
 	struct err_info why;
 
-	if (jobs_do(a->js, j, word, args, &why) == OK)
+	if (c->request->body.len > 0) {
+		json_t *body = body_of(c, JOB_BODY_WORD);
+
+		json_decref(body);
+		if (body == NULL)
+			return;
+	}
+	if (jobs_do(a->js, j, word, NULL, &why) == OK)
 		daemon_reply_json(c, 200, json_pack("{s:o}", "transfer", job_json(j)));
 	else
 		daemon_reply_fault(c, &why);
@@ -280,7 +292,7 @@ static void delete_one(struct daemon_api *a, const struct daemon_call *c, struct
 /* Limits, priority and state in one: what is absent stays. */
 static void patch_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
 {
-	json_t *body = body_of(c);
+	json_t *body = body_of(c, JOB_BODY_CHANGE);
 	struct err_info why;
 	int err;
 
@@ -350,7 +362,7 @@ static void on_transfer(void *user, const struct daemon_call *c)
 	else if (is(c, "PATCH"))
 		patch_one(a, c, j);
 	else if (is(c, "POST"))
-		do_word(a, c, j, word, NULL);
+		do_word(a, c, j, word);
 	else if (strcmp(word, "peers") == 0)
 		daemon_reply_json(c, 200, job_peers_json(j));
 	else if (strcmp(word, "files") == 0)
@@ -363,7 +375,7 @@ static void on_transfer(void *user, const struct daemon_call *c)
 
 static void put_status(struct daemon_api *a, const struct daemon_call *c)
 {
-	json_t *body = body_of(c);
+	json_t *body = body_of(c, JOB_BODY_SETTINGS);
 	struct err_info why;
 	int err;
 

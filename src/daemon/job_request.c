@@ -376,6 +376,74 @@ void job_request_fini(struct job_request *r)
 	buf_fini(&r->item);
 }
 
+/* ---- what it may have ------------------------------------------------------------------ */
+
+static const char of_add[] =
+    "torrent magnet path path_hex into only order owner entry version title seed stamp paused "
+    "no_seed preallocate priority limit_down_bps limit_up_bps seed_ratio_milli seed_time_s "
+    "trackers webseeds webseeds_nearest peers follow watch item index token pin replaces donors "
+    "donor_folder donor_folder_hex";
+static const char of_change[] = "limit_down_bps limit_up_bps priority title paused files want";
+static const char of_settings[] = "max_active limit_down_bps limit_up_bps";
+static const char of_follow[] = "every_s replace";
+static const char of_watch[] = "path path_hex entry settle_s v1_only v2_only piece_length private "
+			       "comment trackers webseeds exclude no_dht";
+static const char of_donor[] = "file rel rel_hex";
+
+static bool is_among(const char *names, const char *name)
+{
+	size_t len = strlen(name), n;
+
+	for (; *names != '\0'; names += n + (names[n] == ' ')) {
+		n = strcspn(names, " ");
+		if (n == len && memcmp(names, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* `where`: the member that `j` is; NULL: the whole body. What is no object is for others to say. */
+static int knows(const char *names, const json_t *j, const char *where, struct err_info *info)
+{
+	char safe[128];
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)j, key, v)
+	{
+		if (is_among(names, key))
+			continue;
+		text_escape(safe, sizeof(safe), bytes_str(key));
+		return err_set(info, ERR_INVALID, "unknown member \"%s\"%s%s%s", safe,
+			       where == NULL ? "" : " in \"", where == NULL ? "" : where,
+			       where == NULL ? "" : "\"");
+	}
+	return OK;
+}
+
+int job_request_knows(enum job_body takes, const json_t *j, struct err_info *info)
+{
+	static const char *const all[] = {[JOB_BODY_ADD] = of_add,
+					  [JOB_BODY_CHANGE] = of_change,
+					  [JOB_BODY_SETTINGS] = of_settings,
+					  [JOB_BODY_WORD] = ""};
+	int err = knows(all[takes], j, NULL, info);
+	const json_t *v;
+	size_t i;
+
+	if (err != OK || takes != JOB_BODY_ADD)
+		return err;
+	err = knows(of_follow, json_object_get(j, "follow"), "follow", info);
+	if (err == OK)
+		err = knows(of_watch, json_object_get(j, "watch"), "watch", info);
+	json_array_foreach(json_object_get(j, "donors"), i, v)
+	{
+		if (err == OK)
+			err = knows(of_donor, v, "donors", info);
+	}
+	return err;
+}
+
 /* ---- the way there ------------------------------------------------------------------------ */
 
 int job_json_put_path(json_t *to, const char *key, const char *path)

@@ -23,6 +23,11 @@ struct job_request {
  * Owns: job_request_fini(), also after an error. */
 int job_request_from_json(struct job_request *r, const json_t *j, struct err_info *info);
 void job_request_fini(struct job_request *r);
+/* Has the body of a call no other members than those that the call knows, in "follow", "watch" and
+ * "donors" neither? A misspelt one would be passed over, and what it asked for not done.
+ * Returns 0, or ERR_INVALID with the member's name. */
+enum job_body { JOB_BODY_ADD, JOB_BODY_CHANGE, JOB_BODY_SETTINGS, JOB_BODY_WORD };
+int job_request_knows(enum job_body takes, const json_t *j, struct err_info *info);
 /* The way there: everything of `s` as JSON. NULL without memory. */
 json_t *job_spec_json(const struct job_spec *s);
 

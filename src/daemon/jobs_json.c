@@ -211,9 +211,9 @@ static int do_limit(struct jobs *js, struct job *j, const json_t *args, struct e
 	job_view(j, &v);
 	down = (json_int_t)v.limit_down_bps;
 	up = (json_int_t)v.limit_up_bps;
-	err = job_args_number(args, "down_bps", 0, INT64_MAX, &down, info);
+	err = job_args_number(args, "limit_down_bps", 0, INT64_MAX, &down, info);
 	if (err == OK)
-		err = job_args_number(args, "up_bps", 0, INT64_MAX, &up, info);
+		err = job_args_number(args, "limit_up_bps", 0, INT64_MAX, &up, info);
 	return err == OK ? jobs_set_limits(js, j, (uint64_t)down, (uint64_t)up, info) : err;
 }
 
@@ -335,10 +335,10 @@ static int check_change(const json_t *args, bool *paused, struct err_info *info)
 	const char *title = NULL;
 	char **globs = NULL;
 	enum want want;
-	int err = job_args_number(args, "down_bps", 0, INT64_MAX, &number, info);
+	int err = job_args_number(args, "limit_down_bps", 0, INT64_MAX, &number, info);
 
 	if (err == OK)
-		err = job_args_number(args, "up_bps", 0, INT64_MAX, &number, info);
+		err = job_args_number(args, "limit_up_bps", 0, INT64_MAX, &number, info);
 	if (err == OK)
 		err = job_args_number(args, "priority", INT32_MIN, INT32_MAX, &number, info);
 	if (err == OK)
@@ -359,7 +359,7 @@ int jobs_change(struct jobs *js, struct job *j, const json_t *args, struct err_i
 	/* Of these, it may turn out that there are none: then nothing is done. */
 	if (err == OK && has(args, "files"))
 		err = do_files(js, j, args, info);
-	if (err == OK && (has(args, "down_bps") || has(args, "up_bps")))
+	if (err == OK && (has(args, "limit_down_bps") || has(args, "limit_up_bps")))
 		err = do_limit(js, j, args, info);
 	if (err == OK && has(args, "priority"))
 		err = do_priority(js, j, args, info);
@@ -382,9 +382,9 @@ int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_
 	up = (json_int_t)limits.up_bps;
 	err = job_args_number(args, "max_active", 1, INT32_MAX, &active, info);
 	if (err == OK)
-		err = job_args_number(args, "down_bps", 0, INT64_MAX, &down, info);
+		err = job_args_number(args, "limit_down_bps", 0, INT64_MAX, &down, info);
 	if (err == OK)
-		err = job_args_number(args, "up_bps", 0, INT64_MAX, &up, info);
+		err = job_args_number(args, "limit_up_bps", 0, INT64_MAX, &up, info);
 	if (err != OK)
 		return err;
 	jobs_set_active(js, (uint32_t)active);

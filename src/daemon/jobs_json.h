@@ -56,18 +56,18 @@ json_t *job_files_json(const struct job *j, uint32_t from, struct err_info *info
 json_t *jobs_status_json(struct jobs *js, struct node *node);
 
 /* What can be done to a job by a word and its JSON arguments: "pause", "resume", "recheck",
- * "remove" {"data": bool}, "limit" {"down_bps", "up_bps"}, "priority" {"priority"}, "files"
- * {"files": [GLOB, ...], "want": "skip", "low", "normal" or "high"}, "title" {"title"}, "item"
- * {"item"}. Of "limit"
- * what is absent stays. Returns 0, ERR_INVALID (no such word, bad argument), or what jobs_*() say.
+ * "remove" {"data": bool}, "limit" {"limit_down_bps", "limit_up_bps"}, "priority" {"priority"},
+ * "files" {"files": [GLOB, ...], "want": "skip", "low", "normal" or "high"}, "title" {"title"},
+ * "item" {"item"}. Of "limit" what is absent stays. Returns 0, ERR_INVALID (no such word, bad
+ * argument), or what jobs_*() say.
  */
 int jobs_do(struct jobs *js, struct job *j, const char *word, const json_t *args,
 	    struct err_info *info);
-/* Several of these at once: "down_bps", "up_bps", "priority", "title", "files" with "want", and
- * "paused". Nothing is done when any of it cannot be. Returns as jobs_do(). */
+/* Several of these at once: "limit_down_bps", "limit_up_bps", "priority", "title", "files" with
+ * "want", and "paused". Nothing is done when any of it cannot be. Returns as jobs_do(). */
 int jobs_change(struct jobs *js, struct job *j, const json_t *args, struct err_info *info);
-/* Settings of all together, until the process ends: "max_active", "down_bps", "up_bps"; what is
- * absent stays. Returns 0 or ERR_INVALID. */
+/* Settings of all together, until the process ends: "max_active", "limit_down_bps",
+ * "limit_up_bps"; what is absent stays. Returns 0 or ERR_INVALID. */
 int jobs_set(struct jobs *js, struct node *node, const json_t *args, struct err_info *info);
 
 #endif

@@ -476,7 +476,7 @@ def _(w):
         status, got = a.api("GET", "transfers?" + bad)
         check(status == 400 and bad.split("=")[0] in got["error"]["message"], bad, status, got)
     check_eq(a.api("GET", "transfers/1/peers")[1], {"peers": []}, "peers")
-    t = a.api("PATCH", "transfers/1", {"down_bps": 1000, "priority": -4, "paused": True})[1]["transfer"]
+    t = a.api("PATCH", "transfers/1", {"limit_down_bps": 1000, "priority": -4, "paused": True})[1]["transfer"]
     check_eq((t["limit_down_bps"], t["limit_up_bps"], t["priority"], t["state"]), (1000, 0, -4, "paused"), "changed")
     check_eq(a.api("PATCH", "transfers/1", {"title": "mine/g@2"})[1]["transfer"]["title"], "mine/g@2", "title")
     check_eq(a.api("PATCH", "transfers/1", {"title": "x" * 1025})[0], 400, "a title too long")
@@ -502,13 +502,28 @@ def _(w):
     before = a.api("GET", "transfers/1")[1]["transfer"]
     for part, member in (({"paused": 1}, "paused"), ({"paused": "x"}, "paused"), ({"title": ""}, "title"), ({"title": 5}, "title"),
                          ({"title": "a\nb"}, "title"), ({"title": "x" * 1025}, "title"), ({"want": "low"}, "files"),
-                         ({"files": "*", "want": "low"}, "files"), ({"files": ["*"]}, "want"), ({"up_bps": -1}, "up_bps"),
+                         ({"files": "*", "want": "low"}, "files"), ({"files": ["*"]}, "want"), ({"limit_up_bps": -1}, "limit_up_bps"),
                          ({"priority": 1 << 40}, "priority")):
-        status, got = a.api("PATCH", "transfers/1", {"down_bps": 5, "priority": 7, "paused": True, **part})
+        status, got = a.api("PATCH", "transfers/1", {"limit_down_bps": 5, "priority": 7, "paused": True, **part})
         check(status == 400 and f'"{member}"' in got["error"]["message"], f"refused for {member}", part, status, got)
     after = a.api("GET", "transfers/1")[1]["transfer"]
     check_eq([after[k] for k in ("limit_down_bps", "priority", "state", "title")],
              [before[k] for k in ("limit_down_bps", "priority", "state", "title")], "nothing of what is refused was done")
+    for method, path, body, member in (("POST", "transfers", request_of(a, src, down_bps=5), "down_bps"),
+                                       ("POST", "transfers", request_of(a, src, follow={"evry_s": 5}), "evry_s"),
+                                       ("POST", "transfers", request_of(a, src, watch={"path": src, "privat": True}), "privat"),
+                                       ("POST", "transfers", request_of(a, src, donors=[{"file": 0, "path": "x"}]), "path"),
+                                       ("PATCH", "transfers/1", {"priority": 9, "down_bps": 5}, "down_bps"),
+                                       ("PATCH", "transfers/1", {"priority": 9, "\x1b[2J": None}, "\\x1b[2J"),
+                                       ("PUT", "status", {"max_active": 9, "up_bps": 5}, "up_bps"),
+                                       ("POST", "transfers/1/pause", {"reason": "x"}, "reason")):
+        status, got = a.api(method, path, body)
+        check(status == 400 and got["error"]["code"] == "bad_request" and f'unknown member "{member}"' in got["error"]["message"],
+              f"{member} is unknown", status, got)
+    check_eq(a.api("GET", "transfers/1")[1]["transfer"], after, "nothing was done")
+    check_eq(a.api("GET", "status")[1]["max_active"], 3, "nor of all together")
+    status = a.api("PUT", "status", {"limit_down_bps": 0, "limit_up_bps": 5 * MIB})[1]
+    check_eq((status["limit_down_bps"], status["limit_up_bps"]), (0, 5 * MIB), "limits are called what they are shown as")
     check_eq(a.api("GET", "transfers/2")[0], 404, "none such")
     check_eq(a.api("GET", "transfers/1/fly")[0], 404, "no such word")
     for method, path, allow in (("POST", "1", "GET, HEAD, PATCH, DELETE"), ("GET", "1/pause", "POST"), ("PATCH", "1/recheck", "POST"),
