@@ -418,6 +418,7 @@ int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 	(void)js;
 	j->rec.paused = false;
 	j->rec.has_stamp = false;
+	job_forget_verified(j);
 	j->recheck = true;
 	j->waits = false;
 	forgive(j);

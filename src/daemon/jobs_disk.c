@@ -11,6 +11,7 @@
 
 #define RECORD ".job"
 #define TORRENT ".torrent"
+#define VERIFIED ".verified"
 #define TOTALS "totals"
 #define REL_BYTES 32u
 
@@ -83,6 +84,63 @@ void job_forget(struct job *j)
 		(void)root_sync(&j->js->folder, "", NULL);
 	rel_of(rel, j->rec.id, TORRENT);
 	(void)durable_remove(&j->js->folder, rel, NULL);
+	job_forget_verified(j);
+}
+
+/* ---- what was verified ---------------------------------------------------------- */
+
+bool job_load_verified(const struct job *j, struct verified *out)
+{
+	char rel[REL_BYTES];
+	struct buf in;
+	bool ok;
+
+	if (!is_kept(j->js))
+		return false;
+	rel_of(rel, j->rec.id, VERIFIED);
+	buf_init(&in, VERIFIED_BYTES_MAX);
+	ok = durable_read(&j->js->folder, rel, &in, NULL) == OK &&
+	     verified_decode(buf_bytes(&in), out) == OK;
+	buf_fini(&in);
+	return ok;
+}
+
+bool job_has_verified(const struct job *j)
+{
+	char rel[REL_BYTES];
+	struct stat st;
+
+	rel_of(rel, j->rec.id, VERIFIED);
+	return is_kept(j->js) && root_stat(&j->js->folder, rel, &st) == OK;
+}
+
+void job_save_verified(struct job *j, const struct verified *v)
+{
+	char rel[REL_BYTES];
+	struct err_info why = {.code = OK};
+	struct buf b;
+
+	if (!is_kept(j->js))
+		return;
+	rel_of(rel, j->rec.id, VERIFIED);
+	buf_init(&b, VERIFIED_BYTES_MAX);
+	if (verified_encode(v, &b) != OK)
+		err_set(&why, ERR_NOMEM, "out of memory");
+	else
+		(void)durable_write(&j->js->folder, rel, buf_bytes(&b), 0600, &why);
+	if (why.code != OK)
+		jobs_say(j->js, "what was verified of number %u is not recorded: %s", j->rec.id,
+			 why.text);
+	buf_fini(&b);
+}
+
+void job_forget_verified(struct job *j)
+{
+	char rel[REL_BYTES];
+
+	rel_of(rel, j->rec.id, VERIFIED);
+	if (job_has_verified(j))
+		(void)durable_remove(&j->js->folder, rel, NULL);
 }
 
 /* ---- totals -------------------------------------------------------------------- */
@@ -218,7 +276,8 @@ static void sweep(struct jobs *js, DIR *dir)
 
 	rewinddir(dir);
 	while ((e = readdir(dir)) != NULL) {
-		uint32_t id = number_of(e->d_name, TORRENT);
+		uint32_t torrent = number_of(e->d_name, TORRENT);
+		uint32_t id = torrent != 0 ? torrent : number_of(e->d_name, VERIFIED);
 		char rel[REL_BYTES];
 		struct stat st;
 

@@ -17,6 +17,11 @@
 #include "daemon/jobs.h"
 #include "node/metadata_fetch.h"
 #include "store/root.h"
+#include "store/verified.h"
+
+/* Of less than so many bytes it is not kept what was verified of which file: to hash them takes no
+ * longer than to write that down. */
+#define JOBS_VERIFIED_MIN (16u << 20)
 
 struct job {
 	struct jobs *js;
@@ -33,6 +38,7 @@ struct job {
 	bool there_already;
 	bool measured;	  /* found_bytes is known */
 	bool idle;	  /* does not count among the active */
+	bool unrecorded;  /* what is verified of its files */
 	bool held, waits; /* jobs_hold(); it had its turn, but had to be hashed */
 	uint32_t upkeep_asked;
 	uint64_t asked; /* its link: of all askings of the jobs this was the last one; 0: never */
@@ -186,8 +192,15 @@ struct job_total job_total_now(const struct job *j);
 int jobs_load(struct jobs *js, struct err_info *info);
 int job_save(struct job *j, struct err_info *info);
 int job_save_torrent(struct job *j, struct bytes torrent, struct err_info *info);
-/* Record and torrent. */
+/* Record, torrent and what was verified. */
 void job_forget(struct job *j);
+/* What was verified of its files when they were hashed. False: nothing is known. Owns:
+ * verified_fini(). */
+bool job_load_verified(const struct job *j, struct verified *out);
+bool job_has_verified(const struct job *j);
+/* If it cannot be recorded, that is said. */
+void job_save_verified(struct job *j, const struct verified *v);
+void job_forget_verified(struct job *j);
 void jobs_save_totals(struct jobs *js);
 /* The data of one that is removed, or what is unfinished of it. */
 void job_erase(struct job *j);

@@ -157,6 +157,29 @@ static void keep_stamp(struct job *j, bool hashed_before)
 	j->rec.has_stamp = true;
 }
 
+/* Once it is known how its files are: for the next start. */
+static void record_verified(struct job *j, const struct transfer_status *st)
+{
+	/* Its stamp says enough. */
+	bool one = st->files == 1 && st->done_bytes == st->total_bytes;
+	struct verified v;
+
+	if (!j->unrecorded || st->phase == TRANSFER_CHECKING)
+		return;
+	j->unrecorded = false;
+	if (one || st->total_bytes < JOBS_VERIFIED_MIN)
+		return;
+	/* What was not hashed now is there yet as it was recorded. */
+	if (st->to_check_bytes == 0 && job_has_verified(j))
+		return;
+	if (transfer_verified(j->t, &v) != OK) {
+		job_forget_verified(j);
+		return;
+	}
+	job_save_verified(j, &v);
+	verified_fini(&v);
+}
+
 static void on_complete(struct job *j, const struct transfer_status *st)
 {
 	bool first = !j->rec.complete;
@@ -192,6 +215,7 @@ static void look_at_transfer(struct job *j)
 	struct err_info why;
 
 	transfer_status(j->t, &st);
+	record_verified(j, &st);
 	if (st.phase == TRANSFER_FAILED) {
 		why = st.why;
 		if (j->there_already && why.code == ERR_MISMATCH)
@@ -285,9 +309,10 @@ static void use_index(struct job *j)
 		jobs_say(j->js, "%s", why.text);
 }
 
-/* With `partly` it was complete, and what of it is as it was is served. */
+/* With `partly` it was complete, and what of it is as it was is served; what `known` (may be NULL)
+ * says of it is not hashed. */
 static int add(struct job *j, struct bytes torrent, bool seed, bool check, bool partly,
-	       struct err_info *info)
+	       const struct verified *known, struct err_info *info)
 {
 	const struct job_record *r = &j->rec;
 	struct transfer_params p = {
@@ -299,6 +324,7 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, bool 
 	    .seed = seed,
 	    .check = check,
 	    .partly = partly,
+	    .verified = known,
 	    .preallocate = r->preallocate,
 	    .replaces = r->has_replaces && !seed ? &r->replaces : NULL,
 	    .donor_folder = j->donor_folder,
@@ -331,22 +357,35 @@ static int add(struct job *j, struct bytes torrent, bool seed, bool check, bool 
 	return err;
 }
 
-/* A seed that was not hashed just now, or has changed since, is hashed. ERR_AGAIN: by whoever holds
- * it. */
+static void say_hashed_again(struct job *j)
+{
+	struct transfer_status st;
+	char safe[300];
+
+	transfer_status(j->t, &st);
+	if (st.to_check_bytes > 0)
+		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
+			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
+}
+
+/* A seed that was not hashed just now, or has changed since, is hashed: of its files those that are
+ * others by now. ERR_AGAIN: by whoever holds it. */
 static int add_complete(struct job *j, struct bytes torrent, struct err_info *info)
 {
-	bool trusted = is_unchanged(j);
-	char safe[300];
+	bool trusted = is_unchanged(j), knows;
+	struct verified known = {.n_files = 0};
 	int err;
 
 	if (!trusted && j->held && j->has_began && !j->recheck) {
 		j->waits = true;
 		return err_set(info, ERR_AGAIN, "is looked at already");
 	}
-	if (!trusted && j->rec.has_stamp && j->has_began)
-		jobs_say(j->js, "%s: has changed since it was verified, and is hashed again",
-			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)));
-	err = add(j, torrent, true, !trusted, !j->recheck, info);
+	knows = !trusted && !j->recheck && job_load_verified(j, &known);
+	err = add(j, torrent, true, !trusted, !j->recheck, knows ? &known : NULL, info);
+	verified_fini(&known);
+	if (err == OK && !trusted && j->rec.has_stamp && j->has_began)
+		say_hashed_again(j);
+	j->unrecorded = err == OK;
 	/* Of what is hashed now another one is taken. While nothing is there the old one may hold
 	 * again. */
 	if (err == OK && !trusted)
@@ -357,14 +396,14 @@ static int add_complete(struct job *j, struct bytes torrent, struct err_info *in
 /* Where its final name is taken the same content is fine, and served. */
 static int add_download(struct job *j, struct bytes torrent, struct err_info *info)
 {
-	int err = add(j, torrent, false, j->recheck, false, info);
+	int err = add(j, torrent, false, j->recheck, false, NULL, info);
 	struct err_info why;
 
 	j->there_already = false;
 	if (err != ERR_EXISTS)
 		return err;
 	j->has_began = stamp_take(j->rec.path, &j->began, NULL) == OK;
-	err = add(j, torrent, true, true, false, &why);
+	err = add(j, torrent, true, true, false, NULL, &why);
 	if (err == OK)
 		j->there_already = true;
 	else if (err == ERR_INVALID || err == ERR_NOENT || err == ERR_MISMATCH)
@@ -382,7 +421,7 @@ static int begin_transfer(struct job *j, struct err_info *info)
 	int err;
 
 	buf_init(&torrent, META_BYTES_MAX);
-	j->measured = false;
+	j->measured = j->unrecorded = false;
 	err = job_torrent(j, &torrent, info);
 	if (err == OK)
 		err = all ? add_complete(j, buf_bytes(&torrent), info)

@@ -368,6 +368,7 @@ static int fetch_anew(struct job *j, struct err_info *info)
 {
 	j->rec.complete = false;
 	j->rec.has_stamp = false;
+	job_forget_verified(j);
 	j->rec.has_replaces = false;
 	j->before.done = 0;
 	job_stop(j);
@@ -388,6 +389,7 @@ static int replace(struct job *j, const struct job_spec *s, struct err_info *inf
 	}
 	r->complete = false;
 	r->has_stamp = false;
+	job_forget_verified(j);
 	r->has_replaces = true;
 	r->replaces = *s->replaces;
 	j->before.done = 0;

@@ -146,6 +146,9 @@ struct transfer_params {
 	/* Seed with `check`: what is not as the torrent says is not served, and is once it is that;
 	 * else all of it fails. It fails if nothing is. */
 	bool partly;
+	/* The same: what was verified of it before, and is not hashed again while it is as it was;
+	 * see struct store_params. Borrowed for the call; NULL: nothing is known. */
+	const struct verified *verified;
 	bool preallocate;
 	/* Download: see store_open() and store_fill(); `donors` lie beneath `donor_folder`. */
 	const struct stamp *replaces;
@@ -243,6 +246,8 @@ void transfer_set_upload(struct transfer *t, bool on);
 const struct metainfo *transfer_meta(const struct transfer *t);
 /* Pieces that are verified. Borrowed for this turn of the loop. */
 const struct bitfield *transfer_have(const struct transfer *t);
+/* Of a seed: see store_verified(). */
+int transfer_verified(const struct transfer *t, struct verified *out);
 const char *transfer_title(const struct transfer *t);
 /* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at);

@@ -292,6 +292,7 @@ static int make_parts(struct transfer *t, const struct transfer_params *p, struc
 	    .torrent = p->torrent,
 	    .path = p->path,
 	    .partly = p->partly && p->check,
+	    .verified = p->seed && p->check ? p->verified : NULL,
 	    .preallocate = p->preallocate,
 	    .replaces = p->replaces,
 	    .wanted = p->seed ? NULL : p->wanted,
@@ -446,7 +447,7 @@ static int begin(struct transfer *t, const struct transfer_params *p, struct err
 	if (!p->seed && p->n_donors > 0 &&
 	    store_fill(t->store, p->donor_folder, p->donors, p->n_donors, info) == OK)
 		return OK;
-	if (transfer_check(t, p->check) != OK)
+	if (transfer_check(t, p->check && p->verified == NULL) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }

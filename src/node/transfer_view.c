@@ -38,6 +38,11 @@ const struct bitfield *transfer_have(const struct transfer *t)
 	return swarm_have(t->swarm);
 }
 
+int transfer_verified(const struct transfer *t, struct verified *out)
+{
+	return store_verified(t->store, out);
+}
+
 const char *transfer_title(const struct transfer *t)
 {
 	return t->title;

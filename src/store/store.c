@@ -305,14 +305,16 @@ static int let_go(struct store *s, struct err_info *info)
 	return OK;
 }
 
-static int open_seed(struct store *s, bool partly, struct err_info *info)
+static int open_seed(struct store *s, const struct store_params *p, struct err_info *info)
 {
 	int err = OK;
 
 	if (s->data == &s->folder)
 		err = root_open(&s->folder, s->part_path, info);
 	if (err == OK)
-		err = check_seed_files(s, partly, info);
+		err = check_seed_files(s, p->partly, info);
+	if (err == OK && p->verified != NULL)
+		store_believe(s, p->verified);
 	atomic_store(&s->stamped, true);
 	return err == OK ? let_go(s, info) : err;
 }
@@ -394,7 +396,7 @@ static int open_in(struct store *s, const struct store_params *p, struct err_inf
 	if (files_load(s, p->meta) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	if (s->mode != STORE_DOWNLOAD)
-		return open_seed(s, p->partly, info);
+		return open_seed(s, p, info);
 	err = check_names(s, info);
 	return err == OK ? open_download(s, p, info) : err;
 }

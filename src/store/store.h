@@ -37,6 +37,7 @@
 #define STORE_REST_MS 1500u
 
 struct store;
+struct verified; /* store/verified.h */
 
 enum store_mode {
 	STORE_SEED,	/* data exists at `path`; opened read-only, never written or renamed */
@@ -53,6 +54,9 @@ struct store_params {
 	/* SEED: files that are missing, or of another size, are as if they had gone while it was
 	 * served (store_look()), as long as one is there. */
 	bool partly;
+	/* SEED: what was verified of it before. Files that are as they were then are believed, the
+	 * rest is unsure. NULL: nothing is known. Borrowed for the call. */
+	const struct verified *verified;
 	/* DOWNLOAD: what is at `path` is replaced at the end, if it is this then and now; NULL:
 	 * nothing may be there. */
 	const struct stamp *replaces;
@@ -123,6 +127,9 @@ void store_close(struct store *s);
 const struct bitfield *store_have(const struct store *s);
 /* SEED right after hashing: everything is as the metainfo says. */
 void store_trust_all(struct store *s);
+/* SEED: its files as they were when they were opened or found at rest, and what was verified of
+ * them. Returns 0 or ERR_NOMEM. Owns: verified_fini(). */
+int store_verified(const struct store *s, struct verified *out);
 /* Pieces that may have data on disk but are not vouched for (found with SEEK_DATA): they
  * are what a recheck must hash after a crash. 0 when there is nothing to do. */
 uint32_t store_unsure(const struct store *s);

@@ -376,6 +376,13 @@ int resume_read(struct store *s);
 /* The first `len` bytes of a file of which no piece is vouched for are unsure. */
 void resume_doubt(struct store *s, const struct store_file *f, uint64_t len);
 
+/* ---- looking (store_look.c, store_verified.c) ---------------------------- */
+
+/* Does it reach into a file that is not what it was? */
+bool piece_has_changed_file(const struct store *s, uint32_t piece);
+/* A seed whose files were looked at: what of it is had yet, and what is unsure. */
+void store_believe(struct store *s, const struct verified *v);
+
 /* ---- places (store_place.c) ----------------------------------------------- */
 
 #define STORE_PLACE_MAX (META_PATH_BYTES_MAX + META_NAME_BYTES_MAX + 32u)

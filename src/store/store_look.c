@@ -104,7 +104,7 @@ static bool is_at_rest(const struct store_file *f, const struct file_seen *befor
 	       before->ino == now->ino && same_time(&before->mtime, &now->mtime);
 }
 
-static bool has_changed_file(const struct store *s, uint32_t piece)
+bool piece_has_changed_file(const struct store *s, uint32_t piece)
 {
 	uint64_t length = s->meta->piece_length;
 	struct part_walk w = part_walk(s, piece * length, meta_piece_bytes(s->meta, piece));
@@ -126,7 +126,7 @@ static void doubt_file(struct store *s, const struct store_file *f)
 	from = (uint32_t)(f->offset / length);
 	to = (uint32_t)((f->offset + f->length - 1) / length);
 	for (uint32_t i = from; i <= to; i++) {
-		if (has_changed_file(s, i)) {
+		if (piece_has_changed_file(s, i)) {
 			bitfield_unset(&s->have, i);
 			bitfield_unset(&s->unsure, i);
 		} else if (!bitfield_has(&s->have, i)) {
@@ -227,7 +227,7 @@ void store_doubt(struct store *s, uint32_t piece)
 {
 	if (piece >= s->have.n || !bitfield_unset(&s->have, piece))
 		return;
-	if (!has_changed_file(s, piece))
+	if (!piece_has_changed_file(s, piece))
 		bitfield_set(&s->unsure, piece);
 }
 

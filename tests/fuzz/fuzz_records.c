@@ -1,11 +1,13 @@
-/* State files: of an unfinished download, of a job, of all totals, of a share's hashes. The first
- * byte chooses; the checksum at the end is put right, else nothing behind it would be looked at. */
+/* State files: of an unfinished download, of a job, of all totals, of a share's hashes, of what
+ * was verified. The first byte chooses; the checksum at the end is put right, else nothing behind
+ * it would be looked at. */
 #include <string.h>
 
 #include "daemon/job_record.h"
 #include "fuzz.h"
 #include "store/hash_record.h"
 #include "store/resume.h"
+#include "store/verified.h"
 
 #define OUT_MAX (1u << 24)
 
@@ -89,10 +91,25 @@ static void check_hashes(struct bytes in)
 	buf_fini(&out);
 }
 
+static void check_verified(struct bytes in)
+{
+	struct verified v;
+	struct buf out;
+	int err = verified_decode(in, &v);
+
+	FUZZ_CHECK(err == OK || err == ERR_PROTO);
+	if (err != OK)
+		return;
+	buf_init(&out, OUT_MAX);
+	FUZZ_CHECK(verified_encode(&v, &out) == OK && bytes_eq(buf_bytes(&out), in));
+	buf_fini(&out);
+	verified_fini(&v);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const checks[])(struct bytes) = {check_resume, check_job, check_totals,
-						       check_hashes};
+						       check_hashes, check_verified};
 	uint8_t sum[SHA256_LEN];
 	struct buf whole;
 
@@ -102,9 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)buf_put(&whole, bytes_of(data + 1, size - 1));
 	sha256_of(buf_bytes(&whole), sum);
 	FUZZ_CHECK(buf_put(&whole, bytes_of(sum, sizeof(sum))) == OK);
-	checks[data[0] % 4](buf_bytes(&whole));
+	checks[data[0] % 5](buf_bytes(&whole));
 	/* As it is, too: cut short, and with a checksum that is none. */
-	checks[data[0] % 4](bytes_of(data + 1, size - 1));
+	checks[data[0] % 5](bytes_of(data + 1, size - 1));
 	buf_fini(&whole);
 	return 0;
 }

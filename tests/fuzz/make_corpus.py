@@ -573,6 +573,10 @@ def records():
         return out
     put("records", "hashes", hashes(3, 16384, (b"a", 5, 0), (b"b/c", 40000, 1)))
     put("records", "hashes_v1", hashes(1, 1024, (b"a", 3000, 0)))
+    verified = struct.pack(">IIqq", 2, 9, 1700000000000000000, -(1 << 63))
+    put("records", "verified", b"\4SHOALVER" + state_file(1, verified, b"\xc0\0"))
+    put("records", "verified_spare", b"\4SHOALVER" + state_file(1, verified, b"\xc0\x40"))
+    put("records", "verified_none", b"\4SHOALVER" + state_file(1, bytes(8)))
     put("records", "hashes_v2", hashes(2, 16384, (b"z", 16385, 0), (b"a", 0, 0)))
 
 

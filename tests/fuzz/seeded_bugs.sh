@@ -34,7 +34,7 @@ pure=
 case " $* " in *" session_line "* | *" entry_json "*)
 	pure="node/base64 node/entry_json node/json_put node/json_read node/session_line" ;;
 esac
-case " $* " in *" records "*) pure="$pure store/hash_record store/resume daemon/job_record" ;; esac
+case " $* " in *" records "*) pure="$pure store/hash_record store/resume store/verified daemon/job_record" ;; esac
 case " $* " in *" gateway "*) pure="$pure daemon/gateway_path" ;; esac
 for name in $pure; do
 	$cc $san -fsanitize=fuzzer-no-link -c "$root/src/$name.c" -o "$work/obj/$(echo "$name" | tr / -).o"

@@ -120,6 +120,78 @@ TEST(of_a_seed_that_lacks_a_file_when_it_begins_the_others_are_served_and_it_onc
 	desk_fini(&d);
 }
 
+/* Enough to be worth remembering file by file. */
+static const struct sample_file big[] = {
+    {"a", 6 << 20, false}, {"sub/b", (6 << 20) + 5, false}, {"sub/c", 5 << 20, false}};
+
+/* A start. Returns how many bytes it hashes. */
+static uint64_t hashed_at_start(struct desk *d, struct job **out)
+{
+	desk_close(d);
+	desk_open(d, 0);
+	*out = jobs_by_id(d->js, 1);
+	WAIT_STATE(d, *out, JOB_SEEDING);
+	return view(*out).to_check_bytes;
+}
+
+static uint64_t offset_of(const struct desk *d, const char *path)
+{
+	const struct meta_file *f = d->w.s.m->files;
+
+	while (f->path == NULL || strcmp(f->path, path) != 0)
+		f++;
+	return f->offset;
+}
+
+TEST(a_start_hashes_only_those_files_of_a_seed_that_somebody_touched)
+{
+	const uint64_t c = 5 << 20, at_most = c + 2 * 16 * KIB;
+	char a[400], sub_c[400], away[400], stray[400];
+	struct desk d;
+	struct job *j;
+
+	desk_init(&d, big, 3);
+	snprintf(a, sizeof(a), "%s/a", d.w.seed);
+	snprintf(sub_c, sizeof(sub_c), "%s/sub/c", d.w.seed);
+	snprintf(stray, sizeof(stray), "%s/sub/.stray", d.w.seed);
+	snprintf(away, sizeof(away), "%s/away", d.w.dir);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	/* What is none of the torrent's does not matter. */
+	file_write(stray, "x", 1);
+	CHECK_INT(hashed_at_start(&d, &j), 0);
+	CHECK_INT(view(j).done_bytes, view(j).total_bytes);
+	CHECK_STR(d.said, "");
+	/* One is missing, at every start. */
+	CHECK_INT(rename(a, away), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(hashed_at_start(&d, &j), 0);
+		CHECK_INT(view(j).done_bytes, big[1].length + big[2].length);
+		WAIT_FOR(d.w.loop, view(j).why.code == ERR_MISMATCH);
+	}
+	/* Another one is touched meanwhile. */
+	file_write(sub_c, d.w.s.space + offset_of(&d, "sub/c"), c);
+	CHECK(hashed_at_start(&d, &j) >= c && view(j).to_check_bytes <= at_most);
+	CHECK_INT(view(j).done_bytes, big[1].length + big[2].length);
+	CHECK_INT(hashed_at_start(&d, &j), 0);
+	/* The first is back as it was. */
+	CHECK_INT(rename(away, a), 0);
+	(void)hashed_at_start(&d, &j);
+	WAIT_FOR(d.w.loop, view(j).done_bytes == view(j).total_bytes);
+	CHECK(view(j).why.code == OK);
+	CHECK_INT(hashed_at_start(&d, &j), 0);
+	/* Who asks for it has all of it hashed. */
+	CHECK_INT(jobs_recheck(d.js, j, NULL), OK);
+	CHECK(gone(&d, "jobs/1.verified"));
+	WAIT_FOR(d.w.loop, phase_now(j) == JOB_SEEDING && j->rec.has_stamp);
+	CHECK(view(j).to_check_bytes >= view(j).total_bytes);
+	CHECK(!gone(&d, "jobs/1.verified"));
+	CHECK_INT(jobs_remove(d.js, j, false, NULL), OK);
+	WAIT_FOR(d.w.loop, gone(&d, "jobs/1.torrent"));
+	CHECK(gone(&d, "jobs/1.verified"));
+	desk_fini(&d);
+}
+
 TEST(a_share_that_comes_late_is_served_then)
 {
 	char away[400];
