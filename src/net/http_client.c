@@ -377,7 +377,7 @@ static bool call_set(struct http_call *call, const struct http_ask *ask)
 	if (loopback)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	set_family(e, ask->family);
-	if (ask->distrusted && !http_call_set_distrust(call))
+	if ((ask->distrusted || ask->wary) && !http_call_set_distrust(call))
 		return false;
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->detail);
@@ -402,6 +402,7 @@ struct http_call *http_client_send(struct http_client *c, const struct http_ask 
 	call->user = ask->user;
 	call->connect = ask->connect;
 	call->distrusted = ask->distrusted;
+	call->wary = ask->wary;
 	if (ask->parts != NULL)
 		call->parts = *ask->parts;
 	call->total_ms = ask->total_ms == 0 ? HTTP_TOTAL_MS : ask->total_ms;

@@ -69,6 +69,8 @@ struct http_ask {
 	bool distrusted; /* a stranger's URL: a redirect leads no nearer to us than where it is
 			    itself (attack: the router, a cloud's metadata service), which is not
 			    169.254/16 but where that is our own network */
+	bool wary; /* the user's own URL, for which any server will do: a redirect of who is further
+		      away leads to no link-local address, nor to this machine (the same attack) */
 	/* Called once, from the loop. `reply` is borrowed for the call. */
 	void (*done)(void *user, const struct http_answer *reply);
 	void *user;

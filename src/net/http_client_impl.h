@@ -24,7 +24,7 @@ struct http_call {
 	struct http_parts parts;	 /* part NULL: gathered in `body` */
 	bool inside, stopped, cancelled; /* of on_part() */
 	bool refused;			 /* an address was too near */
-	bool distrusted;
+	bool distrusted, wary;
 	enum addr_scope first; /* how near it was before any redirect */
 	bool starved;	       /* no memory to wait for its socket */
 	CURLcode result;
@@ -63,7 +63,7 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap);
 /* http_parts.c: for libcurl. */
 size_t http_call_on_part(char *data, size_t size, size_t n, void *user);
 bool http_call_set_guard(struct http_call *call);
-bool http_call_set_distrust(struct http_call *call);
+bool http_call_set_distrust(struct http_call *call); /* or wariness */
 
 /* http_proxy.c: is a connection to this port one to a proxy that the environment names, as far as
  * can be told? libcurl says which it took from 8.7 on only. */

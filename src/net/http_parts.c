@@ -51,6 +51,12 @@ void http_call_resume(struct http_call *call)
 	http_client_deliver(c);
 }
 
+/* How near a redirect may lead. */
+static enum addr_scope nearest_of(const struct http_call *call)
+{
+	return !call->distrusted && call->first < ADDR_PRIVATE ? ADDR_PRIVATE : call->first;
+}
+
 /* A proxy is where the environment says, and where it connects to is its own affair. */
 static bool is_trusted_so_far(struct http_call *call, const struct addr *a)
 {
@@ -59,8 +65,8 @@ static bool is_trusted_so_far(struct http_call *call, const struct addr *a)
 	if (http_may_be_proxy(a->port))
 		return true;
 	if (http_call_long(call->easy, CURLINFO_REDIRECT_COUNT) > 0)
-		return addr_may_name(call->first, a);
-	if (scope == ADDR_LINK && !a->v6 && !lan_has(a))
+		return addr_may_name(nearest_of(call), a);
+	if (call->distrusted && scope == ADDR_LINK && !a->v6 && !lan_has(a))
 		return false;
 	if (scope > call->first)
 		call->first = scope;
@@ -70,7 +76,7 @@ static bool is_trusted_so_far(struct http_call *call, const struct addr *a)
 static bool may_connect(struct http_call *call, const struct addr *a)
 {
 	return addr_may_name(call->client->nearest, a) &&
-	       (!call->distrusted || is_trusted_so_far(call, a));
+	       ((!call->distrusted && !call->wary) || is_trusted_so_far(call, a));
 }
 
 static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_sockaddr *to)

@@ -74,6 +74,9 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 		return distrust;
 	if (call->refused && call->distrusted && redirected)
 		return say(out, cap, ERR_DENIED, "leads to this machine or into this network");
+	if (call->refused && redirected && call->client->nearest == ADDR_LOOPBACK)
+		return say(out, cap, ERR_DENIED,
+			   "leads to this machine or to a link-local address");
 	if (call->refused)
 		return say(out, cap, ERR_DENIED, "is on this machine or in this network");
 	switch (call->result) {

@@ -70,6 +70,7 @@ static int wait_for(struct loop *l, struct http_client *c, struct answer *a)
 			       .url = a->url,
 			       .max_bytes = a->out->max - a->out->len,
 			       .total_ms = TORRENT_SOURCE_MS,
+			       .wary = true,
 			       .done = on_done,
 			       .user = a};
 	struct http_call *call = http_client_send(c, &ask);

@@ -17,7 +17,9 @@ bool torrent_source_is_file(const char *ref);
 bool torrent_source_ends_so(const char *ref); /* in ".torrent" */
 
 /* Put what is there at the end of `out`, whose ceiling holds, for whoever wrote `ref` himself: any
- * server is asked, and the proxy of the environment used. Waits for it.
+ * server is asked, and the proxy of the environment used. Redirects are followed into networks of
+ * ours, too, but from elsewhere neither to this machine nor to link-local addresses (ERR_DENIED).
+ * Waits for it.
  * Returns 0; ERR_NOENT, ERR_DENIED, ERR_PROTO or ERR_UNREACHABLE as the server's status is;
  * ERR_TOO_BIG; what an http_answer has; of a file, what durable_read_path() says. The sentence
  * names `ref`. */

@@ -237,6 +237,27 @@ def _(w):
     far.close()
 
 
+@test("the address of a .torrent leads by a redirect neither to this machine nor to a link-local address")
+def _(w):
+    lay()
+    torrent(w, "http://127.0.0.1:1/announce")
+    with open(w.path("f.torrent"), "rb") as f:
+        data = f.read()
+    for i, (who, to, followed) in enumerate(((FAR, CLOUD, False), (FAR, HERE, False), (NEAR, CLOUD, False), (NEAR, HERE, False), (CLOUD, HERE, False),
+                                             (FAR, FAR_TOO, True), (FAR, NEAR, True), (NEAR, FAR, True), (HERE, CLOUD, True), (HERE, HERE, True),
+                                             (CLOUD, CLOUD, True))):
+        last = Site(to, lambda path: data)
+        first = Site(who, lambda path: last.url + "/moved.torrent")
+        p = w.peer(f"p{i}", NOBODY).run("get", first.url + "/f.torrent", "--wait", "1", "--no-dht", "--no-lsd")
+        check_eq((first.asked, last.asked), (["/f.torrent"], ["/moved.torrent"] if followed else []), f"{who} to {to}")
+        if followed:
+            p.expect(h.NO_HOLDER)
+        else:
+            check("leads to this machine or to a link-local address" in p.expect(h.DENIED).err, "it says why", p)
+        first.close()
+        last.close()
+
+
 @test("a redirect to who is as far away is followed")
 def _(w):
     lay()
