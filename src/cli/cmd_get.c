@@ -284,9 +284,9 @@ static int run(struct get *g, struct err_info *info)
 	if (err == OK)
 		err = hook_runner_start(g->o->on_complete, STDERR_FILENO, &g->runner, info);
 	if (err == OK)
-		err = wanted_make_folder(g->o, false, info);
+		err = wanted_make_folder(g->o, false, &g->made, info);
 	if (err == OK)
-		confine_get(g->o, &ref, 1);
+		confine_get(g->o, &ref, 1, &g->made);
 	if (err == OK)
 		err = wanted_load(&g->wanted, g->o, ref, false, &g->index, info);
 	if (err == OK && g->o->follow)
@@ -344,6 +344,8 @@ static int get_one(const struct opts *o)
 	hook_runner_free(g.runner);
 	session_fini(&g.session);
 	get_follow_end(&g);
+	/* The daemon may have use for it yet. */
+	wanted_leave_folder(&g.made, code != EXIT_OK && !g.by_daemon);
 	if (g.index != NULL)
 		index_client_free(g.index);
 	return code;

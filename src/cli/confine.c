@@ -148,13 +148,24 @@ static void allow_destination(struct sandbox *s, const char *out)
 		allow_folder_of(s, out, SANDBOX_WRITE);
 }
 
-void confine_get(const struct opts *o, const char *const *refs, size_t n)
+static void allow_tidying(struct sandbox *s, const struct wanted_folder *made)
+{
+	char *above = made->path == NULL ? NULL : strndup(made->path, made->before);
+
+	if (above != NULL)
+		sandbox_allow(s, above, SANDBOX_TIDY);
+	free(above);
+}
+
+void confine_get(const struct opts *o, const char *const *refs, size_t n,
+		 const struct wanted_folder *made)
 {
 	const char *tmp = getenv("TMPDIR");
 	struct sandbox s;
 
 	if (!begin_peer(&s, o))
 		return;
+	allow_tidying(&s, made);
 	if (!wanted_flows(o))
 		allow_destination(&s, o->out == NULL ? "." : o->out);
 	else if (tmp != NULL && tmp[0] != '\0')

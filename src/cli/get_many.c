@@ -505,13 +505,13 @@ static void watch(struct session *s, void *user)
 
 /* ---- all of it ----------------------------------------------------------------- */
 
-static int check_folder(const struct many *m, struct err_info *info)
+static int check_folder(struct many *m, struct err_info *info)
 {
 	const char *out = m->o->out;
 	char safe[300];
 	struct stat st;
 
-	if (wanted_make_folder(m->o, true, info) != OK)
+	if (wanted_make_folder(m->o, true, &m->made, info) != OK)
 		return info->code;
 	if (out == NULL || (stat(out, &st) == 0 && S_ISDIR(st.st_mode)))
 		return OK;
@@ -529,7 +529,7 @@ static int confine(const struct many *m, struct err_info *info)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < m->n; i++)
 		refs[i] = m->items[i].ref;
-	confine_get(m->o, refs, m->n);
+	confine_get(m->o, refs, m->n, &m->made);
 	free(refs);
 	return OK;
 }
@@ -590,6 +590,7 @@ int get_many(const struct opts *o)
 		item_drop(&m.items[i]);
 	}
 	session_fini(&m.session);
+	wanted_leave_folder(&m.made, code != EXIT_OK && !m.by_daemon);
 	if (m.index != NULL)
 		index_client_free(m.index);
 	free(m.items);

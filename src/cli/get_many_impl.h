@@ -36,6 +36,7 @@ struct many {
 	struct session session;
 	struct index_client *index;
 	struct lines lines;
+	struct wanted_folder made;
 	struct item *items;
 	struct handed *handed;	/* by_daemon: as many as `items` */
 	size_t n, next, patrol; /* of `items`: all; the first not begun; looked at next */

@@ -18,6 +18,7 @@ struct get {
 	struct session session;
 	struct index_client *index; /* NULL when the .torrent came from a file */
 	struct wanted wanted;
+	struct wanted_folder made;
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed handed;
 	bool by_daemon;

@@ -133,14 +133,51 @@ bool wanted_flows(const struct opts *o)
 	return o->out != NULL && strcmp(o->out, "-") == 0;
 }
 
-int wanted_make_folder(const struct opts *o, bool several, struct err_info *info)
+/* Cuts "a/b/" to "a"; false: nothing is left. */
+static bool cut_last(char *path)
+{
+	size_t n = strlen(path);
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	path[n] = '\0';
+	return n > 0;
+}
+
+int wanted_make_folder(const struct opts *o, bool several, struct wanted_folder *made,
+		       struct err_info *info)
 {
 	const char *out = o->out;
+	char *above;
 
+	*made = (struct wanted_folder){.path = NULL};
 	if (out == NULL || out[0] == '\0' || wanted_flows(o) || access(out, F_OK) == 0 ||
 	    !(several || out[strlen(out) - 1] == '/'))
 		return OK;
+	made->path = strdup(out);
+	above = strdup(out);
+	if (made->path == NULL || above == NULL) {
+		free(above);
+		return err_set(info, ERR_NOMEM, "out of memory");
+	}
+	while (cut_last(above) && access(above, F_OK) != 0)
+		;
+	made->before = strlen(above);
+	free(above);
 	return durable_mkdirs(out, 0777, info);
+}
+
+void wanted_leave_folder(struct wanted_folder *made, bool remove)
+{
+	while (remove && made->path != NULL && strlen(made->path) > made->before &&
+	       rmdir(made->path) == 0 && cut_last(made->path))
+		;
+	free(made->path);
+	made->path = NULL;
 }
 
 /* The torrent is known. */

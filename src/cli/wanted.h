@@ -18,10 +18,18 @@
 /* -o -: to standard output. */
 bool wanted_flows(const struct opts *o);
 
+/* A folder that was made, and those above it. */
+struct wanted_folder {
+	char *path;    /* NULL: none was */
+	size_t before; /* so much of it was there, 0: the current folder */
+};
 /* Make the folder that -o names, if it is meant to be one and is not there: with a slash at its
  * end, or for `several` things. Before the process is confined. Returns 0 or what the system says.
- */
-int wanted_make_folder(const struct opts *o, bool several, struct err_info *info);
+ * Owns: wanted_leave_folder(), also after an error. */
+int wanted_make_folder(const struct opts *o, bool several, struct wanted_folder *made,
+		       struct err_info *info);
+/* `remove`: nothing came of it. What is empty of it goes. */
+void wanted_leave_folder(struct wanted_folder *made, bool remove);
 
 struct wanted {
 	struct buf torrent;

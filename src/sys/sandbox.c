@@ -148,7 +148,7 @@ void sandbox_allow(struct sandbox *s, const char *path, enum sandbox_access acce
 	while (writes && there != NULL && faccessat(AT_FDCWD, there, F_OK, AT_EACCESS) != 0 &&
 	       errno == ENOENT && cut(there))
 		;
-	if (there != NULL && sandbox_files_allow(s, there, access) &&
+	if (there != NULL && sandbox_files_allow(s, there, access) && access != SANDBOX_TIDY &&
 	    needs_rights(there, writes ? R_OK | W_OK : R_OK))
 		s->keep |= BIT(writes ? CAP_DAC_OVERRIDE : CAP_DAC_READ_SEARCH);
 	free(there);

@@ -31,6 +31,7 @@ enum sandbox_part {
 enum sandbox_access {
 	SANDBOX_READ,
 	SANDBOX_WRITE, /* and read, make, rename, remove; never devices */
+	SANDBOX_TIDY,  /* remove folders that are empty, and nothing else */
 };
 
 struct sandbox {
@@ -46,7 +47,7 @@ struct sandbox {
 void sandbox_init(struct sandbox *s);
 /* This file, or all beneath this folder, through links. One that is not there is allowed nothing;
  * to be written, the nearest folder above it is allowed that is there. Where root can do this only
- * by a capability, as the folder is somebody else's, it keeps that one. */
+ * by a capability, as the folder is somebody else's, it keeps that one, but not to tidy. */
 void sandbox_allow(struct sandbox *s, const char *path, enum sandbox_access access);
 /* Ports below 1024 (CAP_NET_BIND_SERVICE), files of others to be read (CAP_DAC_READ_SEARCH): kept
  * if it was there. */

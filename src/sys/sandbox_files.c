@@ -29,6 +29,7 @@
 	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                          \
 	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |                               \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER)
+#define TIDY LANDLOCK_ACCESS_FS_REMOVE_DIR
 /* Allowed to nobody. */
 #define NEVER                                                                                      \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |                               \
@@ -102,8 +103,9 @@ int sandbox_files_new(uint64_t *handled)
 
 bool sandbox_files_allow(const struct sandbox *s, const char *path, enum sandbox_access access)
 {
-	struct landlock_path_beneath_attr attr = {
-	    .allowed_access = (access == SANDBOX_WRITE ? WRITE : READ) & s->handled};
+	static const uint64_t rights[] = {
+	    [SANDBOX_READ] = READ, [SANDBOX_WRITE] = WRITE, [SANDBOX_TIDY] = TIDY};
+	struct landlock_path_beneath_attr attr = {.allowed_access = rights[access] & s->handled};
 	struct stat st;
 	bool there;
 

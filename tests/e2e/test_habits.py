@@ -136,6 +136,30 @@ def _(w):
     check(os.path.exists(b.path("new/three/g")), "by the daemon")
 
 
+@test("a folder that get made for -o goes again when nothing came; what was there, or has something in it, stays")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 1000)
+    a.run("create", h.make_file(a.path("g"), 1000, seed=7), "-o", b.path("f.torrent")).expect(h.OK)
+    a.share(src)
+    os.mkdir(b.path("kept"))
+    for what in (("nosuch",), ("nosuch", "neither")):
+        for new in ("new/", "x/y/", b.path("x//y/")):
+            b.run("get", *what, "-o", new).expect(h.NOT_FOUND)
+            check(not os.path.exists(b.path(new.split("/")[0] or "x")), "it is gone", what, new, os.listdir(b.dir))
+        b.run("get", *what, "-o", "kept/").expect(h.NOT_FOUND)
+        b.run("get", *what, "-o", "kept/x/y/").expect(h.NOT_FOUND)
+        check_eq(os.listdir(b.path("kept")), [], "what was there stays")
+    b.run("get", "f.torrent", "-o", "begun/", "--wait", "1", "--no-dht", "--no-lsd", "--peer", f"{h.HOST}:1").expect(h.NO_HOLDER)
+    check(len(os.listdir(b.path("begun"))) > 0, "what was begun goes on there")
+    check_eq(b.run("get", "f", "nosuch", "-o", "x/y/").code, h.NOT_FOUND, "one of two")
+    check_eq(h.tree_sums(b.path("x")).keys(), {b"y/f"}, "what came stays")
+    b.daemon()
+    b.run("get", "nosuch", "-o", "new/").expect(h.NOT_FOUND)
+    check(not os.path.exists(b.path("new")), "beside a daemon, too")
+
+
 @test("what is in the way, or under way, is not said to be denied: each exit code has its one meaning", seconds=90)
 def _(w):
     w.index()

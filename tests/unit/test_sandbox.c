@@ -301,6 +301,53 @@ TEST(what_may_be_written_may_be_made_moved_and_removed)
 	within(writable, SANDBOX_WRITE, SANDBOX_ALL);
 }
 
+static void tidied(const struct den *d)
+{
+	char more[160];
+
+	snprintf(more, sizeof(more), "%s/f", d->in);
+	FAILS(mkdir(more, 0700), EACCES);
+	FAILS(unlink(d->file), EACCES);
+	FAILS(open(d->file, O_RDONLY), EACCES);
+	FAILS(rmdir(d->in), EACCES); /* itself is beneath another one */
+	snprintf(more, sizeof(more), "%s/empty", d->in);
+	HOLDS(rmdir(more) == 0);
+	snprintf(more, sizeof(more), "%s/full", d->in);
+	FAILS(rmdir(more), ENOTEMPTY);
+}
+
+TEST(what_may_be_tidied_loses_empty_folders_and_nothing_else)
+{
+	char empty[160], full[160], file[192];
+	int status;
+	pid_t pid;
+	struct den d;
+
+	if (!is_here(SANDBOX_FILES))
+		return;
+	den_make(&d);
+	snprintf(empty, sizeof(empty), "%s/empty", d.in);
+	snprintf(full, sizeof(full), "%s/full", d.in);
+	snprintf(file, sizeof(file), "%s/file", full);
+	CHECK(mkdir(empty, 0700) == 0 && mkdir(full, 0700) == 0);
+	write_file(file);
+	pid = fork();
+	if (pid == 0) {
+		struct sandbox s;
+
+		sandbox_init(&s);
+		sandbox_allow(&s, d.in, SANDBOX_TIDY);
+		HOLDS((sandbox_enter(&s) & SANDBOX_FILES) != 0);
+		tidied(&d);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	(void)remove(file);
+	(void)remove(full);
+	den_remove(&d);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* ---- rights ------------------------------------------------------------------------- */
 
 static void no_rights(const struct den *d)
