@@ -167,6 +167,9 @@ static void record_verified(struct job *j, const struct transfer_status *st)
 	if (!j->unrecorded || st->phase == TRANSFER_CHECKING)
 		return;
 	j->unrecorded = false;
+	/* Its stamp went with the hashing. It may be there again by the next start. */
+	if (st->to_check_bytes > 0 && transfer_has_bad(j->t))
+		job_save_or_say(j);
 	if (one || st->total_bytes < JOBS_VERIFIED_MIN)
 		return;
 	/* What was not hashed now is there yet as it was recorded. */

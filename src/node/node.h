@@ -248,6 +248,7 @@ const struct metainfo *transfer_meta(const struct transfer *t);
 const struct bitfield *transfer_have(const struct transfer *t);
 /* Of a seed: see store_verified(). */
 int transfer_verified(const struct transfer *t, struct verified *out);
+bool transfer_has_bad(const struct transfer *t); /* see store_has_bad() */
 const char *transfer_title(const struct transfer *t);
 /* One after the other; NULL at the end. `*at` 0 to begin with; nothing may be added or removed. */
 struct transfer *node_next_transfer(const struct node *n, uint32_t *at);

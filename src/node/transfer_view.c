@@ -43,6 +43,11 @@ int transfer_verified(const struct transfer *t, struct verified *out)
 	return store_verified(t->store, out);
 }
 
+bool transfer_has_bad(const struct transfer *t)
+{
+	return store_has_bad(t->store);
+}
+
 const char *transfer_title(const struct transfer *t)
 {
 	return t->title;

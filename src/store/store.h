@@ -130,6 +130,9 @@ void store_trust_all(struct store *s);
 /* SEED: its files as they were when they were opened or found at rest, and what was verified of
  * them. Returns 0 or ERR_NOMEM. Owns: verified_fini(). */
 int store_verified(const struct store *s, struct verified *out);
+/* SEED, all of which was looked at: is something of it not what the torrent says, though its files
+ * are there as they were? */
+bool store_has_bad(const struct store *s);
 /* Pieces that may have data on disk but are not vouched for (found with SEEK_DATA): they
  * are what a recheck must hash after a crash. 0 when there is nothing to do. */
 uint32_t store_unsure(const struct store *s);

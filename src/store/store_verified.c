@@ -35,6 +35,14 @@ void store_believe(struct store *s, const struct verified *v)
 	}
 }
 
+bool store_has_bad(const struct store *s)
+{
+	for (uint32_t i = 0; i < s->have.n; i++)
+		if (!bitfield_has(&s->have, i) && !piece_has_changed_file(s, i))
+			return true;
+	return false;
+}
+
 int store_verified(const struct store *s, struct verified *out)
 {
 	int err = verified_init(out, s->n_data, s->have.n);

@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "test.h"
 
@@ -130,7 +132,7 @@ static uint64_t hashed_at_start(struct desk *d, struct job **out)
 	desk_close(d);
 	desk_open(d, 0);
 	*out = jobs_by_id(d->js, 1);
-	WAIT_STATE(d, *out, JOB_SEEDING);
+	WAIT_FOR(d->w.loop, phase_now(*out) == JOB_SEEDING && !(*out)->unrecorded);
 	return view(*out).to_check_bytes;
 }
 
@@ -190,6 +192,38 @@ TEST(a_start_hashes_only_those_files_of_a_seed_that_somebody_touched)
 	WAIT_FOR(d.w.loop, gone(&d, "jobs/1.torrent"));
 	CHECK(gone(&d, "jobs/1.verified"));
 	desk_fini(&d);
+}
+
+TEST(what_one_start_found_bad_is_not_believed_by_the_next_one_for_an_old_stamp)
+{
+	char path[400];
+	struct stat was;
+	struct desk d;
+	struct job *j;
+
+	for (size_t n = 1; n <= 3; n += 2) {
+		enum job_state then = n == 1 ? JOB_FAILED : JOB_SEEDING;
+
+		desk_init(&d, n == 1 ? &one : several, n);
+		snprintf(path, sizeof(path), "%s/%s", d.w.seed, n == 1 ? "f" : "a");
+		j = add(&d, d.w.seed, true, false, 0);
+		WAIT_STATE(&d, j, JOB_SEEDING);
+		CHECK_INT(stat(path, &was), 0);
+		file_write(path, d.w.s.space + 1, (size_t)was.st_size);
+		for (int i = 0; i < 2; i++) {
+			const struct timespec times[2] = {was.st_mtim, was.st_mtim};
+
+			desk_close(&d);
+			desk_open(&d, 0);
+			j = jobs_by_id(d.js, 1);
+			WAIT_FOR(d.w.loop, phase_now(j) == then && !j->unrecorded);
+			CHECK_INT(d.checked, 1);
+			CHECK(strstr(view(j).why.text, "is not what the torrent says") != NULL);
+			/* As it was, by its stamp. */
+			CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+		}
+		desk_fini(&d);
+	}
 }
 
 TEST(a_share_that_comes_late_is_served_then)
