@@ -311,7 +311,7 @@ static int begin(struct watched *w, struct job *j, const struct job_view *v, str
 		return err;
 	w->publisher = (struct publisher){.o = &w->o, .home = &d->home, .index = w->index->client};
 	known_hashes_load(w->path, &w->record);
-	err = renewer_add(d->renewer, w->path, share_settle_ms(w->o.settle_s), w);
+	err = renewer_add(d->renewer, w->path, share_settle_ms(w->o.settle_s), w->o.exclude, w);
 	return err == OK ? OK : err_set(info, err, "out of memory");
 }
 

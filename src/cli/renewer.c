@@ -150,7 +150,8 @@ static void say(void *user, const char *line)
 	it->r->p.say(it->r->p.user, it->item, line);
 }
 
-int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, void *item)
+int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, const char *const *exclude,
+		void *item)
 {
 	struct renewal_item *it = calloc(1, sizeof(*it));
 	struct share_watch_params p = {
@@ -158,6 +159,7 @@ int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, void *i
 	    .watcher = r->p.watcher,
 	    .path = path,
 	    .settle_ms = settle_ms,
+	    .exclude = exclude,
 	    .rested = on_rested,
 	    .say = say,
 	    .user = it,

@@ -78,7 +78,8 @@ int share_newer_begin(struct sharing *sh, struct err_info *info)
 	p.watcher = node_folder_watcher(sh->session.node);
 	err = renewer_new(&p, &sh->renewer);
 	for (size_t i = 0; i < sh->n && err == OK; i++)
-		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, &sh->shares[i]);
+		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, sh->o->exclude,
+				  &sh->shares[i]);
 	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/siphash.h"
 #include "base/text.h"
+#include "meta/selection.h"
 #include "store/scan.h"
 
 /* So much longer is waited for files that are not closed. */
@@ -85,6 +86,21 @@ static void note_open(struct share_watch *w, uint64_t hash, bool open)
 }
 
 /* ---- folders -------------------------------------------------------------------------- */
+
+/* As scan_path() does. */
+static bool is_left_out(const struct share_watch *w, const char *folder, const char *name,
+			bool is_folder)
+{
+	const char *beneath = folder + strlen(w->path);
+	char path[META_PATH_BYTES_MAX + 1];
+	int n;
+
+	if (scan_is_unfinished(bytes_str(name)))
+		return true;
+	n = snprintf(path, sizeof(path), "%s/%s", beneath, name);
+	return n > 0 && (size_t)n < sizeof(path) &&
+	       selection_excludes(w->p.exclude, path + 1, is_folder);
+}
 
 static void watch_tree(struct share_watch *w, const char *path, unsigned depth);
 
@@ -170,7 +186,8 @@ static void on_news(void *user, const struct folder_news *news)
 		stir(w);
 		return;
 	}
-	if (w->name != NULL && strcmp(news->name, w->name) != 0)
+	if (w->name != NULL ? strcmp(news->name, w->name) != 0
+			    : is_left_out(w, d->path, news->name, news->is_folder))
 		return;
 	if (news->event == FOLDER_WRITTEN)
 		note_open(w, hash_of(d, news->name), true);
@@ -248,7 +265,8 @@ static void watch_tree(struct share_watch *w, const char *path, unsigned depth)
 	while (dir != NULL && (e = readdir(dir)) != NULL) {
 		char *sub = NULL;
 
-		if (is_folder(dirfd(dir), e) && asprintf(&sub, "%s/%s", path, e->d_name) > 0)
+		if (is_folder(dirfd(dir), e) && !is_left_out(w, path, e->d_name, true) &&
+		    asprintf(&sub, "%s/%s", path, e->d_name) > 0)
 			watch_tree(w, sub, depth + 1);
 		free(sub);
 	}

@@ -2,6 +2,7 @@
  *
  *     written, made, moved, removed --> nothing more for `settle_ms` --> at rest
  *
+ * What is no part of the share does not count, and its folders are not watched.
  * A file that was written to and not closed since is still being written: then four times that is
  * waited. However much happens meanwhile, it is told once. Folders made later are watched, too;
  * links are not followed. Where the system allows no watching (inotify), it is told from time to
@@ -30,6 +31,9 @@ struct share_watch_params {
 	struct folder_watcher *watcher;
 	const char *path; /* absolute; copied */
 	uint32_t settle_ms;
+	/* Of a folder: what is left out of the share, as scan_path() takes it, which may never be
+	 * at rest. Borrowed; NULL: nothing. */
+	const char *const *exclude;
 	void (*rested)(void *user);
 	/* A line for the user. May be NULL. */
 	void (*say)(void *user, const char *line);

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 
 import harness as h
@@ -143,6 +144,38 @@ def _(w):
     share.stop().expect(h.OK)
     share = a.share(src, "--rehash")
     check(read_bytes(share) > 192 * MIB, "--rehash reads all", read_bytes(share))
+
+
+@test("what is left out of a share may be written without end: what is in it comes to rest all the same", seconds=120)
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    b.daemon()
+    for p, name, more in ((a, "by-itself", ()), (b, "by-the-daemon", ("-d",))):
+        src = h.make_tree(p.path("d"), {"one": 1000, "sub/out.log": 10, "cache/deep/x": 10})
+        options = ("--name", name, "--watch", "--settle", "2", "--exclude", "*.log", "--exclude", "cache/", *more)
+        if more:
+            p.run("share", src, *options).expect(h.OK)
+        else:
+            p.share(src, *options, name=None, wait=False)
+        wait_version(index, name, 1)
+        over = threading.Event()
+
+        def write(src=src, over=over):
+            n = 0
+            while not over.wait(0.2):
+                n += 1
+                h.make_tree(src, {"sub/out.log": n, "cache/deep/x": n, f"cache/new{n}/y": n, ".f.0123abcd.shoal": n})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            h.make_tree(src, {"sub/two": 500})
+            wait_version(index, name, 2)
+        finally:
+            over.set()
+            writer.join()
+        check_eq(index.entries(name=name)[0]["n_files"], 2, "its files")
 
 
 @test("the folder goes away and comes back; the index goes away and comes back", seconds=120)

@@ -95,8 +95,8 @@ TEST(each_is_looked_at_once_at_the_start_and_again_when_it_has_changed)
 	char path[300];
 
 	shop_open(&s);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &a), OK);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &b), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &a), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &b), OK);
 	WAIT_FOR(s.loop, a.used == 1 && b.used == 1);
 	snprintf(path, sizeof(path), "%s/new", s.dir);
 	file_write(path, "x", 1);
@@ -114,9 +114,9 @@ TEST(what_could_not_be_made_or_used_is_told_each_time_and_said_once)
 	struct shop s;
 
 	shop_open(&s);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &bad), OK);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &moving), OK);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &taken), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &bad), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &moving), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &taken), OK);
 	WAIT_FOR(s.loop, bad.failed == 2 && moving.failed >= 1 && taken.failed >= 1);
 	CHECK_INT(bad.said, 1);
 	CHECK_INT(moving.said, 0);
@@ -131,8 +131,8 @@ TEST(one_may_be_taken_out_while_it_is_used_and_is_gone_once_after_that)
 	struct shop s;
 
 	shop_open(&s);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &a), OK);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &b), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &a), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &b), OK);
 	WAIT_FOR(s.loop, a.gone == 1 && b.used == 1);
 	CHECK_INT(a.used, 1);
 	CHECK_INT(a.failed, 0);
@@ -145,8 +145,8 @@ TEST(one_that_is_taken_out_while_it_is_made_is_given_up_and_the_next_is_made)
 	struct shop s;
 
 	shop_open(&s);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &a), OK);
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &b), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &a), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &b), OK);
 	for (int i = 0; i < 20; i++)
 		loop_turn(s.loop, 1);
 	CHECK_INT(b.used, 0);
@@ -156,7 +156,7 @@ TEST(one_that_is_taken_out_while_it_is_made_is_given_up_and_the_next_is_made)
 	renewer_remove(s.r, &b);
 	CHECK_INT(b.gone, 1);
 	/* Nobody waits for it at the end. */
-	CHECK_INT(renewer_add(s.r, s.dir, 1, &c), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &c), OK);
 	for (int i = 0; i < 20; i++)
 		loop_turn(s.loop, 1);
 	shop_close(&s);
