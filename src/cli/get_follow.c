@@ -37,7 +37,7 @@ static void begin_anew(struct get *g)
 {
 	g->start_ms = loop_now_ms(g->session.loop);
 	g->alone_ms = 0;
-	g->said_alone = g->said_stalled = g->said_changed = false;
+	g->said_alone = g->said_stalled = g->said_changed = g->said_others = false;
 	g->said_newer[0] = '\0';
 	g->n_replaced++;
 	g->last = (struct transfer_status){.phase = TRANSFER_CHECKING};

@@ -26,7 +26,7 @@ struct get {
 	uint64_t done_ms;	     /* since when it is complete; 0: it is not */
 	uint64_t alone_bytes;	     /* what had come when that was said */
 	uint64_t stalled_bytes;	     /* what was there when the disk last refused more */
-	bool said_alone, said_stalled, said_changed;
+	bool said_alone, said_stalled, said_changed, said_others;
 	bool checked; /* what was on disk is known: */
 	uint64_t found_bytes;
 	struct transfer_status last;

@@ -137,6 +137,11 @@ static void watch_disk(struct get *g, const struct transfer_status *st)
 				    g->wanted.label, st->why.text);
 		g->said_stalled = true;
 		g->stalled_bytes = st->done_bytes;
+	} else if (g->by_daemon && g->handed.state == JOB_CHECKING && st->why.code != OK) {
+		/* In the foreground the node has said it. */
+		if (!g->said_others)
+			session_say(&g->session, "%s", st->why.text);
+		g->said_others = true;
 	} else if (st->phase == TRANSFER_SEEDING && st->why.code != OK && !g->said_changed) {
 		g->said_changed = true;
 		session_say(&g->session, "%s; that part is not served any more", st->why.text);

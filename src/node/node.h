@@ -127,7 +127,7 @@ void node_status(struct node *n, struct node_status *out);
 void node_set_reply_delay(struct node *n, uint32_t ms);
 
 enum transfer_phase {
-	TRANSFER_CHECKING, /* hashing what is on disk */
+	TRANSFER_CHECKING, /* hashing what is on disk; `why` set: it is not as it was left */
 	TRANSFER_DOWNLOADING,
 	TRANSFER_FINISHING, /* complete and verified; syncing, renaming */
 	TRANSFER_SEEDING,   /* `why` set: "changed": a file is not what it was, what is left is

@@ -270,6 +270,9 @@ void transfer_take_found(struct transfer *t); /* what it was added with */
 /* ---- transfer_disk.c ---- */
 /* Token of store_leaves() for the swarm's own use; others are addresses of hash_tasks. */
 #define TRANSFER_OWN_LEAVES 0u
+/* Say so, if files are not as the download left them and are hashed therefore; `why` has it, too,
+ * until they are. */
+void transfer_tell_others(struct transfer *t);
 /* A verified piece cannot be read any more: its file was changed. */
 void transfer_piece_gone(struct transfer *t, uint32_t piece);
 void transfer_on_store_event(struct transfer *t, const struct store_event *e);

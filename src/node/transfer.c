@@ -203,7 +203,10 @@ static void save(struct transfer *t)
 {
 	/* While one is out, all further calls have one answer together. */
 	t->saves = t->saves == 0 ? 1 : 2;
-	store_save(t->store, swarm_have(t->swarm));
+	if (t->leaving)
+		store_save_last(t->store, swarm_have(t->swarm));
+	else
+		store_save(t->store, swarm_have(t->swarm));
 }
 
 static void save_now(struct transfer *t)
@@ -396,6 +399,7 @@ int transfer_go_live(struct transfer *t)
 {
 	int err = swarm_set_have(t->swarm, store_have(t->store));
 
+	err_drop(&t->why); /* of the check */
 	if (err == OK)
 		err = use_stale(t);
 	if (err != OK)
@@ -441,6 +445,7 @@ int transfer_check(struct transfer *t, bool all)
 static int begin(struct transfer *t, const struct transfer_params *p, struct err_info *info)
 {
 	t->phase = TRANSFER_CHECKING;
+	transfer_tell_others(t);
 	if (p->seed && !p->check)
 		store_trust_all(t->store);
 	/* Without older copies it is a download like any. */

@@ -1,4 +1,6 @@
 /* node/transfer_disk.c - what the store of a transfer has to tell, and what follows from it. */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "meta/selection.h"
 #include "node/link.h"
@@ -64,6 +66,23 @@ static void disk_said_no(struct transfer *t, const struct err_info *why)
 	transfer_set_phase(t, TRANSFER_STALLED);
 }
 
+void transfer_tell_others(struct transfer *t)
+{
+	struct err_info first, why;
+	uint32_t n = store_others(t->store, &first);
+	char more[48] = "";
+
+	if (n == 0)
+		return;
+	if (n > 1)
+		snprintf(more, sizeof(more), ", nor %s %u other%s", n == 2 ? "is" : "are", n - 1,
+			 n == 2 ? "" : "s");
+	err_set(&why, ERR_MISMATCH, "%.400s%s: what is there is hashed again", first.text, more);
+	err_keep(&t->why, &why);
+	if (t->node->warn != NULL)
+		t->node->warn(t->node->log_user, why.text);
+}
+
 void transfer_touch_live(struct transfer *t)
 {
 	if (t->live_in != NULL)
@@ -116,7 +135,9 @@ static void on_verified(struct transfer *t, const struct store_event *e)
 	if (e->err.code != OK) {
 		swarm_on_piece(t->swarm, e->piece, PIECE_LOST, NULL, now, &t->fx);
 		store_reopen_piece(t->store, e->piece);
-		disk_said_no(t, &e->err);
+		/* What came after the last save was not written: nobody needs it any more. */
+		if (e->err.code != ERR_CANCELLED)
+			disk_said_no(t, &e->err);
 		return;
 	}
 	if (!e->good) {

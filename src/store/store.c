@@ -59,6 +59,8 @@ static void store_free(struct store *s)
 	free(s->seen);
 	names_free(s);
 	pthread_rwlock_destroy(&s->places);
+	pthread_rwlock_destroy(&s->writing);
+	pthread_mutex_destroy(&s->state_lock);
 	err_drop(&s->sync_err);
 	free(s);
 }
@@ -420,6 +422,10 @@ static int open_new(const struct store_params *p, struct store_hub *h, struct st
 		s->old = *p->replaces;
 	s->piece_length = p->meta->piece_length;
 	pthread_rwlock_init(&s->places, NULL);
+	pthread_rwlock_init(&s->writing, NULL);
+	pthread_mutex_init(&s->state_lock, NULL);
+	atomic_init(&s->sealed, false);
+	atomic_init(&s->said_open_s, 0);
 	atomic_init(&s->placed, false);
 	atomic_init(&s->cancel, false);
 	atomic_init(&s->renaming, false);

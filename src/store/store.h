@@ -136,6 +136,9 @@ bool store_has_bad(const struct store *s);
 /* Pieces that may have data on disk but are not vouched for (found with SEEK_DATA): they
  * are what a recheck must hash after a crash. 0 when there is nothing to do. */
 uint32_t store_unsure(const struct store *s);
+/* DOWNLOAD: files that were not found as they were left (store/resume.h), so that nothing of them
+ * is vouched for, and all is unsure. How many; *info is ERR_MISMATCH with the first of them. */
+uint32_t store_others(const struct store *s, struct err_info *info);
 /* Hash pieces and report each as STORE_CHECKED: all of them, or the unsure ones only. Good
  * ones enter store_have(); those that could not be looked at (ERR_NOMEM, ERR_TOO_BIG) are unsure.
  */
@@ -256,6 +259,10 @@ void store_each_folder(const struct store *s,
  * and finish give that same error until the store is closed and opened again, which hashes what
  * was not recorded. After any other error the call may simply be made again. */
 void store_save(struct store *s, const struct bitfield *have);
+/* The same, and nothing is written after it: so the state says how each file is left. What is
+ * received yet comes to nothing (STORE_VERIFIED with ERR_CANCELLED). Only close it then. A store
+ * that is closed without it is like one that was killed. */
+void store_save_last(struct store *s, const struct bitfield *have);
 /* Everything that is wanted is verified: sync, rename to the final name, remove the state file.
  * Reading goes on at the new name. ERR_EXISTS: what shall be replaced is not what it was; nothing
  * is lost, and the download is complete when it is opened again. */

@@ -485,7 +485,7 @@ static int write_at(struct handle *x, struct bytes data, uint64_t at)
 	return error;
 }
 
-int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info)
+static int write_parts(struct store *s, uint64_t offset, struct bytes data, struct err_info *info)
 {
 	struct part_walk w = part_walk(s, offset, data.len);
 	struct part part;
@@ -507,6 +507,17 @@ int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_
 			return root_errno_at(s->data, part.file->path, error, info);
 	}
 	return OK;
+}
+
+int bytes_write(struct store *s, uint64_t offset, struct bytes data, struct err_info *info)
+{
+	int err = left_write_begin(s, info);
+
+	if (err != OK)
+		return err;
+	err = write_parts(s, offset, data, info);
+	left_write_end(s);
+	return err;
 }
 
 static int read_at(struct store *s, const struct part *part, uint8_t *out, struct err_info *info)

@@ -153,7 +153,7 @@ static bool is_vouched(const struct store *s, const struct meta_file *m)
 }
 
 /* Where the bytes of file `i` of the metainfo are to go; NULL: nowhere, as it is no file that has
- * data on disk, is not wanted, or has something already. */
+ * data on disk, is not wanted, or has something already, be it in doubt. */
 static struct store_file *place_of(const struct store *s, uint32_t i)
 {
 	const struct meta_file *m = i < s->meta->n_files ? &s->meta->files[i] : NULL;
@@ -165,7 +165,9 @@ static struct store_file *place_of(const struct store *s, uint32_t i)
 	w = part_walk(s, m->offset, 1);
 	if (!part_next(&w, &part) || part.file == NULL || part.file->offset != m->offset)
 		return NULL;
-	return part.file->wanted && !is_vouched(s, m) ? part.file : NULL;
+	if (!part.file->wanted || part.file->other || is_vouched(s, m))
+		return NULL;
+	return part.file;
 }
 
 static int take_list(struct fill *f, const struct store *s, const struct store_donor *list,

@@ -4,6 +4,7 @@
  *   store_event.c   what all stores of one pool share: events, jobs that are out
  *   store_files.c   where each file lies in the piece space; open descriptors
  *   store_resume.c  what an unfinished download still has
+ *   store_left.c    whether somebody else wrote to it since
  *   store_recv.c    spans, slabs and writes
  *   store_check.c   verify, recheck, leaves
  *   store_send.c    reading for upload
@@ -24,6 +25,7 @@
 #include <time.h>
 
 #include "meta/selection.h"
+#include "store/resume.h"
 #include "store/root.h"
 #include "store/store.h"
 
@@ -139,7 +141,12 @@ struct store_file {
 	struct handle *handle;	 /* under files_lock, as the two flags below */
 	bool dirty;		 /* written since the last sync */
 	bool fresh;		 /* and its name may be new as well */
-	bool found;		 /* there was something of it when the download was opened */
+	/* DOWNLOAD: when it was changed last, as it was found and then at each save it was dirty
+	 * for; zeros: it was not there. The job's that saves, once jobs are out. */
+	struct timespec left;
+	bool whole; /* DOWNLOAD: the state that was read vouches for all of it */
+	bool other; /* DOWNLOAD: it was not found as that state says it was left */
+	bool found; /* there was something of it when the download was opened */
 	bool executable;
 	uint32_t index;	    /* in the metainfo */
 	atomic_bool wanted; /* else only edges of pieces reach into it */
@@ -358,12 +365,23 @@ struct store {
 	struct piece **pieces;
 	uint64_t written, read;
 
+	/* For reading while bytes of files are changed, for writing to wait until nobody does.
+	 * Before state_lock and `places`. */
+	pthread_rwlock_t writing;
+	atomic_bool sealed;	    /* nothing is written any more */
+	pthread_mutex_t state_lock; /* over the state file, once jobs are out */
+	atomic_llong said_open_s;   /* Unix time at which it said last that we write; 0: never */
+	bool timed;		    /* the state that was read has times, and said this last: */
+	uint64_t open_s;
+	uint32_t n_others; /* files that are `other` and had something */
+
 	struct bitfield todo; /* recheck: not handed out yet */
 	uint32_t todo_from, checks_out;
 
 	bool saving;	/* a save or finish is out */
 	bool finishing; /* of the two, a finish */
 	bool save_next, finish_next;
+	bool save_last; /* the save that is next, or out, is the last one */
 	struct bitfield save_have;
 	struct err_kept sync_err; /* sticks */
 };
@@ -383,6 +401,28 @@ bool piece_has_changed_file(const struct store *s, uint32_t piece);
 /* A seed whose files were looked at: what of it is had yet, and what is unsure. */
 void store_believe(struct store *s, const struct verified *v);
 
+/* ---- as they were left (store_left.c); store/resume.h has the rules --------- */
+
+#define STATE_BYTES_MAX                                                                            \
+	(META_BYTES_MAX + META_PIECES_MAX / 8 + META_FILES_MAX * RESUME_TIME_BYTES + 4096u)
+
+/* From the state that was read, whose `have` is the store's by now. */
+void left_load(struct store *s, const struct resume *r);
+/* Is the file as it was left, or as we may have made it since? */
+bool left_is_ours(const struct store *s, const struct store_file *f, const struct stat *st);
+/* Around each change of a file's bytes: the state says that we write, before it is so. Returns 0;
+ * ERR_CANCELLED when nothing is written any more, ERR_NOSPACE, ERR_IO or ERR_NOMEM when it could
+ * not be said: then nothing may be written, and there is no end. */
+int left_write_begin(struct store *s, struct err_info *info);
+void left_write_end(struct store *s);
+/* From now on nothing is written. Waits for those who are about it. */
+void left_seal(struct store *s);
+/* Look when the file was changed last. */
+void left_take(struct store *s, struct store_file *f);
+/* All of them, for the state. Returns 0 or ERR_NOMEM. */
+int left_put(const struct store *s, struct buf *out);
+int64_t left_clock_s(void);
+
 /* ---- places (store_place.c) ----------------------------------------------- */
 
 #define STORE_PLACE_MAX (META_PATH_BYTES_MAX + META_NAME_BYTES_MAX + 32u)
@@ -399,6 +439,8 @@ void store_place_of(const struct store *s, const struct store_file *f, struct st
  * error when that cannot be found out now: a state that could not be read vouches for nothing, but
  * is no leftover either. */
 int store_was_placed(const struct store *s, bool *placed, struct err_info *info);
+/* Is every piece of it in `have`? Empty files are made at the end: they never are. */
+bool file_is_whole(const struct store *s, const struct bitfield *have, const struct store_file *f);
 /* Each file goes where it shall be; the state was read. */
 int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* All is hashed. Is what is at its final name what it should be? OK or ERR_EXISTS. */

@@ -13,10 +13,7 @@
 #include <sys/stat.h>
 
 #include "store/durable.h"
-#include "store/resume.h"
 #include "store/store_impl.h"
-
-#define STATE_BYTES_MAX (META_BYTES_MAX + META_PIECES_MAX / 8 + 4096u)
 
 /* ---- names ---------------------------------------------------------------- */
 
@@ -54,8 +51,7 @@ static int make_folder(const struct store *s, const char *path, struct err_info 
 
 /* ---- moving ----------------------------------------------------------------- */
 
-/* Is every piece of it verified? Empty files are made at the end: they never are. */
-static bool is_whole(const struct store *s, const struct store_file *f)
+bool file_is_whole(const struct store *s, const struct bitfield *have, const struct store_file *f)
 {
 	uint64_t first = f->offset / s->piece_length, last;
 
@@ -63,10 +59,15 @@ static bool is_whole(const struct store *s, const struct store_file *f)
 		return false;
 	last = (f->offset + f->length - 1) / s->piece_length;
 	for (uint64_t i = first; i <= last; i++) {
-		if (!bitfield_has(&s->have, (uint32_t)i))
+		if (!bitfield_has(have, (uint32_t)i))
 			return false;
 	}
 	return true;
+}
+
+static bool is_whole(const struct store *s, const struct store_file *f)
+{
+	return file_is_whole(s, &s->have, f);
 }
 
 /* With the lock for writing. What is not there need not move. */

@@ -6,15 +6,9 @@
 #include <unistd.h>
 
 #include "store/durable.h"
-#include "store/resume.h"
 #include "store/store_impl.h"
 
 /* ---- the state file ----------------------------------------------------- */
-
-static size_t state_bytes_max(const struct store *s)
-{
-	return META_BYTES_MAX + bitfield_bytes(s->meta->n_pieces) + 4096;
-}
 
 /* A state that is damaged or another torrent's vouches for nothing. */
 int resume_read(struct store *s)
@@ -23,7 +17,7 @@ int resume_read(struct store *s)
 	struct buf in;
 	int err;
 
-	buf_init(&in, state_bytes_max(s));
+	buf_init(&in, STATE_BYTES_MAX);
 	err = durable_read(&s->parent, s->state_rel, &in, NULL);
 	if (err == OK)
 		err = resume_decode(buf_bytes(&in), &r);
@@ -31,6 +25,7 @@ int resume_read(struct store *s)
 	    memcmp(r.info_hash, s->info_hash, SHA256_LEN) == 0) {
 		bitfield_fini(&s->have);
 		s->have = r.have;
+		left_load(s, &r);
 	} else if (err == OK) {
 		bitfield_fini(&r.have);
 	}
@@ -65,17 +60,31 @@ static void mark_pieces(const struct store *s, const struct store_file *f, uint6
 		mark(set, i);
 }
 
-/* What is said to be had and lies in a hole is zeros, or was taken away by somebody who cut the
- * file or mended the disk: a look tells. */
-static void doubt_hole(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
+/* What is said to be had there is not believed: a look tells. False: nothing is. */
+static bool doubt(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
 {
-	uint32_t first, end;
+	uint32_t first, end, before = s->have.count;
 
 	pieces_at(s, f, from, to, &first, &end);
 	for (uint32_t i = first; i < end; i++) {
 		if (bitfield_unset(&s->have, i))
 			bitfield_set(&s->unsure, i);
 	}
+	return s->have.count < before;
+}
+
+/* What is said to be had and lies in a hole is zeros, or was taken away by somebody who cut the
+ * file or mended the disk. */
+static void doubt_hole(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
+{
+	(void)doubt(s, f, from, to);
+}
+
+/* Somebody else may have written to it. */
+static void doubt_other(struct store *s, struct store_file *f, const struct stat *st)
+{
+	f->other = !left_is_ours(s, f, st) && doubt(s, f, 0, (uint64_t)st->st_size);
+	s->n_others += f->other;
 }
 
 /* Every piece with data in the file is unsure. Files are sparse, so holes are what never came;
@@ -106,7 +115,7 @@ static void mark_data(struct store *s, const struct store_file *f, int fd, uint6
 static int inspect_file(struct store *s, struct store_file *f, bool may_be_there,
 			struct err_info *info)
 {
-	struct stat st;
+	struct stat st = {.st_size = 0};
 	uint64_t size = 0;
 	struct store_place at;
 	int fd;
@@ -118,11 +127,14 @@ static int inspect_file(struct store *s, struct store_file *f, bool may_be_there
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
 		f->found = true;
+		if (!s->placed)
+			doubt_other(s, f, &st);
 		mark_data(s, f, fd, size);
 		/* Before it is hashed: what is done to it from now on counts as a change. */
 		if (s->placed && !f->aside)
 			stamp_file(s, f, &st);
 	}
+	f->left = f->found ? st.st_mtim : (struct timespec){.tv_sec = 0};
 	if (fd >= 0)
 		close(fd);
 	/* Missing or cut short: whatever the state says, those pieces are gone. */
@@ -199,26 +211,50 @@ void resume_doubt(struct store *s, const struct store_file *f, uint64_t len)
 	mark_pieces(s, f, 0, len, bitfield_set, &s->unsure);
 }
 
+uint32_t store_others(const struct store *s, struct err_info *info)
+{
+	uint32_t i = 0;
+
+	if (s->n_others == 0)
+		return 0;
+	while (!s->files[i].other)
+		i++;
+	file_fail(s, &s->files[i], ERR_MISMATCH, "is not as this download left it", info);
+	return s->n_others;
+}
+
 /* ---- preallocation ------------------------------------------------------ */
+
+/* To reserve is no change, so it leaves no trace: what others did before still shows. Returns 0 or
+ * an errno. */
+static int reserve(int fd, uint64_t length)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_OMIT}};
+	struct stat st;
+	int error;
+
+	if (fstat(fd, &st) == 0)
+		times[1] = st.st_mtim;
+	do
+		error = fallocate(fd, 0, 0, (off_t)length) == 0 ? 0 : errno;
+	while (error == EINTR);
+	(void)futimens(fd, times);
+	return error;
+}
 
 int files_preallocate(struct store *s, struct err_info *info)
 {
 	for (uint32_t i = 0; i < s->n_data; i++) {
 		struct store_file *f = &s->files[i];
 		struct handle *x;
-		int error = 0, err;
+		int error, err;
 
 		if (!f->wanted)
 			continue;
 		err = file_get(s, f, true, &x, info);
 		if (err != OK)
 			return err;
-		while (fallocate(x->fd, 0, 0, (off_t)f->length) != 0) {
-			error = errno;
-			if (error != EINTR)
-				break;
-			error = 0;
-		}
+		error = reserve(x->fd, f->length);
 		file_put(s, x, true);
 		if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO)
 			return root_errno_at(s->data, f->path, error, info);

@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "store/durable.h"
-#include "store/resume.h"
 #include "store/store_impl.h"
 
 struct save {
 	struct task task;
 	struct bitfield have;
 	bool partial, placed; /* not all files are wanted; those that are have their final names */
+	bool last;	      /* nothing is written after it */
 	bool lost;	      /* the sync failed */
 };
 
@@ -103,8 +103,21 @@ static int sync_list(struct store *s, const struct dirty *list, uint32_t n, bool
 	return err;
 }
 
-/* *lost: the kernel may have dropped bytes that were written. */
-static int sync_data(struct store *s, bool *lost, struct err_info *info)
+/* What nobody of ours writes to any more is looked at once it is synced, for file systems that say
+ * only then when it was changed. */
+static void take_times(struct store *s, const struct save *v, const struct dirty *list, uint32_t n,
+		       bool synced)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		bool still = v->last || file_is_whole(s, &v->have, list[i].file);
+
+		if (still == synced)
+			left_take(s, list[i].file);
+	}
+}
+
+/* v->lost: the kernel may have dropped bytes that were written. */
+static int sync_data(struct store *s, struct save *v, struct err_info *info)
 {
 	struct dirty *list;
 	uint32_t n;
@@ -112,8 +125,11 @@ static int sync_data(struct store *s, bool *lost, struct err_info *info)
 
 	if (err != OK)
 		return err;
-	err = sync_list(s, list, n, lost, info);
-	if (err != OK)
+	take_times(s, v, list, n, false);
+	err = sync_list(s, list, n, &v->lost, info);
+	if (err == OK)
+		take_times(s, v, list, n, true);
+	else
 		put_back(s, list, n);
 	free(list);
 	return err;
@@ -121,20 +137,30 @@ static int sync_data(struct store *s, bool *lost, struct err_info *info)
 
 /* ---- state file --------------------------------------------------------- */
 
-static int write_state(struct store *s, const struct bitfield *have, bool placed,
+/* With the lock. `open_s`: we go on to write; 0: it ends. */
+static int write_state(struct store *s, const struct bitfield *have, bool placed, int64_t open_s,
 		       struct err_info *info)
 {
-	struct resume r = {.have = *have, .placed = placed, .torrent = buf_bytes(&s->torrent)};
-	struct buf out;
-	int err;
+	struct resume r = {.have = *have,
+			   .placed = placed,
+			   .torrent = buf_bytes(&s->torrent),
+			   .timed = true,
+			   .open_s = (uint64_t)open_s};
+	struct buf times, out;
+	int err = left_put(s, &times);
 
 	memcpy(r.info_hash, s->info_hash, SHA256_LEN);
+	r.times = buf_bytes(&times);
 	buf_init(&out, SIZE_MAX);
-	err = resume_encode(&r, &out);
+	if (err == OK)
+		err = resume_encode(&r, &out);
 	if (err == OK)
 		err = durable_write(&s->parent, s->state_rel, buf_bytes(&out), 0666, info);
 	else
 		err_set(info, err, "%s", err_text(err));
+	if (err == OK && open_s != 0)
+		atomic_store(&s->said_open_s, open_s);
+	buf_fini(&times);
 	buf_fini(&out);
 	return err;
 }
@@ -150,9 +176,14 @@ static void save_run(struct pool_job *job, struct pool_worker *w)
 	/* Once it has its final name, a state file would only be a leftover. */
 	if (atomic_load(&s->finished) || atomic_load(&s->cancel))
 		return;
-	err = sync_data(s, &v->lost, info);
-	if (err == OK)
-		write_state(s, &v->have, v->placed, info);
+	if (v->last)
+		left_seal(s);
+	err = sync_data(s, v, info);
+	if (err != OK)
+		return;
+	pthread_mutex_lock(&s->state_lock);
+	write_state(s, &v->have, v->placed, v->last ? 0 : left_clock_s(), info);
+	pthread_mutex_unlock(&s->state_lock);
 }
 
 /* ---- the end ------------------------------------------------------------ */
@@ -235,11 +266,11 @@ static int give_names(struct store *s, const struct save *v, struct err_info *in
 	int err = OK;
 
 	if (v->partial && !s->replaces)
-		err = write_state(s, &v->have, true, info);
+		err = write_state(s, &v->have, true, 0, info);
 	if (err == OK && !v->placed)
 		err = name_give(s, v->partial, info);
 	if (err == OK && v->partial && s->replaces)
-		err = write_state(s, &v->have, true, info);
+		err = write_state(s, &v->have, true, 0, info);
 	if (err != OK || v->partial)
 		return err;
 	if (v->placed)
@@ -261,13 +292,17 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 		return;
 	err = complete_files(s, info);
 	if (err == OK)
-		err = sync_data(s, &v->lost, info);
+		err = sync_data(s, v, info);
 	if (err == OK && v->placed)
 		err = store_places_give(s, info);
 	if (err == OK && v->placed)
-		err = sync_data(s, &v->lost, info);
-	if (err == OK)
-		give_names(s, v, info);
+		err = sync_data(s, v, info);
+	if (err != OK)
+		return;
+	/* A state that goes is not to be written anew by who writes to a file yet. */
+	pthread_mutex_lock(&s->state_lock);
+	give_names(s, v, info);
+	pthread_mutex_unlock(&s->state_lock);
 }
 
 /* ---- on the loop -------------------------------------------------------- */
@@ -328,6 +363,8 @@ static void save_next(struct store *s)
 	else if (v != NULL && bitfield_copy(&v->have, &s->have) != OK)
 		err_set(&v->task.e.err, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*(s->save_next ? &s->save_next : &s->finish_next) = false;
+	if (v != NULL)
+		v->last = s->save_last && type == STORE_SAVED;
 	if (v == NULL) {
 		/* Its event says so; the other one need not wait for a call that may never come. */
 		save_next(s);
@@ -365,6 +402,12 @@ void store_save(struct store *s, const struct bitfield *have)
 	s->save_have = copy;
 	s->save_next = true;
 	save_next(s);
+}
+
+void store_save_last(struct store *s, const struct bitfield *have)
+{
+	s->save_last = true;
+	store_save(s, have);
 }
 
 void store_finish(struct store *s)

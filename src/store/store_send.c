@@ -333,10 +333,11 @@ static int punch(struct store *s, const struct part *part, struct err_info *info
 
 	if (err != OK)
 		return err;
+	/* Its time is another now, as after a write. */
 	if (fallocate(x->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)part->at,
 		      (off_t)part->len) != 0)
 		error = errno;
-	file_put(s, x, false);
+	file_put(s, x, true);
 	return error == 0 ? OK : root_errno_at(s->data, part->file->path, error, info);
 }
 
@@ -346,12 +347,15 @@ static void drop_run(struct pool_job *job, struct pool_worker *w)
 	struct store *s = d->task.s;
 	struct part_walk walk = part_walk(s, d->offset, d->length);
 	struct part part;
-	int err = OK;
+	int err = left_write_begin(s, &d->task.e.err);
+	bool began = err == OK;
 
 	(void)w;
 	while (err == OK && !atomic_load(&s->cancel) && part_next(&walk, &part))
 		if (part.file != NULL)
 			err = punch(s, &part, &d->task.e.err);
+	if (began)
+		left_write_end(s);
 }
 
 void store_drop(struct store *s, uint32_t piece)

@@ -1,7 +1,7 @@
 """What a disk may hold after the power went: read off the log of tests/shim/powerlog.c.
 
 A disk keeps what was synced. Of what was not, each change of a folder and each 4 KiB block of each write may be there or not, in any
-order; a block may be torn at a sector. A rename is whole or not at all, and changes of folders come in their order or,
+order; a block may be torn at a sector. Its time of change is that of what was synced, or of anything since. A rename is whole or not at all, and changes of folders come in their order or,
 harsher than file systems with a journal are, each for itself. Names are safe once their folder was synced, bytes once their file was."""
 
 import os
@@ -21,8 +21,9 @@ FATES = ("none", "all", "first", "some")
 class File:
     """Bytes that are safe, and what was done since."""
 
-    def __init__(self, data=b"", mode=0o644):
+    def __init__(self, data=b"", mode=0o644, changed=None):
         self.safe, self.since, self.mode = bytearray(data), [], mode
+        self.changed, self.changed_since = changed, []
 
     @staticmethod
     def do(data, at, new):
@@ -38,7 +39,8 @@ class File:
     def sync(self):
         for at, new in self.since:
             self.do(self.safe, at, new)
-        self.since = []
+        self.changed = self.changed_since[-1] if self.changed_since else self.changed
+        self.since, self.changed_since = [], []
 
     def after_cut(self, r):
         fate = r.choice(FATES)
@@ -89,7 +91,7 @@ class Disk:
             node.safe = {n: x for n, x in node.safe.items() if x is not None}
         elif stat.S_ISREG(st.st_mode):
             with open(path, "rb") as f:
-                node = File(f.read(), stat.S_IMODE(st.st_mode))
+                node = File(f.read(), stat.S_IMODE(st.st_mode), st.st_mtime_ns)
         else:
             return None
         self.nodes[st.st_ino] = node
@@ -139,8 +141,10 @@ class Disk:
             self.changes.append(("swap" if flags else "move", folder, other, name, name2, None))
         elif op == "W" and isinstance(node, File):
             node.since.append((at, data))
+            node.changed_since.append(b)
         elif op == "T" and isinstance(node, File):
             node.since.append((at, None))
+            node.changed_since.append(b)
         elif op == "S" and isinstance(node, File):
             node.sync()
         elif op == "S" and isinstance(node, Folder):
@@ -154,7 +158,7 @@ class Disk:
             self.changes = []
 
     def after_cut(self, r):
-        """{path: bytes, or None for a folder} of one of the trees that may be left."""
+        """{path: (bytes, or None for a folder; mode; time of change)} of one of the trees that may be left."""
         entries = {}
 
         def of(folder):
@@ -169,9 +173,9 @@ class Disk:
             for name, node in of(folder).items():
                 at = os.path.join(path, name)
                 if isinstance(node, File):
-                    out[at] = (node.after_cut(r), node.mode)
+                    out[at] = (node.after_cut(r), node.mode, r.choice([node.changed, *node.changed_since]))
                 elif id(node) not in seen:
-                    out[at] = (None, node.mode)
+                    out[at] = (None, node.mode, None)
                     walk(node, at, seen | {id(node)})
         walk(self.top, "", {id(self.top)})
         return out
@@ -224,7 +228,7 @@ class Recorder:
         """Put a tree in the place of what is at root."""
         shutil.rmtree(self.root)
         os.mkdir(self.root)
-        for path, (data, mode) in sorted(tree.items()):
+        for path, (data, mode, changed) in sorted(tree.items()):
             full = os.path.join(self.root, path)
             if data is None:
                 os.mkdir(full)
@@ -232,3 +236,5 @@ class Recorder:
             with open(full, "wb") as f:
                 f.write(data)
             os.chmod(full, mode)
+            if changed is not None:
+                os.utime(full, ns=(changed, changed))

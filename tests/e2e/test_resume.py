@@ -12,7 +12,7 @@ import time
 import harness as h
 import wire
 from harness import MIB, check, check_eq, test
-from state_file import check_recorded, check_rechecked
+from state_file import check_recorded, check_rechecked, recorded
 
 KILLS = int(os.environ.get("SHOAL_KILLS", "50"))
 # Bytes, and bytes a second: about what is fetched while it is killed so often.
@@ -204,6 +204,85 @@ def _(w):
         h.check_same(g.path("f"), src)
         os.unlink(g.path("f"))
     s.stop()
+
+
+def flip(path, at, seconds_later=0):
+    """Another program writes into the file; its size stays."""
+    with open(path, "r+b") as f:
+        f.seek(at)
+        was = f.read(1)
+        f.seek(at)
+        f.write(bytes([was[0] ^ 1]))
+    if seconds_later:
+        os.utime(path, (time.time() + seconds_later,) * 2)
+
+
+def fetch_some(g, s, torrent, some, signo):
+    """Returns (unfinished file, pieces recorded of it)."""
+    get, before = g.start("get", torrent, "--wait", "60", "--peer", s.addr), s.sent
+    h.wait_for(lambda: s.sent - before > some or not get.alive(), 30 * h.SLOW, "some came", every=0.01)
+    check(get.alive(), "it goes on", get.err())
+    if signo == signal.SIGKILL:
+        get.kill()
+    else:
+        get.stop(signo).expect(h.INTERRUPTED)
+    check(b"as this download left it" not in get.err(), "nobody else was there", get.err())
+    (data, state), = h.part_of(g.dir)
+    return data, recorded(state) or set()
+
+
+@test("what somebody else writes into an unfinished download while it is stopped is found, said and fetched again", seconds=120)
+def _(w):
+    g, src, t, s, torrent = prepare(w, [], 16 * MIB, 8 * MIB)
+    w.closers.append(s.stop)
+    fetch_some(g, s, torrent, 3 * MIB, signal.SIGINT)
+    data, held = fetch_some(g, s, torrent, 3 * MIB, signal.SIGINT)
+    check(len(held) * t.piece_length > 4 * MIB, "much is recorded", len(held))
+    size = os.path.getsize(data)
+    flip(data, sorted(held)[len(held) // 2] * t.piece_length + t.piece_length // 2)
+    check_eq(os.path.getsize(data), size, "size")
+    sent = s.sent
+    done = g.run("get", torrent, "--wait", "60", "--peer", s.addr, seconds=60).expect(h.OK)
+    check("/f: is not as this download left it: what is there is hashed again" in done.err, "says what it looks at, and why", done.err)
+    h.check_same(g.path("f"), src)
+    check(s.sent - sent <= 16 * MIB - (len(held) - 2) * t.piece_length, "what was not changed is not fetched again", s.sent - sent)
+
+
+@test("after kill -9 what it wrote itself is believed, and what somebody else wrote later is not", seconds=120)
+def _(w):
+    g, src, t, s, torrent = prepare(w, [], 16 * MIB, 8 * MIB)
+    w.closers.append(s.stop)
+    fetch_some(g, s, torrent, 4 * MIB, signal.SIGINT)
+    for _ in range(2):
+        data, held = fetch_some(g, s, torrent, MIB, signal.SIGKILL)
+    check(len(held) * t.piece_length >= 3 * MIB, "much is recorded", len(held))
+    flip(data, max(held) * t.piece_length + 5, 3600)
+    done = g.run("get", torrent, "--wait", "60", "--peer", s.addr, seconds=60).expect(h.OK)
+    check("/f: is not as this download left it" in done.err, "says so", done.err)
+    h.check_same(g.path("f"), src)
+
+
+@test("what somebody else writes while the daemon is away is found, and the other files are believed", seconds=120)
+def _(w):
+    w.index()
+    a, g = w.peer("a"), w.peer("g")
+    src = h.make_tree(a.path("d"), {"one": 6 * MIB, "two": 6 * MIB})
+    a.share(src, "--limit-up", "3M", "--limit-lan")
+    daemon = g.daemon("--no-dht", "--no-lsd")
+    g.run("get", "d", "-d").expect(h.OK)
+    h.wait_for(lambda: g.transfers()[0]["done_bytes"] > 7 * MIB, 30 * h.SLOW, "more than one file is there", every=0.01)
+    daemon.stop(signal.SIGTERM).expect(h.OK)
+    (data, _), = h.part_of(g.dir)
+    daemon = g.daemon("--no-dht", "--no-lsd")
+    h.wait_for(lambda: g.transfers()[0]["state"] == "downloading", 20 * h.SLOW, "it goes on")
+    hashed = g.transfers()[0]["to_check_bytes"]
+    check(hashed <= MIB, f"{hashed} bytes were hashed after a proper end: more than what was under way")
+    daemon.stop(signal.SIGTERM).expect(h.OK)
+    flip(os.path.join(data, "one"), 100_000)
+    daemon = g.daemon("--no-dht", "--no-lsd")
+    h.wait_for(lambda: os.path.exists(g.path("d")), 40 * h.SLOW, "it is completed")
+    check("d/one: is not as this download left it: what is there is hashed again" in daemon.err_text(), "says which", daemon.err_text())
+    h.check_same(g.path("d"), src)
 
 
 @test("two gets of the same thing to the same place: one wins, the other says why, no byte wrong")

@@ -537,12 +537,14 @@ def state_file(version, *parts):
 def records():
     torrent = benc({"info": {"length": 5, "name": "f", "piece length": 16384, "pieces": A20}})
 
-    def resume(flags, pieces, bits, meta=torrent):
+    def resume(flags, pieces, bits, meta=torrent, times=b""):
         return b"\0SHOALRES" + state_file(1, struct.pack(">I", flags), sha256(b"x"), struct.pack(">I", pieces), bits,
-                                          struct.pack(">I", len(meta)), meta)
+                                          struct.pack(">I", len(meta)), meta, times)
     put("records", "resume", resume(0, 9, b"\xc0\0"))
     put("records", "resume_placed", resume(1, 8, b"\xff"))
     put("records", "resume_none", resume(0, 0, b"", b""))
+    put("records", "resume_timed", resume(2, 9, b"\xc0\0", times=struct.pack(">QI", 1_800_000_000, 2) +
+                                          struct.pack(">qI", 1_799_999_990, 5) + bytes(12)))
     put("records", "resume_spare", resume(0, 9, b"\xff\x40"))
     put("records", "resume_version", b"\0SHOALRES" + state_file(2))
 

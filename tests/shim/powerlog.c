@@ -33,7 +33,7 @@ struct record {
 	char op;       /* Write, Truncate, Create, Link, Unlink, Rename, Sync, syncfs: 'A' */
 	uint8_t flags; /* of a creation: a folder; of a rename: RENAME_EXCHANGE */
 	uint16_t name_len, name2_len, pad;
-	uint64_t a, b;	  /* inodes: the file, or the folders */
+	uint64_t a, b;	  /* inodes: the file, or the folders; b of W and T: its time of change */
 	uint64_t at, len; /* of data; the new size; the mode of what is made */
 };
 
@@ -124,6 +124,17 @@ static uint64_t file_of(int fd, struct stat64 *st)
 		   : 0;
 }
 
+/* In nanoseconds. */
+static uint64_t changed_at(int fd)
+{
+	struct stat64 st;
+	int error = errno;
+	bool ok = fstat64(fd, &st) == 0;
+
+	errno = error;
+	return !ok ? 0 : (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
 /* ---- opening and making ----------------------------------------------------------------- */
 
 static void note_open(const struct place *p, int fd, int flags)
@@ -137,7 +148,7 @@ static void note_open(const struct place *p, int fd, int flags)
 		put(&(struct record){.op = 'C', .a = p->folder, .b = ino, .at = st.st_mode & 07777},
 		    p->name, NULL, NULL);
 	else if ((flags & O_TRUNC) != 0)
-		put(&(struct record){.op = 'T', .a = ino}, NULL, NULL, NULL);
+		put(&(struct record){.op = 'T', .a = ino, .b = changed_at(fd)}, NULL, NULL, NULL);
 }
 
 static int open_noted(int dir, const char *path, int flags, mode_t mode)
@@ -245,11 +256,13 @@ int mkdir(const char *path, mode_t mode)
 
 /* ---- bytes -------------------------------------------------------------------------------- */
 
-static void note_write(uint64_t ino, const void *data, uint64_t at, ssize_t n)
+static void note_write(int fd, uint64_t ino, const void *data, uint64_t at, ssize_t n)
 {
 	if (ino != 0 && n > 0)
-		put(&(struct record){.op = 'W', .a = ino, .at = at, .len = (uint64_t)n}, NULL, NULL,
-		    data);
+		put(
+		    &(struct record){
+			.op = 'W', .a = ino, .b = changed_at(fd), .at = at, .len = (uint64_t)n},
+		    NULL, NULL, data);
 }
 
 ssize_t write(int fd, const void *data, size_t len)
@@ -266,7 +279,7 @@ ssize_t write(int fd, const void *data, size_t len)
 	at = (fcntl(fd, F_GETFL) & O_APPEND) != 0 ? (uint64_t)st.st_size
 						  : (uint64_t)lseek64(fd, 0, SEEK_CUR);
 	n = REAL(write)(fd, data, len);
-	note_write(ino, data, at, n);
+	note_write(fd, ino, data, at, n);
 	leave();
 	return n;
 }
@@ -281,7 +294,7 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
 		return REAL(pwrite64)(fd, data, len, at);
 	enter();
 	n = REAL(pwrite64)(fd, data, len, at);
-	note_write(ino, data, (uint64_t)at, n);
+	note_write(fd, ino, data, (uint64_t)at, n);
 	leave();
 	return n;
 }
@@ -308,7 +321,7 @@ ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t
 	n = REAL(copy_file_range)(in, in_at, out, out_at, len, flags);
 	copy = n > 0 ? malloc((size_t)n) : NULL;
 	if (copy != NULL && pread64(out, copy, (size_t)n, at) == n)
-		note_write(ino, copy, (uint64_t)at, n);
+		note_write(out, ino, copy, (uint64_t)at, n);
 	free(copy);
 	leave();
 	return n;
@@ -325,7 +338,10 @@ int ftruncate64(int fd, off64_t size)
 	enter();
 	r = REAL(ftruncate64)(fd, size);
 	if (r == 0)
-		put(&(struct record){.op = 'T', .a = ino, .len = (uint64_t)size}, NULL, NULL, NULL);
+		put(
+		    &(struct record){
+			.op = 'T', .a = ino, .b = changed_at(fd), .len = (uint64_t)size},
+		    NULL, NULL, NULL);
 	leave();
 	return r;
 }
@@ -346,8 +362,10 @@ int fallocate64(int fd, int mode, off64_t at, off64_t len)
 	enter();
 	r = REAL(fallocate64)(fd, mode, at, len);
 	if (r == 0 && fstat64(fd, &st) == 0)
-		put(&(struct record){.op = 'T', .a = ino, .len = (uint64_t)st.st_size}, NULL, NULL,
-		    NULL);
+		put(
+		    &(struct record){
+			.op = 'T', .a = ino, .b = changed_at(fd), .len = (uint64_t)st.st_size},
+		    NULL, NULL, NULL);
 	leave();
 	return r;
 }

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "store/resume.h"
 #include "store_fixture.h"
 
 #define KIB 1024u
@@ -399,6 +400,10 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	leave_all(&c, true, part);
 	CHECK_INT(truncate(part, 2 * 128 * KIB + 5), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
+	/* What is left of it may be anything. */
+	CHECK_INT(store_have(st)->count, 0);
+	CHECK_INT(store_unsure(st), 3);
+	recheck(st, &c, false);
 	CHECK_INT(store_have(st)->count, 2);
 	store_close(st);
 	CHECK_INT(unlink(part), 0);
@@ -418,8 +423,8 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	CHECK_INT(truncate(part, 2 * 128 * KIB), 0);
 	CHECK_INT(truncate(part, one[0].length), 0);
 	st = scene_open(&c, STORE_DOWNLOAD);
-	CHECK_INT(store_have(st)->count, 2);
-	CHECK_INT(store_unsure(st), c.s.m->n_pieces - 2);
+	CHECK_INT(store_have(st)->count, 0);
+	CHECK_INT(store_unsure(st), c.s.m->n_pieces);
 	recheck(st, &c, false);
 	CHECK_INT(store_have(st)->count, 2);
 	finish(st, &c);
@@ -431,6 +436,273 @@ TEST(pieces_whose_file_was_cut_or_lost_are_not_had)
 	st = scene_open(&c, STORE_DOWNLOAD);
 	CHECK_INT(store_have(st)->count, 0);
 	CHECK_INT(store_unsure(st), 0);
+	finish(st, &c);
+}
+
+/* ---- what others wrote into our files ------------------------------------ */
+
+static void save_last(struct store *st, struct scene *c)
+{
+	store_save_last(st, store_have(st));
+	CHECK_STR(wait_event(c->p, STORE_SAVED).err.text, "");
+}
+
+/* When it was changed last, so many seconds later, or earlier. */
+static void shift_time(const char *path, long by_s)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct stat st;
+
+	CHECK_INT(stat(path, &st), 0);
+	times[1] = st.st_mtim;
+	times[1].tv_sec += by_s;
+	CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* The size stays. Not within one tick of the file system's clock. */
+static void flip_byte(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t b = 0;
+
+	CHECK(fd >= 0 && pread(fd, &b, 1, at) == 1);
+	b ^= 1;
+	CHECK_INT(pwrite(fd, &b, 1, at), 1);
+	close(fd);
+	shift_time(path, 1);
+}
+
+/* Opened so, it has so many pieces, and so many files are not as they were left. */
+static struct store *open_with(struct scene *c, uint32_t have, uint32_t others)
+{
+	struct store *st = scene_open(c, STORE_DOWNLOAD);
+	struct err_info info;
+
+	CHECK_INT(store_have(st)->count, have);
+	CHECK_INT(store_others(st, &info), others);
+	return st;
+}
+
+/* What the state on disk says. Owns: r->have. */
+static void read_state(const struct scene *c, struct resume *r)
+{
+	char path[400];
+	uint8_t *data;
+	size_t len = 0;
+
+	beside(c, ".shoal-state", path, sizeof(path));
+	data = file_load(path, &len);
+	CHECK(data != NULL);
+	CHECK_INT(resume_decode(bytes_of(data, len), r), 0);
+	free(data);
+}
+
+TEST(what_somebody_wrote_into_a_file_since_it_was_left_is_not_believed)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		struct err_info info;
+		char part[400];
+
+		init(&c, k, true);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_good(st, &c, 0);
+		put_good(st, &c, 2);
+		save_last(st, &c);
+		store_close(st);
+		store_close(open_with(&c, 2, 0));
+		beside(&c, ".shoal", part, sizeof(part));
+		flip_byte(part, 10);
+		st = open_with(&c, 0, 1);
+		CHECK_INT(store_others(st, &info), 1);
+		CHECK_INT(info.code, ERR_MISMATCH);
+		CHECK(strstr(info.text, "/out: is not as this download left it") != NULL);
+		CHECK_INT(recheck(st, &c, false), 2);
+		CHECK_INT(store_have(st)->count, 1);
+		CHECK(bitfield_has(store_have(st), 2));
+		save_last(st, &c);
+		store_close(st);
+		st = open_with(&c, 1, 0);
+		finish(st, &c);
+	}
+}
+
+TEST(of_a_folder_the_files_that_nobody_touched_are_believed)
+{
+	struct scene c;
+	struct store *st;
+	struct err_info info;
+	char part[400], path[500];
+
+	init(&c, 1, false);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_good(st, &c, 1); /* of b/big */
+	put_good(st, &c, 2);
+	put_good(st, &c, c.s.m->n_pieces - 1); /* all of tail */
+	save_last(st, &c);
+	store_close(st);
+	beside(&c, ".shoal", part, sizeof(part));
+	snprintf(path, sizeof(path), "%s/b/big", part);
+	flip_byte(path, 10);
+	st = open_with(&c, 1, 1);
+	(void)store_others(st, &info);
+	CHECK(strstr(info.text, "/out/b/big: is not as") != NULL);
+	CHECK_INT(recheck(st, &c, false), 2);
+	CHECK_INT(store_have(st)->count, 2);
+	finish(st, &c);
+}
+
+TEST(after_a_kill_what_we_may_have_written_is_believed_and_no_more)
+{
+	struct scene c;
+	struct store *st;
+	char part[400];
+
+	init(&c, 1, true);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_good(st, &c, 1);
+	save_now(st, c.p);
+	put_good(st, &c, 3);
+	store_close(st);
+	beside(&c, ".shoal", part, sizeof(part));
+	st = open_with(&c, 1, 0);
+	CHECK(bitfield_has(store_have(st), 1) && store_unsure(st) > 0);
+	store_close(st);
+	/* Later than we can have written, and earlier. */
+	shift_time(part, RESUME_OPEN_S + 5);
+	store_close(open_with(&c, 0, 1));
+	shift_time(part, -2 * (long)(RESUME_OPEN_S + 5));
+	st = open_with(&c, 0, 1);
+	recheck(st, &c, false);
+	CHECK_INT(store_have(st)->count, 2);
+	finish(st, &c);
+
+	/* What was whole is written no more, by us. */
+	leave_all(&c, true, part);
+	store_close(open_with(&c, c.s.m->n_pieces, 0));
+	flip_byte(part, 10);
+	st = open_with(&c, 0, 1);
+	recheck(st, &c, false);
+	CHECK_INT(store_have(st)->count, c.s.m->n_pieces - 1);
+	finish(st, &c);
+}
+
+TEST(the_state_says_that_we_write_before_we_do)
+{
+	struct scene c;
+	struct store *st;
+	struct resume r;
+
+	init(&c, 1, true);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_good(st, &c, 1);
+	save_last(st, &c);
+	store_close(st);
+	st = open_with(&c, 1, 0);
+	read_state(&c, &r);
+	CHECK_INT(r.open_s, 0);
+	bitfield_fini(&r.have);
+	put_good(st, &c, 3);
+	read_state(&c, &r);
+	CHECK(r.open_s != 0 && bitfield_has(&r.have, 1));
+	CHECK_INT(r.have.count, 1);
+	bitfield_fini(&r.have);
+	store_close(st);
+	st = open_with(&c, 1, 0);
+	save_last(st, &c);
+	read_state(&c, &r);
+	CHECK_INT(r.open_s, 0);
+	bitfield_fini(&r.have);
+	store_close(st);
+	st = open_with(&c, 1, 0);
+	finish(st, &c);
+}
+
+TEST(after_the_last_save_nothing_is_written)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		struct store_event e;
+
+		init(&c, k, true);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_good(st, &c, 1);
+		save_last(st, &c);
+		put_piece(st, &c.s, c.p, 3);
+		e = wait_event(c.p, STORE_VERIFIED);
+		CHECK(!e.good);
+		CHECK_INT(e.err.code, ERR_CANCELLED);
+		store_close(st);
+		st = open_with(&c, 1, 0);
+		CHECK_INT(store_unsure(st), 0);
+		finish(st, &c);
+	}
+}
+
+TEST(a_state_without_times_is_believed)
+{
+	struct scene c;
+	struct store *st;
+	struct resume r;
+	struct buf out;
+	char part[400], saved[400];
+	uint8_t *data;
+	size_t len = 0;
+
+	init(&c, 1, true);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_good(st, &c, 1);
+	save_last(st, &c);
+	store_close(st);
+	beside(&c, ".shoal", part, sizeof(part));
+	beside(&c, ".shoal-state", saved, sizeof(saved));
+	data = file_load(saved, &len);
+	CHECK(data != NULL);
+	CHECK_INT(resume_decode(bytes_of(data, len), &r), 0);
+	r.timed = false;
+	buf_init(&out, SIZE_MAX);
+	CHECK_INT(resume_encode(&r, &out), 0);
+	file_write(saved, out.ptr, out.len);
+	bitfield_fini(&r.have);
+	buf_fini(&out);
+	free(data);
+	shift_time(part, 3600);
+	st = open_with(&c, 1, 0);
+	save_last(st, &c);
+	store_close(st);
+	shift_time(part, 3600);
+	st = open_with(&c, 0, 1);
+	recheck(st, &c, false);
+	CHECK_INT(store_have(st)->count, 1);
+	finish(st, &c);
+}
+
+TEST(to_reserve_space_is_no_change)
+{
+	struct scene c;
+	struct store *st;
+
+	init(&c, 1, false);
+	for (uint32_t had = 0; had < 3; had++) {
+		struct store_params params = {.mode = STORE_DOWNLOAD,
+					      .pool = c.p,
+					      .meta = c.s.m,
+					      .torrent = buf_bytes(&c.s.torrent),
+					      .path = c.path,
+					      .preallocate = true};
+
+		CHECK_INT(store_open(&params, &st, NULL), 0);
+		CHECK_INT(store_have(st)->count, had == 0 ? 0 : 1);
+		CHECK_INT(store_others(st, NULL), 0);
+		if (had == 0) {
+			put_good(st, &c, 1);
+			save_last(st, &c);
+		}
+		store_close(st); /* as if killed, later on */
+	}
+	st = open_with(&c, 1, 0);
 	finish(st, &c);
 }
 
