@@ -120,7 +120,7 @@ const char *meta_fault_text(enum meta_fault f)
 	case META_PAD_BAD:
 		return "a pad file is missing, out of place or of the wrong length";
 	case META_SYMLINK_BAD:
-		return "a symbolic link has a length, no target or a target outside the folder";
+		return "a symbolic link has a length";
 	case META_NOMEM:
 		return "out of memory";
 	}
