@@ -80,6 +80,16 @@ static int choose_files(struct wanted *w, const struct opts *o, struct err_info 
 	return err == OK ? OK : err_set(info, err, "out of memory");
 }
 
+/* Who asks for everything and gets less must hear of it. */
+static void say_links(const struct wanted *w, const struct opts *o)
+{
+	uint32_t n = w->meta->n_real_files - selection_count(w->meta, NULL, NULL);
+
+	if (n > 0 && w->files == NULL && !o->quiet)
+		fprintf(stderr, "%s: %u symbolic %s not made\n", w->label, n,
+			n == 1 ? "link is" : "links are");
+}
+
 /* ---- where it goes ---------------------------------------------------------------------- */
 
 /* A folder that is this very entry's own is meant itself; into others goes what is fetched. */
@@ -187,6 +197,8 @@ static int choose(struct wanted *w, const struct opts *o, struct err_info *info)
 
 	if (err == OK && is_named_by_torrent(w, o))
 		err = torrent_check_name(w->meta, ERR_EXISTS, info);
+	if (err == OK)
+		say_links(w, o);
 	return err == OK ? choose_path(w, o, info) : err;
 }
 

@@ -202,7 +202,7 @@ int job_fill_from_meta(struct job *j, const struct metainfo *m)
 	if (err == OK && !titled)
 		err = set_text(&r->title, m->name);
 	r->total_bytes = m->total_bytes;
-	r->files = m->n_real_files;
+	r->files = selection_count(m, NULL, NULL);
 	r->has_v1 = m->v1;
 	r->has_v2 = m->v2;
 	memcpy(r->hash_v1, m->hash_v1, sizeof(r->hash_v1));

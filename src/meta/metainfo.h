@@ -135,7 +135,7 @@ struct metainfo {
 				    counts alignment gaps before the last file */
 	struct meta_file *files; /* in piece order, pads included */
 	uint32_t n_files;
-	uint32_t n_real_files;
+	uint32_t n_real_files;	  /* pads left out, links not */
 	bool pads;		  /* some bytes of the piece space are pads */
 	const uint8_t *pieces_v1; /* n_pieces hashes of 20 bytes, or NULL */
 	struct meta_tracker *trackers;

@@ -106,7 +106,7 @@ int selection_choose(const struct metainfo *m, const char *const *globs,
 		return ERR_NOMEM;
 	chosen = globs != NULL ? selection_by_globs(m, globs, *files)
 			       : selection_by_ranges(m, ranges, n, *files);
-	if (chosen > 0 && chosen < m->n_real_files)
+	if (chosen > 0 && chosen < selection_count(m, NULL, NULL))
 		return OK;
 	free(*files);
 	*files = NULL;

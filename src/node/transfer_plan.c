@@ -134,8 +134,9 @@ void transfer_plan_status(const struct transfer *t, struct transfer_status *out)
 {
 	bool all = t->pieces == NULL;
 
-	out->files = t->meta->n_real_files;
-	out->wanted_files = selection_count(t->meta, t->wanted, NULL);
+	out->files = selection_count(t->meta, NULL, NULL);
+	out->wanted_files =
+	    t->wanted == NULL ? out->files : selection_count(t->meta, t->wanted, NULL);
 	out->wanted_bytes = all ? t->meta->total_bytes : t->wanted_bytes;
 	out->wanted_done_bytes = all ? t->done_bytes : t->wanted_done_bytes;
 }

@@ -84,6 +84,30 @@ def _(w):
         seed.stop()
 
 
+@test("O-08: a torrent with a link out of it is had whole without the link, by get and a daemon, and that is said")
+def _(w):
+    canary = h.Canary(w.path("canary"))
+    g, d = w.peer("g", "http://127.0.0.1:1"), w.peer("d", "http://127.0.0.1:1")
+    content = h.noise(100)
+    files = [{"length": 0, "path": ["link"], "attr": "l", "symlink path": ["..", "..", "canary"]}, {"length": 60, "path": ["a"]}, {"length": 40, "path": ["b"]}]
+    t = torrent_v1(w.path("e.torrent"), "top", files, content)
+    seed = wire.FakeSeed(t, data=content)
+    d.daemon()
+    for peer, args in ((g, ()), (g, ("--only", "*")), (d, ())):
+        done = peer.run("get", w.path("e.torrent"), "--peer", seed.addr, *args, seconds=30).expect(h.OK)
+        check("top: 1 symbolic link is not made" in done.err, "it is said", done.err)
+        check(" of " not in done.out, "nothing of it is missing", done.out)
+        check_eq(sorted(os.listdir(peer.path("top"))), ["a", "b"], "what was made")
+        if peer is g:
+            shutil.rmtree(peer.path("top"))
+    job = d.run("status", "--json").expect(h.OK).json()["transfers"][0]
+    check_eq((job["files"], job["wanted_files"]), (2, 2), "files, and those that are wanted")
+    done = g.run("get", w.path("e.torrent"), "--peer", seed.addr, "--only", "a", seconds=30).expect(h.OK)
+    check("symbolic" not in done.err and "1 of 2 files" in done.out, "one of two", done.out, done.err)
+    seed.stop()
+    canary.check()
+
+
 @test("O-08: a link that lies at the final name is not followed")
 def _(w):
     canary = h.Canary(w.path("canary"))
