@@ -244,7 +244,7 @@ static int show_link(const struct opts *o, struct err_info *info)
 
 	if (rc != OK)
 		return err_set(info, (enum err)rc, "not a magnet link that can be used: %s",
-			       err_text((enum err)rc));
+			       magnet_fault_text(&m, rc));
 	if (m.has_v1 || m.has_v2) {
 		rc = show_named(o, linked_hash(&m, hash), info);
 	} else {

@@ -21,16 +21,17 @@ bool wanted_needs_index(const char *ref)
 }
 
 /* Is it a link, or a hash? Then what it is called until more is known. */
-static int read_link(struct wanted *w, const char *ref, struct err_info *info)
+static int read_link(struct wanted *w, const struct opts *o, const char *ref, struct err_info *info)
 {
 	bool magnet = strncasecmp(ref, "magnet:", 7) == 0;
 	int err = magnet ? magnet_parse(bytes_str(ref), &w->link)
 			 : magnet_from_hash(bytes_str(ref), &w->link);
-	char shown[128];
+	char shown[128], dropped[MAGNET_DROPPED_TEXT_MAX];
 
 	if (magnet && err != OK)
 		return err_set(info, err, "%s: not a magnet link that can be used: %s",
-			       text_escape(shown, sizeof(shown), bytes_str(ref)), err_text(err));
+			       text_escape(shown, sizeof(shown), bytes_str(ref)),
+			       magnet_fault_text(&w->link, err));
 	w->linked = err == OK;
 	if (!w->linked)
 		return OK;
@@ -40,6 +41,8 @@ static int read_link(struct wanted *w, const char *ref, struct err_info *info)
 		text_escape(w->label, sizeof(w->label), bytes_str(w->link.name));
 	else
 		linked_hash(&w->link, w->label);
+	if (w->link.dropped > 0 && !o->quiet)
+		fprintf(stderr, "%s: %s\n", w->label, magnet_dropped_text(&w->link, dropped));
 	return OK;
 }
 
@@ -280,7 +283,7 @@ int wanted_find(struct wanted *w, const struct opts *o, const char *ref, bool ne
 
 	if (!by_key && !wanted_needs_index(ref))
 		return torrent_source_read(ref, &w->torrent, info);
-	err = by_key ? OK : read_link(w, ref, info);
+	err = by_key ? OK : read_link(w, o, ref, info);
 	if (err == OK && w->linked && !w->link.has_v1 && !w->link.has_v2) {
 		dht_name_of_link(&w->link, &n);
 		by_key = true;

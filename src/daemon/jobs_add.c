@@ -1,6 +1,7 @@
 /* daemon/jobs_add.c - from what is asked for to a job and its record. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -220,7 +221,7 @@ int job_read_link(const char *text, struct magnet *m, struct err_info *info)
 		err = magnet_parse(bytes_str(text), m);
 	return err == OK ? OK
 			 : err_set(info, err, "not a magnet link that can be used: %s",
-				   err_text((enum err)err));
+				   magnet_fault_text(m, err));
 }
 
 int job_choose_files(struct job *j, const struct metainfo *m, const char *const *only,
@@ -415,6 +416,16 @@ static int add_torrent(struct jobs *js, const struct job_spec *s, struct job **o
 	return err;
 }
 
+static void say_dropped(const struct job *j, const struct magnet *link)
+{
+	char safe[160], dropped[MAGNET_DROPPED_TEXT_MAX];
+
+	if (link->dropped > 0)
+		fprintf(stderr, "%u %s: %s\n", j->rec.id,
+			text_escape(safe, sizeof(safe), bytes_str(j->rec.name)),
+			magnet_dropped_text(link, dropped));
+}
+
 static int add_link(struct jobs *js, const struct job_spec *s, struct job **out,
 		    struct err_info *info)
 {
@@ -427,6 +438,8 @@ static int add_link(struct jobs *js, const struct job_spec *s, struct job **out,
 	hashes = (struct job_hashes){link.has_v1 ? link.hash_v1 : NULL,
 				     link.has_v2 ? link.hash_v2 : NULL};
 	err = add(js, s, &hashes, NULL, &link, out, info);
+	if (err == OK)
+		say_dropped(*out, &link);
 	magnet_fini(&link);
 	return err;
 }

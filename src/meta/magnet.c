@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "meta/metainfo_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -166,6 +167,7 @@ static bool range_parse(struct bytes text, struct magnet_range *out)
 
 static int take_only(struct magnet *m, struct bytes list)
 {
+	m->asks_only |= list.len > 0;
 	while (list.len > 0) {
 		struct magnet_range range;
 
@@ -229,6 +231,7 @@ static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, 
 		if (err == OK)
 			err = text_unpercent(param, value);
 		if (err == ERR_PROTO) {
+			m->asks_only |= key_is(key, "so");
 			m->dropped++;
 			continue;
 		}
@@ -237,6 +240,9 @@ static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, 
 		if (err != 0)
 			return err;
 	}
+	/* Who asks for some files must not be given all of them. */
+	if (m->asks_only && m->n_only == 0)
+		return ERR_PROTO;
 	return m->has_v1 || m->has_v2 || m->has_key ? 0 : ERR_PROTO;
 }
 
@@ -246,6 +252,7 @@ int magnet_parse(struct bytes uri, struct magnet *out)
 	struct buf value, spaced;
 	int err;
 
+	*out = m;
 	if (uri.len > MAGNET_BYTES_MAX)
 		return ERR_TOO_BIG;
 	if (!text_begins(uri, SCHEME))
@@ -256,11 +263,28 @@ int magnet_parse(struct bytes uri, struct magnet *out)
 			   &spaced);
 	buf_fini(&value);
 	buf_fini(&spaced);
-	if (err != 0)
+	if (err != 0) {
+		bool no_file = err == ERR_PROTO && m.asks_only && m.n_only == 0;
+
 		magnet_fini(&m);
-	else
-		*out = m;
+		m.asks_only = no_file;
+	}
+	*out = m;
 	return err;
+}
+
+const char *magnet_fault_text(const struct magnet *m, int err)
+{
+	return err == ERR_PROTO && m->asks_only ? "its so= names no file" : err_text((enum err)err);
+}
+
+const char *magnet_dropped_text(const struct magnet *m, char out[MAGNET_DROPPED_TEXT_MAX])
+{
+	out[0] = '\0';
+	if (m->dropped > 0)
+		snprintf(out, MAGNET_DROPPED_TEXT_MAX, "%u part%s of the link cannot be used",
+			 m->dropped, m->dropped == 1 ? "" : "s");
+	return out;
 }
 
 int magnet_from_hash(struct bytes text, struct magnet *out)

@@ -38,13 +38,20 @@ struct magnet {
 	uint32_t n_webseeds;
 	struct magnet_range *only; /* so, BEP 53 */
 	uint32_t n_only;
-	uint32_t dropped; /* parameters left out for a limit or form */
+	bool asks_only;	  /* it has a so= that is not empty */
+	uint32_t dropped; /* parameters, and parts of so=, left out for a limit or form */
 };
 
 /* Source:  BEP 9 "magnet URI format", BEP 46 (xs, s), BEP 52 (btmh 1220...), BEP 53 (so).
- * Returns: 0; ERR_PROTO not a magnet link, neither hash nor key in it, a bad one, or two different
- *          ones of a kind; ERR_TOO_BIG; ERR_NOMEM. */
+ * Returns: 0; ERR_PROTO not a magnet link, neither hash nor key in it, a bad one, two different
+ * ones of a kind, or a so= of which nothing can be used: what it asks for is not everything;
+ *          ERR_TOO_BIG; ERR_NOMEM. `out` is set in any case, and owns something after 0 alone. */
 int magnet_parse(struct bytes uri, struct magnet *out);
+/* Why, in a few words, when that returned `err`. */
+const char *magnet_fault_text(const struct magnet *m, int err);
+/* "2 parts of the link cannot be used"; "" when nothing was dropped. */
+#define MAGNET_DROPPED_TEXT_MAX 64
+const char *magnet_dropped_text(const struct magnet *m, char out[MAGNET_DROPPED_TEXT_MAX]);
 /* The same from an info-hash alone: 40 hexadecimal digits or 32 of base32 are v1's, 64 hexadecimal
  * ones v2's. Returns 0 or ERR_PROTO. */
 int magnet_from_hash(struct bytes text, struct magnet *out);

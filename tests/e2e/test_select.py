@@ -89,6 +89,24 @@ def _(w):
     check_part(b, src, ["a.txt", "b/two.raw"])
 
 
+@test("so= of which nothing can be used is refused, by get and a daemon; what of a link cannot be used is said")
+def _(w):
+    index, src, b = shared(w, ("--v2-only",))
+    link = f"magnet:?xt=urn:btmh:1220{index.entry('data')['hash_v2']}"
+    for bad in ("3-1", "1-", "1;2", "-1"):
+        b.run("get", f"{link}&so={bad}", seconds=30).expect(h.CORRUPT).error_line("its so= names no file")
+        b.run("info", f"{link}&so={bad}", seconds=30).expect(h.CORRUPT).error_line("its so= names no file")
+    check(not os.path.exists(b.path("data")), "nothing was fetched")
+    done = b.get(f"{link}&so=0,2,x&x.pe=localhost:6881")
+    check("2 parts of the link cannot be used" in done.err, "it is said", done.err)
+    check_part(b, src, ["a.txt", "b/two.raw"])
+    c = w.peer("c", "http://127.0.0.1:1")
+    daemon = c.daemon()
+    done = c.run("get", f"{link}&so=0,x", "-d").expect(h.OK)
+    check("1 part of the link cannot be used" in done.err, "it is said", done.err)
+    h.wait_for(lambda: b"1 part of the link cannot be used" in daemon.err(), 10 * h.SLOW, "the daemon says it, too")
+
+
 for flag in ("--sequential", "--ends-first"):
     @test(f"get {flag} fetches all of it")
     def _(w, flag=flag):

@@ -1,5 +1,7 @@
 #include "meta/magnet.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 #include "base/rng.h"
@@ -106,6 +108,42 @@ TEST(magnet_drops_odd_parameters_and_counts_them)
 	CHECK_INT(m.n_only, 1);
 	CHECK_INT(m.only[0].first, 2);
 	CHECK_INT(m.dropped, 2 + 3 + 3 + 5 + 1);
+	magnet_fini(&m);
+}
+
+/* Who asks for some files must not be given all of them. */
+TEST(magnet_that_asks_for_files_which_cannot_be_told_is_refused)
+{
+	static const char *const bad[] = {"3-1", "1-", "1;2", "-1", "x", ",", "%zz", "999999999"};
+	char text[200];
+	struct magnet m;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), V1 "&so=%s&dn=x", bad[i]);
+		if (parse(text, &m) != ERR_PROTO)
+			fail_msg("taken: %s", text);
+		CHECK_STR(magnet_fault_text(&m, ERR_PROTO), "its so= names no file");
+	}
+	CHECK_INT(parse("magnet:?so=1", &m), ERR_PROTO);
+	CHECK_STR(magnet_fault_text(&m, ERR_PROTO), err_text(ERR_PROTO));
+	CHECK_INT(parse(V1 "&so=", &m), OK); /* asks for none in particular */
+	CHECK_INT(m.n_only, 0);
+	magnet_fini(&m);
+}
+
+TEST(magnet_tells_how_much_of_it_cannot_be_used)
+{
+	char text[MAGNET_DROPPED_TEXT_MAX];
+	struct magnet m;
+
+	CHECK_INT(parse(V1 "&so=2", &m), OK);
+	CHECK_STR(magnet_dropped_text(&m, text), "");
+	magnet_fini(&m);
+	CHECK_INT(parse(V1 "&so=2,x", &m), OK);
+	CHECK_STR(magnet_dropped_text(&m, text), "1 part of the link cannot be used");
+	magnet_fini(&m);
+	CHECK_INT(parse(V1 "&so=2,x&x.pe=localhost:5", &m), OK);
+	CHECK_STR(magnet_dropped_text(&m, text), "2 parts of the link cannot be used");
 	magnet_fini(&m);
 }
 
