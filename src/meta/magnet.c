@@ -45,14 +45,16 @@ static int take_btih(struct magnet *m, struct bytes digits)
 	return err != 0 ? ERR_PROTO : take_hash(m->hash_v1, &m->has_v1, hash, SHA1_LEN);
 }
 
-/* A multihash: 0x12 says SHA-256, 0x20 that it has 32 bytes. */
+/* A multihash: 0x12 says SHA-256, 0x20 that it has 32 bytes. Others are topics we do not know. */
 static int take_btmh(struct magnet *m, struct bytes digits)
 {
 	uint8_t hash[2 + SHA256_LEN];
 
+	if (!text_begins(digits, "1220")) {
+		m->dropped++;
+		return 0;
+	}
 	if (digits.len != 2 * sizeof(hash) || text_unhex(digits, hash, sizeof(hash)) != 0)
-		return ERR_PROTO;
-	if (hash[0] != 0x12 || hash[1] != SHA256_LEN)
 		return ERR_PROTO;
 	return take_hash(m->hash_v2, &m->has_v2, hash + 2, SHA256_LEN);
 }
@@ -67,6 +69,14 @@ static int take_topic(struct magnet *m, struct bytes urn)
 	return 0;
 }
 
+/* What only a link without an info-hash needs: whether it does is known at its end. */
+static int drop_key_part(struct magnet *m)
+{
+	m->key_is_bad = true;
+	m->dropped++;
+	return 0;
+}
+
 /* Other sources are a way to the same torrent that we do not go. */
 static int take_source(struct magnet *m, struct bytes urn)
 {
@@ -75,16 +85,17 @@ static int take_source(struct magnet *m, struct bytes urn)
 	if (!text_begins(urn, "urn:btpk:"))
 		return 0;
 	if (urn.len - 9 != 2 * sizeof(key) ||
-	    text_unhex(bytes_sub(urn, 9, urn.len - 9), key, sizeof(key)) != 0)
-		return ERR_PROTO;
-	return take_hash(m->key, &m->has_key, key, sizeof(key));
+	    text_unhex(bytes_sub(urn, 9, urn.len - 9), key, sizeof(key)) != 0 ||
+	    take_hash(m->key, &m->has_key, key, sizeof(key)) != 0)
+		return drop_key_part(m);
+	return 0;
 }
 
 static int take_salt(struct magnet *m, struct bytes digits)
 {
 	if (digits.len > 2 * sizeof(m->salt) || digits.len % 2 != 0 ||
 	    text_unhex(digits, m->salt, digits.len / 2) != 0)
-		return ERR_PROTO;
+		return drop_key_part(m);
 	m->salt_len = (uint8_t)(digits.len / 2);
 	return 0;
 }
@@ -243,7 +254,9 @@ static int parse_params(struct bytes rest, struct magnet *m, struct buf *value, 
 	/* Who asks for some files must not be given all of them. */
 	if (m->asks_only && m->n_only == 0)
 		return ERR_PROTO;
-	return m->has_v1 || m->has_v2 || m->has_key ? 0 : ERR_PROTO;
+	if (m->has_v1 || m->has_v2)
+		return 0;
+	return m->has_key && !m->key_is_bad ? 0 : ERR_PROTO;
 }
 
 int magnet_parse(struct bytes uri, struct magnet *out)

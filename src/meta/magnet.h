@@ -26,7 +26,8 @@ struct magnet {
 	bool has_v1, has_v2; /* neither: it has a key */
 	uint8_t hash_v1[SHA1_LEN];
 	uint8_t hash_v2[SHA256_LEN];
-	bool has_key; /* xs=urn:btpk, s: a name that its owner signs (BEP 46) */
+	bool has_key;	 /* xs=urn:btpk, s: a name that its owner signs (BEP 46) */
+	bool key_is_bad; /* one of these was dropped, so neither counts */
 	uint8_t key[SIGN_KEY_LEN];
 	uint8_t salt_len, salt[NAME_ITEM_SALT_MAX];
 	char name[MAGNET_NAME_MAX + 1]; /* dn, "" when absent */
@@ -44,8 +45,9 @@ struct magnet {
 
 /* Source:  BEP 9 "magnet URI format", BEP 46 (xs, s), BEP 52 (btmh 1220...), BEP 53 (so).
  * Returns: 0; ERR_PROTO not a magnet link, neither hash nor key in it, a bad one, two different
- * ones of a kind, or a so= of which nothing can be used: what it asks for is not everything;
- *          ERR_TOO_BIG; ERR_NOMEM. `out` is set in any case, and owns something after 0 alone. */
+ *          ones of a kind, or a so= of which nothing can be used: what it asks for is not all.
+ *          A bad key or salt is dropped where there is a hash. ERR_TOO_BIG; ERR_NOMEM.
+ *          `out` is set in any case, and owns something after 0 alone. */
 int magnet_parse(struct bytes uri, struct magnet *out);
 /* Why, in a few words, when that returned `err`. */
 const char *magnet_fault_text(const struct magnet *m, int err);

@@ -299,6 +299,38 @@ TEST(magnet_may_have_a_key_and_a_salt_instead_of_a_hash)
 	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=" KEY46 KEY46 "00", &m), ERR_PROTO);
 }
 
+TEST(magnet_with_a_hash_needs_no_key_and_may_have_topics_that_nobody_knows)
+{
+	static const char *const odd[] = {"&s=foo",
+					  "&s=6",
+					  "&s=" KEY46 KEY46 "00",
+					  "&xs=urn:btpk:zz",
+					  "&xs=urn:btpk:85",
+					  "&xt=urn:btmh:1114" HEX1,
+					  "&xt=urn:btmh:1221" HEX2,
+					  "&xt=urn:btmh:zz"};
+	char text[400];
+	struct magnet m;
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		snprintf(text, sizeof(text), V1 "%s&dn=x", odd[i]);
+		if (parse(text, &m) != OK)
+			fail_msg("refused: %s", text);
+		CHECK(m.has_v1 && !m.has_v2 && !m.has_key);
+		CHECK_STR(m.name, "x");
+		CHECK_INT(m.dropped, 1);
+		magnet_fini(&m);
+		snprintf(text, sizeof(text), "magnet:?dn=x%s", odd[i]);
+		CHECK_INT(parse(text, &m), ERR_PROTO);
+	}
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=foo&xt=urn:btih:" HEX1, &m), OK);
+	CHECK_INT(m.dropped, 1);
+	magnet_fini(&m);
+	/* Without a hash it must be clear whose name, and which one, is meant. */
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&xs=urn:btpk:" HEX2, &m), ERR_PROTO);
+	CHECK_INT(parse("magnet:?xs=urn:btpk:" KEY46 "&s=6e&s=foo", &m), ERR_PROTO);
+}
+
 static const char full[] =
     V1 "&xt=urn:btmh:1220" HEX2 "&dn=a%20b&tr=http%3A%2F%2Ft&x.pe=192.0.2.1:5&so=0,2-3";
 
