@@ -31,8 +31,21 @@ const struct benc *meta_field_of(const struct meta_field *f, enum benc_type type
 	return f->found && f->value.type == type ? &f->value : NULL;
 }
 
-/* One value and nothing after it. */
-static enum meta_fault parse_whole(struct bytes in, struct benc *out, struct benc_facts *facts)
+static bool is_blank(uint8_t c)
+{
+	return c == '\r' || c == '\n' || c == ' ' || c == '\t';
+}
+
+struct bytes meta_trim(struct bytes torrent)
+{
+	while (torrent.len > 0 && is_blank(torrent.ptr[torrent.len - 1]))
+		torrent.len--;
+	return torrent;
+}
+
+/* One value and nothing after it, or nothing but `blanks`, as editors and scripts leave them. */
+static enum meta_fault parse_whole(struct bytes in, bool blanks, struct benc *out,
+				   struct benc_facts *facts)
 {
 	int n;
 
@@ -43,7 +56,9 @@ static enum meta_fault parse_whole(struct bytes in, struct benc *out, struct ben
 		return META_BENCODE_LIMIT;
 	if (n <= 0)
 		return META_NOT_BENCODE;
-	return (size_t)n == in.len ? META_OK : META_TRAILING_BYTES;
+	return (size_t)n == in.len || (blanks && (size_t)n == meta_trim(in).len)
+		   ? META_OK
+		   : META_TRAILING_BYTES;
 }
 
 static enum meta_fault build_start(struct meta_build *b, struct bytes info)
@@ -165,7 +180,7 @@ static enum meta_fault read_info(struct meta_build *b)
 {
 	const struct benc *private = &b->fields[INFO_PRIVATE].value;
 	struct benc_facts facts = {0};
-	enum meta_fault f = parse_whole(b->m->info, &b->info, &facts);
+	enum meta_fault f = parse_whole(b->m->info, false, &b->info, &facts);
 
 	if (f != META_OK)
 		return f;
@@ -227,7 +242,7 @@ enum meta_fault meta_parse(struct bytes torrent, struct metainfo **out)
 	    [TOP_URL_LIST].key = "url-list",
 	};
 	struct benc root;
-	enum meta_fault f = parse_whole(torrent, &root, NULL);
+	enum meta_fault f = parse_whole(torrent, true, &root, NULL);
 
 	if (f != META_OK)
 		return f;

@@ -148,10 +148,14 @@ struct metainfo {
 	void *arena;		    /* private to metainfo.c */
 };
 
+/* A .torrent file without the line ends and blanks that may stand behind it. */
+struct bytes meta_trim(struct bytes torrent);
+
 /* Check and take apart a .torrent file.
  * Source:  BEP 3, 12, 27, 47, 52. The info-hash is taken over the raw bytes.
  *          We differ: a key twice at the top or in info is refused in v1 too, and
- *          "piece layers" may be absent when no file needs them. A hybrid that needs them and has
+ *          "piece layers" may be absent when no file needs them, and line ends and blanks may stand
+ *          behind the whole. A hybrid that needs them and has
  *          none is taken as the v1 torrent that it is too: clients that know v1 alone hand such
  *          on to those who have but a magnet link.
  * Returns: META_OK and *out, or the first fault found and *out untouched.

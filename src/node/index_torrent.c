@@ -2,6 +2,7 @@
 
 #include "base/bencode.h"
 #include "base/text.h"
+#include "meta/metainfo.h"
 
 /* The most tiers taken over from a stored torrent. */
 #define TIERS_MAX 100u
@@ -194,10 +195,11 @@ static void put_head(const struct rewrite *w, struct benc_iter *it, struct outer
 
 static int rewrite(const struct rewrite *w, struct buf *torrent, bool in_order)
 {
-	struct benc root = {.type = BENC_DICT, .raw = buf_bytes(torrent)};
+	struct benc root = {.type = BENC_DICT, .raw = meta_trim(buf_bytes(torrent))};
 	struct benc_iter it = benc_iter(&root);
 	struct outer o;
 
+	torrent->len = root.raw.len;
 	if (root.raw.len < 2 || root.raw.ptr[0] != 'd' || root.raw.ptr[root.raw.len - 1] != 'e' ||
 	    look(it, in_order, &o) != OK)
 		return ERR_PROTO;

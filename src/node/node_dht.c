@@ -356,7 +356,7 @@ static void take_nodes(struct node_dht *d, struct bytes torrent)
 	struct benc_iter it, in;
 	char text[300];
 
-	if (benc_parse_all(torrent, &top, NULL) != OK || !benc_find_list(&top, "nodes", &list))
+	if (benc_parse(torrent, &top, NULL) <= 0 || !benc_find_list(&top, "nodes", &list))
 		return;
 	it = benc_iter(&list);
 	for (unsigned n = 0; n < NODE_DHT_TORRENT_NODES_MAX && benc_next(&it, NULL, &pair); n++) {

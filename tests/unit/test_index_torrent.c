@@ -60,6 +60,9 @@ TEST(the_index_comes_before_the_trackers_that_were_there)
 		asked("box:1", ELSEWHERE), 0,
 		"d" OWN "13:announce-listl" OWN_TIER
 		"l10:http://y/b10:http://z/cel10:http://w/dee" INFO "e");
+	/* Blanks behind it, which meta_parse() takes, are left out. */
+	becomes("d" INFO "e \r\n", asked("box:1", ELSEWHERE), 0,
+		"d" OWN "13:announce-listl" OWN_TIER "e" INFO "e");
 	/* It was there already; what is no text is no tracker. */
 	becomes("d13:announce-listll21:http://box:1/announceel10:http://y/bi3eei7ee" INFO "e",
 		asked("box:1", ELSEWHERE), 0,

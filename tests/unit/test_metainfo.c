@@ -426,6 +426,40 @@ TEST(metainfo_of_a_bare_info_knows_no_layers_of_long_files)
 		  META_TRAILING_BYTES);
 }
 
+/* As editors and scripts leave them. What the info-hash is taken of stays strict. */
+TEST(metainfo_may_have_line_ends_and_blanks_behind_it)
+{
+	static const struct {
+		const char *tail;
+		enum meta_fault want;
+	} rows[] = {{"\n", META_OK},
+		    {"\r\n", META_OK},
+		    {" \t\n\n", META_OK},
+		    {"\v", META_TRAILING_BYTES},
+		    {"\n\ne", META_TRAILING_BYTES},
+		    {"x\n", META_TRAILING_BYTES}};
+	struct metainfo *whole, *m;
+	struct buf b, info;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		sample_torrent("gaps", true, true, &b);
+		CHECK_INT(meta_parse(buf_bytes(&b), &whole), META_OK);
+		CHECK_INT(buf_put_str(&b, rows[i].tail), OK);
+		CHECK_INT(meta_parse(buf_bytes(&b), &m), rows[i].want);
+		if (rows[i].want == META_OK) {
+			CHECK_MEM(m->hash_v2, whole->hash_v2, SHA256_LEN);
+			meta_free(m);
+		}
+		buf_init(&info, META_BYTES_MAX);
+		CHECK_INT(buf_put(&info, whole->info), OK);
+		CHECK_INT(buf_put_str(&info, rows[i].tail), OK);
+		CHECK_INT(meta_parse_info(buf_bytes(&info), &m), META_TRAILING_BYTES);
+		buf_fini(&info);
+		meta_free(whole);
+		buf_fini(&b);
+	}
+}
+
 /* Every prefix and every byte changed: no crash, the same answer twice, and none
  * that takes long. */
 static void check_bent(struct bytes good)
