@@ -12,6 +12,9 @@
 #include "store/hash_record.h"
 #include "store/hashing.h"
 
+/* What is said of a torrent of empty files alone. */
+#define BUILD_NO_DATA "no data in it: most other clients refuse such a torrent"
+
 struct build {
 	struct buf torrent;    /* the .torrent */
 	struct metainfo *meta; /* the same, taken apart */

@@ -48,6 +48,9 @@ static void print_created(const struct opts *o, const struct build *b, const cha
 	char safe[512];
 	json_t *j;
 
+	if (b->meta->total_bytes == 0 && !o->quiet)
+		fprintf(stderr, "%s: " BUILD_NO_DATA "\n",
+			text_escape(safe, sizeof(safe), bytes_str(b->meta->name)));
 	if (o->json) {
 		j = torrent_json(b->meta, false);
 		json_object_set_new(j, "file", torrent_text(path));

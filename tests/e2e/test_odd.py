@@ -97,6 +97,25 @@ def _(w):
                 a.run("share", os.path.join(src, odd), "--name", odd, seconds=10).error_line("neither a file nor a folder")
 
 
+@test("that a torrent has no data in it, which others refuse, is said by create and share; of one with a byte nothing is")
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    refused = "no data in it: most other clients refuse such a torrent"
+    empty, some = h.make_tree(a.path("empty"), {"x": 0, "y/z": 0}), h.make_tree(a.path("some"), {"x": 0, "y": 1})
+    for kind in ([], ["--v1-only"], ["--v2-only"]):
+        for src, said in ((empty, True), (some, False)):
+            done = a.run("create", src, "-o", a.path("t.torrent"), *kind).expect(h.OK)
+            check_eq(refused in done.err, said, f"create {src} {kind}")
+            os.unlink(a.path("t.torrent"))
+    check("" == a.run("create", empty, "-q", "-o", a.path("t.torrent")).expect(h.OK).err, "-q says nothing")
+    share = a.share(empty, some)
+    check_eq(share.err_text().count(refused), 1, f"share: {share.err_text()}")
+    check("empty: " + refused in share.err_text(), "which", share.err_text())
+    b.get("empty")
+    h.check_same(b.path("empty"), empty)
+
+
 @test("a link, a pipe or a device at the destination stays, with --replace, too; a name that no disk takes is called that")
 def _(w):
     w.index()
