@@ -322,12 +322,23 @@ static int check_webseeds(const struct opts *o, struct err_info *info)
 	return OK;
 }
 
+/* The index's own is one of them. */
+static int check_trackers(const struct opts *o, const char *tracker, struct err_info *info)
+{
+	if (count(o->trackers) + (tracker != NULL) <= META_TRACKERS_MAX)
+		return OK;
+	return err_set(info, ERR_TOO_BIG, "--tracker: at most %u of them beside the index's",
+		       META_TRACKERS_MAX - 1);
+}
+
 static int build(struct work *w, const char *path, const char *tracker, bool plain,
 		 struct build *out, struct err_info *info)
 {
 	enum meta_fault fault;
 	int err = check_webseeds(w->o, info);
 
+	if (err == OK)
+		err = check_trackers(w->o, tracker, info);
 	if (err == OK)
 		err = scan_path(path, w->o->exclude, &w->scan, info);
 	if (err == OK && w->scan.n_files == 0)

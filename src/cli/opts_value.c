@@ -227,7 +227,8 @@ static bool is_url(const char *value, const char *schemes)
 static bool is_tracker(const char *value)
 {
 	/* The last two are for clients in browsers alone; a .torrent may be made for them. */
-	return is_url(value, "http:// https:// udp:// ws:// wss://");
+	return meta_url_is_fit(bytes_str(value)) &&
+	       is_url(value, "http:// https:// udp:// ws:// wss://");
 }
 
 static bool is_webseed(const char *value)
@@ -251,12 +252,24 @@ static int check_list(const char *const *list, const char *what, bool (*fits)(co
 	return OK;
 }
 
+/* More of them would be written, and read by nobody. */
+static int check_count(const char *const *list, const char *what, size_t max, struct err_info *info)
+{
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	return n <= max ? OK : err_set(info, ERR_INVALID, "%s: at most %zu of them", what, max);
+}
+
 int opts_check_lists(const struct opts *o, struct err_info *info)
 {
 	static const char peer[] = "not ADDRESS:PORT (192.0.2.1:6881, [2001:db8::1]:6881)";
 	int err = check_list(o->trackers, "--tracker", is_tracker,
 			     "not the address of a tracker (http://, https://, udp://)", info);
 
+	if (err == OK)
+		err = check_count(o->trackers, "--tracker", META_TRACKERS_MAX, info);
 	if (err == OK)
 		err = check_list(o->webseeds, "--webseed", is_webseed,
 				 "not an address of a web server (http://, https://)", info);

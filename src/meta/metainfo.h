@@ -209,6 +209,8 @@ uint32_t meta_file_at(const struct metainfo *m, uint64_t offset);
 /* The file with this v2 root, or NULL. For hash requests. */
 const struct meta_file *meta_file_by_root(const struct metainfo *m, const uint8_t root[SHA256_LEN]);
 
+/* May this be a tracker's URL? Not empty, too long, or with blanks or controls. */
+bool meta_url_is_fit(struct bytes url);
 /* May this be the URL of a webseed: http or https, and fit as a tracker's? */
 bool meta_webseed_is_fit(struct bytes url);
 /* Where a webseed has the file: appends to `out`. BEP 19: URL itself for a torrent of one file; "/"

@@ -93,8 +93,6 @@ enum meta_top_key {
 enum meta_fault meta_notes_read(struct metainfo *m, const struct meta_field top[TOP_KEYS]);
 /* A C string from at most `max` bytes, cut at a NUL or before a broken character. */
 char *meta_text_copy(struct bytes s, size_t max);
-/* May this be a tracker's URL? Not empty, too long, or with blanks or controls. */
-bool meta_url_is_fit(struct bytes url);
 /* Append a copy of what may be a webseed's URL and is not in the list; others are passed over, as
  * are those beyond `max`. Returns 0 or ERR_NOMEM. */
 int meta_webseed_add(char ***list, uint32_t *n, uint32_t max, struct bytes url);

@@ -116,6 +116,24 @@ def _(w):
     h.check_same(b.path("empty"), empty)
 
 
+@test("as many trackers are written as are read, and none that would not be")
+def _(w):
+    a = w.peer("a", "http://127.0.0.1:1")
+    src = h.make_file(a.path("f"), 1000)
+
+    def create(urls):
+        return a.run("create", src, "-o", a.path("f.torrent"), *(f"--tracker={u}" for u in urls))
+    urls = [f"http://t{i}.example/a" for i in range(101)]
+    create(urls).expect(h.USAGE).error_line("--tracker: at most 100 of them")
+    for bad in ("http://h.example/a b", "udp://h.example:1/\t", "http://h.example/" + "a" * 2048):
+        create([bad]).expect(h.USAGE).error_line("not the address of a tracker")
+    create(urls[:100]).expect(h.OK)
+    check_eq(len(a.run("info", a.path("f.torrent"), "--json").expect(h.OK).json()["trackers"]), 100, "trackers that are read")
+    w.index()
+    b = w.peer("b")
+    b.run("share", src, *(f"--tracker={u}" for u in urls[:100]), seconds=20).error_line("at most 99 of them beside the index's")
+
+
 @test("a link, a pipe or a device at the destination stays, with --replace, too; a name that no disk takes is called that")
 def _(w):
     w.index()

@@ -80,6 +80,8 @@ TEST(addresses_that_cannot_be_and_no_time_at_all_are_refused)
 	    "x --tracker foo",
 	    "x --tracker ftp://t/a",
 	    "x --tracker http:///announce",
+	    "x --tracker http://h.example/a\tb",
+	    "x --tracker udp://h.example:1/\x7f",
 	    "x --webseed foo",
 	    "x --webseed udp://w/",
 	    "x --webseed http://",
