@@ -211,18 +211,27 @@ static void on_closed(void *user, const struct err_info *why, int status)
 	lose(user, why->text, status);
 }
 
-/* Where others reach us, as far as is known by now. */
+/* Where those reach us whom the index tells of us, as far as is known by now: by our address of the
+ * family over which it is connected. */
+static uint16_t port_there(const struct live *l, uint16_t ours, uint16_t outer)
+{
+	struct addr by;
+
+	line_client_from(l->line, &by);
+	return reach_port_at(l->base, &by, ours, outer);
+}
+
 static uint16_t port_of(const struct live *l)
 {
-	return l->p.reach == NULL ? l->p.port : reach_port(l->p.reach, l->base);
+	return port_there(l, l->p.port, l->p.reach == NULL ? 0 : reach_outer_port(l->p.reach));
 }
 
 static uint16_t dht_port_of(const struct live *l)
 {
-	return l->p.reach == NULL ? l->dht_port : reach_udp_port(l->p.reach, l->base);
+	return port_there(l, l->dht_port,
+			  l->p.reach == NULL ? 0 : reach_outer_udp_port(l->p.reach));
 }
 
-/* Once, and whenever the router gives us another port. */
 static void say_dht(struct live *l)
 {
 	if (l->state.is != LIVE_UP || l->dht_port == 0 || l->said_dht == dht_port_of(l))

@@ -131,19 +131,20 @@ enum addr_scope reach_of_index(enum addr_scope at)
 	return at < ADDR_PRIVATE ? ADDR_PRIVATE : at;
 }
 
-static uint16_t port_for(const struct reach *r, const char *url, uint16_t outer)
+uint16_t reach_port_at(const char *url, const struct addr *at, uint16_t port, uint16_t outer)
 {
-	return outer == 0 || reach_is_near(url) || is_v6(url) ? r->p.port : outer;
+	if (outer == 0 || reach_is_near(url))
+		return port;
+	if (at->port != 0)
+		return addr_port_for(at, port, outer);
+	return is_v6(url) ? port : outer;
 }
 
 uint16_t reach_port(const struct reach *r, const char *url)
 {
-	return port_for(r, url, reach_outer_port(r));
-}
+	const struct addr unknown = {.port = 0};
 
-uint16_t reach_udp_port(const struct reach *r, const char *url)
-{
-	return port_for(r, url, reach_outer_udp_port(r));
+	return reach_port_at(url, &unknown, r->p.port, reach_outer_port(r));
 }
 
 const struct portmap_state *reach_state(const struct reach *r)

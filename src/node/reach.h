@@ -26,14 +26,17 @@ void reach_free(struct reach *r);
  */
 void reach_use_udp(struct reach *r);
 
-/* The port to tell a tracker or index: ours when it is on our side of the router, as far as its
- * URL shows: a numeric private address, "localhost", a name of the link or without a dot. */
+/* The port to tell a tracker, over IPv4 if its name may stand for both: ours when it is on our side
+ * of the router, as far as its URL shows: a numeric private address, "localhost", a name of the
+ * link or without a dot. */
 uint16_t reach_port(const struct reach *r, const char *url);
+/* The same of two ports, ours and that of the router (0: as ours), for one that is connected to: at
+ * `at`, which says more than a name; port 0: that is not known. */
+uint16_t reach_port_at(const char *url, const struct addr *at, uint16_t port, uint16_t outer);
 /* That of the router, if it is another one than ours; else 0. For those of whom
  * addr_is_beyond_nat() is true. */
 uint16_t reach_outer_port(const struct reach *r);
-/* The same two of UDP. */
-uint16_t reach_udp_port(const struct reach *r, const char *url);
+/* The same of UDP. */
 uint16_t reach_outer_udp_port(const struct reach *r);
 bool reach_is_near(const char *url);
 /* How near may be whom the user's own index names, which is so near itself (addr_may_name())? It

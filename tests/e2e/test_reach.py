@@ -125,7 +125,7 @@ def beyond(w):
     """A router that gives other ports, and an index that is at one address beyond it and at one on this side."""
     r = Router(w, "pcp", "other")
     r.anna.ip("addr", "add", "203.0.113.1/32", "dev", "lo")
-    r.anna.index()
+    r.index = r.anna.index()
     return r
 
 
@@ -172,6 +172,49 @@ def _(w):
     for host, port in ((outside, "8100"), (inside, "7100")):
         hears = dict.fromkeys(("table", "peer", "node", *(["tracker"] if host == outside else [])), port)
         h.wait_for(lambda: heard[host]() == hears, 30 * SLOW, f"{host} hears of port {port}")
+
+
+V4, V6 = "203.0.113.1", "2a01:79::1"
+
+
+class Named:
+    """beyond(), with a name for the index and IPv6 beside the router, at which it sees a peer of bert's as in SEEN."""
+
+    SEEN = {V4: "10.79.0.2:8100", V6: "[2a01:79::2]:7100"}
+
+    def __init__(self, w):
+        self.r = beyond(w)
+        for box, addr in ((self.r.anna, V6), (self.r.bert, "2a01:79::2")):
+            box.ip("addr", "add", addr + "/64", "dev", "cable", "nodad")
+        self.w, self.src = w, h.make_file(self.r.bert.peer.path("f"), 40 * KIB)
+
+    def start(self, addresses, *args):
+        """A peer for which the name stands for these, and which knows what the router gave."""
+        with open(self.w.path("hosts"), "w") as f:
+            f.writelines(f"{a} index.example.org\n" for a in addresses)
+        wrap = [*self.r.bert.wrap, "unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', self.w.path("hosts")]
+        self.r.share = self.r.bert.peer.start(*args, "-v", "--port", "7100", wrap=wrap, env=MAP)
+        self.r.said(r"reached from outside at 203\.0\.113\.9:8100")
+
+    def forget(self):
+        """The index begins anew, and hears only what is said from now on."""
+        self.r.index.stop()
+        self.r.index = self.r.anna.index()
+
+    def known(self):
+        out = self.r.anna.run("peers", "--json", "--index", "http://127.0.0.1:6969").expect(h.OK).json()
+        return {p["addr"] for p in out["peers"]}
+
+
+@test("an index that is reached over IPv6 by its name is told our own port, which no router changes", seconds=120)
+def _(w):
+    n = Named(w)
+    n.start((V6, V4), "share", n.src, "--index", "http://index.example.org:6969")
+    n.forget()
+    h.wait_for(lambda: n.SEEN[V6] in n.known(), 30 * SLOW, "the session is there again")
+    check(n.known() <= set(n.SEEN.values()), "it is known nowhere else", n.known())
+    n.r.share.stop().expect(h.OK)
+    h.wait_for(lambda: not n.known(), 20 * SLOW, "it is gone")
 
 
 @test("a router that refuses, or does not answer, is said so once, and the peer serves")

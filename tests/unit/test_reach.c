@@ -33,6 +33,29 @@ TEST(trackers_on_our_side_of_the_router_are_known_by_their_urls)
 		CHECK(!reach_is_near(far[i]));
 }
 
+TEST(one_that_is_connected_to_is_told_the_port_of_its_address)
+{
+	static const struct {
+		const char *url, *at; /* NULL: not known */
+		uint16_t outer, told;
+	} asked[] = {{"http://index.example.org:6969", "203.0.113.1", 8100, 8100},
+		     {"http://index.example.org:6969", "203.0.113.1", 0, 7100},
+		     {"http://index.example.org:6969", "2a01:79::1", 8100, 7100},
+		     {"http://index.example.org:6969", "10.79.0.1", 8100, 7100},
+		     {"http://index.example.org:6969", NULL, 8100, 8100},
+		     {"http://203.0.113.1:6969", NULL, 8100, 8100},
+		     {"http://[2a01:79::1]:6969", NULL, 8100, 7100},
+		     {"http://gaia:6969", "203.0.113.1", 8100, 7100}};
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct addr at = {.port = 0};
+
+		if (asked[i].at != NULL)
+			CHECK_INT(addr_parse(bytes_str(asked[i].at), 6969, &at), 0);
+		CHECK_INT(reach_port_at(asked[i].url, &at, 7100, asked[i].outer), asked[i].told);
+	}
+}
+
 TEST(an_index_names_peers_of_our_networks_wherever_it_is_but_not_this_machine_from_elsewhere)
 {
 	CHECK_INT(reach_of_index(ADDR_PUBLIC), ADDR_PRIVATE);
