@@ -15,7 +15,14 @@ struct ask {
 	bool under_way, paused;
 	struct announce_ask call;
 	uint32_t tracker, hash;
-	enum addr_family family; /* ADDR_ANY, or the one that did not answer first */
+	enum {
+		ASK_FIRST,
+		ASK_INSTEAD, /* of a first one over IPv4 that had no answer: over IPv6 */
+		ASK_BESIDE   /* after the first, over the other family, too */
+	} is;
+	enum addr_family family;
+	uint16_t port;	     /* the one that is told */
+	struct err_info why; /* ASK_INSTEAD: of the first */
 };
 
 /* Under way at once: a round is one tracker; a goodbye goes to those that know us. */
@@ -82,13 +89,32 @@ static void cancel_asks(struct announcer *a)
 			continue;
 		announce_ask_cancel(&a->asks[i].call);
 		ask_is_over(&a->asks[i]);
-		a->tiers.list[a->asks[i].tracker].heard = true; /* it may have got it */
+		/* It may have got it. */
+		a->tiers.list[a->asks[i].tracker].known_at[a->asks[i].family] = a->asks[i].port;
 	}
 }
 
 static uint16_t port_for(const struct announcer *a, const struct tracker_url *t)
 {
 	return a->p.reach == NULL ? a->p.port : reach_port(a->p.reach, t->site->url);
+}
+
+/* The router's port is for IPv4 alone: where that is told, it must be known that IPv4 it is. A host
+ * that is a number is of one family anyway. */
+static enum addr_family first_family(const struct announcer *a, const struct tracker_url *t)
+{
+	bool two_ports = port_for(a, t) != a->p.port && tracker_has_name(t->site->url);
+
+	return two_ports ? ADDR_V4 : ADDR_ANY;
+}
+
+/* IPv6 needs no port of a router. */
+static uint16_t port_over(const struct announcer *a, const struct tracker_url *t,
+			  enum addr_family family, enum announce_event event)
+{
+	if (event == EVENT_STOPPED)
+		return t->known_at[family];
+	return family == ADDR_V6 ? a->p.port : port_for(a, t);
 }
 
 /* Source: BEP 21, "in every announce"; who goes says that instead. */
@@ -104,25 +130,25 @@ static bool is_own(const struct announcer *a, const struct tracker_url *t)
 	return a->p.own != NULL && a->p.own(a->p.user, t->site->url);
 }
 
-static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
-		     enum announce_event event, enum addr_family family)
+/* As `what` says: which tracker and hash, in which place and over which family. */
+static bool send_ask(struct announcer *a, const struct ask *what, enum announce_event event)
 {
-	struct tracker_url *t = &a->tiers.list[tracker];
+	struct tracker_url *t = &a->tiers.list[what->tracker];
 	struct announce ann = {
-	    .port = family == ADDR_V6 ? a->p.port : port_for(a, t),
+	    .port = port_over(a, t, what->family, event),
 	    .event = event,
 	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
 	    .compact = true,
 	};
-	struct announce_how how = {.http = a->p.http, .udp = a->p.udp, .family = family};
+	struct announce_how how = {.http = a->p.http, .udp = a->p.udp, .family = what->family};
 	struct ask *ask = free_ask(a);
 	struct announcer_counts counts = {.left = 0};
 
 	if (ask == NULL)
 		return false;
 	how.distrusted = !is_own(a, t);
-	how.total_ms = event == EVENT_STOPPED ? GOODBYE_MS : family != ADDR_ANY ? BESIDE_MS : 0;
-	memcpy(ann.info_hash, a->hash[hash], SHA1_LEN);
+	how.total_ms = event == EVENT_STOPPED ? GOODBYE_MS : what->is == ASK_BESIDE ? BESIDE_MS : 0;
+	memcpy(ann.info_hash, a->hash[what->hash], SHA1_LEN);
 	memcpy(ann.peer_id, a->p.peer_id, sizeof(ann.peer_id));
 	memcpy(ann.key, a->key, sizeof(a->key));
 	if (t->id != NULL)
@@ -131,19 +157,19 @@ static bool send_ask(struct announcer *a, uint32_t tracker, uint32_t hash,
 	ann.uploaded = counts.uploaded;
 	ann.downloaded = counts.downloaded;
 	ann.left = counts.left;
-	if (says_paused(t, hash, &counts, event))
+	if (says_paused(t, what->hash, &counts, event))
 		ann.event = EVENT_PAUSED;
-	*ask = (struct ask){.a = a,
-			    .call = {.done = on_answer, .user = ask},
-			    .paused = ann.event == EVENT_PAUSED,
-			    .tracker = tracker,
-			    .hash = hash,
-			    .family = family};
+	*ask = *what;
+	ask->a = a;
+	ask->call = (struct announce_ask){.done = on_answer, .user = ask};
+	ask->paused = ann.event == EVENT_PAUSED;
+	ask->port = ann.port;
 	ask->under_way = announce_ask_send(&ask->call, &how, t->site->url, &ann) == OK;
 	if (!ask->under_way)
 		return false;
 	t->site->in_flight++;
-	t->port = port_for(a, t);
+	if (what->is != ASK_BESIDE)
+		t->port = port_for(a, t);
 	a->n_asks++;
 	return true;
 }
@@ -185,6 +211,16 @@ static void note_seen_as(struct announcer *a, const struct announce_reply *r,
 		a->p.seen_as(a->p.user, from, &r->external_ip);
 }
 
+/* It has answered an announce. */
+static void note_known(struct tracker_url *t, const struct ask *ask, const struct addr *from)
+{
+	enum addr_family family = ask->family;
+
+	if (family == ADDR_ANY && from->port != 0 && tracker_has_name(t->site->url))
+		family = from->v6 ? ADDR_V6 : ADDR_V4;
+	t->known_at[family] = ask->port;
+}
+
 static uint64_t retry_delay_ms(struct announcer *a)
 {
 	uint32_t ms = a->retry_ms;
@@ -217,7 +253,7 @@ static bool take_reply(struct announcer *a, const struct ask *ask, const struct 
 	err_drop(&a->error);
 	announce_pace_take(&a->pace, r, tracker_is_udp(t->site->url), !a->round_ok);
 	tracker_url_keep_id(t, r->tracker_id);
-	t->heard = true;
+	note_known(t, ask, from);
 	note_seen_as(a, r, from);
 	give_peers(a, t, r, from);
 	return true;
@@ -238,8 +274,9 @@ static bool take_site(struct announcer *a, struct tracker_url *t, const struct e
 static bool take(struct announcer *a, const struct ask *ask, const struct announce_answer *answer)
 {
 	struct tracker_url *t = &a->tiers.list[ask->tracker];
+	bool instead = ask->is == ASK_INSTEAD && answer->err->code != OK;
 
-	if (!take_site(a, t, answer->err))
+	if (!take_site(a, t, instead ? &ask->why : answer->err))
 		return false;
 	if (answer->reply != NULL)
 		return take_reply(a, ask, answer->reply, &answer->from);
@@ -254,17 +291,34 @@ static bool take(struct announcer *a, const struct ask *ask, const struct announ
 static void ask_beside(struct announcer *a, const struct ask *first, const struct addr *from)
 {
 	const struct announce_site *site = a->tiers.list[first->tracker].site;
+	struct ask beside = *first;
 
-	if (from->port == 0 || addr_is_loopback(from) || !tracker_has_name(site->url) ||
-	    loop_now_ms(a->p.loop) < site->one_until_ms)
+	if (a->stopping || from->port == 0 || addr_is_loopback(from) ||
+	    !tracker_has_name(site->url) || loop_now_ms(a->p.loop) < site->one_until_ms)
 		return;
-	(void)send_ask(a, first->tracker, first->hash, a->event, from->v6 ? ADDR_V4 : ADDR_V6);
+	beside.is = ASK_BESIDE;
+	beside.family = from->v6 ? ADDR_V4 : ADDR_V6;
+	(void)send_ask(a, &beside, a->event);
+}
+
+/* It may have no IPv4 address. */
+static bool ask_instead(struct announcer *a, const struct ask *first, const struct err_info *why)
+{
+	struct ask instead = *first;
+
+	if (first->is != ASK_FIRST || first->family != ADDR_V4 || why->code == OK)
+		return false;
+	instead.is = ASK_INSTEAD;
+	instead.family = ADDR_V6;
+	instead.why = *why;
+	return send_ask(a, &instead, a->event);
 }
 
 /* Whoever has no such address, or whose way to it leads nowhere, is no worse a tracker. */
-static void take_beside(struct announcer *a, struct tracker_url *t,
+static void take_beside(struct announcer *a, const struct ask *ask,
 			const struct announce_answer *answer)
 {
+	struct tracker_url *t = &a->tiers.list[ask->tracker];
 	const struct announce_reply *r = answer->err->code == OK ? answer->reply : NULL;
 	uint32_t n = a->n_peers;
 
@@ -272,7 +326,7 @@ static void take_beside(struct announcer *a, struct tracker_url *t,
 		t->site->one_until_ms = loop_now_ms(a->p.loop) + BESIDE_LATER_MS;
 		return;
 	}
-	t->both = true;
+	note_known(t, ask, &answer->from);
 	note_seen_as(a, r, &answer->from);
 	give_peers(a, t, r, &answer->from);
 	a->n_peers += n;
@@ -349,16 +403,15 @@ static void end_round(struct announcer *a)
 	announce_gate_enter(a->p.gate, &a->turn);
 }
 
-/* Returns the tracker, or NULL when nothing is made of its answer any more. */
-static struct tracker_url *answered(struct ask *ask)
+/* Returns whether the round has succeeded. */
+static bool take_first(struct announcer *a, const struct ask *ask,
+		       const struct announce_answer *answer)
 {
-	struct announcer *a = ask->a;
-
-	ask_is_over(ask);
-	if (!a->stopping)
-		return &a->tiers.list[ask->tracker];
-	finish_stop(a);
-	return NULL;
+	if (ask_instead(a, ask, answer->err) || !take(a, ask, answer))
+		return false;
+	if (ask->is == ASK_FIRST)
+		ask_beside(a, ask, &answer->from);
+	return true;
 }
 
 static void go_on(struct announcer *a, bool good)
@@ -376,18 +429,17 @@ static void on_answer(void *user, const struct announce_answer *answer)
 {
 	struct ask ask = *(struct ask *)user;
 	struct announcer *a = ask.a;
-	struct tracker_url *t = answered(user);
 	bool good = false;
 
-	if (t == NULL)
+	ask_is_over(user);
+	if (a->stopping) {
+		finish_stop(a);
 		return;
-	if (ask.family != ADDR_ANY) {
-		take_beside(a, t, answer);
-	} else {
-		good = take(a, &ask, answer);
-		if (good)
-			ask_beside(a, &ask, &answer->from);
 	}
+	if (ask.is == ASK_BESIDE)
+		take_beside(a, &ask, answer);
+	else
+		good = take_first(a, &ask, answer);
 	go_on(a, good);
 }
 
@@ -395,14 +447,15 @@ static void on_answer(void *user, const struct announce_answer *answer)
 static void ask_current(struct announcer *a)
 {
 	const struct tracker_url *t = &a->tiers.list[a->current];
+	struct ask first = {.tracker = a->current, .family = first_family(a, t)};
 
 	if (announce_site_is_down(t->site, a->asked_ms)) {
 		fail(a, t->site->url, t->site->reason);
 		return;
 	}
-	for (uint32_t i = 0; i < a->n_hashes; i++)
-		if (t->rest_until_ms[i] <= a->asked_ms)
-			(void)send_ask(a, a->current, i, a->event, ADDR_ANY);
+	for (first.hash = 0; first.hash < a->n_hashes; first.hash++)
+		if (t->rest_until_ms[first.hash] <= a->asked_ms)
+			(void)send_ask(a, &first, a->event);
 }
 
 /* Somebody else tells this tracker: nothing is to be said until announcer_resume(). */
@@ -430,6 +483,17 @@ static void start_round(struct announcer *a)
 		rest_all(a);
 }
 
+/* Over each family over which it knows us. */
+static void say_goodbye_to(struct announcer *a, uint32_t tracker, uint32_t hash)
+{
+	const struct tracker_url *t = &a->tiers.list[tracker];
+	struct ask ask = {.tracker = tracker, .hash = hash};
+
+	for (ask.family = ADDR_ANY; ask.family <= ADDR_V6; ask.family++)
+		if (t->known_at[ask.family] != 0)
+			(void)send_ask(a, &ask, EVENT_STOPPED);
+}
+
 static void say_goodbye(struct announcer *a)
 {
 	uint64_t now = loop_now_ms(a->p.loop);
@@ -437,15 +501,11 @@ static void say_goodbye(struct announcer *a)
 	for (uint32_t i = 0; i < a->tiers.n; i++) {
 		const struct tracker_url *t = &a->tiers.list[i];
 
-		if (!t->heard || announce_site_is_down(t->site, now))
+		if (announce_site_is_down(t->site, now))
 			continue;
-		for (uint32_t h = 0; h < a->n_hashes; h++) {
-			if (t->rest_until_ms[h] > now)
-				continue;
-			(void)send_ask(a, i, h, EVENT_STOPPED, t->both ? ADDR_V4 : ADDR_ANY);
-			if (t->both)
-				(void)send_ask(a, i, h, EVENT_STOPPED, ADDR_V6);
-		}
+		for (uint32_t h = 0; h < a->n_hashes; h++)
+			if (t->rest_until_ms[h] <= now)
+				say_goodbye_to(a, i, h);
 	}
 	finish_stop(a);
 }
@@ -581,7 +641,7 @@ void announcer_more(struct announcer *a)
 
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user)
 {
-	bool heard = false;
+	bool known = false;
 
 	a->stopping = true;
 	a->stopped = done;
@@ -590,8 +650,8 @@ void announcer_stop(struct announcer *a, void (*done)(void *user), void *user)
 	cancel_asks(a);
 	end_turn(a);
 	for (uint32_t i = 0; i < a->tiers.n; i++)
-		heard = heard || a->tiers.list[i].heard;
-	if (heard)
+		known = known || tracker_url_knows_us(&a->tiers.list[i]);
+	if (known)
 		announce_gate_enter(a->p.gate, &a->turn);
 	else
 		finish_stop(a);

@@ -90,6 +90,11 @@ void tiers_fini(struct tiers *t, struct announce_gate *g)
 	free(t->list);
 }
 
+bool tracker_url_knows_us(const struct tracker_url *t)
+{
+	return t->known_at[ADDR_ANY] != 0 || t->known_at[ADDR_V4] != 0 || t->known_at[ADDR_V6] != 0;
+}
+
 void tiers_promote(struct tiers *t, uint32_t i)
 {
 	for (; i > 0 && t->list[i - 1].tier == t->list[i].tier; i--)

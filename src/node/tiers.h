@@ -14,10 +14,11 @@
 struct tracker_url {
 	struct announce_site *site;
 	uint32_t tier;
-	bool heard;    /* it knows us: say "stopped" to it */
-	bool both;     /* by an address of either family */
+	/* The port at which it knows us, by our address of each enum addr_family (ADDR_ANY: of one
+	 * that we do not know): say "stopped" to it there. 0: it does not. */
+	uint16_t known_at[ADDR_V6 + 1];
 	char *id;      /* its "tracker id", or NULL */
-	uint16_t port; /* where we are reached, as it was told last; 0: it was not */
+	uint16_t port; /* where those beyond our router reach us, as it was told last; 0: never */
 	/* BEP 31: it does not want to be asked for this hash before. It may know one alone. */
 	uint64_t rest_until_ms[TRACKER_HASHES_MAX];
 	/* It may be "paused" (BEP 21) that it took for an error. */
@@ -40,6 +41,8 @@ bool tracker_is_udp(const char *url);
 /* Has it a name, which may stand for addresses of both families? */
 bool tracker_has_name(const char *url);
 
+/* Does it know us at all? */
+bool tracker_url_knows_us(const struct tracker_url *t);
 /* Number `i` answered. */
 void tiers_promote(struct tiers *t, uint32_t i);
 /* Remember its "tracker id"; nothing for an empty one. */

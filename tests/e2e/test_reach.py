@@ -205,6 +205,19 @@ class Named:
         out = self.r.anna.run("peers", "--json", "--index", "http://127.0.0.1:6969").expect(h.OK).json()
         return {p["addr"] for p in out["peers"]}
 
+    def tracker_is_told(self, scheme):
+        """By those of its addresses that it has, and of the goodbye by the same."""
+        torrent = self.w.path(scheme + ".torrent")
+        wire.create_v1(self.src, torrent, 16 * KIB, announce=f"{scheme}://index.example.org:6969/announce")
+        for addresses in ((V6, V4), (V6,), (V4,)):
+            self.start(addresses, "get", torrent, "-o", self.src, "--seed")
+            if scheme != "udp":  # where an id of before is not answered for a minute
+                self.forget()
+            seen = {self.SEEN[a] for a in addresses}
+            h.wait_for(lambda: self.known() == seen, 60 * SLOW, f"it is known at {seen}")
+            self.r.share.stop().expect(h.OK)
+            check_eq(self.known(), set(), "after its goodbye")
+
 
 @test("an index that is reached over IPv6 by its name is told our own port, which no router changes", seconds=120)
 def _(w):
@@ -215,6 +228,16 @@ def _(w):
     check(n.known() <= set(n.SEEN.values()), "it is known nowhere else", n.known())
     n.r.share.stop().expect(h.OK)
     h.wait_for(lambda: not n.known(), 20 * SLOW, "it is gone")
+
+
+@test("a tracker with a name is told over each family the port at which we are reached over that one", seconds=240)
+def _(w):
+    Named(w).tracker_is_told("http")
+
+
+@test("so is one that is asked over UDP", seconds=240)
+def _(w):
+    Named(w).tracker_is_told("udp")
 
 
 @test("a router that refuses, or does not answer, is said so once, and the peer serves")
