@@ -93,3 +93,11 @@ void stream_close(struct stream *s)
 		tcp_close(s->fd);
 	*s = (struct stream){.fd = -1};
 }
+
+void stream_drop(struct stream *s)
+{
+	if (s->utp != NULL)
+		utp_stream_reset(s->utp);
+	s->utp = NULL;
+	stream_close(s);
+}

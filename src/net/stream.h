@@ -44,5 +44,8 @@ uint32_t stream_unacked(const struct stream *s);
 void stream_reset_on_close(struct stream *s);
 /* Closed so that the peer learns at once; nothing comes any more. */
 void stream_close(struct stream *s);
+/* The same with somebody to whom nothing is owed: over uTP a reset, for which no place is held
+ * until it is acknowledged. */
+void stream_drop(struct stream *s);
 
 #endif

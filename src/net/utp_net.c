@@ -66,36 +66,50 @@ static void touch(struct utp_stream *s)
 	s->net->touched = s;
 }
 
-static void half_open_add(struct utp_stream *s)
+static void row_add(struct utp_row *row, struct utp_stream *s)
 {
-	struct utp_net *n = s->net;
-
-	s->half_open = true;
-	s->older = n->newest;
+	s->row = row;
+	s->newer = NULL;
+	s->older = row->newest;
 	if (s->older != NULL)
 		s->older->newer = s;
 	else
-		n->oldest = s;
-	n->newest = s;
-	n->n_half_open++;
+		row->oldest = s;
+	row->newest = s;
+	row->n++;
 }
 
-static void half_open_drop(struct utp_stream *s)
+static void row_drop(struct utp_stream *s)
 {
-	struct utp_net *n = s->net;
+	struct utp_row *row = s->row;
 
-	if (!s->half_open)
+	if (row == NULL)
 		return;
-	s->half_open = false;
+	s->row = NULL;
 	if (s->older != NULL)
 		s->older->newer = s->newer;
 	else
-		n->oldest = s->newer;
+		row->oldest = s->newer;
 	if (s->newer != NULL)
 		s->newer->older = s->older;
 	else
-		n->newest = s->older;
-	n->n_half_open--;
+		row->newest = s->older;
+	row->n--;
+}
+
+/* The oldest of one subscriber, and how many of them there are. NULL: none. */
+static struct utp_stream *oldest_of(const struct utp_row *row, const struct addr *who, uint32_t *n)
+{
+	struct utp_stream *oldest = NULL;
+
+	*n = 0;
+	for (struct utp_stream *s = row->newest; s != NULL; s = s->older) {
+		if (!addr_same_subscriber(&s->addr, who))
+			continue;
+		oldest = s;
+		(*n)++;
+	}
+	return oldest;
 }
 
 static void untouch(struct utp_stream *s)
@@ -158,7 +172,7 @@ static void stream_free(struct utp_stream *s)
 	n->stats.resent += st.resent;
 	untouch(s);
 	unpend(s);
-	half_open_drop(s);
+	row_drop(s);
 	hash_map_drop(&n->by_key, s->key, s);
 	if (s->prev != NULL)
 		s->prev->next = s->next;
@@ -169,6 +183,50 @@ static void stream_free(struct utp_stream *s)
 	n->n_conns--;
 	utp_conn_free(s->conn);
 	free(s);
+}
+
+/* ---- places --------------------------------------------------------------------------------- */
+
+/* Of its own host the oldest one, else the oldest of all. */
+static void make_half_open_room(struct utp_net *n, const struct addr *from)
+{
+	uint32_t of_host;
+	struct utp_stream *own = oldest_of(&n->half_open, from, &of_host);
+
+	if (of_host >= UTP_NET_HALF_OPEN_HOST_MAX)
+		stream_free(own);
+	else if (n->half_open.n >= UTP_NET_HALF_OPEN_MAX)
+		stream_free(n->half_open.oldest);
+}
+
+/* Without a word: what the other end says next is answered with a reset. */
+static void drop_closing(struct utp_net *n, const struct addr *with)
+{
+	uint32_t of_host;
+	struct utp_stream *s = oldest_of(&n->closing, with, &of_host);
+
+	if (s == NULL)
+		s = n->closing.oldest;
+	if (s != NULL)
+		stream_free(s);
+}
+
+static void add_closing(struct utp_stream *s)
+{
+	struct utp_net *n = s->net;
+	uint32_t of_host;
+
+	(void)oldest_of(&n->closing, &s->addr, &of_host);
+	if (of_host >= UTP_NET_CLOSING_HOST_MAX || n->closing.n >= UTP_NET_CLOSING_MAX)
+		drop_closing(n, &s->addr);
+	row_add(&n->closing, s);
+}
+
+bool utp_net_make_place(struct utp_net *n, const struct addr *with)
+{
+	if (n->n_conns >= UTP_NET_CONNS_MAX)
+		drop_closing(n, with);
+	return n->n_conns < UTP_NET_CONNS_MAX;
 }
 
 /* ---- packets out ---------------------------------------------------------------------------- */
@@ -221,8 +279,10 @@ void utp_net_settle(struct utp_stream *s)
 	at = utp_conn_deadline_us(s->conn);
 	if (at < n->timer_us)
 		set_timer(n, at);
-	if (utp_conn_state(s->conn) != UTP_HALF_OPEN)
-		half_open_drop(s);
+	if (s->row == &n->half_open && utp_conn_state(s->conn) != UTP_HALF_OPEN)
+		row_drop(s);
+	if (s->row == NULL && utp_conn_state(s->conn) == UTP_CLOSING)
+		add_closing(s);
 	if (s->accepted && utp_conn_state(s->conn) == UTP_OPEN) {
 		s->accepted = false;
 		s->owned = true;
@@ -256,24 +316,6 @@ static void refuse(struct utp_net *n, const struct addr *to, const struct utp_pa
 	n->stats.packets_out += udp_port_send(n->udp, to, &out, 1);
 }
 
-/* Of its own host the oldest one, else the oldest of all. */
-static void make_room(struct utp_net *n, const struct addr *from)
-{
-	struct utp_stream *own = NULL;
-	uint32_t of_host = 0;
-
-	for (struct utp_stream *s = n->newest; s != NULL; s = s->older) {
-		if (!addr_same_subscriber(&s->addr, from))
-			continue;
-		own = s;
-		of_host++;
-	}
-	if (of_host >= UTP_NET_HALF_OPEN_HOST_MAX)
-		stream_free(own);
-	else if (n->n_half_open >= UTP_NET_HALF_OPEN_MAX)
-		stream_free(n->oldest);
-}
-
 static void take_syn(struct utp_net *n, const struct addr *from, const struct utp_packet *p)
 {
 	uint64_t now = loop_clock_us();
@@ -286,15 +328,15 @@ static void take_syn(struct utp_net *n, const struct addr *from, const struct ut
 	}
 	if (!addr_is_dialable(from))
 		return;
-	make_room(n, from);
-	if (n->n_conns >= UTP_NET_CONNS_MAX)
+	make_half_open_room(n, from);
+	if (!utp_net_make_place(n, from))
 		return;
 	s = stream_new(n, from, utp_conn_accept(p, fresh(n), &n->budget, now));
 	if (s == NULL)
 		return;
 	s->accepted = true;
 	s->own = *udp_port_own(n->udp);
-	half_open_add(s);
+	row_add(&n->half_open, s);
 }
 
 static void on_datagram(void *user, const struct addr *from, struct bytes in)
@@ -400,7 +442,7 @@ struct utp_stream *utp_net_dial(struct utp_net *n, const struct addr *to)
 
 	for (unsigned i = 0; i < TRIES && find(n, to, id) != NULL; i++)
 		id = fresh(n);
-	if (n->n_conns >= UTP_NET_CONNS_MAX || find(n, to, id) != NULL)
+	if (find(n, to, id) != NULL)
 		return NULL;
 	return stream_new(n, to, utp_conn_dial(id, fresh(n), &n->budget, now));
 }
@@ -454,7 +496,8 @@ void utp_net_stats(const struct utp_net *n, struct utp_net_stats *out)
 {
 	*out = n->stats;
 	out->conns = n->n_conns;
-	out->half_open = n->n_half_open;
+	out->half_open = n->half_open.n;
+	out->closing = n->closing.n;
 	out->held_bytes = n->budget.used;
 	for (const struct utp_stream *s = n->all; s != NULL; s = s->next) {
 		struct utp_conn_stats st;

@@ -14,6 +14,11 @@
 #define UTP_NET_HALF_OPEN_MAX 256u
 #define UTP_NET_HALF_OPEN_HOST_MAX 8u
 #define UTP_NET_CONNS_MAX 4000u
+/* Of them those that were closed and wait for the other end to acknowledge. One more pushes the
+ * oldest out, of its own host first; so does any connection when there is no place (attack: one
+ * host that is hung up on again and again, and never acknowledges that). */
+#define UTP_NET_CLOSING_MAX 256u
+#define UTP_NET_CLOSING_HOST_MAX 8u
 /* Bytes held for readers by all of them together (attack: UTP_HELD_MAX behind a gap on each of
  * thousands of connections). */
 #define UTP_NET_HELD_MAX (64u << 20)
@@ -34,7 +39,7 @@ int utp_net_new(struct loop *loop, struct udp_port *udp, utp_net_accept *on_acce
 void utp_net_free(struct utp_net *n);
 
 struct utp_net_stats {
-	uint32_t conns, half_open;
+	uint32_t conns, half_open, closing;
 	uint64_t packets_in, packets_out, resent, held_bytes;
 };
 void utp_net_stats(const struct utp_net *n, struct utp_net_stats *out);
@@ -55,5 +60,7 @@ uint32_t utp_stream_unacked(const struct utp_stream *u);
 uint32_t utp_stream_rtt_us(const struct utp_stream *u);
 /* As tcp_close(): what was sent still arrives; behind what was not, the other end is reset. */
 void utp_stream_close(struct utp_stream *u);
+/* At once: the other end is reset, and nothing is kept for it. */
+void utp_stream_reset(struct utp_stream *u);
 
 #endif

@@ -25,7 +25,7 @@ int utp_stream_dial(struct utp_net *n, const struct addr *to, struct utp_stream 
 {
 	struct utp_stream *s;
 
-	if (n->n_conns >= UTP_NET_CONNS_MAX)
+	if (!utp_net_make_place(n, to))
 		return ERR_TOO_BIG;
 	s = utp_net_dial(n, to);
 	if (s == NULL)
@@ -116,11 +116,23 @@ uint32_t utp_stream_rtt_us(const struct utp_stream *u)
 	return st.rtt_us;
 }
 
-void utp_stream_close(struct utp_stream *u)
+static void disown(struct utp_stream *u)
 {
 	u->fn = NULL;
 	u->want = 0;
 	u->owned = false;
+}
+
+void utp_stream_close(struct utp_stream *u)
+{
+	disown(u);
 	utp_conn_close(u->conn, loop_clock_us());
+	utp_net_settle(u);
+}
+
+void utp_stream_reset(struct utp_stream *u)
+{
+	disown(u);
+	utp_conn_reset(u->conn);
 	utp_net_settle(u);
 }

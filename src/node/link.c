@@ -97,7 +97,7 @@ void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *fr
 	if (has_place(n, from))
 		accepted(link_new(n, &(struct stream){.fd = -1, .utp = u}, from));
 	else
-		utp_stream_close(u);
+		utp_stream_reset(u);
 }
 
 static void dial_as(struct transfer *t, struct dial d)
@@ -189,7 +189,10 @@ void link_close(struct link *l, const char *reason)
 	if (l->reply_timer != NULL)
 		loop_timer_free(l->reply_timer);
 	l->reply_timer = NULL;
-	stream_close(&l->stream);
+	if (l->t == NULL)
+		stream_drop(&l->stream);
+	else
+		stream_close(&l->stream);
 	if (l->prev != NULL)
 		l->prev->next = l->next;
 	else

@@ -184,6 +184,17 @@ void utp_conn_close(struct utp_conn *c, uint64_t now_us)
 		c->linger_us = now_us + UTP_LINGER_US;
 }
 
+void utp_conn_reset(struct utp_conn *c)
+{
+	if (c->state == UTP_DEAD)
+		return;
+	utp_in_free(c);
+	if (c->state == UTP_OPEN || c->state == UTP_CLOSING)
+		reset(c, OK);
+	else
+		utp_die(c, OK);
+}
+
 /* ---- out --------------------------------------------------------------------------------- */
 
 static struct bytes small_packet(struct utp_conn *c, enum utp_type type, uint16_t seq,

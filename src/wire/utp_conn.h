@@ -82,6 +82,8 @@ size_t utp_conn_read(struct utp_conn *c, struct span to);
 /* Nothing more is read or written; what was written still arrives, unless some of it was not even
  * sent: then the other end is reset. */
 void utp_conn_close(struct utp_conn *c, uint64_t now_us);
+/* The same at once: who was connected is reset, and what was written may not arrive. */
+void utp_conn_reset(struct utp_conn *c);
 
 /* ---- out ---- */
 /* Packets to send now, at most `cap`.

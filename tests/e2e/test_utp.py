@@ -233,5 +233,48 @@ def _(w):
         s.close()
 
 
+def packet(kind, number, seq, ack):
+    return struct.pack(">BBHIIIHH", kind << 4 | 1, 0, number, 1, 0, 1 << 20, seq, ack)
+
+
+def knock(sock, to, number):
+    """Eight SYNs, and an answer to each answer; returns (those that were answered, kinds of all else that came)."""
+    for i in range(8):
+        sock.sendto(packet(4, number + 2 * i, 1, 0), to)
+    met, other, end = 0, [], time.monotonic() + h.SLOW
+    while met < 8 and time.monotonic() < end:
+        if not select.select([sock], [], [], 0.1)[0]:
+            continue
+        data = sock.recv(2048)
+        kind, back, seq = data[0] >> 4, *struct.unpack_from(">H12xH", data, 2)
+        if kind != 2:
+            other.append(kind)
+            continue
+        sock.sendto(packet(2, back + 1, 2, (seq - 1) & 0xffff), to)
+        met += 1
+    return met, other
+
+
+@test("who connects thousands of times and says nothing takes nobody's place", seconds=120)
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("film"), 4 * MIB)
+    port = h.free_port()
+    a.share(src, *UTP, "--port", str(port))
+    crowd = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    crowd.bind((h.HOST, 0))
+    kinds = set()
+    for i in range(8000 // 8):
+        met, other = knock(crowd, (h.HOST, port), 1 + 16 * i)
+        check_eq(met, 8, f"those that were let in, after {8 * i}")
+        kinds.update(other)
+    # Strangers that make way for others are reset: nothing is kept for them.
+    check_eq(kinds, {3}, "what the others were told")
+    b.get("film", *UTP)
+    h.check_same(b.path("film"), src)
+    crowd.close()
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())

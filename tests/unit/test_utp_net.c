@@ -268,6 +268,124 @@ TEST(a_flood_of_syns_pushes_out_only_its_own_host_and_then_the_oldest)
 	pair_fini(&p);
 }
 
+/* The next one of that kind: on a slow machine others are sent again. */
+static void hear_one(struct pair *p, int fd, enum utp_type type, struct utp_packet *out)
+{
+	int got = hear(p, fd, out);
+
+	while (got != (int)type && got >= 0)
+		got = hear(p, fd, out);
+	CHECK_INT(got, type);
+}
+
+/* Somebody connects, and says nothing more. Returns what we have of it. */
+static struct utp_stream *knock(struct pair *p, int fd, uint16_t id)
+{
+	struct utp_packet answer;
+	unsigned n = p->a.n_got;
+
+	say(fd, &p->to_a, &(struct utp_packet){.type = UTP_SYN, .id = id, .seq = 1}, "");
+	hear_one(p, fd, UTP_STATE, &answer);
+	say(fd, &p->to_a,
+	    &(struct utp_packet){.type = UTP_STATE,
+				 .id = (uint16_t)(id + 1),
+				 .seq = 2,
+				 .ack = (uint16_t)(answer.seq - 1)},
+	    "");
+	RUN_UNTIL(p, p->a.n_got == n + 1);
+	return p->a.got;
+}
+
+static void knock_and_be_closed(struct pair *p, int fd, uint16_t id)
+{
+	struct utp_packet fin;
+
+	utp_stream_close(knock(p, fd, id));
+	hear_one(p, fd, UTP_FIN, &fin);
+}
+
+TEST(who_never_acknowledges_the_end_keeps_few_places_and_of_his_own_first)
+{
+	struct utp_net_stats st;
+	struct pair p;
+	char host[32];
+	int fd;
+
+	pair_init(&p);
+	fd = stranger("127.0.0.2");
+	for (uint16_t i = 0; i < 3 * UTP_NET_CLOSING_HOST_MAX; i++)
+		knock_and_be_closed(&p, fd, (uint16_t)(i * 5));
+	utp_net_stats(p.a.net, &st);
+	CHECK_INT(st.closing, UTP_NET_CLOSING_HOST_MAX);
+	CHECK_INT(st.conns, UTP_NET_CLOSING_HOST_MAX);
+	close(fd);
+	for (unsigned i = 0; i < UTP_NET_CLOSING_MAX + 20; i++) {
+		snprintf(host, sizeof(host), "127.0.%u.%u", 1 + i / 200, 3 + i % 200);
+		fd = stranger(host);
+		knock_and_be_closed(&p, fd, 7);
+		close(fd);
+	}
+	utp_net_stats(p.a.net, &st);
+	CHECK_INT(st.closing, UTP_NET_CLOSING_MAX);
+	CHECK_INT(st.conns, UTP_NET_CLOSING_MAX);
+	pair_fini(&p);
+}
+
+TEST(when_all_places_are_taken_those_that_are_closing_make_way)
+{
+	int fd, nobody = stranger("127.0.0.5");
+	struct utp_stream *dialled = NULL;
+	struct utp_net_stats st;
+	struct utp_packet got;
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+	struct addr to;
+	struct pair p;
+
+	pair_init(&p);
+	CHECK_INT(getsockname(nobody, (struct sockaddr *)&at, &len), 0);
+	CHECK_INT(addr_parse(bytes_str("127.0.0.5"), ntohs(at.sin_port), &to), OK);
+	fd = stranger("127.0.0.2");
+	for (uint16_t i = 0; i < UTP_NET_CLOSING_HOST_MAX; i++)
+		knock_and_be_closed(&p, fd, (uint16_t)(i * 5));
+	close(fd);
+	fd = stranger("127.0.0.3");
+	/* All but one for ourselves. */
+	for (unsigned i = 0; i < UTP_NET_CONNS_MAX - 1; i++)
+		CHECK_INT(utp_stream_dial(p.a.net, &to, &dialled), OK);
+	utp_net_stats(p.a.net, &st);
+	CHECK_INT(st.conns, UTP_NET_CONNS_MAX);
+	CHECK_INT(st.closing, 1);
+	say(fd, &p.to_a, &(struct utp_packet){.type = UTP_SYN, .id = 100}, "");
+	CHECK_INT(hear(&p, fd, &got), UTP_STATE);
+	utp_net_stats(p.a.net, &st);
+	CHECK_INT(st.conns, UTP_NET_CONNS_MAX);
+	CHECK_INT(st.closing, 0);
+	/* Whoever is wanted stays. */
+	CHECK_INT(utp_stream_dial(p.a.net, &to, &dialled), ERR_TOO_BIG);
+	say(fd, &p.to_a, &(struct utp_packet){.type = UTP_SYN, .id = 200}, "");
+	CHECK_INT(hear(&p, fd, &got), -1);
+	close(fd);
+	close(nobody);
+	pair_fini(&p);
+}
+
+TEST(who_is_reset_keeps_no_place)
+{
+	struct utp_net_stats st;
+	struct utp_packet got;
+	struct pair p;
+	int fd = stranger("127.0.0.2");
+
+	pair_init(&p);
+	utp_stream_reset(knock(&p, fd, 7));
+	utp_net_stats(p.a.net, &st);
+	CHECK_INT(st.conns, 0);
+	CHECK_INT(hear(&p, fd, &got), UTP_RESET);
+	close(fd);
+	pair_fini(&p);
+}
+
 TEST(packets_of_no_connection_are_answered_with_resets_so_many_a_second)
 {
 	struct utp_packet data = {.type = UTP_DATA, .id = 9, .seq = 3}, got;
