@@ -104,8 +104,11 @@ static void take_open(struct utp_conn *c, const struct utp_packet *p, uint64_t n
 	bool is_ack = utp_out_is_ack(c, p);
 
 	/* Of another connection, or of somebody who guesses. */
-	if (!is_ack && !is_late(c, p))
+	if (!is_ack && !is_late(c, p)) {
+		if (c->state == UTP_HALF_OPEN && ++c->n_guesses >= UTP_GUESSES_MAX)
+			utp_die(c, ERR_TIMEOUT);
 		return;
+	}
 	if (c->state == UTP_HALF_OPEN) {
 		c->state = UTP_OPEN;
 		c->linger_us = UINT64_MAX;

@@ -41,6 +41,9 @@
 #define UTP_KEEPALIVE_US 29000000u
 /* An acknowledgement waits so long for data to go with it, or for a second packet. */
 #define UTP_ACK_DELAY_US 20000u
+/* Wrong acknowledgements from somebody who is not proven (attack: to forge an address, and guess
+ * the 16 bits that were sent there). */
+#define UTP_GUESSES_MAX 4u
 /* After the local end closed: for the other one to acknowledge. */
 #define UTP_LINGER_US 10000000u
 

@@ -55,6 +55,7 @@ struct utp_conn {
 	struct utp_window window;
 	uint64_t rto_us; /* when; UINT64_MAX never */
 	uint32_t n_timeouts, n_syns;
+	uint32_t n_guesses; /* wrong, while HALF_OPEN */
 
 	/* From them. */
 	uint16_t in_ack; /* received, all of it up to here */

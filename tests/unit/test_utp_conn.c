@@ -125,6 +125,37 @@ TEST(nobody_who_may_be_elsewhere_gets_data)
 	finish(&h);
 }
 
+TEST(who_guesses_may_do_so_a_few_times)
+{
+	struct hand h;
+
+	open_accepted(&h);
+	for (uint16_t i = 1; i < UTP_GUESSES_MAX; i++)
+		give(&h, UTP_STATE, 11, (uint16_t)(99 + i), "");
+	CHECK_INT(utp_conn_state(h.c), UTP_HALF_OPEN);
+	give(&h, UTP_STATE, 11, 98, "");
+	CHECK_INT(utp_conn_state(h.c), UTP_DEAD);
+	CHECK_INT(pull(&h), 0);
+	give(&h, UTP_STATE, 11, 99, "");
+	CHECK_INT(utp_conn_state(h.c), UTP_DEAD);
+	finish(&h);
+}
+
+TEST(a_wrong_guess_or_two_harm_nobody_who_is_there)
+{
+	struct hand h;
+
+	open_accepted(&h);
+	for (uint16_t i = 1; i < UTP_GUESSES_MAX; i++)
+		give(&h, UTP_STATE, 11, (uint16_t)(99 + i), "");
+	give(&h, UTP_STATE, 11, 99, "");
+	CHECK_INT(utp_conn_state(h.c), UTP_OPEN);
+	for (uint16_t i = 1; i <= UTP_GUESSES_MAX; i++)
+		give(&h, UTP_STATE, 11, (uint16_t)(99 + i), "");
+	CHECK_INT(utp_conn_state(h.c), UTP_OPEN);
+	finish(&h);
+}
+
 TEST(who_never_comes_back_is_forgotten_without_a_word)
 {
 	struct hand h;
