@@ -106,6 +106,8 @@ static bool look_at_daemon(struct get *g)
 	int err = handover_look(&handed, 1, &why);
 
 	if (err != OK) {
+		g->unanswered = true;
+		handover_say_left(&g->handed, &why);
 		get_fail(g, &why);
 		return false;
 	}
@@ -331,7 +333,7 @@ static int get_one(const struct opts *o)
 		get_say_interrupted(&g);
 	if (g.by_daemon)
 		get_say_detached(&g);
-	if (g.by_daemon && code != EXIT_OK && !g.session.interrupted)
+	if (g.by_daemon && code != EXIT_OK && !g.session.interrupted && !g.unanswered)
 		handover_undo(&g.handed);
 	handed_fini(&g.handed);
 	if (g.session.interrupted && g.flow == NULL && g.last.phase == TRANSFER_SEEDING)

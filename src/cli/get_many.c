@@ -585,7 +585,8 @@ int get_many(const struct opts *o)
 	if (m.session.interrupted && m.n_done + m.n_failed + m.n_same == m.n)
 		code = m.code;
 	for (size_t i = 0; m.items != NULL && i < m.n; i++) {
-		if (m.by_daemon && m.items[i].state == ITEM_ALONE && !m.session.interrupted)
+		if (m.by_daemon && m.items[i].state == ITEM_ALONE && !m.session.interrupted &&
+		    !m.unanswered)
 			handed_undo(&m.items[i]);
 		item_drop(&m.items[i]);
 	}

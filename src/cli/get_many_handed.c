@@ -104,6 +104,7 @@ static void look(struct many *m)
 	m->down_bps = m->up_bps = 0;
 	for (uint32_t i = 0; i < TURN_QUESTIONS && left > 0; i++) {
 		if (look_at_some(m, &left, &why) != OK) {
+			m->unanswered = true;
 			progress_clear(&m->session.progress);
 			session_end(&m->session, opts_fail(m->o, "get", &why));
 			return;
@@ -130,7 +131,7 @@ void handed_say_detached(struct many *m)
 {
 	size_t n = m->next - m->n_done - m->n_failed;
 
-	if (!m->session.interrupted && !m->o->detach)
+	if (!m->session.interrupted && !m->o->detach && !m->unanswered)
 		return;
 	if (m->next < m->n)
 		session_say(&m->session, "stopped with %zu of %zu handed to the daemon", m->next,

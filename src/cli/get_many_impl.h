@@ -49,6 +49,7 @@ struct many {
 	int code;	   /* of the first that failed */
 	bool said_stalled, said_serving, index_is_gone;
 	bool by_daemon;
+	bool unanswered; /* the daemon does not say how they stand, and has them all the same */
 	uint64_t down_bps, up_bps; /* of those that the daemon was asked about last */
 };
 

@@ -381,6 +381,14 @@ int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 	return err == ERR_NOENT ? OK : err;
 }
 
+void handover_say_left(const struct handed *h, struct err_info *why)
+{
+	struct err_info said = *why;
+
+	err_set(why, said.code, "%s; it goes on with it as number %u",
+		said.code == ERR_TIMEOUT ? "the daemon does not answer" : said.text, h->id);
+}
+
 bool handed_take_newer(struct handed *h)
 {
 	bool newer = h->newer;

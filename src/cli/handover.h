@@ -52,6 +52,8 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 /* Look at some again, at most HANDOVER_LOOK_MAX. Returns 0, also when they are gone, or why the
  * daemon does not say. */
 int handover_look(struct handed *const *list, size_t n, struct err_info *info);
+/* It was not to be looked at, for the reason `why`, which is said to be no end of it. */
+void handover_say_left(const struct handed *h, struct err_info *why);
 /* Has a newer version taken its place since this was asked last? */
 bool handed_take_newer(struct handed *h);
 /* What is in the way of one, and was not when this was asked last. NULL: nothing new. Borrowed

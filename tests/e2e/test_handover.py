@@ -53,6 +53,29 @@ def _(w):
     check_eq(len(b.transfers()), 40, "they stay")
 
 
+@test("a daemon that stands still keeps what was handed over: get says so and ends, and it goes on once it wakes", seconds=150)
+def _(w):
+    _, a, b = trio(w)
+    big, *others = [h.make_file(a.path(name), 4 * MIB, seed=n) for n, name in enumerate(("big", "other", "third"))]
+    seed = a.share(big, *others, "--as", "alice", wait=False)
+    h.wait_for(lambda: b"peer on port" in seed.out(), 30 * h.SLOW, "all are shared")
+    d = b.daemon("--limit-down", "1K", "--limit-lan")
+    os.mkdir(b.path("into"))
+    one = b.start("get", "big")
+    wait_state(b, "big", "downloading")
+    many = b.start("get", "other", "third", "-o", "into", "--wait", "300")
+    h.wait_for(lambda: len(b.transfers()) == 3, 30 * h.SLOW, "the others, too")
+    d.send(signal.SIGSTOP)
+    one.wait(60 * h.SLOW).expect(h.UNREACHABLE).error_line("the daemon does not answer; it goes on with it as number 1")
+    done = many.wait(60 * h.SLOW).expect(h.UNREACHABLE)
+    check("the daemon goes on with 2 of 2" in done.err, "what is left", done.err)
+    d.send(signal.SIGCONT)
+    b.run("limit", "--down", "0").expect(h.OK)
+    for at, name in ((b.path("big"), "big"), (b.path("into", "other"), "other"), (b.path("into", "third"), "third")):
+        wait_state(b, name, "seeding", 60)
+        h.check_same(at, a.path(name))
+
+
 @test("what is larger than a question to the daemon is handed over, too, and leaves no file behind")
 def _(w):
     index, a, b = trio(w)
