@@ -74,7 +74,7 @@ const char *meta_fault_text(enum meta_fault f)
 	case META_FILE_NO_PATH:
 		return "a file has no 'path'";
 	case META_PATH_EMPTY:
-		return "a path, or a part of one, is empty";
+		return "a path is empty";
 	case META_PATH_BAD:
 		return "a part of a path is '.' or '..', or has a '/' or a zero byte in it";
 	case META_PATH_LONG:

@@ -80,7 +80,8 @@ static void path_put(struct meta_build *b, struct bytes part)
 	b->path_end += part.len;
 }
 
-/* Joins the components into the arena. The result is never longer than the list's
+/* Joins the components into the arena; empty ones stand for nothing and are left out, and two files
+ * that become one by that clash like any. The result is never longer than the list's
  * own encoding, since each component has at least two bytes of length prefix. */
 static enum meta_fault path_join(struct meta_build *b, const struct benc *list, const char **out)
 {
@@ -94,6 +95,8 @@ static enum meta_fault path_join(struct meta_build *b, const struct benc *list, 
 
 		if (part.type != BENC_STR)
 			return META_PATH_BAD;
+		if (part.str.len == 0)
+			continue;
 		f = meta_component_check(part.str);
 		if (f != META_OK)
 			return f;

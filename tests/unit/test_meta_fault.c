@@ -134,7 +134,12 @@ TEST(metainfo_refuses_bad_file_lists)
 	    {META_FILE_NO_PATH, LIST("{'length' 5 'path' 'a'}")},
 	    {META_PATH_EMPTY, LIST("{'length' 5 'path' []}")},
 	    {META_PATH_EMPTY, LIST("{'length' 5 'path' ['']}")},
-	    {META_PATH_EMPTY, LIST("{'length' 5 'path' ['a' '' 'b']}")},
+	    {META_PATH_EMPTY, LIST("{'length' 5 'path' ['' '']}")},
+	    {META_OK, LIST("{'length' 5 'path' ['' 'a' '' 'b' '']}")},
+	    {META_PATH_BAD, LIST("{'length' 5 'path' ['a' '' '..' 'b']}")},
+	    {META_PATH_CLASH,
+	     LIST("{'length' 5 'path' ['a' '' 'b']}{'length' 0 'path' ['a' 'b']}")},
+	    {META_PATH_CLASH, LIST("{'length' 5 'path' ['' 'a']}{'length' 0 'path' ['a' 'b']}")},
 	    {META_OK, LIST(FILE1)},
 	    {META_OK, LIST("{'length' 5 'md5sum' 'x' 'path' ['a'] 'zzz' {'q' []}}")},
 	};

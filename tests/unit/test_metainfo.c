@@ -365,6 +365,18 @@ TEST(metainfo_lists_links_and_attributes)
 	meta_free(m);
 }
 
+TEST(metainfo_leaves_out_empty_parts_of_paths)
+{
+	struct metainfo *m = parse_notation(LIST("{'length' 5 'path' ['' 'a' '' '' 'b' '']}"));
+
+	CHECK_STR(m->files[0].path, "a/b");
+	meta_free(m);
+	m = parse_notation(
+	    HYBRID("{'length' 5 'path' ['d' '' 'f']}", "{'d' {'f' " LEAF("5") "}}", "20"));
+	CHECK_STR(m->files[0].path, "d/f");
+	meta_free(m);
+}
+
 #define V1_PIECES(files, length, n)                                                                \
 	"{'info' {'files' [" files "] 'name' 'n' 'piece length' " length " 'pieces' 'x'*" n "}}"
 #define FILE_OF(n, name) "{'length' " n " 'path' ['" name "']}"
