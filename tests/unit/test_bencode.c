@@ -81,6 +81,23 @@ TEST(benc_walks_lists_and_dictionaries)
 	CHECK(!benc_next(&it, NULL, &v));
 }
 
+TEST(benc_tells_the_next_key_without_its_value)
+{
+	struct benc dict = {.type = BENC_DICT, .raw = bytes_str("d1:ai1e2:bb**e")}, value;
+	struct benc list = {.type = BENC_LIST, .raw = bytes_str("l1:ae")};
+	struct benc_iter it = benc_iter(&dict);
+	struct bytes key;
+
+	CHECK(benc_peek_key(&it, &key) && bytes_eq(key, bytes_str("a")));
+	CHECK(benc_next(&it, &key, &value) && value.num == 1);
+	CHECK(benc_peek_key(&it, &key) && bytes_eq(key, bytes_str("bb")));
+	CHECK(!benc_next(&it, &key, &value));
+	it.rest = bytes_sub(it.rest, it.rest.len, 0);
+	CHECK(!benc_peek_key(&it, &key));
+	it = benc_iter(&list);
+	CHECK(!benc_peek_key(&it, &key));
+}
+
 TEST(benc_finds_by_key_and_by_type)
 {
 	struct benc top = parse("d1:di1e1:i4:text1:lle1:sdee"), v;
