@@ -28,6 +28,8 @@ struct mse {
 	void *user;
 	uint8_t private[DH768_PRIVATE_BYTES], secret[DH768_BYTES], skey[SHA1_LEN];
 	uint8_t mark[SHA1_LEN]; /* what is looked for */
+	uint8_t pad[MSE_PAD_MAX];
+	uint32_t pad_out_len; /* of that, behind our number */
 	uint32_t mark_len, pad_len, initial_len;
 	struct rc4 from, to;
 	struct buf in, initial;
@@ -90,13 +92,24 @@ static void seal_head(struct mse *m, struct buf *out, unsigned choice)
 	seal(m, out, head, sizeof(head));
 }
 
+/* Our number, and the pad behind it. */
+static int say_key(struct mse *m, struct buf *out)
+{
+	uint8_t public[DH768_BYTES];
+
+	if (dh768_public(m->private, public) != OK ||
+	    buf_put(out, bytes_of(public, sizeof(public))) != OK ||
+	    buf_put(out, bytes_of(m->pad, m->pad_out_len)) != OK)
+		return ERR_NOMEM;
+	return OK;
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 int mse_new(const struct mse_params *p, struct buf *out, struct mse **made)
 {
 	struct mse *m = calloc(1, sizeof(*m));
 	const uint8_t *random = p->random + DH768_PRIVATE_BYTES;
-	uint8_t public[DH768_BYTES];
 
 	assert((p->allowed & (MSE_PLAIN | MSE_RC4)) != 0 && p->initial.len <= MSE_INITIAL_MAX);
 	if (m == NULL)
@@ -107,13 +120,13 @@ int mse_new(const struct mse_params *p, struct buf *out, struct mse **made)
 	m->find = p->find;
 	m->user = p->user;
 	memcpy(m->private, p->random, sizeof(m->private));
+	m->pad_out_len = be32(random) % (MSE_PAD_MAX + 1);
+	memcpy(m->pad, random + 4, m->pad_out_len);
 	buf_init(&m->in, IN_MAX);
 	buf_init(&m->initial, MSE_INITIAL_MAX);
 	if (m->dialled)
 		memcpy(m->skey, p->skey, SHA1_LEN);
-	if (dh768_public(m->private, public) != OK || buf_put(&m->initial, p->initial) != OK ||
-	    buf_put(out, bytes_of(public, sizeof(public))) != OK ||
-	    buf_put(out, bytes_of(random + 4, be32(random) % (MSE_PAD_MAX + 1))) != OK) {
+	if (buf_put(&m->initial, p->initial) != OK || (m->dialled && say_key(m, out) != OK)) {
 		mse_free(m);
 		return ERR_NOMEM;
 	}
@@ -168,6 +181,8 @@ static int take_key(struct mse *m, struct bytes in, struct buf *out)
 	if (in.len < DH768_BYTES)
 		return 0;
 	err = dh768_secret(m->private, in.ptr, m->secret);
+	if (err == OK && !m->dialled)
+		err = say_key(m, out);
 	if (err != OK)
 		return err;
 	m->state = MSE_FIND;

@@ -43,7 +43,9 @@ struct mse_params {
 	void *user;
 };
 
-/* What is to be sent at once is appended to `out`. Returns 0 or ERR_NOMEM. */
+/* What is to be sent at once is appended to `out`: by whoever was dialled nothing yet, who computes
+ * nothing either before the other's number is there, all of it (attack: connections of one byte
+ * each). Returns 0 or ERR_NOMEM. */
 int mse_new(const struct mse_params *p, struct buf *out, struct mse **made);
 void mse_free(struct mse *m);
 

@@ -206,6 +206,29 @@ TEST(keys_that_make_no_secret_are_refused)
 	CHECK_INT(dh768_secret(private, key, out), ERR_PROTO);
 }
 
+/* What costs a connection one byte must not cost us an exponentiation. */
+TEST(who_was_dialled_says_nothing_before_the_others_number_is_whole)
+{
+	uint8_t key[DH768_BYTES] = {[0] = 7, [DH768_BYTES - 1] = 5};
+	struct side b;
+	struct rng r;
+
+	rng_seed(&r, 6);
+	open_side(&b, &r, false, MSE_RC4 | MSE_PLAIN, false);
+	CHECK_INT(b.out.len, 0);
+	CHECK_INT(mse_take(b.m, bytes_of(key, sizeof(key) - 1), &b.out), sizeof(key) - 1);
+	CHECK_INT(b.out.len, 0);
+	CHECK_INT(mse_take(b.m, bytes_of(key + sizeof(key) - 1, 1), &b.out), 1);
+	CHECK(b.out.len >= DH768_BYTES && b.out.len <= DH768_BYTES + MSE_PAD_MAX);
+	close_side(&b);
+	/* Nor when it makes no secret. */
+	memset(key, 0, sizeof(key));
+	open_side(&b, &r, false, MSE_RC4 | MSE_PLAIN, false);
+	CHECK_INT(mse_take(b.m, bytes_of(key, sizeof(key)), &b.out), ERR_PROTO);
+	CHECK_INT(b.out.len, 0);
+	close_side(&b);
+}
+
 /* After a key that could be one the mark must come within a pad. */
 TEST(a_pad_without_end_is_ended)
 {
