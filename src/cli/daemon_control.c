@@ -89,8 +89,10 @@ static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, s
 	char **also = NULL, *title;
 	struct job_view v;
 
-	if (err != ERR_NOENT && err != ERR_MISMATCH)
-		return jobs_resume(d->js, *j, info);
+	if (err != ERR_NOENT && err != ERR_MISMATCH) {
+		err = jobs_tell_anew(d->js, *j, s, info);
+		return err == OK ? jobs_resume(d->js, *j, info) : err;
+	}
 	job_view(*j, &v);
 	title = v.seed ? strdup(v.title) : NULL;
 	if ((v.seed && title == NULL) ||

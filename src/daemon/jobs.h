@@ -260,8 +260,13 @@ int jobs_look(const struct job *j);
 /* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
  * had failed. What was fetched and is not there any more is fetched anew, what was changed is
  * hashed, or replaced if `s` says so. Limits of `s`, and how long it is served if it says, hold
- * from now on; if `s` wants newer versions, they are had as `s` says, from its index. */
+ * from now on; so does what jobs_tell_anew() takes; if `s` wants newer versions, they are had as
+ * `s` says. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
+/* Index, token, pin and trackers of `s`, if it has any, are its own from now on, and used at once.
+ * Trackers that it had are asked after them, but those of an index, or with a token, that others
+ * have taken the place of. */
+int jobs_tell_anew(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 int jobs_set_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);
 /* It is shared under this name, too. Of more than JOBS_LIST_MAX the oldest is forgotten. */
 int jobs_add_title(struct jobs *js, struct job *j, const char *title, struct err_info *info);

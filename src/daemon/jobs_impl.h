@@ -180,6 +180,8 @@ void jobs_second(void *arg);
 void job_save_or_say(struct job *j);
 /* Look at it in the next turn. */
 void job_touch(struct job *j);
+/* The node has a session with its index from now on; if it cannot, that is said. */
+void job_use_index(struct job *j);
 /* Take its transfer, if any, out of the node. */
 void job_stop(struct job *j);
 enum job_state job_state_now(const struct job *j);

@@ -302,7 +302,7 @@ static bool is_unchanged(struct job *j)
 	       stamp_eq(&j->began, &j->rec.stamp);
 }
 
-static void use_index(struct job *j)
+void job_use_index(struct job *j)
 {
 	const struct job_record *r = &j->rec;
 	struct err_info why;
@@ -442,7 +442,7 @@ static void begin(struct job *j)
 	struct err_info why = {.code = OK};
 	int err;
 
-	use_index(j);
+	job_use_index(j);
 	j->idle_since_ms = now_ms(j->js);
 	j->got_bytes = 0;
 	err = job_is_link(j) ? job_ask(j, &why) : begin_transfer(j, &why);

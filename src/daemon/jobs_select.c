@@ -296,43 +296,13 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 	return err;
 }
 
-static void take_text(char **at, char *text)
-{
-	free(*at);
-	*at = text;
-}
-
-/* The index of `s`, if it says any. What opens another one is not shown to it. */
-static int take_index(struct job_record *r, const struct job_spec *s)
-{
-	bool same = s->index != NULL && r->index != NULL && strcmp(s->index, r->index) == 0;
-	char *index = NULL, *token = NULL, *pin = NULL;
-
-	if (s->index == NULL)
-		return OK;
-	if (job_copy_text(s->index, &index) != OK || job_copy_text(s->token, &token) != OK ||
-	    job_copy_text(s->pin, &pin) != OK) {
-		free(index);
-		free(token);
-		free(pin);
-		return ERR_NOMEM;
-	}
-	take_text(&r->index, index);
-	if (token != NULL || !same)
-		take_text(&r->token, token);
-	if (pin != NULL || !same)
-		take_text(&r->pin, pin);
-	return OK;
-}
-
 /* Newer versions are wanted from now on. */
 static int keep_up(struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	if (j->rec.seed != s->seed)
 		return err_set(info, ERR_EXISTS, "number %u has it already, and is %s", j->rec.id,
 			       j->rec.seed ? "shared from here" : "fetched");
-	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK ||
-	    take_index(&j->rec, s) != OK)
+	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	err_drop(&j->upkeep_why);
 	j->upkeep_asked++;
@@ -415,6 +385,8 @@ int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, str
 
 	if (err == OK && !s->seed && !s->paused)
 		err = want_it_there(j, s, info);
+	if (err == OK)
+		err = jobs_tell_anew(js, j, s, info);
 	if (err == OK)
 		err = limit_anew(js, j, s, info);
 	if (err == OK)

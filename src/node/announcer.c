@@ -595,13 +595,34 @@ void announcer_answered(struct announcer *a, uint32_t n_peers)
 	a->n_peers = n_peers;
 }
 
-bool announcer_has(const struct announcer *a, bool (*is)(const void *user, const char *url),
-		   const void *user)
+const char *announcer_find(const struct announcer *a, bool (*is)(const void *user, const char *url),
+			   const void *user)
 {
 	for (uint32_t i = 0; i < a->tiers.n; i++)
 		if (is(user, a->tiers.list[i].site->url))
-			return true;
-	return false;
+			return a->tiers.list[i].site->url;
+	return NULL;
+}
+
+/* Requests know their tracker by its number, so a round begins anew. */
+int announcer_lead(struct announcer *a, const char *const *trackers)
+{
+	int err;
+
+	if (a->stopping)
+		return OK;
+	cancel_asks(a);
+	end_turn(a);
+	err = tiers_lead(&a->tiers, trackers, a->p.gate);
+	a->current = 0;
+	if (!a->started)
+		return err;
+	if (err == OK) {
+		a->completed_later = a->completed_later || a->event == EVENT_COMPLETED;
+		a->event = EVENT_STARTED;
+	}
+	want_turn(a);
+	return err;
 }
 
 void announcer_start(struct announcer *a)

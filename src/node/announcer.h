@@ -73,9 +73,12 @@ void announcer_moved(struct announcer *a);
 void announcer_resume(struct announcer *a);
 /* A tracker that is covered has answered: as if it had been announced to, with so many peers. */
 void announcer_answered(struct announcer *a, uint32_t n_peers);
-/* Is one of its trackers such a one? */
-bool announcer_has(const struct announcer *a, bool (*is)(const void *user, const char *url),
-		   const void *user);
+/* The first of its trackers that is such a one; NULL: none is. Borrowed. */
+const char *announcer_find(const struct announcer *a, bool (*is)(const void *user, const char *url),
+			   const void *user);
+/* These (NULL-ended) come before all others from now on, and hear event=started next. Not from one
+ * of its callbacks. Returns 0 or ERR_NOMEM: nothing is changed. */
+int announcer_lead(struct announcer *a, const char *const *trackers);
 /* event=stopped to every tracker that has heard of us, when its turn comes; `done` once all have
  * answered or failed (at once when none has heard of us). */
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user);

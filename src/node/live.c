@@ -17,6 +17,8 @@ struct live {
 	struct live_book book;
 	struct line_client *line; /* NULL: between two attempts */
 	struct loop_timer *retry, *grace, *tick;
+	char *spare;		   /* another header; NULL: none */
+	bool refused, tried_spare; /* both since it was up last */
 	bool begun;
 	uint16_t dht_port;  /* 0: none */
 	uint16_t said_port; /* in the hello */
@@ -188,9 +190,30 @@ static void drop_line(struct live *l)
 	loop_timer_clear(l->tick);
 }
 
+static void take_spare(struct live *l)
+{
+	char *header = l->header;
+
+	l->header = l->spare;
+	l->spare = header;
+	l->tried_spare = true;
+}
+
+/* Returns the status that counts: 0 while there is another token to be shown. */
+static int judge_refusal(struct live *l, int status)
+{
+	if (status != 401 && status != 403)
+		return status;
+	l->refused = true;
+	if (l->spare == NULL || l->tried_spare)
+		return status;
+	take_spare(l);
+	return 0;
+}
+
 static void lose(struct live *l, const char *why, int status)
 {
-	struct live_loss loss = live_state_on_lost(&l->state, status, now_ms(l));
+	struct live_loss loss = live_state_on_lost(&l->state, judge_refusal(l, status), now_ms(l));
 
 	drop_line(l);
 	if (loss.say)
@@ -358,6 +381,7 @@ static void on_punch(struct live *l, const json_t *j)
 static void on_welcome(struct live *l, const json_t *j)
 {
 	live_state_on_welcome(&l->state, now_ms(l));
+	l->refused = l->tried_spare = false;
 	loop_timer_clear(l->grace);
 	say_dht(l);
 	hear_seen_as(l, j);
@@ -437,6 +461,38 @@ static void on_grace(void *arg)
 		start_grace(l);
 }
 
+/* NULL: it is none, or there is no memory. */
+static char *header_of(const char *token)
+{
+	char *header;
+
+	if (token == NULL || *token == '\0' ||
+	    asprintf(&header, "Authorization: Bearer %s", token) < 0)
+		return NULL;
+	return header;
+}
+
+int live_offer(struct live *l, const char *token)
+{
+	char *header = header_of(token);
+
+	if (header == NULL)
+		return token == NULL || *token == '\0' ? OK : ERR_NOMEM;
+	if (l->header != NULL && strcmp(l->header, header) == 0) {
+		free(header);
+		return OK;
+	}
+	free(l->spare);
+	l->spare = header;
+	l->tried_spare = false;
+	/* An attempt that is under way ends first. */
+	if (l->refused && l->line == NULL) {
+		take_spare(l);
+		loop_timer_set(l->retry, 0);
+	}
+	return OK;
+}
+
 int live_new(const struct live_params *p, struct live **out)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -452,9 +508,7 @@ int live_new(const struct live_params *p, struct live **out)
 		l->pin = strdup(p->pin);
 	if (asprintf(&l->url, "%s/api/v1/session", p->url) < 0)
 		l->url = NULL;
-	if (p->token != NULL && *p->token != '\0' &&
-	    asprintf(&l->header, "Authorization: Bearer %s", p->token) < 0)
-		l->header = NULL;
+	l->header = header_of(p->token);
 	l->retry = loop_timer_new(p->loop, on_retry, l);
 	l->grace = loop_timer_new(p->loop, on_grace, l);
 	l->tick = loop_timer_new(p->loop, on_tick, l);
@@ -489,6 +543,7 @@ void live_free(struct live *l)
 	free(l->base);
 	free(l->url);
 	free(l->header);
+	free(l->spare);
 	free(l->pin);
 	free(l);
 }

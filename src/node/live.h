@@ -58,6 +58,10 @@ bool live_has_url(const struct live *l, const char *url);
 /* Is the torrent told of in the session, or about to be? */
 bool live_covers(const struct live *l, const struct live_torrent *t);
 
+/* Another token, which is shown when the index does not let us in with the one it has, and the
+ * other way round. NULL or "": none. Copied. Returns 0 or ERR_NOMEM. */
+int live_offer(struct live *l, const char *token);
+
 /* Tell of it from now on. */
 void live_join(struct live *l, struct live_torrent *t);
 /* The index forgets it at once. Harmless when it never joined. */

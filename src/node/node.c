@@ -467,7 +467,9 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 		return err;
 	for (uint32_t i = 0; i < n->n_lives; i++)
 		if (live_has_url(n->lives[i], url))
-			return OK;
+			return live_offer(n->lives[i], token) == OK
+				   ? OK
+				   : err_set(info, ERR_NOMEM, "out of memory");
 	if (n->n_lives == NODE_INDEXES_MAX)
 		return err_set(info, ERR_TOO_BIG, "too many indexes for a live session with each");
 	memcpy(p.peer_id, n->peer_id, sizeof(p.peer_id));

@@ -75,7 +75,8 @@ const char *node_external(const struct node *n, bool v6, struct addr *out);
 /* Keep a live session with the index at this URL (without final '/'), once a torrent is added that
  * announces to it; for torrents that are added after this. `token`: NULL or "", none. `pin`: NULL,
  * or by what its key is trusted, for announces, too (http_client_pin()). One that is there already
- * stays as it is. Returns 0, ERR_INVALID, ERR_TOO_BIG (announces alone do it then) or ERR_NOMEM. */
+ * shows another token once it is not let in with the one it has. Returns 0, ERR_INVALID,
+ * ERR_TOO_BIG (announces alone do it then) or ERR_NOMEM. */
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info);
 
@@ -90,6 +91,9 @@ int node_use_dht(struct node *n, const struct node_dht_params *p, struct err_inf
 /* NULL: it takes no part, or not yet. */
 struct dht_shell;
 const struct dht_shell *node_dht(const struct node *n);
+/* These (NULL-ended) are asked before its other trackers from now on; if one is of an index of
+ * node_use_index(), it is told of in that session. Returns 0 or ERR_NOMEM. */
+int transfer_lead_trackers(struct transfer *t, const char *const *trackers, struct err_info *info);
 /* What its owner signed about a torrent (meta/name_item.h), as dht_item_put() writes it: stands in
  * the table as long as the torrent is served here and public. The same bytes are put again, so that
  * no key is needed. `item`: empty: none. Returns 0, ERR_PROTO (it is no such item) or ERR_NOMEM. */

@@ -95,6 +95,44 @@ bool tracker_url_knows_us(const struct tracker_url *t)
 	return t->known_at[ADDR_ANY] != 0 || t->known_at[ADDR_V4] != 0 || t->known_at[ADDR_V6] != 0;
 }
 
+/* Behind those of `t`, or in the place of the one that is the same. */
+static void keep(struct tiers *t, const struct tracker_url *old, struct announce_gate *g)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (t->list[i].site != old->site)
+			continue;
+		announce_site_put(g, old->site);
+		t->list[i] = *old;
+		t->list[i].tier = 0;
+		return;
+	}
+	t->list[t->n++] = *old;
+}
+
+int tiers_lead(struct tiers *t, const char *const *urls, struct announce_gate *g)
+{
+	struct tiers all = {.list = NULL};
+	size_t room = t->n;
+	int err = OK;
+
+	for (const char *const *u = urls; *u != NULL; u++)
+		room++;
+	all.list = calloc(room + 1, sizeof(*all.list));
+	if (all.list == NULL)
+		return ERR_NOMEM;
+	for (const char *const *u = urls; err == OK && *u != NULL; u++)
+		err = add(&all, *u, 0, g);
+	if (err != OK) {
+		tiers_fini(&all, g);
+		return err;
+	}
+	for (uint32_t i = 0; i < t->n; i++)
+		keep(&all, &t->list[i], g);
+	free(t->list);
+	*t = all;
+	return OK;
+}
+
 void tiers_promote(struct tiers *t, uint32_t i)
 {
 	for (; i > 0 && t->list[i - 1].tier == t->list[i].tier; i--)

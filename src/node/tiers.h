@@ -34,6 +34,9 @@ struct tiers {
  * Returns 0 or ERR_NOMEM; tiers_fini() after both. */
 int tiers_load(struct tiers *t, const char *const *first, const struct metainfo *m,
 	       struct announce_gate *g, struct rng *rng);
+/* These (NULL-ended) are asked first from now on, in tier 0; those that are there already keep what
+ * is known of them. Returns 0 or ERR_NOMEM: it is what it was. */
+int tiers_lead(struct tiers *t, const char *const *urls, struct announce_gate *g);
 void tiers_fini(struct tiers *t, struct announce_gate *g);
 
 /* Is it asked over UDP? Else over HTTP. */

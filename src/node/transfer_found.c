@@ -117,18 +117,19 @@ static void on_uncovered(void *user)
 	announcer_resume(t->announcer);
 }
 
-static bool is_of_live(const void *live, const char *url)
+static bool is_of_ours(const void *node, const char *url)
 {
-	return live_is_of(live, url);
+	return node_has_index(node, url);
 }
 
 /* Torrents of other trackers are no business of our indexes. */
 static struct live *live_of(const struct transfer *t)
 {
+	const char *url = announcer_find(t->announcer, is_of_ours, t->node);
 	const struct node *n = t->node;
 
-	for (uint32_t i = 0; i < n->n_lives; i++)
-		if (announcer_has(t->announcer, is_of_live, n->lives[i]))
+	for (uint32_t i = 0; url != NULL && i < n->n_lives; i++)
+		if (live_is_of(n->lives[i], url))
 			return n->lives[i];
 	return NULL;
 }
@@ -147,4 +148,18 @@ void transfer_join_live(struct transfer *t)
 					.uncovered = on_uncovered,
 					.user = t};
 	live_join(l, &t->live);
+}
+
+int transfer_lead_trackers(struct transfer *t, const char *const *trackers, struct err_info *info)
+{
+	if (announcer_lead(t->announcer, trackers) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	/* One that is in no swarm yet, or is leaving, joins later or never. */
+	if (t->live_ms == 0 || t->removed || live_of(t) == t->live_in)
+		return OK;
+	if (t->live_in != NULL)
+		live_leave(t->live_in, &t->live);
+	t->live_in = NULL;
+	transfer_join_live(t);
+	return OK;
 }

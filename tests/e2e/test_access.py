@@ -94,6 +94,59 @@ def _(w):
     p.stop(signal.SIGINT).expect(h.OK)
 
 
+@test("what is shared again with a renewed token is told with it by the daemon, at once or when the old one is revoked, and after a restart",
+      seconds=120)
+def _(w):
+    index = w.index()
+    old = token(w, index, "old", "publish")
+    h.wait_for(lambda: closed(index), 5 * h.SLOW, "the index closes")
+    a = w.peer("a")
+    first, second = h.make_file(a.path("first"), 100_000), h.make_file(a.path("second"), 100_001)
+
+    def lets_in(secret):
+        return h.http(index.url + "/api/v1/entries?token=" + secret)[0] == 200
+
+    def known(name, right):
+        secret = token(w, index, name, right)
+        h.wait_for(lambda: lets_in(secret), 5 * h.SLOW, f"{name} is known")
+        return secret
+    reader = known("reader", "read")
+
+    def on_line(*names):
+        def there():
+            status, body = h.http(index.url + "/api/v1/entries?token=" + reader)
+            return status == 200 and sorted(e["name"] for e in json.loads(body)["entries"] if e["seeds"] > 0) == sorted(names)
+        h.wait_for(there, 30 * h.SLOW, f"on line: {names}")
+
+    def revoke(name):
+        w.peer("admin").run("index", "token", "revoke", name, "--data", index.data).expect(h.OK)
+    d = a.daemon()
+    with_token(a, old, "share", first, "-d").expect(h.OK)
+    with_token(a, old, "share", second, "-d").expect(h.OK)
+    on_line("first", "second")
+    new = known("new", "publish")
+    revoke("old")
+    h.wait_for(lambda: b"does not let this peer in" in d.err(), 30 * h.SLOW, "it is let in no more")
+    on_line()
+    with_token(a, new, "share", second, "-d").expect(h.OK)
+    on_line("first", "second")
+    d.kill()
+    on_line()
+    d = a.daemon()
+    on_line("first", "second")
+    newest = known("newest", "publish")
+    with_token(a, newest, "share", first, "-d").expect(h.OK)
+    revoke("new")
+    h.wait_for(lambda: not lets_in(new), 5 * h.SLOW, "the second one is worth nothing")
+    on_line("first", "second")
+    with_token(a, newest, "share", second, "-d").expect(h.OK)
+    d.kill()
+    on_line()
+    d = a.daemon()
+    on_line("first", "second")
+    check(b"does not let" not in d.err(), "nothing to complain of", d.err())
+
+
 @test("'anonymous' gives everyone a right; a revoked token is worth nothing within seconds")
 def _(w):
     index = w.index()

@@ -208,6 +208,25 @@ def _(w):
     check_eq([t["path"] for t in b.transfers()], [b.path("to")], "the download")
 
 
+@test("what is shared again at another index is told there by the daemon at once, and after a restart")
+def _(w):
+    first, second = w.index(), w.index(data=w.path("second"))
+    a, b = w.peer("a", index=first), w.peer("b", index=second)
+    src = h.make_file(a.path("f"), 300 * KIB)
+    d = a.daemon("--no-dht")
+    a.run("share", src, "-d").expect(h.OK)
+    first.wait_seeds("f")
+    a.index_url = second.url
+    a.run("share", src, "-d").expect(h.OK)
+    second.wait_seeds("f")
+    first.proc.stop()
+    d.kill()
+    a.daemon("--no-dht")
+    second.wait_seeds("f")
+    b.get("f")
+    h.check_same(b.path("f"), src)
+
+
 @test("recheck of what is not seeded any more looks at it, too")
 def _(w):
     _, a, b = two(w)

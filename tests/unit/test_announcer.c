@@ -116,9 +116,33 @@ static void name_dead(struct scene *s)
 	snprintf(s->dead, sizeof(s->dead), "http://127.0.0.1:%u/announce", port);
 }
 
+/* Of the trackers that the scene has by now. */
+static struct announcer *another(struct scene *s)
+{
+	struct announcer_params p = {.port = 6881,
+				     .counts = counts,
+				     .found = on_found,
+				     .loop = s->loop,
+				     .http = s->http,
+				     .gate = &s->gate,
+				     .meta = &s->meta,
+				     .trackers = s->urls,
+				     .user = s};
+	struct announcer *a = NULL;
+
+	CHECK_INT(announcer_new(&p, &a), 0);
+	return a;
+}
+
+static bool is_any(const void *user, const char *url)
+{
+	(void)user;
+	(void)url;
+	return true;
+}
+
 static void start_with(struct scene *s, bool dead, bool hybrid)
 {
-	struct announcer_params p = {.port = 6881, .counts = counts, .found = on_found};
 	uint16_t port;
 
 	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}, .v2 = hybrid, .hash_v2 = {8}}};
@@ -135,13 +159,7 @@ static void start_with(struct scene *s, bool dead, bool hybrid)
 		s->meta.trackers = &s->second;
 		s->meta.n_trackers = 1;
 	}
-	p.loop = s->loop;
-	p.http = s->http;
-	p.gate = &s->gate;
-	p.meta = &s->meta;
-	p.trackers = s->urls;
-	p.user = s;
-	CHECK_INT(announcer_new(&p, &s->a), 0);
+	s->a = another(s);
 }
 
 static void start(struct scene *s)
@@ -218,6 +236,32 @@ TEST(who_is_stopped_by_the_peers_of_a_reply_waits_for_a_turn_to_say_goodbye)
 	CHECK_INT(s.n_left, 0);
 	announce_gate_leave(&s.gate, &s.others[0]);
 	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_stopped, 1);
+	stop(&s);
+}
+
+TEST(a_tracker_that_is_named_later_comes_first_and_is_told_at_once)
+{
+	struct scene s;
+	const char *late[] = {NULL, NULL};
+
+	start(&s);
+	s.stays = true;
+	name_dead(&s);
+	s.urls[0] = s.dead;
+	late[0] = s.url;
+	announcer_free(s.a);
+	s.a = another(&s);
+	announcer_start(s.a);
+	CHECK_INT(announcer_lead(s.a, late), OK);
+	wait_until(&s, &s.n_started, 1);
+	CHECK_INT(s.n_started, 1);
+	CHECK_STR(announcer_find(s.a, is_any, NULL), s.url);
+	/* It is there once, however often it is named, and hears that it may be new. */
+	CHECK_INT(announcer_lead(s.a, late), OK);
+	wait_until(&s, &s.n_started, 2);
+	announcer_stop(s.a, on_left, &s);
+	wait_until(&s, &s.n_left, 1);
 	CHECK_INT(s.n_stopped, 1);
 	stop(&s);
 }

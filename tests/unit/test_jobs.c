@@ -800,6 +800,57 @@ TEST(what_is_watched_for_a_name_that_goes_is_watched_no_more_and_the_newest_name
 	desk_fini(&d);
 }
 
+static const char *index_of(struct job *j, bool announce)
+{
+	static char text[200];
+	struct index_client *c = NULL;
+
+	text[0] = '\0';
+	if (job_open_index(j, &c, NULL) == OK)
+		snprintf(text, sizeof(text), "%s",
+			 announce ? index_client_announce_url(c) : index_client_url(c));
+	index_client_free(c);
+	return text;
+}
+
+TEST(who_asks_again_names_another_index_or_token_and_that_is_remembered)
+{
+	struct desk d;
+	const char *trackers[] = {"http://127.0.0.1:1/announce/old", NULL};
+	struct job_spec s = {.seed = true,
+			     .index = "http://127.0.0.1:1",
+			     .token = "old",
+			     .trackers = trackers},
+			again = {.seed = true};
+	struct job *j;
+
+	desk_init(&d, &one, 1);
+	s.path = d.w.seed;
+	s.torrent = buf_bytes(&d.w.s.torrent);
+	CHECK_INT(jobs_add(d.js, &s, &j, NULL), OK);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	CHECK_INT(jobs_ask_again(d.js, j, &again, NULL), OK);
+	CHECK_STR(index_of(j, true), "http://127.0.0.1:1/announce/old");
+	s.token = "new";
+	trackers[0] = "http://127.0.0.1:1/announce/new";
+	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	s.token = NULL;
+	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	desk_close(&d);
+	desk_open(&d, 0);
+	j = jobs_by_id(d.js, 1);
+	CHECK_STR(index_of(j, true), "http://127.0.0.1:1/announce/new");
+	s.index = "http://127.0.0.1:2";
+	trackers[0] = "http://127.0.0.1:2/announce";
+	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	desk_close(&d);
+	desk_open(&d, 0);
+	j = jobs_by_id(d.js, 1);
+	CHECK_STR(index_of(j, false), "http://127.0.0.1:2");
+	CHECK_STR(index_of(j, true), "http://127.0.0.1:2/announce"); /* shown no token of another */
+	desk_fini(&d);
+}
+
 TEST(a_torrent_is_there_once_and_what_is_no_torrent_or_path_is_refused)
 {
 	struct desk d;
