@@ -246,6 +246,8 @@ static void on_saved(struct transfer *t, const struct store_event *e)
 		/* While finishing it is store_finish() that tells. */
 		if (e->lost)
 			disk_forgot(t, &e->err);
+		else if (e->err.code == ERR_MISMATCH) /* its folder was taken away */
+			transfer_fail(t, &e->err);
 		else if (e->err.code != OK)
 			disk_said_no(t, &e->err);
 	}

@@ -257,7 +257,8 @@ void store_each_folder(const struct store *s,
  * time: a call while one is out is merged into the next.
  * When the sync itself fails, the kernel may have dropped bytes it had taken: from then on save
  * and finish give that same error until the store is closed and opened again, which hashes what
- * was not recorded. After any other error the call may simply be made again. */
+ * was not recorded. ERR_MISMATCH: all is recorded, but the folder of the final name is not where it
+ * was. After any other error the call may simply be made again. */
 void store_save(struct store *s, const struct bitfield *have);
 /* The same, and nothing is written after it: so the state says how each file is left. What is
  * received yet comes to nothing (STORE_VERIFIED with ERR_CANCELLED). Only close it then. A store

@@ -457,6 +457,8 @@ int store_lock(struct store *s, struct err_info *info);
 
 /* Returns OK when the final name is free, or taken by what may be replaced. */
 int name_check(struct store *s, struct err_info *info);
+/* Is its folder still where it was asked for? Returns 0 or ERR_MISMATCH. On a worker. */
+int name_look(const struct store *s, struct err_info *info);
 /* All is synced. On a worker. `partial`: the state file stays. */
 int name_give(struct store *s, bool partial, struct err_info *info);
 /* After a crash right behind it the older version has the unfinished name, and no state. Its files

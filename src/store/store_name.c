@@ -2,6 +2,7 @@
  *
  * The state file goes before old and new change places: else, after a crash in between, it would
  * vouch for the old bytes under the unfinished name. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -63,6 +64,23 @@ static bool parent_is_there(const struct store *s)
 
 	return stat(s->parent.path, &named) == 0 && fstat(s->parent.fd, &open_st) == 0 &&
 	       named.st_ino == open_st.st_ino && named.st_dev == open_st.st_dev;
+}
+
+static int say_taken_away(const struct store *s, struct err_info *info)
+{
+	return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
+			 "its folder was moved or taken away meanwhile", info);
+}
+
+int name_look(const struct store *s, struct err_info *info)
+{
+	struct stat st;
+
+	/* A disk of the network that cannot be asked now may be there again at the end. */
+	if (parent_is_there(s) ||
+	    (stat(s->parent.path, &st) != 0 && errno != ENOENT && errno != ENOTDIR))
+		return OK;
+	return say_taken_away(s, info);
 }
 
 int name_remove(const struct root *r, const char *rel)
@@ -183,8 +201,7 @@ int name_give(struct store *s, bool partial, struct err_info *info)
 	int err;
 
 	if (!parent_is_there(s))
-		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
-				 "its folder was moved or taken away meanwhile", info);
+		return say_taken_away(s, info);
 	if (!part_is_ours(s))
 		return root_fail(&s->parent, s->part_rel, ERR_MISMATCH,
 				 "was moved or replaced by somebody else", info);

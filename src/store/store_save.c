@@ -182,8 +182,11 @@ static void save_run(struct pool_job *job, struct pool_worker *w)
 	if (err != OK)
 		return;
 	pthread_mutex_lock(&s->state_lock);
-	write_state(s, &v->have, v->placed, v->last ? 0 : left_clock_s(), info);
+	err = write_state(s, &v->have, v->placed, v->last ? 0 : left_clock_s(), info);
 	pthread_mutex_unlock(&s->state_lock);
+	/* What is fetched for a name that nobody will find it under is fetched in vain. */
+	if (err == OK && !v->placed)
+		name_look(s, info);
 }
 
 /* ---- the end ------------------------------------------------------------ */

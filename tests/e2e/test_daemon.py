@@ -227,6 +227,27 @@ def _(w):
     h.check_same(b.path("f"), src)
 
 
+@test("a download whose folder is moved away fails within seconds, not at its end, and goes on once it is back")
+def _(w):
+    _, a, b = two(w)
+    src = h.make_file(a.path("f"), 8 * MIB)
+    a.share(src, "--piece-length", "16K")
+    b.daemon("--limit-down", "64K", "--limit-lan")
+    os.mkdir(b.path("into"))
+    b.run("get", "f", "-o", "into/", "-d").expect(h.OK)
+    h.wait_for(lambda: b.transfers("f")[0]["done_bytes"] > 0, 30 * h.SLOW, "some of it is there")
+    os.rename(b.path("into"), b.path("elsewhere"))
+    wait_state(b, "f", "failed")
+    t = b.transfers("f")[0]
+    check("its folder was moved or taken away meanwhile" in t["why"], "why", t)
+    check(0 < t["done_bytes"] < 4 * MIB, "long before the end", t)
+    os.rename(b.path("elsewhere"), b.path("into"))
+    b.run("limit", "--down", "0").expect(h.OK)
+    b.run("resume", "f").expect(h.OK)
+    wait_state(b, "f", "seeding")
+    h.check_same(b.path("into", "f"), src)
+
+
 @test("recheck of what is not seeded any more looks at it, too")
 def _(w):
     _, a, b = two(w)

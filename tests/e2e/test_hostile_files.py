@@ -180,7 +180,7 @@ def _(w):
         status, said = g.api("POST", "transfers", {"torrent": base64.b64encode(index.torrent(name)).decode(), "path": g.dir, "into": True})
         check_eq((status, own in said["error"]["message"]), (400, True), "what programs are told")
         check_eq(g.transfers(), [], "what the daemon keeps of it")
-    check_eq(sorted(n for _, d, f in os.walk(g.dir) for n in d + f), ["into", "list", "new", "t.torrent"], "what came to lie there")
+    check_eq(sorted(n for _, d, f in os.walk(g.dir) for n in d + f), ["into", "list", "t.torrent"], "what came to lie there")
     # By the user's own word it is got, and what is in a folder is called what it is called.
     g.get("debian-12", "-o", ".bash_login")
     h.check_same(g.path(".bash_login"), src)

@@ -729,6 +729,31 @@ TEST(a_part_that_was_swapped_is_not_given_the_final_name)
 	finish(st, &c);
 }
 
+TEST(a_folder_that_is_moved_away_is_noticed_at_the_next_save_and_nothing_is_lost)
+{
+	struct scene c;
+	struct store *st;
+	struct store_event e;
+	char moved[300];
+
+	init(&c, 1, false);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_good(st, &c, 0);
+	save_now(st, c.p);
+	put_good(st, &c, 2);
+	snprintf(moved, sizeof(moved), "%s-moved", c.dir);
+	CHECK_INT(rename(c.dir, moved), 0);
+	store_save(st, store_have(st));
+	e = wait_event(c.p, STORE_SAVED);
+	CHECK_INT(e.err.code, ERR_MISMATCH);
+	CHECK(strstr(e.err.text, "moved or taken away") != NULL);
+	store_close(st);
+	CHECK_INT(rename(moved, c.dir), 0);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	CHECK_INT(store_have(st)->count, 2);
+	finish(st, &c);
+}
+
 /* ---- links -------------------------------------------------------------- */
 
 TEST(a_link_where_the_part_should_be_is_refused)
