@@ -182,7 +182,7 @@ static int64_t take_put(struct dht *d, const struct addr *from, const struct krp
 	fault = dht_item_read(&item, q, q->salt);
 	if (fault != 0)
 		return fault;
-	return item_store_put(&d->items, &item, q->has_cas ? &q->cas : NULL, d->now_ms);
+	return item_store_put(&d->items, &item, q->has_cas ? &q->cas : NULL, from, d->now_ms);
 }
 
 /* ---- the query ----------------------------------------------------------- */

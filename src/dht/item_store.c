@@ -7,6 +7,7 @@
 struct stored_item {
 	uint8_t target[NODE_ID_LEN];
 	uint64_t at_ms;
+	struct origin *first; /* who put it first */
 	struct dht_item item;
 };
 
@@ -15,6 +16,7 @@ void item_store_init(struct item_store *s, const uint8_t self[NODE_ID_LEN], stru
 	*s = (struct item_store){.n = 0};
 	memcpy(s->self, self, NODE_ID_LEN);
 	hash_map_init(&s->by_target, key);
+	origins_init(&s->origins, ITEM_STORE_HOST_MAX, key);
 }
 
 static void drop(struct item_store *s, uint32_t i)
@@ -22,6 +24,7 @@ static void drop(struct item_store *s, uint32_t i)
 	struct stored_item *gone = s->list[i];
 
 	hash_map_drop(&s->by_target, gone->target, gone);
+	origins_drop(&s->origins, gone->first);
 	s->list[i] = s->list[--s->n];
 	free(gone);
 }
@@ -32,29 +35,46 @@ void item_store_fini(struct item_store *s)
 		drop(s, s->n - 1);
 	free(s->list);
 	hash_map_fini(&s->by_target);
+	origins_fini(&s->origins);
 }
 
-static bool make_room(struct item_store *s, const uint8_t target[NODE_ID_LEN])
+/* Of those that are `of` somebody; of all: NULL. There is one. */
+static uint32_t farthest(const struct item_store *s, const struct origin *of)
 {
-	uint32_t far = 0;
+	uint32_t far = s->n;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (of != NULL && s->list[i]->first != of)
+			continue;
+		if (far == s->n ||
+		    node_id_nearer(s->self, s->list[far]->target, s->list[i]->target) < 0)
+			far = i;
+	}
+	return far;
+}
+
+static bool make_room(struct item_store *s, const uint8_t target[NODE_ID_LEN],
+		      const struct addr *from)
+{
+	uint32_t far;
+	bool any;
 
 	if (s->n < ITEM_STORE_MAX)
 		return true;
-	for (uint32_t i = 1; i < s->n; i++)
-		if (node_id_nearer(s->self, s->list[far]->target, s->list[i]->target) < 0)
-			far = i;
-	if (node_id_nearer(s->self, target, s->list[far]->target) >= 0)
+	far = farthest(s, origins_yield(&s->origins, from, &any));
+	if (!any && node_id_nearer(s->self, target, s->list[far]->target) >= 0)
 		return false;
 	drop(s, far);
 	return true;
 }
 
-static struct stored_item *add(struct item_store *s, const uint8_t target[NODE_ID_LEN])
+static struct stored_item *add(struct item_store *s, const uint8_t target[NODE_ID_LEN],
+			       const struct addr *from)
 {
 	struct stored_item *fresh;
 	struct stored_item **grown;
 
-	if (!make_room(s, target))
+	if (!make_room(s, target, from))
 		return NULL;
 	grown = grow(s->list, s->n, &s->cap, 4, sizeof(struct stored_item *));
 	if (grown == NULL)
@@ -64,7 +84,10 @@ static struct stored_item *add(struct item_store *s, const uint8_t target[NODE_I
 	if (fresh == NULL)
 		return NULL;
 	memcpy(fresh->target, target, NODE_ID_LEN);
-	if (hash_map_put(&s->by_target, fresh->target, fresh) != 0) {
+	fresh->first = origins_add(&s->origins, from);
+	if (fresh->first == NULL || hash_map_put(&s->by_target, fresh->target, fresh) != 0) {
+		if (fresh->first != NULL)
+			origins_drop(&s->origins, fresh->first);
 		free(fresh);
 		return NULL;
 	}
@@ -88,7 +111,7 @@ static int judge(const struct dht_item *old, const struct dht_item *fresh, const
 }
 
 int item_store_put(struct item_store *s, const struct dht_item *i, const int64_t *cas,
-		   uint64_t now_ms)
+		   const struct addr *from, uint64_t now_ms)
 {
 	uint8_t target[NODE_ID_LEN];
 	struct stored_item *at;
@@ -101,7 +124,7 @@ int item_store_put(struct item_store *s, const struct dht_item *i, const int64_t
 		if (fault != 0)
 			return fault;
 	} else {
-		at = add(s, target);
+		at = add(s, target, from);
 		if (at == NULL)
 			return KRPC_FAULT_SERVER;
 	}

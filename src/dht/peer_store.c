@@ -11,6 +11,7 @@ struct stored_peer {
 
 struct peer_list {
 	uint8_t hash[20];
+	struct origin *first; /* who announced it first */
 	struct stored_peer *peers;
 	uint32_t n, cap;
 };
@@ -20,6 +21,7 @@ void peer_store_init(struct peer_store *s, const uint8_t self[NODE_ID_LEN], stru
 	*s = (struct peer_store){.n = 0};
 	memcpy(s->self, self, NODE_ID_LEN);
 	hash_map_init(&s->by_hash, key);
+	origins_init(&s->origins, PEER_STORE_HOST_MAX, key);
 }
 
 static void drop_list(struct peer_store *s, uint32_t i)
@@ -27,6 +29,7 @@ static void drop_list(struct peer_store *s, uint32_t i)
 	struct peer_list *l = s->lists[i];
 
 	hash_map_drop(&s->by_hash, l->hash, l);
+	origins_drop(&s->origins, l->first);
 	s->total -= l->n;
 	s->lists[i] = s->lists[--s->n];
 	free(l->peers);
@@ -39,32 +42,40 @@ void peer_store_fini(struct peer_store *s)
 		drop_list(s, s->n - 1);
 	free(s->lists);
 	hash_map_fini(&s->by_hash);
+	origins_fini(&s->origins);
 }
 
-static uint32_t farthest(const struct peer_store *s)
+/* Of those that are `of` somebody; of all: NULL. There is one. */
+static uint32_t farthest(const struct peer_store *s, const struct origin *of)
 {
-	uint32_t far = 0;
+	uint32_t far = s->n;
 
-	for (uint32_t i = 1; i < s->n; i++)
-		if (node_id_nearer(s->self, s->lists[far]->hash, s->lists[i]->hash) < 0)
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (of != NULL && s->lists[i]->first != of)
+			continue;
+		if (far == s->n ||
+		    node_id_nearer(s->self, s->lists[far]->hash, s->lists[i]->hash) < 0)
 			far = i;
+	}
 	return far;
 }
 
 /* A place for this info-hash among those of others. */
-static int make_room(struct peer_store *s, const uint8_t hash[20])
+static int make_room(struct peer_store *s, const uint8_t hash[20], const struct addr *peer)
 {
 	while (s->n >= PEER_STORE_HASHES_MAX || (s->n > 0 && s->total >= PEER_STORE_TOTAL_MAX)) {
-		uint32_t far = farthest(s);
+		bool any;
+		uint32_t far = farthest(s, origins_yield(&s->origins, peer, &any));
 
-		if (node_id_nearer(s->self, hash, s->lists[far]->hash) >= 0)
+		if (!any && node_id_nearer(s->self, hash, s->lists[far]->hash) >= 0)
 			return ERR_TOO_BIG;
 		drop_list(s, far);
 	}
 	return 0;
 }
 
-static int add_list(struct peer_store *s, const uint8_t hash[20], struct peer_list **out)
+static int add_list(struct peer_store *s, const uint8_t hash[20], const struct addr *peer,
+		    struct peer_list **out)
 {
 	struct peer_list *l;
 	int err;
@@ -77,8 +88,11 @@ static int add_list(struct peer_store *s, const uint8_t hash[20], struct peer_li
 	if (l == NULL)
 		return ERR_NOMEM;
 	memcpy(l->hash, hash, sizeof(l->hash));
-	err = hash_map_put(&s->by_hash, l->hash, l);
+	l->first = origins_add(&s->origins, peer);
+	err = l->first == NULL ? ERR_NOMEM : hash_map_put(&s->by_hash, l->hash, l);
 	if (err != 0) {
+		if (l->first != NULL)
+			origins_drop(&s->origins, l->first);
 		free(l);
 		return err;
 	}
@@ -136,9 +150,9 @@ int peer_store_add(struct peer_store *s, const uint8_t hash[20], const struct ad
 	    (l->n == PEER_STORE_PEERS_MAX || s->total >= PEER_STORE_TOTAL_MAX))
 		p = &l->peers[rng_below(rng, l->n)];
 	if (l == NULL) {
-		err = make_room(s, hash);
+		err = make_room(s, hash, peer);
 		if (err == 0)
-			err = add_list(s, hash, &l);
+			err = add_list(s, hash, peer, &l);
 		if (err != 0)
 			return err;
 	}

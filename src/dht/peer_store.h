@@ -2,14 +2,20 @@
  *
  * When all places are taken, the info-hash that is farthest from our id gives way: others look for
  * it elsewhere. So announces of invented info-hashes cannot displace those we are there for
- * (attack: 10^6 announces of distinct info-hashes, O-39). */
+ * (attack: 10^6 announces of distinct info-hashes, O-39), unless they are invented near our id: a
+ * host that was the first to announce more than its share of them makes room itself. */
 #ifndef SHOAL_DHT_PEER_STORE_H
 #define SHOAL_DHT_PEER_STORE_H
 
 #include "base/hash_map.h"
 #include "dht/node_id.h"
+#include "dht/origins.h"
 
 #define PEER_STORE_HASHES_MAX 2000u
+/* Of them those that one host announced first, once there is no room (attack: 2,000 next to our id
+ * from one host). Of 100,000 torrents that one host seeds, a node among 20,000 is among the eight
+ * nearest of 40; to fill the store takes 32 hosts. */
+#define PEER_STORE_HOST_MAX 64u
 /* Of one info-hash; a newcomer takes a random one's place (attack: 10,000 peers on one, O-39). */
 #define PEER_STORE_PEERS_MAX 200u
 /* Of them those of one /64 of IPv6; one more takes the oldest one's place (attack: one line that
@@ -24,6 +30,7 @@ struct peer_list;
 struct peer_store {
 	uint8_t self[NODE_ID_LEN];
 	struct hash_map by_hash;
+	struct origins origins;
 	struct peer_list **lists;
 	uint32_t n, cap, total;
 };

@@ -344,6 +344,92 @@ TEST(one_64_of_ipv6_has_four_places_for_a_hash_at_most)
 	peer_store_fini(&s);
 }
 
+/* `n` info-hashes of this host whose first bytes, so many, are our id's, numbered from `first`. */
+static uint32_t announce(struct peer_store *s, const char *host, uint8_t zeros, uint32_t first,
+			 uint32_t n)
+{
+	struct addr peer = at(host);
+	uint8_t hash[20] = {0};
+	uint32_t kept = 0;
+	struct rng rng;
+
+	rng_seed(&rng, 11);
+	for (uint32_t i = 0; i < n; i++) {
+		hash[zeros] = 1;
+		put_be32(hash + 16, first + i);
+		peer.port = (uint16_t)(1 + i);
+		kept += peer_store_add(s, hash, &peer, 1000, &rng) == 0;
+	}
+	return kept;
+}
+
+/* How many of those are there. */
+static uint32_t announced(const struct peer_store *s, uint8_t zeros, uint32_t first, uint32_t n)
+{
+	uint8_t hash[20] = {0};
+	uint32_t there = 0;
+	struct addr out[1];
+	struct rng rng;
+
+	rng_seed(&rng, 11);
+	for (uint32_t i = 0; i < n; i++) {
+		hash[zeros] = 1;
+		put_be32(hash + 16, first + i);
+		there += peer_store_pick(s, hash, false, out, 1, &rng);
+	}
+	return there;
+}
+
+static void one_host_against_others(const char *host, const char *honest)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct peer_store s;
+
+	peer_store_init(&s, self, (struct siphash_key){1, 2});
+	CHECK_INT(announce(&s, honest, 2, 0, 20), 20);
+	/* Nearer than those: it has all that is free; then only its own give way. */
+	CHECK_INT(announce(&s, host, 8, 1000, 4000), PEER_STORE_HASHES_MAX - 20);
+	CHECK_INT(announce(&s, host, 9, 9000, 100), 100);
+	CHECK_INT(announced(&s, 9, 9000, 100), 100);
+	CHECK_INT(announced(&s, 2, 0, 20), 20);
+	CHECK_INT(s.n, PEER_STORE_HASHES_MAX);
+	/* Another comes in at any distance, until nobody has more than a share. */
+	CHECK_INT(announce(&s, "9.9.9.9", 0, 0, 60), 60);
+	CHECK_INT(announced(&s, 0, 0, 60) + announced(&s, 2, 0, 20), 80);
+	CHECK_INT(announced(&s, 9, 9000, 100), 100); /* the farthest of its own went */
+	CHECK_INT(s.n, PEER_STORE_HASHES_MAX);
+	peer_store_fini(&s);
+}
+
+TEST(one_host_that_announces_next_to_our_id_displaces_nobody)
+{
+	one_host_against_others("8.8.8.8", "8.8.4.4");
+	one_host_against_others("127.0.0.9", "127.0.0.5");
+}
+
+TEST(one_host_has_its_share_of_a_full_store_and_the_nearest_the_rest)
+{
+	uint8_t self[NODE_ID_LEN] = {0};
+	struct peer_store s;
+	char host[ADDR_TEXT_MAX];
+
+	peer_store_init(&s, self, (struct siphash_key){1, 2});
+	for (uint32_t i = 0; i < PEER_STORE_HASHES_MAX / 40; i++) {
+		snprintf(host, sizeof(host), "8.8.1.%u", (unsigned)i);
+		CHECK_INT(announce(&s, host, 4, i * 40, 40), 40);
+	}
+	CHECK_INT(s.n, PEER_STORE_HASHES_MAX);
+	CHECK_INT(announce(&s, "9.9.9.9", 3, 0, 10), 0); /* farther than all */
+	CHECK_INT(announce(&s, "9.9.9.9", 8, 0, 1000), PEER_STORE_HOST_MAX);
+	CHECK_INT(announced(&s, 4, 0, PEER_STORE_HASHES_MAX),
+		  PEER_STORE_HASHES_MAX - PEER_STORE_HOST_MAX);
+	/* One came; of one nothing is left. */
+	CHECK_INT(s.origins.by_who.n, PEER_STORE_HASHES_MAX / 40);
+	peer_store_expire(&s, 1000 + PEER_STORE_KEEP_MS);
+	CHECK_INT(s.origins.by_who.n, 0);
+	peer_store_fini(&s);
+}
+
 TEST(stores_are_whole_when_memory_runs_out)
 {
 	uint8_t self[NODE_ID_LEN] = {0}, hash[20] = {0};
@@ -364,7 +450,7 @@ TEST(stores_are_whole_when_memory_runs_out)
 			hash[0] = k;
 			(void)peer_store_add(&s, hash, &peer, 1000, &rng);
 			item.v[1] = (uint8_t)('0' + k % 10);
-			(void)item_store_put(&i, &item, NULL, 1000);
+			(void)item_store_put(&i, &item, NULL, &peer, 1000);
 		}
 		failmalloc_stop();
 		CHECK(s.n >= 19 && s.total == s.n && i.n >= 9);
@@ -435,6 +521,7 @@ TEST(signatures_of_bep_44_are_accepted_and_forged_ones_are_not)
 TEST(a_newer_value_replaces_an_older_one_and_never_the_other_way)
 {
 	uint8_t self[NODE_ID_LEN] = {0}, target[20];
+	struct addr from = at("8.8.8.8");
 	struct dht_item one, two, other;
 	struct item_store s;
 	int64_t cas = 1;
@@ -444,14 +531,15 @@ TEST(a_newer_value_replaces_an_older_one_and_never_the_other_way)
 	CHECK_INT(dht_item_sign(&two, seed, bytes_str("n"), 2, bytes_str("i2e")), 0);
 	CHECK_INT(dht_item_sign(&other, seed, bytes_str("n"), 2, bytes_str("i3e")), 0);
 	dht_item_target(&one, target);
-	CHECK_INT(item_store_put(&s, &one, &cas, 1000), 0); /* nothing there: cas is ignored */
+	CHECK_INT(item_store_put(&s, &one, &cas, &from, 1000),
+		  0); /* nothing there: cas is ignored */
 	cas = 7;
-	CHECK_INT(item_store_put(&s, &two, &cas, 1000), KRPC_FAULT_CAS);
+	CHECK_INT(item_store_put(&s, &two, &cas, &from, 1000), KRPC_FAULT_CAS);
 	cas = 1;
-	CHECK_INT(item_store_put(&s, &two, &cas, 1000), 0);
-	CHECK_INT(item_store_put(&s, &one, NULL, 1000), KRPC_FAULT_SEQ);
-	CHECK_INT(item_store_put(&s, &other, NULL, 1000), KRPC_FAULT_SEQ);
-	CHECK_INT(item_store_put(&s, &two, NULL, 5000), 0); /* keeps it alive */
+	CHECK_INT(item_store_put(&s, &two, &cas, &from, 1000), 0);
+	CHECK_INT(item_store_put(&s, &one, NULL, &from, 1000), KRPC_FAULT_SEQ);
+	CHECK_INT(item_store_put(&s, &other, NULL, &from, 1000), KRPC_FAULT_SEQ);
+	CHECK_INT(item_store_put(&s, &two, NULL, &from, 5000), 0); /* keeps it alive */
 	item_store_expire(&s, 4999 + ITEM_STORE_KEEP_MS);
 	CHECK(item_store_find(&s, target) != NULL);
 	item_store_expire(&s, 5000 + ITEM_STORE_KEEP_MS);
@@ -478,6 +566,7 @@ TEST(only_so_many_items_are_kept)
 {
 	uint8_t self[NODE_ID_LEN] = {0};
 	char text[32];
+	struct addr from = at("8.8.8.8");
 	struct item_store s;
 	struct dht_item i;
 
@@ -485,8 +574,47 @@ TEST(only_so_many_items_are_kept)
 	for (int n = 0; n < 3000; n++) {
 		snprintf(text, sizeof(text), "i%de", n);
 		CHECK_INT(dht_item_immutable(&i, bytes_str(text)), 0);
-		(void)item_store_put(&s, &i, NULL, 1000);
+		(void)item_store_put(&s, &i, NULL, &from, 1000);
 	}
+	CHECK_INT(s.n, ITEM_STORE_MAX);
+	item_store_fini(&s);
+}
+
+/* How many of these values are accepted. */
+static uint32_t put(struct item_store *s, const char *host, int first, int n)
+{
+	struct addr from = at(host);
+	uint32_t kept = 0;
+	struct dht_item i;
+	char text[32];
+
+	for (int k = first; k < first + n; k++) {
+		snprintf(text, sizeof(text), "i%de", k);
+		CHECK_INT(dht_item_immutable(&i, bytes_str(text)), 0);
+		kept += item_store_put(s, &i, NULL, &from, 1000) == 0;
+	}
+	return kept;
+}
+
+TEST(one_host_that_puts_values_next_to_our_id_displaces_nobody)
+{
+	uint8_t self[NODE_ID_LEN] = {0}, target[NODE_ID_LEN];
+	uint32_t there = 0;
+	struct item_store s;
+	struct dht_item i;
+	char text[32];
+
+	item_store_init(&s, self, (struct siphash_key){1, 2});
+	CHECK_INT(put(&s, "8.8.4.4", 0, 20), 20);
+	CHECK(put(&s, "8.8.8.8", 1000, 20000) >= ITEM_STORE_MAX - 20);
+	CHECK_INT(put(&s, "9.9.9.9", 100, (int)ITEM_STORE_HOST_MAX), ITEM_STORE_HOST_MAX);
+	for (int k = 0; k < 100 + (int)ITEM_STORE_HOST_MAX; k++) {
+		snprintf(text, sizeof(text), "i%de", k);
+		CHECK_INT(dht_item_immutable(&i, bytes_str(text)), 0);
+		dht_item_target(&i, target);
+		there += item_store_find(&s, target) != NULL;
+	}
+	CHECK_INT(there, 20 + ITEM_STORE_HOST_MAX);
 	CHECK_INT(s.n, ITEM_STORE_MAX);
 	item_store_fini(&s);
 }
