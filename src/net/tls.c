@@ -1,5 +1,6 @@
 #include "net/tls.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <event2/bufferevent.h>
@@ -25,21 +26,45 @@ struct tls {
 
 /* ---- certificates from files --------------------------------------------- */
 
+static enum err code_of(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return ERR_NOENT;
+	case EACCES:
+	case EPERM:
+		return ERR_DENIED;
+	default:
+		return ERR_IO;
+	}
+}
+
 static int refuse_file(struct err_info *info, const char *path, const char *what)
 {
 	unsigned long why = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(why);
 	char shown[256];
-	int code = ERR_INVALID;
 
-	if (ERR_SYSTEM_ERROR(why)) {
-		code = ERR_GET_REASON(why) == EACCES ? ERR_DENIED : ERR_IO;
-		reason = strerror(ERR_GET_REASON(why));
-	}
-	err_set(info, code, "%s: %s: %s", text_escape(shown, sizeof(shown), bytes_str(path)), what,
-		reason == NULL ? "not as it should be" : reason);
 	ERR_clear_error();
-	return code;
+	text_escape(shown, sizeof(shown), bytes_str(path));
+	if (ERR_SYSTEM_ERROR(why))
+		return err_set(info, code_of(ERR_GET_REASON(why)), "%s: %s", shown,
+			       strerror(ERR_GET_REASON(why)));
+	return err_set(info, ERR_INVALID, "%s: %s: %s", shown, what,
+		       reason == NULL ? "not as it should be" : reason);
+}
+
+/* OpenSSL would ask at the terminal, on the event loop and with nobody there. */
+static int on_passphrase(char *out, int cap, int writing, void *user)
+{
+	bool *asked = user;
+
+	(void)out;
+	(void)cap;
+	(void)writing;
+	*asked = true;
+	return -1;
 }
 
 static SSL_CTX *new_ctx(void)
@@ -72,20 +97,36 @@ static bool find_pin(SSL_CTX *ctx, char pin[TLS_PIN_TEXT_MAX])
 	return true;
 }
 
-int tls_reload(struct tls *t, struct err_info *info)
+static int load(SSL_CTX *ctx, const struct tls *t, struct err_info *info)
 {
-	SSL_CTX *ctx = new_ctx();
-	char pin[TLS_PIN_TEXT_MAX];
+	bool asked = false;
+	char shown[256];
 	int rc = 0;
 
 	ERR_clear_error();
-	if (ctx == NULL)
-		return err_set(info, ERR_NOMEM, "out of memory");
+	SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
 	if (SSL_CTX_use_certificate_chain_file(ctx, t->cert) != 1)
 		rc = refuse_file(info, t->cert, "no certificate in PEM form");
 	else if (SSL_CTX_use_PrivateKey_file(ctx, t->key, SSL_FILETYPE_PEM) != 1)
 		rc = refuse_file(info, t->key, "no key in PEM form for the certificate");
-	else if (!find_pin(ctx, pin))
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (rc != 0 && asked)
+		rc = err_set(info, ERR_INVALID, "%s: the key has a passphrase",
+			     text_escape(shown, sizeof(shown), bytes_str(t->key)));
+	return rc;
+}
+
+int tls_reload(struct tls *t, struct err_info *info)
+{
+	SSL_CTX *ctx = new_ctx();
+	char pin[TLS_PIN_TEXT_MAX];
+	int rc;
+
+	if (ctx == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	rc = load(ctx, t, info);
+	if (rc == 0 && !find_pin(ctx, pin))
 		rc = err_set(info, ERR_NOMEM, "out of memory");
 	if (rc != 0) {
 		SSL_CTX_free(ctx);

@@ -10,7 +10,7 @@ import stat
 
 import harness as h
 import wire
-from authority import Authority
+from authority import Authority, openssl
 from harness import KIB, check, check_eq, test
 
 WRONG_PIN = "sha256//" + "A" * 43 + "="
@@ -151,7 +151,10 @@ def _(w):
     start("--tls-cert", cert, "--tls-key", key, "--tls-self-signed").expect(h.USAGE).error_line("exclude")
     start("--tls-cert", cert, "--tls-key", key2).expect(h.USAGE).error_line("y.key", "no key")
     start("--tls-cert", key, "--tls-key", key).expect(h.USAGE).error_line("x.key", "no certificate")
-    start("--tls-cert", w.path("none"), "--tls-key", key).expect(h.FAILED).error_line("none", "No such file")
+    start("--tls-cert", w.path("none"), "--tls-key", key).expect(h.NOT_FOUND) \
+        .error_line("none: No such file")
+    openssl("ec", "-in", key, "-aes128", "-passout", "pass:secret", "-out", w.path("locked"))
+    start("--tls-cert", cert, "--tls-key", w.path("locked")).expect(h.USAGE).error_line("locked: the key has a passphrase")
 
 
 @test("clients that stall in the handshake are hung up on, and keep nobody waiting", seconds=40)

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <event2/bufferevent.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include "failmalloc_openssl.h"
 #include "test.h"
@@ -45,10 +47,43 @@ TEST(a_certificate_of_our_own_has_a_pin_and_nobody_else_signed_it)
 	CHECK_INT(tls_reload(t, &info), ERR_INVALID);
 	CHECK_STR(tls_pin(t), pin);
 	unlink(path);
-	CHECK_INT(tls_reload(t, &info), ERR_IO);
+	CHECK_INT(tls_reload(t, &info), ERR_NOENT);
+	CHECK(strstr(info.text, "PEM") == NULL);
 	CHECK(tls_is_self_signed(t));
 	tls_free(t);
 	tls_free(NULL);
+}
+
+/* It would be asked for at the terminal, and nothing else would go on. */
+TEST(a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it)
+{
+	char key_path[] = "/tmp/shoal-test-tls-key-XXXXXX";
+	char phrase[] = "secret";
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct err_info info;
+	struct tls *t;
+	BIO *f;
+
+	begin();
+	close(mkstemp(key_path));
+	f = BIO_new_file(key_path, "w");
+	CHECK(key != NULL && f != NULL);
+	CHECK_INT(PEM_write_bio_PrivateKey(f, key, EVP_aes_128_cbc(), NULL, 0, NULL, phrase), 1);
+	BIO_free(f);
+	CHECK_INT(tls_new(path, key_path, &t, &info), ERR_INVALID);
+	CHECK(strstr(info.text, "the key has a passphrase") != NULL);
+	CHECK(strncmp(info.text, key_path, strlen(key_path)) == 0);
+	f = BIO_new_file(key_path, "w");
+	CHECK(f != NULL);
+	CHECK_INT(PEM_write_bio_PrivateKey_traditional(f, key, EVP_aes_128_cbc(), (uint8_t *)phrase,
+						       6, NULL, NULL),
+		  1);
+	BIO_free(f);
+	CHECK_INT(tls_new(path, key_path, &t, &info), ERR_INVALID);
+	CHECK(strstr(info.text, "the key has a passphrase") != NULL);
+	EVP_PKEY_free(key);
+	unlink(key_path);
+	unlink(path);
 }
 
 /* Each allocation in turn fails: it works all the same, or fails with a reason, and nothing stays
