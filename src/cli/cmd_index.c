@@ -131,33 +131,43 @@ static void on_signal(void *arg, int signo)
 	index_server_stop(run->server, on_stopped, run->loop);
 }
 
-static int reload(struct running *run, struct err_info *info)
+static void on_reload_failed(void *user, const struct err_info *why)
 {
-	struct index_sites sites;
-	int rc = index_log_reopen(&run->log, info);
+	say(user, "reload_failed", json_pack("{s:s%}", "error", why->text, strlen(why->text)));
+}
 
-	if (rc == 0)
-		rc = index_sites_load(&sites, run->o->sites, run->o->sites_file, info);
-	if (rc != 0)
-		return rc;
-	run->sites = sites;
-	return index_server_reload(run->server, sites.list, sites.n, info);
+/* What is wrong with one of them keeps none of the others: a typo in the sites must not let a
+ * certificate run out. */
+static bool reload(struct running *run)
+{
+	struct err_info why = {.code = OK};
+	struct index_sites sites;
+	bool good = true;
+
+	if (index_log_reopen(&run->log, &why) != 0) {
+		on_reload_failed(run, &why);
+		good = false;
+	}
+	if (index_sites_load(&sites, run->o->sites, run->o->sites_file, &why) != 0) {
+		on_reload_failed(run, &why);
+		good = false;
+	} else {
+		run->sites = sites;
+		index_server_set_sites(run->server, sites.list, sites.n);
+	}
+	return index_server_reload(run->server, on_reload_failed, run) == 0 && good;
 }
 
 static void on_reload(void *arg, int signo)
 {
 	struct running *run = arg;
-	struct err_info info = {.code = OK};
 
 	(void)signo;
 	if (run->server == NULL || run->stopping)
 		return;
 	notify_service("RELOADING=1");
-	if (reload(run, &info) == 0)
+	if (reload(run))
 		say(run, "reload", json_pack("{s:i}", "sites", (int)run->sites.n));
-	else
-		say(run, "reload_failed",
-		    json_pack("{s:s%}", "error", info.text, strlen(info.text)));
 	notify_service("READY=1");
 }
 

@@ -381,13 +381,24 @@ int index_server_new(struct loop *l, const struct index_server_params *p, struct
 	return 0;
 }
 
-int index_server_reload(struct index_server *s, const struct tracker_site *sites, uint32_t n_sites,
-			struct err_info *info)
+void index_server_set_sites(struct index_server *s, const struct tracker_site *sites,
+			    uint32_t n_sites)
 {
 	shards_set_sites(s->shards, sites, n_sites);
-	if (s->tls != NULL && tls_reload(s->tls, info) < 0)
-		return info->code;
-	return index_access_reload(s->access, info);
+}
+
+int index_server_reload(struct index_server *s,
+			void (*failed)(void *user, const struct err_info *why), void *user)
+{
+	struct err_info why = {.code = OK};
+	int tls = s->tls == NULL ? 0 : tls_reload(s->tls, &why), tokens;
+
+	if (tls != 0)
+		failed(user, &why);
+	tokens = index_access_reload(s->access, &why);
+	if (tokens != 0)
+		failed(user, &why);
+	return tls != 0 ? tls : tokens;
 }
 
 void index_server_stop(struct index_server *s, void (*done)(void *user), void *user)

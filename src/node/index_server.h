@@ -41,9 +41,13 @@ struct index_server_params {
  * /scrape, /api/v1/..., and the page at "/". */
 int index_server_new(struct loop *l, const struct index_server_params *p, struct index_server **out,
 		     struct err_info *info);
-/* Other sites from now on; certificates and tokens are read again. On error what was good stays. */
-int index_server_reload(struct index_server *s, const struct tracker_site *sites, uint32_t n_sites,
-			struct err_info *info);
+/* Other sites from now on. */
+void index_server_set_sites(struct index_server *s, const struct tracker_site *sites,
+			    uint32_t n_sites);
+/* Certificates and tokens are read again. On error what was good stays, of the one alone that is at
+ * fault: `failed` hears of each. Returns 0, or the code of the first. */
+int index_server_reload(struct index_server *s,
+			void (*failed)(void *user, const struct err_info *why), void *user);
 /* Take nothing new and finish what is under way; then `done`, at the latest after INDEX_STOP_MS.
  * index_server_free() comes after it, from outside the callback. */
 void index_server_stop(struct index_server *s, void (*done)(void *user), void *user);

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 import harness as h
 import wire
-from authority import Authority
+from authority import Authority, openssl
 from harness import check, check_eq, test
 
 
@@ -150,6 +150,30 @@ def _(w):
     check(index.up(), "it runs on")
     w.start(h.BIN, "index", "--listen", f"{h.HOST}:0", "--data", w.path("d2"), "--site", "10.0.0.0/99=x").wait(20) \
         .expect(h.USAGE).error_line("10.0.0.0/99=x")
+
+
+@test("SIGHUP: what is wrong with the sites keeps nothing else from being read again; each fault is said")
+def _(w):
+    ca = Authority(w)
+    cert, key = ca.sign("one", "IP:" + h.HOST)
+    new = ca.sign("two", "IP:" + h.HOST)
+    sites, log = w.path("sites"), w.path("events")
+    with open(sites, "w") as f:
+        f.write("127.9.0.0/16=paris\n")
+    index = w.index(args=["--tls-cert", cert, "--tls-key", key, "--sites", sites, "--log", log, "--log-format", "json"])
+    a, one = w.peer("a"), index.pin()
+    with open(sites, "w") as f:
+        f.write("nonsense\n")
+    for made, place in zip(new, (cert, key)):
+        shutil.copy(made, place)
+    index.proc.send(signal.SIGHUP)
+    check("nonsense" in wait_event(log, "reload_failed")["error"], "what is wrong in the file is told")
+    a.run("ls", "--pin", one).expect(h.DENIED).error_line("not the pinned one")
+    openssl("ec", "-in", new[1], "-aes128", "-passout", "pass:secret", "-out", key)
+    index.proc.send(signal.SIGHUP)
+    check("the key has a passphrase" in wait_event(log, "reload_failed", 3)["error"], "the second fault is told, too")
+    a.run("ls", env={"SSL_CERT_FILE": ca.cert}).expect(h.OK)
+    index.proc.stop(signal.SIGTERM).expect(h.OK)
 
 
 # ---- the log ------------------------------------------------------------------------------
