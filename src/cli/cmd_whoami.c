@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/out.h"
+#include "node/torrent_file.h"
 
 int cmd_whoami(const struct opts *o)
 {
@@ -16,8 +17,8 @@ int cmd_whoami(const struct opts *o)
 	if (rc == 0) {
 		text_hex(key, bytes_of(h.key, SIGN_KEY_LEN));
 		if (o->json) {
-			j = json_pack("{s:s, s:s, s:s}", "owner", h.owner, "key", key, "home",
-				      h.dir);
+			j = json_pack("{s:s, s:s, s:o}", "owner", h.owner, "key", key, "home",
+				      torrent_text(h.dir));
 			out_json(j);
 			json_decref(j);
 		} else {

@@ -11,6 +11,7 @@
 #include "cli/out.h"
 #include "net/entropy.h"
 #include "node/index_access.h"
+#include "node/torrent_file.h"
 #include "store/durable.h"
 
 /* In the order of enum catalogue_right. */
@@ -42,7 +43,7 @@ static int backup(const struct opts *o, struct catalogue_db *db, struct err_info
 	json_t *j;
 
 	if (rc == 0 && o->json) {
-		j = json_pack("{s:s}", "backup", o->args[1]);
+		j = json_pack("{s:o}", "backup", torrent_text(o->args[1]));
 		out_json(j);
 		json_decref(j);
 	} else if (rc == 0 && !o->quiet) {

@@ -228,6 +228,16 @@ def _(w):
     check_schema(serving.out().decode(), "share")
 
 
+@test("JSON of a path that is no UTF-8 has its bytes as \\xHH")
+def _(w):
+    index, p = w.index(), w.peer("a")
+    copy, home = (os.fsdecode(os.fsencode(w.path(name)) + b"\xff") for name in ("copy", "home"))
+    said = p.run("index", "backup", copy, "--data", index.data, "--json").expect(h.OK).json()
+    check_eq(said["backup"], w.path("copy") + "\\xff", "the copy")
+    said = p.run("whoami", "--json", env={"SHOAL_HOME": home}).expect(h.OK).json()
+    check_eq(said["home"], w.path("home") + "\\xff", "the home")
+
+
 @test("--progress json: lines of events on standard error, wherever it leads")
 def _(w):
     w.index()
