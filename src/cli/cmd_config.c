@@ -99,7 +99,7 @@ static void add_options(struct settings *all, const struct opts *o, const struct
 	}
 }
 
-/* Without a COMMAND every section is shown; each must be one of a command that is. */
+/* Without a COMMAND every section is shown. */
 static int add_sections(struct settings *all, const struct opts *standing, struct err_info *info)
 {
 	const struct config *config = standing->config;
@@ -117,11 +117,6 @@ static int add_sections(struct settings *all, const struct opts *standing, struc
 
 		if (l->section == NULL)
 			continue;
-		if (c == NULL) {
-			err = config_refuse(config, l->number,
-					    "in a section that is named like no command", info);
-			continue;
-		}
 		err = opts_defaults(&fits, c, info);
 		opts_fini(&fits);
 		if (err == OK)
@@ -185,6 +180,8 @@ int cmd_config(const struct opts *o)
 	}
 	err = opts_defaults(&standing, c, &info);
 	all.config = standing.config;
+	if (err == OK)
+		err = commands_check_sections(standing.config, &info);
 	if (err == OK)
 		add_options(&all, o, &standing, c);
 	if (err == OK && c == NULL)

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "cli/config.h"
+
+#include "cli/config.h"
+
 static const struct command commands[] = {
     {
 	.name = "index",
@@ -745,4 +749,13 @@ const struct command *commands_find(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+int commands_check_sections(const struct config *c, struct err_info *info)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].section != NULL && commands_find(c->list[i].section) == NULL)
+			return config_refuse(c, c->list[i].number,
+					     "in a section that is named like no command", info);
+	return OK;
 }

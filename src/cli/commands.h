@@ -39,5 +39,9 @@ int cmd_completions(const struct opts *o);
 /* The table of commands, for whoever runs or explains them. */
 const struct command *commands_all(size_t *n);
 const struct command *commands_find(const char *name); /* NULL: there is none */
+struct config;
+/* Is each section of the settings named like a command? Returns 0, or ERR_INVALID with the line of
+ * the first that is not: nobody would read what is in it. */
+int commands_check_sections(const struct config *c, struct err_info *info);
 
 #endif

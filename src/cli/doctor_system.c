@@ -73,6 +73,8 @@ void doctor_settings(const struct opts *o, struct doctor_finding *f)
 		doctor_say(f, DOCTOR_FINE, NULL, "no file %s", safe);
 	else if (!sections_are_sound(&why))
 		doctor_say(f, DOCTOR_FAIL, "mend that line", "%s", why.text);
+	else if (commands_check_sections(c, &why) != OK)
+		doctor_say(f, DOCTOR_WARN, "mend the name: nothing reads it", "%s", why.text);
 	else if (secret && stat(c->path, &st) == 0 && (st.st_mode & 077) != 0)
 		doctor_say(f, DOCTOR_WARN, "chmod 600 it", "%s has a token, and others may read it",
 			   safe);

@@ -182,6 +182,11 @@ def _(w):
     settings(p, "[nobody]\nlatest = yes\n")
     p.run("whoami").expect(h.OK)
     p.run("config").expect(h.USAGE).error_line("config:2: in a section that is named like no command")
+    p.run("config", "get").expect(h.USAGE).error_line("config:2: in a section that is named like no command")
+    found = p.run("doctor", "--json", "--port", "0", "--index", "http://127.0.0.1:1").json()["checks"]
+    seen = next(c for c in found if c["check"] == "settings")
+    check_eq(seen["result"], "warn", seen["text"])
+    check("config:2: in a section" in seen["text"], "doctor names the line", seen["text"])
 
 
 # ---- JSON ---------------------------------------------------------------------------------
