@@ -39,9 +39,10 @@ static void print_numbers(const json_t *facts)
 	char best[32];
 	uint64_t rtt = entries_count(facts, "best_rtt_us"),
 		 wait = entries_count(facts, "disk_wait_ms");
+	unsigned peers = (unsigned)entries_count(facts, "peers");
 
-	printf("  %u peers (%u complete), %u have something that is missing, %u let us download\n",
-	       (unsigned)entries_count(facts, "peers"), (unsigned)entries_count(facts, "seeds"),
+	printf("  %u peer%s (%u complete), %u have something that is missing, %u let us download\n",
+	       peers, peers == 1 ? "" : "s", (unsigned)entries_count(facts, "seeds"),
 	       (unsigned)entries_count(facts, "useful"),
 	       (unsigned)entries_count(facts, "unchoked"));
 	printf("  %u blocks asked for; the fastest peer sends %s, round trip %u.%u ms; waited for "

@@ -158,10 +158,13 @@ static void print_report(const struct verify *v, const struct check *c)
 
 	if (check_all_good(c, m)) {
 		if (!v->o->quiet)
-			printf("%s: all %u pieces are good\n", v->label, m->n_pieces);
+			printf(m->n_pieces == 1 ? "%s: its %u piece is good\n"
+						: "%s: all %u pieces are good\n",
+			       v->label, m->n_pieces);
 		return;
 	}
-	printf("%s: %u of %u pieces are good\n", v->label, c->count[CHECK_GOOD], m->n_pieces);
+	printf("%s: %u of %u piece%s good\n", v->label, c->count[CHECK_GOOD], m->n_pieces,
+	       m->n_pieces == 1 ? " is" : "s are");
 	for (enum check_state s = CHECK_BAD; s <= CHECK_UNREADABLE; s++)
 		print_ranges(c, m->n_pieces, s);
 	if (c->trouble.code != OK)

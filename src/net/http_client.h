@@ -15,6 +15,9 @@ struct http_call;
 #define HTTP_TOTAL_MS 30000u
 #define HTTP_REDIRECTS_MAX 5u
 
+/* Part of the reason when a server of http: hangs up without a word, as those of https: do. */
+#define HTTP_WANTS_HTTPS "(does it want https?)"
+
 int http_client_new(struct loop *l, struct http_client **out);
 /* Trust the server of this https URL by its public key alone, given as curl --pinnedpubkey takes it
  * ("sha256//BASE64"); there is one such server at a time. Everyone else must have a certificate

@@ -104,7 +104,7 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 		return say(out, cap, ERR_PROTO, "redirects without end");
 	case CURLE_GOT_NOTHING:
 		return say(out, cap, ERR_UNREACHABLE,
-			   "closed the connection without an answer (does it want https?)");
+			   "closed the connection without an answer " HTTP_WANTS_HTTPS);
 	case CURLE_PARTIAL_FILE:
 		return say(out, cap, ERR_UNREACHABLE, "closed the connection in mid-answer");
 	case CURLE_SEND_ERROR:

@@ -175,6 +175,9 @@ static int not_reached(const struct index_client *c, const struct err_info *why,
 {
 	if (why->code != ERR_UNREACHABLE && why->code != ERR_TIMEOUT)
 		return err_set(info, why->code, "%s", why->text);
+	/* There is one, which wants to be asked in another way. */
+	if (strstr(why->text, HTTP_WANTS_HTTPS) != NULL)
+		return err_set(info, ERR_UNREACHABLE, "%s", why->text);
 	return err_set(info, ERR_UNREACHABLE, "%s; %s", why->text,
 		       c->local ? "start one with: shoal index"
 				: "name another one with --index URL");

@@ -32,6 +32,8 @@ def _(w):
     p = a.start("share", src, env=pinned(index))
     index.wait_seeds("f")
     h.wait_for(lambda: index.holders("f")["peers"][0]["session"], 10 * h.SLOW, "the sharer has a live session")
+    plain = b.run("ls", "--index", index.url.replace("https:", "http:")).expect(h.UNREACHABLE)
+    plain.error_line(r"does it want https\?\)$")
     b.run("get", "f", "--pin", index.pin()).expect(h.OK)
     h.check_same(b.path("f"), src)
     status = index.api("status")
