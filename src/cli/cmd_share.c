@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/siphash.h"
 #include "cli/commands.h"
 #include "cli/confine.h"
 #include "cli/index_open.h"
@@ -106,16 +107,30 @@ static void on_leaving(void *user)
 
 /* ---- while it runs ------------------------------------------------------------- */
 
+/* Each file that was changed has a text of its own, which is said once: two that are written all
+ * the time take turns. */
+static bool is_news(struct share *s, const struct err_info *why)
+{
+	uint64_t text = siphash((struct siphash_key){0, 0}, bytes_str(why->text));
+
+	for (unsigned i = 0; i < s->n_said; i++)
+		if (s->said[i] == text)
+			return false;
+	if (s->n_said == SHARE_SAID_MAX)
+		return false;
+	s->said[s->n_said++] = text;
+	return true;
+}
+
 static void take_status(struct sharing *sh, struct share *s, const struct transfer_status *st)
 {
 	struct share_name_of name = share_whose(sh, s);
 
-	if (st->why.code != OK && !s->said_changed && !sh->o->watch) {
-		s->said_changed = true;
+	if (st->why.code != OK && !sh->o->watch && is_news(s, &st->why)) {
 		session_say(&sh->session, "%s; share it again to publish what it is now",
 			    st->why.text);
-	} else if (st->why.code == OK && s->said_changed) {
-		s->said_changed = false;
+	} else if (st->why.code == OK && s->n_said > 0) {
+		s->n_said = 0;
 		session_say(&sh->session, "%s: is as it was, and served again", s->label);
 	}
 	share_name_look(&s->name, &name, st, &sh->session);

@@ -10,14 +10,19 @@
 #include "cli/share_batch.h"
 #include "cli/share_name.h"
 
+/* So many changed files of a share are named; the user knows by then. */
+#define SHARE_SAID_MAX 8u
+
 /* One PATH of the command line. */
 struct share {
-	char *path;		   /* absolute, so that messages and the store agree */
-	bool spooled;		   /* it was standard input */
-	struct kept_entry *entry;  /* once it is published */
-	struct transfer *transfer; /* NULL: the daemon has it, as */
-	struct handed *handed;	   /* this; one of sharing's */
-	bool said_changed, heard;  /* heard: a tracker answered, or did not */
+	char *path;		       /* absolute, so that messages and the store agree */
+	bool spooled;		       /* it was standard input */
+	struct kept_entry *entry;      /* once it is published */
+	struct transfer *transfer;     /* NULL: the daemon has it, as */
+	struct handed *handed;	       /* this; one of sharing's */
+	bool heard;		       /* a tracker answered, or did not */
+	uint64_t said[SHARE_SAID_MAX]; /* hashes of what was said of changed files */
+	unsigned n_said;
 	struct share_name name;
 	uint64_t up_bytes;
 	char *label;		   /* and its name, for people */

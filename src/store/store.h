@@ -82,7 +82,8 @@ enum store_event_type {
 	STORE_FINISHED, /* answer to store_finish(): at its final name, or err */
 	STORE_DROPPED,	/* answer to store_drop(): its space is given back, or err */
 	STORE_LOOKED,	/* answer to store_look(): `n_changed` wanted files are not what they were;
-			   `err` is ERR_MISMATCH with the first of them, or says why nobody could
+			   `err` is ERR_MISMATCH with the first of those `n_fresh` that no look
+			   before found so, else with the first of all; or says why nobody could
 			   look: ERR_TOO_BIG, for want of a descriptor, so look again */
 };
 
@@ -91,14 +92,14 @@ struct store_event {
 	void *user;
 	uint32_t piece;
 	bool good, last;
-	bool stored;	    /* CHECKED: there are bytes of the piece on disk, whatever they are */
-	bool lost;	    /* SAVED, FINISHED: only opening the store again helps, see there */
-	uint32_t n_changed; /* LOOKED */
-	uint32_t n_hashes;  /* block hashes behind `hashes` (32 bytes each), 0 when none */
-	const uint8_t *hashes; /* borrowed until the next store_next_event() */
-	struct bytes data;     /* READ: borrowed as `hashes` are */
-	uint64_t token;	       /* FETCHED, LEAVES, READ: the caller's */
-	struct err_info err;   /* code OK when fine */
+	bool stored; /* CHECKED: there are bytes of the piece on disk, whatever they are */
+	bool lost;   /* SAVED, FINISHED: only opening the store again helps, see there */
+	uint32_t n_changed, n_fresh; /* LOOKED */
+	uint32_t n_hashes;	     /* block hashes behind `hashes` (32 bytes each), 0 when none */
+	const uint8_t *hashes;	     /* borrowed until the next store_next_event() */
+	struct bytes data;	     /* READ: borrowed as `hashes` are */
+	uint64_t token;		     /* FETCHED, LEAVES, READ: the caller's */
+	struct err_info err;	     /* code OK when fine */
 };
 
 /* At most so many files (1 or more) of all stores on this pool stay open. Returns 0 or ERR_NOMEM.

@@ -150,6 +150,7 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 {
 	struct file_seen *before = &s->seen[f - s->files];
 	uint64_t rested = e->token - before->at_ms;
+	bool fresh = !f->stamp.changed;
 
 	if (!f->stamp.known || (!f->stamp.changed && is_as_verified(f, now)))
 		return;
@@ -170,7 +171,11 @@ static void judge(struct store *s, struct store_file *f, struct file_seen *now,
 		return;
 	}
 	/* Its pieces are lost all the same, but nobody misses them. */
-	if (f->wanted && e->n_changed++ == 0)
+	if (!f->wanted)
+		return;
+	e->n_changed++;
+	e->n_fresh += fresh;
+	if (e->n_changed == 1 || (fresh && e->n_fresh == 1))
 		complain(s, f, now, &e->err);
 }
 

@@ -209,6 +209,27 @@ def _(w):
     check("share it again" in done.err, "what to do", done.err)
 
 
+@test("each file of a share that is changed, removed or moved later than another is named, too, once")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    src = a.path("d")
+    os.mkdir(src)
+    for i, name in enumerate("abc"):
+        h.make_file(os.path.join(src, name), 300 * KIB, seed=i)
+    share = a.share(src)
+
+    def says(text):
+        h.wait_for(lambda: text in share.err(), 20 * SLOW, f"share says {text}")
+    os.unlink(os.path.join(src, "a"))
+    says(b"d/a: was removed or moved away; share it again")
+    with open(os.path.join(src, "b"), "r+b") as f:
+        f.write(b"not what it was")
+    says(b"d/b: was changed since it was verified; share it again")
+    done = share.stop().expect(h.OK)
+    check_eq(done.err.count("share it again"), 2, "each is said once")
+
+
 def hashing_the_last(w, *args):
     """A share of a folder whose first file was hashed and whose last one, which is all holes, is being hashed; and the index."""
     index = w.index()
