@@ -13,6 +13,7 @@ struct save {
 	struct bitfield have;
 	bool partial, placed; /* not all files are wanted; those that are have their final names */
 	bool last;	      /* nothing is written after it */
+	bool goes;	      /* the state, with the end of all: it needs no times any more */
 	bool lost;	      /* the sync failed */
 };
 
@@ -108,7 +109,7 @@ static int sync_list(struct store *s, const struct dirty *list, uint32_t n, bool
 static void take_times(struct store *s, const struct save *v, const struct dirty *list, uint32_t n,
 		       bool synced)
 {
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && !v->goes; i++) {
 		bool still = v->last || file_is_whole(s, &v->have, list[i].file);
 
 		if (still == synced)
@@ -283,17 +284,10 @@ static int give_names(struct store *s, const struct save *v, struct err_info *in
 	return err;
 }
 
-static void finish_run(struct pool_job *job, struct pool_worker *w)
+static int finish(struct store *s, struct save *v, struct err_info *info)
 {
-	struct save *v = (struct save *)job;
-	struct store *s = v->task.s;
-	struct err_info *info = &v->task.e.err;
-	int err;
+	int err = complete_files(s, info);
 
-	(void)w;
-	if (atomic_load(&s->finished) || atomic_load(&s->cancel))
-		return;
-	err = complete_files(s, info);
 	if (err == OK)
 		err = sync_data(s, v, info);
 	if (err == OK && v->placed)
@@ -301,11 +295,26 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 	if (err == OK && v->placed)
 		err = sync_data(s, v, info);
 	if (err != OK)
-		return;
+		return err;
 	/* A state that goes is not to be written anew by who writes to a file yet. */
 	pthread_mutex_lock(&s->state_lock);
-	give_names(s, v, info);
+	err = give_names(s, v, info);
 	pthread_mutex_unlock(&s->state_lock);
+	return err;
+}
+
+static void finish_run(struct pool_job *job, struct pool_worker *w)
+{
+	struct save *v = (struct save *)job;
+	struct store *s = v->task.s;
+
+	(void)w;
+	if (atomic_load(&s->finished) || atomic_load(&s->cancel) ||
+	    finish(s, v, &v->task.e.err) == OK)
+		return;
+	/* It stays after all, for the next save to write. */
+	for (uint32_t i = 0; v->goes && i < s->n_data; i++)
+		left_take(s, &s->files[i]);
 }
 
 /* ---- on the loop -------------------------------------------------------- */
@@ -377,6 +386,7 @@ static void save_next(struct store *s)
 	s->finishing = type == STORE_FINISHED;
 	v->placed = s->placed;
 	v->partial = s->mode == STORE_DOWNLOAD && store_leaves_out(s);
+	v->goes = s->finishing && !v->partial;
 	if (s->sync_err.code != OK)
 		err_kept_get(&s->sync_err, &v->task.e.err);
 	if (s->mode == STORE_DOWNLOAD && v->task.e.err.code == OK) {

@@ -729,6 +729,24 @@ TEST(a_part_that_was_swapped_is_not_given_the_final_name)
 	finish(st, &c);
 }
 
+TEST(what_could_not_be_given_its_name_is_as_it_was_left)
+{
+	struct scene c;
+	struct store *st;
+
+	init(&c, 1, false);
+	st = scene_open(&c, STORE_DOWNLOAD);
+	put_rest(st, &c.s, c.p);
+	file_write(c.path, "x", 1);
+	store_finish(st);
+	CHECK_INT(wait_event(c.p, STORE_FINISHED).err.code, ERR_EXISTS);
+	save_last(st, &c);
+	store_close(st);
+	CHECK_INT(unlink(c.path), 0);
+	st = open_with(&c, c.s.m->n_pieces, 0);
+	finish(st, &c);
+}
+
 TEST(a_folder_that_is_moved_away_is_noticed_at_the_next_save_and_nothing_is_lost)
 {
 	struct scene c;
