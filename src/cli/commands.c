@@ -5,8 +5,6 @@
 
 #include "cli/config.h"
 
-#include "cli/config.h"
-
 static const struct command commands[] = {
     {
 	.name = "index",
