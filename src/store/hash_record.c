@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/grow.h"
+#include "store/stamp.h"
 
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'H', 'S', 'H'};
 
@@ -61,11 +62,6 @@ static size_t v1_bytes(const struct hash_record *r, const struct hash_entry *e)
 
 /* ---- adding and finding ------------------------------------------------------------- */
 
-static int64_t ns_of(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
 static bool copy_bytes(uint8_t **out, struct bytes from)
 {
 	*out = NULL;
@@ -101,8 +97,8 @@ int hash_record_add(struct hash_record *r, const struct hash_entry *e, const str
 		return ERR_NOMEM;
 	*to = *e;
 	to->ino = st->st_ino;
-	to->mtime_ns = ns_of(&st->st_mtim);
-	to->ctime_ns = ns_of(&st->st_ctim);
+	to->mtime_ns = stamp_ns(&st->st_mtim);
+	to->ctime_ns = stamp_ns(&st->st_ctim);
 	to->path = strdup(e->path);
 	to->layer = to->pieces_v1 = NULL;
 	if (to->path == NULL || !copy_bytes(&to->layer, bytes_of(e->layer, layer_bytes(r, e))) ||
@@ -149,7 +145,7 @@ const struct hash_entry *hash_record_find(const struct hash_record *r, const cha
 	const struct hash_entry *e = by_name(r, path);
 
 	if (e == NULL || (uint64_t)st->st_size != e->length || st->st_ino != e->ino ||
-	    ns_of(&st->st_mtim) != e->mtime_ns || ns_of(&st->st_ctim) != e->ctime_ns)
+	    stamp_ns(&st->st_mtim) != e->mtime_ns || stamp_ns(&st->st_ctim) != e->ctime_ns)
 		return NULL;
 	return e;
 }

@@ -6,6 +6,7 @@
 #define SHOAL_STORE_STAMP_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "base/digest.h"
 #include "base/err.h"
@@ -22,5 +23,11 @@ struct stamp {
  * ERR_DENIED, ERR_IO when something beneath cannot be looked at. */
 int stamp_take(const char *path, struct stamp *out, struct err_info *info);
 bool stamp_eq(const struct stamp *a, const struct stamp *b);
+
+/* A time of change as one number, to see whether it is the same: far from our days it wraps. */
+static inline int64_t stamp_ns(const struct timespec *t)
+{
+	return (int64_t)((uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec);
+}
 
 #endif

@@ -1,11 +1,7 @@
 /* store/store_verified.c - what is known of a seed from before. */
+#include "store/stamp.h"
 #include "store/store_impl.h"
 #include "store/verified.h"
-
-static int64_t ns_of(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
 
 /* Do all files that the piece reaches into lie there as they did? */
 static bool is_untouched(const struct store *s, const struct verified *v, uint32_t piece)
@@ -16,7 +12,7 @@ static bool is_untouched(const struct store *s, const struct verified *v, uint32
 
 	while (part_next(&w, &part))
 		if (part.file != NULL &&
-		    ns_of(&part.file->stamp.mtime) != v->mtimes_ns[part.file - s->files])
+		    stamp_ns(&part.file->stamp.mtime) != v->mtimes_ns[part.file - s->files])
 			return false;
 	return true;
 }
@@ -53,7 +49,7 @@ int store_verified(const struct store *s, struct verified *out)
 		const struct file_stamp *stamp = &s->files[i].stamp;
 
 		if (stamp->known && !stamp->changed)
-			out->mtimes_ns[i] = ns_of(&stamp->mtime);
+			out->mtimes_ns[i] = stamp_ns(&stamp->mtime);
 	}
 	(void)bitfield_load(&out->have, bytes_of(s->have.bits, bitfield_bytes(s->have.n)));
 	return OK;
