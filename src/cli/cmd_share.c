@@ -147,6 +147,8 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 {
 	struct transfer_status st;
 
+	if (!sh->by_daemon && s->transfer == NULL)
+		return OK;
 	if (!sh->by_daemon)
 		transfer_status(s->transfer, &st);
 	else if (s->handed->gone)

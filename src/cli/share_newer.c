@@ -33,7 +33,8 @@ static int serve_newer(struct sharing *sh, struct share *s, struct err_info *inf
 		free(next.entry);
 		return err;
 	}
-	node_remove(sh->session.node, s->transfer);
+	if (s->transfer != NULL)
+		node_remove(sh->session.node, s->transfer);
 	s->transfer = next.transfer;
 	free(s->entry);
 	s->entry = next.entry;

@@ -148,6 +148,8 @@ int share_use(struct sharing *sh, struct share *s, struct publication *p, struct
 	err = sh->by_daemon ? hand_over(sh, s, p, info) : share_serve(sh, s, p, info);
 	if (err == OK)
 		share_remember(sh, s, p);
+	else if (err == ERR_MISMATCH && sh->o->watch && !sh->by_daemon)
+		err = info->code = OK; /* the next version, which comes at once, is served */
 	if (!sh->o->watch || sh->by_daemon)
 		hash_record_fini(&s->record);
 	return err;

@@ -79,7 +79,11 @@ void share_tell_newer(struct sharing *sh, const struct share *s)
 {
 	json_t *line;
 
+	if (!s->heard)
+		return;
 	tell_event(sh, s);
+	if (sh->o->json && !sh->announced)
+		return;
 	if (!sh->o->json) {
 		tell(sh, s);
 		return;

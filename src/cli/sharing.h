@@ -18,8 +18,9 @@ struct share {
 	char *path;		       /* absolute, so that messages and the store agree */
 	bool spooled;		       /* it was standard input */
 	struct kept_entry *entry;      /* once it is published */
-	struct transfer *transfer;     /* NULL: the daemon has it, as */
-	struct handed *handed;	       /* this; one of sharing's */
+	struct transfer *transfer;     /* NULL: the daemon has it, as `handed`; or --watch, and */
+				       /* it was changed before it was served: renewed at once */
+	struct handed *handed;	       /* one of sharing's */
 	bool heard;		       /* a tracker answered, or did not */
 	uint64_t said[SHARE_SAID_MAX]; /* hashes of what was said of changed files */
 	unsigned n_said;
@@ -70,7 +71,8 @@ struct share_name_of share_whose(const struct sharing *sh, const struct share *s
 void share_tell_one(struct sharing *sh, const struct share *s);
 /* They all can. */
 void share_tell_serving(const struct sharing *sh);
-/* A newer version of it is served. */
+/* A newer version of it is served. Where the older one was not told yet, this one is in its place.
+ */
 void share_tell_newer(struct sharing *sh, const struct share *s);
 /* The line of progress. */
 void share_draw(struct sharing *sh);

@@ -70,6 +70,7 @@ def _(w):
     src = h.make_file(a.path("f"), MIB)
     h.make_file(a.path("beside"), 10)
     share = a.start("share", src, "--watch", "--settle", "1", "--json")
+    h.wait_for(lambda: b"]" in share.out(), 20 * SLOW, "the list of what is shared")
     wait_version(index, "f", 1)
     with open(src, "ab") as f:
         f.write(b"more")
@@ -85,6 +86,26 @@ def _(w):
     check_eq([x["version"] for x in got if "version" in x], [2, 3], "versions told")
     check_eq(json.loads(first[first.index("["):])[0]["version"], 1, "the first")
     check_eq(version(index, "f"), 3, "at the end")
+
+
+@test("written to before anything was said: each version that is served is told once, the older ones first")
+def _(w):
+    index = w.index()
+    for i, args in enumerate((["--json"], [], ["--json", "--progress", "json"])):
+        a = w.peer(f"a{i}")
+        src = h.make_file(a.path(f"f{i}"), MIB)
+        share = a.start("share", src, "--watch", "--settle", "1", *args)
+        h.wait_for(lambda: version(index, f"f{i}") == 1, 20 * SLOW, "the first version")
+        with open(src, "ab") as f:
+            f.write(b"more")
+        wait_version(index, f"f{i}", 2)
+        h.wait_for(lambda: re.search(rb'"version": ?2|@2', share.out()), 20 * SLOW, "the second is told")
+        done = share.stop().expect(h.OK)
+        told = re.findall(r'"version": ?(\d)|^serving .*@(\d) ', done.out, re.M)
+        check([x + y for x, y in told] in (["1", "2"], ["2"]), "versions told", done.out)
+        events = re.findall(r'"version":(\d).*"event":"serving"', done.err)
+        if "--progress" in args:
+            check(events in (["1", "2"], ["2"]), "events", done.err)
 
 
 @test("a storm of 3,000 files, and a file that is written slowly, are one version each; the old one is served meanwhile", seconds=120)
