@@ -71,8 +71,7 @@ struct share_name_of share_whose(const struct sharing *sh, const struct share *s
 void share_tell_one(struct sharing *sh, const struct share *s);
 /* They all can. */
 void share_tell_serving(const struct sharing *sh);
-/* A newer version of it is served. Where the older one was not told yet, this one is in its place.
- */
+/* A newer version of it is served. Told in place of the older one where that was not told yet. */
 void share_tell_newer(struct sharing *sh, const struct share *s);
 /* The line of progress. */
 void share_draw(struct sharing *sh);
