@@ -33,7 +33,7 @@ struct swarm *swarm_new(const struct swarm_params *p)
 		return NULL;
 	}
 	swarm_count_left(s);
-	s->pads_due = s->meta->pads;
+	swarm_rewind_pads(s);
 	s->bridge = true;
 	if (!swarm_complete(s))
 		s->want_at_ms = 0;
@@ -91,7 +91,7 @@ void swarm_set_paused(struct swarm *s, bool paused, uint64_t now_ms, struct effe
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
 		swarm_update_interest(&t, p);
 	s->returned = s->redial = !paused;
-	s->pads_due = !paused && s->meta->pads && !swarm_complete(s);
+	swarm_rewind_pads(s);
 	swarm_settle(&t);
 }
 
@@ -188,7 +188,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 {
 	uint64_t at = earlier(earlier(s->choke_at_ms, s->check_at_ms), s->haves_at_ms);
 
-	if (s->pads_due)
+	if (swarm_pads_due(s))
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
 	at = earlier(at, earlier(s->pex_at_ms, s->punch_at_ms));
@@ -259,8 +259,7 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 
-	if (s->pads_due)
-		swarm_begin_pads(&t);
+	swarm_begin_pads(&t);
 	if (now_ms >= s->haves_at_ms)
 		swarm_tell_haves(&t);
 	if (now_ms >= s->check_at_ms)

@@ -97,13 +97,14 @@ struct swarm {
 	bool redial;	  /* look for somebody to dial */
 	bool split;	  /* some peers are far */
 	bool bridge;	  /* we ask far ones */
-	bool pads_due;	  /* pieces that are all pad were not verified yet */
 	bool punches;	  /* BEP 55 is spoken */
 	bool spare_seeds; /* others bring enough: seeds are asked for little at a time */
 	const struct metainfo *meta;
 	struct bitfield given; /* pieces that a seed is giving to somebody; no memory before */
 	struct picker picker;
 	struct rng rng;
+	uint32_t pads_at; /* from here on pieces that are all pad were not verified yet */
+	uint32_t n_pads;  /* of them being verified */
 
 	/* When something is due: swarm_deadline_ms(). */
 	uint64_t choke_at_ms, check_at_ms, idle_at_ms, dial_at_ms, want_at_ms, turnover_at_ms;
@@ -282,7 +283,12 @@ void swarm_cancel_others(struct turn *t, const struct peer *p, uint32_t piece, u
 void swarm_tell_haves(struct turn *t);
 /* Every block is there. */
 void swarm_verify(struct turn *t, struct open_piece *o);
+/* Pieces that are all pad come from nobody: verify them, a few at a time. */
 void swarm_begin_pads(struct turn *t);
+/* From the first one on. */
+void swarm_rewind_pads(struct swarm *s);
+/* There are some to begin with. */
+bool swarm_pads_due(const struct swarm *s);
 /* The true hash of each block of a bad piece is known. */
 void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
 /* Nobody gives hashes: fetch it again from one peer. */

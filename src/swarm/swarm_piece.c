@@ -3,6 +3,9 @@
 
 /* Guilty ones banned for one piece. */
 #define GUILTY_MAX 64u
+/* Pieces that are all pad are verified so many at a time: a torrent of a few KB may be made of
+ * them, and each keeps its blocks and a worker busy meanwhile. */
+#define PADS_MAX 16u
 /* When a piece was asked of one peer alone for this long, or will take it longer, another may be
  * the better choice. */
 #define RESERVED_MS 4000u
@@ -16,23 +19,56 @@ void swarm_verify(struct turn *t, struct open_piece *o)
 		e->u.piece = o->piece;
 }
 
+static bool is_pad(const struct swarm *s, uint32_t piece)
+{
+	return s->meta->pads && meta_fetch_bytes(s->meta, piece) == 0;
+}
+
+static void begin_pad(struct turn *t, uint32_t piece)
+{
+	struct swarm *s = t->s;
+	struct open_piece *o = picker_open(&s->picker, piece);
+
+	if (o == NULL)
+		o = picker_begin(&s->picker, piece, t->now_ms);
+	if (o == NULL || o->state == OPEN_VERIFYING)
+		return;
+	swarm_verify(t, o);
+	s->n_pads++;
+}
+
+static void end_pad(struct swarm *s, enum piece_state state)
+{
+	if (s->n_pads > 0)
+		s->n_pads--;
+	/* No peer can mend it: the torrent is wrong, and its other ones need not be looked at. */
+	if (state == PIECE_BAD)
+		s->pads_at = s->meta->n_pieces;
+}
+
 void swarm_begin_pads(struct turn *t)
 {
 	struct swarm *s = t->s;
 
-	s->pads_due = false;
-	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		struct open_piece *o;
+	while (swarm_pads_due(s)) {
+		uint32_t piece = s->pads_at++;
 
-		if (bitfield_has(&s->picker.have, i) || meta_fetch_bytes(s->meta, i) > 0)
-			continue;
-		o = picker_open(&s->picker, i);
-		if (o == NULL)
-			o = picker_begin(&s->picker, i, t->now_ms);
-		if (o == NULL || o->state == OPEN_VERIFYING)
-			continue;
-		swarm_verify(t, o);
+		if (!bitfield_has(&s->picker.have, piece) && is_pad(s, piece))
+			begin_pad(t, piece);
 	}
+}
+
+void swarm_rewind_pads(struct swarm *s)
+{
+	bool none = s->paused || !s->meta->pads || swarm_complete(s);
+
+	s->pads_at = none ? s->meta->n_pieces : 0;
+	s->n_pads = 0;
+}
+
+bool swarm_pads_due(const struct swarm *s)
+{
+	return s->pads_at < s->meta->n_pieces && s->n_pads < PADS_MAX;
 }
 
 /* ---- bad ----------------------------------------------------------------- */
@@ -313,6 +349,8 @@ void swarm_on_piece(struct swarm *s, uint32_t piece, enum piece_state state,
 
 	if (o == NULL || o->state != OPEN_VERIFYING)
 		return;
+	if (is_pad(s, piece))
+		end_pad(s, state);
 	if (state == PIECE_GOOD) {
 		on_good(&t, piece, block_hashes);
 	} else if (state == PIECE_BAD) {

@@ -82,7 +82,7 @@ static void follow_plan(struct turn *t, bool was_complete)
 		swarm_update_interest(t, p);
 	}
 	s->returned = s->redial = true;
-	s->pads_due = s->meta->pads && !swarm_complete(s) && !s->paused;
+	swarm_rewind_pads(s);
 	if (!swarm_complete(s)) {
 		if (s->want_at_ms == UINT64_MAX)
 			s->want_at_ms = t->now_ms;

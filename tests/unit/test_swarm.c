@@ -2699,6 +2699,76 @@ TEST(swarm_has_a_piece_that_is_all_pad_verified_without_asking_anybody)
 	stop(&b);
 }
 
+/* One piece of data, and `n` that are all pad. */
+static void start_pads(struct bench *b, uint32_t n)
+{
+	struct swarm_params p = {.seed = 1};
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	CHECK_INT(buf_printf(&text, "d4:infod5:filesld6:lengthi16384e4:pathl1:aee"), 0);
+	for (uint32_t i = 0; i < n; i++)
+		CHECK_INT(buf_printf(&text, "d4:attr1:p6:lengthi16384e4:pathl4:.pad5:%05uee", i),
+			  0);
+	CHECK_INT(buf_printf(&text, "e4:name1:n12:piece lengthi16384e6:pieces%u:", 20 * (n + 1)),
+		  0);
+	for (uint32_t i = 0; i <= n; i++)
+		CHECK_INT(buf_printf(&text, "01234567890123456789"), 0);
+	CHECK_INT(buf_printf(&text, "ee"), 0);
+	CHECK_INT(meta_parse(buf_bytes(&text), &b->meta), META_OK);
+	buf_fini(&text);
+	p.meta = b->meta;
+	b->s = swarm_new(&p);
+}
+
+static uint32_t count_verify(struct bench *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->fx.n; i++)
+		n += b->fx.list[i].type == EFFECT_VERIFY;
+	effects_clear(&b->fx);
+	return n;
+}
+
+/* A torrent of a few KB can be thousands of them: none waits for more than its turn. */
+TEST(swarm_verifies_few_pieces_that_are_all_pad_at_a_time)
+{
+	struct bench b = {.now = 5000};
+
+	start_pads(&b, 100);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_INT(count_verify(&b), 16);
+	CHECK(swarm_deadline_ms(b.s) > 0);
+	for (uint32_t i = 1; i <= 100; i++) {
+		swarm_on_piece(b.s, i, PIECE_GOOD, NULL, b.now, &b.fx);
+		CHECK_INT(count_verify(&b), i <= 84);
+	}
+	CHECK_INT(swarm_have(b.s)->count, 100);
+	stop(&b);
+}
+
+TEST(swarm_verifies_no_more_pads_of_a_torrent_in_which_one_is_wrong_or_while_the_disk_is_full)
+{
+	struct bench b = {.now = 5000};
+
+	start_pads(&b, 100);
+	swarm_on_tick(b.s, b.now, &b.fx);
+	CHECK_INT(count_verify(&b), 16);
+	swarm_set_paused(b.s, true, b.now, &b.fx);
+	for (uint32_t i = 1; i <= 16; i++)
+		swarm_on_piece(b.s, i, PIECE_LOST, NULL, b.now, &b.fx);
+	CHECK_INT(count_verify(&b), 0);
+	swarm_set_paused(b.s, false, b.now, &b.fx);
+	CHECK_INT(count_verify(&b), 16);
+	swarm_on_piece(b.s, 1, PIECE_BAD, NULL, b.now, &b.fx);
+	for (uint32_t i = 2; i <= 16; i++)
+		swarm_on_piece(b.s, i, PIECE_GOOD, NULL, b.now, &b.fx);
+	CHECK_INT(count_verify(&b), 0);
+	CHECK_INT(swarm_have(b.s)->count, 15);
+	stop(&b);
+}
+
 TEST(swarm_asks_up_to_where_pads_begin_and_counts_no_more)
 {
 	static const char text[] =
