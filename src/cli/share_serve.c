@@ -105,7 +105,10 @@ int share_serve(struct sharing *sh, struct share *s, struct publication *pub, st
 	p.check = build_look(b, &changed) != OK;
 	b->meta = NULL; /* taken over */
 	err = node_add(sh->session.node, &p, &s->transfer, info);
-	if ((err == ERR_INVALID || err == ERR_NOENT) && p.check) {
+	if (err == ERR_INVALID || err == ERR_NOENT) {
+		if (!p.check) /* since it was looked at */
+			err_set(&changed, ERR_MISMATCH, "%s: was changed after it was hashed",
+				pub->label);
 		*info = changed;
 		err = changed.code;
 	}
