@@ -188,7 +188,7 @@ uint64_t swarm_deadline_ms(const struct swarm *s)
 {
 	uint64_t at = earlier(earlier(s->choke_at_ms, s->check_at_ms), s->haves_at_ms);
 
-	if (swarm_pads_due(s))
+	if (s->pads_due)
 		return 0;
 	at = earlier(at, earlier(s->idle_at_ms, s->dial_at_ms));
 	at = earlier(at, earlier(s->pex_at_ms, s->punch_at_ms));
@@ -259,7 +259,8 @@ void swarm_on_tick(struct swarm *s, uint64_t now_ms, struct effects *fx)
 {
 	struct turn t = {s, now_ms, fx};
 
-	swarm_begin_pads(&t);
+	if (s->pads_due)
+		swarm_begin_pads(&t);
 	if (now_ms >= s->haves_at_ms)
 		swarm_tell_haves(&t);
 	if (now_ms >= s->check_at_ms)

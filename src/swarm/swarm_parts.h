@@ -97,6 +97,7 @@ struct swarm {
 	bool redial;	  /* look for somebody to dial */
 	bool split;	  /* some peers are far */
 	bool bridge;	  /* we ask far ones */
+	bool pads_due;	  /* pieces that are all pad can be verified */
 	bool punches;	  /* BEP 55 is spoken */
 	bool spare_seeds; /* others bring enough: seeds are asked for little at a time */
 	const struct metainfo *meta;
@@ -287,8 +288,6 @@ void swarm_verify(struct turn *t, struct open_piece *o);
 void swarm_begin_pads(struct turn *t);
 /* From the first one on. */
 void swarm_rewind_pads(struct swarm *s);
-/* There are some to begin with. */
-bool swarm_pads_due(const struct swarm *s);
 /* The true hash of each block of a bad piece is known. */
 void swarm_judge(struct turn *t, struct open_piece *o, const uint8_t *truth);
 /* Nobody gives hashes: fetch it again from one peer. */

@@ -44,18 +44,20 @@ static void end_pad(struct swarm *s, enum piece_state state)
 	/* No peer can mend it: the torrent is wrong, and its other ones need not be looked at. */
 	if (state == PIECE_BAD)
 		s->pads_at = s->meta->n_pieces;
+	s->pads_due = s->pads_at < s->meta->n_pieces;
 }
 
 void swarm_begin_pads(struct turn *t)
 {
 	struct swarm *s = t->s;
 
-	while (swarm_pads_due(s)) {
+	while (s->pads_at < s->meta->n_pieces && s->n_pads < PADS_MAX) {
 		uint32_t piece = s->pads_at++;
 
 		if (!bitfield_has(&s->picker.have, piece) && is_pad(s, piece))
 			begin_pad(t, piece);
 	}
+	s->pads_due = false;
 }
 
 void swarm_rewind_pads(struct swarm *s)
@@ -64,11 +66,7 @@ void swarm_rewind_pads(struct swarm *s)
 
 	s->pads_at = none ? s->meta->n_pieces : 0;
 	s->n_pads = 0;
-}
-
-bool swarm_pads_due(const struct swarm *s)
-{
-	return s->pads_at < s->meta->n_pieces && s->n_pads < PADS_MAX;
+	s->pads_due = !none;
 }
 
 /* ---- bad ----------------------------------------------------------------- */

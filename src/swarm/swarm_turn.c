@@ -22,7 +22,8 @@ void swarm_settle(struct turn *t)
 {
 	struct swarm *s = t->s;
 
-	swarm_begin_pads(t);
+	if (s->pads_due)
+		swarm_begin_pads(t);
 	if (s->picker.held.count > 0)
 		swarm_ask_stale(t);
 	if (s->returned)
