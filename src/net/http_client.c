@@ -246,6 +246,26 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 	return buf_put(&call->body, bytes_of(data, size * n)) == 0 ? n : 0;
 }
 
+/* A line of a head or trailer. */
+static size_t on_head(char *data, size_t size, size_t n, void *user)
+{
+	struct http_call *call = user;
+
+	(void)data;
+	call->head_bytes += size * n;
+	return call->head_bytes <= HTTP_HEAD_BYTES_MAX ? size * n : 0;
+}
+
+/* libcurl reads over the body of a redirect to keep the connection, however long it is. */
+static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up)
+{
+	const struct http_call *call = user;
+
+	(void)total, (void)up_total, (void)up;
+	return now > HTTP_ASIDE_BYTES_MAX && http_call_status(call) / 100 == 3;
+}
+
 static bool is_loopback(const char *host)
 {
 	struct addr a;
@@ -327,6 +347,11 @@ static bool set_limits(struct http_call *call, bool secure)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(e, CURLOPT_XFERINFODATA, call);
+	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
 	if (parts) {
 		curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)call->parts.stall_s);

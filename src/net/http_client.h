@@ -14,6 +14,11 @@ struct http_call;
 #define HTTP_CONNECT_MS 10000u
 #define HTTP_TOTAL_MS 30000u
 #define HTTP_REDIRECTS_MAX 5u
+/* Headers of all answers to one request, and what follows a body in chunks (attack: trailers
+ * without end, of which libcurl would keep every one). */
+#define HTTP_HEAD_BYTES_MAX (256u << 10)
+/* The body of a redirect, which is of no use (attack: one without end). */
+#define HTTP_ASIDE_BYTES_MAX (1u << 20)
 
 /* Part of the reason when a server of http: hangs up without a word, as those of https: do. */
 #define HTTP_WANTS_HTTPS "(does it want https?)"

@@ -21,6 +21,7 @@ struct http_call {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf body;
+	size_t head_bytes;		 /* that came, trailers too */
 	struct http_parts parts;	 /* part NULL: gathered in `body` */
 	bool inside, stopped, cancelled; /* of on_part() */
 	bool refused;			 /* an address was too near */

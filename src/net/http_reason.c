@@ -91,8 +91,12 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 	case CURLE_WRITE_ERROR:
 		if (call->body.err == ERR_NOMEM)
 			return say(out, cap, ERR_NOMEM, "out of memory");
+		if (call->head_bytes > HTTP_HEAD_BYTES_MAX)
+			return say(out, cap, ERR_TOO_BIG, "headers without end");
 		snprintf(out, cap, "the answer is larger than %zu bytes", call->body.max);
 		return ERR_TOO_BIG;
+	case CURLE_ABORTED_BY_CALLBACK:
+		return say(out, cap, ERR_TOO_BIG, "redirects with an answer without end");
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
 		if (redirected || call->status != 0)

@@ -314,9 +314,12 @@ TEST(user_and_password_are_not_part_of_a_message)
 	rig_close(&g);
 }
 
-/* What a stranger's server says, byte by byte, to the first who connects. */
-static void answer_raw(struct rig *g, const char *text, bool hang_up, uint32_t total_ms)
+/* What a stranger's server says, byte by byte, to the first who connects; `more` again and again.
+ * `parts`: how its body is taken; NULL: whole. */
+static void answer_more(struct rig *g, const char *text, const char *more,
+			const struct http_parts *parts, bool hang_up, uint32_t total_ms)
 {
+	ssize_t n;
 	struct err_info info;
 	struct http_ask a;
 	struct addr from;
@@ -329,6 +332,7 @@ static void answer_raw(struct rig *g, const char *text, bool hang_up, uint32_t t
 	a = ask_for(g, url);
 	a.total_ms = total_ms;
 	a.max_bytes = 100;
+	a.parts = parts;
 	g->answered = false;
 	CHECK(http_client_send(g->client, &a) != NULL);
 	while (!g->answered && loop_now_ms(g->loop) < end) {
@@ -338,11 +342,18 @@ static void answer_raw(struct rig *g, const char *text, bool hang_up, uint32_t t
 			if (hang_up)
 				shutdown(fd, SHUT_WR);
 		}
+		for (n = 1; fd >= 0 && more != NULL && n > 0;)
+			n = write(fd, more, strlen(more));
 	}
 	CHECK(g->answered);
 	if (fd >= 0)
 		close(fd);
 	close(listener);
+}
+
+static void answer_raw(struct rig *g, const char *text, bool hang_up, uint32_t total_ms)
+{
+	answer_more(g, text, NULL, NULL, hang_up, total_ms);
 }
 
 TEST(a_server_that_does_not_answer_in_time_is_a_timeout)
@@ -389,6 +400,34 @@ TEST(a_body_without_a_length_is_cut_off_at_the_limit)
 	CHECK_INT(g.err.code, ERR_TOO_BIG);
 	answer_raw(&g, "HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n", false, 5000);
 	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	rig_close(&g);
+}
+
+static enum http_take take_all(void *user, struct http_call *call, struct bytes part)
+{
+	(void)user, (void)call, (void)part;
+	return HTTP_TAKE_MORE;
+}
+
+/* libcurl keeps all trailers, and reads over what a redirect brings. */
+TEST(headers_trailers_and_redirects_without_end_are_cut_off)
+{
+	const struct http_parts parts = {take_all, 20};
+	struct rig g;
+
+	rig_open(&g);
+	answer_more(&g, "HTTP/1.1 200 OK\r\n", "T: t\r\n", NULL, false, 30000);
+	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	CHECK(strstr(g.err.text, "headers") != NULL);
+	answer_more(&g, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n",
+		    "T: t\r\n", NULL, false, 30000);
+	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	CHECK(strstr(g.err.text, "headers") != NULL);
+	answer_more(&g, "HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 99999999\r\n\r\n",
+		    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", &parts, false,
+		    30000);
+	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	CHECK(strstr(g.err.text, "redirects") != NULL);
 	rig_close(&g);
 }
 
