@@ -16,7 +16,8 @@
  * Who may be asked: addresses that are open to everyone, and what a user has named. A torrent says
  * whatever its maker likes, so servers that it names are asked only if they are no nearer to us
  * than `nearest`, wherever names and redirects lead (attack: http://192.168.1.1/reboot?, the
- * metadata service of a cloud). */
+ * metadata service of a cloud). One that the user named is wherever it is, but leads to this
+ * machine or a link-local address only from as near (`wary` in net/http_client.h). */
 #ifndef SHOAL_NODE_WEBSEED_H
 #define SHOAL_NODE_WEBSEED_H
 
@@ -28,6 +29,9 @@
 #define WEBSEED_STALL_S 20u
 #define WEBSEED_RETRY_MS 2000u
 #define WEBSEED_RETRY_MAX_MS (10u * 60u * 1000u)
+/* Answers in a row of less than a block and less than what was asked for (attack: one byte each,
+ * and a request for every one). */
+#define WEBSEED_SCRAPS_MAX 8u
 /* The longest that a server may have us wait (attack: Retry-After of a year). */
 #define WEBSEED_RETRY_AFTER_MAX_S 3600u
 

@@ -79,6 +79,15 @@ static int feed(struct webseed *s, const uint8_t *data, size_t n, size_t *used)
 
 /* ---- an answer ------------------------------------------------------------------------------ */
 
+/* It may give less than was asked for, as caches do, but not always a few bytes. */
+static bool gives_scraps(struct webseed *s, uint64_t given)
+{
+	bool scrap = given < BLOCK_BYTES && given < s->call_end - s->call_at;
+
+	s->n_scraps = scrap ? s->n_scraps + 1 : 0;
+	return s->n_scraps > WEBSEED_SCRAPS_MAX;
+}
+
 static const char *judge_part(struct webseed *s, const struct http_call *call)
 {
 	const struct meta_file *f = &s->all->t->meta->files[s->file];
@@ -91,7 +100,8 @@ static const char *judge_part(struct webseed *s, const struct http_call *call)
 		return "answers with another part than was asked for";
 	if (g.size != UINT64_MAX && g.size != f->length)
 		return "has a file of another size";
-	/* It may give less than was asked for. */
+	if (gives_scraps(s, g.last - g.first + 1))
+		return "gives a few bytes at a time";
 	s->call_end = f->offset + g.last + 1;
 	return NULL;
 }
@@ -228,6 +238,7 @@ static int send_ask(struct webseed *s, const char *url)
 			       .url = url,
 			       .headers = headers,
 			       .parts = &parts,
+			       .wary = true,
 			       .done = on_done,
 			       .user = s};
 	struct http_client *c = client_of(s);

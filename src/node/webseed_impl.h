@@ -21,6 +21,7 @@ struct webseed {
 	struct peer_ref ref; /* NO_SLOT: not in the swarm */
 	bool aside;	     /* for good */
 	uint32_t failures;
+	uint32_t n_scraps; /* answers in a row that brought next to nothing */
 	uint64_t retry_ms; /* not before */
 
 	/* The row of blocks under way, [at, end) of the piece space. */

@@ -258,6 +258,25 @@ def _(w):
         last.close()
 
 
+@test("nor does a web server, whoever named it")
+def _(w):
+    lay()
+    t = torrent(w)
+    with open(w.path("f"), "rb") as f:
+        data = f.read()
+    for i, (who, to, followed) in enumerate(((FAR, CLOUD, False), (FAR, HERE, False), (NEAR, HERE, False), (FAR, NEAR, True), (HERE, HERE, True))):
+        last = Site(to, lambda path: data)
+        first = Site(who, lambda path: last.url + "/moved")
+        p = w.peer(f"p{i}", NOBODY).run("get", t.path + ".torrent", "--webseed", first.url + "/f", "--wait", "1", "-v")
+        check_eq((first.asked[:1], last.asked[:1]), (["/f"], ["/moved"] if followed else []), f"{who} to {to}")
+        if followed:
+            p.expect(h.OK)
+        else:
+            check("leads to this machine or to a link-local address" in p.expect(h.NO_HOLDER).err, "it says why", p)
+        first.close()
+        last.close()
+
+
 @test("a redirect to who is as far away is followed")
 def _(w):
     lay()

@@ -1,5 +1,6 @@
 #include "node/webseed.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "test.h"
@@ -22,6 +23,8 @@ struct yard {
 	struct node *node;
 	char url[64];
 	unsigned asked, n_gets, n_failed;
+	unsigned most; /* bytes that it gives at a time, for the first `n_scraps`; 0: all */
+	unsigned n_scraps;
 	char range[80];
 	struct store *roomy; /* is told of room while an answer is on its way; NULL: none */
 };
@@ -44,6 +47,8 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 		tell_room(y->roomy);
 	CHECK(range != NULL && sscanf(range, "bytes=%llu-%llu", &from, &to) == 2);
 	CHECK(from <= to && to < f->length);
+	if (y->most > 0 && y->asked <= y->n_scraps && to - from >= y->most)
+		to = from + y->most - 1;
 	snprintf(y->range, sizeof(y->range), "bytes %llu-%llu/%llu", from, to,
 		 (unsigned long long)f->length);
 	reply->status = 206;
@@ -104,6 +109,30 @@ TEST(a_web_server_alone_is_enough)
 	CHECK_INT(get(&y, &t, NULL), OK);
 	end(&y, t);
 	CHECK(y.asked > 0);
+	yard_fini(&y);
+}
+
+TEST(a_web_server_that_gives_less_than_a_block_is_asked_on_so_often_and_no_more)
+{
+	struct transfer *t;
+	struct yard y;
+
+	yard_init(&y);
+	y.most = 100;
+	y.n_scraps = WEBSEED_SCRAPS_MAX;
+	CHECK_INT(get(&y, &t, NULL), OK);
+	end(&y, t);
+	CHECK_INT(y.n_failed, 0);
+	y.asked = 0;
+	y.n_scraps = UINT_MAX;
+	CHECK_INT(get(&y, &t, NULL), OK);
+	WAIT_FOR(y.w.loop, y.asked > WEBSEED_SCRAPS_MAX);
+	for (int i = 0; i < 20; i++)
+		loop_turn(y.w.loop, 2);
+	CHECK_INT(y.asked, WEBSEED_SCRAPS_MAX + 1);
+	CHECK_INT(phase_of(t), TRANSFER_DOWNLOADING);
+	node_remove(y.node, t);
+	WAIT_FOR(y.w.loop, y.node->n_transfers == 0);
 	yard_fini(&y);
 }
 
