@@ -270,6 +270,12 @@ void utp_net_offer(struct utp_stream *s)
 	}
 }
 
+static void leave_half_open(struct utp_stream *s)
+{
+	if (s->row == &s->net->half_open && utp_conn_state(s->conn) != UTP_HALF_OPEN)
+		row_drop(s);
+}
+
 void utp_net_settle(struct utp_stream *s)
 {
 	struct utp_net *n = s->net;
@@ -279,8 +285,7 @@ void utp_net_settle(struct utp_stream *s)
 	at = utp_conn_deadline_us(s->conn);
 	if (at < n->timer_us)
 		set_timer(n, at);
-	if (s->row == &n->half_open && utp_conn_state(s->conn) != UTP_HALF_OPEN)
-		row_drop(s);
+	leave_half_open(s);
 	if (s->row == NULL && utp_conn_state(s->conn) == UTP_CLOSING)
 		add_closing(s);
 	if (s->accepted && utp_conn_state(s->conn) == UTP_OPEN) {
@@ -358,6 +363,7 @@ static void on_datagram(void *user, const struct addr *from, struct bytes in)
 		return;
 	}
 	utp_conn_on_packet(s->conn, &p, loop_clock_us());
+	leave_half_open(s); /* a SYN right behind it pushes out nobody who is proven */
 	touch(s);
 }
 

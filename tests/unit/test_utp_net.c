@@ -304,6 +304,29 @@ static void knock_and_be_closed(struct pair *p, int fd, uint16_t id)
 	hear_one(p, fd, UTP_FIN, &fin);
 }
 
+TEST(syns_right_behind_it_do_not_push_out_who_is_proven)
+{
+	struct utp_packet answer;
+	struct pair p;
+	int fd;
+
+	pair_init(&p);
+	fd = stranger("127.0.0.2");
+	say(fd, &p.to_a, &(struct utp_packet){.type = UTP_SYN, .id = 1000, .seq = 1}, "");
+	hear_one(&p, fd, UTP_STATE, &answer);
+	/* All of it is there when it is looked next. */
+	say(fd, &p.to_a,
+	    &(struct utp_packet){
+		.type = UTP_STATE, .id = 1001, .seq = 2, .ack = (uint16_t)(answer.seq - 1)},
+	    "");
+	for (uint16_t i = 0; i < UTP_NET_HALF_OPEN_HOST_MAX; i++)
+		say(fd, &p.to_a, &(struct utp_packet){.type = UTP_SYN, .id = (uint16_t)(i * 5)},
+		    "");
+	RUN_UNTIL(&p, p.a.n_got == 1);
+	close(fd);
+	pair_fini(&p);
+}
+
 TEST(who_never_acknowledges_the_end_keeps_few_places_and_of_his_own_first)
 {
 	struct utp_net_stats st;
