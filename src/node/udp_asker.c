@@ -162,6 +162,9 @@ static void try_next(struct udp_call *c)
 		fail_later(c, ERR_TIMEOUT, "no answer");
 		return;
 	}
+	/* It may have been started anew, and say nothing to who has an id of before. */
+	if (c->tries > 0 && !c->connecting)
+		forget(c->asker, &c->to);
 	c->to = c->addrs[c->tries++ % c->n_addrs];
 	sent = send_now(c);
 	c->by_old_id = !c->connecting;

@@ -18,6 +18,7 @@ struct tracker {
 	char url[80];
 	uint64_t id;
 	bool mute, refuses, babbles;
+	bool curt; /* says nothing to who has another id */
 	uint32_t connects, announces;
 	struct announce last;
 	struct udp_url path;
@@ -65,6 +66,8 @@ static size_t answer(struct tracker *t, struct bytes in, uint8_t out[UDP_REPLY_M
 	CHECK_INT(head.action, UDP_ANNOUNCE);
 	t->announces++;
 	CHECK_INT(udp_announce_decode(in, &t->last, &t->path, NULL), 0);
+	if (t->curt && head.connection_id != t->id)
+		return 0;
 	if (t->refuses || head.connection_id != t->id)
 		return udp_error_encode(head.transaction, "not here", out);
 	if (t->babbles)
@@ -83,7 +86,7 @@ static void hear(struct tracker *t)
 	if (n <= 0)
 		return;
 	n_out = answer(t, bytes_of(in, (size_t)n), out);
-	if (!t->mute)
+	if (!t->mute && n_out > 0)
 		(void)sendto(t->fd, out, n_out, 0, (struct sockaddr *)&from, len);
 }
 
@@ -184,6 +187,23 @@ TEST(a_tracker_that_was_started_anew_is_asked_for_another_connection_id)
 	s.t.id = 78;
 	(void)ask(&s, s.t.url, 0);
 	wait_for_answer(&s);
+	CHECK(!s.failed);
+	CHECK_INT(s.t.connects, 2);
+	stop(&s);
+}
+
+TEST(one_that_says_nothing_to_an_old_connection_id_is_asked_for_another_the_next_time)
+{
+	struct scene s;
+
+	start(&s);
+	s.t.curt = true;
+	(void)ask(&s, s.t.url, 0);
+	wait_for_answer(&s);
+	s.t.id = 78;
+	(void)ask(&s, s.t.url, 2 * UDP_ASKER_FIRST_MS);
+	wait_for_answer(&s);
+	CHECK_INT(s.err.code, OK);
 	CHECK(!s.failed);
 	CHECK_INT(s.t.connects, 2);
 	stop(&s);
