@@ -34,7 +34,7 @@ void live_state_on_welcome(struct live_state *s, uint64_t now_ms)
 	s->is = LIVE_UP;
 	s->was_up = true;
 	s->said = s->warned = false;
-	s->beat_ms = now_ms;
+	s->beat_ms = s->up_ms = now_ms;
 }
 
 static uint32_t spread(struct live_state *s, uint32_t least_ms, uint32_t more_ms)
@@ -81,7 +81,9 @@ struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t n
 	if (loss.anew) {
 		s->is = LIVE_TRYING;
 		s->grace_ms = now_ms;
-		loss.retry_ms = spread(s, LIVE_LOST_MS, LIVE_LOST_MORE_MS);
+		loss.retry_ms = now_ms - s->up_ms < LIVE_BRIEF_MS
+				    ? live_state_pause(s)
+				    : spread(s, LIVE_LOST_MS, LIVE_LOST_MORE_MS);
 		return loss;
 	}
 	s->is = LIVE_DOWN;

@@ -35,6 +35,9 @@
 #define LIVE_LOST_MORE_MS 1400u
 #define LIVE_FAILED_MS 2000u
 #define LIVE_FAILED_MORE_MS 3000u
+/* One that was lost so soon was as good as not to be had (attack: none; a proxy that ends what was
+ * upgraded, and an index to which all torrents are told anew each second). */
+#define LIVE_BRIEF_MS 1000u
 /* Between two sessions that were begun anew by us (attack: a router that gives another port again
  * and again, each of which has all torrents told to the index). */
 #define LIVE_RENEW_MS 60000u
@@ -48,7 +51,7 @@ struct live_state {
 	enum { LIVE_TRYING, LIVE_DOWN, LIVE_UP } is;
 	/* private */
 	struct rng rng;
-	uint64_t heard_ms, beat_ms, grace_ms;
+	uint64_t heard_ms, beat_ms, grace_ms, up_ms;
 	uint64_t renew_at_ms; /* not before */
 	bool opened;	      /* we may talk: what is told before the welcome saves a round trip */
 	bool was_up;	      /* once at least */

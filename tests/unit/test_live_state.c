@@ -74,6 +74,24 @@ TEST(a_lost_session_is_told_anew_and_tried_again_soon_but_not_by_all_in_one_mome
 	check_spread(pauses, 100, LIVE_LOST_MS, LIVE_LOST_MORE_MS);
 }
 
+TEST(one_that_is_lost_right_after_its_welcome_is_tried_no_sooner_than_one_that_is_not_to_be_had)
+{
+	uint32_t pauses[100];
+
+	for (uint64_t seed = 0; seed < 100; seed++) {
+		struct live_state s = up(seed, 1000);
+		struct live_loss loss = live_state_on_lost(&s, 0, 1000 + LIVE_BRIEF_MS - 1);
+
+		CHECK(loss.anew && loss.retell && !loss.give_up);
+		pauses[seed] = loss.retry_ms;
+		live_state_on_opened(&s, 20000);
+		live_state_on_welcome(&s, 20000);
+		loss = live_state_on_lost(&s, 0, 20000 + LIVE_BRIEF_MS);
+		CHECK(loss.retry_ms < LIVE_LOST_MS + LIVE_LOST_MORE_MS);
+	}
+	check_spread(pauses, 100, LIVE_FAILED_MS, LIVE_FAILED_MORE_MS);
+}
+
 TEST(one_whose_hello_is_not_true_any_more_begins_anew_but_not_again_and_again)
 {
 	struct live_state s = begun(1);
