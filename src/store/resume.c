@@ -100,17 +100,23 @@ int resume_decode(struct bytes in, struct resume *r)
 	return err;
 }
 
-int resume_set_open(struct buf *state, uint64_t open_s)
+int resume_set_open(struct buf *state, uint64_t open_s, const struct bitfield *still)
 {
 	struct resume r;
 	uint8_t *at, *sum;
+	size_t pieces;
 	int err = resume_decode(buf_bytes(state), &r);
 
 	if (err != OK)
 		return err;
+	pieces = r.have.n;
 	bitfield_fini(&r.have);
 	if (!r.timed)
 		return ERR_NOENT;
+	if (still != NULL && still->n != pieces)
+		return ERR_PROTO;
+	for (size_t i = 0; still != NULL && i < bitfield_bytes(still->n); i++)
+		state->ptr[HEAD_BYTES + i] &= still->bits[i];
 	sum = state->ptr + state->len - SHA256_LEN;
 	at = sum - r.times.len - TIMES_HEAD_BYTES;
 	put_be64(at, open_s);

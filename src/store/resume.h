@@ -10,8 +10,9 @@
  *                           no earlier than remembered, and no later than we may have written.
  *
  * For that a run says in the state that it writes, and when it said so: before its first write, and
- * anew before any that comes RESUME_OPEN_S / 2 later. So after kill -9 or a power cut nobody waits
- * for hundreds of gigabytes to be hashed again.
+ * anew before any that comes RESUME_OPEN_S / 2 later. What it did not believe at its own start it
+ * takes out of the state then. So after kill -9 or a power cut nobody waits for hundreds of
+ * gigabytes to be hashed again.
  *
  * What is believed all the same: what somebody writes into a file that is not whole while a run
  * goes on, or within RESUME_OPEN_S of when one that was cut off said last that it writes; what
@@ -53,9 +54,10 @@ int resume_encode(const struct resume *r, struct buf *out);
 /* Returns 0, ERR_PROTO (damaged, cut short, other version: start from hashing) or ERR_NOMEM.
  * Owns: r->have is new (bitfield_fini), r->torrent and r->times borrow `in`. */
 int resume_decode(struct bytes in, struct resume *r);
-/* Change when the run said last that it writes in a state that was read. Returns as
- * resume_decode(), and ERR_NOENT for one without times. */
-int resume_set_open(struct buf *state, uint64_t open_s);
+/* Change when the run said last that it writes in a state that was read, and vouch no longer for
+ * pieces that are not in `still` (NULL: for all that it did). Returns as resume_decode(), and
+ * ERR_NOENT for one without times. */
+int resume_set_open(struct buf *state, uint64_t open_s, const struct bitfield *still);
 
 void resume_put_time(struct buf *out, const struct timespec *t);
 /* Of the file with number `i` in `times`, which has that many. */

@@ -53,6 +53,7 @@ static void store_free(struct store *s)
 	root_close(&s->parent);
 	bitfield_fini(&s->have);
 	bitfield_fini(&s->unsure);
+	bitfield_fini(&s->still);
 	bitfield_fini(&s->todo);
 	buf_fini(&s->torrent);
 	free(s->pieces);

@@ -371,7 +371,10 @@ struct store {
 	atomic_bool sealed;	    /* nothing is written any more */
 	pthread_mutex_t state_lock; /* over the state file, once jobs are out */
 	atomic_llong said_open_s;   /* Unix time at which it said last that we write; 0: never */
-	bool timed;		    /* the state that was read has times, and said this last: */
+	/* Under state_lock: of what the state on disk vouches for, what is believed; no bits: all
+	 * of it. */
+	struct bitfield still;
+	bool timed; /* the state that was read has times, and said this last: */
 	uint64_t open_s;
 	uint32_t n_others; /* files that are `other` and had something */
 

@@ -64,9 +64,12 @@ static int write_open(struct store *s, int64_t now, struct err_info *info)
 	buf_init(&state, STATE_BYTES_MAX);
 	err = durable_read(&s->parent, s->state_rel, &state, info);
 	if (err == OK)
-		err = resume_set_open(&state, (uint64_t)now);
+		err = resume_set_open(&state, (uint64_t)now,
+				      s->still.bits == NULL ? NULL : &s->still);
 	if (err == OK)
 		err = durable_write(&s->parent, s->state_rel, buf_bytes(&state), 0666, info);
+	if (err == OK)
+		bitfield_fini(&s->still);
 	buf_fini(&state);
 	return err;
 }

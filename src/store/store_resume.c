@@ -174,13 +174,24 @@ static bool nothing_there(const struct store *s)
 	return empty;
 }
 
+/* What is not believed now is not to be after a crash either, though the state that says when we
+ * write is the older one until the first save. */
+static int note_still(struct store *s, uint32_t recorded, struct err_info *info)
+{
+	if (s->placed || s->have.count == recorded || bitfield_copy(&s->still, &s->have) == OK)
+		return OK;
+	return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+}
+
 int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 {
 	bool may_be_there = !nothing_there(s);
+	uint32_t recorded;
 	int err;
 
 	if (resume_read(s) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	recorded = s->have.count;
 	err = store_places_open(s, wanted, info);
 	if (err != OK)
 		return err;
@@ -202,7 +213,7 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 	}
 	for (uint32_t i = 0; i < s->n_data; i++)
 		distrust_file(s, &s->files[i]);
-	return OK;
+	return note_still(s, recorded, info);
 }
 
 /* No piece of the file is recorded: else it would not have been filled. */

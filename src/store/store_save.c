@@ -159,6 +159,8 @@ static int write_state(struct store *s, const struct bitfield *have, bool placed
 		err = durable_write(&s->parent, s->state_rel, buf_bytes(&out), 0666, info);
 	else
 		err_set(info, err, "%s", err_text(err));
+	if (err == OK)
+		bitfield_fini(&s->still);
 	if (err == OK && open_s != 0)
 		atomic_store(&s->said_open_s, open_s);
 	buf_fini(&times);

@@ -100,15 +100,38 @@ TEST(that_a_run_writes_is_changed_in_place)
 
 	encode_timed(&b, 0);
 	encode_timed(&c, 77);
-	CHECK_INT(resume_set_open(&b, 77), 0);
+	CHECK_INT(resume_set_open(&b, 77, NULL), 0);
 	CHECK(bytes_eq(buf_bytes(&b), buf_bytes(&c)));
-	CHECK_INT(resume_set_open(&b, 0), 0);
+	CHECK_INT(resume_set_open(&b, 0, NULL), 0);
 	b.ptr[20] ^= 1;
-	CHECK_INT(resume_set_open(&b, 77), ERR_PROTO);
+	CHECK_INT(resume_set_open(&b, 77, NULL), ERR_PROTO);
 	buf_fini(&b);
 	buf_fini(&c);
 	encode(&b, 4, "x");
-	CHECK_INT(resume_set_open(&b, 77), ERR_NOENT);
+	CHECK_INT(resume_set_open(&b, 77, NULL), ERR_NOENT);
+	buf_fini(&b);
+}
+
+TEST(what_is_not_believed_any_more_is_taken_out)
+{
+	struct bitfield still;
+	struct resume r;
+	struct buf b;
+
+	encode_timed(&b, 0);
+	CHECK_INT(resume_decode(buf_bytes(&b), &r), 0);
+	CHECK_INT(bitfield_copy(&still, &r.have), 0);
+	CHECK(bitfield_unset(&still, 1) && bitfield_set(&still, 2));
+	bitfield_fini(&r.have);
+	CHECK_INT(resume_set_open(&b, 77, &still), 0);
+	CHECK_INT(resume_decode(buf_bytes(&b), &r), 0);
+	CHECK_INT(r.open_s, 77);
+	CHECK_INT(r.have.count, 0);
+	bitfield_fini(&r.have);
+	bitfield_fini(&still);
+	CHECK_INT(bitfield_init(&still, 200), 0);
+	CHECK_INT(resume_set_open(&b, 78, &still), ERR_PROTO);
+	bitfield_fini(&still);
 	buf_fini(&b);
 }
 

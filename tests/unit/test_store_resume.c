@@ -619,6 +619,40 @@ TEST(the_state_says_that_we_write_before_we_do)
 	finish(st, &c);
 }
 
+/* What was found not to be ours is hashed, and written to again, before the first save: a kill in
+ * between must not have the older state vouch for it. */
+TEST(what_was_not_believed_once_is_not_after_a_kill_either)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		struct resume r;
+		char part[400];
+
+		init(&c, k, true);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_good(st, &c, 0);
+		put_good(st, &c, 2);
+		save_last(st, &c);
+		store_close(st);
+		beside(&c, ".shoal", part, sizeof(part));
+		flip_byte(part, 10);
+		st = open_with(&c, 0, 1);
+		CHECK_INT(recheck(st, &c, false), 2);
+		put_good(st, &c, 3);
+		store_close(st);
+		read_state(&c, &r);
+		CHECK(r.open_s != 0);
+		CHECK_INT(r.have.count, 0);
+		bitfield_fini(&r.have);
+		st = open_with(&c, 0, 0);
+		recheck(st, &c, false);
+		CHECK_INT(store_have(st)->count, 2);
+		CHECK(!bitfield_has(store_have(st), 0));
+		finish(st, &c);
+	}
+}
+
 TEST(after_the_last_save_nothing_is_written)
 {
 	for (int k = 0; k < N_KINDS; k++) {
