@@ -362,6 +362,8 @@ struct store {
 
 	int lock_fd; /* DOWNLOAD, one file: holds the lock; -1 */
 	struct bitfield have, unsure;
+	bool zeros_known;
+	uint8_t zeros_hash[SHA256_LEN]; /* of a whole piece; v1: the first 20 bytes */
 	struct piece **pieces;
 	uint64_t written, read;
 

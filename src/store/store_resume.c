@@ -60,6 +60,45 @@ static void mark_pieces(const struct store *s, const struct store_file *f, uint6
 		mark(set, i);
 }
 
+/* Of a piece of full length that is all zeros. False: there is no memory. */
+static bool hash_zeros(const struct store *s, uint8_t out[SHA256_LEN])
+{
+	static const uint8_t zeros[BLOCK_BYTES];
+	uint32_t left = s->piece_length;
+	struct digest *d;
+
+	if (s->meta->v2) {
+		sha256_of(bytes_of(zeros, sizeof(zeros)), out);
+		for (uint32_t n = left / BLOCK_BYTES; n > 1; n /= 2)
+			sha256_pair(out, out, out);
+		return true;
+	}
+	d = digest_new(DIGEST_SHA1);
+	if (d == NULL)
+		return false;
+	digest_begin(d);
+	for (uint32_t len; left > 0; left -= len) {
+		len = left < sizeof(zeros) ? left : sizeof(zeros);
+		digest_add(d, bytes_of(zeros, len));
+	}
+	digest_end(d, out);
+	digest_free(d);
+	return true;
+}
+
+/* Is it zeros that it should be? */
+static bool is_zeros(struct store *s, uint32_t piece)
+{
+	struct piece_shape shape;
+
+	shape_of(s, piece, &shape);
+	if (shape.real < s->piece_length)
+		return false;
+	s->zeros_known = s->zeros_known || hash_zeros(s, s->zeros_hash);
+	return s->zeros_known &&
+	       memcmp(shape.want, s->zeros_hash, shape.v2 ? SHA256_LEN : SHA1_LEN) == 0;
+}
+
 /* What is said to be had there is not believed: a look tells. False: nothing is. */
 static bool doubt(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
 {
@@ -73,11 +112,23 @@ static bool doubt(struct store *s, const struct store_file *f, uint64_t from, ui
 	return s->have.count < before;
 }
 
-/* What is said to be had and lies in a hole is zeros, or was taken away by somebody who cut the
- * file or mended the disk. */
+/* What is said to be had and lies in a hole is zeros, which are left out, or was taken away by
+ * somebody who cut the file or mended the disk. Of a disk image, which may be zeros for the most
+ * part, those pieces need not be hashed that are nothing else. */
 static void doubt_hole(struct store *s, const struct store_file *f, uint64_t from, uint64_t to)
 {
-	(void)doubt(s, f, from, to);
+	uint64_t length = s->piece_length, end;
+
+	if (to > f->length)
+		to = f->length;
+	for (; from < to; from = end) {
+		uint64_t piece = (f->offset + from) / length;
+
+		end = (piece + 1) * length - f->offset;
+		if (end > to || piece * length < f->offset + from ||
+		    !bitfield_has(&s->have, (uint32_t)piece) || !is_zeros(s, (uint32_t)piece))
+			(void)doubt(s, f, from, end < to ? end : to);
+	}
 }
 
 /* Somebody else may have written to it. */
