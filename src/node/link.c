@@ -100,12 +100,14 @@ void link_accept_utp(struct node *n, struct utp_stream *u, const struct addr *fr
 		utp_stream_reset(u);
 }
 
-static void dial_as(struct transfer *t, struct dial d)
+/* `took`: the place that it had in the other way was another's. */
+static void dial_as(struct transfer *t, struct dial d, bool took)
 {
 	struct node *n = t->node;
 	struct link *l = NULL;
 	struct stream s;
-	int err = link_make_room(n, &d.to) ? dial_begin(n, &d, &s) : ERR_TOO_BIG;
+	bool takes;
+	int err = link_room_for(t, &d.to, &takes) ? dial_begin(n, &d, &s) : ERR_TOO_BIG;
 
 	if (err == OK) {
 		l = link_new(n, &s, &d.to);
@@ -118,6 +120,7 @@ static void dial_as(struct transfer *t, struct dial d)
 	if (l == NULL)
 		return;
 	l->t = t;
+	l->took = took || takes;
 	l->encrypt = d.encrypt;
 	l->second = d.second;
 	l->utp_next = d.utp_next;
@@ -128,12 +131,12 @@ static void dial_as(struct transfer *t, struct dial d)
 
 void link_dial(struct transfer *t, const struct addr *to)
 {
-	dial_as(t, dial_first(t->node, to));
+	dial_as(t, dial_first(t->node, to), false);
 }
 
 void link_dial_utp(struct transfer *t, const struct addr *to)
 {
-	dial_as(t, dial_utp(t->node, to));
+	dial_as(t, dial_utp(t->node, to), false);
 }
 
 void link_adopt(struct transfer *t, struct link_passing *g)
@@ -212,7 +215,7 @@ void link_lost(struct link *l, const char *reason)
 	enum link_state was = l->state;
 	struct peer_ref ref = l->ref;
 	struct dial d = {.to = l->addr, .encrypt = l->encrypt, .utp = stream_is_utp(&l->stream)};
-	bool dialed = !l->incoming, other_way = wants_other_way(l);
+	bool dialed = !l->incoming, other_way = wants_other_way(l), took = l->took;
 	bool utp_next = l->utp_next && was == LINK_CONNECTING;
 	uint64_t now = loop_now_ms(l->node->loop);
 
@@ -224,9 +227,9 @@ void link_lost(struct link *l, const char *reason)
 	if (was == LINK_OPEN)
 		swarm_on_closed(t->swarm, ref, now, &t->fx);
 	else if (other_way)
-		dial_as(t, (struct dial){d.to, !d.encrypt, .second = true, .utp = d.utp});
+		dial_as(t, (struct dial){d.to, !d.encrypt, .second = true, .utp = d.utp}, took);
 	else if (utp_next && !t->leaving && swarm_is_dialing(t->swarm, &d.to))
-		dial_as(t, (struct dial){d.to, d.encrypt, .utp = true});
+		dial_as(t, (struct dial){d.to, d.encrypt, .utp = true}, took);
 	else if (dialed && was == LINK_HANDSHAKE)
 		swarm_on_hung_up(t->swarm, &d.to, now, &t->fx);
 	else if (dialed)

@@ -82,6 +82,7 @@ struct link {
 	bool second;	  /* dialled anew, in the other way */
 	bool utp_next;	  /* dialled over TCP; when that fails, over uTP */
 	bool evicted;	  /* makes way, and is closed at the end of this event */
+	bool took;	  /* its place was that of one whom we only served */
 	bool wants_write; /* the socket was full */
 	bool stalled;	  /* and the peer takes nothing of it, as the swarm was told */
 	bool in_dirty;
@@ -170,6 +171,14 @@ void link_count_host(struct link *l, bool in);
 bool link_make_room(struct node *n, const struct addr *newcomer);
 /* The same for one that much depends on: one whom we only serve makes way, too. */
 bool link_take_room(struct node *n, const struct addr *newcomer);
+/* Room for one that the transfer makes. A download that has few takes it so, within what all of
+ * them may; *took: it did. */
+bool link_room_for(struct transfer *t, const struct addr *to, bool *took);
+/* While all places are taken a download has so many at the expense of those whom the node only
+ * serves, and all downloads together no more than a quarter of all: a node with thousands of seeds
+ * is never without connections. Of one whose addresses are dead each costs one of those for a
+ * while. */
+#define LINK_FEW 8u
 /* Close those that make way. */
 void links_evict(struct node *n);
 

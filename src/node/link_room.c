@@ -133,6 +133,31 @@ bool link_take_room(struct node *n, const struct addr *newcomer)
 	return node_has_place(n);
 }
 
+/* Has it few, those that are being made included, and have all downloads together taken no more
+ * places of others than they may? */
+static bool may_take(const struct transfer *t)
+{
+	const struct node *n = t->node;
+	uint32_t own = 0, taken = 0;
+
+	for (const struct link *l = n->links; l != NULL; l = l->next) {
+		own += l->t == t && !l->evicted;
+		taken += l->took && !l->t->complete;
+	}
+	return own < LINK_FEW && taken <= n->quota.max_peers / 4;
+}
+
+bool link_room_for(struct transfer *t, const struct addr *to, bool *took)
+{
+	struct node *n = t->node;
+
+	*took = false;
+	if (link_make_room(n, to))
+		return true;
+	*took = !t->complete && may_take(t) && link_take_room(n, to);
+	return *took;
+}
+
 void links_evict(struct node *n)
 {
 	while (n->n_evicted > 0) {
