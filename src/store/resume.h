@@ -14,6 +14,8 @@
  * takes out of the state then. So after kill -9 or a power cut nobody waits for hundreds of
  * gigabytes to be hashed again.
  *
+ * Of a part of a folder, which has its final name before all of it is there, the same holds.
+ *
  * What is believed all the same: what somebody writes into a file that is not whole while a run
  * goes on, or within RESUME_OPEN_S of when one that was cut off said last that it writes; what
  * somebody does who sets the time back; and a state without times, as older versions wrote them.

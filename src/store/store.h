@@ -14,10 +14,10 @@
  * Of a folder some files may not be wanted. They are not made; bytes of pieces that reach into them
  * lie in ".NAME.<8 hex>.shoal-rest" beside it, so that these pieces can be verified and served.
  * When all that is wanted is there, the folder gets its final name; that folder and the state file
- * stay, and tell whoever opens it again that more of it may be fetched. Then what is there is
- * hashed again, as the user may have worked with it; a file that is not what it should be is
- * refused (ERR_EXISTS), and new ones get their names there one by one, when they are whole, and
- * replace nothing.
+ * stay, and tell whoever opens it again that more of it may be fetched. Then those files are hashed
+ * again that the user may have worked with, as their times are others; one that is not what it
+ * should be is refused (ERR_EXISTS), and new ones get their names there one by one, when they are
+ * whole, and replace nothing.
  */
 #ifndef SHOAL_STORE_STORE_H
 #define SHOAL_STORE_STORE_H

@@ -378,7 +378,7 @@ struct store {
 	struct bitfield still;
 	bool timed; /* the state that was read has times, and said this last: */
 	uint64_t open_s;
-	uint32_t n_others; /* files that are `other` and had something */
+	uint32_t n_others; /* files that are `other` and had something; placed: none is counted */
 
 	struct bitfield todo; /* recheck: not handed out yet */
 	uint32_t todo_from, checks_out;

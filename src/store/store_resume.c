@@ -131,11 +131,11 @@ static void doubt_hole(struct store *s, const struct store_file *f, uint64_t fro
 	}
 }
 
-/* Somebody else may have written to it. */
+/* Somebody else may have written to it. To what is at its final name the user may. */
 static void doubt_other(struct store *s, struct store_file *f, const struct stat *st)
 {
 	f->other = !left_is_ours(s, f, st) && doubt(s, f, 0, (uint64_t)st->st_size);
-	s->n_others += f->other;
+	s->n_others += f->other && !s->placed;
 }
 
 /* Every piece with data in the file is unsure. Files are sparse, so holes are what never came;
@@ -178,8 +178,7 @@ static int inspect_file(struct store *s, struct store_file *f, bool may_be_there
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
 		f->found = true;
-		if (!s->placed)
-			doubt_other(s, f, &st);
+		doubt_other(s, f, &st);
 		mark_data(s, f, fd, size);
 		/* Before it is hashed: what is done to it from now on counts as a change. */
 		if (s->placed && !f->aside)
@@ -229,20 +228,21 @@ static bool nothing_there(const struct store *s)
  * write is the older one until the first save. */
 static int note_still(struct store *s, uint32_t recorded, struct err_info *info)
 {
-	if (s->placed || s->have.count == recorded || bitfield_copy(&s->still, &s->have) == OK)
+	if (s->have.count == recorded || bitfield_copy(&s->still, &s->have) == OK)
 		return OK;
 	return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 }
 
 int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 {
-	bool may_be_there = !nothing_there(s);
+	bool may_be_there = !nothing_there(s), hash_all;
 	uint32_t recorded;
 	int err;
 
 	if (resume_read(s) != OK)
 		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	recorded = s->have.count;
+	hash_all = s->placed && !s->timed;
 	err = store_places_open(s, wanted, info);
 	if (err != OK)
 		return err;
@@ -250,13 +250,13 @@ int resume_load(struct store *s, const uint8_t *wanted, struct err_info *info)
 		err = inspect_file(s, &s->files[i], may_be_there, info);
 	if (err != OK)
 		return err;
-	/* The user may have worked with what is at its final name. Zeros lie in holes there, too,
-	 * which mark_data() passes by. */
-	for (uint32_t i = 0; s->placed && i < s->have.n; i++) {
+	/* The user may have worked with what is at its final name, and no time tells. Zeros lie in
+	 * holes there, too, which mark_data() passes by. */
+	for (uint32_t i = 0; hash_all && i < s->have.n; i++) {
 		if (bitfield_has(&s->have, i))
 			bitfield_set(&s->unsure, i);
 	}
-	if (s->placed)
+	if (hash_all)
 		bitfield_clear(&s->have);
 	for (uint32_t i = 0; i < s->have.n; i++) {
 		if (bitfield_has(&s->have, i))

@@ -110,7 +110,8 @@ static void take_times(struct store *s, const struct save *v, const struct dirty
 		       bool synced)
 {
 	for (uint32_t i = 0; i < n && !v->goes; i++) {
-		bool still = v->last || file_is_whole(s, &v->have, list[i].file);
+		bool still = v->last || v->task.e.type == STORE_FINISHED ||
+			     file_is_whole(s, &v->have, list[i].file);
 
 		if (still == synced)
 			left_take(s, list[i].file);
@@ -159,10 +160,10 @@ static int write_state(struct store *s, const struct bitfield *have, bool placed
 		err = durable_write(&s->parent, s->state_rel, buf_bytes(&out), 0666, info);
 	else
 		err_set(info, err, "%s", err_text(err));
-	if (err == OK)
+	if (err == OK) {
 		bitfield_fini(&s->still);
-	if (err == OK && open_s != 0)
 		atomic_store(&s->said_open_s, open_s);
+	}
 	buf_fini(&times);
 	buf_fini(&out);
 	return err;

@@ -120,6 +120,29 @@ def _(w):
     w.peer("a").run("get", "x", "--sequential", "--ends-first").expect(h.USAGE)
 
 
+@test("a daemon that starts again hashes of a part of a folder what somebody touched, and nothing else")
+def _(w):
+    _, src, b = shared(w, ("--v2-only",))
+    want = ["b/one.jpg", "b/two.raw", "c/empty", "c/three.jpg"]
+
+    def look(touch=()):
+        daemon = b.daemon()
+        job = h.wait_for(lambda: next((t for t in b.transfers() if t["state"] in ("seeding", "failed")), None), 30 * SLOW, "it is looked at")
+        check_eq(job["state"], "seeding", "state")
+        daemon.stop().expect(h.OK)
+        for path in touch:
+            os.utime(b.path("data", path))
+        return job["to_check_bytes"]
+
+    daemon = b.daemon()
+    b.run("get", "data", "--only", "[bc]/*").expect(h.OK)
+    daemon.stop().expect(h.OK)
+    check_eq(look(touch=["b/two.raw"]), 0, "bytes that are hashed while nobody touched it")
+    check_eq(look(), 6 * 128 * KIB, "bytes that are hashed of what was touched")
+    check_eq(look(), 0, "bytes that are hashed again")
+    check_part(b, src, want)
+
+
 @test("files that are all zeros, which lie in holes, are not taken for changed when more of a folder is chosen, or a daemon starts again")
 def _(w):
     w.index()
