@@ -308,7 +308,7 @@ void file_put(struct store *s, struct handle *x, bool wrote)
 
 	pthread_mutex_lock(&h->files_lock);
 	if (wrote)
-		x->file->dirty = true;
+		x->file->dirty = x->file->wrote = true;
 	x->refs--;
 	if (x->forgotten && x->refs == 0)
 		handle_close(h, x);

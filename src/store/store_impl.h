@@ -138,11 +138,13 @@ struct store_file {
 	uint64_t offset, length;
 	struct file_stamp stamp; /* under files_lock; the loop thread, which alone writes it while
 				    anybody looks, reads it without */
-	struct handle *handle;	 /* under files_lock, as the two flags below */
-	bool dirty;		 /* written since the last sync */
+	struct handle *handle;	 /* under files_lock, as the three flags below */
+	bool dirty;		 /* is to be synced */
 	bool fresh;		 /* and its name may be new as well */
-	/* DOWNLOAD: when it was changed last, as it was found and then at each save it was dirty
-	 * for; zeros: it was not there. The job's that saves, once jobs are out. */
+	bool wrote;		 /* it was us who changed it, since `left` was taken */
+	/* DOWNLOAD: when it was changed last, as it was found and then at each save that came
+	 * behind a write of ours; zeros: it was not there. The job's that saves, once jobs are
+	 * out. */
 	struct timespec left;
 	bool whole; /* DOWNLOAD: the state that was read vouches for all of it */
 	bool other; /* DOWNLOAD: it was not found as that state says it was left */

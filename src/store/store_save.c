@@ -21,11 +21,12 @@ struct save {
 
 struct dirty {
 	struct store_file *file;
-	bool fresh;
+	bool fresh, wrote;
 };
 
-/* Take the list of changed files. From now on a write counts for the next sync. */
-static int take_dirty(struct store *s, struct dirty **out, uint32_t *n, struct err_info *info)
+/* Take the list of files that are to be synced. From now on a write counts for the next sync. */
+static int take_dirty(struct store *s, const struct save *v, struct dirty **out, uint32_t *n,
+		      struct err_info *info)
 {
 	struct store_hub *h = s->hub;
 	uint32_t count = 0;
@@ -40,8 +41,9 @@ static int take_dirty(struct store *s, struct dirty **out, uint32_t *n, struct e
 
 		if (!f->dirty)
 			continue;
-		(*out)[(*n)++] = (struct dirty){f, f->fresh};
+		(*out)[(*n)++] = (struct dirty){f, f->fresh, f->wrote};
 		f->dirty = f->fresh = false;
+		f->wrote = f->wrote && v->goes; /* no time is taken */
 	}
 	pthread_mutex_unlock(&h->files_lock);
 	return *out != NULL ? OK : err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
@@ -53,6 +55,7 @@ static void put_back(struct store *s, const struct dirty *list, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		list[i].file->dirty = true;
 		list[i].file->fresh = list[i].file->fresh || list[i].fresh;
+		list[i].file->wrote = list[i].file->wrote || list[i].wrote;
 	}
 	pthread_mutex_unlock(&s->hub->files_lock);
 }
@@ -105,7 +108,8 @@ static int sync_list(struct store *s, const struct dirty *list, uint32_t n, bool
 }
 
 /* What nobody of ours writes to any more is looked at once it is synced, for file systems that say
- * only then when it was changed. */
+ * only then when it was changed. What is synced though we did not write to it may be another's by
+ * now. */
 static void take_times(struct store *s, const struct save *v, const struct dirty *list, uint32_t n,
 		       bool synced)
 {
@@ -113,7 +117,7 @@ static void take_times(struct store *s, const struct save *v, const struct dirty
 		bool still = v->last || v->task.e.type == STORE_FINISHED ||
 			     file_is_whole(s, &v->have, list[i].file);
 
-		if (still == synced)
+		if (list[i].wrote && still == synced)
 			left_take(s, list[i].file);
 	}
 }
@@ -123,7 +127,7 @@ static int sync_data(struct store *s, struct save *v, struct err_info *info)
 {
 	struct dirty *list;
 	uint32_t n;
-	int err = take_dirty(s, &list, &n, info);
+	int err = take_dirty(s, v, &list, &n, info);
 
 	if (err != OK)
 		return err;
@@ -306,6 +310,16 @@ static int finish(struct store *s, struct save *v, struct err_info *info)
 	return err;
 }
 
+static bool has_written(struct store *s, const struct store_file *f)
+{
+	bool wrote;
+
+	pthread_mutex_lock(&s->hub->files_lock);
+	wrote = f->wrote;
+	pthread_mutex_unlock(&s->hub->files_lock);
+	return wrote;
+}
+
 static void finish_run(struct pool_job *job, struct pool_worker *w)
 {
 	struct save *v = (struct save *)job;
@@ -317,7 +331,8 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 		return;
 	/* It stays after all, for the next save to write. */
 	for (uint32_t i = 0; v->goes && i < s->n_data; i++)
-		left_take(s, &s->files[i]);
+		if (has_written(s, &s->files[i]))
+			left_take(s, &s->files[i]);
 }
 
 /* ---- on the loop -------------------------------------------------------- */

@@ -687,6 +687,29 @@ TEST(what_was_not_believed_once_is_not_after_a_kill_either)
 	}
 }
 
+TEST(what_somebody_writes_into_what_was_only_hashed_is_not_taken_for_ours)
+{
+	for (int k = 0; k < N_KINDS; k++) {
+		struct scene c;
+		struct store *st;
+		char part[400];
+
+		init(&c, k, true);
+		st = scene_open(&c, STORE_DOWNLOAD);
+		put_good(st, &c, 1);
+		store_close(st);
+		st = open_with(&c, 0, 0);
+		CHECK(recheck(st, &c, false) > 0);
+		CHECK_INT(store_have(st)->count, 1);
+		beside(&c, ".shoal", part, sizeof(part));
+		flip_byte(part, 128 * KIB + 10);
+		save_last(st, &c);
+		store_close(st);
+		st = open_with(&c, 0, 1);
+		finish(st, &c);
+	}
+}
+
 TEST(after_the_last_save_nothing_is_written)
 {
 	for (int k = 0; k < N_KINDS; k++) {
