@@ -310,6 +310,15 @@ static int finish(struct store *s, struct save *v, struct err_info *info)
 	return err;
 }
 
+/* It has its name, but that there is more of it may not have been written yet. */
+static void tell_part(struct store *s, const struct save *v, struct err_info *info)
+{
+	pthread_mutex_lock(&s->state_lock);
+	if (v->partial)
+		write_state(s, &v->have, true, 0, info);
+	pthread_mutex_unlock(&s->state_lock);
+}
+
 static bool has_written(struct store *s, const struct store_file *f)
 {
 	bool wrote;
@@ -326,8 +335,13 @@ static void finish_run(struct pool_job *job, struct pool_worker *w)
 	struct store *s = v->task.s;
 
 	(void)w;
-	if (atomic_load(&s->finished) || atomic_load(&s->cancel) ||
-	    finish(s, v, &v->task.e.err) == OK)
+	if (atomic_load(&s->cancel))
+		return;
+	if (atomic_load(&s->finished)) {
+		tell_part(s, v, &v->task.e.err);
+		return;
+	}
+	if (finish(s, v, &v->task.e.err) == OK)
 		return;
 	/* It stays after all, for the next save to write. */
 	for (uint32_t i = 0; v->goes && i < s->n_data; i++)

@@ -1,8 +1,10 @@
 #include "test.h"
 
+#include <errno.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "meta/selection.h"
 #include "store_fixture.h"
 
 #define KIB 1024u
@@ -20,8 +22,18 @@ static struct late_change {
 	const char *path, *once_gone;
 } late;
 
+/* There is no room for files while this one is not there. */
+static const char *full_without;
+
 int fsync(int fd)
 {
+	struct stat st;
+
+	if (full_without != NULL && !path_exists(full_without) && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode)) {
+		errno = ENOSPC;
+		return -1;
+	}
 	if (late.path != NULL && !path_exists(late.once_gone)) {
 		file_write(late.path, "mine now", 8);
 		late.path = NULL;
@@ -56,16 +68,22 @@ static void init(struct renewal *r, int kind, bool single)
 	CHECK_INT(stamp_take(r->c.path, &r->old, NULL), 0);
 }
 
-static int open_over(struct renewal *r, struct store **out)
+static int open_part_over(struct renewal *r, const uint8_t *wanted, struct store **out)
 {
 	struct store_params p = {.mode = STORE_DOWNLOAD,
 				 .pool = r->c.p,
 				 .meta = r->c.s.m,
 				 .torrent = buf_bytes(&r->c.s.torrent),
 				 .path = r->c.path,
-				 .replaces = &r->old};
+				 .replaces = &r->old,
+				 .wanted = wanted};
 
 	return store_open(&p, out, NULL);
+}
+
+static int open_over(struct renewal *r, struct store **out)
+{
+	return open_part_over(r, NULL, out);
 }
 
 static uint32_t list_donors(const struct renewal *r, struct store_donor *list)
@@ -276,6 +294,38 @@ TEST(what_is_changed_in_the_last_moment_before_old_and_new_change_places_is_not_
 	CHECK_INT(fill(&r, st), r.c.s.m->n_pieces);
 	CHECK_STR(finish(&r, st).err.text, "");
 	check_content(&r.c.s, r.c.path);
+	check_alone(&r);
+	store_close(st);
+	scene_fini(&r.c);
+}
+
+/* By then it has its name, and nothing else tells that there is more of it. */
+TEST(a_part_that_has_replaced_an_older_one_gets_its_state_when_there_is_room)
+{
+	static const char *const tail[] = {"tail", NULL};
+	uint8_t wanted[16];
+	struct renewal r;
+	struct store *st;
+	char path[400], record[440];
+
+	init(&r, 1, false);
+	unfinished_name(&r, path);
+	snprintf(record, sizeof(record), "%s-state", path);
+	snprintf(path, sizeof(path), "%s/tail", r.c.path);
+	CHECK_INT(selection_by_globs(r.c.s.m, tail, wanted), 1);
+	CHECK_INT(open_part_over(&r, wanted, &st), 0);
+	put_piece(st, &r.c.s, r.c.p, r.c.s.m->n_pieces - 1);
+	CHECK(wait_event(r.c.p, STORE_VERIFIED).good);
+	full_without = record;
+	store_finish(st);
+	CHECK_INT(wait_event(r.c.p, STORE_FINISHED).err.code, ERR_NOSPACE);
+	CHECK(path_exists(path) && !path_exists(record));
+	store_finish(st);
+	CHECK_INT(wait_event(r.c.p, STORE_FINISHED).err.code, ERR_NOSPACE);
+	full_without = NULL;
+	store_finish(st);
+	CHECK_STR(wait_event(r.c.p, STORE_FINISHED).err.text, "");
+	CHECK(store_is_partial(r.c.s.m, r.c.path));
 	check_alone(&r);
 	store_close(st);
 	scene_fini(&r.c);
