@@ -37,6 +37,18 @@ static struct share_item item_of(void *user, size_t i)
 	return (struct share_item){sh->shares[i].path, &sh->shares[i].record};
 }
 
+/* The index has agreed to it. */
+static void keep_owner(struct sharing *sh)
+{
+	struct err_info why;
+
+	if (sh->o->as == NULL || sh->owner_kept)
+		return;
+	sh->owner_kept = true;
+	if (home_keep_owner(&sh->home, &why) != OK)
+		session_say(&sh->session, "the owner's name is not remembered: %s", why.text);
+}
+
 static int on_published(void *user, size_t i, struct publication *p, struct err_info *info)
 {
 	struct sharing *sh = user;
@@ -48,6 +60,7 @@ static int on_published(void *user, size_t i, struct publication *p, struct err_
 		*s = sh->shares[i];
 		sh->shares[i] = failed;
 	}
+	keep_owner(sh);
 	err = share_use(sh, s, p, info);
 	if (err == OK)
 		sh->n++;
@@ -322,7 +335,7 @@ static int open_all(struct sharing *sh, struct err_info *info)
 	int err = home_open(&sh->home, info);
 
 	if (err == OK && o->as != NULL)
-		err = home_set_owner(&sh->home, o->as, info);
+		err = home_use_owner(&sh->home, o->as, info);
 	if (err == OK)
 		err = index_open(o, &sh->index, info);
 	sh->by_daemon = err == OK && handover_is_there(o);

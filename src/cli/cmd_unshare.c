@@ -68,14 +68,26 @@ static void print_removed(const struct opts *o, const struct entry *e, uint32_t 
 }
 
 /* A daemon that serves what has no name any more stops that; there need be none. */
-static void stop_serving(const struct entry *e)
+static void stop_serving(const struct opts *o, const struct entry *e)
 {
 	char title[ENTRY_REF_MAX];
 	json_t *answer = NULL;
+	struct err_info why;
+	int err;
 
 	entry_ref_text(title, e->owner, e->name, e->version);
-	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, NULL);
+	err = daemon_ask(json_pack("{s:s, s:s}", "verb", "unshare", "title", title), &answer, &why);
 	json_decref(answer);
+	if (err != OK && err != ERR_NOENT && !o->quiet)
+		fprintf(stderr, "the daemon goes on serving it: %s\n", why.text);
+}
+
+static void keep_owner(const struct opts *o, const struct home *h)
+{
+	struct err_info why;
+
+	if (o->as != NULL && home_keep_owner(h, &why) != OK && !o->quiet)
+		fprintf(stderr, "the owner's name is not remembered: %s\n", why.text);
 }
 
 /* The index says that there is no such entry. Of which name, and which may be meant? */
@@ -102,7 +114,7 @@ int cmd_unshare(const struct opts *o)
 	int rc = home_open(&h, &info);
 
 	if (rc == 0 && o->as != NULL)
-		rc = home_set_owner(&h, o->as, &info);
+		rc = home_use_owner(&h, o->as, &info);
 	if (rc == 0)
 		rc = o->admin ? take_ref(o, &e, &info) : sign_removal(o, &h, &e, &info);
 	if (rc == 0)
@@ -112,8 +124,10 @@ int cmd_unshare(const struct opts *o)
 			      : index_client_unpublish(c, &e, &removed, &info);
 	if (c != NULL && rc == ERR_NOENT)
 		say_what_is_not(c, &e, &info);
-	if (rc == 0 && !o->admin)
-		stop_serving(&e);
+	if (rc == 0 && !o->admin) {
+		keep_owner(o, &h);
+		stop_serving(o, &e);
+	}
 	if (rc == 0)
 		print_removed(o, &e, removed);
 	else

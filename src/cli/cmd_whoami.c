@@ -13,7 +13,9 @@ int cmd_whoami(const struct opts *o)
 	json_t *j;
 
 	if (rc == 0 && o->as != NULL)
-		rc = home_set_owner(&h, o->as, &info);
+		rc = home_use_owner(&h, o->as, &info);
+	if (rc == 0 && o->as != NULL)
+		rc = home_keep_owner(&h, &info);
 	if (rc == 0) {
 		text_hex(key, bytes_of(h.key, SIGN_KEY_LEN));
 		if (o->json) {

@@ -213,25 +213,29 @@ int home_open(struct home *h, struct err_info *info)
 	return rc;
 }
 
-int home_set_owner(struct home *h, const char *owner, struct err_info *info)
+int home_use_owner(struct home *h, const char *owner, struct err_info *info)
 {
-	char line[ENTRY_OWNER_BYTES_MAX + 2];
-	struct root r;
-	int n, rc = entry_check_owner(bytes_str(owner), info);
+	int rc = entry_check_owner(bytes_str(owner), info);
 
 	if (rc == 0 && text_hides(bytes_str(owner)))
 		rc =
 		    err_set(info, ERR_INVALID, "the owner's name has an invisible character in it");
-	if (rc != 0)
-		return rc;
-	rc = root_open(&r, h->dir, info);
-	if (rc != 0)
-		return rc;
-	n = snprintf(line, sizeof(line), "%s\n", owner);
-	rc = durable_write(&r, OWNER_FILE, bytes_of(line, (size_t)n), 0600, info);
-	root_close(&r);
 	if (rc == 0)
 		snprintf(h->owner, sizeof(h->owner), "%s", owner);
+	return rc;
+}
+
+int home_keep_owner(const struct home *h, struct err_info *info)
+{
+	char line[ENTRY_OWNER_BYTES_MAX + 2];
+	struct root r;
+	int n, rc = root_open(&r, h->dir, info);
+
+	if (rc != 0)
+		return rc;
+	n = snprintf(line, sizeof(line), "%s\n", h->owner);
+	rc = durable_write(&r, OWNER_FILE, bytes_of(line, (size_t)n), 0600, info);
+	root_close(&r);
 	return rc;
 }
 

@@ -25,8 +25,10 @@ int home_lock(const char *dir, struct err_info *info);
 
 /* Opens, making what is missing. A key file readable by others is refused (ERR_DENIED). */
 int home_open(struct home *h, struct err_info *info);
-/* Remember another owner name for all later work. */
-int home_set_owner(struct home *h, const char *owner, struct err_info *info);
+/* Own names as `owner`, until home_fini(). Returns 0 or ERR_INVALID. */
+int home_use_owner(struct home *h, const char *owner, struct err_info *info);
+/* Remember that for all later work. Not before the index has agreed: the name may be another's. */
+int home_keep_owner(const struct home *h, struct err_info *info);
 void home_fini(struct home *h);
 
 #endif

@@ -45,7 +45,8 @@ struct sharing {
 	size_t n_heard;
 	uint64_t look_at_ms;
 	uint64_t up_bytes;
-	bool announced; /* said "serving" already */
+	bool announced;	 /* said "serving" already */
+	bool owner_kept; /* --as is remembered */
 	struct share_batch *batch;
 	struct renewer *renewer;  /* --watch */
 	struct publication newer; /* its thread's, while that runs */

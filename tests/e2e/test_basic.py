@@ -402,6 +402,9 @@ def _(w):
     check_eq(done.code, h.TAKEN, "exit for a taken owner name")
     done.error_line("alice")
     b.share(f, "--as", "bobby").stop()
+    b.run("share", f, "--as", "alice").expect(h.TAKEN)
+    b.run("unshare", "g", "--as", "alice").expect(h.NOT_FOUND)
+    check_eq(b.run("whoami", "--json").expect(h.OK).json()["owner"], "bobby", "what the index refused is not remembered")
     b.owner = None
     b.share(h.make_file(b.path("g2"), 100, seed=6))
     check_eq(w.indexes[0].entry("g2")["owner"], "bobby", "the owner name chosen is remembered")

@@ -113,7 +113,7 @@ TEST(a_link_in_the_key_s_place_is_not_followed)
 	place_close(&p);
 }
 
-TEST(an_owner_name_is_remembered)
+TEST(an_owner_name_is_remembered_once_it_is_to_be_kept)
 {
 	struct place p;
 	struct home h;
@@ -121,11 +121,16 @@ TEST(an_owner_name_is_remembered)
 
 	place_open(&p);
 	CHECK_INT(home_open(&h, &info), 0);
-	CHECK_INT(home_set_owner(&h, "alice@lab", &info), 0);
+	CHECK_INT(home_use_owner(&h, "alice@lab", &info), 0);
 	CHECK_STR(h.owner, "alice@lab");
-	CHECK_INT(home_set_owner(&h, "a/b", &info), ERR_INVALID);
-	CHECK_INT(home_set_owner(&h, "", &info), ERR_INVALID);
+	CHECK_INT(home_use_owner(&h, "a/b", &info), ERR_INVALID);
+	CHECK_INT(home_use_owner(&h, "", &info), ERR_INVALID);
 	CHECK_STR(h.owner, "alice@lab");
+	CHECK_INT(home_keep_owner(&h, &info), 0);
+	home_fini(&h);
+	CHECK_INT(home_open(&h, &info), 0);
+	CHECK_STR(h.owner, "alice@lab");
+	CHECK_INT(home_use_owner(&h, "bob", &info), 0);
 	home_fini(&h);
 	CHECK_INT(home_open(&h, &info), 0);
 	CHECK_STR(h.owner, "alice@lab");
