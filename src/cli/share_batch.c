@@ -114,7 +114,8 @@ static void on_published(void *arg)
 
 	for (size_t i = 0; i < b->n && !atomic_load(&b->stop) && why.code == OK; i++) {
 		(void)b->p.use(b->p.user, b->first + i, &b->list[i], &why);
-		take_failure(b, &why, true);
+		/* No owner's name is taken any more: it is this content that is here. */
+		take_failure(b, &why, why.code != ERR_EXISTS);
 	}
 	if (why.code == OK && !atomic_load(&b->stop)) {
 		why = b->why;

@@ -70,6 +70,12 @@ def _(w):
     check("stopped with" not in done.err, "nothing is left to do", done.err)
     done = a.run("share", paths[0], paths[2], "--as", "alice").expect(h.USAGE)
     check_eq(done.err.count("no file is in it"), 2, "when there are no others")
+    same = [h.make_file(a.path(f"{d}/same"), 1000, seed=7) for d in ("x", "y")]
+    proc = a.start("share", *same, paths[1], "--as", "alice")
+    h.wait_for(lambda: lines(proc, "peer on port") or not proc.alive(), 30 * h.SLOW, "one of the same twice costs that alone")
+    check_eq(len(lines(proc, "serving")), 2, "the other one, and the next")
+    done = proc.stop().expect(h.TAKEN)
+    check("same: this torrent is here already" in done.err, "reason", done.err)
     # What the index has against one it has against all.
     b.run("share", paths[1], paths[3], "--as", "alice").expect(h.TAKEN).error_line("alice is taken")
     a.run("share", a.path("f"), "-d").expect(h.NOT_FOUND).error_line("no daemon runs")
