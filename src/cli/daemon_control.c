@@ -277,6 +277,7 @@ static void do_unshare(void *user, struct local_call *call, const json_t *questi
 	struct daemon_control *d = user;
 	const char *title = json_string_value(json_object_get(question, "title"));
 	json_int_t removed = 0;
+	struct err_info why;
 	struct job *j;
 
 	for (size_t at = 0; title != NULL && (j = jobs_next(d->js, &at)) != NULL;) {
@@ -285,7 +286,10 @@ static void do_unshare(void *user, struct local_call *call, const json_t *questi
 		/* Under another name it is served on. */
 		if (!jobs_drop_title(d->js, j, title, &last) || !last)
 			continue;
-		(void)jobs_remove(d->js, j, false, NULL);
+		if (jobs_remove(d->js, j, false, &why) != OK) {
+			control_refuse_err(call, &why);
+			return;
+		}
 		removed++;
 		at--;
 	}

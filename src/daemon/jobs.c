@@ -487,20 +487,35 @@ static int make_room_for_going(struct jobs *js)
 	return OK;
 }
 
+/* So that it is not there again after a restart. */
+static int record_removal(struct job *j, bool data, struct err_info *info)
+{
+	int err;
+
+	if (!data)
+		return job_forget(j, info);
+	if (j->rec.erase) /* on record since before the start */
+		return OK;
+	j->rec.erase = true;
+	err = job_save(j, info);
+	/* Who makes room on a full disk must not be kept from it. */
+	if (err == ERR_NOSPACE)
+		return OK;
+	j->rec.erase = err == OK;
+	return err;
+}
+
 int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info)
 {
 	size_t i = 0;
-	int err = OK;
+	int err;
 
 	if (make_room_for_going(js) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	err = record_removal(j, data, info);
+	if (err != OK)
+		return err;
 	job_stop(j);
-	if (data) {
-		j->rec.erase = true;
-		err = job_save(j, info);
-	} else {
-		job_forget(j);
-	}
 	while (js->list[i] != j)
 		i++;
 	memmove(js->list + i, js->list + i + 1, (js->n - i - 1) * sizeof(struct job *));

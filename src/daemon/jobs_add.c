@@ -385,7 +385,7 @@ static int add(struct jobs *js, const struct job_spec *s, const struct job_hashe
 	buf_init(&j->torrent, META_BYTES_MAX);
 	err = make(j, s, m, link, info);
 	if (err != OK) {
-		job_forget(j);
+		(void)job_forget(j, NULL);
 		job_free(j);
 		return err;
 	}

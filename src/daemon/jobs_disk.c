@@ -73,18 +73,22 @@ int job_torrent(const struct job *j, struct buf *out, struct err_info *info)
 }
 
 /* The record first: without it there is no job. */
-void job_forget(struct job *j)
+int job_forget(struct job *j, struct err_info *info)
 {
 	char rel[REL_BYTES];
+	int err;
 
 	if (!is_kept(j->js))
-		return;
+		return OK;
 	rel_of(rel, j->rec.id, RECORD);
-	if (durable_remove(&j->js->folder, rel, NULL) == OK)
-		(void)root_sync(&j->js->folder, "", NULL);
+	err = durable_remove(&j->js->folder, rel, info);
+	if (err != OK)
+		return err;
+	(void)root_sync(&j->js->folder, "", NULL);
 	rel_of(rel, j->rec.id, TORRENT);
 	(void)durable_remove(&j->js->folder, rel, NULL);
 	job_forget_verified(j);
+	return OK;
 }
 
 /* ---- what was verified ---------------------------------------------------------- */
@@ -289,14 +293,13 @@ static void sweep(struct jobs *js, DIR *dir)
 	}
 }
 
-/* Those whose removal was interrupted are removed now. That is on record already: what the disk
- * says to its being recorded again, when it is full, does not matter. */
+/* Those whose removal was interrupted are removed now. */
 static int go_on_removing(struct jobs *js, struct err_info *info)
 {
 	struct err_info why;
 
 	for (size_t i = js->n; i-- > 0;)
-		if (js->list[i]->rec.erase && jobs_remove(js, js->list[i], true, &why) == ERR_NOMEM)
+		if (js->list[i]->rec.erase && jobs_remove(js, js->list[i], true, &why) != OK)
 			return err_set(info, ERR_NOMEM, "%s", why.text);
 	return OK;
 }
@@ -405,7 +408,7 @@ void job_erase(struct job *j)
 	int err;
 
 	if (job_is_link(j)) { /* there is nothing yet */
-		job_forget(j);
+		(void)job_forget(j, NULL);
 		return;
 	}
 	buf_init(&torrent, META_BYTES_MAX);
@@ -422,7 +425,7 @@ void job_erase(struct job *j)
 		store_sweep(m, j->rec.path);
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)
 		jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why.text);
-	job_forget(j);
+	(void)job_forget(j, NULL);
 	meta_free(m);
 	buf_fini(&torrent);
 }

@@ -194,8 +194,8 @@ struct job_total job_total_now(const struct job *j);
 int jobs_load(struct jobs *js, struct err_info *info);
 int job_save(struct job *j, struct err_info *info);
 int job_save_torrent(struct job *j, struct bytes torrent, struct err_info *info);
-/* Record, torrent and what was verified. */
-void job_forget(struct job *j);
+/* Record, torrent and what was verified. Returns 0, or why the record stays, and all with it. */
+int job_forget(struct job *j, struct err_info *info);
 /* What was verified of its files when they were hashed. False: nothing is known. Owns:
  * verified_fini(). */
 bool job_load_verified(const struct job *j, struct verified *out);

@@ -488,6 +488,52 @@ TEST(removing_without_data_leaves_it_and_a_removal_cut_off_is_ended_at_the_next_
 	check_cut_off(true);
 }
 
+/* Its record cannot be removed, nor written. */
+TEST(what_would_be_there_again_after_a_restart_is_not_removed)
+{
+	struct err_info why = {.code = OK};
+	char record[400];
+	struct desk d;
+	struct job *j;
+
+	desk_init(&d, &one, 1);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	snprintf(record, sizeof(record), "%s/jobs/1.job", d.w.dir);
+	CHECK(unlink(record) == 0 && mkdir(record, 0700) == 0);
+	CHECK(jobs_remove(d.js, j, false, &why) != OK && why.code != OK);
+	CHECK(jobs_remove(d.js, j, true, &why) != OK);
+	CHECK_INT(jobs_count(d.js), 1);
+	CHECK_INT(d.seen[JOB_REMOVED], 0);
+	CHECK_INT(view(j).state, JOB_SEEDING);
+	CHECK(path_exists(d.w.seed) && !gone(&d, "jobs/1.torrent"));
+	CHECK_INT(rmdir(record), 0);
+	CHECK_INT(jobs_remove(d.js, j, false, NULL), OK);
+	CHECK(path_exists(d.w.seed) && gone(&d, "jobs/1.torrent"));
+	desk_fini(&d);
+}
+
+TEST(a_full_disk_keeps_nobody_from_removing_data)
+{
+	struct rlimit old, none;
+	struct desk d;
+	struct job *j;
+	int err;
+
+	desk_init(&d, &one, 1);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &none), 0);
+	err = jobs_remove(d.js, j, true, NULL);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+	CHECK_INT(err, OK);
+	WAIT_FOR(d.w.loop, gone(&d, "seed") && gone(&d, "jobs/1.job"));
+	desk_fini(&d);
+}
+
 TEST(what_is_unfinished_goes_with_its_job)
 {
 	struct desk d;
