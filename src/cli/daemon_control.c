@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "cli/daemon_reads.h"
 #include "daemon/job_record.h"
 #include "daemon/job_request.h"
@@ -68,7 +69,6 @@ static int load_request(const json_t *question, json_t **out, struct err_info *i
 	return err;
 }
 
-/* Elsewhere it is another matter, which the asker tells its user. */
 static bool is_same_place(const struct job *j, const struct job_spec *s)
 {
 	size_t n = strlen(s->path);
@@ -80,6 +80,19 @@ static bool is_same_place(const struct job *j, const struct job_spec *s)
 	return strncmp(v.path, s->path, n) == 0 && (v.path[n] == '\0' || v.path[n] == '/');
 }
 
+/* It stays, and what is to be shared is served by it no more than it was. */
+static int stays(const struct job *j, const char *why, struct err_info *info)
+{
+	struct job_view v;
+	char safe[300];
+
+	job_view(j, &v);
+	return err_set(info, ERR_EXISTS,
+		       "the daemon has it already, as number %u at %s, %s; --no-daemon does it "
+		       "without the daemon",
+		       v.id, text_escape(safe, sizeof(safe), bytes_str(v.path)), why);
+}
+
 /* What is to be shared is known as another place's. There it may be gone, or another thing by now.
  */
 static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, struct job **j,
@@ -89,6 +102,8 @@ static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, s
 	char **also = NULL, *title;
 	struct job_view v;
 
+	if (err != ERR_NOENT && err != ERR_MISMATCH && s->watch != NULL)
+		return stays(*j, "and watches no other place", info);
 	if (err != ERR_NOENT && err != ERR_MISMATCH) {
 		err = jobs_tell_anew(d->js, *j, s, info);
 		return err == OK ? jobs_resume(d->js, *j, info) : err;
@@ -116,10 +131,22 @@ static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, s
 static int share_again(struct daemon_control *d, const struct job_spec *s, struct job **j,
 		       struct err_info *info)
 {
-	int err = is_same_place(*j, s) ? jobs_ask_again(d->js, *j, s, info)
-				       : share_elsewhere(d, s, j, info);
+	int err;
 
+	if (!jobs_has_all(*j))
+		return stays(*j, "where it fetches it, or a part of it", info);
+	err = is_same_place(*j, s) ? jobs_ask_again(d->js, *j, s, info)
+				   : share_elsewhere(d, s, j, info);
 	return err == OK && s->title != NULL ? jobs_add_title(d->js, *j, s->title, info) : err;
+}
+
+/* Elsewhere than it is to be fetched to is another matter, which the asker tells his user. */
+static int add_again(struct daemon_control *d, const struct job_spec *s, struct job **j,
+		     struct err_info *info)
+{
+	if (s->seed)
+		return share_again(d, s, j, info);
+	return is_same_place(*j, s) ? jobs_ask_again(d->js, *j, s, info) : OK;
 }
 
 static void do_add(void *user, struct local_call *call, const json_t *question)
@@ -137,14 +164,12 @@ static void do_add(void *user, struct local_call *call, const json_t *question)
 		if (err == OK)
 			err = jobs_add(d->js, &r.spec, &j, &why);
 		existed = err == ERR_EXISTS;
-		if (existed && r.spec.seed)
-			err = share_again(d, &r.spec, &j, &why);
-		else if (existed && is_same_place(j, &r.spec))
-			err = jobs_ask_again(d->js, j, &r.spec, &why);
+		if (existed)
+			err = add_again(d, &r.spec, &j, &why);
 		job_request_fini(&r);
 	}
 	json_decref(request);
-	if (err != OK && err != ERR_EXISTS) {
+	if (err != OK) {
 		control_refuse_err(call, &why);
 		return;
 	}

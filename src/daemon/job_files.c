@@ -25,7 +25,7 @@ static int find_there(const struct job *j, const struct metainfo *m, struct ther
 	*out = (struct there){.have = NULL};
 	if (j->t != NULL)
 		out->have = transfer_have(j->t);
-	if (j->t != NULL || (j->rec.complete && j->rec.wanted == NULL))
+	if (j->t != NULL || jobs_has_all(j))
 		return OK;
 	err = store_recorded(m, j->rec.path, &out->recorded);
 	out->have = &out->recorded;

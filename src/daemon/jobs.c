@@ -413,6 +413,11 @@ int jobs_look(const struct job *j)
 	return err == OK && j->rec.has_stamp && stamp_eq(&now, &j->rec.stamp) ? OK : ERR_MISMATCH;
 }
 
+bool jobs_has_all(const struct job *j)
+{
+	return j->rec.complete && j->rec.wanted == NULL;
+}
+
 int jobs_recheck(struct jobs *js, struct job *j, struct err_info *info)
 {
 	(void)js;

@@ -257,6 +257,8 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
  * Returns 0, also of what is not complete or being checked; ERR_NOENT: nothing is there;
  * ERR_MISMATCH: it may be something else; ERR_NOMEM. */
 int jobs_look(const struct job *j);
+/* It is all there, and nothing of it left out? */
+bool jobs_has_all(const struct job *j);
 /* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
  * had failed. What was fetched and is not there any more is fetched anew, what was changed is
  * hashed, or replaced if `s` says so. Limits of `s`, and how long it is served if it says, hold

@@ -419,7 +419,7 @@ static int add_download(struct job *j, struct bytes torrent, struct err_info *in
 static int begin_transfer(struct job *j, struct err_info *info)
 {
 	/* Of a part the state file says what is there. */
-	bool all = j->rec.complete && j->rec.wanted == NULL;
+	bool all = jobs_has_all(j);
 	struct buf torrent;
 	int err;
 

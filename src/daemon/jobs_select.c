@@ -93,18 +93,13 @@ static int use_files(struct job *j, const struct metainfo *m, uint8_t *files, st
 	return OK;
 }
 
-static bool is_all_there(const struct job *j)
-{
-	return j->rec.complete && j->rec.wanted == NULL;
-}
-
 static int check_selectable(const struct job *j, struct err_info *info)
 {
 	if (job_is_link(j))
 		return err_set(info, ERR_INVALID, "its files are not known yet");
 	if (j->rec.seed || j->there_already)
 		return err_set(info, ERR_INVALID, "what is shared in place has all its files");
-	if (is_all_there(j) && j->rec.follow == NULL)
+	if (jobs_has_all(j) && j->rec.follow == NULL)
 		return err_set(info, ERR_INVALID, "all of its files are there already");
 	return OK;
 }
@@ -144,7 +139,7 @@ int jobs_set_files(struct jobs *js, struct job *j, const char *const *globs, enu
 	}
 	if (err == OK && j->rec.follow != NULL)
 		err = job_rules_with(j, globs, want, &rules, info);
-	if (err == OK && !is_all_there(j)) {
+	if (err == OK && !jobs_has_all(j)) {
 		err = use_files(j, m, files, info);
 		files = NULL;
 	}
@@ -299,9 +294,6 @@ static int want_more(struct job *j, const struct job_spec *s, struct err_info *i
 /* Newer versions are wanted from now on. */
 static int keep_up(struct job *j, const struct job_spec *s, struct err_info *info)
 {
-	if (j->rec.seed != s->seed)
-		return err_set(info, ERR_EXISTS, "number %u has it already, and is %s", j->rec.id,
-			       j->rec.seed ? "shared from here" : "fetched");
 	if (job_set_entry(j, s) != OK || job_fill_upkeep(j, s) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	err_drop(&j->upkeep_why);
@@ -379,10 +371,24 @@ static int want_it_there(struct job *j, const struct job_spec *s, struct err_inf
 	return err == OK ? OK : jobs_recheck(j->js, j, info);
 }
 
+/* What is fetched is followed, and what is shared is watched. */
+static int check_kind(const struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	if ((s->follow == NULL && s->watch == NULL) || j->rec.seed == s->seed)
+		return OK;
+	return err_set(info, ERR_EXISTS,
+		       "the daemon has it already, as number %u, which was %s; 'shoal remove %u' "
+		       "makes room for it, and leaves the data",
+		       j->rec.id, j->rec.seed ? "shared, not fetched" : "fetched, not shared",
+		       j->rec.id);
+}
+
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)
 {
-	int err = s->seed ? OK : want_more(j, s, info);
+	int err = check_kind(j, s, info);
 
+	if (err == OK && !s->seed)
+		err = want_more(j, s, info);
 	if (err == OK && !s->seed && !s->paused)
 		err = want_it_there(j, s, info);
 	if (err == OK)

@@ -76,6 +76,30 @@ def _(w):
         h.check_same(at, a.path(name))
 
 
+@test("what the daemon cannot watch, follow or serve as it is asked is refused, not said to be done", seconds=90)
+def _(w):
+    index, a, b = trio(w)
+    f, g = (h.make_file(a.path(name), 100 * KIB, seed=n) for n, name in enumerate("fg"))
+    a.share(f, "--as", "alice")
+    b.daemon()
+    b.get("f")
+    b.run("share", "f", "--watch", "--as", "bert", "-d").expect(h.TAKEN).error_line("as number 1, which was fetched, not shared")
+    b.run("share", "f", "-d").expect(h.OK)
+    copies = [h.make_file(b.path(d, "h"), 100 * KIB, seed=5) for d in ("one", "two")]
+    b.run("share", copies[0], "-d").expect(h.OK)
+    b.run("get", "b/h", "-o", copies[0], "--follow", "-d").expect(h.TAKEN).error_line("as number 2, which was shared, not fetched")
+    b.run("share", copies[1], "--watch", "-d").expect(h.TAKEN).error_line("as number 2 at .*/one/h, and watches no other place")
+    b.run("share", copies[1], "-d").expect(h.OK)
+    check_eq([(t["watches"], t["follows"]) for t in b.transfers()], [(False, False)] * 2, "as they were")
+    # Nobody has it, and it is fetched.
+    b.run("create", g, "-o", b.path("g.torrent")).expect(h.OK)
+    b.run("get", "g.torrent", "-o", "there", "-d").expect(h.OK)
+    b.run("share", g, "-d").expect(h.TAKEN).error_line("as number 3 at .*/there, where it fetches it")
+    b.run("remove", "3").expect(h.OK)
+    b.run("share", g, "-d").expect(h.OK)
+    index.wait_seeds("g")
+
+
 @test("what is larger than a question to the daemon is handed over, too, and leaves no file behind")
 def _(w):
     index, a, b = trio(w)
