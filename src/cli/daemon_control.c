@@ -273,6 +273,19 @@ static void do_list(void *user, struct local_call *call, const json_t *question)
 	control_say(call, out, true);
 }
 
+/* A command that gives up takes out again what it had added, unless another has asked for it since.
+ */
+static int check_given_up(const struct job *j, const json_t *question, struct err_info *info)
+{
+	const json_t *asked = json_object_get(question, "asked_again");
+	struct job_view v;
+
+	job_view(j, &v);
+	if (!json_is_integer(asked) || json_integer_value(asked) == (json_int_t)v.asked_again)
+		return OK;
+	return err_set(info, ERR_EXISTS, "number %u was asked for by another command, too", v.id);
+}
+
 /* The verb is the word. */
 static void do_one(void *user, struct local_call *call, const json_t *question)
 {
@@ -285,7 +298,8 @@ static void do_one(void *user, struct local_call *call, const json_t *question)
 	if (j == NULL)
 		return;
 	shown = job_json(j);
-	if (jobs_do(d->js, j, verb, question, &why) != OK) {
+	if (check_given_up(j, question, &why) != OK ||
+	    jobs_do(d->js, j, verb, question, &why) != OK) {
 		json_decref(shown);
 		control_refuse_err(call, &why);
 		return;

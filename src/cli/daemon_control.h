@@ -15,7 +15,8 @@
  *   {"verb": "list", "ref": REF, "from": N}     {"files": [...], "next": N, "transfer": {...}}:
  * its files, as job_files_json() has them
  *   {"verb": "pause", "ref": REF, ...}             {"transfer": {...}}: also resume, recheck,
- * remove, limit, priority, files; arguments as jobs_do() takes them
+ * remove, limit, priority, files; arguments as jobs_do() takes them. Of remove "asked_again": N
+ * besides: not when it was asked for more often than so, once it was there
  *   {"verb": "unshare", "title": TITLE}            {"removed": N}: what is shared as OWNER/NAME, or
  * this version of it, and under no other name
  *   {"verb": "settings", "max_active": N, ...}     {"status": {...}}; as jobs_set() takes them

@@ -434,7 +434,9 @@ void handover_undo(const struct handed *h)
 	if (h->existed || h->gone || h->id == 0)
 		return;
 	snprintf(ref, sizeof(ref), "%u", h->id);
-	(void)daemon_ask(json_pack("{s:s, s:s}", "verb", "remove", "ref", ref), &answer, NULL);
+	(void)daemon_ask(
+	    json_pack("{s:s, s:s, s:i}", "verb", "remove", "ref", ref, "asked_again", 0), &answer,
+	    NULL);
 	json_decref(answer);
 }
 

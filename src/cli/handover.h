@@ -61,7 +61,7 @@ bool handed_take_newer(struct handed *h);
 const char *handed_take_upkeep(struct handed *h);
 /* Another item: see struct job_spec. */
 int handover_set_item(const struct handed *h, struct bytes item, struct err_info *info);
-/* Take it out again, unless it was there before. */
+/* Take it out again, unless it was there before, or somebody else has asked for it since. */
 void handover_undo(const struct handed *h);
 void handed_fini(struct handed *h);
 

@@ -317,6 +317,7 @@ void job_view(const struct job *j, struct job_view *out)
 	    .follow = r->follow,
 	    .watch = r->watch,
 	    .upkeep_asked = j->upkeep_asked,
+	    .asked_again = j->asked_again,
 	    .down_total = j->before.down,
 	    .up_total = j->before.up,
 	};
@@ -530,7 +531,7 @@ int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info
 	js->going[js->n_going++] = j;
 	jobs_emit(j, JOB_REMOVED);
 	job_touch(j);
-	return err;
+	return OK;
 }
 
 void jobs_set_active(struct jobs *js, uint32_t max_active)

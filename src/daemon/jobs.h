@@ -128,6 +128,7 @@ struct job_view {
 	uint32_t version;
 	const char *follow, *watch;    /* as in struct job_spec */
 	uint32_t upkeep_asked;	       /* another number each time that this was asked for anew */
+	uint32_t asked_again;	       /* jobs_ask_again(), so often in this process */
 	struct err_info upkeep_why;    /* what is in the way of a newer version; code OK: nothing */
 	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;

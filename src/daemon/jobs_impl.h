@@ -40,7 +40,7 @@ struct job {
 	bool idle;	  /* does not count among the active */
 	bool unrecorded;  /* what is verified of its files */
 	bool held, waits; /* jobs_hold(); it had its turn, but had to be hashed */
-	uint32_t upkeep_asked;
+	uint32_t upkeep_asked, asked_again;
 	uint64_t asked; /* its link: of all askings of the jobs this was the last one; 0: never */
 	enum job_state state; /* as was told last */
 	struct err_kept why, upkeep_why;

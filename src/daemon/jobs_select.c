@@ -387,6 +387,7 @@ int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, str
 {
 	int err = check_kind(j, s, info);
 
+	j->asked_again++;
 	if (err == OK && !s->seed)
 		err = want_more(j, s, info);
 	if (err == OK && !s->seed && !s->paused)

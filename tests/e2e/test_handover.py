@@ -76,6 +76,21 @@ def _(w):
         h.check_same(at, a.path(name))
 
 
+@test("a command that gives up leaves to the daemon what another one has asked for meanwhile", seconds=90)
+def _(w):
+    _, _, b = trio(w)
+    f, g = (f"magnet:?xt=urn:btih:{pair * 20}" for pair in ("ab", "cd"))
+    b.daemon()
+    one = b.start("get", f, "-o", "f")
+    other = b.start("get", g, "-o", "g")
+    h.wait_for(lambda: len(b.transfers()) == 2, 30 * h.SLOW, "both are handed over")
+    done = b.run("get", f, "-o", "f", "-d").expect(h.OK)
+    check("left to the daemon as number" in done.out, "what it says", done.out)
+    one.wait(60 * h.SLOW).expect(h.NOT_FOUND)
+    other.wait(60 * h.SLOW).expect(h.NOT_FOUND)
+    check_eq([t["hash_v1"] for t in b.transfers()], ["ab" * 20], "what was left to it stays; what nobody else wants does not")
+
+
 @test("what the daemon cannot watch, follow or serve as it is asked is refused, not said to be done", seconds=90)
 def _(w):
     index, a, b = trio(w)
