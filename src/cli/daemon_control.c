@@ -104,10 +104,8 @@ static int share_elsewhere(struct daemon_control *d, const struct job_spec *s, s
 
 	if (err != ERR_NOENT && err != ERR_MISMATCH && s->watch != NULL)
 		return stays(*j, "and watches no other place", info);
-	if (err != ERR_NOENT && err != ERR_MISMATCH) {
-		err = jobs_tell_anew(d->js, *j, s, info);
-		return err == OK ? jobs_resume(d->js, *j, info) : err;
-	}
+	if (err != ERR_NOENT && err != ERR_MISMATCH)
+		return jobs_share_again(d->js, *j, s, info);
 	job_view(*j, &v);
 	title = v.seed ? strdup(v.title) : NULL;
 	if ((v.seed && title == NULL) ||

@@ -266,6 +266,9 @@ bool jobs_has_all(const struct job *j);
  * from now on; so does what jobs_tell_anew() takes; if `s` wants newer versions, they are had as
  * `s` says. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
+/* The same of what is shared from another place, too: it is served from where it is. */
+int jobs_share_again(struct jobs *js, struct job *j, const struct job_spec *s,
+		     struct err_info *info);
 /* Index, token, pin and trackers of `s`, if it has any, are its own from now on, and used at once.
  * Trackers that it had are asked after them, but those of an index, or with a token, that others
  * have taken the place of. */

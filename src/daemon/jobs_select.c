@@ -317,8 +317,10 @@ static int limit_anew(struct jobs *js, struct job *j, const struct job_spec *s,
 static int seed_anew(struct job *j, const struct job_spec *s, struct err_info *info)
 {
 	struct job_record *r = &j->rec;
+	bool set = s->no_seed || seed_limit_is_set(&s->seed_limit);
 
-	if (!s->no_seed && !seed_limit_is_set(&s->seed_limit))
+	/* Who shares it wants it served, however it was fetched. */
+	if (!set && !(s->seed && (r->no_seed || seed_limit_is_set(&r->seed_limit))))
 		return OK;
 	r->no_seed = s->no_seed;
 	r->seed_limit = s->seed_limit;
@@ -381,6 +383,16 @@ static int check_kind(const struct job *j, const struct job_spec *s, struct err_
 		       "makes room for it, and leaves the data",
 		       j->rec.id, j->rec.seed ? "shared, not fetched" : "fetched, not shared",
 		       j->rec.id);
+}
+
+int jobs_share_again(struct jobs *js, struct job *j, const struct job_spec *s,
+		     struct err_info *info)
+{
+	int err = jobs_tell_anew(js, j, s, info);
+
+	if (err == OK)
+		err = seed_anew(j, s, info);
+	return err == OK ? jobs_resume(js, j, info) : err;
 }
 
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info)

@@ -106,6 +106,15 @@ def _(w):
     b.run("share", copies[1], "--watch", "-d").expect(h.TAKEN).error_line("as number 2 at .*/one/h, and watches no other place")
     b.run("share", copies[1], "-d").expect(h.OK)
     check_eq([(t["watches"], t["follows"]) for t in b.transfers()], [(False, False)] * 2, "as they were")
+    # Fetched to be served no more, or for a while, and shared.
+    b.run("get", "f", "-d", "--no-seed").expect(h.OK)
+    wait_state(b, "alice/f", "done")
+    b.run("share", "f", "-d").expect(h.OK)
+    wait_state(b, "alice/f", "seeding")
+    b.run("get", "f", "-d", "--seed-time", "1").expect(h.OK)
+    wait_state(b, "alice/f", "done")
+    b.run("share", h.make_file(b.path("three", "f"), 100 * KIB, seed=0), "-d").expect(h.OK)
+    wait_state(b, "alice/f", "seeding")
     # Nobody has it, and it is fetched.
     b.run("create", g, "-o", b.path("g.torrent")).expect(h.OK)
     b.run("get", "g.torrent", "-o", "there", "-d").expect(h.OK)
