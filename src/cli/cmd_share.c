@@ -19,6 +19,8 @@
  * each share in it a hundred times as much as a look of our own. */
 #define PATROL_HANDED 32u
 #define LOOK_HANDED_MS 1000u
+/* How long one that is not served now may be about to be. */
+#define WAITING_MS 3000u
 
 _Static_assert(PATROL <= HANDOVER_LOOK_MAX, "one question");
 
@@ -156,6 +158,25 @@ static void take_status(struct sharing *sh, struct share *s, const struct transf
 	s->up_bytes = st->swarm.up_bytes;
 }
 
+/* One that the daemon does not serve now has no tracker that answers, and nobody would know when it
+ * does: who hands over thousands is not to wait for all their turns. Each is queued at first. */
+static void look_at_waiting(struct sharing *sh, struct share *s)
+{
+	uint64_t now = loop_now_ms(sh->session.loop);
+	enum job_state state = s->handed->state;
+
+	if (s->heard || (state != JOB_QUEUED && state != JOB_PAUSED && state != JOB_DONE)) {
+		s->waits_since_ms = 0;
+	} else if (s->waits_since_ms == 0) {
+		s->waits_since_ms = now;
+	} else if (now - s->waits_since_ms >= WAITING_MS) {
+		s->heard = true;
+		sh->n_heard++;
+		session_say(&sh->session, "%s: the daemon has it, and does not serve it now (%s)",
+			    s->label, job_state_word(state));
+	}
+}
+
 static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 {
 	struct transfer_status st;
@@ -170,8 +191,10 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 			       s->label);
 	else
 		st = s->handed->status;
-	if (sh->by_daemon)
+	if (sh->by_daemon) {
+		look_at_waiting(sh, s);
 		share_newer_look(sh, s);
+	}
 	/* A watched one that was changed is made anew. */
 	if (st.phase == TRANSFER_FAILED && sh->by_daemon && sh->o->watch)
 		return OK;

@@ -22,6 +22,7 @@ struct share {
 				       /* it was changed before it was served: renewed at once */
 	struct handed *handed;	       /* one of sharing's */
 	bool heard;		       /* a tracker answered, or did not */
+	uint64_t waits_since_ms;       /* the daemon does not serve it; 0: it does */
 	uint64_t said[SHARE_SAID_MAX]; /* hashes of what was said of changed files */
 	unsigned n_said;
 	struct share_name name;

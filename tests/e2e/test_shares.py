@@ -85,6 +85,17 @@ def _(w):
     a.run("share", a.path("f"), "-d", "--drain").expect(h.USAGE).error_line("does not go with --drain")
 
 
+@test("share does not wait for the turns that a daemon's shares take: it says which are not served now")
+def _(w):
+    _, a = w.index(), w.peer("a")
+    a.daemon("--queue-seeds", "--max-active", "1")
+    done = a.run("share", *(h.make_file(a.path(n), 1000, seed=i) for i, n in enumerate("fgh")), "--as", "alice", "-d").expect(h.OK)
+    check_eq((done.out.count("serving"), done.err.count("does not serve it now (queued)")), (1, 2), "what is said")
+    proc = a.start("share", a.path("g"))
+    h.wait_for(lambda: b"by the daemon" in proc.out(), 30 * h.SLOW, "it goes on, and shows what is served")
+    check("g: the daemon has it, and does not serve it now (queued)" in proc.stop().expect(h.OK).err, "what is said")
+
+
 @test("more pieces than a torrent can hold: said before they are hashed, with what helps")
 def _(w):
     a = w.peer("a")
