@@ -57,7 +57,8 @@ static bool is_of(const char *url, const char *index)
 /* Those of `s` and, behind them, those there are that hold. */
 static int list_trackers(const struct job_record *r, const struct job_spec *s, char ***out)
 {
-	bool replaced = is_news(r->index, s->index) || is_news(r->token, s->token);
+	bool replaced =
+	    s->index != NULL && (is_news(r->index, s->index) || is_news(r->token, s->token));
 	size_t n = 0, room = job_list_len(r->trackers) + 1;
 	const char **list;
 	int err;

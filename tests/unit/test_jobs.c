@@ -882,10 +882,23 @@ TEST(who_asks_again_names_another_index_or_token_and_that_is_remembered)
 	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
 	s.token = NULL;
 	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	/* A token of none of its indexes, with a tracker of none. */
+	again.token = "other";
+	again.trackers = (const char *const[]){"http://127.0.0.1:3/announce", NULL};
+	CHECK_INT(jobs_ask_again(d.js, j, &again, NULL), OK);
+	CHECK_STR(j->rec.trackers[0], "http://127.0.0.1:3/announce");
+	CHECK_STR(j->rec.trackers[1], "http://127.0.0.1:1/announce/new");
+	trackers[0] = "http://127.0.0.1:1/announce/newer";
+	s.token = "newer";
+	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
+	CHECK_STR(j->rec.trackers[0], "http://127.0.0.1:1/announce/newer");
+	CHECK_STR(j->rec.trackers[1], "http://127.0.0.1:3/announce");
+	CHECK(j->rec.trackers[2] == NULL);
 	desk_close(&d);
 	desk_open(&d, 0);
 	j = jobs_by_id(d.js, 1);
-	CHECK_STR(index_of(j, true), "http://127.0.0.1:1/announce/new");
+	CHECK_STR(index_of(j, true), "http://127.0.0.1:1/announce/newer");
+	s.token = NULL;
 	s.index = "http://127.0.0.1:2";
 	trackers[0] = "http://127.0.0.1:2/announce";
 	CHECK_INT(jobs_ask_again(d.js, j, &s, NULL), OK);
