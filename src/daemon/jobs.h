@@ -263,8 +263,8 @@ bool jobs_has_all(const struct job *j);
 /* It was asked for once more: what `s` wants is wanted besides, and it goes on if it was paused or
  * had failed. What was fetched and is not there any more is fetched anew, what was changed is
  * hashed, or replaced if `s` says so. Limits of `s`, and how long it is served if it says, hold
- * from now on; so does what jobs_tell_anew() takes; if `s` wants newer versions, they are had as
- * `s` says. */
+ * from now on; so does what jobs_tell_anew() takes, and it is fetched from the peers and webseeds
+ * of `s`, too; if `s` wants newer versions, they are had as `s` says. */
 int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, struct err_info *info);
 /* The same of what is shared from another place, too: it is served from where it is. */
 int jobs_share_again(struct jobs *js, struct job *j, const struct job_spec *s,

@@ -182,6 +182,9 @@ void job_save_or_say(struct job *j);
 void job_touch(struct job *j);
 /* The node has a session with its index from now on; if it cannot, that is said. */
 void job_use_index(struct job *j);
+/* Peers and webseeds of `s`: it is fetched from them, too. Returns 0, ERR_NOMEM, ERR_TOO_BIG or
+ * what the disk says. */
+int job_take_sources(struct job *j, const struct job_spec *s, struct err_info *info);
 /* Take its transfer, if any, out of the node. */
 void job_stop(struct job *j);
 enum job_state job_state_now(const struct job *j);

@@ -406,6 +406,8 @@ int jobs_ask_again(struct jobs *js, struct job *j, const struct job_spec *s, str
 		err = want_it_there(j, s, info);
 	if (err == OK)
 		err = jobs_tell_anew(js, j, s, info);
+	if (err == OK && !s->seed)
+		err = job_take_sources(j, s, info);
 	if (err == OK)
 		err = limit_anew(js, j, s, info);
 	if (err == OK)

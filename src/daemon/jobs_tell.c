@@ -1,7 +1,9 @@
 /* daemon/jobs_tell.c - what is asked for once more is told to the index and the trackers that are
- * named then: an index may have moved, and a token been renewed. */
+ * named then: an index may have moved, and a token been renewed. And it is fetched from whom is
+ * named then, too. */
 #include <stdlib.h>
 
+#include "daemon/job_request.h"
 #include "daemon/jobs_impl.h"
 
 /* Does `s` say another `text` than there is? */
@@ -128,4 +130,72 @@ int jobs_tell_anew(struct jobs *js, struct job *j, const struct job_spec *s, str
 	jobs_emit(j, JOB_CHANGED);
 	err = use_trackers(j, info);
 	return err == OK ? job_changed(j, info) : err;
+}
+
+/* ---- from whom it is fetched ----------------------------------------------------------------- */
+
+static bool is_among(const struct addr *list, size_t n, const struct addr *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_eq(&list[i], a))
+			return true;
+	return false;
+}
+
+/* Who is named now comes first; of all there are no more than can be named at once. */
+static int take_peers(struct job *j, const struct job_spec *s)
+{
+	struct addr *all = calloc(s->n_peers + j->n_peers, sizeof(*all));
+	size_t n = s->n_peers;
+
+	if (all == NULL)
+		return ERR_NOMEM;
+	memcpy(all, s->peers, n * sizeof(*all));
+	for (size_t i = 0; i < j->n_peers && n < JOBS_JSON_PEERS_MAX; i++)
+		if (!is_among(all, n, &j->peers[i]))
+			all[n++] = j->peers[i];
+	free(j->peers);
+	j->peers = all;
+	j->n_peers = n;
+	if (j->fetch != NULL)
+		metadata_fetch_on_addresses(j->fetch, s->peers, s->n_peers, SOURCE_USER);
+	return j->t == NULL ? OK : transfer_take_peers(j->t, all, n);
+}
+
+/* *news: it has others now, which it begins with. */
+static int take_webseeds(struct job_record *r, const struct job_spec *s, bool *news)
+{
+	static const char *const none[] = {NULL};
+
+	for (size_t i = 0; s->webseeds[i] != NULL; i++) {
+		if (has(r->webseeds == NULL ? none : (const char *const *)r->webseeds,
+			s->webseeds[i]))
+			continue;
+		if (job_list_len(r->webseeds) >= JOBS_LIST_MAX)
+			return ERR_TOO_BIG;
+		if (job_list_add(&r->webseeds, s->webseeds[i]) != OK)
+			return ERR_NOMEM;
+		*news = true;
+	}
+	return OK;
+}
+
+int job_take_sources(struct job *j, const struct job_spec *s, struct err_info *info)
+{
+	bool news = false;
+	int err = OK;
+
+	if (j->rec.complete)
+		return OK;
+	if (s->n_peers > 0)
+		err = take_peers(j, s);
+	if (err == OK && s->webseeds != NULL)
+		err = take_webseeds(&j->rec, s, &news);
+	if (err != OK)
+		return err_set(info, err,
+			       err == ERR_NOMEM ? "out of memory" : "a list is too long");
+	if (!news)
+		return OK;
+	job_stop(j);
+	return job_changed(j, info);
 }

@@ -94,6 +94,9 @@ const struct dht_shell *node_dht(const struct node *n);
 /* These (NULL-ended) are asked before its other trackers from now on; if one is of an index of
  * node_use_index(), it is told of in that session. Returns 0 or ERR_NOMEM. */
 int transfer_lead_trackers(struct transfer *t, const char *const *trackers, struct err_info *info);
+/* These are dialled, too; while it has not begun, in the place of those it was given to begin with.
+ * Returns 0 or ERR_NOMEM. */
+int transfer_take_peers(struct transfer *t, const struct addr *list, size_t n);
 /* What its owner signed about a torrent (meta/name_item.h), as dht_item_put() writes it: stands in
  * the table as long as the torrent is served here and public. The same bytes are put again, so that
  * no key is needed. `item`: empty: none. Returns 0, ERR_PROTO (it is no such item) or ERR_NOMEM. */

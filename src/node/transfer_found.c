@@ -150,6 +150,26 @@ void transfer_join_live(struct transfer *t)
 	live_join(l, &t->live);
 }
 
+int transfer_take_peers(struct transfer *t, const struct addr *list, size_t n)
+{
+	struct addr *first;
+
+	if (t->live_ms != 0) {
+		swarm_on_addresses(t->swarm, list, n, SOURCE_USER, transfer_now_ms(t), &t->fx);
+		transfer_perform(t);
+		node_settle(t->node);
+		return OK;
+	}
+	first = calloc(n + 1, sizeof(*first));
+	if (first == NULL)
+		return ERR_NOMEM;
+	memcpy(first, list, n * sizeof(*first));
+	free(t->first_peers);
+	t->first_peers = first;
+	t->n_first_peers = n;
+	return OK;
+}
+
 int transfer_lead_trackers(struct transfer *t, const char *const *trackers, struct err_info *info)
 {
 	if (announcer_lead(t->announcer, trackers) != OK)

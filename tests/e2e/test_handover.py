@@ -6,6 +6,7 @@ import signal
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
+from web import Web
 
 FILES = {"a.txt": 100_000, "b/one.jpg": 300_000, "b/two.raw": 700_001, "c/three.jpg": 1 * MIB}
 
@@ -89,6 +90,28 @@ def _(w):
     one.wait(60 * h.SLOW).expect(h.NOT_FOUND)
     other.wait(60 * h.SLOW).expect(h.NOT_FOUND)
     check_eq([t["hash_v1"] for t in b.transfers()], ["ab" * 20], "what was left to it stays; what nobody else wants does not")
+
+
+@test("get --peer and --webseed add to whom the daemon fetches from what it has looked for in vain", seconds=90)
+def _(w):
+    a, b = w.peer("a"), w.peer("b")
+    srcs = [h.make_file(a.path(name), 300 * KIB, seed=n) for n, name in enumerate("fgh")]
+    for src in srcs:
+        a.run("create", src, "-o", f"{src}.torrent").expect(h.OK)
+    port = h.free_port()
+    a.start("get", *(f"{src}.torrent" for src in srcs[:2]), "-o", a.dir, "--seed", "--port", str(port))
+    b.daemon()
+    link = "magnet:?xt=urn:btih:" + a.run("info", f"{srcs[0]}.torrent", "--json").expect(h.OK).json()["hash_v1"]
+    b.run("get", link, "-o", "f", "-d").expect(h.OK)
+    for src in srcs[1:]:
+        b.run("get", f"{src}.torrent", "-d").expect(h.OK)
+    h.wait_for(lambda: [t["state"] for t in b.transfers()] == ["metadata", "downloading", "downloading"], 30 * h.SLOW, "they wait")
+    with Web(a.dir) as web:
+        for ref, *whom in ((link, "-o", "f", "--peer", f"{h.HOST}:{port}"), (f"{srcs[1]}.torrent", "--peer", f"{h.HOST}:{port}"),
+                           (f"{srcs[2]}.torrent", "--webseed", web.url)):
+            b.run("get", ref, *whom, "--wait", "30", seconds=60).expect(h.OK)
+    for src in srcs:
+        h.check_same(b.path(os.path.basename(src)), src)
 
 
 @test("what the daemon cannot watch, follow or serve as it is asked is refused, not said to be done", seconds=90)
