@@ -62,10 +62,11 @@ static int on_published(void *user, size_t i, struct publication *p, struct err_
 		*s = sh->shares[i];
 		sh->shares[i] = failed;
 	}
-	keep_owner(sh);
 	err = share_use(sh, s, p, info);
-	if (err == OK)
+	if (err == OK) {
+		keep_owner(sh);
 		sh->n++;
+	}
 	progress_begin(&sh->session.progress, opts_progress(sh->o));
 	session_poke(&sh->session);
 	return err;
