@@ -88,9 +88,9 @@ static int stays(const struct job *j, const char *why, struct err_info *info)
 
 	job_view(j, &v);
 	return err_set(info, ERR_EXISTS,
-		       "the daemon has it already, as number %u at %s, %s; --no-daemon does it "
-		       "without the daemon",
-		       v.id, text_escape(safe, sizeof(safe), bytes_str(v.path)), why);
+		       "the daemon has it already, as number %u at %s, %s; 'shoal remove %u' "
+		       "ends that, --no-daemon does it besides",
+		       v.id, text_escape(safe, sizeof(safe), bytes_str(v.path)), why, v.id);
 }
 
 /* What is to be shared is known as another place's. There it may be gone, or another thing by now.

@@ -141,7 +141,7 @@ def _(w):
     # Nobody has it, and it is fetched.
     b.run("create", g, "-o", b.path("g.torrent")).expect(h.OK)
     b.run("get", "g.torrent", "-o", "there", "-d").expect(h.OK)
-    b.run("share", g, "-d").expect(h.TAKEN).error_line("as number 3 at .*/there, where it fetches it")
+    b.run("share", g, "-d").expect(h.TAKEN).error_line("as number 3 at .*/there, where it fetches it.* 'shoal remove 3' ends that")
     b.run("remove", "3").expect(h.OK)
     b.run("share", g, "-d").expect(h.OK)
     index.wait_seeds("g")
