@@ -400,6 +400,33 @@ static void remove_complete(struct job *j, const struct metainfo *m)
 			 strerror_r(errno, reason, sizeof(reason)));
 }
 
+/* What was shared or fetched anew to the same place is not what `j` had there. */
+static const struct job *whose_now(const struct job *j)
+{
+	for (size_t i = 0; i < j->js->n; i++) {
+		const struct job *other = j->js->list[i];
+
+		if (other->rec.complete && strcmp(other->rec.path, j->rec.path) == 0 &&
+		    jobs_look(other) == OK)
+			return other;
+	}
+	return NULL;
+}
+
+/* It is complete, or a part of it is. */
+static void remove_finished(struct job *j, const struct metainfo *m)
+{
+	const struct job *other = whose_now(j);
+	char safe[300];
+
+	if (other == NULL)
+		remove_complete(j, m);
+	else
+		jobs_say(j->js, "data of number %u is not removed: %s is what number %u has there",
+			 j->rec.id, text_escape(safe, sizeof(safe), bytes_str(j->rec.path)),
+			 other->rec.id);
+}
+
 void job_erase(struct job *j)
 {
 	struct metainfo *m = NULL;
@@ -417,7 +444,7 @@ void job_erase(struct job *j)
 		err = err_set(&why, ERR_PROTO, "its .torrent is damaged");
 	/* A part has its final name, and beside it what is kept of files that are not wanted. */
 	if (err == OK && (j->rec.complete || store_is_partial(m, j->rec.path)))
-		remove_complete(j, m);
+		remove_finished(j, m);
 	if (err == OK && (!j->rec.complete || j->rec.wanted != NULL))
 		err = node_discard(j->js->p.node, m, buf_bytes(&torrent), j->rec.path, &why);
 	/* Something else has the final name, and is not ours; what is unfinished beside it is. */

@@ -264,6 +264,25 @@ def _(w):
     wait_state(b, "f", "failed")
 
 
+@test("remove --with-data of an older version leaves the newer one at the same place; of that one it takes it")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    folder = h.make_tree(a.path("folder"), {"x": 1000, "y": 2000})
+    src = h.make_file(a.path("f"), 1000)
+    a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
+    h.make_file(src, 1000, seed=5)
+    h.make_file(a.path("folder/y"), 2000, seed=6)
+    a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
+    old, new = ([str(t["id"]) for t in a.transfers() if t["version"] == v] for v in (1, 2))
+    a.run("remove", *old, "--with-data").expect(h.OK)
+    h.wait_for(lambda: not [f for f in os.listdir(os.path.join(a.home, "jobs")) if f.split(".")[0] in old], 20 * h.SLOW, "it is done")
+    check(os.path.exists(src) and sorted(os.listdir(folder)) == ["x", "y"], "nothing is missing")
+    check_eq([t["state"] for t in a.transfers()], ["seeding"] * 2, "the newer ones are served")
+    a.run("remove", *new, "--with-data").expect(h.OK)
+    h.wait_for(lambda: not os.path.exists(src) and not os.path.exists(folder), 20 * h.SLOW, "their data goes")
+
+
 @test("Ctrl-C leaves get and share to the daemon, and says so; get -d does not wait")
 def _(w):
     index, a, b = two(w)
