@@ -39,22 +39,21 @@ static struct share_item item_of(void *user, size_t i)
 	return (struct share_item){sh->shares[i].path, &sh->shares[i].record};
 }
 
-/* The index has agreed to it. */
-static void keep_owner(struct sharing *sh)
+/* The index has agreed to it; a daemon that is to watch reads it. */
+static void keep_owner(struct sharing *sh, struct err_info *why)
 {
-	struct err_info why;
-
+	why->code = OK;
 	if (sh->o->as == NULL || sh->owner_kept)
 		return;
 	sh->owner_kept = true;
-	if (home_keep_owner(&sh->home, &why) != OK)
-		session_say(&sh->session, "the owner's name is not remembered: %s", why.text);
+	(void)home_keep_owner(&sh->home, why);
 }
 
 static int on_published(void *user, size_t i, struct publication *p, struct err_info *info)
 {
 	struct sharing *sh = user;
 	struct share *s = &sh->shares[sh->n], failed = *s;
+	struct err_info unkept;
 	int err;
 
 	/* In the place of one that was not. */
@@ -62,11 +61,12 @@ static int on_published(void *user, size_t i, struct publication *p, struct err_
 		*s = sh->shares[i];
 		sh->shares[i] = failed;
 	}
+	keep_owner(sh, &unkept);
 	err = share_use(sh, s, p, info);
-	if (err == OK) {
-		keep_owner(sh);
+	if (err == OK)
 		sh->n++;
-	}
+	if (err == OK && unkept.code != OK)
+		session_say(&sh->session, "the owner's name is not remembered: %s", unkept.text);
 	progress_begin(&sh->session.progress, opts_progress(sh->o));
 	session_poke(&sh->session);
 	return err;
