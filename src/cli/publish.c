@@ -45,7 +45,6 @@ static int sign_entry(struct entry *e, const struct home *h, struct err_info *in
 	struct buf msg;
 	int err;
 
-	memcpy(e->owner, h->owner, sizeof(e->owner));
 	memcpy(e->key, h->key, sizeof(e->key));
 	e->published_at = loop_wall_s();
 	buf_init(&msg, 64u << 10);
@@ -121,7 +120,8 @@ static bool is_same(const struct entry *a, const struct entry *b)
 	       memcmp(a->hash_v2, b->hash_v2, sizeof(a->hash_v2)) == 0;
 }
 
-/* What is said of a newer version is what was said of the one before. */
+/* What is said of a newer version is what was said of the one before, and it is the same owner's:
+ * by what name its key owns others since does not matter. */
 static int make_entry(const struct publisher *p, const struct entry *before,
 		      struct publication *out, struct err_info *info)
 {
@@ -136,6 +136,7 @@ static int make_entry(const struct publisher *p, const struct entry *before,
 	if (before != NULL) {
 		out->same = is_same(e, before);
 	} else {
+		memcpy(e->owner, p->home->owner, sizeof(e->owner));
 		err = choose_name(e, p->o, &out->build, info);
 		if (err == OK)
 			err = fill_about(p->o, e, info);

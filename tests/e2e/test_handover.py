@@ -114,6 +114,25 @@ def _(w):
         h.check_same(b.path(os.path.basename(src)), src)
 
 
+@test("what a daemon watches stays its owner's, by whatever name others are published later", seconds=90)
+def _(w):
+    index, a = w.index(), w.peer("a")
+    srcs = [h.make_file(a.path(name), 1000, seed=n) for n, name in enumerate("fg")]
+    d = a.daemon()
+    for src, owner in zip(srcs, ("alice", "bert")):
+        a.run("share", src, "--watch", "--settle", "1", "--as", owner, "-d").expect(h.OK)
+    for turn in (2, 3):
+        for n, src in enumerate(srcs):
+            h.make_file(src, 1000, seed=10 * turn + n)
+        for name, owner in (("f", "alice"), ("g", "bert")):
+            h.wait_for(lambda: index.entries(name=name, owner=owner, version=turn), 30 * h.SLOW, f"{owner}/{name}@{turn}")
+        wait_state(a, f"f@{turn}", "seeding")
+        wait_state(a, f"g@{turn}", "seeding")
+        d.stop(signal.SIGTERM)
+        d = a.daemon()
+    check_eq({e["owner"] for e in index.entries()}, {"alice", "bert"}, "owners")
+
+
 @test("what the daemon cannot watch, follow or serve as it is asked is refused, not said to be done", seconds=90)
 def _(w):
     index, a, b = trio(w)
