@@ -400,14 +400,20 @@ static void remove_complete(struct job *j, const struct metainfo *m)
 			 strerror_r(errno, reason, sizeof(reason)));
 }
 
-/* What was shared or fetched anew to the same place is not what `j` had there. */
+/* What was shared or fetched anew to the same place is not what `j` had there; nor is it where it
+ * was changed since. */
 static const struct job *whose_now(const struct job *j)
 {
+	bool ours = jobs_look(j) == OK;
+
 	for (size_t i = 0; i < j->js->n; i++) {
 		const struct job *other = j->js->list[i];
+		int look;
 
-		if (other->rec.complete && strcmp(other->rec.path, j->rec.path) == 0 &&
-		    jobs_look(other) == OK)
+		if (!other->rec.complete || strcmp(other->rec.path, j->rec.path) != 0)
+			continue;
+		look = jobs_look(other);
+		if (look == OK || (!ours && look != ERR_NOENT && other->rec.id > j->rec.id))
 			return other;
 	}
 	return NULL;

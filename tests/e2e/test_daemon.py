@@ -283,6 +283,22 @@ def _(w):
     h.wait_for(lambda: not os.path.exists(src) and not os.path.exists(folder), 20 * h.SLOW, "their data goes")
 
 
+@test("remove --with-data of an older version leaves what was changed since the newer one was shared from there")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    src = h.make_file(a.path("f"), 1000)
+    for seed in (5, 6):
+        a.run("share", src, "-d", "--as", "alice").expect(h.OK)
+        h.make_file(src, 1000, seed=seed)
+    old, new = (str(t["id"]) for t in sorted(a.transfers(), key=lambda t: t["version"]))
+    a.run("remove", old, "--with-data").expect(h.OK)
+    h.wait_for(lambda: not [f for f in os.listdir(os.path.join(a.home, "jobs")) if f.split(".")[0] == old], 20 * h.SLOW, "it is done")
+    check(os.path.exists(src), "the file is there")
+    a.run("remove", new, "--with-data").expect(h.OK)
+    h.wait_for(lambda: not os.path.exists(src), 20 * h.SLOW, "it goes with the newer one")
+
+
 @test("Ctrl-C leaves get and share to the daemon, and says so; get -d does not wait")
 def _(w):
     index, a, b = two(w)
