@@ -282,8 +282,8 @@ int jobs_add_title(struct jobs *js, struct job *j, const char *title, struct err
 bool jobs_drop_title(struct jobs *js, struct job *j, const char *name, bool *last);
 /* `data`: its files go, too: those that the torrent names, of a part those that were fetched, and
  * folders that are empty then, nothing else; and what is unfinished. What another job has at the
- * same place stays. The job is gone at once; its files within seconds. Returns 0, or why it would be
- * there again after a restart: then it stays. */
+ * same place stays. The job is gone at once; its files within seconds. Returns 0, or why it would
+ * be there again after a restart: then it stays. */
 int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info);
 
 /* Of all jobs together. */
