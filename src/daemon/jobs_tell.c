@@ -39,11 +39,17 @@ static int take_index(struct job_record *r, const struct job_spec *s)
 	return OK;
 }
 
+/* NULL: a list of none. */
 static bool has(const char *const *list, const char *url)
 {
-	while (*list != NULL && strcmp(*list, url) != 0)
+	while (list != NULL && *list != NULL && strcmp(*list, url) != 0)
 		list++;
-	return *list != NULL;
+	return list != NULL && *list != NULL;
+}
+
+static int refuse(enum err code, struct err_info *info)
+{
+	return err_set(info, code, code == ERR_NOMEM ? "out of memory" : "a list is too long");
 }
 
 /* Where the index that it was of takes announces; the token stands in it. */
@@ -81,13 +87,11 @@ static int list_trackers(const struct job_record *r, const struct job_spec *s, c
 
 static bool has_news(const struct job_record *r, const struct job_spec *s)
 {
-	static const char *const none[] = {NULL};
-	const char *const *had = r->trackers == NULL ? none : (const char *const *)r->trackers;
 	bool news = is_news(r->index, s->index) ||
 		    (s->index != NULL && (is_news(r->token, s->token) || is_news(r->pin, s->pin)));
 
 	for (const char *const *u = s->trackers; u != NULL && *u != NULL && !news; u++)
-		news = !has(had, *u);
+		news = !has((const char *const *)r->trackers, *u);
 	return news;
 }
 
@@ -116,8 +120,7 @@ int jobs_tell_anew(struct jobs *js, struct job *j, const struct job_spec *s, str
 		err = take_index(r, s);
 	if (err != OK) {
 		job_list_free(trackers);
-		return err_set(info, err,
-			       err == ERR_NOMEM ? "out of memory" : "a list is too long");
+		return refuse(err, info);
 	}
 	if (trackers != NULL) {
 		job_list_free(r->trackers);
@@ -165,11 +168,8 @@ static int take_peers(struct job *j, const struct job_spec *s)
 /* *news: it has others now, which it begins with. */
 static int take_webseeds(struct job_record *r, const struct job_spec *s, bool *news)
 {
-	static const char *const none[] = {NULL};
-
 	for (size_t i = 0; s->webseeds[i] != NULL; i++) {
-		if (has(r->webseeds == NULL ? none : (const char *const *)r->webseeds,
-			s->webseeds[i]))
+		if (has((const char *const *)r->webseeds, s->webseeds[i]))
 			continue;
 		if (job_list_len(r->webseeds) >= JOBS_LIST_MAX)
 			return ERR_TOO_BIG;
@@ -192,8 +192,7 @@ int job_take_sources(struct job *j, const struct job_spec *s, struct err_info *i
 	if (err == OK && s->webseeds != NULL)
 		err = take_webseeds(&j->rec, s, &news);
 	if (err != OK)
-		return err_set(info, err,
-			       err == ERR_NOMEM ? "out of memory" : "a list is too long");
+		return refuse(err, info);
 	if (!news)
 		return OK;
 	job_stop(j);

@@ -257,6 +257,8 @@ struct link *transfer_slot(struct transfer *t, uint32_t slot);
 /* False: there is no memory for it; taking one away always succeeds. */
 bool transfer_set_link(struct transfer *t, struct peer_ref ref, struct link *l);
 void transfer_free(struct transfer *t);
+/* Of none: *out and *n_out stay. Returns 0 or ERR_NOMEM. Owns: free(). */
+int transfer_copy_addresses(const struct addr *list, size_t n, struct addr **out, size_t *n_out);
 /* Say goodbye; node_transfer_left() follows. */
 void transfer_leave(struct transfer *t);
 

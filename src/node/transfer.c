@@ -265,7 +265,7 @@ static void on_timer(void *arg)
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-static int copy_addresses(const struct addr *list, size_t n, struct addr **out, size_t *n_out)
+int transfer_copy_addresses(const struct addr *list, size_t n, struct addr **out, size_t *n_out)
 {
 	if (n == 0)
 		return OK;
@@ -279,10 +279,11 @@ static int copy_addresses(const struct addr *list, size_t n, struct addr **out, 
 
 static int keep_addresses(struct transfer *t, const struct transfer_params *p)
 {
-	int err = copy_addresses(p->peers, p->n_peers, &t->first_peers, &t->n_first_peers);
+	int err = transfer_copy_addresses(p->peers, p->n_peers, &t->first_peers, &t->n_first_peers);
 
 	t->found_complete = p->found_complete;
-	return err == OK ? copy_addresses(p->found, p->n_found, &t->found, &t->n_found) : err;
+	return err == OK ? transfer_copy_addresses(p->found, p->n_found, &t->found, &t->n_found)
+			 : err;
 }
 
 static int make_parts(struct transfer *t, const struct transfer_params *p, struct err_info *info)

@@ -152,7 +152,8 @@ void transfer_join_live(struct transfer *t)
 
 int transfer_take_peers(struct transfer *t, const struct addr *list, size_t n)
 {
-	struct addr *first;
+	struct addr *first = NULL;
+	size_t n_first = 0;
 
 	if (t->live_ms != 0) {
 		swarm_on_addresses(t->swarm, list, n, SOURCE_USER, transfer_now_ms(t), &t->fx);
@@ -160,13 +161,11 @@ int transfer_take_peers(struct transfer *t, const struct addr *list, size_t n)
 		node_settle(t->node);
 		return OK;
 	}
-	first = calloc(n + 1, sizeof(*first));
-	if (first == NULL)
+	if (transfer_copy_addresses(list, n, &first, &n_first) != OK)
 		return ERR_NOMEM;
-	memcpy(first, list, n * sizeof(*first));
 	free(t->first_peers);
 	t->first_peers = first;
-	t->n_first_peers = n;
+	t->n_first_peers = n_first;
 	return OK;
 }
 

@@ -381,4 +381,45 @@ static inline void raw_ask(struct raw *r, uint32_t piece, uint32_t block)
 				      .length = meta_block_bytes(r->w->s.m, piece, block)});
 }
 
+/* A node with two places, both taken by peers of one torrent that it serves, or fetches from. */
+struct full {
+	struct world w, other;
+	struct raw a, b, r; /* r: for the test to begin, of the other torrent */
+	struct node *n;
+};
+
+static inline void full_init(struct full *u, bool serves)
+{
+	static const struct sample_file one = {NULL, 100000, false};
+
+	world_init(&u->w, (struct kind){true, false}, 16384, &one, 1);
+	world_init(&u->other, (struct kind){true, false}, 32768, &one, 1);
+	u->n = world_node(&u->w);
+	node_set_quota(u->n, &(struct quota){.max_peers = 2});
+	raw_init(&u->a, &u->w, 'A');
+	raw_init(&u->b, &u->w, 'B');
+	if (serves) {
+		world_seed(&u->w, u->n);
+		raw_dial(&u->a, u->n, 0);
+		raw_dial(&u->b, u->n, 0);
+	} else {
+		raw_listen(&u->a);
+		raw_listen(&u->b);
+		world_get(&u->w, u->n, (uint16_t[]){u->a.port, u->b.port, 0});
+	}
+	raw_say_hello(&u->a);
+	raw_say_hello(&u->b);
+	WAIT_FOR(u->w.loop, raw_pump(&u->a) && raw_pump(&u->b) && u->a.shaken && u->b.shaken);
+}
+
+static inline void full_fini(struct full *u)
+{
+	raw_fini(&u->a);
+	raw_fini(&u->b);
+	raw_fini(&u->r);
+	node_free(u->n);
+	world_fini(&u->w);
+	world_fini(&u->other);
+}
+
 #endif

@@ -142,46 +142,6 @@ TEST(metadata_that_nobody_asked_for_is_nothing_given_O_20)
 	world_fini(&w);
 }
 
-/* A node with two places, both of them taken by peers of one torrent, that shall know what another
- * one is. */
-struct full {
-	struct world w, other;
-	struct raw a, b, r; /* r has the other one's metadata */
-	struct node *n;
-};
-
-static void full_init(struct full *u, bool seeds)
-{
-	world_init(&u->w, (struct kind){true, false}, 16384, &one, 1);
-	world_init(&u->other, (struct kind){true, false}, 32768, &one, 1);
-	u->n = world_node(&u->w);
-	node_set_quota(u->n, &(struct quota){.max_peers = 2});
-	raw_init(&u->a, &u->w, 'A');
-	raw_init(&u->b, &u->w, 'B');
-	if (seeds) {
-		world_seed(&u->w, u->n);
-		raw_dial(&u->a, u->n, 0);
-		raw_dial(&u->b, u->n, 0);
-	} else {
-		raw_listen(&u->a);
-		raw_listen(&u->b);
-		world_get(&u->w, u->n, (uint16_t[]){u->a.port, u->b.port, 0});
-	}
-	raw_say_hello(&u->a);
-	raw_say_hello(&u->b);
-	WAIT_FOR(u->w.loop, raw_pump(&u->a) && raw_pump(&u->b) && u->a.shaken && u->b.shaken);
-}
-
-static void full_fini(struct full *u)
-{
-	raw_fini(&u->a);
-	raw_fini(&u->b);
-	raw_fini(&u->r);
-	node_free(u->n);
-	world_fini(&u->w);
-	world_fini(&u->other);
-}
-
 TEST(a_link_finds_a_place_where_peers_that_are_served_have_all_and_its_transfer_has_that_then)
 {
 	struct transfer_params p;

@@ -737,61 +737,25 @@ TEST(a_dial_for_which_there_is_no_place_is_held_against_nobody)
 	world_fini(&w);
 }
 
-/* A node with two places, both taken by peers that it serves, or fetches from, that shall fetch
- * another torrent from `r`. */
-struct full {
-	struct world w, other;
-	struct raw a, b, r;
-	struct node *n;
-	struct transfer *t;
-};
-
-static void full_init(struct full *u, bool serves)
+/* The other torrent, from `r`. */
+static struct transfer *full_get(struct full *u)
 {
-	static const struct sample_file one = {NULL, 100000, false};
-
-	world_init(&u->w, only_v1, 16 * KIB, &one, 1);
-	world_init(&u->other, only_v1, 32 * KIB, &one, 1);
-	u->n = world_node(&u->w);
-	u->n->quota.max_peers = 2;
-	raw_init(&u->a, &u->w, 'A');
-	raw_init(&u->b, &u->w, 'B');
 	raw_init(&u->r, &u->other, 'R');
 	raw_listen(&u->r);
 	raw_say_seed(&u->r);
-	if (serves) {
-		world_seed(&u->w, u->n);
-		raw_dial(&u->a, u->n, 0);
-		raw_dial(&u->b, u->n, 0);
-	} else {
-		raw_listen(&u->a);
-		raw_listen(&u->b);
-		world_get(&u->w, u->n, (uint16_t[]){u->a.port, u->b.port, 0});
-	}
-	raw_say_hello(&u->a);
-	raw_say_hello(&u->b);
-	WAIT_FOR(u->w.loop, raw_pump(&u->a) && raw_pump(&u->b) && u->a.shaken && u->b.shaken);
-	u->t = world_get(&u->other, u->n, (uint16_t[]){u->r.port, 0});
-}
-
-static void full_fini(struct full *u)
-{
-	raw_fini(&u->a);
-	raw_fini(&u->b);
-	raw_fini(&u->r);
-	node_free(u->n);
-	world_fini(&u->w);
-	world_fini(&u->other);
+	return world_get(&u->other, u->n, (uint16_t[]){u->r.port, 0});
 }
 
 TEST(a_download_finds_a_place_where_peers_that_are_served_have_all)
 {
+	struct transfer *t;
 	struct full u;
 
 	full_init(&u, true);
+	t = full_get(&u);
 	WAIT_FOR(u.w.loop, raw_pump(&u.a) && raw_pump(&u.b) && u.a.ended + u.b.ended > 0);
 	CHECK_INT(links_of(u.n), 2);
-	WAIT_FOR(u.w.loop, raw_serve(&u.r) && phase_of(u.t) == TRANSFER_SEEDING);
+	WAIT_FOR(u.w.loop, raw_serve(&u.r) && phase_of(t) == TRANSFER_SEEDING);
 	CHECK_INT(u.a.ended + u.b.ended, 1);
 	full_fini(&u);
 }
@@ -799,14 +763,16 @@ TEST(a_download_finds_a_place_where_peers_that_are_served_have_all)
 TEST(a_download_takes_no_place_of_another_one)
 {
 	const struct address *r;
+	struct transfer *t;
 	struct addr at;
 	struct full u;
 
 	full_init(&u, false);
+	t = full_get(&u);
 	at = local(u.r.port);
-	WAIT_FOR(u.w.loop, phase_of(u.t) == TRANSFER_DOWNLOADING);
-	r = addrbook_find(&u.t->swarm->book, &at);
-	WAIT_FOR(u.w.loop, r->due_ms > transfer_now_ms(u.t));
+	WAIT_FOR(u.w.loop, phase_of(t) == TRANSFER_DOWNLOADING);
+	r = addrbook_find(&t->swarm->book, &at);
+	WAIT_FOR(u.w.loop, r->due_ms > transfer_now_ms(t));
 	CHECK(!r->dialled);
 	CHECK_INT(links_of(u.n), 2);
 	CHECK(!u.a.ended && !u.b.ended);
