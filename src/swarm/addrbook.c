@@ -294,6 +294,16 @@ void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64
 	addrbook_delay(b, a, ms, now_ms);
 }
 
+void addrbook_recall(struct addrbook *b, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct address *a = &b->list[i];
+
+		if (a->state == ADDRESS_IDLE && a->due_ms > now_ms)
+			a->due_ms = now_ms;
+	}
+}
+
 void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms)
 {
 	if (!useful) {

@@ -104,6 +104,8 @@ void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms)
 /* It was not dialled after all, for a reason of ours: as if it had not been handed out, but not due
  * for so many milliseconds, more or less. */
 void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);
+/* All that are idle are due: what we heard when we needed nothing says little of what they give. */
+void addrbook_recall(struct addrbook *b, uint64_t now_ms);
 /* The connection ended; `useful`: it gave something, or lasted. */
 void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms);
 /* Not before this many milliseconds, more or less. */

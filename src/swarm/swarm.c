@@ -234,6 +234,13 @@ static bool piece_is_nowhere(const struct swarm *s)
 	return false;
 }
 
+void swarm_want_again(struct turn *t)
+{
+	addrbook_recall(&t->s->book, t->now_ms);
+	t->s->want_pause_ms = SWARM_WANT_FIRST_MS / 2;
+	t->s->want_at_ms = t->now_ms;
+}
+
 static void check_want(struct turn *t)
 {
 	struct swarm *s = t->s;

@@ -223,11 +223,16 @@ uint32_t swarm_source_depth(const struct peer *p, uint64_t now_ms);
 /* The first urgent piece is asked of nobody: what sources are at makes way for it. */
 void swarm_urge_sources(struct turn *t);
 bool swarm_pick_for_source(struct turn *t, struct peer *p, uint32_t *piece, uint32_t *block);
+
 /* swarm_plan.c */
 void swarm_count_left(struct swarm *s);
 
 /* swarm_urgent.c: who gets urgent pieces, and which are asked for twice. From time to time. */
 void swarm_hurry(struct turn *t);
+
+/* swarm.c */
+/* Something is lacking in what was complete: peers are asked for, and dialled, as if at a start. */
+void swarm_want_again(struct turn *t);
 
 /* swarm_have.c */
 /* It has everything, or all that it wants. */

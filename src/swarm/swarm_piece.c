@@ -420,8 +420,8 @@ void swarm_on_piece_gone(struct swarm *s, uint32_t piece, uint64_t now_ms, struc
 	}
 	untell(s, piece);
 	*left_of(s, piece) += meta_fetch_bytes(s->meta, piece);
-	if (s->want_at_ms == UINT64_MAX && !swarm_complete(s))
-		s->want_at_ms = now_ms;
+	if (was_complete && !swarm_complete(s))
+		swarm_want_again(&t);
 	say_gone(&t, piece, was_complete);
 	s->returned = s->redial = true;
 	swarm_settle(&t);

@@ -83,10 +83,9 @@ static void follow_plan(struct turn *t, bool was_complete)
 	}
 	s->returned = s->redial = true;
 	swarm_rewind_pads(s);
-	if (!swarm_complete(s)) {
-		if (s->want_at_ms == UINT64_MAX)
-			s->want_at_ms = t->now_ms;
-	} else if (!was_complete) {
+	if (was_complete && !swarm_complete(s)) {
+		swarm_want_again(t);
+	} else if (!was_complete && swarm_complete(s)) {
 		effects_add(t->fx, EFFECT_COMPLETE, (struct peer_ref){SWARM_NO_SLOT, 0});
 		swarm_drop_useless(t);
 	}

@@ -208,6 +208,7 @@ def _(w):
     check_eq(b.transfers("data")[0]["wanted_files"], 1, "remembered")
     said = b.run("get", "data", "--only", "*.jpg", "--json").expect(h.OK).json()
     check_eq((said["files"], said["files_in_all"], said["there_already"]), (2, 4, False), "more of it")
+    check(said["seconds"] < 3 * h.SLOW, "from whom it had no use for until then, at once", said["seconds"])
     check_eq(files_of(b.path("data")), ["b/one.jpg", "c/three.jpg"], "files")
     b.run("priority", "data", "high", "--file", "*.iso").expect(h.NOT_FOUND).error_line("no file of it matches")
     b.run("priority", "data", "often", "--file", "*").expect(h.USAGE).error_line("high, normal, low or skip")

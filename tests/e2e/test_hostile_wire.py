@@ -518,7 +518,8 @@ def poison(w, mode, every, size):
     for p in honest:
         if p is not honest[0]:
             os.link(src, p.path("f"))
-        p.share(p.path("f"), *mode)
+        # Slow enough that the bad one is asked, too, however busy the machine is.
+        p.share(p.path("f"), *mode, "--limit-up", str(size // 8), "--limit-lan")
     index.wait_seeds("f", 3)
     t = wire.Torrent(index.torrent("f"), src)
     bad = wire.CorruptSeed(t, every, host=h.other(66), v2=t.v2)

@@ -449,6 +449,33 @@ TEST(swarm_asks_for_wanted_pieces_alone_and_is_complete_with_them)
 	stop(&b);
 }
 
+/* They hung up on each other because neither needed anything, and that says nothing any more. */
+TEST(swarm_that_wants_more_dials_at_once_whom_it_had_no_use_for)
+{
+	static const bool hangs_up[] = {false, true};
+	struct addr a = addr_of(0);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bench b;
+		struct peer_ref r;
+
+		start(&b, 1, "*...", false);
+		want(&b, "n---");
+		swarm_on_addresses(b.s, &a, 1, SOURCE_TRACKER, b.now, &b.fx);
+		CHECK_STR(said(&b), "complete dial(1)");
+		r = join(&b, FAST);
+		if (hangs_up[i])
+			swarm_on_closed(b.s, r, b.now, &b.fx);
+		else
+			hear_type(&b, r, WIRE_HAVE_ALL);
+		CHECK_STR(said(&b), hangs_up[i] ? "0:bitfield" : "0:bitfield 0:close");
+		want(&b, "nn--");
+		tick(&b, 1);
+		CHECK_STR(said(&b), "dial(1) want");
+		stop(&b);
+	}
+}
+
 TEST(swarm_puts_aside_what_is_not_wanted_any_more_and_goes_on_when_it_is)
 {
 	struct peer_ref r;
