@@ -64,6 +64,7 @@ def exchange(run, torrent, seeds, getters, stay=False, count=False, line=None):
     up, ports = start_seeds(run, seeds, torrent)
     down = []
     try:
+        run.warm_memory(len(getters))
         for p in up:
             p.mark()
         begun = time.monotonic()

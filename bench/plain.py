@@ -42,6 +42,7 @@ def curl(run, verify=False, line=None):
     copy = os.path.join(into, run.data_name)
     server = _start_nginx(run, port)
     try:
+        run.warm_memory()
         script = 'curl -sf -o "$1" "$2"' + (' && sha256sum "$1" >/dev/null' if verify else "")
         server.mark()
         begun = time.monotonic()
@@ -69,6 +70,7 @@ def floors(run, mode, rows):
 
 def _floor(run, mode, digest, senders):
     out = os.path.join(run.fresh("floor"), "out")
+    run.warm_memory()
     figures = json.loads(timed([FLOOR, mode, run.data, out, digest, str(senders)])["out"])
     shutil.rmtree(run.path("floor"))
     return {"wall": figures["wall"], "cpu seed": figures["cpu_seed"], "cpu get": figures["cpu_get"]}
