@@ -26,8 +26,8 @@
 /* Requests beyond that which are refused before we close. */
 #define PEER_METADATA_REFUSED_MAX 500u
 
-/* How often one that has everything may take a piece back, which costs a walk over all pieces
- * (attack: DONTHAVE and HAVE in turns): so many times at once, and one more each so often. */
+/* How often one that has everything may take a piece back, for which it is given a bitfield of its
+ * own (attack: DONTHAVE and HAVE in turns): so many times at once, and one more each so often. */
 #define PEER_LOSSES_BURST 16u
 #define PEER_LOSSES_MS 60000u
 

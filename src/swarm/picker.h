@@ -25,7 +25,13 @@
  * that are not wanted are in no bucket.
  *
  * A piece that gets commoner changes places with the last of its bucket, whose border then
- * moves over it: O(1). Peers that have everything count apart (`n_all`): they change no order. */
+ * moves over it: O(1). Peers that have everything count apart (`n_all`): they change no order.
+ *
+ * One that has nearly everything costs what it lacks, not what it has: for it all others would
+ * move up by one bucket, so these stay, what it lacks moves down, and `low`, the bucket of what
+ * nobody has, is one less from then on. Coming and going are done whichever way is shorter, and
+ * who comes to have everything, or takes a piece of it back, moves nothing but `low` (attack:
+ * a million pieces moved for a bitfield that never was, or for one DONTHAVE). */
 #ifndef SHOAL_SWARM_PICKER_H
 #define SHOAL_SWARM_PICKER_H
 
@@ -124,13 +130,14 @@ struct picker {
 	struct bitfield have;
 	struct bitfield held;		   /* nobody is asked for them yet; without memory: none */
 	uint32_t window_first, window_end; /* nobody is asked for any outside of it */
-	uint16_t *avail; /* peers with the piece, those with everything left out */
+	uint16_t *avail; /* peers with the piece, those with everything left out, beyond `low` */
 	uint32_t *place; /* index in order; PICKER_OPEN | index in open; PICKER_NONE had */
 	uint32_t *order; /* NULL with `place` when every piece is had */
 	uint32_t *start; /* n_ranks * n_buckets + 1 */
 	uint8_t *plan;	 /* PLAN_* a piece; NULL: all are wanted alike */
 	struct rng *rng;
 	uint32_t n_buckets, n_ranks;
+	uint32_t low; /* avail[] of what no peer with part of the torrent has; none is less */
 	uint32_t n_order;
 	uint32_t n_missing; /* wanted and not had */
 	uint32_t n_all;
@@ -194,11 +201,18 @@ static inline bool picker_is_held(const struct picker *p, uint32_t piece)
 /* The first held piece at or after `from`, or the number of pieces. */
 uint32_t picker_next_held(const struct picker *p, uint32_t from);
 
+/* Peers with part of the torrent that have the piece. */
+static inline uint32_t picker_copies(const struct picker *p, uint32_t piece)
+{
+	return p->avail[piece] - p->low;
+}
+
 /* Make room for this many peers with part of the pieces. Returns 0 or ERR_NOMEM. */
 int picker_reserve(struct picker *p, uint32_t peers);
 /* One more (one less) peer has it. */
 void picker_add(struct picker *p, uint32_t piece);
 void picker_remove(struct picker *p, uint32_t piece);
+/* A peer comes that has these, or goes. No more than half of the pieces move. */
 void picker_add_bits(struct picker *p, const struct bitfield *has);
 void picker_remove_bits(struct picker *p, const struct bitfield *has);
 

@@ -63,6 +63,8 @@ void picker_check(const struct picker *p)
 	assert(bytes == p->fetch_bytes && n_free == p->free_blocks);
 	assert((p->place == NULL) == bitfield_full(&p->have));
 	for (uint32_t i = 0; i < p->have.n; i++)
+		assert(p->avail[i] >= p->low && p->avail[i] < p->n_buckets);
+	for (uint32_t i = 0; i < p->have.n; i++)
 		n_missing += picker_lacks(p, i);
 	assert(n_missing == p->n_missing);
 	for (uint32_t i = 0; i < p->n_urgent; i++)

@@ -33,6 +33,12 @@ static inline uint32_t picker_bucket(const struct picker *p, uint32_t piece)
 	return picker_rank(p, piece) * p->n_buckets + p->avail[piece];
 }
 
+/* Where in the order those of a rank begin that a peer with part of the torrent has. */
+static inline uint32_t picker_first_copied(const struct picker *p, uint32_t rank)
+{
+	return p->start[rank * p->n_buckets + p->low + 1];
+}
+
 /* Fresh pieces of one rank. */
 static inline uint32_t picker_fresh_in(const struct picker *p, uint32_t rank)
 {

@@ -197,15 +197,46 @@ int picker_set_have(struct picker *p, const struct bitfield *have)
 	return bitfield_full(&p->have) ? 0 : order_make(p);
 }
 
+/* Every piece `up` buckets higher, or lower. Those that none is in any more, or yet, are empty. */
+static void order_shift(struct picker *p, int32_t up)
+{
+	uint32_t n = p->n_buckets;
+
+	for (uint32_t r = 0; p->start != NULL && r < p->n_ranks; r++) {
+		uint32_t *row = p->start + r * n, first = row[0], end = row[n];
+
+		for (uint32_t k = 0; k < n; k++) {
+			uint32_t b = up > 0 ? n - 1 - k : k;
+			int64_t from = (int64_t)b - up;
+
+			row[b] = from < 0 ? first : from < n ? row[from] : end;
+		}
+	}
+	for (uint32_t i = 0; i < p->have.n; i++)
+		p->avail[i] = (uint16_t)(p->avail[i] + up);
+	p->low = (uint32_t)((int32_t)p->low + up);
+}
+
+/* So many peers fit above `low`, and one step down is free: in the middle, so that it lasts. */
+static void order_centre(struct picker *p, uint32_t peers)
+{
+	uint32_t spare = p->n_buckets - peers - 2;
+
+	if (p->low == 0 || p->low > spare)
+		order_shift(p, (int32_t)((spare + 1) / 2) - (int32_t)p->low);
+}
+
 int picker_reserve(struct picker *p, uint32_t peers)
 {
 	uint32_t want = p->n_buckets;
 	uint32_t *start;
 
-	while (want < peers + 2)
+	while (want < peers + 3)
 		want *= 2;
-	if (want == p->n_buckets)
+	if (want == p->n_buckets) {
+		order_centre(p, peers);
 		return 0;
+	}
 	if (p->start != NULL) {
 		start = realloc(p->start, (p->n_ranks * want + 1) * sizeof(*start));
 		if (start == NULL)
@@ -218,21 +249,39 @@ int picker_reserve(struct picker *p, uint32_t peers)
 	/* With several rows of buckets all but the first stand elsewhere now. */
 	if (p->start != NULL && p->n_ranks > 1)
 		picker_order_build(p);
+	order_centre(p, peers);
 	return 0;
 }
 
-/* The next set bit at or after `i`, or n. */
-uint32_t picker_next_bit(const struct bitfield *b, uint32_t i)
+/* Bits from `i` on that are passed over together, as all of them are as in `same`. */
+static uint32_t row_of_same(const struct bitfield *b, uint32_t i, uint64_t same)
+{
+	uint64_t word;
+
+	if ((i & 63) == 0 && b->n - i >= 64) {
+		memcpy(&word, b->bits + (i >> 3), sizeof(word));
+		if (word == same)
+			return 64;
+	}
+	return (i & 7) == 0 && b->bits[i >> 3] == (uint8_t)same ? 8 : 0;
+}
+
+/* The next bit at or after `i` that is not as in `same` (all clear, or all set), or n. */
+static uint32_t next_other(const struct bitfield *b, uint32_t i, uint64_t same)
 {
 	while (i < b->n) {
-		if ((i & 7) == 0 && b->bits[i >> 3] == 0)
-			i += 8;
-		else if (bitfield_has(b, i))
+		uint32_t row = row_of_same(b, i, same);
+
+		if (row == 0 && bitfield_has(b, i) == (same == 0))
 			return i;
-		else
-			i++;
+		i += row == 0 ? 1 : row;
 	}
 	return b->n;
+}
+
+uint32_t picker_next_bit(const struct bitfield *b, uint32_t i)
+{
+	return next_other(b, i, 0);
 }
 
 /* ---- who has what -------------------------------------------------------- */
@@ -263,14 +312,37 @@ void picker_remove(struct picker *p, uint32_t piece)
 	order_shuffle_in(p, first, bucket - 1);
 }
 
+static uint32_t next_lacked(const struct bitfield *b, uint32_t i)
+{
+	return next_other(b, i, UINT64_MAX);
+}
+
+static bool has_most(const struct bitfield *b)
+{
+	return b->count > b->n / 2;
+}
+
 void picker_add_bits(struct picker *p, const struct bitfield *has)
 {
+	if (has_most(has)) {
+		assert(p->low > 0);
+		p->low--;
+		for (uint32_t i = next_lacked(has, 0); i < has->n; i = next_lacked(has, i + 1))
+			picker_remove(p, i);
+		return;
+	}
 	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
 		picker_add(p, i);
 }
 
 void picker_remove_bits(struct picker *p, const struct bitfield *has)
 {
+	if (has_most(has)) {
+		for (uint32_t i = next_lacked(has, 0); i < has->n; i = next_lacked(has, i + 1))
+			picker_add(p, i);
+		p->low++;
+		return;
+	}
 	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
 		picker_remove(p, i);
 }
@@ -306,7 +378,7 @@ uint32_t picker_alone(const struct picker *p)
 	uint32_t n = 0;
 
 	for (uint32_t r = 0; p->start != NULL && r < p->n_ranks; r++)
-		n += p->start[r * p->n_buckets + 1] - p->start[r * p->n_buckets];
+		n += picker_first_copied(p, r) - p->start[r * p->n_buckets];
 	return n;
 }
 

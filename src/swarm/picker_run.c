@@ -25,7 +25,7 @@ struct gap_search {
 static bool fits(const struct gap_search *g, uint32_t piece)
 {
 	if (!picker_is_fresh(g->p, piece) || picker_rank(g->p, piece) != g->rank ||
-	    (g->only_here && g->p->avail[piece] > 0) || picker_is_shut(g->p, piece))
+	    (g->only_here && picker_copies(g->p, piece) > 0) || picker_is_shut(g->p, piece))
 		return false;
 	return g->a->has == NULL || bitfield_has(g->a->has, piece);
 }

@@ -228,7 +228,7 @@ static bool piece_is_nowhere(const struct swarm *s)
 	if (picker_alone(k) > 0)
 		return true;
 	for (uint32_t i = 0; i < k->n_open; i++) {
-		if (k->avail[k->open[i]->piece] == 0 && k->open[i]->state != OPEN_PARKED)
+		if (picker_copies(k, k->open[i]->piece) == 0 && k->open[i]->state != OPEN_PARKED)
 			return true;
 	}
 	return false;

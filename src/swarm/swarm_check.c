@@ -105,7 +105,7 @@ static void check_avail(const struct swarm *s)
 
 		for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
 			n += !p->has_all && peer_has(p, k);
-		assert(n == s->picker.avail[k]);
+		assert(n == picker_copies(&s->picker, k));
 	}
 }
 

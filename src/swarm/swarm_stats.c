@@ -8,18 +8,20 @@ static void count_copies(const struct swarm *s, struct swarm_stats *out)
 	uint32_t least = UINT32_MAX, above = 0, rarest = UINT32_MAX;
 
 	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		if (k->avail[i] < least) {
-			least = k->avail[i];
+		uint32_t copies = picker_copies(k, i);
+
+		if (copies < least) {
+			least = copies;
 			above = i;
-		} else if (k->avail[i] > least) {
+		} else if (copies > least) {
 			above++;
 		}
-		if (k->avail[i] == 0 && k->n_all == 0) {
+		if (copies == 0 && k->n_all == 0) {
 			out->sole += bitfield_has(&k->have, i);
 			out->nowhere += picker_lacks(k, i);
 		}
-		if (picker_lacks(k, i) && k->avail[i] < rarest)
-			rarest = k->avail[i];
+		if (picker_lacks(k, i) && copies < rarest)
+			rarest = copies;
 	}
 	if (s->meta->n_pieces == 0)
 		least = 0;

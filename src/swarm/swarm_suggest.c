@@ -56,10 +56,10 @@ static uint32_t next_piece(struct swarm *s, const struct peer *p)
 	uint32_t best = PICKER_NONE, best_avail = SUGGEST_RARE;
 
 	for (uint32_t k = 0, i = s->give_at; k < look && best_avail > 0; k++) {
-		if (s->picker.avail[i] < best_avail && !bitfield_has(&s->given, i) &&
+		if (picker_copies(&s->picker, i) < best_avail && !bitfield_has(&s->given, i) &&
 		    !peer_has(p, i)) {
 			best = i;
-			best_avail = s->picker.avail[i];
+			best_avail = picker_copies(&s->picker, i);
 		}
 		i = i + 1 == n ? 0 : i + 1;
 	}
@@ -99,7 +99,7 @@ static uint32_t last_piece(const struct swarm *s, const struct peer *p)
 		uint32_t piece = k > 1 ? p->offered[k - 2] : p->asked_piece;
 		uint32_t first = k > 1 ? 0 : p->ref.slot + 1;
 
-		if (piece != PICKER_NONE && s->picker.avail[piece] == 0 &&
+		if (piece != PICKER_NONE && picker_copies(&s->picker, piece) == 0 &&
 		    s->given_to[piece] == first && !is_offered_to_another(s, p, piece))
 			return piece;
 	}
@@ -139,7 +139,7 @@ void swarm_suggest(struct turn *t, struct peer *p)
 	while (p->n_offered < PEER_OFFERED_MAX) {
 		uint32_t piece = next_piece(s, p);
 
-		if (piece == PICKER_NONE || s->picker.avail[piece] > 0) {
+		if (piece == PICKER_NONE || picker_copies(&s->picker, piece) > 0) {
 			uint32_t late = late_piece(t, p);
 
 			piece = late != PICKER_NONE ? late : piece;
@@ -173,7 +173,7 @@ static void note_giving(struct swarm *s, const struct peer *p, uint32_t piece)
 
 	if (s->given_to[piece] != slot)
 		s->given_to[piece] =
-		    s->given_to[piece] == 0 && s->picker.avail[piece] == 0 ? slot : 0;
+		    s->given_to[piece] == 0 && picker_copies(&s->picker, piece) == 0 ? slot : 0;
 	bitfield_set(&s->given, piece);
 }
 
@@ -232,7 +232,7 @@ void swarm_review_given(struct swarm *s)
 	struct peer *p;
 
 	for (uint32_t i = 0; s->given_to != NULL && i < s->meta->n_pieces; i++) {
-		if (s->given_to[i] == 0 && s->picker.avail[i] == 0)
+		if (s->given_to[i] == 0 && picker_copies(&s->picker, i) == 0)
 			bitfield_unset(&s->given, i);
 	}
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {

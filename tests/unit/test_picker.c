@@ -413,6 +413,32 @@ TEST(picker_never_asks_for_blocks_that_are_all_pad)
 	meta_free(meta);
 }
 
+/* Somebody goes, and comes again with other pieces: hardly any, half, or nearly all. */
+static void come_again(struct picker *p, struct asker *a, struct bitfield *has, struct rng *r)
+{
+	uint32_t chance = rng_below(r, 5);
+
+	picker_remove_bits(p, has);
+	bitfield_clear(has);
+	for (uint32_t i = 0; i < has->n; i++)
+		if (rng_below(r, 4) < chance)
+			bitfield_set(has, i);
+	CHECK_INT(picker_reserve(p, 5 + rng_below(r, 9)), 0);
+	picker_add_bits(p, has);
+	a->dry = a->dry_fresh = 0;
+}
+
+static void check_copies(const struct picker *p, const struct bitfield *has, uint64_t seed)
+{
+	for (uint32_t k = 0; k < p->have.n; k++) {
+		uint32_t copies = 0;
+
+		for (uint32_t i = 1; i < 6; i++)
+			copies += bitfield_has(&has[i], k);
+		CHECK_SEED(picker_copies(p, k) == copies, seed);
+	}
+}
+
 /* Each block is handed out once, and the order stays an order, whatever happens. */
 static void random_run(uint64_t seed)
 {
@@ -426,7 +452,7 @@ static void random_run(uint64_t seed)
 	meta = net_metainfo((uint64_t)(1 + rng_below(&r, 40)) * BLOCK_BYTES + rng_below(&r, 20000),
 			    BLOCK_BYTES << rng_below(&r, 3), true, false);
 	CHECK_INT(picker_init(&p, meta, &rng), 0);
-	CHECK_INT(picker_reserve(&p, 6), 0);
+	CHECK_INT(picker_reserve(&p, 5), 0);
 	for (uint32_t i = 0; i < 6; i++) {
 		CHECK_INT(bitfield_init(&has[i], meta->n_pieces), 0);
 		a[i] = (struct asker){
@@ -458,8 +484,12 @@ static void random_run(uint64_t seed)
 		} else if (rng_below(&r, 8) == 0) {
 			picker_leave(&p, &a[i]);
 			CHECK_INT(picker_lose(&p, rng_below(&r, meta->n_pieces)), 0);
+		} else if (i > 0 && rng_below(&r, 4) == 0) {
+			come_again(&p, &a[i], &has[i], &r);
 		}
 		picker_check(&p);
+		picker_check_asker(&p, &a[i]);
+		check_copies(&p, has, seed);
 	}
 	for (uint32_t i = 1; i < 6; i++) {
 		picker_remove_bits(&p, &has[i]);
@@ -475,6 +505,79 @@ TEST(picker_keeps_its_invariants_in_random_runs)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++)
 		random_run(seed);
+}
+
+/* Pieces that stand elsewhere than in `was`. */
+static uint32_t count_moved(const struct picker *p, const uint32_t *was)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->have.n; i++)
+		n += p->place[i] != was[i];
+	return n;
+}
+
+TEST(picker_moves_what_a_peer_lacks_where_that_is_less_than_what_it_has)
+{
+	struct bitfield most;
+	uint32_t was[200];
+	struct picker p;
+
+	meta = net_metainfo(200 * BLOCK_BYTES, BLOCK_BYTES, true, false);
+	rng_seed(&rng, 1);
+	CHECK_INT(picker_init(&p, meta, &rng), 0);
+	CHECK_INT(bitfield_init(&most, 200), 0);
+	bitfield_fill(&most);
+	bitfield_unset(&most, 5);
+	for (uint32_t n = 1; n <= 30; n++) {
+		CHECK_INT(picker_reserve(&p, n), 0);
+		memcpy(was, p.place, sizeof(was));
+		picker_add_bits(&p, &most);
+		CHECK(count_moved(&p, was) <= 2);
+		CHECK_INT(picker_copies(&p, 5), 0);
+		CHECK_INT(picker_copies(&p, 6), n);
+		picker_check(&p);
+	}
+	/* Now it is the only one of its bucket. */
+	memcpy(was, p.place, sizeof(was));
+	for (uint32_t n = 30; n > 0; n--) {
+		picker_remove_bits(&p, &most);
+		picker_check(&p);
+	}
+	CHECK(count_moved(&p, was) <= 2);
+	CHECK_INT(picker_alone(&p), 200);
+	bitfield_fini(&most);
+	picker_fini(&p);
+	meta_free(meta);
+}
+
+TEST(picker_moves_nothing_for_who_has_everything_once_more)
+{
+	uint32_t was[200];
+	struct bitfield all;
+	struct picker p;
+
+	meta = net_metainfo(200 * BLOCK_BYTES, BLOCK_BYTES, true, false);
+	rng_seed(&rng, 1);
+	CHECK_INT(picker_init(&p, meta, &rng), 0);
+	CHECK_INT(bitfield_init(&all, 200), 0);
+	memcpy(was, p.place, sizeof(was));
+	for (uint32_t turn = 0; turn < 100; turn++) {
+		/* One after the other has it, and all of it then. */
+		CHECK_INT(picker_reserve(&p, 1), 0);
+		for (uint32_t i = 0; i < 200; i++)
+			picker_add(&p, i);
+		picker_check(&p);
+		memcpy(was, p.place, sizeof(was));
+		bitfield_fill(&all);
+		picker_remove_bits(&p, &all);
+		CHECK_INT(count_moved(&p, was), 0);
+		CHECK_INT(picker_alone(&p), 200);
+		picker_check(&p);
+	}
+	bitfield_fini(&all);
+	picker_fini(&p);
+	meta_free(meta);
 }
 
 TEST(picker_holds_two_million_pieces)

@@ -551,6 +551,34 @@ TEST(swarm_closes_who_takes_a_piece_back_and_has_it_again_without_end)
 	stop(&b);
 }
 
+/* Who moves a million pieces by it costs more than he pays. */
+TEST(swarm_leaves_all_other_pieces_where_they_are_when_one_is_taken_back_or_all_are_there)
+{
+	uint32_t was[200];
+	char pieces[201];
+	struct bench b;
+	struct peer_ref r;
+
+	memset(pieces, '.', 200);
+	pieces[200] = '\0';
+	start(&b, 1, pieces, false);
+	r = join(&b);
+	hear_type(&b, r, WIRE_HAVE_ALL);
+	for (uint32_t i = 0; i < PEER_LOSSES_BURST; i++) {
+		uint32_t moved = 0;
+
+		memcpy(was, b.s->picker.place, sizeof(was));
+		hear_lost(&b, r, 7);
+		hear_have(&b, r, 7);
+		for (uint32_t k = 0; k < 200; k++)
+			moved += b.s->picker.place[k] != was[k];
+		CHECK(moved <= 4);
+		swarm_check(b.s);
+	}
+	CHECK(!was_closed(&b));
+	stop(&b);
+}
+
 /* ---- near and far -------------------------------------------------------- */
 
 TEST(swarm_asks_who_was_far_when_the_near_ones_have_gone)
