@@ -114,13 +114,27 @@ static uint32_t first_of_few(const struct picker *p, const struct asker *a)
 	return best;
 }
 
-static uint32_t rarest_of_all(const struct picker *p, const struct asker *a)
+/* Who has part of the torrent has none of what nobody has that has part of it: with one seed, and
+ * many that have half, that is most of the order. */
+static uint32_t rarest_of_rank(const struct picker *p, const struct asker *a, uint32_t rank)
 {
-	for (uint32_t i = 0; i < p->n_order; i++) {
+	uint32_t from =
+	    a->has == NULL ? p->start[rank * p->n_buckets] : picker_first_copied(p, rank);
+
+	for (uint32_t i = from; i < p->start[(rank + 1) * p->n_buckets]; i++) {
 		if (picker_asker_has(p, a, p->order[i]))
 			return p->order[i];
 	}
 	return PICKER_NONE;
+}
+
+static uint32_t rarest_of_all(const struct picker *p, const struct asker *a)
+{
+	uint32_t best = PICKER_NONE;
+
+	for (uint32_t r = 0; r < p->n_ranks && best == PICKER_NONE; r++)
+		best = rarest_of_rank(p, a, r);
+	return best;
 }
 
 static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t rank)
