@@ -45,6 +45,7 @@ struct peer {
 	bool invited; /* unchoked, and was not interested since */
 	bool far;     /* others answer many times sooner */
 	bool spare;   /* far, and enough others of those are asked */
+	bool is_near; /* counted as a near one that gives */
 	bool snubbed; /* our requests went unanswered for too long */
 	bool stalled; /* takes nothing of what the system holds for it */
 	bool told;    /* bitfield, have all, have none or a HAVE was seen */

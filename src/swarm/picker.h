@@ -216,11 +216,12 @@ void picker_remove(struct picker *p, uint32_t piece);
 void picker_add_bits(struct picker *p, const struct bitfield *has);
 void picker_remove_bits(struct picker *p, const struct bitfield *has);
 
-/* From now on far askers get only what no near one that gives has; what these have is counted from
- * nothing. False without memory. */
+/* From now on far askers get only what no near one that gives has; when that is new, it is counted
+ * from nothing. False without memory. */
 bool picker_near_make(struct picker *p);
-void picker_near_clear(struct picker *p);
+/* A near one gives, that has these (NULL: everything), or does so no more. */
 void picker_near_add_bits(struct picker *p, const struct bitfield *has);
+void picker_near_remove_bits(struct picker *p, const struct bitfield *has);
 void picker_near_drop(struct picker *p);
 
 /* The next block for `a`, marked as asked. False: none, other than by asking twice. */

@@ -350,20 +350,28 @@ void picker_remove_bits(struct picker *p, const struct bitfield *has)
 bool picker_near_make(struct picker *p)
 {
 	if (p->near == NULL)
-		p->near = malloc((p->have.n + 1) * sizeof(*p->near));
+		p->near = calloc(p->have.n + 1, sizeof(*p->near));
 	return p->near != NULL;
 }
 
-void picker_near_clear(struct picker *p)
+static void near_count(struct picker *p, const struct bitfield *has, uint32_t by)
 {
-	memset(p->near, 0, p->have.n * sizeof(*p->near));
-	p->near_all = 0;
+	if (has == NULL) {
+		p->near_all += by;
+		return;
+	}
+	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+		p->near[i] = (uint16_t)(p->near[i] + by);
 }
 
 void picker_near_add_bits(struct picker *p, const struct bitfield *has)
 {
-	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
-		p->near[i]++;
+	near_count(p, has, 1);
+}
+
+void picker_near_remove_bits(struct picker *p, const struct bitfield *has)
+{
+	near_count(p, has, UINT32_MAX);
 }
 
 void picker_near_drop(struct picker *p)

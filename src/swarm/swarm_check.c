@@ -95,18 +95,25 @@ static void check_stale(const struct swarm *s)
 	assert(s->stale.n_asks <= STALE_ASKS_MAX && n_asks == waiting);
 }
 
-/* The peers with part of the pieces, piece by piece. */
+/* The peers with part of the pieces, piece by piece; of them near ones that give. */
 static void check_avail(const struct swarm *s)
 {
+	uint32_t near_all = 0;
 	struct peer *p;
 
 	for (uint32_t k = 0; k < s->meta->n_pieces; k++) {
-		uint32_t n = 0;
+		uint32_t n = 0, near = 0;
 
-		for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 			n += !p->has_all && peer_has(p, k);
+			near += !p->has_all && peer_has(p, k) && p->is_near;
+		}
 		assert(n == picker_copies(&s->picker, k));
+		assert(s->picker.near == NULL ? near == 0 : near == s->picker.near[k]);
 	}
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		near_all += p->has_all && p->is_near;
+	assert(near_all == s->picker.near_all);
 }
 
 static bool owes_leaves(const struct swarm *s, uint32_t piece)

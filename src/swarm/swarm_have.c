@@ -79,9 +79,11 @@ static bool use_pieces(struct turn *t, struct peer *p)
 static void become_full(struct turn *t, struct peer *p)
 {
 	struct swarm *s = t->s;
+	bool near = p->is_near;
 
 	swarm_forget_pieces(s, p);
 	p->has_all = true;
+	swarm_count_near(s, p, near);
 	p->asker.has = NULL;
 	p->asker.dry = p->asker.dry_fresh = 0;
 	s->picker.n_all++;
@@ -90,6 +92,7 @@ static void become_full(struct turn *t, struct peer *p)
 
 void swarm_forget_pieces(struct swarm *s, struct peer *p)
 {
+	swarm_count_near(s, p, false);
 	if (p->has_all) {
 		s->picker.n_all--;
 	} else if (p->has.bits != NULL) {
@@ -131,7 +134,7 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	bitfield_set(&p->has, piece);
 	swarm_note_had(t, p, piece);
 	picker_add(&s->picker, piece);
-	if (swarm_gives_near(t, p))
+	if (p->is_near)
 		s->picker.near[piece]++;
 	if (picker_lacks(&s->picker, piece)) {
 		p->wanted++;
@@ -172,6 +175,7 @@ static void use_later_bitfield(struct turn *t, struct peer *p, struct bytes body
 void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct swarm *s = t->s;
+	bool near = p->is_near;
 
 	if (p->told) {
 		use_later_bitfield(t, p, body);
@@ -184,10 +188,12 @@ void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		swarm_drop(t, p, "there is no memory");
 		return;
 	}
+	swarm_count_near(s, p, false);
 	if (bitfield_load(&p->has, body) < 0) {
 		swarm_breach(t, p, "sent a bitfield of the wrong size");
 		return;
 	}
+	swarm_count_near(s, p, near);
 	picker_add_bits(&s->picker, &p->has);
 	p->wanted = count_among(s, &p->has);
 	if (bitfield_full(&p->has))
@@ -244,6 +250,8 @@ bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 		return false;
 	bitfield_unset(&p->has, piece);
 	picker_remove(&s->picker, piece);
+	if (p->is_near)
+		s->picker.near[piece]--;
 	if (picker_lacks(&s->picker, piece))
 		p->wanted--;
 	/* What it had itself it was not told of, or not yet. */

@@ -116,7 +116,8 @@ static void decide_bridge(struct turn *t)
 		    t->now_ms - s->busy_ms > (uint64_t)NEAR_IDLE_MS * (before - NEAR_BRIDGES + 1);
 }
 
-bool swarm_gives_near(const struct turn *t, const struct peer *p)
+/* It is a near one that gives, so that no far one is asked for what it has. */
+static bool gives_near(const struct turn *t, const struct peer *p)
 {
 	bool ready =
 	    !p->am_choked && !p->snubbed && p->n_live == 0 && t->now_ms >= p->hold_until_ms;
@@ -124,21 +125,38 @@ bool swarm_gives_near(const struct turn *t, const struct peer *p)
 	return t->s->split && !p->far && !p->source && (ready || gave_of_late(t, p));
 }
 
-/* What those that give have, counted anew. */
+void swarm_count_near(struct swarm *s, struct peer *p, bool in)
+{
+	const struct bitfield *has = p->has_all ? NULL : &p->has;
+
+	if (p->is_near == in)
+		return;
+	p->is_near = in;
+	if (!p->has_all && p->has.bits == NULL)
+		return;
+	if (in)
+		picker_near_add_bits(&s->picker, has);
+	else
+		picker_near_remove_bits(&s->picker, has);
+}
+
+/* Who gives may be others than before. With those that stay nothing is counted anew: that would be
+ * a walk over all pieces for each of them, four times a second. */
 static void count_near(const struct turn *t)
 {
-	struct picker *k = &t->s->picker;
 	struct peer *p;
 
-	picker_near_clear(k);
-	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;) {
-		if (!swarm_gives_near(t, p))
-			continue;
-		if (p->has_all)
-			k->near_all++;
-		else if (p->has.bits != NULL)
-			picker_near_add_bits(k, &p->has);
-	}
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;)
+		swarm_count_near(t->s, p, gives_near(t, p));
+}
+
+static void forget_near(struct swarm *s)
+{
+	struct peer *p;
+
+	picker_near_drop(&s->picker);
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		p->is_near = false;
 }
 
 /* ---- which of the far ones are asked ------------------------------------------- */
@@ -227,7 +245,7 @@ void swarm_sort_near(struct turn *t)
 	}
 	s->split = far > 0 && picker_near_make(&s->picker);
 	if (!s->split) {
-		picker_near_drop(&s->picker);
+		forget_near(s);
 		s->bridge = true;
 		s->far_at_ms = 0;
 	} else {

@@ -369,8 +369,8 @@ void swarm_forget_given(struct swarm *s, struct peer *p);
 /* swarm_near.c */
 /* Which peers are far, what the near ones have, whether far ones are asked. From time to time. */
 void swarm_sort_near(struct turn *t);
-/* Some are far, and it is a near one that gives: no far one is asked for what it has. */
-bool swarm_gives_near(const struct turn *t, const struct peer *p);
+/* Does it count as a near one that gives? Its pieces are the same before and after. */
+void swarm_count_near(struct swarm *s, struct peer *p, bool in);
 
 /* swarm_metadata.c */
 /* Of the info dictionary, 0: it is not given. */

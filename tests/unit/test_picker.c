@@ -247,7 +247,6 @@ TEST(picker_asks_a_far_peer_only_for_what_no_near_one_has)
 	bitfield_set(&near, 0);
 	bitfield_set(&near, 2);
 	CHECK(picker_near_make(p));
-	picker_near_clear(p);
 	picker_near_add_bits(p, &near);
 	picker_on_suggest(&far, 2);
 	CHECK_STR(picked(p, &far, 3, 0), "1:0 1:1 -");

@@ -1,0 +1,110 @@
+/* Large torrents: what messages and moments cost that look at one piece must not grow with all.
+ * Each limit is of CPU time, many times what it takes, and was passed by many times before. */
+#include "swarm/swarm.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "swarm/peer.h"
+#include "swarm/swarm_parts.h"
+#include "test.h"
+
+#include "swarm_fixture.h"
+
+#define PIECES 200000u
+
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* We have the pieces before `had`. */
+static void start_large(struct bench *b, uint32_t had, bool v2)
+{
+	char *pieces = malloc(PIECES + 1);
+
+	assert_non_null(pieces);
+	memset(pieces, '*', had);
+	memset(pieces + had, '.', PIECES - had);
+	pieces[PIECES] = '\0';
+	start(b, 1, pieces, v2);
+	free(pieces);
+}
+
+static void hear(struct bench *b, struct peer_ref r, struct wire_msg m)
+{
+	swarm_on_message(b->s, r, &m, b->now, &b->fx);
+}
+
+static void hear_type(struct bench *b, struct peer_ref r, enum wire_type type)
+{
+	hear(b, r, (struct wire_msg){.type = type});
+}
+
+/* A bitfield with the pieces from `first` on to `end`. */
+static void hear_bits(struct bench *b, struct peer_ref r, uint32_t first, uint32_t end)
+{
+	struct bitfield bits;
+
+	CHECK_INT(bitfield_init(&bits, PIECES), 0);
+	for (uint32_t i = first; i < end; i++)
+		bitfield_set(&bits, i);
+	hear(b, r,
+	     (struct wire_msg){.type = WIRE_BITFIELD,
+			       .body = bytes_of(bits.bits, bitfield_bytes(PIECES))});
+	bitfield_fini(&bits);
+}
+
+static struct peer_ref join(struct bench *b)
+{
+	uint32_t i = b->n_peers++;
+	struct peer_hello h = {.addr = {.ip = {10, 0, 0, (uint8_t)(i + 1)}, .port = 6881},
+			       .fast = true,
+			       .extended = true,
+			       .rtt_us = b->rtt_us};
+	const char *why = NULL;
+
+	memset(h.peer_id, (int)(i + 1), sizeof(h.peer_id));
+	return swarm_on_connected(b->s, &h, b->now, &why, &b->fx);
+}
+
+static void wait(struct bench *b, uint64_t ms)
+{
+	uint64_t end = b->now + ms;
+
+	while (b->now < end) {
+		uint64_t at = swarm_deadline_ms(b->s);
+
+		effects_clear(&b->fx);
+		b->now = at < b->now + 1 ? b->now + 1 : at < end ? at : end;
+		swarm_on_tick(b->s, b->now, &b->fx);
+	}
+}
+
+TEST(near_ones_that_stay_are_not_counted_again_and_again)
+{
+	struct bench b;
+	double began;
+
+	start_large(&b, PIECES / 2, false);
+	b.rtt_us = 100000;
+	hear_bits(&b, join(&b), PIECES / 2, PIECES);
+	b.rtt_us = 1000;
+	for (uint32_t i = 0; i < 30; i++) {
+		struct peer_ref r = join(&b);
+
+		hear_bits(&b, r, 0, PIECES / 2);
+		hear_type(&b, r, WIRE_UNCHOKE);
+	}
+	wait(&b, 1000);
+	CHECK(b.s->split && b.s->picker.near[0] == 30);
+	began = cpu_s();
+	wait(&b, 100000);
+	CHECK(cpu_s() - began < 1);
+	CHECK_INT(b.s->picker.near[0], 30);
+	swarm_check(b.s);
+	stop(&b);
+}
