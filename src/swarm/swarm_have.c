@@ -145,45 +145,12 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	return use_pieces(t, p);
 }
 
-/* aria2 says in one bitfield what it got lately when that is shorter than a HAVE for each. So a
- * later bitfield is taken as the HAVEs that are new in it; one that takes pieces back is none. */
-static void use_later_bitfield(struct turn *t, struct peer *p, struct bytes body)
-{
-	uint32_t n = t->s->meta->n_pieces;
-	struct bitfield now;
-	bool alive = true;
-
-	if (bitfield_init(&now, n) < 0) {
-		swarm_drop(t, p, "there is no memory");
-		return;
-	}
-	if (bitfield_load(&now, body) < 0) {
-		swarm_breach(t, p, "sent a bitfield of the wrong size");
-		alive = false;
-	}
-	for (uint32_t i = 0; alive && i < n; i++) {
-		if (bitfield_has(&now, i)) {
-			alive = swarm_on_have(t, p, i);
-		} else if (peer_has(p, i)) {
-			swarm_breach(t, p, "took pieces back in a later bitfield");
-			alive = false;
-		}
-	}
-	bitfield_fini(&now);
-}
-
-void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
+/* It has what the bitfield says, and had nothing. */
+static void take_bits(struct turn *t, struct peer *p, struct bytes body)
 {
 	struct swarm *s = t->s;
 	bool near = p->is_near;
 
-	if (p->told) {
-		use_later_bitfield(t, p, body);
-		return;
-	}
-	p->told = true;
-	if (s->meta->n_pieces == 0)
-		return;
 	if (!make_bits(s, p)) {
 		swarm_drop(t, p, "there is no memory");
 		return;
@@ -194,6 +161,7 @@ void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		return;
 	}
 	swarm_count_near(s, p, near);
+	p->asker.dry = p->asker.dry_fresh = 0;
 	picker_add_bits(&s->picker, &p->has);
 	p->wanted = count_among(s, &p->has);
 	if (bitfield_full(&p->has))
@@ -202,6 +170,87 @@ void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
 		swarm_forget_pieces(s, p);
 	note_seed(t, p);
 	(void)use_pieces(t, p);
+}
+
+static uint8_t byte_of(const struct peer *p, uint32_t i)
+{
+	if (p->has_all)
+		return 0xff;
+	return p->has.bits == NULL ? 0 : p->has.bits[i];
+}
+
+/* Leaves in `now` what it did not have. False: something that it had is missing. */
+static bool subtract(struct bitfield *now, const struct peer *p)
+{
+	uint32_t had = peer_have_count(p, now->n);
+
+	if (p->has_all && !bitfield_full(now))
+		return false;
+	for (uint32_t i = 0; i < bitfield_bytes(now->n); i++) {
+		if (!p->has_all && (byte_of(p, i) & ~now->bits[i]) != 0)
+			return false;
+		now->bits[i] &= (uint8_t)~byte_of(p, i);
+	}
+	now->count -= had;
+	return true;
+}
+
+/* The first of `b` at or after `i`, or n. */
+static uint32_t next_of(const struct bitfield *b, uint32_t i)
+{
+	while (i < b->n && !bitfield_has(b, i))
+		i += (i & 7) == 0 && b->bits[i >> 3] == 0 ? 8 : 1;
+	return i < b->n ? i : b->n;
+}
+
+/* Many at once: else a bitfield of 125 KB would be a million HAVEs in one turn. */
+static void take_many(struct turn *t, struct peer *p, const struct bitfield *more,
+		      struct bytes body)
+{
+	struct peer_ref ref = p->ref;
+	bool near = p->is_near;
+
+	swarm_forget_pieces(t->s, p);
+	p->is_near = near;
+	take_bits(t, p, body);
+	if (swarm_find(t->s, ref) == NULL)
+		return;
+	for (uint32_t i = next_of(more, 0); i < more->n; i = next_of(more, i + 1))
+		swarm_note_had(t, p, i);
+}
+
+/* aria2 says in one bitfield what it got lately when that is shorter than a HAVE for each. So a
+ * later bitfield is taken as the HAVEs that are new in it; one that takes pieces back is none. */
+static void use_later_bitfield(struct turn *t, struct peer *p, struct bytes body)
+{
+	struct bitfield more;
+	bool alive = true;
+
+	if (bitfield_init(&more, t->s->meta->n_pieces) < 0) {
+		swarm_drop(t, p, "there is no memory");
+		return;
+	}
+	if (bitfield_load(&more, body) < 0)
+		swarm_breach(t, p, "sent a bitfield of the wrong size");
+	else if (!subtract(&more, p))
+		swarm_breach(t, p, "took pieces back in a later bitfield");
+	else if (more.count > SWARM_HAVES_MAX)
+		take_many(t, p, &more, body);
+	else
+		for (uint32_t i = next_of(&more, 0); alive && i < more.n; i = next_of(&more, i + 1))
+			alive = swarm_on_have(t, p, i);
+	bitfield_fini(&more);
+}
+
+void swarm_on_bitfield(struct turn *t, struct peer *p, struct bytes body)
+{
+	if (p->told) {
+		use_later_bitfield(t, p, body);
+		return;
+	}
+	p->told = true;
+	if (t->s->meta->n_pieces > 0)
+		take_bits(t, p, body);
 }
 
 /* BEP 6 has them in place of the first bitfield; aria2 also says HAVE ALL when it completes. */

@@ -108,3 +108,44 @@ TEST(near_ones_that_stay_are_not_counted_again_and_again)
 	swarm_check(b.s);
 	stop(&b);
 }
+
+/* Pieces that stand elsewhere in the picker's order than in `was`. */
+static uint32_t count_moved(const struct bench *b, const uint32_t *was)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < PIECES; i++)
+		n += b->s->picker.place[i] != was[i];
+	return n;
+}
+
+/* What comes after a HAVE was taken as one more for each piece, which moved it. */
+TEST(a_later_bitfield_is_taken_as_a_whole)
+{
+	uint32_t *was = malloc(PIECES * sizeof(*was));
+	struct peer_ref r, most;
+	struct bench b;
+
+	assert_non_null(was);
+	start_large(&b, 0, false);
+	r = join(&b);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	for (uint32_t end = PIECES / 10; end <= PIECES; end += PIECES / 10) {
+		hear_bits(&b, r, 0, end);
+		CHECK_INT(peer_have_count(swarm_find(b.s, r), PIECES), end);
+		CHECK_INT(swarm_find(b.s, r)->wanted, end);
+	}
+	CHECK(swarm_find(b.s, r)->has_all);
+	swarm_check(b.s);
+	most = join(&b);
+	hear(&b, most, (struct wire_msg){.type = WIRE_HAVE, .index = 0});
+	memcpy(was, b.s->picker.place, PIECES * sizeof(*was));
+	hear_bits(&b, most, 0, PIECES - 1);
+	CHECK(count_moved(&b, was) <= 4);
+	CHECK_INT(swarm_find(b.s, most)->wanted, PIECES - 1);
+	swarm_check(b.s);
+	hear_bits(&b, most, 1, PIECES);
+	CHECK(swarm_find(b.s, most) == NULL);
+	stop(&b);
+	free(was);
+}
