@@ -48,6 +48,7 @@ void peer_free(struct peer *p)
 	requests_fini(&p->queue);
 	bitfield_fini(&p->has);
 	free(p->pex_told);
+	free(p->giving);
 	free(p);
 }
 

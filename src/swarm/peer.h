@@ -87,9 +87,13 @@ struct peer {
 	uint32_t asked_piece; /* of its last request */
 	uint32_t offered[PEER_OFFERED_MAX], n_offered;
 	uint32_t n_given, n_passed; /* pieces it had from us first; of them others have */
-	uint64_t turn_bytes;	    /* of up_bytes, before it was unchoked last */
-	uint64_t choke_ms;	    /* of the last change of is_choked */
-	uint64_t idle_ms;	    /* since when nobody is interested */
+	uint32_t n_first;	    /* that are given_to it */
+	uint32_t *giving; /* of them those on their way, and some that were; no memory yet */
+	uint32_t n_giving, giving_cap;
+	bool gives_many;     /* not all of them are listed */
+	uint64_t turn_bytes; /* of up_bytes, before it was unchoked last */
+	uint64_t choke_ms;   /* of the last change of is_choked */
+	uint64_t idle_ms;    /* since when nobody is interested */
 	uint64_t connected_ms;
 
 	uint64_t hash_second; /* one more than that in which it last asked us for hashes */

@@ -65,6 +65,7 @@ static void check_asked(const struct swarm *s)
 /* What is offered is being given, and who was given something is here. */
 static void check_given(const struct swarm *s)
 {
+	uint32_t n_first = 0;
 	struct peer *p;
 
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
@@ -75,7 +76,11 @@ static void check_given(const struct swarm *s)
 		uint32_t slot = s->given_to[i];
 
 		assert(slot == 0 || (slot <= s->n_slots && s->slots[slot - 1].peer != NULL));
+		n_first += slot != 0;
 	}
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		n_first -= p->n_first;
+	assert(n_first == 0);
 }
 
 /* Nobody is asked for what is held, and asks for leaves are counted where they are. */

@@ -17,6 +17,7 @@
  * instead of 1.17, and all complete when the seed leaves after 1.1 copies, where none did. */
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "swarm/swarm_parts.h"
 
 /* Pieces looked at for one suggestion. */
@@ -27,6 +28,11 @@
 #define SUGGEST_DOUBT 2u
 /* What so many have is common: they will do without us. */
 #define SUGGEST_RARE 4u
+
+/* Pieces that one peer is being given, as far as they are listed. With more all are walked over
+ * when it is choked (attack: interest that comes and goes, 10 bytes each time; so many requests are
+ * 17 KB). */
+#define SUGGEST_GIVING_MAX 1024u
 
 /* Being done so many times, and so much, later than another one is late. */
 #define SUGGEST_LATE_TIMES 2u
@@ -166,15 +172,69 @@ static bool end_offer(struct peer *p, uint32_t piece)
 	return true;
 }
 
-/* A second one gets it from us: what others have of it they do not owe to the first. */
-static void note_giving(struct swarm *s, const struct peer *p, uint32_t piece)
+static uint32_t slot_of(const struct peer *p)
 {
-	uint16_t slot = (uint16_t)(p->ref.slot + 1);
+	return p->ref.slot + 1;
+}
 
-	if (s->given_to[piece] != slot)
-		s->given_to[piece] =
-		    s->given_to[piece] == 0 && picker_copies(&s->picker, piece) == 0 ? slot : 0;
+/* `slot` 0: nobody. */
+static void give_to(struct swarm *s, uint32_t piece, uint32_t slot)
+{
+	uint32_t was = s->given_to[piece];
+
+	if (was != 0)
+		s->slots[was - 1].peer->n_first--;
+	if (slot != 0)
+		s->slots[slot - 1].peer->n_first++;
+	s->given_to[piece] = (uint16_t)slot;
+}
+
+/* It was given to that one first, who has not got it yet. */
+static bool is_on_its_way(const struct swarm *s, const struct peer *p, uint32_t piece)
+{
+	return s->given_to[piece] == slot_of(p) && bitfield_has(&s->given, piece);
+}
+
+/* Those that have come need not be listed any more. False: most have not. */
+static bool thin_giving(const struct swarm *s, struct peer *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n_giving; i++)
+		if (is_on_its_way(s, p, p->giving[i]))
+			p->giving[n++] = p->giving[i];
+	p->n_giving = n;
+	return n <= SUGGEST_GIVING_MAX / 2;
+}
+
+static void list_giving(const struct swarm *s, struct peer *p, uint32_t piece)
+{
+	uint32_t *grown = NULL;
+
+	if (p->gives_many)
+		return;
+	if (p->n_giving < SUGGEST_GIVING_MAX || thin_giving(s, p))
+		grown = grow(p->giving, p->n_giving, &p->giving_cap, 8, sizeof(*grown));
+	p->gives_many = grown == NULL;
+	if (grown == NULL)
+		return;
+	p->giving = grown;
+	p->giving[p->n_giving++] = piece;
+}
+
+/* A second one gets it from us: what others have of it they do not owe to the first. */
+static void note_giving(struct swarm *s, struct peer *p, uint32_t piece)
+{
+	bool was = is_on_its_way(s, p, piece);
+
+	if (s->given_to[piece] != slot_of(p))
+		give_to(s, piece,
+			s->given_to[piece] == 0 && picker_copies(&s->picker, piece) == 0
+			    ? slot_of(p)
+			    : 0);
 	bitfield_set(&s->given, piece);
+	if (!was && s->given_to[piece] != 0)
+		list_giving(s, p, piece);
 }
 
 void swarm_note_asked(struct turn *t, struct peer *p, uint32_t piece)
@@ -196,10 +256,10 @@ void swarm_note_had(struct turn *t, struct peer *p, uint32_t piece)
 		return;
 	bitfield_unset(&s->given, piece);
 	first = s->given_to[piece];
-	if (first == p->ref.slot + 1) {
+	if (first == slot_of(p)) {
 		p->n_given++;
 	} else if (first != 0) {
-		s->given_to[piece] = 0;
+		give_to(s, piece, 0);
 		s->slots[first - 1].peer->n_passed++;
 	}
 	if (end_offer(p, piece))
@@ -213,18 +273,26 @@ uint32_t swarm_passes_milli(const struct peer *p)
 	return milli < 1000 ? milli : 1000;
 }
 
+static void take_back_one(struct swarm *s, const struct peer *p, uint32_t piece)
+{
+	if (!is_on_its_way(s, p, piece))
+		return;
+	give_to(s, piece, 0);
+	bitfield_unset(&s->given, piece);
+}
+
 void swarm_take_back(struct swarm *s, struct peer *p)
 {
 	for (uint32_t i = 0; i < p->n_offered; i++)
 		bitfield_unset(&s->given, p->offered[i]);
 	p->n_offered = 0;
 	p->asked_piece = PICKER_NONE;
-	for (uint32_t i = 0; s->given_to != NULL && i < s->meta->n_pieces; i++) {
-		if (s->given_to[i] != p->ref.slot + 1 || !bitfield_has(&s->given, i))
-			continue;
-		s->given_to[i] = 0;
-		bitfield_unset(&s->given, i);
-	}
+	for (uint32_t i = 0; i < p->n_giving; i++)
+		take_back_one(s, p, p->giving[i]);
+	for (uint32_t i = 0; p->gives_many && p->n_first > 0 && i < s->meta->n_pieces; i++)
+		take_back_one(s, p, i);
+	p->n_giving = 0;
+	p->gives_many = false;
 }
 
 void swarm_review_given(struct swarm *s)
@@ -244,8 +312,8 @@ void swarm_review_given(struct swarm *s)
 void swarm_forget_given(struct swarm *s, struct peer *p)
 {
 	swarm_take_back(s, p);
-	for (uint32_t i = 0; s->given_to != NULL && i < s->meta->n_pieces; i++) {
-		if (s->given_to[i] == p->ref.slot + 1)
-			s->given_to[i] = 0;
+	for (uint32_t i = 0; p->n_first > 0 && i < s->meta->n_pieces; i++) {
+		if (s->given_to[i] == slot_of(p))
+			give_to(s, i, 0);
 	}
 }

@@ -149,3 +149,60 @@ TEST(a_later_bitfield_is_taken_as_a_whole)
 	stop(&b);
 	free(was);
 }
+
+/* Two for each place: who has one asks for something, gives it up, and waits again. So `turns`
+ * times; `requests` of each. */
+static double take_turns(struct bench *b, uint32_t turns, uint32_t requests)
+{
+	struct peer_ref r[16];
+	double began;
+
+	for (uint32_t i = 0; i < 16; i++) {
+		r[i] = join(b);
+		hear_type(b, r[i], WIRE_HAVE_NONE);
+		hear_type(b, r[i], WIRE_INTERESTED);
+	}
+	began = cpu_s();
+	for (uint32_t k = 0; k < turns; k++) {
+		struct peer_ref p = r[k % 16];
+
+		if (swarm_find(b->s, p)->is_choked)
+			continue;
+		for (uint32_t i = 0; i < requests; i++)
+			hear(b, p,
+			     (struct wire_msg){.type = WIRE_REQUEST,
+					       .index = (k * 7919 + i) % PIECES,
+					       .length = BLOCK_BYTES});
+		hear_type(b, p, WIRE_NOT_INTERESTED);
+		CHECK(swarm_find(b->s, p)->is_choked);
+		hear_type(b, p, WIRE_INTERESTED);
+		effects_clear(&b->fx);
+	}
+	return cpu_s() - began;
+}
+
+static uint32_t count_on_their_way(const struct bench *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < PIECES; i++)
+		n += b->s->given_to[i] != 0;
+	return n;
+}
+
+TEST(interest_that_comes_and_goes_costs_a_seed_no_walk_over_all_pieces)
+{
+	struct bench b;
+
+	start_large(&b, PIECES, false);
+	CHECK(take_turns(&b, 40000, 1) < 2);
+	swarm_check(b.s);
+	CHECK_INT(count_on_their_way(&b), 0);
+	stop(&b);
+	/* More than are listed. */
+	start_large(&b, PIECES, false);
+	(void)take_turns(&b, 40, 1900);
+	swarm_check(b.s);
+	CHECK_INT(count_on_their_way(&b), 0);
+	stop(&b);
+}
