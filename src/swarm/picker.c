@@ -221,7 +221,10 @@ void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece)
 {
 	const struct open_piece *o = picker_open(p, piece);
 
-	if (o == NULL && !picker_is_fresh(p, piece))
+	/* It may have nothing of this one either: looking for it would be a walk over all (attack:
+	 * HAVEs of pieces that nobody is asked for now, or that others are asked for already). */
+	if (o == NULL ? !picker_is_fresh(p, piece) || !picker_asker_has(p, a, piece)
+		      : !picker_is_joinable(p, o, a))
 		return;
 	a->dry = 0;
 	if (o == NULL)

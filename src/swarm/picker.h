@@ -148,6 +148,7 @@ struct picker {
 	uint64_t version_fresh; /* the same for pieces not begun */
 	struct open_piece **open;
 	uint32_t n_open, open_cap;
+	uint32_t n_reserved; /* open pieces that one peer alone may be asked for */
 	uint32_t n_urgent;
 	uint32_t free_blocks;  /* in open pieces that are being fetched */
 	uint64_t fetch_bytes;  /* of them in all */

@@ -51,16 +51,18 @@ static void check_order(const struct picker *p)
 void picker_check(const struct picker *p)
 {
 	uint64_t bytes = 0;
-	uint32_t n_free = 0, n_missing = 0;
+	uint32_t n_free = 0, n_missing = 0, n_reserved = 0;
 
 	for (uint32_t i = 0; i < p->n_open; i++) {
 		check_open(p, p->open[i]);
+		n_reserved += p->open[i]->only.slot != PICKER_NONE;
 		if (p->open[i]->state != OPEN_FETCHING)
 			continue;
 		bytes += meta_piece_bytes(p->meta, p->open[i]->piece);
 		n_free += p->open[i]->n_free;
 	}
 	assert(bytes == p->fetch_bytes && n_free == p->free_blocks);
+	assert(n_reserved == p->n_reserved);
 	assert((p->place == NULL) == bitfield_full(&p->have));
 	for (uint32_t i = 0; i < p->have.n; i++)
 		assert(p->avail[i] >= p->low && p->avail[i] < p->n_buckets);

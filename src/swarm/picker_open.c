@@ -88,6 +88,7 @@ static void open_close(struct picker *p, struct open_piece *o)
 
 	if (o->state == OPEN_FETCHING)
 		fetch_less(p, o);
+	p->n_reserved -= o->only.slot != PICKER_NONE;
 	p->open[at] = p->open[--p->n_open];
 	p->place[p->open[at]->piece] = PICKER_OPEN | at;
 	p->place[o->piece] = PICKER_NONE;
@@ -245,6 +246,8 @@ void picker_block_again(struct picker *p, struct open_piece *o, uint32_t block)
 
 void picker_reserve_for(struct picker *p, struct open_piece *o, struct peer_ref ref)
 {
+	p->n_reserved -= o->only.slot != PICKER_NONE;
+	p->n_reserved += ref.slot != PICKER_NONE;
 	o->only = ref;
 	p->version++;
 }

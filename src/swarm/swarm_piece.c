@@ -155,7 +155,7 @@ void swarm_check_reserved(struct turn *t)
 {
 	struct picker *k = &t->s->picker;
 
-	for (uint32_t i = 0; i < k->n_open; i++) {
+	for (uint32_t i = 0; k->n_reserved > 0 && i < k->n_open; i++) {
 		struct open_piece *o = k->open[i];
 		const struct peer *p = swarm_find(t->s, o->only);
 
@@ -173,7 +173,7 @@ void swarm_unreserve(struct turn *t, const struct peer *p)
 {
 	struct picker *k = &t->s->picker;
 
-	for (uint32_t i = 0; i < k->n_open; i++) {
+	for (uint32_t i = 0; k->n_reserved > 0 && i < k->n_open; i++) {
 		struct open_piece *o = k->open[i];
 
 		if (peer_ref_eq(o->only, p->ref))

@@ -206,3 +206,52 @@ TEST(interest_that_comes_and_goes_costs_a_seed_no_walk_over_all_pieces)
 	CHECK_INT(count_on_their_way(&b), 0);
 	stop(&b);
 }
+
+/* A peer of which nothing is to be had now, though it has most of the pieces. */
+TEST(a_have_of_what_is_not_asked_for_now_costs_no_walk_over_all_pieces)
+{
+	struct peer_ref r;
+	struct bench b;
+	double began;
+
+	start_large(&b, 0, false);
+	swarm_set_window(b.s, 0, 10, b.now, &b.fx);
+	r = join(&b);
+	hear_bits(&b, r, 10, PIECES - 20000);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 20000; i++)
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = PIECES - 1 - i});
+	CHECK(cpu_s() - began < 1);
+	swarm_check(b.s);
+	/* And asked at once when it is. */
+	effects_clear(&b.fx);
+	swarm_set_window(b.s, PIECES / 2, PIECES, b.now, &b.fx);
+	CHECK(b.fx.n > 0 && b.fx.list[0].u.msg.type == WIRE_REQUEST);
+	stop(&b);
+}
+
+TEST(a_piece_that_is_taken_back_costs_no_walk_over_all_that_are_begun)
+{
+	uint8_t gone[4] = {0, 1, 0, 0};
+	struct peer_ref r;
+	struct bench b;
+	double began;
+
+	start_large(&b, 0, false);
+	r = join(&b);
+	for (uint32_t i = 0; i < 10000; i++)
+		CHECK(picker_begin(&b.s->picker, i, b.now) != NULL);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 100000; i++) {
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 0x10000});
+		hear(&b, r,
+		     (struct wire_msg){.type = WIRE_EXTENDED,
+				       .ext_id = SWARM_EXT_DONTHAVE,
+				       .body = bytes_of(gone, 4)});
+		effects_clear(&b.fx);
+	}
+	CHECK(cpu_s() - began < 1);
+	swarm_check(b.s);
+	stop(&b);
+}
