@@ -105,6 +105,7 @@ struct peer {
 	uint32_t stale_asks;	  /* of them for stale pieces */
 	uint32_t stale_rejects;	  /* since the last answer */
 	uint64_t stale_hold_ms;	  /* none before */
+	uint32_t stale_dry;	  /* it has none to ask about while `stale` is at this version */
 
 	/* Metadata that it had, and did not get. */
 	uint32_t metadata_served, metadata_refused;

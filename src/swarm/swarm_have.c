@@ -83,6 +83,7 @@ static void become_full(struct turn *t, struct peer *p)
 
 	swarm_forget_pieces(s, p);
 	p->has_all = true;
+	p->stale_dry = 0;
 	swarm_count_near(s, p, near);
 	p->asker.has = NULL;
 	p->asker.dry = p->asker.dry_fresh = 0;
@@ -136,6 +137,8 @@ bool swarm_on_have(struct turn *t, struct peer *p, uint32_t piece)
 	picker_add(&s->picker, piece);
 	if (p->is_near)
 		s->picker.near[piece]++;
+	if (picker_is_held(&s->picker, piece))
+		p->stale_dry = 0;
 	if (picker_lacks(&s->picker, piece)) {
 		p->wanted++;
 		picker_on_have(&s->picker, &p->asker, piece);
@@ -162,6 +165,7 @@ static void take_bits(struct turn *t, struct peer *p, struct bytes body)
 	}
 	swarm_count_near(s, p, near);
 	p->asker.dry = p->asker.dry_fresh = 0;
+	p->stale_dry = 0;
 	picker_add_bits(&s->picker, &p->has);
 	p->wanted = count_among(s, &p->has);
 	if (bitfield_full(&p->has))

@@ -74,6 +74,7 @@ struct stale {
 	struct stale_ask *asks; /* STALE_ASKS_MAX; NULL: nothing is stale */
 	uint32_t n_asks;
 	uint32_t next;	      /* where to look for the next piece */
+	uint32_t version;     /* moves when a piece can be asked about that could not before */
 	uint32_t patience_ms; /* how much longer peers may stand idle for hashes */
 	uint64_t looked_ms;   /* last */
 };
@@ -311,6 +312,11 @@ bool swarm_check_stale(struct turn *t);
 /* An answer to something else, perhaps. */
 void swarm_on_stale_hashes(struct turn *t, struct peer *p, const struct wire_msg *m);
 void swarm_on_stale_reject(struct turn *t, struct peer *p, const struct wire_msg *m);
+/* More may be asked about: what is wanted is another now. */
+static inline void swarm_renew_stale(struct swarm *s)
+{
+	s->stale.version++;
+}
 /* It leaves. */
 void swarm_forget_stale(struct swarm *s, const struct peer *p);
 

@@ -76,6 +76,7 @@ static void follow_plan(struct turn *t, bool was_complete)
 	struct peer *p;
 
 	sort_begun(t);
+	swarm_renew_stale(s);
 	swarm_count_left(s);
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		swarm_count_wanted(s, p);

@@ -60,6 +60,7 @@ int swarm_set_stale(struct swarm *s, const struct bitfield *pieces)
 	rc = use.count == 0 ? 0 : hold(s, &use);
 	bitfield_fini(&use);
 	s->stale.patience_ms = STALE_PATIENCE_MS;
+	s->stale.version = 1;
 	/* Of many who renew the same, each begins elsewhere, and has something for the others. */
 	s->stale.next = rng_below(&s->rng, pieces->n);
 	return rc;
@@ -101,12 +102,16 @@ static void stop_waiting(struct swarm *s, const struct stale_ask *a)
 static void remove_ask(struct swarm *s, struct stale_ask *a)
 {
 	stop_waiting(s, a);
+	if (picker_is_held(&s->picker, a->piece))
+		swarm_renew_stale(s);
 	free(a->leaves);
 	*a = s->stale.asks[--s->stale.n_asks];
 }
 
 void swarm_forget_stale(struct swarm *s, const struct peer *p)
 {
+	if (p->stale_asks > 0)
+		swarm_renew_stale(s);
 	for (uint32_t i = s->stale.n_asks; p->stale_asks > 0 && i > 0; i--) {
 		struct stale_ask *a = &s->stale.asks[i - 1];
 
@@ -125,8 +130,8 @@ static void refuses(struct turn *t, struct peer *p)
 
 static bool may_tell(const struct turn *t, const struct peer *p)
 {
-	return p->stale_asks < STALE_ASKS_PEER && t->now_ms >= p->stale_hold_ms &&
-	       swarm_gives_leaves(t, p);
+	return p->stale_asks < STALE_ASKS_PEER && p->stale_dry != t->s->stale.version &&
+	       t->now_ms >= p->stale_hold_ms && swarm_gives_leaves(t, p);
 }
 
 static bool is_due(struct swarm *s, const struct peer *p, uint32_t piece)
@@ -187,9 +192,13 @@ void swarm_ask_stale(struct turn *t)
 			if (s->stale.n_asks == STALE_ASKS_MAX ||
 			    s->picker.fetch_bytes >= PICKER_FETCH_BYTES)
 				break;
-			piece = may_tell(t, p) ? next_due(s, p) : PICKER_NONE;
-			if (piece == PICKER_NONE)
+			if (!may_tell(t, p))
 				continue;
+			piece = next_due(s, p);
+			if (piece == PICKER_NONE) {
+				p->stale_dry = s->stale.version;
+				continue;
+			}
 			ask(t, p, piece);
 			asked = true;
 		}

@@ -21,7 +21,7 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* We have the pieces before `had`. */
+/* We have the pieces before `had`. With v2 each has two blocks. */
 static void start_large(struct bench *b, uint32_t had, bool v2)
 {
 	char *pieces = malloc(PIECES + 1);
@@ -30,7 +30,7 @@ static void start_large(struct bench *b, uint32_t had, bool v2)
 	memset(pieces, '*', had);
 	memset(pieces + had, '.', PIECES - had);
 	pieces[PIECES] = '\0';
-	start(b, 1, pieces, v2);
+	start(b, v2 ? 2 : 1, pieces, v2);
 	free(pieces);
 }
 
@@ -64,6 +64,7 @@ static struct peer_ref join(struct bench *b)
 	struct peer_hello h = {.addr = {.ip = {10, 0, 0, (uint8_t)(i + 1)}, .port = 6881},
 			       .fast = true,
 			       .extended = true,
+			       .v2 = b->meta->v2,
 			       .rtt_us = b->rtt_us};
 	const char *why = NULL;
 
@@ -252,6 +253,42 @@ TEST(a_piece_that_is_taken_back_costs_no_walk_over_all_that_are_begun)
 		effects_clear(&b.fx);
 	}
 	CHECK(cpu_s() - began < 1);
+	swarm_check(b.s);
+	stop(&b);
+}
+
+/* All of an older version is on disk, and those who come have nothing yet. */
+TEST(those_with_no_stale_piece_are_not_searched_for_one_with_each_message)
+{
+	struct bitfield stale;
+	struct peer_ref r[20];
+	struct bench b;
+	double began;
+
+	start_large(&b, 0, true);
+	CHECK_INT(bitfield_init(&stale, PIECES), 0);
+	bitfield_fill(&stale);
+	CHECK_INT(swarm_set_stale(b.s, &stale), 0);
+	bitfield_fini(&stale);
+	for (uint32_t i = 0; i < 20; i++) {
+		r[i] = join(&b);
+		hear_type(&b, r[i], WIRE_HAVE_NONE);
+	}
+	began = cpu_s();
+	for (uint32_t i = 0; i < 1000; i++)
+		hear_type(&b, r[i % 20], WIRE_KEEPALIVE);
+	CHECK(cpu_s() - began < 1);
+	/* And one that has some is asked at once. */
+	effects_clear(&b.fx);
+	hear(&b, r[0], (struct wire_msg){.type = WIRE_HAVE, .index = 77});
+	CHECK(b.fx.n == 2 && b.fx.list[1].u.msg.type == WIRE_HASH_REQUEST);
+	CHECK_INT(b.fx.list[1].u.msg.hash.index, 77 * 2);
+	hear(&b, r[1], (struct wire_msg){.type = WIRE_HAVE, .index = 77});
+	/* Whoever has it is asked when the first one is gone. */
+	effects_clear(&b.fx);
+	swarm_on_closed(b.s, r[0], b.now, &b.fx);
+	hear_type(&b, r[2], WIRE_KEEPALIVE);
+	CHECK(b.fx.n == 1 && b.fx.list[0].u.msg.type == WIRE_HASH_REQUEST);
 	swarm_check(b.s);
 	stop(&b);
 }
