@@ -80,19 +80,19 @@ static void spine_add(struct spine *s, const uint8_t node[SHA256_LEN])
 	s->count++;
 }
 
-int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
-		     uint8_t out[SHA256_LEN])
+void merkle_over(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_t base,
+		 uint8_t out[SHA256_LEN])
 {
-	uint32_t top = merkle_height(merkle_width(n));
+	uint32_t top = merkle_height(width);
 	uint8_t pad[SHA256_LEN];
 	struct spine s;
 	bool open = false; /* `out` holds the right edge of what was added */
 
-	assert(n > 0);
+	assert(n > 0 && n <= width);
 	s.count = 0;
 	for (uint64_t i = 0; i < n; i++)
-		spine_add(&s, layer + i * SHA256_LEN);
-	merkle_pad(merkle_height(piece_blocks), pad);
+		spine_add(&s, nodes + i * SHA256_LEN);
+	merkle_pad(base, pad);
 	for (uint32_t level = 0; level < top; level++) {
 		bool here = (s.count >> level & 1) != 0;
 
@@ -105,6 +105,12 @@ int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
 	}
 	if (!open)
 		memcpy(out, s.node[top], SHA256_LEN);
+}
+
+int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
+		     uint8_t out[SHA256_LEN])
+{
+	merkle_over(layer, n, merkle_width(n), merkle_height(piece_blocks), out);
 	return 0;
 }
 

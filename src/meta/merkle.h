@@ -24,6 +24,10 @@ uint64_t merkle_leaves(uint64_t file_bytes);
 void merkle_root(uint8_t *nodes, uint64_t n, uint64_t width, uint32_t level,
 		 uint8_t out[SHA256_LEN]);
 
+/* The same over nodes that stay as they are: at height `base`, n >= 1. Needs no memory. */
+void merkle_over(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_t base,
+		 uint8_t out[SHA256_LEN]);
+
 /* The hash of one piece from its leaves. `leaves` (n * 32 bytes) is overwritten.
  * A piece that is a whole file not longer than piece_length is hashed over the
  * file's own width, which makes it equal to the file's root. */

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define MID_WIDTH ((uint64_t)1 << META_MID_HEIGHT)
+
 struct layer {
 	const uint8_t *root;
 	struct bytes hashes;
@@ -23,6 +25,18 @@ static int order_key(const void *root, const void *layer)
 	return memcmp(root, ((const struct layer *)layer)->root, SHA256_LEN);
 }
 
+/* Of the piece layer above the leaves. */
+static uint32_t layer_height(const struct metainfo *m)
+{
+	return merkle_height(m->piece_length / BLOCK_BYTES);
+}
+
+/* How many nodes are kept of the level META_MID_HEIGHT above a layer of `n`; they lie behind it. */
+static uint64_t mids_of(uint64_t n)
+{
+	return n <= MID_WIDTH ? 0 : (n + MID_WIDTH - 1) / MID_WIDTH;
+}
+
 /* A root of another length belongs to no file. */
 static enum meta_fault layers_count(const struct benc *dict, size_t *n, size_t *total)
 {
@@ -37,7 +51,7 @@ static enum meta_fault layers_count(const struct benc *dict, size_t *n, size_t *
 		if (value.type != BENC_STR)
 			return META_LAYER_BAD_LENGTH;
 		*n += 1;
-		*total += value.str.len;
+		*total += value.str.len + mids_of(value.str.len / SHA256_LEN) * SHA256_LEN;
 	}
 	return META_OK;
 }
@@ -61,15 +75,23 @@ static enum meta_fault layers_list(const struct benc *dict, struct layer *list, 
 /* Copy one layer to `*end` and prove it. Files with the same content share one. */
 static enum meta_fault layer_keep(struct meta_build *b, struct layer *l, uint8_t **end)
 {
-	uint64_t n = l->hashes.len / SHA256_LEN;
-	uint8_t root[SHA256_LEN];
+	uint64_t n = l->hashes.len / SHA256_LEN, n_mids = mids_of(n);
+	uint32_t base = layer_height(b->m);
+	uint8_t root[SHA256_LEN], *mids = *end + l->hashes.len;
 
-	merkle_file_root(l->hashes.ptr, n, b->m->piece_length / BLOCK_BYTES, root);
+	memcpy(*end, l->hashes.ptr, l->hashes.len);
+	for (uint64_t i = 0, at = 0; i < n_mids; i++, at += MID_WIDTH)
+		merkle_over(*end + at * SHA256_LEN, n - at < MID_WIDTH ? n - at : MID_WIDTH,
+			    MID_WIDTH, base, mids + i * SHA256_LEN);
+	if (n_mids == 0)
+		merkle_over(*end, n, merkle_width(n), base, root);
+	else
+		merkle_over(mids, n_mids, merkle_width(n) / MID_WIDTH, base + META_MID_HEIGHT,
+			    root);
 	if (memcmp(root, l->root, SHA256_LEN) != 0)
 		return META_LAYER_MISMATCH;
-	memcpy(*end, l->hashes.ptr, l->hashes.len);
 	l->kept = *end;
-	*end += l->hashes.len;
+	*end += l->hashes.len + n_mids * SHA256_LEN;
 	return META_OK;
 }
 
@@ -191,6 +213,40 @@ enum meta_fault meta_layers_read(struct meta_build *b, const struct meta_field *
 	else if (field != NULL && needed)
 		f = META_LAYERS_MISSING;
 	return f == META_OK ? index_roots(b) : f;
+}
+
+uint64_t meta_upper_cost(const struct metainfo *m, const struct meta_file *f, uint32_t level)
+{
+	uint32_t up = level - layer_height(m);
+	uint64_t n = f->n_pieces;
+
+	if (up >= META_MID_HEIGHT && mids_of(n) > 0) {
+		n = mids_of(n);
+		up -= META_MID_HEIGHT;
+	}
+	return n >> up == 0 ? n : (uint64_t)1 << up;
+}
+
+void meta_upper_node(const struct metainfo *m, const struct meta_file *f, uint32_t level,
+		     uint64_t index, uint8_t out[SHA256_LEN])
+{
+	uint32_t base = layer_height(m);
+	uint64_t n = f->n_pieces, width = (uint64_t)1 << (level - base), first = index * width;
+	const uint8_t *nodes = f->layer;
+
+	if (first >= n) {
+		merkle_pad(level, out);
+		return;
+	}
+	if (width >= MID_WIDTH && mids_of(n) > 0) {
+		nodes += n * SHA256_LEN;
+		base += META_MID_HEIGHT;
+		n = mids_of(n);
+		width /= MID_WIDTH;
+		first /= MID_WIDTH;
+	}
+	n = n - first < width ? n - first : width;
+	merkle_over(nodes + first * SHA256_LEN, n, width, base, out);
 }
 
 const struct meta_file *meta_file_by_root(const struct metainfo *m, const uint8_t root[SHA256_LEN])

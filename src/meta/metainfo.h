@@ -110,9 +110,9 @@ struct meta_file {
 	unsigned flags;	   /* META_FILE_* */
 	bool has_root;	   /* v2 and not empty */
 	uint8_t root[SHA256_LEN];
-	const uint8_t *layer; /* v2: n_pieces hashes of 32 bytes; for a file of one piece
-				 this points at `root`; NULL while unknown, see
-				 meta_parse_info */
+	const uint8_t *layer; /* v2: n_pieces hashes of 32 bytes, behind which meta_layers.c keeps
+				 more; for a file of one piece this points at `root`; NULL while
+				 unknown, see meta_parse_info */
 };
 
 struct meta_tracker {
@@ -205,6 +205,16 @@ uint64_t meta_file_done(const struct metainfo *m, const struct meta_file *f,
 /* Index of the file that holds byte `offset` of the piece space (empty files are
  * never it); n_files when none does. O(log files). */
 uint32_t meta_file_at(const struct metainfo *m, uint64_t offset);
+
+/* Node `index` of height `level` above the leaves, at or above the piece layer, of a file whose
+ * layer is known. Of large files a level between the layer and the root is kept, so that none costs
+ * much more than META_MID_HEIGHT says (attack: small hash requests, each of which has a million
+ * hashes computed). */
+#define META_MID_HEIGHT 10u
+void meta_upper_node(const struct metainfo *m, const struct meta_file *f, uint32_t level,
+		     uint64_t index, uint8_t out[SHA256_LEN]);
+/* Hashes that it takes to compute one, at most. */
+uint64_t meta_upper_cost(const struct metainfo *m, const struct meta_file *f, uint32_t level);
 
 /* The file with this v2 root, or NULL. For hash requests. */
 const struct meta_file *meta_file_by_root(const struct metainfo *m, const uint8_t root[SHA256_LEN]);

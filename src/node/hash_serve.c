@@ -111,24 +111,17 @@ static void put_uncles(uint8_t *nodes, uint32_t n, uint32_t i, uint32_t *left, s
 }
 
 /* The uncles above the piece layer, from the metainfo. */
-static int put_upper_uncles(const struct metainfo *m, const struct meta_file *f, uint32_t piece,
-			    uint32_t left, struct buf *out)
+static void put_upper_uncles(const struct metainfo *m, const struct meta_file *f, uint32_t piece,
+			     uint32_t left, struct buf *out)
 {
-	uint64_t width = merkle_width(f->n_pieces);
-	uint8_t pad[SHA256_LEN], *nodes;
+	uint32_t level = merkle_height(m->piece_length / BLOCK_BYTES);
+	uint32_t top = level + merkle_height(merkle_width(f->n_pieces));
+	uint8_t node[SHA256_LEN];
 
-	if (left == 0 || f->n_pieces < 2)
-		return OK;
-	nodes = malloc((size_t)width * 32);
-	if (nodes == NULL)
-		return ERR_NOMEM;
-	merkle_pad(merkle_height(m->piece_length / BLOCK_BYTES), pad);
-	memcpy(nodes, f->layer, (size_t)f->n_pieces * 32);
-	for (uint64_t i = f->n_pieces; i < width; i++)
-		memcpy(nodes + i * 32, pad, 32);
-	put_uncles(nodes, (uint32_t)width, piece - f->first_piece, &left, out);
-	free(nodes);
-	return OK;
+	for (piece -= f->first_piece; level < top && left > 0; level++, left--, piece /= 2) {
+		meta_upper_node(m, f, level, piece ^ 1, node);
+		(void)buf_put(out, bytes_of(node, sizeof(node)));
+	}
 }
 
 /* `nodes` has room for the whole width of the piece; its first `n` are the real leaves. */
@@ -149,8 +142,7 @@ static int put_answer(const struct metainfo *m, const struct hash_task *task, ui
 	for (uint32_t len = r->length; len > 1; len /= 2, width /= 2, i /= 2)
 		level_up(nodes, width);
 	put_uncles(nodes, width, i, &uncles, out);
-	if (put_upper_uncles(m, meta_piece_file(m, task->piece), task->piece, uncles, out) != OK)
-		return ERR_NOMEM;
+	put_upper_uncles(m, meta_piece_file(m, task->piece), task->piece, uncles, out);
 	return out->err;
 }
 

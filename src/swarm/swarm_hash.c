@@ -51,35 +51,6 @@ static bool spend(struct turn *t, struct peer *p, uint64_t cost)
 	return true;
 }
 
-/* What it takes to answer. Below the piece layer a whole piece is read and hashed (attack: two
- * leaves of 16 MiB each time). */
-static uint64_t cost_of(const struct turn *t, const struct wire_hash_req *q, const struct upper *u)
-{
-	uint64_t asked = (uint64_t)q->length << q->base, piece = (uint64_t)1 << u->layer;
-
-	if (q->base >= u->layer)
-		return u->file->n_pieces + (uint64_t)q->length;
-	if (u->file->length < t->s->meta->piece_length)
-		piece = merkle_leaves(u->file->length);
-	return (asked > piece ? asked : piece) * LEAF_COST;
-}
-
-/* Node `index` of height `level` at or above the piece layer. `tmp` takes the whole layer. */
-static void upper_node(const struct upper *u, uint8_t *tmp, uint32_t level, uint64_t index,
-		       uint8_t out[SHA256_LEN])
-{
-	uint64_t width = (uint64_t)1 << (level - u->layer), first = index * width;
-	uint64_t n = u->file->n_pieces;
-
-	if (first >= n) {
-		merkle_pad(level, out);
-		return;
-	}
-	n = n - first < width ? n - first : width;
-	memcpy(tmp, u->file->layer + first * SHA256_LEN, (size_t)n * SHA256_LEN);
-	merkle_root(tmp, n, width, u->layer, out);
-}
-
 /* How many uncle hashes follow: those of layers that the run itself covers are left out. */
 static uint32_t n_uncles(const struct wire_hash_req *q)
 {
@@ -88,27 +59,52 @@ static uint32_t n_uncles(const struct wire_hash_req *q)
 	return q->proof > covered ? q->proof - covered : 0;
 }
 
+/* What the uncles above the piece layer take. */
+static uint64_t uncles_cost(const struct turn *t, const struct wire_hash_req *q,
+			    const struct upper *u)
+{
+	uint32_t level = q->base + merkle_height(q->length);
+	uint64_t cost = 0;
+
+	for (uint32_t end = level + n_uncles(q); level < end; level++)
+		cost += level < u->layer ? 0 : meta_upper_cost(t->s->meta, u->file, level);
+	return cost;
+}
+
+/* What it takes to answer. Below the piece layer a whole piece is read and hashed (attack: two
+ * leaves of 16 MiB each time). */
+static uint64_t cost_of(const struct turn *t, const struct wire_hash_req *q, const struct upper *u)
+{
+	uint64_t asked = (uint64_t)q->length << q->base, piece = (uint64_t)1 << u->layer;
+	uint64_t above = uncles_cost(t, q, u);
+
+	if (q->base >= u->layer)
+		return above + q->length * meta_upper_cost(t->s->meta, u->file, q->base);
+	if (u->file->length < t->s->meta->piece_length)
+		piece = merkle_leaves(u->file->length);
+	return above + (asked > piece ? asked : piece) * LEAF_COST;
+}
+
 static void answer_upper(struct turn *t, struct peer *p, const struct wire_msg *m,
 			 const struct upper *u)
 {
 	const struct wire_hash_req *q = &m->hash;
+	const struct metainfo *meta = t->s->meta;
 	uint64_t index = q->index / q->length;
 	uint32_t level = q->base + merkle_height(q->length);
-	uint8_t *tmp = malloc((size_t)u->file->n_pieces * SHA256_LEN);
 	struct span out;
 
 	buf_clear(&t->s->scratch);
-	if (tmp == NULL ||
-	    buf_reserve(&t->s->scratch, (q->length + n_uncles(q)) * SHA256_LEN, &out) < 0) {
-		free(tmp);
+	if (buf_reserve(&t->s->scratch, (q->length + n_uncles(q)) * SHA256_LEN, &out) < 0) {
 		answer_reject(t, p, m);
 		return;
 	}
 	for (uint32_t i = 0; i < q->length; i++)
-		upper_node(u, tmp, q->base, (uint64_t)q->index + i, out.ptr + i * SHA256_LEN);
+		meta_upper_node(meta, u->file, q->base, (uint64_t)q->index + i,
+				out.ptr + i * SHA256_LEN);
 	for (uint32_t i = 0; i < n_uncles(q); i++, index >>= 1)
-		upper_node(u, tmp, level + i, index ^ 1, out.ptr + (q->length + i) * SHA256_LEN);
-	free(tmp);
+		meta_upper_node(meta, u->file, level + i, index ^ 1,
+				out.ptr + (q->length + i) * SHA256_LEN);
 	buf_commit(&t->s->scratch, out.len);
 	swarm_send(
 	    t, p,

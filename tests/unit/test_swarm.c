@@ -2567,6 +2567,49 @@ TEST(swarm_answers_for_the_piece_layer_with_proof)
 	stop(&b);
 }
 
+/* Their trees are not computed from the piece layer each time. */
+TEST(swarm_answers_for_large_files_with_proof)
+{
+	static const uint32_t sizes[] = {1024, 1025, 2048, 2500, 4097};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t n = sizes[i], height = n == 1024   ? 10
+						: n <= 2048 ? 11
+						: n == 2500 ? 12
+							    : 13;
+		char *pieces = calloc(1, n + 1);
+		struct peer_ref r;
+		struct bench b;
+
+		assert_non_null(pieces);
+		memset(pieces, '.', n);
+		start(&b, 2, pieces, true);
+		free(pieces);
+		r = join(&b, V2);
+		for (uint32_t base = 1; base < height; base++) {
+			uint32_t width = 1u << (height + 1 - base);
+			uint32_t last = ((n - 1) >> (base - 1)) & ~1u;
+			const uint32_t at[] = {0, last, width - 2, 1022 & (width - 1)};
+
+			for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+				const struct wire_msg *m = &b.fx.list[0].u.msg;
+
+				effects_clear(&b.fx);
+				b.now += 1000;
+				hear(&b, r, ask_hashes(&b, base, at[k], 2, height - base));
+				CHECK_INT(b.fx.n, 1);
+				m = &b.fx.list[0].u.msg;
+				CHECK_INT(m->type, WIRE_HASHES);
+				CHECK(merkle_proof_holds(m->body.ptr, 2, at[k],
+							 m->body.ptr + 2 * SHA256_LEN,
+							 height - base, b.meta->files[0].root));
+			}
+		}
+		effects_clear(&b.fx);
+		stop(&b);
+	}
+}
+
 TEST(swarm_rejects_hash_requests_that_make_no_sense)
 {
 	struct bench b;
@@ -2652,6 +2695,29 @@ TEST(swarm_counts_a_whole_piece_for_few_leaves_and_leaves_something_for_others)
 	CHECK_INT(leaves_served(&b, other, 64), 1);
 	b.now += 1000;
 	CHECK_INT(leaves_served(&b, r, 64), 400000 / (64 * 25));
+	stop(&b);
+}
+
+TEST(swarm_counts_the_proof_of_leaves_above_the_pieces)
+{
+	char pieces[501];
+	struct peer_ref r;
+	struct bench b;
+	uint32_t served = 0;
+
+	memset(pieces, '*', 500);
+	pieces[500] = '\0';
+	start(&b, 2, pieces, true);
+	r = join(&b, V2);
+	for (int i = 0; i < 10000; i++) {
+		effects_clear(&b.fx);
+		hear(&b, r, ask_hashes(&b, 0, 0, 2, 9));
+		served += b.fx.list[0].type == EFFECT_SERVE_HASHES;
+	}
+	/* Its own two leaves, and one node after the other on the way to the root, half of all
+	 * last. */
+	CHECK_INT(served, 400000 / (2 * 25 + 511));
+	effects_clear(&b.fx);
 	stop(&b);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "meta/merkle.h"
 #include "swarm/peer.h"
 #include "swarm/swarm_parts.h"
 #include "test.h"
@@ -290,5 +291,30 @@ TEST(those_with_no_stale_piece_are_not_searched_for_one_with_each_message)
 	hear_type(&b, r[2], WIRE_KEEPALIVE);
 	CHECK(b.fx.n == 1 && b.fx.list[0].u.msg.type == WIRE_HASH_REQUEST);
 	swarm_check(b.s);
+	stop(&b);
+}
+
+/* Of which the first of each second was answered whatever it cost: a hash for each piece. */
+TEST(a_proof_up_to_the_root_costs_no_walk_over_the_whole_piece_layer)
+{
+	struct wire_msg m = {.type = WIRE_HASH_REQUEST, .hash = {.base = 1, .length = 2}};
+	struct peer_ref r;
+	struct bench b;
+	double began;
+
+	start_large(&b, PIECES, true);
+	r = join(&b);
+	m.hash.proof = merkle_height(merkle_width(PIECES)) - 1;
+	memcpy(m.hash.root, b.meta->files[0].root, SHA256_LEN);
+	effects_clear(&b.fx);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 200; i++) {
+		b.now += 1000;
+		m.hash.index = i * 512;
+		hear(&b, r, m);
+		CHECK_INT(b.fx.list[0].u.msg.type, WIRE_HASHES);
+		effects_clear(&b.fx);
+	}
+	CHECK(cpu_s() - began < 2);
 	stop(&b);
 }
