@@ -5,6 +5,7 @@ Each hostile party has a loopback address of its own, since bans go by address. 
 process lives, its memory and descriptors are back, an honest peer is served, and nothing wrong was
 stored."""
 
+import hashlib
 import os
 import random
 import signal
@@ -25,6 +26,10 @@ def source():
     """An address that was not used yet."""
     _next[0] += 1
     return h.other(1000 + _next[0])
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
 
 
 class Seed:
@@ -834,6 +839,30 @@ def _(w):
             crowd.start(rave, r.randrange(1 << 30))
         crowd.join(60 * h.SLOW)
         check(s.proc.alive(), "the seed died")
+    s.well()
+
+
+# ---- hashes -------------------------------------------------------------------------------
+
+@test("leaf hashes come with a proof up to the root of the file")
+def _(w):
+    s = Seed(w, 11 * 64 * KIB)
+    (leaf,), height = s.t.info[b"file tree"].values(), 6
+    root = leaf[b""][b"pieces root"]
+    c = s.dial().greet(s.t.hash, v2=True)
+    for piece in (0, 7, 10):
+        c.send(msg(wire.HASH_REQUEST, body=root + struct.pack(">IIII", 0, piece * 4, 4, height - 1)))
+        k, body = c.wait(wire.HASHES, wire.HASH_REJECT)
+        check(k == wire.HASHES, "the hashes were refused")
+        nodes = [body[i:i + 32] for i in range(48, len(body), 32)]
+        check_eq(len(nodes), 4 + height - 2)
+        at = piece * s.t.piece_length
+        check_eq(nodes[:4], [sha256(s.data[at + i * wire.BLOCK:at + (i + 1) * wire.BLOCK]) for i in range(4)])
+        node = sha256(sha256(nodes[0] + nodes[1]) + sha256(nodes[2] + nodes[3]))
+        for level, uncle in enumerate(nodes[4:]):
+            node = sha256(uncle + node if piece >> level & 1 else node + uncle)
+        check(node == root, f"the proof of piece {piece} leads elsewhere")
+    c.close()
     s.well()
 
 
