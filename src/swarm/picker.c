@@ -201,13 +201,34 @@ static uint32_t suggested(const struct picker *p, struct asker *a)
 	return piece;
 }
 
+/* Of those that it came to have since nothing was found. */
+static uint32_t first_of_news(const struct picker *p, struct asker *a)
+{
+	uint32_t best = PICKER_NONE, n = 0;
+
+	for (uint32_t i = 0; i < a->n_news; i++) {
+		uint32_t piece = a->news[i];
+
+		if (!picker_is_fresh(p, piece) || !picker_asker_has(p, a, piece))
+			continue;
+		a->news[n++] = piece;
+		if (best == PICKER_NONE || comes_before(p, piece, best))
+			best = piece;
+	}
+	a->n_news = n;
+	return best;
+}
+
 /* The fresh piece that comes next in the order. */
 static uint32_t next_fresh(struct picker *p, struct asker *a)
 {
 	uint32_t best;
 
-	if (p->n_order == 0 || a->dry_fresh == p->version_fresh)
+	if (p->n_order == 0)
 		return PICKER_NONE;
+	if (a->dry_fresh == p->version_fresh)
+		return first_of_news(p, a);
+	a->n_news = 0;
 	if (a->has != NULL && a->has->count < a->has->n / 64)
 		best = first_of_few(p, a);
 	else
@@ -227,7 +248,11 @@ void picker_on_have(const struct picker *p, struct asker *a, uint32_t piece)
 		      : !picker_is_joinable(p, o, a))
 		return;
 	a->dry = 0;
-	if (o == NULL)
+	if (o != NULL)
+		return;
+	if (a->dry_fresh == p->version_fresh && a->n_news < PICKER_NEWS)
+		a->news[a->n_news++] = piece;
+	else
 		a->dry_fresh = 0;
 }
 

@@ -57,6 +57,10 @@
 /* Suggestions of one peer that are remembered, the latest ones (attack: endless ones). */
 #define PICKER_SUGGESTED 8u
 
+/* Pieces that a peer came to have since nothing was found for it; with more all are searched
+ * (attack: a HAVE of 9 bytes that has a million pieces searched for what it said itself). */
+#define PICKER_NEWS 8u
+
 /* Who sent a block. */
 struct sender {
 	struct peer_ref ref;
@@ -110,8 +114,9 @@ struct asker {
 	bool far;	  /* asked only for what no near one gives */
 	bool slow;	  /* others are much faster: they get what is urgent */
 	bool tried;	  /* it gave something */
-	uint32_t n_suggested;
+	uint32_t n_suggested, n_news;
 	uint32_t suggested[PICKER_SUGGESTED]; /* oldest first */
+	uint32_t news[PICKER_NEWS]; /* not begun, and all there is for it if `dry_fresh` */
 };
 
 /* What is planned for a piece: an enum want, and whether a file begins or ends in it and that
@@ -258,6 +263,11 @@ bool picker_all_begun(const struct picker *p);
 bool picker_ask_again(struct picker *p, uint32_t piece, uint32_t block);
 /* A peer that was asked is not counted on any more. `late`: it may still answer. */
 void picker_unask(struct picker *p, uint32_t piece, uint32_t block, bool late);
+/* It is begun, and nothing of it has come or is asked for. */
+bool picker_is_untouched(const struct picker *p, uint32_t piece);
+/* Such a piece is not begun any more; nobody may answer late. Who has it looks again by
+ * picker_on_have(). */
+void picker_give_back(struct picker *p, uint32_t piece);
 /* Came from `from`. Returns whether others may have been asked for it. */
 bool picker_receive(struct picker *p, uint32_t piece, uint32_t block, const struct sender *from);
 

@@ -73,6 +73,8 @@ void picker_urgent_had(struct picker *p, uint32_t piece);
 
 /* Take a fresh piece out of the order. */
 void picker_order_take(struct picker *p, uint32_t piece);
+/* And put one in that is fresh from now on. */
+void picker_order_put(struct picker *p, uint32_t piece);
 /* Every piece is had: nothing is left to order. */
 void picker_order_drop(struct picker *p);
 /* For a new plan. Returns 0 or ERR_NOMEM. */

@@ -136,6 +136,20 @@ void picker_unask(struct picker *p, uint32_t piece, uint32_t block, bool late)
 		block_freed(p, o, block);
 }
 
+bool picker_is_untouched(const struct picker *p, uint32_t piece)
+{
+	const struct open_piece *o = picker_open(p, piece);
+
+	return o != NULL && o->state == OPEN_FETCHING && o->only.slot == PICKER_NONE &&
+	       o->n_free == o->n_blocks;
+}
+
+void picker_give_back(struct picker *p, uint32_t piece)
+{
+	open_close(p, picker_open(p, piece));
+	picker_order_put(p, piece);
+}
+
 bool picker_keep(struct picker *p, struct open_piece *o, uint32_t block)
 {
 	struct block *b = &o->blocks[block];

@@ -40,7 +40,7 @@ void picker_order_take(struct picker *p, uint32_t piece)
 	p->n_order--;
 }
 
-static void order_put(struct picker *p, uint32_t piece)
+void picker_order_put(struct picker *p, uint32_t piece)
 {
 	uint32_t at = p->n_order++, bucket = picker_bucket(p, piece), rank = picker_rank(p, piece);
 
@@ -407,7 +407,7 @@ int picker_lose(struct picker *p, uint32_t piece)
 			return ERR_NOMEM;
 		}
 	} else if (picker_is_wanted(p, piece)) {
-		order_put(p, piece);
+		picker_order_put(p, piece);
 	}
 	p->n_missing += picker_is_wanted(p, piece);
 	p->version++;

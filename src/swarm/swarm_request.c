@@ -17,6 +17,9 @@
  * sends 1.52 copies before all are complete, since it alone has nothing else to do and answers
  * first; with it 1.2, and the last is done 5 % sooner. */
 #define SPARED_DEPTH 32u
+/* Requests for pieces that a peer took back whose answers are still waited for; what is begun stays
+ * begun as long (attack: HAVE and DONTHAVE in turns, until all pieces are). */
+#define TAKEN_BACK_MAX 256u
 /* Peers that are put in order before free blocks are dealt out. */
 #define DEAL_MAX 64u
 
@@ -184,6 +187,46 @@ static void give_up(struct turn *t, struct peer *p, struct request *q, enum requ
 	t->s->returned = true;
 }
 
+static bool is_late_anywhere(const struct swarm *s, uint32_t piece)
+{
+	uint32_t n = meta_piece_blocks(s->meta, piece);
+	const struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		for (uint32_t b = 0; p->n_late > 0 && b < n; b++) {
+			const struct request *q = requests_find(&p->asks, piece, b * BLOCK_BYTES);
+
+			if (q != NULL && q->state == REQUEST_LATE)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Somebody who took it back was asked for it in vain. If nothing of it came, and nothing will, it
+ * is as if it had not been begun: else one peer had us begin all there are. */
+static void give_back(struct turn *t, uint32_t piece)
+{
+	struct picker *k = &t->s->picker;
+	struct peer *p;
+
+	if (!picker_is_untouched(k, piece) || is_late_anywhere(t->s, piece))
+		return;
+	picker_give_back(k, piece);
+	for (uint32_t i = 0; (p = swarm_next_peer(t->s, &i)) != NULL;)
+		if (peer_has(p, piece))
+			picker_on_have(k, &p->asker, piece);
+}
+
+/* Nothing is expected of it any more. */
+static void end_late(struct turn *t, struct peer *p, struct request *q)
+{
+	q->state = REQUEST_GHOST;
+	p->n_late--;
+	if (!peer_has(p, q->piece))
+		give_back(t, q->piece);
+}
+
 void swarm_release(struct turn *t, struct peer *p, enum request_state as)
 {
 	struct request *q = NULL;
@@ -191,10 +234,8 @@ void swarm_release(struct turn *t, struct peer *p, enum request_state as)
 	while ((q = requests_next(&p->asks, q)) != NULL) {
 		if (q->state == REQUEST_LIVE)
 			give_up(t, p, q, as);
-		if (q->state == REQUEST_LATE && as == REQUEST_GHOST) {
-			q->state = REQUEST_GHOST;
-			p->n_late--;
-		}
+		if (q->state == REQUEST_LATE && as == REQUEST_GHOST)
+			end_late(t, p, q);
 	}
 	picker_leave(&t->s->picker, &p->asker);
 }
@@ -235,18 +276,19 @@ void swarm_cancel_piece(struct turn *t, uint32_t piece)
 /* As when it chokes us: with the fast extension it still answers each. */
 void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece)
 {
-	struct request *q = NULL;
+	uint32_t n = meta_piece_blocks(t->s->meta, piece);
 
-	while (p->n_live + p->n_late > 0 && (q = requests_next(&p->asks, q)) != NULL) {
-		if (q->piece != piece)
-			continue;
-		if (q->state == REQUEST_LIVE)
-			give_up(t, p, q, p->fast ? REQUEST_LATE : REQUEST_GHOST);
-		if (q->state == REQUEST_LATE && !p->fast) {
-			q->state = REQUEST_GHOST;
-			p->n_late--;
-		}
+	for (uint32_t b = 0; b < n && p->n_live + p->n_late > 0; b++) {
+		struct request *q = requests_find(&p->asks, piece, b * BLOCK_BYTES);
+
+		if (q != NULL && q->state == REQUEST_LIVE)
+			give_up(t, p, q,
+				p->fast && p->n_late < TAKEN_BACK_MAX ? REQUEST_LATE
+								      : REQUEST_GHOST);
+		if (q != NULL && q->state == REQUEST_LATE && !p->fast)
+			end_late(t, p, q);
 	}
+	give_back(t, piece);
 }
 
 void swarm_cancel_all(struct turn *t)
@@ -278,22 +320,21 @@ void swarm_on_choke(struct turn *t, struct peer *p)
 }
 
 /* What it was asked before it choked us it has rejected by now, or will not come back to. */
-static void drop_late(struct peer *p)
+static void drop_late(struct turn *t, struct peer *p)
 {
 	struct request *q = NULL;
 
-	while ((q = requests_next(&p->asks, q)) != NULL) {
+	while (p->n_late > 0 && (q = requests_next(&p->asks, q)) != NULL) {
 		if (q->state == REQUEST_LATE)
-			q->state = REQUEST_GHOST;
+			end_late(t, p, q);
 	}
-	p->n_late = 0;
 }
 
 void swarm_on_unchoke(struct turn *t, struct peer *p)
 {
 	if (!p->am_choked)
 		return;
-	drop_late(p);
+	drop_late(t, p);
 	p->am_choked = false;
 	p->hold_until_ms = 0;
 	p->snubbed = false;
@@ -329,7 +370,7 @@ void swarm_on_reject(struct turn *t, struct peer *p, const struct wire_msg *m)
 		return;
 	}
 	if (q->state == REQUEST_LATE)
-		p->n_late--;
+		end_late(t, p, q);
 	if (q->state == REQUEST_LIVE) {
 		give_up(t, p, q, REQUEST_GHOST);
 		hold_back(t, p);

@@ -604,6 +604,42 @@ TEST(picker_holds_two_million_pieces)
 	picker_fini(&p);
 }
 
+/* The peer comes to have these, and says so. */
+static void tell(struct picker *p, struct asker *a, struct bitfield *has, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		bitfield_set(has, i);
+		picker_add(p, i);
+		picker_on_have(p, a, i);
+	}
+}
+
+TEST(picker_looks_for_a_new_piece_among_those_that_are_new)
+{
+	struct picker *p =
+	    picker_draw("2 2 1 2 3 3 3 3 3 3 3 3 3 1 3 3", ". . . . . . . . . . . . . . . .");
+	struct bitfield bits;
+	struct asker a = asker_draw("----------------", &bits);
+
+	CHECK_STR(picked(p, &a, 1, 0), "-");
+	tell(p, &a, &bits, 1, 3);
+	CHECK(a.dry_fresh == p->version_fresh);
+	/* The rarest of them first. */
+	CHECK_STR(picked(p, &a, 1, 0), "2:0");
+	picker_check_asker(p, &a);
+	CHECK_STR(picked(p, &a, 3, 0), "1:0 3:0 -");
+	picker_check_asker(p, &a);
+	/* More than are remembered: all it has is looked at. */
+	tell(p, &a, &bits, 5, PICKER_NEWS);
+	CHECK(a.dry_fresh == p->version_fresh);
+	tell(p, &a, &bits, 5 + PICKER_NEWS, 1);
+	CHECK(a.dry_fresh != p->version_fresh);
+	CHECK_STR(picked(p, &a, 1, 0), "13:0");
+	picker_check_asker(p, &a);
+	bitfield_fini(&bits);
+	picker_erase(p);
+}
+
 static double cpu_s(void)
 {
 	struct timespec t;

@@ -318,3 +318,72 @@ TEST(a_proof_up_to_the_root_costs_no_walk_over_the_whole_piece_layer)
 	CHECK(cpu_s() - began < 2);
 	stop(&b);
 }
+
+static void hear_gone(struct bench *b, struct peer_ref r, uint32_t piece)
+{
+	uint8_t gone[4];
+
+	put_be32(gone, piece);
+	hear(b, r,
+	     (struct wire_msg){
+		 .type = WIRE_EXTENDED, .ext_id = SWARM_EXT_DONTHAVE, .body = bytes_of(gone, 4)});
+}
+
+/* Each piece is had, asked for, and taken back. */
+TEST(pieces_that_are_taken_back_are_not_begun_one_after_the_other_for_good)
+{
+	struct peer_ref r, silent;
+	struct bench b;
+
+	start_large(&b, 0, false);
+	silent = join(&b);
+	hear_type(&b, silent, WIRE_UNCHOKE);
+	/* So many answers are waited for. */
+	for (uint32_t i = 0; i < 20000; i++) {
+		hear(&b, silent, (struct wire_msg){.type = WIRE_HAVE, .index = i});
+		hear_gone(&b, silent, i);
+		effects_clear(&b.fx);
+	}
+	CHECK_INT(b.s->picker.n_open, 256);
+	swarm_check(b.s);
+	r = join(&b);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t piece = PIECES - 1 - i;
+
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = piece});
+		hear_gone(&b, r, piece);
+		hear(&b, r,
+		     (struct wire_msg){.type = WIRE_REJECT, .index = piece, .length = BLOCK_BYTES});
+		effects_clear(&b.fx);
+	}
+	CHECK_INT(b.s->picker.n_open, 256);
+	swarm_on_closed(b.s, silent, b.now, &b.fx);
+	CHECK_INT(b.s->picker.n_open, 0);
+	swarm_check(b.s);
+	/* And are asked for as if nothing had been. */
+	effects_clear(&b.fx);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = PIECES - 1});
+	CHECK(b.fx.n > 0 && b.fx.list[b.fx.n - 1].u.msg.type == WIRE_REQUEST);
+	stop(&b);
+}
+
+/* With the fast extension its answer is still waited for; choked and let go, it is not any more. */
+TEST(a_piece_that_was_taken_back_is_fresh_when_nobody_may_answer_for_it_any_more)
+{
+	struct peer_ref r;
+	struct bench b;
+
+	start_large(&b, 0, false);
+	r = join(&b);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 7});
+	hear_gone(&b, r, 7);
+	CHECK(picker_open(&b.s->picker, 7) != NULL);
+	hear_type(&b, r, WIRE_CHOKE);
+	CHECK(picker_open(&b.s->picker, 7) != NULL);
+	hear_type(&b, r, WIRE_UNCHOKE);
+	CHECK(picker_open(&b.s->picker, 7) == NULL);
+	swarm_check(b.s);
+	stop(&b);
+}
