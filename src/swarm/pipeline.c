@@ -22,9 +22,25 @@ static uint32_t ceiling(const struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 	return most > UINT16_MAX ? UINT16_MAX : (uint32_t)most;
 }
 
+static void note_pause(struct pipeline *p, uint64_t now_ms)
+{
+	uint64_t pause = p->block_ms != 0 && now_ms > p->block_ms ? now_ms - p->block_ms : 0;
+
+	if (pause > p->pause_ms && pause <= PIPELINE_PAUSE_MAX_MS)
+		p->pause_ms = (uint32_t)pause;
+	p->block_ms = now_ms;
+}
+
+static uint32_t target_ms(const struct pipeline *p)
+{
+	uint32_t pause = p->pause_ms > p->before_ms ? p->pause_ms : p->before_ms;
+
+	return pause * 3 / 2 > PIPELINE_TARGET_MS ? pause * 3 / 2 : PIPELINE_TARGET_MS;
+}
+
 static void settle_depth(struct pipeline *p, uint64_t bps, uint32_t rtt_us)
 {
-	uint64_t depth = blocks_in(p, bps, PIPELINE_TARGET_MS * 1000u + (uint64_t)rtt_us) + 1;
+	uint64_t depth = blocks_in(p, bps, target_ms(p) * 1000u + (uint64_t)rtt_us) + 1;
 	uint32_t most = ceiling(p, bps, rtt_us);
 
 	p->depth = depth > most ? most : (uint32_t)depth;
@@ -39,6 +55,7 @@ void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_
 		pipeline_init(p);
 	if (p->window_ms == 0)
 		p->window_ms = now_ms == 0 ? 1 : now_ms;
+	note_pause(p, now_ms);
 	p->window_bytes += bytes;
 	p->window_blocks++;
 	if (p->growing && (p->depth < PIPELINE_ENOUGH || p->depth < ceiling(p, bps, rtt_us)))
@@ -57,6 +74,8 @@ void pipeline_on_block(struct pipeline *p, uint32_t bytes, uint64_t bps, uint32_
 	p->window_ms = now_ms;
 	if (!p->growing)
 		settle_depth(p, bps > window_bps ? bps : window_bps, rtt_us);
+	p->before_ms = p->pause_ms;
+	p->pause_ms = 0;
 }
 
 void pipeline_on_stall(struct pipeline *p)

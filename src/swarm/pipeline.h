@@ -7,6 +7,10 @@
  * answering holds few blocks, and that pieces are whole early: in a crowd of 100 a whole second
  * costs 4 % of the time, as all that is asked of the only seed waits in queues.
  *
+ * Some answer in bursts: Transmission with a limit for what it sends looks at what it was asked
+ * twice a second. Of such a peer what comes in one and a half of its pauses is asked; less than
+ * what it could send in one would be all that comes in the next, and so ever less.
+ *
  * Blocks are counted as large as those that came last: with small files most are far below 16 KiB,
  * and a number meant for whole ones would leave a distant peer idle. */
 #ifndef SHOAL_SWARM_PIPELINE_H
@@ -25,6 +29,8 @@
 #define PIPELINE_REQQ_UNKNOWN 250u
 /* Rates are compared over windows of this length. */
 #define PIPELINE_WINDOW_MS 250u
+/* Longer silence between two blocks is no burst's pause. */
+#define PIPELINE_PAUSE_MAX_MS 1000u
 
 struct pipeline {
 	uint32_t depth;
@@ -35,6 +41,9 @@ struct pipeline {
 	uint32_t window_blocks;
 	uint32_t block_bytes; /* of the blocks of the window before, on average */
 	uint64_t window_bps;  /* of the window before */
+	uint64_t block_ms;    /* when the last block came; 0 none yet */
+	uint32_t pause_ms;    /* the longest between two blocks of this window */
+	uint32_t before_ms;   /* and of the one before */
 };
 
 void pipeline_init(struct pipeline *p);
