@@ -100,10 +100,16 @@ bool announce_site_is_down(const struct announce_site *s, uint64_t now_ms)
 	return now_ms < s->down_until_ms || (s->fails > 0 && s->in_flight > 0);
 }
 
+bool announce_site_is_slow(const struct announce_site *s)
+{
+	return s->slow && s->in_flight > 0;
+}
+
 void announce_site_failed(struct announce_site *s, const char *reason, uint64_t now_ms)
 {
 	uint64_t pause = ANNOUNCE_GATE_DOWN_MS;
 
+	s->slow = false;
 	/* Requests that were under way together fail together. */
 	if (now_ms < s->down_until_ms)
 		return;
@@ -120,4 +126,5 @@ void announce_site_answered(struct announce_site *s)
 {
 	s->fails = 0;
 	s->down_until_ms = 0;
+	s->slow = false;
 }

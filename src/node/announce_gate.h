@@ -28,6 +28,7 @@ struct announce_site {
 	uint32_t in_flight; /* requests, counted by the announcers */
 	uint32_t fails;	    /* since it answered last */
 	uint64_t down_until_ms;
+	bool slow;			/* it lets us wait: no answer, and no failure yet */
 	uint64_t one_until_ms;		/* it is asked by addresses of one family alone */
 	char reason[ANNOUNCE_TEXT_MAX]; /* of the newest failure */
 };
@@ -64,6 +65,8 @@ struct announce_site *announce_site_get(struct announce_gate *g, const char *url
 void announce_site_put(struct announce_gate *g, struct announce_site *s);
 /* It gave no answer lately, and shall not be asked now: `reason` says why. */
 bool announce_site_is_down(const struct announce_site *s, uint64_t now_ms);
+/* It is asked, and somebody who has other trackers has lost patience. */
+bool announce_site_is_slow(const struct announce_site *s);
 void announce_site_failed(struct announce_site *s, const char *reason, uint64_t now_ms);
 void announce_site_answered(struct announce_site *s);
 

@@ -25,8 +25,11 @@ struct ask {
 	struct err_info why; /* ASK_INSTEAD: of the first */
 };
 
-/* Under way at once: a round is one tracker; a goodbye goes to those that know us. */
-#define ASKS_MAX 16
+/* Trackers of one turn that are not waited for any longer; then others have theirs. */
+#define ASIDE_MAX 3u
+/* Under way at once: of these trackers and the next, two hashes over two families; a goodbye goes
+ * to those that know us. */
+#define ASKS_MAX ((ASIDE_MAX + 1) * 4)
 /* Nobody waits longer for an answer to "stopped". */
 #define GOODBYE_MS 2000u
 /* Nor on a tracker's other address, which has rest for an hour when it gives none. */
@@ -42,6 +45,7 @@ struct announcer {
 	struct tiers tiers;
 	struct announce_turn turn;
 	uint32_t current; /* the tracker this round asks */
+	uint32_t n_aside; /* those before it that have not answered yet, of this turn */
 	struct ask *asks; /* ASKS_MAX while it is our turn, else NULL */
 	uint32_t n_asks;
 	enum announce_event event; /* to be said in the next round that succeeds */
@@ -82,13 +86,18 @@ static void ask_is_over(struct ask *ask)
 	a->tiers.list[ask->tracker].site->in_flight--;
 }
 
+static void cancel_ask(struct ask *ask)
+{
+	announce_ask_cancel(&ask->call);
+	ask_is_over(ask);
+}
+
 static void cancel_asks(struct announcer *a)
 {
 	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++) {
 		if (!a->asks[i].under_way)
 			continue;
-		announce_ask_cancel(&a->asks[i].call);
-		ask_is_over(&a->asks[i]);
+		cancel_ask(&a->asks[i]);
 		/* It may have got it. */
 		a->tiers.list[a->asks[i].tracker].known_at[a->asks[i].family] = a->asks[i].port;
 	}
@@ -353,9 +362,14 @@ static void finish_stop(struct announcer *a)
 		stopped(a->stopped_user);
 }
 
+static bool has_next(const struct announcer *a)
+{
+	return a->current + 1 < a->tiers.n;
+}
+
 static bool next_tracker(struct announcer *a)
 {
-	bool has = a->current + 1 < a->tiers.n;
+	bool has = has_next(a);
 
 	a->current = has ? a->current + 1 : 0;
 	return has;
@@ -378,6 +392,7 @@ static bool is_outdated(const struct announcer *a, const struct tracker_url *t)
  * before the next one: a torrent of many dead trackers would keep it for minutes. */
 static void end_round(struct announcer *a)
 {
+	loop_timer_clear(a->timer);
 	if (a->round_ok) {
 		bool again = is_outdated(a, &a->tiers.list[a->current]);
 
@@ -414,15 +429,108 @@ static bool take_first(struct announcer *a, const struct ask *ask,
 	return true;
 }
 
-static void go_on(struct announcer *a, bool good)
+/* As far as it may be asked now. */
+static void ask_current(struct announcer *a)
+{
+	const struct tracker_url *t = &a->tiers.list[a->current];
+	struct ask first = {.tracker = a->current, .family = first_family(a, t)};
+
+	if (announce_site_is_down(t->site, a->asked_ms)) {
+		fail(a, t->site->url, t->site->reason);
+		return;
+	}
+	/* Another torrent waits for it already. */
+	if (has_next(a) && announce_site_is_slow(t->site))
+		return;
+	for (first.hash = 0; first.hash < a->n_hashes; first.hash++)
+		if (t->rest_until_ms[first.hash] <= a->asked_ms)
+			(void)send_ask(a, &first, a->event);
+}
+
+/* Somebody else tells this tracker: nothing is to be said until announcer_resume(). */
+static bool is_covered(const struct announcer *a, const struct tracker_url *t)
+{
+	return a->p.covered != NULL && a->p.covered(a->p.user, t->site->url);
+}
+
+/* ---- those that are slow to answer ------------------------------------------ */
+
+static bool is_asked(const struct announcer *a, uint32_t tracker)
+{
+	for (size_t i = 0; a->asks != NULL && i < ASKS_MAX; i++)
+		if (a->asks[i].under_way && a->asks[i].tracker == tracker)
+			return true;
+	return false;
+}
+
+/* The round has succeeded without them: they have had their time. */
+static void give_up_slow(struct announcer *a)
+{
+	for (size_t i = 0; i < ASKS_MAX; i++) {
+		struct ask *ask = &a->asks[i];
+		struct announce_site *site = a->tiers.list[ask->tracker].site;
+
+		if (!ask->under_way || ask->tracker == a->current)
+			continue;
+		cancel_ask(ask);
+		announce_site_failed(site, "no answer", loop_now_ms(a->p.loop));
+	}
+	if (a->n_asks == 0)
+		end_round(a);
+}
+
+/* Whoever waits for peers is not to wait for one that may be gone: the next one is asked, too. */
+static void ask_next_beside(struct announcer *a)
+{
+	bool asked = false;
+
+	while (!asked && a->n_aside < ASIDE_MAX && has_next(a) &&
+	       !is_covered(a, &a->tiers.list[a->current + 1])) {
+		a->n_aside += is_asked(a, a->current);
+		a->current++;
+		ask_current(a);
+		asked = is_asked(a, a->current);
+	}
+	if (asked)
+		loop_timer_set(a->timer, ANNOUNCER_PATIENCE_MS);
+}
+
+static void lose_patience(struct announcer *a)
+{
+	if (a->stopping)
+		return;
+	if (a->round_ok) {
+		give_up_slow(a);
+		return;
+	}
+	if (has_next(a))
+		a->tiers.list[a->current].site->slow = true;
+	ask_next_beside(a);
+}
+
+/* One has answered, of whatever place in the order. */
+static void settle_on(struct announcer *a, uint32_t tracker)
+{
+	if (a->round_ok && tracker > a->current)
+		return;
+	a->current = tracker;
+	if (!a->round_ok)
+		loop_timer_set(a->timer, ANNOUNCER_LATE_MS);
+	a->round_ok = true;
+}
+
+static void go_on(struct announcer *a, const struct ask *ask, bool good)
 {
 	/* The peers of the reply may have brought the end of the transfer: then the turn is, or is
 	 * waited for, to say goodbye. */
 	if (a->stopping)
 		return;
-	a->round_ok = a->round_ok || good;
+	if (good)
+		settle_on(a, ask->tracker);
 	if (a->n_asks == 0)
 		end_round(a);
+	else if (!a->round_ok && !is_asked(a, a->current))
+		ask_next_beside(a);
 }
 
 static void on_answer(void *user, const struct announce_answer *answer)
@@ -440,42 +548,25 @@ static void on_answer(void *user, const struct announce_answer *answer)
 		take_beside(a, &ask, answer);
 	else
 		good = take_first(a, &ask, answer);
-	go_on(a, good);
-}
-
-/* As far as it may be asked now. */
-static void ask_current(struct announcer *a)
-{
-	const struct tracker_url *t = &a->tiers.list[a->current];
-	struct ask first = {.tracker = a->current, .family = first_family(a, t)};
-
-	if (announce_site_is_down(t->site, a->asked_ms)) {
-		fail(a, t->site->url, t->site->reason);
-		return;
-	}
-	for (first.hash = 0; first.hash < a->n_hashes; first.hash++)
-		if (t->rest_until_ms[first.hash] <= a->asked_ms)
-			(void)send_ask(a, &first, a->event);
-}
-
-/* Somebody else tells this tracker: nothing is to be said until announcer_resume(). */
-static bool is_covered(const struct announcer *a, const struct tracker_url *t)
-{
-	return a->p.covered != NULL && a->p.covered(a->p.user, t->site->url);
+	go_on(a, &ask, good);
 }
 
 static void start_round(struct announcer *a)
 {
+	loop_timer_clear(a->timer);
 	if (is_covered(a, &a->tiers.list[a->current])) {
 		a->current = 0;
 		end_turn(a);
 		return;
 	}
 	a->round_ok = false;
+	a->n_aside = 0;
 	a->asked_ms = loop_now_ms(a->p.loop);
 	ask_current(a);
-	if (a->n_asks > 0)
+	if (a->n_asks > 0) {
+		loop_timer_set(a->timer, ANNOUNCER_PATIENCE_MS);
 		return;
+	}
 	/* It was not asked, which takes no turn. */
 	if (next_tracker(a))
 		start_round(a);
@@ -501,7 +592,7 @@ static void say_goodbye(struct announcer *a)
 	for (uint32_t i = 0; i < a->tiers.n; i++) {
 		const struct tracker_url *t = &a->tiers.list[i];
 
-		if (announce_site_is_down(t->site, now))
+		if (announce_site_is_down(t->site, now) || t->site->slow)
 			continue;
 		for (uint32_t h = 0; h < a->n_hashes; h++)
 			if (t->rest_until_ms[h] <= now)
@@ -523,7 +614,7 @@ static void on_turn(void *arg)
 
 static void want_turn(struct announcer *a)
 {
-	if (a->tiers.n == 0 || a->stopping)
+	if (a->tiers.n == 0 || a->stopping || a->turn.state == TURN_IN)
 		return;
 	loop_timer_clear(a->timer);
 	announce_gate_enter(a->p.gate, &a->turn);
@@ -531,7 +622,12 @@ static void want_turn(struct announcer *a)
 
 static void on_timer(void *arg)
 {
-	want_turn(arg);
+	struct announcer *a = arg;
+
+	if (a->turn.state == TURN_IN)
+		lose_patience(a);
+	else
+		want_turn(a);
 }
 
 /* ---- life ---------------------------------------------------------------- */

@@ -1,10 +1,10 @@
 /* node/announcer.h - tells trackers of one torrent that we are there and asks for others, over HTTP
  * or UDP, when the node's gate gives it a turn.
  *
- * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails), BEP 21
- * (partial seeds are "paused"), BEP 31 (retry in). A hybrid torrent announces both of its hashes. A
- * failing tracker is tried again after 5 s, doubling to 5 min, with jitter of a quarter, so that
- * peers do not return in one herd (G-30).
+ * Source: BEP 3, BEP 12 (node/tiers.h; the next tracker is asked only when one fails, or is slow),
+ * BEP 21 (partial seeds are "paused"), BEP 31 (retry in). A hybrid torrent announces both of its
+ * hashes. A failing tracker is tried again after 5 s, doubling to 5 min, with jitter of a quarter,
+ * so that peers do not return in one herd (G-30).
  */
 #ifndef SHOAL_NODE_ANNOUNCER_H
 #define SHOAL_NODE_ANNOUNCER_H
@@ -19,6 +19,11 @@
 
 #define ANNOUNCER_RETRY_FIRST_MS 5000u
 #define ANNOUNCER_RETRY_LAST_MS (5u * 60u * 1000u)
+/* A tracker that has not answered by then is not waited for any longer: the next one is asked, too.
+ * Two such before one that lives keep nobody from peers for as long as `get` waits for a holder. */
+#define ANNOUNCER_PATIENCE_MS 2000u
+/* Once another one has answered it has so long, then it counts as one that gives no answer. */
+#define ANNOUNCER_LATE_MS 5000u
 
 struct announcer;
 

@@ -59,6 +59,25 @@ def _(w):
     check_eq(index.api("status")["announces"], index.api("status")["udp"]["announces"], "all came over UDP")
 
 
+@test("a tracker that takes the connection and says nothing, before one that lives, costs two seconds")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a", "http://127.0.0.1:1"), w.peer("b", "http://127.0.0.1:1")
+    src, torrent = h.make_file(a.path("f"), h.MIB), w.path("f.torrent")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as mute:
+        mute.bind((HOST, 0))
+        mute.listen(16)
+        a.run("create", src, "-o", torrent, "--tracker", f"http://{HOST}:{mute.getsockname()[1]}/announce",
+              "--tracker", f"http://localhost:{index.port}/announce").expect(h.OK)
+        seed = a.start("get", torrent, "-o", a.dir + "/", "--seed")
+        h.wait_for(lambda: index.api("status")["peers"] == 2, 10 * h.SLOW, "the seed is known, by both hashes")
+        # Without --wait: it would give up after six seconds in which it knows of nobody.
+        done = b.run("get", torrent, "-o", b.path("got") + "/").expect(h.OK)
+        check(done.seconds < 6 * h.SLOW, "it took", done.seconds)
+        h.check_same(b.path("got", "f"), src)
+        seed.stop().expect(h.OK)
+
+
 @test("a peer that came over HTTP and one that came over UDP see one another, with one thread and with three")
 def _(w):
     for threads in ("1", "3"):

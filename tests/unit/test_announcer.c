@@ -1,6 +1,8 @@
 #include "node/announcer.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "node/announce_pace.h"
 #include "test.h"
@@ -9,6 +11,7 @@
 #include "http_fixture.h"
 
 #define PATIENCE_MS 60000u
+#define LATE_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\nd8:intervali900e5:peers0:e"
 
 /* A tracker, an announcer that asks it, and others who want turns, too. */
 struct scene {
@@ -21,6 +24,7 @@ struct scene {
 	struct meta_tracker second; /* of the torrent, if there is a dead one before it */
 	struct announcer *a;
 	char url[64], dead[64];
+	int mute; /* listens, and nobody accepts; -1: none */
 	const char *urls[2];
 	int n_started, n_stopped; /* what the tracker was told */
 	int n_found, n_left;
@@ -116,6 +120,17 @@ static void name_dead(struct scene *s)
 	snprintf(s->dead, sizeof(s->dead), "http://127.0.0.1:%u/announce", port);
 }
 
+/* The URL of one that takes connections and says nothing. */
+static void name_mute(struct scene *s)
+{
+	struct err_info info;
+	uint16_t port;
+
+	s->mute = tcp_listen("127.0.0.1", 0, &port, &info);
+	CHECK(s->mute >= 0);
+	snprintf(s->dead, sizeof(s->dead), "http://127.0.0.1:%u/announce", port);
+}
+
 /* Of the trackers that the scene has by now. */
 static struct announcer *another(struct scene *s)
 {
@@ -141,19 +156,23 @@ static bool is_any(const void *user, const char *url)
 	return true;
 }
 
-static void start_with(struct scene *s, bool dead, bool hybrid)
+enum before { NOBODY, DEAD, MUTE };
+
+/* The tracker, and who comes before it. */
+static void start_with(struct scene *s, enum before first, bool hybrid)
 {
 	uint16_t port;
 
-	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}, .v2 = hybrid, .hash_v2 = {8}}};
+	*s = (struct scene){.meta = {.v1 = true, .hash_v1 = {7}, .v2 = hybrid, .hash_v2 = {8}},
+			    .mute = -1};
 	CHECK_INT(loop_new(&s->loop), 0);
 	s->tracker = serve_http(s->loop, on_request, s, &port);
 	CHECK_INT(http_client_new(s->loop, &s->http), 0);
 	announce_gate_init(&s->gate, (struct siphash_key){1, 2});
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/announce", port);
 	s->urls[0] = s->url;
-	if (dead) {
-		name_dead(s);
+	if (first != NOBODY) {
+		(first == DEAD ? name_dead : name_mute)(s);
 		s->urls[0] = s->dead;
 		s->second = (struct meta_tracker){s->url, 0};
 		s->meta.trackers = &s->second;
@@ -164,7 +183,7 @@ static void start_with(struct scene *s, bool dead, bool hybrid)
 
 static void start(struct scene *s)
 {
-	start_with(s, false, false);
+	start_with(s, NOBODY, false);
 }
 
 static void stop(struct scene *s)
@@ -174,6 +193,8 @@ static void stop(struct scene *s)
 	http_client_free(s->http);
 	http_server_free(s->tracker);
 	loop_free(s->loop);
+	if (s->mute >= 0)
+		tcp_close(s->mute);
 }
 
 static void wait_until(struct scene *s, const int *count, int n)
@@ -272,7 +293,7 @@ TEST(others_have_their_turn_between_a_dead_tracker_and_the_next_one)
 	uint64_t end = loop_clock_ms() + PATIENCE_MS;
 	struct scene s;
 
-	start_with(&s, true, false);
+	start_with(&s, DEAD, false);
 	for (size_t i = 0; i < last; i++)
 		other_enters(&s, i);
 	announcer_start(s.a);
@@ -294,7 +315,7 @@ TEST(a_tracker_that_knows_one_hash_of_a_hybrid_is_asked_for_that_one_and_has_not
 	struct announcer_status st;
 	struct scene s;
 
-	start_with(&s, false, true);
+	start_with(&s, NOBODY, true);
 	s.stays = s.forgot_v2 = true;
 	s.reply.interval_s = ANNOUNCE_INTERVAL_MIN_S;
 	announcer_start(s.a);
@@ -344,5 +365,61 @@ TEST(a_tracker_that_minds_that_word_is_asked_without_it)
 	CHECK_INT(s.n_started, 1);
 	announcer_status(s.a, &st);
 	CHECK_INT(st.ok, 1);
+	stop(&s);
+}
+
+TEST(a_tracker_that_does_not_answer_is_not_waited_for_and_then_left_alone)
+{
+	uint64_t begun = loop_clock_ms();
+	struct announcer *late;
+	struct scene s;
+
+	start_with(&s, MUTE, true);
+	s.stays = true;
+	announcer_start(s.a);
+	wait_until(&s, &s.n_started, 2);
+	CHECK(loop_clock_ms() - begun >= ANNOUNCER_PATIENCE_MS / 2);
+	CHECK(loop_clock_ms() - begun < ANNOUNCER_PATIENCE_MS + ANNOUNCER_LATE_MS);
+	/* Another torrent does not wait for it either. */
+	begun = loop_clock_ms();
+	late = another(&s);
+	announcer_start(late);
+	wait_until(&s, &s.n_started, 4);
+	CHECK(loop_clock_ms() - begun < ANNOUNCER_PATIENCE_MS);
+	/* Nor does anybody once it has had its time. */
+	wait_for_round(&s);
+	announcer_free(late);
+	begun = loop_clock_ms();
+	late = another(&s);
+	announcer_start(late);
+	wait_until(&s, &s.n_started, 6);
+	CHECK(loop_clock_ms() - begun < ANNOUNCER_PATIENCE_MS);
+	announcer_stop(s.a, on_left, &s);
+	wait_for(&s, &s.n_left);
+	CHECK_INT(s.n_stopped, 2);
+	announcer_free(late);
+	stop(&s);
+}
+
+/* There are two answers, the later one of the slow one, which comes first in the order. */
+TEST(a_tracker_that_answers_late_is_heard_all_the_same)
+{
+	struct announcer_status st;
+	struct scene s;
+	int fd;
+
+	start_with(&s, MUTE, false);
+	s.stays = true;
+	announcer_start(s.a);
+	wait_for(&s, &s.n_found);
+	fd = accept(s.mute, NULL, NULL);
+	CHECK(fd >= 0);
+	CHECK(write(fd, LATE_ANSWER, strlen(LATE_ANSWER)) == (ssize_t)strlen(LATE_ANSWER));
+	wait_until(&s, &s.n_found, 2);
+	wait_for_round(&s);
+	announcer_status(s.a, &st);
+	CHECK_INT(st.ok, 2);
+	CHECK_INT(st.failed, 0);
+	tcp_close(fd);
 	stop(&s);
 }
