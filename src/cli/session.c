@@ -13,6 +13,9 @@
 #include "node/node_dht.h"
 
 #define WATCH_MS 200u
+/* At the beginning, and twice that each time: a daemon, which is asked, is done with something small
+ * sooner. */
+#define WATCH_FIRST_MS 10u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
 #define LEAVE_MS 3000u
 /* Of a daemon, which systemd may be waiting for. */
@@ -166,8 +169,10 @@ static void on_timer(void *arg)
 		return;
 	say_spared(s);
 	s->watch(s, s->user);
-	if (!s->ending)
-		loop_timer_set(s->timer, WATCH_MS);
+	if (s->ending)
+		return;
+	loop_timer_set(s->timer, s->watch_ms);
+	s->watch_ms = s->watch_ms * 2 < WATCH_MS ? s->watch_ms * 2 : WATCH_MS;
 }
 
 /* Torrents that announce to it are told of in one live session. An address that cannot be is
@@ -343,6 +348,7 @@ void session_poke(struct session *s)
 int session_run(struct session *s, void (*watch)(struct session *s, void *user), void *user)
 {
 	s->watch = watch;
+	s->watch_ms = WATCH_FIRST_MS;
 	s->user = user;
 	if (loop_on_signal(s->loop, SIGINT, on_signal, s) != OK ||
 	    loop_on_signal(s->loop, SIGTERM, on_signal, s) != OK) {

@@ -44,9 +44,10 @@ struct session {
 	uint64_t drain_until_ms;
 	struct parting_loss loss; /* of the last look */
 	int going_code;
-	/* Called five times a second and after each phase change. May call session_end(). May be
-	 * NULL. */
+	/* Called five times a second, at the beginning more often, and after each phase change. May
+	 * call session_end(). May be NULL. */
 	void (*watch)(struct session *s, void *user);
+	uint32_t watch_ms; /* until the next time */
 	/* Called once before the node leaves; set before session_run(). May be NULL. */
 	void (*leaving)(void *user);
 	void *user;

@@ -54,6 +54,18 @@ def _(w):
     check_eq(len(b.transfers()), 40, "they stay")
 
 
+@test("what is small is there at once by a daemon, too: get does not wait for its next look")
+def _(w):
+    _, a, b = trio(w)
+    srcs = [h.make_file(a.path(f"f{i}"), 20 * KIB, seed=i) for i in range(10)]
+    seed = a.share(srcs[0], *srcs[1:], wait=False)
+    h.wait_for(lambda: b"peer on port" in seed.out(), 30 * h.SLOW, "all are shared")
+    b.daemon()
+    # The quickest: the machine may be busy. A look each fifth of a second is more than that alone.
+    took = min(b.run("get", os.path.basename(s)).expect(h.OK).seconds for s in srcs)
+    check(took < 0.2 * h.SLOW, "the quickest took", took)
+
+
 @test("a daemon that stands still keeps what was handed over: get says so and ends, and it goes on once it wakes", seconds=150)
 def _(w):
     _, a, b = trio(w)
