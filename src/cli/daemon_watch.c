@@ -37,6 +37,7 @@ struct watched {
 
 struct daemon_watch {
 	struct jobs *js;
+	struct node *node;
 	struct jobs_watcher watcher;
 	struct renewer *renewer;
 	struct loop_timer *again; /* for those that could not be begun */
@@ -415,6 +416,13 @@ static void on_again(void *arg)
 	}
 }
 
+static void on_index_up(void *user)
+{
+	struct daemon_watch *d = user;
+
+	renewer_hurry(d->renewer);
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
@@ -445,6 +453,8 @@ int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
 		free(d);
 		return ERR_NOMEM;
 	}
+	d->node = node;
+	node_hear_index(node, on_index_up, d);
 	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
 	jobs_watch(js, &d->watcher);
 	for (size_t at = 0; (j = jobs_next(js, &at)) != NULL;)
@@ -459,6 +469,7 @@ void daemon_watch_free(struct daemon_watch *d)
 
 	if (d == NULL)
 		return;
+	node_hear_index(d->node, NULL, NULL);
 	jobs_unwatch(d->js, &d->watcher);
 	loop_timer_free(d->again);
 	renewer_free(d->renewer);

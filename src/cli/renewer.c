@@ -180,6 +180,13 @@ int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, const c
 	return OK;
 }
 
+void renewer_hurry(struct renewer *r)
+{
+	for (struct renewal_item *it = r->items; it != NULL; it = it->next)
+		if (it->again_ms > 0 && it != r->making)
+			share_watch_again(it->watch, 0);
+}
+
 void renewer_remove(struct renewer *r, void *item)
 {
 	struct renewal_item **at = &r->items, *it;

@@ -42,5 +42,8 @@ int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, const c
 		void *item);
 /* What is being made of it is given up soon; gone() follows, at once or then. */
 void renewer_remove(struct renewer *r, void *item);
+/* What may have been in the way is over, such as that no index was there: what failed is tried
+ * again now. */
+void renewer_hurry(struct renewer *r);
 
 #endif

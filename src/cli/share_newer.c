@@ -62,6 +62,13 @@ static void say_renewing(void *user, void *item, const char *text)
 	session_say(&sh->session, "%s: %s", ((struct share *)item)->label, text);
 }
 
+static void on_index_up(void *user)
+{
+	struct sharing *sh = user;
+
+	renewer_hurry(sh->renewer);
+}
+
 int share_newer_begin(struct sharing *sh, struct err_info *info)
 {
 	struct renewer_params p = {
@@ -81,7 +88,10 @@ int share_newer_begin(struct sharing *sh, struct err_info *info)
 	for (size_t i = 0; i < sh->n && err == OK; i++)
 		err = renewer_add(sh->renewer, sh->shares[i].path, settle_ms, sh->o->exclude,
 				  &sh->shares[i]);
-	return err == OK ? OK : err_set(info, err, "%s", err_text(err));
+	if (err != OK)
+		return err_set(info, err, "%s", err_text(err));
+	node_hear_index(sh->session.node, on_index_up, sh);
+	return OK;
 }
 
 /* ---- by the daemon ---------------------------------------------------------------------- */

@@ -385,6 +385,8 @@ static void on_welcome(struct live *l, const json_t *j)
 	loop_timer_clear(l->grace);
 	say_dht(l);
 	hear_seen_as(l, j);
+	if (l->p.up != NULL)
+		l->p.up(l->p.user);
 }
 
 static void on_object(struct live *l, const json_t *j)

@@ -35,6 +35,8 @@ struct live_params {
 	uint64_t seed;
 	/* The index at `by` sees us as `us`. May be NULL. */
 	void (*seen_as)(void *user, const struct addr *by, const struct addr *us);
+	/* A session is there, or there again. May be NULL. */
+	void (*up)(void *user);
 	void *user;
 	void (*log)(void *user, const char *line);  /* for -v; may be NULL */
 	void (*warn)(void *user, const char *line); /* that the index lets us in no more; or NULL */

@@ -445,6 +445,20 @@ const struct portmap_state *node_reach(const struct node *n)
 	return n->reach == NULL ? NULL : reach_state(n->reach);
 }
 
+void node_hear_index(struct node *n, void (*up)(void *user), void *user)
+{
+	n->index_up = up;
+	n->index_user = user;
+}
+
+static void on_index_up(void *user)
+{
+	struct node *n = user;
+
+	if (n->index_up != NULL)
+		n->index_up(n->index_user);
+}
+
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info)
 {
@@ -456,6 +470,7 @@ int node_use_index(struct node *n, const char *url, const char *token, const cha
 				.reach = n->reach,
 				.seed = rng_next(&n->rng),
 				.seen_as = node_on_index_sees_us,
+				.up = on_index_up,
 				.user = n,
 				.log = n->log,
 				.warn = n->warn,

@@ -80,6 +80,10 @@ const char *node_external(const struct node *n, bool v6, struct addr *out);
 int node_use_index(struct node *n, const char *url, const char *token, const char *pin,
 		   struct err_info *info);
 
+/* `up` is called when a live session with an index is there, or there again: what could not be done
+ * without it may be tried. One listener; NULL: none. */
+void node_hear_index(struct node *n, void (*up)(void *user), void *user);
+
 /* Who wants to know of changes on disk shares this one. */
 struct folder_watcher;
 struct folder_watcher *node_folder_watcher(const struct node *n);

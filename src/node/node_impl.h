@@ -48,6 +48,8 @@ struct node {
 	struct folder_watcher *watcher;
 	bool said_unwatched;		      /* that no more folders can be watched */
 	struct live *lives[NODE_INDEXES_MAX]; /* with our indexes */
+	void (*index_up)(void *user);	      /* node_hear_index() */
+	void *index_user;
 	uint32_t n_lives;
 	struct rng rng;
 	uint8_t peer_id[20];

@@ -162,3 +162,22 @@ TEST(one_that_is_taken_out_while_it_is_made_is_given_up_and_the_next_is_made)
 	shop_close(&s);
 	CHECK_INT(c.used, 0);
 }
+
+TEST(what_failed_is_tried_again_at_once_when_that_may_help_and_nothing_else_is)
+{
+	struct thing bad = {.fails = true, .why = ERR_UNREACHABLE}, good = {.used = 0};
+	struct shop s;
+	uint64_t begun;
+
+	shop_open(&s);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &bad), OK);
+	CHECK_INT(renewer_add(s.r, s.dir, 1, NULL, &good), OK);
+	WAIT_FOR(s.loop, bad.failed == 2 && good.used == 1);
+	bad.fails = false;
+	begun = loop_clock_ms();
+	renewer_hurry(s.r);
+	WAIT_FOR(s.loop, bad.used == 1);
+	CHECK(loop_clock_ms() - begun < RENEWER_AGAIN_MS);
+	CHECK_INT(good.used, 1);
+	shop_close(&s);
+}
