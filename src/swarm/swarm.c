@@ -241,6 +241,19 @@ void swarm_want_again(struct turn *t)
 	t->s->want_at_ms = t->now_ms;
 }
 
+void swarm_want_soon(struct swarm *s, uint64_t now_ms)
+{
+	uint64_t at_ms = s->wanted_ms + SWARM_WANT_FIRST_MS;
+
+	if (at_ms < now_ms)
+		at_ms = now_ms;
+	if (s->want_at_ms == UINT64_MAX || s->want_pause_ms == 0 || s->want_at_ms <= at_ms ||
+	    (s->n_peers > s->n_sources && !piece_is_nowhere(s)))
+		return;
+	s->want_at_ms = at_ms;
+	s->want_pause_ms = SWARM_WANT_FIRST_MS / 2;
+}
+
 static void check_want(struct turn *t)
 {
 	struct swarm *s = t->s;
@@ -252,9 +265,11 @@ static void check_want(struct turn *t)
 	if (s->want_pause_ms == 0) {
 		/* The shell announces at the start by itself. */
 		s->want_pause_ms = SWARM_WANT_FIRST_MS / 2;
+		s->wanted_ms = t->now_ms;
 	} else if (!s->paused &&
 		   (s->n_peers - s->n_sources < SWARM_PEERS_FEW || piece_is_nowhere(s))) {
 		effects_add(t->fx, EFFECT_WANT_PEERS, (struct peer_ref){SWARM_NO_SLOT, 0});
+		s->wanted_ms = t->now_ms;
 		s->want_pause_ms = earlier(s->want_pause_ms * 2, SWARM_WANT_MAX_MS);
 	} else {
 		s->want_pause_ms = SWARM_WANT_FIRST_MS;

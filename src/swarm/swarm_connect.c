@@ -38,6 +38,7 @@ static void forget(struct turn *t, struct peer *p)
 		addrbook_on_closed(&s->book, a, useful, t->now_ms);
 	}
 	s->places = s->redial = true;
+	swarm_want_soon(s, t->now_ms);
 	if (s->n_peers == 0)
 		s->choke_at_ms = s->check_at_ms = s->idle_at_ms = UINT64_MAX;
 	peer_free(p);

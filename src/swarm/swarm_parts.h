@@ -147,10 +147,10 @@ struct swarm {
 	bool far_more;		     /* more than before, to see whether that brings more */
 	uint64_t far_at_ms, far_bps; /* that is looked at then; what far ones gave before */
 	uint64_t more_at_ms, tries_at_ms, tries_pause_ms; /* of the turnover */
-	uint64_t tries_bps; /* what came in all when others were tried last */
-	uint64_t want_pause_ms;
-	struct holepunch *holepunch; /* NULL: not needed yet */
-	uint64_t hash_second;	     /* within which `hash_spent` was spent on hash requests */
+	uint64_t tries_bps;		   /* what came in all when others were tried last */
+	uint64_t want_pause_ms, wanted_ms; /* the newest wish, or the start */
+	struct holepunch *holepunch;	   /* NULL: not needed yet */
+	uint64_t hash_second; /* within which `hash_spent` was spent on hash requests */
 	uint64_t hash_spent;
 	struct buf scratch; /* what msg.body of the current effects points to */
 };
@@ -234,6 +234,9 @@ void swarm_hurry(struct turn *t);
 /* swarm.c */
 /* Something is lacking in what was complete: peers are asked for, and dialled, as if at a start. */
 void swarm_want_again(struct turn *t);
+/* A peer is gone: if what is lacking is nowhere now, others are wanted without the pause that had
+ * grown while it was there. */
+void swarm_want_soon(struct swarm *s, uint64_t now_ms);
 
 /* swarm_have.c */
 /* It has everything, or all that it wants. */

@@ -2290,6 +2290,44 @@ TEST(swarm_wants_peers_when_it_knows_too_few_but_not_too_often)
 	stop(&b);
 }
 
+/* For an hour it had the one seed there is, and asked for others less and less often. */
+TEST(swarm_whose_last_seed_leaves_wants_others_at_once_and_then_as_at_a_start)
+{
+	const uint64_t pause_ms = 15000;
+	struct peer_ref a, c;
+	uint64_t left;
+	struct bench b;
+
+	start(&b, 1, "....", false);
+	a = join(&b, FAST);
+	hear_type(&b, a, WIRE_HAVE_ALL);
+	c = join(&b, FAST);
+	hear_type(&b, c, WIRE_HAVE_NONE);
+	for (uint32_t i = 0; i < 120; i++) {
+		hear_type(&b, a, WIRE_CHOKE);
+		hear_type(&b, c, WIRE_CHOKE);
+		tick(&b, 30000);
+	}
+	said(&b);
+	tick(&b, 20000);
+	CHECK(strstr(said(&b), "want") == NULL);
+	swarm_on_closed(b.s, a, b.now, &b.fx);
+	tick(&b, 1);
+	assert_non_null(strstr(said(&b), "want"));
+	/* That another one leaves is no reason to ask again so soon. */
+	left = b.now;
+	swarm_on_closed(b.s, c, b.now, &b.fx);
+	while (swarm_deadline_ms(b.s) < left + pause_ms) {
+		CHECK(strstr(said(&b), "want") == NULL);
+		b.now = swarm_deadline_ms(b.s);
+		tick(&b, 0);
+	}
+	CHECK(strstr(said(&b), "want") == NULL);
+	tick(&b, pause_ms);
+	assert_non_null(strstr(said(&b), "want"));
+	stop(&b);
+}
+
 /* ---- stalls (O-45) ------------------------------------------------------- */
 
 TEST(swarm_asks_elsewhere_what_a_silent_peer_owes)
