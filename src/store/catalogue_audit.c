@@ -1,16 +1,17 @@
 /* store/catalogue_audit.c - what happened to the catalogue, by whom; and its copy. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "store/catalogue_impl.h"
-#include "store/root.h"
+#include "store/durable.h"
 
 /* A signature is refused for its age long before; until then a removal must be remembered. */
 #define REMOVED_KEEP_S (24 * 3600)
-/* Pages copied between two looks at whether somebody else wants to write. */
-#define BACKUP_PAGES 1000
 #define BACKUP_WAIT_MS 20
 
 int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *who,
@@ -128,6 +129,8 @@ int catalogue_db_audit(struct catalogue_db *db, uint64_t before_id, uint32_t lim
 
 /* ---- backup --------------------------------------------------------------- */
 
+/* All pages in one step: nobody who writes waits for it, and between two steps a change by another
+ * program would have it begin anew, at a busy index without end. */
 static int copy_pages(sqlite3 *to, sqlite3 *from)
 {
 	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
@@ -136,7 +139,7 @@ static int copy_pages(sqlite3 *to, sqlite3 *from)
 	if (b == NULL)
 		return sqlite3_errcode(to);
 	while (answer == SQLITE_OK || answer == SQLITE_BUSY || answer == SQLITE_LOCKED) {
-		answer = sqlite3_backup_step(b, BACKUP_PAGES);
+		answer = sqlite3_backup_step(b, -1);
 		if (answer == SQLITE_BUSY || answer == SQLITE_LOCKED)
 			sqlite3_sleep(BACKUP_WAIT_MS);
 	}
@@ -144,28 +147,41 @@ static int copy_pages(sqlite3 *to, sqlite3 *from)
 	return answer == SQLITE_DONE ? SQLITE_OK : answer;
 }
 
-int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info)
+/* Into a file of its own, complete by itself and synced. SQLite's answer. */
+static int copy_into(struct catalogue_db *db, const char *file)
 {
-	char name[300];
 	sqlite3 *to = NULL;
-	int answer, error;
+	int answer = sqlite3_open_v2(file, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
-	text_escape(name, sizeof(name), bytes_str(path));
-	error = catalogue_make_file(path);
-	if (error == EEXIST)
-		return err_set(info, ERR_EXISTS, "%s: is there already", name);
-	if (error != 0)
-		return root_errno(info, path, error);
-	answer = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (answer == SQLITE_OK)
 		answer = copy_pages(to, db->sql);
-	/* One file, complete by itself. */
 	if (answer == SQLITE_OK)
 		answer = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	(void)sqlite3_close(to);
-	if (answer == SQLITE_OK)
-		return 0;
-	(void)unlink(path);
-	return err_set(info, answer == SQLITE_FULL ? ERR_NOSPACE : ERR_IO, "%s: %s", name,
-		       sqlite3_errstr(answer));
+	return answer;
+}
+
+/* Its name is that of a backup only once it is one: a copy that was killed must not pass for it,
+ * nor be in the way of the next. */
+int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_info *info)
+{
+	char name[300], temp[PATH_MAX];
+	int answer, fd, err;
+
+	text_escape(name, sizeof(name), bytes_str(path));
+	if (access(path, F_OK) == 0)
+		return err_set(info, ERR_EXISTS, "%s: is there already", name);
+	if ((size_t)snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= sizeof(temp))
+		return root_errno(info, path, ENAMETOOLONG);
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0)
+		return root_errno(info, path, errno);
+	close(fd);
+	answer = copy_into(db, temp);
+	err = answer == SQLITE_OK ? durable_name_path(temp, path, info)
+				  : err_set(info, answer == SQLITE_FULL ? ERR_NOSPACE : ERR_IO,
+					    "%s: %s", name, sqlite3_errstr(answer));
+	if (err != OK)
+		(void)unlink(temp);
+	return err;
 }

@@ -86,11 +86,6 @@ int catalogue_run_on(struct catalogue_db *db, enum catalogue_stmt which, int64_t
 /* Ends what STMT_BEGIN began: commits when `err` is 0. Returns `err`, or what the commit said. */
 int catalogue_finish(struct catalogue_db *db, int err, struct err_info *info);
 
-/* A new file for a database, which its owner alone may read: addresses and tokens' hashes are in
- * it. SQLite gives it to whomever the umask lets. Returns 0 or errno; one that is there already is
- * not opened, as closing it would take SQLite's locks from it. */
-int catalogue_make_file(const char *path);
-
 /* ---- catalogue_audit.c ---- */
 
 int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *who,

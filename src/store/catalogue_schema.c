@@ -340,14 +340,15 @@ static int open_counts(struct catalogue_db *db, const char *path, struct err_inf
 	return answer == SQLITE_DONE ? 0 : open_fault(db, path, info);
 }
 
-int catalogue_make_file(const char *path)
+/* A new file, which its owner alone may read: addresses and tokens' hashes are in it. SQLite gives
+ * it to whomever the umask lets. One that is there already is not opened, as closing it would take
+ * SQLite's locks from it; what is wrong, SQLite says. */
+static void make_file(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return errno;
-	close(fd);
-	return 0;
+	if (fd >= 0)
+		close(fd);
 }
 
 int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info)
@@ -363,7 +364,7 @@ int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_inf
 		err = err_set(info, ERR_INVALID, "the folder's path is too long");
 		goto fail;
 	}
-	(void)catalogue_make_file(path); /* or SQLite says what is wrong */
+	make_file(path);
 	if (sqlite3_open_v2(path, &db->sql,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {

@@ -320,6 +320,26 @@ static int sync_folder_of(const char *path, struct err_info *info)
 	return err;
 }
 
+int durable_name_path(const char *temp, const char *path, struct err_info *info)
+{
+	const char *slash = strrchr(temp, '/'), *leaf;
+	char *copy = strdup(path);
+	struct root r;
+	int err;
+
+	if (copy == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	err = open_folder_of(copy, &r, &leaf, info);
+	if (err == OK) {
+		err = root_rename(&r, slash == NULL ? temp : slash + 1, leaf, info);
+		if (err == OK)
+			err = root_sync(&r, "", info);
+		root_close(&r);
+	}
+	free(copy);
+	return err;
+}
+
 int durable_create_path(const char *path, struct bytes data, struct err_info *info)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), error;

@@ -26,5 +26,8 @@ int durable_write_path(const char *path, struct bytes data, unsigned mode, struc
 /* A new file of the user's own, with no temporary one beside it, which might be somebody's.
  * ERR_EXISTS: something is there, and stays. On other errors nothing is. */
 int durable_create_path(const char *path, struct bytes data, struct err_info *info);
+/* The file `temp`, which is whole and synced, is called `path` from now on, in the same folder.
+ * ERR_EXISTS: something is there, and stays. */
+int durable_name_path(const char *temp, const char *path, struct err_info *info);
 
 #endif

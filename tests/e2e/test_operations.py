@@ -7,7 +7,9 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
+import threading
 import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
@@ -352,6 +354,60 @@ def _(w):
     b.run("get", "f", "-o", "got", env={"SHOAL_TOKEN": secret}).expect(h.OK)
     h.check_same(b.path("got"), a2.path("f"))
     p.stop(signal.SIGINT).expect(h.OK)
+
+
+def fatten(index, megabytes):
+    """Makes the catalogue of a stopped index so much larger."""
+    with sqlite3.connect(index.data + "/catalogue.db") as db:
+        db.executemany("INSERT INTO torrents VALUES (?, zeroblob(1048576))", ((n,) for n in range(1000, 1000 + megabytes)))
+    db.close()
+
+
+@test("a backup ends although the catalogue is written to all the time, and nobody who writes waits for it")
+def _(w):
+    index = w.index()
+    index.proc.stop()
+    fatten(index, 40)
+    index.start()
+    done, written = threading.Event(), []
+
+    def write():
+        db = sqlite3.connect(index.data + "/catalogue.db", timeout=20, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")
+        while not done.is_set():
+            db.execute("INSERT INTO audit (at, address, action, owner, name, version) VALUES (1, 'x', 'publish', 'o', 'n', 1)")
+            written.append(1)
+        db.close()
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        h.wait_for(lambda: written, 20 * h.SLOW, "it is written to")
+        w.peer("a").run("index", "backup", w.path("copy.db"), "--data", index.data).expect(h.OK)
+    finally:
+        done.set()
+        writer.join(30)
+    with sqlite3.connect(w.path("copy.db")) as db:
+        check_eq(db.execute("PRAGMA integrity_check").fetchone()[0], "ok", "the copy")
+        check_eq(db.execute("SELECT count(*) FROM torrents").fetchone()[0], 40, "what is in it")
+    db.close()
+
+
+@test("a backup that is killed leaves nothing that passes for one, nor is in the way of the next")
+def _(w):
+    index = w.index()
+    index.proc.stop()
+    fatten(index, 100)
+    copy = w.path("copies")
+    os.mkdir(copy)
+    a = w.peer("a")
+    p = a.start("index", "backup", copy + "/c.db", "--data", index.data)
+    h.wait_for(lambda: os.listdir(copy), 20 * h.SLOW, "it has begun", every=0.001)
+    p.kill()
+    if p.wait(10).code == h.OK:
+        return  # it was faster
+    check("c.db" not in os.listdir(copy), f"what is left: {os.listdir(copy)}")
+    a.run("index", "backup", copy + "/c.db", "--data", index.data).expect(h.OK)
+    check_eq([f for f in os.listdir(copy) if not f.startswith("c.db.")], ["c.db"], "the next one")
 
 
 @test("what is wrong with how it is started ends an index with 2, and its unit leaves it at that; the rest with another code")
