@@ -135,13 +135,14 @@ static int take_sort(const struct http_request *r, struct list_ask *a, struct ht
 static int take_list_ask(const struct http_request *r, struct list_ask *a, struct http_reply *reply)
 {
 	uint64_t version = 0, limit = INDEX_LIST_DEFAULT, offset = 0, online = 0, peers = 0;
-	uint64_t torrent = 0;
+	uint64_t torrent = 0, latest = 0;
 	int owner, name;
 
 	if (!index_query_is_sane(r, reply) || take_search(r, a, reply) < 0 ||
 	    (owner = take_text(r, "owner", &a->owner, reply)) < 0 ||
 	    (name = take_text(r, "name", &a->name, reply)) < 0 || take_hash(r, a, reply) < 0 ||
 	    index_take_number(r, "version", 1, UINT32_MAX, &version, reply) < 0 ||
+	    index_take_number(r, "latest", 0, 1, &latest, reply) < 0 ||
 	    index_take_number(r, "before", 1, INT64_MAX, &a->query.before_id, reply) < 0 ||
 	    take_sort(r, a, reply) < 0 ||
 	    index_take_number(r, "offset", 0, INDEX_OFFSET_MAX, &offset, reply) < 0 ||
@@ -155,6 +156,7 @@ static int take_list_ask(const struct http_request *r, struct list_ask *a, struc
 	if (name > 0)
 		a->query.name = (const char *)a->name.ptr;
 	a->query.version = (uint32_t)version;
+	a->query.latest = latest > 0;
 	a->query.limit = (uint32_t)limit;
 	a->query.offset = (uint32_t)offset;
 	a->online = online > 0;

@@ -290,6 +290,8 @@ static int by_name(struct index_client *c, const struct entry_ref *ref, bool to_
 		index_client_put_param(&path, "owner", ref->owner);
 	if (ref->version != 0)
 		buf_printf(&path, "&version=%u", ref->version);
+	else /* older ones of one owner must not crowd out another, nor be sent at all */
+		buf_put_str(&path, "&latest=1");
 	r = ask_for(c, &path, found, info);
 	buf_fini(&path);
 	return r;

@@ -80,7 +80,7 @@ static char *make_url(const struct index_watch_params *p)
 	char *url;
 
 	buf_init(&b, 8192);
-	buf_printf(&b, "%s/api/v1/entries?limit=10", p->index->url);
+	buf_printf(&b, "%s/api/v1/entries?limit=10&latest=1", p->index->url);
 	index_client_put_param(&b, "owner", p->owner);
 	index_client_put_param(&b, "name", p->name);
 	url = buf_cstr(&b) == NULL ? NULL : strdup(buf_cstr(&b));

@@ -124,6 +124,7 @@ struct catalogue_query {
 	const char *name;	   /* exact, or NULL */
 	const uint8_t *swarm_hash; /* 20 bytes: v1, or the head of v2; or NULL */
 	uint32_t version;	   /* exact, 0 any */
+	bool latest;		   /* of each owner's name the newest version alone */
 	uint64_t before_id;	   /* paging: only ids below this; 0 from the newest */
 	enum catalogue_sort sort;
 	uint32_t offset; /* paging of other orders than CATALOGUE_NEWEST: rows to skip */

@@ -78,7 +78,8 @@ static unsigned conditions_of(const struct catalogue_db *db, const struct catalo
 	return (is_deep(db, q) ? FIND_DEEP : 0u) | (q->match != NULL ? FIND_MATCH : 0u) |
 	       (q->owner != NULL ? FIND_OWNER : 0u) | (q->name != NULL ? FIND_NAME : 0u) |
 	       (q->swarm_hash != NULL ? FIND_HASH : 0u) | (q->version != 0 ? FIND_VERSION : 0u) |
-	       (q->before_id != 0 ? FIND_BEFORE : 0u) | FIND_SORT * (unsigned)q->sort;
+	       (q->before_id != 0 ? FIND_BEFORE : 0u) | (q->latest ? FIND_LATEST : 0u) |
+	       FIND_SORT * (unsigned)q->sort;
 }
 
 static const char *const orders[CATALOGUE_SORTS] = {
@@ -118,6 +119,9 @@ static void put_find_sql(struct buf *sql, unsigned with)
 		buf_put_str(sql, " AND (e.hash_v1 = ?4 OR substr(e.hash_v2, 1, 20) = ?4)");
 	if (with & FIND_VERSION)
 		buf_put_str(sql, " AND e.version = ?5");
+	if (with & FIND_LATEST)
+		buf_put_str(sql, " AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.owner = e.owner"
+				 " AND n.name = e.name AND n.version > e.version)");
 	if (with & FIND_BEFORE)
 		buf_put_str(sql, match ? " AND w.rowid < ?6" : " AND e.id < ?6");
 	buf_put_str(sql, with / FIND_SORT == CATALOGUE_NEWEST && match ? " ORDER BY w.rowid DESC"

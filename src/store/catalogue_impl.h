@@ -50,8 +50,9 @@ enum {
 	FIND_HASH = 8,
 	FIND_VERSION = 16,
 	FIND_BEFORE = 32,
-	FIND_DEEP = 64,	 /* read from the index of that order */
-	FIND_SORT = 128, /* times enum catalogue_sort */
+	FIND_DEEP = 64, /* read from the index of that order */
+	FIND_LATEST = 128,
+	FIND_SORT = 256, /* times enum catalogue_sort */
 	N_FINDS = FIND_SORT * CATALOGUE_SORTS,
 };
 

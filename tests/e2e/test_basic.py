@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import stat
 import time
 
@@ -422,6 +423,23 @@ def _(w):
     h.check_same(c.path("fa"), a.path("f"))
     c.get("f", "--latest", "-o", "fl")
     h.check_same(c.path("fl"), b.path("f"))
+
+
+@test("whose newest version is older than five hundred of another owner's is not forgotten")
+def _(w):
+    index = w.index()
+    a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
+    a.share(h.make_file(a.path("f"), 100, seed=1), "--as", "alice")
+    b.share(h.make_file(b.path("f"), 100, seed=2), "--as", "bob")
+    with sqlite3.connect(index.data + "/catalogue.db", timeout=20) as db:
+        db.executemany("INSERT INTO entries (owner, name, version, hash_v1, bytes, n_files, published_at, signature)"
+                       " SELECT owner, name, ?, randomblob(20), bytes, n_files, published_at, signature FROM entries"
+                       " WHERE id = 2", ((v,) for v in range(2, 503)))
+    db.close()
+    done = c.run("info", "f").expect(h.AMBIGUOUS)
+    check("alice/f@1" in done.err and "bob/f@502" in done.err, "both are listed", done.err)
+    c.get("alice/f", "-o", "fa")
+    h.check_same(c.path("fa"), a.path("f"))
 
 
 @test("several contents under one name: on a terminal it is asked whose is meant")

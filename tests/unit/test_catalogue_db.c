@@ -293,6 +293,27 @@ TEST(content_of_an_older_version_that_is_published_once_more_is_the_newest)
 	db_end(db);
 }
 
+TEST(of_each_owners_name_the_newest_version_alone_is_told_where_that_is_asked_for)
+{
+	struct catalogue_db *db = db_new();
+	struct entry a = entry_of("ann", "x", 1), b = entry_of("ann", "x", 2);
+	uint32_t removed;
+	bool created;
+
+	must_put(db, "bob", "x", 9);
+	CHECK_INT(put(db, &a, &created), 0);
+	CHECK_INT(put(db, &b, &created), 0);
+	must_put(db, "ann", "y", 3);
+	CHECK_STR(FOUND(db, .name = "x", .latest = true), "x@2 x@1");
+	CHECK_STR(FOUND(db, .latest = true), "y@1 x@2 x@1");
+	CHECK_STR(FOUND(db, .latest = true, .sort = CATALOGUE_BY_NAME), "x@2 x@1 y@1");
+	CHECK_STR(FOUND(db, .match = "\"ann\"", .latest = true), "y@1 x@2");
+	CHECK_STR(FOUND(db, .swarm_hash = a.hash_v1, .latest = true), "");
+	CHECK_INT(take_out(db, "ann", "x", 2, b.key, &removed), 0);
+	CHECK_STR(FOUND(db, .name = "x", .owner = "ann", .latest = true), "x@1");
+	db_end(db);
+}
+
 TEST(a_signature_that_was_seen_before_brings_no_older_version_back)
 {
 	struct catalogue_db *db = db_new();

@@ -257,6 +257,9 @@ TEST(the_same_again_changes_nothing_and_other_content_is_the_next_version)
 	CHECK_INT(listed("/api/v1/entries?name=x"), 2);
 	CHECK_INT(listed("/api/v1/entries?name=x&version=2&owner=alice"), 1);
 	CHECK_INT(listed("/api/v1/entries?name=x&owner=bob"), 0);
+	CHECK_INT(listed("/api/v1/entries?name=x&latest=1"), 1);
+	CHECK_INT(listed("/api/v1/entries?name=x&latest=0"), 2);
+	CHECK_INT(listed("/api/v1/entries?name=x&latest=1&version=1"), 0);
 	end();
 }
 
@@ -642,6 +645,7 @@ TEST(bad_parameters_are_named_and_never_ignored)
 	    "/api/v1/entries?before=0",
 	    "/api/v1/entries?before=99999999999999999999",
 	    "/api/v1/entries?version=0",
+	    "/api/v1/entries?latest=2",
 	    "/api/v1/entries?hash=12",
 	    "/api/v1/entries?hash=zz112233445566778899aabbccddeeff00112233",
 	    "/api/v1/entries?name=%ff",
