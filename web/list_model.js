@@ -18,7 +18,7 @@ export function mergePage(rows, first, page, newest, next) {
 // Where a question for the rows from position `at` on begins: the position, and what the index is asked by (null: from
 // the top). Of what is on line an offset counts the others, too: what it is, is known of the pages that came, alone.
 export function beginOf(view, rows, pages, at) {
-	if (view.online && ["name", "size"].includes(view.sort))
+	if (view.online && view.sort !== "newest")
 		return pages.findLast((page) => page.first <= at);
 	return {first: at, from: at === 0 ? null : view.sort === "newest" ? rows[at - 1].id : at};
 }

@@ -347,6 +347,7 @@ struct ranking {
 	const struct list_ask *a;
 	struct ranked *all;
 	size_t n;
+	uint32_t looked_at;
 };
 
 static int rank(void *user, const struct catalogue_swarms *row)
@@ -354,6 +355,7 @@ static int rank(void *user, const struct catalogue_swarms *row)
 	struct ranking *r = user;
 	uint32_t peers = peers_of(r->s, row);
 
+	r->looked_at++;
 	if (has_hash(r->a, row->has_v2, row->hash_v2) && (peers > 0 || !r->a->online))
 		r->all[r->n++] = (struct ranked){row->id, peers};
 	return 0;
@@ -368,29 +370,33 @@ static int by_peers(const void *a, const void *b)
 	return x->id > y->id ? -1 : x->id < y->id;
 }
 
-/* The tracker's counts are not in the catalogue: the newest INDEX_SCANNED_MAX are looked at. */
+/* The tracker's counts are not in the catalogue: INDEX_SCANNED_MAX entries are looked at and put in
+ * order, first the newest ones, behind them those that are older, and so on, so that a list that is
+ * followed has all. Offsets count from where those that are looked at begin. */
 static json_t *ranked_page(struct index_server *s, const struct list_ask *a, json_int_t *next,
 			   struct err_info *why)
 {
 	struct ranking r = {.s = s, .a = a, .all = malloc(INDEX_SCANNED_MAX * sizeof(*r.all))};
 	struct catalogue_query q = a->query;
 	json_t *list = json_array();
-	size_t i;
+	size_t i = a->query.offset % INDEX_SCANNED_MAX;
 
 	q.limit = INDEX_SCANNED_MAX;
-	q.offset = 0;
+	q.offset = a->query.offset - (uint32_t)i;
 	if (r.all == NULL)
 		err_set(why, ERR_NOMEM, "out of memory");
 	else
 		(void)catalogue_db_scan(s->db, &q, rank, &r, why);
 	if (r.n > 0)
 		qsort(r.all, r.n, sizeof(*r.all), by_peers);
-	for (i = a->query.offset; i < r.n && json_array_size(list) < a->query.limit; i++) {
+	for (; i < r.n && json_array_size(list) < a->query.limit; i++) {
 		if (!add_id(s, list, r.all[i].id, why))
 			break;
 	}
 	if (i < r.n)
-		*next = (json_int_t)i;
+		*next = (json_int_t)(q.offset + i);
+	else if (r.looked_at == INDEX_SCANNED_MAX)
+		*next = (json_int_t)q.offset + INDEX_SCANNED_MAX;
 	free(r.all);
 	return list;
 }

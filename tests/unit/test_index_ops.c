@@ -123,6 +123,28 @@ TEST(a_page_of_what_is_on_line_ends_at_the_most_that_is_looked_at_and_leads_on)
 	end();
 }
 
+TEST(a_list_by_holders_that_is_followed_has_all)
+{
+	struct owner ann = owner_of("ann", 1);
+
+	begin();
+	publish_id(&ann, "old", "22");
+	publish_id(&ann, "older", "1");
+	add_entries(INDEX_SCANNED_MAX - 2);
+	come_on_line(&ann, "old", "22", 5000);
+	CHECK_STR(names("/api/v1/entries?sort=holders&limit=1"), "old ...1");
+	CHECK_STR(names("/api/v1/entries?sort=holders&offset=19999"), "older ...20000");
+	CHECK_STR(names("/api/v1/entries?sort=holders&offset=20000"), "");
+	add_entries(2);
+	come_on_line(&ann, "old", "22", 5000);
+	CHECK_STR(names("/api/v1/entries?sort=holders&online=1"), " ...20000");
+	CHECK_STR(names("/api/v1/entries?sort=holders&online=1&offset=20000"), "old");
+	CHECK_STR(names("/api/v1/entries?sort=holders&offset=20000"), "old older");
+	CHECK_STR(names("/api/v1/entries?sort=holders&offset=20000&limit=1"), "old ...20001");
+	CHECK_STR(names("/api/v1/entries?sort=holders&offset=20001"), "older");
+	end();
+}
+
 static double cpu_s(void)
 {
 	struct timespec t;

@@ -91,7 +91,8 @@ test("a second look begins where the index can be asked for what is in sight", (
 	assert.deepEqual(of("newest", true, 0), {first: 0, from: null});
 	assert.deepEqual(of("newest", true, 2), {first: 2, from: 8});
 	assert.deepEqual(of("name", false, 2), {first: 2, from: 2});
-	assert.deepEqual(of("holders", true, 2), {first: 2, from: 2});
+	assert.deepEqual(of("holders", true, 2), {first: 2, from: 40000});
+	assert.deepEqual(of("holders", false, 2), {first: 2, from: 2});
 	assert.deepEqual(of("name", true, 1), {first: 0, from: null});
 	assert.deepEqual(of("size", true, 3), {first: 2, from: 40000});
 });
