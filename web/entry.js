@@ -1,10 +1,12 @@
 // The page of one entry: how to get it, its swarm as it is now, its files and versions.
 import {API, ask, linkTo} from "./api.js";
-import {copyButton, fromTemplate, putDate, putText} from "./dom.js";
+import {copyButton, fromTemplate, putDate, putText, reconcile} from "./dom.js";
+import {mergePage} from "./list_model.js";
 import {SwarmPart} from "./swarm.js";
 import {commandOf, countText, magnetOf, runsOf, sizeText} from "./text.js";
 
 const FILES_AT_ONCE = 200;
+const VERSIONS_AT_ONCE = 100;
 
 export class EntryView {
 	constructor(page) {
@@ -22,6 +24,9 @@ export class EntryView {
 		this.entry = null;
 		this.swarm = null;
 		this.missed = null;
+		this.versions = [];      // as far as they were asked for
+		this.older = undefined;  // id that the next older one is below, null: there is none, undefined: not known
+		this.keptVersions = new Map();
 		const parts = this.parts;
 		try {
 			const entry = await ask("entries/" + id);
@@ -138,22 +143,31 @@ export class EntryView {
 		}));
 	}
 
-	async showVersions() {
+	// The newest ones; those that are older than `before` join those that are there.
+	async showVersions(before = null) {
 		const {parts, entry} = this;
-		const query = new URLSearchParams({owner: entry.owner, name: entry.name, limit: 100});
-		const reply = await ask("entries?" + query).catch(() => ({entries: []}));
-		if (parts !== this.parts)
+		const query = new URLSearchParams({owner: entry.owner, name: entry.name, limit: VERSIONS_AT_ONCE});
+		if (before !== null)
+			query.set("before", before);
+		const reply = await ask("entries?" + query).catch(() => null);
+		if (parts !== this.parts || reply === null)
 			return;
-		parts.versions.replaceChildren(...reply.entries.map((other) => {
-			const row = fromTemplate("version-row");
-			row.link.textContent = "Version " + other.version;
-			row.link.href = "#/entry/" + other.id;
-			if (other.id === entry.id)
-				row.link.setAttribute("aria-current", "page");
-			putDate(row.date, other.published_at);
-			row.size.textContent = sizeText(other.bytes);
-			return row.node;
-		}));
+		this.versions = mergePage(this.versions, before === null ? 0 : this.versions.length, reply.entries, true, reply.next);
+		if (before !== null || this.older === undefined || reply.next === null)
+			this.older = reply.next;
+		reconcile(parts.versions, this.keptVersions, this.versions, (other) => other.id, () => fromTemplate("version-row"),
+			(row, other) => this.fillVersion(row, other));
+		parts["more-versions"].hidden = this.older === null;
+		parts["more-versions"].onclick = () => this.showVersions(this.older);
+	}
+
+	fillVersion(row, other) {
+		putText(row.link, "Version " + other.version);
+		row.link.href = "#/entry/" + other.id;
+		if (other.id === this.entry.id)
+			row.link.setAttribute("aria-current", "page");
+		putDate(row.date, other.published_at);
+		putText(row.size, sizeText(other.bytes));
 	}
 
 	hear(name, data) {

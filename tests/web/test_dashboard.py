@@ -338,6 +338,30 @@ def _(w):
     check("404" in "".join(p.errors), "the browser itself complains of 404", p.errors)
 
 
+@test("of a name that is replaced daily all versions are reached, and what is at hand stays at hand while newer ones come")
+def _(w):
+    def of(version):
+        return fake.entry(version, name="nightly.img", version=version)
+    index = fake.FakeIndex(w, [of(v) for v in range(1, 366)])
+    p = chrome.Browser(w).page(index.url + "/#/entry/300")
+    links = "[...document.querySelectorAll('[data-part=versions] a')].map((a) => a.textContent)"
+    more = "document.querySelector('[data-part=more-versions]')"
+    p.wait(f"{links}.length === 100 && !{more}.hidden")
+    check_eq(p.text("[data-part=versions] [aria-current]"), "Version 300", "this one")
+    for n in (200, 300, 365):
+        p.click("[data-part=more-versions]")
+        p.wait(f"{links}.length === {n}")
+    check(p.eval(more + ".hidden"), "there are no older ones")
+    check_eq(p.eval(links), [f"Version {v}" for v in range(365, 0, -1)], "all of them in order")
+    p.eval("document.querySelectorAll('[data-part=versions] a')[2].focus()")
+    index.entries.append(of(366))
+    index.tell("catalogue", {"change": "publish", "id": 366})
+    p.wait(f"{links}[0] === 'Version 366'")
+    check_eq(p.eval(f"[{links}.length, {more}.hidden, document.activeElement.textContent]"), [366, True, "Version 363"],
+             "the rest stays, and the one that is focused")
+    p.check_quiet()
+
+
 @test("peers and the index itself have pages")
 def _(w):
     index = w.index()
