@@ -3,6 +3,7 @@
 
 usage: embed.py OUT.c FILE...
 """
+import hashlib
 import os
 import sys
 
@@ -25,9 +26,10 @@ def main(out, files):
         base = os.path.basename(path)
         url = "/" if base == "index.html" else "/" + base
         with open(path, "rb") as f:
-            arrays.append(array("data_%d" % number, f.read()))
-        table.append('\t{"%s", "%s", data_%d, sizeof(data_%d)},\n'
-                     % (url, TYPES[os.path.splitext(base)[1]], number, number))
+            data = f.read()
+        arrays.append(array("data_%d" % number, data))
+        table.append('\t{"%s", "%s", "\\"%s\\"", data_%d, sizeof(data_%d)},\n'
+                     % (url, TYPES[os.path.splitext(base)[1]], hashlib.sha256(data).hexdigest()[:32], number, number))
     with open(out, "w", encoding="ascii") as f:
         f.write('#include "node/web_assets.h"\n\n')
         f.writelines(arrays)

@@ -24,6 +24,21 @@
 
 /* ---- routes ---- */
 
+/* A browser keeps them, and asks each time whether they are those of the index that runs. */
+static void put_asset(const struct http_request *r, const struct web_asset *a,
+		      struct http_reply *reply)
+{
+	const char *known = http_request_header(r, "If-None-Match");
+
+	reply->type = a->type;
+	api_reply_header(reply, "ETag", a->tag);
+	api_reply_header(reply, "Cache-Control", "no-cache");
+	if (known != NULL && strstr(known, a->tag) != NULL)
+		reply->status = 304;
+	else
+		buf_put(&reply->body, bytes_of(a->data, a->len));
+}
+
 /* The page's files lie in the program itself: there is no path to walk out of (O-33). */
 static bool serve_asset(const struct http_request *r, struct http_reply *reply)
 {
@@ -32,10 +47,8 @@ static bool serve_asset(const struct http_request *r, struct http_reply *reply)
 
 		if (!bytes_eq(r->path, bytes_str(a->path)))
 			continue;
-		if (index_reply_method(r, reply, "GET")) {
-			reply->type = a->type;
-			buf_put(&reply->body, bytes_of(a->data, a->len));
-		}
+		if (index_reply_method(r, reply, "GET"))
+			put_asset(r, a, reply);
 		return true;
 	}
 	return false;

@@ -7,6 +7,7 @@
 struct web_asset {
 	const char *path; /* "/", "/app.js" */
 	const char *type; /* Content-Type */
+	const char *tag;  /* ETag: another one for other bytes */
 	const unsigned char *data;
 	size_t len;
 };

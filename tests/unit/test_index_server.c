@@ -81,6 +81,38 @@ static size_t raw(const char *request, size_t len, char *out, size_t cap)
 	return n;
 }
 
+/* The answer to a request for a file of the page with this header, as far as it is there with the
+ * head's end. */
+static void ask_for_file(const char *header, char *reply, size_t cap)
+{
+	char request[300];
+	int n =
+	    snprintf(request, sizeof(request), "GET /app.js HTTP/1.1\r\nHost: x\r\n%s\r\n", header);
+
+	CHECK(raw(request, (size_t)n, reply, cap) > 0);
+}
+
+/* RFC 9110 section 13.1.2. */
+TEST(a_file_of_the_page_that_a_browser_has_is_not_sent_again)
+{
+	char reply[40000], header[100];
+	const char *tag;
+
+	begin();
+	ask_for_file("If-None-Match: \"0123\"\r\n", reply, sizeof(reply));
+	CHECK(strstr(reply, "HTTP/1.1 200 OK\r\n") == reply);
+	CHECK(strstr(reply, "\r\nCache-Control: no-cache\r\n") != NULL);
+	tag = strstr(reply, "\r\nETag: \"");
+	CHECK(tag != NULL && tag[42] == '"');
+	/* As a proxy writes it that compresses. */
+	snprintf(header, sizeof(header), "If-None-Match: \"1\", W/%.34s\r\n", tag + 8);
+	ask_for_file(header, reply, sizeof(reply));
+	CHECK(strstr(reply, "HTTP/1.1 304 ") == reply);
+	CHECK(strstr(reply, "\r\nETag: \"") != NULL);
+	CHECK_STR(strstr(reply, "\r\n\r\n"), "\r\n\r\n");
+	end();
+}
+
 TEST(every_reply_carries_the_headers_that_keep_browsers_in_check)
 {
 	static const char *const paths[] = {"/", "/app.js", "/api/v1/entries", "/nowhere",

@@ -203,3 +203,10 @@ test("random gains leave the model as a fresh load would have it", () => {
 		assert.deepEqual(m.copies, fresh.copies);
 	}
 });
+
+test("what the page's modules ask for is asked for at once, not one after the other", () => {
+	const page = fs.readFileSync(path.join(web, "index.html"), "utf8");
+	const first = [...page.matchAll(/<link rel="modulepreload" href="\/(.*?)">/g)].map((m) => m[1]);
+	const modules = fs.readdirSync(web).filter((name) => name.endsWith(".js") && name !== "app.js");
+	assert.deepEqual(first.toSorted(), modules.toSorted());
+});
