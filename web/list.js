@@ -4,6 +4,7 @@ import {fromTemplate, putDate, putText} from "./dom.js";
 import {beginOf, isFarther, mergePage, pageQuery, windowOf} from "./list_model.js";
 import {countText, sizeText} from "./text.js";
 
+const FIRST = 50; // rows asked for at first, and again and again
 const PAGE = 100;
 const SPARE = 12;      // rows kept above and below those in sight
 const TYPING_MS = 120; // how long a pause in typing is
@@ -110,7 +111,7 @@ export class ListView {
 		this.parts.online.checked = this.view.online;
 		this.reached = null;
 		window.scrollTo(0, 0);
-		this.load(0, PAGE, null, true);
+		this.load(0, FIRST, null, true);
 	}
 
 	// `first`, `from`: as beginOf() says.
@@ -167,13 +168,13 @@ export class ListView {
 		if (this.loading)
 			return; // an answer that is under way may be older than what is asked for
 		if (this.missed) {
-			this.load(0, PAGE, null, true);
+			this.load(0, FIRST, null, true);
 			return;
 		}
 		const [at, to] = this.inSight();
 		const {first, from} = beginOf(this.view, this.rows, this.pages, at);
 		this.reached = null;
-		this.load(first, Math.max(PAGE, to - first), from, false);
+		this.load(first, Math.max(FIRST, to - first), from, false);
 	}
 
 	// ---- drawing ----
