@@ -60,6 +60,10 @@ static void say(const struct opts *o, const struct deed *d, json_t *answer)
 	else if (!o->quiet)
 		printf("%s %lld: %s\n", d->done, (long long)entries_int(j, "id"),
 		       shown_title(title, j));
+	/* Of `remove --with-data`. */
+	if (entries_int(j, "data_kept_by") > 0 && !o->quiet && !o->json)
+		printf("  what other transfers have of its data stays, such as number %lld\n",
+		       (long long)entries_int(j, "data_kept_by"));
 	json_decref(answer);
 }
 

@@ -295,7 +295,9 @@ static void do_one(void *user, struct local_call *call, const json_t *question)
 
 	if (j == NULL)
 		return;
-	shown = job_json(j);
+	shown = strcmp(verb, "remove") != 0
+		    ? job_json(j)
+		    : job_removed_json(j, json_is_true(json_object_get(question, "data")));
 	if (check_given_up(j, question, &why) != OK ||
 	    jobs_do(d->js, j, verb, question, &why) != OK) {
 		json_decref(shown);

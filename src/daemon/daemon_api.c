@@ -271,15 +271,17 @@ static void do_word(struct daemon_api *a, const struct daemon_call *c, struct jo
 
 static void delete_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
 {
-	json_t *shown = job_json(j), *args;
+	json_t *shown, *args;
 	struct err_info why;
 	struct buf data;
+	bool with_data;
 
 	buf_init(&data, 16);
-	args = json_pack("{s:b}", "data",
-			 http_request_param(c->request, "data", &data) &&
-			     bytes_eq(buf_bytes(&data), bytes_str("1")));
+	with_data = http_request_param(c->request, "data", &data) &&
+		    bytes_eq(buf_bytes(&data), bytes_str("1"));
 	buf_fini(&data);
+	shown = job_removed_json(j, with_data);
+	args = json_pack("{s:b}", "data", (int)with_data);
 	if (jobs_do(a->js, j, "remove", args, &why) == OK) {
 		daemon_reply_json(c, 200, json_pack("{s:o}", "removed", shown));
 	} else {

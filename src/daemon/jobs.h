@@ -282,9 +282,12 @@ int jobs_add_title(struct jobs *js, struct job *j, const char *title, struct err
 bool jobs_drop_title(struct jobs *js, struct job *j, const char *name, bool *last);
 /* `data`: its files go, too: those that the torrent names, of a part those that were fetched, and
  * folders that are empty then, nothing else; and what is unfinished. What another job has at the
- * same place stays. The job is gone at once; its files within seconds. Returns 0, or why it would
- * be there again after a restart: then it stays. */
+ * same place, in a folder around it or beneath it, stays. The job is gone at once; its files within
+ * seconds. Returns 0, or why it would be there again after a restart: then it stays. */
 int jobs_remove(struct jobs *js, struct job *j, bool data, struct err_info *info);
+/* The number of another job because of which all or some of its files would stay; 0: they would go.
+ * Looks at the disk. */
+uint32_t jobs_data_kept_by(const struct job *j);
 
 /* Of all jobs together. */
 void jobs_set_active(struct jobs *js, uint32_t max_active);

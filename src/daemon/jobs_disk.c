@@ -362,42 +362,87 @@ static bool is_ours(const struct job *j, const struct metainfo *m, uint32_t i, c
 	       root_stat(r, f->path, &st) == OK && (uint64_t)st.st_size == f->length;
 }
 
-static void remove_tree(struct job *j, const struct metainfo *m)
+static void say_not_removed(const struct job *j)
+{
+	jobs_say(j->js, "data of number %u is not removed: out of memory", j->rec.id);
+}
+
+static void say_stays(const struct job *j, const char *path, const struct job *whose)
+{
+	char safe[300];
+
+	jobs_say(j->js, "data of number %u is not removed: %s is what number %u has there",
+		 j->rec.id, text_escape(safe, sizeof(safe), bytes_str(path)), whose->rec.id);
+}
+
+static void remove_files(struct job *j, const struct metainfo *m, const struct root *r,
+			 const struct bitfield *have, const struct spared *spared)
 {
 	struct err_info why = {.code = OK};
+	const struct job *whose, *said = NULL;
+	char safe[300];
+
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		if (!is_ours(j, m, i, r, have))
+			continue;
+		whose = spared_for(spared, m->files[i].path);
+		if (whose != NULL && whose != said)
+			jobs_say(j->js, "not removed: what number %u has, too, as %s",
+				 whose->rec.id,
+				 text_escape(safe, sizeof(safe), bytes_str(m->files[i].path)));
+		if (whose != NULL)
+			said = whose;
+		else if (root_unlink(r, m->files[i].path, &why) == OK)
+			remove_folders(r, m->files[i].path);
+		else if (why.code != ERR_NOENT)
+			jobs_say(j->js, "not removed: %s", why.text);
+	}
+}
+
+static void remove_tree(struct job *j, const struct metainfo *m, const struct spared *spared)
+{
 	struct bitfield have;
 	struct root r;
 
 	if (root_open(&r, j->rec.path, NULL) != OK)
 		return;
 	if (store_recorded(m, j->rec.path, &have) != OK) {
-		jobs_say(j->js, "data of number %u is not removed: out of memory", j->rec.id);
-		root_close(&r);
-		return;
+		say_not_removed(j);
+	} else {
+		remove_files(j, m, &r, &have, spared);
+		bitfield_fini(&have);
 	}
-	for (uint32_t i = 0; i < m->n_files; i++) {
-		if (!is_ours(j, m, i, &r, &have))
-			continue;
-		if (root_unlink(&r, m->files[i].path, &why) == OK)
-			remove_folders(&r, m->files[i].path);
-		else if (why.code != ERR_NOENT)
-			jobs_say(j->js, "not removed: %s", why.text);
-	}
-	bitfield_fini(&have);
 	root_close(&r);
 	(void)rmdir(j->rec.path);
 }
 
-static void remove_complete(struct job *j, const struct metainfo *m)
+static void remove_single(const struct job *j)
 {
 	char safe[300], reason[64];
 
-	if (!m->single)
-		remove_tree(j, m);
-	else if (unlink(j->rec.path) != 0 && errno != ENOENT)
+	if (unlink(j->rec.path) != 0 && errno != ENOENT)
 		jobs_say(j->js, "not removed: %s: %s",
 			 text_escape(safe, sizeof(safe), bytes_str(j->rec.path)),
 			 strerror_r(errno, reason, sizeof(reason)));
+}
+
+static void remove_complete(struct job *j, const struct metainfo *m)
+{
+	const struct job *whose;
+	struct spared *spared;
+
+	if (spared_new(j, &spared) != OK) {
+		say_not_removed(j);
+		return;
+	}
+	whose = m->single ? spared_for(spared, "") : NULL;
+	if (whose != NULL)
+		say_stays(j, j->rec.path, whose);
+	else if (m->single)
+		remove_single(j);
+	else
+		remove_tree(j, m, spared);
+	spared_free(spared);
 }
 
 /* What was shared or fetched anew to the same place is not what `j` had there; nor is it where it
@@ -410,7 +455,8 @@ static const struct job *whose_now(const struct job *j)
 		const struct job *other = j->js->list[i];
 		int look;
 
-		if (!other->rec.complete || strcmp(other->rec.path, j->rec.path) != 0)
+		if (other == j || !other->rec.complete ||
+		    strcmp(other->rec.path, j->rec.path) != 0)
 			continue;
 		look = jobs_look(other);
 		if (look == OK || (!ours && look != ERR_NOENT && other->rec.id > j->rec.id))
@@ -419,18 +465,45 @@ static const struct job *whose_now(const struct job *j)
 	return NULL;
 }
 
+/* Whose else some file of it is. */
+static const struct job *who_has_some(const struct job *j)
+{
+	const struct job *whose = NULL;
+	const struct metainfo *m;
+	struct metainfo *own;
+	struct spared *spared;
+
+	if (job_meta(j, &m, &own, NULL) != OK)
+		return NULL;
+	if (spared_new(j, &spared) == OK) {
+		for (uint32_t i = 0; i < m->n_files && whose == NULL; i++)
+			whose = spared_for(spared, m->single ? "" : m->files[i].path);
+		spared_free(spared);
+	}
+	meta_free(own);
+	return whose;
+}
+
+uint32_t jobs_data_kept_by(const struct job *j)
+{
+	const struct job *other = NULL;
+
+	if (j->rec.complete || j->rec.wanted != NULL)
+		other = whose_now(j);
+	if (other == NULL && (j->rec.complete || j->rec.wanted != NULL))
+		other = who_has_some(j);
+	return other == NULL ? 0 : other->rec.id;
+}
+
 /* It is complete, or a part of it is. */
 static void remove_finished(struct job *j, const struct metainfo *m)
 {
 	const struct job *other = whose_now(j);
-	char safe[300];
 
 	if (other == NULL)
 		remove_complete(j, m);
 	else
-		jobs_say(j->js, "data of number %u is not removed: %s is what number %u has there",
-			 j->rec.id, text_escape(safe, sizeof(safe), bytes_str(j->rec.path)),
-			 other->rec.id);
+		say_stays(j, j->rec.path, other);
 }
 
 void job_erase(struct job *j)

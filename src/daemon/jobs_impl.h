@@ -210,4 +210,14 @@ void jobs_save_totals(struct jobs *js);
 /* The data of one that is removed, or what is unfinished of it. */
 void job_erase(struct job *j);
 
+/* ---- jobs_spared.c ---- */
+struct spared;
+/* Which of its files are other jobs' besides, whose places lie within its own or around it. Returns
+ * 0 or ERR_NOMEM. Owns: spared_free(); it borrows from those jobs. */
+int spared_new(const struct job *j, struct spared **out);
+void spared_free(struct spared *s); /* NULL is fine */
+/* Whose else the file is, by its path in the torrent, or "" where the torrent is that file. NULL:
+ * nobody's. */
+const struct job *spared_for(const struct spared *s, const char *name);
+
 #endif

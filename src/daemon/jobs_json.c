@@ -102,6 +102,16 @@ json_t *job_json(const struct job *j)
 	return out;
 }
 
+json_t *job_removed_json(const struct job *j, bool data)
+{
+	json_t *out = job_json(j);
+	uint32_t keeper = data ? jobs_data_kept_by(j) : 0;
+
+	if (keeper > 0)
+		json_object_set_new(out, "data_kept_by", json_integer((json_int_t)keeper));
+	return out;
+}
+
 json_t *jobs_page_json(struct jobs *js, uint32_t after)
 {
 	json_t *list = json_array(), *next = json_null();

@@ -299,6 +299,33 @@ def _(w):
     h.wait_for(lambda: not os.path.exists(src), 20 * h.SLOW, "it goes with the newer one")
 
 
+@test("remove --with-data leaves what another transfer has, too: a file by itself, a folder in it or around it; and says so")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    folder = h.make_tree(a.path("folder"), {"x": 1000, "y": 2000, "sub/z": 3000, "sub/deep/t": 10, "other/u": 10})
+    a.run("share", folder, a.path("folder/x"), a.path("folder/sub"), "-d", "--as", "alice").expect(h.OK)
+    whole, one, sub = (a.transfers(name)[0]["id"] for name in ("folder", "x", "sub"))
+
+    def remove(n, *options):
+        done = a.run("remove", str(n), "--with-data", *options).expect(h.OK)
+        h.wait_for(lambda: not os.path.exists(os.path.join(a.home, "jobs", f"{n}.job")), 20 * h.SLOW, "it is done")
+        return done
+
+    done = remove(whole)
+    check(any(f"stays, such as number {n}\n" in done.out for n in (one, sub)), "it says so", done.out)
+    check_eq(sorted(map(os.fsdecode, h.tree_sums(folder))), ["sub/deep/t", "sub/z", "x"], "what is left")
+    check_eq([t["state"] for t in a.transfers()], ["seeding"] * 2, "they are served")
+    h.make_file(a.path("folder/y"), 2000)
+    a.run("share", folder, "-d").expect(h.OK)
+    whole = max(t["id"] for t in a.transfers())
+    for n in (one, sub):
+        check_eq(remove(n, "--json").json()["data_kept_by"], whole, "whose it is")
+    check_eq(sorted(map(os.fsdecode, h.tree_sums(folder))), ["sub/deep/t", "sub/z", "x", "y"], "the folder is whole")
+    check("stays" not in remove(whole).out, "nobody else has it")
+    check(not os.path.exists(folder), "and goes with the last of them")
+
+
 @test("Ctrl-C leaves get and share to the daemon, and says so; get -d does not wait")
 def _(w):
     index, a, b = two(w)

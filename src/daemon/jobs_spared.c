@@ -1,0 +1,121 @@
+/* daemon/jobs_spared.c - which files of a job are another's, too: a folder was shared, and one of
+ * its files alone; a file was fetched into a folder that is shared. Who removes the data of the one
+ * has not asked for the loss of the other. */
+#include <stdlib.h>
+
+#include "base/grow.h"
+#include "daemon/jobs_impl.h"
+
+/* Another job, one of whose places lies within the other. */
+struct holder {
+	const struct job *job;
+	const struct metainfo *meta;
+	struct metainfo *own; /* NULL: its transfer's */
+	const char *inside;   /* where it is in the folder of the first; NULL: that is in its own */
+	const char **names;   /* of its files as seen from the lower of both places, in order */
+	uint32_t n;
+};
+
+struct spared {
+	struct holder *list;
+	uint32_t n, cap;
+};
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What follows `folder` in `path`, "" when they are the same; NULL: it lies elsewhere. */
+static const char *within(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (strncmp(path, folder, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return NULL;
+	return path[n] == '/' ? path + n + 1 : path + n;
+}
+
+/* `place`: of the first job in its folder; NULL: it is the other way round. */
+static int take_names(struct holder *h, const char *place)
+{
+	const struct job_record *r = &h->job->rec;
+	const struct metainfo *m = h->meta;
+
+	h->names = calloc((size_t)m->n_files + 1, sizeof(*h->names));
+	if (h->names == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		const char *path = m->single ? "" : m->files[i].path;
+		const char *name = place == NULL ? path : within(path, place);
+
+		if (name != NULL && selection_is_real(&m->files[i]) &&
+		    (r->wanted == NULL || r->n_wanted != m->n_files || r->wanted[i] != WANT_NOT))
+			h->names[h->n++] = name;
+	}
+	qsort(h->names, h->n, sizeof(*h->names), compare);
+	return OK;
+}
+
+/* What has no final name is in nobody's way; which files it has must be known. */
+static bool is_in_the_way(const struct job *j, const struct job *other)
+{
+	return other != j && (other->rec.complete || other->rec.wanted != NULL) &&
+	       !job_is_link(other) && strcmp(other->rec.path, j->rec.path) != 0;
+}
+
+static int add(struct spared *s, const struct job *j, const struct job *other)
+{
+	struct holder h = {.job = other, .inside = within(other->rec.path, j->rec.path)};
+	const char *place = within(j->rec.path, other->rec.path);
+	struct holder *grown;
+
+	if (!is_in_the_way(j, other) || (h.inside == NULL && place == NULL))
+		return OK;
+	grown = grow(s->list, s->n, &s->cap, 4, sizeof(*s->list));
+	if (grown == NULL)
+		return ERR_NOMEM;
+	s->list = grown;
+	if (job_meta(other, &h.meta, &h.own, NULL) != OK)
+		return OK;
+	s->list[s->n] = h;
+	return take_names(&s->list[s->n++], place);
+}
+
+int spared_new(const struct job *j, struct spared **out)
+{
+	struct spared *s = calloc(1, sizeof(*s));
+	int err = s == NULL ? ERR_NOMEM : OK;
+
+	for (size_t i = 0; i < j->js->n && err == OK; i++)
+		err = add(s, j, j->js->list[i]);
+	if (err != OK) {
+		spared_free(s);
+		s = NULL;
+	}
+	*out = s;
+	return err;
+}
+
+void spared_free(struct spared *s)
+{
+	for (uint32_t i = 0; s != NULL && i < s->n; i++) {
+		free(s->list[i].names);
+		meta_free(s->list[i].own);
+	}
+	free(s == NULL ? NULL : s->list);
+	free(s);
+}
+
+const struct job *spared_for(const struct spared *s, const char *name)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct holder *h = &s->list[i];
+		const char *seen = h->inside == NULL ? name : within(name, h->inside);
+
+		if (seen != NULL &&
+		    bsearch(&seen, h->names, h->n, sizeof(*h->names), compare) != NULL)
+			return h->job;
+	}
+	return NULL;
+}
