@@ -396,6 +396,8 @@ static int add(struct jobs *js, const struct job_spec *s, const struct job_hashe
 	/* What was watched at this place before would be published a second time. */
 	if (j->rec.watch != NULL)
 		jobs_drop_older(js, j);
+	else if (j->rec.seed)
+		jobs_touch_older(js, j);
 	return OK;
 }
 

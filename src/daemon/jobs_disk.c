@@ -455,8 +455,7 @@ static const struct job *whose_now(const struct job *j)
 		const struct job *other = j->js->list[i];
 		int look;
 
-		if (other == j || !other->rec.complete ||
-		    strcmp(other->rec.path, j->rec.path) != 0)
+		if (other == j || !other->rec.complete || strcmp(other->rec.path, j->rec.path) != 0)
 			continue;
 		look = jobs_look(other);
 		if (look == OK || (!ours && look != ERR_NOENT && other->rec.id > j->rec.id))

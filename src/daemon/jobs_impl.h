@@ -116,6 +116,11 @@ int job_copy_text(const char *text, char **out); /* NULL stays NULL. Returns 0 o
 int job_set_entry(struct job *j, const struct job_spec *s);
 /* Older versions of the same entry at the same place are no more. */
 void jobs_drop_older(struct jobs *js, const struct job *j);
+/* What is shared goes once files of it are others and a newer version is shared from their place:
+ * it could not be served again. */
+void job_drop_if_outdated(struct job *j);
+/* It may be so for older versions than `j`, which was added just now. */
+void jobs_touch_older(struct jobs *js, const struct job *j);
 /* After a start: the newer one of two is the one that is kept up to date. */
 void jobs_settle_newer(struct jobs *js);
 

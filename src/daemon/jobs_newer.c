@@ -5,6 +5,7 @@
  * are, and the older one goes when the newer one is complete. */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "daemon/jobs_impl.h"
 
 static bool is_older(const struct job_record *r, const struct job_record *than)
@@ -39,6 +40,58 @@ void jobs_drop_older(struct jobs *js, const struct job *j)
 		if (jobs_remove(js, js->list[i], is_all_unfinished(js->list[i]), &why) != OK)
 			jobs_say(js, "an older version stays listed: %s", why.text);
 	}
+}
+
+/* ---- shared anew from where it was ------------------------------------------------------- */
+
+/* Files of it are not what they were. */
+static bool is_damaged(const struct job *j)
+{
+	enum job_state state = job_state_now(j);
+
+	return (state == JOB_SEEDING || state == JOB_FAILED) &&
+	       (j->why.code == ERR_MISMATCH || j->why.code == ERR_NOENT ||
+		j->why.code == ERR_INVALID);
+}
+
+/* A newer version is at its place, and whole: so the older one was not just touched. */
+static const struct job *find_whole_newer(const struct job *j)
+{
+	for (size_t i = 0; i < j->js->n; i++) {
+		const struct job *other = j->js->list[i];
+
+		if (is_older(&j->rec, &other->rec) && other->rec.complete && other->rec.has_stamp &&
+		    job_state_now(other) != JOB_CHECKING && jobs_look(other) == OK)
+			return other;
+	}
+	return NULL;
+}
+
+void job_drop_if_outdated(struct job *j)
+{
+	const struct job *newer = NULL;
+	char name[ENTRY_REF_MAX], safe[300];
+	struct err_info why;
+	bool last = false;
+
+	if (j->rec.seed && j->rec.owner != NULL && j->rec.watch == NULL && is_damaged(j))
+		newer = find_whole_newer(j);
+	if (newer == NULL)
+		return;
+	(void)entry_ref_text(name, j->rec.owner, j->rec.entry, 0);
+	if (!jobs_drop_title(j->js, j, name, &last) || !last)
+		return; /* is called otherwise, too */
+	jobs_say(j->js, "%s is removed: what is at its place now is number %u, a newer version",
+		 text_escape(safe, sizeof(safe), bytes_str(j->rec.title)), newer->rec.id);
+	if (jobs_remove(j->js, j, false, &why) != OK)
+		jobs_say(j->js, "an older version stays listed: %s", why.text);
+}
+
+void jobs_touch_older(struct jobs *js, const struct job *j)
+{
+	for (size_t i = 0; i < js->n; i++)
+		if (is_older(&js->list[i]->rec, &j->rec))
+			job_touch(js->list[i]);
 }
 
 static void replace_text(char **at, char *text)

@@ -279,7 +279,9 @@ static void attend(struct job *j)
 		look_at_transfer(j);
 	else if (j->fetch != NULL)
 		look_at_fetch(j);
-	if (j->removed) /* by a watcher */
+	if (!j->removed)
+		job_drop_if_outdated(j);
+	if (j->removed) /* by a watcher, or just now */
 		return;
 	if (j->t != NULL && job_is_done(j) && job_state_now(j) != JOB_CHECKING)
 		job_stop(j);

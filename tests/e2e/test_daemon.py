@@ -271,6 +271,7 @@ def _(w):
     folder = h.make_tree(a.path("folder"), {"x": 1000, "y": 2000})
     src = h.make_file(a.path("f"), 1000)
     a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
+    a.run("pause", "f", "folder").expect(h.OK)  # of what runs the older one would go by itself
     h.make_file(src, 1000, seed=5)
     h.make_file(a.path("folder/y"), 2000, seed=6)
     a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
@@ -290,6 +291,7 @@ def _(w):
     src = h.make_file(a.path("f"), 1000)
     for seed in (5, 6):
         a.run("share", src, "-d", "--as", "alice").expect(h.OK)
+        a.run("pause", "f@1").expect(h.OK)  # else it would go by itself
         h.make_file(src, 1000, seed=seed)
     old, new = (str(t["id"]) for t in sorted(a.transfers(), key=lambda t: t["version"]))
     a.run("remove", old, "--with-data").expect(h.OK)
@@ -297,6 +299,35 @@ def _(w):
     check(os.path.exists(src), "the file is there")
     a.run("remove", new, "--with-data").expect(h.OK)
     h.wait_for(lambda: not os.path.exists(src), 20 * h.SLOW, "it goes with the newer one")
+
+
+@test("an older version that was changed goes once a newer one is shared from its place; what is whole, or called otherwise, stays")
+def _(w):
+    index, a, _ = two(w)
+    d = a.daemon()
+    src = h.make_file(a.path("f"), 1000)
+    folder = h.make_tree(a.path("folder"), {"x": 1000})
+
+    def wait_titles(*want):
+        h.wait_for(lambda: sorted(t["title"] for t in a.transfers()) == [f"alice/{t}" for t in want], 30 * h.SLOW, f"{want} are there")
+
+    a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
+    a.run("share", src, "--name", "g", "-d", "--as", "alice").expect(h.OK)
+    h.make_file(src, 1000, seed=5)
+    h.make_file(a.path("folder/y"), 1000)
+    h.wait_for(lambda: a.transfers("f")[0]["why"], 20 * h.SLOW, "it is noticed")
+    wait_titles("f@1", "folder@1")
+    a.run("share", src, folder, "-d", "--as", "alice").expect(h.OK)
+    wait_titles("f@2", "folder@1", "folder@2", "g@1")
+    check_eq(state(a, "folder@1"), "seeding", "all of it is there")
+    h.make_file(a.path("folder/x"), 1000, seed=5)
+    a.run("share", folder, "-d", "--as", "alice").expect(h.OK)
+    wait_titles("f@2", "folder@3", "g@1")
+    d.stop(signal.SIGTERM).expect(h.OK)
+    d = a.daemon()
+    h.wait_for(lambda: [t["state"] for t in a.transfers()].count("seeding") >= 2, 20 * h.SLOW, "they are served")
+    wait_titles("f@2", "folder@3", "g@1")
+    check("alice/f@1" not in d.err().decode(), "that is said once", d.err())
 
 
 @test("remove --with-data leaves what another transfer has, too: a file by itself, a folder in it or around it; and says so")
