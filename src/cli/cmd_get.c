@@ -214,12 +214,32 @@ static bool is_stuck(struct get *g, uint64_t now)
 	return g->flow != NULL && outflow_is_stuck(g->flow, full, now);
 }
 
+/* Where Ctrl-C is heard already, so that who presses it is told what the daemon goes on with.
+ * False: it is all that was to be done. */
+static bool hand_over(struct get *g)
+{
+	struct err_info why;
+
+	if (wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, &why) != OK) {
+		get_fail(g, &why);
+		return false;
+	}
+	g->is_handed = true;
+	if (!g->o->detach)
+		return true;
+	get_print_left(g);
+	session_end(&g->session, EXIT_OK);
+	return false;
+}
+
 static void watch(struct session *s, void *user)
 {
 	struct get *g = user;
 	uint64_t now = loop_now_ms(s->loop);
 	bool was_seeding = g->last.phase == TRANSFER_SEEDING;
 
+	if (g->by_daemon && !g->is_handed && !hand_over(g))
+		return;
 	if (g->ends) {
 		if (hooks_are_idle(g->hooks))
 			end_fetched(g);
@@ -307,19 +327,13 @@ static int run(struct get *g, struct err_info *info)
 	g->start_ms = loop_now_ms(g->session.loop);
 	if (g->o->follow && !g->by_daemon)
 		err = get_follow_start(g, info);
-	if (err == OK && g->by_daemon)
-		err = wanted_hand_over(&g->wanted, g->o, g->index, &g->handed, info);
-	else if (err == OK && wanted_is_unknown(&g->wanted))
+	if (err == OK && !g->by_daemon && wanted_is_unknown(&g->wanted))
 		err =
 		    wanted_fetch(&g->wanted, g->o, g->index, g->session.node, on_fetched, g, info);
-	else if (err == OK)
+	else if (err == OK && !g->by_daemon)
 		err = start(g, info);
 	if (err != OK)
 		return opts_fail(g->o, "get", info);
-	if (g->by_daemon && g->o->detach) {
-		get_print_left(g);
-		return EXIT_OK;
-	}
 	return session_run(&g->session, watch, g);
 }
 

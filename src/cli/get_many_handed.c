@@ -139,6 +139,6 @@ void handed_say_detached(struct many *m)
 	if (n > 0)
 		session_say(&m->session,
 			    "the daemon goes on with %zu of %zu; 'shoal status' shows how far "
-			    "they are",
+			    "they are, 'shoal remove' ends them",
 			    n, m->n);
 }

@@ -21,7 +21,7 @@ struct get {
 	struct wanted_folder made;
 	struct transfer *transfer; /* NULL: the daemon has it, as */
 	struct handed handed;
-	bool by_daemon;
+	bool by_daemon, is_handed;
 	bool unanswered; /* the daemon does not say how it stands, and has it all the same */
 	uint64_t start_ms, alone_ms; /* since when nobody is there, 0: somebody is */
 	uint64_t done_ms;	     /* since when it is complete; 0: it is not */

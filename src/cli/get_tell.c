@@ -218,15 +218,17 @@ void get_print_left(const struct get *g)
 /* Who detaches has nothing to lose. */
 void get_say_detached(struct get *g)
 {
-	if (g->session.interrupted && g->o->follow)
+	if (!g->session.interrupted || !g->is_handed)
+		return;
+	if (g->o->follow)
 		session_say(&g->session,
 			    "%s: the daemon goes on following it as number %u; 'shoal status' "
 			    "shows how far it is, 'shoal remove' ends it",
 			    g->wanted.label, g->handed.id);
-	else if (g->session.interrupted && !g->handed.complete)
+	else if (g->done_ms == 0)
 		session_say(&g->session,
 			    "%s: the daemon goes on with it as number %u; 'shoal status' shows how "
-			    "far it is",
+			    "far it is, 'shoal remove' ends it",
 			    g->wanted.label, g->handed.id);
 }
 

@@ -384,6 +384,19 @@ def _(w):
     h.check_same(b.path("f"), src)
 
 
+@test("Ctrl-C at the moment when get hands over says what becomes of it, too")
+def _(w):
+    index, a, b = two(w)
+    a.share(h.make_file(a.path("f"), 1000), "--as", "alice").stop()
+    b.daemon()
+    for n in range(1, 6):
+        get = b.start("get", "f", "--wait", "60")
+        h.wait_for(lambda: os.path.exists(os.path.join(b.home, "jobs", f"{n}.job")), 20 * h.SLOW, "it is handed over", every=0.0005)
+        done = get.stop().expect(h.INTERRUPTED)
+        check(f"the daemon goes on with it as number {n}; " in done.err and "'shoal remove' ends it" in done.err, "what it says", done.err)
+        b.run("remove", str(n)).expect(h.OK)
+
+
 @test("get by the daemon fails as by itself: no holder, other content, a folder that is not there")
 def _(w):
     index, a, b = two(w)
