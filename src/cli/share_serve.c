@@ -129,6 +129,18 @@ void share_remember(struct sharing *sh, const struct share *s, const struct publ
 			    s->label, why.text);
 }
 
+/* It is on the index, and nobody serves it. */
+static void tell_listed(struct err_info *why, const struct entry *e)
+{
+	struct err_info said = *why;
+	char ref[ENTRY_REF_MAX], safe[300];
+
+	(void)entry_ref_text(ref, e->owner, e->name, e->version);
+	text_escape(safe, sizeof(safe), bytes_str(ref));
+	err_set(why, said.code, "%s; %s stays listed; 'shoal unshare %s' removes it", said.text,
+		safe, safe);
+}
+
 int share_use(struct sharing *sh, struct share *s, struct publication *p, struct err_info *info)
 {
 	char safe[512], one[512];
@@ -153,6 +165,8 @@ int share_use(struct sharing *sh, struct share *s, struct publication *p, struct
 		share_remember(sh, s, p);
 	else if (err == ERR_MISMATCH && sh->o->watch && !sh->by_daemon)
 		err = info->code = OK; /* the next version, which comes at once, is served */
+	else if (err != ERR_EXISTS)    /* which is had by who has it already */
+		tell_listed(info, &p->entry);
 	if (!sh->o->watch || sh->by_daemon)
 		hash_record_fini(&s->record);
 	return err;

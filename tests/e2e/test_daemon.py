@@ -397,6 +397,17 @@ def _(w):
         b.run("remove", str(n)).expect(h.OK)
 
 
+@test("what the daemon refuses once it is published stays listed, which is said")
+def _(w):
+    index, a, _ = two(w)
+    a.daemon()
+    os.rmdir(os.path.join(a.home, "jobs"))
+    done = a.run("share", h.make_file(a.path("f"), 1000), "--as", "alice").expect(h.NOT_FOUND)
+    done.error_line("No such file", "alice/f@1 stays listed; 'shoal unshare alice/f@1' removes it")
+    check_eq(len(index.entries()), 1, "entries")
+    a.run("unshare", "alice/f@1").expect(h.OK)
+
+
 @test("get by the daemon fails as by itself: no holder, other content, a folder that is not there")
 def _(w):
     index, a, b = two(w)
