@@ -174,7 +174,8 @@ int cmd_status(const struct opts *o)
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	code = print_once(o, between == WIPE ? WIPE : NOTHING);
-	while (!stopped && code == EXIT_OK) {
+	/* Who reads a pipe may leave, also where nobody is told of that by SIGPIPE. */
+	while (!stopped && code == EXIT_OK && !ferror(stdout)) {
 		if (nanosleep(&pause, NULL) == 0)
 			code = print_once(o, between);
 	}

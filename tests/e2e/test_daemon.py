@@ -560,6 +560,9 @@ def _(w):
     h.wait_for(lambda: watch.out().count(b"alice/f@1") >= 2, 20 * h.SLOW, "it is shown again")
     watch.stop().expect(h.OK)
     check(b"\n\n1\talice" in watch.out(), "an empty line between", watch.out())
+    with open("/dev/full", "wb") as full:
+        p = subprocess.Popen(a.args("status", "--watch"), stdout=full, stderr=subprocess.DEVNULL, env=w.env(a.home), cwd=a.dir)
+    check_eq(p.wait(20 * h.SLOW), h.NO_SPACE, "it ends when nothing can be shown")
     for term, wipes in (("dumb", False), ("vt100", True)):
         t = Terminal(w, a.args("status", "--watch"), w.env(a.home), a.dir, term=term)
         h.wait_for(lambda: t.text() and t.raw.count("alice/f@1") >= 2, 20 * h.SLOW, "it is shown again")
