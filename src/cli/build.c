@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/out.h"
+#include "cli/own_home.h"
 #include "meta/create.h"
 #include "net/loop.h"
 #include "store/hashing_known.h"
@@ -341,6 +342,8 @@ static int build(struct work *w, const char *path, const char *tracker, bool pla
 		err = check_trackers(w->o, tracker, info);
 	if (err == OK)
 		err = scan_path(path, w->o->exclude, &w->scan, info);
+	if (err == OK)
+		err = own_home_leave_out(&w->scan, &out->of_home, info);
 	if (err == OK && w->scan.n_files == 0)
 		err = err_set(info, ERR_INVALID, "%s: no file is in it%s",
 			      text_escape(w->label, sizeof(w->label), bytes_str(w->scan.name)),

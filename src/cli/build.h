@@ -12,6 +12,8 @@
 #include "store/hash_record.h"
 #include "store/hashing.h"
 
+/* What is said where the home lies in what is shared. */
+#define BUILD_OF_HOME "this peer's home, which has its key, is left out"
 /* What is said of a torrent of empty files alone. */
 #define BUILD_NO_DATA "no data in it: most other clients refuse such a torrent"
 
@@ -24,6 +26,7 @@ struct build {
 	struct hashing_seen *seen; /* one for each real file, in torrent order */
 	uint32_t skipped;	   /* links and special files left out */
 	char *skipped_first;	   /* the path of one of them beneath `path`; NULL: none */
+	uint32_t of_home;	   /* files of this peer's home that were left out, too */
 };
 
 /* A build that runs on a thread of its own, as others see it. */

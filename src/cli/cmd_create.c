@@ -51,6 +51,8 @@ static void print_created(const struct opts *o, const struct build *b, const cha
 	if (b->meta->total_bytes == 0 && !o->quiet)
 		fprintf(stderr, "%s: " BUILD_NO_DATA "\n",
 			text_escape(safe, sizeof(safe), bytes_str(b->meta->name)));
+	if (b->of_home > 0 && !o->quiet)
+		fputs(BUILD_OF_HOME "\n", stderr);
 	if (o->json) {
 		j = torrent_json(b->meta, false);
 		json_object_set_new(j, "file", torrent_text(path));

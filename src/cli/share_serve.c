@@ -156,6 +156,9 @@ int share_use(struct sharing *sh, struct share *s, struct publication *p, struct
 		session_say(&sh->session, "what was hashed is not remembered: %s", p->unkept.text);
 	if (p->build.meta->total_bytes == 0)
 		session_say(&sh->session, "%s: " BUILD_NO_DATA, s->label);
+	if (p->build.of_home > 0)
+		session_say(&sh->session, "%s: " BUILD_OF_HOME,
+			    text_escape(safe, sizeof(safe), bytes_str(s->path)));
 	if (p->build.skipped > 0)
 		session_say(&sh->session, "%s: %u links and special files left out, as %s",
 			    text_escape(safe, sizeof(safe), bytes_str(s->path)), p->build.skipped,

@@ -96,6 +96,23 @@ def _(w):
     check("g: the daemon has it, and does not serve it now (queued)" in proc.stop().expect(h.OK).err, "what is said")
 
 
+@test("the home of a peer is not shared with what is around it; nor itself, nor its key")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    tree = h.make_tree(a.path("tree"), {"x": 1000, "local/y": 1000})
+    a.home = os.path.join(tree, "local", "shoal")
+    proc = a.share(tree, "--as", "alice", "--watch", "--settle", "1")
+    check_eq(index.entry("tree")["n_files"], 2, "files")
+    h.make_file(os.path.join(tree, "z"), 1000)
+    h.wait_for(lambda: index.entry("tree")["version"] == 2, 30 * h.SLOW, "a newer version")
+    check_eq(index.entry("tree")["n_files"], 3, "files of that")
+    check("this peer's home, which has its key, is left out" in proc.stop().err, "it says so")
+    for what in (a.home, os.path.join(a.home, "key")):
+        a.run("share", what).expect(h.DENIED).error_line("is of this peer's home, which has its key")
+    done = a.run("create", tree, "-o", a.path("t.torrent"), "--json").expect(h.OK)
+    check_eq((done.json()["n_files"], "is left out" in done.err), (3, True), "create")
+
+
 @test("more pieces than a torrent can hold: said before they are hashed, with what helps")
 def _(w):
     a = w.peer("a")
