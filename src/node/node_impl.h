@@ -149,6 +149,7 @@ struct transfer {
 	uint64_t done_bytes;	      /* real bytes of verified pieces */
 	struct transfer_guard guard;
 	uint8_t *wanted; /* an enum want for each of meta->files; NULL: all are */
+	uint32_t n_files, n_wanted; /* real ones; counted once, as all who look in are told */
 	uint8_t *pieces; /* the same for each piece */
 	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
 	enum swarm_order order;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "meta/selection.h"
 #include "node/link.h"
 #include "node/metadata_fetch.h"
 #include "node/webseed.h"
@@ -481,6 +482,7 @@ int node_add(struct node *n, const struct transfer_params *p, struct transfer **
 	}
 	t->node = n;
 	t->meta = p->meta;
+	t->n_files = t->n_wanted = selection_count(p->meta, NULL, NULL);
 	t->title = strdup(p->title != NULL ? p->title : p->meta->name);
 	t->seed = p->seed;
 	t->partly = p->partly;

@@ -37,6 +37,7 @@ int transfer_plan(struct transfer *t, const uint8_t *wanted)
 	free(t->pieces);
 	t->wanted = files;
 	t->pieces = pieces;
+	t->n_wanted = files == NULL ? t->n_files : selection_count(t->meta, files, NULL);
 	return OK;
 }
 
@@ -134,9 +135,8 @@ void transfer_plan_status(const struct transfer *t, struct transfer_status *out)
 {
 	bool all = t->pieces == NULL;
 
-	out->files = selection_count(t->meta, NULL, NULL);
-	out->wanted_files =
-	    t->wanted == NULL ? out->files : selection_count(t->meta, t->wanted, NULL);
+	out->files = t->n_files;
+	out->wanted_files = t->n_wanted;
 	out->wanted_bytes = all ? t->meta->total_bytes : t->wanted_bytes;
 	out->wanted_done_bytes = all ? t->done_bytes : t->wanted_done_bytes;
 }
