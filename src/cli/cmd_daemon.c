@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -36,6 +37,11 @@
 /* What the gateway fetches lies beneath it. */
 #define GATEWAY_FOLDER "gateway"
 #define LOG_FILE "daemon.log"
+/* For one that is leaving, which has said so to whoever asked it to. */
+#define LEAVER_WAIT_MS 3000u
+/* How often is looked whether it has left, and how long one that runs may think about an answer. */
+#define LEAVER_LOOK_MS 20u
+#define LEAVER_SILENCE_MS 1000u
 
 struct daemon {
 	const struct opts *o;
@@ -126,6 +132,37 @@ static void close_indexes(struct daemon *d)
 
 /* ---- one a home --------------------------------------------------------------------- */
 
+static void ignore(void *user, const char *peer, const json_t *line)
+{
+	bool *refused = user;
+
+	(void)peer;
+	*refused = json_object_get(line, "error") != NULL;
+}
+
+/* Whoever has the lock and answers nothing is on its way out, or in. */
+static bool is_running(void)
+{
+	json_t *question = json_pack("{s:s}", "verb", "settings");
+	bool refused = false;
+	int n = control_ask(DAEMON_NAME, question, LEAVER_SILENCE_MS, ignore, &refused, NULL);
+
+	json_decref(question);
+	return n == ERR_TIMEOUT || (n > 0 && !refused);
+}
+
+static bool has_lock(const struct daemon *d)
+{
+	const struct timespec pause = {.tv_nsec = LEAVER_LOOK_MS * 1000000l};
+
+	for (uint32_t ms = 0; flock(d->lock, LOCK_EX | LOCK_NB) != 0; ms += LEAVER_LOOK_MS) {
+		if (ms >= LEAVER_WAIT_MS || is_running())
+			return false;
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static int take_lock(struct daemon *d, struct err_info *info)
 {
 	char *run = control_folder(info), *path = NULL, safe[300];
@@ -139,7 +176,7 @@ static int take_lock(struct daemon *d, struct err_info *info)
 		d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (d->lock < 0)
 			err = root_errno(info, path, errno);
-		else if (flock(d->lock, LOCK_EX | LOCK_NB) != 0)
+		else if (!has_lock(d))
 			err =
 			    err_set(info, ERR_EXISTS,
 				    "a daemon runs from this home already (%s); see 'shoal status'",
@@ -377,6 +414,7 @@ static void close_all(void *user)
 {
 	struct daemon *d = user;
 
+	control_end_verbs(d->session.control);
 	daemon_control_free(d->control);
 	daemon_http_free(d->http);
 	gateway_free(d->gateway);

@@ -27,6 +27,7 @@ struct control {
 	struct local_server *server;
 	struct local_call *leavers[LEAVERS_MAX];
 	uint32_t n_leavers;
+	bool leaving; /* nobody is there for `p.verbs` any more */
 };
 
 /* Where the sockets of the home at `dir` are. NULL: out of memory. Owns: the caller's. */
@@ -262,10 +263,13 @@ static bool run_more(struct control *c, const char *verb, struct local_call *cal
 		     const json_t *question)
 {
 	for (const struct control_verb *v = c->p.verbs; v != NULL && v->name != NULL; v++) {
-		if (strcmp(v->name, verb) == 0) {
+		if (strcmp(v->name, verb) != 0)
+			continue;
+		if (c->leaving)
+			control_refuse(call, "not_found", "the daemon is leaving");
+		else
 			v->run(c->p.verbs_user, call, question);
-			return true;
-		}
+		return true;
 	}
 	return false;
 }
@@ -317,6 +321,12 @@ int control_new(const struct control_params *p, struct control **out, struct err
 	}
 	*out = c;
 	return OK;
+}
+
+void control_end_verbs(struct control *c)
+{
+	if (c != NULL)
+		c->leaving = true;
 }
 
 void control_free(struct control *c)

@@ -53,6 +53,10 @@ struct control;
 int control_new(const struct control_params *p, struct control **out, struct err_info *info);
 void control_free(struct control *c);
 
+/* Whoever runs the peer is leaving: its own verbs are refused from now on, the others answered on.
+ */
+void control_end_verbs(struct control *c);
+
 /* To those who asked for it to leave: how it stands. `left`: it is done. */
 void control_tell(struct control *c, const struct parting_loss *loss, bool left);
 

@@ -8,9 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import harness as h
+import wire
 from harness import KIB, MIB, check, check_eq, test
 from terminal import Terminal
 
@@ -52,6 +54,39 @@ def _(w):
     d = a.daemon()
     a.run("leave").expect(h.OK)
     d.wait(10 * h.SLOW).expect(h.OK)
+
+
+@test("a daemon begins right after another one has left, and one that is leaving answers")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    leaving, over = threading.Event(), threading.Event()
+    w.closers.append(over.set)
+
+    def reply(query):
+        if b"event=stopped" in query:
+            leaving.set()
+            over.wait(30)
+        return wire.bencode({"interval": 1800, "peers": b""})
+
+    tracker = wire.FakeTracker(reply)
+    a.run("create", h.make_file(a.path("f"), 1000), "-o", a.path("t.torrent"), "--tracker", tracker.announce).expect(h.OK)
+    d = a.daemon()
+    os.mkdir(a.path("into"))
+    a.run("get", a.path("t.torrent"), "-o", a.path("into"), "-d").expect(h.OK)
+    h.wait_for(lambda: a.transfers()[0]["tracker_ok"] > 0, 20 * h.SLOW, "the tracker has answered")
+    d.send(signal.SIGTERM)
+    check(leaving.wait(20 * h.SLOW), "it says goodbye")
+    for verb in (("status",), ("pause", "1"), ("get", a.path("t.torrent"), "-d")):
+        a.run(*verb).expect(h.NOT_FOUND).error_line("the daemon is leaving")
+    after = a.daemon()
+    d.wait(10 * h.SLOW).expect(h.OK)
+    check_eq(len(a.transfers()), 1, "transfers")
+    over.set()
+    for _ in range(5):
+        a.run("leave").expect(h.OK)
+        before, after = after, a.daemon()
+        before.wait(10 * h.SLOW).expect(h.OK)
 
 
 @test("daemon --detach answers once all is ready, and tells why not; as JSON, too")
