@@ -87,7 +87,7 @@ static void on_job(void *user, struct job *j, enum job_event e)
 						  .title = v.title,
 						  .name = v.name,
 						  .path = v.path,
-						  .bytes = v.total_bytes,
+						  .bytes = v.wanted_bytes,
 						  .error = v.why.code == OK ? "" : v.why.text});
 }
 

@@ -114,11 +114,17 @@ def _(w):
     a, b = w.peer("a"), w.peer("b")
     src = h.make_file(a.path("f"), 100 * KIB)
     a.share(src)
+    a.share(h.make_tree(a.path("folder"), {"x": 64 * KIB, "y": 50 * KIB}))
     out = b.path("note")
     with Listener() as one:
         b.daemon("--on-complete", command(out, "{event}", "{title}"), "--webhook", one.url)
         b.run("get", "f", "-o", b.path("f")).expect(h.OK)
         check_eq(note(out)[0], ["complete", "a/f@1"], "words")
+        os.remove(out)
+        b.run("get", "folder", "--only", "x", "-o", b.path("part")).expect(h.OK)
+        h.wait_for(lambda: len(one.heard) == 2, 20 * SLOW, "it is told")
+        check_eq([body["bytes"] for _, body in one.heard], [100 * KIB, 64 * KIB], "bytes, of a part those of that")
+        check_eq(note(out)[0], ["complete", "a/folder@1"], "words")
         os.remove(out)
         with open(b.path("f"), "r+b") as f:
             f.write(b"other")
@@ -126,8 +132,8 @@ def _(w):
         words, env = note(out)
         check_eq(words, ["failed", "a/f@1"], "words")
         check(env["SHOAL_ERROR"], "with the reason")
-        h.wait_for(lambda: len(one.heard) == 2, 20 * SLOW, "both were told")
-        check_eq([x[1]["event"] for x in one.heard], ["complete", "failed"], "events")
+        h.wait_for(lambda: len(one.heard) == 3, 20 * SLOW, "all were told")
+        check_eq([x[1]["event"] for x in one.heard], ["complete", "complete", "failed"], "events")
 
 
 @test("SIGHUP: the daemon has the hooks of its file from then on; flags still beat it; what cannot change is named")
