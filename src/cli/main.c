@@ -133,8 +133,18 @@ static int finish_output(int code)
 	return error == ENOSPC || error == EDQUOT ? EXIT_NO_SPACE : EXIT_FAILED;
 }
 
+/* Where one of the three is closed, a file or socket that is opened later would take its number,
+ * and what is printed would go there. Reading and writing fail as they would without it. */
+static void hold_standard_numbers(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+	hold_standard_numbers();
 	/* A limit on the size of files is an error of the write, not the end of the process. */
 	signal(SIGXFSZ, SIG_IGN);
 	setlocale(LC_CTYPE, "");

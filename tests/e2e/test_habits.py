@@ -245,6 +245,18 @@ def _(w):
     check_eq((p.wait(30 * h.SLOW), said), (-signal.SIGPIPE, b""), "how it ends")
 
 
+@test("what is printed goes nowhere when the standard streams are closed, not into what is opened in their place")
+def _(w):
+    a = w.peer("a")
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    p = w.start(*closed, h.BIN, "index", "--listen", "127.0.0.1:0", "--data", w.path("data"), env=w.env(a.home))
+    h.wait_for(lambda: os.path.exists(w.path("data", "catalogue.db-wal")) or not p.alive(), 20 * h.SLOW, "it runs")
+    check_eq([os.readlink(f"/proc/{p.pid}/fd/{n}") for n in range(3)], ["/dev/null"] * 3, "what they are")
+    p.stop(signal.SIGTERM)
+    p = w.start("sh", "-c", 'exec "$@" >&-', "sh", h.BIN, "create", h.make_file(a.path("f"), 1000), "-o", a.path("t"), env=w.env(a.home))
+    p.wait(20 * h.SLOW).expect(h.FAILED).error_line("standard output: Bad file descriptor")
+
+
 @test("what other tools call a command is answered with what it is called here")
 def _(w):
     a = w.peer("a")
