@@ -449,8 +449,6 @@ static void remove_complete(struct job *j, const struct metainfo *m)
  * was changed since. */
 static const struct job *whose_now(const struct job *j)
 {
-	bool ours = jobs_look(j) == OK;
-
 	for (size_t i = 0; i < j->js->n; i++) {
 		const struct job *other = j->js->list[i];
 		int look;
@@ -458,7 +456,8 @@ static const struct job *whose_now(const struct job *j)
 		if (other == j || !other->rec.complete || strcmp(other->rec.path, j->rec.path) != 0)
 			continue;
 		look = jobs_look(other);
-		if (look == OK || (!ours && look != ERR_NOENT && other->rec.id > j->rec.id))
+		if (look == OK ||
+		    (look != ERR_NOENT && other->rec.id > j->rec.id && jobs_look(j) != OK))
 			return other;
 	}
 	return NULL;
