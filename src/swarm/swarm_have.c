@@ -304,7 +304,7 @@ bool swarm_on_donthave(struct turn *t, struct peer *p, uint32_t piece)
 	bitfield_unset(&p->has, piece);
 	picker_remove(&s->picker, piece);
 	if (p->is_near)
-		s->picker.near[piece]--;
+		swarm_near_lost(s, piece);
 	if (picker_lacks(&s->picker, piece))
 		p->wanted--;
 	/* What it had itself it was not told of, or not yet. */

@@ -125,6 +125,28 @@ static bool gives_near(const struct turn *t, const struct peer *p)
 	return t->s->split && !p->far && !p->source && (ready || gave_of_late(t, p));
 }
 
+/* What no near one gives any more, far ones may be asked for. */
+static void look_again(const struct swarm *s)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->far)
+			p->asker.dry = p->asker.dry_fresh = 0;
+	}
+}
+
+void swarm_near_lost(struct swarm *s, uint32_t piece)
+{
+	struct peer *p;
+
+	s->picker.near[piece]--;
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
+		if (p->far)
+			picker_on_have(&s->picker, &p->asker, piece);
+	}
+}
+
 void swarm_count_near(struct swarm *s, struct peer *p, bool in)
 {
 	const struct bitfield *has = p->has_all ? NULL : &p->has;
@@ -134,10 +156,12 @@ void swarm_count_near(struct swarm *s, struct peer *p, bool in)
 	p->is_near = in;
 	if (!p->has_all && p->has.bits == NULL)
 		return;
-	if (in)
+	if (in) {
 		picker_near_add_bits(&s->picker, has);
-	else
+	} else {
 		picker_near_remove_bits(&s->picker, has);
+		look_again(s);
+	}
 }
 
 /* Who gives may be others than before. With those that stay nothing is counted anew: that would be

@@ -380,6 +380,8 @@ void swarm_forget_given(struct swarm *s, struct peer *p);
 void swarm_sort_near(struct turn *t);
 /* Does it count as a near one that gives? Its pieces are the same before and after. */
 void swarm_count_near(struct swarm *s, struct peer *p, bool in);
+/* One that counts so took the piece back. */
+void swarm_near_lost(struct swarm *s, uint32_t piece);
 
 /* swarm_metadata.c */
 /* Of the info dictionary, 0: it is not given. */
