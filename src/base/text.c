@@ -390,6 +390,17 @@ bool text_is_word(struct bytes s, const char *word)
 	return s.len == strlen(word) && text_begins(s, word);
 }
 
+const char *text_beneath(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (n > 0 && folder[n - 1] == '/') /* the root */
+		n--;
+	if (strncmp(path, folder, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return NULL;
+	return path[n] == '/' ? path + n + 1 : path + n;
+}
+
 struct bytes text_url_host(const char *url)
 {
 	const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;

@@ -51,6 +51,10 @@ int text_unbase32(struct bytes in, uint8_t *out, size_t out_len);
 bool text_is_word(struct bytes s, const char *word);
 bool text_begins(struct bytes s, const char *prefix);
 
+/* What follows `folder` in the path, "" when they are the same; NULL: it is not beneath it. Neither
+ * has anything to resolve in it. Borrows. */
+const char *text_beneath(const char *path, const char *folder);
+
 /* Percent-encode everything but unreserved characters (RFC 3986 2.3). */
 void text_put_percent(struct buf *out, struct bytes in);
 /* For XML and HTML: & < > " ' as entities, and U+FFFD for what no XML may hold (control characters,

@@ -7,16 +7,6 @@
 #include "base/text.h"
 #include "cli/home.h"
 
-/* What follows `folder` in `path`, "" when they are the same; NULL: it lies elsewhere. */
-static const char *within(const char *path, const char *folder)
-{
-	size_t n = strlen(folder);
-
-	if (strncmp(path, folder, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-		return NULL;
-	return path[n] == '/' ? path + n + 1 : path + n;
-}
-
 /* Links resolved; NULL: there is none yet. */
 static char *real_home(void)
 {
@@ -32,7 +22,7 @@ static uint32_t leave_out(struct scan *s, const char *home)
 	uint32_t left_out = 0;
 
 	for (size_t i = 0; i < s->n_files; i++) {
-		if (within(s->files[i].path, home) == NULL) {
+		if (text_beneath(s->files[i].path, home) == NULL) {
 			s->files[n++] = s->files[i];
 			continue;
 		}
@@ -47,7 +37,7 @@ static uint32_t leave_out(struct scan *s, const char *home)
 /* Files at its top are its own; nothing else is put there. */
 static bool is_secret(const struct scan *s, const char *path, const char *home)
 {
-	const char *inside = within(path, home);
+	const char *inside = text_beneath(path, home);
 
 	return inside != NULL && (*inside == '\0' || (s->single && strchr(inside, '/') == NULL));
 }
@@ -65,7 +55,7 @@ int own_home_leave_out(struct scan *s, uint32_t *left_out, struct err_info *info
 		free(home);
 		return err_set(info, ERR_NOMEM, "out of memory");
 	}
-	beneath = s->single ? NULL : within(home, path);
+	beneath = s->single ? NULL : text_beneath(home, path);
 	if (is_secret(s, path, home))
 		err = err_set(info, ERR_DENIED, "%s: is of this peer's home, which has its key",
 			      text_escape(safe, sizeof(safe), bytes_str(path)));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/grow.h"
+#include "base/text.h"
 #include "daemon/jobs_impl.h"
 
 /* Another job, one of whose places lies within the other. */
@@ -26,16 +27,6 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* What follows `folder` in `path`, "" when they are the same; NULL: it lies elsewhere. */
-static const char *within(const char *path, const char *folder)
-{
-	size_t n = strlen(folder);
-
-	if (strncmp(path, folder, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-		return NULL;
-	return path[n] == '/' ? path + n + 1 : path + n;
-}
-
 /* `place`: of the first job in its folder; NULL: it is the other way round. */
 static int take_names(struct holder *h, const char *place)
 {
@@ -47,7 +38,7 @@ static int take_names(struct holder *h, const char *place)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < m->n_files; i++) {
 		const char *path = m->single ? "" : m->files[i].path;
-		const char *name = place == NULL ? path : within(path, place);
+		const char *name = place == NULL ? path : text_beneath(path, place);
 
 		if (name != NULL && selection_is_real(&m->files[i]) &&
 		    (r->wanted == NULL || r->n_wanted != m->n_files || r->wanted[i] != WANT_NOT))
@@ -66,8 +57,8 @@ static bool is_in_the_way(const struct job *j, const struct job *other)
 
 static int add(struct spared *s, const struct job *j, const struct job *other)
 {
-	struct holder h = {.job = other, .inside = within(other->rec.path, j->rec.path)};
-	const char *place = within(j->rec.path, other->rec.path);
+	struct holder h = {.job = other, .inside = text_beneath(other->rec.path, j->rec.path)};
+	const char *place = text_beneath(j->rec.path, other->rec.path);
 	struct holder *grown;
 
 	if (!is_in_the_way(j, other) || (h.inside == NULL && place == NULL))
@@ -111,7 +102,7 @@ const struct job *spared_for(const struct spared *s, const char *name)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct holder *h = &s->list[i];
-		const char *seen = h->inside == NULL ? name : within(name, h->inside);
+		const char *seen = h->inside == NULL ? name : text_beneath(name, h->inside);
 
 		if (seen != NULL &&
 		    bsearch(&seen, h->names, h->n, sizeof(*h->names), compare) != NULL)

@@ -409,3 +409,12 @@ TEST(text_unpercent_refuses_bad_escapes_and_adds_nothing_then)
 	CHECK_INT(b.len, 2);
 	buf_fini(&b);
 }
+
+TEST(text_beneath_knows_a_folder_from_one_that_begins_alike)
+{
+	CHECK_STR(text_beneath("/a/b/c", "/a"), "b/c");
+	CHECK_STR(text_beneath("/a", "/a"), "");
+	CHECK_STR(text_beneath("/a/b", "/"), "a/b");
+	CHECK(text_beneath("/ab/c", "/a") == NULL);
+	CHECK(text_beneath("/a", "/a/b") == NULL);
+}
