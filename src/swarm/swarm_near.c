@@ -142,7 +142,7 @@ void swarm_near_lost(struct swarm *s, uint32_t piece)
 
 	s->picker.near[piece]--;
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		if (p->far)
+		if (p->far && peer_has(p, piece))
 			picker_on_have(&s->picker, &p->asker, piece);
 	}
 }
