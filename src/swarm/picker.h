@@ -255,6 +255,9 @@ struct open_piece *picker_open(const struct picker *p, uint32_t piece);
 /* Begin a piece nobody was asked for; for pieces that are all pad. NULL: not to be begun now. */
 struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_ms);
 
+/* Is a missing piece among those of `has` (NULL: all) that so many peers with part of the torrent
+ * have? Looks at those with as many copies alone. */
+bool picker_lacks_any(const struct picker *p, const struct bitfield *has, uint32_t copies);
 /* Fresh pieces, those that no peer has a part of the torrent with. */
 uint32_t picker_alone(const struct picker *p);
 /* Is every missing piece that anybody has begun? Then the end has come. */

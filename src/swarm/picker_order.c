@@ -390,6 +390,31 @@ uint32_t picker_alone(const struct picker *p)
 	return n;
 }
 
+static bool is_among(const struct bitfield *has, uint32_t piece)
+{
+	return has == NULL || bitfield_has(has, piece);
+}
+
+bool picker_lacks_any(const struct picker *p, const struct bitfield *has, uint32_t copies)
+{
+	for (uint32_t i = 0; i < p->n_open; i++) {
+		uint32_t piece = p->open[i]->piece;
+
+		if (picker_copies(p, piece) == copies && picker_is_wanted(p, piece) &&
+		    is_among(has, piece))
+			return true;
+	}
+	for (uint32_t r = 0; p->start != NULL && r < p->n_ranks; r++) {
+		uint32_t b = r * p->n_buckets + p->low + copies;
+
+		for (uint32_t i = p->start[b]; i < p->start[b + 1]; i++) {
+			if (is_among(has, p->order[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool picker_all_begun(const struct picker *p)
 {
 	return p->n_order == 0 || (p->n_all == 0 && picker_alone(p) == p->n_order);

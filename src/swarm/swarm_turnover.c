@@ -108,11 +108,7 @@ static bool is_only_holder(const struct swarm *s, const struct peer *p)
 
 	if (k->n_all > p->has_all || p->wanted == 0)
 		return false;
-	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		if (peer_has(p, i) && picker_lacks(k, i) && picker_copies(k, i) == !p->has_all)
-			return true;
-	}
-	return false;
+	return picker_lacks_any(k, p->has_all ? NULL : &p->has, !p->has_all);
 }
 
 static struct peer *least_useful(const struct turn *t)

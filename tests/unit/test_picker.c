@@ -439,6 +439,16 @@ static void check_copies(const struct picker *p, const struct bitfield *has, uin
 	}
 }
 
+/* As picker_lacks_any() says it does, and not by looking at each. */
+static bool lacks_any(const struct picker *p, const struct bitfield *has, uint32_t copies)
+{
+	for (uint32_t i = 0; i < p->have.n; i++)
+		if ((has == NULL || bitfield_has(has, i)) && picker_lacks(p, i) &&
+		    picker_copies(p, i) == copies)
+			return true;
+	return false;
+}
+
 /* Each block is handed out once, and the order stays an order, whatever happens. */
 static void random_run(uint64_t seed)
 {
@@ -490,6 +500,8 @@ static void random_run(uint64_t seed)
 		picker_check(&p);
 		picker_check_asker(&p, &a[i]);
 		check_copies(&p, has, seed);
+		CHECK_SEED(picker_lacks_any(&p, a[i].has, i > 0) == lacks_any(&p, a[i].has, i > 0),
+			   seed);
 	}
 	for (uint32_t i = 1; i < 6; i++) {
 		picker_remove_bits(&p, &has[i]);
