@@ -137,20 +137,30 @@ static uint32_t rarest_of_all(const struct picker *p, const struct asker *a)
 	return best;
 }
 
+static bool is_fresh_of(const struct picker *p, uint32_t piece, uint32_t rank)
+{
+	return picker_is_fresh(p, piece) && picker_rank(p, piece) == rank;
+}
+
+/* What a peer lacks is passed over, many at a time: it may have the end alone. */
 static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t rank)
 {
-	uint32_t left = picker_fresh_in(p, rank);
-	bool first = true;
+	uint32_t left = picker_fresh_in(p, rank), i = p->lowest[rank];
 
-	for (uint32_t i = p->lowest[rank]; left > 0; i++) {
-		if (!picker_is_fresh(p, i) || picker_rank(p, i) != rank)
-			continue;
-		if (first)
-			p->lowest[rank] = i;
-		first = false;
-		if (picker_asker_has(p, a, i))
-			return i;
-		left--;
+	if (left == 0)
+		return PICKER_NONE;
+	while (!is_fresh_of(p, i, rank))
+		i++;
+	p->lowest[rank] = i;
+	if (a->has != NULL)
+		i = picker_next_bit(a->has, i);
+	while (left > 0 && i < p->have.n) {
+		if (is_fresh_of(p, i, rank)) {
+			if (picker_asker_has(p, a, i))
+				return i;
+			left--;
+		}
+		i = a->has == NULL ? i + 1 : picker_next_bit(a->has, i + 1);
 	}
 	return PICKER_NONE;
 }

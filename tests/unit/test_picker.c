@@ -693,6 +693,38 @@ TEST(picker_does_not_look_for_a_peers_pieces_among_those_that_nobody_has)
 	picker_fini(&p);
 }
 
+TEST(picker_in_sequence_does_not_look_at_each_piece_that_a_peer_lacks)
+{
+	struct metainfo big = {.v1 = true,
+			       .piece_length = BLOCK_BYTES,
+			       .n_pieces = META_PIECES_MAX,
+			       .space_bytes = (uint64_t)META_PIECES_MAX * BLOCK_BYTES};
+	struct bitfield end;
+	struct asker a = {.current = PICKER_NONE, .ref = {1, 1}, .has = &end};
+	uint32_t piece, block, first = META_PIECES_MAX - META_PIECES_MAX / 32;
+	struct picker p;
+	double began;
+
+	rng_seed(&rng, 1);
+	CHECK_INT(picker_init(&p, &big, &rng), 0);
+	picker_set_sequential(&p, true);
+	CHECK_INT(picker_reserve(&p, 1), 0);
+	CHECK_INT(bitfield_init(&end, META_PIECES_MAX), 0);
+	for (uint32_t i = first; i < META_PIECES_MAX; i++)
+		bitfield_set(&end, i);
+	picker_add_bits(&p, &end);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 2000; i++) {
+		CHECK(picker_pick(&p, &a, 0, &piece, &block));
+		CHECK_INT(piece, first + i);
+		picker_receive(&p, piece, block, &somebody);
+		picker_good(&p, piece);
+	}
+	CHECK(cpu_s() - began < 2);
+	bitfield_fini(&end);
+	picker_fini(&p);
+}
+
 /* ---- plans ------------------------------------------------------------------ */
 
 /* One character a piece: '-' not wanted, 'l' low, 'n' normal, 'h' high, 'e' an end. */
