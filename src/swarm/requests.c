@@ -82,6 +82,8 @@ void requests_fini(struct requests *r)
 
 void requests_clear(struct requests *r)
 {
+	if (r->cap > REQUESTS_KEEP)
+		requests_fini(r);
 	r->first = r->end = r->n = 0;
 	if (r->cap > 0)
 		memset(r->heads, 0, r->cap * sizeof(*r->heads));

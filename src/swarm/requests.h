@@ -38,7 +38,10 @@ struct requests {
 };
 
 void requests_fini(struct requests *r);
-/* Forget all, keep the memory. */
+/* Of an empty ring so many entries stay (attack: one peer after the other fills its ring while it
+ * may, is choked, and stays). */
+#define REQUESTS_KEEP 256u
+/* Forget all. */
 void requests_clear(struct requests *r);
 
 /* The caller has seen that the block is not there yet. NULL: full, or without memory. */

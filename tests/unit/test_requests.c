@@ -52,6 +52,24 @@ TEST(requests_hold_their_limit_and_not_one_more)
 	requests_fini(&r);
 }
 
+TEST(requests_keep_little_memory_when_all_are_forgotten)
+{
+	struct requests r = {0};
+
+	for (uint32_t i = 0; i < REQUESTS_KEEP; i++)
+		CHECK(requests_add(&r, i, 0, 1, 0) != NULL);
+	requests_clear(&r);
+	CHECK_INT(r.cap, REQUESTS_KEEP);
+	for (uint32_t i = 0; i <= REQUESTS_KEEP; i++)
+		CHECK(requests_add(&r, i, 0, 1, 0) != NULL);
+	requests_clear(&r);
+	CHECK_INT(r.cap, 0);
+	CHECK(requests_next(&r, NULL) == NULL && requests_find(&r, 1, 0) == NULL);
+	CHECK(requests_add(&r, 1, 0, 1, 0) != NULL);
+	requests_check(&r);
+	requests_fini(&r);
+}
+
 TEST(requests_survive_one_that_is_never_answered)
 {
 	struct requests r = {0};
