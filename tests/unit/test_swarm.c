@@ -2630,7 +2630,7 @@ TEST(swarm_answers_for_large_files_with_proof)
 			const uint32_t at[] = {0, last, width - 2, 1022 & (width - 1)};
 
 			for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
-				const struct wire_msg *m = &b.fx.list[0].u.msg;
+				const struct wire_msg *m;
 
 				effects_clear(&b.fx);
 				b.now += 1000;
