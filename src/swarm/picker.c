@@ -145,6 +145,7 @@ static bool is_fresh_of(const struct picker *p, uint32_t piece, uint32_t rank)
 /* What a peer lacks is passed over, many at a time: it may have the end alone. */
 static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t rank)
 {
+	uint32_t end = p->have.n < p->window_end ? p->have.n : p->window_end;
 	uint32_t left = picker_fresh_in(p, rank), i = p->lowest[rank];
 
 	if (left == 0)
@@ -152,9 +153,11 @@ static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t
 	while (!is_fresh_of(p, i, rank))
 		i++;
 	p->lowest[rank] = i;
+	if (i < p->window_first)
+		i = p->window_first;
 	if (a->has != NULL)
 		i = picker_next_bit(a->has, i);
-	while (left > 0 && i < p->have.n) {
+	while (left > 0 && i < end) {
 		if (is_fresh_of(p, i, rank)) {
 			if (picker_asker_has(p, a, i))
 				return i;

@@ -387,3 +387,33 @@ TEST(a_piece_that_was_taken_back_is_fresh_when_nobody_may_answer_for_it_any_more
 	swarm_check(b.s);
 	stop(&b);
 }
+
+/* Of a torrent that goes through a pipe what was read is dropped, and more is asked for as the
+ * window moves: what lies behind it is not searched each time, for each peer. */
+TEST(pieces_that_are_dropped_behind_a_window_cost_no_search_beyond_it)
+{
+	struct bench b;
+	double began;
+
+	start_large(&b, 5000, false);
+	swarm_set_order(b.s, ORDER_SEQUENTIAL, b.now, &b.fx);
+	swarm_set_window(b.s, 5000, 5064, b.now, &b.fx);
+	for (uint32_t i = 0; i < 30; i++) {
+		struct peer_ref r = join(&b);
+
+		hear(&b, r, (struct wire_msg){.type = WIRE_EXTENDED, .body = bytes_str("de")});
+		hear_type(&b, r, WIRE_HAVE_ALL);
+		hear_type(&b, r, WIRE_UNCHOKE);
+		effects_clear(&b.fx);
+	}
+	CHECK_INT(b.s->picker.n_open, 64);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 1000; i++) {
+		swarm_on_piece_gone(b.s, i, b.now, &b.fx);
+		effects_clear(&b.fx);
+	}
+	CHECK(cpu_s() - began < 1);
+	CHECK_INT(b.s->n_peers, 30);
+	swarm_check(b.s);
+	stop(&b);
+}
