@@ -93,6 +93,9 @@ class Transmission:
 
     seed = get = _start
 
+    def limit_up(self, p, kilobytes):
+        self._ask(p, "-u", str(kilobytes))
+
     def wait(self, p, path, seconds):
         def done():
             out = self._ask(p, "-t", "1", "-i").out

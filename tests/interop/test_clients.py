@@ -180,6 +180,21 @@ def _(w):
     h.check_same(g2.path("the file.bin"), src)
 
 
+@test("shoal get gets from Transmission all that its limit lets through", seconds=90)
+def _(w):
+    index, c = w.index(), Transmission(w)
+    a, g = w.peer("a"), w.peer("g")
+    src, torrent = h.make_file(a.path("f"), 12 * MIB), w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--tracker", index.announce, "--v1-only").expect(h.OK)
+    p = c.seed(torrent, a.dir)
+    c.wait(p, src, 20)
+    c.limit_up(p, 2000)  # kB/s: it looks twice a second at what it was asked
+    get = g.start("get", torrent, "--wait", "40")
+    h.wait_for(lambda: h.part_bytes(g.dir) > MIB, 40, "it has unchoked us, which takes it ten seconds")
+    get.wait(16 * h.SLOW, "it takes six seconds").expect(h.OK)
+    h.check_same(g.path("f"), src)
+
+
 @test("an older copy of which one block in twenty differs is renewed from libtorrent (v2)", seconds=90)
 def _(w):
     index = w.index()
