@@ -29,8 +29,9 @@
 #define PIPELINE_REQQ_UNKNOWN 250u
 /* Rates are compared over windows of this length. */
 #define PIPELINE_WINDOW_MS 250u
-/* Longer silence between two blocks is no burst's pause. */
-#define PIPELINE_PAUSE_MAX_MS 1000u
+/* Longer silence between two blocks is no burst's pause. Once a second is as slow as any client
+ * looks. */
+#define PIPELINE_PAUSE_MAX_MS 1500u
 
 struct pipeline {
 	uint32_t depth;
