@@ -17,25 +17,25 @@ static void announce_counts(void *user, struct announcer_counts *out)
 					     s.missing_bytes > 0 && swarm_is_complete(t->swarm)};
 }
 
-static void take_peers(struct transfer *t, const struct addr *list, size_t n, size_t complete)
+static void take_peers(struct transfer *t, const struct addr *list, size_t n, size_t complete,
+		       enum addr_source src)
 {
 	/* They were asked for counts, and told ours; who there is does not matter. */
 	if (!t->only_peers)
-		swarm_on_holders(t->swarm, list, n, complete, SOURCE_TRACKER, transfer_now_ms(t),
-				 &t->fx);
+		swarm_on_holders(t->swarm, list, n, complete, src, transfer_now_ms(t), &t->fx);
 	transfer_perform(t);
 	node_settle(t->node);
 }
 
 static void on_found(void *user, const struct addr *list, size_t n)
 {
-	take_peers(user, list, n, 0);
+	take_peers(user, list, n, 0, SOURCE_TRACKER);
 }
 
 void transfer_take_found(struct transfer *t)
 {
 	if (t->n_found > 0)
-		take_peers(t, t->found, t->n_found, t->found_complete);
+		take_peers(t, t->found, t->n_found, t->found_complete, SOURCE_TRACKER);
 	free(t->found);
 	t->found = NULL;
 	t->n_found = 0;
@@ -107,7 +107,7 @@ static void on_live_found(void *user, const struct addr *list, size_t n, size_t 
 
 	if (answer)
 		announcer_answered(t->announcer, (uint32_t)n);
-	take_peers(t, list, n, complete);
+	take_peers(t, list, n, complete, answer ? SOURCE_TRACKER : SOURCE_ARRIVED);
 }
 
 static void on_uncovered(void *user)

@@ -85,11 +85,9 @@ static int more_addresses(struct addrbook *b)
 /* Higher is worth more. */
 static uint32_t worth(const struct address *a)
 {
-	static const uint8_t of_source[] = {[SOURCE_TRACKER] = 3,
-					    [SOURCE_USER] = 100,
-					    [SOURCE_PEX] = 1,
-					    [SOURCE_DHT] = 2,
-					    [SOURCE_LSD] = 50};
+	static const uint8_t of_source[] = {
+	    [SOURCE_TRACKER] = 3, [SOURCE_USER] = 100, [SOURCE_PEX] = 1,
+	    [SOURCE_DHT] = 2,	  [SOURCE_LSD] = 50,   [SOURCE_ARRIVED] = 3};
 	uint32_t failed = a->failures < 15 ? a->failures : 15u;
 
 	return (a->good ? 400u : 0u) + of_source[a->source] * 2u + (15 - failed) * 20u;
@@ -113,6 +111,12 @@ static uint32_t weakest(struct addrbook *b, enum addr_source src)
 	return best < b->n && worth(&b->list[best]) <= worth(&fresh) ? best : b->n;
 }
 
+static void awaken(struct address *a, uint64_t now_ms)
+{
+	if (a->state == ADDRESS_IDLE && a->due_ms > now_ms)
+		a->due_ms = now_ms;
+}
+
 struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
 			     uint64_t now_ms)
 {
@@ -122,6 +126,8 @@ struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr
 	if (known != NULL) {
 		if (src == SOURCE_USER || src == SOURCE_LSD)
 			known->source = (uint8_t)src;
+		if (src == SOURCE_USER || src == SOURCE_LSD || src == SOURCE_ARRIVED)
+			awaken(known, now_ms);
 		return known;
 	}
 	if (!addr_is_dialable(a) || addrbook_is_banned(b, a, now_ms))
@@ -260,7 +266,10 @@ void addrbook_delay(struct addrbook *b, struct address *a, uint64_t ms, uint64_t
 static uint64_t pause_ms(const struct address *a, bool soon)
 {
 	bool keep = a->good || a->source == SOURCE_USER || a->source == SOURCE_LSD;
-	uint64_t max = keep ? ADDRBOOK_RETRY_GOOD_MS : ADDRBOOK_RETRY_MAX_MS;
+	bool named = a->source == SOURCE_USER && a->failures < ADDRBOOK_USER_TRIES;
+	uint64_t max = named  ? ADDRBOOK_RETRY_MS
+		       : keep ? ADDRBOOK_RETRY_GOOD_MS
+			      : ADDRBOOK_RETRY_MAX_MS;
 	uint32_t doublings = a->failures > 1 ? a->failures - 1u : 0;
 	uint64_t ms = soon ? ADDRBOOK_RETRY_SOON_MS : ADDRBOOK_RETRY_MS;
 
@@ -296,12 +305,8 @@ void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64
 
 void addrbook_recall(struct addrbook *b, uint64_t now_ms)
 {
-	for (uint32_t i = 0; i < b->n; i++) {
-		struct address *a = &b->list[i];
-
-		if (a->state == ADDRESS_IDLE && a->due_ms > now_ms)
-			a->due_ms = now_ms;
-	}
+	for (uint32_t i = 0; i < b->n; i++)
+		awaken(&b->list[i], now_ms);
 }
 
 void addrbook_on_closed(struct addrbook *b, struct address *a, bool useful, uint64_t now_ms)

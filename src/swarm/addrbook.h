@@ -18,6 +18,9 @@
 #define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
 /* Of addresses that were good once. */
 #define ADDRBOOK_RETRY_GOOD_MS 20000u
+/* Those that the user named are dialled each ADDRBOOK_RETRY_MS so often (a link may name many, all
+ * of one victim): whoever names one before somebody is there does not wait for long after that. */
+#define ADDRBOOK_USER_TRIES 24u
 /* Bans kept (attack: bans without end); the oldest gives way. */
 #define ADDRBOOK_BANS_MAX 1024u
 /* Protocol breaches within ADDRBOOK_STRIKE_MS that make a ban. */
@@ -71,7 +74,8 @@ void addrbook_init(struct addrbook *b, struct rng *rng);
 void addrbook_fini(struct addrbook *b);
 
 struct address *addrbook_find(const struct addrbook *b, const struct addr *a);
-/* Known already, or added and due at once. NULL: not dialable, banned, no room for one so
+/* Known already, or added and due at once. The user's word, its own on the local network, or that
+ * it has just arrived makes one due that is known. NULL: not dialable, banned, no room for one so
  * little useful, or no memory. */
 struct address *addrbook_add(struct addrbook *b, const struct addr *a, enum addr_source src,
 			     uint64_t now_ms);

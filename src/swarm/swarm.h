@@ -134,10 +134,18 @@ void swarm_set_upload(struct swarm *s, bool on, uint64_t now_ms, struct effects 
 
 /* ---- whom we know ------------------------------------------------------- */
 
-enum addr_source { SOURCE_TRACKER, SOURCE_USER, SOURCE_PEX, SOURCE_DHT, SOURCE_LSD };
+enum addr_source {
+	SOURCE_TRACKER,
+	SOURCE_USER,
+	SOURCE_PEX,
+	SOURCE_DHT,
+	SOURCE_LSD,
+	SOURCE_ARRIVED /* of a tracker that saw it come just now */
+};
 
-/* Addresses heard of. Undialable, known and banned ones are skipped; over the limit the
- * least useful gives way. May DIAL at once. */
+/* Addresses heard of. Undialable, known and banned ones are skipped, but for those that the user
+ * names or that have just come, which are due however often they were dialled in vain; over the
+ * limit the least useful gives way. May DIAL at once. */
 void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum addr_source src,
 			uint64_t now_ms, struct effects *fx);
 /* The same, of which the first `complete` are said to have everything. That may be out of date, or

@@ -101,7 +101,7 @@ TEST(addrbook_tries_again_soon_who_hung_up)
 {
 	struct addrbook b = fresh(3);
 	struct addr a = at(1, 1);
-	struct address *k = addrbook_add(&b, &a, SOURCE_USER, 0);
+	struct address *k = addrbook_add(&b, &a, SOURCE_LSD, 0);
 	uint64_t now = 1000, due;
 
 	for (uint64_t ms = ADDRBOOK_RETRY_SOON_MS; ms < ADDRBOOK_RETRY_GOOD_MS; ms *= 2) {
@@ -151,6 +151,53 @@ TEST(addrbook_tries_good_addresses_again_soon)
 		now = due;
 	}
 	addrbook_fini(&b);
+}
+
+TEST(addrbook_tries_for_two_minutes_and_more_whom_the_user_named_each_five_seconds)
+{
+	struct addrbook b = fresh(4);
+	struct addr a = at(1, 1);
+	struct address *k = addrbook_add(&b, &a, SOURCE_USER, 0);
+	uint64_t now = 1000, due;
+
+	for (uint32_t i = 1; i <= 2 * ADDRBOOK_USER_TRIES; i++) {
+		uint64_t most =
+		    i < ADDRBOOK_USER_TRIES ? ADDRBOOK_RETRY_MS : ADDRBOOK_RETRY_GOOD_MS;
+
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+		addrbook_on_failed(&b, k, now);
+		addrbook_dial(&b, WISH_ANY, now, &due);
+		CHECK(due - now >= most * 3 / 4 && due - now <= most * 5 / 4);
+		now = due;
+	}
+	addrbook_fini(&b);
+}
+
+/* A tracker lists the dead for long; that somebody comes, who knows him says once. */
+TEST(addrbook_tries_at_once_who_has_just_come_or_is_named_again)
+{
+	static const struct {
+		enum addr_source src;
+		bool due;
+	} cases[] = {{SOURCE_TRACKER, false}, {SOURCE_PEX, false}, {SOURCE_DHT, false},
+		     {SOURCE_USER, true},     {SOURCE_LSD, true},  {SOURCE_ARRIVED, true}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addrbook b = fresh(4);
+		struct addr a = at(1, 1);
+		struct address *k = addrbook_add(&b, &a, SOURCE_TRACKER, 0);
+		uint64_t now = 1000, due;
+
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+		/* It is at it already. */
+		CHECK(addrbook_add(&b, &a, cases[i].src, now) == k);
+		CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
+		addrbook_on_failed(&b, k, now);
+		CHECK(addrbook_add(&b, &a, cases[i].src, now) == k);
+		CHECK((addrbook_dial(&b, WISH_ANY, now, &due) == k) == cases[i].due);
+		addrbook_check(&b);
+		addrbook_fini(&b);
+	}
 }
 
 TEST(addrbook_keeps_its_limit_and_prefers_useful_addresses)
