@@ -39,6 +39,8 @@
 #define JOBS_ASKING_MAX 64u
 /* A download that has got nothing for so long makes room for the next. */
 #define JOBS_IDLE_MS 30000u
+/* The same where its tracker has answered, and nobody is there. */
+#define JOBS_ALONE_MS 6000u
 /* What was sent and fetched is recorded this often. */
 #define JOBS_TOTALS_MS 60000u
 /* What is shared and was not there when it was to begin is looked for so often. */

@@ -524,7 +524,7 @@ static bool has_moved(struct job *j, const struct job_total *now, const struct t
 
 /* One that gets nothing must not keep others waiting for ever. `got`: bytes, or pieces of metadata,
  * so far. */
-static void judge_idle(struct job *j, uint64_t got)
+static void judge_idle(struct job *j, uint64_t got, uint32_t limit_ms)
 {
 	uint64_t ms = now_ms(j->js);
 	bool idle;
@@ -533,7 +533,7 @@ static void judge_idle(struct job *j, uint64_t got)
 		j->got_bytes = got;
 		j->idle_since_ms = ms;
 	}
-	idle = ms - j->idle_since_ms >= JOBS_IDLE_MS;
+	idle = ms - j->idle_since_ms >= limit_ms;
 	if (idle != j->idle)
 		job_touch(j);
 	j->idle = idle;
@@ -544,7 +544,14 @@ static void judge_fetch(struct job *j)
 	struct metadata_fetch_status st;
 
 	metadata_fetch_status(j->fetch, &st);
-	judge_idle(j, st.have);
+	judge_idle(j, st.have, JOBS_IDLE_MS);
+}
+
+static bool is_alone(const struct transfer_status *st)
+{
+	const struct swarm_stats *s = &st->swarm;
+
+	return st->tracker_ok > 0 && s->peers == 0 && s->trying == 0 && s->sources == 0;
 }
 
 static void judge_download(struct job *j, const struct job_total *now,
@@ -552,7 +559,7 @@ static void judge_download(struct job *j, const struct job_total *now,
 {
 	if (st->phase != TRANSFER_DOWNLOADING)
 		j->idle_since_ms = now_ms(j->js);
-	judge_idle(j, now->down);
+	judge_idle(j, now->down, is_alone(st) ? JOBS_ALONE_MS : JOBS_IDLE_MS);
 }
 
 static void judge_seed(struct job *j, uint64_t up_bytes)

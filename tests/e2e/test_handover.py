@@ -66,6 +66,21 @@ def _(w):
     check(took < 0.2 * h.SLOW, "the quickest took", took)
 
 
+@test("what nobody has holds up what waits behind it for six seconds, not for thirty")
+def _(w):
+    _, a, b = trio(w)
+    for name in ("gone", "there"):
+        h.make_file(a.path(name), 20 * KIB, seed=name)
+    a.share(a.path("gone")).stop()
+    a.share(a.path("there"))
+    b.daemon("--max-active", "1")
+    b.run("get", "-d", "gone").expect(h.OK)
+    wait_state(b, "gone", "downloading")
+    b.run("get", "-d", "there").expect(h.OK)
+    wait_state(b, "there", "seeding", 15)
+    wait_state(b, "gone", "downloading")
+
+
 @test("a daemon that stands still keeps what was handed over: get says so and ends, and it goes on once it wakes", seconds=150)
 def _(w):
     _, a, b = trio(w)
