@@ -29,6 +29,8 @@ struct node_dht {
 	uint32_t next[2];
 	bool odd; /* of seconds */
 	struct seek seeks[NODE_DHT_SEEKS_MAX];
+	struct loop_timer *look; /* NODE_DHT_LOOK_MS */
+	uint32_t looks_left;
 	uint64_t index_at_ms;	 /* next question to an index */
 	uint32_t next_index;	 /* of the node's lives */
 	struct http_call *index; /* one that is under way */
@@ -217,12 +219,23 @@ static void announce(struct node_dht *d, struct transfer *t, uint64_t now)
 	if (t->dht_search[0] != 0 || t->dht_search[1] != 0)
 		return; /* then */
 	t->dht_at_ms = next_time(t, now);
+	t->dht_asked_ms = now;
 	for (int i = 0; i < 2; i++) {
 		if (names[i] == NULL)
 			continue;
 		t->dht_search[i] = dht_shell_announce(d->shell, names[i], d->node->port);
 		d->asking += t->dht_search[i] != 0;
 	}
+}
+
+void node_dht_more(struct node_dht *d, struct transfer *t)
+{
+	uint64_t now = loop_now_ms(d->node->loop), at = t->dht_asked_ms + NODE_DHT_LONELY_MS;
+	struct swarm_stats s;
+
+	swarm_stats(t->swarm, now, &s);
+	if ((s.peers == 0 || !s.can_complete) && t->dht_asked_ms != 0 && at < t->dht_at_ms)
+		t->dht_at_ms = at;
 }
 
 void node_dht_moved(struct node_dht *d)
@@ -347,6 +360,43 @@ void node_dht_second(struct node_dht *d)
 	tell_some(d, now);
 }
 
+/* What owners signed waits for the second: it belongs to the nearest nodes, of which more are known
+ * by then. */
+static void announce_first(struct node_dht *d, uint64_t now)
+{
+	const struct node *n = d->node;
+
+	for (uint32_t i = 0; i < n->n_transfers && d->asking < NODE_DHT_ASKING_MAX; i++)
+		if (n->transfers[i]->dht_at_ms == 0 && takes_part(n->transfers[i]))
+			announce(d, n->transfers[i], now);
+}
+
+static void on_look(void *arg)
+{
+	struct node_dht *d = arg;
+	uint64_t now = loop_now_ms(d->node->loop);
+
+	if (!may_begin(d) && --d->looks_left > 0) {
+		loop_timer_set(d->look, NODE_DHT_LOOK_MS);
+		return;
+	}
+	d->looks_left = 0;
+	if (may_begin(d)) {
+		seek_some(d, now);
+		announce_first(d, now);
+	}
+	node_settle(d->node);
+}
+
+/* Once for many that are added together. */
+static void look_soon(struct node_dht *d)
+{
+	if (d->looks_left > 0)
+		return;
+	d->looks_left = NODE_DHT_LOOKS;
+	loop_timer_set(d->look, NODE_DHT_LOOK_MS);
+}
+
 /* ---- places to begin ---------------------------------------------------------------------- */
 
 /* Source: BEP 5 "nodes": a list of [host, port]. */
@@ -401,8 +451,11 @@ void node_dht_add(struct node_dht *d, struct transfer *t, struct bytes torrent)
 		return;
 	if (d->shell == NULL)
 		start(d);
-	if (d->shell != NULL && transfer_takes_all(t))
+	if (d->shell == NULL)
+		return;
+	if (transfer_takes_all(t))
 		take_nodes(d, torrent);
+	look_soon(d);
 }
 
 bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
@@ -419,6 +472,8 @@ bool node_dht_seek(struct node_dht *d, const uint8_t hash[20],
 		memcpy(s->hash, hash, sizeof(s->hash));
 		if (may_begin(d))
 			seek_some(d, loop_now_ms(d->node->loop));
+		else
+			look_soon(d);
 		return true;
 	}
 	return false;
@@ -521,11 +576,13 @@ int node_dht_new(struct node *n, const struct node_dht_params *p, struct node_dh
 	if (d == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	d->node = n;
+	d->look = loop_timer_new(n->loop, on_look, d);
 	d->p.listen_host = p->listen_host == NULL ? NULL : strdup(p->listen_host);
 	d->p.state = p->state == NULL ? NULL : strdup(p->state);
 	err = copy_places(d, p->places, info);
-	if (err == OK && ((d->p.listen_host == NULL) != (p->listen_host == NULL) ||
-			  (d->p.state == NULL) != (p->state == NULL)))
+	if (err == OK &&
+	    (d->look == NULL || (d->p.listen_host == NULL) != (p->listen_host == NULL) ||
+	     (d->p.state == NULL) != (p->state == NULL)))
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	if (err != OK) {
 		node_dht_free(d);
@@ -541,6 +598,7 @@ void node_dht_free(struct node_dht *d)
 		return;
 	if (d->index != NULL)
 		http_call_cancel(d->index);
+	loop_timer_free(d->look);
 	dht_shell_free(d->shell);
 	for (uint32_t i = 0; i < d->n_places; i++)
 		free(d->places[i]);

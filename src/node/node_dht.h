@@ -11,6 +11,10 @@ struct node;
 struct transfer;
 struct node_dht;
 
+/* A torrent that goes live is announced without waiting for the next second; while nobody is known
+ * yet, which takes about so long, it is looked so often. */
+#define NODE_DHT_LOOK_MS 50u
+#define NODE_DHT_LOOKS 20u
 /* Announces are kept by others for half an hour. */
 #define NODE_DHT_AGAIN_MS (15u * 60u * 1000u)
 /* While a download has no peer, or nobody was there to ask. */
@@ -58,6 +62,9 @@ void node_dht_unseek(struct node_dht *d, const void *user);
 /* Is it being looked for right now? */
 bool node_dht_is_seeking(const struct node_dht *d, const void *user);
 
+/* It has nobody who has what is missing, and wants more peers: it is looked for anew once
+ * NODE_DHT_LONELY_MS are over since it was. */
+void node_dht_more(struct node_dht *d, struct transfer *t);
 /* The node is reached from outside at another port: announce all of them anew. */
 void node_dht_moved(struct node_dht *d);
 /* Once a second: announce and put what is due. */

@@ -166,6 +166,7 @@ struct transfer {
 	size_t n_found, found_complete;
 	uint32_t status_round;	 /* counted by node_status() already */
 	uint64_t dht_at_ms;	 /* next announce in the distributed hash table */
+	uint64_t dht_asked_ms;	 /* the newest one; 0: none yet */
 	uint32_t dht_search[2];	 /* that is under way, by v1 and v2 name; 0 none */
 	struct node_dht_item {	 /* transfer_set_item() */
 		uint8_t *bytes;	 /* as dht_item_put() writes them */

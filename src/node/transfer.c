@@ -144,6 +144,8 @@ static void perform_one(struct transfer *t, const struct effect *e)
 		announcer_more(t->announcer);
 		if (t->live_in != NULL)
 			live_more(t->live_in, &t->live);
+		if (t->node->dht != NULL)
+			node_dht_more(t->node->dht, t);
 		break;
 	case EFFECT_COMPLETE:
 		t->complete = true;

@@ -72,6 +72,20 @@ def _(w):
     h.check_same(b.path("f"), src)
 
 
+@test("who begins does not wait for the next second: the first word with the table finds the peers in it", seconds=120)
+def _(w):
+    (other, data), (path, src) = torrent(w, "other", 64 * KIB, seed=9), torrent(w, "f", 100 * KIB)
+    took = []
+    for n in range(3):  # the quickest counts: the machine may be busy
+        first = Serving(w, f"first{n}", other, data)
+        Serving(w, f"a{n}", path, src, "--dht-node", first.place)
+        announced(first)
+        b = w.peer(f"b{n}", NOWHERE)
+        took.append(b.run("get", path, "-o", b.path("f"), "--listen", h.HOST, "--dht-node", first.place, "--wait", "60",
+                          env=ON).expect(h.OK).seconds)
+    check(min(took) < 0.8 * h.SLOW, "they took", took)
+
+
 @test("what is fetched from chosen peers alone is not announced, nor are its holders looked for, until it is complete", seconds=120)
 def _(w):
     first = keep_of(w)
