@@ -54,7 +54,16 @@ function complain(error) {
 		return;
 	putText(message, error.message);
 	if ([401, 403].includes(error.status))
-		byId("token-form").hidden = false;
+		askForToken();
+}
+
+function askForToken() {
+	if (!byId("token-form").hidden)
+		return;
+	byId("token-form").hidden = false;
+	// Whoever is at something else is not taken from it.
+	if (document.activeElement === document.body)
+		byId("token").focus();
 }
 
 function showState(state) {

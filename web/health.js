@@ -32,6 +32,8 @@ export class HealthView {
 			this.page.askStatus(),
 			fetch("/healthz").then((r) => r.text()).catch(() => "the index does not answer"),
 		]);
+		if (status === null && this.last === null)
+			putText(this.parts.note, "–");
 		if (status === null || !this.parts.node.isConnected)
 			return;
 		this.page.complain(null);
