@@ -1,11 +1,13 @@
 // The map of pieces x holders. A picture of one pixel a cell lies behind it; rows of that are stretched onto the
 // canvas, and only what changed.
 import {css, mixed, onNewLook, palette, sized} from "./paint.js";
+import {shortText} from "./text.js";
 
 const ALL_HEIGHT = 14; // the row of all holders together
 const ALL_SPACE = 8;
 const NAMED_ROWS = 24; // so many rows are high enough for a name beside them
 const NAMES_WIDTH = 168;
+const NAME_MOST = 24;  // letters of a name
 const ROOMY = 560;     // below this width names have no place
 const HEIGHT_MOST = 420;
 const SHADES = 32;       // between nothing and all
@@ -134,7 +136,7 @@ export class SwarmMap {
 		this.g.textBaseline = "middle";
 		this.g.fillText("all together", 0, ALL_HEIGHT / 2 + 1);
 		this.model.rows.forEach((row, i) => {
-			this.g.fillText(row.addr, 0, this.top + i * this.rowHeight + this.rowHeight / 2, NAMES_WIDTH - 12);
+			this.g.fillText(shortText(row.addr, NAME_MOST), 0, this.top + i * this.rowHeight + this.rowHeight / 2, NAMES_WIDTH - 12);
 		});
 	}
 

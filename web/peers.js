@@ -25,6 +25,8 @@ export class PeersView {
 			reply = await ask("peers?limit=500");
 		} catch (error) {
 			this.page.complain(error);
+			if (this.kept.size === 0)
+				putText(this.parts.note, "–");
 			return;
 		}
 		this.page.complain(null);
@@ -32,6 +34,7 @@ export class PeersView {
 		reconcile(this.parts.rows, this.kept, reply.peers, (p) => p.addr, () => fromTemplate("peer-row"), (row, peer) => {
 			putText(row.addr, peer.addr);
 			putText(row.client, peer.client || "");
+			row.client.title = peer.client || "";
 			putText(row.swarms, String(peer.swarms));
 			putText(row.seeding, String(peer.seeding));
 			putText(row.since, spanText(now - peer.since));

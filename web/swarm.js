@@ -175,6 +175,7 @@ export class SwarmPart {
 		const flags = healthOf({...peer, percent}, this.isStalled(peer, percent, now));
 		putText(row.addr, peer.addr);
 		putText(row.client, peer.client || "");
+		row.client.title = peer.client || "";
 		if (row.bar.value !== percent)
 			row.bar.value = percent;
 		row.bar.setAttribute("aria-label", peer.addr);

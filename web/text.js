@@ -30,7 +30,7 @@ export function runsOf(text) {
 }
 
 export function sizeText(bytes) {
-	const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+	const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 	let n = bytes, unit = 0;
 	// From 1023.95 on one decimal would say 1024.0.
 	while (n >= 1023.95 && unit < units.length - 1) {
@@ -38,6 +38,12 @@ export function sizeText(bytes) {
 		unit++;
 	}
 	return (unit === 0 ? Math.round(n) : n.toFixed(1)) + " " + units[unit];
+}
+
+// An address of at most `most` characters: of a long one the middle says least.
+export function shortText(text, most) {
+	const head = Math.ceil((most - 1) / 2);
+	return text.length <= most ? text : text.slice(0, head) + "…" + text.slice(text.length - (most - 1 - head));
 }
 
 export function rateText(bps) {

@@ -16,10 +16,14 @@ const rows = (...numbers) => numbers.map((id) => ({id}));
 
 test("sizes and spans read as a person says them", () => {
 	assert.equal(text.sizeText(0), "0 B");
+	assert.equal(text.shortText("192.0.2.1:6881", 14), "192.0.2.1:6881");
+	assert.equal(text.shortText("[2001:db8::1]:6881", 9), "[200…6881");
+	assert.equal(text.shortText("[2001:db8::1]:6881", 10), "[2001…6881");
 	assert.equal(text.sizeText(1023), "1023 B");
 	assert.equal(text.sizeText(1024), "1.0 KiB");
 	assert.equal(text.sizeText(1048575), "1.0 MiB");
 	assert.equal(text.sizeText(40 * 2 ** 30), "40.0 GiB");
+	assert.equal(text.sizeText(2 ** 60), "1.0 EiB");
 	assert.equal(text.spanText(0), "0 s");
 	assert.equal(text.spanText(59), "59 s");
 	assert.equal(text.spanText(3600), "1 h");

@@ -127,6 +127,30 @@ def _(w):
     p.check_quiet()
 
 
+@test("long owners, large swarms, addresses of IPv6 and clients of long names leave room for the rest")
+def _(w):
+    long, host = "o" * 60 + "@lab", "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535"
+    index = fake.FakeIndex(w, [fake.entry(1, owner=long, online=23456, holders=23456, description="what it is")])
+    swarm = index.swarms[1] = fake.Swarm(100, [host, "192.0.2.1:6881"])
+    swarm.facts[host] = {"client": "C" * 200}
+    b = chrome.Browser(w)
+    for width in (1440, 320):
+        p = b.page(index.url, phone=width == 320, width=width, height=900)
+        p.wait(f"{NAMES}.length === 1")
+        check_eq(p.eval("[...document.querySelectorAll('.row :is(.size, .date, .held)')].map("
+                        "(e) => e.scrollWidth > e.clientWidth)"), [False] * 3, "figures that leave their place")
+        check(p.eval("document.querySelector('.row .who').scrollWidth > document.querySelector('.row .who').clientWidth"
+                     " && document.querySelector('.row .tail').clientWidth > 40"), "the owner makes way for what it is")
+        for path, there in (("/#/entry/1", "[data-part=peer-rows] tr"), ("/#/peers", "[data-part=rows] tr")):
+            p.go(index.url + path)
+            p.wait(f"document.querySelectorAll('{there}').length === 2")
+            p.wait("document.querySelector('.wide').scrollWidth === document.querySelector('.wide').clientWidth",
+                   what=f"nothing of {path} is beyond the edge at {width}")
+            check(p.eval("[...document.querySelectorAll('tbody .addr')].every((e) => e.clientWidth > 100 && e.clientHeight < 110)"),
+                  "addresses can be read")
+        p.check_quiet()
+
+
 @test("what is on line is listed to the end, over pages that are short or empty, and followed once")
 def _(w):
     there = {137, 136, 60, 3}
@@ -386,10 +410,11 @@ def _(w):
     token = made.out.split()[-1]
     h.wait_for(lambda: h.http(index.url + "/api/v1/status")[0] == 401, 10, "the index is closed")
     p = chrome.Browser(w).page(index.url, allowed=("401",))
-    p.wait("!document.querySelector('#token-form').hidden")
-    p.eval("document.querySelector('#token').focus()")
-    p.type(token)
-    p.key("Enter")
+    for typed, said in (("wrong", "wants a token"), (token, "no such token")):
+        p.wait_text("#message", said)
+        p.wait("document.activeElement.id === 'token'", what="what one types goes there")
+        p.type(typed)
+        p.key("Enter")
     p.wait(f"{SHOWN}.join() === 'secret.bin'")
     p.wait_text("#live-text", "live")
     p.click(".row a")
@@ -400,6 +425,19 @@ def _(w):
     p.click("summary")
     p.wait("document.querySelector('.qr').naturalWidth > 0", what="the QR code is drawn")
     p.check_quiet()
+
+
+@test("a page that is refused before it has anything does not say that it is loading")
+def _(w):
+    index = published(w, "secret.bin")
+    w.start(h.BIN, "index", "token", "add", "reader", "--data", index.data, env=w.env(w.path("home-index"))).wait(20).expect(h.OK)
+    h.wait_for(lambda: h.http(index.url + "/api/v1/status")[0] == 401, 10, "the index is closed")
+    b = chrome.Browser(w)
+    for path in ("/#/", "/#/peers", "/#/index"):
+        p = b.page(index.url + path, allowed=("401",))
+        p.wait("!document.querySelector('#token-form').hidden")
+        p.wait("document.querySelector('.view [role=status]').textContent === '–'")
+        p.check_quiet()
 
 
 @test("a page left open with a token that was revoked drops it, says so, and locks nobody out")
