@@ -22,6 +22,8 @@ struct index_access {
 	pthread_mutex_t lock;		/* guards all below */
 	struct catalogue_token *tokens; /* by hash */
 	size_t n;
+	uint8_t (*revoked)[SHA256_LEN]; /* in order */
+	size_t n_revoked;
 	struct digest *sha256;
 	struct guesser guessers[INDEX_GUESSERS_MAX];
 };
@@ -50,15 +52,20 @@ static enum catalogue_right take_anonymous(struct catalogue_token *list, size_t 
 int index_access_reload(struct index_access *a, struct err_info *info)
 {
 	struct catalogue_token *tokens = NULL, *old;
+	uint8_t(*revoked)[SHA256_LEN] = NULL, (*old_revoked)[SHA256_LEN];
 	enum catalogue_right anyone;
 	int64_t version = 0;
-	size_t n = 0;
+	size_t n = 0, n_revoked = 0;
 	int err = catalogue_db_foreign_version(a->db, &version, info);
 
 	if (err == 0)
 		err = catalogue_db_tokens(a->db, &tokens, &n, info);
-	if (err != 0)
+	if (err == 0)
+		err = catalogue_db_revoked(a->db, &revoked, &n_revoked, info);
+	if (err != 0) {
+		free(tokens);
 		return err;
+	}
 	anyone = n == 0 ? RIGHT_PUBLISH : take_anonymous(tokens, &n);
 	if (n > 0)
 		qsort(tokens, n, sizeof(*tokens), by_hash);
@@ -66,10 +73,14 @@ int index_access_reload(struct index_access *a, struct err_info *info)
 	old = a->tokens;
 	a->tokens = tokens;
 	a->n = n;
+	old_revoked = a->revoked;
+	a->revoked = revoked;
+	a->n_revoked = n_revoked;
 	atomic_store(&a->anyone, (int)anyone);
 	pthread_mutex_unlock(&a->lock);
 	a->version = version;
 	free(old);
+	free(old_revoked);
 	return 0;
 }
 
@@ -100,6 +111,7 @@ void index_access_free(struct index_access *a)
 		return;
 	digest_free(a->sha256);
 	free(a->tokens);
+	free(a->revoked);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
@@ -160,30 +172,44 @@ static bool guesser_note(struct index_access *a, uint64_t host, struct bytes tok
 
 /* ---- rights -------------------------------------------------------------- */
 
-static enum catalogue_right right_of(struct index_access *a, struct bytes token)
+static enum catalogue_right right_of(const struct index_access *a,
+				     const struct catalogue_token *shown)
 {
-	const struct catalogue_token *found;
-	struct catalogue_token want;
+	const struct catalogue_token *found =
+	    a->n == 0 ? NULL : bsearch(shown, a->tokens, a->n, sizeof(*shown), by_hash);
 
-	digest_once(a->sha256, token, want.hash);
-	found = a->n == 0 ? NULL : bsearch(&want, a->tokens, a->n, sizeof(want), by_hash);
 	return found == NULL ? RIGHT_NONE : found->right;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, SHA256_LEN);
+}
+
+static bool was_revoked(const struct index_access *a, const struct catalogue_token *shown)
+{
+	return a->n_revoked > 0 && bsearch(shown->hash, a->revoked, a->n_revoked,
+					   sizeof(a->revoked[0]), by_bytes) != NULL;
 }
 
 static enum index_verdict judge(struct index_access *a, struct bytes token, const struct addr *from,
 				enum catalogue_right need, uint64_t now_s)
 {
 	uint64_t host = host_of(a, from);
+	struct catalogue_token shown;
 	enum catalogue_right right;
 	struct guesser *g;
 
 	g = guesser_find(a, host, now_s);
 	if (g != NULL && g->n_wrong >= INDEX_WRONG_MAX)
 		return ACCESS_LOCKED;
-	right = right_of(a, token);
-	if (right == RIGHT_NONE)
-		return guesser_note(a, host, token, now_s) ? ACCESS_WRONG : ACCESS_WRONG_AGAIN;
-	return need <= right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
+	digest_once(a->sha256, token, shown.hash);
+	right = right_of(a, &shown);
+	if (right != RIGHT_NONE)
+		return need <= right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
+	if (was_revoked(a, &shown))
+		return ACCESS_WRONG_AGAIN;
+	return guesser_note(a, host, token, now_s) ? ACCESS_WRONG : ACCESS_WRONG_AGAIN;
 }
 
 enum index_verdict index_access_check(struct index_access *a, struct bytes token,

@@ -15,7 +15,8 @@
 /* What a token looks like: so many hex digits of chance. */
 #define INDEX_TOKEN_LEN 40u
 /* So many different wrong tokens from one host (an IPv4 address, an IPv6 /64), and it is refused
- * whatever it shows, for so long. Attack: guessing. */
+ * whatever it shows, for so long. Attack: guessing. Who shows one that was revoked has guessed
+ * nothing: behind one address there may be many programs that nobody has told of newer ones. */
 #define INDEX_WRONG_MAX 10u
 #define INDEX_LOCKED_S 600u
 /* Hosts whose wrong tokens are counted; a newcomer takes the place of another. */
@@ -40,7 +41,8 @@ enum index_verdict {
 	ACCESS_GRANTED,
 	ACCESS_NO_TOKEN,    /* none was shown, and without it is too little */
 	ACCESS_WRONG,	    /* there is no such token */
-	ACCESS_WRONG_AGAIN, /* the same, which that host has shown before: not counted */
+	ACCESS_WRONG_AGAIN, /* the same, which that host has shown before, or which was revoked:
+			     * not counted */
 	ACCESS_TOO_LOW,	    /* it is not good for that */
 	ACCESS_LOCKED,	    /* too many wrong ones from there */
 };

@@ -93,7 +93,7 @@ int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_in
 enum catalogue_right { RIGHT_NONE, RIGHT_READ, RIGHT_PUBLISH, RIGHT_ADMIN };
 
 #define CATALOGUE_TOKEN_NAME_MAX 64u
-/* Tokens of one index: compared one by one. */
+/* Tokens of one index: compared one by one. Of revoked ones the newest as many are remembered. */
 #define CATALOGUE_TOKENS_MAX 10000u
 /* This one has no secret: its right is that of those who show no token. */
 #define CATALOGUE_ANONYMOUS "anonymous"
@@ -113,6 +113,9 @@ int catalogue_db_token_revoke(struct catalogue_db *db, const struct catalogue_ac
 /* All of them by name. Owns: *out is the caller's (free); NULL when there are none. */
 int catalogue_db_tokens(struct catalogue_db *db, struct catalogue_token **out, size_t *n,
 			struct err_info *info);
+/* The hashes of those that were revoked, in order. Owns: as above. */
+int catalogue_db_revoked(struct catalogue_db *db, uint8_t (**out)[SHA256_LEN], size_t *n,
+			 struct err_info *info);
 /* Changes whenever another connection (`shoal index token`) has changed the catalogue. */
 int catalogue_db_foreign_version(struct catalogue_db *db, int64_t *out, struct err_info *info);
 

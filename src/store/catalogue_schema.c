@@ -89,7 +89,10 @@ static const char step_7[] =
     " ON o.name = a.owner WHERE a.action = 'publish' GROUP BY o.id, a.name"
     " HAVING max(a.version) > coalesce((SELECT max(version) FROM entries e"
     " WHERE e.owner = o.id AND e.name = a.name), 0);";
-static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6, step_7};
+/* Of tokens that were good once: who shows one has guessed nothing. */
+static const char step_8[] = "CREATE TABLE revoked (hash BLOB PRIMARY KEY, at INTEGER NOT NULL)"
+			     " WITHOUT ROWID;";
+static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 static const char *const statements[N_STMTS] = {
@@ -126,6 +129,11 @@ static const char *const statements[N_STMTS] = {
 		      " VALUES (?1, ?2, ?3, ?4, ?5)",
     [STMT_TOKEN_ADD] = "INSERT INTO tokens (name, hash, right, created_at) VALUES (?1, ?2, ?3, ?4)",
     [STMT_TOKEN_DROP] = "DELETE FROM tokens WHERE name = ?1",
+    [STMT_REVOKED_ADD] = "INSERT OR REPLACE INTO revoked SELECT hash, ?2 FROM tokens"
+			 " WHERE name = ?1",
+    [STMT_REVOKED_OLD] = "DELETE FROM revoked WHERE hash IN (SELECT hash FROM revoked"
+			 " ORDER BY at DESC, hash LIMIT -1 OFFSET ?1)",
+    [STMT_REVOKED_GET] = "SELECT hash FROM revoked ORDER BY hash",
     [STMT_TOKENS_GET] = "SELECT name, hash, right, created_at FROM tokens ORDER BY name",
     [STMT_SELF_GET] = "SELECT id FROM self",
     [STMT_DATA_VERSION] = "PRAGMA data_version",

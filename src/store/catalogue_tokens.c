@@ -108,12 +108,55 @@ int catalogue_db_token_add(struct catalogue_db *db, const struct catalogue_actor
 	return err == 0 ? catalogue_finish(db, add(db, who, t, info), info) : err;
 }
 
+int catalogue_db_revoked(struct catalogue_db *db, uint8_t (**out)[SHA256_LEN], size_t *n,
+			 struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_REVOKED_GET, info);
+	int answer, err;
+
+	*out = NULL;
+	*n = 0;
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	*out = calloc(CATALOGUE_TOKENS_MAX, sizeof(**out));
+	if (*out == NULL)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	while ((answer = sqlite3_step(s)) == SQLITE_ROW && *n < CATALOGUE_TOKENS_MAX) {
+		if (sqlite3_column_bytes(s, 0) == SHA256_LEN)
+			memcpy((*out)[(*n)++], sqlite3_column_blob(s, 0), SHA256_LEN);
+	}
+	err = answer == SQLITE_DONE || answer == SQLITE_ROW ? 0 : catalogue_fault(db, info);
+	sqlite3_reset(s);
+	if (err == 0 && *n > 0)
+		return 0;
+	free(*out);
+	*out = NULL;
+	*n = 0;
+	return err;
+}
+
+static int remember(struct catalogue_db *db, const char *name, int64_t now, struct err_info *info)
+{
+	sqlite3_stmt *s = catalogue_stmt(db, STMT_REVOKED_ADD, info);
+	int err;
+
+	if (s == NULL)
+		return catalogue_fault(db, NULL);
+	catalogue_bind_text(s, 1, name);
+	sqlite3_bind_int64(s, 2, now);
+	err = catalogue_run(db, s, info);
+	return err == 0 ? catalogue_run_on(db, STMT_REVOKED_OLD, CATALOGUE_TOKENS_MAX, info) : err;
+}
+
 static int revoke(struct catalogue_db *db, const struct catalogue_actor *who, const char *name,
 		  struct err_info *info)
 {
-	sqlite3_stmt *s = catalogue_stmt(db, STMT_TOKEN_DROP, info);
-	int err;
+	int err = remember(db, name, who->now, info);
+	sqlite3_stmt *s;
 
+	if (err != 0)
+		return err;
+	s = catalogue_stmt(db, STMT_TOKEN_DROP, info);
 	if (s == NULL)
 		return catalogue_fault(db, NULL);
 	catalogue_bind_text(s, 1, name);

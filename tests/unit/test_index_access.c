@@ -85,7 +85,7 @@ TEST(a_token_is_good_for_its_right_and_those_below_until_it_is_revoked)
 	CHECK_INT(ask("reader2", 1, RIGHT_READ, 1), ACCESS_WRONG);
 	CHECK_INT(catalogue_db_token_revoke(world.other, &who, "r", NULL), 0);
 	index_access_tick(world.access);
-	CHECK_INT(ask("reader", 1, RIGHT_READ, 1), ACCESS_WRONG);
+	CHECK_INT(ask("reader", 1, RIGHT_READ, 1), ACCESS_WRONG_AGAIN);
 	CHECK_INT(ask("publisher", 1, RIGHT_READ, 1), ACCESS_GRANTED);
 	end();
 }
@@ -137,5 +137,36 @@ TEST(one_wrong_token_shown_again_and_again_locks_nobody_out)
 		CHECK_INT(ask("another", 1, RIGHT_READ, 100 + i), said);
 		CHECK_INT(ask("reader", 1, RIGHT_READ, 100 + i), ACCESS_GRANTED);
 	}
+	end();
+}
+
+/* All tokens of an office behind one address are given anew, and its programs not all told. */
+TEST(tokens_that_were_revoked_lock_nobody_out_however_many_are_shown)
+{
+	struct err_info info = {0};
+	char name[16];
+
+	begin();
+	add("good", "good", RIGHT_READ);
+	for (unsigned i = 0; i < 2 * INDEX_WRONG_MAX; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		add(name, name, RIGHT_READ);
+	}
+	for (unsigned i = 0; i < 2 * INDEX_WRONG_MAX; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		CHECK_INT(catalogue_db_token_revoke(world.other, &who, name, NULL), 0);
+	}
+	for (unsigned run = 0; run < 2; run++) {
+		index_access_tick(world.access);
+		for (unsigned i = 0; i < 2 * INDEX_WRONG_MAX; i++) {
+			snprintf(name, sizeof(name), "t%u", i);
+			CHECK_INT(ask(name, 1, RIGHT_READ, 100), ACCESS_WRONG_AGAIN);
+		}
+		CHECK_INT(ask("good", 1, RIGHT_READ, 100), ACCESS_GRANTED);
+		/* and after a new start */
+		index_access_free(world.access);
+		CHECK_INT(index_access_new(world.db, &world.access, &info), 0);
+	}
+	CHECK_INT(ask("guess", 1, RIGHT_READ, 100), ACCESS_WRONG);
 	end();
 }
