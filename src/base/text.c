@@ -46,6 +46,39 @@ bool text_is_utf8(struct bytes s)
 	return true;
 }
 
+/* Ideographs, kana and their marks of iteration and length. Korean has blanks. */
+static bool stands_alone(uint32_t c)
+{
+	static const uint32_t ranges[][2] = {
+	    {0x3005, 0x3007}, {0x3040, 0x30ff}, {0x31f0, 0x31ff},   {0x3400, 0x4dbf},
+	    {0x4e00, 0x9fff}, {0xf900, 0xfaff}, {0x20000, 0x3ffff},
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (in_range(c, ranges[i][0], ranges[i][1]))
+			return true;
+	return false;
+}
+
+void text_put_apart(struct buf *out, struct bytes s)
+{
+	bool first = true, before = false;
+
+	while (s.len > 0) {
+		uint32_t code;
+		size_t n = text_first_char(s, &code);
+		bool alone = n > 0 && stands_alone(code);
+
+		n = n == 0 ? 1 : n;
+		if (!first && (alone || before))
+			buf_put_u8(out, ' ');
+		buf_put(out, bytes_sub(s, 0, n));
+		s = bytes_sub(s, n, s.len - n);
+		before = alone;
+		first = false;
+	}
+}
+
 /* Characters that steer a terminal or turn or hide what stands beside them:
  * C0, DEL, C1, zero-width and bidi marks, line and paragraph separators, bidi
  * embeddings and isolates, byte order mark. */

@@ -10,6 +10,10 @@ bool text_is_utf8(struct bytes s);
  * there is none. Source: RFC 3629: no overlong forms, no surrogates. */
 size_t text_first_char(struct bytes s, uint32_t *code);
 
+/* Append `s` with blanks around each Chinese and Japanese character: they write words without any
+ * between them, and where one ends a search cannot know. */
+void text_put_apart(struct buf *out, struct bytes s);
+
 /* Append `s` so that it cannot steer a terminal, break a line or hide a part of itself: C0, DEL,
  * C1, bidi and zero-width controls, what else is not seen, the backslash and bytes that are not
  * UTF-8 become \\, \n, \t, \xHH or \u{HHHH}; all else stays. Attack: escape sequences in names,

@@ -117,17 +117,25 @@ static bool has_word(struct bytes s)
 	return false;
 }
 
+/* A phrase: in Chinese and Japanese each character is a word of it, as it is in the index. */
 static void put_term(struct buf *out, const struct term *t)
 {
+	struct buf apart;
+
+	buf_init(&apart, 2 * QUERY_TEXT_BYTES_MAX);
+	text_put_apart(&apart, t->body);
+	if (apart.err != OK)
+		out->err = apart.err;
 	buf_put_u8(out, '"');
-	for (size_t i = 0; i < t->body.len; i++) {
-		uint8_t c = t->body.ptr[i];
+	for (size_t i = 0; i < apart.len; i++) {
+		uint8_t c = apart.ptr[i];
 
 		if (c == '"')
 			buf_put_u8(out, '"');
 		buf_put_u8(out, is_blank(c) ? ' ' : c);
 	}
 	buf_put_str(out, t->prefix ? "\" *" : "\"");
+	buf_fini(&apart);
 }
 
 static int read_all(struct bytes text, struct term *terms, size_t *n, struct err_info *info)

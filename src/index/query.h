@@ -17,6 +17,7 @@
  *   on* two      the beginning of a word
  *   "one two"    these words in a row
  *   -one -"a b"  without
+ * Of Chinese and Japanese, which are written without blanks, any part is found (text_put_apart()).
  * Anything else is looked for literally: no operator, column or function of FTS5 can be
  * reached. Words in which there is nothing to look for (no letter or digit) are left out.
  * Source:  "Full-text Query Syntax" of the SQLite documentation, FTS5: a quoted string holds

@@ -24,10 +24,10 @@
 #define FIRST_PATHS TEXT_OF(WORDS_PATHS_MAX)
 #define FIRST_BYTES TEXT_OF(WORDS_PATH_BYTES_MAX)
 #define WORDS_SELECT                                                                               \
-	" SELECT e.id, e.name, o.name, (SELECT CAST(substr(CAST(group_concat(path, char(10))"      \
-	" AS BLOB), 1, " FIRST_BYTES ") AS TEXT) FROM (SELECT path FROM files"                     \
-	" WHERE entry = e.id ORDER BY position LIMIT " FIRST_PATHS ")),"                           \
-	" e.description || ' ' || e.tags || ' ' || e.meta"                                         \
+	" SELECT e.id, apart(e.name), apart(o.name), (SELECT apart(CAST(substr(CAST("              \
+	"group_concat(path, char(10)) AS BLOB), 1, " FIRST_BYTES ") AS TEXT)) FROM (SELECT path"   \
+	" FROM files WHERE entry = e.id ORDER BY position LIMIT " FIRST_PATHS ")),"                \
+	" apart(e.description || ' ' || e.tags || ' ' || e.meta)"                                  \
 	" FROM entries e JOIN owners o ON o.id = e.owner"
 #define WORDS_OF WORDS_SELECT " WHERE e.id = ?1"
 
@@ -76,10 +76,8 @@ static const char step_4[] = "CREATE TABLE self (id BLOB NOT NULL);"
 static const char step_5[] = "CREATE INDEX entries_by_name ON entries (name COLLATE NOCASE, name,"
 			     " id DESC);"
 			     "CREATE INDEX entries_bytes ON entries (bytes);";
-/* Fewer words of an entry's paths. */
-static const char step_6[] =
-    "INSERT INTO words (words) VALUES ('delete-all');"
-    "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+/* Fewer words of an entry's paths, which the last step makes. */
+static const char step_6[] = "";
 /* The highest number that was taken from an owner's name, which is not dealt out again; of those
  * taken before, the audit knows. One row at most for two of the audit, which stays as well. */
 static const char step_7[] =
@@ -92,7 +90,12 @@ static const char step_7[] =
 /* Of tokens that were good once: who shows one has guessed nothing. */
 static const char step_8[] = "CREATE TABLE revoked (hash BLOB PRIMARY KEY, at INTEGER NOT NULL)"
 			     " WITHOUT ROWID;";
-static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8};
+/* Each character of Chinese and Japanese as a word of its own. */
+static const char step_9[] =
+    "INSERT INTO words (words) VALUES ('delete-all');"
+    "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5,
+				    step_6, step_7, step_8, step_9};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 static const char *const statements[N_STMTS] = {
@@ -311,6 +314,25 @@ static int open_schema(struct catalogue_db *db, const char *path, struct err_inf
 	return 0;
 }
 
+static void apart(sqlite3_context *c, int n, sqlite3_value **value)
+{
+	struct bytes text = bytes_of(sqlite3_value_text(value[0]), 0);
+	struct buf out;
+
+	(void)n;
+	text.len = (size_t)sqlite3_value_bytes(value[0]);
+	if (text.ptr == NULL)
+		return; /* NULL, as it came */
+	buf_init(&out, 2 * text.len + 1);
+	text_put_apart(&out, text);
+	if (out.err == OK)
+		sqlite3_result_text64(c, out.len == 0 ? "" : (const char *)out.ptr, out.len,
+				      SQLITE_TRANSIENT, SQLITE_UTF8);
+	else
+		sqlite3_result_error_nomem(c);
+	buf_fini(&out);
+}
+
 /* FULL: with less, WAL would lose what was acknowledged when the power fails. Temporary
  * tables stay in memory, for a full disk must not stop a search. */
 static int open_settings(struct catalogue_db *db, const char *path, struct err_info *info)
@@ -322,6 +344,10 @@ static int open_settings(struct catalogue_db *db, const char *path, struct err_i
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if (sqlite3_create_function(db->sql, "apart", 1,
+				    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+				    apart, NULL, NULL) != SQLITE_OK)
+		return open_fault(db, path, info);
 	answer = sqlite3_exec(db->sql,
 			      "PRAGMA journal_mode = WAL;"
 			      "PRAGMA synchronous = FULL;"

@@ -459,6 +459,25 @@ TEST(search_looks_in_names_owners_and_paths)
 	db_end(db);
 }
 
+/* The expressions are what index/query.c makes of the words. */
+TEST(of_what_is_written_without_blanks_any_part_is_found)
+{
+	struct catalogue_db *db = db_new();
+	uint32_t removed;
+	struct entry e;
+
+	must_put(db, "ann", "東京大学データ-v2", 1);
+	must_put(db, "ann", "京都", 2);
+	CHECK_STR(FOUND(db, .match = "(\"大 学\" *)"), "東京大学データ-v2@1");
+	CHECK_STR(FOUND(db, .match = "(\"デ ー タ\" AND \"v2\" *)"), "東京大学データ-v2@1");
+	CHECK_STR(FOUND(db, .match = "(\"京\" *)"), "京都@1 東京大学データ-v2@1");
+	CHECK_STR(FOUND(db, .match = "(\"京 東\" *)"), "");
+	e = entry_of("ann", "京都", 2);
+	CHECK_INT(take_out(db, "ann", "京都", 0, e.key, &removed), 0);
+	CHECK_STR(FOUND(db, .match = "(\"京\" *)"), "東京大学データ-v2@1");
+	db_end(db);
+}
+
 TEST(filters_join_and_swarm_hashes_find_both_kinds)
 {
 	struct catalogue_db *db = db_new();

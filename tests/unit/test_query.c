@@ -81,10 +81,17 @@ TEST(what_holds_no_letter_or_digit_is_left_out)
 	CHECK_STR(match_of("a -! -\xe2\x80\xa6"), "(\"a\")");
 	CHECK_STR(match_of("\xf0\x9f\x8e\x89"), "[bad]");
 	CHECK_STR(match_of("\xc3\xa9t\xc3\xa9"), "(\"\xc3\xa9t\xc3\xa9\" *)");
-	CHECK_STR(match_of("\xe6\xbc\xa2\xe5\xad\x97"), "(\"\xe6\xbc\xa2\xe5\xad\x97\" *)");
+	CHECK_STR(match_of("\xec\x84\x9c\xec\x9a\xb8"), "(\"\xec\x84\x9c\xec\x9a\xb8\" *)");
 	CHECK_STR(match_of(""), "[bad]");
 	CHECK_STR(match_of("   "), "[bad]");
 	CHECK_STR(match_of("\"\""), "[bad]");
+}
+
+TEST(what_is_written_without_blanks_is_a_row_of_characters)
+{
+	CHECK_STR(match_of("漢字"), "(\"漢 字\" *)");
+	CHECK_STR(match_of("a漢1字 -かな"), "(\"a 漢 1 字\") NOT \"か な\"");
+	CHECK_STR(match_of("\"漢 字\""), "(\"漢   字\")");
 }
 
 TEST(text_that_is_not_utf8_is_refused)
