@@ -28,6 +28,22 @@ struct where {
 	uint16_t port;
 };
 
+static bool is_everywhere(const struct addr *a)
+{
+	static const uint8_t all[16];
+
+	return memcmp(a->ip, all, a->v6 ? 16 : 4) == 0;
+}
+
+/* The one address to call it at; "" when it listens at each that there is: nobody can call
+ * "0.0.0.0" or "::". */
+static const char *callable_host(const struct where *w)
+{
+	struct addr a;
+
+	return addr_parse(bytes_str(w->host), w->port, &a) == 0 && is_everywhere(&a) ? "" : w->host;
+}
+
 static int refuse_listen(struct err_info *info, const char *given)
 {
 	char safe[128];
@@ -69,7 +85,6 @@ static int parse_listen(const struct opts *o, struct where *w, struct err_info *
 static int take_listener(const struct opts *o, struct inherited *in, struct where *w, int *listener,
 			 struct err_info *info)
 {
-	static const uint8_t all[16];
 	struct addr at;
 	int rc = inherited_take(in, info);
 
@@ -79,7 +94,7 @@ static int take_listener(const struct opts *o, struct inherited *in, struct wher
 	if (o->listen != NULL)
 		return err_set(info, ERR_INVALID,
 			       "--listen and a socket from the service manager exclude each other");
-	if (tcp_local_addr(*listener, &at) == 0 && memcmp(at.ip, all, at.v6 ? 16 : 4) != 0)
+	if (tcp_local_addr(*listener, &at) == 0 && !is_everywhere(&at))
 		addr_host_text(w->host, &at);
 	return 0;
 }
@@ -236,8 +251,8 @@ static void tell_network(struct running *run, const struct where *w, const char 
 {
 	struct err_info why;
 
-	if (!run->o->no_lan &&
-	    index_lan_start(run->loop, run->server, w->host, data, &run->teller, &why) != 0)
+	if (!run->o->no_lan && index_lan_start(run->loop, run->server, callable_host(w), data,
+					       &run->teller, &why) != 0)
 		say(run, "lan_failed", json_pack("{s:s%}", "error", why.text, strlen(why.text)));
 }
 
@@ -276,7 +291,7 @@ static int serve(struct running *run, const struct where *w, int listener, const
 	if (rc != 0)
 		return rc;
 	tell_network(run, w, data);
-	index_say(o, w->host, run->server, data);
+	index_say(o, callable_host(w), run->server, data);
 	if (logs_start(o))
 		say_start(run, w);
 	notify_service("READY=1");

@@ -11,24 +11,35 @@
 #include "net/tcp.h"
 #include "store/catalogue_db.h"
 
+/* The first address of an interface that is up; those of one link alone are left out. */
+static bool find_host_of(const struct ifaddrs *all, int family, char out[ADDR_TEXT_MAX])
+{
+	size_t len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	struct addr a;
+
+	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != family ||
+		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
+			continue;
+		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, len) != 0 ||
+		    (a.v6 && a.ip[0] == 0xfe && (a.ip[1] & 0xc0) == 0x80))
+			continue;
+		addr_host_text(out, &a);
+		return true;
+	}
+	return false;
+}
+
 /* For the line that others copy: an address of this machine that they can reach. */
 static void find_own_host(char out[ADDR_TEXT_MAX])
 {
 	struct ifaddrs *all = NULL;
-	struct addr a;
 
 	snprintf(out, ADDR_TEXT_MAX, "127.0.0.1");
 	if (getifaddrs(&all) != 0)
 		return;
-	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
-		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
-			continue;
-		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, sizeof(struct sockaddr_in)) != 0)
-			continue;
-		addr_host_text(out, &a);
-		break;
-	}
+	if (!find_host_of(all, AF_INET, out))
+		(void)find_host_of(all, AF_INET6, out);
 	freeifaddrs(all);
 }
 

@@ -70,6 +70,21 @@ def _(w):
     index.stop().expect(h.OK)
 
 
+@test("an index at 0.0.0.0 or :: is told of, and says where it can be called")
+def _(w):
+    a, b = two_boxes(w)
+    for listen in ("0.0.0.0", "[::]:6969"):
+        index = a.index(listen=listen)
+        check(index.out().startswith(b"index at http://10.79.0.1:6969 "), "the start line", index.out())
+        check_eq(found_by(b), "http://10.79.0.1:6969", listen)
+        index.stop().expect(h.OK)
+    a.ip("addr", "flush", "dev", "cable")
+    a.ip("addr", "add", "fd00:79::1/64", "dev", "cable", "nodad")
+    index = a.index()
+    check(index.out().startswith(b"index at http://[fd00:79::1]:6969 "), "on a machine of IPv6 alone", index.out())
+    index.stop().expect(h.OK)
+
+
 @test("of two indexes none is taken: both are named, and --index chooses")
 def _(w):
     a, b = two_boxes(w)
