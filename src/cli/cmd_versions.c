@@ -3,25 +3,25 @@
 #include "cli/index_open.h"
 #include "cli/out.h"
 
-/* More than anybody looks at; the API has the rest. */
-#define VERSIONS_SHOWN 500u
-
 static int show(const struct opts *o, struct index_client *c, struct err_info *info)
 {
-	struct index_list_ask ask = {.limit = VERSIONS_SHOWN};
-	json_t *found = NULL, *page = NULL;
+	struct index_list_ask ask = {0};
+	json_t *found = NULL, *all = json_array(), *j;
 	int rc = index_client_resolve(c, o->args[0], o->latest, &found, info);
 
-	if (rc != 0)
-		return rc;
-	ask.owner = entries_str(found, "owner");
-	ask.name = entries_str(found, "name");
-	rc = index_client_list(c, &ask, &page, info);
-	if (rc == 0 && o->json)
-		out_json(page);
-	else if (rc == 0)
-		entries_print(json_object_get(page, "entries"));
-	json_decref(page);
+	if (rc == 0) {
+		ask.owner = entries_str(found, "owner");
+		ask.name = entries_str(found, "name");
+		rc = entries_fetch(c, &ask, all, info);
+	}
+	if (rc == 0 && o->json) {
+		j = json_pack("{s:O, s:n}", "entries", all, "next");
+		out_json(j);
+		json_decref(j);
+	} else if (rc == 0) {
+		entries_print(all);
+	}
+	json_decref(all);
 	json_decref(found);
 	return rc;
 }

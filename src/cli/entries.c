@@ -170,6 +170,15 @@ static int fetch(struct index_client *c, struct index_list_ask *ask, const struc
 	return 0;
 }
 
+int entries_fetch(struct index_client *c, struct index_list_ask *ask, json_t *all,
+		  struct err_info *info)
+{
+	struct wish wish = {.rows = UINT64_MAX};
+	uint64_t next;
+
+	return fetch(c, ask, &wish, all, &next, info);
+}
+
 static void show(const struct opts *o, json_t *all, uint64_t next)
 {
 	json_t *j;

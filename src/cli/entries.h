@@ -13,6 +13,9 @@
  * without --all only what is on line. `globs` (NULL-ended; NULL: all): only names that one of them
  * fits, and those with a '/' OWNER/NAME. Returns an exit code. */
 int entries_list(const struct opts *o, const char *command, const char *query, char *const *globs);
+/* All that is asked for, page after page, into the list `all`. */
+int entries_fetch(struct index_client *c, struct index_list_ask *ask, json_t *all,
+		  struct err_info *info);
 /* The table of entries. */
 void entries_print(const json_t *list);
 

@@ -442,6 +442,21 @@ def _(w):
     h.check_same(c.path("fa"), a.path("f"))
 
 
+@test("versions lists all of them, however many")
+def _(w):
+    index = w.index()
+    a = w.peer("a")
+    a.share(h.make_file(a.path("f"), 100)).stop(signal.SIGINT)
+    with sqlite3.connect(index.data + "/catalogue.db", timeout=20) as db:
+        same = ("owner, name, hash_v1, hash_v2, bytes, n_files, sha256, published_at, signature, description, tags, meta")
+        db.executemany(f"INSERT INTO entries (version, {same}) SELECT ?, {same} FROM entries WHERE id = 1",
+                       ((v,) for v in range(2, 1202)))
+    db.close()
+    said = a.run("versions", "f", "--json").expect(h.OK).json()
+    check_eq([[e["version"] for e in said["entries"]], said["next"]], [list(range(1201, 0, -1)), None], "as JSON")
+    check_eq(len(a.run("versions", "f").expect(h.OK).out.splitlines()), 1201, "for people")
+
+
 @test("several contents under one name: on a terminal it is asked whose is meant")
 def _(w):
     w.index()
