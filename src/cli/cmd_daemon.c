@@ -132,23 +132,23 @@ static void close_indexes(struct daemon *d)
 
 /* ---- one a home --------------------------------------------------------------------- */
 
-static void ignore(void *user, const char *peer, const json_t *line)
+static void take_answer(void *user, const char *peer, const json_t *line)
 {
-	bool *refused = user;
+	bool *running = user;
 
 	(void)peer;
-	*refused = json_object_get(line, "error") != NULL;
+	*running = json_object_get(line, "error") == NULL;
 }
 
 /* Whoever has the lock and answers nothing is on its way out, or in. */
 static bool is_running(void)
 {
 	json_t *question = json_pack("{s:s}", "verb", "settings");
-	bool refused = false;
-	int n = control_ask(DAEMON_NAME, question, LEAVER_SILENCE_MS, ignore, &refused, NULL);
+	bool running = false;
+	int n = control_ask(DAEMON_NAME, question, LEAVER_SILENCE_MS, take_answer, &running, NULL);
 
 	json_decref(question);
-	return n == ERR_TIMEOUT || (n > 0 && !refused);
+	return n == ERR_TIMEOUT || running;
 }
 
 static bool has_lock(const struct daemon *d)

@@ -504,8 +504,8 @@ static bool hear(struct asking *a, nfds_t i)
 	n = recv(t->fd, room.ptr, room.len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
 		return true;
-	if (n <= 0) {
-		end_talk(a, i, n == 0);
+	if (n <= 0) { /* where it was killed the question may not have been read */
+		end_talk(a, i, n == 0 || errno == ECONNRESET);
 		return false;
 	}
 	buf_commit(&t->in, (size_t)n);

@@ -52,8 +52,8 @@ void local_call_end(struct local_call *c, struct bytes line);
 
 /* Ask all servers of the folder at once, or, unless NULL, `only` that one; `line` gets each line of
  * their answers, as they come. One that says nothing for `silence_ms`, or too much, is given up:
- * *n_silent counts them. Returns how many answered to the end, 0 also when there is no folder;
- * ERR_DENIED when the folder may not be looked into; ERR_IO; ERR_NOMEM. */
+ * *n_silent counts them. Returns how many answered to the end, or ended, 0 also when there is no
+ * folder; ERR_DENIED when the folder may not be looked into; ERR_IO; ERR_NOMEM. */
 int local_ask_all(const char *folder, const char *only, struct bytes question, uint32_t silence_ms,
 		  void (*line)(void *user, const char *name, struct bytes line), void *user,
 		  uint32_t *n_silent);

@@ -249,6 +249,34 @@ TEST(a_server_that_says_nothing_is_given_up)
 	fini(&s);
 }
 
+TEST(a_server_that_is_gone_before_it_has_read_the_question_is_not_silent)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct stage s;
+	struct asker a;
+	char path[600];
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), taken;
+
+	init(&s);
+	local_server_free(s.server);
+	s.server = NULL;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%.90s/s", s.dir);
+	CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	CHECK_INT(listen(fd, 1), 0);
+	snprintf(path, sizeof(path), "%s/123.sock", s.folder);
+	CHECK_INT(rename(at.sun_path, path), 0);
+	begin(&a, &s, "anybody?");
+	taken = accept(fd, NULL, NULL);
+	/* The question is there once one byte of it is; more stays unread. */
+	CHECK_INT(recv(taken, path, 1, MSG_PEEK), 1);
+	close(taken);
+	end(&a, &s);
+	CHECK_INT(a.n_silent, 0);
+	CHECK_INT(a.n_lines, 0);
+	close(fd);
+	fini(&s);
+}
+
 TEST(a_name_is_taken_while_its_server_lives)
 {
 	struct local_server *first;
