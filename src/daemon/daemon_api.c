@@ -269,17 +269,30 @@ static void do_word(struct daemon_api *a, const struct daemon_call *c, struct jo
 		daemon_reply_fault(c, &why);
 }
 
+/* "data=1". Who says it in another way must not believe that its files go. */
+static int take_data(const struct daemon_call *c, bool *with_data, struct err_info *info)
+{
+	json_t *args = json_object();
+	json_int_t data = 0;
+	int err = take_param(c, "data", true, args, info);
+
+	if (err == OK)
+		err = job_args_number(args, "data", 0, 1, &data, info);
+	json_decref(args);
+	*with_data = data == 1;
+	return err;
+}
+
 static void delete_one(struct daemon_api *a, const struct daemon_call *c, struct job *j)
 {
 	json_t *shown, *args;
 	struct err_info why;
-	struct buf data;
 	bool with_data;
 
-	buf_init(&data, 16);
-	with_data = http_request_param(c->request, "data", &data) &&
-		    bytes_eq(buf_bytes(&data), bytes_str("1"));
-	buf_fini(&data);
+	if (take_data(c, &with_data, &why) != OK) {
+		daemon_reply_fault(c, &why);
+		return;
+	}
 	shown = job_removed_json(j, with_data);
 	args = json_pack("{s:b}", "data", (int)with_data);
 	if (jobs_do(a->js, j, "remove", args, &why) == OK) {

@@ -725,6 +725,9 @@ def _(w):
                                 ("POST", "1/files", "GET, HEAD"), ("DELETE", "1/peers", "GET, HEAD")):
         status, got = a.api(method, "transfers/" + path, {})
         check_eq((status, got["error"]["message"]), (405, f"only {allow} here"), f"{method} {path}")
+    for bad in ("yes", "true", "2", "", "1" * 300):
+        status, said = a.api("DELETE", f"transfers/1?data={bad}")
+        check_eq((status, '"data"' in said["error"]["message"]), (400, True), f"data={bad}")
     check_eq(a.api("DELETE", "transfers/1?data=1")[1]["removed"]["id"], 1, "removed")
     h.wait_for(lambda: not os.path.exists(src), 10 * h.SLOW, "its file is gone")
 
