@@ -78,29 +78,43 @@ void ask_fail(struct ask *a, const struct err_info *why)
 
 /* ---- which job ------------------------------------------------------------------------- */
 
-/* "OWNER/NAME@VERSION" is what `share` and `get` call what they hand over. Of several versions the
- * newest. */
+/* Which version of `name`, "OWNER/NAME@"? 0: none. */
+static uint64_t version_of(const char *title, const char *name)
+{
+	size_t n = strlen(name);
+	uint64_t version = 0;
+
+	return strncmp(title, name, n) == 0 &&
+		       text_parse_u64(bytes_str(title + n), UINT32_MAX, &version) == OK
+		   ? version
+		   : 0;
+}
+
+/* "OWNER/NAME@VERSION" is what `share` and `get` call what they hand over, one content perhaps in
+ * several ways. Of several versions the newest. */
 static struct job *find_job(struct gateway *g, const struct entry_ref *ref)
 {
-	char title[ENTRY_REF_MAX];
-	size_t n, at = 0;
+	char name[ENTRY_REF_MAX];
+	size_t at = 0;
 	struct job *j, *best = NULL;
 	uint64_t best_version = 0;
 
-	snprintf(title, sizeof(title), "%s/%s@", ref->owner, ref->name);
-	n = strlen(title);
+	snprintf(name, sizeof(name), "%s/%s@", ref->owner, ref->name);
 	while ((j = jobs_next(g->p.jobs, &at)) != NULL) {
 		struct job_view v;
-		uint64_t version;
+		const char *title;
 
 		job_view(j, &v);
-		if (strncmp(v.title, title, n) != 0 ||
-		    text_parse_u64(bytes_str(v.title + n), UINT32_MAX, &version) != OK)
-			continue;
-		if (ref->version != 0 ? version != ref->version : version <= best_version)
-			continue;
-		best = j;
-		best_version = version;
+		title = v.title;
+		for (char *const *also = v.also; title != NULL;
+		     title = also == NULL ? NULL : *also++) {
+			uint64_t version = version_of(title, name);
+
+			if (ref->version != 0 ? version != ref->version : version <= best_version)
+				continue;
+			best = j;
+			best_version = version;
+		}
 	}
 	return best;
 }

@@ -144,6 +144,18 @@ def _(w):
     check_eq(g.ask("/n/a/f1", headers={**BROWSER, "Sec-Fetch-Site": "cross-site"})[0], 403, "but not to pages elsewhere")
 
 
+@test("what is shared under several names is given under each of them, also to those who may have nothing fetched", 60)
+def _(w):
+    w.index()
+    a = w.peer("a")
+    g, src = Gateway(a), h.make_file(a.path("f"), 1000)
+    for name in ("f", "g"):
+        a.run("share", src, "--name", name, "-d", "--as", "alice").expect(h.OK)
+    for path, want in (("f", 200), ("g", 200), ("g@1", 200), ("g@2", 403), ("h", 403)):
+        status, _, body = g.ask(f"/n/alice/{path}", headers=BROWSER)
+        check_eq((status, body == data(src)), (want, want == 200), path)
+
+
 @test("seeking in what is not here yet starts within a second", 90)
 def _(w):
     w.index()
