@@ -25,9 +25,10 @@ static void say_draining(struct leave *l, const char *peer, const json_t *how)
 	    (json_object_get(l->said, peer) != NULL && entries_int(l->said, peer) == pieces))
 		return;
 	json_object_set_new(l->said, peer, json_integer(pieces));
-	fprintf(stderr, "%s: draining: %lld piece%s of %s to go\n", peer, (long long)pieces,
+	fprintf(stderr, "%s: draining: %lld piece%s of %s%s to go\n", peer, (long long)pieces,
 		pieces == 1 ? "" : "s",
-		text_escape(title, sizeof(title), bytes_str(entries_str(how, "title"))));
+		text_escape(title, sizeof(title), bytes_str(entries_str(how, "title"))),
+		parting_others((uint32_t)entries_count(how, "torrents")));
 }
 
 static void say_left(const struct leave *l, const char *peer, const json_t *how)
@@ -38,9 +39,10 @@ static void say_left(const struct leave *l, const char *peer, const json_t *how)
 	if (l->o->json || l->o->quiet)
 		return;
 	if (pieces > 0)
-		fprintf(stderr, "warning: %s held the only copy of %lld piece%s of %s\n", peer,
+		fprintf(stderr, "warning: %s held the only copy of %lld piece%s of %s%s\n", peer,
 			(long long)pieces, pieces == 1 ? "" : "s",
-			text_escape(title, sizeof(title), bytes_str(entries_str(how, "title"))));
+			text_escape(title, sizeof(title), bytes_str(entries_str(how, "title"))),
+			parting_others((uint32_t)entries_count(how, "torrents")));
 	printf("%s has left\n", peer);
 }
 

@@ -21,6 +21,12 @@ struct parting_loss {
 	char title[300];   /* of one of them, escaped */
 };
 
+/* What is said behind the title: is more than that one lost? */
+static inline const char *parting_others(uint32_t torrents)
+{
+	return torrents > 1 ? " and others" : "";
+}
+
 struct parting;
 
 /* Borrows both. Returns 0 or ERR_NOMEM. */

@@ -35,8 +35,9 @@ static void say_drained(struct session *s, const struct parting_loss *loss)
 	if (loss->pieces == 0)
 		session_say(s, "others have everything now");
 	else
-		session_say(s, "leaving with the only copy of %u piece%s of %s", loss->pieces,
-			    loss->pieces == 1 ? "" : "s", loss->title);
+		session_say(s, "leaving with the only copy of %u piece%s of %s%s", loss->pieces,
+			    loss->pieces == 1 ? "" : "s", loss->title,
+			    parting_others(loss->torrents));
 }
 
 static void begin_drain(struct session *s, const struct parting_loss *loss)
@@ -46,8 +47,9 @@ static void begin_drain(struct session *s, const struct parting_loss *loss)
 
 	s->going = SESSION_DRAINS;
 	s->drain_until_ms = loop_now_ms(s->loop) + seconds * 1000;
-	session_say(s, "you hold the only copy of %u piece%s of %s; %sdraining for up to %s",
+	session_say(s, "you hold the only copy of %u piece%s of %s%s; %sdraining for up to %s",
 		    loss->pieces, loss->pieces == 1 ? "" : "s", loss->title,
+		    parting_others(loss->torrents),
 		    s->from_terminal ? "Ctrl-C again leaves, or wait: " : "",
 		    text_duration(limit, sizeof(limit), seconds));
 }
@@ -63,7 +65,7 @@ static void decide(struct session *s, const struct parting_loss *loss)
 	} else {
 		session_say(s, "warning: this peer holds the only copy of %u piece%s of %s%s",
 			    loss->pieces, loss->pieces == 1 ? "" : "s", loss->title,
-			    loss->torrents > 1 ? " and others" : "");
+			    parting_others(loss->torrents));
 		session_end(s, s->going_code);
 	}
 }
@@ -86,8 +88,9 @@ static void on_loss(void *user, const struct parting_loss *loss)
 		return;
 	}
 	if (fewer)
-		session_say(s, "draining: %u piece%s of %s to go", loss->pieces,
-			    loss->pieces == 1 ? "" : "s", loss->title);
+		session_say(s, "draining: %u piece%s of %s%s to go", loss->pieces,
+			    loss->pieces == 1 ? "" : "s", loss->title,
+			    parting_others(loss->torrents));
 	control_tell(s->control, loss, false);
 	loop_timer_set(s->parting_timer, DRAIN_LOOK_MS);
 }

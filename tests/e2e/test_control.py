@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 
@@ -157,6 +158,12 @@ def _(w):
     index.wait_seeds("f", 2)
     done = p.stop(signal.SIGTERM).expect(h.OK)
     check("only copy" not in done.err, "no warning", done.err)
+    both = a.start("share", h.make_file(a.path("x"), 1000), h.make_file(a.path("y"), 2000), "--as", "alice")
+    index.wait_seeds("x")
+    index.wait_seeds("y")
+    left = a.run("leave").expect(h.OK)
+    check(re.search("only copy of 2 pieces of alice/[xy]@1 and others\n", left.err), "of several", left.err)
+    check(" and others" in both.wait(10 * h.SLOW).err, "the peer says it, too", both.err())
     index.proc.kill()
     done = seed.stop(signal.SIGTERM)
     check("only copy" in done.err, "without the index nobody knows of others", done.err)
