@@ -208,6 +208,7 @@ static void take(struct handed *h, const json_t *j)
 	h->id = (uint32_t)entries_count(j, "id");
 	h->state = state_of(j);
 	h->complete = flag(j, "complete");
+	h->shared = flag(j, "seed");
 	h->there_already = flag(j, "there_already");
 	h->found_bytes = entries_count(j, "found_bytes");
 	take_path(h, j);
@@ -313,8 +314,26 @@ static const json_t *find_by_id(const json_t *list, uint32_t id)
 	return NULL;
 }
 
-/* The version that is kept up to date in its stead; NULL: there is none. Its number is lower
- * where the content is that of an older one again. */
+/* `j`: what there is of it, NULL: nothing. */
+static bool may_have_moved(const struct handed *h, const json_t *j)
+{
+	if (h->of == NULL || (j != NULL && !h->renews))
+		return false;
+	return h->renews ? j == NULL || (!flag(j, "follows") && !flag(j, "watches")) : h->shared;
+}
+
+/* Of what is kept up to date the number is lower where the content is that of an older version
+ * again. */
+static bool is_newer(const struct handed *h, const json_t *j)
+{
+	uint64_t version = entries_count(j, "version");
+
+	if (h->renews)
+		return (flag(j, "follows") || flag(j, "watches")) && version != h->version;
+	return flag(j, "seed") && version > h->version;
+}
+
+/* The version that is there in its stead; NULL: there is none. */
 static const json_t *find_newer(const json_t *list, const struct handed *h)
 {
 	const json_t *j;
@@ -323,8 +342,7 @@ static const json_t *find_newer(const json_t *list, const struct handed *h)
 
 	json_array_foreach(list, i, j)
 	{
-		if ((!flag(j, "follows") && !flag(j, "watches")) ||
-		    entries_count(j, "version") == h->version)
+		if (!is_newer(h, j))
 			continue;
 		snprintf(of, sizeof(of), "%s/%s", entries_str(j, "owner"), entries_str(j, "entry"));
 		if (strcmp(of, h->of) == 0)
@@ -371,8 +389,7 @@ int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 		list[i]->gone = j == NULL;
 		if (j != NULL)
 			take(list[i], j);
-		list[i]->moved = list[i]->renews && list[i]->of != NULL &&
-				 (j == NULL || (!flag(j, "follows") && !flag(j, "watches")));
+		list[i]->moved = may_have_moved(list[i], j);
 		moved |= list[i]->moved;
 	}
 	json_decref(answer);

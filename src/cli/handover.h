@@ -35,7 +35,8 @@ struct handed {
 	bool gone;	      /* somebody removed it, or the daemon has left */
 	/* It is kept up to date (--follow, --watch): `id` is that of the newest version. */
 	bool renews;
-	char *of;	  /* "OWNER/NAME", as the daemon shows it */
+	bool shared; /* a newer version that is shared from its place may be there in its stead */
+	char *of;    /* "OWNER/NAME", as the daemon shows it */
 	uint32_t version; /* 0: none */
 	/* private */
 	struct err_kept upkeep_why; /* what is in the way of a newer one; code OK: nothing */
