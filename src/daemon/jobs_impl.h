@@ -179,8 +179,7 @@ struct job *jobs_link_to_leave(const struct jobs *js);
 /* ---- jobs_run.c ---- */
 /* What is changed is recorded, and looked at in the next turn. */
 int job_changed(struct job *j, struct err_info *info);
-void jobs_turn(void *arg); /* the timers' */
-void jobs_second(void *arg);
+void jobs_turn(void *arg); /* the timer's */
 /* What is changed is recorded; if it cannot be, that is said. */
 void job_save_or_say(struct job *j);
 /* Look at it in the next turn. */
@@ -197,6 +196,11 @@ enum job_state job_state_now(const struct job *j);
 bool job_is_done(const struct job *j);
 /* Sent, fetched, had: of all its transfers. */
 struct job_total job_total_now(const struct job *j);
+/* The same, as `st` says of the transfer that it has. */
+struct job_total job_total_with(const struct job *j, const struct transfer_status *st);
+
+/* ---- jobs_second.c ---- */
+void jobs_second(void *arg); /* the timer's */
 
 /* ---- jobs_disk.c ---- */
 int jobs_load(struct jobs *js, struct err_info *info);
