@@ -542,7 +542,7 @@ void node_status(struct node *n, struct node_status *out)
 		if (l->t == NULL || l->t->status_round == n->status_round)
 			continue;
 		l->t->status_round = n->status_round;
-		swarm_stats(l->t->swarm, now, &s);
+		swarm_traffic(l->t->swarm, now, &s);
 		out->peers += s.peers;
 		out->down_bps += s.down_bps;
 		out->up_bps += s.up_bps;

@@ -206,7 +206,7 @@ static uint64_t next_time(const struct transfer *t, uint64_t now)
 {
 	struct swarm_stats s;
 
-	swarm_stats(t->swarm, now, &s);
+	swarm_traffic(t->swarm, now, &s);
 	return now + (s.peers == 0 && !t->complete ? NODE_DHT_LONELY_MS : NODE_DHT_AGAIN_MS);
 }
 

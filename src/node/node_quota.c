@@ -41,7 +41,7 @@ static struct transfer *find_crowded(struct node *n, uint32_t *peers)
 	for (uint32_t i = 0; i < n->n_transfers; i++) {
 		struct swarm_stats st;
 
-		swarm_stats(n->transfers[i]->swarm, loop_now_ms(n->loop), &st);
+		swarm_traffic(n->transfers[i]->swarm, loop_now_ms(n->loop), &st);
 		if (st.peers <= *peers)
 			continue;
 		*peers = st.peers;

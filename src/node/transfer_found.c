@@ -9,7 +9,7 @@ static void announce_counts(void *user, struct announcer_counts *out)
 	struct transfer *t = user;
 	struct swarm_stats s;
 
-	swarm_stats(t->swarm, transfer_now_ms(t), &s);
+	swarm_traffic(t->swarm, transfer_now_ms(t), &s);
 	*out = (struct announcer_counts){.uploaded = s.up_bytes,
 					 .downloaded = s.down_bytes,
 					 .left = s.missing_bytes,
@@ -95,7 +95,7 @@ static void live_view(void *user, struct live_view *out)
 	struct transfer *t = user;
 	struct swarm_stats s;
 
-	swarm_stats(t->swarm, transfer_now_ms(t), &s);
+	swarm_traffic(t->swarm, transfer_now_ms(t), &s);
 	*out = (struct live_view){swarm_have(t->swarm), s.missing_bytes,
 				  s.left_bytes > 0 ? s.down_bps : 0, s.up_bps};
 }

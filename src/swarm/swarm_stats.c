@@ -32,7 +32,7 @@ static void count_copies(const struct swarm *s, struct swarm_stats *out)
 	out->can_complete = swarm_complete(s) || out->rarest > 0;
 }
 
-void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out)
+void swarm_traffic(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out)
 {
 	struct peer *p;
 
@@ -57,6 +57,11 @@ void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out
 		out->sources += p->source && p->rejects == 0;
 		out->source_bytes += p->source ? p->down_bytes : 0;
 	}
+}
+
+void swarm_stats(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out)
+{
+	swarm_traffic(s, now_ms, out);
 	count_copies(s, out);
 }
 

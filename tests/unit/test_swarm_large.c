@@ -417,3 +417,24 @@ TEST(pieces_that_are_dropped_behind_a_window_cost_no_search_beyond_it)
 	swarm_check(b.s);
 	stop(&b);
 }
+
+/* What sessions with an index ask of each torrent, and quotas of each transfer. */
+TEST(what_goes_on_is_told_without_a_look_at_each_piece)
+{
+	struct swarm_stats all, some;
+	struct bench b;
+	double began;
+
+	start_large(&b, PIECES / 2, false);
+	hear_bits(&b, join(&b), 0, PIECES / 4);
+	began = cpu_s();
+	for (uint32_t i = 0; i < 10000; i++)
+		swarm_traffic(b.s, b.now, &some);
+	CHECK(cpu_s() - began < 1);
+	swarm_stats(b.s, b.now, &all);
+	CHECK_INT(all.sole, PIECES / 4);
+	CHECK_INT(all.nowhere, PIECES / 2);
+	CHECK(some.sole == 0 && some.nowhere == 0);
+	CHECK(some.peers == 1 && some.have == all.have && some.missing_bytes == all.missing_bytes);
+	stop(&b);
+}
