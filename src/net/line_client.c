@@ -208,6 +208,8 @@ static void on_connected(void *user, const struct http_answer *answer)
 
 	if (answer->err.code != OK) {
 		c->call = NULL;
+		if (answer->err.code == ERR_UNREACHABLE || answer->err.code == ERR_TIMEOUT)
+			c->status = LINE_CLIENT_NOBODY;
 		fail(c, answer->err.code, answer->err.text);
 		return;
 	}

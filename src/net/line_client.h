@@ -17,6 +17,8 @@
 /* What a server that does not read lets us hold. */
 #define LINE_CLIENT_HELD_MAX (4u << 20)
 
+#define LINE_CLIENT_NOBODY (-1)
+
 struct line_client;
 
 struct line_client_params {
@@ -27,7 +29,8 @@ struct line_client_params {
 	const char *const *headers; /* further ones, "Name: value", NULL-ended; may be NULL */
 	void (*opened)(void *user);
 	void (*line)(void *user, struct bytes line); /* without its end; borrowed for the call */
-	/* It could not be had, or is gone. `status`: of an answer that was no upgrade, else 0.
+	/* It could not be had, or is gone. `status`: of an answer that was no upgrade,
+	 * LINE_CLIENT_NOBODY where nobody took the connection, else 0.
 	 * Once, and nothing follows; line_client_free() is still to come. */
 	void (*closed)(void *user, const struct err_info *why, int status);
 	void *user;

@@ -231,6 +231,7 @@ static void lose(struct live *l, const char *why, int status)
 
 static void on_closed(void *user, const struct err_info *why, int status)
 {
+	_Static_assert(LIVE_NOBODY == LINE_CLIENT_NOBODY, "told on as it is");
 	lose(user, why->text, status);
 }
 

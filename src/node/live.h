@@ -6,7 +6,8 @@
  * While the session is there, or about to be, nothing is announced to that index (live_covers());
  * when it cannot be had, announces go on as without it. It is always tried again: 0.1 to 1.5 s
  * after it was lost, then every 2 to 5 s, so that a restarted index has all its peers back within
- * 10 s and not all in one moment; every 4 to 6 minutes where the index knows no sessions.
+ * 10 s and not all in one moment; every 4 to 6 minutes where somebody is there who knows no
+ * sessions.
  *
  * When, is live_state.h's to say; what is told, live_book.h's. Here are the connection and the
  * timers. */

@@ -66,6 +66,8 @@ static bool may_warn(struct live_state *s, int status)
 
 static bool knows_none(struct live_state *s, int status)
 {
+	if (status == LIVE_NOBODY)
+		return false;
 	return (status >= 400 && status < 500) || (!s->was_up && ++s->failed > LIVE_TRIES_FIRST);
 }
 

@@ -41,8 +41,8 @@
 /* Between two sessions that were begun anew by us (attack: a router that gives another port again
  * and again, each of which has all torrents told to the index). */
 #define LIVE_RENEW_MS 60000u
-/* Where none was ever had, so often; then it is as with an index that knows none: there may be a
- * proxy that lets none through. */
+/* Where somebody was there and none was ever had, so often; then it is as with an index that knows
+ * none: there may be a proxy that lets none through. */
 #define LIVE_TRIES_FIRST 10u
 #define LIVE_UNKNOWN_MS (4u * 60u * 1000u)
 #define LIVE_UNKNOWN_MORE_MS (2u * 60u * 1000u)
@@ -79,7 +79,9 @@ struct live_loss {
 	bool warn;    /* that the index does not let us in: the same */
 };
 /* It is gone, or was not to be had. `status` is that of an answer that let no session begin, 0
- * where there was none. */
+ * where there was none, LIVE_NOBODY where nobody took the connection: an index that comes later is
+ * tried as one that was there before. */
+#define LIVE_NOBODY (-1)
 struct live_loss live_state_on_lost(struct live_state *s, int status, uint64_t now_ms);
 /* What was said in its hello is not so any more. True: end it and begin another at once, in which
  * all is told anew; LIVE_GRACE_MS begins. False: not now. */

@@ -259,7 +259,7 @@ TEST(line_client_says_why_nobody_answers)
 	world.server = NULL;
 	client_start(&c, "lines/1");
 	TURN_UNTIL(c.closed);
-	CHECK_INT(c.status, 0);
+	CHECK_INT(c.status, LINE_CLIENT_NOBODY);
 	CHECK_INT(c.why, ERR_UNREACHABLE);
 	client_end(&c);
 	end();

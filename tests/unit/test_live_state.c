@@ -163,6 +163,20 @@ TEST(where_none_was_ever_had_it_is_tried_some_times_and_then_seldom)
 	CHECK(live_state_on_lost(&s, 0, 3000).retry_ms < LIVE_UNKNOWN_MS);
 }
 
+/* Whoever starts a machine before its index does is not to wait for minutes once that is there. */
+TEST(where_nobody_is_there_it_is_tried_as_where_one_was_had)
+{
+	struct live_state s = begun(4);
+
+	for (uint32_t i = 0; i < 10 * LIVE_TRIES_FIRST; i++)
+		CHECK(live_state_on_lost(&s, LIVE_NOBODY, i).retry_ms <
+		      LIVE_FAILED_MS + LIVE_FAILED_MORE_MS);
+	/* Who is there then, and begins no session, is as any other. */
+	for (uint32_t i = 0; i < LIVE_TRIES_FIRST; i++)
+		CHECK(live_state_on_lost(&s, 0, i).retry_ms < LIVE_FAILED_MS + LIVE_FAILED_MORE_MS);
+	CHECK(live_state_on_lost(&s, 0, 2000).retry_ms >= LIVE_UNKNOWN_MS);
+}
+
 TEST(an_index_that_knows_no_sessions_is_asked_seldom_from_the_first_answer_on)
 {
 	static const int answers[] = {400, 404, 405, 426};
