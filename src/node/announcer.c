@@ -48,11 +48,11 @@ struct announcer {
 	uint32_t n_aside; /* those before it that have not answered yet, of this turn */
 	struct ask *asks; /* ASKS_MAX while it is our turn, else NULL */
 	uint32_t n_asks;
-	enum announce_event event; /* to be said in the next round that succeeds */
-	bool round_ok;		   /* some hash of this round was answered */
-	bool completed_later;	   /* "completed" came up during a round */
-	uint64_t asked_ms;
-	struct announce_pace pace; /* of the newest round that was answered */
+	enum announce_event event;  /* to be said in the next round that succeeds */
+	bool round_ok;		    /* some hash of this round was answered */
+	bool completed_later;	    /* "completed" came up during a round */
+	uint64_t asked_ms, next_ms; /* the newest round; the next one, while it rests */
+	struct announce_pace pace;  /* of the newest round that was answered */
 	uint32_t retry_ms;
 	struct loop_timer *timer;
 	uint32_t n_ok, n_failed; /* announces answered, and not */
@@ -375,11 +375,17 @@ static bool next_tracker(struct announcer *a)
 	return has;
 }
 
+static void rest_for(struct announcer *a, uint64_t ms)
+{
+	a->next_ms = loop_now_ms(a->p.loop) + ms;
+	loop_timer_set(a->timer, ms);
+	end_turn(a);
+}
+
 /* None of them is good for anything now. */
 static void rest_all(struct announcer *a)
 {
-	loop_timer_set(a->timer, retry_delay_ms(a));
-	end_turn(a);
+	rest_for(a, retry_delay_ms(a));
 }
 
 /* Does it tell others of a port at which we are not reached any more? */
@@ -406,8 +412,7 @@ static void end_round(struct announcer *a)
 			start_round(a);
 			return;
 		}
-		loop_timer_set(a->timer, again ? 0 : announce_pace_next_ms(&a->pace, &a->rng));
-		end_turn(a);
+		rest_for(a, again ? 0 : announce_pace_next_ms(&a->pace, &a->rng));
 		return;
 	}
 	if (!next_tracker(a)) {
@@ -752,8 +757,14 @@ void announcer_more(struct announcer *a)
 {
 	uint64_t now = loop_now_ms(a->p.loop), due = a->asked_ms + a->pace.least_ms;
 
-	if (a->n_ok > 0 && now >= due)
+	if (a->n_ok == 0 || a->stopping || a->turn.state != TURN_NONE)
+		return;
+	if (now >= due) {
 		want_turn(a);
+	} else if (a->round_ok && due < a->next_ms) {
+		a->next_ms = due;
+		loop_timer_set(a->timer, due - now);
+	}
 }
 
 void announcer_stop(struct announcer *a, void (*done)(void *user), void *user)

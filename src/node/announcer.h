@@ -70,7 +70,7 @@ void announcer_free(struct announcer *a);
 
 void announcer_start(struct announcer *a);     /* event=started */
 void announcer_completed(struct announcer *a); /* event=completed */
-/* Peers are wanted: ask again, if the last answer is old enough (node/announce_pace.h). */
+/* Peers are wanted: ask again, once the last answer is old enough (node/announce_pace.h). */
 void announcer_more(struct announcer *a);
 /* Those beyond our router reach us at another port: trackers there are told. */
 void announcer_moved(struct announcer *a);

@@ -423,3 +423,22 @@ TEST(a_tracker_that_answers_late_is_heard_all_the_same)
 	tcp_close(fd);
 	stop(&s);
 }
+
+TEST(peers_that_are_wanted_too_soon_are_asked_for_as_soon_as_the_tracker_allows)
+{
+	struct scene s;
+
+	start(&s);
+	s.stays = true;
+	s.reply =
+	    (struct announce_reply){.interval_s = 900, .min_interval_s = ANNOUNCE_INTERVAL_MIN_S};
+	announcer_start(s.a);
+	wait_for_round(&s);
+	announcer_more(s.a);
+	announcer_more(s.a);
+	wait_until(&s, &s.n_asked[0], 2);
+	/* From when it was asked, not from when it noted that. */
+	CHECK(s.asked_ms[1] - s.asked_ms[0] >= 500 * ANNOUNCE_INTERVAL_MIN_S);
+	CHECK(s.asked_ms[1] - s.asked_ms[0] < 2000 * ANNOUNCE_INTERVAL_MIN_S);
+	stop(&s);
+}
