@@ -553,6 +553,26 @@ def _(w):
                 if not node["ignored"] and node["role"]["value"] in roles:
                     check(node.get("name", {}).get("value", "").strip(), f"{path}: a nameless {node['role']['value']}",
                           node)
+            check_eq(p.eval("document.querySelectorAll('h1').length"), 1, f"{path}: headings of the first rank")
+            # WCAG 2.1, 1.4.3
+            faint = p.eval("""(() => {
+                const light = (rgb) => rgb.match(/[0-9.]+/g).slice(0, 3).map((v) => v / 255)
+                    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+                    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+                const ground = (e) => {
+                    const at = e === null ? "rgb(255, 255, 255)" : getComputedStyle(e).backgroundColor;
+                    return e === null || !at.endsWith(", 0)") ? at : ground(e.parentElement);
+                };
+                const all = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest("svg")
+                    && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim() !== ""));
+                const found = [...all.map((e) => [e, null]),
+                    ...[...document.querySelectorAll("[placeholder]")].map((e) => [e, "::placeholder"])];
+                return found.map(([e, part]) => {
+                    const a = light(getComputedStyle(e, part).color), b = light(ground(e));
+                    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.outerHTML.slice(0, 80)];
+                }).filter(([ratio]) => ratio < 4.5);
+            })()""")
+            check_eq(faint, [], f"{path}: text too faint to read")
             grounds.add(p.eval("getComputedStyle(document.body).backgroundColor"))
             p.check_quiet()
     check_eq(len(grounds), 2, "grounds")
