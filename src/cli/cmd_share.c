@@ -201,7 +201,10 @@ static int look_at(struct sharing *sh, struct share *s, struct err_info *info)
 		return OK;
 	if (st.phase == TRANSFER_FAILED) {
 		*info = st.why;
-		return st.why.code;
+		if (st.why.code == ERR_INVALID) /* it was what is shared when it was hashed */
+			err_set(info, ERR_MISMATCH, "%s; share it again to publish what it is now",
+				st.why.text);
+		return info->code;
 	}
 	take_status(sh, s, &st);
 	return OK;

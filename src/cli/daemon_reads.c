@@ -147,7 +147,7 @@ void daemon_reads_free(struct daemon_reads *d)
 		return;
 	atomic_store(&d->stop, true);
 	while ((r = LIST_FIRST(&d->list)) != NULL) {
-		control_refuse(r->call, "cancelled", "the daemon is leaving");
+		control_refuse(r->call, "not_found", "the daemon is leaving");
 		drop(r);
 	}
 	free(d);

@@ -94,6 +94,12 @@ def _(w):
     proc = a.start("share", a.path("g"))
     h.wait_for(lambda: b"by the daemon" in proc.out(), 30 * h.SLOW, "it goes on, and shows what is served")
     check("g: the daemon has it, and does not serve it now (queued)" in proc.stop().expect(h.OK).err, "what is said")
+    proc = a.start("share", a.path("h"), "--as", "alice")
+    h.wait_for(lambda: b"not serve it now" in proc.err(), 30 * h.SLOW, "it waits")
+    h.make_file(a.path("h"), 999)
+    a.run("remove", *(str(t["id"]) for t in a.transfers() if t["name"] != "h")).expect(h.OK)
+    done = proc.wait(30 * h.SLOW).expect(h.CORRUPT)
+    check("h: has another size than the torrent says; share it again" in done.err, "what became of it meanwhile", done.err)
 
 
 @test("the home of a peer is not shared with what is around it; nor itself, nor its key")
