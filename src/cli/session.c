@@ -13,8 +13,8 @@
 #include "node/node_dht.h"
 
 #define WATCH_MS 200u
-/* At the beginning, and twice that each time: a daemon, which is asked, is done with something small
- * sooner. */
+/* At the beginning, and twice that each time: a daemon, which is asked, is done with something
+ * small sooner. */
 #define WATCH_FIRST_MS 10u
 /* Goodbyes to trackers and a last save may take this long (a tracker that hangs must not). */
 #define LEAVE_MS 3000u
