@@ -145,10 +145,29 @@ static void refuse(struct evhttp_request *req, int status)
 	evhttp_send_error(req, status, NULL);
 }
 
+/* NULL: evhttp knows it; of these it says "Client Error" or "Server Error". */
+static const char *reason_of(int status)
+{
+	switch (status) {
+	case 421:
+		return "Misdirected Request";
+	case 422:
+		return "Unprocessable Content";
+	case 426:
+		return "Upgrade Required";
+	case 429:
+		return "Too Many Requests";
+	case 507:
+		return "Insufficient Storage";
+	default:
+		return NULL;
+	}
+}
+
 void http_server_reply(struct evhttp_request *req, struct http_reply *reply)
 {
 	if (reply->body.err == OK && http_server_put_headers(req, reply) && put_body(req, reply))
-		evhttp_send_reply(req, reply->status, NULL, NULL);
+		evhttp_send_reply(req, reply->status, reason_of(reply->status), NULL);
 	else
 		refuse(req, HTTP_INTERNAL);
 }

@@ -151,6 +151,7 @@ TEST(a_refusal_names_what_would_be_taken)
 	    {"GET /api/v1/unpublish", "\r\nAllow: POST\r\n"},
 	    {"GET /api/v1/session", "\r\nUpgrade: shoal-session/1\r\n"},
 	    {"GET /api/v1/session", "\r\nConnection: Upgrade\r\n"},
+	    {"GET /api/v1/session", "HTTP/1.1 426 Upgrade Required\r\n"},
 	};
 	char request[256], reply[8192];
 
