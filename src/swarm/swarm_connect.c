@@ -249,6 +249,10 @@ static void say_hello(struct turn *t, struct peer *p, bool met)
 					      .body = {have->bits, bitfield_bytes(have->n)}});
 	if (p->extended)
 		swarm_put_extension(t, p);
+	/* rtorrent waits for whatever may come in the place of a BITFIELD, and tells nothing of
+	 * what it has until then; it says this itself. */
+	if (p->extended && !p->fast && have->count == 0 && !met)
+		swarm_say(t, p, WIRE_KEEPALIVE);
 	if (bitfield_full(have))
 		swarm_invite(t, p);
 }

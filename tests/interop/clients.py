@@ -164,8 +164,9 @@ class Rtorrent:
     name = "rtorrent"
     modes = ("v1",)  # 0.9.8 reads no file tree
 
-    def __init__(self, w, encrypted=False, host=None):
+    def __init__(self, w, encrypted=False, host=None, poses=False):
         self.w, self.bin, self.host = w, h.need("rtorrent"), host or h.HOST
+        self.more = "protocol.connection.seed.set = initial_seed\n" if poses else ""
         self.encryption = "allow_incoming,try_outgoing,require,require_rc4" if encrypted else "none"
 
     def _start(self, torrent, folder):
@@ -173,7 +174,7 @@ class Rtorrent:
         conf = self.w.path(f"rtorrent-{self.w.n_procs}")
         os.makedirs(conf)
         with open(conf + "/rc", "w", encoding="utf-8") as f:
-            f.write(RTORRENT_RC.format(conf=conf, folder=folder, host=self.host, port=h.free_port(), encryption=self.encryption))
+            f.write(RTORRENT_RC.format(conf=conf, folder=folder, host=self.host, port=h.free_port(), encryption=self.encryption) + self.more)
         p = self.w.start(self.bin, "-n", "-o", f"import={conf}/rc", torrent, name=self.name)
         p.killed = True  # it is ended by a signal
         p.conf = conf

@@ -180,6 +180,17 @@ def _(w):
     h.check_same(g2.path("the file.bin"), src)
 
 
+@test("shoal get gets a file from rtorrent that poses as a getter", seconds=90)
+def _(w):
+    index, c = w.index(), Rtorrent(w, poses=True)
+    a, g = w.peer("a"), w.peer("g")
+    src, torrent = make(w, a, "file"), w.path("x.torrent")
+    a.run("create", src, "-o", torrent, "--tracker", index.announce, "--v1-only").expect(h.OK)
+    c.seed(torrent, a.dir)
+    g.run("get", torrent, "--wait", "40", seconds=60).expect(h.OK)
+    h.check_same(g.path("the file.bin"), src)
+
+
 @test("shoal get gets from Transmission all that its limit lets through", seconds=90)
 def _(w):
     index, c = w.index(), Transmission(w)

@@ -190,6 +190,8 @@ TEST(swarm_opens_with_what_it_has)
 	CHECK_STR(said(&b), "");
 	join(&b, FAST | EXTENDED);
 	CHECK_STR(said(&b), "2:have none 2:extended");
+	join(&b, EXTENDED);
+	CHECK_STR(said(&b), "3:extended 3:keepalive");
 	stop(&b);
 	start(&b, 1, "****", false);
 	join(&b, FAST);
