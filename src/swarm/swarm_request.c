@@ -17,9 +17,6 @@
  * sends 1.52 copies before all are complete, since it alone has nothing else to do and answers
  * first; with it 1.2, and the last is done 5 % sooner. */
 #define SPARED_DEPTH 32u
-/* Requests for pieces that a peer took back whose answers are still waited for; what is begun stays
- * begun as long (attack: HAVE and DONTHAVE in turns, until all pieces are). */
-#define TAKEN_BACK_MAX 256u
 /* Peers that are put in order before free blocks are dealt out. */
 #define DEAL_MAX 64u
 
@@ -282,9 +279,7 @@ void swarm_give_up_piece(struct turn *t, struct peer *p, uint32_t piece)
 		struct request *q = requests_find(&p->asks, piece, b * BLOCK_BYTES);
 
 		if (q != NULL && q->state == REQUEST_LIVE)
-			give_up(t, p, q,
-				p->fast && p->n_late < TAKEN_BACK_MAX ? REQUEST_LATE
-								      : REQUEST_GHOST);
+			give_up(t, p, q, p->fast ? REQUEST_LATE : REQUEST_GHOST);
 		if (q != NULL && q->state == REQUEST_LATE && !p->fast)
 			end_late(t, p, q);
 	}
