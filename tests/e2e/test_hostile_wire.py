@@ -374,8 +374,13 @@ def _(w):
     for t in threads:
         t.join(40)
     s.watch.settle(slack_fds=len(floods) + 2)
-    under = min(timed_get(w, f"u{i}", g) for i in range(3))
-    check(under <= base / 0.9 + 0.15 * h.SLOW, f"a get took {base:.2f} s before and {under:.2f} s under the flood")
+    # Other tests may have the processor for one or the other.
+    most, under = base / 0.9 + 0.15 * h.SLOW, float("inf")
+    for i in range(10):
+        under = min(under, timed_get(w, f"u{i}", g))
+        if i >= 2 and under <= most:
+            break
+    check(under <= most, f"a get took {base:.2f} s before and {under:.2f} s under the flood")
     for c in floods:
         c.close()
     s.well()
