@@ -1,6 +1,7 @@
 #include "base/bitfield.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int bitfield_init(struct bitfield *b, uint32_t n)
 {
@@ -100,4 +101,40 @@ bool bitfield_unset(struct bitfield *b, uint32_t i)
 	b->bits[i >> 3] &= (uint8_t) ~(0x80 >> (i & 7));
 	b->count--;
 	return true;
+}
+
+/* Bits from `i` on that are passed over together, as all of them are as in `same`. */
+static uint32_t row_of_same(const struct bitfield *b, uint32_t i, uint64_t same)
+{
+	uint64_t word;
+
+	if ((i & 63) == 0 && b->n - i >= 64) {
+		memcpy(&word, b->bits + (i >> 3), sizeof(word));
+		if (word == same)
+			return 64;
+	}
+	return (i & 7) == 0 && b->bits[i >> 3] == (uint8_t)same ? 8 : 0;
+}
+
+/* The next bit at or after `i` that is not as in `same` (all clear, or all set), or n. */
+static uint32_t next_other(const struct bitfield *b, uint32_t i, uint64_t same)
+{
+	while (i < b->n) {
+		uint32_t row = row_of_same(b, i, same);
+
+		if (row == 0 && bitfield_has(b, i) == (same == 0))
+			return i;
+		i += row == 0 ? 1 : row;
+	}
+	return b->n;
+}
+
+uint32_t bitfield_next_set(const struct bitfield *b, uint32_t i)
+{
+	return next_other(b, i, 0);
+}
+
+uint32_t bitfield_next_clear(const struct bitfield *b, uint32_t i)
+{
+	return next_other(b, i, UINT64_MAX);
 }

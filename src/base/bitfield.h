@@ -40,6 +40,10 @@ static inline bool bitfield_has(const struct bitfield *b, uint32_t i)
 bool bitfield_set(struct bitfield *b, uint32_t i);   /* true when it was clear */
 bool bitfield_unset(struct bitfield *b, uint32_t i); /* true when it was set */
 
+/* The first bit at or after `i` that is set, or clear; n: there is none. */
+uint32_t bitfield_next_set(const struct bitfield *b, uint32_t i);
+uint32_t bitfield_next_clear(const struct bitfield *b, uint32_t i);
+
 static inline bool bitfield_full(const struct bitfield *b)
 {
 	return b->count == b->n;

@@ -105,8 +105,8 @@ static uint32_t first_of_few(const struct picker *p, const struct asker *a)
 {
 	uint32_t best = PICKER_NONE;
 
-	for (uint32_t i = picker_next_bit(a->has, 0); i < a->has->n;
-	     i = picker_next_bit(a->has, i + 1)) {
+	for (uint32_t i = bitfield_next_set(a->has, 0); i < a->has->n;
+	     i = bitfield_next_set(a->has, i + 1)) {
 		if (picker_is_fresh(p, i) && picker_asker_has(p, a, i) &&
 		    (best == PICKER_NONE || comes_before(p, i, best)))
 			best = i;
@@ -156,14 +156,14 @@ static uint32_t lowest_of_rank(struct picker *p, const struct asker *a, uint32_t
 	if (i < p->window_first)
 		i = p->window_first;
 	if (a->has != NULL)
-		i = picker_next_bit(a->has, i);
+		i = bitfield_next_set(a->has, i);
 	while (left > 0 && i < end) {
 		if (is_fresh_of(p, i, rank)) {
 			if (picker_asker_has(p, a, i))
 				return i;
 			left--;
 		}
-		i = a->has == NULL ? i + 1 : picker_next_bit(a->has, i + 1);
+		i = a->has == NULL ? i + 1 : bitfield_next_set(a->has, i + 1);
 	}
 	return PICKER_NONE;
 }

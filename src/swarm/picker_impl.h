@@ -64,9 +64,6 @@ static inline bool picker_is_joinable(const struct picker *p, const struct open_
 	       picker_asker_has(p, a, o->piece);
 }
 
-/* The next set bit at or after `i`, or n. */
-uint32_t picker_next_bit(const struct bitfield *b, uint32_t i);
-
 void picker_count_missing(struct picker *p);
 /* It is not urgent any more. */
 void picker_urgent_had(struct picker *p, uint32_t piece);

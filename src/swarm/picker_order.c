@@ -253,37 +253,6 @@ int picker_reserve(struct picker *p, uint32_t peers)
 	return 0;
 }
 
-/* Bits from `i` on that are passed over together, as all of them are as in `same`. */
-static uint32_t row_of_same(const struct bitfield *b, uint32_t i, uint64_t same)
-{
-	uint64_t word;
-
-	if ((i & 63) == 0 && b->n - i >= 64) {
-		memcpy(&word, b->bits + (i >> 3), sizeof(word));
-		if (word == same)
-			return 64;
-	}
-	return (i & 7) == 0 && b->bits[i >> 3] == (uint8_t)same ? 8 : 0;
-}
-
-/* The next bit at or after `i` that is not as in `same` (all clear, or all set), or n. */
-static uint32_t next_other(const struct bitfield *b, uint32_t i, uint64_t same)
-{
-	while (i < b->n) {
-		uint32_t row = row_of_same(b, i, same);
-
-		if (row == 0 && bitfield_has(b, i) == (same == 0))
-			return i;
-		i += row == 0 ? 1 : row;
-	}
-	return b->n;
-}
-
-uint32_t picker_next_bit(const struct bitfield *b, uint32_t i)
-{
-	return next_other(b, i, 0);
-}
-
 /* ---- who has what -------------------------------------------------------- */
 
 void picker_add(struct picker *p, uint32_t piece)
@@ -312,11 +281,6 @@ void picker_remove(struct picker *p, uint32_t piece)
 	order_shuffle_in(p, first, bucket - 1);
 }
 
-static uint32_t next_lacked(const struct bitfield *b, uint32_t i)
-{
-	return next_other(b, i, UINT64_MAX);
-}
-
 static bool has_most(const struct bitfield *b)
 {
 	return b->count > b->n / 2;
@@ -327,23 +291,25 @@ void picker_add_bits(struct picker *p, const struct bitfield *has)
 	if (has_most(has)) {
 		assert(p->low > 0);
 		p->low--;
-		for (uint32_t i = next_lacked(has, 0); i < has->n; i = next_lacked(has, i + 1))
+		for (uint32_t i = bitfield_next_clear(has, 0); i < has->n;
+		     i = bitfield_next_clear(has, i + 1))
 			picker_remove(p, i);
 		return;
 	}
-	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+	for (uint32_t i = bitfield_next_set(has, 0); i < has->n; i = bitfield_next_set(has, i + 1))
 		picker_add(p, i);
 }
 
 void picker_remove_bits(struct picker *p, const struct bitfield *has)
 {
 	if (has_most(has)) {
-		for (uint32_t i = next_lacked(has, 0); i < has->n; i = next_lacked(has, i + 1))
+		for (uint32_t i = bitfield_next_clear(has, 0); i < has->n;
+		     i = bitfield_next_clear(has, i + 1))
 			picker_add(p, i);
 		p->low++;
 		return;
 	}
-	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+	for (uint32_t i = bitfield_next_set(has, 0); i < has->n; i = bitfield_next_set(has, i + 1))
 		picker_remove(p, i);
 }
 
@@ -360,7 +326,7 @@ static void near_count(struct picker *p, const struct bitfield *has, uint32_t by
 		p->near_all += by;
 		return;
 	}
-	for (uint32_t i = picker_next_bit(has, 0); i < has->n; i = picker_next_bit(has, i + 1))
+	for (uint32_t i = bitfield_next_set(has, 0); i < has->n; i = bitfield_next_set(has, i + 1))
 		p->near[i] = (uint16_t)(p->near[i] + by);
 }
 

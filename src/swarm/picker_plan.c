@@ -49,7 +49,7 @@ void picker_release(struct picker *p, uint32_t piece)
 
 uint32_t picker_next_held(const struct picker *p, uint32_t from)
 {
-	return picker_next_bit(&p->held, from);
+	return bitfield_next_set(&p->held, from);
 }
 
 void picker_set_sequential(struct picker *p, bool on)

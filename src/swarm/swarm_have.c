@@ -199,14 +199,6 @@ static bool subtract(struct bitfield *now, const struct peer *p)
 	return true;
 }
 
-/* The first of `b` at or after `i`, or n. */
-static uint32_t next_of(const struct bitfield *b, uint32_t i)
-{
-	while (i < b->n && !bitfield_has(b, i))
-		i += (i & 7) == 0 && b->bits[i >> 3] == 0 ? 8 : 1;
-	return i < b->n ? i : b->n;
-}
-
 /* Many at once: else a bitfield of 125 KB would be a million HAVEs in one turn. */
 static void take_many(struct turn *t, struct peer *p, const struct bitfield *more,
 		      struct bytes body)
@@ -219,7 +211,8 @@ static void take_many(struct turn *t, struct peer *p, const struct bitfield *mor
 	take_bits(t, p, body);
 	if (swarm_find(t->s, ref) == NULL)
 		return;
-	for (uint32_t i = next_of(more, 0); i < more->n; i = next_of(more, i + 1))
+	for (uint32_t i = bitfield_next_set(more, 0); i < more->n;
+	     i = bitfield_next_set(more, i + 1))
 		swarm_note_had(t, p, i);
 }
 
@@ -241,7 +234,8 @@ static void use_later_bitfield(struct turn *t, struct peer *p, struct bytes body
 	else if (more.count > SWARM_HAVES_MAX)
 		take_many(t, p, &more, body);
 	else
-		for (uint32_t i = next_of(&more, 0); alive && i < more.n; i = next_of(&more, i + 1))
+		for (uint32_t i = bitfield_next_set(&more, 0); alive && i < more.n;
+		     i = bitfield_next_set(&more, i + 1))
 			alive = swarm_on_have(t, p, i);
 	bitfield_fini(&more);
 }

@@ -142,6 +142,35 @@ TEST(bitfield_count_is_right_after_random_steps)
 	}
 }
 
+TEST(bitfield_next_finds_what_a_look_at_each_bit_finds)
+{
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct bitfield b;
+		struct rng r;
+
+		rng_seed(&r, seed);
+		CHECK_INT(bitfield_init(&b, 1 + rng_below(&r, 300)), 0);
+		if (seed % 2 == 0)
+			bitfield_fill(&b);
+		for (uint32_t k = rng_below(&r, 4); k > 0; k--) {
+			uint32_t i = rng_below(&r, b.n);
+
+			(void)(seed % 2 == 0 ? bitfield_unset(&b, i) : bitfield_set(&b, i));
+		}
+		for (uint32_t i = 0; i <= b.n; i++) {
+			uint32_t set = i, clear = i;
+
+			while (set < b.n && !bitfield_has(&b, set))
+				set++;
+			while (clear < b.n && bitfield_has(&b, clear))
+				clear++;
+			CHECK_SEED(bitfield_next_set(&b, i) == set, seed);
+			CHECK_SEED(bitfield_next_clear(&b, i) == clear, seed);
+		}
+		bitfield_fini(&b);
+	}
+}
+
 TEST(bitfield_without_memory_is_empty_and_may_be_freed)
 {
 	struct bitfield a = draw("x.x"), b;
