@@ -10,51 +10,71 @@
 typedef struct IMB_MGR IMB_MGR;
 #endif
 
+/* One way of the library to work side by side. */
+struct side {
+	IMB_MGR *mgr;	/* NULL: not made yet, or nothing it could do */
+	unsigned lanes; /* 1 then */
+	bool looked;
+};
+
 struct digest_many {
 	struct digest *sha1, *sha256;
-	IMB_MGR *mgr;	/* NULL: not made yet, or nothing it could do */
-	unsigned lanes; /* 0: not looked yet */
+	struct side pair; /* by the SHA extensions */
+	struct side wide; /* by vectors */
 };
 
 #ifdef HAVE_IPSEC_MB
 
-/* Two at a time with the SHA extensions are as fast as 16 with AVX-512, and so are two alone: what
- * the library takes by itself on a processor with both only pays with all lanes full. */
-static unsigned mgr_init(IMB_MGR *m)
+static unsigned init_pair(IMB_MGR *m)
 {
-	if (m->features & IMB_FEATURE_SHANI) {
-		init_mb_mgr_sse(m);
-		return 2;
-	}
+	if (!(m->features & IMB_FEATURE_SHANI))
+		return 1;
+	init_mb_mgr_sse(m);
+	return 2;
+}
+
+static unsigned init_wide(IMB_MGR *m)
+{
 	if ((m->features & IMB_FEATURE_AVX512_SKX) == IMB_FEATURE_AVX512_SKX) {
 		init_mb_mgr_avx512(m);
 		return 16;
 	}
-	if (m->features & IMB_FEATURE_AVX2) {
-		init_mb_mgr_avx2(m);
-		return 8;
-	}
-	return 1;
+	/* Eight at a time are hardly ahead of two by the extensions. */
+	if ((m->features & IMB_FEATURE_SHANI) || !(m->features & IMB_FEATURE_AVX2))
+		return 1;
+	init_mb_mgr_avx2(m);
+	return 8;
 }
 
-static void look(struct digest_many *d)
+static void side_look(struct side *s, unsigned (*init)(IMB_MGR *m))
 {
-	d->lanes = 1;
-	d->mgr = alloc_mb_mgr(0);
-	if (d->mgr == NULL)
+	if (s->looked)
 		return;
-	d->lanes = mgr_init(d->mgr);
-	if (d->lanes > 1 && imb_get_errno(d->mgr) == 0)
+	*s = (struct side){.mgr = alloc_mb_mgr(0), .lanes = 1, .looked = true};
+	if (s->mgr == NULL)
 		return;
-	free_mb_mgr(d->mgr);
-	d->mgr = NULL;
-	d->lanes = 1;
+	s->lanes = init(s->mgr);
+	if (s->lanes > 1 && imb_get_errno(s->mgr) == 0)
+		return;
+	free_mb_mgr(s->mgr);
+	s->mgr = NULL;
+	s->lanes = 1;
 }
 
-static void drop(struct digest_many *d)
+static void look_pair(struct digest_many *d)
 {
-	if (d->mgr != NULL)
-		free_mb_mgr(d->mgr);
+	side_look(&d->pair, init_pair);
+}
+
+static void look_wide(struct digest_many *d)
+{
+	side_look(&d->wide, init_wide);
+}
+
+static void drop(struct side *s)
+{
+	if (s->mgr != NULL)
+		free_mb_mgr(s->mgr);
 }
 
 static void submit(IMB_MGR *m, IMB_HASH_ALG alg, struct bytes message, uint8_t *out, size_t len)
@@ -92,14 +112,19 @@ static void finish(IMB_MGR *m)
 
 #else
 
-static void look(struct digest_many *d)
+static void look_pair(struct digest_many *d)
 {
-	d->lanes = 1;
+	d->pair.lanes = 1;
 }
 
-static void drop(struct digest_many *d)
+static void look_wide(struct digest_many *d)
 {
-	(void)d;
+	d->wide.lanes = 1;
+}
+
+static void drop(struct side *s)
+{
+	(void)s;
 }
 
 static void submit_sha1(IMB_MGR *m, struct bytes message, uint8_t *out)
@@ -135,7 +160,7 @@ struct digest_many *digest_many_new(enum digest_many_way way)
 		digest_many_free(d);
 		return NULL;
 	}
-	d->lanes = way == DIGEST_MANY_PLAIN ? 1 : 0;
+	d->pair = d->wide = (struct side){.lanes = 1, .looked = way == DIGEST_MANY_PLAIN};
 	return d;
 }
 
@@ -143,65 +168,99 @@ void digest_many_free(struct digest_many *d)
 {
 	if (d == NULL)
 		return;
-	drop(d);
+	drop(&d->pair);
+	drop(&d->wide);
 	digest_free(d->sha1);
 	digest_free(d->sha256);
 	free(d);
 }
 
-/* A register of lanes takes as long for one message as for as many as it has; so many of them make
- * up for that. */
-static bool is_worth_it(struct digest_many *d, size_t n, unsigned part)
+/* Two by the extensions are as fast as 16 by AVX-512. Vectors take as long for one message as for
+ * as many as they have lanes; a quarter makes up for that. NULL: one after the other. */
+static struct side *side_for_sha256(struct digest_many *d, size_t n)
 {
-	if (d->lanes == 0 && n > 1)
-		look(d);
-	return d->mgr != NULL && n > 1 && n >= d->lanes / part;
+	if (n < 2)
+		return NULL;
+	look_pair(d);
+	if (d->pair.mgr != NULL)
+		return &d->pair;
+	look_wide(d);
+	return d->wide.mgr != NULL && n >= d->wide.lanes / 4 ? &d->wide : NULL;
 }
 
 void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t *out)
 {
-	size_t n = data.len / each + (data.len % each != 0);
-	bool side_by_side = is_worth_it(d, n, 4);
+	struct side *side = side_for_sha256(d, data.len / each + (data.len % each != 0));
 
 	for (; data.len > 0; out += SHA256_LEN) {
 		struct bytes block = bytes_sub(data, 0, data.len < each ? data.len : each);
 
 		data = bytes_sub(data, block.len, data.len - block.len);
-		if (side_by_side)
-			submit_sha256(d->mgr, block, out);
+		if (side != NULL)
+			submit_sha256(side->mgr, block, out);
 		else
 			digest_once(d->sha256, block, out);
 	}
-	if (side_by_side)
-		finish(d->mgr);
+	if (side != NULL)
+		finish(side->mgr);
+}
+
+/* Sixteen by AVX-512 are twice as fast as two by the extensions, so that more than half of them
+ * are ahead; so are more than half of eight of one after the other. */
+static struct side *side_for_sha1(struct digest_many *d, size_t n)
+{
+	if (n < 2)
+		return NULL;
+	if (n > 2)
+		look_wide(d);
+	if (d->wide.mgr != NULL && n > d->wide.lanes / 2)
+		return &d->wide;
+	look_pair(d);
+	return d->pair.mgr != NULL ? &d->pair : NULL;
 }
 
 void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_t n, uint8_t *out)
 {
-	bool side_by_side = is_worth_it(d, n, 2);
+	while (n > 0) {
+		struct side *side = side_for_sha1(d, n);
+		size_t now = side != NULL && side->lanes < n ? side->lanes : n;
 
-	for (size_t i = 0; i < n; i++, out += SHA1_LEN) {
-		if (side_by_side && messages[i].len <= DIGEST_MANY_BYTES_MAX)
-			submit_sha1(d->mgr, messages[i], out);
-		else
-			digest_once(d->sha1, messages[i], out);
+		for (size_t i = 0; i < now; i++, out += SHA1_LEN) {
+			if (side != NULL && messages[i].len <= DIGEST_MANY_BYTES_MAX)
+				submit_sha1(side->mgr, messages[i], out);
+			else
+				digest_once(d->sha1, messages[i], out);
+		}
+		if (side != NULL)
+			finish(side->mgr);
+		messages += now;
+		n -= now;
 	}
-	if (side_by_side)
-		finish(d->mgr);
 }
 
-unsigned digest_many_lanes(struct digest_many *d)
+unsigned digest_many_sha1_lanes(void)
 {
-	if (d->lanes == 0)
-		look(d);
-	return d->mgr != NULL ? d->lanes : 1;
+	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
+	unsigned lanes;
+
+	if (d == NULL)
+		return 1;
+	look_pair(d);
+	look_wide(d);
+	lanes = d->wide.lanes > 1 ? d->wide.lanes : d->pair.lanes;
+	digest_many_free(d);
+	return lanes;
 }
 
 bool digest_many_in_pairs(void)
 {
 	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	bool pairs = d != NULL && digest_many_lanes(d) == 2;
+	bool pairs;
 
+	if (d == NULL)
+		return false;
+	look_pair(d);
+	pairs = d->pair.lanes == 2;
 	digest_many_free(d);
 	return pairs;
 }

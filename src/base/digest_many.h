@@ -2,7 +2,7 @@
  *
  * One digest leaves the processor waiting on its own rounds; two side by side take hardly longer
  * than one. Over Intel's multi-buffer library where that was there at build time and the processor
- * has what it needs (SHA extensions, or AVX2 for 8 and AVX-512 for 16 at a time), else over
+ * has what it needs (SHA extensions for 2, AVX2 for 8, AVX-512 for 16 at a time), else over
  * digest.h, one after the other. No I/O, no shared state: each thread keeps its own. */
 #ifndef SHOAL_BASE_DIGEST_MANY_H
 #define SHOAL_BASE_DIGEST_MANY_H
@@ -16,7 +16,8 @@ enum digest_many_way {
 
 struct digest_many;
 
-/* Returns NULL without memory. The library's part, 200 KB, is made when first needed; where there
+/* Returns NULL without memory. The library's part, 200 KB or twice
+ * that, is made when first needed; where there
  * is no memory for it then, blocks are hashed one after the other. */
 struct digest_many *digest_many_new(enum digest_many_way way);
 void digest_many_free(struct digest_many *d);
@@ -31,10 +32,10 @@ void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t 
 #define DIGEST_MANY_BYTES_MAX (16u << 20)
 void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_t n, uint8_t *out);
 
-/* How many are hashed side by side; 1 where the library is of no use. */
-unsigned digest_many_lanes(struct digest_many *d);
-/* Is SHA-1 hashed two messages side by side at best, as with the instructions for it? So few are
- * worth keeping in memory for each other. */
+/* How many messages at once SHA-1 is fastest with on this processor: 1, 2, 8 or 16. */
+unsigned digest_many_sha1_lanes(void);
+/* Are two messages alone hashed faster side by side, as with the instructions for SHA-1? So few
+ * are worth keeping in memory for each other. */
 bool digest_many_in_pairs(void);
 
 #endif

@@ -16,6 +16,9 @@
 /* Enough units for everyone to read ahead while a stream is behind. */
 #define UNITS_PER_THREAD 3u
 
+/* So many units of many pieces each thread has to do, or it is not worth while. */
+#define WIDE_ROUNDS_MIN 4u
+
 struct hashing_run {
 	struct hashing_task task;
 	pthread_mutex_t lock; /* over everything below, the task's cursor and all phases */
@@ -299,6 +302,21 @@ static bool results_init(struct hashing_task *t, struct hashing *out)
 	return !p->v1 || out->pieces_v1 != NULL;
 }
 
+/* Units of as many pieces as are hashed fastest side by side: when nobody waits for the next one
+ * in order, and when there are enough of them for all threads to end at about the same time. */
+static bool choose_wide_units(struct hashing_run *r, unsigned threads)
+{
+	const struct hashing_task *t = &r->task;
+	uint64_t each = t->piece * digest_many_sha1_lanes(), all = each * threads;
+
+	if (t->p->plain || each <= UNIT_BYTES || all > UNIT_SIDES_BYTES_MAX ||
+	    t->total_bytes < all * WIDE_ROUNDS_MIN)
+		return false;
+	r->task.unit_bytes = (size_t)each;
+	r->n_units = threads;
+	return true;
+}
+
 static void choose_units(struct hashing_run *r, unsigned threads)
 {
 	const struct hashing_params *p = r->task.p;
@@ -306,11 +324,11 @@ static void choose_units(struct hashing_run *r, unsigned threads)
 
 	r->task.unit_bytes = UNIT_BYTES;
 	r->n_units = UNITS_PER_THREAD * threads + 1;
-	if (!p->v1 || two <= UNIT_BYTES || two * (threads + 1) > UNIT_PAIRS_BYTES_MAX ||
-	    !digest_many_in_pairs())
+	if (!p->v1 || choose_wide_units(r, threads) || two <= UNIT_BYTES ||
+	    two * (threads + 1) > UNIT_SIDES_BYTES_MAX || !digest_many_in_pairs())
 		return;
 	r->task.unit_bytes = (size_t)two;
-	most = p->plain ? UNIT_PAIRS_BYTES_MAX / two : threads + 1;
+	most = p->plain ? UNIT_SIDES_BYTES_MAX / two : threads + 1;
 	if (most < r->n_units)
 		r->n_units = (size_t)most;
 }

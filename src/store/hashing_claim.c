@@ -302,7 +302,7 @@ static int unit_take_piece(struct hashing_task *t, struct hashing_unit *u, struc
 		err = unit_take(t, u, end, UINT64_MAX, info);
 		if (err != 0)
 			return err;
-		return !t->p->v1 || u->end - u->begin < UNIT_SPACE_MAX;
+		return !t->p->v1 || u->end - u->begin - u->bytes < UNIT_PADS_MAX;
 	}
 	if (u->end > u->begin)
 		return 0;

@@ -24,11 +24,11 @@
 #define UNIT_BLOCKS (UNIT_BYTES / BLOCK_BYTES)
 #define UNIT_LEVEL 4u /* log2 of UNIT_BLOCKS */
 #define UNIT_PARTS_MAX 256u
-/* Two pieces side by side are worth more than that cache, as SHA-1 goes: where longer pieces fit
- * two by two into so much memory for all units, units are that large. */
-#define UNIT_PAIRS_BYTES_MAX (32u << 20)
+/* Pieces side by side are worth more than that cache, as SHA-1 goes: where longer ones fit into so
+ * much memory for all units, as many as are fastest or two by two, units are that large. */
+#define UNIT_SIDES_BYTES_MAX (32u << 20)
 /* Pads have no bytes to read but cost SHA-1 all the same. */
-#define UNIT_SPACE_MAX (8u << 20)
+#define UNIT_PADS_MAX (8u << 20)
 
 /* A file while it is read. */
 struct hashing_source {

@@ -249,6 +249,15 @@ TEST(a_file_longer_than_all_units_in_memory_hashes_right)
 	check_all(sizes, 1, pieces, COUNT(pieces), EVERY_KIND);
 }
 
+/* Enough of them for units of 16 pieces, where that is the quickest way. */
+TEST(many_short_pieces_of_files_with_and_without_pads_hash_right)
+{
+	static const uint64_t sizes[] = {3 * MIB + 5, 700 * KIB, 1, 0, 4 * MIB, 90000, MIB - 1};
+	static const uint32_t pieces[] = {16 * KIB, 32 * KIB, 64 * KIB};
+
+	check_all(sizes, COUNT(sizes), pieces, COUNT(pieces), EVERY_KIND);
+}
+
 TEST(files_of_mixed_sizes_with_empty_ones_between_hash_right)
 {
 	static const uint64_t sizes[] = {0,	0, 100, 700 * KIB,   0, 3,     MIB,	  1, 2,
