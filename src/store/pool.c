@@ -62,33 +62,47 @@ static void clear_wake(struct pool *p)
 	while (got < 0 && errno == EINTR);
 }
 
-/* Is it the turn of patient jobs? Of two while somebody sees to the others, which may be all that
- * keeps the disk busy; of one alone when there is nothing else. */
-static bool patient_first(const struct pool *p, bool two)
+/* Patient jobs that can go together now. */
+static unsigned patient_count(const struct pool *p)
 {
-	if (p->waiting.head == NULL)
-		return two || p->running == 0;
-	return p->passed >= POOL_PATIENCE || (two && p->running > p->running_patient);
+	const struct pool_job *first = p->patient.head, *job = first;
+	unsigned n = 0;
+
+	while (job != NULL && job->run_many == first->run_many && job->many == first->many &&
+	       n < first->many) {
+		job = job->next;
+		n++;
+	}
+	return n;
 }
 
-/* What a worker does next: `*b` is NULL but for two patient jobs. */
-static bool take_work(struct pool *p, struct pool_job **a, struct pool_job **b)
+/* Is it the turn of `n` patient jobs? Of enough of them while somebody sees to the others, which
+ * may be all that keeps the disk busy; of one alone when there is nothing else. */
+static bool patient_first(const struct pool *p, unsigned n)
 {
-	struct pool_job *first = p->patient.head;
-	bool two = first != NULL && first->next != NULL && first->next->run_two == first->run_two;
+	unsigned many = p->patient.head->many;
 
-	*b = NULL;
-	if (first == NULL || !patient_first(p, two)) {
-		*a = list_take(&p->waiting);
-		if (*a != NULL && first != NULL)
+	if (p->waiting.head == NULL)
+		return n > 1 || p->running == 0;
+	return p->passed >= POOL_PATIENCE * many ||
+	       (n >= many - many / 4 && p->running > p->running_patient);
+}
+
+/* What a worker does next: one job, or several patient ones. Returns how many. */
+static unsigned take_work(struct pool *p, struct pool_job *jobs[POOL_MANY_MAX])
+{
+	unsigned n = patient_count(p);
+
+	if (n == 0 || !patient_first(p, n)) {
+		jobs[0] = list_take(&p->waiting);
+		if (jobs[0] != NULL && n > 0)
 			p->passed++;
-		return *a != NULL;
+		return jobs[0] != NULL;
 	}
 	p->passed = 0;
-	*a = list_take(&p->patient);
-	if (two)
-		*b = list_take(&p->patient);
-	return true;
+	for (unsigned i = 0; i < n; i++)
+		jobs[i] = list_take(&p->patient);
+	return n;
 }
 
 static void *worker_main(void *arg)
@@ -98,10 +112,11 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct pool_job *job, *mate;
+		struct pool_job *jobs[POOL_MANY_MAX];
+		unsigned n = take_work(p, jobs);
 		bool patient, first;
 
-		if (!take_work(p, &job, &mate)) {
+		if (n == 0) {
 			if (p->stop)
 				break;
 			p->idle++;
@@ -109,21 +124,20 @@ static void *worker_main(void *arg)
 			p->idle--;
 			continue;
 		}
-		patient = job->run_two != NULL;
+		patient = jobs[0]->run_many != NULL;
 		p->running++;
 		p->running_patient += patient;
 		pthread_mutex_unlock(&p->lock);
-		if (mate != NULL)
-			job->run_two(job, mate, &w->tools);
+		if (n > 1)
+			jobs[0]->run_many(jobs, n, &w->tools);
 		else
-			job->run(job, &w->tools);
+			jobs[0]->run(jobs[0], &w->tools);
 		pthread_mutex_lock(&p->lock);
 		p->running--;
 		p->running_patient -= patient;
 		first = p->finished.head == NULL;
-		list_put(&p->finished, job);
-		if (mate != NULL)
-			list_put(&p->finished, mate);
+		for (unsigned i = 0; i < n; i++)
+			list_put(&p->finished, jobs[i]);
 		if (!first)
 			continue;
 		/* Woken with the lock held, the loop would only run into it. */
@@ -261,7 +275,7 @@ void pool_submit(struct pool *p, struct pool_job *job)
 
 	p->out++;
 	pthread_mutex_lock(&p->lock);
-	list_put(job->run_two != NULL ? &p->patient : &p->waiting, job);
+	list_put(job->run_many != NULL ? &p->patient : &p->waiting, job);
 	idle = p->idle > 0;
 	pthread_mutex_unlock(&p->lock);
 	if (idle)

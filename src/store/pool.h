@@ -20,13 +20,15 @@ struct pool_worker {
 /* Put first in a larger struct. `run` is called on a worker, then `done` on the loop
  * thread by pool_drain(), which may free the job.
  *
- * Two jobs that have the same `run_two` are done quicker by that than one after the other, so one
- * that has it (else NULL) is patient: alone it waits for another while workers have other work,
- * though not for more than POOL_PATIENCE jobs. */
-#define POOL_PATIENCE 8u
+ * Jobs that have the same `run_many` are done quicker by that than one after the other, `many` of
+ * them at best, so one that has it (else NULL) is patient: it waits for others, three quarters of
+ * `many`, while workers have other work, though not for more than POOL_PATIENCE jobs for each. */
+#define POOL_MANY_MAX 16u
+#define POOL_PATIENCE 4u
 struct pool_job {
 	void (*run)(struct pool_job *job, struct pool_worker *w);
-	void (*run_two)(struct pool_job *a, struct pool_job *b, struct pool_worker *w);
+	void (*run_many)(struct pool_job **jobs, size_t n, struct pool_worker *w);
+	unsigned many; /* 2 to POOL_MANY_MAX; the same in all of one `run_many` that go together */
 	void (*done)(struct pool_job *job);
 	struct pool_job *next; /* the pool's */
 };

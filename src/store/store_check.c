@@ -202,25 +202,34 @@ static void check_run(struct pool_job *job, struct pool_worker *w)
 	sync_good(c);
 }
 
-/* Two whole v1 pieces, in little more than the time of one. */
-static void check_two(struct pool_job *a, struct pool_job *b, struct pool_worker *w)
+/* Whole v1 pieces, in less time than one after the other. */
+static void check_many(struct pool_job **jobs, size_t n, struct pool_worker *w)
 {
-	struct check *both[2] = {(struct check *)a, (struct check *)b}, *loaded[2];
-	struct bytes pieces[2];
-	uint8_t sums[2 * SHA1_LEN];
-	size_t n = 0;
+	struct check *loaded[POOL_MANY_MAX];
+	struct bytes pieces[POOL_MANY_MAX] = {0};
+	uint8_t sums[POOL_MANY_MAX * SHA1_LEN];
+	size_t n_loaded = 0;
 
-	for (int i = 0; i < 2; i++) {
-		if (atomic_load(&both[i]->task.s->cancel) || !load(both[i]))
-			continue;
-		pieces[n] = bytes_of(both[i]->mem, both[i]->shape.bytes);
-		loaded[n++] = both[i];
-	}
-	digest_many_sha1(w->many, pieces, n, sums);
 	for (size_t i = 0; i < n; i++) {
+		struct check *c = (struct check *)jobs[i];
+
+		if (atomic_load(&c->task.s->cancel) || !load(c))
+			continue;
+		pieces[n_loaded] = bytes_of(c->mem, c->shape.bytes);
+		loaded[n_loaded++] = c;
+	}
+	digest_many_sha1(w->many, pieces, n_loaded, sums);
+	for (size_t i = 0; i < n_loaded; i++) {
 		judge_v1(loaded[i], w, sums + i * SHA1_LEN);
 		sync_good(loaded[i]);
 	}
+}
+
+/* The piece is in memory as a whole. */
+static void check_with_others(struct check *c)
+{
+	c->task.job.run_many = check_many;
+	c->task.job.many = pieces_together(c->task.s, &c->shape);
 }
 
 /* As task_try(); `with_leaves`: there is room for the hashes of its blocks. */
@@ -355,7 +364,7 @@ static void verify_start(struct store *s, struct piece *p)
 	p->verifying = true;
 	if (p->checking) {
 		c->mem = p->mem;
-		c->task.job.run_two = check_two;
+		check_with_others(c);
 	}
 	if (p->err.code == OK) {
 		task_submit(&c->task, check_run, verify_done);
@@ -449,6 +458,7 @@ static void recheck_done(struct pool_job *job)
 	check_end(c, false);
 }
 
+/* With memory for whole pieces more are worth while than without. */
 static bool check_one(struct store *s, uint32_t piece)
 {
 	struct check *c = check_new(s, STORE_CHECKED, piece, s->meta->v2);
@@ -456,7 +466,8 @@ static bool check_one(struct store *s, uint32_t piece)
 	if (c == NULL)
 		return false;
 	c->mem = c->own = piece_memory(s, &c->shape);
-	c->task.job.run_two = c->own != NULL ? check_two : NULL;
+	if (c->own != NULL)
+		check_with_others(c);
 	s->checks_out++;
 	task_submit(&c->task, check_run, recheck_done);
 	return true;

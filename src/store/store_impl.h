@@ -73,8 +73,9 @@ struct store_hub {
 	struct slab *oldest, *newest; /* slabs that still take spans */
 	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
-	bool pairs_known, in_pairs; /* digest_many_in_pairs() */
-	unsigned checking;	    /* pieces in memory that are about to be verified */
+	unsigned sha1_lanes; /* digest_many_sha1_lanes(); 0: not known yet */
+	bool sha1_in_pairs;  /* digest_many_in_pairs() */
+	unsigned checking;   /* pieces in memory that are about to be verified */
 
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */
@@ -300,8 +301,11 @@ struct piece {
 	struct check *parked; /* hashed, and waits for the last write */
 };
 
-/* Slabs in one piece for all of it, to be given back; NULL when it may not be, or when half of all
- * slabs would not be left to others. */
+/* How many whole pieces like this one in memory are hashed quickest together, of those that fit
+ * there; 1: it need not be there. */
+unsigned pieces_together(struct store *s, const struct piece_shape *shape);
+/* Slabs in one piece for all of it, to be given back; NULL when it need not be there, or when a
+ * quarter of all slabs would not be left to others. */
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape);
 void piece_free(struct store *s, struct piece *p);
 /* No more of it in memory as a whole; what comes from now on must not meet what a worker may still

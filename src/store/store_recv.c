@@ -5,7 +5,8 @@
  *   - when slabs are out, the oldest one that nobody is reading into is written as it is;
  *   - a slab with a reader in it stays, but a verify may have its other blocks written;
  *   - when every slab is held by readers that stall, single blocks are dealt out instead;
- *   - half of all slabs may be those of v1 pieces that stay in memory until they are verified. */
+ *   - three quarters of all slabs may be those of v1 pieces that stay in memory until they are
+ * verified. */
 #include <stdlib.h>
 
 #include "store/store_impl.h"
@@ -88,15 +89,31 @@ static bool piece_alloc(struct piece *p)
 	return p->leaves != NULL || p->sha1 != NULL;
 }
 
-/* Of v1 pieces two are hashed side by side where that pays: those that are in memory as a whole. */
-static bool may_be_whole(struct store *s, const struct piece_shape *shape)
+/* What whole v1 pieces leave to the others. */
+static unsigned slabs_for_others(const struct store *s)
 {
+	return pool_slabs_max(s->hub->pool) / 4;
+}
+
+static void look_at_sha1(struct store_hub *h)
+{
+	if (h->sha1_lanes != 0)
+		return;
+	h->sha1_lanes = digest_many_sha1_lanes();
+	h->sha1_in_pairs = digest_many_in_pairs();
+}
+
+unsigned pieces_together(struct store *s, const struct piece_shape *shape)
+{
+	struct store_hub *h = s->hub;
+	unsigned most = pool_slabs_max(h->pool) - slabs_for_others(s);
+
 	if (shape->v2 || shape->bytes > DIGEST_MANY_BYTES_MAX)
-		return false;
-	if (!s->hub->pairs_known)
-		s->hub->in_pairs = digest_many_in_pairs();
-	s->hub->pairs_known = true;
-	return s->hub->in_pairs;
+		return 1;
+	look_at_sha1(h);
+	if (most / shape_runs(shape) >= h->sha1_lanes)
+		return h->sha1_lanes;
+	return h->sha1_in_pairs ? 2 : 1;
 }
 
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
@@ -104,7 +121,7 @@ uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
 	struct pool *pool = s->hub->pool;
 	unsigned n = shape_runs(shape);
 
-	if (!may_be_whole(s, shape) || pool_slabs_free(pool) < pool_slabs_max(pool) / 2 + n)
+	if (pieces_together(s, shape) == 1 || pool_slabs_free(pool) < slabs_for_others(s) + n)
 		return NULL;
 	return pool_slabs_take(pool, n);
 }
@@ -128,7 +145,7 @@ struct piece *piece_at(struct store *s, uint32_t index)
 		return NULL;
 	}
 	piece_reset(s, p);
-	p->split = !may_be_whole(s, &p->shape);
+	p->split = pieces_together(s, &p->shape) == 1;
 	return p;
 }
 

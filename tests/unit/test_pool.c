@@ -149,16 +149,17 @@ TEST(a_done_may_wait_for_another_job)
 	pool_free(p);
 }
 
-/* Jobs that say in which order they ran, and with whom; one of them holds its worker. */
+/* Jobs that say in which order they ran, and with whom; the first of them hold their workers. */
 struct order_job {
 	struct pool_job job;
 	char name;
+	unsigned let_go; /* held until so many were */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool begun, go;
+	unsigned let_go;
 	char text[64];
 } order = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -180,11 +181,11 @@ static void order_run(struct pool_job *job, struct pool_worker *w)
 	order_add(((struct order_job *)job)->name);
 }
 
-static void order_two(struct pool_job *a, struct pool_job *b, struct pool_worker *w)
+static void order_many(struct pool_job **jobs, size_t n, struct pool_worker *w)
 {
 	order_add('(');
-	order_run(a, w);
-	order_run(b, w);
+	for (size_t i = 0; i < n; i++)
+		order_run(jobs[i], w);
 	order_add(')');
 }
 
@@ -192,9 +193,7 @@ static void order_hold(struct pool_job *job, struct pool_worker *w)
 {
 	order_run(job, w);
 	pthread_mutex_lock(&order.lock);
-	order.begun = true;
-	pthread_cond_broadcast(&order.changed);
-	while (!order.go)
+	while (order.let_go < ((struct order_job *)job)->let_go)
 		pthread_cond_wait(&order.changed, &order.lock);
 	pthread_mutex_unlock(&order.lock);
 }
@@ -204,39 +203,51 @@ static void order_done(struct pool_job *job)
 	(void)job;
 }
 
-static void order_await(bool all, size_t n)
+/* Until so many have run. */
+static void order_await(size_t n)
 {
 	pthread_mutex_lock(&order.lock);
-	while (all ? strlen(order.text) < n : !order.begun)
+	while (strlen(order.text) < n)
 		pthread_cond_wait(&order.changed, &order.lock);
 	pthread_mutex_unlock(&order.lock);
 }
 
-/* A small letter is a patient job. The first is at work when the others come; with a second worker
- * until all others were done. */
-static void check_order(unsigned workers, const char *jobs, const char *want)
+static void order_let_go(unsigned n)
+{
+	pthread_mutex_lock(&order.lock);
+	order.let_go = n;
+	pthread_cond_broadcast(&order.changed);
+	pthread_mutex_unlock(&order.lock);
+}
+
+/* A small letter is a patient job, of `many` that go together at best. The first job of each
+ * worker is at work when the others come; that of the first worker until all others were done. */
+static void check_order(unsigned many, unsigned workers, const char *jobs, const char *want)
 {
 	size_t n = strlen(jobs), done = 0;
 	struct order_job *all = calloc(n, sizeof(*all));
 	struct pool *p;
 
 	memset(order.text, 0, sizeof(order.text));
-	order.begun = order.go = false;
+	order.let_go = 0;
 	CHECK_INT(pool_new(workers, 0, &p, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
-		all[i] = (struct order_job){{.run = i == 0 ? order_hold : order_run,
-					     .run_two = jobs[i] >= 'a' ? order_two : NULL,
+		bool held = i < workers;
+
+		all[i] = (struct order_job){{.run = held ? order_hold : order_run,
+					     .run_many = jobs[i] >= 'a' ? order_many : NULL,
+					     .many = many,
 					     .done = order_done},
-					    jobs[i]};
+					    jobs[i],
+					    held ? workers - (unsigned)i : 0};
 		pool_submit(p, &all[i].job);
-		order_await(false, 0);
+		order_await(held ? i + 1 : 0);
 	}
-	if (workers > 1)
-		order_await(true, strlen(want));
-	pthread_mutex_lock(&order.lock);
-	order.go = true;
-	pthread_cond_broadcast(&order.changed);
-	pthread_mutex_unlock(&order.lock);
+	if (workers > 1) {
+		order_let_go(workers - 1);
+		order_await(strlen(want));
+	}
+	order_let_go(workers);
 	while (done < n) {
 		pool_wait(p);
 		done += pool_drain(p);
@@ -248,19 +259,31 @@ static void check_order(unsigned workers, const char *jobs, const char *want)
 
 TEST(patient_jobs_go_two_by_two_when_others_are_done_or_seen_to)
 {
-	check_order(1, "a", "a");
-	check_order(1, "Xa", "Xa");
-	check_order(1, "Xab", "X(ab)");
-	check_order(1, "Xabc", "X(ab)c");
-	check_order(1, "XabYcd", "XY(ab)(cd)");
-	check_order(2, "XabYZ", "X(ab)YZ");
+	check_order(2, 1, "a", "a");
+	check_order(2, 1, "Xa", "Xa");
+	check_order(2, 1, "Xab", "X(ab)");
+	check_order(2, 1, "Xabc", "X(ab)c");
+	check_order(2, 1, "XabYcd", "XY(ab)(cd)");
+	check_order(2, 2, "XYabZ", "XY(ab)Z");
+	check_order(2, 2, "XYaZb", "XY(ab)Z");
+}
+
+TEST(patient_jobs_go_by_three_quarters_of_their_number_or_more)
+{
+	check_order(4, 1, "Xabcdefg", "X(abcd)(efg)");
+	check_order(4, 2, "XYabcZ", "XY(abc)Z");
+	check_order(4, 2, "XYabZ", "XYZ(ab)");
+	check_order(4, 2, "XYabcdZ", "XY(abcd)Z");
+	check_order(8, 2, "XYabcdefZ", "XY(abcdef)Z");
+	check_order(16, 1, "Xabcdefghijklmnopqrstu", "X(abcdefghijklmnop)(qrstu)");
 }
 
 TEST(patient_jobs_do_not_wait_for_ever)
 {
-	check_order(1, "XaY", "XYa");
-	check_order(1, "XaYYYYYYYYYYYY", "XYYYYYYYYaYYYY");
-	check_order(1, "XaYYYYYYYYYYYYb", "XYYYYYYYY(ab)YYYY");
+	check_order(4, 1, "XabYYYYYYYYYYYYYYYYY", "XYYYYYYYYYYYYYYYY(ab)Y");
+	check_order(2, 1, "XaY", "XYa");
+	check_order(2, 1, "XaYYYYYYYYYYYY", "XYYYYYYYYaYYYY");
+	check_order(2, 1, "XaYYYYYYYYYYYYb", "XYYYYYYYY(ab)YYYY");
 }
 
 TEST(slabs_in_one_piece_count_as_so_many)
