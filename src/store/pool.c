@@ -62,18 +62,20 @@ static void clear_wake(struct pool *p)
 	while (got < 0 && errno == EINTR);
 }
 
-/* Patient jobs that can go together now. */
+/* Patient jobs that can go together now, as far as they are this worker's share: idle ones are
+ * left as many. */
 static unsigned patient_count(const struct pool *p)
 {
 	const struct pool_job *first = p->patient.head, *job = first;
-	unsigned n = 0;
+	unsigned n = 0, share, sharers = p->idle + 1;
 
 	while (job != NULL && job->run_many == first->run_many && job->many == first->many &&
-	       n < first->many) {
+	       n < first->many * sharers) {
 		job = job->next;
 		n++;
 	}
-	return n;
+	share = (n + sharers - 1) / sharers;
+	return share > 1 || n < 2 ? share : 2;
 }
 
 /* Is it the turn of `n` patient jobs? Of enough of them while somebody sees to the others, which

@@ -458,7 +458,6 @@ static void recheck_done(struct pool_job *job)
 	check_end(c, false);
 }
 
-/* With memory for whole pieces more are worth while than without. */
 static bool check_one(struct store *s, uint32_t piece)
 {
 	struct check *c = check_new(s, STORE_CHECKED, piece, s->meta->v2);
@@ -473,11 +472,25 @@ static bool check_one(struct store *s, uint32_t piece)
 	return true;
 }
 
+/* More than a few only where they go together in memory. */
+static bool may_check_next(struct store *s)
+{
+	struct piece_shape shape;
+
+	if (s->checks_out < STORE_CHECKS_OUT)
+		return true;
+	shape_of(s, s->todo_from, &shape);
+	return s->checks_out < STORE_CHECKS_OUT_MAX && pieces_together(s, &shape) > 2 &&
+	       piece_has_memory(s, &shape);
+}
+
 static void checks_hand_out(struct store *s)
 {
-	while (s->checks_out < STORE_CHECKS_OUT && s->todo.count > 0) {
+	while (s->todo.count > 0) {
 		while (!bitfield_has(&s->todo, s->todo_from))
 			s->todo_from++;
+		if (!may_check_next(s))
+			return;
 		bitfield_unset(&s->todo, s->todo_from);
 		/* The event says ERR_NOMEM: that ends the recheck. */
 		if (!check_one(s, s->todo_from))

@@ -34,6 +34,7 @@
 #define STORE_SPARES_MAX 256u
 /* Pieces of a recheck that are with the workers at one time. */
 #define STORE_CHECKS_OUT 8u
+#define STORE_CHECKS_OUT_MAX 32u /* of pieces that are hashed together */
 /* What waits to be refused for want of memory; beyond it something goes unsaid. */
 #define STORE_UNSAID_MAX 256u
 /* More changed files than this are synced with one syncfs(2) instead of one fdatasync(2) each. */
@@ -307,6 +308,8 @@ unsigned pieces_together(struct store *s, const struct piece_shape *shape);
 /* Slabs in one piece for all of it, to be given back; NULL when it need not be there, or when a
  * quarter of all slabs would not be left to others. */
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape);
+/* Is so much left that piece_memory() will most likely find it? */
+bool piece_has_memory(struct store *s, const struct piece_shape *shape);
 void piece_free(struct store *s, struct piece *p);
 /* No more of it in memory as a whole; what comes from now on must not meet what a worker may still
  * be writing. */

@@ -116,14 +116,17 @@ unsigned pieces_together(struct store *s, const struct piece_shape *shape)
 	return h->sha1_in_pairs ? 2 : 1;
 }
 
+bool piece_has_memory(struct store *s, const struct piece_shape *shape)
+{
+	return pieces_together(s, shape) > 1 &&
+	       pool_slabs_free(s->hub->pool) >= slabs_for_others(s) + shape_runs(shape);
+}
+
 uint8_t *piece_memory(struct store *s, const struct piece_shape *shape)
 {
-	struct pool *pool = s->hub->pool;
-	unsigned n = shape_runs(shape);
-
-	if (pieces_together(s, shape) == 1 || pool_slabs_free(pool) < slabs_for_others(s) + n)
+	if (!piece_has_memory(s, shape))
 		return NULL;
-	return pool_slabs_take(pool, n);
+	return pool_slabs_take(s->hub->pool, shape_runs(shape));
 }
 
 struct piece *piece_at(struct store *s, uint32_t index)
