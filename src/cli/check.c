@@ -9,13 +9,18 @@
 #include "store/pool.h"
 
 #define JOBS_OUT 16u
+#define TOGETHER_MAX 16u
+/* Of all v1 pieces that are in memory to be hashed together. */
+#define MEMORY_MAX (32u << 20)
 
-/* One piece on its way through a worker. */
+/* Some pieces on their way through a worker. */
 struct job {
 	struct pool_job pool; /* first */
 	struct run *run;
-	uint32_t piece;
-	enum check_state state;
+	struct job *next; /* of those that have nothing to do */
+	uint32_t first, n;
+	uint8_t state[TOGETHER_MAX];
+	uint8_t *memory; /* of so many pieces of the run; NULL: one, through the worker's scratch */
 	struct err_info trouble;
 };
 
@@ -23,7 +28,9 @@ struct run {
 	const struct check_params *p;
 	struct check *c;
 	struct pool *pool;
-	uint32_t out; /* jobs that are with the pool */
+	uint32_t together;
+	struct job jobs[JOBS_OUT], *idle;
+	uint32_t n_jobs, out; /* with the pool */
 	uint64_t done_bytes;
 };
 
@@ -34,7 +41,6 @@ struct reader {
 	uint32_t file; /* open now; n_files: none */
 	int fd;
 	uint8_t *leaves;
-	uint32_t n_leaves;
 	struct job *job;
 };
 
@@ -78,22 +84,21 @@ static enum check_state reader_open(struct reader *r, uint32_t file)
 	return CHECK_GOOD;
 }
 
-/* `len` bytes from `at` of the file into the scratch memory. */
-static enum check_state read_run(struct reader *r, uint32_t file, uint64_t at, size_t len)
+static enum check_state read_file(struct reader *r, uint32_t file, uint64_t at, struct span to)
 {
 	const struct meta_file *f = &r->p->meta->files[file];
 	enum check_state state;
 	size_t n = 0;
 
 	if (f->flags & META_FILE_PAD) {
-		memset(r->w->scratch, 0, len);
+		memset(to.ptr, 0, to.len);
 		return CHECK_GOOD;
 	}
 	if (f->flags & META_FILE_SYMLINK)
 		return CHECK_MISSING; /* never made on disk, has no bytes to give */
 	state = reader_open(r, file);
-	while (state == CHECK_GOOD && n < len) {
-		ssize_t got = pread(r->fd, r->w->scratch + n, len - n, (off_t)(at + n));
+	while (state == CHECK_GOOD && n < to.len) {
+		ssize_t got = pread(r->fd, to.ptr + n, to.len - n, (off_t)(at + n));
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -106,67 +111,126 @@ static enum check_state read_run(struct reader *r, uint32_t file, uint64_t at, s
 	return state;
 }
 
-/* SHA-1 of the piece's whole space, pads included, across files. */
-static enum check_state check_v1(struct reader *r, uint32_t piece)
+/* Of the piece space from `at`, across files, pads included. */
+static enum check_state read_space(struct reader *r, uint64_t at, struct span to)
 {
 	const struct metainfo *m = r->p->meta;
-	uint64_t at = (uint64_t)piece * m->piece_length;
-	uint64_t left =
-	    m->space_bytes - at < m->piece_length ? m->space_bytes - at : m->piece_length;
-	uint8_t hash[SHA1_LEN];
+	enum check_state state = CHECK_GOOD;
 
-	digest_begin(r->w->sha1);
-	while (left > 0) {
+	while (to.len > 0 && state == CHECK_GOOD) {
 		uint32_t file = meta_file_at(m, at);
 		const struct meta_file *f = &m->files[file];
-		uint64_t n = f->length - (at - f->offset);
-		enum check_state state;
+		uint64_t left = f->length - (at - f->offset);
+		struct span part = {to.ptr, left < to.len ? (size_t)left : to.len};
 
-		n = n < left ? n : left;
-		n = n < POOL_SCRATCH_BYTES ? n : POOL_SCRATCH_BYTES;
-		state = read_run(r, file, at - f->offset, (size_t)n);
-		if (state != CHECK_GOOD)
-			return state;
-		digest_add(r->w->sha1, bytes_of(r->w->scratch, (size_t)n));
-		at += n;
-		left -= n;
+		state = read_file(r, file, at - f->offset, part);
+		at += part.len;
+		to = (struct span){to.ptr + part.len, to.len - part.len};
 	}
-	digest_end(r->w->sha1, hash);
+	return state;
+}
+
+static uint64_t piece_begin(const struct metainfo *m, uint32_t piece)
+{
+	return (uint64_t)piece * m->piece_length;
+}
+
+static struct span slice_of(const struct reader *r, uint64_t left)
+{
+	return (struct span){r->w->scratch,
+			     left < POOL_SCRATCH_BYTES ? (size_t)left : POOL_SCRATCH_BYTES};
+}
+
+static enum check_state judge_v1(const struct metainfo *m, uint32_t piece,
+				 const uint8_t hash[SHA1_LEN])
+{
 	return memcmp(hash, m->pieces_v1 + (size_t)piece * SHA1_LEN, SHA1_LEN) == 0 ? CHECK_GOOD
 										    : CHECK_BAD;
 }
 
-static void add_leaves(struct reader *r, size_t len)
+static enum check_state check_v1(struct reader *r, uint32_t piece)
 {
-	digest_many(r->w->many, bytes_of(r->w->scratch, len), BLOCK_BYTES,
-		    r->leaves + (size_t)r->n_leaves * SHA256_LEN);
-	r->n_leaves += (uint32_t)((len + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	const struct metainfo *m = r->p->meta;
+	uint64_t at = piece_begin(m, piece), left = meta_piece_bytes(m, piece);
+	uint8_t hash[SHA1_LEN];
+
+	digest_begin(r->w->sha1);
+	while (left > 0) {
+		struct span slice = slice_of(r, left);
+		enum check_state state = read_space(r, at, slice);
+
+		if (state != CHECK_GOOD)
+			return state;
+		digest_add(r->w->sha1, bytes_of(slice.ptr, slice.len));
+		at += slice.len;
+		left -= slice.len;
+	}
+	digest_end(r->w->sha1, hash);
+	return judge_v1(m, piece, hash);
 }
 
-/* The piece's hash tree; its data is one run of one file (BEP 52). */
-static enum check_state check_v2(struct reader *r, uint32_t piece)
+/* The piece's hash tree; its data is one run of one file (BEP 52). `data`: it is in memory. */
+static enum check_state check_v2(struct reader *r, uint32_t piece, const uint8_t *data)
 {
 	const struct metainfo *m = r->p->meta;
 	const struct meta_file *f = meta_piece_file(m, piece);
 	const uint8_t *want = meta_piece_hash_v2(m, piece);
-	uint64_t at = (uint64_t)(piece - f->first_piece) * m->piece_length;
-	uint64_t left = f->length - at < m->piece_length ? f->length - at : m->piece_length;
-	uint8_t hash[SHA256_LEN];
+	uint64_t at = piece_begin(m, piece), left = f->offset + f->length - at;
+	uint8_t hash[SHA256_LEN], *leaf = r->leaves;
 
-	r->n_leaves = 0;
+	left = left < m->piece_length ? left : m->piece_length;
 	while (left > 0) {
-		size_t n = left < POOL_SCRATCH_BYTES ? (size_t)left : POOL_SCRATCH_BYTES;
-		enum check_state state = read_run(r, (uint32_t)(f - m->files), at, n);
+		struct span slice = slice_of(r, left);
+		enum check_state state = data != NULL ? CHECK_GOOD : read_space(r, at, slice);
 
 		if (state != CHECK_GOOD)
 			return state;
-		add_leaves(r, n);
-		at += n;
-		left -= n;
+		digest_many(r->w->many, bytes_of(data != NULL ? data : slice.ptr, slice.len),
+			    BLOCK_BYTES, leaf);
+		leaf += (slice.len + BLOCK_BYTES - 1) / BLOCK_BYTES * SHA256_LEN;
+		data = data != NULL ? data + slice.len : NULL;
+		at += slice.len;
+		left -= slice.len;
 	}
-	merkle_piece(r->leaves, r->n_leaves, m->piece_length / BLOCK_BYTES,
-		     f->length <= m->piece_length, hash);
+	merkle_piece(r->leaves, (uint32_t)((size_t)(leaf - r->leaves) / SHA256_LEN),
+		     m->piece_length / BLOCK_BYTES, f->length <= m->piece_length, hash);
 	return want != NULL && memcmp(hash, want, SHA256_LEN) == 0 ? CHECK_GOOD : CHECK_BAD;
+}
+
+static enum check_state check_alone(struct reader *r, uint32_t piece)
+{
+	const struct metainfo *m = r->p->meta;
+	enum check_state state = m->v2 ? check_v2(r, piece, NULL) : CHECK_GOOD;
+
+	/* Read again from the page cache: a hybrid's second hash costs no second disk read. */
+	return m->v1 && state == CHECK_GOOD ? check_v1(r, piece) : state;
+}
+
+static void check_together(struct reader *r, struct job *j)
+{
+	const struct metainfo *m = r->p->meta;
+	uint8_t hashes[TOGETHER_MAX * SHA1_LEN];
+	struct bytes data[TOGETHER_MAX];
+	uint32_t at[TOGETHER_MAX], n = 0;
+
+	for (uint32_t i = 0; i < j->n; i++) {
+		uint32_t piece = j->first + i;
+		struct span to = {j->memory + (size_t)i * m->piece_length,
+				  meta_piece_bytes(m, piece)};
+
+		j->state[i] = (uint8_t)read_space(r, piece_begin(m, piece), to);
+		if (j->state[i] == CHECK_GOOD && m->v2)
+			j->state[i] = (uint8_t)check_v2(r, piece, to.ptr);
+		if (j->state[i] != CHECK_GOOD)
+			continue;
+		data[n] = bytes_of(to.ptr, to.len);
+		at[n++] = i;
+	}
+	if (n > 0)
+		digest_many_sha1(r->w->many, data, n, hashes);
+	for (uint32_t k = 0; k < n; k++)
+		j->state[at[k]] =
+		    (uint8_t)judge_v1(m, j->first + at[k], hashes + (size_t)k * SHA1_LEN);
 }
 
 static void job_run(struct pool_job *pj, struct pool_worker *w)
@@ -175,20 +239,17 @@ static void job_run(struct pool_job *pj, struct pool_worker *w)
 	const struct metainfo *m = j->run->p->meta;
 	struct reader r = {.p = j->run->p, .w = w, .file = m->n_files, .fd = -1, .job = j};
 
-	j->state = CHECK_GOOD;
-	if (m->v2) {
+	if (m->v2)
 		r.leaves = malloc((size_t)m->piece_length / BLOCK_BYTES * SHA256_LEN);
-		if (r.leaves == NULL) {
-			j->state = CHECK_UNREADABLE;
-			(void)err_set(&j->trouble, ERR_NOMEM, "out of memory");
-		} else {
-			j->state = check_v2(&r, j->piece);
-		}
-		free(r.leaves);
+	if (m->v2 && r.leaves == NULL) {
+		memset(j->state, CHECK_UNREADABLE, j->n);
+		(void)err_set(&j->trouble, ERR_NOMEM, "out of memory");
+	} else if (j->memory != NULL) {
+		check_together(&r, j);
+	} else {
+		j->state[0] = (uint8_t)check_alone(&r, j->first);
 	}
-	/* Read again from the page cache: a hybrid's second hash costs no second disk read. */
-	if (m->v1 && j->state == CHECK_GOOD)
-		j->state = check_v1(&r, j->piece);
+	free(r.leaves);
 	reader_close(&r);
 }
 
@@ -209,23 +270,29 @@ static void worsen_files(struct check *c, const struct metainfo *m, uint32_t pie
 	}
 }
 
+static void piece_done(struct run *run, uint32_t piece, enum check_state state)
+{
+	run->c->pieces[piece] = (uint8_t)state;
+	run->c->count[state]++;
+	/* A missing file takes its neighbours' pieces along, which says nothing about those: who is
+	 * missing, check_sizes() finds. */
+	if (state == CHECK_BAD || state == CHECK_UNREADABLE)
+		worsen_files(run->c, run->p->meta, piece, state);
+	run->done_bytes += meta_piece_bytes(run->p->meta, piece);
+}
+
 static void job_done(struct pool_job *pj)
 {
 	struct job *j = (struct job *)pj;
 	struct run *run = j->run;
-	struct check *c = run->c;
 
-	c->pieces[j->piece] = (uint8_t)j->state;
-	c->count[j->state]++;
-	if (j->state == CHECK_UNREADABLE && c->trouble.code == OK)
-		c->trouble = j->trouble;
-	/* A missing file takes its neighbours' pieces along, which says nothing about those: who is
-	 * missing, check_sizes() finds. */
-	if (j->state == CHECK_BAD || j->state == CHECK_UNREADABLE)
-		worsen_files(c, run->p->meta, j->piece, j->state);
-	run->done_bytes += meta_piece_bytes(run->p->meta, j->piece);
+	for (uint32_t i = 0; i < j->n; i++)
+		piece_done(run, j->first + i, (enum check_state)j->state[i]);
+	if (run->c->trouble.code == OK)
+		run->c->trouble = j->trouble;
 	run->out--;
-	free(j);
+	j->next = run->idle;
+	run->idle = j;
 }
 
 static void drain(struct run *run)
@@ -236,26 +303,72 @@ static void drain(struct run *run)
 		run->p->progress(run->p->user, run->done_bytes, run->p->meta->space_bytes);
 }
 
+/* So many jobs of so many pieces, all in memory. */
+static bool fits(const struct run *run, uint32_t jobs, uint32_t pieces)
+{
+	return (uint64_t)jobs * pieces * run->p->meta->piece_length <= MEMORY_MAX;
+}
+
+/* How many v1 pieces go together where every worker has a job: as many as are quickest, two, or
+ * one that need not be in memory. */
+static void choose_jobs(struct run *run)
+{
+	uint32_t workers = pool_workers(run->pool), lanes = digest_many_sha1_lanes();
+
+	run->together = 1;
+	run->n_jobs = JOBS_OUT;
+	if (!run->p->meta->v1)
+		return;
+	if (!fits(run, workers, lanes))
+		lanes = digest_many_in_pairs() && fits(run, workers, 2) ? 2 : 1;
+	run->together = lanes;
+	while (lanes > 1 && !fits(run, run->n_jobs, lanes))
+		run->n_jobs--;
+}
+
+/* A job that has nothing to do; NULL without memory. */
+static struct job *job_take(struct run *run)
+{
+	size_t bytes = (size_t)run->together * run->p->meta->piece_length;
+	struct job *j = run->idle;
+
+	run->idle = j->next;
+	*j = (struct job){
+	    .pool = {.run = job_run, .done = job_done}, .run = run, .memory = j->memory};
+	if (run->together > 1 && j->memory == NULL)
+		j->memory = malloc(bytes);
+	return run->together > 1 && j->memory == NULL ? NULL : j;
+}
+
 static int check_pieces(struct run *run, struct err_info *info)
 {
+	uint32_t n_pieces = run->p->meta->n_pieces, piece = 0;
 	int rc = 0;
 
-	for (uint32_t piece = 0; rc == 0 && piece < run->p->meta->n_pieces; piece++) {
-		struct job *j = calloc(1, sizeof(*j));
+	choose_jobs(run);
+	for (uint32_t i = 0; i < run->n_jobs; i++) {
+		run->jobs[i].next = run->idle;
+		run->idle = &run->jobs[i];
+	}
+	while (rc == 0 && piece < n_pieces) {
+		struct job *j = job_take(run);
 
 		if (j == NULL) {
 			rc = err_set(info, ERR_NOMEM, "out of memory");
 			break;
 		}
-		*j = (struct job){
-		    .pool = {.run = job_run, .done = job_done}, .run = run, .piece = piece};
+		j->first = piece;
+		j->n = n_pieces - piece < run->together ? n_pieces - piece : run->together;
+		piece += j->n;
 		run->out++;
 		pool_submit(run->pool, &j->pool);
-		while (run->out >= JOBS_OUT)
+		while (run->idle == NULL)
 			drain(run);
 	}
 	while (run->out > 0)
 		drain(run);
+	for (uint32_t i = 0; i < run->n_jobs; i++)
+		free(run->jobs[i].memory);
 	return rc;
 }
 

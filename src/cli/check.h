@@ -34,7 +34,8 @@ struct check {
  * be there too.
  * Returns 0 whatever the data is like; ERR_NOMEM or ERR_IO when it could not be looked at.
  * Owns:   *out is the caller's: check_fini().
- * Limit:  a piece a worker is in memory as block hashes, never as data. */
+ * Limit:  v1 pieces that are hashed together are in memory, 32 MiB of them at most; of all others
+ *         the block hashes, one piece a worker. */
 int check_run(const struct check_params *p, struct check *out, struct err_info *info);
 void check_fini(struct check *c);
 /* All as it should be? */

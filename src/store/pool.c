@@ -252,6 +252,11 @@ nomem:
 	return err_set(info, ERR_NOMEM, "no memory for worker threads");
 }
 
+unsigned pool_workers(const struct pool *p)
+{
+	return p->n_workers;
+}
+
 void pool_free(struct pool *p)
 {
 	if (p == NULL)

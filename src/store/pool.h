@@ -48,6 +48,7 @@ struct pool;
 /* `workers` 0: one per core, at least 1, at most 8. `slabs` 0: the default.
  * Returns 0, ERR_NOMEM or ERR_IO. */
 int pool_new(unsigned workers, unsigned slabs, struct pool **out, struct err_info *info);
+unsigned pool_workers(const struct pool *p);
 /* Waits for the jobs that are out, calls their done(), then ends the threads. */
 void pool_free(struct pool *p);
 

@@ -17,10 +17,10 @@ struct scene {
 	char dir[64];
 	struct root root;
 	struct metainfo *meta;
+	uint64_t lengths[3];
 };
 
 static const char *const paths[] = {"a", "d/b", "e"};
-static const uint64_t lengths[] = {40000, 100, 0};
 
 static void write_bytes(const struct scene *s, const char *rel, uint64_t at, const void *data,
 			size_t n)
@@ -34,12 +34,13 @@ static void write_bytes(const struct scene *s, const char *rel, uint64_t at, con
 
 static void write_files(const struct scene *s)
 {
-	uint8_t data[40000];
+	uint8_t *data = malloc(s->lengths[0]);
 
-	for (size_t i = 0; i < sizeof(data); i++)
+	for (size_t i = 0; i < s->lengths[0]; i++)
 		data[i] = (uint8_t)(i * 31 + (i >> 8));
 	for (int i = 0; i < 3; i++)
-		write_bytes(s, paths[i], 0, data, (size_t)lengths[i]);
+		write_bytes(s, paths[i], 0, data, (size_t)s->lengths[i]);
+	free(data);
 }
 
 static void make_torrent(struct scene *s, bool v1, bool v2)
@@ -59,18 +60,19 @@ static void make_torrent(struct scene *s, bool v1, bool v2)
 	struct hashing h;
 	struct buf torrent;
 
-	p.space_bytes = create_offsets(lengths, 3, PIECE, v1 && v2, offsets);
+	p.space_bytes = create_offsets(s->lengths, 3, PIECE, v1 && v2, offsets);
 	for (int i = 0; i < 3; i++) {
 		files[i].path = paths[i];
-		files[i].length = lengths[i];
+		files[i].length = s->lengths[i];
 		files[i].offset = offsets[i];
 	}
 	CHECK_INT(hashing_run(&p, &h, NULL), 0);
 	for (int i = 0; i < 3; i++)
-		out[i] = (struct create_file){.path = paths[i],
-					      .length = lengths[i],
-					      .root = v2 && lengths[i] > 0 ? files[i].root : NULL,
-					      .layer = files[i].layer};
+		out[i] =
+		    (struct create_file){.path = paths[i],
+					 .length = s->lengths[i],
+					 .root = v2 && s->lengths[i] > 0 ? files[i].root : NULL,
+					 .layer = files[i].layer};
 	spec.pieces_v1 = h.pieces_v1;
 	spec.n_pieces_v1 = h.n_pieces_v1;
 	buf_init(&torrent, 1 << 20);
@@ -80,13 +82,21 @@ static void make_torrent(struct scene *s, bool v1, bool v2)
 	hashing_fini(&h, files, 3);
 }
 
-static void scene_open(struct scene *s, bool v1, bool v2)
+static void scene_open_long(struct scene *s, bool v1, bool v2, uint64_t a)
 {
+	s->lengths[0] = a;
+	s->lengths[1] = 100;
+	s->lengths[2] = 0;
 	snprintf(s->dir, sizeof(s->dir), "/tmp/shoal-check-XXXXXX");
 	CHECK(mkdtemp(s->dir) != NULL);
 	CHECK_INT(root_open(&s->root, s->dir, NULL), 0);
 	write_files(s);
 	make_torrent(s, v1, v2);
+}
+
+static void scene_open(struct scene *s, bool v1, bool v2)
+{
+	scene_open_long(s, v1, v2, 40000);
 }
 
 static void scene_close(struct scene *s)
@@ -156,6 +166,27 @@ TEST(a_changed_byte_is_one_bad_piece)
 	write_bytes(&s, "d/b", 50, "!", 1);
 	CHECK_STR(checked(&s), "..B aB d/bB"); /* v1: the piece is of both files */
 	scene_close(&s);
+}
+
+/* More than are hashed at once. */
+TEST(of_many_pieces_each_is_judged_by_itself)
+{
+	static const bool kinds[][2] = {{true, false}, {false, true}, {true, true}};
+
+	for (int k = 0; k < 3; k++) {
+		struct scene s;
+		char path[128];
+
+		scene_open_long(&s, kinds[k][0], kinds[k][1], 40 * PIECE);
+		write_bytes(&s, "a", 0, "!", 1);
+		write_bytes(&s, "a", 17 * PIECE - 1, "!", 1);
+		write_bytes(&s, "a", 31 * PIECE + 7, "!!", 2);
+		CHECK_STR(checked(&s), "B...............B..............B......... aB");
+		snprintf(path, sizeof(path), "%s/a", s.dir);
+		CHECK_INT(truncate(path, 37 * PIECE + 1), 0);
+		CHECK_STR(checked(&s), "B...............B..............B.....MMM. aM");
+		scene_close(&s);
+	}
 }
 
 TEST(a_file_that_is_gone_or_too_short_is_missing)
