@@ -16,9 +16,8 @@ enum digest_many_way {
 
 struct digest_many;
 
-/* Returns NULL without memory. The library's part, 200 KB or twice
- * that, is made when first needed; where there
- * is no memory for it then, blocks are hashed one after the other. */
+/* Returns NULL without memory. The library's part, 200 KB or twice that, is made when first needed;
+ * where there is no memory for it then, blocks are hashed one after the other. */
 struct digest_many *digest_many_new(enum digest_many_way way);
 void digest_many_free(struct digest_many *d);
 

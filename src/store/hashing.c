@@ -302,14 +302,16 @@ static bool results_init(struct hashing_task *t, struct hashing *out)
 	return !p->v1 || out->pieces_v1 != NULL;
 }
 
-/* Units of as many pieces as are hashed fastest side by side: when nobody waits for the next one
- * in order, and when there are enough of them for all threads to end at about the same time. */
+/* Units of as many pieces as are hashed fastest side by side, where those are more than two: when
+ * nobody waits for the next one in order, and when there are enough of them for all threads to end
+ * at about the same time. */
 static bool choose_wide_units(struct hashing_run *r, unsigned threads)
 {
 	const struct hashing_task *t = &r->task;
-	uint64_t each = t->piece * digest_many_sha1_lanes(), all = each * threads;
+	unsigned lanes = digest_many_sha1_lanes();
+	uint64_t each = t->piece * lanes, all = each * threads;
 
-	if (t->p->plain || each <= UNIT_BYTES || all > UNIT_SIDES_BYTES_MAX ||
+	if (t->p->plain || lanes <= 2 || each <= UNIT_BYTES || all > UNIT_SIDES_BYTES_MAX ||
 	    t->total_bytes < all * WIDE_ROUNDS_MIN)
 		return false;
 	r->task.unit_bytes = (size_t)each;
