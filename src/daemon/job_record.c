@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "base/seal.h"
 #include "meta/selection.h"
 
 #define MAGIC "SHOALJOB"
@@ -153,17 +154,6 @@ static uint64_t flags_of(const struct job_record *r)
 	       (r->into ? FLAG_INTO : 0u);
 }
 
-/* Everything so far is vouched for. */
-static int seal(struct buf *out)
-{
-	uint8_t sum[SHA256_LEN];
-
-	if (out->err != OK)
-		return out->err;
-	sha256_of(buf_bytes(out), sum);
-	return buf_put(out, bytes_of(sum, sizeof(sum)));
-}
-
 int job_record_encode(const struct job_record *r, struct buf *out)
 {
 	buf_put_str(out, MAGIC);
@@ -212,23 +202,18 @@ int job_record_encode(const struct job_record *r, struct buf *out)
 	put_list(out, TAG_RULE, r->rules);
 	put_u64(out, TAG_SEED_RATIO, r->seed_limit.ratio_milli);
 	put_u64(out, TAG_SEED_TIME, r->seed_limit.time_s);
-	return seal(out);
+	return seal_put(out, 0);
 }
 
 /* ---- reading -------------------------------------------------------------------- */
 
-/* The part between the head and the checksum. */
-static int unseal(struct bytes in, const char *magic, struct bytes *body)
+/* The part between the head and the seal. */
+static int open_sealed(struct bytes in, const char *magic, struct bytes *body)
 {
-	uint8_t sum[SHA256_LEN];
-
-	if (in.len < HEAD + SHA256_LEN || memcmp(in.ptr, magic, MAGIC_LEN) != 0 ||
+	if (!seal_take(&in) || in.len < HEAD || memcmp(in.ptr, magic, MAGIC_LEN) != 0 ||
 	    be32(in.ptr + MAGIC_LEN) != JOB_RECORD_VERSION)
 		return ERR_PROTO;
-	sha256_of(bytes_sub(in, 0, in.len - SHA256_LEN), sum);
-	if (memcmp(sum, in.ptr + in.len - SHA256_LEN, SHA256_LEN) != 0)
-		return ERR_PROTO;
-	*body = bytes_sub(in, HEAD, in.len - HEAD - SHA256_LEN);
+	*body = bytes_sub(in, HEAD, in.len - HEAD);
 	return OK;
 }
 
@@ -429,7 +414,7 @@ int job_record_decode(struct bytes in, struct job_record *r)
 	int err;
 
 	*r = (struct job_record){.id = 0};
-	err = unseal(in, MAGIC, &at);
+	err = open_sealed(in, MAGIC, &at);
 	while (err == OK && at.len > 0) {
 		uint32_t len;
 
@@ -484,13 +469,13 @@ int job_totals_encode(const struct job_total *list, size_t n, struct buf *out)
 		buf_put_be64(out, list[i].up);
 		buf_put_be64(out, list[i].done);
 	}
-	return seal(out);
+	return seal_put(out, 0);
 }
 
 int job_totals_decode(struct bytes in, struct job_total **out, size_t *n)
 {
 	struct bytes at;
-	int err = unseal(in, TOTALS_MAGIC, &at);
+	int err = open_sealed(in, TOTALS_MAGIC, &at);
 
 	if (err != OK)
 		return err;

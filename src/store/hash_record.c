@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/grow.h"
+#include "base/seal.h"
 #include "store/stamp.h"
 
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'H', 'S', 'H'};
@@ -172,7 +173,6 @@ static void put_entry(const struct hash_record *r, const struct hash_entry *e, s
 int hash_record_encode(const struct hash_record *r, struct buf *out)
 {
 	size_t start = out->len;
-	uint8_t sum[SHA256_LEN];
 
 	buf_put(out, bytes_of(magic, sizeof(magic)));
 	buf_put_be32(out, VERSION);
@@ -181,10 +181,7 @@ int hash_record_encode(const struct hash_record *r, struct buf *out)
 	buf_put_be32(out, (uint32_t)r->n);
 	for (size_t i = 0; i < r->n; i++)
 		put_entry(r, &r->list[i], out);
-	if (out->err != OK)
-		return out->err;
-	sha256_of(bytes_of(out->ptr + start, out->len - start), sum);
-	return buf_put(out, bytes_of(sum, sizeof(sum)));
+	return seal_put(out, start);
 }
 
 static int read_entry(struct bytes *in, struct hash_record *r)
@@ -235,16 +232,11 @@ static bool read_head(struct bytes *in, struct hash_record *r, uint32_t *n)
 
 int hash_record_decode(struct bytes in, struct hash_record *r)
 {
-	uint8_t sum[SHA256_LEN];
 	uint32_t n = 0;
 	int err = OK;
 
 	*r = (struct hash_record){.list = NULL};
-	if (in.len < HEAD_BYTES + SHA256_LEN)
-		return ERR_PROTO;
-	in.len -= SHA256_LEN;
-	sha256_of(in, sum);
-	if (memcmp(in.ptr + in.len, sum, sizeof(sum)) != 0 || !read_head(&in, r, &n))
+	if (!seal_take(&in) || !read_head(&in, r, &n))
 		err = ERR_PROTO;
 	for (uint32_t i = 0; i < n && err == OK; i++)
 		err = read_entry(&in, r);

@@ -1,5 +1,6 @@
 #include "store/resume.h"
 
+#include "base/seal.h"
 #include "meta/metainfo.h"
 
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'R', 'E', 'S'};
@@ -36,7 +37,6 @@ static void put_times(const struct resume *r, struct buf *out)
 int resume_encode(const struct resume *r, struct buf *out)
 {
 	size_t start = out->len;
-	uint8_t sum[SHA256_LEN];
 
 	buf_put(out, bytes_of(magic, sizeof(magic)));
 	buf_put_be32(out, RESUME_VERSION);
@@ -48,10 +48,7 @@ int resume_encode(const struct resume *r, struct buf *out)
 	buf_put(out, r->torrent);
 	if (r->timed)
 		put_times(r, out);
-	if (out->err != OK)
-		return out->err;
-	sha256_of(bytes_of(out->ptr + start, out->len - start), sum);
-	return buf_put(out, bytes_of(sum, sizeof(sum)));
+	return seal_put(out, start);
 }
 
 static bool take_times(struct bytes *in, struct resume *r)
@@ -67,17 +64,11 @@ static bool take_times(struct bytes *in, struct resume *r)
 
 int resume_decode(struct bytes in, struct resume *r)
 {
-	struct bytes head, sum, bits, len;
-	uint8_t want[SHA256_LEN];
+	struct bytes head, bits, len;
 	uint32_t pieces, flags;
 	int err;
 
-	if (in.len < HEAD_BYTES + SHA256_LEN)
-		return ERR_PROTO;
-	sum = bytes_sub(in, in.len - SHA256_LEN, SHA256_LEN);
-	in.len -= SHA256_LEN;
-	sha256_of(in, want);
-	if (!bytes_eq(sum, bytes_of(want, sizeof(want))) || !bytes_take(&in, HEAD_BYTES, &head))
+	if (!seal_take(&in) || !bytes_take(&in, HEAD_BYTES, &head))
 		return ERR_PROTO;
 	flags = be32(head.ptr + 12);
 	if (memcmp(head.ptr, magic, sizeof(magic)) != 0 || be32(head.ptr + 8) != RESUME_VERSION ||
@@ -103,7 +94,6 @@ int resume_decode(struct bytes in, struct resume *r)
 int resume_set_open(struct buf *state, uint64_t open_s, const struct bitfield *still)
 {
 	struct resume r;
-	uint8_t *at, *sum;
 	size_t pieces;
 	int err = resume_decode(buf_bytes(state), &r);
 
@@ -117,9 +107,7 @@ int resume_set_open(struct buf *state, uint64_t open_s, const struct bitfield *s
 		return ERR_PROTO;
 	for (size_t i = 0; still != NULL && i < bitfield_bytes(still->n); i++)
 		state->ptr[HEAD_BYTES + i] &= still->bits[i];
-	sum = state->ptr + state->len - SHA256_LEN;
-	at = sum - r.times.len - TIMES_HEAD_BYTES;
-	put_be64(at, open_s);
-	sha256_of(bytes_of(state->ptr, state->len - SHA256_LEN), sum);
-	return OK;
+	state->len -= SEAL_BYTES;
+	put_be64(state->ptr + state->len - r.times.len - TIMES_HEAD_BYTES, open_s);
+	return seal_put(state, 0);
 }

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/digest.h"
+#include "base/seal.h"
 #include "meta/metainfo.h"
 
 static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'V', 'E', 'R'};
@@ -10,7 +10,7 @@ static const char magic[8] = {'S', 'H', 'O', 'A', 'L', 'V', 'E', 'R'};
 /* magic, version, files, pieces */
 #define HEAD_BYTES (8u + 4 + 4 + 4)
 
-static_assert(HEAD_BYTES + 8ull * META_FILES_MAX + META_PIECES_MAX / 8 + 1 + SHA256_LEN <=
+static_assert(HEAD_BYTES + 8ull * META_FILES_MAX + META_PIECES_MAX / 8 + 1 + SEAL_BYTES <=
 		  VERIFIED_BYTES_MAX,
 	      "the largest torrent fits");
 
@@ -37,7 +37,6 @@ void verified_fini(struct verified *v)
 int verified_encode(const struct verified *v, struct buf *out)
 {
 	size_t start = out->len;
-	uint8_t sum[SHA256_LEN];
 
 	buf_put(out, bytes_of(magic, sizeof(magic)));
 	buf_put_be32(out, VERIFIED_VERSION);
@@ -46,25 +45,17 @@ int verified_encode(const struct verified *v, struct buf *out)
 	for (uint32_t i = 0; i < v->n_files; i++)
 		buf_put_be64(out, (uint64_t)v->mtimes_ns[i]);
 	buf_put(out, bytes_of(v->have.bits, bitfield_bytes(v->have.n)));
-	if (out->err != OK)
-		return out->err;
-	sha256_of(bytes_of(out->ptr + start, out->len - start), sum);
-	return buf_put(out, bytes_of(sum, sizeof(sum)));
+	return seal_put(out, start);
 }
 
 int verified_decode(struct bytes in, struct verified *v)
 {
-	uint8_t sum[SHA256_LEN];
 	uint32_t files, pieces;
 	size_t times;
 	int err;
 
-	if (in.len < HEAD_BYTES + SHA256_LEN)
-		return ERR_PROTO;
-	in.len -= SHA256_LEN;
-	sha256_of(in, sum);
-	if (memcmp(in.ptr + in.len, sum, sizeof(sum)) != 0 ||
-	    memcmp(in.ptr, magic, sizeof(magic)) != 0 || be32(in.ptr + 8) != VERIFIED_VERSION)
+	if (!seal_take(&in) || in.len < HEAD_BYTES || memcmp(in.ptr, magic, sizeof(magic)) != 0 ||
+	    be32(in.ptr + 8) != VERIFIED_VERSION)
 		return ERR_PROTO;
 	files = be32(in.ptr + 12);
 	pieces = be32(in.ptr + 16);
