@@ -145,7 +145,8 @@ static void refuse(struct evhttp_request *req, int status)
 	evhttp_send_error(req, status, NULL);
 }
 
-/* NULL: evhttp knows it; of these it says "Client Error" or "Server Error". */
+/* The words of those that evhttp has none for, and would call "Client Error" or "Server Error".
+ * NULL: it has them. */
 static const char *reason_of(int status)
 {
 	switch (status) {

@@ -93,7 +93,8 @@ int catalogue_db_backup(struct catalogue_db *db, const char *path, struct err_in
 enum catalogue_right { RIGHT_NONE, RIGHT_READ, RIGHT_PUBLISH, RIGHT_ADMIN };
 
 #define CATALOGUE_TOKEN_NAME_MAX 64u
-/* Tokens of one index: compared one by one. Of revoked ones the newest as many are remembered. */
+/* Tokens of one index, all of which are read again after each change; so many of the newest revoked
+ * ones are remembered, too. */
 #define CATALOGUE_TOKENS_MAX 10000u
 /* This one has no secret: its right is that of those who show no token. */
 #define CATALOGUE_ANONYMOUS "anonymous"
