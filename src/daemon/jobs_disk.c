@@ -362,9 +362,9 @@ static bool is_ours(const struct job *j, const struct metainfo *m, uint32_t i, c
 	       root_stat(r, f->path, &st) == OK && (uint64_t)st.st_size == f->length;
 }
 
-static void say_not_removed(const struct job *j)
+static void say_not_removed(const struct job *j, const char *why)
 {
-	jobs_say(j->js, "data of number %u is not removed: out of memory", j->rec.id);
+	jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why);
 }
 
 static void say_stays(const struct job *j, const char *path, const struct job *whose)
@@ -407,7 +407,7 @@ static void remove_tree(struct job *j, const struct metainfo *m, const struct sp
 	if (root_open(&r, j->rec.path, NULL) != OK)
 		return;
 	if (store_recorded(m, j->rec.path, &have) != OK) {
-		say_not_removed(j);
+		say_not_removed(j, err_text(ERR_NOMEM));
 	} else {
 		remove_files(j, m, &r, &have, spared);
 		bitfield_fini(&have);
@@ -430,9 +430,10 @@ static void remove_complete(struct job *j, const struct metainfo *m)
 {
 	const struct job *whose;
 	struct spared *spared;
+	struct err_info why;
 
-	if (spared_new(j, &spared) != OK) {
-		say_not_removed(j);
+	if (spared_new(j, &spared, &why) != OK) {
+		say_not_removed(j, why.text);
 		return;
 	}
 	whose = m->single ? spared_for(spared, "") : NULL;
@@ -473,7 +474,7 @@ static const struct job *who_has_some(const struct job *j)
 
 	if (job_meta(j, &m, &own, NULL) != OK)
 		return NULL;
-	if (spared_new(j, &spared) == OK) {
+	if (spared_new(j, &spared, NULL) == OK) {
 		for (uint32_t i = 0; i < m->n_files && whose == NULL; i++)
 			whose = spared_for(spared, m->single ? "" : m->files[i].path);
 		spared_free(spared);
@@ -528,7 +529,7 @@ void job_erase(struct job *j)
 	if (err == ERR_EXISTS)
 		store_sweep(m, j->rec.path);
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)
-		jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why.text);
+		say_not_removed(j, why.text);
 	(void)job_forget(j, NULL);
 	meta_free(m);
 	buf_fini(&torrent);

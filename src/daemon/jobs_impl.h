@@ -222,8 +222,9 @@ void job_erase(struct job *j);
 /* ---- jobs_spared.c ---- */
 struct spared;
 /* Which of its files are other jobs' besides, whose places lie within its own or around it. Returns
- * 0 or ERR_NOMEM. Owns: spared_free(); it borrows from those jobs. */
-int spared_new(const struct job *j, struct spared **out);
+ * 0; or why that is not known, with its sentence. Owns: spared_free(); it borrows from those jobs.
+ */
+int spared_new(const struct job *j, struct spared **out, struct err_info *info);
 void spared_free(struct spared *s); /* NULL is fine */
 /* Whose else the file is, by its path in the torrent, or "" where the torrent is that file. NULL:
  * nobody's. */

@@ -40,6 +40,7 @@ void job_forget_order(struct job *j)
 int job_meta(const struct job *j, const struct metainfo **out, struct metainfo **own,
 	     struct err_info *info)
 {
+	enum meta_fault fault = META_OK;
 	struct buf torrent;
 	int err;
 
@@ -50,8 +51,11 @@ int job_meta(const struct job *j, const struct metainfo **out, struct metainfo *
 	}
 	buf_init(&torrent, META_BYTES_MAX);
 	err = job_torrent(j, &torrent, info);
-	if (err == OK && meta_parse(buf_bytes(&torrent), own) != META_OK)
-		err = err_set(info, ERR_PROTO, "its .torrent is damaged");
+	if (err == OK)
+		fault = meta_parse(buf_bytes(&torrent), own);
+	if (fault != META_OK)
+		err = err_set(info, meta_fault_err(fault), "its .torrent is not usable: %s",
+			      meta_fault_text(fault));
 	buf_fini(&torrent);
 	*out = *own;
 	return err;

@@ -55,31 +55,38 @@ static bool is_in_the_way(const struct job *j, const struct job *other)
 	       !job_is_link(other) && strcmp(other->rec.path, j->rec.path) != 0;
 }
 
-static int add(struct spared *s, const struct job *j, const struct job *other)
+/* Without its torrent nobody can tell which files are its own; but that it cannot be read now must
+ * not cost them. */
+static int add(struct spared *s, const struct job *j, const struct job *other,
+	       struct err_info *info)
 {
 	struct holder h = {.job = other, .inside = text_beneath(other->rec.path, j->rec.path)};
 	const char *place = text_beneath(j->rec.path, other->rec.path);
 	struct holder *grown;
+	int err;
 
 	if (!is_in_the_way(j, other) || (h.inside == NULL && place == NULL))
 		return OK;
 	grown = grow(s->list, s->n, &s->cap, 4, sizeof(*s->list));
 	if (grown == NULL)
-		return ERR_NOMEM;
+		return err_set(info, ERR_NOMEM, "out of memory");
 	s->list = grown;
-	if (job_meta(other, &h.meta, &h.own, NULL) != OK)
-		return OK;
+	err = job_meta(other, &h.meta, &h.own, info);
+	if (err != OK)
+		return err == ERR_NOENT || err == ERR_PROTO ? OK : err;
 	s->list[s->n] = h;
-	return take_names(&s->list[s->n++], place);
+	if (take_names(&s->list[s->n++], place) != OK)
+		return err_set(info, ERR_NOMEM, "out of memory");
+	return OK;
 }
 
-int spared_new(const struct job *j, struct spared **out)
+int spared_new(const struct job *j, struct spared **out, struct err_info *info)
 {
 	struct spared *s = calloc(1, sizeof(*s));
-	int err = s == NULL ? ERR_NOMEM : OK;
+	int err = s == NULL ? err_set(info, ERR_NOMEM, "out of memory") : OK;
 
 	for (size_t i = 0; i < j->js->n && err == OK; i++)
-		err = add(s, j, j->js->list[i]);
+		err = add(s, j, j->js->list[i], info);
 	if (err != OK) {
 		spared_free(s);
 		s = NULL;

@@ -488,6 +488,35 @@ TEST(removing_without_data_leaves_it_and_a_removal_cut_off_is_ended_at_the_next_
 	check_cut_off(true);
 }
 
+/* Of a job whose place lies in that of another it is not known which files it has: its torrent
+ * cannot be read. */
+TEST(what_may_be_anothers_is_not_removed)
+{
+	const struct sample_file b = {"b", 40 * KIB, false};
+	struct job_spec spec = {.seed = true, .paused = true};
+	char path[400], torrent[400];
+	struct sample s;
+	struct desk d;
+	struct job *j, *other;
+
+	desk_init(&d, several, 3);
+	j = add(&d, d.w.seed, true, false, 0);
+	WAIT_STATE(&d, j, JOB_SEEDING);
+	sample_make(&s, true, true, 16 * KIB, &b, 1);
+	snprintf(path, sizeof(path), "%s/sub/b", d.w.seed);
+	spec.torrent = buf_bytes(&s.torrent);
+	spec.path = path;
+	CHECK_INT(jobs_add(d.js, &spec, &other, NULL), OK);
+	snprintf(torrent, sizeof(torrent), "%s/jobs/2.torrent", d.w.dir);
+	CHECK(unlink(torrent) == 0 && mkdir(torrent, 0700) == 0);
+	CHECK_INT(jobs_remove(d.js, j, true, NULL), OK);
+	WAIT_FOR(d.w.loop, gone(&d, "jobs/1.job"));
+	CHECK(path_exists(path));
+	CHECK(strstr(d.said, "data of number 1 is not removed: ") == d.said);
+	sample_free(&s);
+	desk_fini(&d);
+}
+
 /* Its record cannot be removed, nor written. */
 TEST(what_would_be_there_again_after_a_restart_is_not_removed)
 {
