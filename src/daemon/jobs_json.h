@@ -9,8 +9,8 @@
 
 /* All return NULL without memory. Owns: the caller's. */
 json_t *job_json(const struct job *j);
-/* The same, of one that is about to be removed. `data`: its files, too; then it says whose other job
- * keeps some of them, if any does (jobs_data_kept_by()). */
+/* The same, of one that is about to be removed. `data`: its files, too; then it says whose other
+ * job keeps some of them, if any does (jobs_data_kept_by()). */
 json_t *job_removed_json(const struct job *j, bool data);
 /* Which of them, in which order: what is done least, and what is fastest, comes first. Zeroed: all,
  * the oldest first. */
