@@ -3,15 +3,6 @@
 #include "daemon/jobs_json.h"
 #include "node/torrent_file.h"
 
-static enum want want_of(const struct job *j, const struct metainfo *m, uint32_t file)
-{
-	const struct job_record *r = &j->rec;
-
-	if (r->wanted == NULL || r->n_wanted != m->n_files)
-		return WANT_NORMAL;
-	return (enum want)r->wanted[file];
-}
-
 /* What is there of a torrent: `have`, NULL: all. */
 struct there {
 	const struct bitfield *have;
@@ -39,7 +30,7 @@ static json_t *file_json(const struct job *j, const struct metainfo *m, const st
 	uint64_t done = there->have == NULL ? f->length : meta_file_done(m, f, there->have);
 	json_t *out = json_pack("{s:I, s:n, s:I, s:I, s:s}", "index", (json_int_t)i, "path",
 				"bytes", (json_int_t)f->length, "done_bytes", (json_int_t)done,
-				"priority", want_word(want_of(j, m, i)));
+				"priority", want_word(job_want_of(j, m, i)));
 
 	(void)torrent_put_text(out, "path", f->path);
 	return out;

@@ -349,14 +349,12 @@ static void remove_folders(const struct root *r, const char *rel)
 static bool is_ours(const struct job *j, const struct metainfo *m, uint32_t i, const struct root *r,
 		    const struct bitfield *have)
 {
-	const struct job_record *rec = &j->rec;
 	const struct meta_file *f = &m->files[i];
 	struct stat st;
 
 	if ((f->flags & META_FILE_PAD) != 0)
 		return false;
-	if (rec->complete &&
-	    (rec->wanted == NULL || rec->n_wanted != m->n_files || rec->wanted[i] != WANT_NOT))
+	if (j->rec.complete && job_want_of(j, m, i) != WANT_NOT)
 		return true;
 	return f->length > 0 && meta_file_done(m, f, have) == f->length &&
 	       root_stat(r, f->path, &st) == OK && (uint64_t)st.st_size == f->length;
@@ -485,11 +483,12 @@ static const struct job *who_has_some(const struct job *j)
 
 uint32_t jobs_data_kept_by(const struct job *j)
 {
-	const struct job *other = NULL;
+	const struct job *other;
 
-	if (j->rec.complete || j->rec.wanted != NULL)
-		other = whose_now(j);
-	if (other == NULL && (j->rec.complete || j->rec.wanted != NULL))
+	if (!j->rec.complete && j->rec.wanted == NULL)
+		return 0; /* nothing has its final name yet */
+	other = whose_now(j);
+	if (other == NULL)
 		other = who_has_some(j);
 	return other == NULL ? 0 : other->rec.id;
 }
@@ -529,7 +528,7 @@ void job_erase(struct job *j)
 	if (err == ERR_EXISTS)
 		store_sweep(m, j->rec.path);
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)
-		say_not_removed(j, why.text);
+		jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why.text);
 	(void)job_forget(j, NULL);
 	meta_free(m);
 	buf_fini(&torrent);

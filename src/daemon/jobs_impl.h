@@ -139,6 +139,8 @@ int job_rules_with(const struct job *j, const char *const *globs, enum want want
 int job_apply_rules(struct job *j, const struct metainfo *m, struct err_info *info);
 
 /* ---- jobs_select.c ---- */
+/* How much one of its files is wanted. */
+enum want job_want_of(const struct job *j, const struct metainfo *m, uint32_t file);
 /* How much each file is wanted now, m->n_files bytes. NULL without memory. Owns: the caller's. */
 uint8_t *job_copy_wanted(const struct job *j, const struct metainfo *m);
 /* Those that `chosen` has, NULL: all, get `want` in `files`. */

@@ -61,14 +61,21 @@ int job_meta(const struct job *j, const struct metainfo **out, struct metainfo *
 	return err;
 }
 
+enum want job_want_of(const struct job *j, const struct metainfo *m, uint32_t file)
+{
+	const struct job_record *r = &j->rec;
+
+	if (r->wanted == NULL || r->n_wanted != m->n_files)
+		return WANT_NORMAL;
+	return (enum want)r->wanted[file];
+}
+
 uint8_t *job_copy_wanted(const struct job *j, const struct metainfo *m)
 {
 	uint8_t *files = malloc((size_t)m->n_files + 1);
 
-	if (files != NULL && j->rec.wanted != NULL && j->rec.n_wanted == m->n_files)
-		memcpy(files, j->rec.wanted, m->n_files);
-	else if (files != NULL)
-		memset(files, WANT_NORMAL, m->n_files);
+	for (uint32_t i = 0; files != NULL && i < m->n_files; i++)
+		files[i] = (uint8_t)job_want_of(j, m, i);
 	return files;
 }
 

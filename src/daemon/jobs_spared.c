@@ -30,7 +30,6 @@ static int compare(const void *a, const void *b)
 /* `place`: of the first job in its folder; NULL: it is the other way round. */
 static int take_names(struct holder *h, const char *place)
 {
-	const struct job_record *r = &h->job->rec;
 	const struct metainfo *m = h->meta;
 
 	h->names = calloc((size_t)m->n_files + 1, sizeof(*h->names));
@@ -41,7 +40,7 @@ static int take_names(struct holder *h, const char *place)
 		const char *name = place == NULL ? path : text_beneath(path, place);
 
 		if (name != NULL && selection_is_real(&m->files[i]) &&
-		    (r->wanted == NULL || r->n_wanted != m->n_files || r->wanted[i] != WANT_NOT))
+		    job_want_of(h->job, m, i) != WANT_NOT)
 			h->names[h->n++] = name;
 	}
 	qsort(h->names, h->n, sizeof(*h->names), compare);
