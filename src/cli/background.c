@@ -88,8 +88,7 @@ void background_free(struct background *b)
 	if (b == NULL)
 		return;
 	join(b);
-	if (b->io != NULL)
-		loop_io_free(b->io);
+	loop_io_free(b->io);
 	if (b->fd >= 0)
 		close(b->fd);
 	free(b);

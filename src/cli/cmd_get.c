@@ -362,8 +362,7 @@ static int get_one(const struct opts *o)
 	get_follow_end(&g);
 	/* The daemon may have use for it yet. */
 	wanted_leave_folder(&g.made, code != EXIT_OK && !g.by_daemon);
-	if (g.index != NULL)
-		index_client_free(g.index);
+	index_client_free(g.index);
 	return code;
 }
 

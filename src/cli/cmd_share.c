@@ -403,8 +403,7 @@ static void free_all(struct sharing *sh)
 	share_batch_free(sh->batch);
 	publication_fini(&sh->newer);
 	session_fini(&sh->session);
-	if (sh->index != NULL)
-		index_client_free(sh->index);
+	index_client_free(sh->index);
 	home_fini(&sh->home);
 	for (size_t i = 0; i < sh->n_paths; i++) {
 		hash_record_fini(&sh->shares[i].record);

@@ -141,10 +141,8 @@ int dht_visit(const struct dht_visit_params *p, struct err_info *info)
 		return err_set(info, err, "no event loop: %s", err_text(err));
 	err = run(&v, info);
 	dht_shell_free(v.dht);
-	if (v.late != NULL)
-		loop_timer_free(v.late);
-	if (v.look != NULL)
-		loop_timer_free(v.look);
+	loop_timer_free(v.late);
+	loop_timer_free(v.look);
 	loop_free(v.loop);
 	return err;
 }

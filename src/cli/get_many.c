@@ -592,8 +592,7 @@ int get_many(const struct opts *o)
 	}
 	session_fini(&m.session);
 	wanted_leave_folder(&m.made, code != EXIT_OK && !m.by_daemon);
-	if (m.index != NULL)
-		index_client_free(m.index);
+	index_client_free(m.index);
 	free(m.items);
 	free(m.handed);
 	lines_fini(&m.lines);

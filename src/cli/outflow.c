@@ -322,10 +322,8 @@ void outflow_free(struct outflow *f)
 	if (f == NULL)
 		return;
 	reader_free(f->reader);
-	if (f->io != NULL)
-		loop_io_free(f->io);
-	if (f->timer != NULL)
-		loop_timer_free(f->timer);
+	loop_io_free(f->io);
+	loop_timer_free(f->timer);
 	if (f->own_fd >= 0)
 		close(f->own_fd);
 	buf_fini(&f->pending);

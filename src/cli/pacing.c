@@ -83,7 +83,6 @@ void pacing_free(struct pacing *p)
 {
 	if (p == NULL)
 		return;
-	if (p->timer != NULL)
-		loop_timer_free(p->timer);
+	loop_timer_free(p->timer);
 	free(p);
 }

@@ -371,14 +371,10 @@ void session_fini(struct session *s)
 	pacing_free(s->pacing);
 	s->pacing = NULL;
 	parting_free(s->parting);
-	if (s->parting_timer != NULL)
-		loop_timer_free(s->parting_timer);
-	if (s->node != NULL)
-		node_free(s->node);
-	if (s->timer != NULL)
-		loop_timer_free(s->timer);
-	if (s->loop != NULL)
-		loop_free(s->loop);
+	loop_timer_free(s->parting_timer);
+	node_free(s->node);
+	loop_timer_free(s->timer);
+	loop_free(s->loop);
 	s->control = NULL;
 	s->parting = NULL;
 	s->parting_timer = NULL;

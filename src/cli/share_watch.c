@@ -315,8 +315,7 @@ void share_watch_free(struct share_watch *w)
 	if (w == NULL)
 		return;
 	forget_all(w);
-	if (w->timer != NULL)
-		loop_timer_free(w->timer);
+	loop_timer_free(w->timer);
 	free(w->path);
 	free(w);
 }

@@ -506,7 +506,6 @@ void daemon_api_free(struct daemon_api *a)
 		a->streams = s->next;
 		free(s);
 	}
-	if (a->beat != NULL)
-		loop_timer_free(a->beat);
+	loop_timer_free(a->beat);
 	free(a);
 }

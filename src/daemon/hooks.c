@@ -216,8 +216,7 @@ void hooks_free(struct hooks *h)
 		return;
 	while (h->calls != NULL)
 		call_free(h->calls);
-	if (h->http != NULL)
-		http_client_free(h->http);
+	http_client_free(h->http);
 	loop_timer_free(h->look);
 	job_list_free(h->urls);
 	free(h);

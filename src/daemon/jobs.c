@@ -152,10 +152,8 @@ void jobs_free(struct jobs *js)
 	/* What is to be erased yet is erased at the next start. */
 	for (size_t i = 0; i < js->n_going; i++)
 		let_go(js->going[i]);
-	if (js->turn != NULL)
-		loop_timer_free(js->turn);
-	if (js->second != NULL)
-		loop_timer_free(js->second);
+	loop_timer_free(js->turn);
+	loop_timer_free(js->second);
 	if (js->folder.fd >= 0)
 		root_close(&js->folder);
 	free(js->list);

@@ -59,8 +59,7 @@ void folder_watcher_free(struct folder_watcher *w)
 {
 	if (w == NULL)
 		return;
-	if (w->io != NULL)
-		loop_io_free(w->io);
+	loop_io_free(w->io);
 	if (w->fd >= 0)
 		close(w->fd);
 	free(w->folders);

@@ -13,6 +13,7 @@ struct loop_timer;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
+/* To free NULL does nothing, here as in every other header. */
 int loop_new(struct loop **out);
 void loop_free(struct loop *l);
 /* Runs until loop_stop(). */

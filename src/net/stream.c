@@ -31,8 +31,7 @@ int stream_move(struct stream *to, struct stream *from, struct loop *loop, strea
 		err = stream_from_tcp(to, loop, from->fd, fn, arg);
 	if (err != OK)
 		return err;
-	if (old != NULL)
-		loop_io_free(old);
+	loop_io_free(old);
 	*from = (struct stream){.fd = -1};
 	return OK;
 }
@@ -85,8 +84,7 @@ void stream_reset_on_close(struct stream *s)
 
 void stream_close(struct stream *s)
 {
-	if (s->io != NULL)
-		loop_io_free(s->io);
+	loop_io_free(s->io);
 	if (s->utp != NULL)
 		utp_stream_close(s->utp);
 	else if (s->fd >= 0)

@@ -357,8 +357,7 @@ void udp_port_free(struct udp_port *p)
 {
 	if (p == NULL)
 		return;
-	if (p->io != NULL)
-		loop_io_free(p->io);
+	loop_io_free(p->io);
 	close(p->fd);
 	free(p);
 }

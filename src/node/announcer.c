@@ -342,8 +342,7 @@ void announcer_free(struct announcer *a)
 	end_turn(a);
 	tiers_fini(&a->tiers, a->p.gate);
 	err_drop(&a->error);
-	if (a->timer != NULL)
-		loop_timer_free(a->timer);
+	loop_timer_free(a->timer);
 	free(a);
 }
 

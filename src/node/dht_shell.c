@@ -253,8 +253,7 @@ void dht_shell_free(struct dht_shell *s)
 	if (s->udp != NULL)
 		udp_port_serve(s->udp, UDP_PORT_KRPC, NULL);
 	udp_port_free(s->own);
-	if (s->timer != NULL)
-		loop_timer_free(s->timer);
+	loop_timer_free(s->timer);
 	dht_free(s->dht);
 	dht_effects_fini(&s->fx);
 	dht_effects_fini(&s->performing);

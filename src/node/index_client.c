@@ -112,10 +112,8 @@ void index_client_free(struct index_client *c)
 {
 	if (c == NULL)
 		return;
-	if (c->http != NULL)
-		http_client_free(c->http);
-	if (c->loop != NULL)
-		loop_free(c->loop);
+	http_client_free(c->http);
+	loop_free(c->loop);
 	free(c->url);
 	free(c->tracker_url);
 	free(c->announce_url);

@@ -425,11 +425,9 @@ void index_server_free(struct index_server *s)
 {
 	if (s == NULL)
 		return;
-	if (s->http != NULL)
-		http_server_free(s->http);
+	http_server_free(s->http);
 	tls_free(s->tls);
-	if (s->timer != NULL)
-		loop_timer_free(s->timer);
+	loop_timer_free(s->timer);
 	index_udp_free(s->udp);
 	index_access_free(s->access);
 	if (s->db != NULL)

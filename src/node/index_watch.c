@@ -114,10 +114,8 @@ void index_watch_free(struct index_watch *w)
 {
 	if (w == NULL)
 		return;
-	if (w->http != NULL)
-		http_client_free(w->http);
-	if (w->timer != NULL)
-		loop_timer_free(w->timer);
+	http_client_free(w->http);
+	loop_timer_free(w->timer);
 	free(w->url);
 	free(w);
 }

@@ -226,9 +226,7 @@ void lan_peers_free(struct lan_peers *p)
 	if (p == NULL)
 		return;
 	for (int v6 = 0; v6 < 2; v6++)
-		if (p->groups[v6] != NULL)
-			mcast_free(p->groups[v6]);
-	if (p->timer != NULL)
-		loop_timer_free(p->timer);
+		mcast_free(p->groups[v6]);
+	loop_timer_free(p->timer);
 	free(p);
 }

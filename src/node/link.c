@@ -189,8 +189,7 @@ void link_close(struct link *l, const char *reason)
 	else if (transfer_link(l->t, l->ref) == l)
 		(void)transfer_set_link(l->t, l->ref, NULL);
 	l->state = LINK_DEAD;
-	if (l->reply_timer != NULL)
-		loop_timer_free(l->reply_timer);
+	loop_timer_free(l->reply_timer);
 	l->reply_timer = NULL;
 	if (l->t == NULL)
 		stream_drop(&l->stream);

@@ -402,22 +402,15 @@ void node_free(struct node *n)
 	hash_map_fini(&n->by_hash);
 	hash_map_fini(&n->by_key);
 	announce_gate_fini(&n->gate);
-	if (n->http != NULL)
-		http_client_free(n->http);
+	http_client_free(n->http);
 	for (unsigned i = 0; i <= ADDR_LOOPBACK; i++)
 		http_client_free(n->web[i]);
-	if (n->listen_io != NULL)
-		loop_io_free(n->listen_io);
-	if (n->pool_io != NULL)
-		loop_io_free(n->pool_io);
-	if (n->second != NULL)
-		loop_timer_free(n->second);
-	if (n->leave_timer != NULL)
-		loop_timer_free(n->leave_timer);
-	if (n->throttle.timer != NULL)
-		loop_timer_free(n->throttle.timer);
-	if (n->pool != NULL)
-		pool_free(n->pool);
+	loop_io_free(n->listen_io);
+	loop_io_free(n->pool_io);
+	loop_timer_free(n->second);
+	loop_timer_free(n->leave_timer);
+	loop_timer_free(n->throttle.timer);
+	pool_free(n->pool);
 	if (n->listener >= 0)
 		tcp_close(n->listener);
 	free(n->scratch_in);

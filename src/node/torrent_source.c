@@ -96,10 +96,8 @@ static int read_url(const char *url, struct buf *out, struct err_info *info)
 	if (err == OK)
 		err = http_client_new(l, &c);
 	err = err == OK ? wait_for(l, c, &a) : err_set(info, ERR_NOMEM, "out of memory");
-	if (c != NULL)
-		http_client_free(c);
-	if (l != NULL)
-		loop_free(l);
+	http_client_free(c);
+	loop_free(l);
 	return err;
 }
 

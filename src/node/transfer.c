@@ -562,12 +562,9 @@ void transfer_free(struct transfer *t)
 	transfer_unguard(t);
 	if (t->live_in != NULL)
 		live_leave(t->live_in, &t->live);
-	if (t->announcer != NULL)
-		announcer_free(t->announcer);
-	if (t->timer != NULL)
-		loop_timer_free(t->timer);
-	if (t->swarm != NULL)
-		swarm_free(t->swarm);
+	announcer_free(t->announcer);
+	loop_timer_free(t->timer);
+	swarm_free(t->swarm);
 	if (t->store != NULL)
 		store_close(t->store);
 	effects_fini(&t->fx);

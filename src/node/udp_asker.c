@@ -82,8 +82,7 @@ static void forget(struct udp_asker *k, const struct addr *a)
 static void drop(struct udp_call *c)
 {
 	LIST_REMOVE(c, all);
-	if (c->timer != NULL)
-		loop_timer_free(c->timer);
+	loop_timer_free(c->timer);
 	free(c);
 }
 
