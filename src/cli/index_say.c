@@ -22,7 +22,7 @@ static bool find_host_of(const struct ifaddrs *all, int family, char out[ADDR_TE
 		    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
 			continue;
 		if (tcp_addr_from_sockaddr(&a, i->ifa_addr, len) != 0 ||
-		    (a.v6 && a.ip[0] == 0xfe && (a.ip[1] & 0xc0) == 0x80))
+		    addr_scope(&a) == ADDR_LINK)
 			continue;
 		addr_host_text(out, &a);
 		return true;
