@@ -17,8 +17,9 @@ struct node_dht;
 #define NODE_DHT_LOOKS 20u
 /* Announces are kept by others for half an hour. */
 #define NODE_DHT_AGAIN_MS (15u * 60u * 1000u)
-/* While a download has no peer, or nobody was there to ask. */
+/* Nobody was there to ask, or none that keeps it. What is no torrent yet is looked for so often. */
 #define NODE_DHT_SOON_MS 15000u
+/* While a download has no peer. */
 #define NODE_DHT_LONELY_MS 60000u
 /* Source: BEP 44: what shall stay is put again once an hour. */
 #define NODE_DHT_ITEM_AGAIN_MS (60u * 60u * 1000u)
