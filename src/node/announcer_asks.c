@@ -82,34 +82,41 @@ static bool is_own(const struct announcer *a, const struct tracker_url *t)
 	return a->p.own != NULL && a->p.own(a->p.user, t->site->url);
 }
 
-bool announcer_send_ask(struct announcer *a, const struct ask *what, enum announce_event event)
+static void fill(const struct announcer *a, const struct ask *what, enum announce_event event,
+		 struct announce *out)
 {
-	struct tracker_url *t = &a->tiers.list[what->tracker];
-	struct announce ann = {
+	const struct tracker_url *t = &a->tiers.list[what->tracker];
+	struct announcer_counts counts = {.left = 0};
+
+	a->p.counts(a->p.user, &counts);
+	*out = (struct announce){
 	    .port = port_over(a, t, what->family, event),
-	    .event = event,
+	    .uploaded = counts.uploaded,
+	    .downloaded = counts.downloaded,
+	    .left = counts.left,
+	    .event = says_paused(t, what->hash, &counts, event) ? EVENT_PAUSED : event,
 	    .numwant = event == EVENT_STOPPED ? 0 : ANNOUNCE_PEERS_MAX,
 	    .compact = true,
 	};
+	memcpy(out->info_hash, a->hash[what->hash], SHA1_LEN);
+	memcpy(out->peer_id, a->p.peer_id, sizeof(out->peer_id));
+	memcpy(out->key, a->key, sizeof(a->key));
+	if (t->id != NULL)
+		memcpy(out->tracker_id, t->id, strlen(t->id) + 1);
+}
+
+bool announcer_send_ask(struct announcer *a, const struct ask *what, enum announce_event event)
+{
+	struct tracker_url *t = &a->tiers.list[what->tracker];
 	struct announce_how how = {.http = a->p.http, .udp = a->p.udp, .family = what->family};
 	struct ask *ask = free_ask(a);
-	struct announcer_counts counts = {.left = 0};
+	struct announce ann;
 
 	if (ask == NULL)
 		return false;
 	how.distrusted = !is_own(a, t);
 	how.total_ms = event == EVENT_STOPPED ? GOODBYE_MS : what->is == ASK_BESIDE ? BESIDE_MS : 0;
-	memcpy(ann.info_hash, a->hash[what->hash], SHA1_LEN);
-	memcpy(ann.peer_id, a->p.peer_id, sizeof(ann.peer_id));
-	memcpy(ann.key, a->key, sizeof(a->key));
-	if (t->id != NULL)
-		memcpy(ann.tracker_id, t->id, strlen(t->id) + 1);
-	a->p.counts(a->p.user, &counts);
-	ann.uploaded = counts.uploaded;
-	ann.downloaded = counts.downloaded;
-	ann.left = counts.left;
-	if (says_paused(t, what->hash, &counts, event))
-		ann.event = EVENT_PAUSED;
+	fill(a, what, event, &ann);
 	*ask = *what;
 	ask->a = a;
 	ask->call = (struct announce_ask){.done = announcer_on_answer, .user = ask};
