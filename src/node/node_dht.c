@@ -7,34 +7,7 @@
 #include "base/bencode.h"
 #include "base/text.h"
 #include "node/json_read.h"
-#include "node/node_impl.h"
-
-struct seek {
-	uint8_t hash[20];
-	uint32_t search; /* under way; 0 none */
-	uint64_t at_ms;
-	void (*found)(void *user, const struct addr *list, size_t n);
-	void *user; /* NULL: free */
-};
-
-struct node_dht {
-	struct node *node;
-	struct node_dht_params p; /* copies */
-	char **places;
-	uint32_t n_places;
-	struct dht_shell *shell; /* NULL: no public torrent yet, or no socket */
-	bool failed;
-	uint32_t asking; /* searches under way */
-	/* Whose turn it is of the node's transfers, and of those that are pressing. */
-	uint32_t next[2];
-	bool odd; /* of seconds */
-	struct seek seeks[NODE_DHT_SEEKS_MAX];
-	struct loop_timer *look; /* NODE_DHT_LOOK_MS */
-	uint32_t looks_left;
-	uint64_t index_at_ms;	 /* next question to an index */
-	uint32_t next_index;	 /* of the node's lives */
-	struct http_call *index; /* one that is under way */
-};
+#include "node/node_dht_impl.h"
 
 /* ---- answers ---------------------------------------------------------------------------- */
 
@@ -97,19 +70,6 @@ static void take_peers(struct transfer *t, const struct dht_effects *fx, const s
 	transfer_perform(t);
 }
 
-/* Where a newer one is, ours is put again once nobody keeps that alive. */
-static void on_put(struct node_dht_item *i, const struct dht_effect *e, uint64_t now)
-{
-	i->nodes = e->stored;
-	i->newest = e->seq;
-	i->is_old = e->stored == 0 && e->fault == KRPC_FAULT_SEQ;
-	if (e->stored == 0 && !i->is_old)
-		i->at_ms = now + NODE_DHT_SOON_MS;
-	else
-		i->at_ms = now + (i->settled ? NODE_DHT_ITEM_AGAIN_MS : NODE_DHT_ITEM_SECOND_MS);
-	i->settled = e->stored > 0 || i->is_old;
-}
-
 static void on_effect(void *user, const struct dht_effects *fx, const struct dht_effect *e)
 {
 	struct node_dht *d = user;
@@ -128,7 +88,7 @@ static void on_effect(void *user, const struct dht_effects *fx, const struct dht
 	if (e->type == DHT_DONE) {
 		*place = 0;
 		if (place == &t->item.search)
-			on_put(&t->item, e, loop_now_ms(d->node->loop));
+			node_dht_on_put(&t->item, e, loop_now_ms(d->node->loop));
 		/* Nobody to ask, or nobody who keeps it: not yet. */
 		else if (e->stored == 0)
 			t->dht_at_ms = loop_now_ms(d->node->loop) + NODE_DHT_SOON_MS;
@@ -247,47 +207,6 @@ void node_dht_moved(struct node_dht *d)
 		d->node->transfers[i]->dht_at_ms = 0;
 }
 
-static void put_item(struct node_dht *d, struct node_dht_item *i, uint64_t now)
-{
-	struct dht_item item;
-
-	if (i->len == 0 || i->search != 0 || now < i->at_ms ||
-	    dht_item_take(bytes_of(i->bytes, i->len), &item) != OK)
-		return;
-	i->search = dht_shell_put(d->shell, &item, NULL);
-	d->asking += i->search != 0;
-}
-
-int node_check_item(struct bytes item)
-{
-	struct dht_item i;
-
-	return dht_item_take(item, &i);
-}
-
-int transfer_set_item(struct transfer *t, struct bytes item)
-{
-	struct node_dht_item *i = &t->item;
-	int err = item.len == 0 ? OK : node_check_item(item);
-	uint8_t *copy = NULL;
-
-	if (err == OK && item.len > 0) {
-		copy = malloc(item.len);
-		err = copy == NULL ? ERR_NOMEM : OK;
-	}
-	if (err != OK)
-		return err;
-	if (copy != NULL)
-		memcpy(copy, item.ptr, item.len);
-	if (i->search != 0) {
-		dht_shell_cancel(t->node->dht->shell, i->search);
-		t->node->dht->asking -= t->node->dht->asking > 0;
-	}
-	free(i->bytes);
-	*i = (struct node_dht_item){.bytes = copy, .len = item.len};
-	return OK;
-}
-
 /* Is somebody there, or being asked whether he is? What is begun earlier ends at once, in vain. */
 static bool may_begin(const struct node_dht *d)
 {
@@ -315,7 +234,7 @@ static void tell(struct node_dht *d, struct transfer *t, uint64_t now)
 	if (takes_part(t) && now >= t->dht_at_ms)
 		announce(d, t, now);
 	if (takes_part(t))
-		put_item(d, &t->item, now);
+		node_dht_put_item(d, &t->item, now);
 }
 
 /* It is not known there, or shall not be waited for. */
