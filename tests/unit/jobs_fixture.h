@@ -131,6 +131,18 @@ static inline enum job_state phase_now(const struct job *j)
 
 #define WAIT_STATE(d, j, want) WAIT_FOR((d)->w.loop, phase_now(j) == (want))
 
+/* With the share at DIR/seed as its one job, which is served by now. */
+static inline struct job *desk_init_serving(struct desk *d, const struct sample_file *files,
+					    size_t n)
+{
+	struct job *j;
+
+	desk_init(d, files, n);
+	j = add(d, d->w.seed, true, false, 0);
+	WAIT_STATE(d, j, JOB_SEEDING);
+	return j;
+}
+
 /* The one file. */
 static inline const char *data_of(const struct desk *d)
 {

@@ -44,9 +44,7 @@ TEST(a_seed_that_changed_meanwhile_is_hashed_again_and_that_is_said)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	desk_close(&d);
 	file_write(data_of(&d), d.w.s.space, one.length); /* the same, at another time */
 	desk_open(&d, 0);
@@ -70,9 +68,7 @@ TEST(a_seed_that_was_only_touched_is_hashed_once)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	desk_close(&d);
 	file_write(data_of(&d), d.w.s.space, one.length);
 	desk_open(&d, 0);
@@ -93,9 +89,7 @@ TEST(of_a_seed_that_lacks_a_file_when_it_begins_the_others_are_served_and_it_onc
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, several, 3);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, several, 3);
 	desk_close(&d);
 	snprintf(path, sizeof(path), "%s/a", d.w.seed);
 	snprintf(away, sizeof(away), "%s/away", d.w.dir);
@@ -232,9 +226,7 @@ TEST(a_share_that_comes_late_is_served_then)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, several, 3);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, several, 3);
 	desk_close(&d);
 	snprintf(away, sizeof(away), "%s/away", d.w.dir);
 	CHECK_INT(rename(d.w.seed, away), 0);
@@ -343,9 +335,7 @@ TEST(what_is_paused_is_paused_after_a_restart_and_shows_what_it_has)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	CHECK_INT(jobs_pause(d.js, j, NULL), OK);
 	desk_close(&d);
 	desk_open(&d, 0);
@@ -364,9 +354,7 @@ TEST(a_recheck_finds_what_was_changed)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	CHECK_INT(jobs_recheck(d.js, j, NULL), OK);
 	WAIT_FOR(d.w.loop, d.checked == 1 && phase_now(j) == JOB_SEEDING);
 	d.w.s.space[5] ^= 1;
@@ -389,9 +377,7 @@ TEST(removing_with_data_takes_what_the_torrent_names_and_nothing_else)
 	struct job *j;
 	char mine[400];
 
-	desk_init(&d, several, 3);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, several, 3);
 	snprintf(mine, sizeof(mine), "%s/sub/mine", d.w.seed);
 	file_write(mine, "x", 1);
 	CHECK_INT(jobs_remove(d.js, j, true, NULL), OK);
@@ -460,9 +446,7 @@ static void check_cut_off(bool full)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	CHECK_INT(jobs_remove(d.js, j, false, NULL), OK);
 	CHECK(gone(&d, "jobs/1.job") && path_exists(d.w.seed));
 	j = add(&d, d.w.seed, true, false, 0);
@@ -499,9 +483,7 @@ TEST(what_may_be_anothers_is_not_removed)
 	struct desk d;
 	struct job *j, *other;
 
-	desk_init(&d, several, 3);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, several, 3);
 	sample_make(&s, true, true, 16 * KIB, &b, 1);
 	snprintf(path, sizeof(path), "%s/sub/b", d.w.seed);
 	spec.torrent = buf_bytes(&s.torrent);
@@ -525,9 +507,7 @@ TEST(what_would_be_there_again_after_a_restart_is_not_removed)
 	struct desk d;
 	struct job *j;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	snprintf(record, sizeof(record), "%s/jobs/1.job", d.w.dir);
 	CHECK(unlink(record) == 0 && mkdir(record, 0700) == 0);
 	CHECK(jobs_remove(d.js, j, false, &why) != OK && why.code != OK);
@@ -549,9 +529,7 @@ TEST(a_full_disk_keeps_nobody_from_removing_data)
 	struct job *j;
 	int err;
 
-	desk_init(&d, &one, 1);
-	j = add(&d, d.w.seed, true, false, 0);
-	WAIT_STATE(&d, j, JOB_SEEDING);
+	j = desk_init_serving(&d, &one, 1);
 	signal(SIGXFSZ, SIG_IGN);
 	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
