@@ -166,14 +166,15 @@ static int read_record(const char *real, const char *ending, struct placed *out)
 static int write_quickly(const struct root *r, const char *rel, struct bytes text,
 			 struct err_info *info)
 {
-	int fd = root_openat(r, rel, O_WRONLY | O_CREAT | O_TRUNC, 0600, info);
-	bool ok;
+	int fd = root_openat(r, rel, O_WRONLY | O_CREAT | O_TRUNC, 0600, info), error;
+	ssize_t n;
 
 	if (fd < 0)
 		return fd;
-	ok = write(fd, text.ptr, text.len) == (ssize_t)text.len;
+	n = write(fd, text.ptr, text.len);
+	error = n < 0 ? errno : (size_t)n < text.len ? ENOSPC : 0;
 	close(fd);
-	return ok ? OK : root_errno_at(r, rel, ENOSPC, info);
+	return error == 0 ? OK : root_errno_at(r, rel, error, info);
 }
 
 static int write_record(const char *real, const char *ending, const struct placed *p,

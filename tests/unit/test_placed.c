@@ -1,6 +1,8 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "cli/placed.h"
 #include "store_fixture.h"
@@ -134,5 +136,24 @@ TEST(nothing_is_remembered_of_what_is_not_there_and_a_damaged_record_is_none)
 	closedir(list);
 	CHECK_INT(n, 1);
 	CHECK_INT(placed_find(in("file"), &q), ERR_NOENT);
+	dir_remove(dir);
+}
+
+TEST(why_a_record_cannot_be_written_is_said_as_it_is)
+{
+	struct placed p = version(1);
+	struct err_info info = {.code = OK};
+	struct rlimit old, none;
+	int err;
+
+	begin();
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &none), 0);
+	err = placed_expect(in("file"), &p, &info);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+	CHECK_INT(err, ERR_NOSPACE);
+	CHECK(strstr(info.text, "File too large") != NULL);
 	dir_remove(dir);
 }
