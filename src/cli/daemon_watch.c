@@ -444,7 +444,7 @@ int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
 
 	if (d == NULL)
 		return ERR_NOMEM;
-	*d = (struct daemon_watch){.js = js, .say = say_line, .user = user};
+	*d = (struct daemon_watch){.js = js, .node = node, .say = say_line, .user = user};
 	LIST_INIT(&d->list);
 	LIST_INIT(&d->indexes);
 	d->again = loop_timer_new(loop, on_again, d);
@@ -453,7 +453,6 @@ int daemon_watch_new(struct loop *loop, struct jobs *js, struct node *node,
 		free(d);
 		return ERR_NOMEM;
 	}
-	d->node = node;
 	node_hear_index(node, on_index_up, d);
 	d->watcher = (struct jobs_watcher){.event = on_job, .user = d};
 	jobs_watch(js, &d->watcher);

@@ -184,8 +184,7 @@ int jobs_check_readable(const char *path, struct err_info *info);
  * taken for a torrent that is there already, too.
  * Returns 0; ERR_EXISTS, with the job in *out, for a torrent that is there already; ERR_PROTO (no
  * usable .torrent or link), ERR_INVALID (path, lists, item), ERR_NOENT (none of its files is
- * chosen),
- * ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
+ * chosen), ERR_TOO_BIG (JOBS_MAX), or what the disk says. */
 int jobs_add(struct jobs *js, const struct job_spec *s, struct job **out, struct err_info *info);
 
 /* A newer version of what `old` is: what `s` leaves out of trackers, webseeds, index, order, limits
