@@ -107,11 +107,10 @@ void merkle_over(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_t base
 		memcpy(out, s.node[top], SHA256_LEN);
 }
 
-int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
-		     uint8_t out[SHA256_LEN])
+void merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
+		      uint8_t out[SHA256_LEN])
 {
 	merkle_over(layer, n, merkle_width(n), merkle_height(piece_blocks), out);
-	return 0;
 }
 
 bool merkle_proof_holds(const uint8_t *hashes, uint32_t n, uint32_t index, const uint8_t *proof,

@@ -34,9 +34,9 @@ void merkle_over(const uint8_t *nodes, uint64_t n, uint64_t width, uint32_t base
 void merkle_piece(uint8_t *leaves, uint32_t n, uint32_t piece_blocks, bool whole_file,
 		  uint8_t out[SHA256_LEN]);
 
-/* A file's root from its piece layer of n >= 1 hashes. Returns 0; needs no memory. */
-int merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
-		     uint8_t out[SHA256_LEN]);
+/* A file's root from its piece layer of n >= 1 hashes. */
+void merkle_file_root(const uint8_t *layer, uint64_t n, uint32_t piece_blocks,
+		      uint8_t out[SHA256_LEN]);
 
 /* Does the run of `n` hashes (power of two) at `index` of height `base` belong to
  * `root`? `proof` holds `n_proof` uncle hashes from just above the run upwards.

@@ -68,7 +68,7 @@ static const struct truth *truth(void)
 		memcpy(copy, t.layer, sizeof(copy));
 		merkle_root(copy, n, LAYERS_RUN, 0, t.halves[half]);
 	}
-	FUZZ_CHECK(merkle_file_root(t.layer, PIECES, 1, t.root) == 0);
+	merkle_file_root(t.layer, PIECES, 1, t.root);
 	make_metainfo(&t);
 	return &t;
 }

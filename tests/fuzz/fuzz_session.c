@@ -67,7 +67,7 @@ static struct metainfo *make_torrent(bool v1, bool v2)
 			sha256_of(bytes_of(zeros, sizeof(zeros)), leaves + b * SHA256_LEN);
 		merkle_piece(leaves, n, 2, false, layer + i * SHA256_LEN);
 	}
-	FUZZ_CHECK(merkle_file_root(layer, PIECES, 2, root) == 0);
+	merkle_file_root(layer, PIECES, 2, root);
 	buf_init(&out, 1u << 16);
 	FUZZ_CHECK(create_torrent(&spec, &out) == 0);
 	FUZZ_CHECK(meta_parse(buf_bytes(&out), &m) == META_OK);

@@ -90,7 +90,7 @@ static inline void sample_tree(const uint8_t *data, uint64_t length, uint32_t pi
 				     (uint32_t)(left < per ? left : per), per, false,
 				     out->layer + i * SHA256_LEN);
 		}
-		CHECK_INT(merkle_file_root(out->layer, pieces, per, out->root), 0);
+		merkle_file_root(out->layer, pieces, per, out->root);
 	}
 	free(leaves);
 }

@@ -100,7 +100,7 @@ TEST(merkle_of_pieces_equals_merkle_of_blocks)
 				CHECK_MEM(layer, want, SHA256_LEN);
 				continue;
 			}
-			CHECK_INT(merkle_file_root(layer, pieces, blocks, got), 0);
+			merkle_file_root(layer, pieces, blocks, got);
 			CHECK_MEM(got, want, SHA256_LEN);
 		}
 	}
