@@ -111,20 +111,59 @@ static void fill_places(struct webseeds *w)
 
 /* ---- after a failure ------------------------------------------------------------------ */
 
+/* Nobody else has anything that is missing, as far as we know. */
+static bool is_alone(const struct webseed *s)
+{
+	const struct webseeds *w = s->all;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (&w->list[i] != s && !w->list[i].aside && w->list[i].failures == 0)
+			return false;
+	return !swarm_has_givers(w->t->swarm);
+}
+
+static uint64_t pause_ms(const struct webseed *s)
+{
+	uint64_t most = is_alone(s) ? WEBSEED_RETRY_ALONE_MS : WEBSEED_RETRY_MAX_MS;
+	uint64_t pause = WEBSEED_RETRY_MS;
+
+	for (uint32_t i = 0; i < s->failures && pause < most; i++)
+		pause *= 2;
+	return pause < most ? pause : most;
+}
+
+/* Those who were there when a pause began may have gone. */
+static void shorten_pauses(struct webseeds *w)
+{
+	struct transfer *t = w->t;
+	uint64_t now = webseeds_now_ms(w), most = now + WEBSEED_RETRY_ALONE_MS;
+
+	for (size_t i = 0; i < w->n && !t->complete; i++) {
+		struct webseed *s = &w->list[i];
+
+		if (s->aside || s->bidden || s->retry_ms <= most)
+			continue;
+		if (!is_alone(s)) {
+			webseeds_wake_at(w, most);
+			continue;
+		}
+		s->retry_ms = most;
+		if (webseed_is_active(s))
+			swarm_source_rest(t->swarm, s->ref, WEBSEED_RETRY_ALONE_MS, now, &t->fx);
+	}
+}
+
 void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s)
 {
 	struct webseeds *w = s->all;
 	struct transfer *t = w->t;
-	uint64_t pause = WEBSEED_RETRY_MS;
+	uint64_t pause = pause_ms(s);
 	char text[ERR_TEXT_MAX];
 
-	for (uint32_t i = 0; i < s->failures && pause < WEBSEED_RETRY_MAX_MS; i++)
-		pause *= 2;
-	if (pause > WEBSEED_RETRY_MAX_MS)
-		pause = WEBSEED_RETRY_MAX_MS;
 	if (retry_after_s > WEBSEED_RETRY_AFTER_MAX_S)
 		retry_after_s = WEBSEED_RETRY_AFTER_MAX_S;
-	if (retry_after_s > 0)
+	s->bidden = retry_after_s > 0;
+	if (s->bidden)
 		pause = (uint64_t)retry_after_s * 1000;
 	s->failures++;
 	s->retry_ms = webseeds_now_ms(w) + pause;
@@ -276,6 +315,7 @@ static void on_timer(void *arg)
 		if (webseed_is_active(&w->list[i]))
 			step(&w->list[i], list);
 	free(list);
+	shorten_pauses(w);
 	wake_for_idle(w);
 	transfer_perform(t);
 	node_settle(t->node);

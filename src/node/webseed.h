@@ -10,8 +10,9 @@
  * A server that answers with the whole file although a part was asked for is used when the file is
  * at most WEBSEED_WHOLE_BYTES, what is not wanted of it being dropped, and else put aside. 401,
  * 403, 404, 410 and 416: it does not have that file. 429, 5xx and what fails on the way: asked
- * again after a pause that doubles, or after what Retry-After says. Anything else, an answer that
- * is not what was asked for, or a compressed one: put aside.
+ * again after a pause that doubles, or after what Retry-After says. It stays short while nobody
+ * else has anything that is missing: then the pause is all that the download waits for. Anything
+ * else, an answer that is not what was asked for, or a compressed one: put aside.
  *
  * Who may be asked: addresses that are open to everyone, and what a user has named. A torrent says
  * whatever its maker likes, so servers that it names are asked only if they are no nearer to us
@@ -29,6 +30,8 @@
 #define WEBSEED_STALL_S 20u
 #define WEBSEED_RETRY_MS 2000u
 #define WEBSEED_RETRY_MAX_MS (10u * 60u * 1000u)
+/* The longest pause while there is nothing else to fetch from. */
+#define WEBSEED_RETRY_ALONE_MS 30000u
 /* Answers in a row of less than a block and less than what was asked for (attack: one byte each,
  * and a request for every one). */
 #define WEBSEED_SCRAPS_MAX 8u

@@ -130,3 +130,13 @@ void swarm_source_lacks(struct swarm *s, struct peer_ref ref, uint32_t first, ui
 	s->returned = true;
 	swarm_settle(&t);
 }
+
+bool swarm_has_givers(const struct swarm *s)
+{
+	const struct peer *p;
+
+	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;)
+		if (!p->source && p->wanted > 0)
+			return true;
+	return false;
+}

@@ -151,6 +151,21 @@ TEST(what_a_source_cannot_bring_now_is_asked_of_others_and_of_it_after_a_while)
 	stop(&b);
 }
 
+TEST(a_peer_is_a_giver_while_it_has_what_is_lacking_and_a_source_is_none)
+{
+	struct bench b;
+	struct peer_ref p;
+
+	start(&b, 4, "..", false);
+	CHECK(source(&b).slot != UINT32_MAX);
+	CHECK(!swarm_has_givers(b.s));
+	p = seed(&b, 1);
+	CHECK(swarm_has_givers(b.s));
+	swarm_on_closed(b.s, p, b.now, &b.fx);
+	CHECK(!swarm_has_givers(b.s));
+	stop(&b);
+}
+
 TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 {
 	struct bench b;

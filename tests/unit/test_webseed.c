@@ -7,6 +7,7 @@
 
 #include "failmalloc.h"
 #include "http_fixture.h"
+#include "node/webseed_impl.h"
 #include "node_fixture.h"
 #include "store/store_impl.h"
 #include "wire/http_range.h"
@@ -25,6 +26,7 @@ struct yard {
 	unsigned asked, n_gets, n_failed;
 	unsigned most; /* bytes that it gives at a time, for the first `n_scraps`; 0: all */
 	unsigned n_scraps;
+	int status; /* instead of an answer; 0: none */
 	char range[80];
 	struct store *roomy; /* is told of room while an answer is on its way; NULL: none */
 };
@@ -43,6 +45,10 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 	unsigned long long from = 0, to = 0;
 
 	y->asked++;
+	if (y->status != 0) {
+		reply->status = y->status;
+		return;
+	}
 	if (y->roomy != NULL)
 		tell_room(y->roomy);
 	CHECK(range != NULL && sscanf(range, "bytes=%llu-%llu", &from, &to) == 2);
@@ -77,9 +83,9 @@ static void yard_fini(struct yard *y)
 	world_fini(&y->w);
 }
 
-static int get(struct yard *y, struct transfer **t, struct err_info *why)
+static int get_from(struct yard *y, const char *const *urls, struct transfer **t,
+		    struct err_info *why)
 {
-	const char *const urls[] = {y->url, NULL};
 	char out[400];
 	struct transfer_params p;
 
@@ -87,6 +93,11 @@ static int get(struct yard *y, struct transfer **t, struct err_info *why)
 	p = world_params(&y->w, out);
 	p.webseeds = urls;
 	return node_add(y->node, &p, t, why);
+}
+
+static int get(struct yard *y, struct transfer **t, struct err_info *why)
+{
+	return get_from(y, (const char *const[]){y->url, NULL}, t, why);
 }
 
 /* It is all there, or it is said that memory ran out; and goes. */
@@ -133,6 +144,42 @@ TEST(a_web_server_that_gives_less_than_a_block_is_asked_on_so_often_and_no_more)
 	CHECK_INT(phase_of(t), TRANSFER_DOWNLOADING);
 	node_remove(y.node, t);
 	WAIT_FOR(y.w.loop, y.node->n_transfers == 0);
+	yard_fini(&y);
+}
+
+TEST(a_web_server_that_fails_is_asked_again_soon_while_nothing_else_is_there)
+{
+	struct webseed *s, *other;
+	struct transfer *t;
+	uint64_t pause;
+	struct yard y;
+
+	yard_init(&y);
+	y.status = 503;
+	CHECK_INT(
+	    get_from(&y, (const char *const[]){y.url, "http://127.0.0.1:1/f", NULL}, &t, NULL), OK);
+	s = &t->webseeds->list[0];
+	other = &t->webseeds->list[1];
+	other->bidden = true; /* that has not failed */
+	other->retry_ms = UINT64_MAX;
+	s->failures = 20;
+	WAIT_FOR(y.w.loop, s->failures > 20);
+	CHECK(s->retry_ms - loop_now_ms(y.w.loop) > WEBSEED_RETRY_MAX_MS / 2);
+	other->aside = true;
+	webseeds_on_fetch(t->webseeds);
+	WAIT_FOR(y.w.loop, s->retry_ms - loop_now_ms(y.w.loop) <= WEBSEED_RETRY_ALONE_MS);
+	CHECK(s->retry_ms > loop_now_ms(y.w.loop) + WEBSEED_RETRY_ALONE_MS / 2);
+	/* And so it stays. */
+	swarm_source_rest(t->swarm, s->ref, 0, loop_now_ms(y.w.loop), &t->fx);
+	transfer_perform(t);
+	WAIT_FOR(y.w.loop, s->failures > 21);
+	pause = s->retry_ms - loop_now_ms(y.w.loop);
+	CHECK(pause > WEBSEED_RETRY_ALONE_MS / 2 && pause <= WEBSEED_RETRY_ALONE_MS);
+	y.status = 0;
+	swarm_source_rest(t->swarm, s->ref, 0, loop_now_ms(y.w.loop), &t->fx);
+	transfer_perform(t);
+	end(&y, t);
+	CHECK_INT(y.n_failed, 0);
 	yard_fini(&y);
 }
 
