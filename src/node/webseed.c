@@ -232,18 +232,59 @@ static void choose_row(struct webseed *s, struct block_ref *list, uint32_t n)
 	s->got = 0;
 }
 
+static uint64_t file_end(const struct webseed *s)
+{
+	const struct meta_file *f = &s->all->t->meta->files[s->file];
+
+	return f->offset + f->length;
+}
+
 /* Is anything that the request under way brings expected still? */
 static bool is_of_use(const struct webseed *s, const struct block_ref *list, uint32_t n)
 {
 	const struct metainfo *m = s->all->t->meta;
+	uint64_t end = s->whole ? file_end(s) : s->call_end;
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t at = place_of(m, &list[i]);
 
-		if (at < s->call_end && at + list[i].length > s->at)
+		if (at < end && at + list[i].length > s->at)
 			return true;
 	}
 	return false;
+}
+
+/* From the first of the list, which is in order, to the end of the row that it begins. */
+static void read_on_with(struct webseed *s, const struct block_ref *list, uint32_t n)
+{
+	const struct metainfo *m = s->all->t->meta;
+	uint64_t at = place_of(m, &list[0]), last = file_end(s);
+
+	s->skip = at - s->at;
+	s->at = s->end = at;
+	for (uint32_t i = 0; i < n && place_of(m, &list[i]) == s->end; i++)
+		s->end += list[i].length;
+	s->call_end = s->end < last ? s->end : last;
+}
+
+bool webseed_read_on(struct webseed *s)
+{
+	const struct transfer *t = s->all->t;
+	struct block_ref *list = malloc(ROW_BLOCKS_MAX * sizeof(*list));
+	uint32_t n, i = 0;
+	bool more;
+
+	if (list == NULL)
+		return false;
+	n = swarm_expected(t->swarm, s->ref, list, ROW_BLOCKS_MAX);
+	qsort(list, n, sizeof(*list), by_place);
+	while (i < n && place_of(t->meta, &list[i]) < s->at)
+		i++;
+	more = i < n && place_of(t->meta, &list[i]) < file_end(s);
+	if (more)
+		read_on_with(s, list + i, n - i);
+	free(list);
+	return more;
 }
 
 /* A limit held it, or want of room. */

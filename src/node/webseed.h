@@ -8,11 +8,14 @@
  * brings in some seconds (swarm_source.c).
  *
  * A server that answers with the whole file although a part was asked for is used when the file is
- * at most WEBSEED_WHOLE_BYTES, what is not wanted of it being dropped, and else put aside. 401,
- * 403, 404, 410 and 416: it does not have that file. 429, 5xx and what fails on the way: asked
- * again after a pause that doubles, or after what Retry-After says. It stays short while nobody
- * else has anything that is missing: then the pause is all that the download waits for. Anything
- * else, an answer that is not what was asked for, or a compressed one: put aside.
+ * at most WEBSEED_WHOLE_BYTES, and else put aside. What is not wanted of it is dropped; it is read
+ * on behind what was asked for as long as more of what follows is expected, since the next answer
+ * would begin at the front again.
+ *
+ * 401, 403, 404, 410 and 416: it does not have that file. 429, 5xx and what fails on the way: asked
+ * again after a pause that doubles, or after what Retry-After says. The pause stays short while
+ * nobody else has anything that is missing, as then the download waits for it alone. Anything else,
+ * an answer that is not what was asked for, or a compressed one: put aside.
  *
  * Who may be asked: addresses that are open to everyone, and what a user has named. A torrent says
  * whatever its maker likes, so servers that it names are asked only if they are no nearer to us

@@ -118,6 +118,7 @@ static const char *judge_whole(struct webseed *s, const struct http_call *call)
 		return "has a file of another size";
 	if (f->length > WEBSEED_WHOLE_BYTES)
 		return "gives whole files only, and this one is too large for that";
+	s->whole = true;
 	s->skip = s->call_at - f->offset;
 	return NULL;
 }
@@ -137,11 +138,33 @@ static enum verdict judge(struct webseed *s, const struct http_call *call)
 	return s->why == NULL ? VERDICT_GOOD : VERDICT_BAD;
 }
 
+/* What of the part from *used on is asked for, or follows it in a whole file. Returns as feed(). */
+static int take_part(struct webseed *s, struct bytes part, size_t *used)
+{
+	size_t n;
+	int err;
+
+	do {
+		n = s->skip < part.len - *used ? (size_t)s->skip : part.len - *used;
+		s->skip -= n;
+		*used += n;
+		/* Else it is given up, and begun again, when that takes long. */
+		if (n > 0)
+			swarm_on_progress(s->all->t->swarm, s->ref, 0, webseeds_now_ms(s->all));
+		n = part.len - *used;
+		if (n > s->call_end - s->at)
+			n = (size_t)(s->call_end - s->at);
+		err = feed(s, part.ptr + *used, n, &n);
+		*used += n;
+	} while (err == OK && *used < part.len && s->whole && webseed_read_on(s));
+	return err;
+}
+
 static enum http_take on_part(void *user, struct http_call *call, struct bytes part)
 {
 	struct webseed *s = user;
 	struct node *n = s->all->t->node;
-	size_t from = s->taken, used, want;
+	size_t used = s->taken;
 	struct addr from_addr;
 	uint64_t wait;
 	int err;
@@ -157,25 +180,17 @@ static enum http_take on_part(void *user, struct http_call *call, struct bytes p
 		webseeds_wake_at(s->all, s->resume_ms);
 		return HTTP_TAKE_LATER;
 	}
-	/* `skip` counts down once, when the part is first seen. */
-	if (from == 0) {
-		from = s->skip < part.len ? (size_t)s->skip : part.len;
-		s->skip -= from;
-	}
-	want = part.len - from;
-	if (want > s->call_end - s->at)
-		want = (size_t)(s->call_end - s->at);
-	err = feed(s, part.ptr + from, want, &used);
-	throttle_took_from(s->all->t, &from_addr, used);
+	err = take_part(s, part, &used);
+	throttle_took_from(s->all->t, &from_addr, used - s->taken);
 	s->taken = 0;
 	if (err == ERR_AGAIN) {
-		s->taken = from + used;
+		s->taken = used;
 		s->starved = true;
 	}
 	node_settle(n);
 	if (err == ERR_AGAIN)
 		return HTTP_TAKE_LATER;
-	return err != OK || from + used < part.len ? HTTP_TAKE_STOP : HTTP_TAKE_MORE;
+	return err != OK || used < part.len ? HTTP_TAKE_STOP : HTTP_TAKE_MORE;
 }
 
 static void on_status(struct webseed *s, const struct http_answer *a)
@@ -265,6 +280,7 @@ static int ask_for_part(struct webseed *s)
 	s->call_end = f->offset + f->length < s->end ? f->offset + f->length : s->end;
 	s->verdict = VERDICT_NONE;
 	s->why = NULL;
+	s->whole = false;
 	s->skip = 0;
 	s->taken = 0;
 	buf_init(&url, URL_MAX);

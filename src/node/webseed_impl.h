@@ -37,6 +37,7 @@ struct webseed {
 	struct http_call *call;
 	uint32_t file;
 	uint64_t call_at, call_end;
+	bool whole;    /* it brings the file to its end, which may be of use */
 	uint64_t skip; /* of the body, what lies before `at` */
 	size_t taken;  /* of a part that was not taken wholly */
 	enum verdict verdict;
@@ -63,6 +64,8 @@ static inline bool webseed_is_active(const struct webseed *s)
 }
 
 /* ---- webseed.c ---- */
+/* The whole file comes: on to what is expected next of the rest of it. False: nothing is. */
+bool webseed_read_on(struct webseed *s);
 /* Look again at what is to be done, at that time at the latest. */
 void webseeds_wake_at(struct webseeds *w, uint64_t at_ms);
 void webseed_put_aside(struct webseed *s, const char *why);

@@ -16,6 +16,8 @@
 
 static const struct kind v1 = {true, false};
 static const struct sample_file one = {"f", 100 * KIB + 5, false};
+/* Several times what is asked for first. */
+static const struct sample_file large = {"f", 4096 * KIB + 5, false};
 
 /* A web server that has the one file, and a node that fetches it from there. */
 struct yard {
@@ -27,7 +29,9 @@ struct yard {
 	unsigned most; /* bytes that it gives at a time, for the first `n_scraps`; 0: all */
 	unsigned n_scraps;
 	int status; /* instead of an answer; 0: none */
+	bool whole; /* it knows no ranges */
 	char range[80];
+	enum swarm_order order;
 	struct store *roomy; /* is told of room while an answer is on its way; NULL: none */
 };
 
@@ -57,23 +61,34 @@ static void handle(void *user, const struct http_request *r, struct http_reply *
 		to = from + y->most - 1;
 	snprintf(y->range, sizeof(y->range), "bytes %llu-%llu/%llu", from, to,
 		 (unsigned long long)f->length);
-	reply->status = 206;
+	if (y->whole) {
+		from = 0;
+		to = f->length - 1;
+	}
+	reply->status = y->whole ? 200 : 206;
 	reply->type = "application/octet-stream";
-	reply->headers[0] = "Content-Range";
-	reply->headers[1] = y->range;
+	if (!y->whole) {
+		reply->headers[0] = "Content-Range";
+		reply->headers[1] = y->range;
+	}
 	CHECK_INT(buf_put(&reply->body, bytes_of(y->w.s.space + from, (size_t)(to - from) + 1)),
 		  OK);
 }
 
-static void yard_init(struct yard *y)
+static void yard_init_with(struct yard *y, const struct sample_file *file)
 {
 	uint16_t port = 0;
 
 	memset(y, 0, sizeof(*y));
-	world_init(&y->w, v1, 16 * KIB, &one, 1);
+	world_init(&y->w, v1, 16 * KIB, file, 1);
 	y->server = serve_http(y->w.loop, handle, y, &port);
 	snprintf(y->url, sizeof(y->url), "http://127.0.0.1:%u/f", port);
 	y->node = world_node(&y->w);
+}
+
+static void yard_init(struct yard *y)
+{
+	yard_init_with(y, &one);
 }
 
 static void yard_fini(struct yard *y)
@@ -92,6 +107,7 @@ static int get_from(struct yard *y, const char *const *urls, struct transfer **t
 	snprintf(out, sizeof(out), "%s%u", y->w.out, y->n_gets++);
 	p = world_params(&y->w, out);
 	p.webseeds = urls;
+	p.order = y->order;
 	return node_add(y->node, &p, t, why);
 }
 
@@ -121,6 +137,27 @@ TEST(a_web_server_alone_is_enough)
 	end(&y, t);
 	CHECK(y.asked > 0);
 	yard_fini(&y);
+}
+
+TEST(a_whole_file_that_was_not_asked_for_is_used_to_its_end)
+{
+	static const enum swarm_order orders[] = {ORDER_SEQUENTIAL, ORDER_RAREST};
+	/* What lies before the place where the first row begins is asked for after that. */
+	static const unsigned most[] = {1, 2};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct transfer *t;
+		struct yard y;
+
+		yard_init_with(&y, &large);
+		y.whole = true;
+		y.order = orders[i];
+		CHECK_INT(get(&y, &t, NULL), OK);
+		end(&y, t);
+		CHECK_INT(y.n_failed, 0);
+		CHECK(y.asked >= 1 && y.asked <= most[i]);
+		yard_fini(&y);
+	}
 }
 
 TEST(a_web_server_that_gives_less_than_a_block_is_asked_on_so_often_and_no_more)
