@@ -29,13 +29,32 @@ static uint64_t now_ms(const struct fetch_peer *p)
 
 /* ---- its end --------------------------------------------------------------------------- */
 
+/* There is nobody who might have the metadata. */
+static bool is_alone(const struct metadata_fetch *f)
+{
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++)
+		if (f->peers[i] != NULL && f->peers[i]->state == FETCH_OPEN)
+			return false;
+	return true;
+}
+
+static void nobody_there(struct metadata_fetch *f, struct address *a)
+{
+	if (is_alone(f))
+		addrbook_on_failed_alone(&f->book, a, loop_now_ms(f->node->loop));
+	else
+		addrbook_on_failed(&f->book, a, loop_now_ms(f->node->loop));
+}
+
 static void tell_book(struct fetch_peer *p, bool ban)
 {
 	struct addrbook *b = &p->f->book;
 	struct address *a = addrbook_find(b, &p->addr);
 
 	if (a != NULL && p->state == FETCH_CONNECTING)
-		addrbook_on_failed(b, a, now_ms(p));
+		nobody_there(p->f, a);
+	else if (a != NULL && p->state == FETCH_HANDSHAKE && !p->came && is_alone(p->f))
+		addrbook_on_hung_up(b, a, now_ms(p));
 	else if (a != NULL)
 		addrbook_on_closed(b, a, p->gave, now_ms(p));
 	if (ban)
@@ -560,7 +579,7 @@ static void dial_as(struct metadata_fetch *f, uint32_t number, struct dial d)
 	if (a != NULL && dial_is_want(err))
 		addrbook_put_off(&f->book, a, ADDRBOOK_RETRY_MS, now);
 	else if (a != NULL && err != OK)
-		addrbook_on_failed(&f->book, a, now);
+		nobody_there(f, a);
 	if (p == NULL)
 		return;
 	p->encrypt = d.encrypt;

@@ -185,7 +185,8 @@ static bool make_room(const struct metadata_fetch *f, const struct addr *to)
 	return link_make_room(n, to);
 }
 
-static void dial(struct metadata_fetch *f)
+/* Returns when there will be somebody to be dialled again, UINT64_MAX for nobody or no place. */
+static uint64_t dial(struct metadata_fetch *f)
 {
 	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
 		struct address *a;
@@ -196,20 +197,24 @@ static void dial(struct metadata_fetch *f)
 			continue;
 		a = addrbook_dial(&f->book, WISH_ANY, now_ms(f), &due);
 		if (a == NULL)
-			return;
+			return due;
 		to = a->addr;
 		if (!make_room(f, &to)) {
 			addrbook_put_off(&f->book, a, PUT_OFF_MS, now_ms(f));
-			return;
+			return UINT64_MAX;
 		}
 		fetch_peer_dial(f, i, &to);
 	}
+	return UINT64_MAX;
 }
 
-static void set_timer(struct metadata_fetch *f)
+/* `dial_ms`: when somebody is to be dialled. */
+static void set_timer(struct metadata_fetch *f, uint64_t dial_ms)
 {
 	uint64_t now = now_ms(f), at = now + 1000, due = metadata_deadline_ms(f->metadata, now);
 
+	if (dial_ms < due)
+		due = dial_ms;
 	if (f->layers != NULL && layers_deadline_ms(f->layers) < due)
 		due = layers_deadline_ms(f->layers);
 	if (due < at)
@@ -230,6 +235,8 @@ static bool does_without(const struct metadata_fetch *f)
 
 static void go_on(struct metadata_fetch *f)
 {
+	uint64_t dial_ms;
+
 	if (f->result != ERR_AGAIN)
 		return;
 	if (f->info == NULL && metadata_result(f->metadata).len > 0)
@@ -241,9 +248,9 @@ static void go_on(struct metadata_fetch *f)
 		return;
 	}
 	check_deadlines(f);
-	dial(f);
+	dial_ms = dial(f);
 	ask(f);
-	set_timer(f);
+	set_timer(f, dial_ms);
 }
 
 void fetch_go_on(struct metadata_fetch *f)

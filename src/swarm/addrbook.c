@@ -296,6 +296,11 @@ void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms)
 	try_later(b, a, true, now_ms);
 }
 
+void addrbook_on_failed_alone(struct addrbook *b, struct address *a, uint64_t now_ms)
+{
+	try_later(b, a, a->source == SOURCE_USER, now_ms);
+}
+
 void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms)
 {
 	addrbook_set_state(b, a, ADDRESS_IDLE);

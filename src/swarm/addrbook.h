@@ -12,8 +12,9 @@
 #include "swarm/swarm.h"
 
 #define ADDRBOOK_RETRY_MS 5000u
-/* The same where somebody answered and hung up, as libtorrent does until its torrent is ready: who
- * starts both ends together should not wait for the one that was quicker. */
+/* The same where somebody answered and hung up, as libtorrent does until its torrent is ready, or
+ * where the user says that somebody is, while there is nobody else: who starts both ends together
+ * should not wait for the one that was quicker. */
 #define ADDRBOOK_RETRY_SOON_MS 500u
 #define ADDRBOOK_RETRY_MAX_MS (10u * 60u * 1000u)
 /* Of addresses that were good once. */
@@ -105,6 +106,9 @@ void addrbook_set_state(struct addrbook *b, struct address *a, enum address_stat
 void addrbook_on_failed(struct addrbook *b, struct address *a, uint64_t now_ms);
 /* Somebody is there, who may be about to be ready. */
 void addrbook_on_hung_up(struct addrbook *b, struct address *a, uint64_t now_ms);
+/* Nobody is there, and there is nobody else to talk with: as addrbook_on_hung_up() for those that
+ * the user named, and as addrbook_on_failed() for others. */
+void addrbook_on_failed_alone(struct addrbook *b, struct address *a, uint64_t now_ms);
 /* It was not dialled after all, for a reason of ours: as if it had not been handed out, but not due
  * for so many milliseconds, more or less. */
 void addrbook_put_off(struct addrbook *b, struct address *a, uint64_t ms, uint64_t now_ms);

@@ -125,7 +125,10 @@ void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms
 	struct address *known = addrbook_find(&s->book, a);
 
 	if (known != NULL && known->state == ADDRESS_DIALING) {
-		addrbook_on_failed(&s->book, known, now_ms);
+		if (s->n_peers == s->n_sources)
+			addrbook_on_failed_alone(&s->book, known, now_ms);
+		else
+			addrbook_on_failed(&s->book, known, now_ms);
 		s->n_in_vain += s->n_in_vain < SWARM_DIALS_MAX;
 		swarm_punch(&t, known);
 	}

@@ -152,6 +152,7 @@ void swarm_on_addresses(struct swarm *s, const struct addr *list, size_t n, enum
  * a lie: it decides only who is dialled first (SWARM_COMPLETE_FEW). */
 void swarm_on_holders(struct swarm *s, const struct addr *list, size_t n, size_t complete,
 		      enum addr_source src, uint64_t now_ms, struct effects *fx);
+/* While we have nobody it is dialled again soon if the user named it. */
 void swarm_on_dial_failed(struct swarm *s, const struct addr *a, uint64_t now_ms,
 			  struct effects *fx);
 /* It was connected to, and closed before there was a handshake. While we have nobody it is dialled

@@ -114,6 +114,30 @@ TEST(addrbook_tries_again_soon_who_hung_up)
 	addrbook_fini(&b);
 }
 
+TEST(addrbook_tries_again_soon_whom_the_user_named_while_there_is_nobody_and_no_others)
+{
+	static const enum addr_source from[] = {SOURCE_USER, SOURCE_TRACKER};
+
+	for (int i = 0; i < 2; i++) {
+		struct addrbook b = fresh(3);
+		struct addr a = at(1, 1);
+		struct address *k = addrbook_add(&b, &a, from[i], 0);
+		uint64_t now = 1000, due, ms = i == 0 ? ADDRBOOK_RETRY_SOON_MS : ADDRBOOK_RETRY_MS;
+
+		for (uint32_t n = 0; n < 6; n++) {
+			CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == k);
+			addrbook_on_failed_alone(&b, k, now);
+			CHECK(addrbook_dial(&b, WISH_ANY, now, &due) == NULL);
+			CHECK(due - now >= ms * 3 / 4 && due - now <= ms * 5 / 4);
+			now = due;
+			ms *= 2;
+			if (i == 0 && ms > ADDRBOOK_RETRY_MS)
+				ms = ADDRBOOK_RETRY_MS;
+		}
+		addrbook_fini(&b);
+	}
+}
+
 TEST(addrbook_holds_nothing_against_an_address_that_was_put_off)
 {
 	struct addrbook b = fresh(11);

@@ -114,6 +114,29 @@ TEST(a_link_by_v1s_name_to_a_hybrid_is_found_by_v2s_in_encrypted_handshakes_too)
 	world_fini(&w);
 }
 
+/* Somebody else starts the other end a moment later. */
+TEST(whom_a_link_names_is_dialled_again_soon_while_nobody_is_there)
+{
+	struct metadata_fetch *f;
+	uint64_t began_ms;
+	struct world w;
+	struct raw r;
+	struct node *n;
+
+	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
+	n = world_node(&w);
+	f = begin(&w, &r, n);
+	close(r.listener);
+	r.listener = -1;
+	began_ms = clock_ms();
+	WAIT_FOR(w.loop, f->book.list[0].failures > 1);
+	CHECK(clock_ms() - began_ms < ADDRBOOK_RETRY_MS / 2);
+	metadata_fetch_free(f);
+	raw_fini(&r);
+	node_free(n);
+	world_fini(&w);
+}
+
 TEST(metadata_that_nobody_asked_for_is_nothing_given_O_20)
 {
 	struct metadata_fetch *f;

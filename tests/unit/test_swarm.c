@@ -1862,6 +1862,25 @@ TEST(swarm_dials_again_soon_who_hung_up_while_it_has_nobody)
 	stop(&b);
 }
 
+TEST(swarm_dials_again_soon_whom_the_user_named_while_it_has_nobody)
+{
+	struct addr list[1] = {addr_of(1)};
+	struct bench b;
+
+	start(&b, 1, ".", false);
+	swarm_on_addresses(b.s, list, 1, SOURCE_USER, b.now, &b.fx);
+	CHECK(strstr(said(&b), "dial(") != NULL);
+	swarm_on_dial_failed(b.s, &list[0], b.now, &b.fx);
+	tick(&b, 700);
+	CHECK(strstr(said(&b), "dial(") != NULL);
+	/* Now it has somebody. */
+	open_seed(&b, 0);
+	swarm_on_dial_failed(b.s, &list[0], b.now, &b.fx);
+	tick(&b, 3000);
+	CHECK(strstr(said(&b), "dial(") == NULL);
+	stop(&b);
+}
+
 TEST(swarm_dials_another_complete_one_when_one_cannot_be_reached)
 {
 	struct addr dialled[SWARM_PEERS_DIAL], first;
