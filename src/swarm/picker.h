@@ -260,6 +260,9 @@ struct open_piece *picker_begin(struct picker *p, uint32_t piece, uint64_t now_m
 bool picker_lacks_any(const struct picker *p, const struct bitfield *has, uint32_t copies);
 /* Fresh pieces, those that no peer has a part of the torrent with. */
 uint32_t picker_alone(const struct picker *p);
+/* Least copies of a piece that is lacking (picker_copies(); UINT32_MAX: none is), and how many such
+ * pieces have none. Looks at pieces that are begun alone. */
+uint32_t picker_rarest(const struct picker *p, uint32_t *alone);
 /* Is every missing piece that anybody has begun? Then the end has come. */
 bool picker_all_begun(const struct picker *p);
 /* A second peer is asked; false when the block is not asked for already. */

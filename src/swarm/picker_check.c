@@ -48,6 +48,19 @@ static void check_order(const struct picker *p)
 	assert(n == p->n_order);
 }
 
+static void check_rarest(const struct picker *p)
+{
+	uint32_t least = UINT32_MAX, n_alone = 0, alone;
+
+	for (uint32_t i = 0; i < p->have.n; i++) {
+		if (!picker_lacks(p, i))
+			continue;
+		least = picker_copies(p, i) < least ? picker_copies(p, i) : least;
+		n_alone += picker_copies(p, i) == 0;
+	}
+	assert(picker_rarest(p, &alone) == least && alone == n_alone);
+}
+
 void picker_check(const struct picker *p)
 {
 	uint64_t bytes = 0;
@@ -69,6 +82,7 @@ void picker_check(const struct picker *p)
 	for (uint32_t i = 0; i < p->have.n; i++)
 		n_missing += picker_lacks(p, i);
 	assert(n_missing == p->n_missing);
+	check_rarest(p);
 	for (uint32_t i = 0; i < p->n_urgent; i++)
 		assert(!bitfield_has(&p->have, p->urgent[i].piece));
 	if (p->place != NULL)

@@ -356,6 +356,37 @@ uint32_t picker_alone(const struct picker *p)
 	return n;
 }
 
+static uint32_t rarest_fresh(const struct picker *p, uint32_t rank)
+{
+	const uint32_t *row = p->start + (size_t)rank * p->n_buckets;
+	uint32_t b = p->low;
+
+	if (picker_fresh_in(p, rank) == 0)
+		return UINT32_MAX;
+	while (row[b + 1] == row[b])
+		b++;
+	return b - p->low;
+}
+
+uint32_t picker_rarest(const struct picker *p, uint32_t *alone)
+{
+	uint32_t least = UINT32_MAX, copies;
+
+	*alone = picker_alone(p);
+	for (uint32_t r = 0; p->start != NULL && r < p->n_ranks; r++) {
+		copies = rarest_fresh(p, r);
+		least = copies < least ? copies : least;
+	}
+	for (uint32_t i = 0; i < p->n_open; i++) {
+		if (!picker_is_wanted(p, p->open[i]->piece))
+			continue;
+		copies = picker_copies(p, p->open[i]->piece);
+		least = copies < least ? copies : least;
+		*alone += copies == 0;
+	}
+	return least;
+}
+
 static bool is_among(const struct bitfield *has, uint32_t piece)
 {
 	return has == NULL || bitfield_has(has, piece);

@@ -1,33 +1,48 @@
 /* Looking in: numbers for people. */
 #include "swarm/swarm_parts.h"
 
-/* Least copies of any piece and how many pieces have more; of missing ones least alone. */
+/* Least copies of any piece, and how many pieces have more. Two simple walks, which a compiler
+ * makes many pieces at a time: there may be two million, and people look each second. */
+static uint32_t least_copies(const struct picker *k, uint32_t *above)
+{
+	uint32_t n = k->have.n, more = 0;
+	uint16_t least = UINT16_MAX;
+
+	for (uint32_t i = 0; i < n; i++)
+		least = k->avail[i] < least ? k->avail[i] : least;
+	for (uint32_t i = 0; i < n; i++)
+		more += k->avail[i] > least;
+	*above = more;
+	return n == 0 ? 0 : least - k->low;
+}
+
+/* Pieces that we have and no peer with part of the torrent, of `alone` that no such peer has. */
+static uint32_t count_sole(const struct picker *k, uint32_t alone, uint32_t lacking)
+{
+	const struct bitfield *have = &k->have;
+	uint32_t n = 0;
+
+	if (k->plan == NULL)
+		return alone - lacking; /* what is not had is lacking */
+	for (uint32_t i = bitfield_next_set(have, 0); i < have->n;
+	     i = bitfield_next_set(have, i + 1))
+		n += picker_copies(k, i) == 0;
+	return n;
+}
+
 static void count_copies(const struct swarm *s, struct swarm_stats *out)
 {
 	const struct picker *k = &s->picker;
-	uint32_t least = UINT32_MAX, above = 0, rarest = UINT32_MAX;
+	uint32_t n = s->meta->n_pieces, above, lacking;
+	uint32_t least = least_copies(k, &above), rarest = picker_rarest(k, &lacking);
 
-	for (uint32_t i = 0; i < s->meta->n_pieces; i++) {
-		uint32_t copies = picker_copies(k, i);
-
-		if (copies < least) {
-			least = copies;
-			above = i;
-		} else if (copies > least) {
-			above++;
-		}
-		if (copies == 0 && k->n_all == 0) {
-			out->sole += bitfield_has(&k->have, i);
-			out->nowhere += picker_lacks(k, i);
-		}
-		if (picker_lacks(k, i) && copies < rarest)
-			rarest = copies;
+	out->distributed_milli = (least + k->n_all) * 1000;
+	if (n > 0)
+		out->distributed_milli += (uint32_t)((uint64_t)above * 1000 / n);
+	if (k->n_all == 0) {
+		out->nowhere = lacking;
+		out->sole = count_sole(k, least == 0 ? n - above : 0, lacking);
 	}
-	if (s->meta->n_pieces == 0)
-		least = 0;
-	else
-		out->distributed_milli = (uint32_t)((uint64_t)above * 1000 / s->meta->n_pieces);
-	out->distributed_milli += (least + k->n_all) * 1000;
 	out->rarest = rarest == UINT32_MAX ? 0 : rarest + k->n_all;
 	out->can_complete = swarm_complete(s) || out->rarest > 0;
 }

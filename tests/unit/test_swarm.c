@@ -422,6 +422,37 @@ static void want(struct bench *b, const char *picture)
 	swarm_set_wanted(b->s, pieces, b->now, &b->fx);
 }
 
+TEST(swarm_counts_what_it_alone_has_and_what_is_nowhere_also_where_not_all_is_wanted)
+{
+	static const char *const plans[] = {NULL, "nnnn----", "--nnnnnn"};
+	static const uint32_t nowhere[] = {3, 1, 3};
+	struct swarm_stats st;
+	struct peer_ref r;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct bench b;
+
+		start(&b, 1, "***.....", false);
+		if (plans[i] != NULL)
+			want(&b, plans[i]);
+		r = join(&b, FAST);
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 2});
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 6});
+		hear(&b, r, (struct wire_msg){.type = WIRE_HAVE, .index = 7});
+		swarm_stats(b.s, b.now, &st);
+		CHECK_INT(st.sole, 2);
+		CHECK_INT(st.nowhere, nowhere[i]);
+		CHECK_INT(st.rarest, 0);
+		CHECK(!st.can_complete);
+		CHECK_INT(st.distributed_milli, 3000 / 8);
+		r = open_seed(&b, 0);
+		swarm_stats(b.s, b.now, &st);
+		CHECK(st.sole == 0 && st.nowhere == 0 && st.rarest == 1 && st.can_complete);
+		CHECK_INT(st.distributed_milli, 1000 + 3000 / 8);
+		stop(&b);
+	}
+}
+
 TEST(swarm_asks_for_wanted_pieces_alone_and_is_complete_with_them)
 {
 	struct swarm_stats st;
