@@ -1,7 +1,9 @@
 /* node/index_feed.c - what is new, for feed readers.
  *
  * Readers know feeds and entries again by their ids: those are of this catalogue, wherever it
- * moves, and of this content under this name, wherever it is published. */
+ * moves, and of this content under this name, wherever it is published.
+ *
+ * Source: RFC 4287; pages as in RFC 5005, section 3. */
 #include <time.h>
 
 #include "base/text.h"
@@ -93,37 +95,64 @@ static int put_entry(struct buf *out, const struct entry *e, struct bytes token)
 	return err;
 }
 
-static int put_feed(struct buf *out, const struct index_server *s, size_t n,
+/* The page of entries with ids below `before`; 0: the newest. */
+static void put_page_link(struct buf *out, const char *rel, uint64_t before, struct bytes token)
+{
+	buf_printf(out, "<link rel=\"%s\" href=\"feed.atom", rel);
+	if (before > 0)
+		buf_printf(out, "?before=%llu", (unsigned long long)before);
+	if (token.len > 0) {
+		buf_put_str(out, before > 0 ? "&amp;token=" : "?token=");
+		text_put_percent(out, token);
+	}
+	buf_put_str(out, "\"/>");
+}
+
+/* `n`: one more than a page has, where there is another page. */
+static void put_page_links(struct buf *out, const struct index_server *s, uint64_t before, size_t n,
+			   struct bytes token)
+{
+	/* It says where this is, and is not followed with a token. */
+	put_page_link(out, "self", before, bytes_of(NULL, 0));
+	if (before > 0)
+		put_page_link(out, "first", 0, token);
+	if (n > INDEX_FEED_ENTRIES)
+		put_page_link(out, "next", s->rows[INDEX_FEED_ENTRIES - 1].id, token);
+}
+
+static int put_feed(struct buf *out, const struct index_server *s, uint64_t before, size_t n,
 		    const uint8_t id[CATALOGUE_ID_LEN], struct bytes token)
 {
+	size_t shown = n < INDEX_FEED_ENTRIES ? n : INDEX_FEED_ENTRIES;
 	int64_t newest = 0;
 	int err = OK;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < shown; i++)
 		newest = s->rows[i].published_at > newest ? s->rows[i].published_at : newest;
 	buf_put_str(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
 			 "<feed xmlns=\"http://www.w3.org/2005/Atom\">");
 	put_uuid(out, id, 4);
-	buf_put_str(out, "<title>shoal catalogue</title><link rel=\"self\" href=\"feed.atom\"/>"
-			 "<link rel=\"alternate\" type=\"text/html\" href=\"./\"/><updated>");
+	buf_put_str(out, "<title>shoal catalogue</title>");
+	put_page_links(out, s, before, n, token);
+	buf_put_str(out, "<link rel=\"alternate\" type=\"text/html\" href=\"./\"/><updated>");
 	put_time(out, newest);
 	buf_put_str(out, "</updated>\n");
-	for (size_t i = 0; i < n && err == OK; i++)
+	for (size_t i = 0; i < shown && err == OK; i++)
 		err = put_entry(out, &s->rows[i], token);
 	buf_put_str(out, "</feed>\n");
 	return err;
 }
 
-/* Source: RFC 4287. */
 void index_feed(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
-	struct catalogue_query q = {.limit = INDEX_FEED_ENTRIES};
+	struct catalogue_query q = {.limit = INDEX_FEED_ENTRIES + 1};
 	uint8_t id[CATALOGUE_ID_LEN];
 	struct err_info why = {0};
 	struct buf token;
 	size_t n = 0;
 
-	if (!index_reply_method(r, reply, "GET"))
+	if (!index_reply_method(r, reply, "GET") || !index_query_is_sane(r, reply) ||
+	    index_take_number(r, "before", 1, INT64_MAX, &q.before_id, reply) < 0)
 		return;
 	if (catalogue_db_id(s->db, id, &why) < 0 ||
 	    catalogue_db_find(s->db, &q, s->rows, &n, &why) < 0) {
@@ -132,7 +161,7 @@ void index_feed(struct index_server *s, const struct http_request *r, struct htt
 	}
 	buf_init(&token, HTTP_HEADERS_MAX);
 	reply->type = "application/atom+xml; charset=utf-8";
-	if (put_feed(&reply->body, s, n, id, index_passkey_of(s, r, &token)) < 0)
+	if (put_feed(&reply->body, s, q.before_id, n, id, index_passkey_of(s, r, &token)) < 0)
 		index_reply_error(reply, 503, "busy", "out of memory");
 	buf_fini(&token);
 }

@@ -316,6 +316,9 @@ def _(w):
     h.wait_for(lambda: h.http(index.url + "/feed.atom")[0] == 401, 5 * h.SLOW, "the index closes")
     status, body = h.http(feed_of(index, "?token=" + secret)[1]["f@1"][2]["enclosure"])
     check(status == 200 and b"/announce/" + secret.encode() in body, "the .torrent, with a passkey", body[:200])
+    status, body = h.http(index.url + "/feed.atom?before=1&token=" + secret)
+    first = [k for k in ElementTree.fromstring(body).findall(ATOM + "link") if k.get("rel") == "first"]
+    check_eq([k.get("href") for k in first], ["feed.atom?token=" + secret], "other pages carry it, too")
 
 
 # ---- data ---------------------------------------------------------------------------------

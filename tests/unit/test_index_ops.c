@@ -341,6 +341,49 @@ TEST(a_stored_torrent_that_cannot_be_read_is_logged_by_whatever_does_without_it)
 	}
 }
 
+static unsigned count(const struct got *g, const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *at = (const char *)g->body.ptr; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+TEST(the_feed_leads_from_page_to_page_to_the_first_entry)
+{
+	static const struct {
+		const char *path, *next, *self;
+		unsigned entries;
+	} pages[] = {
+	    {"/feed.atom", "<link rel=\"next\" href=\"feed.atom?before=51\"/>",
+	     "<link rel=\"self\" href=\"feed.atom\"/>", 50},
+	    {"/feed.atom?before=51", NULL, "<link rel=\"self\" href=\"feed.atom?before=51\"/>", 50},
+	    {"/feed.atom?before=2", NULL, "<link rel=\"self\" href=\"feed.atom?before=2\"/>", 1},
+	    {"/feed.atom?before=1", NULL, "<link rel=\"self\" href=\"feed.atom?before=1\"/>", 0},
+	};
+	struct owner ann = owner_of("ann", 1);
+
+	begin();
+	publish_id(&ann, "old", "22");
+	add_entries(2 * INDEX_FEED_ENTRIES - 1);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		struct got g = get(pages[i].path);
+
+		CHECK_INT(g.status, 200);
+		CHECK_INT(count(&g, "<entry>"), pages[i].entries);
+		CHECK_INT(count(&g, "rel=\"next\""), pages[i].next != NULL);
+		CHECK_INT(count(&g, "<link rel=\"first\" href=\"feed.atom\"/>"), i > 0);
+		CHECK(says(&g, pages[i].self));
+		CHECK(pages[i].next == NULL || says(&g, pages[i].next));
+		CHECK(says(&g, "<title>old@1</title>") == (i == 1 || i == 2));
+		forget(&g);
+	}
+	expect(get("/feed.atom?before=0"), 400, "bad_request");
+	expect(get("/feed.atom?before=x"), 400, "bad_request");
+	end();
+}
+
 TEST(health_metrics_and_feed_are_served)
 {
 	struct owner ann = owner_of("ann <&\">", 1);
