@@ -172,13 +172,11 @@ static bool guesser_note(struct index_access *a, uint64_t host, struct bytes tok
 
 /* ---- rights -------------------------------------------------------------- */
 
-static enum catalogue_right right_of(const struct index_access *a,
-				     const struct catalogue_token *shown)
+/* NULL: there is none of its hash. */
+static const struct catalogue_token *token_find(const struct index_access *a,
+						const struct catalogue_token *shown)
 {
-	const struct catalogue_token *found =
-	    a->n == 0 ? NULL : bsearch(shown, a->tokens, a->n, sizeof(*shown), by_hash);
-
-	return found == NULL ? RIGHT_NONE : found->right;
+	return a->n == 0 ? NULL : bsearch(shown, a->tokens, a->n, sizeof(*shown), by_hash);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -196,17 +194,17 @@ static enum index_verdict judge(struct index_access *a, struct bytes token, cons
 				enum catalogue_right need, uint64_t now_s)
 {
 	uint64_t host = host_of(a, from);
+	const struct catalogue_token *found;
 	struct catalogue_token shown;
-	enum catalogue_right right;
 	struct guesser *g;
 
 	g = guesser_find(a, host, now_s);
 	if (g != NULL && g->n_wrong >= INDEX_WRONG_MAX)
 		return ACCESS_LOCKED;
 	digest_once(a->sha256, token, shown.hash);
-	right = right_of(a, &shown);
-	if (right != RIGHT_NONE)
-		return need <= right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
+	found = token_find(a, &shown);
+	if (found != NULL && found->right != RIGHT_NONE)
+		return need <= found->right ? ACCESS_GRANTED : ACCESS_TOO_LOW;
 	if (was_revoked(a, &shown))
 		return ACCESS_WRONG_AGAIN;
 	return guesser_note(a, host, token, now_s) ? ACCESS_WRONG : ACCESS_WRONG_AGAIN;
@@ -227,6 +225,25 @@ enum index_verdict index_access_check(struct index_access *a, struct bytes token
 	v = judge(a, token, from, need, now_s);
 	pthread_mutex_unlock(&a->lock);
 	return v;
+}
+
+/* Where anybody may, none is looked at: guesses there would be counted nowhere. */
+const char *index_access_name(struct index_access *a, struct bytes token, enum catalogue_right need,
+			      char out[CATALOGUE_TOKEN_NAME_MAX + 1])
+{
+	const struct catalogue_token *found;
+	struct catalogue_token shown;
+
+	out[0] = '\0';
+	if ((int)need <= atomic_load(&a->anyone) || token.len == 0)
+		return out;
+	pthread_mutex_lock(&a->lock);
+	digest_once(a->sha256, token, shown.hash);
+	found = token_find(a, &shown);
+	if (found != NULL && need <= found->right)
+		memcpy(out, found->name, sizeof(found->name));
+	pthread_mutex_unlock(&a->lock);
+	return out;
 }
 
 const char *index_verdict_text(enum index_verdict v)

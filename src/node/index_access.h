@@ -50,6 +50,10 @@ enum index_verdict {
 enum index_verdict index_access_check(struct index_access *a, struct bytes token,
 				      const struct addr *from, enum catalogue_right need,
 				      uint64_t now_s);
+/* The name of the token that it took to be granted that: "" where anybody may, or it was not
+ * granted. Returns `out`. */
+const char *index_access_name(struct index_access *a, struct bytes token, enum catalogue_right need,
+			      char out[CATALOGUE_TOKEN_NAME_MAX + 1]);
 /* A sentence for people. */
 const char *index_verdict_text(enum index_verdict v);
 

@@ -81,10 +81,11 @@ struct audit_list {
 static int add_change(void *user, const struct catalogue_audit *a)
 {
 	struct audit_list *l = user;
-	json_t *j = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:o}", "id", (json_int_t)a->id,
-			      "at", (json_int_t)a->at, "address", a->address, "action", a->action,
-			      "owner", a->owner, "name", a->name, "version", (json_int_t)a->version,
-			      "key", json_hex(a->has_key, a->key, SIGN_KEY_LEN));
+	json_t *j = json_pack(
+	    "{s:I, s:I, s:s, s:s, s:s, s:s, s:s?, s:I, s:o}", "id", (json_int_t)a->id, "at",
+	    (json_int_t)a->at, "address", a->address, "action", a->action, "owner", a->owner,
+	    "name", a->name, "token", a->token[0] == '\0' ? NULL : a->token, "version",
+	    (json_int_t)a->version, "key", json_hex(a->has_key, a->key, SIGN_KEY_LEN));
 
 	l->last_id = a->id;
 	return j == NULL ? -1 : json_array_append_new(l->list, j);

@@ -57,18 +57,34 @@ static int stale(const struct entry *e, struct http_reply *reply)
 	return ERR_DENIED;
 }
 
-static struct catalogue_actor actor_of(const struct http_request *r, char text[ADDR_TEXT_MAX])
+/* Who asks, as it is remembered. */
+struct caller {
+	char address[ADDR_TEXT_MAX], token[CATALOGUE_TOKEN_NAME_MAX + 1];
+};
+
+/* `need`: what it took. Borrows from `c`. */
+static struct catalogue_actor actor_of(const struct index_server *s, const struct http_request *r,
+				       enum catalogue_right need, struct caller *c)
 {
-	return (struct catalogue_actor){.address = addr_host_text(text, &r->from),
-					.now = loop_wall_s()};
+	struct catalogue_actor who = {.address = addr_host_text(c->address, &r->from),
+				      .now = loop_wall_s()};
+	struct buf token;
+
+	buf_init(&token, HTTP_HEADERS_MAX);
+	who.token = index_access_name(s->access, index_token_of(r, &token), need, c->token);
+	buf_fini(&token);
+	return who;
 }
 
 static void log_entry(const struct index_server *s, const char *event, const struct entry *e,
 		      const struct catalogue_actor *who)
 {
-	index_log(s, event,
-		  json_pack("{s:s, s:s, s:i, s:s}", "owner", e->owner, "name", e->name, "version",
-			    (int)e->version, "from", who->address));
+	json_t *fields = json_pack("{s:s, s:s, s:i, s:s}", "owner", e->owner, "name", e->name,
+				   "version", (int)e->version, "from", who->address);
+
+	if (who->token[0] != '\0')
+		(void)json_object_set_new(fields, "token", json_string(who->token));
+	index_log(s, event, fields);
 }
 
 /* ---- publish ---- */
@@ -221,8 +237,8 @@ static void store(struct index_server *s, const struct http_request *r, struct p
 {
 	static const char *const said[] = {
 	    [CATALOGUE_ADDED] = "publish", [CATALOGUE_UPDATED] = "update"};
-	char from[ADDR_TEXT_MAX];
-	struct catalogue_actor who = actor_of(r, from);
+	struct caller caller;
+	struct catalogue_actor who = actor_of(s, r, RIGHT_PUBLISH, &caller);
 	enum catalogue_change change;
 	struct err_info why = {0};
 
@@ -366,9 +382,9 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 {
 	struct err_info why = {0};
 	json_t *body = take_body(s, r, reply);
-	char from[ADDR_TEXT_MAX];
-	struct catalogue_actor who = actor_of(r, from);
 	bool admin = json_is_true(json_object_get(body, "admin"));
+	struct caller caller;
+	struct catalogue_actor who = actor_of(s, r, admin ? RIGHT_ADMIN : RIGHT_PUBLISH, &caller);
 	uint32_t removed = 0;
 	struct entry e;
 	size_t n = 0;

@@ -29,6 +29,7 @@ int catalogue_audit_add(struct catalogue_db *db, const struct catalogue_actor *w
 	catalogue_bind_text(s, 5, e->name);
 	sqlite3_bind_int64(s, 6, e->version);
 	catalogue_bind_blob(s, 7, has_key, e->key, SIGN_KEY_LEN);
+	catalogue_bind_text(s, 8, who->token == NULL ? "" : who->token);
 	return catalogue_run(db, s, info);
 }
 
@@ -98,6 +99,7 @@ static void audit_row(sqlite3_stmt *s, struct catalogue_audit *out)
 	    .owner = column_str(s, 4),
 	    .name = column_str(s, 5),
 	    .version = (uint32_t)sqlite3_column_int64(s, 6),
+	    .token = column_str(s, 8),
 	    .has_key = key != NULL && sqlite3_column_bytes(s, 7) == SIGN_KEY_LEN,
 	};
 	if (out->has_key)

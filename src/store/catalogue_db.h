@@ -37,6 +37,7 @@ struct catalogue_file {
 /* Who asked for a change; it goes into the audit table with it. */
 struct catalogue_actor {
 	const char *address; /* of the connection */
+	const char *token;   /* the name of the one that it took; NULL or empty: none */
 	int64_t now;	     /* Unix seconds, by the index's clock */
 };
 
@@ -74,7 +75,8 @@ struct catalogue_audit {
 	const char *address, *action; /* "publish", "update", "unpublish", "admin unpublish",
 				       * "add token", "revoke token" (name: the token's) */
 	const char *owner, *name;
-	uint32_t version; /* 0: all */
+	const char *token; /* the name of the one that it took; "": none */
+	uint32_t version;  /* 0: all */
 	bool has_key;
 	uint8_t key[SIGN_KEY_LEN];
 };

@@ -94,8 +94,10 @@ static const char step_8[] = "CREATE TABLE revoked (hash BLOB PRIMARY KEY, at IN
 static const char step_9[] =
     "INSERT INTO words (words) VALUES ('delete-all');"
     "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+/* By its name, which outlives it. */
+static const char step_10[] = "ALTER TABLE audit ADD COLUMN token TEXT NOT NULL DEFAULT '';";
 static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5,
-				    step_6, step_7, step_8, step_9};
+				    step_6, step_7, step_8, step_9, step_10};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 static const char *const statements[N_STMTS] = {
@@ -115,9 +117,10 @@ static const char *const statements[N_STMTS] = {
     [STMT_REMOVED_ADD] = "INSERT INTO removed (owner, name, at) VALUES (?1, ?2, ?3)"
 			 " ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
     [STMT_REMOVED_OLD] = "DELETE FROM removed WHERE at < ?1",
-    [STMT_AUDIT_ADD] = "INSERT INTO audit (at, address, action, owner, name, version, key)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [STMT_AUDIT_GET] = "SELECT id, at, address, action, owner, name, version, key FROM audit"
+    [STMT_AUDIT_ADD] = "INSERT INTO audit (at, address, action, owner, name, version, key,"
+		       " token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STMT_AUDIT_GET] = "SELECT id, at, address, action, owner, name, version, key, token"
+		       " FROM audit"
 		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
     [STMT_VERSION_LAST] = "SELECT max(version) FROM (SELECT version FROM entries WHERE owner = ?1"
 			  " AND name = ?2 UNION ALL SELECT version FROM dealt WHERE owner = ?1"

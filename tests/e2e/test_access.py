@@ -220,7 +220,15 @@ def _(w):
     check("1 version" in with_token(b, admin, "unshare", "mallory/spam", "--admin").expect(h.OK).out, "it is gone")
     status, body = h.http(index.url + "/api/v1/audit?limit=1&token=" + admin)
     change = json.loads(body)["changes"][0]
-    check_eq((change["action"], change["key"]), ("admin unpublish", None), "audit")
+    check_eq((change["action"], change["key"], change["token"]), ("admin unpublish", None, "boss"), "audit")
+    check(not any(secret in body.decode() for secret in (admin, publish)), "no secret is told")
+    p = a.start("share", h.make_file(a.path("good"), 10), env={"SHOAL_TOKEN": publish})
+    h.wait_for(lambda: b"serving" in p.out(), 10 * h.SLOW, "it is shared with a token")
+    p.stop(signal.SIGINT).expect(h.OK)
+    with_token(a, publish, "unshare", "good").expect(h.OK)
+    status, body = h.http(index.url + "/api/v1/audit?limit=2&token=" + admin)
+    check_eq([(c["action"], c["token"]) for c in json.loads(body)["changes"]], [("unpublish", "p"), ("publish", "p")],
+             "names of tokens")
 
 
 @test("who guesses tokens is locked out")

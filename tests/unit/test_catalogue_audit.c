@@ -132,8 +132,9 @@ static int note(void *user, const struct catalogue_audit *a)
 	char *text = user;
 	size_t len = strlen(text);
 
-	snprintf(text + len, 300 - len, "%s %s/%s@%u by %s at %d%s; ", a->action, a->owner, a->name,
-		 a->version, a->address, (int)a->at, a->has_key ? "" : " (no key)");
+	snprintf(text + len, 300 - len, "%s %s/%s@%u by %s at %d%s%s%s; ", a->action, a->owner,
+		 a->name, a->version, a->address, (int)a->at, a->has_key ? "" : " (no key)",
+		 a->token[0] == '\0' ? "" : " with ", a->token);
 	return 0;
 }
 
@@ -145,6 +146,8 @@ static int stop_at_once(void *user, const struct catalogue_audit *a)
 
 TEST(every_change_is_in_the_audit_table_and_nothing_else)
 {
+	static const struct catalogue_actor boss = {
+	    .address = "192.0.2.2", .token = "boss", .now = 1001};
 	struct entry e = entry_of("x", 1, 100), again = e, stranger;
 	char text[300] = "";
 	enum catalogue_change change;
@@ -169,11 +172,11 @@ TEST(every_change_is_in_the_audit_table_and_nothing_else)
 	e = entry_of("y", 2, 100);
 	must_put(db, &e);
 	e.version = 1;
-	CHECK_INT(catalogue_db_unpublish(db, &who, &e, true, &removed, &info), 0);
+	CHECK_INT(catalogue_db_unpublish(db, &boss, &e, true, &removed, &info), 0);
 	catalogue_db_close(db);
 	db = db_open();
 	CHECK_INT(catalogue_db_audit(db, 0, 10, note, text, &info), 0);
-	CHECK_STR(text, "admin unpublish ann/y@1 by 192.0.2.1 at 1000 (no key); "
+	CHECK_STR(text, "admin unpublish ann/y@1 by 192.0.2.2 at 1001 (no key) with boss; "
 			"publish ann/y@1 by 192.0.2.1 at 1000; "
 			"unpublish ann/x@0 by 192.0.2.1 at 1000; "
 			"update ann/x@1 by 192.0.2.1 at 1000; "
@@ -359,6 +362,7 @@ TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 	struct entry e = entry_of("new", 3, 100), gone = entry_of("old", 0, 500);
 	uint8_t id[CATALOGUE_ID_LEN], again[CATALOGUE_ID_LEN];
 	struct catalogue_db *db;
+	char text[300] = "";
 	uint32_t removed;
 
 	dir_make();
@@ -372,6 +376,8 @@ TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 	CHECK_INT(catalogue_db_unpublish(db, &who, &gone, false, &removed, &info), 0);
 	CHECK_STR(FOUND(db, .match = "\"old\""), "");
 	CHECK_STR(FOUND(db, .match = "\"ann\""), "new");
+	CHECK_INT(catalogue_db_audit(db, 2, 1, note, text, &info), 0);
+	CHECK_STR(text, "publish ann/new@1 by 192.0.2.1 at 1000; ");
 	catalogue_db_close(db);
 	db = db_open();
 	CHECK_INT(catalogue_db_id(db, again, &info), 0);

@@ -90,6 +90,33 @@ TEST(a_token_is_good_for_its_right_and_those_below_until_it_is_revoked)
 	end();
 }
 
+static const char *name_of(const char *token, enum catalogue_right need)
+{
+	static char name[CATALOGUE_TOKEN_NAME_MAX + 1];
+
+	return index_access_name(world.access, bytes_str(token), need, name);
+}
+
+TEST(a_token_has_a_name_for_what_it_takes_one_for_and_nothing_else)
+{
+	begin();
+	add("p", "publisher", RIGHT_PUBLISH);
+	add("a", "admin", RIGHT_ADMIN);
+	CHECK_STR(name_of("publisher", RIGHT_PUBLISH), "p");
+	CHECK_STR(name_of("publisher", RIGHT_ADMIN), "");
+	CHECK_STR(name_of("admin", RIGHT_ADMIN), "a");
+	CHECK_STR(name_of("a", RIGHT_ADMIN), "");
+	CHECK_STR(name_of("", RIGHT_READ), "");
+	/* Where anybody may, a guess would not be counted, and must not be answered. */
+	add(CATALOGUE_ANONYMOUS, NULL, RIGHT_PUBLISH);
+	CHECK_STR(name_of("publisher", RIGHT_PUBLISH), "");
+	CHECK_STR(name_of("admin", RIGHT_ADMIN), "a");
+	CHECK_INT(catalogue_db_token_revoke(world.other, &who, "a", NULL), 0);
+	index_access_tick(world.access);
+	CHECK_STR(name_of("admin", RIGHT_ADMIN), "");
+	end();
+}
+
 TEST(anonymous_has_the_right_it_was_given_and_no_secret)
 {
 	static const char zeros[] = "";

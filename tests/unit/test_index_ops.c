@@ -267,6 +267,7 @@ TEST(the_audit_tells_who_changed_what)
 	CHECK_STR(json_string_value(json_object_get(change, "address")), "127.0.0.1");
 	CHECK_STR(json_string_value(json_object_get(change, "owner")), "ann");
 	CHECK_INT(number(change, "version"), 2);
+	CHECK(json_is_null(json_object_get(change, "token")));
 	CHECK_INT(number(g.json, "next"), 2);
 	forget(&g);
 	g = get("/api/v1/audit?before=2");
