@@ -8,6 +8,13 @@ import {commandOf, countText, magnetOf, runsOf, sizeText} from "./text.js";
 const FILES_AT_ONCE = 200;
 const VERSIONS_AT_ONCE = 100;
 
+// Is it this entry that was taken out, or all versions of its name?
+function isGone(entry, change) {
+	if (change.change !== "unpublish")
+		return false;
+	return change.id === null ? change.owner === entry.owner && change.name === entry.name : change.id === entry.id;
+}
+
 export class EntryView {
 	constructor(page) {
 		this.page = page;
@@ -175,7 +182,7 @@ export class EntryView {
 			return;
 		if (name === "swarm")
 			this.swarm?.hear(data);
-		else if (name === "catalogue" && data.change === "unpublish" && data.id === this.entry.id)
+		else if (name === "catalogue" && isGone(this.entry, data))
 			this.page.complain(new Error("This entry was just taken out of the catalogue."));
 		else if (name === "catalogue")
 			this.page.soon("versions", () => { if (this.parts !== null) this.showVersions(); }, 1000);

@@ -231,6 +231,14 @@ void index_events_catalogue(struct index_server *s, const char *change, uint64_t
 			 json_pack("{s:s, s:I}", "change", change, "id", (json_int_t)id));
 }
 
+void index_events_name_gone(struct index_server *s, const struct entry *e)
+{
+	if (!LIST_EMPTY(&s->streams))
+		tell_all(s, "catalogue",
+			 json_pack("{s:s, s:n, s:s, s:s}", "change", "unpublish", "id", "owner",
+				   e->owner, "name", e->name));
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 static void on_closed(void *arg)

@@ -305,12 +305,10 @@ static int dated_later(const struct entry *row, struct http_reply *reply)
 	return ERR_DENIED;
 }
 
-/* Against each of those it would remove. */
+/* A page of them. */
 static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 		      struct http_reply *reply)
 {
-	if (n == 0)
-		return fail(reply, 404, "not_found", "no such entry");
 	for (size_t i = 0; i < n; i++) {
 		if (memcmp(rows[i].key, e->key, SIGN_KEY_LEN) != 0)
 			return fail(reply, 403, "not_owner", "the entry belongs to another key");
@@ -323,17 +321,40 @@ static int check_rows(const struct entry *e, const struct entry *rows, size_t n,
 	return 0;
 }
 
-/* What a removal is about, in s->rows. */
-static int find_rows(struct index_server *s, const struct entry *e, size_t *n,
+/* What a removal is about, in s->rows: at most CATALOGUE_PAGE_MAX of those with ids below
+ * `before`. */
+static int find_rows(struct index_server *s, const struct entry *e, uint64_t before, size_t *n,
 		     struct http_reply *reply)
 {
-	struct catalogue_query q = {
-	    .limit = CATALOGUE_PAGE_MAX, .owner = e->owner, .name = e->name, .version = e->version};
+	struct catalogue_query q = {.limit = CATALOGUE_PAGE_MAX,
+				    .owner = e->owner,
+				    .name = e->name,
+				    .version = e->version,
+				    .before_id = before};
 	struct err_info why = {0};
 
 	if (catalogue_db_find(s->db, &q, s->rows, n, &why) < 0)
 		index_reply_fault(s, reply, &why);
 	return why.code;
+}
+
+/* Each of those it would remove, page by page. s->rows has all of them where *n is less than
+ * CATALOGUE_PAGE_MAX. */
+static int check_all(struct index_server *s, const struct entry *e, size_t *n,
+		     struct http_reply *reply)
+{
+	uint64_t before = 0;
+	size_t more = 0;
+	int err;
+
+	do {
+		err = find_rows(s, e, before, &more, reply);
+		if (err == OK)
+			err = check_rows(e, s->rows, more, reply);
+		*n += more;
+		before = more == 0 ? 0 : s->rows[more - 1].id;
+	} while (err == OK && more == CATALOGUE_PAGE_MAX);
+	return err == OK && *n == 0 ? fail(reply, 404, "not_found", "no such entry") : err;
 }
 
 static int take_removal(struct index_server *s, const json_t *body, struct entry *e, size_t *n,
@@ -347,9 +368,7 @@ static int take_removal(struct index_server *s, const json_t *body, struct entry
 	if (!is_fresh(e, INDEX_UNPUBLISH_SKEW_S))
 		return stale(e, reply);
 	err = check_signature(e, "unpublish", reply);
-	if (err == OK)
-		err = find_rows(s, e, n, reply);
-	return err != OK ? err : check_rows(e, s->rows, *n, reply);
+	return err != OK ? err : check_all(s, e, n, reply);
 }
 
 /* "admin": true: the index's admin, who needs no signature but a token for it. */
@@ -375,7 +394,19 @@ static int take_admin_removal(struct index_server *s, const struct http_request 
 	    json_read_u64(body, "version", UINT32_MAX, &version, &absent, &why) < 0)
 		return fail(reply, 400, "bad_request", why.text);
 	e->version = (uint32_t)version;
-	return find_rows(s, e, n, reply);
+	return find_rows(s, e, 0, n, reply);
+}
+
+/* Each of the `n` in s->rows; where there may be more, all of them as one, for streams hold only so
+ * much (attack: a name with versions without end goes, and all who listen are hung up on). */
+static void tell_removed(struct index_server *s, const struct entry *e, size_t n)
+{
+	if (n >= CATALOGUE_PAGE_MAX) {
+		index_events_name_gone(s, e);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		index_events_catalogue(s, "unpublish", s->rows[i].id);
 }
 
 void index_unpublish(struct index_server *s, const struct http_request *r, struct http_reply *reply)
@@ -397,8 +428,7 @@ void index_unpublish(struct index_server *s, const struct http_request *r, struc
 			index_reply_fault(s, reply, &why);
 		} else {
 			log_entry(s, admin ? "admin_unpublish" : "unpublish", &e, &who);
-			for (size_t i = 0; i < n; i++)
-				index_events_catalogue(s, "unpublish", s->rows[i].id);
+			tell_removed(s, &e, n);
 			api_reply_json(reply, 200,
 				       json_pack("{s:I}", "removed", (json_int_t)removed));
 		}

@@ -228,6 +228,8 @@ void index_pieces(struct index_server *s, const struct entry *e, struct http_rep
 /* GET /api/v1/events */
 void index_events(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_events_catalogue(struct index_server *s, const char *change, uint64_t id);
+/* All versions of e->owner / e->name were unpublished, as one event. */
+void index_events_name_gone(struct index_server *s, const struct entry *e);
 void index_events_tick(struct index_server *s);
 
 /* ---- index_list.c ---- */

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import threading
@@ -501,6 +502,35 @@ def _(w):
     check_eq(Events(index, "?entry=x").status, 400, "no number")
     for x in (ev, other, late):
         x.close()
+
+
+@test("a name of 500 versions and more that goes is one event; of one with fewer each is told of")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    a.share(h.make_file(a.path("f"), 1000)).stop()
+    for n in (500, 499):
+        # So many versions of it: straight into the catalogue, with their words.
+        first = index.entry("f")
+        index.proc.stop()
+        with sqlite3.connect(index.data + "/catalogue.db", timeout=20) as db:
+            for i in range(1, n):
+                at = db.execute("INSERT INTO entries (owner, name, version, hash_v1, bytes, n_files, published_at, signature)"
+                                " SELECT owner, name, version + ?, randomblob(20), 1, 1, published_at, signature"
+                                " FROM entries WHERE id = ?", (i, first["id"])).lastrowid
+                db.execute("INSERT INTO words (rowid, name, owner, paths, description) VALUES (?, 'f', 'a', '', '')", (at,))
+        db.close()
+        index.start()
+        events = Events(index)
+        check(f"{n} versions" in a.run("unshare", "f").expect(h.OK).out, "all of them go")
+        # What comes after all of those.
+        a.share(h.make_file(a.path("f"), 1000, seed=n)).stop()
+        events.wait("catalogue", lambda d: d["change"] == "publish")
+        gone = [d for k, d in events.got if k == "catalogue" and d["change"] == "unpublish"]
+        if n == 500:
+            check_eq(gone, [{"change": "unpublish", "id": None, "owner": "a", "name": "f"}], "one for all")
+        else:
+            check_eq([d["id"] for d in gone], list(range(at, at - n + 1, -1)) + [first["id"]], "one for each, the newest first")
+        events.close()
 
 
 @test("what a peer calls itself in its session is escaped, once")

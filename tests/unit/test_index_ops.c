@@ -252,6 +252,55 @@ TEST(what_is_not_seen_is_not_published_and_older_entries_with_it_are_found_and_r
 	end();
 }
 
+static struct got unpublish(const struct owner *o, const char *name)
+{
+	struct entry e = {.published_at = loop_wall_s()};
+	json_t *j;
+
+	snprintf(e.owner, sizeof(e.owner), "%s", o->name);
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	sign_entry(&e, o, "unpublish");
+	j = entry_json(&e);
+	json_object_del(j, "id");
+	return post("/api/v1/unpublish", j);
+}
+
+/* So many of what entry 1 is the first version of. */
+static void add_versions(unsigned n)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+		 "INSERT INTO entries (owner, name, version, hash_v1, bytes, n_files, published_at,"
+		 " signature) WITH RECURSIVE k(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM k LIMIT"
+		 " %u) SELECT owner, name, i, randomblob(20), 1, 1, published_at - 200, signature"
+		 " FROM k, entries WHERE id = 1; INSERT INTO words (rowid, name, owner, paths,"
+		 " description) SELECT id, name, 'ann', '', '' FROM entries WHERE id > 1",
+		 n);
+	change_catalogue(text);
+}
+
+TEST(a_removal_is_held_against_the_dates_of_all_versions_however_many)
+{
+	struct owner ann = owner_of("ann", 1);
+	struct got g;
+
+	begin();
+	g = publish(&ann, "x", "1", -100);
+	CHECK_INT(g.status, 201);
+	forget(&g);
+	add_versions(CATALOGUE_PAGE_MAX);
+	expect(unpublish(&ann, "x"), 403, "stale");
+	change_catalogue("UPDATE entries SET published_at = published_at - 200 WHERE version = 1");
+	g = unpublish(&ann, "x");
+	CHECK_INT(g.status, 200);
+	CHECK_INT(number(g.json, "removed"), CATALOGUE_PAGE_MAX + 1);
+	forget(&g);
+	CHECK_INT(listed("/api/v1/entries"), 0);
+	expect(unpublish(&ann, "x"), 404, "not_found");
+	end();
+}
+
 TEST(the_audit_tells_who_changed_what)
 {
 	struct owner ann = owner_of("ann", 1);

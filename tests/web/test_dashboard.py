@@ -383,6 +383,14 @@ def _(w):
     p.wait(f"{links}[0] === 'Version 366'")
     check_eq(p.eval(f"[{links}.length, {more}.hidden, document.activeElement.textContent]"), [366, True, "Version 363"],
              "the rest stays, and the one that is focused")
+    index.tell("catalogue", {"change": "unpublish", "id": None, "owner": "bob", "name": "nightly.img"})
+    index.tell("catalogue", {"change": "unpublish", "id": 299})
+    index.entries.append(of(367))
+    index.tell("catalogue", {"change": "publish", "id": 367})
+    p.wait(f"{links}[0] === 'Version 367'")
+    check(p.eval("document.getElementById('message').hidden"), "others that go are not this one")
+    index.tell("catalogue", {"change": "unpublish", "id": None, "owner": "alice@lab", "name": "nightly.img"})
+    p.wait_text("#message", "taken out of the catalogue")
     p.check_quiet()
 
 
