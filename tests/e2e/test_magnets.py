@@ -707,5 +707,22 @@ def _(w):
     fake.stop()
 
 
+@test("a .torrent is announced where --tracker says, and never at the index by itself")
+def _(w):
+    index = w.index()
+    a, b = w.peer("a"), w.peer("b")
+    src = h.make_file(a.path("f"), 100_000)
+    a.run("create", src, "-o", a.path("f.torrent")).expect(h.OK)
+    seed = a.start("get", a.path("f.torrent"), "-o", src, "--seed")
+    h.wait_for(lambda: b"there already" in seed.out(), 30 * h.SLOW, "the seed is up")
+    b.run("get", a.path("f.torrent"), "-o", "one", "--peer", f"{h.HOST}:{seed.port()}").expect(h.OK)
+    status = index.api("status")
+    check_eq((status["announces"], status["sessions"], status["peers"]), (0, 0, 0), "the index knows nothing of it")
+    seed.stop(signal.SIGINT)
+    a.start("get", a.path("f.torrent"), "-o", src, "--seed", "--tracker", index.announce)
+    h.wait_for(lambda: index.api("status")["peers"] > 0, 20 * h.SLOW, "it is told")
+    b.run("get", a.path("f.torrent"), "-o", "two", "--tracker", index.announce).expect(h.OK)
+
+
 if __name__ == "__main__":
     raise SystemExit(h.main())
