@@ -1,6 +1,9 @@
 // Questions to the index, and the stream of what happens there.
 
-export const API = "/api/v1/";
+// Below a path of another site's, too: whatever is asked for is told from where the page is.
+export const API = "api/v1/";
+// Where the index is, as programs are told it.
+export const HERE = new URL(".", location.href).href.slice(0, -1);
 const KEY = "shoal-token";
 // An index without a stream of events (an older one, or one whose streams are all taken) is asked again after this.
 const RETRY_MS = 30000;

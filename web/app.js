@@ -198,7 +198,7 @@ function onKey(event) {
 
 const searched = new URLSearchParams(location.search).get("q");
 if (searched !== null)
-	history.replaceState(null, "", "/#/?" + new URLSearchParams({q: searched}));
+	history.replaceState(null, "", "./#/?" + new URLSearchParams({q: searched}));
 
 byId("help-open").addEventListener("click", () => byId("help").showModal());
 byId("token-form").addEventListener("submit", (event) => {

@@ -1,5 +1,5 @@
 // The page of one entry: how to get it, its swarm as it is now, its files and versions.
-import {API, ask, linkTo} from "./api.js";
+import {API, HERE, ask, linkTo} from "./api.js";
 import {copyButton, fromTemplate, putDate, putText, reconcile} from "./dom.js";
 import {mergePage} from "./list_model.js";
 import {SwarmPart} from "./swarm.js";
@@ -93,24 +93,24 @@ export class EntryView {
 	fillCommand() {
 		if (!this.parts || this.entry === null)
 			return;
-		this.command = commandOf(this.entry, location.origin, this.page.status?.pin ?? null);
+		this.command = commandOf(this.entry, HERE, this.page.status?.pin ?? null);
 		putText(this.parts.command, this.command);
 	}
 
 	fillWays() {
 		const {parts, entry} = this;
-		const magnet = magnetOf(entry, location.origin);
+		const magnet = magnetOf(entry, HERE);
 		const torrent = API + "entries/" + entry.id + "/torrent";
 		this.fillCommand();
 		putText(parts["magnet-text"], magnet);
 		parts.magnet.href = magnet;
-		putText(parts["torrent-text"], location.origin + torrent);
+		putText(parts["torrent-text"], HERE + "/" + torrent);
 		// The visitor's token goes to the index, not into what is passed on.
 		parts.torrent.href = linkTo(torrent);
 		parts.torrent.download = "";
 		copyButton(parts["copy-command"], () => this.command);
 		copyButton(parts["copy-magnet"], () => magnet);
-		copyButton(parts["copy-torrent"], () => location.origin + torrent);
+		copyButton(parts["copy-torrent"], () => HERE + "/" + torrent);
 		parts["qr-box"].addEventListener("toggle", () => {
 			if (!parts.qr.hasAttribute("src"))
 				parts.qr.src = linkTo(API + "entries/" + entry.id + "/qr.svg");

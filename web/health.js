@@ -30,7 +30,7 @@ export class HealthView {
 	async poll() {
 		const [status, health] = await Promise.all([
 			this.page.askStatus(),
-			fetch("/healthz").then((r) => r.text()).catch(() => "the index does not answer"),
+			fetch("healthz").then((r) => r.text()).catch(() => "the index does not answer"),
 		]);
 		if (status === null && this.last === null)
 			putText(this.parts.note, "–");

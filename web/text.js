@@ -102,19 +102,19 @@ function quoted(text) {
 }
 
 // `pin`: of an index whose certificate nobody else vouches for; else null.
-export function commandOf(entry, origin, pin) {
+export function commandOf(entry, index, pin) {
 	const ref = entry.owner + "/" + entry.name + "@" + entry.version;
-	const here = origin === "http://127.0.0.1:6969" ? "" : " --index " + origin;
+	const here = index === "http://127.0.0.1:6969" ? "" : " --index " + quoted(index);
 	const known = pin === null ? "" : " --pin " + quoted(pin);
 	return "shoal get" + here + known + (ref.startsWith("-") ? " -- " : " ") + quoted(ref);
 }
 
 // Never anything but a magnet link, whatever the index says: it becomes a link's target.
-export function magnetOf(entry, origin) {
+export function magnetOf(entry, index) {
 	if (!entry.magnet.startsWith("magnet:?"))
 		return "magnet:?";
 	return entry.magnet.includes("&tr=") ? entry.magnet :
-		entry.magnet + "&tr=" + encodeURIComponent(origin + "/announce");
+		entry.magnet + "&tr=" + encodeURIComponent(index + "/announce");
 }
 
 // ---- what a holder is like ----

@@ -285,6 +285,7 @@ static void put_joined(struct evhttp_request *req, const char *name, struct buf 
 static bool look_behind(struct http_request *r, struct evhttp_request *req)
 {
 	const char *how = last_header(req, "X-Forwarded-Proto");
+	const char *below = last_header(req, "X-Forwarded-Prefix");
 	struct buf whom;
 	bool ok;
 
@@ -295,6 +296,8 @@ static bool look_behind(struct http_request *r, struct evhttp_request *req)
 		proxies_look_behind(r->server->proxies, buf_bytes(&whom), &r->from);
 	if (how != NULL)
 		r->secure = strcasecmp(how, "https") == 0;
+	if (below != NULL)
+		r->below = forwarded_prefix(bytes_str(below));
 	buf_fini(&whom);
 	return ok;
 }

@@ -35,6 +35,7 @@ struct http_request {
 	struct addr from;	    /* the same, or who asked the proxy that this is */
 	struct addr to;		    /* and ours: the address under which the client reached us */
 	bool secure;		    /* it came over TLS, to us or to a trusted proxy */
+	struct bytes below;	    /* at which path a trusted proxy has us: "/shoal"; else empty */
 	void *impl;		    /* private: evhttp's request, for http_request_header() */
 	struct http_server *server; /* private */
 };

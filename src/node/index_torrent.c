@@ -6,7 +6,7 @@
 
 /* The most tiers taken over from a stored torrent. */
 #define TIERS_MAX 100u
-/* An announce URL of ours: a host of 255 bytes and a passkey. */
+/* An announce URL of ours: a host of 255 bytes, a path and a passkey. */
 #define URL_BYTES_MAX 1024u
 
 static bool is_host_char(char c)
@@ -29,9 +29,12 @@ static const char *own_host(const struct http_request *r)
 	return host;
 }
 
-static void put_url(struct buf *url, const char *scheme, const char *host, struct bytes passkey)
+static void put_url(struct buf *url, const char *scheme, const char *host, struct bytes below,
+		    struct bytes passkey)
 {
-	(void)buf_printf(url, "%s://%s/announce", scheme, host);
+	(void)buf_printf(url, "%s://%s", scheme, host);
+	(void)buf_put(url, below);
+	(void)buf_put_str(url, "/announce");
 	if (passkey.len > 0) {
 		(void)buf_put_u8(url, '/');
 		text_put_percent(url, passkey);
@@ -213,9 +216,9 @@ static int rewrite(const struct rewrite *w, struct buf *torrent, bool in_order)
 static int put_own(const struct http_request *r, const char *host, struct bytes passkey,
 		   uint16_t udp_port, struct buf *own, struct buf *udp)
 {
-	put_url(own, r->secure ? "https" : "http", host, passkey);
-	if (udp_port != 0 && !r->secure && names_port(host, udp_port))
-		put_url(udp, "udp", host, passkey);
+	put_url(own, r->secure ? "https" : "http", host, r->below, passkey);
+	if (udp_port != 0 && !r->secure && r->below.len == 0 && names_port(host, udp_port))
+		put_url(udp, "udp", host, r->below, passkey);
 	return own->err != OK ? own->err : udp->err;
 }
 

@@ -50,3 +50,21 @@ void proxies_look_behind(const struct proxies *p, struct bytes header, struct ad
 		from->port = port;
 	}
 }
+
+static bool is_path_char(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '/' || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+struct bytes forwarded_prefix(struct bytes header)
+{
+	while (header.len > 0 && header.ptr[header.len - 1] == '/')
+		header.len--;
+	if (header.len == 0 || header.len > FORWARDED_PREFIX_MAX || header.ptr[0] != '/')
+		return bytes_of(NULL, 0);
+	for (size_t i = 0; i < header.len; i++)
+		if (!is_path_char(header.ptr[i]))
+			return bytes_of(NULL, 0);
+	return header;
+}

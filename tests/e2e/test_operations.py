@@ -426,11 +426,16 @@ def _(w):
 
 # ---- a proxy in front ------------------------------------------------------------------------
 
-def nginx_as_documented(w, index, port):
-    """With the lines that docs/operations.md has."""
+def nginx_as_documented(w, index, port, below=False):
+    """With the lines that docs/operations.md has; `below`: those for an index below /shoal."""
     nginx = h.need("nginx")
     with open(os.path.join(os.path.dirname(__file__), "../../docs/operations.md"), encoding="utf-8") as f:
-        block = re.search(r"^    location / \{.*?^    \}", f.read(), re.M | re.S).group(0)
+        text = f.read()
+    block = re.search(r"^    location / \{.*?^    \}", text, re.M | re.S).group(0)
+    if below:
+        more = "".join(re.findall(r"^        proxy_.*;\n", text[text.index(block) + len(block):], re.M))
+        check_eq(more.count("\n"), 2, "lines for an index below a path")
+        block = re.sub(r" *proxy_pass .*\n", lambda m: more, block.replace("location /", "location /shoal/"))
     block = block.replace("127.0.0.1:6969", f"{h.HOST}:{index.port}")
     temp = "".join(f"{k}_temp_path {w.path('nginx-' + k)}; " for k in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     conf = w.path("nginx.conf")
@@ -465,6 +470,28 @@ def _(w):
     check_eq(h.http(f"{index.url}/api/v1/entries", headers=page)[0], 421, "another name for us")
     p = w.start(h.BIN, "index", "--data", w.path("d"), "--trust-proxy", "nginx")
     p.wait(20 * h.SLOW).expect(h.USAGE).error_line("trust-proxy")
+
+
+@test("below a path of another site's peers share, fetch and have sessions, and what is handed out leads there")
+def _(w):
+    index = w.index(args=("--host", "localhost", "--trust-proxy", h.HOST))
+    port = h.free_port()
+    nginx_as_documented(w, index, port, below=True)
+    here = f"http://{h.HOST}:{port}/shoal"
+    a, b = w.peer("a", here + "/"), w.peer("b", here)
+    a.start("share", h.make_file(a.path("f"), 100_000))
+    index.wait_seeds("f")
+    h.wait_for(lambda: index.api("status")["sessions"] == 1, 20 * h.SLOW, "its session is there")
+    b.run("get", "f").expect(h.OK)
+    e = f"{here}/api/v1/entries/{index.entry('f')['id']}"
+    check_eq(wire.bdecode(h.http(e + "/torrent")[1])[b"announce"].decode(), here + "/announce", "tracker")
+    check(urllib.parse.quote(here + "/announce", safe="") in json.loads(h.http(e)[1])["magnet"], "and in the link")
+    check(b'href="style.css"' in h.http(here + "/")[1], "the page")
+    # Who is no proxy may say what he likes.
+    index2 = w.index(data=w.path("two"))
+    w.peer("c", index2).share(h.make_file(w.path("g"), 100, "g"), name="g")
+    direct = h.http(f"{index2.url}/api/v1/entries/1/torrent", headers={"X-Forwarded-Prefix": "/x"})[1]
+    check_eq(wire.bdecode(direct)[b"announce"].decode(), index2.url + "/announce", "believed of nobody")
 
 
 # ---- systemd ------------------------------------------------------------------------------

@@ -93,3 +93,23 @@ TEST(a_header_of_many_hops_is_looked_at_so_far)
 		free(exact);
 	}
 }
+
+static bool prefix_is(const char *header, const char *want)
+{
+	return bytes_eq(forwarded_prefix(bytes_str(header)), bytes_str(want));
+}
+
+TEST(a_path_below_which_we_are_is_plain_or_none)
+{
+	char path[FORWARDED_PREFIX_MAX + 2] = "/";
+
+	CHECK(prefix_is("/shoal", "/shoal") && prefix_is("/shoal/", "/shoal"));
+	CHECK(prefix_is("/a-b/c.d_e~9//", "/a-b/c.d_e~9"));
+	CHECK(prefix_is("", "") && prefix_is("/", "") && prefix_is("shoal", ""));
+	CHECK(prefix_is("/a b", "") && prefix_is("/a?b", "") && prefix_is("/a%20b", ""));
+	CHECK(prefix_is("/a,/b", "") && prefix_is("/<x>", "") && prefix_is("/\xc3\xa9", ""));
+	memset(path + 1, 'a', FORWARDED_PREFIX_MAX - 1);
+	CHECK(prefix_is(path, path));
+	path[FORWARDED_PREFIX_MAX] = 'a';
+	CHECK(prefix_is(path, ""));
+}

@@ -121,6 +121,16 @@ TEST(the_udp_tracker_is_named_where_nothing_stands_in_between)
 		"l22:https://box:1/announceee" INFO "e");
 }
 
+TEST(below_a_path_of_a_proxys_the_announce_url_has_it)
+{
+	struct http_request r = asked("box:1", ELSEWHERE);
+
+	r.below = bytes_str("/a/b");
+	becomes("d" INFO "e", r, 1,
+		"d8:announce25:http://box:1/a/b/announce13:announce-list"
+		"ll25:http://box:1/a/b/announceee" INFO "e");
+}
+
 TEST(a_token_goes_behind_the_announce_urls)
 {
 	struct http_request r = asked("box:1", ELSEWHERE);

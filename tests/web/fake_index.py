@@ -96,10 +96,12 @@ class Swarm:
 
 
 class FakeIndex:
-    """`streams`, `maps`: whether it has these newer routes. `scanned`: entries looked at for a page of what is on line."""
+    """`streams`, `maps`: whether it has these newer routes. `scanned`: entries looked at for a page of what is on line.
+    `below`: a path, as "/shoal", with nothing of it elsewhere."""
 
-    def __init__(self, world, entries=(), streams=True, maps=True, scanned=20000):
+    def __init__(self, world, entries=(), streams=True, maps=True, scanned=20000, below=""):
         self.entries, self.swarms, self.readers = list(entries), {}, []
+        self.below = below
         self.streams, self.maps, self.scanned = streams, maps, scanned
         self.lock = threading.Lock()
         fake = self
@@ -122,7 +124,7 @@ class FakeIndex:
             def handle_error(self, *args):
                 pass
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"http://127.0.0.1:{self.server.server_port}{below}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         world.closers.append(self.close)
 
@@ -143,6 +145,10 @@ class FakeIndex:
 
     def answer(self, r):
         path, _, query = r.path.partition("?")
+        if not path.startswith(self.below + "/"):
+            self.send(r, 404, "text/plain", b"another site's\n")
+            return
+        path = path[len(self.below):]
         q = dict(urllib.parse.parse_qsl(query))
         if path == "/api/v1/events" and self.streams:
             self.stream(r, int(q["entry"]) if "entry" in q else None)

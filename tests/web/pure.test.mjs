@@ -55,6 +55,7 @@ test("commands are quoted for a shell, links are magnet links or nothing", () =>
 	assert.equal(text.commandOf(entry, "http://127.0.0.1:6969", null), "shoal get 'a/it'\\''s; rm@2'");
 	assert.equal(text.commandOf({...entry, owner: "-o", name: "x"}, "http://h:1", null), "shoal get --index http://h:1 -- -o/x@2");
 	assert.equal(text.commandOf({...entry, name: "x"}, "https://h:1", "sha256//Yf4/+w=="), "shoal get --index https://h:1 --pin sha256//Yf4/+w== a/x@2");
+	assert.equal(text.commandOf({...entry, name: "x"}, "https://h/a;rm", null), "shoal get --index 'https://h/a;rm' a/x@2");
 	assert.equal(text.commandOf({...entry, name: "x"}, "https://h:1", "; rm"), "shoal get --index https://h:1 --pin '; rm' a/x@2");
 	assert.equal(text.magnetOf(entry, "http://h:1"), "magnet:?");
 	assert.equal(text.magnetOf({magnet: "magnet:?xt=1"}, "http://h:1"), "magnet:?xt=1&tr=http%3A%2F%2Fh%3A1%2Fannounce");
@@ -210,7 +211,7 @@ test("random gains leave the model as a fresh load would have it", () => {
 
 test("what the page's modules ask for is asked for at once, not one after the other", () => {
 	const page = fs.readFileSync(path.join(web, "index.html"), "utf8");
-	const first = [...page.matchAll(/<link rel="modulepreload" href="\/(.*?)">/g)].map((m) => m[1]);
+	const first = [...page.matchAll(/<link rel="modulepreload" href="([^"]*)">/g)].map((m) => m[1]);
 	const modules = fs.readdirSync(web).filter((name) => name.endsWith(".js") && name !== "app.js");
 	assert.deepEqual(first.toSorted(), modules.toSorted());
 });

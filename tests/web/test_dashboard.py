@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import time
+import urllib.parse
 
 import chrome
 import fake_index as fake
@@ -391,6 +392,24 @@ def _(w):
     check(p.eval("document.getElementById('message').hidden"), "others that go are not this one")
     index.tell("catalogue", {"change": "unpublish", "id": None, "owner": "alice@lab", "name": "nightly.img"})
     p.wait_text("#message", "taken out of the catalogue")
+    p.check_quiet()
+
+
+@test("below a path of another site's the page asks for nothing outside it, and what is copied leads there")
+def _(w):
+    index = fake.FakeIndex(w, [fake.entry(i) for i in (1, 2)], below="/a/shoal")
+    p = chrome.Browser(w).page(index.url + "/?q=data-2")
+    p.wait(f"{SHOWN}.join() === 'data-2.tar'")
+    p.wait_text("#live-text", "live")
+    check_eq(p.eval("location.href"), index.url + "/#/?q=data-2", "the address keeps the question")
+    check(p.eval("document.querySelector('.brand img').naturalWidth > 0"), "the icon")
+    p.eval("location.hash = '#/entry/2'")
+    p.wait_text("[data-part=command]", f"--index {index.url} ")
+    check_eq(p.text("[data-part=torrent-text]"), index.url + "/api/v1/entries/2/torrent", "the .torrent's address")
+    check_eq(p.eval("document.querySelector('[data-part=torrent]').href"), index.url + "/api/v1/entries/2/torrent", "its link")
+    check(p.text("[data-part=magnet-text]").endswith("&tr=" + urllib.parse.quote(index.url + "/announce", safe="")), "the tracker")
+    p.click("[data-page=health]")
+    p.wait_text("[data-part=figures]", "ok")
     p.check_quiet()
 
 
