@@ -57,8 +57,6 @@ const char *meta_fault_text(enum meta_fault f)
 		return "it has more than 2097152 pieces";
 	case META_NO_FILES:
 		return "it names no file: neither 'length' nor 'files' nor 'file tree'";
-	case META_LENGTH_AND_FILES:
-		return "it has both 'length' and 'files'";
 	case META_FILES_NOT_LIST:
 		return "its 'files' is no list";
 	case META_FILES_EMPTY:

@@ -218,20 +218,17 @@ static enum meta_fault read_single(struct meta_build *b)
 	return meta_file_add(b, b->arena->paths, &props);
 }
 
+/* BEP 3 allows no 'length' beside 'files'. Where one stands there all the same most clients take
+ * 'files'; who did not would have other files of the same info-hash. */
 enum meta_fault meta_files_v1(struct meta_build *b)
 {
 	const struct meta_field *files = &b->fields[INFO_FILES];
-	const struct meta_field *length = &b->fields[INFO_LENGTH];
 
-	if (files->found && length->found)
-		return META_LENGTH_AND_FILES;
-	if (length->found)
-		return read_single(b);
-	if (!files->found)
-		return META_NO_FILES;
-	if (files->value.type != BENC_LIST)
+	if (files->found && files->value.type != BENC_LIST)
 		return META_FILES_NOT_LIST;
-	return read_list(b, &files->value);
+	if (files->found)
+		return read_list(b, &files->value);
+	return b->fields[INFO_LENGTH].found ? read_single(b) : META_NO_FILES;
 }
 
 enum meta_fault meta_files_number(struct meta_build *b)

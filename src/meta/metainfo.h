@@ -52,7 +52,6 @@ enum meta_fault {
 	META_PIECES_MANY,
 	META_TOO_MANY_PIECES,
 	META_NO_FILES, /* neither length, files nor file tree */
-	META_LENGTH_AND_FILES,
 	META_FILES_NOT_LIST,
 	META_FILES_EMPTY,
 	META_FILE_NOT_DICT,

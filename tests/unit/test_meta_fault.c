@@ -116,7 +116,8 @@ TEST(metainfo_refuses_bad_file_lists)
 	static const struct row rows[] = {
 	    {META_NO_FILES, "{'info' {" NP P1 "}}"},
 	    {META_NO_FILES, "{'info' {" V2 NP "}}"},
-	    {META_LENGTH_AND_FILES, "{'info' {'files' [" FILE1 "] 'length' 5" NP P1 "}}"},
+	    {META_FILES_EMPTY, "{'info' {'files' [] 'length' 5" NP P1 "}}"},
+	    {META_FILES_NOT_LIST, "{'info' {'files' 5 'length' 5" NP P1 "}}"},
 	    {META_FILES_NOT_LIST, "{'info' {'files' " FILE1 NP P1 "}}"},
 	    {META_FILES_NOT_LIST, "{'info' {'files' 5" NP P1 "}}"},
 	    {META_FILES_EMPTY, LIST("")},

@@ -377,6 +377,22 @@ TEST(metainfo_leaves_out_empty_parts_of_paths)
 	meta_free(m);
 }
 
+/* As other clients do: they take the list, too. */
+TEST(metainfo_takes_the_list_of_files_where_a_length_stands_beside_it)
+{
+	struct metainfo *m = parse_notation("{'info' {'files' [{'length' 5 'path' ['a']}"
+					    "{'length' 2 'path' ['b']}] 'length' 5" NP P1 "}}");
+
+	CHECK(!m->single);
+	CHECK_INT(m->n_files, 2);
+	CHECK_STR(m->files[1].path, "b");
+	CHECK(m->total_bytes == 7);
+	meta_free(m);
+	m = parse_notation("{'info' {'files' [" FILE1 "] 'length' -1" NP P1 "}}");
+	CHECK(m->total_bytes == 5);
+	meta_free(m);
+}
+
 #define V1_PIECES(files, length, n)                                                                \
 	"{'info' {'files' [" files "] 'name' 'n' 'piece length' " length " 'pieces' 'x'*" n "}}"
 #define FILE_OF(n, name) "{'length' " n " 'path' ['" name "']}"
