@@ -187,12 +187,15 @@ static int take_lock(struct daemon *d, struct err_info *info)
 	return err;
 }
 
+/* That of the gateway is made once something is fetched. */
 static int make_folder(struct daemon *d, struct err_info *info)
 {
-	if (asprintf(&d->folder, "%s/" JOBS_FOLDER, d->home) < 0) {
+	if (asprintf(&d->folder, "%s/" JOBS_FOLDER, d->home) < 0)
 		d->folder = NULL;
+	if (asprintf(&d->fetched, "%s/" GATEWAY_FOLDER, d->home) < 0)
+		d->fetched = NULL;
+	if (d->folder == NULL || d->fetched == NULL)
 		return err_set(info, ERR_NOMEM, "out of memory");
-	}
 	return durable_mkdirs(d->folder, 0700, info);
 }
 
@@ -204,6 +207,7 @@ static int open_jobs(struct daemon *d, struct err_info *info)
 	    .loop = d->session.loop,
 	    .node = d->session.node,
 	    .folder = d->folder,
+	    .own_folders = d->fetched,
 	    .max_active = d->o->max_active,
 	    .queue_seeds = d->o->queue_seeds,
 	    .say = on_say,
@@ -265,14 +269,12 @@ static int open_gateway(struct daemon *d, struct err_info *info)
 	struct gateway_params p = {.loop = d->session.loop,
 				   .jobs = d->jobs,
 				   .http = d->http,
+				   .folder = d->fetched,
 				   .open_index = on_open_index,
 				   .check_owner = on_check_owner,
 				   .user = d};
 
-	if (asprintf(&d->fetched, "%s/" GATEWAY_FOLDER, d->home) < 0)
-		d->fetched = NULL;
-	p.folder = d->fetched;
-	if (d->fetched == NULL || gateway_new(&p, &d->gateway) != OK)
+	if (gateway_new(&p, &d->gateway) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
 	return OK;
 }

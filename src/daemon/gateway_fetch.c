@@ -2,6 +2,7 @@
  * does, and becomes a job. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "daemon/gateway_impl.h"
@@ -34,6 +35,16 @@ static int choose_path(const struct gateway *g, const struct metainfo *m, struct
 	if (err == OK && buf_cstr(out) == NULL)
 		err = err_set(info, ERR_NOMEM, "out of memory");
 	return err;
+}
+
+/* That of choose_path(), as nothing came to lie in it. */
+static void remove_folder(const char *path)
+{
+	char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+
+	if (folder != NULL)
+		(void)rmdir(folder);
+	free(folder);
 }
 
 /* What the index said, checked. */
@@ -95,6 +106,8 @@ static int add_job(struct gateway *g, struct found *r, uint32_t file, struct err
 	if (err == OK || (err == ERR_EXISTS && j != NULL)) {
 		job_view(j, &v);
 		r->job = v.id;
+		if (err == ERR_EXISTS && strcmp(v.path, s.path) != 0)
+			remove_folder(s.path);
 		err = OK;
 	}
 	buf_fini(&path);

@@ -161,6 +161,9 @@ struct jobs_params {
 	struct loop *loop;
 	struct node *node;
 	const char *folder;  /* where they are kept, exists; NULL: they end with the process */
+	/* Its folders are made for one job each, and go with its data. NULL: there are none.
+	 * Borrowed. */
+	const char *own_folders;
 	uint32_t max_active; /* downloads at a time; 0: JOBS_ACTIVE_DEFAULT */
 	bool queue_seeds;    /* seeds wait for a turn, too */
 	/* What a person should know: a damaged record, data that has changed. Escaped. May be NULL.

@@ -504,6 +504,22 @@ static void remove_finished(struct job *j, const struct metainfo *m)
 		say_stays(j, j->rec.path, other);
 }
 
+/* That in which the file or folder lies, if it was made for this job alone and is empty now. */
+static void remove_own_folder(const struct job *j)
+{
+	const char *own = j->js->p.own_folders, *slash = strrchr(j->rec.path, '/');
+	size_t n = own == NULL ? 0 : strlen(own);
+	char *folder;
+
+	if (n == 0 || strncmp(j->rec.path, own, n) != 0 || j->rec.path[n] != '/' ||
+	    slash == j->rec.path + n)
+		return;
+	folder = strndup(j->rec.path, (size_t)(slash - j->rec.path));
+	if (folder != NULL)
+		(void)rmdir(folder);
+	free(folder);
+}
+
 void job_erase(struct job *j)
 {
 	struct metainfo *m = NULL;
@@ -529,6 +545,7 @@ void job_erase(struct job *j)
 		store_sweep(m, j->rec.path);
 	if (err != OK && err != ERR_EXISTS && err != ERR_NOENT)
 		jobs_say(j->js, "data of number %u is not removed: %s", j->rec.id, why.text);
+	remove_own_folder(j);
 	(void)job_forget(j, NULL);
 	meta_free(m);
 	buf_fini(&torrent);

@@ -232,6 +232,29 @@ def _(w):
     check(g.proc.alive(), "the daemon lives")
 
 
+@test("remove --with-data of what was fetched leaves no empty folder behind, be it a file or of a folder, whole or not", 90)
+def _(w):
+    w.index()
+    a, b = w.peer("a"), w.peer("b")
+    a.share(h.make_file(a.path("f.bin"), 300_000), name="f")
+    a.share(h.make_tree(a.path("site"), {"sub/x": 300_000, "y": 10}, seed="site"), name="site")
+    late = a.share(h.make_file(a.path("late.bin"), 8 * MIB), name="late")
+    g = Gateway(b)
+    kept = os.path.join(b.home, "gateway")
+    check_eq((g.ask("/n/a/f")[0], g.ask("/n/a/site/sub/x")[0], g.ask("/n/a/late", "HEAD")[0]), (200, 200, 200), "fetched")
+    late.stop()
+    c = http.client.HTTPConnection(*g.address.split(":"), timeout=60)
+    c.request("GET", "/n/a/late")
+    h.wait_for(lambda: len(os.listdir(kept)) == 3, 20 * h.SLOW, "each has a folder")
+    for name in ("f", "site", "late"):
+        b.run("remove", name, "--with-data").expect(h.OK)
+    h.wait_for(lambda: os.listdir(kept) == [], 20 * h.SLOW, "they are gone")
+    c.close()
+    check_eq(g.ask("/n/a/f")[0], 200, "and fetched again")
+    b.run("remove", "f").expect(h.OK)
+    check_eq(len(os.listdir(kept)), 1, "without --with-data it stays")
+
+
 def short(r):
     try:
         return len(r.read()) < 32 * MIB
