@@ -21,6 +21,7 @@
 #include "cli/index_choice.h"
 #include "cli/index_open.h"
 #include "cli/index_shared.h"
+#include "cli/interrupts.h"
 #include "cli/known_owners.h"
 #include "cli/out.h"
 #include "cli/pacing.h"
@@ -484,6 +485,8 @@ int cmd_daemon(const struct opts *o)
 		return code; /* we are the one who was asked, and know how it went */
 	}
 	free(home);
+	interrupts_end(EXIT_OK, NULL);
+	interrupts_skip_reload();
 	code = run(&d, &info);
 	close_all(&d);
 	session_fini(&d.session);

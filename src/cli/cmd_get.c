@@ -8,6 +8,7 @@
 #include "cli/confine.h"
 #include "cli/get_many.h"
 #include "cli/get_one.h"
+#include "cli/interrupts.h"
 #include "daemon/hook_runner.h"
 #include "wire/ext_metadata.h"
 
@@ -375,6 +376,7 @@ int cmd_get(const struct opts *o)
 						     : NULL;
 	struct err_info info;
 
+	interrupts_end(EXIT_INTERRUPTED, NULL);
 	if (o->n_args == 1 && o->input == NULL)
 		return get_one(o);
 	if (alone == NULL)

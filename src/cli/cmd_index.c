@@ -13,6 +13,7 @@
 #include "cli/index_log.h"
 #include "cli/index_say.h"
 #include "cli/index_sites.h"
+#include "cli/interrupts.h"
 #include "net/descriptors.h"
 #include "net/inherited.h"
 #include "net/loop.h"
@@ -321,6 +322,8 @@ static int run_index(const struct opts *o, const char *data, struct err_info *in
 	struct where w;
 	int listener = 0, rc = parse_listen(o, &w, info);
 
+	interrupts_end(EXIT_OK, NULL);
+	interrupts_skip_reload();
 	if (rc == 0)
 		rc = take_listener(o, &in, &w, &listener, info);
 	inherited_fini(&in);

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/confine.h"
 #include "cli/index_open.h"
+#include "cli/interrupts.h"
 #include "cli/sharing.h"
 #include "cli/spool.h"
 #include "store/root.h"
@@ -432,6 +433,7 @@ int cmd_share(const struct opts *o)
 		err_set(&info, ERR_NOMEM, "out of memory");
 		return opts_fail(o, "share", &info);
 	}
+	interrupts_end(EXIT_INTERRUPTED, o->quiet ? NULL : SHARE_TEXT_NOTHING "\n");
 	if (start(&sh, &info) == OK)
 		code = session_run(&sh.session, watch, &sh);
 	else

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/home.h"
 #include "cli/index_choice.h"
+#include "cli/interrupts.h"
 #include "node/index_client.h"
 #include "node/node_dht.h"
 
@@ -298,6 +299,7 @@ int session_init(struct session *s, const struct opts *o, enum session_kind kind
 	int err;
 
 	*s = (struct session){.o = o, .kind = kind};
+	interrupts_hold();
 	if (o->drain)
 		s->drain_s = o->drain_timeout_s == 0 ? PARTING_DRAIN_S : o->drain_timeout_s;
 	err = loop_new(&s->loop);
@@ -353,11 +355,13 @@ int session_run(struct session *s, void (*watch)(struct session *s, void *user),
 	s->watch = watch;
 	s->watch_ms = WATCH_FIRST_MS;
 	s->user = user;
+	interrupts_yield();
 	if (loop_on_signal(s->loop, SIGINT, on_signal, s) != OK ||
 	    loop_on_signal(s->loop, SIGTERM, on_signal, s) != OK) {
 		fprintf(stderr, "shoal: %s\n", err_text(ERR_NOMEM));
 		return EXIT_FAILED;
 	}
+	interrupts_let();
 	if (watch != NULL)
 		loop_timer_set(s->timer, 0);
 	if (loop_run(s->loop) != OK)

@@ -58,7 +58,8 @@ struct session {
 /* How much of the system a node may take, as the user wants it. */
 struct quota session_quota(const struct opts *o);
 enum node_encryption session_encryption(const struct opts *o);
-/* A loop and, unless it is a client, a node on o->port, not running yet. */
+/* A loop and, unless it is a client, a node on o->port, not running yet. Signals that would end it
+ * are held from here on until session_run(). */
 int session_init(struct session *s, const struct opts *o, enum session_kind kind,
 		 struct err_info *info);
 /* DAEMON: answer to other commands under this name, with these verbs, too (struct control_params).

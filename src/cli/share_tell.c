@@ -148,7 +148,7 @@ int share_tell_interrupted(struct sharing *sh)
 	bool all = sh->n + sh->n_failed == sh->n_paths;
 
 	if (!all && sh->n == 0)
-		session_say(&sh->session, "stopped before anything was shared");
+		session_say(&sh->session, SHARE_TEXT_NOTHING);
 	else if (!all)
 		session_say(&sh->session,
 			    "stopped with %zu of %zu shared; the same command goes "

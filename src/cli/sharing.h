@@ -79,6 +79,7 @@ void share_tell_newer(struct sharing *sh, const struct share *s);
 void share_draw(struct sharing *sh);
 /* What was read from standard input is a file by now, which the user must know of. */
 void share_tell_spooled(const struct sharing *sh);
+#define SHARE_TEXT_NOTHING "stopped before anything was shared"
 /* Ctrl-C is how serving ends. Returns the exit code. */
 int share_tell_interrupted(struct sharing *sh);
 

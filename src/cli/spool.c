@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "cli/interrupts.h"
 #include "cli/scratch.h"
 #include "store/root.h"
 
@@ -25,8 +26,8 @@ static void on_signal(int signo)
 	ended_by = signo;
 }
 
-/* From here on a signal makes read() end, so that what was written can be removed; one that is
- * ignored stays so. */
+/* From here on a signal makes read() end, also one that waited, so that what was written can be
+ * removed; one that is ignored stays so. */
 static void catch_signals(struct sigaction before[N_SIGNALS])
 {
 	struct sigaction a = {.sa_handler = on_signal};
@@ -34,13 +35,15 @@ static void catch_signals(struct sigaction before[N_SIGNALS])
 	ended_by = 0;
 	for (size_t i = 0; i < N_SIGNALS; i++) {
 		(void)sigaction(signals[i], NULL, &before[i]);
-		if (before[i].sa_handler == SIG_DFL)
+		if (before[i].sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &a, NULL);
 	}
+	interrupts_let();
 }
 
 static void let_signals(const struct sigaction before[N_SIGNALS])
 {
+	interrupts_hold();
 	for (size_t i = 0; i < N_SIGNALS; i++)
 		(void)sigaction(signals[i], &before[i], NULL);
 }
@@ -118,8 +121,11 @@ int spool_stdin(const char *name, const char *dir, char **out, struct err_info *
 		*out = NULL;
 	}
 	free(folder);
-	/* As it would have ended us at once. */
-	if (ended_by != 0)
+	/* As it ends a filter. */
+	if (ended_by != 0) {
+		(void)signal(ended_by, SIG_DFL);
+		interrupts_let();
 		(void)raise(ended_by);
+	}
 	return err;
 }

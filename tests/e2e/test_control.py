@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Asking peers that run: why is it slow, and will you leave? And leaving with what nobody else has."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
 import socket
+import time
 
 import harness as h
 import wire
@@ -273,6 +275,68 @@ def _(w):
     seed.wait_got()
     index.wait_seeds("f", 1)
     seed.stop().expect(h.OK)
+
+
+def hears(p):
+    """Is SIGTERM caught?"""
+    with open(f"/proc/{p.pid}/status") as f:
+        caught = int(next(line for line in f if line.startswith("SigCgt")).split()[1], 16)
+    return caught >> (signal.SIGTERM - 1) & 1
+
+
+def locked(path, mode):
+    fd = os.open(path, mode, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def opens(p, path):
+    return any(os.path.realpath(f"/proc/{p.pid}/fd/{n}") == os.path.realpath(path) for n in os.listdir(f"/proc/{p.pid}/fd"))
+
+
+@test("a signal while a start waits for something ends it as documented: daemon and index with 0, share and get with 130")
+def _(w):
+    a = w.peer("a")
+    src = h.make_file(a.path("f"), 1000)
+    run = os.path.join(a.home, "run")
+    os.makedirs(run, mode=0o700)
+    silent = socket.create_server((h.HOST, 0))
+    asked = []
+    sites = a.path("sites")
+    os.mkfifo(sites)
+    url = f"http://{h.HOST}:{silent.getsockname()[1]}"
+    for signo in (signal.SIGTERM, signal.SIGINT):
+        fd = locked(os.path.join(run, "daemon.lock"), os.O_RDWR | os.O_CREAT)
+        p = a.start("daemon")
+        h.wait_for(lambda: opens(p, os.path.join(run, "daemon.lock")), 20 * h.SLOW, "it waits for the one before")
+        p.stop(signo).expect(h.OK)
+        os.close(fd)
+        p = a.start("index", "--data", a.path("data"), "--sites", sites)
+        h.wait_for(lambda: hears(p), 5 * h.SLOW, "it listens to signals")
+        p.stop(signo).expect(h.OK)
+        fd = locked(a.home, os.O_RDONLY)
+        p = a.start("share", src)
+        h.wait_for(lambda: opens(p, a.home), 20 * h.SLOW, "it waits for its home")
+        check_eq(p.stop(signo).expect(h.INTERRUPTED).err, "stopped before anything was shared\n", "what it says")
+        os.close(fd)
+        p = a.start("get", "f", "--index", url)
+        silent.settimeout(20 * h.SLOW)
+        asked.append(silent.accept())
+        p.stop(signo).expect(h.INTERRUPTED)
+
+
+@test("a signal at any of the first moments of a start ends it in order")
+def _(w):
+    index, a = w.index(), w.peer("a")
+    src = h.make_file(a.path("f"), 1000)
+    a.run("create", src, "-o", a.path("f.torrent")).expect(h.OK)
+    for ms in range(0, 40, 2):
+        for code, *args in ((0, "daemon", "--port", "0", "--http-port", "0"), (130, "get", a.path("f.torrent"), "-o", a.path(f"new{ms}/"))):
+            p = a.start(*args)
+            h.wait_for(lambda: not p.alive() or hears(p), 20 * h.SLOW, "it listens to signals", every=0.001)
+            time.sleep(ms / 1000)
+            p.stop(signal.SIGTERM if ms % 4 else signal.SIGINT).expect(code)
+    check("daemon" in a.run("status").err, "none runs")
 
 
 if __name__ == "__main__":
