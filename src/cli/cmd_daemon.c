@@ -111,6 +111,25 @@ static int open_hooks(struct daemon *d, struct err_info *info)
 	return make_hooks(d, d->o, &d->hooks, info);
 }
 
+/* ---- what is it called? --------------------------------------------------------------- */
+
+static bool on_next_called(void *user, size_t *at, struct control_transfer *out)
+{
+	const struct daemon *d = user;
+	struct job_view v;
+	struct job *j;
+
+	/* When it leaves there are no jobs any more. */
+	do
+		j = d->jobs == NULL ? NULL : jobs_next(d->jobs, at);
+	while (j != NULL && job_transfer(j) == NULL);
+	if (j == NULL)
+		return false;
+	job_view(j, &v);
+	*out = (struct control_transfer){.t = job_transfer(j), .title = v.title, .also = v.also};
+	return true;
+}
+
 /* ---- who else has it? ----------------------------------------------------------------- */
 
 static const struct index_client *on_index_of(void *user, const struct transfer *t)
@@ -284,6 +303,8 @@ static int open_control(struct daemon *d, struct err_info *info)
 {
 	if (daemon_control_new(d->session.loop, d->jobs, d->session.node, &d->control) != OK)
 		return err_set(info, ERR_NOMEM, "out of memory");
+	d->session.next_called = on_next_called;
+	d->session.next_user = d;
 	d->session.control_listener = inherited_claim(&d->inherited, INHERITED_LOCAL);
 	return session_listen(&d->session, DAEMON_NAME, daemon_control_verbs(), d->control, info);
 }

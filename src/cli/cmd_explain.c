@@ -22,13 +22,30 @@ static void take(void *user, const char *peer, const json_t *line)
 	}
 }
 
+/* As it is called, with each of its other titles behind. */
+static void print_titles(const json_t *one)
+{
+	const json_t *title;
+	char text[600];
+	size_t i;
+
+	printf("%s", text_escape(text, sizeof(text), bytes_str(entries_str(one, "title"))));
+	json_array_foreach(json_object_get(one, "also"), i, title)
+	{
+		const char *also = json_string_value(title);
+
+		if (also != NULL)
+			printf(", %s", text_escape(text, sizeof(text), bytes_str(also)));
+	}
+}
+
 /* "alice/data@1: downloading, 12.0 MiB of 40.0 MiB, 1.2 MiB/s" */
 static void print_head(const json_t *one, const json_t *facts)
 {
-	char title[600], done[32], total[32], rate[32];
+	char done[32], total[32], rate[32];
 
-	text_escape(title, sizeof(title), bytes_str(entries_str(one, "title")));
-	printf("%s: %s, %s of %s, %s\n", title, entries_str(one, "phase"),
+	print_titles(one);
+	printf(": %s, %s of %s, %s\n", entries_str(one, "phase"),
 	       text_size(done, sizeof(done), entries_count(facts, "done_bytes")),
 	       text_size(total, sizeof(total), entries_count(facts, "total_bytes")),
 	       text_rate(rate, sizeof(rate), entries_count(facts, "down_bps")));

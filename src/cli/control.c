@@ -86,14 +86,29 @@ void control_refuse_err(struct local_call *call, const struct err_info *why)
 
 /* ---- explain ---------------------------------------------------------------------- */
 
-/* By name, as named_as() says, or info-hash? */
-static bool is_called(const struct transfer *t, const char *name)
+static bool next_of_node(void *user, size_t *at, struct control_transfer *out)
 {
-	const struct metainfo *m = transfer_meta(t);
+	const struct control *c = user;
+	uint32_t i = (uint32_t)*at;
+	struct transfer *t = node_next_transfer(c->p.node, &i);
+
+	*at = i;
+	if (t != NULL)
+		*out = (struct control_transfer){.t = t, .title = transfer_title(t)};
+	return t != NULL;
+}
+
+/* By one of its names, as named_as() says, or info-hash? */
+static bool is_called(const struct control_transfer *it, const char *name)
+{
+	const struct metainfo *m = transfer_meta(it->t);
 	char hex[2 * SHA256_LEN + 1];
 
-	if (named_as(transfer_title(t), m->name, name))
+	if (named_as(it->title, m->name, name))
 		return true;
+	for (char *const *also = it->also; also != NULL && *also != NULL; also++)
+		if (named_as(*also, m->name, name))
+			return true;
 	text_hex(hex, bytes_of(m->hash_v1, SHA1_LEN));
 	if (m->v1 && strcmp(name, hex) == 0)
 		return true;
@@ -124,7 +139,17 @@ static json_t *facts_json(const struct explain_facts *f, const struct transfer_s
 	    "pieces_only_here", (int)st->swarm.sole);
 }
 
-static json_t *explain_one(struct transfer *t)
+/* NULL: it has one title alone. */
+static json_t *also_json(char *const *also)
+{
+	json_t *list = also == NULL || *also == NULL ? NULL : json_array();
+
+	for (; list != NULL && *also != NULL; also++)
+		json_array_append_new(list, torrent_text(*also));
+	return list;
+}
+
+static json_t *explain_one(const struct control_transfer *it)
 {
 	struct explain_finding found[EXPLAIN_FINDINGS_MAX];
 	struct transfer_status st;
@@ -132,25 +157,26 @@ static json_t *explain_one(struct transfer *t)
 	json_t *why = json_array();
 	uint32_t n;
 
-	explain_gather(t, &st, &f);
+	explain_gather(it->t, &st, &f);
 	n = explain_judge(&f, found);
 	for (uint32_t i = 0; i < n; i++)
 		json_array_append_new(why,
 				      json_pack("{s:s, s:o}", "cause", explain_word(found[i].cause),
 						"text", torrent_text(found[i].text)));
-	return json_pack("{s:o, s:s, s:o, s:o}", "title", torrent_text(transfer_title(t)), "phase",
-			 phase_word(st.phase), "facts", facts_json(&f, &st), "why", why);
+	return json_pack("{s:o, s:o*, s:s, s:o, s:o}", "title", torrent_text(it->title), "also",
+			 also_json(it->also), "phase", phase_word(st.phase), "facts",
+			 facts_json(&f, &st), "why", why);
 }
 
 static void do_explain(struct control *c, struct local_call *call, const json_t *question)
 {
 	const char *name = json_string_value(json_object_get(question, "name"));
 	json_t *list = json_array();
-	struct transfer *t;
+	struct control_transfer it;
 
-	for (uint32_t i = 0; (t = node_next_transfer(c->p.node, &i)) != NULL;)
-		if (name == NULL || is_called(t, name))
-			json_array_append_new(list, explain_one(t));
+	for (size_t at = 0; c->p.next(c->p.next_user, &at, &it);)
+		if (name == NULL || is_called(&it, name))
+			json_array_append_new(list, explain_one(&it));
 	control_say(call, json_pack("{s:o}", "explained", list), true);
 }
 
@@ -313,6 +339,10 @@ int control_new(const struct control_params *p, struct control **out, struct err
 	else
 		lp.name = p->name;
 	c->p = *p;
+	if (p->next == NULL) {
+		c->p.next = next_of_node;
+		c->p.next_user = c;
+	}
 	err = folder == NULL ? info->code : local_server_new(&lp, &c->server, info);
 	free(folder);
 	if (err != OK) {

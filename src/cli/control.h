@@ -3,7 +3,8 @@
  *
  * A question is one object with a "verb", the answer one object or more, a line each:
  *
- *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name
+ *   {"verb": "explain", "name": NAME}       {"explained": [{...}]}; every transfer without a name,
+ *                                           else all that are called so
  *   {"verb": "dht"}                         {"dht": {...}}, null when it takes no part
  *   {"verb": "external"}                    {"external": [...]}: node/external_json.h
  *   {"verb": "leave", "drain": true,        {"draining": {"pieces": N, ...}} now and then, at last
@@ -33,6 +34,13 @@ struct control_verb {
 	void (*run)(void *user, struct local_call *call, const json_t *question);
 };
 
+/* A transfer and what it is called; borrowed. */
+struct control_transfer {
+	struct transfer *t;
+	const char *title;
+	char *const *also; /* further titles, NULL-ended; NULL: none */
+};
+
 /* What a peer lets others do with it. */
 struct control_params {
 	struct loop *loop;
@@ -44,6 +52,10 @@ struct control_params {
 	int listener;			  /* see struct local_params */
 	const struct control_verb *verbs; /* more of them, ended by one without name; NULL: none */
 	void *verbs_user;
+	/* One transfer after the other, `*at` 0 to begin with; false: that was the last. NULL:
+	 * those of the node, each by its own title. */
+	bool (*next)(void *user, size_t *at, struct control_transfer *out);
+	void *next_user;
 };
 
 struct control;

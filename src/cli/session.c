@@ -204,7 +204,9 @@ int session_listen(struct session *s, const char *name, const struct control_ver
 				   .name = name,
 				   .listener = s->control_listener,
 				   .verbs = verbs,
-				   .verbs_user = verbs_user};
+				   .verbs_user = verbs_user,
+				   .next = s->next_called,
+				   .next_user = s->next_user};
 
 	return control_new(&p, &s->control, info);
 }

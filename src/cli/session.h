@@ -33,6 +33,10 @@ struct session {
 	/* The same where each torrent has another one, as struct parting_asker has it. NULL:
 	 * `index` is that of all. */
 	const struct index_client *(*index_of)(void *user, const struct transfer *t);
+	/* What each of its transfers is called, as struct control_params has it. NULL: its title.
+	 */
+	bool (*next_called)(void *user, size_t *at, struct control_transfer *out);
+	void *next_user;
 	struct pacing *pacing;
 	int control_listener;	 /* one that listens already, for session_listen(); 0: none */
 	struct control *control; /* NULL: nobody can ask */

@@ -96,6 +96,23 @@ def _(w):
     check_eq(causes(a, "f@2"), [], "f@2")
 
 
+@test("explain NAME tells of all that are called so, whoever's they are, and knows each name of one content")
+def _(w):
+    w.index()
+    a = w.peer("a")
+    a.daemon()
+    one, other = h.make_file(a.path("f"), 100_000), h.make_file(a.path("g"), 50_000)
+    for path, *options in ((one, "--name", "first"), (one, "--name", "second"), (other, "--name", "second", "--as", "bob")):
+        a.run("share", path, *options, "-d").expect(h.OK)
+    for name, want in (("first", {"a/first@1"}), ("second", {"a/first@1", "bob/second@1"}), ("a/second", {"a/first@1"}),
+                       ("a/second@1", {"a/first@1"}), ("bob/second", {"bob/second@1"})):
+        told = a.run("explain", name, "--json").expect(h.OK).json()["explained"]
+        check_eq({x["title"] for x in told}, want, name)
+        check_eq({t for x in told for t in x.get("also", [])}, {"a/second@1"} if "a/first@1" in want else set(), name)
+    check("a/first@1, a/second@1: seeding" in a.run("explain", "a/second").out, "in words")
+    a.run("explain", "third").expect(h.NOT_FOUND)
+
+
 @test("leave ends every running peer of the home, and says so; without one it is exit 3")
 def _(w):
     w.index()

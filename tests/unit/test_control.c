@@ -104,6 +104,41 @@ TEST(questions_are_answered_and_what_is_no_question_is_refused)
 	end(&f);
 }
 
+static char second[] = "bert/second@1";
+static char *further[] = {second, NULL};
+
+static bool next_called(void *user, size_t *at, struct control_transfer *out)
+{
+	const struct fixture *f = user;
+	uint32_t i = 0;
+
+	*out = (struct control_transfer){
+	    .t = node_next_transfer(f->node, &i), .title = "anna/first@1", .also = further};
+	return (*at)++ == 0;
+}
+
+TEST(what_is_called_by_several_names_is_explained_by_each_and_tells_all)
+{
+	static const char *const names[] = {"first", "second", "bert/second", "anna/first@1"};
+	struct fixture f;
+	char text[8192], question[200];
+
+	begin(&f);
+	f.p.next = next_called;
+	f.p.next_user = &f;
+	CHECK_INT(control_new(&f.p, &f.c, NULL), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(question, sizeof(question), "{\"verb\": \"explain\", \"name\": \"%s\"}\n",
+			 names[i]);
+		ask(&f, question, 0, text, sizeof(text));
+		CHECK(strstr(text, "\"title\":\"anna/first@1\"") != NULL);
+		CHECK(strstr(text, "\"also\":[\"bert/second@1\"]") != NULL);
+	}
+	ask(&f, "{\"verb\": \"explain\", \"name\": \"third\"}\n", 0, text, sizeof(text));
+	CHECK_STR(text, "{\"explained\":[]}\n");
+	end(&f);
+}
+
 TEST(who_asks_a_peer_to_leave_is_told_when_it_does)
 {
 	static const char leave[] = "{\"verb\": \"leave\"}\n";
