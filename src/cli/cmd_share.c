@@ -392,8 +392,12 @@ static int start(struct sharing *sh, struct err_info *info)
 		confine_share(o);
 	if (err == OK)
 		err = open_all(sh, info);
-	if (err == OK)
+	if (err == OK) {
+		/* Nothing is under way yet, and this may take long. */
+		interrupts_let();
 		err = resolve_paths(sh, info);
+		interrupts_hold();
+	}
 	return err == OK ? begin_publishing(sh, info) : err;
 }
 

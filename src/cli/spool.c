@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "cli/interrupts.h"
 #include "cli/scratch.h"
 #include "store/root.h"
 
@@ -26,8 +25,8 @@ static void on_signal(int signo)
 	ended_by = signo;
 }
 
-/* From here on a signal makes read() end, also one that waited, so that what was written can be
- * removed; one that is ignored stays so. */
+/* From here on a signal makes read() end, so that what was written can be removed; one that is
+ * ignored stays so. */
 static void catch_signals(struct sigaction before[N_SIGNALS])
 {
 	struct sigaction a = {.sa_handler = on_signal};
@@ -38,12 +37,10 @@ static void catch_signals(struct sigaction before[N_SIGNALS])
 		if (before[i].sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &a, NULL);
 	}
-	interrupts_let();
 }
 
 static void let_signals(const struct sigaction before[N_SIGNALS])
 {
-	interrupts_hold();
 	for (size_t i = 0; i < N_SIGNALS; i++)
 		(void)sigaction(signals[i], &before[i], NULL);
 }
@@ -124,7 +121,6 @@ int spool_stdin(const char *name, const char *dir, char **out, struct err_info *
 	/* As it ends a filter. */
 	if (ended_by != 0) {
 		(void)signal(ended_by, SIG_DFL);
-		interrupts_let();
 		(void)raise(ended_by);
 	}
 	return err;
