@@ -114,11 +114,7 @@ static void item_done(struct item *it, const struct transfer_status *st)
 
 static bool is_alone(const struct item *it, const struct transfer_status *st)
 {
-	if (it->many->by_daemon && it->handed->state == JOB_METADATA)
-		return st->swarm.trying == 0 && st->to_check_bytes == 0;
-	return st->phase == TRANSFER_DOWNLOADING && st->swarm.down_bps == 0 &&
-	       st->swarm.trying == 0 && st->swarm.sources == 0 &&
-	       (st->swarm.peers == 0 || !st->swarm.can_complete);
+	return it->many->by_daemon ? handed_is_alone(it->handed) : transfer_is_alone(st);
 }
 
 /* Nobody who is on line has it: it goes on looking, and the next has its place. */

@@ -62,14 +62,6 @@ void get_fail(struct get *g, const struct err_info *why)
 	session_end(&g->session, opts_fail(g->o, "get", why));
 }
 
-/* Nobody is connected, nobody is tried for the first time (who never answers is dialled again and
- * again), and the tracker (if any) was asked. */
-static bool is_alone(const struct transfer_status *st)
-{
-	return st->phase == TRANSFER_DOWNLOADING && st->swarm.peers == 0 && st->swarm.trying == 0 &&
-	       st->swarm.sources == 0;
-}
-
 void get_give_up_link(struct get *g, const struct err_info *tracker)
 {
 	struct err_info why;
@@ -86,11 +78,8 @@ static void watch_holders(struct get *g, const struct transfer_status *st, uint6
 {
 	struct err_info why;
 	bool unknown = g->by_daemon && g->handed.state == JOB_METADATA;
-	bool gone = is_alone(st) || (unknown && st->swarm.trying == 0 && st->to_check_bytes == 0) ||
-		    (st->phase == TRANSFER_DOWNLOADING && st->swarm.peers > 0 &&
-		     !st->swarm.can_complete && st->swarm.down_bps == 0);
 
-	if (!gone) {
+	if (g->by_daemon ? !handed_is_alone(&g->handed) : !transfer_is_alone(st)) {
 		if (g->said_alone && st->swarm.down_bytes > g->alone_bytes) {
 			g->said_alone = false;
 			session_say(&g->session, "%s: holders are back, going on", g->wanted.label);

@@ -166,6 +166,7 @@ static void take_numbers(struct transfer_status *st, const json_t *j)
 	st->swarm.seeds = (uint32_t)entries_count(j, "seeds");
 	st->swarm.dialing = (uint32_t)entries_count(j, "dialing");
 	st->swarm.trying = (uint32_t)entries_count(j, "trying");
+	st->swarm.sources = (uint32_t)entries_count(j, "web_servers");
 	st->swarm.can_complete = flag(j, "can_complete");
 	st->tracker_ok = (uint32_t)entries_count(j, "tracker_ok");
 	st->tracker_failed = (uint32_t)entries_count(j, "tracker_failed");
@@ -396,6 +397,14 @@ int handover_look(struct handed *const *list, size_t n, struct err_info *info)
 	if (err == OK && moved)
 		err = look_for_newer(list, n, info);
 	return err == ERR_NOENT ? OK : err;
+}
+
+bool handed_is_alone(const struct handed *h)
+{
+	const struct transfer_status *st = &h->status;
+
+	return h->state == JOB_METADATA ? st->swarm.trying == 0 && st->to_check_bytes == 0
+					: transfer_is_alone(st);
 }
 
 void handover_say_left(const struct handed *h, struct err_info *why)

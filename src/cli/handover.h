@@ -53,6 +53,8 @@ int handover_add(struct handed *h, const struct opts *o, const struct index_clie
 /* Look at some again, at most HANDOVER_LOOK_MAX. Returns 0, also when they are gone, or why the
  * daemon does not say. */
 int handover_look(struct handed *const *list, size_t n, struct err_info *info);
+/* As it was then: nobody who is on line has it, or what is missing of it. */
+bool handed_is_alone(const struct handed *h);
 /* It was not to be looked at, for the reason `why`, which is said to be no end of it. */
 void handover_say_left(const struct handed *h, struct err_info *why);
 /* Has a newer version taken its place since this was asked last? */

@@ -247,6 +247,7 @@ static void view_transfer(const struct job *j, struct job_view *out)
 	out->found_bytes += st.swarm.kept_bytes;
 	out->dialing = st.swarm.dialing;
 	out->trying = st.swarm.trying;
+	out->web_servers = st.swarm.sources;
 	out->can_complete = st.swarm.can_complete;
 	out->tracker_ok = st.tracker_ok;
 	out->tracker_failed = st.tracker_failed;

@@ -135,8 +135,9 @@ struct job_view {
 	uint64_t down_total, up_total; /* bytes over all runs */
 	uint64_t down_bps, up_bps, wasted_bytes;
 	uint32_t peers, seeds, dialing;
-	uint32_t trying;   /* dials to addresses that never were dialled before */
-	bool can_complete; /* those who are connected have all that is missing */
+	uint32_t trying;      /* dials to addresses that never were dialled before */
+	uint32_t web_servers; /* that have it, and have not refused */
+	bool can_complete;    /* those who are connected have all that is missing */
 	uint32_t tracker_ok, tracker_failed;
 	struct err_info tracker_error;
 	uint32_t item_nodes; /* as in struct transfer_status */
@@ -160,7 +161,7 @@ const char *job_event_word(enum job_event e);
 struct jobs_params {
 	struct loop *loop;
 	struct node *node;
-	const char *folder;  /* where they are kept, exists; NULL: they end with the process */
+	const char *folder; /* where they are kept, exists; NULL: they end with the process */
 	/* Its folders are made for one job each, and go with its data. NULL: there are none.
 	 * Borrowed. */
 	const char *own_folders;

@@ -23,7 +23,7 @@ static json_t *numbers_json(const struct job_view *v)
 {
 	return json_pack(
 	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:i, s:i, "
-	    "s:i, s:b, s:I, s:i, s:i, s:I, s:I, s:i}",
+	    "s:i, s:b, s:I, s:i, s:i, s:I, s:I, s:i, s:i}",
 	    "total_bytes", (json_int_t)v->total_bytes, "done_bytes", (json_int_t)v->done_bytes,
 	    "checked_bytes", (json_int_t)v->checked_bytes, "to_check_bytes",
 	    (json_int_t)v->to_check_bytes, "found_bytes", (json_int_t)v->found_bytes, "down_total",
@@ -35,7 +35,7 @@ static json_t *numbers_json(const struct job_view *v)
 	    "name_is_old", (int)v->item_is_old, "name_newest", (json_int_t)v->item_newest, "files",
 	    (int)v->files, "wanted_files", (int)v->wanted_files, "wanted_bytes",
 	    (json_int_t)v->wanted_bytes, "wanted_done_bytes", (json_int_t)v->wanted_done_bytes,
-	    "trying", (int)v->trying);
+	    "trying", (int)v->trying, "web_servers", (int)v->web_servers);
 }
 
 static json_t *words_json(const struct job_view *v)

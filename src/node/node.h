@@ -216,6 +216,9 @@ struct transfer_status {
 	int64_t item_newest;		     /* its number */
 };
 void transfer_status(const struct transfer *t, struct transfer_status *out);
+/* It downloads, nobody who is connected has what is missing, and nobody is tried for the first time
+ * (who never answers is dialled again and again). Whether a tracker was asked is not looked at. */
+bool transfer_is_alone(const struct transfer_status *st);
 enum transfer_phase transfer_phase_now(const struct transfer *t);
 /* Take one out, properly: its state is saved and trackers hear "stopped" in the background. It is
  * gone for the caller, who hears no more of it, at once. Not from inside on_phase of itself. */

@@ -28,6 +28,14 @@ void transfer_status(const struct transfer *t, struct transfer_status *out)
 	out->item_newest = t->item.newest;
 }
 
+bool transfer_is_alone(const struct transfer_status *st)
+{
+	const struct swarm_stats *s = &st->swarm;
+
+	return st->phase == TRANSFER_DOWNLOADING && s->trying == 0 && s->sources == 0 &&
+	       (s->peers == 0 || (!s->can_complete && s->down_bps == 0));
+}
+
 enum transfer_phase transfer_phase_now(const struct transfer *t)
 {
 	return t->phase;

@@ -53,6 +53,28 @@ def _(w):
             check(not [a for a, _ in web.asked if b".pad" in a], "no pad is asked for", web.asked)
 
 
+@test("a web server that takes its time is a holder, to who has a daemon fetch it, too: one file and several", 90)
+def _(w):
+    www = site(w)
+    begun = time.monotonic()
+
+    def late(path):
+        time.sleep(max(0, begun + 9 * h.SLOW - time.monotonic()))
+        return "well"
+    names = [h.make_file(os.path.join(www, n), 200_000, seed=n) for n in ("f", "g", "h")]
+    p = w.peer("p")
+    p.daemon()
+    with Web(www, late) as web:
+        files = [p.path(os.path.basename(n) + ".torrent") for n in names]
+        for src, out in zip(names, files):
+            p.run("create", src, "-o", out).expect(h.OK)
+        several = p.start("get", *files[1:], "--webseed", web.url)
+        one = p.run("get", files[0], "--webseed", web.url, seconds=40).expect(h.OK)
+        check("no holder" not in one.err, "what it says", one.err)
+        done = several.wait(40 * h.SLOW).expect(h.OK)
+        check("no holder" not in done.err, "what it says", done.err)
+
+
 @test("share and create put webseeds in, and get of the name uses them when the sharer is gone", 60)
 def _(w):
     w.index()

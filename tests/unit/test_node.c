@@ -53,6 +53,30 @@ static void copy(struct kind k, uint32_t piece_length, const struct sample_file 
 	world_fini(&w);
 }
 
+TEST(a_download_is_alone_when_nobody_there_has_the_rest_and_nobody_new_is_tried)
+{
+	struct transfer_status st = {.phase = TRANSFER_DOWNLOADING};
+
+	CHECK(transfer_is_alone(&st));
+	st.swarm.peers = 3; /* who lack the same */
+	CHECK(transfer_is_alone(&st));
+	st.swarm.down_bps = 1;
+	CHECK(!transfer_is_alone(&st));
+	st.swarm.down_bps = 0;
+	st.swarm.trying = 1;
+	CHECK(!transfer_is_alone(&st));
+	st.swarm.trying = 0;
+	st.swarm.can_complete = true;
+	CHECK(!transfer_is_alone(&st));
+	st.swarm.peers = 0;
+	CHECK(transfer_is_alone(&st));
+	st.swarm.sources = 1;
+	CHECK(!transfer_is_alone(&st));
+	st.swarm.sources = 0;
+	st.phase = TRANSFER_CHECKING;
+	CHECK(!transfer_is_alone(&st));
+}
+
 TEST(files_of_many_sizes_and_kinds_arrive)
 {
 	static const uint64_t lengths[] = {1, 16383, 16384, 16385, 65536, 300001, 2000000};
