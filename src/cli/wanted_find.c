@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/dht_name.h"
 #include "cli/index_open.h"
+#include "cli/interrupts.h"
 #include "cli/known_owners.h"
 #include "cli/linked.h"
 #include "node/torrent_source.h"
@@ -98,6 +99,7 @@ static int ask_whose(struct index_client *index, const struct opts *o, const cha
 	if (o->json || o->quiet || o->n_args != 1 || o->input != NULL || !isatty(STDIN_FILENO) ||
 	    !isatty(STDERR_FILENO))
 		return ERR_AMBIGUOUS;
+	interrupts_yield(); /* Ctrl-C ends a prompt as it ends any other */
 	fprintf(stderr, "%s\nwhose? ", info->text);
 	if (fgets(owner, sizeof(owner), stdin) == NULL)
 		fputc('\n', stderr);
