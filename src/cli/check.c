@@ -58,27 +58,29 @@ static void reader_close(struct reader *r)
 	r->fd = -1;
 }
 
-static enum check_state unreadable(struct reader *r, const struct meta_file *f, int error)
+/* Of several in one job the first is told. */
+static enum check_state unreadable(struct reader *r, const struct err_info *why)
 {
-	(void)root_errno(&r->job->trouble, disk_path(r->p, f), error);
+	if (r->job->trouble.code == OK)
+		r->job->trouble = *why;
 	return CHECK_UNREADABLE;
 }
 
 static enum check_state reader_open(struct reader *r, uint32_t file)
 {
 	const struct meta_file *f = &r->p->meta->files[file];
+	struct err_info why = {0};
 	int fd;
 
 	if (r->fd >= 0 && r->file == file)
 		return CHECK_GOOD;
 	reader_close(r);
 	/* O_NONBLOCK: a pipe in the file's place is not waited for. */
-	fd =
-	    root_openat(r->p->root, disk_path(r->p, f), O_RDONLY | O_NONBLOCK, 0, &r->job->trouble);
+	fd = root_openat(r->p->root, disk_path(r->p, f), O_RDONLY | O_NONBLOCK, 0, &why);
 	if (fd == ERR_NOENT)
 		return CHECK_MISSING;
 	if (fd < 0)
-		return CHECK_UNREADABLE;
+		return unreadable(r, &why);
 	r->fd = fd;
 	r->file = file;
 	return CHECK_GOOD;
@@ -87,6 +89,7 @@ static enum check_state reader_open(struct reader *r, uint32_t file)
 static enum check_state read_file(struct reader *r, uint32_t file, uint64_t at, struct span to)
 {
 	const struct meta_file *f = &r->p->meta->files[file];
+	struct err_info why = {0};
 	enum check_state state;
 	size_t n = 0;
 
@@ -102,8 +105,10 @@ static enum check_state read_file(struct reader *r, uint32_t file, uint64_t at, 
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
-			return unreadable(r, f, errno);
+		if (got < 0) {
+			(void)root_errno(&why, disk_path(r->p, f), errno);
+			return unreadable(r, &why);
+		}
 		if (got == 0)
 			return CHECK_MISSING;
 		n += (size_t)got;

@@ -130,6 +130,7 @@ static const char *checked(const struct scene *s)
 	}
 	text[n] = '\0';
 	CHECK(check_all_good(&c, s->meta) == (strspn(text, ".") == n));
+	CHECK(c.trouble.code == OK || c.count[CHECK_UNREADABLE] > 0);
 	check_fini(&c);
 	return text;
 }
