@@ -171,7 +171,8 @@ static bool is_running(void)
 	return n == ERR_TIMEOUT || running;
 }
 
-static bool has_lock(const struct daemon *d)
+/* Waits for one that is leaving. */
+static bool get_lock(const struct daemon *d)
 {
 	const struct timespec pause = {.tv_nsec = LEAVER_LOOK_MS * 1000000l};
 
@@ -196,7 +197,7 @@ static int take_lock(struct daemon *d, struct err_info *info)
 		d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (d->lock < 0)
 			err = root_errno(info, path, errno);
-		else if (!has_lock(d))
+		else if (!get_lock(d))
 			err =
 			    err_set(info, ERR_EXISTS,
 				    "a daemon runs from this home already (%s); see 'shoal status'",

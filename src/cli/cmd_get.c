@@ -65,12 +65,6 @@ static void fire_hooks(struct get *g)
 
 /* ---- where it is done ---------------------------------------------------------------------- */
 
-static bool look_at_transfer(struct get *g)
-{
-	transfer_status(g->transfer, &g->last);
-	return true;
-}
-
 /* What a link is called, and where it is, becomes known late. */
 static void take_name(struct get *g)
 {
@@ -250,7 +244,9 @@ static void watch(struct session *s, void *user)
 		follow_link(g, now);
 	if ((g->transfer == NULL && !g->by_daemon) || s->ending)
 		return;
-	if (g->by_daemon ? !look_at_daemon(g) : !look_at_transfer(g))
+	if (!g->by_daemon)
+		transfer_status(g->transfer, &g->last);
+	else if (!look_at_daemon(g))
 		return;
 	if (g->last.phase == TRANSFER_FAILED && g->wanted.there_already &&
 	    g->last.why.code == ERR_MISMATCH) {

@@ -286,15 +286,12 @@ static json_t *udp_json(const struct index_server *s, const struct index_udp_cou
 void index_status(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
 	const char *pin = s->tls != NULL && tls_is_self_signed(s->tls) ? tls_pin(s->tls) : NULL;
-	uint64_t entries = 0, bytes = 0, swarms, peers;
+	uint64_t entries, bytes, swarms, peers;
 	struct index_udp_counts udp = {0};
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
-	if (catalogue_db_count(s->db, &entries, &bytes) < 0) {
-		index_reply_error(reply, 500, "io", "the catalogue cannot be read");
-		return;
-	}
+	catalogue_db_count(s->db, &entries, &bytes);
 	shards_totals(s->shards, &swarms, &peers);
 	if (s->udp != NULL)
 		index_udp_counts(s->udp, &udp);

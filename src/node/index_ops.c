@@ -27,14 +27,14 @@ void index_healthz(struct index_server *s, const struct http_request *r, struct 
 
 void index_metrics(struct index_server *s, const struct http_request *r, struct http_reply *reply)
 {
-	uint64_t entries = 0, bytes = 0, swarms, peers;
+	uint64_t entries, bytes, swarms, peers;
 	struct index_udp_counts udp = {0};
 	struct buf *out = &reply->body;
 
 	if (!index_reply_method(r, reply, "GET"))
 		return;
 	reply->type = METRICS_TYPE;
-	(void)catalogue_db_count(s->db, &entries, &bytes);
+	catalogue_db_count(s->db, &entries, &bytes);
 	shards_totals(s->shards, &swarms, &peers);
 	if (s->udp != NULL)
 		index_udp_counts(s->udp, &udp);

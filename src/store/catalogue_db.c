@@ -443,9 +443,8 @@ int catalogue_db_id(struct catalogue_db *db, uint8_t out[CATALOGUE_ID_LEN], stru
 	return err;
 }
 
-int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes)
+void catalogue_db_count(const struct catalogue_db *db, uint64_t *entries, uint64_t *bytes)
 {
 	*entries = db->entries;
 	*bytes = db->bytes;
-	return 0;
 }

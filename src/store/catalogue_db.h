@@ -166,6 +166,6 @@ int catalogue_db_files(struct catalogue_db *db, uint64_t id,
  * owner and name, at most CATALOGUE_NEAR_MAX, from among the newest 20,000 entries. */
 int catalogue_db_near(struct catalogue_db *db, const char *name, struct entry *rows, size_t cap,
 		      size_t *n, struct err_info *info);
-int catalogue_db_count(struct catalogue_db *db, uint64_t *entries, uint64_t *bytes);
+void catalogue_db_count(const struct catalogue_db *db, uint64_t *entries, uint64_t *bytes);
 
 #endif

@@ -328,9 +328,8 @@ struct swarm_stats {
 	uint32_t sources;      /* not among them; that did not fail when last asked */
 	uint64_t source_bytes; /* payload of those that are here */
 	uint32_t dialing, addresses;
-	uint32_t trying;      /* dials under way to addresses that never were dialled before */
-	uint32_t unchoked_by; /* peers that let us download */
-	uint32_t rarest;      /* least copies of a piece we lack among peers */
+	uint32_t trying; /* dials under way to addresses that never were dialled before */
+	uint32_t rarest; /* least copies of a piece we lack among peers */
 	uint32_t distributed_milli; /* distributed copies among peers, times 1000 */
 	bool can_complete;	    /* each missing piece is at some connected peer */
 	uint32_t nowhere;	    /* pieces that neither we nor any connected peer has */

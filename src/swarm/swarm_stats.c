@@ -67,7 +67,6 @@ void swarm_traffic(const struct swarm *s, uint64_t now_ms, struct swarm_stats *o
 				    .trying = s->book.n_first,
 				    .addresses = s->book.n};
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
-		out->unchoked_by += !p->source && p->am_interested && !p->am_choked;
 		out->seeds -= p->source && p->has_all;
 		out->sources += p->source && p->rejects == 0;
 		out->source_bytes += p->source ? p->down_bytes : 0;
