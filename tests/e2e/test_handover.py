@@ -149,8 +149,9 @@ def _(w):
     for src, owner in zip(srcs, ("alice", "bert")):
         a.run("share", src, "--watch", "--settle", "1", "--as", owner, "-d").expect(h.OK)
     for turn in (2, 3):
+        # At once, for a daemon that has just begun may look while it is written.
         for n, src in enumerate(srcs):
-            h.make_file(src, 1000, seed=10 * turn + n)
+            os.replace(h.make_file(src + ".new", 1000, seed=10 * turn + n), src)
         for name, owner in (("f", "alice"), ("g", "bert")):
             h.wait_for(lambda: index.entries(name=name, owner=owner, version=turn), 30 * h.SLOW, f"{owner}/{name}@{turn}")
         wait_state(a, f"f@{turn}", "seeding")
