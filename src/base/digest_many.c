@@ -238,29 +238,24 @@ void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_
 	}
 }
 
-unsigned digest_many_sha1_lanes(void)
+struct digest_many_widths digest_many_sha1_widths(void)
 {
 	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	unsigned lanes;
+	struct digest_many_widths w = {.most = 1};
 
 	if (d == NULL)
-		return 1;
+		return w;
 	look_pair(d);
 	look_wide(d);
-	lanes = d->wide.lanes > 1 ? d->wide.lanes : d->pair.lanes;
+	w.most = d->wide.lanes > 1 ? d->wide.lanes : d->pair.lanes;
+	w.in_pairs = d->pair.lanes == 2;
 	digest_many_free(d);
-	return lanes;
+	return w;
 }
 
-bool digest_many_in_pairs(void)
+unsigned digest_many_together(struct digest_many_widths w, uint64_t fit)
 {
-	struct digest_many *d = digest_many_new(DIGEST_MANY_BEST);
-	bool pairs;
-
-	if (d == NULL)
-		return false;
-	look_pair(d);
-	pairs = d->pair.lanes == 2;
-	digest_many_free(d);
-	return pairs;
+	if (fit >= w.most)
+		return w.most;
+	return w.in_pairs && fit >= 2 ? 2 : 1;
 }

@@ -31,10 +31,14 @@ void digest_many(struct digest_many *d, struct bytes data, size_t each, uint8_t 
 #define DIGEST_MANY_BYTES_MAX (16u << 20)
 void digest_many_sha1(struct digest_many *d, const struct bytes *messages, size_t n, uint8_t *out);
 
-/* How many messages at once SHA-1 is fastest with on this processor: 1, 2, 8 or 16. */
-unsigned digest_many_sha1_lanes(void);
-/* Are two messages alone hashed faster side by side, as with the instructions for SHA-1? So few
- * are worth keeping in memory for each other. */
-bool digest_many_in_pairs(void);
+/* How many messages at once SHA-1 is fastest with on this processor. To find out takes the
+ * library's part, so whoever asks again and again keeps the answer. */
+struct digest_many_widths {
+	unsigned most; /* 1, 2, 8 or 16 */
+	bool in_pairs; /* two alone are faster, too, as with the instructions for SHA-1 */
+};
+struct digest_many_widths digest_many_sha1_widths(void);
+/* How many to keep in memory for one another where `fit` do: `most`, 2 or 1. */
+unsigned digest_many_together(struct digest_many_widths w, uint64_t fit);
 
 #endif

@@ -308,27 +308,21 @@ static void drain(struct run *run)
 		run->p->progress(run->p->user, run->done_bytes, run->p->meta->space_bytes);
 }
 
-/* So many jobs of so many pieces, all in memory. */
-static bool fits(const struct run *run, uint32_t jobs, uint32_t pieces)
-{
-	return (uint64_t)jobs * pieces * run->p->meta->piece_length <= MEMORY_MAX;
-}
-
 /* How many v1 pieces go together where every worker has a job: as many as are quickest, two, or
  * one that need not be in memory. */
 static void choose_jobs(struct run *run)
 {
-	uint32_t workers = pool_workers(run->pool), lanes = digest_many_sha1_lanes();
+	uint64_t piece = run->p->meta->piece_length, most;
 
 	run->together = 1;
 	run->n_jobs = JOBS_OUT;
 	if (!run->p->meta->v1)
 		return;
-	if (!fits(run, workers, lanes))
-		lanes = digest_many_in_pairs() && fits(run, workers, 2) ? 2 : 1;
-	run->together = lanes;
-	while (lanes > 1 && !fits(run, run->n_jobs, lanes))
-		run->n_jobs--;
+	run->together = digest_many_together(digest_many_sha1_widths(),
+					     MEMORY_MAX / piece / pool_workers(run->pool));
+	most = MEMORY_MAX / (run->together * piece);
+	if (run->together > 1 && most < run->n_jobs)
+		run->n_jobs = (uint32_t)most;
 }
 
 /* A job that has nothing to do; NULL without memory. */

@@ -305,10 +305,9 @@ static bool results_init(struct hashing_task *t, struct hashing *out)
 /* Units of as many pieces as are hashed fastest side by side, where those are more than two: when
  * nobody waits for the next one in order, and when there are enough of them for all threads to end
  * at about the same time. */
-static bool choose_wide_units(struct hashing_run *r, unsigned threads)
+static bool choose_wide_units(struct hashing_run *r, unsigned threads, unsigned lanes)
 {
 	const struct hashing_task *t = &r->task;
-	unsigned lanes = digest_many_sha1_lanes();
 	uint64_t each = t->piece * lanes, all = each * threads;
 
 	if (t->p->plain || lanes <= 2 || each <= UNIT_BYTES || all > UNIT_SIDES_BYTES_MAX ||
@@ -323,11 +322,15 @@ static void choose_units(struct hashing_run *r, unsigned threads)
 {
 	const struct hashing_params *p = r->task.p;
 	uint64_t two = 2 * r->task.piece, most;
+	struct digest_many_widths sha1;
 
 	r->task.unit_bytes = UNIT_BYTES;
 	r->n_units = UNITS_PER_THREAD * threads + 1;
-	if (!p->v1 || choose_wide_units(r, threads) || two <= UNIT_BYTES ||
-	    two * (threads + 1) > UNIT_SIDES_BYTES_MAX || !digest_many_in_pairs())
+	if (!p->v1)
+		return;
+	sha1 = digest_many_sha1_widths();
+	if (choose_wide_units(r, threads, sha1.most) || two <= UNIT_BYTES ||
+	    two * (threads + 1) > UNIT_SIDES_BYTES_MAX || !sha1.in_pairs)
 		return;
 	r->task.unit_bytes = (size_t)two;
 	most = p->plain ? UNIT_SIDES_BYTES_MAX / two : threads + 1;

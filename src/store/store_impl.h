@@ -74,9 +74,8 @@ struct store_hub {
 	struct slab *oldest, *newest; /* slabs that still take spans */
 	unsigned slabs_out;	      /* with workers */
 	unsigned spares;
-	unsigned sha1_lanes; /* digest_many_sha1_lanes(); 0: not known yet */
-	bool sha1_in_pairs;  /* digest_many_in_pairs() */
-	unsigned checking;   /* pieces in memory that are about to be verified */
+	struct digest_many_widths sha1; /* `most` 0: not known yet */
+	unsigned checking;		/* pieces in memory that are about to be verified */
 
 	pthread_mutex_t files_lock;
 	struct handle *recent, *stale; /* both ends of the LRU; under files_lock */

@@ -95,25 +95,17 @@ static unsigned slabs_for_others(const struct store *s)
 	return pool_slabs_max(s->hub->pool) / 4;
 }
 
-static void look_at_sha1(struct store_hub *h)
-{
-	if (h->sha1_lanes != 0)
-		return;
-	h->sha1_lanes = digest_many_sha1_lanes();
-	h->sha1_in_pairs = digest_many_in_pairs();
-}
-
 unsigned pieces_together(struct store *s, const struct piece_shape *shape)
 {
 	struct store_hub *h = s->hub;
-	unsigned most = pool_slabs_max(h->pool) - slabs_for_others(s);
+	unsigned fit = (pool_slabs_max(h->pool) - slabs_for_others(s)) / shape_runs(shape);
 
 	if (shape->v2 || shape->bytes > DIGEST_MANY_BYTES_MAX)
 		return 1;
-	look_at_sha1(h);
-	if (most / shape_runs(shape) >= h->sha1_lanes)
-		return h->sha1_lanes;
-	return h->sha1_in_pairs ? 2 : 1;
+	if (h->sha1.most == 0)
+		h->sha1 = digest_many_sha1_widths();
+	/* Two at least, for a single long one need not be read back either. */
+	return digest_many_together(h->sha1, fit < 2 ? 2 : fit);
 }
 
 bool piece_has_memory(struct store *s, const struct piece_shape *shape)

@@ -166,16 +166,31 @@ TEST(digest_many_says_how_many_go_side_by_side)
 {
 	struct digest_many *plain = digest_many_new(DIGEST_MANY_PLAIN);
 	struct digest_many *best = digest_many_new(DIGEST_MANY_BEST);
+	struct digest_many_widths w = digest_many_sha1_widths();
 	uint8_t data[200] = {0}, out[2 * SHA256_LEN];
 
 	digest_many(plain, bytes_of(data, sizeof(data)), 100, out);
 	digest_many(best, bytes_of(data, sizeof(data)), 100, out);
-	CHECK(digest_many_sha1_lanes() >= (digest_many_in_pairs() ? 2 : 1));
-	printf("# SHA-1: %u side by side%s\n", digest_many_sha1_lanes(),
-	       digest_many_in_pairs() ? ", or 2" : "");
+	CHECK(w.most >= (w.in_pairs ? 2 : 1));
+	printf("# SHA-1: %u side by side%s\n", w.most, w.in_pairs ? ", or 2" : "");
 	digest_many_free(plain);
 	digest_many_free(best);
 	digest_many_free(NULL);
+}
+
+TEST(as_many_go_together_as_fit_or_two_or_one)
+{
+	static const struct digest_many_widths wide = {16, false}, both = {16, true},
+					       two = {2, true}, one = {1, false};
+
+	CHECK_INT(digest_many_together(wide, 16), 16);
+	CHECK_INT(digest_many_together(wide, 15), 1);
+	CHECK_INT(digest_many_together(both, 40), 16);
+	CHECK_INT(digest_many_together(both, 15), 2);
+	CHECK_INT(digest_many_together(both, 1), 1);
+	CHECK_INT(digest_many_together(two, 2), 2);
+	CHECK_INT(digest_many_together(two, 0), 1);
+	CHECK_INT(digest_many_together(one, 0), 1);
 }
 
 TEST(digest_many_new_without_memory_is_null)
