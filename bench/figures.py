@@ -5,6 +5,7 @@ import statistics
 from watch import Failed
 
 MIB = 1 << 20
+MEDIAN_TO_MEAN = 1.2533  # the standard error of a median to that of a mean: the root of half of pi
 
 # key of a figure -> heading, width, how it is written
 COLUMNS = {
@@ -66,12 +67,15 @@ def wall(measured, name):
 
 
 def round_by_round(measured, ours, theirs):
-    """The median of what one row's wall time is of another's within each round, that is, of what was measured one after
-    the other: where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two
-    rows may come from different half minutes. None without both."""
+    """What one row's wall time is of another's within each round, that is, of what was measured one after the other:
+    where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two rows may come
+    from different half minutes. Returns the median and twice its standard error; None without both."""
     if ours not in measured or theirs not in measured:
         return None
-    return statistics.median(a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"]))
+    each = [a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"])]
+    if len(each) < 2:
+        return each[0], 0.0
+    return statistics.median(each), 2 * MEDIAN_TO_MEAN * statistics.stdev(each) / len(each) ** 0.5
 
 
 def table(title, measured, columns):
