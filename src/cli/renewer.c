@@ -176,7 +176,7 @@ int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, const c
 	*r->tail = it;
 	r->tail = &it->next;
 	/* What happened since it was hashed nobody saw. */
-	share_watch_again(it->watch, 0);
+	share_watch_look(it->watch);
 	return OK;
 }
 

@@ -36,8 +36,8 @@ int renewer_new(const struct renewer_params *p, struct renewer **out);
 /* Waits for the thread. NULL is none. */
 void renewer_free(struct renewer *r);
 /* Watch `path` (absolute), which is at rest when nothing happened for `settle_ms`, and look at it
- * once at the start. `exclude`: see struct share_watch_params. Owns: `item` and `exclude` are the
- * caller's, until the end or gone(). Returns 0 or ERR_NOMEM. */
+ * once at the start, as soon as it is at rest. `exclude`: see struct share_watch_params. Owns:
+ * `item` and `exclude` are the caller's, until the end or gone(). Returns 0 or ERR_NOMEM. */
 int renewer_add(struct renewer *r, const char *path, uint32_t settle_ms, const char *const *exclude,
 		void *item);
 /* What is being made of it is given up soon; gone() follows, at once or then. */

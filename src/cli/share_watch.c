@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/siphash.h"
@@ -35,6 +36,8 @@ struct share_watch {
 	uint64_t open[SHARE_WATCH_OPEN_MAX]; /* hashes of their folder and name */
 	unsigned n_open;
 	bool blind; /* not everything is watched */
+	bool dates; /* `changed` is looked for in what is watched */
+	struct timespec changed;
 };
 
 /* ---- when it is told ------------------------------------------------------------------ */
@@ -62,6 +65,37 @@ void share_watch_again(struct share_watch *w, uint32_t ms)
 
 	if (w->due_ms == 0 || w->due_ms > at)
 		tell_at(w, at);
+}
+
+/* How long ago anything changed last. What is dated later than now, by a clock that was set back or
+ * another machine's, changed just now as far as we know. */
+static uint64_t rested_ms(const struct share_watch *w)
+{
+	struct timespec now;
+	int64_t ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (w->changed.tv_sec > now.tv_sec)
+		return 0;
+	ms = (int64_t)(now.tv_sec - w->changed.tv_sec) * 1000 +
+	     (now.tv_nsec - w->changed.tv_nsec) / 1000000;
+	return ms > 0 ? (uint64_t)ms : 0;
+}
+
+void share_watch_look(struct share_watch *w)
+{
+	uint64_t rested = rested_ms(w);
+
+	share_watch_again(w, rested < w->p.settle_ms ? (uint32_t)(w->p.settle_ms - rested) : 0);
+}
+
+static void note_change(struct share_watch *w, const struct stat *st)
+{
+	const struct timespec *t = &st->st_ctim;
+
+	if (t->tv_sec > w->changed.tv_sec ||
+	    (t->tv_sec == w->changed.tv_sec && t->tv_nsec > w->changed.tv_nsec))
+		w->changed = *t;
 }
 
 /* ---- files that are being written -------------------------------------------------------- */
@@ -242,11 +276,25 @@ static bool is_folder(int parent, const struct dirent *e)
 {
 	struct stat st;
 
-	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-		return false;
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_DIR;
 	return fstatat(parent, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void watch_entry(struct share_watch *w, const char *path, unsigned depth, int parent,
+			const struct dirent *e)
+{
+	bool folder = is_folder(parent, e);
+	char *sub = NULL;
+	struct stat st;
+
+	if ((!folder && !w->dates) || is_left_out(w, path, e->d_name, folder))
+		return;
+	if (w->dates && fstatat(parent, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		note_change(w, &st);
+	if (folder && asprintf(&sub, "%s/%s", path, e->d_name) > 0)
+		watch_tree(w, sub, depth + 1);
+	free(sub);
 }
 
 /* First the folder is watched, then what is in it is looked up: nothing is missed in between. */
@@ -262,14 +310,9 @@ static void watch_tree(struct share_watch *w, const char *path, unsigned depth)
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (dir == NULL && fd >= 0)
 		close(fd);
-	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		char *sub = NULL;
-
-		if (is_folder(dirfd(dir), e) && !is_left_out(w, path, e->d_name, true) &&
-		    asprintf(&sub, "%s/%s", path, e->d_name) > 0)
-			watch_tree(w, sub, depth + 1);
-		free(sub);
-	}
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			watch_entry(w, path, depth, dirfd(dir), e);
 	if (dir != NULL)
 		closedir(dir);
 }
@@ -305,7 +348,12 @@ int share_watch_new(const struct share_watch_params *p, struct share_watch **out
 	}
 	if (stat(w->path, &st) == 0 && S_ISREG(st.st_mode))
 		w->name = strrchr(w->path, '/') + 1;
+	w->dates = true;
 	watch_all(w);
+	w->dates = false;
+	/* By now what happens to it is told. */
+	if (stat(w->path, &st) == 0)
+		note_change(w, &st);
 	*out = w;
 	return OK;
 }

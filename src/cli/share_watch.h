@@ -43,6 +43,10 @@ struct share_watch_params {
 /* Begins to watch. Returns 0 or ERR_NOMEM. */
 int share_watch_new(const struct share_watch_params *p, struct share_watch **out);
 void share_watch_free(struct share_watch *w); /* NULL is none */
+/* Before it was watched something may have happened: it is told once at the start, at once when
+ * what changed last did so `settle_ms` ago (by the times of change of its files and folders), else
+ * as soon as that is so. */
+void share_watch_look(struct share_watch *w);
 /* It could not be taken as it is (gone, changed meanwhile, no index): tell again after `ms`, or
  * when it has changed again. */
 void share_watch_again(struct share_watch *w, uint32_t ms);

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import time
 
 import harness as h
 from harness import KIB, MIB, check, check_eq, test
@@ -159,6 +160,32 @@ def _(w):
         d.stop(signal.SIGTERM)
         d = a.daemon()
     check_eq({e["owner"] for e in index.entries()}, {"alice", "bert"}, "owners")
+
+
+@test("what is being written while a daemon that watches it begins is one version, and what was written before is one at once", seconds=120)
+def _(w):
+    index, a = w.index(), w.peer("a")
+    src, settle = a.path("f"), 5 * h.SLOW
+    h.make_file(src, 1000, seed=1)
+    d = a.daemon()
+    a.run("share", src, "--watch", "--settle", str(int(settle)), "-d").expect(h.OK)
+    index.wait_seeds("f")
+    for version, writes in ((2, 2), (3, 1)):
+        d.stop(signal.SIGTERM)
+        with open(src, "wb") as f:
+            f.write(bytes([version]) * 1000)
+        if writes == 1:
+            h.wait_for(lambda: time.time() - os.stat(src).st_ctime > settle, 3 * settle, "it is at rest")
+        d = a.daemon()
+        begun = time.monotonic()
+        if writes == 2:
+            with open(src, "ab") as f:
+                f.write(bytes(1000))
+        h.wait_for(lambda: index.entries(name="f", version=version), 40 * h.SLOW, f"version {version}")
+        check((time.monotonic() - begun < settle - 1) == (writes == 1), "it waits for what is not at rest alone")
+        wait_state(a, f"f@{version}", "seeding")
+        check_eq([e["bytes"] for e in index.entries(name="f", version=version)], [1000 * writes], "as it is by then")
+    check_eq(index.entries(name="f", version=4), [], "a further version")
 
 
 @test("what the daemon cannot watch, follow or serve as it is asked is refused, not said to be done", seconds=90)

@@ -8,6 +8,7 @@
 /* What happened to one that is watched. */
 struct thing {
 	unsigned used, failed, said, gone;
+	unsigned turn;	   /* it was used as the so manyeth of all */
 	bool fails;	   /* it cannot be made */
 	bool refuses;	   /* it cannot be used */
 	bool leaves;	   /* it is taken out while it is used */
@@ -20,6 +21,7 @@ struct shop {
 	struct folder_watcher *watcher;
 	struct renewer *r;
 	char dir[256];
+	unsigned turns;
 };
 
 static int on_make(void *user, void *item, const atomic_bool *stop, struct err_info *why)
@@ -38,6 +40,7 @@ static int on_use(void *user, void *item, struct err_info *why)
 	struct thing *t = item;
 
 	t->used++;
+	t->turn = ++s->turns;
 	if (t->leaves)
 		renewer_remove(s->r, t);
 	CHECK_INT(t->gone, 0);
@@ -72,6 +75,7 @@ static void shop_open(struct shop *s)
 				   .gone = on_gone,
 				   .user = s};
 
+	s->turns = 0;
 	dir_make(s->dir, sizeof(s->dir));
 	CHECK_INT(loop_new(&s->loop), 0);
 	CHECK_INT(folder_watcher_new(s->loop, &s->watcher), 0);
@@ -102,6 +106,38 @@ TEST(each_is_looked_at_once_at_the_start_and_again_when_it_has_changed)
 	file_write(path, "x", 1);
 	WAIT_FOR(s.loop, a.used >= 2 && b.used >= 2);
 	CHECK_INT(a.failed + a.said + a.gone, 0);
+	shop_close(&s);
+}
+
+#define OLD_MS 400u
+#define YOUNG_MS 300u
+
+static void make_folder(const struct shop *s, const char *name, char path[300])
+{
+	snprintf(path, 300, "%s/%s", s->dir, name);
+	CHECK_INT(mkdir(path, 0700), 0);
+}
+
+/* Who was away when it changed sees it at once, unless it may still be being written. */
+TEST(what_has_been_at_rest_is_looked_at_at_once_and_what_changed_just_now_once_it_is)
+{
+	struct thing old = {.used = 0}, young = {.used = 0};
+	char old_path[300], young_path[300], file[320];
+	uint64_t made_ms = loop_clock_ms();
+	struct shop s;
+
+	shop_open(&s);
+	make_folder(&s, "old", old_path);
+	make_folder(&s, "young", young_path);
+	WAIT_FOR(s.loop, loop_clock_ms() - made_ms > OLD_MS + 100);
+	snprintf(file, sizeof(file), "%s/file", young_path);
+	made_ms = loop_clock_ms();
+	file_write(file, "x", 1);
+	CHECK_INT(renewer_add(s.r, young_path, YOUNG_MS, NULL, &young), OK);
+	CHECK_INT(renewer_add(s.r, old_path, OLD_MS, NULL, &old), OK);
+	WAIT_FOR(s.loop, old.used == 1 && young.used == 1);
+	CHECK_INT(old.turn, 1);
+	CHECK(loop_clock_ms() - made_ms >= YOUNG_MS - 100);
 	shop_close(&s);
 }
 
