@@ -325,7 +325,8 @@ struct swarm_stats {
 	uint64_t missing_bytes;	       /* of all pieces still missing: what trackers are told */
 	uint32_t pieces, have;
 	uint32_t peers, seeds; /* connected; of them complete */
-	uint32_t sources;      /* not among them; that did not fail when last asked */
+	uint32_t sources;      /* not among them; that did not fail when last asked, and have
+				* some of what is missing */
 	uint64_t source_bytes; /* payload of those that are here */
 	uint32_t dialing, addresses;
 	uint32_t trying; /* dials under way to addresses that never were dialled before */

@@ -47,6 +47,13 @@ static void count_copies(const struct swarm *s, struct swarm_stats *out)
 	out->can_complete = swarm_complete(s) || out->rarest > 0;
 }
 
+/* Not one that failed when it was last asked, nor while anything is missing one that has none of
+ * that: who fetches from it alone waits in vain. */
+static bool is_serving(const struct swarm *s, const struct peer *p)
+{
+	return p->source && p->rejects == 0 && (p->wanted > 0 || swarm_complete(s));
+}
+
 void swarm_traffic(const struct swarm *s, uint64_t now_ms, struct swarm_stats *out)
 {
 	struct peer *p;
@@ -68,7 +75,7 @@ void swarm_traffic(const struct swarm *s, uint64_t now_ms, struct swarm_stats *o
 				    .addresses = s->book.n};
 	for (uint32_t i = 0; (p = swarm_next_peer(s, &i)) != NULL;) {
 		out->seeds -= p->source && p->has_all;
-		out->sources += p->source && p->rejects == 0;
+		out->sources += is_serving(s, p);
 		out->source_bytes += p->source ? p->down_bytes : 0;
 	}
 }

@@ -169,6 +169,7 @@ TEST(a_peer_is_a_giver_while_it_has_what_is_lacking_and_a_source_is_none)
 TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 {
 	struct bench b;
+	struct swarm_stats st;
 	struct peer_ref r;
 	const char *asked;
 
@@ -176,11 +177,15 @@ TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 	r = source(&b);
 	swarm_source_lacks(b.s, r, 0, 4, b.now, &b.fx);
 	swarm_check(b.s);
+	swarm_stats(b.s, b.now, &st);
+	CHECK_INT(st.sources, 1);
 	asked = expected(&b, r); /* in the order of the first run, which began anywhere */
 	CHECK(strcmp(asked, "4 5") == 0 || strcmp(asked, "5 4") == 0);
 	swarm_source_lacks(b.s, r, 4, 2, b.now, &b.fx);
 	swarm_check(b.s);
 	CHECK_STR(expected(&b, r), "");
+	swarm_stats(b.s, b.now, &st); /* nothing that is lacking is to be had of it */
+	CHECK_INT(st.sources, 0);
 	stop(&b);
 }
 
