@@ -177,22 +177,33 @@ void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_
 		swarm_source_rest(t->swarm, s->ref, pause, webseeds_now_ms(w), &t->fx);
 }
 
-void webseed_lacks_file(struct webseed *s, int status)
+void webseed_lacks_file(struct webseed *s, const char *why)
 {
 	struct transfer *t = s->all->t;
 	const struct meta_file *f = &t->meta->files[s->file];
-	char text[96];
+	char text[ERR_TEXT_MAX];
 
-	snprintf(text, sizeof(text), "does not have it (%d)", status);
 	if (t->meta->n_real_files == 1) {
-		webseed_put_aside(s, text);
+		webseed_put_aside(s, why);
 		return;
 	}
-	snprintf(text, sizeof(text), "does not have file %u (%d)", s->file, status);
+	snprintf(text, sizeof(text), "file %u: %s", s->file, why);
 	say(s, text);
 	drop_row(s);
 	swarm_source_lacks(t->swarm, s->ref, f->first_piece, f->n_pieces, webseeds_now_ms(s->all),
 			   &t->fx);
+}
+
+void webseed_lacks_large(struct webseed *s, const char *why)
+{
+	struct transfer *t = s->all->t;
+	const struct metainfo *m = t->meta;
+
+	webseed_lacks_file(s, why);
+	for (uint32_t i = 0; i < m->n_files && webseed_is_active(s) && !s->knows_ranges; i++)
+		if (m->files[i].length > WEBSEED_WHOLE_BYTES)
+			swarm_source_lacks(t->swarm, s->ref, m->files[i].first_piece,
+					   m->files[i].n_pieces, webseeds_now_ms(s->all), &t->fx);
 }
 
 /* ---- which row ------------------------------------------------------------------------------ */

@@ -7,10 +7,10 @@
  * wrong byte is not asked again for this torrent. What is asked is a row as long as the server
  * brings in some seconds (swarm_source.c).
  *
- * A server that answers with the whole file although a part was asked for is used when the file is
- * at most WEBSEED_WHOLE_BYTES, and else put aside. What is not wanted of it is dropped; it is read
- * on behind what was asked for as long as more of what follows is expected, since the next answer
- * would begin at the front again.
+ * A server that answers with the whole file although a part was asked for is used for files of at
+ * most WEBSEED_WHOLE_BYTES; larger ones are left to others. What is not wanted of it is dropped; it
+ * is read on behind what was asked for as long as more of what follows is expected, since the next
+ * answer would begin at the front again.
  *
  * 401, 403, 404, 410 and 416: it does not have that file. 429, 5xx and what fails on the way: asked
  * again after a pause that doubles, or after what Retry-After says. The pause stays short while

@@ -103,6 +103,7 @@ static const char *judge_part(struct webseed *s, const struct http_call *call)
 	if (gives_scraps(s, g.last - g.first + 1))
 		return "gives a few bytes at a time";
 	s->call_end = f->offset + g.last + 1;
+	s->knows_ranges = true;
 	return NULL;
 }
 
@@ -116,7 +117,8 @@ static const char *judge_whole(struct webseed *s, const struct http_call *call)
 		return "gives no length that could be read";
 	if (n != f->length)
 		return "has a file of another size";
-	if (f->length > WEBSEED_WHOLE_BYTES)
+	s->too_large = f->length > WEBSEED_WHOLE_BYTES;
+	if (s->too_large)
 		return "gives whole files only, and this one is too large for that";
 	s->whole = true;
 	s->skip = s->call_at - f->offset;
@@ -195,14 +197,17 @@ static enum http_take on_part(void *user, struct http_call *call, struct bytes p
 
 static void on_status(struct webseed *s, const struct http_answer *a)
 {
-	char text[64];
+	char text[64], lacks[64];
 
 	snprintf(text, sizeof(text), "answers with status %d", a->status);
-	if (s->why != NULL)
+	snprintf(lacks, sizeof(lacks), "does not have it (%d)", a->status);
+	if (s->too_large)
+		webseed_lacks_large(s, s->why);
+	else if (s->why != NULL)
 		webseed_put_aside(s, s->why);
 	else if (a->status == 401 || a->status == 403 || a->status == 404 || a->status == 410 ||
 		 a->status == 416)
-		webseed_lacks_file(s, a->status);
+		webseed_lacks_file(s, lacks);
 	else if (a->status == 429 || a->status >= 500)
 		webseed_try_later(s, text, a->retry_after_s);
 	else
@@ -280,6 +285,7 @@ static int ask_for_part(struct webseed *s)
 	s->call_end = f->offset + f->length < s->end ? f->offset + f->length : s->end;
 	s->verdict = VERDICT_NONE;
 	s->why = NULL;
+	s->too_large = false;
 	s->whole = false;
 	s->skip = 0;
 	s->taken = 0;

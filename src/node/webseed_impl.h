@@ -21,6 +21,7 @@ struct webseed {
 	struct peer_ref ref; /* NO_SLOT: not in the swarm */
 	bool aside;	     /* for good */
 	bool bidden;	     /* `retry_ms` is what it said itself */
+	bool knows_ranges;   /* it gave a part that was asked for */
 	uint32_t failures;
 	uint32_t n_scraps; /* answers in a row that brought next to nothing */
 	uint64_t retry_ms; /* not before */
@@ -42,6 +43,7 @@ struct webseed {
 	size_t taken;  /* of a part that was not taken wholly */
 	enum verdict verdict;
 	const char *why; /* VERDICT_BAD */
+	bool too_large;	 /* that is: of the file for one that gives it as a whole */
 };
 
 struct webseeds {
@@ -70,8 +72,11 @@ bool webseed_read_on(struct webseed *s);
 void webseeds_wake_at(struct webseeds *w, uint64_t at_ms);
 void webseed_put_aside(struct webseed *s, const char *why);
 void webseed_try_later(struct webseed *s, const char *why, uint32_t retry_after_s);
-/* 404 and the like. */
-void webseed_lacks_file(struct webseed *s, int status);
+/* The file that it was asked for is left to others: 404 and the like. */
+void webseed_lacks_file(struct webseed *s, const char *why);
+/* That one, which it gives as a whole only; and, of one that never gave a part, all that are too
+ * large for that: it is not asked for each to find that out. */
+void webseed_lacks_large(struct webseed *s, const char *why);
 
 /* ---- webseed_get.c ---- */
 /* Go on with the row: ask for what of it lies in one file, or lay down the zeros of a pad. */

@@ -172,6 +172,26 @@ def _(w):
         check("whole files only" in done.err, "the reason is said", done.err)
 
 
+@test("of a folder a server that knows no ranges serves the small files, and is asked once for all large ones", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "d"), {"1 large": 17 * MIB, "2 small": 1 * MIB, "3 large": 17 * MIB, "4 small": 1 * MIB})
+    p = w.peer("p")
+    with Web(www, "whole") as web, Web(www, lambda path: "404" if path.endswith(b"small") else "well") as other:
+        p.run("get", torrent(p, src), "--webseed", web.url, "--webseed", other.url, seconds=50).expect(h.OK)
+        h.check_same(p.path("d"), src)
+        check_eq(len([path for path, _ in web.asked if path.endswith(b"large")]), 1, "requests for large files")
+
+
+@test("get gives up on a folder when what is left of it is what its web server does not have", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "d"), {"a": 1 * MIB, "b": 1 * MIB})
+    p = w.peer("p")
+    with Web(www, lambda path: "404" if path.endswith(b"/b") else "well") as web:
+        p.run("get", torrent(p, src), "--webseed", web.url, "--wait", "1", seconds=40).expect(h.NO_HOLDER)
+
+
 @test("a file that is missing in a folder is left to others, and the rest comes", 60)
 def _(w):
     www = site(w)
