@@ -174,6 +174,40 @@ static void count_peers(const struct metadata_fetch *f, uint32_t *open, uint32_t
 	}
 }
 
+/* Who may be spared most: one that is being made, or gave nothing. */
+static struct fetch_peer *least_of(const struct metadata_fetch *f)
+{
+	struct fetch_peer *least = NULL;
+
+	for (uint32_t i = 0; i < METADATA_FETCH_PEERS; i++) {
+		struct fetch_peer *p = f->peers[i];
+
+		if (p != NULL && (least == NULL || (least->gave && !p->gave) ||
+				  (!p->gave && p->state < least->state)))
+			least = p;
+	}
+	return least;
+}
+
+bool fetches_shed_peer(struct node *n, uint32_t others)
+{
+	struct metadata_fetch *most = NULL;
+
+	for (struct metadata_fetch *f = n->fetches; f != NULL; f = f->next) {
+		uint32_t open, dialing;
+
+		count_peers(f, &open, &dialing);
+		if (open + dialing <= others)
+			continue;
+		others = open + dialing;
+		most = f;
+	}
+	/* Without a word: who is asked in another way than he was takes the place again. */
+	if (most != NULL)
+		fetch_peer_close(least_of(most), NULL, false);
+	return most != NULL;
+}
+
 static bool make_room(const struct metadata_fetch *f, const struct addr *to)
 {
 	struct node *n = f->node;

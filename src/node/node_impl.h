@@ -148,9 +148,9 @@ struct transfer {
 	struct bitfield stale;	      /* CHECKING: pieces of which other bytes are on disk */
 	uint64_t done_bytes;	      /* real bytes of verified pieces */
 	struct transfer_guard guard;
-	uint8_t *wanted; /* an enum want for each of meta->files; NULL: all are */
+	uint8_t *wanted;	    /* an enum want for each of meta->files; NULL: all are */
 	uint32_t n_files, n_wanted; /* real ones; counted once, as all who look in are told */
-	uint8_t *pieces; /* the same for each piece */
+	uint8_t *pieces;	    /* the same for each piece */
 	uint64_t wanted_bytes, wanted_done_bytes; /* while not all are */
 	enum swarm_order order;
 	uint32_t window_first, window_end; /* see swarm_set_window() */
@@ -211,6 +211,11 @@ bool node_has_index(const struct node *n, const char *tracker_url);
 /* ---- node_quota.c ---- */
 /* Room for one more connection? */
 bool node_has_place(const struct node *n);
+
+/* ---- metadata_fetch.c ---- */
+/* A connection of the metadata fetch that has most of them is closed, if it has more than
+ * `others`: who gave nothing before who did. False: none has. */
+bool fetches_shed_peer(struct node *n, uint32_t others);
 
 /* ---- fetch_memory.c ---- */
 /* Metadata fetches let go of what is over the quota. */

@@ -50,19 +50,31 @@ static struct transfer *find_crowded(struct node *n, uint32_t *peers)
 	return most;
 }
 
-/* Strangers go first, then who is being dialled, then peers of the transfers that have most. */
+static uint32_t count_over(const struct node *n)
+{
+	uint32_t taken = n->n_links + n->n_fetch_peers;
+
+	return taken > n->quota.max_peers ? taken - n->quota.max_peers : 0;
+}
+
+/* Strangers go first, then who is being dialled, then peers of the transfers, and of the links
+ * whose metadata is asked for, that have most. */
 static void shed_links(struct node *n)
 {
-	while (n->n_links > n->quota.max_peers) {
+	uint32_t over;
+
+	while ((over = count_over(n)) > 0) {
 		struct link *l = n->oldest_stranger != NULL ? n->oldest_stranger : find_dial(n);
-		uint32_t peers, over = n->n_links - n->quota.max_peers;
 		struct transfer *t;
+		uint32_t peers;
 
 		if (l != NULL) {
 			link_lost(l, "there may be fewer connections now");
 			continue;
 		}
 		t = find_crowded(n, &peers);
+		if (fetches_shed_peer(n, peers))
+			continue;
 		if (t == NULL)
 			break;
 		/* Not all of one's, while others have as many. */

@@ -86,83 +86,83 @@ static struct metadata_fetch *begin(struct world *w, struct raw *r, struct node 
 	return f;
 }
 
-TEST(a_link_by_v1s_name_to_a_hybrid_is_found_by_v2s_in_encrypted_handshakes_too)
-{
-	uint8_t key[SHA1_LEN], hash[SHA1_LEN];
+/* A node that asks what a link to `k` means, of a peer that has not said anything yet. */
+struct asking {
 	struct metadata_fetch *f;
 	struct world w;
 	struct raw r;
 	struct node *n;
+};
 
-	world_init(&w, (struct kind){true, true}, 16384, &one, 1);
-	n = world_node(&w);
-	f = begin(&w, &r, n);
-	mse_lookup_key(w.s.m->hash_v2, key);
-	CHECK(metadata_fetch_by_key(n, key, hash) == NULL);
-	say_hello(&r, w.s.m->info.len);
-	WAIT_FOR(w.loop, raw_pump(&r) && pieces_asked(f) > 0);
-	give_metadata(&r);
-	WAIT_FOR(w.loop, raw_pump(&r) && f->info != NULL);
-	CHECK(metadata_fetch_by_key(n, key, hash) == f);
-	CHECK_MEM(hash, w.s.m->hash_v2, SHA1_LEN);
-	mse_lookup_key(w.s.m->hash_v1, key);
-	CHECK(metadata_fetch_by_key(n, key, hash) == f);
-	CHECK_MEM(hash, w.s.m->hash_v1, SHA1_LEN);
-	metadata_fetch_free(f);
-	raw_fini(&r);
-	node_free(n);
-	world_fini(&w);
+static void ask(struct asking *a, struct kind k)
+{
+	world_init(&a->w, k, 16384, &one, 1);
+	a->n = world_node(&a->w);
+	a->f = begin(&a->w, &a->r, a->n);
+}
+
+static void end(struct asking *a)
+{
+	metadata_fetch_free(a->f);
+	raw_fini(&a->r);
+	node_free(a->n);
+	world_fini(&a->w);
+}
+
+TEST(a_link_by_v1s_name_to_a_hybrid_is_found_by_v2s_in_encrypted_handshakes_too)
+{
+	uint8_t key[SHA1_LEN], hash[SHA1_LEN];
+	struct asking a;
+
+	ask(&a, (struct kind){true, true});
+	mse_lookup_key(a.w.s.m->hash_v2, key);
+	CHECK(metadata_fetch_by_key(a.n, key, hash) == NULL);
+	say_hello(&a.r, a.w.s.m->info.len);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && pieces_asked(a.f) > 0);
+	give_metadata(&a.r);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && a.f->info != NULL);
+	CHECK(metadata_fetch_by_key(a.n, key, hash) == a.f);
+	CHECK_MEM(hash, a.w.s.m->hash_v2, SHA1_LEN);
+	mse_lookup_key(a.w.s.m->hash_v1, key);
+	CHECK(metadata_fetch_by_key(a.n, key, hash) == a.f);
+	CHECK_MEM(hash, a.w.s.m->hash_v1, SHA1_LEN);
+	end(&a);
 }
 
 /* Somebody else starts the other end a moment later. */
 TEST(whom_a_link_names_is_dialled_again_soon_while_nobody_is_there)
 {
-	struct metadata_fetch *f;
 	uint64_t began_ms;
-	struct world w;
-	struct raw r;
-	struct node *n;
+	struct asking a;
 
-	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
-	n = world_node(&w);
-	f = begin(&w, &r, n);
-	close(r.listener);
-	r.listener = -1;
+	ask(&a, (struct kind){true, false});
+	close(a.r.listener);
+	a.r.listener = -1;
 	began_ms = clock_ms();
-	WAIT_FOR(w.loop, f->book.list[0].failures > 1);
+	WAIT_FOR(a.w.loop, a.f->book.list[0].failures > 1);
 	CHECK(clock_ms() - began_ms < ADDRBOOK_RETRY_MS / 2);
-	metadata_fetch_free(f);
-	raw_fini(&r);
-	node_free(n);
-	world_fini(&w);
+	end(&a);
 }
 
 TEST(metadata_that_nobody_asked_for_is_nothing_given_O_20)
 {
-	struct metadata_fetch *f;
-	struct world w;
-	struct raw r;
-	struct node *n;
+	struct asking a;
 
-	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
-	n = world_node(&w);
-	f = begin(&w, &r, n);
-	say_hello(&r, 0);
-	give_metadata(&r);
+	ask(&a, (struct kind){true, false});
+	say_hello(&a.r, 0);
+	give_metadata(&a.r);
 	/* Once some of these have come it has come, too. */
 	for (int i = 0; i < 50; i++)
-		raw_put(&r, &(struct wire_msg){.type = WIRE_HAVE});
-	WAIT_FOR(w.loop, raw_pump(&r) && f->peers[0] != NULL && f->peers[0]->kept.len > 300);
-	CHECK(!f->peers[0]->gave);
-	say_extensions(&r, w.s.m->info.len);
-	WAIT_FOR(w.loop, raw_pump(&r) && pieces_asked(f) > 0);
-	give_metadata(&r);
-	WAIT_FOR(w.loop, raw_pump(&r) && f->result == OK);
-	CHECK(f->peers[0]->gave);
-	metadata_fetch_free(f);
-	raw_fini(&r);
-	node_free(n);
-	world_fini(&w);
+		raw_put(&a.r, &(struct wire_msg){.type = WIRE_HAVE});
+	WAIT_FOR(a.w.loop,
+		 raw_pump(&a.r) && a.f->peers[0] != NULL && a.f->peers[0]->kept.len > 300);
+	CHECK(!a.f->peers[0]->gave);
+	say_extensions(&a.r, a.w.s.m->info.len);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && pieces_asked(a.f) > 0);
+	give_metadata(&a.r);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && a.f->result == OK);
+	CHECK(a.f->peers[0]->gave);
+	end(&a);
 }
 
 TEST(a_link_finds_a_place_where_peers_that_are_served_have_all_and_its_transfer_has_that_then)
@@ -204,6 +204,46 @@ TEST(a_link_takes_no_place_of_a_download)
 	full_fini(&u);
 }
 
+TEST(when_there_may_be_fewer_connections_those_of_a_link_go_too_who_said_nothing_first)
+{
+	struct asking a;
+	struct raw mute;
+	struct addr at;
+
+	ask(&a, (struct kind){true, false});
+	raw_init(&mute, &a.w, 'M');
+	raw_listen(&mute);
+	at = local(mute.port);
+	metadata_fetch_on_addresses(a.f, &at, 1, SOURCE_TRACKER);
+	say_hello(&a.r, 0);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && raw_pump(&mute) && a.n->n_fetch_peers == 2 &&
+			       a.f->peers[0]->state == FETCH_OPEN &&
+			       a.f->peers[1]->state != FETCH_CONNECTING);
+	node_set_quota(a.n, &(struct quota){.max_peers = 1});
+	CHECK_INT(a.n->n_fetch_peers, 1);
+	CHECK(a.f->peers[0] != NULL);
+	raw_fini(&mute);
+	end(&a);
+}
+
+/* Who has most gives first: of two and one it is one of the two. */
+TEST(when_there_may_be_fewer_connections_a_link_keeps_its_only_one_before_a_download_its_second)
+{
+	struct metadata_fetch *f;
+	struct full u;
+
+	full_init(&u, false);
+	node_set_quota(u.n, &(struct quota){.max_peers = 3});
+	f = begin(&u.other, &u.r, u.n);
+	WAIT_FOR(u.w.loop, raw_pump(&u.r) && u.n->n_fetch_peers == 1);
+	CHECK_INT(links_of(u.n), 2);
+	node_set_quota(u.n, &(struct quota){.max_peers = 2});
+	CHECK_INT(links_of(u.n), 1);
+	CHECK_INT(u.n->n_fetch_peers, 1);
+	metadata_fetch_free(f);
+	full_fini(&u);
+}
+
 /* Its number for peer exchange is 1, as its handshake says. */
 TEST(a_stranger_who_is_asked_what_a_link_means_names_no_addresses_of_ours)
 {
@@ -211,26 +251,19 @@ TEST(a_stranger_who_is_asked_what_a_link_means_names_no_addresses_of_ours)
 				  .added = {{.addr = {.ip = {127, 0, 0, 1}, .port = 1}},
 					    {.addr = {.ip = {192, 168, 7, 7}, .port = 1}},
 					    {.addr = {.ip = {203, 0, 113, 77}, .port = 1}}}};
-	struct metadata_fetch *f;
-	struct world w;
-	struct raw r;
-	struct node *n;
+	struct asking a;
 	struct buf body;
 
-	world_init(&w, (struct kind){true, false}, 16384, &one, 1);
-	n = world_node(&w);
-	f = begin(&w, &r, n);
-	say_hello(&r, 0);
-	WAIT_FOR(w.loop, raw_pump(&r) && f->peers[0] != NULL && f->peers[0]->state == FETCH_OPEN);
-	f->peers[0]->addr.ip[0] = 203; /* as if it were there */
+	ask(&a, (struct kind){true, false});
+	say_hello(&a.r, 0);
+	WAIT_FOR(a.w.loop,
+		 raw_pump(&a.r) && a.f->peers[0] != NULL && a.f->peers[0]->state == FETCH_OPEN);
+	a.f->peers[0]->addr.ip[0] = 203; /* as if it were there */
 	buf_init(&body, 1000);
 	CHECK_INT(ext_pex_encode(&body, &m), OK);
-	say_extended(&r, 1, &body);
-	WAIT_FOR(w.loop, raw_pump(&r) && f->book.n > 1);
-	CHECK_INT(f->book.n, 2);
-	CHECK_INT(f->book.list[1].addr.ip[0], 203);
-	metadata_fetch_free(f);
-	raw_fini(&r);
-	node_free(n);
-	world_fini(&w);
+	say_extended(&a.r, 1, &body);
+	WAIT_FOR(a.w.loop, raw_pump(&a.r) && a.f->book.n > 1);
+	CHECK_INT(a.f->book.n, 2);
+	CHECK_INT(a.f->book.list[1].addr.ip[0], 203);
+	end(&a);
 }
