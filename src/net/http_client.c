@@ -246,24 +246,45 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 	return buf_put(&call->body, bytes_of(data, size * n)) == 0 ? n : 0;
 }
 
-/* A line of a head or trailer. */
-static size_t on_head(char *data, size_t size, size_t n, void *user)
+/* Bytes of a body as they come, with sizes and extensions of its chunks. */
+static int on_raw(CURL *easy, curl_infotype type, char *data, size_t n, void *user)
 {
 	struct http_call *call = user;
 
-	(void)data;
+	(void)easy, (void)data;
+	if (type == CURLINFO_DATA_IN)
+		call->raw_bytes += n;
+	return 0;
+}
+
+/* A line of a head or trailer. Chunk extensions, which libcurl reads over, are seen by its debug
+ * callback alone: that is for bodies in chunks, as it slows down TLS. */
+static size_t on_head(char *data, size_t size, size_t n, void *user)
+{
+	static const char chunked[] = "transfer-encoding:";
+	struct http_call *call = user;
+
+	if (size * n >= strlen(chunked) && strncasecmp(data, chunked, strlen(chunked)) == 0)
+		curl_easy_setopt(call->easy, CURLOPT_VERBOSE, 1L);
 	call->head_bytes += size * n;
 	return call->head_bytes <= HTTP_HEAD_BYTES_MAX ? size * n : 0;
+}
+
+/* Chunks of a byte each have five of their own. */
+static bool is_stuffed(const struct http_call *call, uint64_t carried)
+{
+	return call->raw_bytes / 8 > carried + HTTP_ASIDE_BYTES_MAX / 8;
 }
 
 /* libcurl reads over the body of a redirect to keep the connection, however long it is. */
 static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
 		       curl_off_t up)
 {
-	const struct http_call *call = user;
+	struct http_call *call = user;
 
 	(void)total, (void)up_total, (void)up;
-	return now > HTTP_ASIDE_BYTES_MAX && http_call_status(call) / 100 == 3;
+	call->stuffed = is_stuffed(call, (uint64_t)now);
+	return call->stuffed || (now > HTTP_ASIDE_BYTES_MAX && http_call_status(call) / 100 == 3);
 }
 
 static bool is_loopback(const char *host)
@@ -352,6 +373,8 @@ static bool set_limits(struct http_call *call, bool secure)
 	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(e, CURLOPT_XFERINFODATA, call);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(e, CURLOPT_DEBUGFUNCTION, on_raw);
+	curl_easy_setopt(e, CURLOPT_DEBUGDATA, call);
 	if (parts) {
 		curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)call->parts.stall_s);

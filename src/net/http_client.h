@@ -17,7 +17,8 @@ struct http_call;
 /* Headers of all answers to one request, and what follows a body in chunks (attack: trailers
  * without end, of which libcurl would keep every one). */
 #define HTTP_HEAD_BYTES_MAX (256u << 10)
-/* The body of a redirect, which is of no use (attack: one without end). */
+/* The body of a redirect, which is of no use (attack: one without end); and what bodies in chunks
+ * have besides eight times what they carry (attack: chunk extensions without end). */
 #define HTTP_ASIDE_BYTES_MAX (1u << 20)
 
 /* Part of the reason when a server of http: hangs up without a word, as those of https: do. */

@@ -22,6 +22,8 @@ struct http_call {
 	struct curl_slist *headers;
 	struct buf body;
 	size_t head_bytes;		 /* that came, trailers too */
+	uint64_t raw_bytes;		 /* of bodies in chunks, all that came */
+	bool stuffed;			 /* of which too little was body */
 	struct http_parts parts;	 /* part NULL: gathered in `body` */
 	bool inside, stopped, cancelled; /* of on_part() */
 	bool refused;			 /* an address was too near */

@@ -96,6 +96,8 @@ enum err http_call_reason(struct http_call *call, char *out, size_t cap)
 		snprintf(out, cap, "the answer is larger than %zu bytes", call->body.max);
 		return ERR_TOO_BIG;
 	case CURLE_ABORTED_BY_CALLBACK:
+		if (call->stuffed)
+			return say(out, cap, ERR_TOO_BIG, "chunk extensions without end");
 		return say(out, cap, ERR_TOO_BIG, "redirects with an answer without end");
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:

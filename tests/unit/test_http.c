@@ -431,6 +431,34 @@ TEST(headers_trailers_and_redirects_without_end_are_cut_off)
 	rig_close(&g);
 }
 
+TEST(chunk_extensions_without_end_are_cut_off_and_small_chunks_are_none)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char chunk[] = "1;x=1\r\na\r\n";
+	const struct http_parts parts = {take_all, 20};
+	char *text = malloc(sizeof(head) + 2000 * sizeof(chunk) + 8);
+	char *at = text + snprintf(text, sizeof(head), "%s", head);
+	struct rig g;
+
+	rig_open(&g);
+	answer_more(&g, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=",
+		    "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", &parts, false,
+		    30000);
+	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	CHECK(strstr(g.err.text, "chunk") != NULL);
+	answer_more(&g, head, "1;x=eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\nb\r\n", &parts,
+		    false, 30000);
+	CHECK_INT(g.err.code, ERR_TOO_BIG);
+	for (int i = 0; i < 90; i++)
+		at += snprintf(at, sizeof(chunk), "%s", chunk);
+	snprintf(at, 8, "0\r\n\r\n");
+	answer_raw(&g, text, false, 5000);
+	CHECK_INT(g.err.code, OK);
+	CHECK_INT(g.body.len, 90);
+	free(text);
+	rig_close(&g);
+}
+
 TEST(a_redirect_into_a_terminal_escape_is_escaped)
 {
 	struct rig g;
