@@ -218,6 +218,8 @@ bool job_has_verified(const struct job *j);
 void job_save_verified(struct job *j, const struct verified *v);
 void job_forget_verified(struct job *j);
 void jobs_save_totals(struct jobs *js);
+
+/* ---- jobs_erase.c ---- */
 /* The data of one that is removed, or what is unfinished of it. */
 void job_erase(struct job *j);
 
