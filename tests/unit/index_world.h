@@ -166,6 +166,21 @@ static inline json_int_t publish_id(const struct owner *o, const char *name, con
 	return id;
 }
 
+/* To take `name` away; version 0: all of it. */
+static inline json_t *unpublish_json(const struct owner *o, const char *name, uint32_t version,
+				     int64_t age_s)
+{
+	struct entry e = {.version = version, .published_at = loop_wall_s() - age_s};
+	json_t *j;
+
+	snprintf(e.owner, sizeof(e.owner), "%s", o->name);
+	snprintf(e.name, sizeof(e.name), "%s", name);
+	sign_entry(&e, o, "unpublish");
+	j = entry_json(&e);
+	json_object_del(j, "id");
+	return j;
+}
+
 static inline size_t listed(const char *query)
 {
 	struct got g = get(query);

@@ -118,14 +118,22 @@ TEST(bitfield_load_refuses_each_spare_bit)
 	bitfield_fini(&b);
 }
 
+/* An empty one of a length that the seed says. */
+static struct bitfield random_length(struct rng *r, uint64_t seed)
+{
+	struct bitfield b;
+
+	rng_seed(r, seed);
+	CHECK_INT(bitfield_init(&b, 1 + rng_below(r, 300)), 0);
+	return b;
+}
+
 TEST(bitfield_count_is_right_after_random_steps)
 {
 	for (uint64_t seed = 1; seed <= 100; seed++) {
-		struct bitfield b;
 		struct rng r;
+		struct bitfield b = random_length(&r, seed);
 
-		rng_seed(&r, seed);
-		CHECK_INT(bitfield_init(&b, 1 + rng_below(&r, 300)), 0);
 		for (int step = 0; step < 300; step++) {
 			uint32_t i = rng_below(&r, b.n), count = 0;
 			bool had = bitfield_has(&b, i);
@@ -145,11 +153,9 @@ TEST(bitfield_count_is_right_after_random_steps)
 TEST(bitfield_next_finds_what_a_look_at_each_bit_finds)
 {
 	for (uint64_t seed = 1; seed <= 100; seed++) {
-		struct bitfield b;
 		struct rng r;
+		struct bitfield b = random_length(&r, seed);
 
-		rng_seed(&r, seed);
-		CHECK_INT(bitfield_init(&b, 1 + rng_below(&r, 300)), 0);
 		if (seed % 2 == 0)
 			bitfield_fill(&b);
 		for (uint32_t k = rng_below(&r, 4); k > 0; k--) {

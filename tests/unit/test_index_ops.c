@@ -252,19 +252,6 @@ TEST(what_is_not_seen_is_not_published_and_older_entries_with_it_are_found_and_r
 	end();
 }
 
-static struct got unpublish(const struct owner *o, const char *name)
-{
-	struct entry e = {.published_at = loop_wall_s()};
-	json_t *j;
-
-	snprintf(e.owner, sizeof(e.owner), "%s", o->name);
-	snprintf(e.name, sizeof(e.name), "%s", name);
-	sign_entry(&e, o, "unpublish");
-	j = entry_json(&e);
-	json_object_del(j, "id");
-	return post("/api/v1/unpublish", j);
-}
-
 /* So many of what entry 1 is the first version of. */
 static void add_versions(unsigned n)
 {
@@ -290,14 +277,14 @@ TEST(a_removal_is_held_against_the_dates_of_all_versions_however_many)
 	CHECK_INT(g.status, 201);
 	forget(&g);
 	add_versions(CATALOGUE_PAGE_MAX);
-	expect(unpublish(&ann, "x"), 403, "stale");
+	expect(post("/api/v1/unpublish", unpublish_json(&ann, "x", 0, 0)), 403, "stale");
 	change_catalogue("UPDATE entries SET published_at = published_at - 200 WHERE version = 1");
-	g = unpublish(&ann, "x");
+	g = post("/api/v1/unpublish", unpublish_json(&ann, "x", 0, 0));
 	CHECK_INT(g.status, 200);
 	CHECK_INT(number(g.json, "removed"), CATALOGUE_PAGE_MAX + 1);
 	forget(&g);
 	CHECK_INT(listed("/api/v1/entries"), 0);
-	expect(unpublish(&ann, "x"), 404, "not_found");
+	expect(post("/api/v1/unpublish", unpublish_json(&ann, "x", 0, 0)), 404, "not_found");
 	end();
 }
 

@@ -439,20 +439,6 @@ TEST(without_memory_a_publication_is_not_called_wrong)
 
 /* ---- unpublishing ---- */
 
-static json_t *unpublish_json(const struct owner *o, const char *name, uint32_t version,
-			      int64_t age_s)
-{
-	struct entry e = {.version = version, .published_at = loop_wall_s() - age_s};
-	json_t *j;
-
-	snprintf(e.owner, sizeof(e.owner), "%s", o->name);
-	snprintf(e.name, sizeof(e.name), "%s", name);
-	sign_entry(&e, o, "unpublish");
-	j = entry_json(&e);
-	json_object_del(j, "id");
-	return j;
-}
-
 TEST(unpublishing_removes_one_version_or_all)
 {
 	static const char *const headers[] = {"Content-Type: application/json", NULL};

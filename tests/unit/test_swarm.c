@@ -1873,43 +1873,37 @@ static void know_three_complete(struct bench *b, struct addr dialled[SWARM_PEERS
 	said(b);
 }
 
-TEST(swarm_dials_again_soon_who_hung_up_while_it_has_nobody)
+/* `lose`: how the only one is lost, who is known by `source`. */
+static void check_dials_again_soon(enum addr_source source,
+				   void (*lose)(struct swarm *s, const struct addr *a,
+						uint64_t now_ms, struct effects *fx))
 {
 	struct addr list[1] = {addr_of(1)};
 	struct bench b;
 
 	start(&b, 1, ".", false);
-	swarm_on_addresses(b.s, list, 1, SOURCE_TRACKER, b.now, &b.fx);
+	swarm_on_addresses(b.s, list, 1, source, b.now, &b.fx);
 	CHECK(strstr(said(&b), "dial(") != NULL);
-	swarm_on_hung_up(b.s, &list[0], b.now, &b.fx);
+	lose(b.s, &list[0], b.now, &b.fx);
 	CHECK(swarm_deadline_ms(b.s) < b.now + 700);
 	tick(&b, 700);
 	CHECK(strstr(said(&b), "dial(") != NULL);
 	/* Now it has somebody. */
 	open_seed(&b, 0);
-	swarm_on_hung_up(b.s, &list[0], b.now, &b.fx);
+	lose(b.s, &list[0], b.now, &b.fx);
 	tick(&b, 3000);
 	CHECK(strstr(said(&b), "dial(") == NULL);
 	stop(&b);
 }
 
+TEST(swarm_dials_again_soon_who_hung_up_while_it_has_nobody)
+{
+	check_dials_again_soon(SOURCE_TRACKER, swarm_on_hung_up);
+}
+
 TEST(swarm_dials_again_soon_whom_the_user_named_while_it_has_nobody)
 {
-	struct addr list[1] = {addr_of(1)};
-	struct bench b;
-
-	start(&b, 1, ".", false);
-	swarm_on_addresses(b.s, list, 1, SOURCE_USER, b.now, &b.fx);
-	CHECK(strstr(said(&b), "dial(") != NULL);
-	swarm_on_dial_failed(b.s, &list[0], b.now, &b.fx);
-	tick(&b, 700);
-	CHECK(strstr(said(&b), "dial(") != NULL);
-	/* Now it has somebody. */
-	open_seed(&b, 0);
-	swarm_on_dial_failed(b.s, &list[0], b.now, &b.fx);
-	tick(&b, 3000);
-	CHECK(strstr(said(&b), "dial(") == NULL);
-	stop(&b);
+	check_dials_again_soon(SOURCE_USER, swarm_on_dial_failed);
 }
 
 TEST(swarm_dials_another_complete_one_when_one_cannot_be_reached)
