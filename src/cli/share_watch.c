@@ -33,6 +33,7 @@ struct share_watch {
 	LIST_HEAD(, watched) folders;
 	struct loop_timer *timer;
 	uint64_t due_ms;		     /* when it is told; 0: not */
+	uint64_t rest_ms;		     /* not before, for it is not at rest */
 	uint64_t open[SHARE_WATCH_OPEN_MAX]; /* hashes of their folder and name */
 	unsigned n_open;
 	bool blind; /* not everything is watched */
@@ -56,13 +57,16 @@ static void stir(struct share_watch *w)
 
 	if (w->n_open > 0)
 		wait *= OPEN_FACTOR;
-	tell_at(w, loop_now_ms(w->p.loop) + wait);
+	w->rest_ms = loop_now_ms(w->p.loop) + wait;
+	tell_at(w, w->rest_ms);
 }
 
 void share_watch_again(struct share_watch *w, uint32_t ms)
 {
 	uint64_t at = loop_now_ms(w->p.loop) + ms;
 
+	if (at < w->rest_ms)
+		at = w->rest_ms;
 	if (w->due_ms == 0 || w->due_ms > at)
 		tell_at(w, at);
 }
@@ -84,9 +88,11 @@ static uint64_t rested_ms(const struct share_watch *w)
 
 void share_watch_look(struct share_watch *w)
 {
-	uint64_t rested = rested_ms(w);
+	uint64_t rested = rested_ms(w), now = loop_now_ms(w->p.loop);
 
-	share_watch_again(w, rested < w->p.settle_ms ? (uint32_t)(w->p.settle_ms - rested) : 0);
+	if (rested < w->p.settle_ms && w->rest_ms < now + w->p.settle_ms - rested)
+		w->rest_ms = now + w->p.settle_ms - rested;
+	share_watch_again(w, 0);
 }
 
 static void note_change(struct share_watch *w, const struct stat *st)
@@ -173,10 +179,13 @@ static void forget_all(struct share_watch *w)
 
 static void watch_all(struct share_watch *w)
 {
+	struct stat st;
 	char *slash;
 
 	forget_all(w);
 	w->blind = false;
+	if (stat(w->path, &st) == 0)
+		w->name = S_ISREG(st.st_mode) ? strrchr(w->path, '/') + 1 : NULL;
 	if (w->name == NULL) {
 		watch_tree(w, w->path, 0);
 		return;
@@ -185,6 +194,20 @@ static void watch_all(struct share_watch *w)
 	*slash = '\0';
 	watch_tree(w, slash == w->path ? "/" : w->path, SCAN_DEPTH_MAX);
 	*slash = '/';
+}
+
+/* With what its files and folders say of when they changed. */
+static void begin_watching(struct share_watch *w)
+{
+	struct stat st;
+
+	w->changed = (struct timespec){0};
+	w->dates = true;
+	watch_all(w);
+	w->dates = false;
+	/* By now what happens to it is told. */
+	if (stat(w->path, &st) == 0)
+		note_change(w, &st);
 }
 
 /* Whatever was made or moved into a folder before it was watched was not told: `d` is new. */
@@ -322,19 +345,23 @@ static void watch_tree(struct share_watch *w, const char *path, unsigned depth)
 static void on_timer(void *arg)
 {
 	struct share_watch *w = arg;
+	bool was_gone = LIST_EMPTY(&w->folders);
 
 	w->due_ms = 0;
-	if (LIST_EMPTY(&w->folders))
-		watch_all(w); /* it was gone, and may be back */
+	if (was_gone)
+		begin_watching(w);
 	if (w->blind || LIST_EMPTY(&w->folders))
 		share_watch_again(w, SHARE_WATCH_POLL_MS);
-	w->p.rested(w->p.user);
+	/* It is back, and may still be being copied there. */
+	if (was_gone && !LIST_EMPTY(&w->folders))
+		share_watch_look(w);
+	else
+		w->p.rested(w->p.user);
 }
 
 int share_watch_new(const struct share_watch_params *p, struct share_watch **out)
 {
 	struct share_watch *w = calloc(1, sizeof(*w));
-	struct stat st;
 
 	if (w == NULL)
 		return ERR_NOMEM;
@@ -346,14 +373,7 @@ int share_watch_new(const struct share_watch_params *p, struct share_watch **out
 		share_watch_free(w);
 		return ERR_NOMEM;
 	}
-	if (stat(w->path, &st) == 0 && S_ISREG(st.st_mode))
-		w->name = strrchr(w->path, '/') + 1;
-	w->dates = true;
-	watch_all(w);
-	w->dates = false;
-	/* By now what happens to it is told. */
-	if (stat(w->path, &st) == 0)
-		note_change(w, &st);
+	begin_watching(w);
 	*out = w;
 	return OK;
 }

@@ -48,7 +48,7 @@ void share_watch_free(struct share_watch *w); /* NULL is none */
  * as soon as that is so. */
 void share_watch_look(struct share_watch *w);
 /* It could not be taken as it is (gone, changed meanwhile, no index): tell again after `ms`, or
- * when it has changed again. */
+ * when it has changed again; not before it is at rest. */
 void share_watch_again(struct share_watch *w, uint32_t ms);
 
 #endif

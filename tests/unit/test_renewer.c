@@ -141,6 +141,28 @@ TEST(what_has_been_at_rest_is_looked_at_at_once_and_what_changed_just_now_once_i
 	shop_close(&s);
 }
 
+/* As a copy that is being made in its place is. */
+TEST(what_was_gone_and_is_back_is_looked_at_once_it_is_at_rest)
+{
+	struct thing t = {.fails = true, .why = ERR_NOENT};
+	char path[300], file[320];
+	uint64_t made_ms;
+	struct shop s;
+
+	shop_open(&s);
+	snprintf(path, sizeof(path), "%s/gone", s.dir);
+	CHECK_INT(renewer_add(s.r, path, RENEWER_AGAIN_MS + 500, NULL, &t), OK);
+	WAIT_FOR(s.loop, t.failed == 1);
+	t.fails = false;
+	make_folder(&s, "gone", path);
+	snprintf(file, sizeof(file), "%s/file", path);
+	made_ms = loop_clock_ms();
+	file_write(file, "x", 1);
+	WAIT_FOR(s.loop, t.used == 1);
+	CHECK(loop_clock_ms() - made_ms >= RENEWER_AGAIN_MS + 400);
+	shop_close(&s);
+}
+
 /* Whoever waits for what comes of it hears each time that nothing did, its user once. */
 TEST(what_could_not_be_made_or_used_is_told_each_time_and_said_once)
 {
@@ -215,5 +237,28 @@ TEST(what_failed_is_tried_again_at_once_when_that_may_help_and_nothing_else_is)
 	WAIT_FOR(s.loop, bad.used == 1);
 	CHECK(loop_clock_ms() - begun < RENEWER_AGAIN_MS);
 	CHECK_INT(good.used, 1);
+	shop_close(&s);
+}
+
+/* The index is back while it is copied anew. */
+TEST(what_failed_is_not_tried_again_before_it_is_at_rest)
+{
+	struct thing t = {.fails = true, .why = ERR_UNREACHABLE};
+	uint64_t written_ms;
+	struct shop s;
+	char path[300];
+
+	shop_open(&s);
+	CHECK_INT(renewer_add(s.r, s.dir, YOUNG_MS, NULL, &t), OK);
+	WAIT_FOR(s.loop, t.failed == 1);
+	t.fails = false;
+	snprintf(path, sizeof(path), "%s/new", s.dir);
+	written_ms = loop_clock_ms();
+	file_write(path, "x", 1);
+	for (int i = 0; i < 20; i++)
+		loop_turn(s.loop, 1);
+	renewer_hurry(s.r);
+	WAIT_FOR(s.loop, t.used == 1);
+	CHECK(loop_clock_ms() - written_ms >= YOUNG_MS - 100);
 	shop_close(&s);
 }
