@@ -49,6 +49,12 @@ void interrupts_yield(void)
 		change(on_signal, SIG_DFL, signals[i]);
 }
 
+void interrupts_take_back(void)
+{
+	for (size_t i = 0; i < N_SIGNALS && end_text != NULL; i++)
+		change(SIG_DFL, on_signal, signals[i]);
+}
+
 static void mask(int how)
 {
 	sigset_t set;

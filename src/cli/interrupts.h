@@ -15,6 +15,9 @@ void interrupts_hold(void);
 /* The loop hears them next, before interrupts_let(); they do what they did before interrupts_end().
  */
 void interrupts_yield(void);
+/* After interrupts_yield(): they end the process again as interrupts_end() said, if it was called.
+ */
+void interrupts_take_back(void);
 /* Those that waited come now. */
 void interrupts_let(void);
 

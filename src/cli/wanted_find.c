@@ -103,6 +103,7 @@ static int ask_whose(struct index_client *index, const struct opts *o, const cha
 	fprintf(stderr, "%s\nwhose? ", info->text);
 	if (fgets(owner, sizeof(owner), stdin) == NULL)
 		fputc('\n', stderr);
+	interrupts_take_back();
 	owner[strcspn(owner, "\n")] = '\0';
 	if (owner[0] == '\0')
 		return err_set(info, ERR_AMBIGUOUS, "%s: none was chosen",

@@ -107,6 +107,13 @@ def need_root():
 
 # ---- waiting ------------------------------------------------------------------------------
 
+def hears(pid, signo):
+    """Does this process catch the signal?"""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        caught = int(next(line for line in f if line.startswith("SigCgt")).split()[1], 16)
+    return caught >> (signo - 1) & 1
+
+
 def wait_for(condition, seconds, what, every=0.05):
     """Call condition() until it answers something true, and return that. Strict about `seconds`."""
     end = time.monotonic() + seconds

@@ -459,7 +459,7 @@ def _(w):
 
 @test("several contents under one name: on a terminal it is asked whose is meant")
 def _(w):
-    w.index()
+    index = w.index()
     a, b, c = w.peer("a"), w.peer("b"), w.peer("c")
     a.share(h.make_file(a.path("f"), 100, seed=1), "--as", "alice")
     b.share(h.make_file(b.path("f"), 100, seed=2), "--as", "bob")
@@ -477,6 +477,15 @@ def _(w):
     for keys, code in (("\n", h.AMBIGUOUS), ("\x04", h.AMBIGUOUS), ("nobody\n", h.NOT_FOUND)):
         get(keys, code)
     get("\x03", -signal.SIGINT & 0xff)
+    # Once it is answered Ctrl-C is what it was before.
+    t = terminal.Terminal(w, c.args("get", "f"), w.env(c.home), c.dir)
+    t.wait(r"^whose\?")
+    index.proc.send(signal.SIGSTOP)
+    t.send("alice\n")
+    h.wait_for(lambda: h.hears(t.pid(), signal.SIGINT), 20 * h.SLOW, "the answer is taken")
+    t.send("\x03")
+    t.wait_end(h.INTERRUPTED, 20 * h.SLOW)
+    index.proc.send(signal.SIGCONT)
     check(not os.path.exists(c.path("f")), "nothing was fetched")
 
 

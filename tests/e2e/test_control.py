@@ -294,13 +294,6 @@ def _(w):
     seed.stop().expect(h.OK)
 
 
-def hears(p):
-    """Is SIGTERM caught?"""
-    with open(f"/proc/{p.pid}/status") as f:
-        caught = int(next(line for line in f if line.startswith("SigCgt")).split()[1], 16)
-    return caught >> (signal.SIGTERM - 1) & 1
-
-
 def locked(path, mode):
     fd = os.open(path, mode, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -329,7 +322,7 @@ def _(w):
         p.stop(signo).expect(h.OK)
         os.close(fd)
         p = a.start("index", "--data", a.path("data"), "--sites", sites)
-        h.wait_for(lambda: hears(p), 5 * h.SLOW, "it listens to signals")
+        h.wait_for(lambda: h.hears(p.pid, signal.SIGTERM), 5 * h.SLOW, "it listens to signals")
         p.stop(signo).expect(h.OK)
         fd = locked(a.home, os.O_RDONLY)
         p = a.start("share", src)
@@ -350,7 +343,7 @@ def _(w):
     for ms in range(0, 40, 2):
         for code, *args in ((0, "daemon", "--port", "0", "--http-port", "0"), (130, "get", a.path("f.torrent"), "-o", a.path(f"new{ms}/"))):
             p = a.start(*args)
-            h.wait_for(lambda: not p.alive() or hears(p), 20 * h.SLOW, "it listens to signals", every=0.001)
+            h.wait_for(lambda: not p.alive() or h.hears(p.pid, signal.SIGTERM), 20 * h.SLOW, "it listens to signals", every=0.001)
             time.sleep(ms / 1000)
             p.stop(signal.SIGTERM if ms % 4 else signal.SIGINT).expect(code)
     check("daemon" in a.run("status").err, "none runs")
