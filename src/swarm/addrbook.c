@@ -283,6 +283,7 @@ static void try_later(struct addrbook *b, struct address *a, bool soon, uint64_t
 	addrbook_set_state(b, a, ADDRESS_IDLE);
 	if (a->failures < UINT8_MAX)
 		a->failures++;
+	a->reached_ms = 0;
 	addrbook_delay(b, a, pause_ms(a, soon), now_ms);
 }
 

@@ -47,6 +47,8 @@ struct address {
 	struct peer_ref told_by; /* who said so in a peer exchange last; none: finds nobody */
 	uint32_t priority;	 /* swarm/priority.h; 0 while we do not know our address */
 	uint64_t due_ms;	 /* may be dialled from then on */
+	uint64_t reached_ms;	 /* a connection that we had made to it ended; 0: none did, or it
+				  * was dialled in vain since */
 };
 
 struct addr_mark {

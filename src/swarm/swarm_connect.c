@@ -36,6 +36,8 @@ static void forget(struct turn *t, struct peer *p)
 		if (p->down_bytes > 0)
 			a->good = true;
 		addrbook_on_closed(&s->book, a, useful, t->now_ms);
+		if (!p->incoming)
+			a->reached_ms = t->now_ms;
 	}
 	s->places = s->redial = true;
 	swarm_want_soon(s, t->now_ms);

@@ -55,6 +55,9 @@
 #define SWARM_PEX_HEED_MS 50000u
 /* Contacts that a peer was told of at one time; what we remember of it. */
 #define SWARM_PEX_TOLD_MAX 100u
+/* Seeds do not stay connected to one another: for so long after a seed has reached another one it
+ * tells others of it. */
+#define SWARM_PEX_SEED_MS (60u * 60u * 1000u)
 
 /* Hash requests under way for pieces that may be partly on disk, in all and at one peer: enough to
  * hide its round trip, and less than what others answer at a time (HASH_TASKS_MAX). */

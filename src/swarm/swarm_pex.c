@@ -3,8 +3,10 @@
  * Each peer is told whom else we are connected to, as changes since it was told last, at most once
  * a minute: somebody is in its `pex_told` list from the message that added him to the one that
  * drops him. Who came to us is named by the port that he says he listens on, without the mark of
- * being reachable. What others tell us is only where one might knock: it is heeded no more often
- * than once a minute, and within the limits of the address book. */
+ * being reachable. A seed, which does not stay connected to other seeds, tells of those that it has
+ * reached lately, too: who knows one of them alone would never hear of the others. What others tell
+ * us is only where one might knock: it is heeded no more often than once a minute, and within the
+ * limits of the address book. */
 #include <stdlib.h>
 
 #include "swarm/swarm_parts.h"
@@ -35,6 +37,14 @@ static bool is_news(const struct peer *p, const struct peer *other)
 	       addr_may_name(addr_scope(&p->addr), a);
 }
 
+/* A seed that we have reached lately, and hung up on since neither of us needed anything. */
+static bool is_fellow(const struct swarm *s, const struct address *a, uint64_t now_ms)
+{
+	return swarm_complete(s) && a->seed && a->state == ADDRESS_IDLE && a->reached_ms > 0 &&
+	       now_ms - a->reached_ms < SWARM_PEX_SEED_MS &&
+	       !addrbook_is_banned(&s->book, &a->addr, now_ms);
+}
+
 static bool was_told(const struct peer *p, const struct addr *a)
 {
 	for (uint32_t i = 0; i < p->n_pex_told; i++)
@@ -56,10 +66,12 @@ static bool is_connected(const struct swarm *s, const struct peer *p, const stru
 	return false;
 }
 
-static void list_dropped(const struct swarm *s, struct peer *p, struct ext_pex *m)
+static void list_dropped(const struct swarm *s, struct peer *p, uint64_t now_ms, struct ext_pex *m)
 {
 	for (uint32_t i = 0; i < p->n_pex_told && m->n_dropped < EXT_PEX_MAX;) {
-		if (is_connected(s, p, &p->pex_told[i])) {
+		const struct address *a = addrbook_find(&s->book, &p->pex_told[i]);
+
+		if (is_connected(s, p, &p->pex_told[i]) || (a != NULL && is_fellow(s, a, now_ms))) {
 			i++;
 			continue;
 		}
@@ -79,17 +91,35 @@ static bool names(const struct ext_pex *m, const struct addr *a)
 	return false;
 }
 
+static void add(struct peer *p, const struct addr *a, uint8_t flags, struct ext_pex *m)
+{
+	if (m->n_added == EXT_PEX_MAX || p->n_pex_told == SWARM_PEX_TOLD_MAX || was_told(p, a) ||
+	    names(m, a))
+		return;
+	p->pex_told[p->n_pex_told++] = *a;
+	m->added[m->n_added++] = (struct ext_pex_peer){*a, flags};
+}
+
 /* Everybody is told of others first, so that a swarm's peers do not all dial the same few. */
 static void list_added(const struct swarm *s, struct peer *p, struct ext_pex *m)
 {
-	for (uint32_t k = 1; k < s->n_slots && m->n_added < EXT_PEX_MAX; k++) {
+	for (uint32_t k = 1; k < s->n_slots; k++) {
 		const struct peer *q = s->slots[(p->ref.slot + k) % s->n_slots].peer;
 
-		if (q == NULL || p->n_pex_told == SWARM_PEX_TOLD_MAX || !is_news(p, q) ||
-		    was_told(p, contact_of(q)) || names(m, contact_of(q)))
-			continue;
-		p->pex_told[p->n_pex_told++] = *contact_of(q);
-		m->added[m->n_added++] = (struct ext_pex_peer){*contact_of(q), flags_of(q)};
+		if (q != NULL && is_news(p, q))
+			add(p, contact_of(q), flags_of(q), m);
+	}
+}
+
+static void list_fellows(const struct swarm *s, struct peer *p, uint64_t now_ms, struct ext_pex *m)
+{
+	const struct addrbook *b = &s->book;
+
+	for (uint32_t k = 0; k < b->n && swarm_complete(s) && !swarm_needs_nothing(p); k++) {
+		const struct address *a = &b->list[(p->ref.slot + k) % b->n];
+
+		if (is_fellow(s, a, now_ms) && addr_may_name(addr_scope(&p->addr), &a->addr))
+			add(p, &a->addr, EXT_PEX_SEED | EXT_PEX_REACHABLE, m);
 	}
 }
 
@@ -104,8 +134,9 @@ static void tell(struct turn *t, struct peer *p)
 	if (p->pex_told == NULL)
 		return;
 	m.n_added = m.n_dropped = 0;
-	list_dropped(s, p, &m);
+	list_dropped(s, p, t->now_ms, &m);
 	list_added(s, p, &m);
+	list_fellows(s, p, t->now_ms, &m);
 	if (m.n_added == 0 && m.n_dropped == 0)
 		return;
 	buf_clear(&s->scratch);

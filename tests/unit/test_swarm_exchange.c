@@ -6,6 +6,7 @@
 #include "sim/net.h"
 #include "swarm/peer.h"
 #include "swarm/swarm.h"
+#include "swarm/swarm_parts.h"
 #include "test.h"
 #include "wire/ext.h"
 #include "wire/ext_metadata.h"
@@ -515,6 +516,35 @@ TEST(a_stranger_is_not_told_of_peers_in_our_network_and_they_are_of_all)
 	CHECK_INT(m.added[0].addr.ip[3], 6);
 	CHECK(told(&b, neighbour, 5000, &m));
 	CHECK_INT(m.n_added, 3);
+	stop(&b);
+}
+
+/* Who knows one of two seeds alone would not hear of the other. */
+TEST(a_seed_tells_of_seeds_that_it_has_reached_for_an_hour)
+{
+	const struct addr seed = addr_of(5);
+	const uint8_t nothing[100] = {0};
+	struct peer_ref r;
+	struct ext_pex m;
+	struct bench b;
+
+	start(&b, false);
+	swarm_on_addresses(b.s, &seed, 1, SOURCE_TRACKER, b.now, &b.fx);
+	r = join(&b, 5, false);
+	swarm_on_message(b.s, r, &(struct wire_msg){.type = WIRE_HAVE_ALL}, b.now, &b.fx);
+	effects_clear(&b.fx);
+	swarm_set_wanted(b.s, nothing, b.now, &b.fx);
+	CHECK(closed(&b));
+	r = join(&b, 1, true);
+	CHECK(told(&b, r, 5000, &m));
+	CHECK_INT(m.n_added, 1);
+	CHECK(addr_eq(&m.added[0].addr, &seed));
+	CHECK_INT(m.added[0].flags, EXT_PEX_SEED | EXT_PEX_REACHABLE);
+	CHECK(!told(&b, r, 70000, &m)); /* nor that it is gone */
+	swarm_on_closed(b.s, r, b.now, &b.fx);
+	b.now += SWARM_PEX_SEED_MS;
+	r = join(&b, 2, true);
+	CHECK(!told(&b, r, 5000, &m));
 	stop(&b);
 }
 
