@@ -35,6 +35,7 @@ struct udp_port {
 	bool v6;
 	struct addr own; /* of the datagram that is handed over */
 	bool rows_out;	 /* the kernel cuts a row into datagrams */
+	bool no_way;	 /* for what was to be sent last */
 	struct udp_port_user users[UDP_PORT_KINDS];
 	struct mmsghdr heads[UDP_PORT_ROWS];
 	struct udp_row rows[UDP_PORT_ROWS];
@@ -122,7 +123,8 @@ static int receive(struct udp_port *p)
 	return n;
 }
 
-static bool is_refusal(struct msghdr *h)
+/* Why it did not arrive, as the system has it; 0: that is not said. */
+static int reason_of(struct msghdr *h)
 {
 	struct sock_extended_err e;
 
@@ -131,9 +133,26 @@ static bool is_refusal(struct msghdr *h)
 		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
 			continue;
 		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		return e.ee_errno == ECONNREFUSED;
+		return (int)e.ee_errno;
 	}
-	return false;
+	return 0;
+}
+
+static void tell_lost(struct udp_port *p, int reason, const struct addr *to)
+{
+	bool refused = reason == ECONNREFUSED;
+
+	if (!refused && reason != EHOSTUNREACH && reason != ENETUNREACH && reason != EHOSTDOWN &&
+	    reason != EACCES)
+		return;
+	for (unsigned k = 0; k < UDP_PORT_KINDS; k++) {
+		const struct udp_port_user *u = &p->users[k];
+
+		if (refused && u->on_refused != NULL)
+			u->on_refused(u->user, to);
+		else if (!refused && u->on_unreachable != NULL)
+			u->on_unreachable(u->user, to);
+	}
 }
 
 /* Each carries the address that was written to. */
@@ -150,12 +169,8 @@ static void take_refusals(struct udp_port *p)
 
 		if (recvmsg(p->fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 			return;
-		if (!is_refusal(&h))
-			continue;
 		sock_to_addr(&a, &to);
-		for (unsigned k = 0; k < UDP_PORT_KINDS; k++)
-			if (p->users[k].on_refused != NULL)
-				p->users[k].on_refused(p->users[k].user, &a);
+		tell_lost(p, reason_of(&h), &a);
 	}
 }
 
@@ -264,16 +279,13 @@ size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct byt
 	return udp_port_send_from(p, NULL, to, list, n);
 }
 
-size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const struct addr *to,
-			  const struct bytes *list, size_t n)
+static size_t send_rows(struct udp_port *p, const struct addr *own, const struct addr *to,
+			const struct bytes *list, size_t n)
 {
 	size_t done = 0;
 	union sock at;
-	socklen_t len;
+	socklen_t len = sock_from_addr(&at, to, p->v6);
 
-	if (to->v6 && !p->v6)
-		return 0;
-	len = sock_from_addr(&at, to, p->v6);
 	while (done < n) {
 		size_t row = p->rows_out ? row_of(list + done, n - done) : 1;
 		bool sent = send_row(p, own, &at, len, list + done, row);
@@ -290,6 +302,22 @@ size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const stru
 		done += row;
 	}
 	return done;
+}
+
+size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const struct addr *to,
+			  const struct bytes *list, size_t n)
+{
+	bool spoken = !to->v6 || p->v6;
+	size_t done = spoken ? send_rows(p, own, to, list, n) : 0;
+
+	p->no_way =
+	    done < n && (!spoken || (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM));
+	return done;
+}
+
+bool udp_port_no_way(const struct udp_port *p)
+{
+	return p->no_way;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

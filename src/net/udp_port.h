@@ -25,6 +25,9 @@ struct udp_port_user {
 	void (*on_idle)(void *user);
 	/* A host says that nobody listens at this address. May be NULL. */
 	void (*on_refused)(void *user, const struct addr *to);
+	/* Somebody on the way says that there is none to this address, which may pass. May be NULL.
+	 */
+	void (*on_unreachable)(void *user, const struct addr *to);
 	void *user;
 };
 
@@ -47,5 +50,8 @@ size_t udp_port_send_from(struct udp_port *p, const struct addr *own, const stru
 /* Never wait. Returns how many went out: those behind were dropped, since the socket is full or
  * there is no way there. */
 size_t udp_port_send(struct udp_port *p, const struct addr *to, const struct bytes *list, size_t n);
+/* Of what was to be sent last something did not go out, and not for want of room: this machine
+ * knows no way there, or may not take it. */
+bool udp_port_no_way(const struct udp_port *p);
 
 #endif

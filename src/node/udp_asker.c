@@ -14,7 +14,8 @@ struct udp_call {
 	struct announce announce;
 	char path[UDP_URL_MAX];
 	struct addr addrs[UDP_ASKER_ADDRS_MAX], to;
-	size_t n_addrs;
+	size_t n_addrs, next;		/* which of them is tried next */
+	bool gone[UDP_ASKER_ADDRS_MAX]; /* nobody is there, or no route to host */
 	enum addr_family family;
 	uint32_t tries; /* datagrams that were sent because nothing came */
 	uint32_t transaction;
@@ -153,10 +154,33 @@ static bool is_waiting(const struct udp_call *c)
 	return c->tries > 0 && !c->cancelled && c->why.code == OK;
 }
 
+/* The one after the last that is not gone; there is one. */
+static void choose_address(struct udp_call *c)
+{
+	do
+		c->next++;
+	while (c->gone[(c->next - 1) % c->n_addrs]);
+	c->to = c->addrs[(c->next - 1) % c->n_addrs];
+}
+
+/* What is known of an address at once is no try: the next one is tried at once, too. */
+static void give_up_address(struct udp_call *c, const char *why)
+{
+	bool left = false;
+
+	for (size_t i = 0; i < c->n_addrs; i++) {
+		c->gone[i] = c->gone[i] || addr_eq(&c->addrs[i], &c->to);
+		left = left || !c->gone[i];
+	}
+	c->tries--;
+	if (left)
+		loop_timer_set(c->timer, 0);
+	else
+		fail_later(c, ERR_UNREACHABLE, why);
+}
+
 static void try_next(struct udp_call *c)
 {
-	bool sent;
-
 	if (c->tries == UDP_ASKER_TRIES || now_ms(c->asker) >= c->deadline_ms) {
 		fail_later(c, ERR_TIMEOUT, "no answer");
 		return;
@@ -164,13 +188,14 @@ static void try_next(struct udp_call *c)
 	/* It may have been started anew, and say nothing to who has an id of before. */
 	if (c->tries > 0 && !c->connecting)
 		forget(c->asker, &c->to);
-	c->to = c->addrs[c->tries++ % c->n_addrs];
-	sent = send_now(c);
+	choose_address(c);
+	c->tries++;
+	if (!send_now(c) && udp_port_no_way(c->asker->port)) {
+		give_up_address(c, "no route to host");
+		return;
+	}
 	c->by_old_id = !c->connecting;
 	wait_for_answer(c);
-	/* There may be no way to an address of this family. */
-	if (!sent && c->n_addrs > 1)
-		loop_timer_set(c->timer, 0);
 }
 
 static void on_timer(void *arg)
@@ -259,26 +284,33 @@ static void on_datagram(void *user, const struct addr *from, struct bytes in)
 		on_reply(c, in);
 }
 
-static void on_refused(void *user, const struct addr *to)
+static void on_lost(struct udp_asker *k, const struct addr *to, const char *why)
 {
-	struct udp_asker *k = user;
 	struct udp_call *c;
 
 	LIST_FOREACH(c, &k->calls, all)
 	{
-		if (!is_waiting(c) || !addr_eq(&c->to, to))
-			continue;
-		if (c->tries < c->n_addrs)
-			loop_timer_set(c->timer, 0);
-		else
-			fail_later(c, ERR_UNREACHABLE, "nobody listens there");
+		if (is_waiting(c) && addr_eq(&c->to, to))
+			give_up_address(c, why);
 	}
+}
+
+static void on_refused(void *user, const struct addr *to)
+{
+	on_lost(user, to, "nobody listens there");
+}
+
+static void on_unreachable(void *user, const struct addr *to)
+{
+	on_lost(user, to, "no route to host");
 }
 
 static void serve(struct udp_asker *k)
 {
-	const struct udp_port_user u = {
-	    .on_datagram = on_datagram, .on_refused = on_refused, .user = k};
+	const struct udp_port_user u = {.on_datagram = on_datagram,
+					.on_refused = on_refused,
+					.on_unreachable = on_unreachable,
+					.user = k};
 
 	udp_port_serve(k->port, UDP_PORT_TRACKER, &u);
 }

@@ -5,8 +5,8 @@
  * Source: BEP 15; path and query of the URL: BEP 41. What is not answered within 2.5 s is sent
  * again, to the name's next address where it has several, and after 5 s more once again. BEP 15
  * asks for up to eight repetitions, from 15 s on: as trackers are asked one after the other (BEP
- * 12), one that is gone would keep us from the others for an hour. A connection id is used for a
- * minute. */
+ * 12), one that is gone would keep us from the others for an hour. An address where nobody listens,
+ * or to which no way leads, is left out at once. A connection id is used for a minute. */
 #ifndef SHOAL_NODE_UDP_ASKER_H
 #define SHOAL_NODE_UDP_ASKER_H
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import harness as h
+from boxes import forward, two_boxes
 from harness import HOST, check, check_eq, test
 from udp_client import ANNOUNCE, ERROR, HASH, MAGIC, SCRAPE, Client
 
@@ -57,6 +58,27 @@ def _(w):
     seed.stop()
     h.wait_for(lambda: index.api("status")["peers"] == 0, 10 * h.SLOW, "the seed says goodbye, too")
     check_eq(index.api("status")["announces"], index.api("status")["udp"]["announces"], "all came over UDP")
+
+
+@test("a tracker to which no route leads, here or by the word of a router, costs nothing before one that lives")
+def _(w):
+    a, b = two_boxes(w)
+    a.ip("route", "add", "default", "via", "10.79.0.2")
+    b.ip("route", "add", "unreachable", "20.66.0.0/24")
+    forward(b)
+    index = b.index(listen="10.79.0.2:6969")
+    src, torrent = h.make_file(b.peer.path("f"), h.MIB), w.path("f.torrent")
+    b.run("create", src, "-o", torrent, "--tracker", "udp://20.66.0.1:80/announce",
+          "--tracker", "udp://10.79.0.2:6969/announce").expect(h.OK)
+    apart = ("--index", "http://127.0.0.1:1", "--no-lsd", "-v")
+    seed = b.start("get", torrent, "-o", b.peer.dir + "/", "--seed", *apart)
+    h.wait_for(lambda: b"serving" in seed.err() + seed.out(), 20 * h.SLOW, "it is there")
+    begun = time.monotonic()
+    done = a.run("get", torrent, "-o", a.peer.path("got"), "--wait", "30", *apart).expect(h.OK)
+    check(time.monotonic() - begun < 12 * h.SLOW, "it took", time.monotonic() - begun)
+    check("no route to host" in done.err, "why it is passed over", done.err)
+    seed.stop()
+    index.stop()
 
 
 @test("a tracker that takes the connection and says nothing, before one that lives, costs two seconds")

@@ -253,6 +253,21 @@ TEST(who_is_not_there_is_known_for_it_at_once)
 	stop(&s);
 }
 
+/* From a socket of this machine's own address nothing goes elsewhere. */
+TEST(that_no_way_leads_there_is_known_at_once)
+{
+	struct scene s;
+	uint64_t begun;
+
+	start(&s);
+	begun = loop_clock_ms();
+	(void)ask(&s, "udp://192.0.2.7:80/announce", 0);
+	wait_for_answer(&s);
+	CHECK_INT(s.err.code, ERR_UNREACHABLE);
+	CHECK(loop_clock_ms() - begun < UDP_ASKER_FIRST_MS);
+	stop(&s);
+}
+
 TEST(what_no_tracker_would_say_is_an_error)
 {
 	struct scene s;
