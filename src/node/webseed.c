@@ -87,12 +87,39 @@ static struct webseed *next_idle(struct webseeds *w, uint64_t now)
 	return best;
 }
 
+/* One that has nothing of what is missing makes way for one that may; what a server has changes, so
+ * it is asked again. False: all places are taken by others. */
+static bool make_place(struct webseeds *w)
+{
+	struct webseed *barren = NULL;
+	uint32_t active = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct webseed *s = &w->list[i];
+
+		if (!webseed_is_active(s))
+			continue;
+		active++;
+		if (!swarm_source_has_wanted(w->t->swarm, s->ref))
+			barren = s;
+	}
+	if (active < SWARM_SOURCES_MAX)
+		return true;
+	if (barren == NULL)
+		return false;
+	barren->failures++;
+	barren->bidden = true;
+	barren->retry_ms = webseeds_now_ms(w) + WEBSEED_RETRY_MAX_MS;
+	leave_swarm(barren);
+	return true;
+}
+
 static void fill_places(struct webseeds *w)
 {
 	struct transfer *t = w->t;
 	struct webseed *s;
 
-	while (!t->complete && (s = next_idle(w, webseeds_now_ms(w))) != NULL) {
+	while (!t->complete && (s = next_idle(w, webseeds_now_ms(w))) != NULL && make_place(w)) {
 		struct peer_ref ref;
 
 		s->block = malloc(BLOCK_BYTES);
@@ -333,21 +360,20 @@ static void step(struct webseed *s, struct block_ref *list)
 		webseed_advance(s);
 }
 
-/* Places are free, and who might take one has to wait, for its time or for memory. */
+/* Who might take a place has to wait, for its time, for memory or for a place: who has one may turn
+ * out to have nothing of what is missing by then. */
 static void wake_for_idle(struct webseeds *w)
 {
 	uint64_t now = webseeds_now_ms(w), at = UINT64_MAX;
-	uint32_t active = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct webseed *s = &w->list[i];
 		uint64_t due = s->retry_ms > now ? s->retry_ms : now + WEBSEED_RETRY_MS;
 
-		active += webseed_is_active(s);
 		if (!webseed_is_active(s) && !s->aside && due < at)
 			at = due;
 	}
-	if (active < SWARM_SOURCES_MAX && at != UINT64_MAX && !w->t->complete)
+	if (at != UINT64_MAX && !w->t->complete)
 		webseeds_wake_at(w, at);
 }
 

@@ -20,7 +20,7 @@ struct webseed {
 	enum addr_scope nearest;
 	struct peer_ref ref; /* NO_SLOT: not in the swarm */
 	bool aside;	     /* for good */
-	bool bidden;	     /* `retry_ms` is what it said itself */
+	bool bidden;	     /* `retry_ms` stays: it said that itself, or has nothing now */
 	bool knows_ranges;   /* it gave a part that was asked for */
 	uint32_t failures;
 	uint32_t n_scraps; /* answers in a row that brought next to nothing */

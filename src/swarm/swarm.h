@@ -231,6 +231,8 @@ void swarm_source_rest(struct swarm *s, struct peer_ref ref, uint64_t hold_ms, u
 /* It does not have these pieces, nor brings anything of what it was asked for. */
 void swarm_source_lacks(struct swarm *s, struct peer_ref ref, uint32_t first, uint32_t n,
 			uint64_t now_ms, struct effects *fx);
+/* Has it anything that we lack? */
+bool swarm_source_has_wanted(const struct swarm *s, struct peer_ref ref);
 /* Has a peer, which is no source, anything that we lack? */
 bool swarm_has_givers(const struct swarm *s);
 

@@ -131,6 +131,13 @@ void swarm_source_lacks(struct swarm *s, struct peer_ref ref, uint32_t first, ui
 	swarm_settle(&t);
 }
 
+bool swarm_source_has_wanted(const struct swarm *s, struct peer_ref ref)
+{
+	const struct peer *p = find_source(s, ref);
+
+	return p != NULL && p->wanted > 0;
+}
+
 bool swarm_has_givers(const struct swarm *s)
 {
 	const struct peer *p;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Webseeds (BEP 19): what web servers have of a torrent is fetched from them, too, and believed no more than a peer."""
 
+import contextlib
 import os
 import time
 
@@ -181,6 +182,18 @@ def _(w):
         p.run("get", torrent(p, src), "--webseed", web.url, "--webseed", other.url, seconds=50).expect(h.OK)
         h.check_same(p.path("d"), src)
         check_eq(len([path for path, _ in web.asked if path.endswith(b"large")]), 1, "requests for large files")
+
+
+@test("web servers that have nothing of what is missing make way for one that has it, where there are more than are asked at a time", 60)
+def _(w):
+    www = site(w)
+    src = h.make_tree(os.path.join(www, "d"), {"a": 1 * MIB, "b": 1 * MIB})
+    p = w.peer("p")
+    with contextlib.ExitStack() as stack:
+        lacking = [stack.enter_context(Web(www, lambda path: "404" if path.endswith(b"/b") else "well")) for _ in range(4)]
+        last = stack.enter_context(Web(www))
+        p.run("get", torrent(p, src), *(a for web in (*lacking, last) for a in ("--webseed", web.url)), seconds=40).expect(h.OK)
+        h.check_same(p.path("d"), src)
 
 
 @test("get gives up on a folder when what is left of it is what its web server does not have", 60)

@@ -179,6 +179,7 @@ TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 	swarm_check(b.s);
 	swarm_stats(b.s, b.now, &st);
 	CHECK_INT(st.sources, 1);
+	CHECK(swarm_source_has_wanted(b.s, r));
 	asked = expected(&b, r); /* in the order of the first run, which began anywhere */
 	CHECK(strcmp(asked, "4 5") == 0 || strcmp(asked, "5 4") == 0);
 	swarm_source_lacks(b.s, r, 4, 2, b.now, &b.fx);
@@ -186,6 +187,7 @@ TEST(pieces_that_a_source_lacks_are_not_asked_of_it)
 	CHECK_STR(expected(&b, r), "");
 	swarm_stats(b.s, b.now, &st); /* nothing that is lacking is to be had of it */
 	CHECK_INT(st.sources, 0);
+	CHECK(!swarm_source_has_wanted(b.s, r));
 	stop(&b);
 }
 
