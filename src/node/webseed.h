@@ -16,6 +16,8 @@
  * again after a pause that doubles, or after what Retry-After says. The pause stays short while
  * nobody else has anything that is missing, as then the download waits for it alone. Anything else,
  * an answer that is not what was asked for, or a compressed one: put aside.
+ * Of more servers than are asked at a time one that has nothing of what is missing makes way for
+ * another one, for WEBSEED_RETRY_MAX_MS.
  *
  * Who may be asked: addresses that are open to everyone, and what a user has named. A torrent says
  * whatever its maker likes, so servers that it names are asked only if they are no nearer to us
