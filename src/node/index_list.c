@@ -274,6 +274,11 @@ static uint32_t peers_of(struct index_server *s, const struct catalogue_swarms *
 	return a > b ? a : b;
 }
 
+json_int_t index_next_offset(uint64_t offset)
+{
+	return offset <= INDEX_OFFSET_MAX ? (json_int_t)offset : 0;
+}
+
 /* The page as the catalogue gives it; as of the other two, *next stays when there is none. */
 static json_t *plain_page(struct index_server *s, struct list_ask *a, json_int_t *next,
 			  struct err_info *why)
@@ -284,7 +289,8 @@ static json_t *plain_page(struct index_server *s, struct list_ask *a, json_int_t
 	if (catalogue_db_find(s->db, &a->query, s->rows, &n, why) < 0)
 		return NULL;
 	if (n == a->query.limit)
-		*next = newest ? (json_int_t)s->rows[n - 1].id : (json_int_t)(a->query.offset + n);
+		*next =
+		    newest ? (json_int_t)s->rows[n - 1].id : index_next_offset(a->query.offset + n);
 	return rows_json(s, a, n, why);
 }
 
@@ -333,7 +339,7 @@ static json_t *online_page(struct index_server *s, const struct list_ask *a, jso
 	}
 	if (o.n == a->query.limit || o.looked_at == INDEX_SCANNED_MAX)
 		*next = q.sort == CATALOGUE_NEWEST ? (json_int_t)o.last_id
-						   : (json_int_t)(q.offset + o.looked_at);
+						   : index_next_offset(q.offset + o.looked_at);
 	return list;
 }
 
@@ -394,9 +400,9 @@ static json_t *ranked_page(struct index_server *s, const struct list_ask *a, jso
 			break;
 	}
 	if (i < r.n)
-		*next = (json_int_t)(q.offset + i);
+		*next = index_next_offset(q.offset + i);
 	else if (r.looked_at == INDEX_SCANNED_MAX)
-		*next = (json_int_t)q.offset + INDEX_SCANNED_MAX;
+		*next = index_next_offset(q.offset + INDEX_SCANNED_MAX);
 	free(r.all);
 	return list;
 }

@@ -240,6 +240,10 @@ int index_take_number(const struct http_request *r, const char *name, uint64_t m
 /* A parameter with a bad escape would look as if it were not there, and everything be listed. */
 bool index_query_is_sane(const struct http_request *r, struct http_reply *reply);
 
+/* Where the next page of an order other than newest first begins; 0, and there is none, beyond what
+ * may be skipped. */
+json_int_t index_next_offset(uint64_t offset);
+
 void index_list(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 void index_near(struct index_server *s, const struct http_request *r, struct http_reply *reply);
 

@@ -123,6 +123,16 @@ TEST(a_page_of_what_is_on_line_ends_at_the_most_that_is_looked_at_and_leads_on)
 	end();
 }
 
+TEST(no_page_leads_farther_than_may_be_skipped)
+{
+	CHECK_INT(index_next_offset(INDEX_OFFSET_MAX), INDEX_OFFSET_MAX);
+	CHECK_INT(index_next_offset((uint64_t)INDEX_OFFSET_MAX + 1), 0);
+	begin();
+	expect(get("/api/v1/entries?sort=size&offset=1000000"), 200, "");
+	expect(get("/api/v1/entries?sort=size&offset=1000001"), 400, "bad_request");
+	end();
+}
+
 TEST(a_list_by_holders_that_is_followed_has_all)
 {
 	struct owner ann = owner_of("ann", 1);
