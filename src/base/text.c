@@ -60,6 +60,30 @@ static bool stands_alone(uint32_t c)
 	return false;
 }
 
+/* Arrows, signs, shapes, emoji, but not numbers in circles. */
+static bool is_picture(uint32_t c)
+{
+	static const uint32_t pictures[][2] = {
+	    {0x2190, 0x245f},	{0x2500, 0x2775},   {0x2794, 0x2bff},
+	    {0x1f000, 0x1f0ff}, {0x1f10d, 0x1faff},
+	};
+
+	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++)
+		if (in_range(c, pictures[i][0], pictures[i][1]))
+			return true;
+	return false;
+}
+
+/* One after the other into the Private Use Area, U+E000 to U+F8FF, which holds all of them. */
+static void put_picture(struct buf *out, uint32_t c)
+{
+	uint32_t to = c < 0x10000 ? 0xe000 + (c - 0x2190) : 0xeb00 + (c - 0x1f000);
+
+	buf_put_u8(out, (uint8_t)(0xe0 | to >> 12));
+	buf_put_u8(out, (uint8_t)(0x80 | (to >> 6 & 0x3f)));
+	buf_put_u8(out, (uint8_t)(0x80 | (to & 0x3f)));
+}
+
 void text_put_apart(struct buf *out, struct bytes s)
 {
 	bool first = true, before = false;
@@ -67,12 +91,16 @@ void text_put_apart(struct buf *out, struct bytes s)
 	while (s.len > 0) {
 		uint32_t code;
 		size_t n = text_first_char(s, &code);
-		bool alone = n > 0 && stands_alone(code);
+		bool picture = n > 0 && is_picture(code);
+		bool alone = picture || (n > 0 && stands_alone(code));
 
 		n = n == 0 ? 1 : n;
 		if (!first && (alone || before))
 			buf_put_u8(out, ' ');
-		buf_put(out, bytes_sub(s, 0, n));
+		if (picture)
+			put_picture(out, code);
+		else
+			buf_put(out, bytes_sub(s, 0, n));
 		s = bytes_sub(s, n, s.len - n);
 		before = alone;
 		first = false;

@@ -10,8 +10,10 @@ bool text_is_utf8(struct bytes s);
  * there is none. Source: RFC 3629: no overlong forms, no surrogates. */
 size_t text_first_char(struct bytes s, uint32_t *code);
 
-/* Append `s` with blanks around each Chinese and Japanese character: they write words without any
- * between them, and where one ends a search cannot know. */
+/* Append `s` as a search engine for words is given it. With blanks around each Chinese and Japanese
+ * character: they write words without any between them, and where one ends a search cannot know.
+ * With each picture (emoji, arrow, shape) as a word of its own, of one letter of the Private Use
+ * Area: most of those are nothing to FTS5, which knows letters and digits. */
 void text_put_apart(struct buf *out, struct bytes s);
 
 /* Append `s` so that it cannot steer a terminal, break a line or hide a part of itself: C0, DEL,

@@ -17,9 +17,11 @@
  *   on* two      the beginning of a word
  *   "one two"    these words in a row
  *   -one -"a b"  without
- * Of Chinese and Japanese, which are written without blanks, any part is found (text_put_apart()).
+ * Of Chinese and Japanese, which are written without blanks, any part is found, and so is a
+ * picture, such as an emoji (text_put_apart()).
  * Anything else is looked for literally: no operator, column or function of FTS5 can be
- * reached. Words in which there is nothing to look for (no letter or digit) are left out.
+ * reached. Words in which there is nothing to look for (no letter, digit or
+ * picture) are left out.
  * Source:  "Full-text Query Syntax" of the SQLite documentation, FTS5: a quoted string holds
  *          no syntax but the doubled quote.
  * Returns: 0; ERR_TOO_BIG; ERR_INVALID when it is not UTF-8 or there is nothing to look for,

@@ -90,14 +90,16 @@ static const char step_7[] =
 /* Of tokens that were good once: who shows one has guessed nothing. */
 static const char step_8[] = "CREATE TABLE revoked (hash BLOB PRIMARY KEY, at INTEGER NOT NULL)"
 			     " WITHOUT ROWID;";
-/* Each character of Chinese and Japanese as a word of its own. */
-static const char step_9[] =
-    "INSERT INTO words (words) VALUES ('delete-all');"
-    "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+/* Each character of Chinese and Japanese as a word of its own, which the last step makes. */
+static const char step_9[] = "";
 /* By its name, which outlives it. */
 static const char step_10[] = "ALTER TABLE audit ADD COLUMN token TEXT NOT NULL DEFAULT '';";
-static const char *const steps[] = {step_1, step_2, step_3, step_4, step_5,
-				    step_6, step_7, step_8, step_9, step_10};
+/* Each picture as a word of its own. */
+static const char step_11[] =
+    "INSERT INTO words (words) VALUES ('delete-all');"
+    "INSERT INTO words (rowid, name, owner, paths, description)" WORDS_SELECT ";";
+static const char *const steps[] = {step_1, step_2, step_3, step_4,  step_5, step_6,
+				    step_7, step_8, step_9, step_10, step_11};
 #define SCHEMA_VERSION ((int64_t)(sizeof(steps) / sizeof(steps[0])))
 
 static const char *const statements[N_STMTS] = {

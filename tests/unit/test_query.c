@@ -79,7 +79,8 @@ TEST(what_holds_no_letter_or_digit_is_left_out)
 	CHECK_STR(match_of("! a ( * "), "(\"a\")");
 	CHECK_STR(match_of("! -a"), "[bad]");
 	CHECK_STR(match_of("a -! -\xe2\x80\xa6"), "(\"a\")");
-	CHECK_STR(match_of("\xf0\x9f\x8e\x89"), "[bad]");
+	CHECK_STR(match_of("+++"), "[bad]");
+	CHECK_STR(match_of("\xef\xb8\x8f"), "[bad]"); /* in colour, please */
 	CHECK_STR(match_of("\xc3\xa9t\xc3\xa9"), "(\"\xc3\xa9t\xc3\xa9\" *)");
 	CHECK_STR(match_of("\xec\x84\x9c\xec\x9a\xb8"), "(\"\xec\x84\x9c\xec\x9a\xb8\" *)");
 	CHECK_STR(match_of(""), "[bad]");
@@ -92,6 +93,14 @@ TEST(what_is_written_without_blanks_is_a_row_of_characters)
 	CHECK_STR(match_of("漢字"), "(\"漢 字\" *)");
 	CHECK_STR(match_of("a漢1字 -かな"), "(\"a 漢 1 字\") NOT \"か な\"");
 	CHECK_STR(match_of("\"漢 字\""), "(\"漢   字\")");
+}
+
+/* U+2713 is U+E583 there, U+1F389 is U+EE89. */
+TEST(a_picture_is_a_word)
+{
+	CHECK_STR(match_of("🎉"), "(\"\xee\xba\x89\" *)");
+	CHECK_STR(match_of("a🎉b -✓"), "(\"a \xee\xba\x89 b\") NOT \"\xee\x96\x83\"");
+	CHECK_STR(match_of("-✓"), "[bad]");
 }
 
 TEST(text_that_is_not_utf8_is_refused)

@@ -94,6 +94,36 @@ TEST(words_find_what_they_should)
 	db_end(db);
 }
 
+/* Whether they stand alone, or another beside them: what follows the heart has it in red, what
+ * follows the thumb is a tone of skin, the flag is two characters. */
+TEST(pictures_are_found)
+{
+	struct catalogue_db *db = db_new();
+
+	put(db, "shark🦈", 100);
+	put(db, "🦈🐟", 101);
+	put(db, "a ❤\xef\xb8\x8f b", 102);
+	put(db, "👍🏽", 103);
+	put(db, "🇩🇪 a→b", 104);
+	CHECK_STR(search(db, "🦈"), "🦈🐟|shark🦈");
+	CHECK_STR(search(db, "🐟"), "🦈🐟");
+	CHECK_STR(search(db, "sha"), "shark🦈");
+	CHECK_STR(search(db, "shark "), "shark🦈");
+	CHECK_STR(search(db, "shark🦈"), "shark🦈");
+	CHECK_STR(search(db, "🦈 -shark"), "🦈🐟");
+	CHECK_STR(search(db, "🐟🦈"), "");
+	CHECK_STR(search(db, "❤"), "a ❤\xef\xb8\x8f b");
+	CHECK_STR(search(db, "❤\xef\xb8\x8f"), "a ❤\xef\xb8\x8f b");
+	CHECK_STR(search(db, "👍"), "👍🏽");
+	CHECK_STR(search(db, "👍🏿"), "");
+	CHECK_STR(search(db, "🇩🇪"), "🇩🇪 a→b");
+	CHECK_STR(search(db, "→"), "🇩🇪 a→b");
+	CHECK_STR(search(db, "a→b"), "🇩🇪 a→b");
+	CHECK_STR(search(db, "🐙"), "");
+	CHECK_STR(search(db, "🥑"), "");
+	db_end(db);
+}
+
 TEST(hostile_texts_are_answered_or_refused_with_a_sentence)
 {
 	struct catalogue_db *db = db_new();
