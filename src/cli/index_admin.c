@@ -210,7 +210,7 @@ static int list_tokens(const struct opts *o, struct catalogue_db *db, struct err
 
 /* A first token may come before the first start, so that the index is never open; all else is of
  * a catalogue that is there. */
-static int open_catalogue(const char *data, bool make, struct catalogue_db **db,
+static int open_catalogue(const char *data, bool make, bool to_copy, struct catalogue_db **db,
 			  struct err_info *info)
 {
 	char path[4096], safe[512];
@@ -221,7 +221,7 @@ static int open_catalogue(const char *data, bool make, struct catalogue_db **db,
 	if (rc == OK && !make && stat(path, &st) != 0 && errno == ENOENT)
 		rc = err_set(info, ERR_NOENT, "%s: no catalogue of an index; see --data",
 			     text_escape(safe, sizeof(safe), bytes_str(path)));
-	return rc == OK ? catalogue_db_open(data, db, info) : rc;
+	return rc == OK ? catalogue_db_open_beside(data, to_copy, db, info) : rc;
 }
 
 int index_admin(const struct opts *o, const char *data, struct err_info *info)
@@ -241,7 +241,7 @@ int index_admin(const struct opts *o, const char *data, struct err_info *info)
 		if (strcmp(o->args[0], verbs[i].noun) != 0 || o->n_args != verbs[i].n_args ||
 		    (verbs[i].verb != NULL && strcmp(o->args[1], verbs[i].verb) != 0))
 			continue;
-		rc = open_catalogue(data, verbs[i].run == add, &db, info);
+		rc = open_catalogue(data, verbs[i].run == add, verbs[i].run == backup, &db, info);
 		if (rc == 0)
 			rc = verbs[i].run(o, db, info);
 		catalogue_db_close(db);

@@ -18,9 +18,14 @@
 struct catalogue_db;
 
 #define CATALOGUE_FILE "catalogue.db"
-/* Open or make `dir`/CATALOGUE_FILE. ERR_IO / ERR_DENIED / ERR_PROTO (damaged or newer) with the
- * sentence. */
+/* Open or make `dir`/CATALOGUE_FILE, and bring an older one up to date. ERR_IO / ERR_DENIED /
+ * ERR_PROTO (damaged or newer) with the sentence. */
 int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info);
+/* The same for another program than its index, which may be running, and be of an older shoal. What
+ * is older stays as it is: `to_copy` it alone is good for a backup and for nothing else, otherwise
+ * it is ERR_AGAIN. */
+int catalogue_db_open_beside(const char *dir, bool to_copy, struct catalogue_db **out,
+			     struct err_info *info);
 void catalogue_db_close(struct catalogue_db *db);
 
 #define CATALOGUE_ID_LEN 16

@@ -298,7 +298,32 @@ static int take_step(struct catalogue_db *db, int64_t version)
 	return ERR_IO;
 }
 
-static int open_schema(struct catalogue_db *db, const char *path, struct err_info *info)
+/* Who opens it: its index, another program beside that, or one that copies it. */
+enum opener { OPENER_INDEX, OPENER_BESIDE, OPENER_COPIES };
+
+/* An index of an older shoal would go on writing its own way into tables that are not its own any
+ * more: the words that it adds would not be those that are taken out later. */
+static int bring_up_to_date(struct catalogue_db *db, const char *path, enum opener who,
+			    int64_t version, struct err_info *info)
+{
+	char name[300];
+
+	if (version > 0 && version < SCHEMA_VERSION && who == OPENER_COPIES)
+		return 0;
+	if (version > 0 && version < SCHEMA_VERSION && who == OPENER_BESIDE)
+		return err_set(info, ERR_AGAIN,
+			       "%s: was written by an older shoal, whose index may be running: "
+			       "start the index anew, which brings it up to date",
+			       text_escape(name, sizeof(name), bytes_str(path)));
+	for (; version < SCHEMA_VERSION; version++) {
+		if (take_step(db, version) != 0)
+			return open_fault(db, path, info);
+	}
+	return 0;
+}
+
+static int open_schema(struct catalogue_db *db, const char *path, enum opener who,
+		       struct err_info *info)
 {
 	int64_t version = 0, application = 0, tables = 0;
 	char name[300];
@@ -312,11 +337,7 @@ static int open_schema(struct catalogue_db *db, const char *path, struct err_inf
 		return err_set(info, ERR_PROTO, "%s: is a database of something else", name);
 	if (version > SCHEMA_VERSION)
 		return err_set(info, ERR_PROTO, "%s: was written by a newer shoal", name);
-	for (; version < SCHEMA_VERSION; version++) {
-		if (take_step(db, version) != 0)
-			return open_fault(db, path, info);
-	}
-	return 0;
+	return bring_up_to_date(db, path, who, version, info);
 }
 
 static void apart(sqlite3_context *c, int n, sqlite3_value **value)
@@ -390,7 +411,8 @@ static void make_file(const char *path)
 		close(fd);
 }
 
-int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info)
+static int open_as(const char *dir, enum opener who, struct catalogue_db **out,
+		   struct err_info *info)
 {
 	struct catalogue_db *db = calloc(1, sizeof(*db));
 	char path[PATH_MAX];
@@ -412,7 +434,7 @@ int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_inf
 	}
 	err = open_settings(db, path, info);
 	if (err == 0)
-		err = open_schema(db, path, info);
+		err = open_schema(db, path, who, info);
 	if (err == 0)
 		err = open_counts(db, path, info);
 	if (err != 0)
@@ -422,6 +444,17 @@ int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_inf
 fail:
 	catalogue_db_close(db);
 	return err;
+}
+
+int catalogue_db_open(const char *dir, struct catalogue_db **out, struct err_info *info)
+{
+	return open_as(dir, OPENER_INDEX, out, info);
+}
+
+int catalogue_db_open_beside(const char *dir, bool to_copy, struct catalogue_db **out,
+			     struct err_info *info)
+{
+	return open_as(dir, to_copy ? OPENER_COPIES : OPENER_BESIDE, out, info);
 }
 
 void catalogue_db_close(struct catalogue_db *db)

@@ -386,6 +386,34 @@ TEST(a_catalogue_of_the_first_version_is_taken_over_with_all_in_it)
 	dir_remove();
 }
 
+/* Its index, which an older shoal runs, goes on writing as that does. */
+TEST(a_catalogue_of_an_older_version_is_copied_as_it_is_and_not_changed_by_others_than_its_index)
+{
+	char copy[100];
+	struct catalogue_db *db;
+
+	dir_make();
+	make_first_version();
+	CHECK_INT(catalogue_db_open_beside(dir, false, &db, &info), ERR_AGAIN);
+	CHECK(strstr(info.text, "start the index anew") != NULL);
+	CHECK_INT(catalogue_db_open_beside(dir, true, &db, &info), 0);
+	snprintf(copy, sizeof(copy), "%s", path_of("copy.db"));
+	CHECK_INT(catalogue_db_backup(db, copy, &info), 0);
+	catalogue_db_close(db);
+	CHECK_INT(catalogue_db_open_beside(dir, false, &db, &info), ERR_AGAIN);
+	db = db_open();
+	catalogue_db_close(db);
+	CHECK_INT(catalogue_db_open_beside(dir, false, &db, &info), 0);
+	catalogue_db_close(db);
+	/* The copy is one of the older version, too. */
+	CHECK_INT(rename(copy, path_of("catalogue.db")), 0);
+	CHECK_INT(catalogue_db_open_beside(dir, false, &db, &info), ERR_AGAIN);
+	db = db_open();
+	CHECK_STR(FOUND(db, .match = "\"old\""), "old");
+	catalogue_db_close(db);
+	dir_remove();
+}
+
 TEST(a_step_that_fails_leaves_the_older_version_as_it_was)
 {
 	struct catalogue_db *db;
