@@ -295,7 +295,9 @@ static int begin(struct follower *f, struct job *j, const struct job_view *v, st
 	    .loop = f->d->loop,
 	    .owner = v->owner,
 	    .name = v->entry,
-	    .every_s = every_s <= 0 || every_s > UINT32_MAX / 1000 ? 0 : (uint32_t)every_s,
+	    .every_s = every_s <= 0	      ? 0
+		       : every_s > UINT32_MAX ? UINT32_MAX
+					      : (uint32_t)every_s,
 	    .answer = on_newest,
 	    .user = f,
 	};

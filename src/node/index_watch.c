@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/rng.h"
 #include "net/entropy.h"
 #include "node/index_client_impl.h"
 #include "node/json_read.h"
@@ -16,11 +15,19 @@ struct index_watch {
 	char *url;
 };
 
+uint32_t index_watch_pause_ms(uint32_t every_s, struct rng *rng)
+{
+	uint32_t every_ms = (every_s == 0			 ? INDEX_WATCH_EVERY_S
+			     : every_s > INDEX_WATCH_EVERY_MAX_S ? INDEX_WATCH_EVERY_MAX_S
+								 : every_s) *
+			    1000;
+
+	return every_ms - every_ms / 4 + rng_below(rng, every_ms / 2 + 1);
+}
+
 static void wait_again(struct index_watch *w)
 {
-	uint32_t every_ms = (w->p.every_s == 0 ? INDEX_WATCH_EVERY_S : w->p.every_s) * 1000;
-
-	loop_timer_set(w->timer, every_ms - every_ms / 4 + rng_below(&w->rng, every_ms / 2 + 1));
+	loop_timer_set(w->timer, index_watch_pause_ms(w->p.every_s, &w->rng));
 }
 
 /* Versions only grow; the list has the newest entries first. */

@@ -8,6 +8,7 @@
 #include "index_fixture.h"
 #include "net/tcp.h"
 #include "node/index_server.h"
+#include "node/index_watch.h"
 
 /* ---- an index in a process of its own ---- */
 
@@ -139,6 +140,30 @@ static int list(struct index_client *c, const char *query, uint32_t limit, json_
 	struct index_list_ask ask = {.query = query, .limit = limit};
 
 	return index_client_list(c, &ask, out, info);
+}
+
+TEST(who_follows_asks_as_seldom_as_is_said_and_each_at_another_time)
+{
+	static const struct {
+		uint32_t said_s, s;
+	} rows[] = {{0, INDEX_WATCH_EVERY_S},
+		    {60, 60},
+		    {INDEX_WATCH_EVERY_MAX_S, INDEX_WATCH_EVERY_MAX_S},
+		    {INDEX_WATCH_EVERY_MAX_S + 1, INDEX_WATCH_EVERY_MAX_S},
+		    {4294968, INDEX_WATCH_EVERY_MAX_S},
+		    {UINT32_MAX, INDEX_WATCH_EVERY_MAX_S}};
+	struct rng rng;
+
+	rng_seed(&rng, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t every_ms = (uint64_t)rows[i].s * 1000;
+		uint32_t a = index_watch_pause_ms(rows[i].said_s, &rng);
+		uint32_t b = index_watch_pause_ms(rows[i].said_s, &rng);
+
+		CHECK(a >= every_ms * 3 / 4 && a <= every_ms * 5 / 4);
+		CHECK(b >= every_ms * 3 / 4 && b <= every_ms * 5 / 4);
+		CHECK(a != b);
+	}
 }
 
 TEST(an_address_may_be_typed_in_several_ways)
