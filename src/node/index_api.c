@@ -21,7 +21,7 @@
 
 struct file_list {
 	json_t *list;
-	uint64_t left_out;
+	bool short_of_memory;
 };
 
 static int add_file(void *user, const struct catalogue_file *f)
@@ -29,18 +29,32 @@ static int add_file(void *user, const struct catalogue_file *f)
 	struct file_list *files = user;
 	json_t *j;
 
-	if (json_array_size(files->list) == INDEX_FILES_SHOWN) {
-		files->left_out++;
-		return 0;
-	}
+	if (json_array_size(files->list) == INDEX_FILES_SHOWN)
+		return 1;
 	j = json_object();
 	if (torrent_put_text(j, "path", f->path) != 0 ||
 	    json_object_set_new(j, "bytes", json_integer((json_int_t)f->length)) != 0 ||
 	    json_object_set_new(j, "sha256", json_hex(f->has_sha256, f->sha256, SHA256_LEN)) != 0) {
 		json_decref(j);
-		return -1;
+		j = NULL;
 	}
-	return json_array_append_new(files->list, j);
+	files->short_of_memory = j == NULL || json_array_append_new(files->list, j) != 0;
+	return files->short_of_memory;
+}
+
+/* The rest is not looked at, of which there may be hundreds of thousands. NULL: the fault is in
+ * `why`. */
+static json_t *files_json(struct index_server *s, const struct entry *e, struct err_info *why)
+{
+	struct file_list files = {.list = json_array()};
+	int err = catalogue_db_files(s->db, e->id, add_file, &files, why);
+
+	if (err == 0 && (files.list == NULL || files.short_of_memory))
+		err = err_set(why, ERR_NOMEM, "out of memory");
+	if (err == 0)
+		return files.list;
+	json_decref(files.list);
+	return NULL;
 }
 
 /* Of one of at most `stored_max` bytes. `out` is empty, and is again after an error. */
@@ -143,13 +157,12 @@ static json_t *whole_magnet(struct index_server *s, const struct http_request *r
 static void details(struct index_server *s, const struct http_request *r, const struct entry *e,
 		    struct http_reply *reply)
 {
-	struct file_list files = {.list = json_array()};
 	struct err_info why = {0};
-	json_t *j, *link;
+	json_t *files = files_json(s, e, &why), *j, *link;
+	size_t shown = json_array_size(files);
 	char path[64];
 
-	if (catalogue_db_files(s->db, e->id, add_file, &files, &why) < 0) {
-		json_decref(files.list);
+	if (files == NULL) {
 		index_reply_fault(s, reply, &why);
 		return;
 	}
@@ -159,9 +172,10 @@ static void details(struct index_server *s, const struct http_request *r, const 
 		json_object_set_new(j, "magnet", link);
 	snprintf(path, sizeof(path), "/api/v1/entries/%llu/torrent", (unsigned long long)e->id);
 	if (json_object_set_new(j, "torrent", json_string(path)) != 0 ||
-	    json_object_set_new(j, "files", files.list) != 0 ||
-	    json_object_set_new(j, "files_left_out", json_integer((json_int_t)files.left_out)) !=
-		0) {
+	    json_object_set_new(j, "files", files) != 0 ||
+	    json_object_set_new(
+		j, "files_left_out",
+		json_integer(e->n_files > shown ? (json_int_t)(e->n_files - shown) : 0)) != 0) {
 		json_decref(j);
 		j = NULL;
 	}

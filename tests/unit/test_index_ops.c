@@ -123,6 +123,30 @@ TEST(a_page_of_what_is_on_line_ends_at_the_most_that_is_looked_at_and_leads_on)
 	end();
 }
 
+/* That there are more rows is told by their number in the entry: those here are fewer. */
+TEST(of_an_entry_with_many_files_so_many_are_listed_and_the_rest_is_not_looked_at)
+{
+	struct owner ann = owner_of("ann", 1);
+	struct got g;
+
+	begin();
+	publish_id(&ann, "many", "1");
+	change_catalogue("DELETE FROM files; UPDATE entries SET n_files = 500000;"
+			 "INSERT INTO files WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+			 " FROM k LIMIT 10002) SELECT 1, i, 'f' || i, 1, NULL FROM k");
+	g = get("/api/v1/entries/1");
+	CHECK_INT(json_array_size(json_object_get(g.json, "files")), INDEX_FILES_SHOWN);
+	CHECK_INT(number(g.json, "files_left_out"), 500000 - INDEX_FILES_SHOWN);
+	forget(&g);
+	change_catalogue(
+	    "DELETE FROM files WHERE position > 10000; UPDATE entries SET n_files = 10000");
+	g = get("/api/v1/entries/1");
+	CHECK_INT(json_array_size(json_object_get(g.json, "files")), INDEX_FILES_SHOWN);
+	CHECK_INT(number(g.json, "files_left_out"), 0);
+	forget(&g);
+	end();
+}
+
 TEST(no_page_leads_farther_than_may_be_skipped)
 {
 	CHECK_INT(index_next_offset(INDEX_OFFSET_MAX), INDEX_OFFSET_MAX);
