@@ -238,12 +238,14 @@ static int open_download(struct store *s, const struct store_params *p, struct e
 		err = name_check(s, info);
 	if (err == OK)
 		err = resume_load(s, p->wanted, info);
-	if (err == OK && p->preallocate) {
+	if (err != OK)
+		return err;
+	err = store_places_alike(s, p->wanted, info);
+	if (err == OK && p->preallocate)
 		err = files_preallocate(s, info);
-		/* What was reserved in vain is not kept from others. */
-		if (err != OK && !s->placed && s->have.count == 0 && s->unsure.count == 0)
-			(void)store_discard(s, NULL);
-	}
+	/* What was made or reserved in vain is not kept from others. */
+	if (err != OK && !s->placed && s->have.count == 0 && s->unsure.count == 0)
+		(void)store_discard(s, NULL);
 	return err;
 }
 

@@ -115,8 +115,9 @@ bool store_next_event(struct pool *p, struct store_event *out);
  * Returns: 0; ERR_EXISTS when (DOWNLOAD) something is at the final name already that may not be
  *          replaced; ERR_NOENT /
  *          ERR_DENIED (also: another process has it open) / ERR_INVALID (a folder where a file
- *          should be, wrong size when seeding) / ERR_NOSPACE / ERR_TOO_BIG (no descriptor is left)
- *          / ERR_IO with the sentence.
+ *          should be, wrong size when seeding, two wanted files that are one where capitals and
+ *          small letters are) / ERR_NOSPACE / ERR_TOO_BIG (no descriptor is left) / ERR_IO with
+ *          the sentence.
  * Waits for the last jobs of a store of the same path that was closed just before; so it may
  * run other jobs' done(). store_discard() does, too. */
 int store_open(const struct store_params *p, struct store **out, struct err_info *info);
@@ -160,9 +161,9 @@ int store_fill(struct store *s, const char *folder, const struct store_donor *li
 
 /* Other files are wanted now. When it has its final name already it is opened anew: what was had is
  * still had. What a file that is not wanted any more has is kept aside, a whole one stays.
- * Returns 0; ERR_INVALID for a seed; ERR_AGAIN while store_finish() is under way; ERR_EXISTS: a
- * file at its final name was changed, so nothing more can be fetched beside it; ERR_DENIED (locked
- * by another), ERR_IO and the like. */
+ * Returns 0; ERR_INVALID for a seed, or as store_open(); ERR_AGAIN while store_finish() is under
+ * way; ERR_EXISTS: a file at its final name was changed, so nothing more can be fetched beside it;
+ * ERR_DENIED (locked by another), ERR_IO and the like. */
 int store_select(struct store *s, const uint8_t *wanted, struct err_info *info);
 /* A download that store_finish() has ended, and that no store_select() has opened anew since. */
 bool store_is_finished(const struct store *s);

@@ -456,6 +456,10 @@ int store_was_placed(const struct store *s, bool *placed, struct err_info *info)
 bool file_is_whole(const struct store *s, const struct bitfield *have, const struct store_file *f);
 /* Each file goes where it shall be; the state was read. */
 int store_places_open(struct store *s, const uint8_t *wanted, struct err_info *info);
+/* Would two of the wanted files be one here, as capitals and small letters are not told apart? Each
+ * would write over the other, though every piece was good when it came. OK, ERR_INVALID, ERR_NOMEM.
+ */
+int store_places_alike(const struct store *s, const uint8_t *wanted, struct err_info *info);
 /* All is hashed. Is what is at its final name what it should be? OK or ERR_EXISTS. */
 int store_places_check(const struct store *s, struct err_info *info);
 /* Is there a file that is not wanted? */

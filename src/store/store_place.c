@@ -8,8 +8,10 @@
  *
  * A file changes its place by one rename, so that what it has is kept. Files that lie aside are
  * sparse: what they hold is the edges of pieces. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "store/durable.h"
@@ -133,6 +135,68 @@ static bool has_rest(const struct store *s)
 	struct stat st;
 
 	return root_stat(&s->parent, s->rest_rel, &st) == OK;
+}
+
+/* ---- names that the file system takes for one --------------------------------- */
+
+/* Are capitals told from small letters? Asked by the name of what we know to be there: inodes would
+ * not tell, some file systems in user space give one file two. */
+static bool knows_no_case(const struct store *s)
+{
+	const char *rel = s->placed ? s->state_rel : s->part_rel;
+	const char *suffix = strrchr(rel, '.');
+	char other[META_NAME_BYTES_MAX + 1];
+	struct stat st;
+	size_t n = (size_t)(suffix - rel);
+
+	snprintf(other, sizeof(other), "%s", rel);
+	for (; other[n] != '\0'; n++)
+		other[n] = (char)toupper((unsigned char)other[n]);
+	return root_stat(&s->parent, rel, &st) == OK && root_stat(&s->parent, other, &st) == OK;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct store_file *const *x = a, *const *y = b;
+
+	return strcasecmp((*x)->path, (*y)->path);
+}
+
+static int say_alike(const struct store *s, const struct store_file *a, const struct store_file *b,
+		     struct err_info *info)
+{
+	const char *slash = strrchr(a->path, '/');
+	char why[ERR_TEXT_MAX];
+
+	snprintf(why, sizeof(why),
+		 "is the same name as '%.*s' on this file system, which takes capitals and small "
+		 "letters for one; choose one of them with --only",
+		 (int)META_NAME_BYTES_MAX, slash == NULL ? a->path : slash + 1);
+	return file_fail(s, b, ERR_INVALID, why, info);
+}
+
+int store_places_alike(const struct store *s, const uint8_t *wanted, struct err_info *info)
+{
+	const struct store_file **list;
+	size_t n = 0;
+	int err = OK;
+
+	if (s->data != &s->folder || s->n_files < 2 || !knows_no_case(s))
+		return OK;
+	list = calloc(s->n_files, sizeof(*list));
+	if (list == NULL)
+		return err_set(info, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	for (uint32_t i = 0; i < s->n_files; i++) {
+		if (is_wanted(&s->files[i], wanted))
+			list[n++] = &s->files[i];
+	}
+	qsort(list, n, sizeof(*list), by_path);
+	for (size_t i = 1; i < n && err == OK; i++) {
+		if (strcasecmp(list[i - 1]->path, list[i]->path) == 0)
+			err = say_alike(s, list[i - 1], list[i], info);
+	}
+	free(list);
+	return err;
 }
 
 /* ---- opening ---------------------------------------------------------------- */
@@ -307,6 +371,9 @@ int store_select(struct store *s, const uint8_t *wanted, struct err_info *info)
 		return err_set(info, ERR_AGAIN, "it is just being finished");
 	if (s->data != &s->folder)
 		return OK;
+	err = store_places_alike(s, wanted, info);
+	if (err != OK)
+		return err;
 	for (uint32_t i = 0; i < s->n_files; i++)
 		more |= !s->files[i].wanted && is_wanted(&s->files[i], wanted);
 	if (more && atomic_load(&s->finished))

@@ -600,3 +600,37 @@ TEST(a_folder_without_a_state_of_its_torrent_is_no_partial_one)
 	CHECK_INT(open_chosen(&k, NULL), ERR_EXISTS);
 	scene_fini(&k.c);
 }
+
+static const struct sample_file alike[] = {
+    {"A.txt", 20 * KIB, false}, {"a.txt", 20 * KIB, false}, {"b.txt", 10, false}};
+
+/* What is found by its name in capitals, too, seems to lie on such a file system. */
+TEST(names_that_are_one_where_capitals_are_small_letters_are_refused_before_anything_is_fetched)
+{
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		struct choice k;
+		struct err_info info;
+		char part[8192], path[8192];
+
+		scene_init(&k.c, kinds[kind], 16 * KIB, alike, 3, 0);
+		choose(&k, "*");
+		CHECK_INT(open_chosen(&k, NULL), 0);
+		store_close(k.st);
+		snprintf(part, sizeof(part), "%s", beside(&k, ".shoal"));
+		CHECK_INT(mkdir(beside(&k, ".SHOAL"), 0777), 0);
+		CHECK_INT(open_chosen(&k, &info), ERR_INVALID);
+		CHECK(strstr(info.text, "out/a.txt: is the same name as 'A.txt'") != NULL ||
+		      strstr(info.text, "out/A.txt: is the same name as 'a.txt'") != NULL);
+		CHECK(!path_exists(part));
+		choose(&k, "[Ab]*");
+		CHECK_INT(open_chosen(&k, NULL), 0);
+		choose(&k, "*");
+		CHECK_INT(store_select(k.st, k.want, &info), ERR_INVALID);
+		choose(&k, "[Ab]*");
+		fetch(&k);
+		CHECK_STR(finish(&k), "");
+		snprintf(path, sizeof(path), "%s/a.txt", k.c.path);
+		CHECK(!path_exists(path));
+		end(&k);
+	}
+}
