@@ -5,7 +5,6 @@ import statistics
 from watch import Failed
 
 MIB = 1 << 20
-MEDIAN_TO_MEAN = 1.2533  # the standard error of a median to that of a mean: the root of half of pi
 
 # key of a figure -> heading, width, how it is written
 COLUMNS = {
@@ -69,13 +68,13 @@ def wall(measured, name):
 def round_by_round(measured, ours, theirs):
     """What one row's wall time is of another's within each round, that is, of what was measured one after the other:
     where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two rows may come
-    from different half minutes. Returns the median and twice its standard error; None without both."""
+    from different half minutes. Returns the median and between what it lies with 95 % certainty, by the ranks of the
+    rounds (a few that went wrong do not matter); None without both."""
     if ours not in measured or theirs not in measured:
         return None
-    each = [a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"])]
-    if len(each) < 2:
-        return each[0], 0.0
-    return statistics.median(each), 2 * MEDIAN_TO_MEAN * statistics.stdev(each) / len(each) ** 0.5
+    each = sorted(a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"]))
+    rank = max(0, int((len(each) - 1.96 * len(each) ** 0.5) / 2) - 1)
+    return statistics.median(each), each[rank], each[-1 - rank]
 
 
 def table(title, measured, columns):

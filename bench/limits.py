@@ -5,15 +5,17 @@ class Limits:
     def __init__(self):
         self.checks = []
 
-    def _add(self, verdict, what, value, limit, unit, error=0.0):
+    def _add(self, verdict, what, value, limit, unit, span=None):
         self.checks.append({"verdict": verdict, "what": what, "value": value, "limit": limit, "unit": unit,
-                            "error": error})
+                            "span": span})
 
-    def at_most(self, what, value, limit, unit="", error=0.0):
-        """`value` None: shoal did not get that far, which is a failure too. `error`: by so much the value may be off,
-        and only what is beyond the limit in spite of it has missed it."""
-        kept = value is not None and value - error <= limit
-        self._add("PASS" if kept else "FAIL", what, value, limit, unit, error)
+    def at_most(self, what, value, limit, unit="", span=None):
+        """`value` None: shoal did not get that far, which is a failure too. `span`: between what the value lies, as far
+        as the measurement can tell; with the limit in between it is neither kept nor missed."""
+        verdict = "PASS" if value is not None and value <= limit else "FAIL"
+        if verdict == "FAIL" and span and span[0] <= limit:
+            verdict = "OPEN"
+        self._add(verdict, what, value, limit, unit, span)
 
     def ratio(self, what, ours, theirs, limit):
         """ours / theirs <= limit; `theirs` None: there is nobody to compare with."""
@@ -38,8 +40,8 @@ class Limits:
         print("\nlimits")
         for c in self.checks:
             value = "-" if c["value"] is None else f"{c['value']:.2f}{c['unit']}"
-            error = f" ±{c['error']:.2f}" if c["error"] else ""
-            print(f"{c['verdict']}  {c['what']:66} {value:>10}{error} <= {c['limit']:.2f}{c['unit']}")
+            span = "" if c["span"] is None else " ({:.2f}-{:.2f})".format(*c["span"])
+            print(f"{c['verdict']}  {c['what']:66} {value:>10}{span} <= {c['limit']:.2f}{c['unit']}")
         verdicts = [c["verdict"] for c in self.checks]
         print(", ".join(f"{verdicts.count(v)} {text}" for v, text in
-                        (("PASS", "kept"), ("FAIL", "missed"), ("SKIP", "not measured"))))
+                        (("PASS", "kept"), ("FAIL", "missed"), ("OPEN", "not to be told"), ("SKIP", "not measured"))))

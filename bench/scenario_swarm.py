@@ -42,9 +42,10 @@ def _hold_against_one(run, measured):
     for title in ("shoal, 4 seeds", "shoal, 1 seed, again"):
         compared = round_by_round(measured, title, "shoal, 1 seed")
         if compared is not None:
-            print(f"{title} : shoal, 1 seed  wall, round by round {compared[0]:.3f} ±{compared[1]:.3f}")
-    ratio, error = round_by_round(measured, "shoal, 4 seeds", "shoal, 1 seed") or (None, 0.0)
-    run.limits.at_most("four seeds: wall to one seed, round by round", ratio, 1.0, "x", error)
+            print(title + " : shoal, 1 seed  wall, round by round {:.3f} ({:.3f}-{:.3f})"
+                  .format(*compared))
+    ratio, *span = round_by_round(measured, "shoal, 4 seeds", "shoal, 1 seed") or (None,)
+    run.limits.at_most("four seeds: wall to one seed, round by round", ratio, 1.0, "x", span or None)
 
 
 def four_getters(run):
