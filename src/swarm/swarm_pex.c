@@ -66,12 +66,22 @@ static bool is_connected(const struct swarm *s, const struct peer *p, const stru
 	return false;
 }
 
+/* Would `p` be told of it now, if it was not yet? */
+static bool still_holds(const struct swarm *s, const struct peer *p, const struct addr *told,
+			uint64_t now_ms)
+{
+	const struct address *a;
+
+	if (is_connected(s, p, told))
+		return true;
+	a = addrbook_find(&s->book, told);
+	return a != NULL && is_fellow(s, a, now_ms);
+}
+
 static void list_dropped(const struct swarm *s, struct peer *p, uint64_t now_ms, struct ext_pex *m)
 {
 	for (uint32_t i = 0; i < p->n_pex_told && m->n_dropped < EXT_PEX_MAX;) {
-		const struct address *a = addrbook_find(&s->book, &p->pex_told[i]);
-
-		if (is_connected(s, p, &p->pex_told[i]) || (a != NULL && is_fellow(s, a, now_ms))) {
+		if (still_holds(s, p, &p->pex_told[i], now_ms)) {
 			i++;
 			continue;
 		}
@@ -91,10 +101,14 @@ static bool names(const struct ext_pex *m, const struct addr *a)
 	return false;
 }
 
+static bool has_room(const struct peer *p, const struct ext_pex *m)
+{
+	return m->n_added < EXT_PEX_MAX && p->n_pex_told < SWARM_PEX_TOLD_MAX;
+}
+
 static void add(struct peer *p, const struct addr *a, uint8_t flags, struct ext_pex *m)
 {
-	if (m->n_added == EXT_PEX_MAX || p->n_pex_told == SWARM_PEX_TOLD_MAX || was_told(p, a) ||
-	    names(m, a))
+	if (was_told(p, a) || names(m, a))
 		return;
 	p->pex_told[p->n_pex_told++] = *a;
 	m->added[m->n_added++] = (struct ext_pex_peer){*a, flags};
@@ -103,7 +117,7 @@ static void add(struct peer *p, const struct addr *a, uint8_t flags, struct ext_
 /* Everybody is told of others first, so that a swarm's peers do not all dial the same few. */
 static void list_added(const struct swarm *s, struct peer *p, struct ext_pex *m)
 {
-	for (uint32_t k = 1; k < s->n_slots; k++) {
+	for (uint32_t k = 1; k < s->n_slots && has_room(p, m); k++) {
 		const struct peer *q = s->slots[(p->ref.slot + k) % s->n_slots].peer;
 
 		if (q != NULL && is_news(p, q))
@@ -115,7 +129,9 @@ static void list_fellows(const struct swarm *s, struct peer *p, uint64_t now_ms,
 {
 	const struct addrbook *b = &s->book;
 
-	for (uint32_t k = 0; k < b->n && swarm_complete(s) && !swarm_needs_nothing(p); k++) {
+	if (!swarm_complete(s) || swarm_needs_nothing(p))
+		return;
+	for (uint32_t k = 0; k < b->n && has_room(p, m); k++) {
 		const struct address *a = &b->list[(p->ref.slot + k) % b->n];
 
 		if (is_fellow(s, a, now_ms) && addr_may_name(addr_scope(&p->addr), &a->addr))
