@@ -149,6 +149,13 @@ class Page:
         self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'", what="the page is loaded")
 
+    def reload(self):
+        """The page anew: what is asked of it afterwards is answered by the new document, never by the one that is
+        being left, nor by a half of the new one."""
+        self.eval("window.left = true")
+        self.call("Page.reload")
+        self.wait("!window.left && document.readyState === 'complete'", what="the page is loaded anew")
+
     def eval(self, expression):
         r = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in r:

@@ -357,7 +357,7 @@ def _(w):
     p.eval("document.querySelectorAll('[data-part=versions] a')[1].click()")
     p.wait("location.hash === '#/entry/1' && document.querySelector('[data-part=version]').textContent === '1'")
     p.go(index.url + "/#/entry/99")
-    p.eval("location.reload()")
+    p.reload()
     p.wait_text("#message", "no such")
     p.wait("document.querySelector('#live').dataset.state === 'live'")
     check("404" in "".join(p.errors), "the browser itself complains of 404", p.errors)
