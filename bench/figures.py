@@ -66,13 +66,14 @@ def wall(measured, name):
 
 
 def round_by_round(measured, ours, theirs):
-    """What one row's wall time is of another's within each round, that is, of what was measured one after the other:
-    where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two rows may come
-    from different half minutes. Returns the median and between what it lies with 95 % certainty, by the ranks of the
-    rounds (a few that went wrong do not matter); None without both."""
-    if ours not in measured or theirs not in measured:
+    """What one row's wall time is of other rows' (their mean) within each round, that is, of what was measured one after the
+    other: where a machine is a fifth slower for half a minute at a time, as virtual ones are, the medians of two rows may
+    come from different half minutes. Returns the median and between what it lies with 95 % certainty, by the ranks of the
+    rounds (a few that went wrong do not matter); None when a row is missing."""
+    if any(name not in measured for name in (ours, *theirs)):
         return None
-    each = sorted(a / b for a, b in zip(measured[ours]["wall"], measured[theirs]["wall"]))
+    each = sorted(a / statistics.mean(others) for a, *others in
+                  zip(measured[ours]["wall"], *(measured[name]["wall"] for name in theirs)))
     rank = max(0, int((len(each) - 1.96 * len(each) ** 0.5) / 2) - 1)
     return statistics.median(each), each[rank], each[-1 - rank]
 
